@@ -1,0 +1,239 @@
+"""A case's facts in their one order, sorted into bookings, tickets and engagements (domain, "Reading the facts").
+
+Everything here is a pure function of the set of facts: the order in which they arrived leaves no trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar, cast
+
+from schemas.events import (
+    AnyEvent,
+    CallLogged,
+    CancellationRecorded,
+    Event,
+    EventData,
+    JobAssigned,
+    JobBooked,
+    JobClosed,
+    JobStartBlocked,
+    JobStarted,
+    LineItemAdded,
+    MediaAdded,
+    PartnerIdentified,
+    PaymentProofAdded,
+    RefundRequested,
+    TicketClosed,
+    TicketCreated,
+    TicketValidated,
+)
+
+T = TypeVar("T", bound=EventData)
+Facts = tuple[Event[T], ...]
+
+OFFLINE_KINDS: Final = ("offline_service", "poor_service")
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A ticket by its earliest creation, with all that was added to it, each in fact order."""
+
+    created: Event[TicketCreated]
+    media: Facts[MediaAdded]
+    calls: Facts[CallLogged]
+    validations: Facts[TicketValidated]
+    identifications: Facts[PartnerIdentified]
+    proofs: Facts[PaymentProofAdded]
+    refund_requests: Facts[RefundRequested]
+    closings: Facts[TicketClosed]
+
+    @property
+    def id(self) -> str:
+        """The ticket id."""
+        return self.created.data.ticket_id
+
+    @property
+    def kind(self) -> str:
+        """The ticket's kind."""
+        return self.created.data.kind
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether nobody closed it."""
+        return not self.closings
+
+
+@dataclass(frozen=True, slots=True)
+class Engagement:
+    """One partner's part in a case (None: nobody's), the unit of the out-of-scope decisions; everything in fact order."""
+
+    partner_id: str | None
+    assignments: Facts[JobAssigned]
+    started: Facts[JobStarted]
+    blocked: Facts[JobStartBlocked]
+    closings: Facts[JobClosed]
+    cancellations: Facts[CancellationRecorded]
+    tickets: tuple[Ticket, ...]
+    """All tickets of the engagement, offline ones that name the partner included."""
+    is_current: bool
+    """The case's latest assignment is this partner's (nobody assigned: the engagement is nobody's)."""
+
+    @property
+    def oos_tickets(self) -> tuple[Ticket, ...]:
+        """The out-of-scope tickets of the engagement, whoever opened them."""
+        return tuple(t for t in self.tickets if t.kind == "out_of_scope")
+
+    @property
+    def rating_tickets(self) -> tuple[Ticket, ...]:
+        """The rating-reversal tickets of the engagement."""
+        return tuple(t for t in self.tickets if t.kind == "rating_reversal")
+
+    @property
+    def partner_group(self) -> str | None:
+        """The group of the partner's latest assignment."""
+        return self.assignments[-1].data.partner_group if self.assignments else None
+
+    @property
+    def job_open(self) -> bool:
+        """Neither closed nor cancelled in this engagement, which is the current one (domain, "Engagements")."""
+        return self.is_current and not self.closings and not self.cancellations
+
+    def assignment_at(self, time: int) -> Event[JobAssigned] | None:
+        """Return this partner's latest assignment at or before an instant (microseconds), else its earliest, else None."""
+        return in_force(self.assignments, time)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All facts of one case, sorted."""
+
+    case_id: str
+    facts: tuple[AnyEvent, ...]
+    booking: Event[JobBooked] | None
+    """The latest booking: it gives site, city, category, premises, appliance use."""
+    assignments: Facts[JobAssigned]
+    closings: Facts[JobClosed]
+    cancellations: Facts[CancellationRecorded]
+    line_items: Facts[LineItemAdded]
+    """The latest of each line id."""
+    tickets: tuple[Ticket, ...]
+    engagements: tuple[Engagement, ...]
+    """One for each partner named in the case, by partner id, nobody's first."""
+
+    @property
+    def begins_at(self) -> int | None:
+        """Instant of the earliest fact, which picks the policy in force (contracts, "Policy")."""
+        return self.facts[0].time if self.facts else None
+
+
+def in_force(assignments: Sequence[Event[JobAssigned]], time: int) -> Event[JobAssigned] | None:
+    """Return the latest of ordered assignments with a time at or before an instant, else the earliest, else None."""
+    found = assignments[0] if assignments else None
+    for assignment in assignments:
+        if assignment.time > time:
+            break
+        found = assignment
+    return found
+
+
+def build_history(case_id: str, facts: Iterable[AnyEvent]) -> History:
+    """Sort a case's facts (in any order) into its history."""
+    ordered = tuple(sorted(facts, key=lambda fact: fact.order))
+    bookings = _of(ordered, JobBooked)
+    tickets = _tickets(ordered)
+    assignments = _of(ordered, JobAssigned)
+    line_items = {item.data.line_id: item for item in _of(ordered, LineItemAdded)}
+    return History(
+        case_id=case_id,
+        facts=ordered,
+        booking=bookings[-1] if bookings else None,
+        assignments=assignments,
+        closings=_of(ordered, JobClosed),
+        cancellations=_of(ordered, CancellationRecorded),
+        line_items=tuple(sorted(line_items.values(), key=lambda item: item.order)),
+        tickets=tickets,
+        engagements=_engagements(ordered, assignments, tickets),
+    )
+
+
+def _of(facts: Iterable[AnyEvent], kind: type[T]) -> Facts[T]:
+    return tuple(cast("Event[T]", fact) for fact in facts if type(fact.data) is kind)
+
+
+def _tickets(facts: Sequence[AnyEvent]) -> tuple[Ticket, ...]:
+    """Group what was added to tickets by ticket; what belongs to a ticket not known yet waits outside."""
+    earliest: dict[str, Event[TicketCreated]] = {}
+    for created in _of(facts, TicketCreated):
+        earliest.setdefault(created.data.ticket_id, created)
+    added: dict[str, list[AnyEvent]] = {ticket_id: [] for ticket_id in earliest}
+    for fact in facts:
+        waiting = added.get(getattr(fact.data, "ticket_id", ""))
+        if waiting is not None:
+            waiting.append(fact)
+    return tuple(_ticket(created, added[ticket_id]) for ticket_id, created in earliest.items())
+
+
+def _ticket(created: Event[TicketCreated], added: Sequence[AnyEvent]) -> Ticket:
+    return Ticket(
+        created=created,
+        media=_of(added, MediaAdded),
+        calls=_of(added, CallLogged),
+        validations=_of(added, TicketValidated),
+        identifications=_of(added, PartnerIdentified),
+        proofs=_of(added, PaymentProofAdded),
+        refund_requests=_of(added, RefundRequested),
+        closings=_of(added, TicketClosed),
+    )
+
+
+def _engagements(
+    facts: Sequence[AnyEvent], assignments: Facts[JobAssigned], tickets: tuple[Ticket, ...]
+) -> tuple[Engagement, ...]:
+    """Give each partner its facts; a fact that names no partner goes to the one in force (domain, "Engagements")."""
+    closings = _of(facts, JobClosed)
+    owned_tickets: dict[str | None, list[Ticket]] = {}
+    for ticket in tickets:
+        if ticket.kind not in OFFLINE_KINDS or ticket.created.data.partner_id is not None:
+            owned_tickets.setdefault(_ticket_owner(ticket, assignments, closings), []).append(ticket)
+    owned: dict[str | None, list[AnyEvent]] = {}
+    for fact in facts:
+        if isinstance(fact.data, CancellationRecorded):
+            owner = fact.data.partner_id or _partner_in_force(assignments, fact.time)
+            owned.setdefault(owner, []).append(fact)
+        elif isinstance(fact.data, JobAssigned | JobStarted | JobStartBlocked | JobClosed):
+            owned.setdefault(fact.data.partner_id, []).append(fact)
+    current = assignments[-1].data.partner_id if assignments else None
+    partners = sorted(owned_tickets.keys() | owned.keys(), key=lambda p: (p is not None, p or ""))
+    return tuple(
+        Engagement(
+            partner_id=partner,
+            assignments=_of(owned.get(partner, ()), JobAssigned),
+            started=_of(owned.get(partner, ()), JobStarted),
+            blocked=_of(owned.get(partner, ()), JobStartBlocked),
+            closings=_of(owned.get(partner, ()), JobClosed),
+            cancellations=_of(owned.get(partner, ()), CancellationRecorded),
+            tickets=tuple(owned_tickets.get(partner, ())),
+            is_current=partner == current,
+        )
+        for partner in partners
+    )
+
+
+def _ticket_owner(
+    ticket: Ticket, assignments: Facts[JobAssigned], closings: Facts[JobClosed]
+) -> str | None:
+    created = ticket.created
+    if created.data.partner_id is not None:
+        return created.data.partner_id
+    if ticket.kind == "rating_reversal":
+        before = [closing for closing in closings if closing.order < created.order]
+        if before:
+            return before[-1].data.partner_id
+    return _partner_in_force(assignments, created.time)
+
+
+def _partner_in_force(assignments: Facts[JobAssigned], time: int) -> str | None:
+    assignment = in_force(assignments, time)
+    return assignment.data.partner_id if assignment else None

@@ -1,0 +1,93 @@
+"""What a case asks about a partner's whereabouts, and what it is told: moments out, readings back.
+
+A case never sees location reports: it names the moments that matter (domain, "Presence") and gets for each one a reading,
+a fact like others. The reports stay with their partner (`agents.track`).
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from schemas.events import Site
+from schemas.policy import Policy
+
+MomentKey = tuple[str, str]
+"""(partner id, ref of the moment's own fact): at most one moment each within a case."""
+
+
+class PresenceRules(Struct, frozen=True, array_like=True):
+    """The numbers of the case's policy that a reading depends on; windows in microseconds."""
+
+    radius_m: float
+    max_accuracy_m: float
+    before: int
+    after: int
+    linger: int
+    stay: int
+    mocked_window: int
+
+
+class Moment(Struct, frozen=True, array_like=True):
+    """A question: where was this partner at `time` (microseconds), seen from `site` (None: no booking yet)?
+
+    `stay` asks also whether the partner was still there later, which matters after a cancellation only.
+    """
+
+    case_id: str
+    partner_id: str
+    fact: str
+    time: int
+    site: Site | None
+    rules: PresenceRules
+    stay: bool
+
+    @property
+    def key(self) -> MomentKey:
+        """What identifies the moment within its case."""
+        return (self.partner_id, self.fact)
+
+
+class Sighting(Struct, frozen=True, array_like=True):
+    """One location report as evidence: its ref and time (microseconds), and how far from the site (None: no site)."""
+
+    ref: str
+    time: int
+    distance_m: float | None
+
+
+class Reading(Struct, frozen=True, array_like=True):
+    """The answer to a moment, from all reports known when it was made.
+
+    `closest` is the valid report nearest in time (domain, "Presence"), `mocked` the earliest mocked one within
+    `mocked_window`, `stay` the earliest valid one on site at least `stay` and at most `linger` after the moment with no
+    valid one off site between (only where the moment asks). `made_at` holds the input positions of the location agent, by
+    `topic-partition`: of two readings of one moment the later made counts.
+    """
+
+    moment: Moment
+    closest: Sighting | None
+    mocked: Sighting | None
+    stay: Sighting | None
+    made_at: dict[str, int] = {}
+
+    def says_the_same(self, other: Reading) -> bool:
+        """Tell whether two readings differ in nothing but when they were made."""
+        return (self.moment, self.closest, self.mocked, self.stay) == (
+            other.moment,
+            other.closest,
+            other.mocked,
+            other.stay,
+        )
+
+
+def presence_rules(policy: Policy) -> PresenceRules:
+    """Return the numbers of a policy that readings depend on."""
+    return PresenceRules(
+        radius_m=policy.presence.radius_m,
+        max_accuracy_m=policy.presence.max_accuracy_m,
+        before=policy.presence.before,
+        after=policy.presence.after,
+        linger=policy.presence.linger,
+        stay=policy.alert.stay,
+        mocked_window=policy.alert.mocked_window,
+    )

@@ -1,0 +1,103 @@
+"""Was the partner at the site? The moments of an engagement and what the readings say of them (domain, "Presence")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from agents.history import Engagement, History
+from agents.moments import Moment, MomentKey, PresenceRules, Reading, Sighting
+from agents.verdict import Citable
+from schemas.events import AnyEvent
+
+State = Literal["on_site", "off_site", "unknown"]
+Readings = Mapping[MomentKey, Reading]
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """What is known of the partner at one moment: the moment's own fact and the reading (None: none valid for it yet)."""
+
+    fact: AnyEvent
+    reading: Reading | None
+    state: State
+
+    @property
+    def sighting(self) -> Sighting | None:
+        """The valid report closest to the moment."""
+        return self.reading.closest if self.reading else None
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """An engagement's presence: its moments in fact order, those that matter to the SOP and the other cancellations."""
+
+    matters: tuple[Whereabouts, ...]
+    cancellations: tuple[Whereabouts, ...]
+    """At every cancellation of the engagement, whoever cancelled (for alerts only)."""
+
+    @property
+    def state(self) -> State:
+        """`on_site` if at any moment that matters, else `off_site` if at any, else `unknown`."""
+        states = {at.state for at in self.matters}
+        return "on_site" if "on_site" in states else "off_site" if "off_site" in states else "unknown"
+
+
+def moments(history: History, rules: PresenceRules) -> tuple[Moment, ...]:
+    """Return every moment of a case to ask the location agent about, in fact order per engagement; nobody is not asked."""
+    site = history.booking.data.site if history.booking else None
+    return tuple(
+        Moment(history.case_id, engagement.partner_id, fact.ref, fact.time, site, rules, is_cancellation)
+        for engagement in history.engagements
+        if engagement.partner_id is not None
+        for fact, is_cancellation in _asked(engagement)
+    )
+
+
+def presence(engagement: Engagement, history: History, readings: Readings, rules: PresenceRules) -> Presence:
+    """Return where the partner was at the engagement's moments; a reading of another site, time or policy does not count."""
+    asked = {m.fact: m for m in moments(history, rules) if m.partner_id == engagement.partner_id}
+
+    def at(fact: AnyEvent) -> Whereabouts:
+        moment = asked.get(fact.ref)
+        reading = readings.get(moment.key) if moment else None
+        if reading is None or reading.moment != moment:
+            return Whereabouts(fact, None, "unknown")
+        return Whereabouts(fact, reading, _state(reading.closest, rules))
+
+    return Presence(
+        matters=tuple(at(fact) for fact in _that_matter(engagement)),
+        cancellations=tuple(at(fact) for fact in engagement.cancellations),
+    )
+
+
+def cited(engagement: Engagement, history: History, presence: Presence, state: State) -> tuple[Citable, ...]:
+    """Return the evidence for a state: the earliest such moment's fact, its report, the booking and the assignment at it."""
+    found = next((at for at in presence.matters if at.state == state), None)
+    if found is None:
+        return ()
+    evidence = (found.fact, found.sighting, history.booking, engagement.assignment_at(found.fact.time))
+    return tuple(each for each in evidence if each is not None)
+
+
+def _that_matter(engagement: Engagement) -> list[AnyEvent]:
+    """Creation of each out-of-scope ticket, each image the partner added to one, each cancellation by the partner."""
+    facts: list[AnyEvent] = [ticket.created for ticket in engagement.oos_tickets]
+    facts += [m for ticket in engagement.oos_tickets for m in ticket.media if m.data.added_by == "partner"]
+    facts += [c for c in engagement.cancellations if c.data.by == "partner"]
+    return sorted(facts, key=lambda fact: fact.order)
+
+
+def _asked(engagement: Engagement) -> list[tuple[AnyEvent, bool]]:
+    """What to ask about, each with whether it is a cancellation (then a later stay matters as well)."""
+    others = [c for c in engagement.cancellations if c.data.by != "partner"]
+    cancelled = {c.ref for c in engagement.cancellations}
+    facts = sorted([*_that_matter(engagement), *others], key=lambda fact: fact.order)
+    return [(fact, fact.ref in cancelled) for fact in facts]
+
+
+def _state(closest: Sighting | None, rules: PresenceRules) -> State:
+    if closest is None or closest.distance_m is None:
+        return "unknown"
+    return "on_site" if closest.distance_m <= rules.radius_m else "off_site"

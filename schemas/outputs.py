@@ -1,0 +1,87 @@
+"""What goes out: the bodies of decisions, actions, alerts and dead letters (contracts, "Decisions out").
+
+A body holds what was concluded; ids, revisions and the envelope are added by the difference (`agents.difference`) and the
+encoder. A field that does not apply is `UNSET` and absent in JSON; `None` is JSON `null`, which says "undecided" or "nobody".
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from schemas.events import Money
+
+DecisionKind = Literal["tagging", "paf", "rating_reversal", "refund"]
+SubjectOf = Literal["out_of_scope", "offline_service"]
+Status = Literal["provisional", "final"]
+ActionState = Literal["open", "done", "withdrawn"]
+AlertState = Literal["firing", "resolved"]
+Severity = Literal["info", "warning", "critical"]
+DecisionKey = tuple[str, str, str | None]
+"""(kind, subject_of, partner id): what a chain of revisions is about, within its case. Offline decisions have partner None."""
+
+WITHDRAWN: Final = "withdrawn"
+
+
+class DecisionBody(Struct, frozen=True, kw_only=True):
+    """What is decided, without its place in the chain of revisions; `effective_at` in microseconds (UTC)."""
+
+    kind: DecisionKind
+    subject_of: SubjectOf
+    case_id: str
+    partner_id: str | None
+    status: Status
+    outcome: str
+    reasons: tuple[str, ...] = ()
+    clauses: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    policy: str
+    effective_at: int
+    tag_code: str | UnsetType = UNSET
+    service_date: str | UnsetType = UNSET
+    proof_given: bool | UnsetType = UNSET
+    proof_url: str | UnsetType = UNSET
+    reporting: str | UnsetType = UNSET
+    cancellation_marked: bool | None | UnsetType = UNSET
+    counts_in_mg: bool | None | UnsetType = UNSET
+    resolve_at: str | UnsetType = UNSET
+    proven_amount: Money | UnsetType = UNSET
+    apology: bool | UnsetType = UNSET
+
+    @property
+    def key(self) -> DecisionKey:
+        """The chain this body belongs to, within its case."""
+        return (self.kind, self.subject_of, self.partner_id if self.subject_of == "out_of_scope" else None)
+
+
+class ActionBody(Struct, frozen=True, kw_only=True):
+    """A next step for the desk in one of its states; `time` (effective) and `due_at` in microseconds (UTC)."""
+
+    code: str
+    case_id: str
+    state: ActionState
+    clauses: tuple[str, ...]
+    evidence: tuple[str, ...]
+    time: int
+    params: dict[str, str] = {}
+    partner_id: str | None = None
+    ticket_id: str | None = None
+    due_at: int | None = None
+
+
+class AlertBody(Struct, frozen=True, kw_only=True):
+    """Something ops wants to know; instants in microseconds (UTC).
+
+    `key` names the members (labels) that deduplicate it; `labels` holds these and what else is known, without `alertname`.
+    """
+
+    name: str
+    severity: Severity
+    state: AlertState
+    key: tuple[str, ...]
+    labels: dict[str, str]
+    summary: str
+    evidence: tuple[str, ...]
+    starts_at: int
+    ends_at: int | None = None
