@@ -1,0 +1,31 @@
+"""What ought to be decided about a case: both SOPs, the desk's next steps and the alerts, from facts alone."""
+
+from __future__ import annotations
+
+from agents.history import History
+from agents.moments import presence_rules
+from agents.presence import Readings, presence
+from agents.sop import alerts, offline_service, offline_service_steps, out_of_scope, out_of_scope_steps
+from agents.verdict import Deadlines, Verdict
+from schemas.policy import Policy
+
+
+def decide(history: History, readings: Readings, policy: Policy, now: int) -> Verdict:
+    """Return all that ought to be decided about a case.
+
+    Takes the case's history, the location agent's readings by moment, the policy in force, and the instant (microseconds)
+    up to which deadlines have passed. A pure function: no order of arrival, no clock.
+    """
+    deadlines = Deadlines(now)
+    rules = presence_rules(policy)
+    assessments = tuple(
+        out_of_scope.assess(history, engagement, presence(engagement, history, readings, rules), policy)
+        for engagement in history.engagements
+    )
+    offline = offline_service.assess(history, policy)
+    decisions = tuple(body for each in assessments for body in out_of_scope.decisions(each, deadlines))
+    decisions += offline_service.decisions(offline) if offline else ()
+    steps = tuple(step for each in assessments for step in out_of_scope_steps.steps(each, decisions, deadlines))
+    steps += offline_service_steps.steps(offline, decisions) if offline else ()
+    findings = alerts.findings(history, assessments, decisions, steps, policy, deadlines)
+    return Verdict(decisions=decisions, steps=steps, findings=findings, next_deadline=deadlines.next)
