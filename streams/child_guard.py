@@ -1,0 +1,49 @@
+"""Runs one command and ends it as soon as whoever started this program is gone.
+
+Run as a script with the command as arguments. Prints the command's process id as its first line. Standard input
+is the lifeline: when it closes, because the parent closed it or died in any way, the command gets SIGTERM and,
+GRACE_S later, SIGKILL. Exits with the command's exit code. Standard library only, because it runs in an
+isolated interpreter.
+"""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+GRACE_S = 4.0
+PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
+
+
+def _die_with_guard() -> None:
+    """In the child, before it becomes the command: have the kernel kill it when this guard is killed."""
+    import ctypes  # noqa: PLC0415 - absent where it is not used
+
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _end_when_input_closes(child: subprocess.Popen[bytes]) -> None:
+    sys.stdin.buffer.read()
+    with contextlib.suppress(ProcessLookupError):
+        child.terminate()
+    try:
+        child.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+
+
+def main(command: list[str]) -> int:
+    """Run `command` under guard; return its exit code, negative when a signal ended it."""
+    in_child: Callable[[], None] | None = _die_with_guard if sys.platform == "linux" else None
+    # Safe although forking runs Python code: no other thread has been started yet.
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, preexec_fn=in_child)  # noqa: PLW1509
+    sys.stdout.write(f"{child.pid}\n")
+    sys.stdout.flush()
+    threading.Thread(target=_end_when_input_closes, args=(child,), daemon=True).start()
+    return child.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
