@@ -43,8 +43,8 @@ class DecisionBody(Struct, frozen=True, kw_only=True):
     proof_given: bool | UnsetType = UNSET
     proof_url: str | UnsetType = UNSET
     reporting: str | UnsetType = UNSET
-    cancellation_marked: bool | None | UnsetType = UNSET
-    counts_in_mg: bool | None | UnsetType = UNSET
+    cancellation_marked: bool | UnsetType | None = UNSET
+    counts_in_mg: bool | UnsetType | None = UNSET
     resolve_at: str | UnsetType = UNSET
     proven_amount: Money | UnsetType = UNSET
     apology: bool | UnsetType = UNSET
@@ -85,3 +85,37 @@ class AlertBody(Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...]
     starts_at: int
     ends_at: int | None = None
+
+
+class DecisionMessage(Struct, frozen=True, kw_only=True, tag="decision"):
+    """One revision of a decision, with its place in the chain; `inputs` says what had been read when it was decided."""
+
+    body: DecisionBody
+    decision_id: str
+    content_hash: str
+    revision: int
+    supersedes: str | None
+    changed: tuple[str, ...]
+    explanation: str
+    inputs: str | None = None
+
+
+class ActionMessage(Struct, frozen=True, kw_only=True, tag="action"):
+    """One revision of an action."""
+
+    body: ActionBody
+    action_id: str
+    revision: int
+    inputs: str | None = None
+
+
+class AlertMessage(Struct, frozen=True, kw_only=True, tag="alert"):
+    """An alert that fires or is resolved; `subject` is the case id, or the partner id where no case is concerned."""
+
+    body: AlertBody
+    alert_id: str
+    subject: str
+    inputs: str | None = None
+
+
+OutputMessage = DecisionMessage | ActionMessage | AlertMessage

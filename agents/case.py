@@ -1,0 +1,101 @@
+"""A case: the set of its facts, what it was told of its partners' whereabouts, and what has been said about it.
+
+Adding a fact is idempotent and commutative, so a case is the same however its facts came in. What was said (`Sent`) can be
+rebuilt from the output topics alone, which are the truth of it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from agents.history import History, build_history
+from agents.moments import Moment, MomentKey, Reading
+from schemas.events import AnyEvent
+from schemas.outputs import ActionMessage, AlertMessage, DecisionKey, DecisionMessage, OutputMessage
+
+Reception = Literal["applied", "duplicate", "conflict", "full"]
+StepKey = tuple[str, str | None, str | None]
+"""(code, partner id, ticket id): what identifies an action within its case."""
+
+
+class Sent:
+    """The last of everything that was emitted about one case, by its key."""
+
+    __slots__ = ("actions", "alerts", "decisions")
+
+    def __init__(self) -> None:
+        """Begin with nothing emitted."""
+        self.decisions: dict[DecisionKey, DecisionMessage] = {}
+        self.actions: dict[StepKey, ActionMessage] = {}
+        self.alerts: dict[str, AlertMessage] = {}
+
+    def record(self, message: OutputMessage) -> None:
+        """Take a message as emitted; messages of one key come in the order in which they were emitted."""
+        if isinstance(message, DecisionMessage):
+            self.decisions[message.body.key] = message
+        elif isinstance(message, ActionMessage):
+            body = message.body
+            self.actions[(body.code, body.partner_id, body.ticket_id)] = message
+        else:
+            self.alerts[message.alert_id] = message
+
+
+class Case:
+    """One case; `decided_at` is the latest instant (microseconds) up to which deadlines have been taken as passed."""
+
+    __slots__ = ("_history", "asked", "case_id", "decided_at", "facts", "readings", "sent")
+
+    def __init__(self, case_id: str) -> None:
+        """Begin a case of which nothing is known."""
+        self.case_id = case_id
+        self.facts: dict[tuple[str, str], AnyEvent] = {}
+        self.readings: dict[MomentKey, Reading] = {}
+        self.asked: dict[MomentKey, Moment] = {}
+        self.sent = Sent()
+        self.decided_at = 0
+        self._history: History | None = None
+
+    def add(self, event: AnyEvent, facts_max: int) -> Reception:
+        """Add a fact; say whether it is new, known already, a conflict with a known one, or one too many."""
+        known = self.facts.get(event.identity)
+        if known is not None:
+            return "duplicate" if known.content == event.content else "conflict"
+        if len(self.facts) >= facts_max:
+            return "full"
+        self.facts[event.identity] = event
+        self._history = None
+        return "applied"
+
+    def told(self, reading: Reading) -> bool:
+        """Take a reading unless a later made one of that moment is there; say whether it changes what is known."""
+        known = self.readings.get(reading.moment.key)
+        if known is not None and any(reading.made_at.get(part, 0) < at for part, at in known.made_at.items()):
+            return False
+        self.readings[reading.moment.key] = reading
+        return known is None or not known.says_the_same(reading)
+
+    @property
+    def history(self) -> History:
+        """The facts in their order."""
+        if self._history is None:
+            self._history = build_history(self.case_id, self.facts.values())
+        return self._history
+
+    def awaits_reading(self) -> bool:
+        """Tell whether the answer to some moment asked is still on its way."""
+        return any(
+            (known := self.readings.get(key)) is None or known.moment != moment for key, moment in self.asked.items()
+        )
+
+
+class CaseState(Struct, array_like=True):
+    """A case as it is kept in a checkpoint."""
+
+    case_id: str
+    facts: list[AnyEvent]
+    readings: list[Reading]
+    asked: list[Moment]
+    sent: list[OutputMessage]
+    decided_at: int
