@@ -34,10 +34,12 @@ class Deadlines:
         """Take the instant (microseconds) up to which deadlines have passed."""
         self.now = now
         self.next: int | None = None
+        self.last_passed = 0
 
     def passed(self, due: int) -> bool:
         """Tell whether a deadline has passed; one that has not is remembered."""
         if due <= self.now:
+            self.last_passed = max(self.last_passed, due)
             return True
         if self.next is None or due < self.next:
             self.next = due
@@ -68,7 +70,7 @@ class Ruling:
     ) -> DecisionBody:
         """Return the decision that this ruling makes; `effective_at` is the latest of evidence and deadlines."""
         times = [cited.time for cited in self.evidence] + list(self.deadlines)
-        body = DecisionBody(
+        return DecisionBody(
             kind=kind,
             subject_of=subject_of,
             case_id=case_id,
@@ -82,7 +84,6 @@ class Ruling:
             effective_at=max(times),
             **{name: value for name, value in self.fields.items() if value is not UNSET},  # type: ignore[arg-type]
         )
-        return body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +116,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All that ought to be decided about a case; `next_deadline` in microseconds."""
+    """All that ought to be decided about a case.
+
+    `as_of` (microseconds) is the latest of its facts, readings and passed deadlines: when the case came to be as it is;
+    `next_deadline` the instant at which it may change without a new fact.
+    """
 
     decisions: tuple[DecisionBody, ...]
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...]
+    as_of: int
     next_deadline: int | None
