@@ -10,7 +10,7 @@ import bisect
 from collections.abc import Iterable
 from typing import Annotated, Final
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
@@ -71,13 +71,15 @@ class TicketFlow(Struct, frozen=True, forbid_unknown_fields=True):
 class City(Struct, frozen=True, forbid_unknown_fields=True):
     """Other names of a city, each with the one it is compared as."""
 
-    aliases: dict[str, str] = {
-        "Bengaluru": "Bangalore",
-        "New Delhi": "Delhi",
-        "Bombay": "Mumbai",
-        "Calcutta": "Kolkata",
-        "Madras": "Chennai",
-    }
+    aliases: dict[str, str] = field(
+        default_factory=lambda: {
+            "Bengaluru": "Bangalore",
+            "New Delhi": "Delhi",
+            "Bombay": "Mumbai",
+            "Calcutta": "Kolkata",
+            "Madras": "Chennai",
+        }
+    )
 
 
 class Park(Struct, frozen=True, forbid_unknown_fields=True):
