@@ -16,7 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -138,9 +138,15 @@ class EmbeddedKafka:
         java = find_java(self._java_home)
         jars = ensure_jars(self._cache_dir, self._progress)
         self._choose_ports()
-        self._write_configuration()
         try:
-            self._launch(java, jars)
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            with (self.data_dir / "lock").open("ab") as lock:
+                _take(lock)
+                self._write_configuration()
+                self._launch(java, jars, lock)
+        except OSError as error:
+            raise EmbeddedKafkaError(f"cannot use the data folder {self.data_dir}: {error.strerror}") from error
+        try:
             self._wait_until_ready(time.monotonic() + START_TIMEOUT_S)
         except BaseException:
             self.stop()
@@ -181,21 +187,18 @@ class EmbeddedKafka:
             self._controller_port = _free_port()
 
     def _write_configuration(self) -> None:
-        try:
-            log_dir = self.data_dir / "log"
-            log_dir.mkdir(parents=True, exist_ok=True)
-            meta = log_dir / "meta.properties"
-            if not meta.exists():  # the broker adds its own lines to it later
-                meta.write_text(_META_PROPERTIES, encoding="ascii")
-            properties = _PROPERTIES.format(
-                host=HOST, port=self._port, controller_port=self._controller_port, partitions=self._partitions
-            )
-            (self.data_dir / "server.properties").write_text(properties, encoding="ascii")
-            (self.data_dir / "log4j2.properties").write_text(_LOG_PROPERTIES, encoding="ascii")
-        except OSError as error:
-            raise EmbeddedKafkaError(f"cannot use the data folder {self.data_dir}: {error.strerror}") from error
+        log_dir = self.data_dir / "log"
+        log_dir.mkdir(exist_ok=True)
+        meta = log_dir / "meta.properties"
+        if not meta.exists():  # the broker adds its own lines to it later
+            meta.write_text(_META_PROPERTIES, encoding="ascii")
+        properties = _PROPERTIES.format(
+            host=HOST, port=self._port, controller_port=self._controller_port, partitions=self._partitions
+        )
+        (self.data_dir / "server.properties").write_text(properties, encoding="ascii")
+        (self.data_dir / "log4j2.properties").write_text(_LOG_PROPERTIES, encoding="ascii")
 
-    def _launch(self, java: Path, jars: Path) -> None:
+    def _launch(self, java: Path, jars: Path, lock: BinaryIO) -> None:
         broker = [str(java), *_JAVA_OPTIONS, "-cp", f"{jars}/*", "kafka.Kafka", "server.properties"]
         with (self.data_dir / BROKER_LOG).open("wb") as log:
             self._guard = subprocess.Popen(
@@ -205,6 +208,7 @@ class EmbeddedKafka:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                pass_fds=[lock.fileno()] if sys.platform != "win32" else [],
                 start_new_session=True,  # Ctrl-C is for the parent, which stops its broker last
             )
         assert self._guard.stdout is not None
@@ -248,6 +252,29 @@ def find_java(java_home: str | None) -> Path:
     if version is None or int(version[1]) < JAVA_VERSION_MIN:
         raise EmbeddedKafkaError(f"{launcher} is too old: Kafka needs Java {JAVA_VERSION_MIN} or later")
     return Path(launcher)
+
+
+def _take(lock: BinaryIO) -> None:
+    """Lock the data folder for this broker; the guard inherits the lock and has it until the broker has ended.
+
+    The broker's own lock is not enough: it is taken late, when a second broker has done harm to the first already.
+    Waits as long as the broker of a parent that has just died may need to end.
+    """
+    if sys.platform == "win32":
+        return
+    import fcntl  # noqa: PLC0415 - there is none on Windows
+
+    deadline = time.monotonic() + child_guard.GRACE_S + 1.0
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                folder = Path(lock.name).parent
+                raise EmbeddedKafkaError(f"the data folder {folder} is in use by another broker") from error
+            time.sleep(POLL_S)
+        else:
+            return
 
 
 def _free_port() -> int:

