@@ -13,7 +13,7 @@ __all__ = ["Assessment", "assess", "decisions"]
 
 
 def decisions(assessment: Assessment, deadlines: Deadlines) -> tuple[DecisionBody, ...]:
-    """Return what ought to be decided about an engagement: tagging, PAF and rating reversal, each where its table applies.
+    """Return what ought to be decided about an engagement: each of the three decisions whose table applies.
 
     `deadlines` tells which have passed and remembers the next.
     """

@@ -55,7 +55,7 @@ class Assessment:
 
     @property
     def concerned(self) -> bool:
-        """Tell whether out of scope is claimed at all: by a ticket, or by the reason with which the partner cancelled."""
+        """Tell whether out of scope is claimed at all: by a ticket, or by the reason of the partner's cancellation."""
         return self.claim is not None or any(
             c.data.by == "partner" and c.data.reason in CLAIMING_REASONS for c in self.engagement.cancellations
         )

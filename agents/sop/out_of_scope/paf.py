@@ -1,4 +1,4 @@
-"""What becomes of the penalty for a cancellation: rows P0 to P10 in the table's order, the first that applies decides."""
+"""What becomes of the penalty for a cancellation: the rows P0 to P10, of which the first that applies decides."""
 
 from __future__ import annotations
 
