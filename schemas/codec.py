@@ -1,0 +1,155 @@
+"""Bytes to events: every inbound message is decoded here, once, into frozen types (contracts, "Envelope").
+
+Of members of one object with the same name the last counts, at every level, as JSON parsers commonly have it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from schemas.content import content_of
+from schemas.errors import Unacceptable
+from schemas.events import AnyEvent, Event
+from schemas.instants import parse_instant
+from schemas.limits import Limits
+from schemas.validation import DataCheck, TextCheck, data_checks, required_text_check
+
+Headers = Sequence[tuple[str, bytes | None]]
+"""Headers of a Kafka record in order; of several with one name the last counts."""
+
+_json: Final = msgspec.json.Decoder()
+_STRUCTURED: Final = b"application/cloudevents"
+_URI_REFERENCE: Final = re.compile(
+    r"(?:[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*(?:#(?:[A-Za-z0-9\-._~:/?@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)?"
+)
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+
+
+def decode_record(
+    value: bytes | None,
+    headers: Headers | None,
+    limits: Limits,
+    broker_time_us: int | None = None,
+    key: bytes | None = None,
+) -> AnyEvent:
+    """Return the event that a Kafka record holds, in either content mode.
+
+    `broker_time_us` is the broker's timestamp of the record in microseconds (None: there is none to compare with);
+    `key` its key (None: not compared). Raises `Unacceptable`; the reason begins with the first offending field in the
+    order specversion, id, source, type, subject, time, datacontenttype, data.
+    """
+    if value is None:
+        raise Unacceptable("value: missing")
+    if len(value) > limits.value_bytes:
+        raise Unacceptable(f"value: {len(value)} bytes, at most {limits.value_bytes}")
+    attributes = _binary_attributes(headers) if headers else None
+    if attributes is None:
+        envelope = _parse(value, "value", limits)
+        if not isinstance(envelope, dict):
+            raise Unacceptable("value: not a JSON object")
+        event = _event(envelope, lambda: envelope.get("data"), limits, broker_time_us)
+    else:
+        event = _event(attributes, lambda: _parse(value, "data", limits), limits, broker_time_us)
+    if key is not None and key != event.subject.encode():
+        raise Unacceptable("key: not the subject")
+    return event
+
+
+def decode_line(line: bytes, limits: Limits) -> AnyEvent:
+    """Return the event of one line of a JSON Lines file, a whole envelope. Raises `Unacceptable`."""
+    return decode_record(line, None, limits)
+
+
+def _event(
+    envelope: Mapping[str, object], read_data: Callable[[], object], limits: Limits, broker_time_us: int | None
+) -> AnyEvent:
+    """Check an envelope in the order of its members, then its data."""
+    check_id, check_source, check_type, check_subject, checks_of_data = _checks(limits)
+    if (version := envelope.get("specversion")) != "1.0":
+        raise Unacceptable("specversion: missing" if version is None else "specversion: not 1.0")
+    event_id = check_id(envelope.get("id"))
+    source = check_source(envelope.get("source"))
+    if _URI_REFERENCE.fullmatch(source) is None:
+        raise Unacceptable("source: not a URI reference")
+    event_type = check_type(envelope.get("type"))
+    check_data = checks_of_data.get(event_type)
+    if check_data is None:
+        raise Unacceptable(f"type: {event_type!a} is not known")
+    subject = check_subject(envelope.get("subject"))
+    time = _time(envelope.get("time"))
+    if broker_time_us is not None and time > broker_time_us + limits.future_us:
+        raise Unacceptable("time: too far in the future of the broker's timestamp")
+    if not isinstance(envelope.get("datacontenttype"), str | None):
+        raise Unacceptable("datacontenttype: not a string")
+    raw = read_data()
+    if raw is None:
+        raise Unacceptable("data: missing")
+    data = check_data(raw)
+    return Event(source, event_id, event_type, subject, time, data, content_of(event_type, subject, time, raw))
+
+
+@lru_cache(maxsize=8)
+def _checks(limits: Limits) -> tuple[TextCheck, TextCheck, TextCheck, TextCheck, Mapping[str, DataCheck]]:
+    """Return the checks of id, source, type, subject; and those of the data by event type."""
+    return (
+        required_text_check("id", limits.name_chars),
+        required_text_check("source", limits.url_chars),
+        required_text_check("type", limits.name_chars),
+        required_text_check("subject", limits.name_chars),
+        data_checks(limits),
+    )
+
+
+def _time(text: object) -> int:
+    if text is None:
+        raise Unacceptable("time: missing")
+    if not isinstance(text, str):
+        raise Unacceptable("time: not a string")
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise Unacceptable(f"time: {error}") from None
+
+
+def _binary_attributes(headers: Headers) -> dict[str, object] | None:
+    """Return the attributes of binary content mode, or None if the record is in structured mode.
+
+    A record is binary if it has the header `ce_specversion` and does not say that its value is a whole envelope.
+    """
+    named = {name.lower(): value for name, value in headers if value is not None}
+    content_type = named.get("content-type", b"").strip().lower()
+    if content_type.startswith(_STRUCTURED) or "ce_specversion" not in named:
+        return None
+    attributes: dict[str, object] = {}
+    for name in ("specversion", "id", "source", "type", "subject", "time"):
+        value = named.get(f"ce_{name}")
+        try:
+            attributes[name] = None if value is None else value.decode()
+        except UnicodeDecodeError:
+            raise Unacceptable(f"{name}: not UTF-8") from None
+    return attributes
+
+
+def _parse(text: bytes, path: str, limits: Limits) -> object:
+    """Return the JSON value of a text, or raise `Unacceptable`."""
+    if text.count(b"{") + text.count(b"[") > limits.nesting_levels and _nesting(text) > limits.nesting_levels:
+        raise Unacceptable(f"{path}: nested more than {limits.nesting_levels} levels deep")
+    try:
+        parsed: object = _json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unacceptable(f"{path}: not JSON ({error})") from None
+    return parsed
+
+
+def _nesting(text: bytes) -> int:
+    """Return how deep objects and lists lie in one another, strings left out of account."""
+    level = deepest = 0
+    for mark in re.findall(rb"[\[{\]}]", _STRING.sub(b"", text)):
+        level += 1 if mark in b"[{" else -1
+        deepest = max(deepest, level)
+    return deepest

@@ -1,0 +1,50 @@
+"""Every error of the project, sorted by what is done about it.
+
+SopError
+├── Unavailable        try again: a broker or store does not answer right now
+├── Unacceptable       to the dead letters: this input will never be accepted as it is
+└── Fatal              stop: going on would lose or falsify something
+    ├── Fenced         another worker publishes for this partition now
+    ├── StoreLost      the checkpoint store is not where this worker left it
+    └── UsageError     stop with status 2: arguments or input that cannot be used
+        └── PolicyError    a policy document with a key that cannot be used
+"""
+
+from __future__ import annotations
+
+
+class SopError(Exception):
+    """Root of all errors that the project raises on purpose; the message is one line for a user."""
+
+
+class Unavailable(SopError):
+    """A service does not answer; the same call may succeed later."""
+
+
+class Unacceptable(SopError):
+    """An input that goes to the dead letters; `reason` is one line that begins with the path of the offending field."""
+
+    def __init__(self, reason: str) -> None:
+        """Take the reason that the dead letter carries."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Fatal(SopError):
+    """The process has to end; whoever restarts it decides what comes next."""
+
+
+class Fenced(Fatal):
+    """Another worker has taken over the partition; whatever this one would still publish is refused by the broker."""
+
+
+class StoreLost(Fatal):
+    """Another worker owns the checkpoints, or acknowledged writes are gone: recover from where the store stands."""
+
+
+class UsageError(Fatal):
+    """What the user gave cannot be used: exit status 2 with the message as the only line."""
+
+
+class PolicyError(UsageError):
+    """A policy document was refused; the message says where, which key and why."""

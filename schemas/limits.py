@@ -1,0 +1,19 @@
+"""How large an inbound event and its fields may be (contracts, "Envelope"); each is a setting."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Limits(Struct, frozen=True):
+    """Bounds on inbound events; characters are Unicode code points.
+
+    `future_us` is how far ahead of the broker's timestamp an event time may be; `nesting_levels` how deep objects and
+    lists may lie in one another, so that no input can exhaust the stack of whatever reads it.
+    """
+
+    value_bytes: int = 256 * 1024
+    name_chars: int = 256
+    url_chars: int = 2048
+    future_us: int = 3_600_000_000
+    nesting_levels: int = 64
