@@ -1,0 +1,56 @@
+"""Whether the link of a payment proof leads to the image itself (DIS-6)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+from functools import lru_cache
+from typing import Literal
+from urllib.parse import urlsplit
+
+from schemas.policy import Offline
+
+LinkFault = Literal["proof_link_missing", "proof_link_is_ticket", "proof_link_invalid"]
+
+
+def link_fault(link: str, ticket_ids: Collection[str], policy: Offline) -> LinkFault | None:
+    """Return the first thing wrong with a proof's link, None if it is fine (DIS-6).
+
+    Takes the link as it came, the ids of all tickets of the case, and the policy's patterns. White space around
+    the link does not matter. Never raises.
+    """
+    trimmed = link.strip()
+    if not trimmed:
+        return "proof_link_missing"
+    if _is_ticket_id(trimmed, ticket_ids, policy.ticket_id_pattern):
+        return "proof_link_is_ticket"
+    if not _is_image_link(trimmed, policy.image_link_pattern):
+        return "proof_link_invalid"
+    return None
+
+
+def _is_ticket_id(trimmed: str, ticket_ids: Collection[str], pattern: str) -> bool:
+    folded = trimmed.casefold()
+    if any(ticket_id.casefold() == folded for ticket_id in ticket_ids):
+        return True
+    return _compiled(pattern).search(trimmed) is not None
+
+
+def _is_image_link(trimmed: str, pattern: str) -> bool:
+    """An absolute web address with a host, whose path (not its query) looks like that of an image."""
+    if any(char.isspace() or unicodedata.category(char) == "Cc" for char in trimmed):
+        return False  # the parser below would drop some of these without a word
+    try:
+        parts = urlsplit(trimmed)
+        _ = parts.port  # read because only reading it tells a port that is no number
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return False
+    return _compiled(pattern, re.IGNORECASE).search(parts.path) is not None
+
+
+@lru_cache(maxsize=64)
+def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    return re.compile(pattern, flags)

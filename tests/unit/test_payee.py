@@ -1,0 +1,126 @@
+"""DIS-4, DIS-7: whether the payee of a proof is the identified partner."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from agents.sop.payee import e164, has_payee, name_score, payee_differs
+from schemas.policy import Offline
+from tests.unit.offline_case import identified, proof
+
+OFFLINE = Offline()
+RAVI, OTHER = "Ravi Kumar", "Sunil Mehta"
+PHONE, OTHER_PHONE = "9876543210", "9876543211"
+
+
+@pytest.mark.parametrize(
+    ("phone", "expected"),
+    [
+        ("+91 98765 43210", "+919876543210"),
+        ("098765-43210", "+919876543210"),
+        (" 9876543210 ", "+919876543210"),
+        ("٩٨٧٦٥٤٣٢١٠", "+919876543210"),
+        ("+1 (650) 253-0000", "+16502530000"),
+        ("+91 12", "+9112"),  # never given out, yet readable
+        ("unknown", None),
+        ("-", None),
+        ("+999 123456", None),
+    ],
+)
+def test_phones_are_read_as_e164(phone: str, expected: str | None) -> None:
+    assert e164(phone, "IN") == expected
+
+
+def test_region_says_how_a_phone_is_dialled() -> None:
+    assert e164("650 253 0000", "US") == "+16502530000"
+    assert e164("650 253 0000", "IN") == "+916502530000"
+
+
+@given(st.text(max_size=300))
+def test_any_phone_gets_an_answer(phone: str) -> None:
+    read = e164(phone, "IN")
+    assert read is None or read.startswith("+")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "passes"),
+    [
+        ("RAMESH KUMAR", "Kumar, Ramesh", True),
+        ("Ravi", "Ravi Kumar Sharma", False),
+        ("Shri Ravi Sharma", "Ravi Kumar Sharma", True),
+        ("Mr. Ravi", "RAVI", True),
+        ("Dr Ravi", "Ravi Kumar", False),  # one word is left
+        ("\uff32avi\u3000Kumar", "ravi kumar", True),  # full-width letters
+        ("Ravi-Kumar", "Ravi Kumar", True),
+        ("रवि कुमार", "कुमार रवि", True),
+        ("Ravi Kumar", "Sunil Mehta", False),
+        ("Mr.", "Mr.", False),
+        ("...", "...", False),
+    ],
+)
+def test_names(one: str, other: str, passes: bool) -> None:
+    assert (name_score(one, other, OFFLINE.honorifics) >= OFFLINE.name_similarity) is passes
+
+
+def test_every_honorific_is_dropped() -> None:
+    assert {name_score(f"{word.upper()}. Ravi", "Ravi", OFFLINE.honorifics) for word in OFFLINE.honorifics} == {1.0}
+    assert name_score("Mr Ravi", "Ravi", ()) < 1.0
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_name_score_is_a_symmetric_share(one: str, other: str) -> None:
+    score = name_score(one, other, OFFLINE.honorifics)
+    assert 0.0 <= score <= 1.0
+    assert score == name_score(other, one, OFFLINE.honorifics)
+
+
+@pytest.mark.parametrize(
+    ("name", "phone", "expected"),
+    [
+        (RAVI, PHONE, True),
+        (RAVI, None, True),
+        (None, PHONE, True),
+        (" ", "\t", False),
+        (None, None, False),
+        ("", " ", False),
+    ],
+)
+def test_a_blank_payee_is_absent(name: str | None, phone: str | None, expected: bool) -> None:
+    assert has_payee(proof({"payee_name": name, "payee_phone": phone})) is expected
+
+
+@pytest.mark.parametrize(
+    ("payee", "partner", "differs"),
+    [
+        ((RAVI, PHONE), (RAVI, "+91 98765 43210"), False),
+        ((OTHER, PHONE), (RAVI, PHONE), False),  # the phone settles it
+        ((RAVI, OTHER_PHONE), (RAVI, PHONE), True),
+        ((RAVI, "unknown"), (RAVI, PHONE), True),
+        ((RAVI, PHONE), (RAVI, "unknown"), True),
+        ((RAVI, "unknown"), (RAVI, "unknown"), True),
+        ((RAVI, None), (RAVI, PHONE), False),
+        ((RAVI, " "), (RAVI, PHONE), False),
+        ((RAVI, PHONE), (RAVI, ""), False),
+        ((OTHER, None), (RAVI, PHONE), True),
+        ((RAVI, None), (None, PHONE), True),
+        ((None, PHONE), (RAVI, None), True),
+        ((RAVI, PHONE), (None, None), True),
+        ((RAVI, PHONE), (" ", " "), True),
+    ],
+)
+def test_phones_then_names_then_nothing_to_compare(
+    payee: tuple[str | None, str | None], partner: tuple[str | None, str | None], differs: bool
+) -> None:
+    shown = proof({"payee_name": payee[0], "payee_phone": payee[1]})
+    assert payee_differs(shown, identified({"name": partner[0], "phone": partner[1]}), OFFLINE) is differs
+
+
+def test_the_least_name_score_still_passes() -> None:
+    shown, partner = proof({"payee_name": "Ravi Kumer", "payee_phone": None}), identified({"name": RAVI})
+    score = name_score("Ravi Kumer", RAVI, OFFLINE.honorifics)
+    assert 0.5 < score < 1.0
+    assert not payee_differs(shown, partner, replace(OFFLINE, name_similarity=score))
+    assert payee_differs(shown, partner, replace(OFFLINE, name_similarity=math.nextafter(score, 1)))

@@ -1,0 +1,137 @@
+"""DIS-6: what is a link to the image itself, what is a ticket id, what is neither."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from agents.sop.proof_link import link_fault
+from schemas.policy import Offline
+
+OFFLINE = Offline()
+TICKETS = ("T-1", "complaint/Ünit")
+FOLDERS = [
+    "image",
+    "images",
+    "img",
+    "media",
+    "photo",
+    "photos",
+    "attachment",
+    "attachments",
+    "upload",
+    "uploads",
+    "file",
+    "files",
+    "proof",
+    "proofs",
+    "screenshot",
+    "screenshots",
+]
+ENDINGS = ["jpg", "jpeg", "png", "webp", "gif", "heic", "heif", "avif", "bmp", "tif", "tiff", "pdf"]
+
+
+@pytest.mark.parametrize("link", ["", " ", "\t\n", "\u00a0\u2003"])
+def test_blank_link_is_missing(link: str) -> None:
+    assert link_fault(link, TICKETS, OFFLINE) == "proof_link_missing"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "T-1",
+        " t-1\n",
+        "COMPLAINT/ÜNIT",
+        "7",
+        "#7",
+        "12345678901234567890",
+        "TCK123",
+        "#tck-123",
+        "tck_123",
+        "tck#123",
+        "tck 123",
+        "abcdefghijkl1",
+    ],
+)
+def test_ticket_id_is_no_link(link: str) -> None:
+    assert link_fault(link, TICKETS, OFFLINE) == "proof_link_is_ticket"
+
+
+@pytest.mark.parametrize("link", ["123456789012345678901", "abcdefghijklm1", "tck--1", "T-1a", "tck", "#", "T -2"])
+def test_what_only_resembles_a_ticket_id_is_invalid(link: str) -> None:
+    assert link_fault(link, TICKETS, OFFLINE) == "proof_link_invalid"
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_image_folders(folder: str) -> None:
+    assert link_fault(f"https://h.example/a/{folder}/x", (), OFFLINE) is None
+    assert link_fault(f"https://h.example/{folder.upper()}/x", (), OFFLINE) is None
+    assert link_fault(f"https://h.example/{folder}/", (), OFFLINE) == "proof_link_invalid"
+    assert link_fault(f"https://h.example/{folder}", (), OFFLINE) == "proof_link_invalid"
+    assert link_fault(f"https://h.example/my{folder}/x", (), OFFLINE) == "proof_link_invalid"
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_image_endings(ending: str) -> None:
+    assert link_fault(f"http://h.example/x.{ending}", (), OFFLINE) is None
+    assert link_fault(f"http://h.example/x.{ending.upper()}?size=2#top", (), OFFLINE) is None
+    assert link_fault(f"http://h.example/x.{ending}x", (), OFFLINE) == "proof_link_invalid"
+    assert link_fault(f"http://h.example/x{ending}", (), OFFLINE) == "proof_link_invalid"
+    assert link_fault(f"http://h.example/view?x=/images/a.{ending}", (), OFFLINE) == "proof_link_invalid"
+    assert link_fault(f"http://h.example/view#/images/a.{ending}", (), OFFLINE) == "proof_link_invalid"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        " https://h.example/a.png ",
+        "HTTPS://H.example:8443/a.png",
+        "https://user:pw@h.example/a.png",
+        "https://192.0.2.1/a.png",
+        "https://[2001:db8::1]/a.png",
+    ],
+)
+def test_absolute_web_addresses(link: str) -> None:
+    assert link_fault(link, (), OFFLINE) is None
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "h.example/a.png",
+        "//h.example/a.png",
+        "/images/a.png",
+        "ftp://h.example/a.png",
+        "file:///images/a.png",
+        "https:a.png",
+        "https:/images/a.png",
+        "https:///a.png",
+        "https://:443/a.png",
+        "https://user@/a.png",
+        "https://h.example:port/a.png",
+        "https://h.example:99999/a.png",
+        "https://[2001:db8::1/a.png",
+        "https://h\u2100.example/a.png",
+        "https://h.example/my photo.png",
+        "https://h.example/a\n.png",
+        "https://h.example/a\x00.png",
+        "https://h.example",
+    ],
+)
+def test_anything_else_is_invalid(link: str) -> None:
+    assert link_fault(link, (), OFFLINE) == "proof_link_invalid"
+
+
+def test_patterns_are_policy() -> None:
+    strict = replace(OFFLINE, ticket_id_pattern="^CASE$", image_link_pattern=r"\.only$")
+    assert link_fault("CASE", (), strict) == "proof_link_is_ticket"
+    assert link_fault("7", (), strict) == "proof_link_invalid"
+    assert link_fault("https://h.example/x.ONLY", (), strict) is None
+    assert link_fault("https://h.example/x.png", (), strict) == "proof_link_invalid"
+
+
+@given(st.one_of(st.text(), st.text().map("https://".__add__)))
+def test_any_text_gets_an_answer(link: str) -> None:
+    fault = link_fault(link, TICKETS, OFFLINE)
+    assert (fault == "proof_link_missing") == (not link.strip())
+    assert fault is not None or link.strip().lower().startswith(("http://", "https://"))
