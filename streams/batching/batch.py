@@ -1,0 +1,102 @@
+"""Batches: what an agent receives, who says where reading starts, and the bounds on both.
+
+A batch is a run of records of one partition, in the order of the log. Offsets inside it may have gaps, since
+compaction, aborted transactions and transaction markers leave some.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from faust.types import TP
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some consecutive records of one partition, never empty.
+
+    `tp` is (topic, partition). `records` are aiokafka's: `key` and `value` are bytes or None, `headers` a tuple of
+    (name, bytes), `timestamp` milliseconds. `next_offset` is where reading goes on after it, at least the last
+    offset plus one. `generation` is that of the consumer group under which it was read.
+    """
+
+    tp: TP
+    records: Sequence[Any]
+    next_offset: int
+    generation: int
+
+
+Handler = Callable[[Batch], Awaitable[None]]
+
+
+class PositionKeeper(Protocol):
+    """Decides where reading starts and how far the group's offsets may go.
+
+    `assigned` and `revoked` come in pairs, one pair per generation of the group, also when nothing was assigned and
+    when `assigned` was cancelled. All three are called in the event loop that runs the agents.
+    """
+
+    async def assigned(self, tps: frozenset[TP]) -> Mapping[TP, int]:
+        """Return the next offset to read for each of `tps`, the whole assignment; one left out starts at the earliest.
+
+        Nothing of `tps` is delivered before this has returned, however long it takes. It is cancelled when the
+        partitions go again meanwhile. An exception stops the worker.
+        """
+        ...
+
+    async def revoked(self, tps: frozenset[TP]) -> None:
+        """Let go of `tps`, the whole assignment. No handler is at work any more and none of it is delivered later.
+
+        Called before the group hears that the partitions are free, except where it took them away already. Has to
+        return within `BatchOptions.release_s`; an exception or more time stops the worker.
+        """
+        ...
+
+    def committable(self, tp: TP) -> int | None:
+        """Return the offset up to which, exclusive, `tp` is safely recorded; None when nothing is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """Bounds of the transport; the defaults suit records of up to a few kilobytes.
+
+    `records_max` and `bytes_max` bound a batch (keys and values count; a single larger record still makes one).
+    `in_flight_max` is how many batches of one partition may be under way to or in the handler. `fetch_wait_ms` is
+    how long the broker may hold back a fetch that finds nothing. `drain_s` is how long a handler may go on once its
+    partition is to go, `release_s` how long the keeper may take to let go, `commit_s` how long an offset commit may
+    take.
+    """
+
+    records_max: int = 1_000
+    bytes_max: int = 1 << 20
+    in_flight_max: int = 2
+    fetch_wait_ms: int = 50
+    drain_s: float = 10.0
+    release_s: float = 10.0
+    commit_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuse bounds under which nothing could ever be delivered; raises ValueError."""
+        for name in ("records_max", "bytes_max", "in_flight_max", "fetch_wait_ms", "drain_s", "release_s", "commit_s"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} has to be positive, not {getattr(self, name)}")
+
+
+class TransportError(Exception):
+    """The transport cannot go on without losing, skipping or repeating what it must not."""
+
+
+def cut(tp: TP, records: Sequence[Any], position: int, generation: int, options: BatchOptions) -> Iterator[Batch]:
+    """Yield `records` of `tp`, at least one, as batches within the bounds of `options`, in their order.
+
+    `position` is where reading goes on after all of them.
+    """
+    first, size = 0, 0
+    for index, record in enumerate(records):
+        weight = len(record.key or b"") + len(record.value or b"")
+        if index > first and (index - first >= options.records_max or size + weight > options.bytes_max):
+            yield Batch(tp, records[first:index], records[index - 1].offset + 1, generation)
+            first, size = index, 0
+        size += weight
+    yield Batch(tp, records[first:], position, generation)

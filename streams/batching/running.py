@@ -1,0 +1,60 @@
+"""Runs a batch app as this process's worker: event loop, signals, bounded stop, exit status."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import NoReturn
+
+import faust
+
+from streams.batching.app import BatchApp
+
+EXIT_STUCK = 71
+
+logger = logging.getLogger(__name__)
+
+
+class BatchWorker(faust.Worker):
+    """Faust's worker with a time limit on stopping; leaves logging and the terminal to the caller."""
+
+    def __init__(self, app: BatchApp, *, stop_s: float) -> None:
+        super().__init__(app, quiet=True, redirect_stdouts=False, override_logging=False, loop=app.loop)
+        self.spinner = None
+        self._stop_s = stop_s
+
+    def _schedule_shutdown(self, signal: signal.Signals) -> None:
+        # A thread, since what keeps a worker from stopping may block the event loop.
+        limit = threading.Timer(self._stop_s, self._give_up)
+        limit.daemon = True
+        limit.start()
+        super()._schedule_shutdown(signal)
+
+    async def _sentinel_task(self) -> None:
+        """Do nothing where Faust sleeps for a second before it closes the loop."""
+
+    def _give_up(self) -> None:
+        logger.critical("not stopped within %g s, exiting", self._stop_s)
+        os._exit(EXIT_STUCK)
+
+
+def use_uvloop() -> None:
+    """Make new event loops uvloop's, where there is one; to be called before the app is made."""
+    if sys.platform != "win32":
+        import uvloop  # noqa: PLC0415 - absent on Windows
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+def run_worker(make_app: Callable[[], BatchApp], *, stop_s: float = 30.0) -> NoReturn:
+    """Run the app that `make_app` returns until SIGTERM or SIGINT; never returns.
+
+    Exits with 0 after a stop by signal, 1 when Faust crashed, 70 on what the transport holds for fatal, 71 when
+    stopping took longer than `stop_s` seconds. Logging is the caller's; leave the root logger above DEBUG, since Faust
+    and aiokafka log per message there.
+    """
+    use_uvloop()
+    BatchWorker(make_app(), stop_s=stop_s).execute_from_commandline()
