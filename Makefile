@@ -1,0 +1,48 @@
+# The two commands for a fresh machine are `make run` and `make test`; each sets up what it needs first.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check unit e2e lock
+
+# Any Python from 3.11 on will do; PYTHON=... names another one.
+PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
+    $(shell $(p) -c 'import sys; print("$(p)" * (sys.version_info >= (3, 11)))' 2>/dev/null)))
+BIN := .venv/bin
+STAMP := .venv/installed
+
+help: ## show this list
+	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/make \1#\2/p' Makefile | column -t -s '#'
+
+setup: $(STAMP) ## install everything into .venv, from the lock file
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "sop-streams needs Python 3.11 or later" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	@if command -v uv >/dev/null; then \
+	    uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; \
+	else \
+	    $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock; \
+	fi
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: setup ## decide sample events on an embedded Kafka (ARGS="--duration 30")
+	$(BIN)/sop up $(ARGS)
+
+test: setup ## every test, with real Kafka and Redis (ARGS="-k name")
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## what must hold before a commit; changes no file
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -q tests/unit tests/property
+
+unit: setup ## the fast tests, no service needed
+	$(BIN)/python -m pytest -q tests/unit tests/property $(ARGS)
+
+e2e: setup ## the real worker process against real Kafka and Redis
+	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+lock: setup ## resolve the dependencies anew within pyproject.toml's bounds
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes \
+	    --no-header --no-annotate --quiet -o requirements.lock
