@@ -1,7 +1,9 @@
 """What happened: the data of every inbound event type, one frozen struct each (contracts, "Events in").
 
 Field names, optionality and lists of values are the contract that producers rely on; the codec checks what types alone
-cannot say (lengths, patterns, ranges). Times inside data stay text (`scheduled_for`, dates), since no rule orders by them.
+cannot say (lengths, patterns, ranges). Times inside data stay text (`scheduled_for`, dates), since no rule orders by
+them. Tags and array form serve checkpoints alone (`schemas.packing`): there the order of fields counts, so new ones go
+last.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ class Site(Struct, frozen=True):
     lon: float
 
 
-class JobBooked(Struct, frozen=True):
+class JobBooked(Struct, frozen=True, array_like=True, tag="job.booked"):
     """A customer booked a job, or corrected the booking."""
 
     customer_id: str
@@ -72,27 +74,27 @@ class JobBooked(Struct, frozen=True):
     amount: Money | None = None
 
 
-class JobAssigned(Struct, frozen=True):
+class JobAssigned(Struct, frozen=True, array_like=True, tag="job.assigned"):
     """A partner was given the job."""
 
     partner_id: str
     partner_group: str | None = None
 
 
-class JobStarted(Struct, frozen=True):
+class JobStarted(Struct, frozen=True, array_like=True, tag="job.started"):
     """The partner started the job."""
 
     partner_id: str
 
 
-class JobStartBlocked(Struct, frozen=True):
+class JobStartBlocked(Struct, frozen=True, array_like=True, tag="job.start_blocked"):
     """The customer withheld the start code or the payment."""
 
     partner_id: str
     reason: StartBlockedReason
 
 
-class LineItemAdded(Struct, frozen=True):
+class LineItemAdded(Struct, frozen=True, array_like=True, tag="job.line_item_added"):
     """An extra was added to the booking."""
 
     line_id: str
@@ -100,20 +102,20 @@ class LineItemAdded(Struct, frozen=True):
     description: str | None = None
 
 
-class JobClosed(Struct, frozen=True):
+class JobClosed(Struct, frozen=True, array_like=True, tag="job.closed"):
     """The partner closed the job."""
 
     partner_id: str
     closure: Closure
 
 
-class JobRated(Struct, frozen=True):
+class JobRated(Struct, frozen=True, array_like=True, tag="job.rated"):
     """The customer rated the job, one to five stars."""
 
     stars: int
 
 
-class LocationReported(Struct, frozen=True):
+class LocationReported(Struct, frozen=True, array_like=True, tag="location.reported"):
     """Where a partner's device said it was."""
 
     lat: float
@@ -123,7 +125,7 @@ class LocationReported(Struct, frozen=True):
     job_id: str | None = None
 
 
-class TicketCreated(Struct, frozen=True):
+class TicketCreated(Struct, frozen=True, array_like=True, tag="ticket.created"):
     """A support ticket was opened."""
 
     ticket_id: str
@@ -135,7 +137,7 @@ class TicketCreated(Struct, frozen=True):
     partner_id: str | None = None
 
 
-class MediaAdded(Struct, frozen=True):
+class MediaAdded(Struct, frozen=True, array_like=True, tag="ticket.media_added"):
     """An image was added to a ticket."""
 
     ticket_id: str
@@ -144,7 +146,7 @@ class MediaAdded(Struct, frozen=True):
     sha256: str | None = None
 
 
-class CallLogged(Struct, frozen=True):
+class CallLogged(Struct, frozen=True, array_like=True, tag="ticket.call_logged"):
     """The desk called the partner or the customer."""
 
     ticket_id: str
@@ -152,7 +154,7 @@ class CallLogged(Struct, frozen=True):
     outcome: CallOutcome
 
 
-class TicketValidated(Struct, frozen=True):
+class TicketValidated(Struct, frozen=True, array_like=True, tag="ticket.validated"):
     """The team judged an out-of-scope claim."""
 
     ticket_id: str
@@ -160,7 +162,7 @@ class TicketValidated(Struct, frozen=True):
     channel: Channel
 
 
-class PartnerIdentified(Struct, frozen=True):
+class PartnerIdentified(Struct, frozen=True, array_like=True, tag="ticket.partner_identified"):
     """The desk found out which partner served offline."""
 
     ticket_id: str
@@ -169,7 +171,7 @@ class PartnerIdentified(Struct, frozen=True):
     phone: str | None = None
 
 
-class PaymentProofAdded(Struct, frozen=True):
+class PaymentProofAdded(Struct, frozen=True, array_like=True, tag="ticket.payment_proof_added"):
     """The customer's proof of an offline payment."""
 
     ticket_id: str
@@ -185,19 +187,19 @@ class PaymentProofAdded(Struct, frozen=True):
     sha256: str | None = None
 
 
-class RefundRequested(Struct, frozen=True):
+class RefundRequested(Struct, frozen=True, array_like=True, tag="ticket.refund_requested"):
     """The customer asked for the money back."""
 
     ticket_id: str
 
 
-class TicketClosed(Struct, frozen=True):
+class TicketClosed(Struct, frozen=True, array_like=True, tag="ticket.closed"):
     """A ticket was closed."""
 
     ticket_id: str
 
 
-class CancellationRecorded(Struct, frozen=True):
+class CancellationRecorded(Struct, frozen=True, array_like=True, tag="cancellation.recorded"):
     """The job was cancelled."""
 
     by: Canceller
@@ -251,7 +253,7 @@ EVENT_TYPES: Final[dict[str, type[EventData]]] = {
 D = TypeVar("D", bound=EventData, covariant=True)
 
 
-class Event(Struct, Generic[D], frozen=True):
+class Event(Struct, Generic[D], frozen=True, array_like=True):
     """One accepted event: who said what happened to which subject, and when.
 
     `time` is event time in microseconds since the Unix epoch (UTC). `content` is a digest of type, subject, instant and

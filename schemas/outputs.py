@@ -1,7 +1,8 @@
 """What goes out: the bodies of decisions, actions, alerts and dead letters (contracts, "Decisions out").
 
-A body holds what was concluded; ids, revisions and the envelope are added by the difference (`agents.difference`) and the
-encoder. A field that does not apply is `UNSET` and absent in JSON; `None` is JSON `null`, which says "undecided" or "nobody".
+A body holds what was concluded; ids, revisions and the envelope are added by the difference (`agents.difference`) and
+the encoder. A field that does not apply is `UNSET` and absent in JSON; `None` is JSON `null`, which says "undecided" or
+"nobody".
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ ActionState = Literal["open", "done", "withdrawn"]
 AlertState = Literal["firing", "resolved"]
 Severity = Literal["info", "warning", "critical"]
 DecisionKey = tuple[str, str, str | None]
-"""(kind, subject_of, partner id): what a chain of revisions is about, within its case. Offline decisions have partner None."""
+"""(kind, subject_of, partner id): what a chain of revisions is about, within its case; partner None if offline."""
 
 WITHDRAWN: Final = "withdrawn"
 
@@ -73,7 +74,8 @@ class ActionBody(Struct, frozen=True, kw_only=True):
 class AlertBody(Struct, frozen=True, kw_only=True):
     """Something ops wants to know; instants in microseconds (UTC).
 
-    `key` names the members (labels) that deduplicate it; `labels` holds these and what else is known, without `alertname`.
+    `key` names the members (labels) that deduplicate it; `labels` holds these and what else is known, without
+    `alertname`.
     """
 
     name: str
@@ -119,3 +121,18 @@ class AlertMessage(Struct, frozen=True, kw_only=True, tag="alert"):
 
 
 OutputMessage = DecisionMessage | ActionMessage | AlertMessage
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An input that was refused: its bytes as they came (base64 in JSON), where they came from, and why.
+
+    `headers` are kept because in binary content mode the envelope is in them: without them it could not be redriven.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    value: bytes
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()

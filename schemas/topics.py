@@ -48,6 +48,8 @@ class Topics:
         self.outputs: Final = tuple(prefix + name for name in OUTPUTS)
         self.internal: Final = tuple(prefix + name for name in INTERNAL)
         self.cases, self.partners, self.progress = self.internal
+        self.consumed: Final = (*self.inputs, self.cases, self.partners)
+        self.emitted: Final = (*self.outputs, self.progress)
         self.locations: Final = prefix + LOCATIONS
         self.actions: Final = prefix + ACTIONS
         self.alerts: Final = prefix + ALERTS
