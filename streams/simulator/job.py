@@ -1,0 +1,55 @@
+"""A planned job and the partners who may do it."""
+
+from dataclasses import dataclass, field
+
+from streams.simulator.cities import City
+from streams.simulator.people import Person
+from streams.simulator.points import Point
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """A professional with one trade in one city; ``group`` is blank for most."""
+
+    partner_id: str
+    city: City
+    category: str
+    group: str
+    person: Person
+    home: Point
+
+
+@dataclass(slots=True)
+class Job:
+    """One job as planned, before anything happens; instants in microseconds since the epoch.
+
+    The partner is at ``elsewhere`` or at ``site`` from ``arrive_at`` to ``leave_at``, as the branch wants; ``second``
+    is the partner who takes over where the branch has one.
+    """
+
+    number: int
+    branch: str
+    city: City
+    city_spelling: str
+    site: Point
+    elsewhere: Point
+    category: str
+    commercial_premises: bool
+    commercial_appliance: bool
+    customer: Person
+    booked_at: int
+    scheduled_at: int
+    arrive_at: int
+    leave_at: int
+    partner: Partner = field(init=False)
+    second: Partner | None = None
+
+    @property
+    def job_id(self) -> str:
+        """The id of the booking."""
+        return f"job-{self.number:06d}"
+
+    @property
+    def stay_min(self) -> float:
+        """How long the partner stays, in minutes."""
+        return (self.leave_at - self.arrive_at) / 60_000_000

@@ -1,0 +1,53 @@
+"""What a simulation can be asked for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from schemas.errors import UsageError
+from streams.simulator.cities import all_cities
+
+DEFAULT_START_AT: Final = 1_794_767_400_000_000  # 2026-11-16T00:00:00+05:30
+LATEST_START_AT: Final = 4_102_444_800_000_000  # 2100-01-01T00:00:00Z
+HIGHEST_SHARE: Final = 0.5
+REPORT_INTERVALS_S: Final = (5, 60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorOptions:
+    """One simulated stretch of days; the same options give the same bytes.
+
+    ``start_at`` is the first midnight, in microseconds since the epoch; ``cities`` restricts the cities by name
+    (empty: all). The shares are of all events: delivered late, delivered again, followed by a broken twin.
+    ``report_interval_s`` is the mean time between two location reports of a travelling partner.
+    ``trace_file`` is a recorded GPS trace that partners follow. Raises UsageError where a value is unusable.
+    """
+
+    jobs: int = 200
+    seed: int = 1
+    start_at: int = DEFAULT_START_AT
+    days: int = 1
+    cities: tuple[str, ...] = ()
+    late_share: float = 0.02
+    duplicate_share: float = 0.01
+    malformed_share: float = 0.001
+    report_interval_s: int = 30
+    trace_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        _check_range("jobs", self.jobs, 1, 1_000_000)
+        _check_range("days", self.days, 1, 366)
+        _check_range("report interval (s)", self.report_interval_s, *REPORT_INTERVALS_S)
+        _check_range("late share", self.late_share, 0, HIGHEST_SHARE)
+        _check_range("duplicate share", self.duplicate_share, 0, HIGHEST_SHARE)
+        _check_range("malformed share", self.malformed_share, 0, HIGHEST_SHARE)
+        if not 0 <= self.start_at < LATEST_START_AT:
+            raise UsageError("the start must lie in the years 1970 to 2099")
+        for name in self.cities:
+            if name not in all_cities():
+                raise UsageError(f"city {name!r} is not known; known are {', '.join(all_cities())}")
+
+
+def _check_range(what: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise UsageError(f"{what} must lie between {low} and {high}, not {value}")

@@ -1,0 +1,65 @@
+"""Names and telephone numbers as they turn up in India, and the ways in which payment screens spell them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from streams.simulator.dice import Dice
+
+_GIVEN: Final = (
+    "Aarav", "Abdul", "Ajay", "Amit", "Anand", "Anil", "Anjali", "Arjun", "Asha", "Bala", "Deepak",
+    "Devika", "Dinesh", "Farhan", "Ganesh", "Gaurav", "Gurpreet", "Harish", "Imran", "Irfan", "Jagdish",
+    "Joseph", "Karthik", "Kavita", "Kiran", "Lakshmi", "Mahesh", "Manoj", "Meena", "Mohan", "Mukesh",
+    "Naveen", "Neha", "Nikhil", "Pooja", "Prakash", "Pradeep", "Priya", "Rahul", "Rajesh", "Rakesh",
+    "Ramesh", "Ravi", "Rohit", "Salim", "Sandeep", "Sanjay", "Santosh", "Senthil", "Shabana", "Sneha",
+    "Subhash", "Sunil", "Suresh", "Thomas", "Uday", "Varun", "Venkatesh", "Vijay", "Vikram", "Vinod",
+    "Vishal", "Yusuf", "Zoya",
+)  # fmt: skip
+_MIDDLE: Final = ("", "", "", "Kumar", "Lal", "Chandra", "Prasad", "Singh")
+_FAMILY: Final = (
+    "Agarwal", "Ansari", "Banerjee", "Bhatt", "Biswas", "Chauhan", "Chavan", "Choudhary", "D'Souza",
+    "Das", "Desai", "Deshmukh", "Fernandes", "Ghosh", "Gowda", "Gupta", "Hussain", "Iyer", "Jadhav",
+    "Jain", "Joshi", "Khan", "Kulkarni", "Malik", "Mehta", "Menon", "Mishra", "Mondal", "Nair", "Naidu",
+    "Pandey", "Patel", "Patil", "Pillai", "Qureshi", "Rajput", "Rao", "Rathore", "Reddy", "Roy",
+    "Sharma", "Shah", "Shaikh", "Shetty", "Solanki", "Thakur", "Tiwari", "Varma", "Verma", "Yadav",
+)  # fmt: skip
+_HONORIFICS: Final = ("Mr ", "Shri ", "Mr. ", "Sri ")
+# first halves of mobile numbers from ranges long in use
+_MOBILE_RANGES: Final = (
+    "98100", "98110", "98111", "98200", "98201", "98330", "98440", "98450", "98451", "98300", "98310",
+    "98400", "98410", "98480", "98490", "98240", "98250", "98220", "98230", "98290", "98390", "99100",
+    "99200", "99000", "99450", "97110", "97690", "97400", "96110", "95600", "94480", "93100", "90040",
+    "90080", "89510", "88000", "87000", "80080",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with a full name and a mobile number of ten digits."""
+
+    name: str
+    phone: str
+
+
+def draw_person(dice: Dice) -> Person:
+    """Return a person with a name of two or three words."""
+    words = (dice.pick(_GIVEN), dice.pick(_MIDDLE), dice.pick(_FAMILY))
+    return Person(" ".join(word for word in words if word), f"{dice.pick(_MOBILE_RANGES)}{dice.whole(0, 99_999):05d}")
+
+
+def spell_name(name: str, dice: Dice) -> str:
+    """Return ``name`` as a payment screen may show it: other case, other order, with an honorific."""
+    words = name.split()
+    return dice.pick(
+        (
+            name,
+            name.upper(),
+            f"{words[-1]}, {' '.join(words[:-1])}",
+            dice.pick(_HONORIFICS) + name,
+            name.lower(),
+        )
+    )
+
+
+def spell_phone(phone: str, dice: Dice) -> str:
+    """Return the ten digits of ``phone`` as people write them."""
+    return dice.pick((phone, f"+91{phone}", f"+91 {phone[:5]} {phone[5:]}", f"0{phone}", f"{phone[:5]}-{phone[5:]}"))

@@ -1,0 +1,206 @@
+"""Plans the jobs of a simulation: when and where they are, which branch they follow, which partner does them."""
+
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from streams.simulator.branch import BPC_ONLY_GROUP, Branch, Signal
+from streams.simulator.branches import BRANCHES, share_out
+from streams.simulator.cities import City, all_cities
+from streams.simulator.dice import Dice
+from streams.simulator.happening import MINUTE_US
+from streams.simulator.job import Job, Partner
+from streams.simulator.options import SimulatorOptions
+from streams.simulator.people import draw_person
+from streams.simulator.points import Point
+
+# jobs by the hour at which they are scheduled: a peak before noon, a smaller one in the evening
+DEMAND_BY_HOUR: Final = {
+    8: 4, 9: 9, 10: 13, 11: 12, 12: 9, 13: 6, 14: 6, 15: 7, 16: 9, 17: 11, 18: 9, 19: 5
+}  # fmt: skip
+CATEGORIES: Final = {
+    "ac": 34, "ro": 17, "washing_machine": 18, "refrigerator": 14, "microwave": 5, "geyser": 6, "television": 6
+}  # fmt: skip
+SLOWEST_M_PER_S: Final = 5.0
+JOBS_PER_DAY_MAX: Final = 6
+SECOND_STAY_MIN: Final = 60
+# the stop elsewhere before a visit, in minutes before the arrival at the site
+DETOUR_MIN: Final = (45, 24)
+
+
+class Stop(NamedTuple):
+    """A stay of a partner at a place, in microseconds since the epoch, and what the device says during it."""
+
+    arrive_at: int
+    leave_at: int
+    place: Point
+    signal: Signal
+    job_id: str
+
+
+@dataclass(slots=True)
+class Roster:
+    """A partner's day: the stops in order of time."""
+
+    partner: Partner
+    stops: list[Stop] = field(default_factory=list)
+
+    def can_reach(self, place: Point, arrive_at: int) -> bool:
+        """Return whether the partner is free in time for ``place`` and has not had enough jobs."""
+        if not self.stops:
+            return True
+        last = self.stops[-1]
+        today = arrive_at - 12 * 60 * MINUTE_US
+        if sum(stop.arrive_at > today for stop in self.stops[-JOBS_PER_DAY_MAX:]) >= JOBS_PER_DAY_MAX:
+            return False
+        travel_us = int(last.place.distance_m(place) / SLOWEST_M_PER_S * 1_000_000)
+        return last.leave_at + travel_us + 5 * MINUTE_US <= arrive_at
+
+
+@dataclass(slots=True)
+class Plan:
+    """All jobs by the time of their booking, and where every partner goes."""
+
+    jobs: list[Job]
+    rosters: list[Roster]
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A job before it has a number and a partner."""
+
+    branch: Branch
+    job: Job
+    dice: Dice
+    group: str
+
+
+def make_plan(options: SimulatorOptions) -> Plan:
+    """Return the plan that ``options`` ask for; the same options give the same plan."""
+    cities = chosen_cities(options)
+    counts = share_out(options.jobs, cities)
+    by_name = {branch.name: branch for branch in BRANCHES}
+    deck = [by_name[name] for name, count in counts.items() for _ in range(count)]
+    deck = Dice(options.seed, "deck").shuffled(deck)
+    drafts = [_draft(options, cities, branch, index) for index, branch in enumerate(deck)]
+    drafts.sort(key=lambda draft: draft.job.booked_at)
+    for number, draft in enumerate(drafts, start=1):
+        draft.job.number = number
+    return Plan([draft.job for draft in drafts], _Dispatcher(options.seed).assign(drafts))
+
+
+def chosen_cities(options: SimulatorOptions) -> list[City]:
+    """Return the cities that take part, in the order of the table."""
+    return [city for city in all_cities().values() if not options.cities or city.name in options.cities]
+
+
+def _draft(options: SimulatorOptions, cities: list[City], branch: Branch, index: int) -> _Draft:
+    dice = Dice(options.seed, "job", index)
+    fitting = [city for city in cities if branch.fits(city)]
+    city = dice.weighted(fitting, [each.weight for each in fitting])
+    site = city.draw_place(dice)
+    hour = dice.weighted(tuple(DEMAND_BY_HOUR), tuple(DEMAND_BY_HOUR.values()))
+    day = dice.whole(0, options.days - 1)
+    scheduled_at = options.start_at + ((day * 24 + hour) * 60 + dice.pick((0, 30))) * MINUTE_US
+    arrive_at = scheduled_at + dice.whole(-10 * 60, 20 * 60) * 1_000_000
+    bearing_east, bearing_north = dice.between(-1, 1), dice.pick((-1, 1))
+    reach_m = dice.between(1_800, 3_400)
+    group = branch.group
+    if branch.name == "completed" and city.name in ("Delhi", "Mumbai") and dice.chance(0.1):
+        group = BPC_ONLY_GROUP
+    job = Job(
+        number=0,
+        branch=branch.name,
+        city=city,
+        city_spelling=dice.pick(city.spellings) if dice.chance(0.06) else city.name,
+        site=site,
+        elsewhere=site.moved(bearing_east * reach_m, bearing_north * reach_m),
+        category=branch.category or dice.weighted(tuple(CATEGORIES), tuple(CATEGORIES.values())),
+        commercial_premises=branch.commercial_premises,
+        commercial_appliance=branch.commercial_appliance,
+        customer=draw_person(dice),
+        booked_at=scheduled_at - dice.whole(120, 420) * MINUTE_US,
+        scheduled_at=scheduled_at,
+        arrive_at=arrive_at,
+        leave_at=arrive_at + dice.whole(*branch.visit.stay_min) * MINUTE_US,
+    )
+    return _Draft(branch, job, dice, group)
+
+
+class _Dispatcher:
+    """Gives jobs to the nearest partner who can be there in time, and takes on partners where there is none."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._pools: dict[tuple[str, str, str], list[Roster]] = {}
+        self._rosters: list[Roster] = []
+
+    def assign(self, drafts: list[_Draft]) -> list[Roster]:
+        """Set the partners of all ``drafts``; return all rosters."""
+        visits: list[tuple[int, int, _Draft, bool]] = []
+        for index, draft in enumerate(drafts):
+            first_us = DETOUR_MIN[0] * MINUTE_US if draft.branch.visit.place == "elsewhere_then_site" else 0
+            visits.append((draft.job.arrive_at - first_us, index, draft, False))
+            if draft.branch.visit.second_after_min is not None:
+                second_us = draft.branch.visit.second_after_min * MINUTE_US
+                visits.append((draft.job.arrive_at + second_us, index, draft, True))
+        # a visit is known by its instant, its job and whose it is
+        for _, _, draft, second in sorted(visits, key=lambda visit: (visit[0], visit[1], visit[3])):
+            self._visit(draft, second=second)
+        return self._rosters
+
+    def _visit(self, draft: _Draft, *, second: bool) -> None:
+        job = draft.job
+        stops = _second_stops(draft) if second else _first_stops(draft)
+        place, arrive_at = (stops[0].place, stops[0].arrive_at) if stops else (job.site, job.arrive_at)
+        taken = job.partner if second else None
+        roster = self._find(draft, place, arrive_at, taken)
+        roster.stops.extend(stops)
+        if second:
+            job.second = roster.partner
+        else:
+            job.partner = roster.partner
+
+    def _find(self, draft: _Draft, place: Point, arrive_at: int, taken: Partner | None) -> Roster:
+        pool = self._pools.setdefault((draft.job.city.name, draft.job.category, draft.group), [])
+        free = [each for each in pool if each.partner is not taken and each.can_reach(place, arrive_at)]
+        if free:
+            return min(free, key=lambda each: _whereabouts(each).distance_m(place))
+        roster = Roster(self._hire(draft))
+        pool.append(roster)
+        self._rosters.append(roster)
+        return roster
+
+    def _hire(self, draft: _Draft) -> Partner:
+        number = len(self._rosters) + 1
+        dice = Dice(self._seed, "partner", number)
+        return Partner(
+            partner_id=f"partner-{number:04d}",
+            city=draft.job.city,
+            category=draft.job.category,
+            group=draft.group,
+            person=draw_person(dice),
+            home=draft.job.city.draw_place(dice),
+        )
+
+
+def _whereabouts(roster: Roster) -> Point:
+    return roster.stops[-1].place if roster.stops else roster.partner.home
+
+
+def _first_stops(draft: _Draft) -> list[Stop]:
+    job, visit = draft.job, draft.branch.visit
+    stay = Stop(job.arrive_at, job.leave_at, job.site, visit.signal, job.job_id)
+    if visit.place == "nowhere":
+        return []
+    if visit.place == "elsewhere":
+        return [stay._replace(place=job.elsewhere)]
+    if visit.place == "elsewhere_then_site":
+        begin, end = (job.arrive_at - minutes * MINUTE_US for minutes in DETOUR_MIN)
+        return [Stop(begin, end, job.elsewhere, visit.signal, job.job_id), stay]
+    return [stay]
+
+
+def _second_stops(draft: _Draft) -> list[Stop]:
+    job, after_min = draft.job, draft.branch.visit.second_after_min or 0
+    arrive_at = job.arrive_at + after_min * MINUTE_US
+    return [Stop(arrive_at, arrive_at + SECOND_STAY_MIN * MINUTE_US, job.site, "good", job.job_id)]

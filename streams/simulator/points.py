@@ -1,0 +1,30 @@
+"""Plane geometry around a point: exact enough over the few dozen kilometres of a city."""
+
+import math
+from typing import NamedTuple
+
+METRES_PER_DEGREE = math.radians(1.0) * 6_371_008.8
+
+
+class Point(NamedTuple):
+    """A WGS84 point in degrees."""
+
+    lat: float
+    lon: float
+
+    def moved(self, east_m: float, north_m: float) -> "Point":
+        """Return the point that lies so many metres east and north."""
+        shrink = math.cos(math.radians(self.lat))
+        return Point(self.lat + north_m / METRES_PER_DEGREE, self.lon + east_m / (METRES_PER_DEGREE * shrink))
+
+    def offset_to_m(self, other: "Point") -> tuple[float, float]:
+        """Return how many metres east and north ``other`` lies."""
+        shrink = math.cos(math.radians(self.lat))
+        return (
+            (other.lon - self.lon) * METRES_PER_DEGREE * shrink,
+            (other.lat - self.lat) * METRES_PER_DEGREE,
+        )
+
+    def distance_m(self, other: "Point") -> float:
+        """Return the distance to ``other`` in metres."""
+        return math.hypot(*self.offset_to_m(other))

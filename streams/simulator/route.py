@@ -1,0 +1,181 @@
+"""Where a partner is at every moment of the simulation, and what the partner's device reports of it."""
+
+import math
+from bisect import bisect
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from streams.simulator.branch import Signal
+from streams.simulator.dice import Dice
+from streams.simulator.happening import MINUTE_US, PARTNER_APP, Happening, Value
+from streams.simulator.options import SimulatorOptions
+from streams.simulator.planning import SLOWEST_M_PER_S, Roster, Stop
+from streams.simulator.points import Point
+from streams.simulator.trace import Trip
+
+FASTEST_M_PER_S: Final = 9.0
+# reports become rarer when the partner stands still, and rarer still between two jobs
+AT_STOP_FACTOR: Final = 3.0
+IDLE_FACTOR: Final = 10.0
+OFF_DUTY_US: Final = 4 * 60 * MINUTE_US
+REST_US: Final = 20 * MINUTE_US
+REST_M: Final = (2_000.0, 2_800.0)
+IDLE_BEFORE_US: Final = 5 * MINUTE_US
+JUMP_M: Final = (20_000.0, 26_000.0)
+JUMP_REPORTS: Final = (3, 4)
+BOW: Final = 0.15
+PARKING_M: Final = 25.0
+TRIP_TRIES: Final = 4
+# ranges of accuracies in metres, and up to which share of the reports each but the last is told
+_ACCURACY_M: Final = ((4.0, 18.0), (18.0, 60.0), (60.0, 180.0), (210.0, 900.0))
+_ACCURACY_UP_TO: Final = (0.70, 0.94, 0.99)
+
+
+class Sighting(NamedTuple):
+    """Where the partner truly is at an instant; ``recorded`` places come from a trace and carry its own noise."""
+
+    time: int
+    place: Point
+    signal: Signal
+    job_id: str
+    recorded: bool = False
+
+
+def reports(roster: Roster, options: SimulatorOptions, trips: Sequence[Trip]) -> Iterator[Happening]:
+    """Yield the location reports of one partner, earliest first."""
+    partner_id = roster.partner.partner_id
+    route = _Route(roster, options, trips, Dice(options.seed, "route", partner_id))
+    device = Dice(options.seed, "device", partner_id)
+    number = 0
+    for sighting in route.sightings():
+        if sighting.signal != "silent":
+            number += 1
+            at = sighting.time - sighting.time % 1_000
+            data = _measure(sighting, device)
+            yield Happening(at, PARTNER_APP, f"{partner_id}-{number:06d}", "location.reported", partner_id, data)
+
+
+def _measure(sighting: Sighting, dice: Dice) -> dict[str, Value]:
+    low_m, high_m = _ACCURACY_M[bisect(_ACCURACY_UP_TO, dice.fraction())]
+    place = sighting.place
+    if sighting.signal == "mocked":
+        low_m, high_m = 1.0, 5.0
+    elif sighting.signal == "coarse":
+        low_m, high_m = 260.0, 1_500.0
+    accuracy_m = round(dice.between(low_m, high_m), 1)
+    if not sighting.recorded:
+        # two and a half spreads at most: the noise never exceeds the accuracy told
+        place = place.moved(*dice.offset_m(accuracy_m * 0.4))
+    data: dict[str, Value] = {
+        "lat": round(place.lat, 6),
+        "lon": round(place.lon, 6),
+        "accuracy_m": accuracy_m,
+    }
+    if sighting.signal == "mocked":
+        data["mocked"] = True
+    if sighting.job_id:
+        data["job_id"] = sighting.job_id
+    return data
+
+
+class _Route:
+    """Walks through a roster's stops."""
+
+    def __init__(self, roster: Roster, options: SimulatorOptions, trips: Sequence[Trip], dice: Dice) -> None:
+        self._partner = roster.partner
+        self._stops = roster.stops
+        self._interval_us = options.report_interval_s * 1_000_000
+        self._trips = trips
+        self._dice = dice
+        self._place = roster.partner.home
+        self._free_at: int | None = None
+
+    def sightings(self) -> Iterator[Sighting]:
+        """Yield the sightings of all stops and of the ways between them."""
+        for stop in self._stops:
+            if self._free_at is not None:
+                yield from self._between(self._free_at, stop)
+            yield from self._way(stop)
+            yield from self._stay(stop)
+            self._place, self._free_at = stop.place, stop.leave_at
+        if self._free_at is not None:
+            yield from self._rest(self._free_at)
+
+    def _between(self, free_at: int, stop: Stop) -> Iterator[Sighting]:
+        """Rest after a stop where there is time, and go home where there is a lot."""
+        gap_us = stop.arrive_at - free_at
+        travel_us = _travel_us(self._place.distance_m(stop.place) + REST_M[1], SLOWEST_M_PER_S)
+        if gap_us > travel_us + REST_US:
+            yield from self._rest(free_at)
+        if gap_us > OFF_DUTY_US:
+            self._place, self._free_at = self._partner.home, None
+
+    def _rest(self, free_at: int) -> Iterator[Sighting]:
+        """Drive some way off, so that nobody seems to have stayed with a customer."""
+        along_m = self._dice.between(*REST_M) * self._dice.pick((-1, 1))
+        spot = self._place.moved(along_m, 0.0) if self._dice.chance(0.5) else self._place.moved(0.0, along_m)
+        arrive_at = free_at + _travel_us(abs(along_m), SLOWEST_M_PER_S)
+        yield from self._drive(free_at, self._place, arrive_at, spot)
+        self._place, self._free_at = spot, arrive_at
+
+    def _way(self, stop: Stop) -> Iterator[Sighting]:
+        """Stand until it is time, then travel to the stop, the last part along a recorded trip where one fits."""
+        trip = self._fitting_trip(stop)
+        first = trip[0] if trip else (stop.arrive_at, stop.place)
+        depart_at = first[0] - self._approach_us(first[1])
+        idle_from = self._free_at if self._free_at is not None else depart_at - IDLE_BEFORE_US
+        yield from self._stand(Stop(idle_from, depart_at, self._place, "good", ""), IDLE_FACTOR)
+        yield from self._drive(depart_at, self._place, *first, stop.job_id)
+        next_at = first[0]
+        for time, place in trip[:-1]:
+            if time >= next_at:
+                yield Sighting(time, place, "good", stop.job_id, recorded=True)
+                next_at = time + self._step_us(1.0)
+
+    def _approach_us(self, place: Point) -> int:
+        return _travel_us(self._place.distance_m(place), self._dice.between(SLOWEST_M_PER_S, FASTEST_M_PER_S))
+
+    def _fitting_trip(self, stop: Stop) -> list[tuple[int, Point]]:
+        """Return (instant, place) of a recorded trip that ends at the stop in time, or nothing."""
+        for _ in range(TRIP_TRIES if self._trips else 0):
+            trip = self._dice.pick(self._trips)
+            placed = trip.ending_at(stop.place, self._place)
+            begin_at = stop.arrive_at - trip.duration_s * 1_000_000
+            slowest_us = _travel_us(self._place.distance_m(placed[0][1]), SLOWEST_M_PER_S)
+            if self._free_at is None or self._free_at + slowest_us <= begin_at:
+                return [(stop.arrive_at + before_s * 1_000_000, place) for before_s, place in placed]
+        return []
+
+    def _stay(self, stop: Stop) -> Iterator[Sighting]:
+        parked = stop._replace(place=stop.place.moved(*self._dice.offset_m(PARKING_M)))
+        for number, sighting in enumerate(self._stand(parked, AT_STOP_FACTOR)):
+            if stop.signal == "jump" and number in JUMP_REPORTS:
+                # somebody else's device, on the same account in another part of the country
+                yield sighting._replace(place=stop.place.moved(0.0, self._dice.between(*JUMP_M)))
+            else:
+                yield sighting
+
+    def _stand(self, stop: Stop, factor: float) -> Iterator[Sighting]:
+        time = stop.arrive_at
+        while time < stop.leave_at:
+            yield Sighting(time, stop.place, stop.signal, stop.job_id)
+            time += self._step_us(factor)
+
+    def _drive(self, depart_at: int, begin: Point, arrive_at: int, end: Point, job_id: str = "") -> Iterator[Sighting]:
+        """Go from point to point in a shallow bow, since streets are never straight."""
+        east_m, north_m = begin.offset_to_m(end)
+        bow = self._dice.between(-BOW, BOW)
+        time = depart_at
+        while time < arrive_at:
+            part = (time - depart_at) / (arrive_at - depart_at)
+            aside = bow * math.sin(math.pi * part)
+            place = begin.moved(east_m * part - north_m * aside, north_m * part + east_m * aside)
+            yield Sighting(time, place, "good", job_id)
+            time += self._step_us(1.0)
+
+    def _step_us(self, factor: float) -> int:
+        return int(self._interval_us * factor * self._dice.between(0.5, 1.5))
+
+
+def _travel_us(distance_m: float, speed_m_per_s: float) -> int:
+    return int(distance_m / speed_m_per_s * 1_000_000)

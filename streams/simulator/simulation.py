@@ -1,0 +1,80 @@
+"""The simulated days of a city's home services: from options to lines of events, the same for the same options."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final
+
+from streams.simulator.branches import BRANCHES, share_out
+from streams.simulator.delivery import Delivery, Tally, deliver
+from streams.simulator.dice import Dice
+from streams.simulator.happening import Happening
+from streams.simulator.job import Job
+from streams.simulator.options import SimulatorOptions
+from streams.simulator.planning import chosen_cities, make_plan
+from streams.simulator.route import reports
+from streams.simulator.story import Story
+from streams.simulator.trace import read_trips
+
+_TELL: Final = {branch.name: branch.tell for branch in BRANCHES}
+
+
+@dataclass(frozen=True, slots=True)
+class BranchShare:
+    """How many jobs follow a branch, what share of all they are (0 to 1) and what the rules make of them."""
+
+    name: str
+    jobs: int
+    share: float
+    leads_to: str
+
+
+def simulate(options: SimulatorOptions, tally: Tally | None = None) -> Iterator[bytes]:
+    """Yield the lines (JSON, no end of line) in order of arrival; raises UsageError for an unusable trace.
+
+    ``tally`` is filled on the way.
+    """
+    return (delivery.line for delivery in deliveries(options, tally))
+
+
+def deliveries(options: SimulatorOptions, tally: Tally | None = None) -> Iterator[Delivery]:
+    """Yield the same lines with when they arrive, their key and the type that decides on their topic."""
+    trips = read_trips(options.trace_file) if options.trace_file else ()
+    plan = make_plan(options)
+    devices = (reports(roster, options, trips) for roster in plan.rosters)
+    happenings = heapq.merge(_told(plan.jobs, options.seed), *devices, key=attrgetter("time"))
+    return deliver(happenings, options, tally or Tally())
+
+
+def branch_shares(options: SimulatorOptions) -> list[BranchShare]:
+    """Return the share of every branch, in the order of the tables; jobs sum up to those asked for."""
+    counts = share_out(options.jobs, chosen_cities(options))
+    return [
+        BranchShare(branch.name, counts[branch.name], counts[branch.name] / options.jobs, branch.leads_to)
+        for branch in BRANCHES
+        if branch.name in counts
+    ]
+
+
+def branch_of_cases(options: SimulatorOptions) -> dict[str, str]:
+    """Return the branch that each case id follows."""
+    return {_tell(job, options.seed).case_id: job.branch for job in make_plan(options).jobs}
+
+
+def _tell(job: Job, seed: int) -> Story:
+    story = Story(job, Dice(seed, "story", job.number))
+    _TELL[job.branch](story)
+    return story
+
+
+def _told(jobs: Iterable[Job], seed: int) -> Iterator[Happening]:
+    """Yield the events of all jobs (by booking), earliest first; a job is told only when its time comes."""
+    waiting: list[tuple[int, int, int, Happening]] = []
+    for job in jobs:
+        while waiting and waiting[0][0] < job.booked_at:
+            yield heapq.heappop(waiting)[3]
+        for index, happening in enumerate(_tell(job, seed).happenings):
+            heapq.heappush(waiting, (happening.time, job.number, index, happening))
+    while waiting:
+        yield heapq.heappop(waiting)[3]
