@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from agents.history import History, build_history
-from agents.sop.offline_service import OfflineAssessment, assess
+from agents.sop.offline_service import OfflineAssessment, assess, decisions
 from schemas.events import (
     AnyEvent,
     CancellationRecorded,
@@ -24,6 +24,7 @@ from schemas.events import (
     TicketClosed,
     TicketCreated,
 )
+from schemas.outputs import DecisionBody
 from schemas.policy import MINUTE, Policy
 
 POLICY: Final = Policy(hash="h")
@@ -79,6 +80,11 @@ def assessed(*data: EventData, case_id: str = "job-1", policy: Policy = POLICY) 
     found = assess(history(*data, case_id=case_id), policy)
     assert found is not None
     return found
+
+
+def decided(*data: EventData, case_id: str = "job-1") -> dict[str, DecisionBody]:
+    """Return the decisions of facts a minute apart, by kind."""
+    return {body.kind: body for body in decisions(assessed(*data, case_id=case_id))}
 
 
 def proof(changes: dict[str, object]) -> PaymentProofAdded:

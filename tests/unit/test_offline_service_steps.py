@@ -89,6 +89,8 @@ def test_evidence_is_the_ticket_and_what_the_step_rests_on() -> None:
     assert found["ask_customer_for_payment_proof"] == {"s#1", "s#3"}
     assert found["ask_customer_for_partner_phone"] == {"s#1", "s#2"}
     assert found["recheck_partner_id"] == {"s#1", "s#2", "s#3"}
+    closed = taken(BOOKED, TICKET, TICKET_CLOSED, TICKET_CLOSED)
+    assert {fact.ref for step in closed for fact in step.evidence if step.ticket_id} == {"s#1", "s#2"}
 
 
 @pytest.mark.parametrize(
