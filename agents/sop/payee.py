@@ -63,7 +63,8 @@ def name_score(one: str, other: str, honorifics: tuple[str, ...]) -> float:
 def _words(name: str, honorifics: tuple[str, ...]) -> list[str]:
     folded = unicodedata.normalize("NFKC", name).casefold()
     spaced = "".join(" " if unicodedata.category(char).startswith("P") else char for char in folded)
-    return [word for word in spaced.split() if word not in honorifics]
+    dropped = {honorific.casefold() for honorific in honorifics}
+    return [word for word in spaced.split() if word not in dropped]
 
 
 def _present(text: str | None) -> str:

@@ -68,6 +68,7 @@ def test_names(one: str, other: str, passes: bool) -> None:
 def test_every_honorific_is_dropped() -> None:
     assert {name_score(f"{word.upper()}. Ravi", "Ravi", OFFLINE.honorifics) for word in OFFLINE.honorifics} == {1.0}
     assert name_score("Mr Ravi", "Ravi", ()) < 1.0
+    assert name_score("mr ravi", "Ravi", ("Mr",)) == 1.0
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
