@@ -1,0 +1,80 @@
+"""What a partner's reports say of one moment: the answer that a reading carries (domain, "Presence")."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from agents.geo import distance_m
+from agents.moments import Moment, Sighting
+from agents.reports import Report, Series, unpack
+
+
+class Answer(Struct, frozen=True, array_like=True):
+    """What a reading says (`agents.moments.Reading`), without its moment."""
+
+    closest: Sighting | None = None
+    mocked: Sighting | None = None
+    stay: Sighting | None = None
+
+
+def reach_back(moment: Moment) -> int:
+    """Return how long before a moment a report can matter to it at most, in microseconds."""
+    return max(moment.rules.before, moment.rules.mocked_window)
+
+
+def reach_ahead(moment: Moment) -> int:
+    """Return how long after a moment a report can matter to it at most, in microseconds."""
+    rules = moment.rules
+    return max(rules.after, rules.mocked_window, rules.linger if moment.stay else 0)
+
+
+def answer(moment: Moment, plain: Series, mocked: Series, floor: int) -> tuple[Answer, int]:
+    """Return the answer to a moment, and the instant (microseconds) after which no report can change it.
+
+    Takes the partner's reports, mocked ones apart; those before `floor` do not count.
+    """
+    settled_at = moment.time + max(moment.rules.after, moment.rules.mocked_window)
+    stay, stay_settled_at = _stay(moment, plain, floor)
+    return Answer(_closest(moment, plain, floor), _mocked(moment, mocked, floor), stay), max(
+        settled_at, stay_settled_at
+    )
+
+
+def _closest(moment: Moment, plain: Series, floor: int) -> Sighting | None:
+    """OOS-7: the valid report closest in time, of two equally close the earlier (no two have the same time)."""
+    rules = moment.rules
+    rows = plain.between(max(moment.time - rules.before, floor), moment.time + rules.after)
+    valid = [report for report in map(unpack, rows) if report.accuracy_m <= rules.max_accuracy_m]
+    if not valid:
+        return None
+    return _sighting(min(valid, key=lambda report: (abs(report.time - moment.time), report.time)), moment)
+
+
+def _mocked(moment: Moment, mocked: Series, floor: int) -> Sighting | None:
+    """Return the earliest mocked report around the moment."""
+    window = moment.rules.mocked_window
+    rows = mocked.between(max(moment.time - window, floor), moment.time + window)
+    return _sighting(unpack(rows[0]), moment) if rows else None
+
+
+def _stay(moment: Moment, plain: Series, floor: int) -> tuple[Sighting | None, int]:
+    """Return the report that shows that the partner stayed on, and the instant after which none matters to that."""
+    rules = moment.rules
+    if not moment.stay or moment.site is None:
+        return None, moment.time
+    last = moment.time + rules.linger
+    for row in plain.between(max(moment.time, floor), last):
+        report = unpack(row)
+        if report.accuracy_m > rules.max_accuracy_m:
+            continue
+        if distance_m(report, moment.site) <= rules.radius_m:
+            if report.time - moment.time >= rules.stay:
+                return _sighting(report, moment), report.time
+        elif report.time > moment.time:
+            return None, report.time
+    return None, last
+
+
+def _sighting(report: Report, moment: Moment) -> Sighting:
+    distance = distance_m(report, moment.site) if moment.site else None
+    return Sighting(report.ref, report.time, distance)

@@ -1,0 +1,307 @@
+"""One partner's track: the location reports kept, the moments that cases asked about, and what was said of both.
+
+What a track says depends on the reports, not on the order in which they came (contracts, "Events in"). A report that no
+moment needs costs a look-up and an insertion; only moments whose window holds a new report are answered again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from typing import Final, Literal
+
+from msgspec import Struct, msgpack
+
+from agents.answers import Answer, answer, reach_ahead, reach_back
+from agents.moments import Moment, Reading
+from agents.reports import (
+    Report,
+    ReportRules,
+    Series,
+    content_of,
+    identity,
+    identity_of,
+    is_better,
+    pack,
+    report_rules,
+    time_of,
+    unpack,
+)
+from agents.travel import impossible_travel, may_be_impossible
+from agents.verdict import Finding
+from schemas.events import Event, LocationReported
+from schemas.policy import Policy
+
+Reception = Literal["applied", "duplicate", "conflict"]
+QuestionKey = tuple[str, str]
+"""(case id, ref of the moment's own fact): what identifies a question to one partner."""
+LONG_AGO: Final = -(1 << 62)
+
+
+class Question(Struct, array_like=True):
+    """A moment asked about and what was last answered; instants in microseconds.
+
+    Reports up to `until` can change the answer, those before `floor` do not count: the moment's window begins there, or
+    the retention where the moment lay further back when it was asked.
+    """
+
+    moment: Moment
+    floor: int
+    until: int
+    answer: Answer = Answer()
+
+
+class Saved(Struct, frozen=True, array_like=True):
+    """A track as it is written to a checkpoint."""
+
+    partner_id: str
+    rules: list[ReportRules]
+    latest: int
+    latest_rules: int
+    plain: list[bytes]
+    mocked: list[bytes]
+    questions: list[Question]
+    asked: list[QuestionKey]
+    touched: list[QuestionKey]
+    suspects: list[bytes]
+    told: dict[str, int]
+    missed_retention: int
+
+
+SAVED: Final = msgpack.Decoder(Saved)
+
+
+class Track:
+    """A partner's reports, the moments asked about, and what was said of them.
+
+    `missed_retention` counts the moments that lay further back than the retention when they were asked (a metric).
+    """
+
+    def __init__(self, partner_id: str) -> None:
+        """Begin a track of which nothing is known."""
+        self.partner_id = partner_id
+        self.missed_retention = 0
+        self._policy: Policy | None = None
+        self._rules: list[ReportRules] = []
+        self._current = 0
+        self._latest = self._horizon = self._kept_from = LONG_AGO
+        self._latest_rules = 0
+        self._plain = Series([])
+        self._mocked = Series([])
+        self._known: dict[bytes, bytes] = {}
+        self._questions: dict[QuestionKey, Question] = {}
+        self._by_time: list[tuple[int, str, str]] = []
+        self._back = self._ahead = 0
+        self._asked: set[QuestionKey] = set()
+        self._touched: set[QuestionKey] = set()
+        self._suspects: set[bytes] = set()
+        self._told: dict[str, int] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is neither a report nor a question left."""
+        return not (self._plain or self._mocked or self._questions)
+
+    def add_report(self, event: Event[LocationReported], policy: Policy) -> Reception:
+        """Add a report, judged by the policy in force at its own time; say whether it is known already.
+
+        Only reports still kept are known: one that a better one of its slot or the retention put out is forgotten with
+        its identity, so a second one of that identity is taken like a new one.
+        """
+        if policy is not self._policy:
+            self._adopt(policy)
+        packed_identity = identity(event)
+        known = self._known.get(packed_identity)
+        if known is not None:
+            return "duplicate" if content_of(known) == event.content else "conflict"
+        if event.time > self._latest:
+            self._advance(event.time, self._current)
+        if event.time >= self._kept_from:
+            row = pack(event, packed_identity, self._current)
+            self._keep(row, packed_identity, event.time, is_mocked=event.data.mocked)
+        return "applied"
+
+    def ask(self, moment: Moment) -> None:
+        """Take a question, new or changed; the next `readings` answers it."""
+        assert moment.partner_id == self.partner_id, "a question about somebody else"
+        key = (moment.case_id, moment.fact)
+        self._forget(key)
+        floor = moment.time - reach_back(moment)
+        if moment.time < self._horizon:
+            self.missed_retention += 1
+            floor = self._horizon
+        self._remember(key, Question(moment, floor, moment.time + reach_ahead(moment)))
+        self._asked.add(key)
+
+    def readings(self) -> tuple[Reading, ...]:
+        """Return the answers to all moments asked since the last call and those that changed, by time, case and fact.
+
+        `made_at` is left empty. What lies past the retention is let go of here, so call it after each batch.
+        """
+        said: list[Reading] = []
+        for key in sorted(self._asked | self._touched, key=lambda key: (self._questions[key].moment.time, key)):
+            question = self._questions[key]
+            new, question.until = answer(question.moment, self._plain, self._mocked, question.floor)
+            if key in self._asked or new != question.answer:
+                question.answer = new
+                said.append(Reading(question.moment, new.closest, new.mocked, new.stay))
+        self._asked.clear()
+        self._touched.clear()
+        self._prune()
+        return tuple(said)
+
+    def travels(self) -> tuple[Finding, ...]:
+        """Return the `impossible_travel` alerts not returned before, by time: each once for its later report."""
+        findings: list[Finding] = []
+        for row in sorted(self._suspects):
+            if self._known.get(identity_of(row)) != row:
+                continue
+            later = unpack(row)
+            earlier = self._valid_beside(self._plain.index(later.time), -1)
+            if earlier is None or later.ref in self._told:
+                continue
+            finding = impossible_travel(self.partner_id, earlier, later, self._rules[later.rules])
+            if finding is not None:
+                self._told[later.ref] = later.time
+                findings.append(finding)
+        self._suspects.clear()
+        return tuple(findings)
+
+    def dump(self) -> bytes:
+        """Return the track for a checkpoint, as MessagePack."""
+        saved = Saved(
+            partner_id=self.partner_id,
+            rules=self._rules,
+            latest=self._latest,
+            latest_rules=self._latest_rules,
+            plain=self._plain.rows[self._plain.start :],
+            mocked=self._mocked.rows[self._mocked.start :],
+            questions=[self._questions[case_id, fact] for _, case_id, fact in self._by_time],
+            asked=sorted(self._asked),
+            touched=sorted(self._touched),
+            suspects=sorted(self._suspects),
+            told=self._told,
+            missed_retention=self.missed_retention,
+        )
+        return msgpack.encode(saved)
+
+    @classmethod
+    def load(cls, data: bytes) -> Track:
+        """Return the track that `dump` wrote; raises `msgspec.MsgspecError` for other bytes."""
+        saved = SAVED.decode(data)
+        track = cls(saved.partner_id)
+        track.missed_retention = saved.missed_retention
+        track._rules = saved.rules
+        if saved.rules:
+            track._advance(saved.latest, saved.latest_rules)
+        track._plain = Series(saved.plain)
+        track._mocked = Series(saved.mocked)
+        track._known = {identity_of(row): row for row in saved.plain + saved.mocked}
+        for question in saved.questions:
+            track._remember((question.moment.case_id, question.moment.fact), question)
+        track._asked = set(saved.asked)
+        track._touched = set(saved.touched)
+        track._suspects = set(saved.suspects)
+        track._told = saved.told
+        return track
+
+    def _adopt(self, policy: Policy) -> None:
+        """Make a policy's rules the current ones."""
+        rules = report_rules(policy)
+        if rules not in self._rules:
+            self._rules.append(rules)
+        self._current = self._rules.index(rules)
+        self._policy = policy
+
+    def _advance(self, latest: int, latest_rules: int) -> None:
+        """Take the time of a report later than all others, which says how far back reports and moments are kept."""
+        rules = self._rules[latest_rules]
+        self._latest, self._latest_rules = latest, latest_rules
+        self._horizon = latest - rules.retention
+        self._kept_from = self._horizon - rules.margin
+
+    def _prune(self) -> None:
+        """Let go of what lies past the retention."""
+        for series in (self._plain, self._mocked):
+            for row in series.drop_before(self._kept_from):
+                del self._known[identity_of(row)]
+        for _, case_id, fact in self._by_time[: bisect_left(self._by_time, (self._horizon,))]:
+            self._forget((case_id, fact))
+        for ref in [ref for ref, time in self._told.items() if time < self._kept_from]:
+            del self._told[ref]
+
+    def _keep(self, row: bytes, packed_identity: bytes, time: int, *, is_mocked: bool) -> None:
+        """Keep a report unless a better one of its slot is kept."""
+        series = self._mocked if is_mocked else self._plain
+        rival = self._rival(series, time)
+        if rival is not None:
+            if not is_better(row, rival):
+                return
+            series.remove(rival)
+            del self._known[identity_of(rival)]
+            self._touch(time_of(rival))
+        index = series.insert(row)
+        self._known[packed_identity] = row
+        self._touch(time)
+        if not is_mocked:
+            self._suspect(index)
+
+    def _rival(self, series: Series, time: int) -> bytes | None:
+        """Return the kept report of the same slot, if there is one; slots of other policies are other slots."""
+        slot = self._rules[self._current].slot
+        begin = time - time % slot
+        for index in range(series.index(begin), len(series.rows)):
+            report = unpack(series.rows[index])
+            if report.time >= begin + slot:
+                return None
+            if self._rules[report.rules].slot == slot:
+                return report.row
+        return None
+
+    def _touch(self, time: int) -> None:
+        """Mark the moments that a change among the reports at an instant can concern."""
+        by_time = self._by_time
+        for index in range(bisect_left(by_time, (time - self._ahead,)), len(by_time)):
+            at, case_id, fact = by_time[index]
+            if at > time + self._back:
+                return
+            question = self._questions[case_id, fact]
+            if question.floor <= time <= question.until:
+                self._touched.add((case_id, fact))
+
+    def _remember(self, key: QuestionKey, question: Question) -> None:
+        moment = question.moment
+        self._questions[key] = question
+        insort(self._by_time, (moment.time, *key))
+        self._back = max(self._back, reach_back(moment))
+        self._ahead = max(self._ahead, reach_ahead(moment))
+
+    def _forget(self, key: QuestionKey) -> None:
+        question = self._questions.pop(key, None)
+        if question is not None:
+            del self._by_time[bisect_left(self._by_time, (question.moment.time, *key))]
+        self._asked.discard(key)
+        self._touched.discard(key)
+
+    def _suspect(self, index: int) -> None:
+        """Mark what a new report at an index may show of impossible travel, to it or from it."""
+        new = unpack(self._plain.rows[index])
+        if not self._is_valid(new):
+            return
+        earlier, later = self._valid_beside(index, -1), self._valid_beside(index, 1)
+        for a, b in ((earlier, new), (new, later)):
+            if a and b and may_be_impossible(a, b, self._rules[b.rules]):
+                self._suspects.add(b.row)
+
+    def _is_valid(self, report: Report) -> bool:
+        return report.accuracy_m <= self._rules[report.rules].max_accuracy_m
+
+    def _valid_beside(self, index: int, step: Literal[-1, 1]) -> Report | None:
+        """Return the valid report next to the one at an index, before (-1) or after (1) it."""
+        series = self._plain
+        index += step
+        while series.start <= index < len(series.rows):
+            report = unpack(series.rows[index])
+            if self._is_valid(report):
+                return report
+            index += step
+        return None
