@@ -1,7 +1,7 @@
 """The policy: every number and list of the SOPs' reading, with its default and the clause it serves.
 
-A field is named as its key in a policy document (`schemas.policy_document` reads those): group, dot, field. Durations are
-microseconds here and text with a unit in a document ("15 min", "72 h").
+A field is named as its key in a policy document (`schemas.policy_document` reads those): group, dot, field. Durations
+are microseconds here and text with a unit in a document ("15 min", "72 h").
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
+
+_ALWAYS: Final = -(2**63)  # before every instant
 
 Duration = Annotated[int, Meta(ge=0, description="microseconds")]
 
@@ -152,8 +154,10 @@ class PolicySet:
 
     def __init__(self, policies: Iterable[Policy], default: Policy) -> None:
         """Take dated policies in any order and the one that holds before the first of them."""
-        self._policies = sorted(policies, key=lambda p: p.effective_from or 0)
-        self._starts = [p.effective_from or 0 for p in self._policies]
+        starts = [(_ALWAYS if policy.effective_from is None else policy.effective_from, policy) for policy in policies]
+        starts.sort(key=lambda start: start[0])
+        self._policies = [policy for _, policy in starts]
+        self._starts = [start for start, _ in starts]
         self._default = default
 
     def at(self, time: int | None) -> Policy:

@@ -1,0 +1,188 @@
+"""Policy documents: TOML with the keys of `schemas.policy`, read, checked, hashed, written (contracts, "Policy")."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import structs
+
+from schemas.canonical import canonical_json
+from schemas.errors import PolicyError
+from schemas.instants import EARLIEST_US, LATEST_US, format_instant, microseconds, parse_instant
+from schemas.policy import DAY, HOUR, MINUTE, SECOND, Policy, PolicySet
+from schemas.policy_keys import KEY_NOTES
+from schemas.policy_rules import duration_keys, faults, values
+
+HASH_DIGITS: Final = 16
+
+_UNITS: Final = {"d": DAY, "h": HOUR, "min": MINUTE, "s": SECOND, "ms": 1000, "us": 1}
+_DURATION: Final = re.compile(r"\s*".join(rf"(?:(\d{{1,12}})\s*{unit})?" for unit in _UNITS), re.ASCII)
+_DURATIONS: Final = duration_keys()
+_AT: Final = re.compile(r"^(?P<reason>.*?)(?: - at `(?:key in )?\$\.?(?P<key>.*)`)?$", re.DOTALL)
+
+
+def default_policy() -> Policy:
+    """Return the built-in policy with its hash."""
+    return hashed(Policy())
+
+
+def hashed(policy: Policy) -> Policy:
+    """Return the policy with its hash: 16 hexadecimal digits over the canonical form of all its keys."""
+    document = msgspec.to_builtins(structs.replace(policy, effective_from=None, hash=""))
+    del document["hash"]
+    document["effective_from"] = None if policy.effective_from is None else format_instant(policy.effective_from)
+    digest = hashlib.sha256(canonical_json(document)).hexdigest()[:HASH_DIGITS]
+    return structs.replace(policy, hash=digest)
+
+
+def read_policy(text: str, where: str) -> Policy:
+    """Return the policy that a TOML document holds; keys that it leaves out have their defaults.
+
+    `where` names the document in a refusal. Raises `PolicyError` ("where: key: reason") for a document that is
+    malformed or inconsistent, unknown keys included.
+    """
+    try:
+        document: dict[str, object] = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PolicyError(f"{where}: not TOML: {_one_line(str(error))}") from None
+    try:
+        policy = msgspec.convert(_plain(document, where), Policy)
+    except msgspec.ValidationError as error:
+        raise PolicyError(f"{where}: {_keyed(str(error))}") from None
+    for key, fault in faults(policy):
+        raise PolicyError(f"{where}: {_one_line(f'{key}: {fault}')}")
+    return hashed(policy)
+
+
+def load_policies(paths: Iterable[Path]) -> PolicySet:
+    """Return the policies of some files, the built-in one before the first of them.
+
+    Raises `PolicyError` for a file that cannot be read or used, and for two with the same label or the same begin.
+    """
+    policies: list[Policy] = []
+    for path in paths:
+        try:
+            policy = read_policy(path.read_text("utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise PolicyError(f"{path}: cannot be read: {_one_line(str(error))}") from None
+        for other in policies:
+            if policy.label == other.label:
+                raise PolicyError(f"{path}: label: {policy.label!r} is the label of another policy too")
+            if policy.effective_from == other.effective_from:
+                raise PolicyError(f"{path}: effective_from: the same as that of {other.label!r}")
+        policies.append(policy)
+    return PolicySet(policies, default_policy())
+
+
+def dump_policy(policy: Policy) -> str:
+    """Return a policy as a TOML document that reads back the same, every key with what it means."""
+    lines = ["# what decisions call the policy by", f"label = {_toml(policy.label)}", "", "# from when on it holds"]
+    if policy.effective_from is None:
+        lines.append('# effective_from = "2026-11-21T00:00:00Z" (without it: always)')
+    else:
+        lines.append(f"effective_from = {_toml(format_instant(policy.effective_from))}")
+    group = ""
+    for key, value in values(policy):
+        table, _, name = key.partition(".")
+        if table != group:
+            group = table
+            lines += ["", f"[{group}]"]
+        lines.append(f"# {KEY_NOTES[key]}")
+        if isinstance(value, dict):
+            lines.append(f"[{key}]")
+            lines += [f"{_toml(alias)} = {_toml(target)}" for alias, target in value.items()]
+        else:
+            lines.append(f"{name} = {_toml(_duration_text(value) if key in _DURATIONS else value)}")
+    return "\n".join(lines) + "\n"
+
+
+def parse_duration(value: object) -> int:
+    """Return the microseconds of a duration: text such as "15 min" or "1 h 30 min", or whole seconds as an integer.
+
+    Raises ValueError with the reason.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value * SECOND
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None or not any(match.groups()):
+        raise ValueError('not a duration such as "15 min" or "1 h 30 min", or whole seconds')
+    return sum(int(count) * unit for count, unit in zip(match.groups(), _UNITS.values(), strict=True) if count)
+
+
+def _plain(document: Mapping[str, object], where: str) -> dict[str, object]:
+    """Return a document with durations and the begin as microseconds; what has the wrong shape is left as it is."""
+    if "label" not in document:
+        raise PolicyError(f"{where}: label: missing")
+    if "hash" in document:  # a field of the policy that follows from the document
+        raise PolicyError(f"{where}: hash: unknown key")
+    plain: dict[str, object] = {}
+    for name, value in document.items():
+        if isinstance(value, dict):
+            plain[name] = {key: _value(f"{name}.{key}", item, where) for key, item in value.items()}
+        else:
+            plain[name] = _value(name, value, where)
+    return plain
+
+
+def _value(key: str, value: object, where: str) -> object:
+    try:
+        if key in _DURATIONS:
+            return parse_duration(value)
+        if key == "effective_from":
+            return _begin(value)
+    except ValueError as error:
+        raise PolicyError(f"{where}: {key}: {error}") from None
+    return value
+
+
+def _begin(value: object) -> int:
+    if isinstance(value, str):
+        return parse_instant(value)
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise ValueError("not a date-time with an offset")
+    instant = microseconds(value)
+    if not EARLIEST_US <= instant <= LATEST_US:
+        raise ValueError("the year is not between 0001 and 9989")
+    return instant
+
+
+def _keyed(message: str) -> str:
+    """Turn msgspec's words for a value of the wrong shape into "key: reason"."""
+    match = _AT.fullmatch(_one_line(message))
+    reason, key = (match["reason"], match["key"] or "") if match else (message, "")
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", reason)
+    if unknown:
+        return f"{key + '.' if key else ''}{unknown[1]}: unknown key"
+    return f"{key or 'document'}: {reason[:1].lower()}{reason[1:]}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _duration_text(value: object) -> str:
+    """Write microseconds with the largest units that they are whole in."""
+    rest = value if isinstance(value, int) else 0
+    parts = []
+    for unit, size in _UNITS.items():
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts) or "0 s"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, str):
+        if "\\" in value and "'" not in value and value.isprintable():
+            return f"'{value}'"
+        return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    return repr(value)
