@@ -1,4 +1,4 @@
-"""The JSON of what goes out: decisions, actions, alerts, dead letters, to bytes and back (contracts, "Decisions out")."""
+"""The JSON of decisions, actions, alerts and dead letters, written and read back (contracts, "Decisions out")."""
 
 from __future__ import annotations
 

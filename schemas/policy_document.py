@@ -50,7 +50,7 @@ def read_policy(text: str, where: str) -> Policy:
     """
     try:
         document: dict[str, object] = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise PolicyError(f"{where}: not TOML: {_one_line(str(error))}") from None
     try:
         policy = msgspec.convert(_plain(document, where), Policy)

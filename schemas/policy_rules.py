@@ -107,6 +107,8 @@ def _value(key: str, value: object) -> Iterator[Fault]:
 
 
 def _number(key: str, value: float) -> str | None:
+    if isinstance(value, int) and value > SAFE_INTEGER_MAX:
+        return f"has to be at most {SAFE_INTEGER_MAX}"
     if not math.isfinite(value):
         return "is not finite"
     if key in _DURATIONS and value > DURATION_MAX:
@@ -116,8 +118,6 @@ def _number(key: str, value: float) -> str | None:
         return f"has to be {'above' if allowed.above else 'at least'} {allowed.low:g}"
     if value > allowed.high:
         return f"has to be at most {allowed.high:g}"
-    if isinstance(value, int) and value > SAFE_INTEGER_MAX:
-        return f"has to be at most {SAFE_INTEGER_MAX}"
     return None
 
 
