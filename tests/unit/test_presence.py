@@ -1,0 +1,127 @@
+"""Where the partner was: the moments that matter, what a reading says of one, and the evidence for it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from agents.moments import Reading, presence_rules
+from agents.presence import Presence, cited, moments, presence
+from schemas.policy import Policy
+from tests.scenario import POLICY, SOURCE, Scenario, names
+from tests.unit.engaged import AWAY, HERE, engagement_of, history_of, readings_of
+
+RULES = presence_rules(POLICY)
+
+
+def whereabouts(case: Scenario, seen: dict[str, float], policy: Policy = POLICY) -> Presence:
+    """Return the presence of p1, seen at these distances."""
+    history = history_of(case)
+    readings = readings_of(history, seen, policy)
+    return presence(engagement_of(history), history, readings, presence_rules(policy))
+
+
+def claimed() -> Scenario:
+    return Scenario().booked().assigned().ticket("10:00").image("10:10").cancelled("12:00")
+
+
+def test_tickets_the_partners_images_and_the_partners_cancellations_matter() -> None:
+    case = claimed().image("10:20", by="customer").cancelled("13:00", "customer").ticket("14:00", "t2", by="agent")
+    case.ticket("14:00", "r1", kind="rating_reversal").image("14:30", "r1")
+    found = whereabouts(case, {})
+    assert [at.fact.id for at in found.matters] == ["t1", "image", "cancelled", "t2"]
+    assert [at.fact.id for at in found.cancellations] == ["cancelled", "cancelled2"]
+
+
+def test_every_cancellation_is_asked_about_and_only_there_a_stay() -> None:
+    case = claimed().cancelled("13:00", "customer")
+    asked = moments(history_of(case), RULES)
+    assert [(m.fact.removeprefix(f"{SOURCE}#"), m.stay) for m in asked] == [
+        ("t1", False),
+        ("image", False),
+        ("cancelled", True),
+        ("cancelled2", True),
+    ]
+    assert {m.partner_id for m in asked} == {"p1"}
+
+
+def test_nobody_is_not_asked() -> None:
+    assert moments(history_of(Scenario().booked().ticket("10:00").cancelled("12:00")), RULES) == ()
+
+
+@pytest.mark.parametrize(
+    ("seen", "state"),
+    [
+        ({}, "unknown"),
+        ({"t1": HERE}, "on_site"),
+        ({"t1": AWAY}, "off_site"),
+        ({"t1": AWAY, "image": HERE}, "on_site"),
+        ({"t1": AWAY, "cancelled": HERE}, "on_site"),
+        ({"image": AWAY}, "off_site"),
+        ({"t1": 500.0}, "on_site"),
+        ({"t1": 500.000001}, "off_site"),
+    ],
+)
+def test_once_on_site_is_on_site(seen: dict[str, float], state: str) -> None:
+    assert whereabouts(claimed(), seen).state == state
+
+
+def test_the_customers_cancellation_says_nothing_of_the_engagement() -> None:
+    case = Scenario().booked().assigned().cancelled("12:00", "customer")
+    found = whereabouts(case, {"cancelled": HERE})
+    assert (found.state, [at.state for at in found.cancellations]) == ("unknown", ["on_site"])
+
+
+def test_without_a_booking_presence_is_unknown() -> None:
+    case = Scenario().assigned().ticket("10:00")
+    assert whereabouts(case, {"t1": HERE}).state == "unknown"
+
+
+def test_the_radius_is_policy() -> None:
+    near = msgspec.structs.replace(POLICY, presence=msgspec.structs.replace(POLICY.presence, radius_m=50.0))
+    assert whereabouts(claimed(), {"t1": HERE}, near).state == "off_site"
+
+
+def test_a_reading_for_another_site_does_not_count() -> None:
+    before, after = history_of(claimed()), history_of(claimed().booked("08:30", site=(19.0, 72.8)))
+    found = presence(engagement_of(after), after, readings_of(before, {"t1": HERE}), RULES)
+    assert (found.state, found.matters[0].sighting) == ("unknown", None)
+
+
+def test_an_answer_without_a_valid_report_is_unknown() -> None:
+    history = history_of(claimed())
+    (moment, *_) = moments(history, RULES)
+    found = presence(engagement_of(history), history, {moment.key: Reading(moment, None, None, None)}, RULES)
+    assert found.state == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("state", "evidence"),
+    [
+        ("on_site", ("assigned", "booked", "image", "near-image")),
+        ("off_site", ("assigned", "booked", "near-t1", "t1")),
+        ("unknown", ("assigned", "booked", "cancelled")),
+    ],
+)
+def test_evidence_is_the_earliest_moment_with_its_report_the_booking_and_the_assignment(
+    state: str, evidence: tuple[str, ...]
+) -> None:
+    history = history_of(claimed())
+    found = whereabouts(claimed(), {"t1": AWAY, "image": HERE})
+    facts = cited(engagement_of(history), history, found, state)  # type: ignore[arg-type]
+    assert names(tuple(fact.ref for fact in facts)) == evidence
+
+
+def test_evidence_has_the_assignment_at_the_moment() -> None:
+    case = claimed().assigned("10:05")
+    history, found = history_of(case), whereabouts(case, {"t1": AWAY, "image": HERE})
+    on = cited(engagement_of(history), history, found, "on_site")
+    off = cited(engagement_of(history), history, found, "off_site")
+    assert f"{SOURCE}#assigned2" in {fact.ref for fact in on}
+    assert f"{SOURCE}#assigned" in {fact.ref for fact in off}
+
+
+def test_a_state_that_was_never_seen_has_no_evidence() -> None:
+    history = history_of(claimed())
+    found = whereabouts(claimed(), {"t1": HERE, "image": HERE, "cancelled": HERE})
+    assert cited(engagement_of(history), history, found, "off_site") == ()
