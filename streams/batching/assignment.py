@@ -17,15 +17,15 @@ from streams.batching.batch import Batch, Handler, PositionKeeper, TransportErro
 class Share:
     """One partition within an assignment: how far it was read, delivered and committed."""
 
-    __slots__ = ("committed", "delivered", "entered", "in_flight", "read", "waiting")
+    __slots__ = ("committed", "delivered", "in_flight", "read", "sent", "waiting")
 
     def __init__(self, start: int) -> None:
         self.read = start  # next offset to come from the broker
         self.delivered = start  # end of the last batch handed to the agent
-        self.entered = start  # end of the last batch that arrived there
         self.committed = -1
         self.in_flight = 0
         self.waiting: deque[Batch] = deque()  # cut, but its partition has no room yet
+        self.sent: deque[Batch] = deque()  # on their way to the agent
 
 
 class Assignment:
@@ -95,6 +95,7 @@ class Assignment:
                 batch = share.waiting.popleft()
                 share.in_flight += 1
                 share.delivered = batch.next_offset
+                share.sent.append(batch)
                 yield batch
 
     def enter(self, batch: Batch) -> None:
@@ -102,11 +103,11 @@ class Assignment:
 
         Raises TransportError when it is not the one that comes next: one was lost or repeated on the way.
         """
-        share = self._shares[batch.tp]
-        first = batch.records[0].offset
-        if not share.entered <= first < batch.next_offset <= share.delivered:
-            raise TransportError(f"{batch.tp.topic}[{batch.tp.partition}]: batch at {first} out of turn")
-        share.entered = batch.next_offset
+        sent = self._shares[batch.tp].sent
+        if not sent or sent.popleft() is not batch:
+            raise TransportError(
+                f"{batch.tp.topic}[{batch.tp.partition}]: batch at {batch.records[0].offset} came out of turn"
+            )
         self._lane(batch.tp.partition).put_nowait(batch)
 
     def committable(self, keeper: PositionKeeper) -> dict[TP, int]:

@@ -60,7 +60,7 @@ class FileKeeper:
         self.note("assigned", tps=sorted(tps))
         if self._plan.raise_assigned:
             raise OSError("no positions to be had")
-        await asyncio.sleep(self._plan.assigned_s)
+        await take(self._plan.assigned_s)
         files = {tp: self._file(tp) for tp in tps}
         self._stored = {tp: int(file.read_text()) for tp, file in files.items() if file.exists()}
         self._reached = dict(self._stored)
@@ -80,7 +80,7 @@ class FileKeeper:
         self.note("began", tp=batch.tp, offsets=offsets, generation=batch.generation)
         if self._plan.raise_at in offsets:
             raise ValueError(f"cannot handle {first}")
-        await asyncio.sleep(self._plan.handler_s.get(str(batch.tp.partition), 0.0))
+        await take(self._plan.handler_s.get(str(batch.tp.partition), 0.0))
         self.note(
             "done",
             tp=batch.tp,
@@ -102,6 +102,13 @@ class FileKeeper:
 
     def _file(self, tp: TP) -> Path:
         return Path(self._plan.positions) / f"{tp.topic}-{tp.partition}.position"
+
+
+async def take(seconds: float) -> None:
+    """Stand for work that takes this long."""
+    done = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, done.set)
+    await done.wait()
 
 
 def main() -> None:

@@ -1,0 +1,293 @@
+"""What the batch transport decides without a broker: cutting, room, turns, commits, closing, and who reads what."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
+from faust.types import TP
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.batching.app import BatchApp, batch_agent, batch_topic, register_transport
+from streams.batching.assignment import Assignment
+from streams.batching.batch import Batch, BatchOptions, TransportError, cut
+
+A0, B0, A1 = TP("a", 0), TP("b", 0), TP("a", 1)
+
+
+@dataclass
+class Record:
+    offset: int
+    value: bytes | None = b""
+    key: bytes | None = None
+
+
+@dataclass
+class FakeKeeper:
+    safe: dict[TP, int] = field(default_factory=dict)
+
+    async def assigned(self, tps: frozenset[TP]) -> Mapping[TP, int]:
+        return dict.fromkeys(tps, 0)
+
+    async def revoked(self, tps: frozenset[TP]) -> None:
+        self.safe = {tp: offset for tp, offset in self.safe.items() if tp not in tps}
+
+    def committable(self, tp: TP) -> int | None:
+        return self.safe.get(tp)
+
+
+class Bench:
+    """An assignment whose handlers note their batches and wait for a gate where one is set."""
+
+    def __init__(self, *tps: TP, in_flight_max: int = 2) -> None:
+        self.handled: list[tuple[TP, int]] = []
+        self.gates: dict[TP, asyncio.Event] = {}
+        self.faults: list[BaseException] = []
+        self.nudges = 0
+        self.raises: BaseException | None = None
+        self.assignment = Assignment(
+            frozenset(tps),
+            7,
+            handlers=dict.fromkeys("ab", self._handle),
+            in_flight_max=in_flight_max,
+            fail=self.faults.append,
+            nudge=self._nudge,
+        )
+        self.assignment.place(dict.fromkeys(tps, 0))
+
+    async def _handle(self, batch: Batch) -> None:
+        if self.raises is not None:
+            raise self.raises
+        if batch.tp in self.gates:
+            await self.gates[batch.tp].wait()
+        self.handled.append((batch.tp, batch.records[0].offset))
+
+    def _nudge(self) -> None:
+        self.nudges += 1
+
+    def read(self, tp: TP, *offsets: int) -> None:
+        self.assignment.accept(tp, [batch(tp, offset) for offset in offsets])
+
+    async def deliver(self) -> list[tuple[TP, int]]:
+        """Hand over what is due, let handlers run, and return what was handed over."""
+        due = list(self.assignment.due())
+        for one in due:
+            self.assignment.enter(one)
+        await settle()
+        return [(one.tp, one.records[0].offset) for one in due]
+
+
+def batch(tp: TP, offset: int) -> Batch:
+    return Batch(tp, [Record(offset)], offset + 1, 7)
+
+
+async def settle() -> None:
+    for _ in range(5):  # more turns of the loop than a lane takes from its queue to its end
+        await asyncio.sleep(0)
+
+
+@given(
+    sizes=st.lists(st.integers(0, 40), min_size=1, max_size=60),
+    records_max=st.integers(1, 10),
+    bytes_max=st.integers(1, 100),
+)
+def test_cutting_keeps_all_records_in_order_within_the_bounds(
+    sizes: list[int], records_max: int, bytes_max: int
+) -> None:
+    records = [Record(3 * index, b"v" * size, b"k") for index, size in enumerate(sizes)]
+    batches = list(cut(A0, records, 999, 7, BatchOptions(records_max=records_max, bytes_max=bytes_max)))
+    assert [record for one in batches for record in one.records] == records
+    assert [one.next_offset for one in batches] == [one.records[-1].offset + 1 for one in batches[:-1]] + [999]
+    for one in batches:
+        assert len(one.records) <= records_max
+        assert len(one.records) == 1 or sum(len(r.value) + len(r.key) for r in one.records) <= bytes_max
+
+
+def test_a_record_without_key_and_value_has_no_weight() -> None:
+    records = [Record(0, None), Record(1, None)]
+    assert len(list(cut(A0, records, 2, 7, BatchOptions(bytes_max=1)))) == 1
+
+
+@pytest.mark.parametrize("name", ["records_max", "bytes_max", "in_flight_max", "fetch_wait_ms", "drain_s"])
+def test_bounds_that_let_nothing_through_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} has to be positive, not 0"):
+        BatchOptions(**{name: 0})
+
+
+async def test_only_so_many_batches_of_a_partition_are_under_way() -> None:
+    bench = Bench(A0, A1)
+    bench.gates[A0] = asyncio.Event()
+    bench.read(A0, 0, 1, 2)
+    bench.read(A1, 0, 1, 2)
+    assert await bench.deliver() == [(A0, 0), (A0, 1), (A1, 0), (A1, 1)]
+    assert await bench.deliver() == [(A1, 2)]
+    assert bench.assignment.wanted() == {A1}
+    assert bench.nudges == 2 - 1  # A1 got room again
+    bench.gates[A0].set()
+    await settle()
+    assert bench.assignment.wanted() == {A1}  # there is room for A0, but it has a batch waiting
+    assert bench.nudges == 2
+    assert await bench.deliver() == [(A0, 2)]
+    assert bench.assignment.wanted() == {A0, A1}
+    await bench.assignment.close(1.0)
+
+
+async def test_batches_of_one_partition_number_take_turns() -> None:
+    bench = Bench(A0, B0)
+    bench.gates[A0] = asyncio.Event()
+    bench.read(A0, 0)
+    await bench.deliver()
+    bench.read(B0, 0)
+    await bench.deliver()
+    assert bench.handled == []
+    bench.gates[A0].set()
+    await settle()
+    assert bench.handled == [(A0, 0), (B0, 0)]
+    await bench.assignment.close(1.0)
+
+
+def test_a_log_that_went_back_is_refused() -> None:
+    bench = Bench(A0)
+    bench.read(A0, 5)
+    with pytest.raises(TransportError, match=r"a\[0\] went back: reading stood at 6, now 3 comes"):
+        bench.read(A0, 3)
+
+
+@pytest.mark.parametrize(("entered", "then"), [([], 1), ([0], 0), ([0], 2), ([0, 1, 2], 2)])
+async def test_a_batch_lost_or_repeated_on_the_way_is_refused(entered: list[int], then: int) -> None:
+    bench = Bench(A0, in_flight_max=3)
+    bench.read(A0, 0, 1, 2)
+    due = list(bench.assignment.due())
+    for index in entered:
+        bench.assignment.enter(due[index])
+    with pytest.raises(TransportError, match=rf"a\[0\]: batch at {then} came out of turn"):
+        bench.assignment.enter(due[then])
+    await bench.assignment.close(1.0)
+
+
+async def test_commits_follow_the_keeper_only_forward_and_no_further_than_delivered() -> None:
+    bench, keeper = Bench(A0, A1), FakeKeeper()
+    bench.read(A0, 0, 1, 2, 3)
+    await bench.deliver()
+    assert bench.assignment.committable(keeper) == {}
+    keeper.safe = {A0: 1, A1: 0}
+    assert bench.assignment.committable(keeper) == {A0: 1, A1: 0}
+    assert bench.assignment.committable(keeper) == {A0: 1, A1: 0}  # until it is noted as done
+    bench.assignment.commit({A0: 1, A1: 0})
+    assert bench.assignment.committable(keeper) == {}
+    keeper.safe = {A0: 9, A1: 9}
+    assert bench.assignment.committable(keeper) == {A0: 2}
+    bench.assignment.commit({A0: 2})
+    keeper.safe = {A0: 1}
+    assert bench.assignment.committable(keeper) == {}
+    await bench.assignment.close(1.0)
+
+
+async def test_closing_waits_for_the_batch_in_hand_and_drops_those_behind_it() -> None:
+    bench = Bench(A0)
+    bench.gates[A0] = asyncio.Event()
+    bench.read(A0, 0, 1)
+    await bench.deliver()
+    closing = asyncio.create_task(bench.assignment.close(10.0))
+    await settle()
+    assert not closing.done()
+    assert not bench.assignment.open
+    bench.gates[A0].set()
+    await closing
+    assert bench.handled == [(A0, 0)]
+    assert bench.faults == []
+
+
+async def test_closing_does_not_wait_for_ever() -> None:
+    bench = Bench(A0, A1)
+    bench.gates[A0] = asyncio.Event()
+    bench.read(A0, 0)
+    bench.read(A1, 0)
+    await bench.deliver()
+    with pytest.raises(TransportError, match=r"handlers of 1 partitions were not done within 0\.01 s"):
+        await bench.assignment.close(0.01)
+    bench.gates[A0].set()
+    await settle()
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [(ValueError("no"), ValueError), (asyncio.CancelledError(), TransportError)],
+    ids=["exception", "cancellation"],
+)
+async def test_a_handler_that_fails_is_told_and_its_partition_goes_no_further(
+    raised: BaseException, told: type[BaseException]
+) -> None:
+    bench = Bench(A0)
+    bench.raises = raised
+    bench.read(A0, 0, 1)
+    await bench.deliver()
+    bench.raises = None
+    await settle()
+    assert [type(fault) for fault in bench.faults] == [told]
+    assert bench.handled == []
+    await bench.assignment.close(1.0)
+
+
+class Cluster:
+    def __init__(self, topics: list[str], partitions: int) -> None:
+        self._counts = dict.fromkeys(topics, partitions)
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return set(range(self._counts[topic]))
+
+
+@pytest.mark.parametrize("partitions", range(1, 13))
+@pytest.mark.parametrize("members", [1, 2, 3])
+def test_a_partition_number_of_every_topic_goes_to_one_member(partitions: int, members: int) -> None:
+    topics = [f"topic-{number}" for number in range(6)]
+    metadata = ConsumerProtocolMemberMetadata(0, topics, b"")
+    assigned = RangePartitionAssignor.assign(
+        Cluster(topics, partitions), {f"member-{number}": metadata for number in range(members)}
+    )
+    held = {member: dict(one.assignment) for member, one in assigned.items()}
+    for by_topic in held.values():
+        assert len({tuple(numbers) for numbers in by_topic.values()}) <= 1
+        assert not by_topic or len(by_topic) == len(topics)
+    everything = sorted(
+        (topic, n) for by_topic in held.values() for topic, numbers in by_topic.items() for n in numbers
+    )
+    assert everything == [(topic, number) for topic in topics for number in range(partitions)]
+
+
+def make_app(**settings: Any) -> BatchApp:
+    register_transport()
+    return BatchApp("group", broker="kafkabatch://127.0.0.1:1", keeper=FakeKeeper(), **settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("processing_guarantee", "exactly_once"),
+        ("producer_threaded", True),
+        ("topic_allow_declare", True),
+        ("topic_disable_leader", False),
+        ("web_enabled", True),
+    ],
+)
+def test_settings_that_break_the_promises_are_refused(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{name}=.* cannot be used with batches"):
+        make_app(**{name: value})
+
+
+def test_tables_are_refused() -> None:
+    with pytest.raises(ValueError, match="tables cannot be used"):
+        make_app().Table("counts")
+
+
+def test_a_topic_has_one_handler() -> None:
+    async def handle(_: Batch) -> None: ...
+
+    app = make_app()
+    batch_agent(app, batch_topic(app, "a", "b"), handle, name="one")
+    with pytest.raises(ValueError, match="topic b has a handler already"):
+        batch_agent(app, batch_topic(app, "b"), handle, name="two")
