@@ -6,6 +6,7 @@
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
     $(shell $(p) -c 'import sys; print("$(p)" * (sys.version_info >= (3, 11)))' 2>/dev/null)))
 BIN := .venv/bin
+FAST := tests/unit tests/property tests/rules
 STAMP := .venv/installed
 
 help: ## show this list
@@ -35,10 +36,10 @@ check: setup ## what must hold before a commit; changes no file
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest -q tests/unit tests/property
+	$(BIN)/python -m pytest -q $(FAST)
 
 unit: setup ## the fast tests, no service needed
-	$(BIN)/python -m pytest -q tests/unit tests/property $(ARGS)
+	$(BIN)/python -m pytest -q $(FAST) $(ARGS)
 
 e2e: setup ## the real worker process against real Kafka and Redis
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
