@@ -1,13 +1,14 @@
 """A case: the set of its facts, what it was told of its partners' whereabouts, and what has been said about it.
 
-Adding a fact is idempotent and commutative, so a case is the same however its facts came in. What was said (`Sent`) can be
-rebuilt from the output topics alone, which are the truth of it.
+Adding a fact is idempotent and commutative, so a case is the same however its facts came in. What was said (`Sent`) can
+be rebuilt from the output topics alone, which are the truth of it.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
+import msgspec
 from msgspec import Struct
 
 from agents.history import History, build_history
@@ -90,8 +91,8 @@ class Case:
         )
 
 
-class CaseState(Struct, array_like=True):
-    """A case as it is kept in a checkpoint."""
+class CaseState(Struct, frozen=True, array_like=True):
+    """A case as a checkpoint keeps it."""
 
     case_id: str
     facts: list[AnyEvent]
@@ -99,3 +100,34 @@ class CaseState(Struct, array_like=True):
     asked: list[Moment]
     sent: list[OutputMessage]
     decided_at: int
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(CaseState)
+
+
+def pack_case(case: Case) -> bytes:
+    """Return a case in msgpack."""
+    sent = case.sent
+    state = CaseState(
+        case_id=case.case_id,
+        facts=list(case.facts.values()),
+        readings=list(case.readings.values()),
+        asked=list(case.asked.values()),
+        sent=[*sent.decisions.values(), *sent.actions.values(), *sent.alerts.values()],
+        decided_at=case.decided_at,
+    )
+    return _encoder.encode(state)
+
+
+def unpack_case(packed: bytes) -> Case:
+    """Return the case that was packed; raises `msgspec.DecodeError` for anything else."""
+    state = _decoder.decode(packed)
+    case = Case(state.case_id)
+    case.facts = {event.identity: event for event in state.facts}
+    case.readings = {reading.moment.key: reading for reading in state.readings}
+    case.asked = {moment.key: moment for moment in state.asked}
+    for message in state.sent:
+        case.sent.record(message)
+    case.decided_at = state.decided_at
+    return case

@@ -26,23 +26,32 @@ from schemas.outputs import (
     DecisionMessage,
     OutputMessage,
 )
+from schemas.policy import Policy
 
 V = TypeVar("V")
 
 
-def difference(case_id: str, verdict: Verdict, sent: Sent, policy_name: str) -> list[OutputMessage]:
-    """Return the messages that bring what was sent about a case in line with a verdict; `sent` is left as it is."""
-    decisions = list(_decisions(verdict.decisions, sent.decisions, policy_name))
+def difference(
+    case_id: str, verdict: Verdict, sent: Sent, policy: Policy, place: Mapping[str, str], inputs: str | None
+) -> list[OutputMessage]:
+    """Return the messages that bring what was sent about a case in line with a verdict; `sent` is left as it is.
+
+    `place` are the labels of the case's alerts (`agents.sop.alerts.place_labels`). `inputs` goes into each message: what
+    had been read of the input partitions when it was decided (None in a replay of files).
+    """
+    decisions = list(_decisions(verdict.decisions, sent.decisions, policy.name))
     flips = [
         finding
         for new in decisions
-        if (old := sent.decisions.get(new.body.key)) and (finding := decision_flip(old.body, new.body, new.revision))
+        if (old := sent.decisions.get(new.body.key))
+        and (finding := decision_flip(old.body, new.body, new.revision, place, policy))
     ]
-    return [
+    messages: list[OutputMessage] = [
         *decisions,
         *_actions(case_id, verdict, sent.actions),
         *_alerts(case_id, [*verdict.findings, *flips], sent.alerts, verdict.as_of),
     ]
+    return [structs.replace(message, inputs=inputs) for message in messages] if inputs else messages
 
 
 def _decisions(

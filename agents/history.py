@@ -221,9 +221,7 @@ def _engagements(
     )
 
 
-def _ticket_owner(
-    ticket: Ticket, assignments: Facts[JobAssigned], closings: Facts[JobClosed]
-) -> str | None:
+def _ticket_owner(ticket: Ticket, assignments: Facts[JobAssigned], closings: Facts[JobClosed]) -> str | None:
     created = ticket.created
     if created.data.partner_id is not None:
         return created.data.partner_id

@@ -29,12 +29,14 @@ from agents.reports import (
 from agents.travel import impossible_travel, may_be_impossible
 from agents.verdict import Finding
 from schemas.events import Event, LocationReported
-from schemas.policy import Policy
+from schemas.policy import MINUTE, Policy
 
 Reception = Literal["applied", "duplicate", "conflict"]
 QuestionKey = tuple[str, str]
 """(case id, ref of the moment's own fact): what identifies a question to one partner."""
 LONG_AGO: Final = -(1 << 62)
+PRUNE_EVERY: Final = MINUTE
+"""Of the partner's own time: letting go of single reports as each new one comes would cost more than keeping them."""
 
 
 class Question(Struct, array_like=True):
@@ -85,6 +87,7 @@ class Track:
         self._current = 0
         self._latest = self._horizon = self._kept_from = LONG_AGO
         self._latest_rules = 0
+        self._prune_at = LONG_AGO
         self._plain = Series([])
         self._mocked = Series([])
         self._known: dict[bytes, bytes] = {}
@@ -137,17 +140,10 @@ class Track:
 
         `made_at` is left empty. What lies past the retention is let go of here, so call it after each batch.
         """
-        said: list[Reading] = []
-        for key in sorted(self._asked | self._touched, key=lambda key: (self._questions[key].moment.time, key)):
-            question = self._questions[key]
-            new, question.until = answer(question.moment, self._plain, self._mocked, question.floor)
-            if key in self._asked or new != question.answer:
-                question.answer = new
-                said.append(Reading(question.moment, new.closest, new.mocked, new.stay))
-        self._asked.clear()
-        self._touched.clear()
-        self._prune()
-        return tuple(said)
+        said = self._answered() if self._asked or self._touched else ()
+        if self._kept_from >= self._prune_at:
+            self._prune()
+        return said
 
     def travels(self) -> tuple[Finding, ...]:
         """Return the `impossible_travel` alerts not returned before, by time: each once for its later report."""
@@ -204,6 +200,19 @@ class Track:
         track._told = saved.told
         return track
 
+    def _answered(self) -> tuple[Reading, ...]:
+        """Answer all moments asked about or touched."""
+        said: list[Reading] = []
+        for key in sorted(self._asked | self._touched, key=lambda key: (self._questions[key].moment.time, key)):
+            question = self._questions[key]
+            new, question.until = answer(question.moment, self._plain, self._mocked, question.floor)
+            if key in self._asked or new != question.answer:
+                question.answer = new
+                said.append(Reading(question.moment, new.closest, new.mocked, new.stay))
+        self._asked.clear()
+        self._touched.clear()
+        return tuple(said)
+
     def _adopt(self, policy: Policy) -> None:
         """Make a policy's rules the current ones."""
         rules = report_rules(policy)
@@ -221,6 +230,7 @@ class Track:
 
     def _prune(self) -> None:
         """Let go of what lies past the retention."""
+        self._prune_at = self._kept_from + PRUNE_EVERY
         for series in (self._plain, self._mocked):
             for row in series.drop_before(self._kept_from):
                 del self._known[identity_of(row)]

@@ -1,0 +1,76 @@
+"""The case agent: takes facts and readings in, asks about moments, and says what changed.
+
+A pure state machine over the cases it holds; whoever runs it (worker, replay, simulation) feeds it, decides when a case is
+due, and carries its messages out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agents.case import Case, Reception
+from agents.decide import decide
+from agents.difference import difference
+from agents.moments import Moment, Reading, presence_rules
+from agents.presence import moments
+from agents.sop.alerts import place_labels
+from schemas.events import AnyEvent
+from schemas.outputs import OutputMessage
+from schemas.policy import PolicySet
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a case had to say, and the instant (microseconds) at which it may have more without a new fact."""
+
+    messages: list[OutputMessage]
+    next_deadline: int | None
+
+
+class CaseAgent:
+    """The cases of one partition, by id."""
+
+    def __init__(self, policies: PolicySet, *, facts_max: int) -> None:
+        """Take the policies, and how many facts a case may hold at most."""
+        self.cases: dict[str, Case] = {}
+        self._policies = policies
+        self._facts_max = facts_max
+
+    def case(self, case_id: str) -> Case:
+        """Return a case, begun if nothing was known of it."""
+        case = self.cases.get(case_id)
+        if case is None:
+            case = self.cases[case_id] = Case(case_id)
+        return case
+
+    def receive(self, event: AnyEvent) -> Reception:
+        """Add a fact to its case."""
+        return self.case(event.subject).add(event, self._facts_max)
+
+    def hear(self, reading: Reading) -> bool:
+        """Take the location agent's answer; say whether it tells anything new."""
+        return self.case(reading.moment.case_id).told(reading)
+
+    def questions(self, case_id: str) -> tuple[Moment, ...]:
+        """Return the moments of a case not asked about yet as they stand now, and take them as asked."""
+        case = self.case(case_id)
+        policy = self._policies.at(case.history.begins_at)
+        current = {moment.key: moment for moment in moments(case.history, presence_rules(policy))}
+        new = tuple(moment for key, moment in current.items() if case.asked.get(key) != moment)
+        case.asked = current
+        case.readings = {key: reading for key, reading in case.readings.items() if key in current}
+        return new
+
+    def decide(self, case_id: str, now: int, inputs: str | None = None) -> Decided:
+        """Decide a case as of an instant (microseconds; never before the last one) and return what has changed.
+
+        The messages are taken as sent: who cannot send them must not go on.
+        """
+        case = self.case(case_id)
+        case.decided_at = max(case.decided_at, now)
+        policy = self._policies.at(case.history.begins_at)
+        verdict = decide(case.history, case.readings, policy, case.decided_at)
+        messages = difference(case_id, verdict, case.sent, policy, place_labels(case.history, policy), inputs)
+        for message in messages:
+            case.sent.record(message)
+        return Decided(messages, verdict.next_deadline)

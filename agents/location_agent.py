@@ -1,0 +1,58 @@
+"""The location agent: keeps partners' reports where they arrive and answers the case agent's questions about them.
+
+A pure state machine like the case agent: of some hundred reports a job only a handful of readings travel.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from msgspec import structs
+
+from agents.case import Reception
+from agents.moments import Moment, Reading
+from agents.track import Track
+from schemas.encoding import alert_id
+from schemas.events import AnyEvent, Event, LocationReported
+from schemas.outputs import AlertMessage
+from schemas.policy import PolicySet
+
+
+class LocationAgent:
+    """The tracks of one partition's partners, by partner id."""
+
+    def __init__(self, policies: PolicySet) -> None:
+        """Take the policies; a report is judged by the one in force at its own time."""
+        self.tracks: dict[str, Track] = {}
+        self.said: set[str] = set()
+        """Ids of alerts found already sent when recovering."""
+        self._policies = policies
+
+    def track(self, partner_id: str) -> Track:
+        """Return a partner's track, begun if nothing was known."""
+        track = self.tracks.get(partner_id)
+        if track is None:
+            track = self.tracks[partner_id] = Track(partner_id)
+        return track
+
+    def receive(self, event: AnyEvent) -> Reception:
+        """Add a location report to its partner's track."""
+        report = cast("Event[LocationReported]", event)
+        return self.track(event.subject).add_report(report, self._policies.at(event.time))
+
+    def ask(self, moment: Moment) -> None:
+        """Take a question; `answers` has the answer."""
+        self.track(moment.partner_id).ask(moment)
+
+    def answers(self, partner_id: str, made_at: dict[str, int]) -> list[Reading]:
+        """Return a partner's readings that are new or changed, marked with the input positions they were made at."""
+        return [structs.replace(reading, made_at=made_at) for reading in self.track(partner_id).readings()]
+
+    def alerts(self, partner_id: str, inputs: str | None = None) -> list[AlertMessage]:
+        """Return the alerts about a partner's travel that have not been sent."""
+        found = [(alert_id(finding.alert), finding.alert) for finding in self.track(partner_id).travels()]
+        return [
+            AlertMessage(body=body, alert_id=key, subject=partner_id, inputs=inputs)
+            for key, body in found
+            if key not in self.said
+        ]

@@ -1,0 +1,13 @@
+"""The only place that reads the clock."""
+
+from __future__ import annotations
+
+import time
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_us(self) -> int:
+        """Return microseconds since the Unix epoch."""
+        return time.time_ns() // 1000

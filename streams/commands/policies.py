@@ -1,0 +1,34 @@
+"""Which policies a command works with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from schemas.errors import PolicyError
+from schemas.policy import Policy, PolicySet
+from schemas.policy_document import default_policy, load_policies, read_policy
+
+
+def policies_from(paths: Sequence[str]) -> PolicySet:
+    """Return the dated policies of some documents, with the built-in default before the first of them."""
+    return load_policies([Path(path) for path in paths])
+
+
+def only(path: str) -> PolicySet:
+    """Return one document as the policy of all cases, whatever its date."""
+    return PolicySet([], default=_read(path))
+
+
+def _read(path: str) -> Policy:
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise PolicyError(f"{path}: cannot be read: {reason}") from error
+    return read_policy(text, path)
+
+
+def default() -> PolicySet:
+    """Return the built-in policy for all cases."""
+    return PolicySet([], default=default_policy())

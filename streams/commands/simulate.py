@@ -1,0 +1,75 @@
+"""`sop simulate`: a city's day of events."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from schemas.errors import UsageError
+from schemas.instants import parse_instant
+from streams.simulator.options import SimulatorOptions
+from streams.simulator.simulation import branch_shares, simulate
+
+_DEFAULTS = SimulatorOptions()
+
+
+@click.command()
+@click.option("--jobs", type=int, default=_DEFAULTS.jobs, show_default=True, help="How many jobs.")
+@click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True, help="The same seed gives the same bytes.")
+@click.option("--out", default="-", metavar="FILE", help="Where to write the events; - (default) for standard output.")
+@click.option("--start", metavar="TIME", help="The first midnight (RFC 3339).")
+@click.option("--days", type=int, default=_DEFAULTS.days, show_default=True)
+@click.option("--city", "cities", multiple=True, metavar="NAME", help="Only this city; may be repeated.")
+@click.option("--late", type=float, default=_DEFAULTS.late_share, show_default=True, help="Share delivered late.")
+@click.option("--duplicates", type=float, default=_DEFAULTS.duplicate_share, show_default=True)
+@click.option("--malformed", type=float, default=_DEFAULTS.malformed_share, show_default=True)
+@click.option(
+    "--trace", metavar="FILE", type=click.Path(path_type=Path), help="A GPS trace (CSV lat,lng,datetime,uid)."
+)
+@click.option("--stats", is_flag=True, help="Tell the share of each branch of the SOPs instead of the events.")
+def command(
+    jobs: int,
+    seed: int,
+    out: str,
+    start: str | None,
+    days: int,
+    cities: tuple[str, ...],
+    late: float,
+    duplicates: float,
+    malformed: float,
+    trace: Path | None,
+    stats: bool,
+) -> None:
+    """Make a city day of job, location, ticket and cancellation events, in their order of arrival."""
+    options = SimulatorOptions(
+        jobs=jobs,
+        seed=seed,
+        start_at=_DEFAULTS.start_at if start is None else _instant(start),
+        days=days,
+        cities=cities,
+        late_share=late,
+        duplicate_share=duplicates,
+        malformed_share=malformed,
+        trace_file=trace,
+    )
+    if stats:
+        for branch in branch_shares(options):
+            print(f"{branch.share:7.2%}  {branch.jobs:6d}  {branch.name:32}  {branch.leads_to}")
+        return
+    try:
+        with sys.stdout.buffer if out == "-" else Path(out).open("wb") as file:
+            for line in simulate(options):
+                file.write(line + b"\n")
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written: {error.strerror}") from error
+
+
+def _instant(text: str) -> int:
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise UsageError(f"--start: {error}") from None

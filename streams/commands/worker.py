@@ -1,0 +1,18 @@
+"""`sop worker`: the Faust worker."""
+
+from __future__ import annotations
+
+import click
+
+from streams.commands.policies import policies_from
+from streams.logs import log_to_stderr
+from streams.settings import settings_from
+from streams.worker import work
+
+
+@click.command()
+def command() -> None:
+    """Consume, decide and emit until stopped (SIGTERM, Ctrl-C). Settings are the environment variables SOP_…"""
+    settings = settings_from()
+    log_to_stderr(settings.log_level)
+    work(settings, policies_from(settings.policies))

@@ -1,0 +1,107 @@
+"""Turns consumed records into what the agents take: events, questions, answers; the rest is refused with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiokafka.partitioner import murmur2
+
+from agents.moments import Moment, Reading
+from schemas.codec import decode_record
+from schemas.errors import Fatal, Unacceptable
+from schemas.events import AnyEvent, LocationReported
+from schemas.limits import Limits
+from schemas.topics import Topics
+from streams.internal import Answer, Forwarded, Question, unpack
+from streams.ports import TP, Incoming
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record was first consumed, with its bytes as they were."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """What identifies the record for ever: (topic, partition, offset)."""
+        return (self.topic, self.partition, self.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One consumed record, read: its input partition, its origin, and what it holds or why it is refused."""
+
+    tp: TP
+    origin: Origin
+    content: AnyEvent | Moment | Reading | Unacceptable
+
+
+class Intake:
+    """Reads records of the input topics and of the internal ones."""
+
+    def __init__(self, topics: Topics, limits: Limits) -> None:
+        """Take the topic names and the limits on inbound events."""
+        self._topics = topics
+        self._limits = limits
+
+    def read(self, tp: TP, record: Incoming) -> Taken:
+        """Read one record; raises `Fatal` for an internal record that this version did not write."""
+        origin = Origin(
+            tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, record.headers
+        )
+        if tp.topic not in self._topics.internal:
+            return Taken(tp, origin, self._event(origin))
+        message = unpack(record.value or b"")
+        if isinstance(message, Question):
+            return Taken(tp, origin, message.moment)
+        if isinstance(message, Answer):
+            return Taken(tp, origin, message.reading)
+        first = Origin(
+            message.topic,
+            message.partition,
+            message.offset,
+            message.timestamp,
+            message.key,
+            message.value,
+            message.headers,
+        )
+        return Taken(tp, first, self._event(first))
+
+    def _event(self, origin: Origin) -> AnyEvent | Unacceptable:
+        try:
+            return decode_record(origin.value, origin.headers, self._limits, origin.timestamp * 1000)
+        except Unacceptable as refused:
+            return refused
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Return the partition of a key as Apache Kafka's own producers choose it (murmur2)."""
+    return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+
+
+def is_report(event: AnyEvent) -> bool:
+    """Tell whether an event is for the location agent."""
+    return type(event.data) is LocationReported
+
+
+def forward(origin: Origin) -> Forwarded:
+    """Return the message that carries a record on to its subject's partition."""
+    if origin.value is None:
+        raise Fatal(f"{origin.topic}-{origin.partition}@{origin.offset}: a record without value cannot be sent on")
+    return Forwarded(
+        origin.topic,
+        origin.partition,
+        origin.offset,
+        origin.timestamp,
+        origin.key,
+        origin.value,
+        tuple((name, value) for name, value in origin.headers),
+    )

@@ -1,0 +1,64 @@
+"""What travels on the internal topics: questions, answers, events sent on to their own partition, progress.
+
+Msgpack, not part of the contract; a version that changes it drains the internal topics first.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from agents.moments import Moment, Reading
+
+
+class Question(Struct, frozen=True, array_like=True, tag="question"):
+    """From the case agent to the location agent of the partner."""
+
+    moment: Moment
+
+
+class Answer(Struct, frozen=True, array_like=True, tag="answer"):
+    """From the location agent to the case agent of the case."""
+
+    reading: Reading
+
+
+class Forwarded(Struct, frozen=True, array_like=True, tag="forwarded"):
+    """An event found on another partition than its subject's, with where it came from; `value` as it was consumed.
+
+    Producers that place keys in their own way are met so; identity makes a repeated forward harmless.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+
+InternalMessage = Question | Answer | Forwarded
+
+_decoder: msgspec.msgpack.Decoder[InternalMessage] = msgspec.msgpack.Decoder(InternalMessage)
+_positions = msgspec.json.Decoder(dict[str, int])
+
+
+def pack(message: InternalMessage) -> bytes:
+    """Return a message as it travels."""
+    return msgspec.msgpack.encode(message)
+
+
+def unpack(value: bytes) -> InternalMessage:
+    """Return the message; raises `msgspec.DecodeError` for anything that this version did not write."""
+    return _decoder.decode(value)
+
+
+def pack_positions(positions: dict[str, int]) -> bytes:
+    """Return the progress record: the next offset to read by `topic-partition`, in key order."""
+    return msgspec.json.encode(positions, order="sorted")
+
+
+def unpack_positions(value: bytes) -> dict[str, int]:
+    """Return the positions of a progress record."""
+    return _positions.decode(value)

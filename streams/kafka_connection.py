@@ -1,0 +1,70 @@
+"""How to reach Kafka, and what its topics must look like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from schemas.errors import UsageError
+from schemas.topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConnection:
+    """Brokers as `host:port,host:port`, and the largest message that may be read or written."""
+
+    brokers: str
+    message_bytes_max: int = 8 * 1024 * 1024
+
+    def client_options(self) -> dict[str, Any]:
+        """Return what every aiokafka client is given."""
+        return {"bootstrap_servers": self.brokers, "client_id": "sop-streams", "request_timeout_ms": 15_000}
+
+
+async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions: int, replicas: int) -> int:
+    """Create the topics that are missing and return how many partitions all of them have.
+
+    Raises `UsageError` when the brokers cannot be reached, or when topics differ in their number of partitions: then a case's
+    events would not meet.
+    """
+    admin = AIOKafkaAdminClient(**connection.client_options())
+    try:
+        await admin.start()
+        wanted = (*topics.consumed, *topics.emitted)
+        existing = await _partition_counts(admin, wanted)
+        count = max(existing.values(), default=partitions)
+        missing = [_new_topic(name, topics, count, replicas, connection) for name in wanted if name not in existing]
+        for new in missing:
+            try:
+                await admin.create_topics([new])
+            except TopicAlreadyExistsError:
+                continue  # another worker was faster
+        counts = await _partition_counts(admin, wanted)
+    except KafkaError as error:
+        raise UsageError(f"Kafka at {connection.brokers}: {error}") from error
+    finally:
+        await admin.close()
+    different = sorted(f"{name} has {number}" for name, number in counts.items() if number != count)
+    if different:
+        raise UsageError(f"Kafka at {connection.brokers}: all topics need {count} partitions; {', '.join(different)}")
+    return count
+
+
+async def _partition_counts(admin: AIOKafkaAdminClient, wanted: Sequence[str]) -> dict[str, int]:
+    existing = set(await admin.list_topics())
+    names = [name for name in wanted if name in existing]
+    if not names:
+        return {}
+    described = await admin.describe_topics(names)
+    return {each["topic"]: len(each["partitions"]) for each in described}
+
+
+def _new_topic(name: str, topics: Topics, partitions: int, replicas: int, connection: KafkaConnection) -> NewTopic:
+    configs = {"max.message.bytes": str(connection.message_bytes_max)}
+    if name == topics.progress:
+        configs["cleanup.policy"] = "compact"
+    return NewTopic(name=name, num_partitions=partitions, replication_factor=replicas, topic_configs=configs)

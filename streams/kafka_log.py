@@ -1,0 +1,64 @@
+"""Reads partitions of Kafka back, as a `read_committed` consumer outside any group."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.errors import Fatal
+from streams.kafka_connection import KafkaConnection
+from streams.ports import TP, Stored
+
+RECORDS_PER_POLL_MAX = 5000
+POLL_MS = 200
+
+
+class KafkaLog:
+    """See `streams.ports.OutputLog`; a consumer lives as long as one call."""
+
+    def __init__(self, connection: KafkaConnection) -> None:
+        """Take how to connect."""
+        self._connection = connection
+
+    async def read(self, tp: TP, start: int) -> AsyncIterator[list[Stored]]:
+        """Yield the records from an offset (or the earliest kept) to the end as it is when the call begins."""
+        partition = TopicPartition(tp.topic, tp.partition)
+        consumer = self._consumer()
+        consumer.assign([partition])
+        try:
+            await consumer.start()
+            beginning = (await consumer.beginning_offsets([partition]))[partition]
+            end = (await consumer.end_offsets([partition]))[partition]
+            consumer.seek(partition, max(start, beginning))
+            while await consumer.position(partition) < end:
+                polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_PER_POLL_MAX)
+                for records in polled.values():
+                    yield [Stored(r.offset, r.key, r.value, tuple(r.headers), r.timestamp) for r in records]
+        except KafkaError as error:
+            raise Fatal(f"{tp.name}: cannot be read back: {error}") from error
+        finally:
+            await consumer.stop()
+
+    async def ends(self, tps: Sequence[TP]) -> Mapping[TP, int]:
+        """Return the offset after the last stable record of each partition."""
+        consumer = self._consumer()
+        try:
+            await consumer.start()
+            ends = await consumer.end_offsets([TopicPartition(tp.topic, tp.partition) for tp in tps])
+        except KafkaError as error:
+            raise Fatal(f"the ends of {', '.join(tp.name for tp in tps)} cannot be read: {error}") from error
+        finally:
+            await consumer.stop()
+        return {TP(each.topic, each.partition): end for each, end in ends.items()}
+
+    def _consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            **self._connection.client_options(),
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=50,
+            max_partition_fetch_bytes=self._connection.message_bytes_max,
+        )

@@ -1,0 +1,15 @@
+"""How a process logs: one line each, to standard error, nothing of what the events say."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+
+def log_to_stderr(level: str) -> None:
+    """Set up logging at a level; the libraries' loggers stay at WARNING, since at DEBUG they log every message."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level="WARNING", handlers=[handler], force=True)
+    for name in ("sop", "streams"):
+        logging.getLogger(name).setLevel(level)

@@ -1,0 +1,63 @@
+"""Checkpoints in this process's memory: for running without Redis, and for tests.
+
+A worker without Redis recovers from Kafka after a restart; within one process the state outlives a rebalance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from schemas.errors import StoreLost
+from streams.ports import Saved
+
+
+@dataclass(slots=True)
+class MemoryState:
+    """What the owners of one partition number share, one after another."""
+
+    epoch: int = 0
+    saved: Saved | None = None
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    deadlines: dict[str, int] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """One owner's view of the checkpoints of a partition number (see `streams.ports.Store`)."""
+
+    def __init__(self, state: MemoryState) -> None:
+        """Take the state, which outlives its owners."""
+        self._state = state
+        self._epoch = -1
+
+    async def claim(self) -> Saved | None:
+        """Become the owner and return where the state stands."""
+        self._state.epoch += 1
+        self._epoch = self._state.epoch
+        return self._state.saved
+
+    async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the blobs that exist."""
+        self._check()
+        return {key: self._state.blobs[key] for key in keys if key in self._state.blobs}
+
+    async def save(self, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
+        """Write all at once."""
+        self._check()
+        self._state.blobs.update(blobs)
+        for case_id, due in deadlines.items():
+            if due is None:
+                self._state.deadlines.pop(case_id, None)
+            else:
+                self._state.deadlines[case_id] = due
+        self._state.saved = saved
+
+    async def due(self, until: int, limit: int) -> list[str]:
+        """Return ids of cases that are due, the earliest first."""
+        self._check()
+        found = sorted((due, case_id) for case_id, due in self._state.deadlines.items() if due <= until)
+        return [case_id for _, case_id in found[:limit]]
+
+    def _check(self) -> None:
+        if self._state.epoch != self._epoch:
+            raise StoreLost(f"another owner has claimed the state (epoch {self._state.epoch}, mine {self._epoch})")

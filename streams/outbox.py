@@ -1,0 +1,79 @@
+"""What a step has to say, as records for one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from agents.moments import Moment, Reading
+from schemas.encoding import dead_letter_message, encode_message
+from schemas.events import AnyEvent
+from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
+from schemas.topics import Topics
+from streams.intake import Origin, forward, is_report, partition_of
+from streams.internal import Answer, Question, pack, pack_positions
+from streams.ports import Outgoing
+
+
+class Outbox:
+    """Collects the records of one step.
+
+    All that a task emits goes to its own number of the output partitions (which for a case's key is where any Kafka producer
+    would put it), so that the next owner finds it there; only questions, answers and forwarded events go elsewhere.
+    """
+
+    def __init__(self, topics: Topics, partition: int, partitions: int) -> None:
+        """Take the topic names, the task's partition number and how many there are."""
+        self._topics = topics
+        self._partition = partition
+        self._partitions = partitions
+        self._records: list[Outgoing] = []
+
+    def messages(self, messages: Iterable[OutputMessage]) -> None:
+        """Add decisions, actions and alerts."""
+        for message in messages:
+            if isinstance(message, DecisionMessage):
+                topic, key = self._topics.decision(message.body.kind), message.body.case_id
+            elif isinstance(message, AlertMessage):
+                topic, key = self._topics.alerts, message.alert_id
+            else:
+                topic, key = self._topics.actions, message.body.case_id
+            self._records.append(Outgoing(topic, self._partition, key.encode(), encode_message(message)))
+
+    def questions(self, moments: Iterable[Moment]) -> None:
+        """Add questions to location agents."""
+        for moment in moments:
+            self._send_on(self._topics.partners, moment.partner_id, pack(Question(moment)))
+
+    def answers(self, readings: Iterable[Reading]) -> None:
+        """Add answers to case agents."""
+        for reading in readings:
+            self._send_on(self._topics.cases, reading.moment.case_id, pack(Answer(reading)))
+
+    def forward(self, origin: Origin, event: AnyEvent) -> None:
+        """Send an event on to its subject's partition."""
+        topic = self._topics.partners if is_report(event) else self._topics.cases
+        self._send_on(topic, event.subject, pack(forward(origin)))
+
+    def dead_letter(self, origin: Origin, reason: str) -> None:
+        """Add a record that cannot be accepted, with its bytes."""
+        value = dead_letter_message(
+            topic=origin.topic,
+            partition=origin.partition,
+            offset=origin.offset,
+            reason=reason,
+            value=origin.value or b"",
+            key=origin.key,
+            time=origin.timestamp * 1000,
+        )
+        self._records.append(Outgoing(self._topics.dead_letters, self._partition, origin.key or b"", value))
+
+    def take(self, positions: Mapping[str, int]) -> list[Outgoing]:
+        """Return and forget what was collected, closed by the record of how far the inputs were read; or nothing."""
+        if not self._records:
+            return []
+        progress = Outgoing(self._topics.progress, self._partition, b"progress", pack_positions(dict(positions)))
+        records, self._records = [*self._records, progress], []
+        return records
+
+    def _send_on(self, topic: str, key: str, value: bytes) -> None:
+        self._records.append(Outgoing(topic, partition_of(key, self._partitions), key.encode(), value))

@@ -1,0 +1,126 @@
+"""What a partition's task needs from the world: a log to publish to and read back, a store for checkpoints, a clock.
+
+Each port has one behavioural suite (`tests/contract`) that its in-memory and its real adapter pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+
+
+class TP(NamedTuple):
+    """A topic and one of its partitions."""
+
+    topic: str
+    partition: int
+
+    @property
+    def name(self) -> str:
+        """How positions name it: `topic-partition`."""
+        return f"{self.topic}-{self.partition}"
+
+
+class Incoming(Protocol):
+    """A record as consumed; `timestamp` is the broker's, in milliseconds. aiokafka's records are such."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+class Outgoing(NamedTuple):
+    """A record to publish."""
+
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes
+
+
+class Stored(NamedTuple):
+    """A record read back."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp: int = 0
+    """The broker's, in milliseconds."""
+
+
+class Clock(Protocol):
+    """Tells the wall-clock time."""
+
+    def now_us(self) -> int:
+        """Return microseconds since the Unix epoch."""
+
+
+class Publisher(Protocol):
+    """Publishes for one partition number, all of a call or nothing, and only while nobody else has taken over."""
+
+    async def start(self) -> None:
+        """Connect and fence out whoever published for this partition number before."""
+
+    async def publish(self, records: Sequence[Outgoing]) -> Mapping[TP, int]:
+        """Publish in one transaction; return, for each partition written, the offset after its last record.
+
+        Raises `Fenced` when another owner has taken over, `Fatal` when the broker refuses the records or does not
+        acknowledge them in time.
+        """
+
+    async def stop(self) -> None:
+        """Disconnect; bounded in time."""
+
+
+class OutputLog(Protocol):
+    """Reads partitions as a `read_committed` consumer sees them."""
+
+    def read(self, tp: TP, start: int) -> AsyncIterator[list[Stored]]:
+        """Yield the records from an offset (or the earliest kept) to the end as it is when the call begins."""
+
+    async def ends(self, tps: Sequence[TP]) -> Mapping[TP, int]:
+        """Return the offset after the last stable record of each partition."""
+
+
+class Saved(Struct, frozen=True):
+    """What a checkpoint says beside the state itself: positions by `topic-partition` and counts."""
+
+    inputs: dict[str, int]
+    """The next offset to read of each input partition."""
+    outputs: dict[str, int]
+    """The offset of each output partition up to which what was emitted is part of the state."""
+    counts: dict[str, dict[str, int]]
+    """What became of the records consumed, by input partition."""
+
+
+class Store(Protocol):
+    """Checkpoints of one partition number: blobs by key, and where they stand. Always some earlier moment as a whole."""
+
+    async def claim(self) -> Saved | None:
+        """Become the owner: later writes of earlier owners are refused. Return where the state stands, None: nothing."""
+
+    async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the blobs that exist, in one round trip.
+
+        Raises `StoreLost` when the store is not where this owner left it.
+        """
+
+    async def save(self, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
+        """Write blobs, deadlines by case id (microseconds; None: none) and positions in one atomic step.
+
+        Raises `StoreLost` when another owner has claimed it or acknowledged writes are gone, `Unavailable` when it cannot
+        be reached in time (then the same save can be tried again).
+        """
+
+    async def due(self, until: int, limit: int) -> list[str]:
+        """Return up to `limit` ids of cases with a saved deadline at or before an instant, the earliest first."""

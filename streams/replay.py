@@ -1,0 +1,82 @@
+"""Replays recorded events through the agents, in event-time order, by a virtual clock (contracts, "The command line").
+
+The same agents as live, with nothing between them: of one instant first all facts and reports, then the answers, then the
+deadlines, then one decision for each case concerned. So the outcome depends on the set of events alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from agents.case_agent import CaseAgent
+from agents.location_agent import LocationAgent
+from schemas.events import AnyEvent
+from schemas.outputs import OutputMessage
+from schemas.policy import PolicySet
+from streams.intake import is_report
+from streams.wakes import Wakes
+
+
+class Replay:
+    """One run over a settled input."""
+
+    def __init__(self, policies: PolicySet, *, facts_per_case_max: int) -> None:
+        """Take the policies in force, and how many facts a case may hold."""
+        self.cases = CaseAgent(policies, facts_max=facts_per_case_max)
+        self.refused: list[AnyEvent] = []
+        """Events one too many for their case."""
+        self._locations = LocationAgent(policies)
+        self._wakes = Wakes()
+
+    def run(self, events: Sequence[AnyEvent], until: int | None = None) -> Iterator[OutputMessage]:
+        """Yield every message, in the order of the instants (microseconds) at which it is due to be said.
+
+        Takes the accepted events, each once, in any order; those after `until` (default: the last event's time) are not
+        known, deadlines due at it have passed.
+        """
+        ordered = sorted(events, key=lambda event: event.order)
+        if until is None:
+            until = ordered[-1].time if ordered else 0
+        at = 0
+        while True:
+            now = self._next_instant(ordered, at)
+            if now is None or now > until:
+                return
+            touched: set[str] = set()
+            partners: set[str] = set()
+            while at < len(ordered) and ordered[at].time == now:
+                self._receive(ordered[at], touched, partners)
+                at += 1
+            yield from self._conclude(now, touched, partners)
+
+    def _next_instant(self, ordered: Sequence[AnyEvent], at: int) -> int | None:
+        due = self._wakes.next()
+        if at == len(ordered):
+            return due
+        return ordered[at].time if due is None else min(due, ordered[at].time)
+
+    def _receive(self, event: AnyEvent, touched: set[str], partners: set[str]) -> None:
+        if is_report(event):
+            self._locations.receive(event)
+            partners.add(event.subject)
+        elif self.cases.receive(event) == "applied":
+            touched.add(event.subject)
+        else:
+            self.refused.append(event)
+
+    def _conclude(self, now: int, touched: set[str], partners: set[str]) -> Iterator[OutputMessage]:
+        for case_id in sorted(touched):
+            for moment in self.cases.questions(case_id):
+                self._locations.ask(moment)
+                partners.add(moment.partner_id)
+        for partner_id in sorted(partners):
+            for reading in self._locations.answers(partner_id, {}):
+                if self.cases.hear(reading):
+                    touched.add(reading.moment.case_id)
+        touched.update(self._wakes.due(now))
+        for case_id in sorted(touched):
+            decided = self.cases.decide(case_id, now)
+            self._wakes.set(case_id, decided.next_deadline)
+            yield from decided.messages
+        for partner_id in sorted(partners):
+            yield from self._locations.alerts(partner_id)

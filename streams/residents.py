@@ -1,0 +1,67 @@
+"""Which cases and tracks are in memory: loaded when first touched, dropped when there are too many."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from agents.case import Case, pack_case, unpack_case
+from agents.track import Track
+from streams.ports import Store
+
+CASE = "case:"
+PARTNER = "partner:"
+
+
+class Residents:
+    """Keeps the agents' dictionaries filled from the store, and knows what has changed since it was saved."""
+
+    def __init__(self, cases: dict[str, Case], tracks: dict[str, Track], store: Store) -> None:
+        """Take the dictionaries that the agents work on, and the store behind them."""
+        self._cases = cases
+        self._tracks = tracks
+        self._store = store
+        self._dirty_cases: set[str] = set()
+        self._dirty_partners: set[str] = set()
+
+    @property
+    def dirty(self) -> bool:
+        """Tell whether something changed since the last `pack`."""
+        return bool(self._dirty_cases or self._dirty_partners)
+
+    async def load(self, case_ids: Iterable[str], partner_ids: Iterable[str]) -> None:
+        """Bring in those that are saved and not here, in one round trip."""
+        keys = [CASE + case_id for case_id in case_ids if case_id not in self._cases]
+        keys += [PARTNER + partner_id for partner_id in partner_ids if partner_id not in self._tracks]
+        if not keys:
+            return
+        for key, blob in (await self._store.load(keys)).items():
+            if key.startswith(CASE):
+                self._cases[key.removeprefix(CASE)] = unpack_case(blob)
+            else:
+                self._tracks[key.removeprefix(PARTNER)] = Track.load(blob)
+
+    def touch(self, case_ids: Iterable[str], partner_ids: Iterable[str]) -> None:
+        """Note what has changed."""
+        self._dirty_cases.update(case_ids)
+        self._dirty_partners.update(partner_ids)
+
+    def pack(self) -> tuple[dict[str, bytes], Collection[str]]:
+        """Return everything that changed as blobs by key, and the ids of the cases among it; from here on it is clean."""
+        cases, partners = self._dirty_cases, self._dirty_partners
+        blobs = {CASE + case_id: pack_case(self._cases[case_id]) for case_id in cases}
+        blobs |= {PARTNER + partner_id: self._tracks[partner_id].dump() for partner_id in partners}
+        self._dirty_cases, self._dirty_partners = set(), set()
+        return blobs, cases
+
+    def trim(self, residents_max: int) -> None:
+        """Drop clean cases and tracks, the longest here first, until at most so many of each are left; call when saved."""
+        _trim(self._cases, self._dirty_cases, residents_max)
+        _trim(self._tracks, self._dirty_partners, residents_max)
+
+
+def _trim(resident: dict[str, Case] | dict[str, Track], dirty: set[str], residents_max: int) -> None:
+    excess = len(resident) - residents_max
+    if excess <= 0:
+        return
+    for key in [key for key in resident if key not in dirty][:excess]:
+        del resident[key]

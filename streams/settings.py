@@ -1,0 +1,102 @@
+"""Settings of a worker, and the only place that reads the environment.
+
+Every setting is an environment variable `SOP_…`; the README's table is checked against `VARIABLES`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from schemas.errors import UsageError
+from schemas.limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a worker runs with; units last in the names, `_s` seconds."""
+
+    brokers: str = "127.0.0.1:9092"
+    redis_url: str = ""
+    topic_prefix: str = ""
+    group: str = "sop-streams"
+    partitions: int = 4
+    replicas: int = 1
+    policies: tuple[str, ...] = ()
+    checkpoint_interval_s: float = 5.0
+    reading_wait_s: float = 10.0
+    transaction_timeout_s: float = 30.0
+    session_timeout_s: float = 6.0
+    redis_timeout_s: float = 5.0
+    step_records_max: int = 2_000
+    residents_max: int = 50_000
+    facts_per_case_max: int = 1_000
+    value_bytes_max: int = Limits().value_bytes
+    name_chars_max: int = Limits().name_chars
+    url_chars_max: int = Limits().url_chars
+    future_s_max: float = Limits().future_us / 1_000_000
+    log_level: str = "INFO"
+
+    @property
+    def limits(self) -> Limits:
+        """The limits on inbound events."""
+        return Limits(
+            value_bytes=self.value_bytes_max,
+            name_chars=self.name_chars_max,
+            url_chars=self.url_chars_max,
+            future_us=int(self.future_s_max * 1_000_000),
+        )
+
+
+def _positive_int(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _positive_float(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+def _level(text: str) -> str:
+    if text.upper() not in ("WARNING", "INFO", "ERROR", "CRITICAL"):
+        raise ValueError
+    return text.upper()
+
+
+_READERS: Final[Mapping[type, tuple[Callable[[str], Any], str]]] = {
+    int: (_positive_int, "a whole number above 0"),
+    float: (_positive_float, "a number above 0"),
+    str: (str.strip, "text"),
+    tuple: (lambda text: tuple(part.strip() for part in text.split(",") if part.strip()), "paths, separated by commas"),
+}
+_LEVEL: Final = (_level, "one of WARNING, INFO, ERROR, CRITICAL")
+
+VARIABLES: Final[Mapping[str, str]] = {f"SOP_{field.name.upper()}": field.name for field in fields(Settings)}
+"""Every environment variable and the setting that it gives."""
+
+
+def settings_from(environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings that an environment (default: this process's) gives.
+
+    Raises `UsageError` naming the variable for a value that cannot be used, and for an unknown `SOP_…` name.
+    """
+    given = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    defaults = Settings()
+    for variable in sorted(name for name in given if name.startswith("SOP_")):
+        name = VARIABLES.get(variable)
+        if name is None:
+            raise UsageError(f"{variable}: there is no such setting")
+        read, expected = _LEVEL if name == "log_level" else _READERS[type(getattr(defaults, name))]
+        try:
+            values[name] = read(given[variable])
+        except ValueError:
+            raise UsageError(f"{variable}: {given[variable]!r} is not {expected}") from None
+    return Settings(**values)

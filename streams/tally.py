@@ -1,0 +1,27 @@
+"""What became of every record consumed: the sum that must always add up (architecture, 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from streams.ports import TP
+
+Fate = Literal["applied", "duplicate", "dead_lettered", "forwarded"]
+
+
+class Tally:
+    """Counts by input partition; consumed = applied + duplicate + dead_lettered + forwarded."""
+
+    def __init__(self, counts: Mapping[str, Mapping[str, int]] | None = None) -> None:
+        """Go on from the counts of a checkpoint."""
+        self._counts = {name: dict(fates) for name, fates in (counts or {}).items()}
+
+    def add(self, tp: TP, fate: Fate) -> None:
+        """Count one record."""
+        fates = self._counts.setdefault(tp.name, {})
+        fates[fate] = fates.get(fate, 0) + 1
+
+    def copy(self) -> dict[str, dict[str, int]]:
+        """Return the counts as they are now."""
+        return {name: dict(fates) for name, fates in self._counts.items()}

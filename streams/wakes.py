@@ -1,0 +1,41 @@
+"""When which case is to be looked at again without a new fact."""
+
+from __future__ import annotations
+
+import heapq
+
+
+class Wakes:
+    """At most one instant (microseconds) for each case."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._at: dict[str, int] = {}
+        self._heap: list[tuple[int, str]] = []
+
+    def set(self, case_id: str, at: int | None) -> None:
+        """Set when to wake a case, or that nothing wakes it."""
+        if at is None:
+            self._at.pop(case_id, None)
+        elif self._at.get(case_id) != at:
+            self._at[case_id] = at
+            heapq.heappush(self._heap, (at, case_id))
+
+    def at(self, case_id: str) -> int | None:
+        """Return when a case is to be woken."""
+        return self._at.get(case_id)
+
+    def next(self) -> int | None:
+        """Return the earliest instant that is set."""
+        while self._heap and self._at.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def due(self, now: int) -> list[str]:
+        """Remove and return the cases whose instant is at or before now."""
+        found: list[str] = []
+        while (at := self.next()) is not None and at <= now:
+            case_id = heapq.heappop(self._heap)[1]
+            del self._at[case_id]
+            found.append(case_id)
+        return found

@@ -1,0 +1,172 @@
+"""The worker: a Faust app over the batch transport, with one task for each partition number assigned to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import NoReturn, cast
+
+from faust.types import TP as FaustTP  # noqa: N811 - told from ours
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from schemas.errors import UsageError
+from schemas.policy import PolicySet
+from schemas.topics import Topics
+from streams.batching.app import BatchApp, batch_agent, batch_topic, register_transport
+from streams.batching.batch import Batch, BatchOptions
+from streams.batching.running import run_worker
+from streams.clock import SystemClock
+from streams.kafka_connection import KafkaConnection, prepare_topics
+from streams.kafka_log import KafkaLog
+from streams.kafka_publisher import KafkaPublisher
+from streams.memory_store import MemoryState, MemoryStore
+from streams.ports import TP, Store
+from streams.redis_store import RedisStore
+from streams.settings import Settings
+from streams.task import Task, TaskSettings
+
+STOP_S = 20.0
+SECOND_US = 1_000_000
+
+logger = logging.getLogger("sop.worker")
+
+
+class Tasks:
+    """The tasks of the partitions assigned, by number; keeps their positions for the transport (`PositionKeeper`)."""
+
+    def __init__(self, make_task: Callable[[int], Task], on_fatal: Callable[[BaseException], None]) -> None:
+        """Take what makes a task, and what to do when one cannot go on."""
+        self._make_task = make_task
+        self._on_fatal = on_fatal
+        self._tasks: dict[int, Task] = {}
+        self._running: dict[int, asyncio.Task[None]] = {}
+
+    async def assigned(self, tps: frozenset[FaustTP]) -> Mapping[FaustTP, int]:
+        """Recover a task for each partition number; return where to read from."""
+        numbers = sorted({tp.partition for tp in tps})
+        self._tasks = {number: self._make_task(number) for number in numbers}
+        positions: dict[FaustTP, int] = {}
+        for recovered in await asyncio.gather(*(task.recover() for task in self._tasks.values())):
+            positions.update({FaustTP(tp.topic, tp.partition): at for tp, at in recovered.items()})
+        for number, task in self._tasks.items():
+            self._running[number] = asyncio.create_task(task.run(), name=f"task-{number}")
+            self._running[number].add_done_callback(self._ended)
+        logger.info("partitions %s", ", ".join(map(str, numbers)) or "none")
+        return positions
+
+    async def revoked(self, tps: frozenset[FaustTP]) -> None:  # noqa: ARG002 - always the whole assignment
+        """Finish the steps under way, save, disconnect."""
+        for task in self._tasks.values():
+            task.finish()
+        await asyncio.gather(*self._running.values())
+        await asyncio.gather(*(task.stop() for task in self._tasks.values()))
+        self._tasks, self._running = {}, {}
+
+    def committable(self, tp: FaustTP) -> int | None:
+        """Return up to where a checkpoint holds the effect of what was read."""
+        task = self._tasks.get(tp.partition)
+        return task.committable.get(TP(tp.topic, tp.partition)) if task else None
+
+    async def handle(self, batch: Batch) -> None:
+        """Hand a batch to its task."""
+        tp = TP(batch.tp.topic, batch.tp.partition)
+        await self._tasks[tp.partition].enqueue(tp, batch.records)
+
+    def _ended(self, running: asyncio.Task[None]) -> None:
+        if not running.cancelled() and (error := running.exception()) is not None:
+            self._on_fatal(error)
+
+
+def work(settings: Settings, policies: PolicySet) -> NoReturn:
+    """Run a worker until SIGTERM or SIGINT; never returns.
+
+    Raises `UsageError` before anything starts when Kafka or Redis cannot be used.
+    """
+    connection = KafkaConnection(settings.brokers)
+    topics = Topics(settings.topic_prefix)
+    partitions = asyncio.run(_prepare(settings, connection, topics))
+    run_worker(lambda: make_app(settings, policies, connection, topics, partitions), stop_s=STOP_S)
+
+
+async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topics) -> int:
+    if settings.redis_url:
+        redis = connect_redis(settings)
+        try:
+            await redis.ping()
+        except RedisError as error:
+            raise UsageError(f"SOP_REDIS_URL: Redis does not answer: {error}") from error
+        finally:
+            await redis.aclose()
+    return await prepare_topics(connection, topics, settings.partitions, settings.replicas)
+
+
+def connect_redis(settings: Settings) -> Redis:
+    """Return a client that waits no longer than the setting says and does not retry by itself."""
+    try:
+        return cast(
+            "Redis",
+            Redis.from_url(
+                settings.redis_url,
+                socket_timeout=settings.redis_timeout_s,
+                socket_connect_timeout=settings.redis_timeout_s,
+                retry=Retry(NoBackoff(), 0),
+            ),
+        )
+    except ValueError as error:
+        raise UsageError(f"SOP_REDIS_URL: {error}") from error
+
+
+def make_app(
+    settings: Settings, policies: PolicySet, connection: KafkaConnection, topics: Topics, partitions: int
+) -> BatchApp:
+    """Compose the Faust app: one agent over all topics that are consumed, the tasks behind it."""
+    register_transport()
+    memory: dict[int, MemoryState] = {}
+    redis = connect_redis(settings) if settings.redis_url else None
+    task_settings = TaskSettings(
+        topics=topics,
+        partitions=partitions,
+        policies=policies,
+        limits=settings.limits,
+        facts_per_case_max=settings.facts_per_case_max,
+        residents_max=settings.residents_max,
+        step_records_max=settings.step_records_max,
+        reading_wait=int(settings.reading_wait_s * SECOND_US),
+        checkpoint_interval=int(settings.checkpoint_interval_s * SECOND_US),
+    )
+    namespace = f"{settings.topic_prefix}{settings.group}"
+
+    def store(partition: int) -> Store:
+        if redis is not None:
+            return RedisStore(redis, namespace, partition)
+        return MemoryStore(memory.setdefault(partition, MemoryState()))
+
+    def make_task(partition: int) -> Task:
+        return Task(
+            partition,
+            task_settings,
+            publisher=KafkaPublisher(connection, f"{namespace}-{partition}", timeout_s=settings.transaction_timeout_s),
+            log=KafkaLog(connection),
+            store=store(partition),
+            clock=SystemClock(),
+        )
+
+    def on_fatal(error: BaseException) -> None:
+        app.on_fatal(error)
+
+    tasks = Tasks(make_task, on_fatal)
+    app = BatchApp(
+        settings.group,
+        broker=";".join(f"kafkabatch://{broker}" for broker in settings.brokers.split(",")),
+        keeper=tasks,
+        options=BatchOptions(),
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 3,
+    )
+    for topic in topics.consumed:
+        batch_agent(app, batch_topic(app, topic), tasks.handle, name=topic)
+    return app
