@@ -25,22 +25,24 @@ class Visit:
     """
 
     place: Place = "site"
-    stay_min: tuple[int, int] = (55, 75)
+    stay_min: tuple[int, int] = (52, 62)
     signal: Signal = "good"
     second_after_min: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
-    """One branch: ``weight`` is its share of the jobs relative to the others', ``leads_to`` what the rules make of it.
+    """One branch: ``weight`` is its share of the jobs relative to the others', ``tell`` its story.
 
+    ``leads_to`` is what the rules make of it when all is known: ``<decision kind> <outcome>`` with the reasons in
+    brackets (a ``*`` stands for anything), ``alert <name>`` or ``action <code>``; the most telling of them.
     ``area``, ``group``, ``category`` and the two flags are what the booking has to be like (blank: anything).
     """
 
     name: str
     weight: float
     tell: Callable[[Story], None]
-    leads_to: str
+    leads_to: tuple[str, ...] = ()
     area: Area = "any"
     group: str = ""
     category: str = ""

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from streams.simulator import claims, offline, ordinary, ratings
+from streams.simulator import claims, commercial, offline, ordinary, ratings
 from streams.simulator.branch import Branch
 from streams.simulator.cities import City
 
 BRANCHES: Final[tuple[Branch, ...]] = (
     *ordinary.BRANCHES,
     *claims.BRANCHES,
+    *commercial.BRANCHES,
     *ratings.BRANCHES,
     *offline.BRANCHES,
 )

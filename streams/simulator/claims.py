@@ -4,7 +4,7 @@ from typing import Final
 
 from streams.simulator.branch import BPC_ONLY_GROUP, Branch, Visit
 from streams.simulator.happening import MINUTE_US
-from streams.simulator.story import DAY_MIN, HOUR_MIN, Story
+from streams.simulator.story import HOUR_MIN, Story
 
 _REUSED_PICTURES: Final = ("broken-compressor", "rusty-drum", "cracked-membrane")
 
@@ -30,13 +30,14 @@ def partner_cancels(story: Story, reason: str = "out_of_scope", marked_against: 
     story.cancelled(40, "partner", reason, marked_against)
 
 
-def settle_parking(story: Story, ticket: str) -> None:
-    """Three hours later the partner confirms the resolution and the ticket is closed."""
-    story.call(20 + 3 * HOUR_MIN + 6, ticket, "partner", "resolution_confirmed")
-    story.ticket_closed(20 + 3 * HOUR_MIN + 14, ticket)
+def settle_parking(story: Story, ticket: str, opened_min: float = 20) -> None:
+    """Three hours after the opening the partner confirms the resolution and the ticket is closed."""
+    story.call(opened_min + 3 * HOUR_MIN + 6, ticket, "partner", "resolution_confirmed")
+    story.ticket_closed(opened_min + 3 * HOUR_MIN + 14, ticket)
 
 
-def _waived(story: Story) -> None:
+def waived(story: Story) -> None:
+    """A genuine claim, validated at the site, that nobody is blamed for."""
     story.opening()
     ticket = claim(story, images=story.dice.whole(1, 3))
     story.validated(30, ticket)
@@ -56,13 +57,6 @@ def _blocked_start(story: Story) -> None:
     settle_parking(story, ticket)
 
 
-def _commercial_appliance(story: Story) -> None:
-    story.opening()
-    ticket = claim(story, images=0)
-    story.validated(30, ticket)
-    customer_cancels(story, ticket)
-
-
 def _reversal(story: Story) -> None:
     story.opening()
     ticket = claim(story)
@@ -78,33 +72,6 @@ def _customer_refuses_to_cancel(story: Story) -> None:
     partner_cancels(story, "pro_cannot_deliver")
     story.validated(90, ticket)
     settle_parking(story, ticket)
-
-
-def _reversal_commercial(story: Story) -> None:
-    story.opening()
-    ticket = claim(story, "commercial_premises")
-    story.call(29, ticket, "customer", "refuses_cancel")
-    story.call(34, ticket, "partner", "refuses_serve")
-    partner_cancels(story, "cant_deliver")
-    story.validated(DAY_MIN, ticket)
-
-
-def _waived_commercial(story: Story) -> None:
-    story.opening()
-    ticket = claim(story, "commercial_premises")
-    customer_cancels(story, ticket, "commercial_premises")
-    story.validated(2 * HOUR_MIN, ticket)
-
-
-def _commercial_served(story: Story) -> None:
-    story.opening()
-    ticket = claim(story, "commercial_premises", images=0)
-    if story.job.branch == "commercial_served_after_refusal":
-        story.call(29, ticket, "customer", "refuses_cancel")
-    story.call(34, ticket, "partner", "will_serve")
-    story.started(38)
-    story.closed(story.job.stay_min - 3)
-    story.ticket_closed(story.job.stay_min + 20, ticket)
 
 
 def _not_genuine(story: Story) -> None:
@@ -138,6 +105,7 @@ def _visited_after_advice(story: Story) -> None:
     story.image(18, ticket)
     story.validated(30, ticket)
     customer_cancels(story, ticket)
+    settle_parking(story, ticket, -35)
 
 
 def _late_claim(story: Story) -> None:
@@ -150,6 +118,7 @@ def _late_claim(story: Story) -> None:
     ticket = story.ticket(opened, "out_of_scope", "agent", reason="out_of_scope")
     story.image(opened + 4, ticket, "agent")
     story.validated(opened + 50, ticket)
+    settle_parking(story, ticket, opened)
 
 
 def _awaiting(story: Story) -> None:
@@ -175,6 +144,7 @@ def _unclear_presence(story: Story) -> None:
     ticket = claim(story)
     story.validated(30, ticket)
     story.cancelled(40, "customer", "incorrect_service_booked")
+    settle_parking(story, ticket)
 
 
 def _bpc_only_cancelled(story: Story) -> None:
@@ -205,6 +175,7 @@ def _assignment_late(story: Story) -> None:
     ticket = claim(story)
     story.validated(30, ticket)
     partner_cancels(story)
+    settle_parking(story, ticket)
 
 
 def _unmarked(story: Story) -> None:
@@ -222,7 +193,7 @@ def _reassigned_after_claim(story: Story) -> None:
 
 def _stayed(story: Story) -> None:
     story.opening()
-    story.cancelled(15, "customer", "other")
+    story.cancelled(15, story.dice.pick(("customer", "platform")), "other")
 
 
 def _reused_picture(story: Story) -> None:
@@ -230,121 +201,92 @@ def _reused_picture(story: Story) -> None:
     ticket = claim(story, reused_of=story.dice.pick(_REUSED_PICTURES))
     story.validated(30, ticket)
     partner_cancels(story)
+    settle_parking(story, ticket)
 
 
-_TAGGED: Final = "tagging partner_led_cancellation/out_of_scope; "
-_CANT_DELIVER: Final = "tagging partner_led_cancellation/cant_deliver; "
+_TAGGED: Final = "tagging partner_led_cancellation/out_of_scope"
+_CANT_DELIVER: Final = "tagging partner_led_cancellation/cant_deliver"
 _ELSEWHERE: Final = Visit(place="elsewhere")
-_NO_TICKET: Final = Visit(stay_min=(50, 60))
 
 BRANCHES: Final = (
-    Branch(name="waived", weight=14, tell=_waived, leads_to=_TAGGED + "paf waived (P9)"),
-    Branch(
-        name="waived_commercial",
-        weight=2,
-        tell=_waived_commercial,
-        leads_to=_TAGGED + "paf waived (P9)",
-        area="not_live",
-        commercial_premises=True,
-    ),
-    Branch(
-        name="waived_commercial_in_live_city",
-        weight=2,
-        tell=_waived,
-        leads_to=_TAGGED + "paf waived (P9)",
-        area="live",
-        category="ac",
-        commercial_premises=True,
-    ),
-    Branch(
-        name="waived_commercial_appliance",
-        weight=3,
-        tell=_commercial_appliance,
-        leads_to=_TAGGED + "paf waived (P9)",
-        commercial_appliance=True,
-    ),
-    Branch(name="otp_refused", weight=4, tell=_blocked_start, leads_to=_TAGGED + "paf waived (P9)"),
-    Branch(name="payment_refused", weight=3, tell=_blocked_start, leads_to=_TAGGED + "paf waived (P9)"),
+    Branch(name="waived", weight=14, tell=waived, leads_to=(_TAGGED, "paf waived")),
+    Branch(name="otp_refused", weight=4, tell=_blocked_start, leads_to=(_TAGGED, "paf waived")),
+    Branch(name="payment_refused", weight=3, tell=_blocked_start, leads_to=(_TAGGED, "paf waived")),
     Branch(
         name="visited_after_advice",
         weight=3,
         tell=_visited_after_advice,
-        leads_to=_TAGGED + "paf waived (P9)",
+        leads_to=(_TAGGED, "paf waived"),
         visit=Visit(place="elsewhere_then_site"),
     ),
     Branch(
         name="park_overdue",
         weight=3,
         tell=_park_overdue,
-        leads_to=_TAGGED + "paf waived (P9); alert park_overdue",
+        leads_to=(_TAGGED, "paf waived", "alert park_overdue"),
         area="live",
     ),
-    Branch(name="reversal", weight=8, tell=_reversal, leads_to=_TAGGED + "paf reversal_scheduled (P8)"),
-    Branch(
-        name="reversal_commercial",
-        weight=2,
-        tell=_reversal_commercial,
-        leads_to=_TAGGED + "paf reversal_scheduled (P8)",
-        category="ro",
-        commercial_premises=True,
-    ),
+    Branch(name="reversal", weight=8, tell=_reversal, leads_to=(_TAGGED, "paf reversal_scheduled")),
     Branch(
         name="customer_refuses_to_cancel",
         weight=4,
         tell=_customer_refuses_to_cancel,
-        leads_to=_TAGGED + "paf reversal_scheduled (P8)",
+        leads_to=(_TAGGED, "paf reversal_scheduled"),
     ),
     Branch(
         name="claim_within_window",
         weight=2,
         tell=_late_claim,
-        leads_to=_TAGGED + "paf upheld (P5), then reversal_scheduled (P8)",
+        leads_to=(_TAGGED, "paf reversal_scheduled", "alert decision_flip"),
     ),
     Branch(
         name="claim_after_window",
         weight=1,
         tell=_late_claim,
-        leads_to=_TAGGED + "paf upheld (P5), then reversal_scheduled (P8)",
+        leads_to=(_TAGGED, "paf reversal_scheduled", "alert decision_flip"),
     ),
     Branch(
         name="assignment_delivered_late",
         weight=2,
         tell=_assignment_late,
-        leads_to=_TAGGED + "paf reversal_scheduled (P8), the partner known late",
+        leads_to=(_TAGGED, "paf reversal_scheduled"),
     ),
     Branch(
         name="reassigned_after_claim",
         weight=2,
         tell=_reassigned_after_claim,
-        leads_to=_TAGGED + "paf reversal_scheduled (P8), both of the first partner",
+        leads_to=(_TAGGED, "paf reversal_scheduled"),
         visit=Visit(second_after_min=115),
     ),
     Branch(
         name="media_reused",
         weight=2,
         tell=_reused_picture,
-        leads_to=_TAGGED + "paf reversal_scheduled (P8); alert media_reused",
+        leads_to=(_TAGGED, "paf reversal_scheduled"),
     ),
-    Branch(name="no_claim", weight=6, tell=_late_claim, leads_to=_CANT_DELIVER + "paf upheld no_claim (P5)"),
+    Branch(
+        name="no_claim",
+        weight=6,
+        tell=_late_claim,
+        leads_to=(_CANT_DELIVER, "paf upheld (no_claim)", "alert stuck_provisional"),
+    ),
     Branch(
         name="booking_delivered_late",
         weight=1,
         tell=_no_booking_known,
-        leads_to=_CANT_DELIVER + "paf under_review (P0), then upheld no_claim (P5)",
-        visit=_NO_TICKET,
+        leads_to=(_CANT_DELIVER, "paf upheld (no_claim)"),
     ),
     Branch(
         name="booking_missing",
         weight=1,
         tell=_no_booking_known,
-        leads_to=_CANT_DELIVER + "paf under_review booking_missing (P0)",
-        visit=_NO_TICKET,
+        leads_to=(_CANT_DELIVER, "paf under_review (booking_missing)"),
     ),
     Branch(
         name="bpc_only_cancelled",
         weight=3,
         tell=_bpc_only_cancelled,
-        leads_to=_TAGGED + "paf upheld cancellation_not_allowed (P1)",
+        leads_to=(_TAGGED, "paf upheld (cancellation_not_allowed)", "alert bpc_only_cancellation"),
         area="bpc_only",
         group=BPC_ONLY_GROUP,
     ),
@@ -352,7 +294,7 @@ BRANCHES: Final = (
         name="bpc_only_closed",
         weight=3,
         tell=_bpc_only_closed,
-        leads_to=_TAGGED + "action advise_close_at_bpc, done",
+        leads_to=(_TAGGED, "action advise_close_at_bpc"),
         area="bpc_only",
         group=BPC_ONLY_GROUP,
     ),
@@ -360,101 +302,85 @@ BRANCHES: Final = (
         name="not_genuine_marked",
         weight=4,
         tell=_not_genuine,
-        leads_to=_CANT_DELIVER + "paf upheld not_genuine (P2)",
+        leads_to=(_CANT_DELIVER, "paf upheld (not_genuine)"),
     ),
     Branch(
         name="not_genuine_unmarked",
         weight=3,
         tell=_not_genuine,
-        leads_to="tagging none; paf not_applicable (P10)",
+        leads_to=("tagging none (not_genuine)", "paf not_applicable"),
     ),
     Branch(
         name="verdict_turned",
         weight=1,
-        tell=_waived,
-        leads_to="tagging none; paf waived (P9), then not_applicable (P10); alert decision_flip",
+        tell=waived,
+        leads_to=("tagging none (not_genuine)", "paf not_applicable", "alert decision_flip"),
     ),
     Branch(
         name="cancelled_unmarked",
         weight=3,
         tell=_unmarked,
-        leads_to=_CANT_DELIVER + "paf not_applicable (P10)",
+        leads_to=(_CANT_DELIVER, "paf not_applicable"),
     ),
     Branch(
         name="validated_off_site",
         weight=2,
-        tell=_waived,
-        leads_to=_TAGGED + "paf under_review presence_conflict (P3)",
+        tell=waived,
+        leads_to=(_TAGGED, "paf under_review (presence_conflict)", "alert validated_off_site"),
         visit=_ELSEWHERE,
     ),
     Branch(
         name="cancelled_without_visit",
         weight=5,
         tell=_cancelled_without_visit,
-        leads_to=_CANT_DELIVER + "paf upheld not_on_site (P4)",
+        leads_to=(_CANT_DELIVER, "paf upheld (not_on_site)"),
         visit=_ELSEWHERE,
     ),
     Branch(
         name="refused_visit",
         weight=4,
         tell=_refused_visit,
-        leads_to=_TAGGED + "paf upheld not_on_site (P4)",
+        leads_to=(_TAGGED, "paf upheld (not_on_site)", "alert ticket_outside_geofence"),
         visit=_ELSEWHERE,
     ),
     Branch(
         name="awaiting_validation",
         weight=4,
         tell=_awaiting,
-        leads_to=_TAGGED + "paf under_review awaiting_validation (P6)",
+        leads_to=(_TAGGED, "paf under_review (awaiting_validation)"),
     ),
     Branch(
         name="awaiting_images",
         weight=2,
         tell=_awaiting,
-        leads_to=_TAGGED + "paf under_review awaiting_validation (P6)",
+        leads_to=(_TAGGED, "paf under_review (awaiting_validation)"),
     ),
     Branch(
         name="silent_device",
         weight=2,
         tell=_unclear_presence,
-        leads_to=_TAGGED + "paf under_review presence_unknown (P7)",
+        leads_to=(_TAGGED, "paf under_review (presence_unknown)"),
         visit=Visit(signal="silent"),
     ),
     Branch(
         name="coarse_location",
         weight=2,
         tell=_unclear_presence,
-        leads_to=_TAGGED + "paf under_review presence_unknown (P7)",
+        leads_to=(_TAGGED, "paf under_review (presence_unknown)"),
         visit=Visit(signal="coarse"),
     ),
     Branch(
         name="mocked_location",
         weight=2,
         tell=_unclear_presence,
-        leads_to=_TAGGED + "paf under_review presence_unknown (P7); alert mocked_location",
+        leads_to=(_TAGGED, "paf under_review (presence_unknown)", "alert mocked_location"),
         visit=Visit(signal="mocked"),
-    ),
-    Branch(
-        name="commercial_served",
-        weight=3,
-        tell=_commercial_served,
-        leads_to=_TAGGED + "action guide_partner_to_serve, done",
-        area="not_live",
-        commercial_premises=True,
-    ),
-    Branch(
-        name="commercial_served_after_refusal",
-        weight=2,
-        tell=_commercial_served,
-        leads_to=_TAGGED + "action ask_partner_to_serve, done",
-        category="ro",
-        commercial_premises=True,
     ),
     Branch(
         name="stayed_after_cancellation",
         weight=4,
         tell=_stayed,
-        leads_to="alert stayed_after_cancellation",
+        leads_to=("alert stayed_after_cancellation",),
         visit=Visit(stay_min=(75, 95)),
     ),
 )

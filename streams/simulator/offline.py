@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from streams.simulator.branch import Branch
-from streams.simulator.claims import claim, customer_cancels
+from streams.simulator.claims import claim, customer_cancels, settle_parking
 from streams.simulator.happening import MINUTE_US, indian_date
 from streams.simulator.ordinary import add_extras
 from streams.simulator.people import Person, draw_person, spell_name
@@ -104,6 +104,7 @@ def _beside_claim(story: Story) -> None:
     ticket = claim(story)
     story.validated(30, ticket)
     customer_cancels(story, ticket)
+    settle_parking(story, ticket)
     _proven(story)
 
 
@@ -196,106 +197,151 @@ def _proof_with(changes: Callable[[Story], Changes]) -> Callable[[Story], None]:
 
 
 _TAGGED: Final = "tagging offline_service/"
-_NOT: Final = "tagging offline_service/not_tagged: "
+_ANY_TYPE: Final = "*[!)]"  # without reasons: any but not_tagged
+_NOT_TAGGED: Final = "tagging offline_service/not_tagged "
 
 BRANCHES: Final = (
     Branch(
         name="offline_without_booking",
         weight=5,
         tell=_full_without_booking,
-        leads_to=_TAGGED + "no_booking; refund eligible_full",
+        leads_to=(_TAGGED + "no_booking", "refund eligible_full"),
     ),
     Branch(
         name="offline_after_cancellation",
         weight=6,
         tell=_full_after_cancellation,
-        leads_to=_TAGGED + "cancelled_then_served; refund eligible_full",
+        leads_to=(_TAGGED + "cancelled_then_served", "refund eligible_full"),
     ),
-    Branch(name="offline_partial", weight=5, tell=_partial, leads_to=_TAGGED + "partial; refund eligible_partial"),
-    Branch(name="offline_reported_indirectly", weight=2, tell=_indirect, leads_to=_TAGGED + "any type, indirect"),
-    Branch(name="offline_suspected", weight=2, tell=_suspected, leads_to=_TAGGED + "any type, indirect"),
-    Branch(name="offline_proof_reused", weight=2, tell=_reused, leads_to=_TAGGED + "any type; alert proof_reused"),
-    Branch(name="offline_no_refund_wanted", weight=2, tell=_no_refund_wanted, leads_to=_TAGGED + "any type; no refund"),
+    Branch(
+        name="offline_partial",
+        weight=5,
+        tell=_partial,
+        leads_to=(_TAGGED + "partial", "refund eligible_partial"),
+    ),
+    Branch(
+        name="offline_reported_indirectly",
+        weight=2,
+        tell=_indirect,
+        leads_to=(_TAGGED + _ANY_TYPE, "refund eligible_*"),
+    ),
+    Branch(
+        name="offline_suspected",
+        weight=2,
+        tell=_suspected,
+        leads_to=(_TAGGED + _ANY_TYPE, "refund eligible_*"),
+    ),
+    Branch(
+        name="offline_proof_reused",
+        weight=2,
+        tell=_reused,
+        leads_to=(_TAGGED + _ANY_TYPE, "refund eligible_*"),
+    ),
+    Branch(
+        name="offline_no_refund_wanted",
+        weight=2,
+        tell=_no_refund_wanted,
+        leads_to=(_TAGGED + _ANY_TYPE,),
+    ),
     Branch(
         name="offline_beside_claim",
         weight=2,
         tell=_beside_claim,
-        leads_to="tagging of both procedures; paf waived (P9); refund eligible_full",
+        leads_to=(
+            "tagging partner_led_cancellation/out_of_scope",
+            "paf waived",
+            _TAGGED + "cancelled_then_served",
+            "refund eligible_full",
+        ),
     ),
-    Branch(name="offline_corrected_proof", weight=2, tell=_corrected, leads_to=_TAGGED + "any type, after a bad link"),
-    Branch(name="offline_refund_refused", weight=2, tell=_unproven, leads_to=_NOT + "proof_missing; refund refused"),
+    Branch(
+        name="offline_corrected_proof", weight=2, tell=_corrected, leads_to=(_TAGGED + _ANY_TYPE, "refund eligible_*")
+    ),
+    Branch(
+        name="offline_refund_refused",
+        weight=2,
+        tell=_unproven,
+        leads_to=(_NOT_TAGGED + "(proof_missing)", "refund refused (proof_missing)"),
+    ),
     Branch(
         name="offline_awaiting_proof",
         weight=2,
         tell=_unproven,
-        leads_to=_NOT + "proof_missing; refund awaiting_proof",
+        leads_to=(_NOT_TAGGED + "(proof_missing)", "refund awaiting_proof (proof_missing)"),
     ),
     Branch(
         name="offline_partner_unidentified",
         weight=2,
         tell=_unidentified,
-        leads_to=_NOT + "partner_not_identified",
+        leads_to=(_NOT_TAGGED + "(partner_not_identified)",),
     ),
-    Branch(name="offline_booking_missing", weight=1, tell=_booking_unknown, leads_to=_NOT + "booking_missing"),
+    Branch(
+        name="offline_booking_missing",
+        weight=1,
+        tell=_booking_unknown,
+        leads_to=(_NOT_TAGGED + "(booking_missing)", "refund awaiting_proof (booking_missing)"),
+    ),
     Branch(
         name="offline_other_currency",
         weight=1,
         tell=_currency_mismatch,
-        leads_to=_TAGGED + "partial; refund awaiting_proof (currency_mismatch)",
+        leads_to=(_TAGGED + "partial", "refund awaiting_proof (currency_mismatch)"),
     ),
     Branch(
         name="offline_paid_in_cash",
         weight=3,
         tell=_proof_with(lambda _: {"method": "cash"}),
-        leads_to=_NOT + "cash_payment",
+        leads_to=(_NOT_TAGGED + "(cash_payment)",),
     ),
     Branch(
         name="offline_link_missing",
         weight=1,
         tell=_proof_with(lambda story: {"proof_url": story.dice.pick(("", "  "))}),
-        leads_to=_NOT + "proof_link_missing",
+        leads_to=(_NOT_TAGGED + "(proof_link_missing)",),
     ),
     Branch(
         name="offline_link_is_ticket",
         weight=2,
         tell=_proof_with(_ticket_as_link),
-        leads_to=_NOT + "proof_link_is_ticket",
+        leads_to=(_NOT_TAGGED + "(proof_link_is_ticket)",),
     ),
     Branch(
         name="offline_link_invalid",
         weight=1,
         tell=_proof_with(lambda story: {"proof_url": story.dice.pick(_NO_IMAGE_LINKS)}),
-        leads_to=_NOT + "proof_link_invalid",
+        leads_to=(_NOT_TAGGED + "(proof_link_invalid)",),
     ),
     Branch(
         name="offline_proof_illegible",
         weight=1,
         tell=_proof_with(lambda _: {"legible": False}),
-        leads_to=_NOT + "proof_illegible",
+        leads_to=(_NOT_TAGGED + "(proof_illegible)",),
     ),
     Branch(
         name="offline_payee_not_visible",
         weight=1,
         tell=_proof_with(lambda story: {"payee_name": story.dice.pick((None, " ")), "payee_phone": None}),
-        leads_to=_NOT + "payee_not_visible",
+        leads_to=(_NOT_TAGGED + "(payee_not_visible)",),
     ),
     Branch(
         name="offline_payee_name_differs",
         weight=1,
         tell=_proof_with(_other_name),
-        leads_to=_NOT + "payee_mismatch",
+        leads_to=(_NOT_TAGGED + "(payee_mismatch)",),
     ),
     Branch(
         name="offline_payee_phone_differs",
         weight=1,
         tell=_proof_with(_other_phone),
-        leads_to=_NOT + "payee_mismatch",
+        leads_to=(_NOT_TAGGED + "(payee_mismatch)",),
     ),
     Branch(
         name="offline_wrong_partner",
         weight=2,
         tell=_proof_with(lambda story: {"claimed_partner_id": _mistyped(story.job.partner.partner_id)}),
-        leads_to=_NOT + "partner_mismatch",
+        leads_to=(_NOT_TAGGED + "(partner_mismatch)",),
     ),
-    Branch(name="offline_wrong_date", weight=1, tell=_proof_with(_other_day), leads_to=_NOT + "date_mismatch"),
+    Branch(
+        name="offline_wrong_date", weight=1, tell=_proof_with(_other_day), leads_to=(_NOT_TAGGED + "(date_mismatch)",)
+    ),
 )

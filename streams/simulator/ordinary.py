@@ -74,48 +74,44 @@ def _start_settled(story: Story) -> None:
 
 
 BRANCHES: Final = (
-    Branch(name="completed", weight=520, tell=_completed, leads_to="nothing to decide", visit=Visit(stay_min=(35, 90))),
+    Branch(name="completed", weight=520, tell=_completed, visit=Visit(stay_min=(35, 90))),
     Branch(
         name="completed_with_extras",
         weight=100,
         tell=_completed_with_extras,
-        leads_to="nothing to decide",
         visit=Visit(stay_min=(45, 110)),
     ),
-    Branch(name="rescheduled", weight=30, tell=_rescheduled, leads_to="nothing to decide"),
+    Branch(name="rescheduled", weight=30, tell=_rescheduled),
     Branch(
         name="reassigned_before_visit",
         weight=25,
         tell=_reassigned,
-        leads_to="nothing to decide",
         visit=Visit(place="nowhere", second_after_min=0),
     ),
     Branch(
         name="cancelled_before_visit",
         weight=60,
         tell=_cancelled_before_visit,
-        leads_to="nothing to decide",
         visit=Visit(place="nowhere"),
     ),
     Branch(
         name="cancelled_by_platform",
         weight=10,
         tell=_cancelled_by_platform,
-        leads_to="nothing to decide",
         visit=Visit(place="nowhere"),
     ),
-    Branch(name="complaint_without_offline_service", weight=12, tell=_complaint, leads_to="nothing to decide"),
+    Branch(name="complaint_without_offline_service", weight=12, tell=_complaint),
     Branch(
         name="start_blocked_then_settled",
         weight=8,
         tell=_start_settled,
-        leads_to="action ask_partner_to_create_ticket, withdrawn",
+        leads_to=("action ask_partner_to_create_ticket",),
     ),
     Branch(
         name="impossible_travel",
         weight=2,
         tell=_completed,
-        leads_to="alert impossible_travel",
+        leads_to=("alert impossible_travel",),
         visit=Visit(signal="jump"),
     ),
 )

@@ -3,7 +3,7 @@
 from typing import Final
 
 from streams.simulator.branch import BPC_ONLY_GROUP, Branch, Visit
-from streams.simulator.claims import claim, partner_cancels
+from streams.simulator.claims import claim, partner_cancels, settle_parking
 from streams.simulator.story import DAY_MIN, Story
 
 
@@ -22,6 +22,7 @@ def _closed_at_bpc(story: Story) -> None:
         if branch != "rating_awaiting_validation":
             verdict = "not_genuine" if branch == "rating_not_genuine" else "genuine"
             story.validated(31, ticket, verdict)
+            settle_parking(story, ticket)
     story.closed(45, "bpc")
     story.rated(story.dice.between(60, 300), story.dice.whole(1, 2))
     _ask_for_reversal(story)
@@ -46,18 +47,19 @@ def _only_cancelled(story: Story) -> None:
     ticket = claim(story)
     story.validated(31, ticket)
     partner_cancels(story)
+    settle_parking(story, ticket)
     _ask_for_reversal(story)
 
 
-_RATING: Final = "rating reversal "
+_RATING: Final = "rating_reversal "
 
 BRANCHES: Final = (
-    Branch(name="rating_granted", weight=4, tell=_closed_at_bpc, leads_to=_RATING + "granted"),
+    Branch(name="rating_granted", weight=4, tell=_closed_at_bpc, leads_to=(_RATING + "granted",)),
     Branch(
         name="rating_granted_to_rwm_partner",
         weight=2,
         tell=_closed_at_bpc,
-        leads_to=_RATING + "granted",
+        leads_to=(_RATING + "granted",),
         area="bpc_only",
         group=BPC_ONLY_GROUP,
     ),
@@ -65,40 +67,50 @@ BRANCHES: Final = (
         name="rating_granted_with_silent_device",
         weight=1,
         tell=_closed_at_bpc,
-        leads_to=_RATING + "granted, presence unknown",
+        leads_to=(_RATING + "granted",),
         visit=Visit(signal="silent"),
     ),
     Branch(
         name="rating_presence_conflict",
         weight=2,
         tell=_closed_at_bpc,
-        leads_to=_RATING + "awaiting_verification (presence_conflict)",
+        leads_to=(_RATING + "awaiting_verification (presence_conflict)",),
         visit=Visit(place="elsewhere"),
     ),
     Branch(
         name="rating_awaiting_validation",
         weight=2,
         tell=_closed_at_bpc,
-        leads_to=_RATING + "awaiting_verification (awaiting_validation)",
+        leads_to=(_RATING + "awaiting_verification (awaiting_validation)",),
     ),
     Branch(
         name="rating_job_not_closed",
         weight=1,
         tell=_never_closed,
-        leads_to=_RATING + "awaiting_verification (job_not_closed)",
+        leads_to=(_RATING + "awaiting_verification (job_not_closed)",),
     ),
-    Branch(name="rating_not_genuine", weight=2, tell=_closed_at_bpc, leads_to=_RATING + "denied (not_genuine)"),
-    Branch(name="rating_without_claim", weight=2, tell=_closed_at_bpc, leads_to=_RATING + "denied (no_oos_ticket)"),
+    Branch(
+        name="rating_not_genuine",
+        weight=2,
+        tell=_closed_at_bpc,
+        leads_to=(_RATING + "denied (not_genuine)",),
+    ),
+    Branch(
+        name="rating_without_claim",
+        weight=2,
+        tell=_closed_at_bpc,
+        leads_to=(_RATING + "denied (no_oos_ticket)",),
+    ),
     Branch(
         name="rating_not_closed_at_bpc",
         weight=3,
         tell=_closed_as_completed,
-        leads_to=_RATING + "denied (not_closed_at_bpc)",
+        leads_to=(_RATING + "denied (not_closed_at_bpc)",),
     ),
     Branch(
         name="rating_of_cancelled_job",
         weight=1,
         tell=_only_cancelled,
-        leads_to=_RATING + "denied (not_closed_at_bpc)",
+        leads_to=(_RATING + "denied (not_closed_at_bpc)",),
     ),
 )

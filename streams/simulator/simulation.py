@@ -51,7 +51,12 @@ def branch_shares(options: SimulatorOptions) -> list[BranchShare]:
     """Return the share of every branch, in the order of the tables; jobs sum up to those asked for."""
     counts = share_out(options.jobs, chosen_cities(options))
     return [
-        BranchShare(branch.name, counts[branch.name], counts[branch.name] / options.jobs, branch.leads_to)
+        BranchShare(
+            branch.name,
+            counts[branch.name],
+            counts[branch.name] / options.jobs,
+            "; ".join(branch.leads_to) or "nothing to decide",
+        )
         for branch in BRANCHES
         if branch.name in counts
     ]
