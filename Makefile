@@ -14,7 +14,7 @@ help: ## show this list
 
 setup: $(STAMP) ## install everything into .venv, from the lock file
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml tests/asyncapi/package-lock.json
 	@test -n "$(PYTHON)" || { echo "sop-streams needs Python 3.11 or later" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 	@# uv, itself from the lock, installs many times faster; pip does where uv cannot reach the registry.
@@ -23,6 +23,8 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock || \
 	    $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@# One test needs the schemas that npm carries; without npm it is skipped.
+	! command -v npm >/dev/null || npm ci --prefix tests/asyncapi --no-audit --no-fund --loglevel=error
 	@touch $@
 
 run: setup ## decide sample events on an embedded Kafka (ARGS="--duration 30")
