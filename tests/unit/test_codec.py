@@ -1,0 +1,377 @@
+"""What the codec makes of inbound messages: both content modes, limits on size, time and nesting, what is refused."""
+
+import json
+from typing import Any
+
+import pytest
+
+from schemas.codec import decode_line, decode_record
+from schemas.errors import Unacceptable
+from schemas.events import EVENT_TYPES, AnyEvent, LocationReported
+from schemas.fields import FIELDS
+from schemas.limits import Limits
+from schemas.packing import pack_event, unpack_event
+from tests.inbound import DATA, changed, envelope
+
+LIMITS = Limits()
+HOUR_US = 3_600_000_000
+TEN_O_CLOCK_US = 1_795_255_200_000_000  # 2026-11-21T10:00:00Z
+
+
+def encoded(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def decoded(value: Any) -> AnyEvent:
+    return decode_line(encoded(value), LIMITS)
+
+
+def refusal(value: bytes | None, limits: Limits = LIMITS, **arguments: Any) -> str:
+    with pytest.raises(Unacceptable) as refused:
+        decode_record(value, arguments.pop("headers", None), limits, **arguments)
+    assert "\n" not in refused.value.reason
+    return refused.value.reason
+
+
+def binary_headers(**replaced: bytes | None) -> list[tuple[str, bytes | None]]:
+    headers = {
+        "ce_specversion": b"1.0",
+        "ce_id": b"e-1",
+        "ce_source": b"/apps/partner",
+        "ce_type": b"job.rated",
+        "ce_subject": b"job-1",
+        "ce_time": b"2026-11-21T10:00:00Z",
+        "content-type": b"application/json",
+        **replaced,
+    }
+    return list(headers.items())
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_every_type_is_read_into_its_struct_with_all_fields(event_type: str) -> None:
+    event = decoded(envelope(event_type))
+    assert (event.source, event.id, event.type, event.subject, event.time) == (
+        "/apps/partner",
+        "e-1",
+        event_type,
+        "job-1",
+        TEN_O_CLOCK_US,
+    )
+    assert type(event.data) is EVENT_TYPES[event_type]
+    for name, value in DATA[event_type].items():
+        field = getattr(event.data, name)
+        assert field == value or {key: getattr(field, key) for key in value} == value
+
+
+def test_the_table_of_fields_names_those_of_the_structs_and_which_are_required() -> None:
+    for name, struct in EVENT_TYPES.items():
+        required = struct.__struct_fields__[: len(struct.__struct_fields__) - len(struct.__struct_defaults__)]
+        assert {field.name for field in FIELDS[name]} == set(struct.__struct_fields__)
+        assert {field.name for field in FIELDS[name] if field.required} == set(required)
+    assert list(FIELDS) == list(EVENT_TYPES)
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_optional_fields_may_be_null_or_absent_with_the_same_result(event_type: str) -> None:
+    optional = [field.name for field in FIELDS[event_type] if not field.required]
+    absent, null = envelope(event_type), envelope(event_type)
+    for name in optional:
+        del absent["data"][name]
+        null["data"][name] = None
+    assert decoded(absent) == decoded(null)
+
+
+@pytest.mark.parametrize(
+    ("event_type", "path"),
+    [(name, f"data.{field.name}") for name, fields in FIELDS.items() for field in fields if field.required]
+    + [("job.booked", "data.site.lat"), ("job.booked", "data.site.lon"), ("job.booked", "data.amount.currency")]
+    + [("job.rated", name) for name in ("specversion", "id", "source", "type", "subject", "time", "data")],
+)
+@pytest.mark.parametrize("nothing", [..., None])
+def test_a_required_member_that_is_missing_is_named(event_type: str, path: str, nothing: Any) -> None:
+    assert refusal(encoded(changed(event_type, path, nothing))) == f"{path}: missing"
+
+
+@pytest.mark.parametrize(
+    ("event_type", "path"), [(name, f"data.{field.name}") for name, fields in FIELDS.items() for field in fields]
+)
+@pytest.mark.parametrize("wrong", [[], {"no": 1}])
+def test_an_ill_typed_field_is_named_also_an_optional_one(event_type: str, path: str, wrong: Any) -> None:
+    assert refusal(encoded(changed(event_type, path, wrong))).startswith(path)
+
+
+@pytest.mark.parametrize(
+    ("event_type", "path", "value", "reason"),
+    [
+        ("job.booked", "specversion", "0.3", "specversion: not 1.0"),
+        ("job.booked", "id", " \t", "id: blank"),
+        ("job.booked", "id", 7, "id: not a string"),
+        ("job.booked", "id", "x" * 257, "id: 257 characters, at most 256"),
+        ("job.booked", "source", "", "source: blank"),
+        ("job.booked", "source", "not a uri", "source: not a URI reference"),
+        ("job.booked", "source", "/a%2", "source: not a URI reference"),
+        ("job.booked", "type", "job.invented", "type: 'job.invented' is not known"),
+        ("job.booked", "type", "line\nbreak", "type: 'line\\nbreak' is not known"),
+        ("job.booked", "subject", "", "subject: blank"),
+        ("job.booked", "time", 5, "time: not a string"),
+        ("job.booked", "time", "2026-11-21T10:00:00", "time: not an RFC 3339 date-time with an offset"),
+        ("job.booked", "datacontenttype", 1, "datacontenttype: not a string"),
+        ("job.booked", "data", [], "data: not an object"),
+        ("job.booked", "data.customer_id", "\u3000", "data.customer_id: blank"),
+        ("job.booked", "data.city", "x" * 257, "data.city: 257 characters, at most 256"),
+        ("job.booked", "data.site", "here", "data.site: not an object"),
+        ("job.booked", "data.site.lat", "18", "data.site.lat: not a number"),
+        ("job.booked", "data.site.lat", True, "data.site.lat: not a number"),
+        ("job.booked", "data.site.lat", 90.0001, "data.site.lat: not within -90 to 90"),
+        ("job.booked", "data.site.lon", -180.0001, "data.site.lon: not within -180 to 180"),
+        ("job.booked", "data.site.lon", 10**400, "data.site.lon: not within -180 to 180"),
+        (
+            "job.booked",
+            "data.premises",
+            "Residential",
+            "data.premises: not one of residential, commercial",
+        ),
+        ("job.booked", "data.amount.currency", "inr", "data.amount.currency: not three capital letters"),
+        ("job.assigned", "data.partner_group", 1, "data.partner_group: not a string"),
+        ("location.reported", "data.accuracy_m", -0.1, "data.accuracy_m: below 0"),
+        ("location.reported", "data.accuracy_m", 10**400, "data.accuracy_m: too large"),
+        ("location.reported", "data.mocked", 0, "data.mocked: not true or false"),
+        ("location.reported", "data.job_id", "", "data.job_id: blank"),
+        ("job.rated", "data.stars", 0, "data.stars: not within 1 to 5"),
+        ("job.rated", "data.stars", 6, "data.stars: not within 1 to 5"),
+        ("job.rated", "data.stars", 5.0, "data.stars: not a whole number"),
+        ("job.rated", "data.stars", True, "data.stars: not a whole number"),
+        ("job.rated", "data.stars", "5", "data.stars: not a whole number"),
+        ("ticket.created", "data.refund_requested", "true", "data.refund_requested: not true or false"),
+        ("ticket.media_added", "data.url", "h" * 2049, "data.url: 2049 characters, at most 2048"),
+        ("ticket.media_added", "data.url", " ", "data.url: blank"),
+        ("ticket.payment_proof_added", "data.paid_on", "2026-02-29", "data.paid_on: no such date"),
+        ("ticket.payment_proof_added", "data.paid_on", "2026-1-1", "data.paid_on: not a full date (YYYY-MM-DD)"),
+        ("ticket.payment_proof_added", "data.sha256", "", "data.sha256: blank"),
+    ],
+)
+def test_the_reason_begins_with_the_path(event_type: str, path: str, value: Any, reason: str) -> None:
+    assert refusal(encoded(changed(event_type, path, value))) == reason
+
+
+@pytest.mark.parametrize(
+    "amount",
+    ["", "-1", "+1", "01", "1.", ".5", "1.00000", "1" * 13, "1e3", "1,000", " 1", "1\n", "\u0661", "NaN", 1, 1.5],
+)
+def test_an_amount_is_a_plain_decimal_string(amount: Any) -> None:
+    assert refusal(encoded(changed("job.line_item_added", "data.amount.amount", amount))).startswith(
+        "data.amount.amount:"
+    )
+
+
+@pytest.mark.parametrize("amount", ["0", "0.5", "1", "10.1234", "9" * 12, "9" * 12 + ".9999"])
+def test_amounts_up_to_their_bounds_are_kept_as_written(amount: str) -> None:
+    event = decoded(changed("job.line_item_added", "data.amount.amount", amount))
+    assert event.data.amount.amount == amount  # type: ignore[union-attr]
+
+
+def test_of_several_faults_the_first_in_the_order_of_the_contract_is_named() -> None:
+    wrong = changed("job.booked", "data", {"scheduled_for": 1, "appliance_use": "industrial", "premises": "commercial"})
+    whole = {**envelope("job.booked")["data"], **wrong["data"]}
+    assert refusal(encoded({**wrong, "data": whole})).startswith("data.appliance_use:")
+    assert refusal(encoded({**wrong, "time": "yesterday"})).startswith("time:")
+    assert refusal(encoded({**wrong, "type": "x", "time": "yesterday"})).startswith("type:")
+    assert refusal(encoded({**wrong, "id": "", "source": ""})).startswith("id:")
+
+
+@pytest.mark.parametrize(
+    ("event_type", "name"),
+    [
+        ("job.assigned", "partner_group"),
+        ("job.line_item_added", "description"),
+        ("ticket.partner_identified", "name"),
+        ("ticket.partner_identified", "phone"),
+        ("ticket.payment_proof_added", "payee_name"),
+        ("ticket.payment_proof_added", "payee_phone"),
+    ],
+)
+@pytest.mark.parametrize("blank", ["", "  ", " " * 300])
+def test_blank_names_phones_groups_and_descriptions_are_absent(event_type: str, name: str, blank: str) -> None:
+    assert getattr(decoded(changed(event_type, f"data.{name}", blank)).data, name) is None
+
+
+def test_an_empty_proof_link_is_accepted_as_it_is() -> None:
+    assert decoded(changed("ticket.payment_proof_added", "data.proof_url", "")).data.proof_url == ""  # type: ignore[union-attr]
+
+
+def test_unknown_members_and_fields_are_ignored() -> None:
+    more = envelope("job.rated", traceparent="00-1", data={"stars": 5, "mood": {"deep": [1, None]}})
+    assert decoded(more).data == decoded(envelope("job.rated", data={"stars": 5})).data
+
+
+def test_a_binary_record_gives_the_same_event_as_a_structured_one() -> None:
+    binary = decode_record(encoded(DATA["job.rated"]), binary_headers(), LIMITS)
+    assert binary == decoded(envelope("job.rated"))
+
+
+def test_a_record_that_says_it_is_structured_is_read_so_whatever_its_headers() -> None:
+    headers = binary_headers(**{"content-type": b"application/cloudevents+json; charset=UTF-8"}, ce_id=b"other")
+    assert decode_record(encoded(envelope("job.rated")), headers, LIMITS).id == "e-1"
+    assert decode_record(encoded(envelope("job.rated")), [("trace", b"1")], LIMITS).id == "e-1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "value", "reason"),
+    [
+        (binary_headers(ce_id=b"\xff"), b"{}", "id: not UTF-8"),
+        (binary_headers(ce_id=None), b"{}", "id: missing"),
+        (binary_headers(ce_time=b"soon"), b"no json", "time: not an RFC 3339 date-time with an offset"),
+        (binary_headers(), b"null", "data: missing"),
+        (binary_headers(), b"[]", "data: not an object"),
+        (binary_headers(), b'{"stars":9}', "data.stars: not within 1 to 5"),
+    ],
+)
+def test_faults_of_binary_records_are_named_alike(
+    headers: list[tuple[str, bytes | None]], value: bytes, reason: str
+) -> None:
+    assert refusal(value, headers=headers) == reason
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "value: missing"),
+        (b"", "value: not JSON"),
+        (b"{", "value: not JSON"),
+        (b"\xff", "value: not JSON"),
+        (b'{"id":"\xff"}', "value: not JSON"),
+        (b'{"id":"\\ud800"}', "value: not JSON"),
+        (b'{"id":NaN}', "value: not JSON"),
+        (b'{"id":1e400}', "value: not JSON"),
+        (b"\xef\xbb\xbf{}", "value: not JSON"),
+        (b"{} {}", "value: not JSON"),
+        (b"[]", "value: not a JSON object"),
+        (b'"text"', "value: not a JSON object"),
+        (b"{}", "specversion: missing"),
+    ],
+)
+def test_bytes_that_are_no_envelope_are_refused(value: bytes | None, reason: str) -> None:
+    assert refusal(value).startswith(reason)
+
+
+def test_values_are_accepted_up_to_the_limit_of_bytes() -> None:
+    value = encoded(envelope("job.rated"))
+    padded = value + b" " * (LIMITS.value_bytes - len(value))
+    assert decode_record(padded, None, LIMITS).type == "job.rated"
+    assert refusal(padded + b" ") == f"value: {LIMITS.value_bytes + 1} bytes, at most {LIMITS.value_bytes}"
+
+
+def test_nesting_is_accepted_up_to_its_limit_brackets_in_strings_not_counted() -> None:
+    limits = Limits(nesting_levels=5)
+
+    def nested(levels: int) -> bytes:
+        deep = json.loads("[" * levels + "]" * levels)
+        return encoded(envelope("job.rated", data={"stars": 5, "text": '[[[[[["{{{{', "deep": deep}))
+
+    assert decode_line(nested(3), limits).type == "job.rated"
+    assert refusal(nested(4), limits) == "value: nested more than 5 levels deep"
+
+
+@pytest.mark.parametrize("text", [b"[" * 200_000, b'{"a":' * 50_000, b'{"id":"' + b"[" * 100_000])
+def test_no_depth_exhausts_the_stack(text: bytes) -> None:
+    assert refusal(text).startswith("value: n")
+
+
+def test_an_event_may_lie_an_hour_ahead_of_the_broker_and_no_more() -> None:
+    value = encoded(envelope("job.rated"))
+    broker_time_us = TEN_O_CLOCK_US - HOUR_US
+    assert decode_record(value, None, LIMITS, broker_time_us).time == TEN_O_CLOCK_US
+    assert refusal(value, broker_time_us=broker_time_us - 1).startswith("time: too far in the future")
+
+
+def test_a_key_other_than_the_subject_is_refused() -> None:
+    value = encoded(envelope("job.rated", subject="jöb"))
+    assert decode_record(value, None, LIMITS, key="jöb".encode()).subject == "jöb"
+    assert refusal(value, key=b"job") == "key: not the subject"
+
+
+def test_of_members_with_one_name_the_last_counts() -> None:
+    assert decode_line(encoded(envelope("job.rated"))[:-1] + b',"id":"e-2"}', LIMITS).id == "e-2"
+
+
+def test_limits_can_be_set() -> None:
+    assert refusal(encoded(envelope("job.rated")), Limits(name_chars=2)) == "id: 3 characters, at most 2"
+    assert refusal(encoded(envelope("job.rated")), Limits(url_chars=3)).startswith("source: 13 characters")
+
+
+def content(**members: Any) -> bytes:
+    return decoded(envelope("location.reported", **members)).content
+
+
+PLAIN = {"lat": 1, "lon": 73.5, "accuracy_m": 100}
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"lat": 1.0, "lon": 73.5, "accuracy_m": 1e2},
+        {"accuracy_m": 100.0, "lon": 73.5, "lat": 1},
+        {**PLAIN, "mocked": None},
+        {**PLAIN, "unknown": None},
+    ],
+)
+def test_the_same_json_value_is_the_same_content(same: dict[str, Any]) -> None:
+    assert content(data=same) == content(data=PLAIN)
+    assert content(data=same, time="2026-11-21T15:30:00+05:30") == content(data=PLAIN)
+    assert content(data=same, id="e-2", source="/other") == content(data=PLAIN)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"data": {**PLAIN, "mocked": False}},
+        {"data": {**PLAIN, "unknown": []}},
+        {"data": {**PLAIN, "unknown": [None]}},
+        {"data": {**PLAIN, "unknown": "1"}},
+        {"data": {**PLAIN, "unknown": 1}},
+        {"data": {**PLAIN, "unknown": True}},
+        {"data": {**PLAIN, "unknown": 2**53}},
+        {"data": {**PLAIN, "unknown": 2**53 + 1}},
+        {"data": {**PLAIN, "lat": 1.0000001}},
+        {"data": PLAIN, "subject": "p-2"},
+        {"data": PLAIN, "time": "2026-11-21T10:00:00.000001Z"},
+    ],
+)
+def test_any_difference_is_other_content(other: dict[str, Any]) -> None:
+    everything = [{"data": PLAIN}, {"data": {**PLAIN, "unknown": 2}}]
+    assert content(**other) not in {content(**one) for one in everything}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1e23", "1" + "0" * 23),
+        ("9007199254740993", "9007199254740993"),
+        ("-0.0", "0"),
+        ("1e2", "100"),
+        ("2.50", "2.5"),
+    ],
+)
+def test_numbers_are_compared_by_value(one: str, other: str) -> None:
+    def with_number(text: str) -> bytes:
+        value = encoded(envelope("job.rated", data={"stars": 5, "n": ["N", {"m": "N"}]}))
+        return decode_line(value.replace(b'"N"', text.encode()), LIMITS).content
+
+    assert with_number(one) == with_number(other)
+    assert with_number(one) != with_number("7")
+
+
+def test_content_has_one_value_on_every_machine() -> None:
+    assert decoded(envelope("job.rated")).content.hex() == "a5b35fc28bcacab463e3e282428fe9c0"
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_an_event_survives_packing(event_type: str) -> None:
+    event = decoded(envelope(event_type))
+    assert unpack_event(pack_event(event)) == event
+
+
+def test_numbers_written_as_integers_become_floats() -> None:
+    data = decoded(envelope("location.reported", data=PLAIN)).data
+    assert data == LocationReported(1.0, 73.5, 100.0)
+    assert type(data.lat) is float

@@ -1,0 +1,46 @@
+"""Topic names: those of the contract, under any prefix."""
+
+import pytest
+
+from schemas.events import EVENT_TYPES
+from schemas.topics import DECISIONS, Topics
+
+
+@pytest.mark.parametrize("prefix", ["", "city-1."])
+def test_names_are_those_of_the_contract_behind_the_prefix(prefix: str) -> None:
+    topics = Topics(prefix)
+    assert topics.inputs == tuple(prefix + name for name in ("jobs", "tickets", "cancellations", "locations"))
+    assert topics.outputs == tuple(
+        prefix + name
+        for name in (
+            "decisions.tagging",
+            "decisions.paf",
+            "decisions.rating-reversal",
+            "decisions.refund",
+            "actions",
+            "alerts",
+            "dead-letters",
+        )
+    )
+    assert topics.dead_letters == prefix + "dead-letters"
+    assert all(name.startswith(prefix + "internal.") for name in topics.internal)
+
+
+@pytest.mark.parametrize(
+    ("event_type", "topic"),
+    [
+        ("job.booked", "jobs"),
+        ("job.rated", "jobs"),
+        ("location.reported", "locations"),
+        ("ticket.payment_proof_added", "tickets"),
+        ("cancellation.recorded", "cancellations"),
+    ],
+)
+def test_an_event_comes_in_on_the_topic_of_its_family(event_type: str, topic: str) -> None:
+    assert Topics("x.").of(event_type) == "x." + topic
+
+
+def test_every_event_type_and_every_kind_of_decision_has_its_topic() -> None:
+    topics = Topics()
+    assert {topics.of(name) for name in EVENT_TYPES} == set(topics.inputs)
+    assert {topics.decision(kind) for kind in DECISIONS} == set(topics.outputs[:4])
