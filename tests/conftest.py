@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from streams.embedded_kafka import EmbeddedKafka
 from streams.kafka_jars import user_cache_dir
@@ -22,6 +23,10 @@ LEAK_GRACE_S = 5.0
 POLL_S = 0.02
 
 _prefix_numbers = itertools.count(1)
+
+# How fast an example runs says more about the machine than about the code.
+settings.register_profile("sop", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("sop")
 
 
 @pytest.fixture(scope="session")
