@@ -54,6 +54,21 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions
     return count
 
 
+async def partition_counts(connection: KafkaConnection, names: Sequence[str]) -> dict[str, int]:
+    """Return how many partitions each of the named topics has, those left out that do not exist.
+
+    Raises `UsageError` when the brokers cannot be reached.
+    """
+    admin = AIOKafkaAdminClient(**connection.client_options())
+    try:
+        await admin.start()
+        return await _partition_counts(admin, names)
+    except KafkaError as error:
+        raise UsageError(f"Kafka at {connection.brokers}: {error}") from error
+    finally:
+        await admin.close()
+
+
 async def _partition_counts(admin: AIOKafkaAdminClient, wanted: Sequence[str]) -> dict[str, int]:
     existing = set(await admin.list_topics())
     names = [name for name in wanted if name in existing]

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
-
 from schemas.errors import Fatal, UsageError
 from schemas.topics import Topics
-from streams.kafka_connection import KafkaConnection
+from streams.kafka_connection import KafkaConnection, partition_counts
 from streams.kafka_log import KafkaLog
 from streams.ports import TP
 from streams.recorded import Recorded
@@ -24,7 +21,9 @@ def read_topics(address: str) -> Iterator[Recorded]:
     brokers, _, prefix = address.partition("/")
     try:
         yield from asyncio.run(_read(KafkaConnection(brokers), Topics(prefix)))
-    except (KafkaError, Fatal) as error:
+    except UsageError:
+        raise
+    except Fatal as error:
         raise UsageError(f"kafka://{address}: {error}") from error
 
 
@@ -41,14 +40,8 @@ async def _read(connection: KafkaConnection, topics: Topics) -> list[Recorded]:
 
 
 async def _partitions(connection: KafkaConnection, topics: Topics) -> list[TP]:
-    consumer = AIOKafkaConsumer(**connection.client_options())
-    try:
-        await consumer.start()
-        existing = await consumer.topics()
-        missing = [name for name in topics.inputs if name not in existing]
-        if missing:
-            raise UsageError(f"Kafka at {connection.brokers} has no topic {', '.join(missing)}")
-        consumer.assign([TopicPartition(name, 0) for name in topics.inputs])
-        return [TP(name, number) for name in topics.inputs for number in sorted(consumer.partitions_for_topic(name) or ())]
-    finally:
-        await consumer.stop()
+    counts = await partition_counts(connection, topics.inputs)
+    missing = [name for name in topics.inputs if name not in counts]
+    if missing:
+        raise UsageError(f"Kafka at {connection.brokers} has no topic {', '.join(missing)}")
+    return [TP(name, number) for name in topics.inputs for number in range(counts[name])]

@@ -35,7 +35,6 @@ class KafkaPublisher:
             transaction_timeout_ms=int(self._timeout_s * 1000),
             acks="all",
             enable_idempotence=True,
-            compression_type="lz4",
             max_request_size=self._connection.message_bytes_max,
             max_batch_size=262_144,
         )
