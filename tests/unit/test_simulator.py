@@ -1,0 +1,311 @@
+"""The simulator: the same options give the same bytes, every branch is there, and what is well formed is accepted."""
+
+import gzip
+import json
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import phonenumbers
+import pytest
+
+from schemas.codec import decode_line
+from schemas.errors import Unacceptable, UsageError
+from schemas.instants import parse_instant
+from schemas.limits import Limits
+from streams.simulator.branches import BRANCHES, share_out
+from streams.simulator.cities import CITY_RADIUS_M, all_cities
+from streams.simulator.delivery import Tally
+from streams.simulator.dice import Dice
+from streams.simulator.happening import Happening
+from streams.simulator.malformed import FAULTS, Fault, spoil
+from streams.simulator.options import DEFAULT_START_AT, SimulatorOptions
+from streams.simulator.people import draw_person, spell_phone
+from streams.simulator.planning import chosen_cities, make_plan
+from streams.simulator.points import Point
+from streams.simulator.simulation import _tell, branch_of_cases, branch_shares, deliveries, simulate
+from streams.simulator.trace import Trip, read_trips
+
+SMALL = SimulatorOptions(jobs=60, seed=7, report_interval_s=60)
+CLEAN = SimulatorOptions(jobs=60, seed=7, report_interval_s=60, malformed_share=0)
+BEIJING = Point(39.984094, 116.319236)
+
+
+def write_trace(path: Path, *, points: int = 120, header: str = "lat,lng,datetime,uid") -> Path:
+    """Write a drive of 30 m every 3 s, gzipped where the name says so."""
+    rows = [header]
+    for number in range(points):
+        place = BEIJING.moved(30.0 * number, 4.0 * (number % 5))
+        rows.append(f"{place.lat:.6f},{place.lon:.6f},2008-10-23 05:{number * 3 // 60:02d}:{number * 3 % 60:02d},001")
+    text = "\n".join(rows) + "\n"
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
+
+
+def reported_places(lines: list[bytes]) -> dict[str, Point]:
+    events = [json.loads(line) for line in lines]
+    return {
+        event["id"]: Point(event["data"]["lat"], event["data"]["lon"])
+        for event in events
+        if event["type"] == "location.reported"
+    }
+
+
+def test_same_options_give_same_bytes() -> None:
+    assert list(simulate(SMALL)) == list(simulate(SMALL))
+
+
+def test_bytes_of_a_seed_are_known() -> None:
+    # the first line of a run pins the draws: another Python, or a changed order of draws, would show here
+    first = json.loads(next(simulate(SimulatorOptions(jobs=1, seed=1, malformed_share=0))))
+    assert first["subject"] == "job-000001"
+    assert first["type"] == "job.booked"
+    assert first["time"] == "2026-11-15T20:47:00Z"
+    assert (first["data"]["city"], first["data"]["site"]) == ("PUNE", {"lat": 18.606368, "lon": 73.788651})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        SimulatorOptions(jobs=60, seed=8, report_interval_s=60),
+        SimulatorOptions(jobs=60, seed=7, report_interval_s=60, start_at=DEFAULT_START_AT + 86_400_000_000),
+        SimulatorOptions(jobs=60, seed=7, report_interval_s=60, late_share=0.2),
+    ],
+    ids=["seed", "start", "late share"],
+)
+def test_other_options_give_other_bytes(other: SimulatorOptions) -> None:
+    assert list(simulate(other)) != list(simulate(SMALL))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_branch_is_there_in_two_thousand_jobs(seed: int) -> None:
+    cases = Counter(branch_of_cases(SimulatorOptions(jobs=2_000, seed=seed)).values())
+    assert set(cases) == {branch.name for branch in BRANCHES}
+
+
+def test_told_shares_are_those_of_the_cases() -> None:
+    shares = branch_shares(SMALL)
+    counted = Counter(branch_of_cases(SMALL).values())
+    assert {share.name: share.jobs for share in shares if share.jobs} == counted
+    assert sum(share.jobs for share in shares) == SMALL.jobs
+    assert sum(share.share for share in shares) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("jobs", [1, 7, 100, 2_001])
+def test_shared_out_jobs_sum_up(jobs: int) -> None:
+    assert sum(share_out(jobs, list(all_cities().values())).values()) == jobs
+
+
+def test_branches_that_fit_no_chosen_city_are_left_out() -> None:
+    options = SimulatorOptions(jobs=500, cities=("Jaipur",))
+    assert {job.city.name for job in make_plan(options).jobs} == {"Jaipur"}
+    assert not {"park_overdue", "bpc_only_cancelled"} & set(share_out(500, chosen_cities(options)))
+
+
+def test_branch_names_are_unique() -> None:
+    assert max(Counter(branch.name for branch in BRANCHES).values()) == 1
+
+
+def test_every_clean_line_is_accepted_and_follows_the_rules_of_subjects() -> None:
+    cases = set(branch_of_cases(CLEAN))
+    for line in simulate(CLEAN):
+        event = decode_line(line, Limits())
+        if event.type == "location.reported":
+            assert event.subject.startswith("partner-")
+        else:
+            assert event.subject in cases
+
+
+def test_lines_arrive_in_order_and_never_before_they_happened() -> None:
+    arrivals = list(deliveries(CLEAN))
+    assert all(first.arrive_at <= second.arrive_at for first, second in pairwise(arrivals))
+    times = [parse_instant(json.loads(delivery.line)["time"]) for delivery in arrivals]
+    assert all(time <= delivery.arrive_at for time, delivery in zip(times, arrivals, strict=True))
+    assert any(first > second for first, second in pairwise(times))
+
+
+def test_shares_of_late_repeated_and_broken_lines_are_kept() -> None:
+    tally = Tally()
+    options = SimulatorOptions(
+        jobs=200, report_interval_s=60, late_share=0.1, duplicate_share=0.05, malformed_share=0.02
+    )
+    lines = list(simulate(options, tally))
+    events = tally.lines - tally.duplicates - tally.faults.total()
+    assert len(lines) == tally.lines
+    assert tally.late / events == pytest.approx(0.1, rel=0.1)
+    assert tally.duplicates / events == pytest.approx(0.05, rel=0.15)
+    assert tally.faults.total() / events == pytest.approx(0.02, rel=0.25)
+    assert set(tally.faults) == set(FAULTS)
+
+
+def test_nothing_is_late_repeated_or_broken_where_no_share_is() -> None:
+    tally = Tally()
+    options = SimulatorOptions(jobs=40, late_share=0, duplicate_share=0, malformed_share=0)
+    identities = Counter((event["source"], event["id"]) for event in map(json.loads, simulate(options, tally)))
+    assert (tally.late, tally.duplicates, tally.faults.total()) == (0, 0, 0)
+    assert max(identities.values()) == 1
+
+
+REPORT = Happening(
+    1_800_000_000_000_000,
+    "/apps/partner",
+    "partner-0001-000001",
+    "location.reported",
+    "partner-0001",
+    {"lat": 19.1, "lon": 72.9, "accuracy_m": 8.0},
+)
+CLOSING = Happening(1_800_000_000_000_000, "/desk", "job-1-09", "ticket.closed", "job-1", {"ticket_id": "TKT-0000011"})
+
+
+@pytest.mark.parametrize("happening", [REPORT, CLOSING], ids=["report", "closing"])
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("invalid_json", "value"),
+        ("missing_field", "data."),
+        ("ill_typed", "data."),
+        ("unknown_type", "type"),
+        ("unusable_time", "time"),
+    ],
+)
+def test_a_spoilt_line_is_refused_for_its_fault(happening: Happening, fault: Fault, reason: str) -> None:
+    with pytest.raises(Unacceptable, match=f"^{reason}"):
+        decode_line(spoil(happening, fault, Dice("spoil", fault)), Limits())
+
+
+@pytest.mark.parametrize(("happening", "reason"), [(REPORT, "data.lat"), (CLOSING, "id")])
+def test_a_value_out_of_range_is_refused(happening: Happening, reason: str) -> None:
+    with pytest.raises(Unacceptable, match=f"^{reason}"):
+        decode_line(spoil(happening, "out_of_range", Dice("spoil")), Limits())
+
+
+def test_a_conflict_has_the_identity_but_not_the_content() -> None:
+    event = decode_line(REPORT.line(indian_time=False), Limits())
+    twin = decode_line(spoil(REPORT, "conflict", Dice("spoil")), Limits())
+    assert twin.identity == event.identity
+    assert twin.content != event.content
+
+
+def test_both_ways_to_write_the_time_mean_the_same_instant() -> None:
+    indian = decode_line(REPORT.line(indian_time=True), Limits())
+    utc = decode_line(REPORT.line(indian_time=False), Limits())
+    assert b"+05:30" in REPORT.line(indian_time=True)
+    assert indian.content == utc.content
+
+
+def test_every_branch_tells_acceptable_events_of_known_fields_only() -> None:
+    # decoding ignores unknown fields, so they are compared with those of the decoded data
+    told = set()
+    for job in make_plan(SimulatorOptions(jobs=1_200, seed=4)).jobs:
+        for happening in _tell(job, 4).happenings:
+            event = decode_line(happening.line(indian_time=False), Limits())
+            assert set(happening.data) <= set(event.data.__struct_fields__)
+        told.add(job.branch)
+    assert told == {branch.name for branch in BRANCHES}
+
+
+def test_sites_lie_in_their_city() -> None:
+    for job in make_plan(SimulatorOptions(jobs=300, seed=2)).jobs:
+        assert job.city.centre.distance_m(job.site) < CITY_RADIUS_M + 10_000
+
+
+def test_partners_are_nowhere_twice_at_once_and_have_time_to_travel() -> None:
+    for roster in make_plan(SimulatorOptions(jobs=600, seed=2, days=2)).rosters:
+        for one, next_one in pairwise(roster.stops):
+            gap_s = (next_one.arrive_at - one.leave_at) / 1_000_000
+            assert gap_s > 0
+            assert one.place.distance_m(next_one.place) / gap_s < 10
+
+
+def test_phones_are_valid_in_every_spelling() -> None:
+    dice = Dice("phones")
+    for _ in range(300):
+        person = draw_person(dice)
+        spelt = phonenumbers.parse(spell_phone(person.phone, dice), "IN")
+        assert phonenumbers.is_valid_number(spelt)
+        assert spelt == phonenumbers.parse(f"+91{person.phone}", "IN")
+
+
+def test_demand_is_low_early_and_highest_before_noon() -> None:
+    plan = make_plan(SimulatorOptions(jobs=2_000))
+    hours = Counter((job.scheduled_at - DEFAULT_START_AT) // 3_600_000_000 for job in plan.jobs)
+    assert set(hours) <= set(range(8, 20))
+    assert hours[10] > 2 * hours[8]
+
+
+@pytest.mark.parametrize("name", ["trace.csv", "trace.csv.gz"])
+def test_a_trace_is_laid_to_its_end_without_stretching(tmp_path: Path, name: str) -> None:
+    (trip,) = read_trips(write_trace(tmp_path / name))
+    end, start = Point(19.07, 72.88), Point(19.20, 72.95)
+    laid = [place for _, place in trip.ending_at(end, start)]
+    recorded = [Point(39.98, 116.3).moved(east, north) for _, east, north in trip.steps]
+    assert laid[-1] == end
+    for (one, two), (was_one, was_two) in zip(pairwise(laid), pairwise(recorded), strict=True):
+        assert one.distance_m(two) == pytest.approx(was_one.distance_m(was_two), rel=0.01)
+
+
+def test_a_laid_trace_comes_from_the_direction_wanted() -> None:
+    trip = Trip(((-60, -900.0, 0.0), (0, 0.0, 0.0)))
+    end = Point(13.0, 77.6)
+    first = trip.ending_at(end, end.moved(0.0, 5_000.0))[0][1]
+    assert end.offset_to_m(first) == pytest.approx((0.0, 900.0), abs=0.5)
+
+
+def test_partners_follow_the_trace_within_their_city(tmp_path: Path) -> None:
+    trace = write_trace(tmp_path / "trace.csv")
+    options = SimulatorOptions(jobs=40, seed=5, cities=("Pune",), malformed_share=0, trace_file=trace)
+    traced = reported_places(list(simulate(options)))
+    untraced = reported_places(list(simulate(SimulatorOptions(jobs=40, seed=5, cities=("Pune",), malformed_share=0))))
+    assert traced != untraced
+    centre = all_cities()["Pune"].centre
+    assert all(centre.distance_m(place) < 2 * CITY_RADIUS_M for place in traced.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("latitude,longitude\n1,2\n", "line 1: the columns must be lat,lng,datetime,uid"),
+        ("lat,lng,datetime,uid\n1,2,2008-10-23 05:53:05,1\nx,2,2008-10-23 05:53:09,1\n", "line 3: "),
+        ("lat,lng,datetime,uid\n91,2,2008-10-23 05:53:05,1\n", "line 2: 91,2 is no place on Earth"),
+        ("lat,lng,datetime,uid\nnan,2,2008-10-23 05:53:05,1\n", "line 2: nan,2 is no place on Earth"),
+        ("lat,lng,datetime,uid\n1,2,soon,1\n", "line 2: "),
+        ("lat,lng,datetime,uid\n1,2\n", "line 2: too few columns"),
+        ("lat,lng,datetime,uid\n1,2,2008-10-23 05:53:05,1\n", "no trip"),
+        ("", "line 1: the columns must be"),
+    ],
+)
+def test_a_broken_trace_is_one_line_with_file_and_line(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "trace.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError) as error:
+        deliveries(SimulatorOptions(jobs=1, trace_file=path))
+    assert str(path) in str(error.value)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [None, b"no gzip", gzip.compress(b"lat,lng")[:-9], b"\x1f\x8b\x08"])
+def test_an_unreadable_trace_is_one_line_with_the_file(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "trace.csv.gz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"trace\.csv\.gz: cannot be read"):
+        deliveries(SimulatorOptions(jobs=1, trace_file=path))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"jobs": 0}, "jobs must lie between 1 and 1000000, not 0"),
+        ({"days": 0}, "days must"),
+        ({"late_share": 0.6}, "late share must"),
+        ({"duplicate_share": -0.1}, "duplicate share must"),
+        ({"malformed_share": float("nan")}, "malformed share must"),
+        ({"report_interval_s": 61}, "report interval"),
+        ({"start_at": -1}, "the start must"),
+        ({"cities": ("Atlantis",)}, "city 'Atlantis' is not known"),
+    ],
+)
+def test_unusable_options_are_refused_with_the_reason(options: dict[str, int], told: str) -> None:
+    with pytest.raises(UsageError, match=f"^{told}"):
+        SimulatorOptions(**options)  # type: ignore[arg-type]
