@@ -41,17 +41,19 @@ class KafkaLog:
         finally:
             await consumer.stop()
 
-    async def ends(self, tps: Sequence[TP]) -> Mapping[TP, int]:
-        """Return the offset after the last stable record of each partition."""
+    async def bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
+        """Return for each partition the earliest offset kept and the offset after the last stable record."""
         consumer = self._consumer()
+        partitions = [TopicPartition(tp.topic, tp.partition) for tp in tps]
         try:
             await consumer.start()
-            ends = await consumer.end_offsets([TopicPartition(tp.topic, tp.partition) for tp in tps])
+            beginnings = await consumer.beginning_offsets(partitions)
+            ends = await consumer.end_offsets(partitions)
         except KafkaError as error:
-            raise Fatal(f"the ends of {', '.join(tp.name for tp in tps)} cannot be read: {error}") from error
+            raise Fatal(f"the bounds of {', '.join(tp.name for tp in tps)} cannot be read: {error}") from error
         finally:
             await consumer.stop()
-        return {TP(each.topic, each.partition): end for each, end in ends.items()}
+        return {TP(each.topic, each.partition): (beginnings[each], end) for each, end in ends.items()}
 
     def _consumer(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(

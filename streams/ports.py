@@ -88,8 +88,8 @@ class OutputLog(Protocol):
     def read(self, tp: TP, start: int) -> AsyncIterator[list[Stored]]:
         """Yield the records from an offset (or the earliest kept) to the end as it is when the call begins."""
 
-    async def ends(self, tps: Sequence[TP]) -> Mapping[TP, int]:
-        """Return the offset after the last stable record of each partition."""
+    async def bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
+        """Return for each partition the earliest offset kept and the offset after the last stable record."""
 
 
 class Saved(Struct, frozen=True):

@@ -108,9 +108,12 @@ class Task:
         self.tally = Tally(saved.counts)
         emitted = await read_back(self._log, self._settings.topics, self.partition, self._outputs)
         await self._take_as_said(emitted)
-        ends = {tp.name: end for tp, end in (await self._log.ends(self._inputs)).items()}
-        # A topic that was emptied since cannot be read up to where it once was.
-        self._hold = {name: min(at, ends.get(name, 0)) for name, at in emitted.inputs.items()}
+        bounds = {tp.name: found for tp, found in (await self._log.bounds(self._inputs)).items()}
+        for name, (earliest, _) in bounds.items():
+            if name in self._positions or earliest:
+                self._positions[name] = max(self._positions.get(name, 0), earliest)
+        # What was deleted since cannot be read up to where the last owner had read it.
+        self._hold = {name: min(at, bounds[name][1]) for name, at in emitted.inputs.items() if name in bounds}
         self._saved_at = self._clock.now_us()
         self.committable = {tp: self._positions[tp.name] for tp in self._inputs if tp.name in self._positions}
         return dict(self.committable)
