@@ -33,11 +33,9 @@ def answer(moment: Moment, plain: Series, mocked: Series, floor: int) -> tuple[A
 
     Takes the partner's reports, mocked ones apart; those before `floor` do not count.
     """
-    settled_at = moment.time + max(moment.rules.after, moment.rules.mocked_window)
     stay, stay_settled_at = _stay(moment, plain, floor)
-    return Answer(_closest(moment, plain, floor), _mocked(moment, mocked, floor), stay), max(
-        settled_at, stay_settled_at
-    )
+    settled_at = max(stay_settled_at, moment.time + max(moment.rules.after, moment.rules.mocked_window))
+    return Answer(_closest(moment, plain, floor), _mocked(moment, mocked, floor), stay), settled_at
 
 
 def _closest(moment: Moment, plain: Series, floor: int) -> Sighting | None:

@@ -1,0 +1,140 @@
+"""A track's answers against a plain reading of the rules over the set of reports, whatever the order they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.geo import distance_m
+from agents.moments import Moment, Reading, Sighting
+from agents.track import Track
+from schemas.events import Event, LocationReported, Site
+from schemas.policy import HOUR, MINUTE, SECOND, Policy
+from tests.tracks import POLICY, moment, report
+
+Report = Event[LocationReported]
+Step = Report | Moment | str
+
+OFFSETS = st.one_of(
+    st.integers(-20 * MINUTE, 2 * HOUR + MINUTE),
+    st.integers(-4, 4).map(lambda s: s * 5 * SECOND),
+    st.sampled_from([-15 * MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, 2 * HOUR]).flatmap(
+        lambda edge: st.integers(edge - 1, edge + 1)
+    ),
+)
+REPORTS = st.builds(
+    report,
+    OFFSETS,
+    st.sampled_from([0.0, 100.0, 499.0, 501.0, 3_000.0]),
+    name=st.sampled_from(["a", "ab", "b"]) | st.none(),
+    source=st.sampled_from(["/app", "/z#z"]),
+    accuracy=st.sampled_from([5.0, 10.0, 200.0, 200.5]),
+    mocked=st.booleans(),
+)
+MOMENTS = st.builds(
+    moment,
+    st.sampled_from([0, 1, 7 * SECOND, 10 * MINUTE]),
+    fact=st.sampled_from(["/app#m", "/app#n"]),
+    case=st.sampled_from(["job-1", "job-2"]),
+    site=st.sampled_from([None, Site(28.6139, 77.2090), Site(28.62, 77.21)]),
+    stay=st.booleans(),
+)
+DISTINCT_REPORTS = st.lists(REPORTS, max_size=25, unique_by=lambda each: each.identity)
+DISTINCT_MOMENTS = st.lists(MOMENTS, min_size=1, max_size=4, unique_by=lambda each: (each.case_id, each.fact))
+
+
+def expected(reports: Iterable[Report], asked: Moment, policy: Policy) -> Reading:
+    """Answer a moment by the letter of the rules."""
+    slots: dict[tuple[bool, int], list[Report]] = {}
+    for each in reports:
+        slots.setdefault((each.data.mocked, each.time // policy.presence.slot), []).append(each)
+    kept = [min(slot, key=lambda r: (r.data.accuracy_m, *r.order)) for slot in slots.values()]
+    kept.sort(key=lambda r: r.order)
+    rules = asked.rules
+    valid = [r for r in kept if not r.data.mocked and r.data.accuracy_m <= rules.max_accuracy_m]
+
+    def sighting(found: Sequence[Report]) -> Sighting | None:
+        if not found:
+            return None
+        point = Site(found[0].data.lat, found[0].data.lon)
+        return Sighting(found[0].ref, found[0].time, distance_m(point, asked.site) if asked.site else None)
+
+    def on_site(r: Report) -> bool:
+        return asked.site is not None and distance_m(Site(r.data.lat, r.data.lon), asked.site) <= rules.radius_m
+
+    near = [r for r in valid if asked.time - rules.before <= r.time <= asked.time + rules.after]
+    near.sort(key=lambda r: (abs(r.time - asked.time), *r.order))
+    mocked = [r for r in kept if r.data.mocked and abs(r.time - asked.time) <= rules.mocked_window]
+    stays = [
+        r
+        for r in valid
+        if asked.stay
+        and rules.stay <= r.time - asked.time <= rules.linger
+        and on_site(r)
+        and not any(asked.time < other.time < r.time and not on_site(other) for other in valid)
+    ]
+    return Reading(asked, sighting(near), sighting(mocked), sighting(stays))
+
+
+def play(steps: Iterable[Step]) -> dict[tuple[str, str], Reading]:
+    """Feed a track and return the last reading of each moment; a text step reads it out or carries it over a dump."""
+    track = Track("p1")
+    last: dict[tuple[str, str], Reading] = {}
+    for step in [*steps, "read"]:
+        if isinstance(step, Moment):
+            track.ask(step)
+        elif isinstance(step, Event):
+            track.add_report(step, POLICY)
+        elif step == "dump":
+            track = Track.load(track.dump())
+        else:
+            last.update({(r.moment.case_id, r.moment.fact): r for r in track.readings()})
+    return last
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data(), DISTINCT_REPORTS, DISTINCT_MOMENTS)
+def test_answers_are_those_of_the_set_of_reports_in_any_order_and_batching(
+    data: st.DataObject, reports: list[Report], asked: list[Moment]
+) -> None:
+    breaks: list[Step] = ["read", "read", "dump"]
+    steps = data.draw(st.permutations([*reports, *asked, *breaks]))
+    assert play(steps) == {(m.case_id, m.fact): expected(reports, m, POLICY) for m in asked}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data(), DISTINCT_REPORTS)
+def test_kept_reports_do_not_depend_on_their_order(data: st.DataObject, reports: list[Report]) -> None:
+    first, second = Track("p1"), Track("p1")
+    for each in reports:
+        first.add_report(each, POLICY)
+    for each in data.draw(st.permutations([*reports, *reports])):
+        second.add_report(each, POLICY)
+    first.travels(), second.travels()  # which were suspected on the way may differ
+    first._told, second._told = {}, {}
+    assert first.dump() == second.dump()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data(), DISTINCT_REPORTS)
+def test_travel_told_at_the_end_does_not_depend_on_the_order(data: st.DataObject, reports: list[Report]) -> None:
+    found = []
+    for order in (reports, data.draw(st.permutations(reports))):
+        track = Track("p1")
+        for each in order:
+            track.add_report(each, POLICY)
+        found.append(track.travels())
+    assert found[0] == found[1]
+
+
+@settings(max_examples=100, deadline=None)
+@given(DISTINCT_REPORTS)
+def test_reports_far_from_every_moment_change_no_answer(reports: list[Report]) -> None:
+    track = Track("p1")
+    track.ask(moment(-24 * HOUR, stay=True))
+    track.readings()
+    for each in reports:
+        track.add_report(each, POLICY)
+        assert track.readings() == ()

@@ -1,0 +1,65 @@
+"""Builders for tests about one partner's track: reports by distance north of a site, moments of one case."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from math import degrees
+from typing import Final
+
+from agents.geo import EARTH_RADIUS_M
+from agents.moments import Moment, PresenceRules, Reading, presence_rules
+from agents.track import Track
+from schemas.events import Event, LocationReported, Site
+from schemas.policy import HOUR, Policy
+
+SITE: Final = Site(28.6139, 77.2090)
+NOON: Final = 1_795_262_400_000_000
+POLICY: Final = Policy(hash="h")
+RULES: Final = presence_rules(POLICY)
+
+
+def report(
+    offset: int,
+    metres: float = 0.0,
+    *,
+    name: str | None = None,
+    source: str = "/app",
+    accuracy: float = 10.0,
+    mocked: bool = False,
+) -> Event[LocationReported]:
+    """Return a report some microseconds after noon and some metres north of the site."""
+    lat = SITE.lat + degrees(metres / EARTH_RADIUS_M)
+    data = LocationReported(lat, SITE.lon, accuracy, mocked)
+    content = blake2b(f"{offset} {data}".encode(), digest_size=16).digest()
+    return Event(source, name or f"r{offset}", "location.reported", "p1", NOON + offset, data, content)
+
+
+def moment(
+    offset: int = 0,
+    *,
+    fact: str = "/app#m",
+    case: str = "job-1",
+    site: Site | None = SITE,
+    stay: bool = False,
+    rules: PresenceRules = RULES,
+) -> Moment:
+    """Return a moment some microseconds after noon."""
+    return Moment(case, "p1", fact, NOON + offset, site, rules, stay)
+
+
+def track_of(*reports: Event[LocationReported], policy: Policy = POLICY) -> Track:
+    """Return a track that took reports in the order given."""
+    track = Track("p1")
+    for each in reports:
+        track.add_report(each, policy)
+    return track
+
+
+def only_reading(track: Track, asked: Moment) -> Reading:
+    """Ask one moment and return its answer."""
+    track.ask(asked)
+    (reading,) = track.readings()
+    return reading
+
+
+RETENTION: Final = 72 * HOUR

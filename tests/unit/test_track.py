@@ -1,0 +1,457 @@
+"""A partner's track: which report answers a moment, both sides of every bound, and what is said again or forgotten."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents.geo import distance_m
+from agents.moments import PresenceRules
+from agents.track import Track
+from schemas.events import Event, LocationReported, Site
+from schemas.policy import HOUR, MINUTE, SECOND, Alert, Policy, Presence
+from tests.tracks import NOON, POLICY, RETENTION, SITE, moment, only_reading, report, track_of
+
+Report = Event[LocationReported]
+
+
+@pytest.mark.parametrize(
+    ("reports", "closest"),
+    [
+        ([], None),
+        ([report(-15 * MINUTE, name="a")], "a"),
+        ([report(-15 * MINUTE - 1, name="a")], None),
+        ([report(5 * MINUTE, name="a")], "a"),
+        ([report(5 * MINUTE + 1, name="a")], None),
+        ([report(0, name="a", accuracy=200.0)], "a"),
+        ([report(0, name="a", accuracy=200.001)], None),
+        ([report(0, name="a", mocked=True)], None),
+        ([report(-30 * SECOND, name="a"), report(29 * SECOND, name="b")], "b"),
+        ([report(-30 * SECOND, name="b"), report(30 * SECOND, name="a")], "b"),
+        ([report(-40 * SECOND, name="a"), report(0, name="b", accuracy=300.0)], "a"),
+    ],
+    ids=[
+        "none",
+        "earliest_in_window",
+        "too_early",
+        "latest_in_window",
+        "too_late",
+        "accuracy_at_the_limit",
+        "too_inaccurate",
+        "mocked",
+        "closer_wins_though_later",
+        "of_equally_close_the_earlier",
+        "closest_of_the_valid",
+    ],
+)
+def test_closest_valid_report_answers_a_moment(reports: list[Report], closest: str | None) -> None:
+    found = only_reading(track_of(*reports), moment()).closest
+    assert (found and found.ref) == (closest and f"/app#{closest}")
+
+
+@pytest.mark.parametrize(
+    ("reports", "kept"),
+    [
+        ([report(0, name="a", accuracy=20.0), report(9 * SECOND, name="b", accuracy=19.0)], "b"),
+        ([report(0, name="b", accuracy=20.0), report(9 * SECOND, name="a", accuracy=20.0)], "b"),
+        ([report(0, name="b"), report(0, name="a")], "a"),
+        ([report(0, name="ab"), report(0, name="a")], "a"),
+        ([report(0, name="a", source="/z", metres=1), report(0, name="a", source="/b")], "a"),
+    ],
+    ids=["most_accurate", "then_earlier", "then_smaller_id", "then_shorter_id", "then_smaller_source"],
+)
+def test_one_report_of_a_slot_counts_whatever_came_first(reports: list[Report], kept: str) -> None:
+    for order in (reports, reports[::-1]):
+        found = only_reading(track_of(*order), moment()).closest
+        assert found
+        assert found.ref.endswith(f"#{kept}")
+        assert not found.ref.startswith("/z")
+
+
+def test_slots_are_counted_from_the_epoch_and_end_before_the_next_begins() -> None:
+    coarse = report(10 * SECOND - 1, name="a", accuracy=50.0)
+    fine = report(10 * SECOND, name="b", accuracy=5.0)
+    found = only_reading(track_of(coarse, fine), moment(10 * SECOND - 1)).closest
+    assert found
+    assert found.ref == "/app#a"
+
+
+def test_report_that_counts_in_its_slot_may_lie_outside_a_window_that_another_would_have_met() -> None:
+    asked = moment(15 * MINUTE + 4 * SECOND)
+    inside, outside = report(5 * SECOND, accuracy=50.0), report(3 * SECOND, accuracy=5.0)
+    track = track_of(inside)
+    assert only_reading(track, asked).closest is not None
+    track.add_report(outside, POLICY)
+    (reading,) = track.readings()
+    assert reading.closest is None
+
+
+def test_mocked_and_other_reports_of_a_slot_are_thinned_apart() -> None:
+    reading = only_reading(track_of(report(0, name="a"), report(1, name="m", mocked=True, accuracy=1.0)), moment())
+    assert reading.closest
+    assert reading.mocked
+    assert (reading.closest.ref, reading.mocked.ref) == ("/app#a", "/app#m")
+
+
+@pytest.mark.parametrize(
+    ("offsets", "earliest"),
+    [
+        ([-15 * MINUTE - 1], None),
+        ([-15 * MINUTE], -15 * MINUTE),
+        ([15 * MINUTE], 15 * MINUTE),
+        ([15 * MINUTE + 1], None),
+        ([0, -10 * MINUTE, -20 * MINUTE], -10 * MINUTE),
+    ],
+)
+def test_earliest_mocked_report_around_a_moment_is_told(offsets: list[int], earliest: int | None) -> None:
+    reading = only_reading(track_of(*(report(at, mocked=True, accuracy=900.0) for at in offsets)), moment())
+    assert (reading.mocked and reading.mocked.time - NOON) == earliest
+
+
+@pytest.mark.parametrize(
+    ("reports", "stay"),
+    [
+        ([report(30 * MINUTE)], 30 * MINUTE),
+        ([report(30 * MINUTE - 1)], None),
+        ([report(2 * HOUR)], 2 * HOUR),
+        ([report(2 * HOUR + 1)], None),
+        ([report(40 * MINUTE), report(50 * MINUTE)], 40 * MINUTE),
+        ([report(10 * MINUTE, 600.0), report(40 * MINUTE)], None),
+        ([report(10 * MINUTE, 600.0, accuracy=201.0), report(40 * MINUTE)], 40 * MINUTE),
+        ([report(10 * MINUTE, 600.0, mocked=True), report(40 * MINUTE)], 40 * MINUTE),
+        ([report(40 * MINUTE), report(50 * MINUTE, 600.0)], 40 * MINUTE),
+        ([report(0, 600.0), report(40 * MINUTE)], 40 * MINUTE),
+        ([report(1, 600.0), report(40 * MINUTE)], None),
+        ([report(40 * MINUTE, accuracy=201.0)], None),
+        ([report(40 * MINUTE, mocked=True)], None),
+        ([report(40 * MINUTE, 499.9)], 40 * MINUTE),
+        ([report(40 * MINUTE, 500.1)], None),
+    ],
+)
+def test_stay_is_the_earliest_on_site_report_late_enough_with_none_off_site_between(
+    reports: list[Report], stay: int | None
+) -> None:
+    reading = only_reading(track_of(*reports), moment(stay=True))
+    assert (reading.stay and reading.stay.time - NOON) == stay
+
+
+def test_stay_is_not_looked_for_unless_asked_or_without_a_site() -> None:
+    track = track_of(report(40 * MINUTE))
+    assert only_reading(track, moment(stay=False)).stay is None
+    assert only_reading(track, moment(stay=True, site=None)).stay is None
+
+
+def test_distance_is_told_to_the_site_of_the_moment_and_unknown_without_one() -> None:
+    track = track_of(report(0, 250.0))
+    seen, unseen = only_reading(track, moment()), only_reading(track, moment(site=None))
+    assert seen.closest
+    assert unseen.closest
+    assert seen.closest.distance_m == pytest.approx(250.0, abs=1e-6)
+    assert unseen.closest.distance_m is None
+
+
+def test_moment_is_judged_by_its_own_rules() -> None:
+    rules = PresenceRules(
+        radius_m=10.0, max_accuracy_m=15.0, before=SECOND, after=0, linger=HOUR, stay=0, mocked_window=0
+    )
+    track = track_of(report(-SECOND, name="a"), report(1, name="b"), report(HOUR, 11.0))
+    reading = only_reading(track, moment(stay=True, rules=rules))
+    assert reading.closest
+    assert reading.stay
+    assert (reading.closest.ref, reading.stay.ref) == ("/app#a", "/app#b")
+
+
+def test_every_moment_is_answered_also_when_nothing_is_known() -> None:
+    reading = only_reading(Track("p1"), moment())
+    assert (reading.closest, reading.mocked, reading.stay, reading.made_at) == (None, None, None, {})
+
+
+def test_answer_is_said_again_only_when_it_changed_or_was_asked_again() -> None:
+    track = track_of(report(-MINUTE, name="a"))
+    track.ask(moment())
+    assert len(track.readings()) == 1
+    assert track.readings() == ()
+    track.add_report(report(-2 * MINUTE), POLICY)
+    assert track.readings() == ()
+    track.add_report(report(-SECOND, name="b"), POLICY)
+    (changed,) = track.readings()
+    assert changed.closest
+    assert changed.closest.ref == "/app#b"
+    track.ask(moment())
+    assert track.readings() == (changed,)
+
+
+def test_more_accurate_report_of_its_slot_takes_the_place_of_the_one_told() -> None:
+    track = track_of(report(0, name="a", accuracy=20.0))
+    first = only_reading(track, moment())
+    track.add_report(report(5 * SECOND, name="b", accuracy=5.0), POLICY)
+    (second,) = track.readings()
+    assert (first.closest and first.closest.ref, second.closest and second.closest.ref) == ("/app#a", "/app#b")
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "stay"),
+    [
+        ([], report(40 * MINUTE), 40 * MINUTE),
+        ([report(50 * MINUTE)], report(40 * MINUTE), 40 * MINUTE),
+        (
+            [report(40 * MINUTE, accuracy=20.0)],
+            report(40 * MINUTE + 5 * SECOND, accuracy=5.0),
+            40 * MINUTE + 5 * SECOND,
+        ),
+        (
+            [report(20 * MINUTE, 600.0, accuracy=20.0), report(40 * MINUTE)],
+            report(20 * MINUTE + 5 * SECOND, accuracy=5.0),
+            40 * MINUTE,
+        ),
+        ([report(40 * MINUTE)], report(10 * MINUTE, 600.0), None),
+    ],
+    ids=["first_sign", "earlier_sign", "better_sign", "was_on_site_after_all", "was_away"],
+)
+def test_late_report_changes_what_is_told_of_a_stay(first: list[Report], then: Report, stay: int | None) -> None:
+    track = track_of(*first)
+    track.ask(moment(stay=True))
+    track.readings()
+    track.add_report(then, POLICY)
+    (reading,) = track.readings()
+    assert (reading.stay and reading.stay.time - NOON) == stay
+
+
+def test_changed_question_takes_the_place_of_the_one_before() -> None:
+    track = track_of(report(0))
+    track.ask(moment(site=None))
+    track.ask(moment())
+    (reading,) = track.readings()
+    assert reading.moment == moment()
+    track.add_report(report(1, accuracy=1.0), POLICY)
+    assert [again.moment for again in track.readings()] == [moment()]
+
+
+def test_readings_come_by_time_then_case_then_fact() -> None:
+    track = track_of(report(0))
+    asked = [
+        moment(1, fact="/app#a", case="job-1"),
+        moment(0, fact="/app#z", case="job-2"),
+        moment(0, fact="/app#y", case="job-2"),
+        moment(0, fact="/app#z", case="job-1"),
+    ]
+    for each in asked:
+        track.ask(each)
+    assert [reading.moment for reading in track.readings()] == [asked[3], asked[2], asked[1], asked[0]]
+
+
+def test_question_about_somebody_else_is_refused() -> None:
+    with pytest.raises(AssertionError):
+        Track("p2").ask(moment())
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (report(0, name="a"), "duplicate"),
+        (report(0, 5.0, name="a"), "conflict"),
+        (report(HOUR, name="a"), "conflict"),
+        (report(0, name="a", mocked=True), "conflict"),
+        (report(0, name="a", source="/other"), "applied"),
+        (report(0, name="b"), "applied"),
+    ],
+)
+def test_identity_tells_duplicates_and_conflicts(second: Report, expected: str) -> None:
+    track = track_of(report(0, name="a"))
+    assert track.add_report(second, POLICY) == expected
+
+
+def test_conflict_changes_nothing() -> None:
+    track = track_of(report(0, name="a"))
+    before = track.dump()
+    track.add_report(report(RETENTION * 2, name="a"), POLICY)
+    assert track.dump() == before
+
+
+def test_identity_goes_with_a_report_that_was_thinned_out() -> None:
+    track = track_of(report(0, name="a", accuracy=20.0), report(1, name="b", accuracy=10.0))
+    assert track.add_report(report(0, name="a", accuracy=20.0), POLICY) == "applied"
+    assert track.add_report(report(HOUR, name="a"), POLICY) == "applied"
+    assert track.add_report(report(1, name="b", accuracy=10.0), POLICY) == "duplicate"
+
+
+def test_identity_goes_with_a_report_past_the_retention() -> None:
+    track = track_of(report(0, name="a"), report(RETENTION + HOUR))
+    track.readings()
+    assert track.add_report(report(RETENTION + HOUR + MINUTE, name="a"), POLICY) == "applied"
+
+
+def test_moment_within_the_retention_sees_its_whole_window() -> None:
+    track = track_of(report(-15 * MINUTE, name="a"), report(RETENTION))
+    track.readings()
+    found = only_reading(track, moment()).closest
+    assert found
+    assert found.ref == "/app#a"
+    assert track.missed_retention == 0
+
+
+def test_moment_past_the_retention_is_counted_and_sees_only_what_is_within() -> None:
+    track = track_of(report(-MINUTE), report(0), report(RETENTION + 1))
+    assert only_reading(track, moment()).closest is None
+    assert track.missed_retention == 1
+
+
+def test_report_past_the_retention_is_not_kept() -> None:
+    track = track_of(report(RETENTION * 2))
+    assert track.add_report(report(0), POLICY) == "applied"
+    assert only_reading(track, moment()).closest is None
+
+
+def test_question_past_the_retention_is_forgotten_and_its_answer_stands() -> None:
+    track = track_of(report(0))
+    track.ask(moment())
+    assert len(track.readings()) == 1
+    track.add_report(report(RETENTION + MINUTE), POLICY)
+    assert track.readings() == ()
+    track.add_report(report(1, accuracy=1.0), POLICY)
+    assert track.readings() == ()
+
+
+def test_question_asked_in_time_is_answered_in_full_though_a_far_later_report_came_first_to_be_read() -> None:
+    track = track_of(report(0, name="a"))
+    track.ask(moment())
+    track.add_report(report(RETENTION * 2), POLICY)
+    (reading,) = track.readings()
+    assert reading.closest
+    assert reading.closest.ref == "/app#a"
+
+
+def test_what_lies_past_the_retention_takes_no_room() -> None:
+    track = Track("p1")
+    for slot in range(2000):
+        track.add_report(report(slot * 10 * MINUTE), POLICY)
+        track.ask(moment(slot * 10 * MINUTE, fact=f"/app#{slot}"))
+        track.readings()
+    settled = len(track.dump())
+    for slot in range(2000, 2400):
+        track.add_report(report(slot * 10 * MINUTE), POLICY)
+        track.ask(moment(slot * 10 * MINUTE, fact=f"/app#{slot}"))
+        track.readings()
+    assert len(track.dump()) <= settled * 1.02
+
+
+def test_empty_until_something_is_known() -> None:
+    assert Track("p1").is_empty
+    assert not track_of(report(0)).is_empty
+    asked = Track("p1")
+    asked.ask(moment())
+    assert not asked.is_empty
+
+
+def test_dumped_report_takes_less_than_150_bytes() -> None:
+    reports = [report(slot * 10 * SECOND, name=f"9f1c2d3e-0000-4000-8000-{slot:012d}") for slot in range(1000)]
+    assert len(track_of(*reports).dump()) / 1000 < 150
+
+
+def test_loaded_track_goes_on_where_it_was_dumped() -> None:
+    track = track_of(report(-HOUR, 40_000.0), report(-HOUR + MINUTE), report(0, name="a"))
+    track.ask(moment())
+    track = Track.load(track.dump())
+    assert len(track.readings()) == 1
+    track = Track.load(track.dump())
+    assert track.readings() == ()
+    assert track.add_report(report(0, name="a"), POLICY) == "duplicate"
+    track.add_report(report(1, accuracy=1.0), POLICY)
+    track = Track.load(track.dump())
+    assert len(track.readings()) == 1
+    assert len(track.travels()) == 1
+    assert Track.load(track.dump()).travels() == ()
+
+
+# 150 km/h are 41.67 m/s: 2,500 m and both accuracies of 10 m take 60 s at that speed
+TRAVEL = [
+    ([report(0), report(60 * SECOND, 2519.0)], []),
+    ([report(0), report(60 * SECOND, 2521.0)], ["2521"]),
+    ([report(0), report(10 * SECOND, 1019.0)], []),
+    ([report(0), report(10 * SECOND, 1021.0)], ["1021"]),
+    ([report(0), report(10 * SECOND, 1500.0, accuracy=200.0)], ["1500"]),
+    ([report(0), report(10 * SECOND, 1500.0, accuracy=201.0)], []),
+    ([report(0), report(10 * SECOND, 1500.0, mocked=True)], []),
+    ([report(0), report(10 * SECOND, 5e3), report(20 * SECOND, 1e4)], ["5000", "10000"]),
+    ([report(0), report(10 * SECOND, 5e3, accuracy=300.0), report(20 * SECOND, 1e4)], ["10000"]),
+    ([report(0), report(2 * HOUR, 9e4)], []),
+]
+
+
+@pytest.mark.parametrize(("reports", "expected"), TRAVEL)
+def test_travel_faster_and_farther_than_the_limits_is_found_in_any_order(
+    reports: list[Report], expected: list[str]
+) -> None:
+    metres = {f"/app#{each.id}": f"{(each.data.lat - SITE.lat) * 111_195.08:.0f}" for each in reports}
+    for order in (reports, reports[::-1]):
+        found = track_of(*order).travels()
+        assert [metres[finding.alert.labels["report"]] for finding in found] == expected
+
+
+@pytest.mark.parametrize(("beyond", "found"), [(0.0, 1), (0.001, 0)])
+def test_travel_as_far_as_the_limit_counts(beyond: float, found: int) -> None:
+    reports = [report(0), report(10 * SECOND, 5000.0)]
+    policy = Policy(hash="s", alert=Alert(travel_distance_m=_travelled_m(*reports) + beyond))
+    assert len(track_of(*reports, policy=policy).travels()) == found
+
+
+@pytest.mark.parametrize(("below", "found"), [(0.0, 0), (0.001, 1)])
+def test_travel_as_fast_as_the_limit_does_not_count(below: float, found: int) -> None:
+    reports = [report(0), report(3_600_000, 5000.0)]  # 3.6 s apart: as many km/h as metres
+    presence, alert = Presence(slot=SECOND), Alert(travel_speed_kmh=_travelled_m(*reports) - below)
+    policy = Policy(hash="s", presence=presence, alert=alert)
+    assert len(track_of(*reports, policy=policy).travels()) == found
+
+
+def _travelled_m(a: Report, b: Report) -> float:
+    points = (Site(each.data.lat, each.data.lon) for each in (a, b))
+    return distance_m(*points) - a.data.accuracy_m - b.data.accuracy_m
+
+
+def test_travel_is_an_alert_about_the_later_report_of_the_partner() -> None:
+    (finding,) = track_of(report(0, name="a"), report(10 * SECOND, 5000.0, name="b")).travels()
+    alert = finding.alert
+    assert finding.is_moment
+    assert (alert.name, alert.severity, alert.state) == ("impossible_travel", "warning", "firing")
+    assert alert.key == ("partner_id", "report")
+    assert alert.labels == {"partner_id": "p1", "report": "/app#b"}
+    assert alert.evidence == ("/app#a", "/app#b")
+    assert (alert.starts_at, alert.ends_at) == (NOON + 10 * SECOND, NOON + 10 * SECOND + 24 * HOUR)
+
+
+def test_travel_is_told_once() -> None:
+    track = track_of(report(0), report(20 * SECOND, 5000.0))
+    assert len(track.travels()) == 1
+    assert track.travels() == ()
+    track.add_report(report(10 * SECOND), POLICY)
+    assert track.travels() == ()
+
+
+def test_reports_between_are_taken_into_account_before_travel_is_told() -> None:
+    far = [report(0), report(100 * SECOND, 5000.0)]
+    between = [report(step * 10 * SECOND, step * 500.0) for step in range(1, 10)]
+    assert len(track_of(*far).travels()) == 1
+    assert track_of(*far, *between).travels() == ()  # no two successive ones are a kilometre apart
+
+
+def test_travel_is_judged_by_the_policy_at_the_later_report() -> None:
+    strict = Policy(hash="s", alert=Alert(travel_speed_kmh=1.0, travel_distance_m=10.0))
+    for order in ([0, 1], [1, 0]):
+        track = Track("p1")
+        for which in order:
+            track.add_report(report(which * HOUR, which * 5000.0), strict if which else POLICY)
+        assert len(track.travels()) == 1
+        track = Track("p1")
+        for which in order:
+            track.add_report(report(which * HOUR, which * 5000.0), POLICY if which else strict)
+        assert track.travels() == ()
+
+
+def test_slot_and_retention_follow_the_policy() -> None:
+    policy = Policy(hash="s", presence=Presence(slot=MINUTE, retention=HOUR))
+    track = track_of(report(0, name="a", accuracy=20.0), report(59 * SECOND, name="b"), policy=policy)
+    found = only_reading(track, moment()).closest
+    assert found
+    assert found.ref == "/app#b"
+    track.add_report(report(HOUR + 59 * SECOND + 1), policy)
+    track.ask(moment(59 * SECOND))
+    assert track.missed_retention == 1
