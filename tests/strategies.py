@@ -1,0 +1,327 @@
+"""Hypothesis strategies: whole histories of one case, crowded around the bounds of time and distance.
+
+Few names and instants are drawn from, so that facts meet: partners are reassigned, tickets created twice, facts lie at
+one instant, reports on both sides of the site's edge.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from schemas.codec import decode_line
+from schemas.events import AnyEvent
+from schemas.limits import Limits
+from schemas.policy import HOUR, MINUTE, SECOND
+from tests.scenario import destination, instant, line
+
+LIMITS: Final = Limits()
+PARTNERS: Final = ("p1", "p2", "p3")
+TICKETS: Final = ("t1", "t1", "t1", "t2", "r1", "o1", "o2")
+OFFLINE_TICKETS: Final = ("o1", "o1", "o2", "t1")
+SOURCES: Final = ("/desk", "/app#2")
+NAMES: Final = ("Ravi Kumar Sharma", "Shri Ravi Sharma", None, "Ravi", "Asha Rao", " ")
+PHONES: Final = ("+919876543210", "98765 43210", None, "+12025550100", "none")
+LINKS: Final = (
+    "https://media.example/proof/1.jpg",
+    "https://media.example/2.pdf",
+    "https://media.example/page",
+    "https://[bad/1.jpg",
+    "T1",
+    " ",
+)
+CALLS: Final = (
+    "will_visit",
+    "refuses_visit",
+    "will_serve",
+    "refuses_serve",
+    "will_cancel",
+    "refuses_cancel",
+    "resolution_confirmed",
+    "unreachable",
+)
+MONEY: Final = (
+    {"amount": "1499.00", "currency": "INR"},
+    {"amount": "0.125", "currency": "INR"},
+    {"amount": "0", "currency": "INR"},
+    {"amount": "999999999999.9999", "currency": "INR"},
+    {"amount": "100", "currency": "USD"},
+)
+DISTANCES_M: Final = (100.0, 0.0, 499.9, 500.1, 2_000.0, 40_000.0)
+ACCURACIES_M: Final = (10.0, 5.0, 200.0, 200.1)
+HOURS: Final = ("10:00", "10:00", "10:00", "10:00", "08:00", "12:00", "13:00")
+OFFSETS_US: Final = (
+    0,
+    0,
+    0,
+    1,
+    10 * SECOND,
+    5 * MINUTE,
+    5 * MINUTE,
+    15 * MINUTE,
+    15 * MINUTE,
+    30 * MINUTE,
+    2 * HOUR,
+    3 * HOUR,
+    4 * HOUR,
+    48 * HOUR,
+    72 * HOUR,
+)
+
+Told = tuple[str, dict[str, Any]]
+"""An event's type and its data, absent fields as None."""
+
+
+@dataclass(frozen=True)
+class GeneratedCase:
+    """A history: facts and location reports in no particular order, and the instant (microseconds) to decide at."""
+
+    case_id: str
+    facts: tuple[AnyEvent, ...]
+    reports: tuple[AnyEvent, ...]
+    lines: tuple[bytes, ...]
+    """The same as JSON envelopes; some of them occur twice."""
+    now: int
+
+
+def _variants(**choices: Sequence[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Return mappings with one of the choices for each name, from a single draw: far cheaper than a draw each."""
+
+    def pick(index: int) -> dict[str, Any]:
+        picked = {}
+        for name, values in choices.items():
+            index, place = divmod(index, len(values))
+            picked[name] = values[place]
+        return picked
+
+    return st.integers(0, math.prod(map(len, choices.values())) - 1).map(pick)
+
+
+def _told(kind: str, /, **choices: Sequence[Any]) -> st.SearchStrategy[Told]:
+    return _variants(**choices).map(lambda data: (kind, data))
+
+
+def instants() -> st.SearchStrategy[int]:
+    """Instants (microseconds) that lie on, just before or just after the bounds seen from each other."""
+    return _variants(hour=HOURS, sign=(1, 1, -1), offset=OFFSETS_US, edge=(0, 0, 0, -1, 1)).map(
+        lambda of: instant(of["hour"]) + of["sign"] * of["offset"] + of["edge"]
+    )
+
+
+def bookings() -> st.SearchStrategy[Told]:
+    """Bookings for every route, at one site or another near it."""
+    sites = tuple({"lat": lat, "lon": lon} for lat, lon in map(destination, (0.0, 0.0, 300.0)))
+    return _told(
+        "job.booked",
+        customer_id=("c1",),
+        category=("ac", "ro"),
+        city=("Delhi", " bengaluru ", "Jaipur"),
+        site=sites,
+        premises=("residential", "commercial"),
+        appliance_use=(None, "domestic", "commercial"),
+        scheduled_for=("2026-11-21T10:00:00Z",),
+    )
+
+
+def assignments() -> st.SearchStrategy[Told]:
+    """Assignments to one of three partners."""
+    return _told("job.assigned", partner_id=("p1", "p1", *PARTNERS), partner_group=(None, None, "rwm"))
+
+
+def cancellations() -> st.SearchStrategy[Told]:
+    """Cancellations by anyone, marked against anyone."""
+    return _told(
+        "cancellation.recorded",
+        by=("partner", "customer", "partner", "platform"),
+        reason=("out_of_scope", "cant_deliver", "pro_cannot_deliver", "incorrect_service_booked", "other"),
+        marked_against=("partner", "none", "partner", "customer"),
+        partner_id=(None, None, None, *PARTNERS),
+    )
+
+
+def job_facts() -> st.SearchStrategy[Told]:
+    """What happens to a job: bookings, assignments, starts, extras, closings, cancellations."""
+    return st.one_of(
+        bookings(),
+        assignments(),
+        _told("job.started", partner_id=PARTNERS),
+        _told("job.start_blocked", partner_id=PARTNERS, reason=("otp_refused", "payment_refused")),
+        _told("job.line_item_added", line_id=("l1", "l2"), amount=MONEY),
+        _told("job.closed", partner_id=("p1", *PARTNERS), closure=("bpc", "completed")),
+        _told("job.rated", stars=(1, 5)),
+        cancellations(),
+        cancellations(),
+    )
+
+
+def tickets() -> st.SearchStrategy[Told]:
+    """Creations of tickets; the first letter of an id tells its usual kind, not always its kind."""
+    return _told(
+        "ticket.created",
+        ticket_id=TICKETS,
+        kind=("out_of_scope", "out_of_scope", "rating_reversal", "offline_service", "poor_service"),
+        opened_by=("partner", "partner", "customer", "agent"),
+        reason=(None, "out_of_scope", "commercial_premises", "otp_refused", "payment_refused"),
+        refund_requested=(None, True),
+        offline_suspected=(None, True),
+        partner_id=(None, None, None, *PARTNERS),
+    )
+
+
+def images() -> st.SearchStrategy[Told]:
+    """Images by anyone, some of them the same."""
+    return _told(
+        "ticket.media_added",
+        ticket_id=TICKETS,
+        added_by=("partner", "partner", "customer", "agent"),
+        url=("https://media.example/1.jpg", "https://media.example/2.jpg"),
+        sha256=(None, "a", "b"),
+    )
+
+
+def verdicts() -> st.SearchStrategy[Told]:
+    """Validations."""
+    return _told(
+        "ticket.validated",
+        ticket_id=TICKETS,
+        verdict=("genuine", "genuine", "not_genuine"),
+        channel=("video_call", "images", "other"),
+    )
+
+
+def identifications() -> st.SearchStrategy[Told]:
+    """Partners found out by the desk."""
+    return _told(
+        "ticket.partner_identified",
+        ticket_id=OFFLINE_TICKETS,
+        partner_id=("p1", *PARTNERS),
+        name=NAMES,
+        phone=PHONES,
+    )
+
+
+def proofs() -> st.SearchStrategy[Told]:
+    """Proofs of payment, good and bad."""
+    return _told(
+        "ticket.payment_proof_added",
+        ticket_id=OFFLINE_TICKETS,
+        claimed_partner_id=("p1", "p1", "p2"),
+        method=("upi", "card", "wallet", "cash"),
+        proof_url=LINKS,
+        legible=(True, True, True, False),
+        payee_name=NAMES,
+        payee_phone=PHONES,
+        amount=MONEY,
+        paid_on=("2026-11-20", "2026-11-21", "2026-11-22"),
+        service_date=("2026-11-20",),
+    )
+
+
+def ticket_facts() -> st.SearchStrategy[Told]:
+    """Tickets of every kind and what is added to them, also to such as nobody created."""
+    return st.one_of(
+        tickets(),
+        tickets(),
+        images(),
+        verdicts(),
+        identifications(),
+        proofs(),
+        _told("ticket.call_logged", ticket_id=TICKETS, party=("partner", "customer"), outcome=CALLS),
+        _told("ticket.closed", ticket_id=TICKETS),
+        _told("ticket.refund_requested", ticket_id=OFFLINE_TICKETS),
+    )
+
+
+def reports() -> st.SearchStrategy[Told]:
+    """Location reports around the site."""
+
+    def told(of: dict[str, Any]) -> Told:
+        lat, lon = destination(of["metres"], of["bearing"])
+        return "location.reported", {"lat": lat, "lon": lon, "accuracy_m": of["accuracy"], "mocked": of["mocked"]}
+
+    return _variants(
+        metres=DISTANCES_M,
+        bearing=(0.0, 90.0, 215.0),
+        accuracy=ACCURACIES_M,
+        mocked=(None, False, False, True),
+    ).map(told)
+
+
+def a_claim() -> st.SearchStrategy[list[Told]]:
+    """An out-of-scope claim of p1 with all that a verdict takes, and how the job ended."""
+    created = {"ticket_id": "t1", "kind": "out_of_scope", "opened_by": "partner"}
+    image = {"ticket_id": "t1", "added_by": "partner", "url": "https://media.example/1.jpg"}
+    asked = {"ticket_id": "r1", "kind": "rating_reversal", "opened_by": "partner", "partner_id": "p1"}
+    ends = st.one_of(cancellations(), st.just(("job.closed", {"partner_id": "p1", "closure": "bpc"})))
+    told = st.tuples(
+        bookings(),
+        _told("job.assigned", partner_id=("p1",), partner_group=(None, None, "rwm")),
+        st.just(("ticket.created", created)),
+        st.just(("ticket.media_added", image)),
+        _told("ticket.validated", ticket_id=("t1",), verdict=("genuine", "not_genuine"), channel=("video_call",)),
+        ends,
+        st.just(("ticket.created", asked)),
+    )
+    return told.map(list)
+
+
+def a_payment() -> st.SearchStrategy[list[Told]]:
+    """An offline service that is proven, with a refund asked for."""
+    created = {"ticket_id": "o1", "kind": "offline_service", "opened_by": "customer", "refund_requested": True}
+    identified = {"ticket_id": "o1", "partner_id": "p1", "name": NAMES[0], "phone": PHONES[0]}
+    proof = {
+        "ticket_id": "o1",
+        "claimed_partner_id": "p1",
+        "method": "upi",
+        "proof_url": LINKS[0],
+        "legible": True,
+        "payee_name": NAMES[0],
+        "amount": MONEY[0],
+        "paid_on": "2026-11-20",
+        "service_date": "2026-11-20",
+    }
+    told = st.tuples(
+        bookings(),
+        st.just(("ticket.created", created)),
+        st.just(("ticket.partner_identified", identified)),
+        st.just(("ticket.payment_proof_added", proof)),
+    )
+    return told.map(list)
+
+
+# built once: building strategies costs more than drawing from them
+_CASE_IDS: Final = st.sampled_from(("job-1", "job-1", "o1"))
+_INSTANTS: Final = instants()
+_BEGINNINGS: Final[st.SearchStrategy[list[Told]]] = st.one_of(st.just([]), a_claim(), a_payment())
+_FACTS: Final = st.tuples(st.one_of(job_facts(), ticket_facts()), _INSTANTS)
+_REPORTS: Final = st.tuples(reports(), _INSTANTS, st.sampled_from(("p1", *PARTNERS)))
+
+
+@st.composite
+def cases(draw: st.DrawFn, max_facts: int = 16, max_reports: int = 10) -> GeneratedCase:
+    """Whole histories of one case: anything the contract accepts may meet anything else."""
+    case_id = draw(_CASE_IDS)
+    told = [(each, draw(_INSTANTS)) for each in draw(_BEGINNINGS)]
+    told += draw(st.lists(_FACTS, max_size=max_facts))
+    seen = draw(st.lists(_REPORTS, max_size=max_reports))
+    rows = [(kind, case_id, data, at) for (kind, data), at in told]
+    rows += [(kind, partner, data, at) for (kind, data), at, partner in seen]
+    lines = [
+        line(kind, subject, at, f"{number * 7 % 10}-{number}", data, SOURCES[number % 3 == 0])
+        for number, (kind, subject, data, at) in enumerate(rows)
+    ]
+    events = [decode_line(each, LIMITS) for each in lines]
+    again = draw(st.lists(st.sampled_from(lines), max_size=3)) if lines else []
+    latest = max((each.time for each in events), default=instant("08:00"))
+    now = max(latest, draw(_INSTANTS)) if draw(st.booleans()) else latest + 100 * HOUR
+    return GeneratedCase(
+        case_id=case_id,
+        facts=tuple(events[: len(told)]),
+        reports=tuple(events[len(told) :]),
+        lines=(*lines, *again),
+        now=now,
+    )
