@@ -36,8 +36,8 @@ def difference(
 ) -> list[OutputMessage]:
     """Return the messages that bring what was sent about a case in line with a verdict; `sent` is left as it is.
 
-    `place` are the labels of the case's alerts (`agents.sop.alerts.place_labels`). `inputs` goes into each message: what
-    had been read of the input partitions when it was decided (None in a replay of files).
+    `place` are the labels of the case's alerts (`agents.sop.alerts.place_labels`). `inputs` goes into each message:
+    what had been read of the input partitions when it was decided (None in a replay of files).
     """
     decisions = list(_decisions(verdict.decisions, sent.decisions, policy.name))
     flips = [
