@@ -7,12 +7,13 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any, cast
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.tables.manager import TableManager
 from faust.transport import drivers
 from faust.types import EventT, Message, TopicT
 from mode.utils.queues import ThrowableQueue
 
-from streams.batching.batch import Batch, BatchOptions, Handler, PositionKeeper
+from streams.batching.batch import Batch, BatchOptions, Handler, PositionKeeper, TransportError
 
 SCHEME = "kafkabatch"
 EXIT_FATAL = 70
@@ -38,7 +39,8 @@ def register_transport() -> None:
 
 def exit_at_once(error: BaseException) -> None:
     """Log `error` in one line and end the process with status 70, before anything further is acknowledged."""
-    frames = traceback.extract_tb(error.__traceback__)
+    expected = isinstance(error, TransportError | KafkaError)  # where such a one was raised tells nothing
+    frames = [] if expected else traceback.extract_tb(error.__traceback__)
     where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     logger.critical("stopped: %s: %s%s", type(error).__name__, error, where)
     logging.shutdown()

@@ -25,6 +25,14 @@ class BatchWorker(faust.Worker):
         super().__init__(app, quiet=True, redirect_stdouts=False, override_logging=False, loop=app.loop)
         self.spinner = None
         self._stop_s = stop_s
+        self._on_fatal = app.on_fatal
+
+    async def start(self) -> None:
+        """Run until stopped; what keeps the app from starting, such as no broker, is told to its `on_fatal`."""
+        try:
+            await super().start()
+        except Exception as error:  # noqa: BLE001 - told in one line there
+            self._on_fatal(error)
 
     def _schedule_shutdown(self, signal: signal.Signals) -> None:
         # A thread, since what keeps a worker from stopping may block the event loop.
@@ -52,9 +60,9 @@ def use_uvloop() -> None:
 def run_worker(make_app: Callable[[], BatchApp], *, stop_s: float = 30.0) -> NoReturn:
     """Run the app that `make_app` returns until SIGTERM or SIGINT; never returns.
 
-    Exits with 0 after a stop by signal, 1 when Faust crashed, 70 on what the transport holds for fatal, 71 when
-    stopping took longer than `stop_s` seconds. Logging is the caller's; leave the root logger above DEBUG, since Faust
-    and aiokafka log per message there.
+    Exits with 0 after a stop by signal, 1 when a part of Faust crashed, 70 on what goes to the app's `on_fatal`, 71
+    when stopping took longer than `stop_s` seconds. Logging is the caller's; leave the root logger above DEBUG, since
+    Faust and aiokafka log per message there.
     """
     use_uvloop()
     BatchWorker(make_app(), stop_s=stop_s).execute_from_commandline()

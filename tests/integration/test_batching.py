@@ -42,7 +42,7 @@ class Bench:
 
     def fill(self, topic: str, partitions: int, count: int, *, first: int = 0, size: int = 8) -> None:
         """Produce `count` records to each partition, with the values first, first + 1, … padded to `size` bytes."""
-        producer = Producer({"bootstrap.servers": self.broker, "linger.ms": 5})
+        producer = Producer({"bootstrap.servers": self.broker, "linger.ms": 5, "log_level": 0})
         for number, partition in itertools.product(range(first, first + count), range(partitions)):
             producer.produce(topic, f"{number:0{size}}".encode(), b"key", partition)
         assert producer.flush(DEADLINE_S) == 0
@@ -271,7 +271,7 @@ def test_after_a_kill_reading_goes_on_at_the_keepers_positions(bench: Bench) -> 
 
 def test_aborted_transactions_stay_unseen_and_their_gaps_do_no_harm(bench: Bench) -> None:
     topic, *_ = topics = bench.topics("a", partitions=1)
-    producer = Producer({"bootstrap.servers": bench.broker, "transactional.id": topic})
+    producer = Producer({"bootstrap.servers": bench.broker, "transactional.id": topic, "log_level": 0})
     producer.init_transactions(DEADLINE_S)
     for number in range(6):
         producer.begin_transaction()
@@ -307,6 +307,14 @@ def test_a_handler_that_raises_ends_the_worker_with_its_batch_unread(bench: Benc
     until(lambda: len(bench.offsets()[topic, 0]) == 30)
     assert bench.stop(worker) == 0
     assert bench.offsets() == {(topic, 0): list(range(30))}
+
+
+def test_without_a_broker_the_worker_says_so_and_ends(bench: Bench) -> None:
+    plan = bench.plan(["a"])
+    plan.broker = "127.0.0.1:1"
+    assert bench.start(plan).wait(DEADLINE_S) == 70
+    assert "stopped: KafkaConnectionError: KafkaConnectionError: Unable to bootstrap" in bench.log()
+    assert "Traceback" not in bench.log()
 
 
 def test_a_keeper_that_raises_ends_the_worker(bench: Bench) -> None:

@@ -126,13 +126,26 @@ async def test_only_so_many_batches_of_a_partition_are_under_way() -> None:
     assert await bench.deliver() == [(A0, 0), (A0, 1), (A1, 0), (A1, 1)]
     assert await bench.deliver() == [(A1, 2)]
     assert bench.assignment.wanted() == {A1}
-    assert bench.nudges == 2 - 1  # A1 got room again
+    assert bench.nudges == 1  # A1 got room again
     bench.gates[A0].set()
     await settle()
     assert bench.assignment.wanted() == {A1}  # there is room for A0, but it has a batch waiting
     assert bench.nudges == 2
     assert await bench.deliver() == [(A0, 2)]
     assert bench.assignment.wanted() == {A0, A1}
+    await bench.assignment.close(1.0)
+
+
+async def test_a_partition_without_room_is_not_fetched() -> None:
+    bench = Bench(A0, A1)
+    bench.gates[A0] = asyncio.Event()
+    bench.read(A0, 0)
+    await bench.deliver()
+    assert bench.assignment.wanted() == {A0, A1}
+    bench.read(A0, 1)
+    await bench.deliver()
+    assert bench.assignment.wanted() == {A1}
+    bench.gates[A0].set()
     await bench.assignment.close(1.0)
 
 
