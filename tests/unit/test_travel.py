@@ -1,0 +1,96 @@
+"""Impossible travel: both sides of every limit, in any order of arrival, and told once."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents.geo import distance_m
+from agents.track import Track
+from schemas.events import Event, LocationReported, Site
+from schemas.policy import HOUR, SECOND, Alert, Policy, Presence
+from tests.tracks import NOON, POLICY, SITE, report, track_of
+
+Report = Event[LocationReported]
+
+# 150 km/h are 41.67 m/s: 2,500 m and both accuracies of 10 m take 60 s at that speed
+TRAVEL = [
+    ([report(0), report(60 * SECOND, 2519.0)], []),
+    ([report(0), report(60 * SECOND, 2521.0)], ["2521"]),
+    ([report(0), report(10 * SECOND, 1019.0)], []),
+    ([report(0), report(10 * SECOND, 1021.0)], ["1021"]),
+    ([report(0), report(10 * SECOND, 1500.0, accuracy=200.0)], ["1500"]),
+    ([report(0), report(10 * SECOND, 1500.0, accuracy=201.0)], []),
+    ([report(0), report(10 * SECOND, 1500.0, mocked=True)], []),
+    ([report(0), report(10 * SECOND, 5e3), report(20 * SECOND, 1e4)], ["5000", "10000"]),
+    ([report(0), report(10 * SECOND, 5e3, accuracy=300.0), report(20 * SECOND, 1e4)], ["10000"]),
+    ([report(0), report(2 * HOUR, 9e4)], []),
+]
+
+
+@pytest.mark.parametrize(("reports", "expected"), TRAVEL)
+def test_travel_faster_and_farther_than_the_limits_is_found_in_any_order(
+    reports: list[Report], expected: list[str]
+) -> None:
+    metres = {f"/app#{each.id}": f"{(each.data.lat - SITE.lat) * 111_195.08:.0f}" for each in reports}
+    for order in (reports, reports[::-1]):
+        found = track_of(*order).travels()
+        assert [metres[finding.alert.labels["report"]] for finding in found] == expected
+
+
+@pytest.mark.parametrize(("beyond", "found"), [(0.0, 1), (0.001, 0)])
+def test_travel_as_far_as_the_limit_counts(beyond: float, found: int) -> None:
+    reports = [report(0), report(10 * SECOND, 5000.0)]
+    policy = Policy(hash="s", alert=Alert(travel_distance_m=_travelled_m(*reports) + beyond))
+    assert len(track_of(*reports, policy=policy).travels()) == found
+
+
+@pytest.mark.parametrize(("below", "found"), [(0.0, 0), (0.001, 1)])
+def test_travel_as_fast_as_the_limit_does_not_count(below: float, found: int) -> None:
+    reports = [report(0), report(3_600_000, 5000.0)]  # 3.6 s apart: as many km/h as metres
+    presence, alert = Presence(slot=SECOND), Alert(travel_speed_kmh=_travelled_m(*reports) - below)
+    policy = Policy(hash="s", presence=presence, alert=alert)
+    assert len(track_of(*reports, policy=policy).travels()) == found
+
+
+def _travelled_m(a: Report, b: Report) -> float:
+    points = (Site(each.data.lat, each.data.lon) for each in (a, b))
+    return distance_m(*points) - a.data.accuracy_m - b.data.accuracy_m
+
+
+def test_travel_is_an_alert_about_the_later_report_of_the_partner() -> None:
+    (finding,) = track_of(report(0, name="a"), report(10 * SECOND, 5000.0, name="b")).travels()
+    alert = finding.alert
+    assert finding.is_moment
+    assert (alert.name, alert.severity, alert.state) == ("impossible_travel", "warning", "firing")
+    assert alert.key == ("partner_id", "report")
+    assert alert.labels == {"partner_id": "p1", "report": "/app#b"}
+    assert alert.evidence == ("/app#a", "/app#b")
+    assert (alert.starts_at, alert.ends_at) == (NOON + 10 * SECOND, NOON + 10 * SECOND + 24 * HOUR)
+
+
+def test_travel_is_told_once() -> None:
+    track = track_of(report(0), report(20 * SECOND, 5000.0))
+    assert len(track.travels()) == 1
+    assert track.travels() == ()
+    track.add_report(report(10 * SECOND), POLICY)
+    assert track.travels() == ()
+
+
+def test_reports_between_are_taken_into_account_before_travel_is_told() -> None:
+    far = [report(0), report(100 * SECOND, 5000.0)]
+    between = [report(step * 10 * SECOND, step * 500.0) for step in range(1, 10)]
+    assert len(track_of(*far).travels()) == 1
+    assert track_of(*far, *between).travels() == ()  # no two successive ones are a kilometre apart
+
+
+def test_travel_is_judged_by_the_policy_at_the_later_report() -> None:
+    strict = Policy(hash="s", alert=Alert(travel_speed_kmh=1.0, travel_distance_m=10.0))
+    for order in ([0, 1], [1, 0]):
+        track = Track("p1")
+        for which in order:
+            track.add_report(report(which * HOUR, which * 5000.0), strict if which else POLICY)
+        assert len(track.travels()) == 1
+        track = Track("p1")
+        for which in order:
+            track.add_report(report(which * HOUR, which * 5000.0), POLICY if which else strict)
+        assert track.travels() == ()
