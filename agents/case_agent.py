@@ -1,7 +1,7 @@
 """The case agent: takes facts and readings in, asks about moments, and says what changed.
 
-A pure state machine over the cases it holds; whoever runs it (worker, replay, simulation) feeds it, decides when a case is
-due, and carries its messages out.
+A pure state machine over the cases it holds; whoever runs it (worker, replay, simulation) feeds it, decides when a
+case is due, and carries its messages out.
 """
 
 from __future__ import annotations

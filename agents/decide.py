@@ -13,8 +13,8 @@ from schemas.policy import Policy
 def decide(history: History, readings: Readings, policy: Policy, now: int) -> Verdict:
     """Return all that ought to be decided about a case.
 
-    Takes the case's history, the location agent's readings by moment, the policy in force, and the instant (microseconds)
-    up to which deadlines have passed. A pure function: no order of arrival, no clock.
+    Takes the case's history, the location agent's readings by moment, the policy in force, and the instant
+    (microseconds) up to which deadlines have passed. A pure function: no order of arrival, no clock.
     """
     deadlines = Deadlines(now)
     rules = presence_rules(policy)

@@ -1,7 +1,7 @@
 """The difference between what ought to be decided and what was said: the revisions to send (architecture, "The case").
 
-Nothing is said twice, and every revision names the one before it. Messages are made in a fixed order: decisions, actions,
-alerts, each by key.
+Nothing is said twice, and every revision names the one before it. Messages are made in a fixed order: decisions,
+actions, alerts, each by key.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def _standing(body: ActionBody) -> tuple[object, ...]:
 def _alerts(
     case_id: str, findings: Sequence[Finding], sent: Mapping[str, AlertMessage], as_of: int
 ) -> Iterator[AlertMessage]:
-    """Yield alerts that begin to fire, and conditions that ceased to hold; a moment is said once and never taken back."""
+    """Yield alerts that begin to fire, and conditions that ceased to hold; a moment is said once, for good."""
     firing = {alert_id(finding.alert): finding for finding in findings}
     for key in sorted(firing.keys() | sent.keys()):
         finding, old = firing.get(key), sent.get(key)

@@ -67,7 +67,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Engagement:
-    """One partner's part in a case (None: nobody's), the unit of the out-of-scope decisions; everything in fact order."""
+    """One partner's part in a case (None: nobody's), the unit of the out-of-scope decisions; in fact order."""
 
     partner_id: str | None
     assignments: Facts[JobAssigned]
@@ -101,7 +101,7 @@ class Engagement:
         return self.is_current and not self.closings and not self.cancellations
 
     def assignment_at(self, time: int) -> Event[JobAssigned] | None:
-        """Return this partner's latest assignment at or before an instant (microseconds), else its earliest, else None."""
+        """Return this partner's latest assignment at or before an instant (µs), else its earliest, else None."""
         return in_force(self.assignments, time)
 
 

@@ -1,7 +1,7 @@
 """What a case asks about a partner's whereabouts, and what it is told: moments out, readings back.
 
-A case never sees location reports: it names the moments that matter (domain, "Presence") and gets for each one a reading,
-a fact like others. The reports stay with their partner (`agents.track`).
+A case never sees location reports: it names the moments that matter (domain, "Presence") and gets for each one a
+reading, a fact like others. The reports stay with their partner (`agents.track`).
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Reading(Struct, frozen=True, array_like=True):
 
     `closest` is the valid report nearest in time (domain, "Presence"), `mocked` the earliest mocked one within
     `mocked_window`, `stay` the earliest valid one on site at least `stay` and at most `linger` after the moment with no
-    valid one off site between (only where the moment asks). `made_at` holds the input positions of the location agent, by
-    `topic-partition`: of two readings of one moment the later made counts.
+    valid one off site between (only where the moment asks). `made_at` holds the input positions of the location
+    agent, by `topic-partition`: of two readings of one moment the later made counts.
     """
 
     moment: Moment

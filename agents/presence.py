@@ -17,7 +17,7 @@ Readings = Mapping[MomentKey, Reading]
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """What is known of the partner at one moment: the moment's own fact and the reading (None: none valid for it yet)."""
+    """What is known of the partner at one moment: the moment's own fact and the reading (None: not there yet)."""
 
     fact: AnyEvent
     reading: Reading | None
@@ -45,7 +45,7 @@ class Presence:
 
 
 def moments(history: History, rules: PresenceRules) -> tuple[Moment, ...]:
-    """Return every moment of a case to ask the location agent about, in fact order per engagement; nobody is not asked."""
+    """Return every moment of a case to ask about, in fact order per engagement; about nobody nothing is asked."""
     site = history.booking.data.site if history.booking else None
     return tuple(
         Moment(history.case_id, engagement.partner_id, fact.ref, fact.time, site, rules, is_cancellation)
@@ -56,7 +56,7 @@ def moments(history: History, rules: PresenceRules) -> tuple[Moment, ...]:
 
 
 def presence(engagement: Engagement, history: History, readings: Readings, rules: PresenceRules) -> Presence:
-    """Return where the partner was at the engagement's moments; a reading of another site, time or policy does not count."""
+    """Return where the partner was at its moments; a reading of another site, time or policy does not count."""
     asked = {m.fact: m for m in moments(history, rules) if m.partner_id == engagement.partner_id}
 
     def at(fact: AnyEvent) -> Whereabouts:
@@ -73,7 +73,7 @@ def presence(engagement: Engagement, history: History, readings: Readings, rules
 
 
 def cited(engagement: Engagement, history: History, presence: Presence, state: State) -> tuple[Citable, ...]:
-    """Return the evidence for a state: the earliest such moment's fact, its report, the booking and the assignment at it."""
+    """Return the evidence for a state: the earliest such moment, its report, the booking, the assignment at it."""
     found = next((at for at in presence.matters if at.state == state), None)
     if found is None:
         return ()

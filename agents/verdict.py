@@ -90,8 +90,9 @@ class Ruling:
 class Step:
     """One possible next step for the desk: whether its condition holds, and whether its own result is there.
 
-    Rules return a step for every engagement or ticket it could concern, open or not, so that one which was open before can be
-    told done from withdrawn. `due_at` in microseconds; `deadlines` are the passed ones that the condition rests on.
+    Rules return a step for every engagement or ticket it could concern, open or not, so that one which was open
+    before can be told done from withdrawn. `due_at` in microseconds; `deadlines` are the passed ones that the
+    condition rests on.
     """
 
     code: str

@@ -1,4 +1,4 @@
-"""The command `sop`: what a user can ask for. Each command lives in a module of its own and is imported when it is called."""
+"""The command `sop`: what a user can ask for. Each command is a module of its own, imported when it is called."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ EXIT_FATAL: Final = 70
 EXIT_INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
+    "up": "all of it on this machine: Kafka, a worker, sample events, decisions as they come",
     "worker": "consume, decide, emit: a Faust worker",
     "replay": "decide recorded events again, in event-time order",
     "simulate": "make a realistic stream of events of a city",
+    "case": "a case's facts, timeline and decisions, explained clause by clause",
+    "policy": "check policy documents",
+    "schemas": "export JSON Schemas and an AsyncAPI document",
 }
 """Every command, in the order of the help, with its one line."""
 
@@ -49,7 +53,7 @@ def sop() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 something did not hold, 2 unusable arguments or input, 70 cannot go on."""
+    """Run the command line and exit: 0 done, 1 something did not hold, 2 unusable input, 70 cannot go on."""
     sys.exit(run(arguments))
 
 
@@ -69,7 +73,7 @@ def run(arguments: list[str] | None = None) -> int:
         return _complain(str(error), EXIT_FATAL)
     except BrokenPipeError:
         # whoever read our output has seen enough; nothing may be written to it any more, not even at exit
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
     return status if isinstance(status, int) else 0
 
@@ -77,3 +81,7 @@ def run(arguments: list[str] | None = None) -> int:
 def _complain(message: str, status: int) -> int:
     print(f"sop: {' '.join(message.split())}", file=sys.stderr)
     return status
+
+
+if __name__ == "__main__":
+    main()

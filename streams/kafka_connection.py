@@ -28,8 +28,8 @@ class KafkaConnection:
 async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions: int, replicas: int) -> int:
     """Create the topics that are missing and return how many partitions all of them have.
 
-    Raises `UsageError` when the brokers cannot be reached, or when topics differ in their number of partitions: then a case's
-    events would not meet.
+    Raises `UsageError` when the brokers cannot be reached, or when topics differ in their number of partitions: then
+    a case's events would not meet.
     """
     admin = AIOKafkaAdminClient(**connection.client_options())
     try:

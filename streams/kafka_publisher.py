@@ -1,7 +1,7 @@
-"""Publishes to Kafka in transactions, one transactional id for each partition number, so that a new owner fences the last.
+"""Publishes to Kafka in transactions, one transactional id a partition number, so that a new owner fences the last.
 
-Pinned to aiokafka 0.14: its idempotent producer retries by itself within `request_timeout_ms`; a fenced one shows in several
-ways, all of which end here as `Fenced`.
+Pinned to aiokafka 0.14: its idempotent producer retries by itself within `request_timeout_ms`; a fenced one shows in
+several ways, all of which end here as `Fenced`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class KafkaPublisher:
     """One partition number's producer (see `streams.ports.Publisher`)."""
 
     def __init__(self, connection: KafkaConnection, transactional_id: str, *, timeout_s: float) -> None:
-        """Take how to connect, the id that only the owner of the partition uses, and how long a transaction may take."""
+        """Take how to connect, the id that only the partition's owner uses, and how long a transaction may take."""
         self._connection = connection
         self._transactional_id = transactional_id
         self._timeout_s = timeout_s

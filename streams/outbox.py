@@ -17,8 +17,9 @@ from streams.ports import Outgoing
 class Outbox:
     """Collects the records of one step.
 
-    All that a task emits goes to its own number of the output partitions (which for a case's key is where any Kafka producer
-    would put it), so that the next owner finds it there; only questions, answers and forwarded events go elsewhere.
+    All that a task emits goes to its own number of the output partitions (which for a case's key is where any Kafka
+    producer would put it), so that the next owner finds it there; only questions, answers and forwarded events go
+    elsewhere.
     """
 
     def __init__(self, topics: Topics, partition: int, partitions: int) -> None:

@@ -27,15 +27,24 @@ class Incoming(Protocol):
     """A record as consumed; `timestamp` is the broker's, in milliseconds. aiokafka's records are such."""
 
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Its offset."""
+
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int:
+        """When the broker took it in."""
+
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """Its key."""
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """Its value."""
+
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Its headers."""
 
 
 class Outgoing(NamedTuple):
@@ -104,10 +113,10 @@ class Saved(Struct, frozen=True):
 
 
 class Store(Protocol):
-    """Checkpoints of one partition number: blobs by key, and where they stand. Always some earlier moment as a whole."""
+    """Checkpoints of one partition number: blobs by key, and where they stand. Always an earlier moment as a whole."""
 
     async def claim(self) -> Saved | None:
-        """Become the owner: later writes of earlier owners are refused. Return where the state stands, None: nothing."""
+        """Become the owner: later writes of earlier ones are refused. Return where the state stands (None: nothing)."""
 
     async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the blobs that exist, in one round trip.
@@ -118,8 +127,8 @@ class Store(Protocol):
     async def save(self, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
         """Write blobs, deadlines by case id (microseconds; None: none) and positions in one atomic step.
 
-        Raises `StoreLost` when another owner has claimed it or acknowledged writes are gone, `Unavailable` when it cannot
-        be reached in time (then the same save can be tried again).
+        Raises `StoreLost` when another owner has claimed it or acknowledged writes are gone, `Unavailable` when it
+        cannot be reached in time (then the same save can be tried again).
         """
 
     async def due(self, until: int, limit: int) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def as_inputs(positions: Mapping[str, int]) -> str:
-    """Return the `inputs` extension: the last offset read by `topic-partition`, by name (contracts, "Decisions out")."""
+    """Return the `inputs` extension: the last offset read, by `topic-partition` (contracts, "Decisions out")."""
     return ",".join(f"{name}:{positions[name] - 1}" for name in sorted(positions) if positions[name] > 0)
 
 

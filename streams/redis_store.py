@@ -1,9 +1,9 @@
 """Checkpoints in Redis: a cache of a fold over the topics, never the truth (architecture, 3.3).
 
-Everything of one partition number lies under one hash tag, so a Redis cluster keeps it together: `meta` (epoch, sequence,
-positions), `due` (deadlines by case), and one string for every case and partner. Every write is one server-side script that
-checks the owner's epoch and the sequence of the write before, and every read brings both along: an owner that was replaced, or
-whose acknowledged writes are gone, notices before it acts on what it read.
+Everything of one partition number lies under one hash tag, so a Redis cluster keeps it together: `meta` (epoch,
+sequence, positions), `due` (deadlines by case), and one string for every case and partner. Every write is one
+server-side script that checks the owner's epoch and the sequence of the write before, and every read brings both
+along: an owner that was replaced, or whose acknowledged writes are gone, notices before it acts on what it read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _SAVE: Final = """
 local epoch = redis.call('HGET', KEYS[1], 'epoch') or '0'
 local seq = redis.call('HGET', KEYS[1], 'seq') or '0'
 if epoch ~= ARGV[1] or seq ~= ARGV[2] then
-  if epoch == ARGV[1] and tonumber(seq) == tonumber(ARGV[2]) + 1 and redis.call('HGET', KEYS[1], 'saved') == ARGV[3] then
+  if epoch == ARGV[1] and tonumber(seq) == tonumber(ARGV[2]) + 1 and redis.call('HGET', KEYS[1], 'saved') == ARGV[3]
+  then
     return {1}
   end
   return {0, epoch, seq}

@@ -1,7 +1,7 @@
 """Replays recorded events through the agents, in event-time order, by a virtual clock (contracts, "The command line").
 
-The same agents as live, with nothing between them: of one instant first all facts and reports, then the answers, then the
-deadlines, then one decision for each case concerned. So the outcome depends on the set of events alone.
+The same agents as live, with nothing between them: of one instant first all facts and reports, then the answers, then
+the deadlines, then one decision for each case concerned. So the outcome depends on the set of events alone.
 """
 
 from __future__ import annotations

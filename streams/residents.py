@@ -46,7 +46,7 @@ class Residents:
         self._dirty_partners.update(partner_ids)
 
     def pack(self) -> tuple[dict[str, bytes], Collection[str]]:
-        """Return everything that changed as blobs by key, and the ids of the cases among it; from here on it is clean."""
+        """Return what changed as blobs by key, and the ids of the cases among it; from here on it is clean."""
         cases, partners = self._dirty_cases, self._dirty_partners
         blobs = {CASE + case_id: pack_case(self._cases[case_id]) for case_id in cases}
         blobs |= {PARTNER + partner_id: self._tracks[partner_id].dump() for partner_id in partners}
@@ -54,7 +54,7 @@ class Residents:
         return blobs, cases
 
     def trim(self, residents_max: int) -> None:
-        """Drop clean cases and tracks, the longest here first, until at most so many of each are left; call when saved."""
+        """Drop clean cases and tracks, the longest here first, until so many of each are left; call when saved."""
         _trim(self._cases, self._dirty_cases, residents_max)
         _trim(self._tracks, self._dirty_partners, residents_max)
 

@@ -1,9 +1,9 @@
 """One partition number's work: batches in, one transaction of outputs out, a checkpoint every so often.
 
-A task owns the partitions of its number of every input topic, and so all cases and partners whose keys hash there. A step
-takes the batches at hand, adds their facts, and publishes all that follows in one transaction; there is no other exit from a
-step than acknowledged outputs or the end of the process (architecture, 3.3). Offsets count as done only with the checkpoint
-that holds their effect.
+A task owns the partitions of its number of every input topic, and so all cases and partners whose keys hash there. A
+step takes the batches at hand, adds their facts, and publishes all that follows in one transaction; there is no other
+exit from a step than acknowledged outputs or the end of the process (architecture, 3.3). Offsets count as done only
+with the checkpoint that holds their effect.
 """
 
 from __future__ import annotations
@@ -99,8 +99,9 @@ class Task:
     async def recover(self) -> dict[TP, int]:
         """Take over: fence the last owner, load the checkpoint, read back what was emitted since.
 
-        Returns the offsets to read from, where they are not the earliest. Until consumption has come as far as the last owner
-        had (`inputs` of what it emitted), nothing goes out: what it took into account is never out of account again.
+        Returns the offsets to read from, where they are not the earliest. Until consumption has come as far as the
+        last owner had (`inputs` of what it emitted), nothing goes out: what it took into account is never out of
+        account again.
         """
         await self._publisher.start()
         saved = await self._store.claim() or Saved({}, {}, {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import NoReturn, cast
+from typing import NoReturn
 
 from faust.types import TP as FaustTP  # noqa: N811 - told from ours
 from redis.asyncio import Redis
@@ -88,7 +88,10 @@ def work(settings: Settings, policies: PolicySet) -> NoReturn:
     """
     connection = KafkaConnection(settings.brokers)
     topics = Topics(settings.topic_prefix)
+    client_logger = logging.getLogger("aiokafka")
+    client_logger.setLevel(logging.CRITICAL)  # what goes wrong here is told by one line of our own
     partitions = asyncio.run(_prepare(settings, connection, topics))
+    client_logger.setLevel(logging.NOTSET)
     run_worker(lambda: make_app(settings, policies, connection, topics, partitions), stop_s=STOP_S)
 
 
@@ -107,14 +110,11 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
 def connect_redis(settings: Settings) -> Redis:
     """Return a client that waits no longer than the setting says and does not retry by itself."""
     try:
-        return cast(
-            "Redis",
-            Redis.from_url(
-                settings.redis_url,
-                socket_timeout=settings.redis_timeout_s,
-                socket_connect_timeout=settings.redis_timeout_s,
-                retry=Retry(NoBackoff(), 0),
-            ),
+        return Redis.from_url(
+            settings.redis_url,
+            socket_timeout=settings.redis_timeout_s,
+            socket_connect_timeout=settings.redis_timeout_s,
+            retry=Retry(NoBackoff(), 0),
         )
     except ValueError as error:
         raise UsageError(f"SOP_REDIS_URL: {error}") from error

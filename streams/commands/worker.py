@@ -12,7 +12,7 @@ from streams.worker import work
 
 @click.command()
 def command() -> None:
-    """Consume, decide and emit until stopped (SIGTERM, Ctrl-C). Settings are the environment variables SOP_…"""
+    """Consume, decide and emit until stopped (SIGTERM, Ctrl-C); environment variables SOP_… are the settings."""
     settings = settings_from()
     log_to_stderr(settings.log_level)
     work(settings, policies_from(settings.policies))
