@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 from schemas.canonical import JsonValue, canonical_json, digest32
 from schemas.errors import Unacceptable
 from schemas.events import Money
-from schemas.instants import format_instant, parse_instant
+from schemas.instants import format_instant, read_instant
 from schemas.outputs import (
     ActionMessage,
     AlertBody,
@@ -301,7 +301,7 @@ def _read_decision(published: _Published) -> DecisionMessage:
 
 def _read_action(published: _Published) -> ActionMessage:
     data = published.data
-    body = {**data, "time": parse_instant(published.time), "due_at": _instant(data, "due_at")}
+    body = {**data, "time": read_instant(published.time), "due_at": _instant(data, "due_at")}
     return msgspec.convert({**data, "body": body, "inputs": published.inputs, "type": "action"}, ActionMessage)
 
 
@@ -323,4 +323,4 @@ def _read_alert(published: _Published) -> AlertMessage:
 def _instant(data: Mapping[str, object], name: str) -> int | None:
     """Return the instant that a member holds as text, None if it is absent."""
     text = data.get(name)
-    return parse_instant(text) if isinstance(text, str) else None
+    return read_instant(text) if isinstance(text, str) else None

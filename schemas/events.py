@@ -250,10 +250,10 @@ EVENT_TYPES: Final[dict[str, type[EventData]]] = {
 """Every accepted event type and the struct of its data, in the order of the contract."""
 
 
-D = TypeVar("D", bound=EventData, covariant=True)
+D_co = TypeVar("D_co", bound=EventData, covariant=True)
 
 
-class Event(Struct, Generic[D], frozen=True, array_like=True):
+class Event(Struct, Generic[D_co], frozen=True, array_like=True):
     """One accepted event: who said what happened to which subject, and when.
 
     `time` is event time in microseconds since the Unix epoch (UTC). `content` is a digest of type, subject, instant and
@@ -265,7 +265,7 @@ class Event(Struct, Generic[D], frozen=True, array_like=True):
     type: str
     subject: str
     time: int
-    data: D
+    data: D_co
     content: bytes
 
     @property

@@ -82,7 +82,7 @@ _BLANKABLE: Final = Text(blank="absent")
 _LATITUDE: Final = Number(-90.0, 90.0)
 _LONGITUDE: Final = Number(-180.0, 180.0)
 _SITE: Final = Group((Field("lat", _LATITUDE), Field("lon", _LONGITUDE)), Site)
-_MONEY: Final = Group(
+MONEY: Final = Group(
     (
         Field("amount", Pattern(AMOUNT_PATTERN, "a decimal string of at most 12 digits before and 4 after the point")),
         Field("currency", Pattern(CURRENCY_PATTERN, "three capital letters")),
@@ -107,14 +107,14 @@ FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("premises", _choice(events.Premises)),
         Field("appliance_use", _choice(events.ApplianceUse), required=False),
         Field("scheduled_for", _NAME),
-        Field("amount", _MONEY, required=False),
+        Field("amount", MONEY, required=False),
     ),
     "job.assigned": (_PARTNER, Field("partner_group", _BLANKABLE, required=False)),
     "job.started": (_PARTNER,),
     "job.start_blocked": (_PARTNER, Field("reason", _choice(events.StartBlockedReason))),
     "job.line_item_added": (
         Field("line_id", _NAME),
-        Field("amount", _MONEY),
+        Field("amount", MONEY),
         Field("description", Text(limit="value", blank="absent"), required=False),
     ),
     "job.closed": (_PARTNER, Field("closure", _choice(events.Closure))),
@@ -165,7 +165,7 @@ FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("legible", Flag()),
         Field("payee_name", _BLANKABLE, required=False),
         Field("payee_phone", _BLANKABLE, required=False),
-        Field("amount", _MONEY),
+        Field("amount", MONEY),
         Field("paid_on", FullDate()),
         Field("service_date", FullDate()),
         Field("sha256", _NAME, required=False),

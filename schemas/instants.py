@@ -24,28 +24,33 @@ def microseconds(instant: datetime) -> int:
 
 
 # Deadlines that follow from an event must have a written form too: with every duration of a policy at most a year, the
-# latest instant that is taken leaves room for them before year 10000.
+# latest instant that an event may have leaves room for them before year 10000.
 EARLIEST_US: Final = microseconds(datetime(1, 1, 1, tzinfo=UTC))
 LATEST_US: Final = microseconds(datetime(9990, 1, 1, tzinfo=UTC)) - 1
 
 
 def parse_instant(text: str) -> int:
-    """Return the instant that an RFC 3339 date-time with an offset names, digits finer than a microsecond cut off.
+    """Return the instant that an event's RFC 3339 date-time names, digits finer than a microsecond cut off.
 
     Raises ValueError with the reason: not RFC 3339, no offset, a leap second, no such date, or a year out of range.
     """
+    instant = read_instant(text)
+    if not EARLIEST_US <= instant <= LATEST_US:
+        raise ValueError("the year is not between 0001 and 9989")
+    return instant
+
+
+def read_instant(text: str) -> int:
+    """Return the instant that any RFC 3339 date-time names, as `parse_instant` but in all years that can be written."""
     match = _INSTANT.fullmatch(text)
     if match is None:
         raise ValueError("not an RFC 3339 date-time with an offset")
     if match[2] == "60":
         raise ValueError("leap seconds are not accepted")
     try:
-        instant = microseconds(datetime.fromisoformat(text.upper()))
+        return microseconds(datetime.fromisoformat(text.upper()))
     except ValueError:
         raise ValueError("no such date") from None
-    if not EARLIEST_US <= instant <= LATEST_US:
-        raise ValueError("the year is not between 0001 and 9989")
-    return instant
 
 
 def format_instant(instant: int) -> str:

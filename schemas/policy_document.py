@@ -14,16 +14,15 @@ import msgspec
 from msgspec import structs
 
 from schemas.canonical import canonical_json
+from schemas.durations import duration_text, parse_duration
 from schemas.errors import PolicyError
 from schemas.instants import EARLIEST_US, LATEST_US, format_instant, microseconds, parse_instant
-from schemas.policy import DAY, HOUR, MINUTE, SECOND, Policy, PolicySet
+from schemas.policy import Policy, PolicySet
 from schemas.policy_keys import KEY_NOTES
 from schemas.policy_rules import duration_keys, faults, values
 
 HASH_DIGITS: Final = 16
 
-_UNITS: Final = {"d": DAY, "h": HOUR, "min": MINUTE, "s": SECOND, "ms": 1000, "us": 1}
-_DURATION: Final = re.compile(r"\s*".join(rf"(?:(\d{{1,12}})\s*{unit})?" for unit in _UNITS), re.ASCII)
 _DURATIONS: Final = duration_keys()
 _AT: Final = re.compile(r"^(?P<reason>.*?)(?: - at `(?:key in )?\$\.?(?P<key>.*)`)?$", re.DOTALL)
 
@@ -99,21 +98,10 @@ def dump_policy(policy: Policy) -> str:
             lines.append(f"[{key}]")
             lines += [f"{_toml(alias)} = {_toml(target)}" for alias, target in value.items()]
         else:
-            lines.append(f"{name} = {_toml(_duration_text(value) if key in _DURATIONS else value)}")
+            lines.append(
+                f"{name} = {_toml(duration_text(value) if key in _DURATIONS and isinstance(value, int) else value)}"
+            )
     return "\n".join(lines) + "\n"
-
-
-def parse_duration(value: object) -> int:
-    """Return the microseconds of a duration: text such as "15 min" or "1 h 30 min", or whole seconds as an integer.
-
-    Raises ValueError with the reason.
-    """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value * SECOND
-    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None or not any(match.groups()):
-        raise ValueError('not a duration such as "15 min" or "1 h 30 min", or whole seconds')
-    return sum(int(count) * unit for count, unit in zip(match.groups(), _UNITS.values(), strict=True) if count)
 
 
 def _plain(document: Mapping[str, object], where: str) -> dict[str, object]:
@@ -165,17 +153,6 @@ def _keyed(message: str) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _duration_text(value: object) -> str:
-    """Write microseconds with the largest units that they are whole in."""
-    rest = value if isinstance(value, int) else 0
-    parts = []
-    for unit, size in _UNITS.items():
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts) or "0 s"
 
 
 def _toml(value: object) -> str:

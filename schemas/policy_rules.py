@@ -20,28 +20,28 @@ Fault = tuple[str, str]
 """(key, what is wrong with its value)."""
 
 
-class _Range(Struct, frozen=True):
+class Range(Struct, frozen=True):
     """Bounds of a number, `low` itself excluded where `above` says so."""
 
     low: float
-    high: float = math.inf
+    high: float | None = None
     above: bool = False
 
 
-_ANY_SHARE: Final = _Range(0.0, 1.0)
-_POSITIVE: Final = _Range(0.0, above=True)
-_NOT_NEGATIVE: Final = _Range(0.0)
-_AT_LEAST_ONE: Final = _Range(1.0)
+_ANY_SHARE: Final = Range(0.0, 1.0)
+_POSITIVE: Final = Range(0.0, above=True)
+_NOT_NEGATIVE: Final = Range(0.0)
+_AT_LEAST_ONE: Final = Range(1.0)
 
 _DAYS_MAX: Final = 366.0
 
-_RANGES: Final[dict[str, _Range]] = {
+RANGES: Final[dict[str, Range]] = {
     "presence.radius_m": _POSITIVE,
     "presence.max_accuracy_m": _POSITIVE,
     "presence.slot": _POSITIVE,
     "proof.min_images": _AT_LEAST_ONE,
     "offline.name_similarity": _ANY_SHARE,
-    "offline.date_tolerance_days": _Range(0.0, _DAYS_MAX),
+    "offline.date_tolerance_days": Range(0.0, _DAYS_MAX),
     "alert.travel_speed_kmh": _POSITIVE,
     "alert.travel_distance_m": _NOT_NEGATIVE,
     "alert.spike_claims": _AT_LEAST_ONE,
@@ -49,8 +49,9 @@ _RANGES: Final[dict[str, _Range]] = {
     "alert.spike_floor": _POSITIVE,
     "alert.surge_claims": _AT_LEAST_ONE,
     "alert.surge_deviations": _NOT_NEGATIVE,
-    "alert.surge_hours": _Range(1.0, 24 * _DAYS_MAX),
+    "alert.surge_hours": Range(1.0, 24 * _DAYS_MAX),
 }
+"""What numbers may be where "not negative" is not all that is asked."""
 
 
 def faults(policy: Policy) -> Iterator[Fault]:
@@ -113,10 +114,10 @@ def _number(key: str, value: float) -> str | None:
         return "is not finite"
     if key in _DURATIONS and value > DURATION_MAX:
         return f"is longer than {DURATION_MAX // DAY} days"
-    allowed = _RANGES.get(key, _NOT_NEGATIVE)
+    allowed = RANGES.get(key, _NOT_NEGATIVE)
     if value < allowed.low or (allowed.above and value == allowed.low):
         return f"has to be {'above' if allowed.above else 'at least'} {allowed.low:g}"
-    if value > allowed.high:
+    if allowed.high is not None and value > allowed.high:
         return f"has to be at most {allowed.high:g}"
     return None
 

@@ -1,0 +1,160 @@
+"""Whatever comes in is read or refused, nothing else; what goes out reads back; canonical JSON is that of RFC 8785."""
+
+import hashlib
+import json
+import re
+from typing import Any
+
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.canonical import canonical_json
+from schemas.codec import decode_line, decode_record
+from schemas.content import content_of
+from schemas.encoding import content_hash, decision_data, decode_dead_letter, decode_message, encode_message
+from schemas.errors import Unacceptable
+from schemas.events import EVENT_TYPES, Money
+from schemas.fields import FIELDS
+from schemas.limits import Limits
+from schemas.outputs import DecisionBody, DecisionMessage
+from schemas.packing import pack_event, unpack_event
+from tests.inbound import DATA, envelope
+
+LIMITS = Limits()
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+SAFE_INTEGERS = st.integers(-(2**53) + 1, 2**53 - 1)
+JSON = st.recursive(
+    st.none() | st.booleans() | SAFE_INTEGERS | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+INSTANTS = st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)
+TEXTS = st.lists(TEXT, max_size=3).map(lambda items: tuple(sorted(set(items))))
+
+
+def read_or_refuse(value: bytes, headers: list[tuple[str, bytes | None]] | None = None) -> None:
+    try:
+        event = decode_record(value, headers, LIMITS, 0)
+    except Unacceptable as refused:
+        reason = refused.reason
+    else:
+        reason = "none: " if unpack_event(pack_event(event)) == event else "packing: it changed"
+    assert re.match(r"(value|none|[a-z]+|data(\.[a-z0-9_]+)+): [^\n\r]*\Z", reason), reason
+    assert not reason.startswith("packing")
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(value: bytes) -> None:
+    read_or_refuse(value)
+    read_or_refuse(value, [("ce_specversion", value), ("ce_id", None), ("x", value)])
+    for decode in (decode_message, decode_dead_letter):
+        with pytest.raises(Unacceptable):
+            decode(value)
+
+
+@given(st.sampled_from(list(EVENT_TYPES)), st.data())
+def test_any_member_replaced_by_any_json_is_read_or_refused(event_type: str, data: st.DataObject) -> None:
+    whole = envelope(event_type)
+    for _ in range(data.draw(st.integers(1, 3))):
+        part = data.draw(st.sampled_from([whole, whole["data"]]))
+        part[data.draw(st.sampled_from(sorted(part)))] = data.draw(JSON)
+        if not whole["data"] or not isinstance(whole["data"], dict):
+            break
+    read_or_refuse(json.dumps(whole).encode())
+
+
+@given(st.data())
+def test_of_several_wrong_fields_the_first_of_the_contract_is_named(data: st.DataObject) -> None:
+    event_type = data.draw(st.sampled_from(sorted(FIELDS)))
+    names = [field.name for field in FIELDS[event_type]]
+    wrong = data.draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
+    whole = envelope(event_type)
+    whole["data"] = dict(reversed((whole["data"] | {name: [] for name in wrong}).items()))
+    with pytest.raises(Unacceptable) as refused:
+        decode_line(json.dumps(whole).encode(), LIMITS)
+    assert refused.value.reason.startswith(f"data.{min(wrong, key=names.index)}: ")
+
+
+@given(JSON)
+def test_canonical_json_is_that_of_the_reference(value: Any) -> None:
+    assert canonical_json(value) == rfc8785.dumps(value)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_canonical_numbers_are_those_of_the_reference(value: float) -> None:
+    assert canonical_json(value) == rfc8785.dumps(value)
+
+
+def shuffled_with_nulls(value: Any) -> Any:
+    """Return an equal JSON value written otherwise: members turned round, nulls added, integers as floats."""
+    if isinstance(value, dict):
+        turned = {name: shuffled_with_nulls(item) for name, item in reversed(value.items())}
+        return {"new": None, **turned} if "new" not in turned else turned
+    if isinstance(value, list):
+        return [shuffled_with_nulls(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+@given(st.dictionaries(TEXT, JSON, max_size=5))
+def test_content_is_that_of_the_json_value(data: dict[str, Any]) -> None:
+    assert content_of("t", "s", 0, data) == content_of("t", "s", 0, shuffled_with_nulls(data))
+    assert content_of("t", "s", 0, data) != content_of("t", "s", 0, {**data, "one more": 1.5})
+
+
+MONEY = st.builds(Money, st.sampled_from(["0", "10.50"]), st.sampled_from(["INR", "USD"]))
+BODIES = st.builds(
+    DecisionBody,
+    kind=st.sampled_from(["tagging", "paf", "rating_reversal", "refund"]),
+    subject_of=st.sampled_from(["out_of_scope", "offline_service"]),
+    case_id=TEXT,
+    partner_id=st.none() | TEXT,
+    status=st.sampled_from(["provisional", "final"]),
+    outcome=TEXT,
+    reasons=TEXTS,
+    clauses=TEXTS,
+    evidence=TEXTS,
+    policy=TEXT,
+    effective_at=INSTANTS,
+    proof_url=TEXT,
+    counts_in_mg=st.none() | st.booleans(),
+    proven_amount=MONEY,
+)
+
+
+@given(BODIES)
+def test_the_content_hash_is_over_the_canonical_form(body: DecisionBody) -> None:
+    assert content_hash(body) == hashlib.sha256(rfc8785.dumps(decision_data(body))).hexdigest()[:32]
+
+
+@given(BODIES, st.none() | TEXT)
+def test_a_decision_reads_back_as_it_was(body: DecisionBody, inputs: str | None) -> None:
+    message = DecisionMessage(
+        body=body,
+        decision_id="d",
+        content_hash=content_hash(body),
+        revision=1,
+        supersedes=None,
+        changed=(),
+        explanation="",
+        inputs=inputs,
+    )
+    assert decode_message(encode_message(message)) == message
+
+
+@given(st.sampled_from(list(EVENT_TYPES)), TEXT, TEXT.filter(str.strip))
+def test_an_envelope_encoded_and_decoded_is_itself(event_type: str, unknown: str, subject: str) -> None:
+    event = decode_line(json.dumps(envelope(event_type, subject=subject, extra=unknown)).encode(), LIMITS)
+    assert (event.subject, event.type) == (subject, event_type)
+    binary = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", b"e-1"),
+        ("ce_source", b"/apps/partner"),
+        ("ce_type", event_type.encode()),
+        ("ce_subject", subject.encode()),
+        ("ce_time", b"2026-11-21T15:30:00+05:30"),
+    ]
+    assert decode_record(json.dumps(DATA[event_type]).encode(), binary, LIMITS) == event

@@ -1,0 +1,224 @@
+"""Policy documents: defaults, what is refused and in which words, hashes, writing and reading back."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+
+from schemas.canonical import canonical_json, digest32
+from schemas.durations import duration_text, parse_duration
+from schemas.errors import PolicyError
+from schemas.policy import DAY, HOUR, MINUTE, SECOND, Policy, Presence
+from schemas.policy_document import default_policy, dump_policy, hashed, load_policies, read_policy
+from schemas.policy_keys import KEY_NOTES
+from schemas.policy_rules import values
+from schemas.policy_schema import policy_schema
+
+LABEL = 'label = "v2"\n'
+
+
+def refusal(document: str) -> str:
+    with pytest.raises(PolicyError) as refused:
+        read_policy(document, "p.toml")
+    text = str(refused.value)
+    assert "\n" not in text
+    return text.removeprefix("p.toml: ")
+
+
+def test_what_a_document_leaves_out_has_its_default() -> None:
+    policy = read_policy(LABEL + "[presence]\nradius_m = 300", "p.toml")
+    assert policy == hashed(Policy(label="v2", presence=Presence(radius_m=300.0)))
+    assert policy.name == f"v2@{policy.hash}"
+
+
+def test_the_hash_of_the_built_in_policy_is_the_same_everywhere() -> None:
+    assert default_policy().name == "default@71546665c1c7c1ea"
+
+
+def test_the_hash_is_over_the_canonical_form_of_the_complete_document() -> None:
+    policy = read_policy(LABEL + "effective_from = 2026-11-21T10:00:00+05:30", "p.toml")
+    document = msgspec.to_builtins(policy)
+    del document["hash"]
+    document["effective_from"] = "2026-11-21T04:30:00Z"
+    assert policy.hash == digest32(canonical_json(document))[:16]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        LABEL + "[presence]\nradius_m = 500\nbefore = 900",
+        LABEL + '[presence]\nbefore = "15 min"\nradius_m = 500.0',
+        LABEL + '# words\n[presence]\nbefore = " 0 h 15min "',
+    ],
+)
+def test_the_same_values_have_the_same_hash_however_written(document: str) -> None:
+    assert read_policy(document, "p.toml").hash == read_policy(LABEL, "p.toml").hash
+
+
+@pytest.mark.parametrize(
+    "document",
+    ['label = "v3"', LABEL + "effective_from = 2026-11-21T10:00:00Z", LABEL + "[proof]\nmin_images = 2"],
+)
+def test_any_other_value_has_another_hash(document: str) -> None:
+    assert read_policy(document, "p.toml").hash != read_policy(LABEL, "p.toml").hash
+
+
+@pytest.mark.parametrize("begin", ['"2026-11-21T10:00:00.5+05:30"', "2026-11-21T10:00:00.5+05:30"])
+def test_the_begin_may_be_text_or_a_date_time_of_toml(begin: str) -> None:
+    assert read_policy(f"{LABEL}effective_from = {begin}", "p.toml").effective_from == 1_795_235_400_500_000
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ("", "label: missing"),
+        ("label = ''", "label: is blank"),
+        ("label = 5", "label: expected `str`, got `int`"),
+        ("label = 'a@b'", "label: may not contain @ or characters that cannot be seen"),
+        ("label", "not TOML: Expected '=' after a key in a key/value pair (at end of document)"),
+        (LABEL + "radius = 5", "radius: unknown key"),
+        (LABEL + "hash = ''", "hash: unknown key"),
+        (LABEL + "presence = 5", "presence: expected `object`, got `int`"),
+        (LABEL + "[presence]\nradius = 5", "presence.radius: unknown key"),
+        (LABEL + "[presence]\nradius_m = 'far'", "presence.radius_m: expected `float`, got `str`"),
+        (LABEL + "[presence]\nradius_m = true", "presence.radius_m: expected `float`, got `bool`"),
+        (LABEL + "[presence]\nradius_m = 0", "presence.radius_m: has to be above 0"),
+        (LABEL + "[presence]\nradius_m = -1.5", "presence.radius_m: has to be above 0"),
+        (LABEL + "[presence]\nradius_m = nan", "presence.radius_m: is not finite"),
+        (LABEL + "[presence]\nradius_m = inf", "presence.radius_m: is not finite"),
+        (LABEL + f"[presence]\nradius_m = {'1' * 400}", "presence.radius_m: number out of range"),
+        (LABEL + "[presence]\nbefore = -1", "presence.before: expected `int` >= 0"),
+        (LABEL + "[presence]\nbefore = 1.5", "presence.before: not a duration such as"),
+        (LABEL + "[presence]\nbefore = '15'", "presence.before: not a duration such as"),
+        (LABEL + "[presence]\nbefore = '367 d'", "presence.before: is longer than 366 days"),
+        (LABEL + "[presence]\nslot = 0", "presence.slot: has to be above 0"),
+        (LABEL + "[presence]\nretention = '10 min'", "presence.retention: is shorter than presence.before and"),
+        (LABEL + "[presence]\nslot = '4 d'", "presence.retention: is shorter than presence.slot"),
+        (LABEL + "[proof]\nmin_images = 0", "proof.min_images: has to be at least 1"),
+        (LABEL + f"[proof]\nmin_images = {10**30}", "proof.min_images: has to be at most 9007199254740991"),
+        (LABEL + "[bpc_only]\ngroups = 'rwm'", "bpc_only.groups: expected `array`, got `str`"),
+        (LABEL + "[bpc_only]\ngroups = ['rwm', ' ']", "bpc_only.groups: has a blank entry"),
+        (LABEL + "[city.aliases]\nA = 'B'\nB = 'C'", "city.aliases.\"A\": leads to 'B', which is itself an alias"),
+        (LABEL + "[city.aliases]\nA = 'C'\na = 'C'", "city.aliases.\"a\": is given twice, also as 'A'"),
+        (LABEL + "[city.aliases]\nA = ' '", 'city.aliases."A": is blank'),
+        (LABEL + "[offline]\nticket_id_pattern = '('", "offline.ticket_id_pattern: is not a regular expression: "),
+        (LABEL + "[offline]\nname_similarity = 1.01", "offline.name_similarity: has to be at most 1"),
+        (LABEL + "[offline]\ndefault_region = 'in'", "offline.default_region: is not a region of ISO 3166"),
+        (LABEL + "[offline]\ndate_tolerance_days = 400", "offline.date_tolerance_days: has to be at most 366"),
+        (LABEL + "[alert]\nstay = '3 h'", "alert.stay: is longer than presence.linger"),
+        (LABEL + "[alert]\nspike_floor = 0.0", "alert.spike_floor: has to be above 0"),
+        (LABEL + "effective_from = 2026-11-21", "effective_from: not a date-time with an offset"),
+        (LABEL + "effective_from = 2026-11-21T10:00:00", "effective_from: not a date-time with an offset"),
+        (LABEL + "effective_from = 'soon'", "effective_from: not an RFC 3339 date-time with an offset"),
+        (LABEL + "effective_from = 9999-01-01T00:00:00Z", "effective_from: the year is not between 0001 and 9989"),
+    ],
+)
+def test_a_malformed_or_inconsistent_policy_is_refused_with_key_and_reason(document: str, told: str) -> None:
+    assert refusal(document).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("text", "duration", "back"),
+    [
+        ("15 min", 15 * MINUTE, "15 min"),
+        ("72 h", 72 * HOUR, "3 d"),
+        ("1 h 30 min", 90 * MINUTE, "1 h 30 min"),
+        ("90min", 90 * MINUTE, "1 h 30 min"),
+        ("7 d", 7 * DAY, "7 d"),
+        ("250 ms 5 us", 250_005, "250 ms 5 us"),
+        ("0 s", 0, "0 s"),
+        (45, 45 * SECOND, "45 s"),
+    ],
+)
+def test_durations_are_text_with_units_or_whole_seconds(text: object, duration: int, back: str) -> None:
+    assert parse_duration(text) == duration
+    assert duration_text(duration) == back
+    assert parse_duration(back) == duration
+
+
+@pytest.mark.parametrize("text", ["", " ", "5", "min", "5 weeks", "5 min 1 h", "1.5 h", "-5 min", True, None, 1.5])
+def test_anything_else_is_no_duration(text: object) -> None:
+    with pytest.raises(ValueError, match="not a duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        Policy(),
+        Policy(label="naïve 'and' \"quoted\"", effective_from=1_795_235_400_500_000),
+        Policy(presence=Presence(reading_wait=1_500_001, radius_m=1e22, before=0)),
+    ],
+)
+def test_a_written_policy_reads_back_the_same(policy: Policy) -> None:
+    assert read_policy(dump_policy(policy), "p.toml") == hashed(policy)
+
+
+def test_every_key_has_its_note_with_a_clause_and_a_place_in_the_written_document() -> None:
+    keys = [key for key, _ in values(Policy())]
+    assert list(KEY_NOTES) == keys
+    text = dump_policy(Policy())
+    for note in KEY_NOTES.values():
+        assert f"# {note}\n" in text
+        assert "(OOS-" in note or "(DIS-" in note
+
+
+def test_the_json_schema_takes_the_written_default_and_refuses_unknown_keys() -> None:
+    document = tomllib.loads(dump_policy(Policy()))
+    validator = Draft202012Validator(json.loads(json.dumps(policy_schema())))
+    assert not list(validator.iter_errors(document))
+    for wrong in (
+        {**document, "x": 1},
+        {**document, "presence": {"radius_m": 0}},
+        {**document, "park": {"duration": "3"}},
+    ):
+        assert list(validator.iter_errors(wrong))
+
+
+def written(folder: Path, name: str, document: str) -> Path:
+    path = folder / name
+    path.write_text(document, encoding="utf-8")
+    return path
+
+
+def test_the_policy_in_force_is_the_latest_begun_before_the_first_the_built_in_one(tmp_path: Path) -> None:
+    policies = load_policies(
+        [
+            written(tmp_path, "b.toml", 'label = "b"\neffective_from = 1970-01-01T00:00:02Z'),
+            written(tmp_path, "a.toml", 'label = "a"\neffective_from = 1970-01-01T00:00:01Z'),
+        ]
+    )
+    in_force = [policies.at(time).label for time in (None, -5, 999_999, 1_000_000, 1_999_999, 2_000_000)]
+    assert in_force == ["default", "default", "default", "a", "a", "b"]
+
+
+def test_a_policy_without_a_begin_holds_from_ever(tmp_path: Path) -> None:
+    assert load_policies([written(tmp_path, "a.toml", 'label = "a"')]).at(-(10**15)).label == "a"
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (LABEL + "effective_from = 2026-11-22T00:00:00Z", "label: 'v2' is the label of another policy too"),
+        ('label = "v3"\neffective_from = 2026-11-21T00:00:00Z', "effective_from: the same as that of 'v2'"),
+        (LABEL + "x = 1", "x: unknown key"),
+    ],
+)
+def test_policies_that_do_not_go_together_are_refused(tmp_path: Path, other: str, told: str) -> None:
+    one = written(tmp_path, "one.toml", LABEL + "effective_from = 2026-11-21T00:00:00Z")
+    two = written(tmp_path, "two.toml", other)
+    with pytest.raises(PolicyError) as refused:
+        load_policies([one, two])
+    assert str(refused.value) == f"{two}: {told}"
+
+
+def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_bytes(b"\xff")
+    for path in (tmp_path / "none.toml", bad, tmp_path):
+        with pytest.raises(PolicyError, match="cannot be read") as refused:
+            load_policies([path])
+        assert "\n" not in str(refused.value)
