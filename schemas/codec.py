@@ -35,13 +35,12 @@ def decode_record(
     headers: Headers | None,
     limits: Limits,
     broker_time_us: int | None = None,
-    key: bytes | None = None,
 ) -> AnyEvent:
     """Return the event that a Kafka record holds, in either content mode.
 
-    `broker_time_us` is the broker's timestamp of the record in microseconds (None: there is none to compare with);
-    `key` its key (None: not compared). Raises `Unacceptable`; the reason begins with the first offending field in the
-    order specversion, id, source, type, subject, time, datacontenttype, data.
+    `broker_time_us` is the broker's timestamp of the record in microseconds (None: there is none to compare with).
+    Raises `Unacceptable`; the reason begins with the first offending field in the order specversion, id, source, type,
+    subject, time, datacontenttype, data.
     """
     if value is None:
         raise Unacceptable("value: missing")
@@ -52,12 +51,8 @@ def decode_record(
         envelope = _parse(value, "value", limits)
         if not isinstance(envelope, dict):
             raise Unacceptable("value: not a JSON object")
-        event = _event(envelope, lambda: envelope.get("data"), limits, broker_time_us)
-    else:
-        event = _event(attributes, lambda: _parse(value, "data", limits), limits, broker_time_us)
-    if key is not None and key != event.subject.encode():
-        raise Unacceptable("key: not the subject")
-    return event
+        return _event(envelope, lambda: envelope.get("data"), limits, broker_time_us)
+    return _event(attributes, lambda: _parse(value, "data", limits), limits, broker_time_us)
 
 
 def decode_line(line: bytes, limits: Limits) -> AnyEvent:

@@ -65,6 +65,7 @@ class Outbox:
             value=origin.value or b"",
             key=origin.key,
             time=origin.timestamp * 1000,
+            headers=origin.headers,
         )
         self._records.append(Outgoing(self._topics.dead_letters, self._partition, origin.key or b"", value))
 

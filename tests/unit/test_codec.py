@@ -284,12 +284,6 @@ def test_an_event_may_lie_an_hour_ahead_of_the_broker_and_no_more() -> None:
     assert refusal(value, broker_time_us=broker_time_us - 1).startswith("time: too far in the future")
 
 
-def test_a_key_other_than_the_subject_is_refused() -> None:
-    value = encoded(envelope("job.rated", subject="jöb"))
-    assert decode_record(value, None, LIMITS, key="jöb".encode()).subject == "jöb"
-    assert refusal(value, key=b"job") == "key: not the subject"
-
-
 def test_of_members_with_one_name_the_last_counts() -> None:
     assert decode_line(encoded(envelope("job.rated"))[:-1] + b',"id":"e-2"}', LIMITS).id == "e-2"
 
