@@ -49,7 +49,6 @@ class Topics:
         self.internal: Final = tuple(prefix + name for name in INTERNAL)
         self.cases, self.partners, self.progress = self.internal
         self.consumed: Final = (*self.inputs, self.cases, self.partners)
-        self.emitted: Final = (*self.outputs, self.progress)
         self.locations: Final = prefix + LOCATIONS
         self.actions: Final = prefix + ACTIONS
         self.alerts: Final = prefix + ALERTS

@@ -30,6 +30,11 @@ class Origin:
     headers: Sequence[tuple[str, bytes]]
 
     @property
+    def broker_time_us(self) -> int | None:
+        """The broker's timestamp in microseconds; None where a producer of old left none."""
+        return self.timestamp * 1000 if self.timestamp >= 0 else None
+
+    @property
     def place(self) -> tuple[str, int, int]:
         """What identifies the record for ever: (topic, partition, offset)."""
         return (self.topic, self.partition, self.offset)
@@ -77,7 +82,7 @@ class Intake:
 
     def _event(self, origin: Origin) -> AnyEvent | Unacceptable:
         try:
-            return decode_record(origin.value, origin.headers, self._limits, origin.timestamp * 1000)
+            return decode_record(origin.value, origin.headers, self._limits, origin.broker_time_us)
         except Unacceptable as refused:
             return refused
 

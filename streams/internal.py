@@ -1,4 +1,4 @@
-"""What travels on the internal topics: questions, answers, events sent on to their own partition, progress.
+"""What travels on the internal topics: questions, answers, events sent on to their own partition.
 
 Msgpack, not part of the contract; a version that changes it drains the internal topics first.
 """
@@ -41,7 +41,6 @@ class Forwarded(Struct, frozen=True, array_like=True, tag="forwarded"):
 InternalMessage = Question | Answer | Forwarded
 
 _decoder: msgspec.msgpack.Decoder[InternalMessage] = msgspec.msgpack.Decoder(InternalMessage)
-_positions = msgspec.json.Decoder(dict[str, int])
 
 
 def pack(message: InternalMessage) -> bytes:
@@ -52,13 +51,3 @@ def pack(message: InternalMessage) -> bytes:
 def unpack(value: bytes) -> InternalMessage:
     """Return the message; raises `msgspec.DecodeError` for anything that this version did not write."""
     return _decoder.decode(value)
-
-
-def pack_positions(positions: dict[str, int]) -> bytes:
-    """Return the progress record: the next offset to read by `topic-partition`, in key order."""
-    return msgspec.json.encode(positions, order="sorted")
-
-
-def unpack_positions(value: bytes) -> dict[str, int]:
-    """Return the positions of a progress record."""
-    return _positions.decode(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from agents.moments import Moment, Reading
 from schemas.encoding import dead_letter_message, encode_message
@@ -10,7 +10,7 @@ from schemas.events import AnyEvent
 from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
 from schemas.topics import Topics
 from streams.intake import Origin, forward, is_report, partition_of
-from streams.internal import Answer, Question, pack, pack_positions
+from streams.internal import Answer, Question, pack
 from streams.ports import Outgoing
 
 
@@ -64,17 +64,14 @@ class Outbox:
             reason=reason,
             value=origin.value or b"",
             key=origin.key,
-            time=origin.timestamp * 1000,
+            time=origin.broker_time_us,
             headers=origin.headers,
         )
         self._records.append(Outgoing(self._topics.dead_letters, self._partition, origin.key or b"", value))
 
-    def take(self, positions: Mapping[str, int]) -> list[Outgoing]:
-        """Return and forget what was collected, closed by the record of how far the inputs were read; or nothing."""
-        if not self._records:
-            return []
-        progress = Outgoing(self._topics.progress, self._partition, b"progress", pack_positions(dict(positions)))
-        records, self._records = [*self._records, progress], []
+    def take(self) -> list[Outgoing]:
+        """Return and forget what was collected."""
+        records, self._records = self._records, []
         return records
 
     def _send_on(self, topic: str, key: str, value: bytes) -> None:

@@ -19,6 +19,7 @@ from schemas.topics import Topics
 from streams.batching.app import BatchApp, batch_agent, batch_topic, register_transport
 from streams.batching.batch import Batch, BatchOptions
 from streams.batching.running import run_worker
+from streams.casework import CaseWork, CaseWorkSettings
 from streams.clock import SystemClock
 from streams.kafka_connection import KafkaConnection, prepare_topics
 from streams.kafka_log import KafkaLog
@@ -127,15 +128,20 @@ def make_app(
     register_transport()
     memory: dict[int, MemoryState] = {}
     redis = connect_redis(settings) if settings.redis_url else None
-    task_settings = TaskSettings(
+    work_settings = CaseWorkSettings(
         topics=topics,
         partitions=partitions,
         policies=policies,
         limits=settings.limits,
         facts_per_case_max=settings.facts_per_case_max,
         residents_max=settings.residents_max,
-        step_records_max=settings.step_records_max,
         reading_wait=int(settings.reading_wait_s * SECOND_US),
+    )
+    task_settings = TaskSettings(
+        consumed=topics.consumed,
+        emitted=topics.outputs,
+        progress=topics.progress,
+        step_records_max=settings.step_records_max,
         checkpoint_interval=int(settings.checkpoint_interval_s * SECOND_US),
     )
     namespace = f"{settings.topic_prefix}{settings.group}"
@@ -146,12 +152,14 @@ def make_app(
         return MemoryStore(memory.setdefault(partition, MemoryState()))
 
     def make_task(partition: int) -> Task:
+        checkpoints = store(partition)
         return Task(
             partition,
+            CaseWork(partition, work_settings, checkpoints),
             task_settings,
             publisher=KafkaPublisher(connection, f"{namespace}-{partition}", timeout_s=settings.transaction_timeout_s),
             log=KafkaLog(connection),
-            store=store(partition),
+            store=checkpoints,
             clock=SystemClock(),
         )
 

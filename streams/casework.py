@@ -1,0 +1,208 @@
+"""What a worker does with the records of one partition number: both agents, what they hold, what they say.
+
+Events, questions and answers go to the agents; what follows goes to the outbox; cases and tracks are in memory while
+they are needed and in the store otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from agents.case_agent import CaseAgent
+from agents.location_agent import LocationAgent
+from agents.moments import Moment, Reading
+from schemas.errors import Unacceptable
+from schemas.events import AnyEvent
+from schemas.limits import Limits
+from schemas.policy import PolicySet
+from schemas.topics import Topics
+from streams.emitted import Emitted
+from streams.intake import Intake, Origin, Taken, is_report, partition_of
+from streams.outbox import Outbox
+from streams.ports import TP, Outgoing, Store, Stored
+from streams.positions import as_inputs
+from streams.residents import Residents
+from streams.tally import Tally
+from streams.task import Batches, Changes
+from streams.wakes import Wakes
+
+STORE_LOOK_EVERY_US = 1_000_000
+DUE_PER_LOOK_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseWorkSettings:
+    """What the work of all partition numbers shares; `reading_wait` in microseconds."""
+
+    topics: Topics
+    partitions: int
+    policies: PolicySet
+    limits: Limits
+    facts_per_case_max: int
+    residents_max: int
+    reading_wait: int
+
+
+class CaseWork:
+    """The cases and partners of one partition number (see `streams.task.Work`)."""
+
+    def __init__(self, partition: int, settings: CaseWorkSettings, store: Store) -> None:
+        """Take the partition number, and the store behind what is not in memory."""
+        self.tally = Tally()
+        self._partition = partition
+        self._settings = settings
+        self._store = store
+        self._cases = CaseAgent(settings.policies, facts_max=settings.facts_per_case_max)
+        self._locations = LocationAgent(settings.policies)
+        self._residents = Residents(self._cases.cases, self._locations.tracks, store)
+        self._intake = Intake(settings.topics, settings.limits)
+        self._outbox = Outbox(settings.topics, partition, settings.partitions)
+        self._location_inputs = [
+            TP(topic, partition).name for topic in (settings.topics.locations, settings.topics.partners)
+        ]
+        self._emitted = Emitted(settings.topics)
+        self._wakes = Wakes()
+        self._touched_cases: set[str] = set()
+        self._touched_partners: set[str] = set()
+        self._answer_awaited: dict[str, int] = {}
+        self._store_looked_at = 0
+
+    # -- recovery ------------------------------------------------------------------------------------------------------
+
+    def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Go on from the counts of a checkpoint."""
+        self.tally = Tally(counts)
+
+    def recall(self, topic: str, record: Stored) -> Mapping[str, int]:
+        """Take a record emitted since the checkpoint; return the input positions it was decided at."""
+        return self._emitted.take(topic, record.value) if record.value is not None else {}
+
+    async def recalled(self) -> None:
+        """Let the cases know what was said about them since the checkpoint."""
+        await self._residents.load(self._emitted.messages.keys(), ())
+        for case_id, messages in self._emitted.messages.items():
+            for message in messages:
+                self._cases.case(case_id).sent.record(message)
+        self._residents.touch(self._emitted.messages.keys(), ())
+        self._locations.said |= self._emitted.alert_ids
+        self._emitted.messages.clear()
+
+    # -- taking in -----------------------------------------------------------------------------------------------------
+
+    async def take(self, batches: Batches) -> None:
+        """Decode records and hand them to the agents; what cannot be accepted becomes a dead letter."""
+        taken = [self._intake.read(tp, record) for tp, records in batches for record in records]
+        await self._residents.load(*_concerned(taken))
+        for each in taken:
+            self._take(each)
+
+    def _take(self, taken: Taken) -> None:
+        content, origin = taken.content, taken.origin
+        if origin.place in self._emitted.refused:
+            self.tally.add(taken.tp, "dead_lettered")
+        elif isinstance(content, Unacceptable):
+            self._refuse(taken.tp, origin, content.reason)
+        elif isinstance(content, Moment):
+            self._locations.ask(content)
+            self._touched_partners.add(content.partner_id)
+            self.tally.add(taken.tp, "applied")
+        elif isinstance(content, Reading):
+            if self._cases.hear(content):
+                self._touched_cases.add(content.moment.case_id)
+            self.tally.add(taken.tp, "applied")
+        else:
+            self._take_event(taken.tp, origin, content)
+
+    def _take_event(self, tp: TP, origin: Origin, event: AnyEvent) -> None:
+        if not self._is_ours(event):
+            self._outbox.forward(origin, event)
+            self.tally.add(tp, "forwarded")
+            return
+        report = is_report(event)
+        reception = self._locations.receive(event) if report else self._cases.receive(event)
+        if reception == "applied":
+            (self._touched_partners if report else self._touched_cases).add(event.subject)
+        if reception == "conflict":
+            self._refuse(tp, origin, f"id: {event.ref} is known with other content")
+        elif reception == "full":
+            self._refuse(tp, origin, f"subject: {event.subject} has as many facts as a case may have")
+        else:
+            self.tally.add(tp, reception)
+
+    def _is_ours(self, event: AnyEvent) -> bool:
+        known = self._locations.tracks if is_report(event) else self._cases.cases
+        return event.subject in known or partition_of(event.subject, self._settings.partitions) == self._partition
+
+    def _refuse(self, tp: TP, origin: Origin, reason: str) -> None:
+        self._outbox.dead_letter(origin, reason)
+        self.tally.add(tp, "dead_lettered")
+
+    # -- what follows --------------------------------------------------------------------------------------------------
+
+    async def conclude(self, now: int, positions: Mapping[str, int]) -> list[Outgoing]:
+        """Answer and decide what was touched or is due; return all that is to be published."""
+        await self._wake(now)
+        inputs = as_inputs(positions)
+        made_at = {name: positions.get(name, 0) for name in self._location_inputs}
+        for partner_id in sorted(self._touched_partners):
+            self._outbox.answers(self._locations.answers(partner_id, made_at))
+            self._outbox.messages(self._locations.alerts(partner_id, inputs))
+        for case_id in sorted(self._touched_cases):
+            self._conclude_case(case_id, now, inputs)
+        self._residents.touch(self._touched_cases, self._touched_partners)
+        self._touched_cases, self._touched_partners = set(), set()
+        return self._outbox.take()
+
+    def _conclude_case(self, case_id: str, now: int, inputs: str) -> None:
+        """Ask what is to be asked; decide, unless an answer is on its way and not late yet (architecture, 3.2)."""
+        questions = self._cases.questions(case_id)
+        self._outbox.questions(questions)
+        if not self._cases.case(case_id).awaits_reading():
+            self._answer_awaited.pop(case_id, None)
+        elif questions or case_id not in self._answer_awaited:
+            self._answer_awaited[case_id] = now + self._settings.reading_wait
+        awaited = self._answer_awaited.get(case_id, 0)
+        if awaited > now:
+            self._wakes.set(case_id, awaited)
+            return
+        decided = self._cases.decide(case_id, now, inputs)
+        self._outbox.messages(decided.messages)
+        self._wakes.set(case_id, decided.next_deadline)
+
+    async def _wake(self, now: int) -> None:
+        """Touch the cases whose time has come, those that only the store remembers included."""
+        due = set(self._wakes.due(now))
+        if now - self._store_looked_at >= STORE_LOOK_EVERY_US:
+            self._store_looked_at = now
+            stored = await self._store.due(now, DUE_PER_LOOK_MAX)
+            due.update(case_id for case_id in stored if case_id not in self._cases.cases)
+        if due:
+            await self._residents.load(due, ())
+            self._touched_cases |= due
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------------
+
+    def pack(self) -> Changes:
+        """Return the cases and tracks that changed, when which case is to be looked at again, and the counts."""
+        blobs, case_ids = self._residents.pack()
+        return Changes(blobs, {case_id: self._wakes.at(case_id) for case_id in case_ids}, self.tally.copy())
+
+    def saved(self) -> None:
+        """Drop what is saved and too many to keep in memory."""
+        self._residents.trim(self._settings.residents_max)
+
+
+def _concerned(taken: Sequence[Taken]) -> tuple[set[str], set[str]]:
+    """Return the ids of the cases and of the partners that records are about."""
+    cases: set[str] = set()
+    partners: set[str] = set()
+    for each in taken:
+        content = each.content
+        if isinstance(content, Moment):
+            partners.add(content.partner_id)
+        elif isinstance(content, Reading):
+            cases.add(content.moment.case_id)
+        elif not isinstance(content, Unacceptable):
+            (partners if is_report(content) else cases).add(content.subject)
+    return cases, partners

@@ -1,0 +1,39 @@
+"""What this partition number has emitted since a checkpoint: the output topics are the truth of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from schemas.encoding import decode_dead_letter, decode_message
+from schemas.outputs import AlertMessage, OutputMessage
+from schemas.topics import Topics
+from streams.positions import from_inputs
+
+
+class Emitted:
+    """Messages, alerts about partners and dead letters found in the output topics (architecture, 3.3)."""
+
+    def __init__(self, topics: Topics) -> None:
+        """Begin with nothing emitted."""
+        self.messages: dict[str, list[OutputMessage]] = {}
+        """Decisions, actions and alerts by case id, each topic's in their order."""
+        self.alert_ids: set[str] = set()
+        """Alerts about partners."""
+        self.refused: set[tuple[str, int, int]] = set()
+        """Where the records lay that went to the dead letters: (topic, partition, offset)."""
+        self._dead_letters = topics.dead_letters
+
+    def take(self, topic: str, value: bytes) -> Mapping[str, int]:
+        """Take a record's value; return the input positions at which it was decided, empty if it does not say."""
+        if topic == self._dead_letters:
+            letter = decode_dead_letter(value)
+            self.refused.add((letter.topic, letter.partition, letter.offset))
+            return {}
+        message = decode_message(value)
+        if not isinstance(message, AlertMessage):
+            self.messages.setdefault(message.body.case_id, []).append(message)
+        elif "case_id" in message.body.labels:
+            self.messages.setdefault(message.subject, []).append(message)
+        else:
+            self.alert_ids.add(message.alert_id)
+        return from_inputs(message.inputs) if message.inputs else {}
