@@ -2,11 +2,12 @@
 
 Run as a script with the command as arguments. Prints the command's process id as its first line. Standard input
 is the lifeline: when it closes, because the parent closed it or died in any way, the command gets SIGTERM and,
-GRACE_S later, SIGKILL. Exits with the command's exit code. Standard library only, because it runs in an
-isolated interpreter.
+GRACE_S later, SIGKILL. Exits with the command's exit status, 128 and its number for a signal, as shells do. Standard
+library only, because it runs in an isolated interpreter.
 """
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -25,7 +26,8 @@ def _die_with_guard() -> None:
 
 
 def _end_when_input_closes(child: subprocess.Popen[bytes]) -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1):  # unbuffered: a buffer's lock held here would abort the exit
+        pass
     with contextlib.suppress(ProcessLookupError):
         child.terminate()
     try:
@@ -35,14 +37,15 @@ def _end_when_input_closes(child: subprocess.Popen[bytes]) -> None:
 
 
 def main(command: list[str]) -> int:
-    """Run `command` under guard; return its exit code, negative when a signal ended it."""
+    """Run `command` under guard; return its exit status, 128 and its number when a signal ended it."""
     in_child: Callable[[], None] | None = _die_with_guard if sys.platform == "linux" else None
     # Safe although forking runs Python code: no other thread has been started yet.
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, preexec_fn=in_child)  # noqa: PLW1509
     sys.stdout.write(f"{child.pid}\n")
     sys.stdout.flush()
     threading.Thread(target=_end_when_input_closes, args=(child,), daemon=True).start()
-    return child.wait()
+    status = child.wait()
+    return status if status >= 0 else 128 - status
 
 
 if __name__ == "__main__":

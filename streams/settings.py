@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Final
 
 from schemas.errors import UsageError
 from schemas.limits import Limits
+from streams.kafka_jars import user_cache_dir
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +102,23 @@ def settings_from(environment: Mapping[str, str] | None = None) -> Settings:
         except ValueError:
             raise UsageError(f"{variable}: {given[variable]!r} is not {expected}") from None
     return Settings(**values)
+
+
+def environment_with(settings: Settings) -> dict[str, str]:
+    """Return this process's environment with every setting as its variable, for a worker started as a child."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("SOP_")}
+    return others | {variable: _text(getattr(settings, name)) for variable, name in VARIABLES.items()}
+
+
+def _text(value: object) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def cache_dir() -> Path:
+    """Return the folder for what can be fetched again."""
+    return user_cache_dir(os.environ)
+
+
+def java_home() -> str | None:
+    """Return where the machine's own Java is, if the environment says so."""
+    return os.environ.get("JAVA_HOME")

@@ -17,10 +17,11 @@ def policies_from(paths: Sequence[str]) -> PolicySet:
 
 def only(path: str) -> PolicySet:
     """Return one document as the policy of all cases, whatever its date."""
-    return PolicySet([], default=_read(path))
+    return PolicySet([], default=read_document(path))
 
 
-def _read(path: str) -> Policy:
+def read_document(path: str) -> Policy:
+    """Return the policy of one document; raises `PolicyError` ("path: key: reason") where it cannot be read or used."""
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

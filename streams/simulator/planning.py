@@ -83,9 +83,9 @@ def make_plan(options: SimulatorOptions) -> Plan:
     deck = Dice(options.seed, "deck").shuffled(deck)
     drafts = [_draft(options, cities, branch, index) for index, branch in enumerate(deck)]
     drafts.sort(key=lambda draft: draft.job.booked_at)
-    for number, draft in enumerate(drafts, start=1):
+    for number, draft in enumerate(drafts, start=options.first_number):
         draft.job.number = number
-    return Plan([draft.job for draft in drafts], _Dispatcher(options.seed).assign(drafts))
+    return Plan([draft.job for draft in drafts], _Dispatcher(options).assign(drafts))
 
 
 def chosen_cities(options: SimulatorOptions) -> list[City]:
@@ -129,8 +129,9 @@ def _draft(options: SimulatorOptions, cities: list[City], branch: Branch, index:
 class _Dispatcher:
     """Gives jobs to the nearest partner who can be there in time, and takes on partners where there is none."""
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    def __init__(self, options: SimulatorOptions) -> None:
+        self._seed = options.seed
+        self._first_number = options.first_number
         self._pools: dict[tuple[str, str, str], list[Roster]] = {}
         self._rosters: list[Roster] = []
 
@@ -171,7 +172,7 @@ class _Dispatcher:
         return roster
 
     def _hire(self, draft: _Draft) -> Partner:
-        number = len(self._rosters) + 1
+        number = self._first_number + len(self._rosters)
         dice = Dice(self._seed, "partner", number)
         return Partner(
             partner_id=f"partner-{number:04d}",

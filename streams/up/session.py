@@ -1,0 +1,177 @@
+"""One run of `sop up` over a broker that is there: topics, a worker, the events going in, the decisions coming out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from schemas.errors import SopError, Unavailable
+from schemas.topics import Topics
+from streams.clock import SystemClock
+from streams.kafka_connection import KafkaConnection, prepare_topics
+from streams.settings import Settings
+from streams.up.console import Board
+from streams.up.feed import Feed, Line, Router
+from streams.up.stop import StopWish
+from streams.up.worker_child import WorkerChild
+
+LOOK_EVERY_S: Final = 0.1
+FETCH_WAIT_MS: Final = 100
+
+Lines = Callable[[int], Iterator[Line]]
+"""Returns the events to send; takes how many events the input topics hold already."""
+
+
+class PartEndedError(SopError):
+    """The worker or the broker ended by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to run: `duration_s` None means until stopped; `broker_runs` tells whether the broker is still there."""
+
+    settings: Settings
+    lines: Lines
+    events_per_s: float
+    duration_s: float | None
+    broker_runs: Callable[[], bool]
+
+
+class Session:
+    """Runs a plan; `sent` tells how many events went in."""
+
+    def __init__(self, plan: Plan, board: Board, worker: WorkerChild) -> None:
+        self._plan = plan
+        self._board = board
+        self._worker = worker
+        self._connection = KafkaConnection(plan.settings.brokers)
+        prefix = plan.settings.topic_prefix
+        self._topics = Topics(prefix)
+        self._feed = Feed(self._connection, Router(self._topics, prefix), SystemClock(), events_per_s=plan.events_per_s)
+
+    @property
+    def sent(self) -> int:
+        """How many events were acknowledged."""
+        return self._feed.sent
+
+    async def run(self, wish: StopWish) -> None:
+        """Run until the wish to stop, the plan's duration, or a failure; what was started is stopped.
+
+        Raises `UsageError` for a broker or an input that cannot be used, `PartEndedError` when worker or broker end by
+        themselves, `Unavailable` when the broker ceases to answer.
+        """
+        # who reads and writes here tells of broken connections by exceptions
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        wish.on_stop = lambda: loop.call_soon_threadsafe(stop.set)
+        try:
+            settings = self._plan.settings
+            partitions = await prepare_topics(self._connection, self._topics, settings.partitions, settings.replicas)
+            async with self._outputs(partitions) as outputs:
+                inputs = _partitions(self._topics.inputs, partitions)
+                lines = self._plan.lines(sum((await outputs.end_offsets(inputs)).values()))
+                self._worker.start()
+                await self._first_of(self._until(stop), self._watch(), self._show(outputs), self._send(lines))
+        finally:
+            wish.ignore()
+            self._worker.stop()
+
+    async def _first_of(self, *parts: Coroutine[Any, Any, None]) -> None:
+        """Run parts until one of them ends, cancel the others, raise what ended it."""
+        tasks = [asyncio.ensure_future(part) for part in parts]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def _until(self, stop: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(self._plan.duration_s):
+                await stop.wait()
+        except TimeoutError:
+            return
+
+    async def _watch(self) -> None:
+        while self._plan.broker_runs():
+            status = self._worker.ended_with
+            if status is not None:
+                raise PartEndedError(f"the worker ended with status {status}; it last wrote: {self._worker.last_words}")
+            await asyncio.sleep(LOOK_EVERY_S)
+        raise PartEndedError("Kafka ended")
+
+    async def _send(self, lines: Iterator[Line]) -> None:
+        await self._worker_has_joined()
+        self._board.head()
+        await self._feed.run(lines)
+        self._board.say(f"all {self._feed.sent} events are sent; Ctrl-C ends")
+        await asyncio.Event().wait()
+
+    async def _worker_has_joined(self) -> None:
+        """Wait for the worker, since a backlog is not read in the order in which it was written to several topics."""
+        admin = AIOKafkaAdminClient(**self._connection.client_options())
+        try:
+            await admin.start()
+            while True:
+                if await _is_stable(admin, self._plan.settings.group):
+                    return
+                await asyncio.sleep(LOOK_EVERY_S)
+        except KafkaError as error:
+            raise Unavailable(f"Kafka at {self._connection.brokers}: {error}") from error
+        finally:
+            await admin.close()
+
+    async def _show(self, outputs: AIOKafkaConsumer) -> None:
+        try:
+            async for record in outputs:
+                self._board.take(record.topic, record.value)
+        except KafkaError as error:
+            raise Unavailable(f"Kafka at {self._connection.brokers} does not give decisions: {error}") from error
+
+    @asynccontextmanager
+    async def _outputs(self, partitions: int) -> AsyncIterator[AIOKafkaConsumer]:
+        """A consumer of all output topics from where they end now."""
+        consumer = AIOKafkaConsumer(
+            **self._connection.client_options(),
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=self._connection.message_bytes_max,
+        )
+        tps = _partitions(self._topics.outputs, partitions)
+        consumer.assign(tps)
+        try:
+            await consumer.start()
+            await consumer.seek_to_end(*tps)
+            for tp in tps:
+                await consumer.position(tp)  # the seek happens when the position is asked for
+            yield consumer
+        finally:
+            await consumer.stop()
+
+
+def _partitions(topics: Sequence[str], partitions: int) -> list[TopicPartition]:
+    return [TopicPartition(topic, number) for topic in topics for number in range(partitions)]
+
+
+async def _is_stable(admin: AIOKafkaAdminClient, group: str) -> bool:
+    """Whether the group's members have agreed on who reads what."""
+    try:
+        (described,) = await admin.describe_consumer_groups([group])
+    except KafkaError as error:
+        if error.retriable:  # a new broker makes the groups' own topic first
+            return False
+        raise
+    return all(state == "Stable" for _, _, state, *_ in described.groups)

@@ -1,0 +1,39 @@
+"""Ctrl-C and SIGTERM as one wish to stop, from the first moment of a command to its last."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Final, Self
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopWish:
+    """While entered, a signal calls `on_stop`; as long as that is None, it raises KeyboardInterrupt."""
+
+    def __init__(self) -> None:
+        self.on_stop: Callable[[], object] | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def ignore(self) -> None:
+        """From now on the wish changes nothing any more: what it asks for is under way."""
+        self.on_stop = lambda: None
+
+    def __enter__(self) -> Self:
+        """Take the signals."""
+        self._before = {number: signal.signal(number, self._told) for number in _SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _told(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the system's
+        if self.on_stop is None:
+            raise KeyboardInterrupt
+        self.on_stop()
