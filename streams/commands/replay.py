@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,13 +10,11 @@ import click
 
 from schemas.encoding import dead_letter_message, encode_message
 from schemas.errors import UsageError
-from schemas.instants import parse_instant
+from streams.commands.inputs import instant, recorded
 from streams.commands.policies import only, policies_from
-from streams.recorded import Recorded, Refused, read_file, settle
+from streams.recorded import Refused, settle
 from streams.replay import Replay
 from streams.settings import settings_from
-
-KAFKA = "kafka://"
 
 
 @click.command()
@@ -32,9 +29,9 @@ KAFKA = "kafka://"
 def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | None) -> None:
     """Decide recorded events: JSON Lines files (.gz and .zst too), or kafka://HOST:PORT[/PREFIX]."""
     settings = settings_from()
-    end = _instant(until) if until is not None else None
+    end = instant("--until", until) if until is not None else None
     policies = only(policy) if policy else policies_from(settings.policies)
-    settled = settle(itertools.chain.from_iterable(map(_records, inputs)), settings.limits)
+    settled = settle(recorded(inputs), settings.limits)
     replay = Replay(policies, facts_per_case_max=settings.facts_per_case_max)
     messages = 0
 
@@ -51,21 +48,6 @@ def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | 
         f"{len(replay.cases.cases)} cases, {messages} messages",
         file=sys.stderr,
     )
-
-
-def _records(name: str) -> Iterable[Recorded]:
-    if name.startswith(KAFKA):
-        from streams.kafka_input import read_topics  # noqa: PLC0415 - only who reads from Kafka needs its client
-
-        return read_topics(name.removeprefix(KAFKA))
-    return read_file(name)
-
-
-def _instant(text: str) -> int:
-    try:
-        return parse_instant(text)
-    except ValueError as error:
-        raise UsageError(f"--until: {error}") from None
 
 
 def _dead_letter(refused: Refused) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from schemas.errors import UsageError
-from schemas.instants import parse_instant
+from streams.commands.inputs import instant
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import branch_shares, simulate
 
@@ -46,7 +46,7 @@ def command(
     options = SimulatorOptions(
         jobs=jobs,
         seed=seed,
-        start_at=_DEFAULTS.start_at if start is None else _instant(start),
+        start_at=_DEFAULTS.start_at if start is None else instant("--start", start),
         days=days,
         cities=cities,
         late_share=late,
@@ -66,10 +66,3 @@ def command(
         raise
     except OSError as error:
         raise UsageError(f"{out}: cannot be written: {error.strerror}") from error
-
-
-def _instant(text: str) -> int:
-    try:
-        return parse_instant(text)
-    except ValueError as error:
-        raise UsageError(f"--start: {error}") from None

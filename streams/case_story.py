@@ -1,0 +1,91 @@
+"""The story of one case, told by a replay of what concerns it: its facts, its partners' whereabouts, what was said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from agents.moments import Reading
+from schemas.events import AnyEvent
+from schemas.outputs import ActionMessage, AlertMessage, OutputMessage
+from schemas.policy import PolicySet
+from streams.intake import is_report
+from streams.replay import Replay
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message, and the instant (microseconds) of event time at which it was due to be said."""
+
+    at: int
+    message: OutputMessage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseStory:
+    """All about a case as of `until` (microseconds); `reports` counts the location reports of each partner named."""
+
+    case_id: str
+    until: int
+    policy: str
+    facts: tuple[AnyEvent, ...]
+    reports: Counter[str]
+    readings: tuple[Reading, ...]
+    said: tuple[Said, ...]
+
+    @property
+    def open_actions(self) -> list[ActionMessage]:
+        """The actions open in the end."""
+        latest = {each.message.action_id: each.message for each in self.said if isinstance(each.message, ActionMessage)}
+        return [message for message in latest.values() if message.body.state == "open"]
+
+    @property
+    def firing_alerts(self) -> list[AlertMessage]:
+        """The alerts that fire in the end."""
+        latest = {each.message.alert_id: each.message for each in self.said if isinstance(each.message, AlertMessage)}
+        return [message for message in latest.values() if self._fires(message)]
+
+    def _fires(self, message: AlertMessage) -> bool:
+        body = message.body
+        return body.state == "firing" and (body.ends_at is None or body.ends_at > self.until)
+
+
+def case_story(
+    case_id: str, events: Iterable[AnyEvent], policies: PolicySet, *, until: int | None, facts_max: int
+) -> CaseStory | None:
+    """Return the story of a case from accepted events of any cases, None where they have no fact of it.
+
+    `until` (microseconds; default: the last event's time) ends the virtual clock.
+    """
+    everything = list(events)
+    end = max((event.time for event in everything), default=0) if until is None else until
+    known = [event for event in everything if event.time <= end]
+    facts = sorted(
+        (event for event in known if event.subject == case_id and not is_report(event)), key=lambda event: event.order
+    )
+    if not facts:
+        return None
+    partners = _partners(facts)
+    reports = [event for event in known if is_report(event) and event.subject in partners]
+    replay = Replay(policies, facts_per_case_max=facts_max)
+    said = []
+    for message in replay.run([*facts, *reports], end):
+        case = replay.cases.cases.get(case_id)
+        begun = message.body.starts_at if isinstance(message, AlertMessage) else 0
+        said.append(Said(max(begun, case.decided_at if case else 0), message))
+    readings = replay.cases.case(case_id).readings.values()
+    return CaseStory(
+        case_id=case_id,
+        until=end,
+        policy=policies.at(facts[0].time).name,
+        facts=tuple(facts),
+        reports=Counter(report.subject for report in reports),
+        readings=tuple(sorted(readings, key=lambda reading: (reading.moment.time, reading.moment.key))),
+        said=tuple(said),
+    )
+
+
+def _partners(facts: Sequence[AnyEvent]) -> set[str]:
+    named = (getattr(fact.data, "partner_id", None) for fact in facts)
+    return {partner for partner in named if partner is not None}

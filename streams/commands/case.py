@@ -1,0 +1,44 @@
+"""`sop case`: one case, explained."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from schemas.errors import UsageError
+from streams.case_story import case_story
+from streams.commands.inputs import KAFKA, instant, recorded
+from streams.commands.policies import policies_from
+from streams.recorded import settle
+from streams.settings import settings_from
+from streams.timeline import document, told
+
+
+@click.command()
+@click.argument("case_id", metavar="CASE_ID")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="FILE|kafka://…",
+    help="Where the events are recorded; may be repeated (default: the input topics of SOP_BROKERS).",
+)
+@click.option("--until", metavar="TIME", help="As of when (RFC 3339; default: the last event's time).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def command(case_id: str, inputs: tuple[str, ...], until: str | None, as_json: bool) -> None:
+    """Tell a case's facts, whereabouts, decisions, actions and alerts in the order of their times, clause by clause."""
+    settings = settings_from()
+    end = None if until is None else instant("--until", until)
+    policies = policies_from(settings.policies)
+    names = inputs or (f"{KAFKA}{settings.brokers}/{settings.topic_prefix}",)
+    settled = settle(recorded(names), settings.limits)
+    story = case_story(case_id, settled.events, policies, until=end, facts_max=settings.facts_per_case_max)
+    if story is None:
+        as_of = "" if until is None else f" up to {until}"
+        raise UsageError(f"{case_id}: no event of this case in {', '.join(names)}{as_of}")
+    if as_json:
+        sys.stdout.buffer.write(document(story) + b"\n")
+        return
+    for line in told(story):
+        print(line)

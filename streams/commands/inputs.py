@@ -1,0 +1,36 @@
+"""What a command reads: recorded events by name, instants by option."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+from schemas.errors import UsageError
+from schemas.instants import parse_instant
+from streams.recorded import Recorded, read_file
+
+KAFKA = "kafka://"
+
+
+def recorded(names: Iterable[str]) -> Iterator[Recorded]:
+    """Yield what inputs hold, one after the other: JSON Lines files, or `kafka://HOST:PORT[/PREFIX]`.
+
+    Raises `UsageError` for one that cannot be read.
+    """
+    return itertools.chain.from_iterable(map(_one, names))
+
+
+def _one(name: str) -> Iterable[Recorded]:
+    if name.startswith(KAFKA):
+        from streams.kafka_input import read_topics  # noqa: PLC0415 - only who reads from Kafka needs its client
+
+        return read_topics(name.removeprefix(KAFKA))
+    return read_file(name)
+
+
+def instant(option: str, text: str) -> int:
+    """Return the instant (microseconds) that an option gives; raises `UsageError` naming the option."""
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None

@@ -1,0 +1,26 @@
+"""`sop schemas`: the contract as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from schemas.asyncapi import export
+from schemas.errors import UsageError
+
+
+@click.group()
+def command() -> None:
+    """The contract of all messages, for programs and people."""
+
+
+@command.command(name="export")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+def export_schemas(directory: Path) -> None:
+    """Write the JSON Schema of every message and of a policy, and one AsyncAPI 3 document of all topics."""
+    try:
+        written = export(directory)
+    except OSError as error:
+        raise UsageError(f"{directory}: cannot be written: {error.strerror}") from error
+    print(f"{len(written)} files in {directory}")

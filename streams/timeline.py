@@ -1,0 +1,162 @@
+"""A case's story written down, for a reader or for a program: without names, telephone numbers or coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec import structs
+
+from agents.clauses import CLAUSES
+from agents.moments import Reading, Sighting
+from schemas.encoding import encode_message
+from schemas.events import AnyEvent, Money
+from schemas.instants import format_instant
+from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
+from streams.case_story import CaseStory, Said
+
+PRIVATE: Final = frozenset({"site", "lat", "lon", "name", "phone", "payee_name", "payee_phone", "description"})
+"""Fields of events that are never shown; a free text may hold anything."""
+
+_FACT, _WHEREABOUTS, _SAID = range(3)
+
+
+class _Entry(NamedTuple):
+    """Lines about one instant; of one instant first what happened, then what was seen, then what was said."""
+
+    time: int
+    rank: int
+    lines: list[str]
+
+
+def told(story: CaseStory) -> Iterator[str]:
+    """Yield the lines of a story for a reader."""
+    partners = ", ".join(f"{count} location reports of {name}" for name, count in sorted(story.reports.items()))
+    yield f"case {story.case_id} as of {format_instant(story.until)}, policy {story.policy}"
+    yield f"{len(story.facts)} facts, {partners or 'no location reports'}"
+    yield ""
+    entries = [_Entry(fact.time, _FACT, _fact(fact)) for fact in story.facts]
+    entries += [_Entry(each.moment.time, _WHEREABOUTS, _whereabouts(each)) for each in story.readings]
+    entries += [_Entry(said.at, _SAID, _said(said)) for said in story.said]
+    for entry in sorted(entries, key=lambda entry: entry[:2]):
+        first, *more = entry.lines
+        yield f"{format_instant(entry.time)}  {first}"
+        yield from (f"    {line}" for line in more)
+    yield ""
+    yield from _standing("open actions", [_action(message) for message in story.open_actions])
+    yield from _standing("firing alerts", [_alert(message) for message in story.firing_alerts])
+
+
+def document(story: CaseStory) -> bytes:
+    """Return a story as one JSON object; decisions, actions and alerts are as they would go out."""
+    members = {
+        "case_id": story.case_id,
+        "until": format_instant(story.until),
+        "policy": story.policy,
+        "facts": [
+            {"time": format_instant(fact.time), "type": fact.type, "ref": fact.ref, "data": public_data(fact)}
+            for fact in story.facts
+        ],
+        "location_reports": dict(sorted(story.reports.items())),
+        "readings": [_reading(reading) for reading in story.readings],
+        "messages": [
+            {"at": format_instant(said.at), "message": msgspec.Raw(encode_message(said.message))} for said in story.said
+        ],
+        "open_actions": [message.action_id for message in story.open_actions],
+        "firing_alerts": [message.alert_id for message in story.firing_alerts],
+    }
+    return msgspec.json.encode(members)
+
+
+def public_data(fact: AnyEvent) -> dict[str, Any]:
+    """Return the fields of an event that may be shown and are there."""
+    fields = structs.asdict(fact.data)
+    return {name: value for name, value in fields.items() if name not in PRIVATE and value is not None}
+
+
+def _fact(fact: AnyEvent) -> list[str]:
+    said = ", ".join(f"{name}={_plain(value)}" for name, value in public_data(fact).items())
+    return [f"{fact.type}  {fact.ref}", *([said] if said else [])]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Money):
+        return f"{value.amount} {value.currency}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _whereabouts(reading: Reading) -> list[str]:
+    moment = reading.moment
+    closest = "no valid report" if reading.closest is None else _sighting(reading.closest, moment.time)
+    lines = [f"whereabouts of {moment.partner_id} at {moment.fact}: {closest}"]
+    if reading.mocked is not None:
+        lines.append(f"mocked: {_sighting(reading.mocked, moment.time)}")
+    if reading.stay is not None:
+        lines.append(f"still there: {_sighting(reading.stay, moment.time)}")
+    return lines
+
+
+def _sighting(sighting: Sighting, moment: int) -> str:
+    where = "no site to compare with" if sighting.distance_m is None else f"{sighting.distance_m:.0f} m from the site"
+    apart_s = (sighting.time - moment) / 1_000_000
+    return f"{where}, {abs(apart_s):.0f} s {'before' if apart_s < 0 else 'after'} ({sighting.ref})"
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    sightings = {"closest": reading.closest, "mocked": reading.mocked, "stay": reading.stay}
+    return {
+        "time": format_instant(reading.moment.time),
+        "partner_id": reading.moment.partner_id,
+        "fact": reading.moment.fact,
+        **{
+            name: {"ref": seen.ref, "time": format_instant(seen.time), "distance_m": seen.distance_m}
+            for name, seen in sightings.items()
+            if seen is not None
+        },
+    }
+
+
+def _said(said: Said) -> list[str]:
+    message: OutputMessage = said.message
+    if isinstance(message, DecisionMessage):
+        return _decision(message)
+    if isinstance(message, ActionMessage):
+        return [f"action {message.body.state}: {_action(message)}", *_clauses(message.body.clauses)]
+    return [f"alert {message.body.state}: {_alert(message)}"]
+
+
+def _decision(message: DecisionMessage) -> list[str]:
+    body = message.body
+    whom = "nobody" if body.partner_id is None else body.partner_id
+    lines = [f"decision {body.kind}, revision {message.revision}: {body.outcome}, {body.status}, on {whom}"]
+    if body.reasons:
+        lines.append(f"because of {', '.join(body.reasons)}")
+    if message.changed:
+        lines.append(f"changed: {', '.join(message.changed)}")
+    lines += _clauses(body.clauses)
+    lines.append(f"evidence: {', '.join(body.evidence)}")
+    return lines
+
+
+def _clauses(clauses: tuple[str, ...]) -> list[str]:
+    return [f"{clause}: {CLAUSES[clause]}" for clause in clauses]
+
+
+def _action(message: ActionMessage) -> str:
+    body = message.body
+    about = [each for each in (body.partner_id, body.ticket_id) if each is not None]
+    about += [f"{name}={value}" for name, value in sorted(body.params.items())]
+    about += [] if body.due_at is None else [f"due {format_instant(body.due_at)}"]
+    return f"{body.code} ({', '.join(about)})" if about else body.code
+
+
+def _alert(message: AlertMessage) -> str:
+    return f"{message.body.name} ({message.body.severity}): {message.body.summary}"
+
+
+def _standing(title: str, lines: list[str]) -> Iterator[str]:
+    yield f"{title}: {len(lines) or 'none'}"
+    yield from (f"    {line}" for line in lines)
