@@ -79,12 +79,15 @@ class CaseWork:
         return self._emitted.take(topic, record.value) if record.value is not None else {}
 
     async def recalled(self) -> None:
-        """Let the cases know what was said about them since the checkpoint."""
+        """Let the cases know what was said about them since the checkpoint.
+
+        They are looked at anew: what is still to come of them may rest on a deadline alone, which only that sets.
+        """
         await self._residents.load(self._emitted.messages.keys(), ())
         for case_id, messages in self._emitted.messages.items():
             for message in messages:
                 self._cases.case(case_id).sent.record(message)
-        self._residents.touch(self._emitted.messages.keys(), ())
+        self._touched_cases.update(self._emitted.messages)
         self._locations.said |= self._emitted.alert_ids
         self._emitted.messages.clear()
 

@@ -62,6 +62,7 @@ class RedisStore:
         self._redis = redis
         self._base = f"{{{namespace}:{partition}}}:"
         self._epoch = self._seq = -1
+        self._writing = False
         self._claim = redis.register_script(_CLAIM)
         self._save = redis.register_script(_SAVE)
 
@@ -72,17 +73,22 @@ class RedisStore:
         return _saved.decode(saved) if saved else None
 
     async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Return the blobs that exist; the owner's standing is read in the same transaction."""
+        """Return the blobs that exist; the owner's standing is read in the same transaction.
+
+        A write may go on meanwhile, so the standing may be anything from before it to after it.
+        """
+        seq_before = self._seq
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.hmget(self._base + "meta", ["epoch", "seq"])
         pipeline.mget([self._base + key for key in keys])
         (epoch, seq), blobs = await self._answer(pipeline.execute())
-        self._check(epoch, seq)
+        self._check(epoch, seq, seq_before, self._seq + self._writing)
         return {key: blob for key, blob in zip(keys, blobs, strict=True) if blob is not None}
 
     async def save(self, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
         """Write all at once; a write repeated because its answer was lost is recognised."""
         dues = [part for case_id, due in deadlines.items() for part in (case_id, "" if due is None else str(due))]
+        self._writing = True  # and still so after `Unavailable`: then it is not known whether it was written
         answer = await self._answer(
             self._save(
                 keys=[self._base + "meta", self._base + "due", *(self._base + key for key in blobs)],
@@ -90,7 +96,8 @@ class RedisStore:
             )
         )
         if not answer[0]:
-            self._check(answer[1], answer[2])
+            self._check(answer[1], answer[2], self._seq, self._seq)
+        self._writing = False
         self._seq += 1
 
     async def due(self, until: int, limit: int) -> list[str]:
@@ -100,9 +107,9 @@ class RedisStore:
         )
         return [case_id.decode() for case_id in found]
 
-    def _check(self, epoch: bytes | None, seq: bytes | None) -> None:
+    def _check(self, epoch: bytes | None, seq: bytes | None, seq_min: int, seq_max: int) -> None:
         standing = (int(epoch or 0), int(seq or 0))
-        if standing != (self._epoch, self._seq):
+        if standing[0] != self._epoch or not seq_min <= standing[1] <= seq_max:
             mine = f"epoch {self._epoch}, write {self._seq}"
             raise StoreLost(f"{self._base} in Redis stands at epoch {standing[0]}, write {standing[1]}; mine: {mine}")
 

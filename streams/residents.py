@@ -23,11 +23,6 @@ class Residents:
         self._dirty_cases: set[str] = set()
         self._dirty_partners: set[str] = set()
 
-    @property
-    def dirty(self) -> bool:
-        """Tell whether something changed since the last `pack`."""
-        return bool(self._dirty_cases or self._dirty_partners)
-
     async def load(self, case_ids: Iterable[str], partner_ids: Iterable[str]) -> None:
         """Bring in those that are saved and not here, in one round trip."""
         keys = [CASE + case_id for case_id in case_ids if case_id not in self._cases]

@@ -58,7 +58,7 @@ class Work(Protocol):
         """Return what changed since the last call."""
 
     def saved(self) -> None:
-        """Hear that everything packed is in the store, so that it may be dropped from memory."""
+        """Hear, between two steps, that everything packed is in the store, so that it may be dropped from memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +103,7 @@ class Task:
         self._hold: dict[str, int] = {}
         self._finishing = False
         self._saved_at = 0
+        self._said_something = False
         self._saving: asyncio.Task[None] | None = None
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -159,7 +160,7 @@ class Task:
         """Write a last checkpoint and disconnect; `run` has ended before."""
         await self._saving_done()
         if self._positions and not self._held():
-            await self._save()
+            await self._save(*self._packed())
         await self._publisher.stop()
 
     async def _gather(self) -> list[tuple[TP, Sequence[Incoming]]]:
@@ -190,6 +191,7 @@ class Task:
             progress = Outgoing(self._settings.progress, self.partition, b"progress", pack_positions(self._positions))
             for tp, end in (await self._publisher.publish([*outgoing, progress])).items():
                 self._outputs[tp.name] = end
+            self._said_something = True
         await self._save_if_due()
 
     def _held(self) -> bool:
@@ -198,22 +200,26 @@ class Task:
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
     async def _save_if_due(self) -> None:
-        if self._clock.now_us() - self._saved_at < self._settings.checkpoint_interval:
+        if self._saving is not None and self._saving.done():
+            await self._saving_done()
+        if self._saving is not None or self._clock.now_us() - self._saved_at < self._settings.checkpoint_interval:
             return
-        if self._saving is not None and not self._saving.done():
-            return
-        await self._saving_done()
         self._saved_at = self._clock.now_us()
-        if any(self._positions.get(tp.name, 0) > self.committable.get(tp, 0) for tp in self._inputs):
-            self._saving = asyncio.create_task(self._save(), name=f"checkpoint-{self.partition}")
+        read_on = any(self._positions.get(tp.name, 0) > self.committable.get(tp, 0) for tp in self._inputs)
+        if read_on or self._said_something:  # what is said without input has come due, which the store is to know
+            self._saving = asyncio.create_task(self._save(*self._packed()), name=f"checkpoint-{self.partition}")
 
-    async def _save(self) -> None:
-        """Write everything that changed since the last checkpoint, with where it stands, in one atomic step.
+    def _packed(self) -> tuple[Saved, Changes]:
+        """Return everything that changed since the last checkpoint, with where it stands.
 
-        What to write is packed before the first await, so the steps that go on meanwhile are not in it.
+        To be called between two steps: within one, positions, state and outputs are not those of one moment.
         """
+        self._said_something = False
         changes = self._work.pack()
-        saved = Saved(dict(self._positions), dict(self._outputs), changes.counts)
+        return Saved(dict(self._positions), dict(self._outputs), changes.counts), changes
+
+    async def _save(self, saved: Saved, changes: Changes) -> None:
+        """Write a checkpoint in one atomic step; steps go on meanwhile."""
         while True:
             try:
                 await self._store.save(saved, changes.blobs, changes.deadlines)
@@ -221,9 +227,9 @@ class Task:
             except Unavailable:
                 await asyncio.sleep(SAVE_AGAIN_AFTER_S)
         self.committable.update({tp: saved.inputs[tp.name] for tp in self._inputs if tp.name in saved.inputs})
-        self._work.saved()
 
     async def _saving_done(self) -> None:
         if self._saving is not None:
             await self._saving
             self._saving = None
+            self._work.saved()
