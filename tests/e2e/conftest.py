@@ -1,0 +1,82 @@
+"""What the end-to-end tests share: a bench of workers per test, one simulated day and its replay for all of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from streams.embedded_kafka import EmbeddedKafka
+from tests.e2e.harness import SOP, Bench
+from tests.e2e.verifier import Outcome, outcome
+from tests.redis_server import RedisServer
+
+# Long enough ago that every deadline of the day has passed, whenever the tests run.
+DAY_START = "2025-01-06T00:00:00+05:30"
+
+
+@dataclass(frozen=True)
+class Day:
+    """Lines of events in order of arrival."""
+
+    file: Path
+    lines: list[bytes]
+
+
+def run_sop(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run([SOP, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def replayed(file: Path, out: Path) -> Outcome:
+    """Return what a replay of a file, with all deadlines passed that have passed by now, leaves in the end."""
+    told = run_sop("replay", file, "--out", out, "--until", datetime.now(UTC).isoformat())  # noqa: TID251 - the live clock
+    assert told.returncode == 0, told.stderr
+    with out.open("rb") as lines:
+        return outcome(map(json.loads, lines))
+
+
+@pytest.fixture(scope="session")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
+    """One simulated day with every branch, with duplicates, late and malformed events."""
+    file = tmp_path_factory.mktemp("day") / "day.jsonl"
+    options = ("--jobs", "150", "--seed", "7", "--start", DAY_START, "--malformed", "0.003", "--late", "0.05")
+    told = run_sop("simulate", *options, "--duplicates", "0.03", "--out", file)
+    assert told.returncode == 0, told.stderr
+    return Day(file, file.read_bytes().splitlines())
+
+
+@pytest.fixture(scope="session")
+def day_replayed(day: Day) -> Outcome:
+    return replayed(day.file, day.file.with_suffix(".out"))
+
+
+@pytest.fixture
+def make_bench(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> Iterator[Callable[[str], Bench]]:
+    """Make the bench of a test, over Redis at an address, or without ("")."""
+    benches: list[Bench] = []
+
+    def make(redis_url: str) -> Bench:
+        benches.append(Bench(kafka.address, prefix, tmp_path, redis_url))
+        return benches[-1]
+
+    yield make
+    for bench in benches:
+        bench.close()
+
+
+@pytest.fixture
+def bench(make_bench: Callable[[str], Bench]) -> Bench:
+    """Yield the bench of a test whose workers keep their state in memory."""
+    return make_bench("")
+
+
+@pytest.fixture
+def redis_bench(make_bench: Callable[[str], Bench], redis_server: RedisServer) -> Bench:
+    """Yield the bench of a test whose workers keep their state in Redis."""
+    return make_bench(redis_server.url)

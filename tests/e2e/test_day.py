@@ -1,0 +1,105 @@
+"""A simulated day through the real worker ends as a replay of it does, and outside programs can read what came out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import jsonschema
+import pytest
+from redis import Redis
+
+from tests.e2e.conftest import Day, run_sop
+from tests.e2e.harness import INPUTS, INTERNAL, OUTPUTS, Bench
+from tests.e2e.verifier import Outcome, Said, faults, outcome, said
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+
+def test_a_day_through_a_worker_ends_as_its_replay(
+    redis_bench: Bench, day: Day, day_replayed: Outcome, tmp_path: Path
+) -> None:
+    bench = redis_bench
+    worker = bench.start_ready()
+    bench.feed_lines(day.lines)
+    bench.settle()
+    messages = said(bench.outputs())
+    assert faults(messages) == []
+    assert outcome(each.envelope for each in messages) == day_replayed
+    assert len(day_replayed.decisions) >= 40
+    assert day_replayed.open_actions
+    assert day_replayed.firing
+    assert day_replayed.refused
+    assert invalid(messages, tmp_path / "schemas") == []
+    assert read_by_kcat(bench) == sorted((each.record.key, each.record.value) for each in messages)
+    assert unaccounted(bench) == {}
+    assert worker.stop() == 0
+
+
+def test_events_placed_by_another_partitioner_end_as_their_replay(
+    bench: Bench, day: Day, day_replayed: Outcome
+) -> None:
+    bench.start_ready()
+    bench.feed_lines(day.lines, partitioner="consistent_random")  # by CRC32, librdkafka's default
+    bench.settle()
+    messages = said(bench.outputs())
+    assert faults(messages) == []
+    assert outcome(each.envelope for each in messages) == day_replayed
+
+
+def invalid(messages: list[Said], folder: Path) -> list[str]:
+    """Return what is not as the exported schemas say."""
+    assert run_sop("schemas", "export", folder).returncode == 0
+    schemas = {file.stem: json.loads(file.read_text()) for file in folder.glob("*.json") if file.stem != "asyncapi"}
+    checks = {name: jsonschema.Draft202012Validator(schema) for name, schema in schemas.items()}
+    found: list[str] = []
+    for each in messages:
+        found += [error.message for error in checks["envelope"].iter_errors(each.envelope)]
+        found += [error.message for error in checks[each.type].iter_errors(each.data)]
+        if each.envelope["dataschema"] != schemas[each.type]["$id"]:
+            found.append(f"{each.envelope['dataschema']} is not the schema of {each.type}")
+    return found
+
+
+def read_by_kcat(bench: Bench) -> list[tuple[bytes, bytes]]:
+    """Return key and value of all that kcat finds on the output topics."""
+    program = shutil.which("kcat")
+    if program is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no kcat on the PATH")
+        pytest.skip("no kcat on the PATH; all else of this test has passed")
+    found: list[tuple[bytes, bytes]] = []
+    for topic in OUTPUTS:
+        arguments = ["-b", bench.brokers, "-C", "-t", bench.prefix + topic, "-o", "beginning", "-e", "-q"]
+        told = subprocess.run(
+            [program, *arguments, "-X", "isolation.level=read_committed", "-f", "%k\t%s\n"],
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
+        for line in told.stdout.splitlines():
+            key, _, value = line.partition(b"\t")
+            found.append((key, value))
+    return sorted(found)
+
+
+def unaccounted(bench: Bench) -> dict[str, tuple[int, int]]:
+    """Return (records, records with a fate) of the input partitions where the checkpoints' counts do not add up."""
+    counts: dict[str, dict[str, int]] = {}
+    with Redis.from_url(bench.redis_url) as redis:
+        for number in range(bench.partitions):
+            saved = redis.hget(f"{{{bench.prefix}{bench.group}:{number}}}:meta", "saved")
+            counts |= json.loads(saved or "{}").get("counts", {})
+    records: dict[str, int] = {}
+    for record in bench.read(*INPUTS, *INTERNAL):
+        name = f"{bench.prefix}{record.topic}-{record.partition}"
+        records[name] = records.get(name, 0) + 1
+    told = {name: sum(fates.values()) for name, fates in counts.items()}
+    return {
+        name: (records.get(name, 0), told.get(name, 0))
+        for name in records.keys() | told.keys()
+        if records.get(name, 0) != told.get(name, 0)
+    }

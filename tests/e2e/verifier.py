@@ -1,0 +1,200 @@
+"""Judges what a worker wrote, from the records alone: every reading of them here is the tests' own.
+
+Nothing of the code under test is used, so a mistake that its writer and its reader share shows.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import rfc8785
+
+from tests.e2e.harness import Record
+
+OUTSIDE_THE_CONTENT = ("decision_id", "content_hash", "revision", "supersedes", "changed", "explanation")
+TOPIC_OF_DECISION = {
+    "decision.tagging": "decisions.tagging",
+    "decision.paf": "decisions.paf",
+    "decision.rating_reversal": "decisions.rating-reversal",
+    "decision.refund": "decisions.refund",
+}
+
+Data = dict[str, Any]
+Refusal = tuple[bytes, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What holds in the end: content hashes by decision key, ids of open actions, of condition alerts that fire."""
+
+    decisions: Mapping[tuple[str, str, str, str | None], str]
+    open_actions: frozenset[str]
+    firing: frozenset[str]
+    refused: Mapping[Refusal, int]
+    """Bytes and reason of every dead letter, and how often."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """One message out, with where it was read."""
+
+    record: Record
+    envelope: Data
+
+    @property
+    def data(self) -> Data:
+        data: Data = self.envelope["data"]
+        return data
+
+    @property
+    def type(self) -> str:
+        return str(self.envelope["type"])
+
+
+def said(records: Iterable[Record]) -> list[Said]:
+    return [Said(record, json.loads(record.value)) for record in records]
+
+
+def outcome(envelopes: Iterable[Data]) -> Outcome:
+    """Return what messages, in the order of their revisions, leave in the end."""
+    decisions: dict[tuple[str, str, str, str | None], str] = {}
+    actions: dict[str, str] = {}
+    alerts: dict[str, Data] = {}
+    refused: Counter[Refusal] = Counter()
+    for envelope in envelopes:
+        data = envelope["data"]
+        if envelope["type"].startswith("decision."):
+            decisions[decision_key(data)] = data["content_hash"] if data["outcome"] != "withdrawn" else ""
+        elif envelope["type"] == "action":
+            actions[data["action_id"]] = data["state"]
+        elif envelope["type"] == "alert":
+            alerts[data["alert_id"]] = data
+        else:
+            refused[base64.b64decode(data["value"]), data["reason"]] += 1
+    return Outcome(
+        {key: content for key, content in decisions.items() if content},
+        frozenset(key for key, state in actions.items() if state == "open"),
+        # an alert about a moment ends by itself: it has its end from the start
+        frozenset(key for key, data in alerts.items() if data["state"] == "firing" and "ends_at" not in data),
+        refused,
+    )
+
+
+def decision_key(data: Data) -> tuple[str, str, str, str | None]:
+    partner = data["partner_id"] if data["subject_of"] == "out_of_scope" else None
+    return (data["case_id"], data["kind"], data["subject_of"], partner)
+
+
+def faults(messages: list[Said]) -> list[str]:
+    """Return all that breaks a promise: one line each, nothing where all is well."""
+    return [
+        *_misplaced(messages),
+        *_ids(messages),
+        *_repeated(messages),
+        *_broken_chains(messages),
+        *_gone_back(messages),
+    ]
+
+
+def _misplaced(messages: list[Said]) -> Iterator[str]:
+    """Each message lies on the topic of its type under the key that the contract says."""
+    for each in messages:
+        topic, key = each.record.topic, each.record.key
+        match each.type:
+            case "action":
+                wanted = ("actions", each.data["case_id"])
+            case "alert":
+                wanted = ("alerts", each.data["alert_id"])
+            case "dead-letter":
+                continue
+            case decision:
+                wanted = (TOPIC_OF_DECISION[decision], each.data["case_id"])
+        if (topic, key) != (wanted[0], wanted[1].encode()):
+            yield f"{_where(each)}: {each.type} with key {key!r} should lie at {wanted}"
+
+
+def _ids(messages: list[Said]) -> Iterator[str]:
+    """A decision's hashes are those of its content, so that one id cannot have two bodies."""
+    bodies: defaultdict[str, set[bytes]] = defaultdict(set)
+    for each in messages:
+        bodies[each.envelope.get("source", "") + "#" + each.envelope["id"]].add(rfc8785.dumps(each.data))
+        if not each.type.startswith("decision."):
+            continue
+        data = each.data
+        content = {name: value for name, value in data.items() if name not in OUTSIDE_THE_CONTENT}
+        content_hash = hashlib.sha256(rfc8785.dumps(content)).hexdigest()[:32]
+        chained = f"{content_hash}|{data['supersedes'] or ''}"
+        decision_id = hashlib.sha256(chained.encode()).hexdigest()[:32]
+        if (data["content_hash"], data["decision_id"], each.envelope["id"]) != (content_hash, decision_id, decision_id):
+            yield f"{_where(each)}: content {content_hash} and id {decision_id} computed anew, found {data}"
+    for identity, found in bodies.items():
+        if len(found) > 1:
+            yield f"{identity} has {len(found)} bodies"
+
+
+def _repeated(messages: list[Said]) -> Iterator[str]:
+    """Nothing is said twice: no revision of a decision or action, no dead letter, no alert in the state it had."""
+    seen: Counter[tuple[object, ...]] = Counter()
+    state: dict[str, str] = {}
+    for each in messages:
+        data = each.data
+        if each.type == "alert":
+            if state.get(data["alert_id"]) == data["state"]:
+                yield f"{_where(each)}: alert {data['alert_id']} is {data['state']} twice in a row"
+            state[data["alert_id"]] = data["state"]
+        elif each.type == "dead-letter":
+            seen["dead letter", data["topic"], data["partition"], data["offset"]] += 1
+        else:
+            seen[each.type, each.envelope["id"]] += 1
+    yield from (f"{identity} was said {count} times" for identity, count in seen.items() if count > 1)
+
+
+def _broken_chains(messages: list[Said]) -> Iterator[str]:
+    """Revision n + 1 comes after n and supersedes it; all of a chain lie on one partition."""
+    for key, chain in _chains(messages).items():
+        before: Said | None = None
+        for number, each in enumerate(chain, 1):
+            if each.data["revision"] != number:
+                yield f"{key}: revision {each.data['revision']} where {number} was due"
+            if before is not None and before.record.partition != each.record.partition:
+                yield f"{key}: on partitions {before.record.partition} and {each.record.partition}"
+            if each.type != "action" and each.data["supersedes"] != (before.data["decision_id"] if before else None):
+                yield f"{key}: revision {number} supersedes {each.data['supersedes']}"
+            before = each
+
+
+def _gone_back(messages: list[Said]) -> Iterator[str]:
+    """What was once read is never unread again in a later revision, in any input partition."""
+    for key, chain in _chains(messages).items():
+        furthest: dict[str, int] = {}
+        for each in chain:
+            inputs = _inputs(each)
+            for name, at in furthest.items():
+                if inputs.get(name, -1) < at:
+                    yield f"{key}: revision {each.data['revision']} at {name}:{inputs.get(name)} after {at}"
+            furthest = inputs
+
+
+def _chains(messages: list[Said]) -> dict[tuple[object, ...], list[Said]]:
+    chains: defaultdict[tuple[object, ...], list[Said]] = defaultdict(list)
+    for each in messages:
+        if each.type.startswith("decision."):
+            chains[decision_key(each.data)].append(each)
+        elif each.type == "action":
+            chains["action", each.data["action_id"]].append(each)
+    return chains
+
+
+def _inputs(each: Said) -> dict[str, int]:
+    parts = (part.rpartition(":") for part in each.envelope["inputs"].split(",") if part)
+    return {name: int(at) for name, _, at in parts}
+
+
+def _where(each: Said) -> str:
+    return f"{each.record.topic}-{each.record.partition}@{each.record.offset}"
