@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from schemas.errors import Fatal, SopError, UsageError
+from streams.logs import log_nowhere
 
 EXIT_USAGE: Final = 2
 EXIT_FATAL: Final = 70
@@ -59,10 +60,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status; every error is one line on standard error."""
+    log_nowhere()
     try:
         status = sop.main(arguments, prog_name="sop", standalone_mode=False)
     except click.exceptions.Exit as asked:
         return asked.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return EXIT_USAGE
     except click.ClickException as error:
         return _complain(error.format_message(), EXIT_USAGE)
     except UsageError as error:

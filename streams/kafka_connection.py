@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
 
+_ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+):\d{1,5}")
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """Brokers as `host:port,host:port`, and the largest message that may be read or written."""
+    """Brokers as `host:port,host:port`, and the largest message that may be read or written.
+
+    Raises `UsageError` for brokers written otherwise.
+    """
 
     brokers: str
     message_bytes_max: int = 8 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for address in self.brokers.split(","):
+            if _ADDRESS.fullmatch(address) is None:
+                raise UsageError(f"{self.brokers!r} are not brokers as HOST:PORT[,HOST:PORT…]")
 
     def client_options(self) -> dict[str, Any]:
         """Return what every aiokafka client is given."""
@@ -45,13 +56,20 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions
                 continue  # another worker was faster
         counts = await _partition_counts(admin, wanted)
     except KafkaError as error:
-        raise UsageError(f"Kafka at {connection.brokers}: {error}") from error
+        raise UsageError(_trouble(connection, error)) from error
     finally:
         await admin.close()
     different = sorted(f"{name} has {number}" for name, number in counts.items() if number != count)
     if different:
         raise UsageError(f"Kafka at {connection.brokers}: all topics need {count} partitions; {', '.join(different)}")
     return count
+
+
+def _trouble(connection: KafkaConnection, error: KafkaError) -> str:
+    """Return one line for a user; the client's own words for a broker out of reach tell only its socket's family."""
+    if isinstance(error, KafkaConnectionError):
+        return f"Kafka at {connection.brokers} does not answer"
+    return f"Kafka at {connection.brokers}: {error}"
 
 
 async def partition_counts(connection: KafkaConnection, names: Sequence[str]) -> dict[str, int]:
@@ -64,7 +82,7 @@ async def partition_counts(connection: KafkaConnection, names: Sequence[str]) ->
         await admin.start()
         return await _partition_counts(admin, names)
     except KafkaError as error:
-        raise UsageError(f"Kafka at {connection.brokers}: {error}") from error
+        raise UsageError(_trouble(connection, error)) from error
     finally:
         await admin.close()
 

@@ -6,6 +6,11 @@ import logging
 import sys
 
 
+def log_nowhere() -> None:
+    """Keep what libraries log from the terminal: a command tells its user what matters itself."""
+    logging.basicConfig(handlers=[logging.NullHandler()])
+
+
 def log_to_stderr(level: str) -> None:
     """Set up logging at a level; the libraries' loggers stay at WARNING, since at DEBUG they log every message."""
     handler = logging.StreamHandler(sys.stderr)

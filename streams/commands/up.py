@@ -24,7 +24,7 @@ from streams.recorded import read_file
 from streams.settings import Settings, cache_dir, java_home, settings_from
 from streams.up.console import Board
 from streams.up.feed import Line
-from streams.up.samples import sample_lines
+from streams.up.samples import sample_lines, sample_options
 from streams.up.session import Lines, Plan, Session
 from streams.up.stop import StopWish
 from streams.up.worker_child import WorkerChild
@@ -66,8 +66,8 @@ def command(
         used = settings if kafka is None else replace(settings, brokers=kafka.address, redis_url="", replicas=1)
         used = used if brokers is None else replace(settings, brokers=brokers)
         board = Board(Console(highlight=False))
-        _welcome(board, used, None if data is None else folder)
         plan = Plan(
+            welcome=_welcome(used, data),
             settings=used,
             lines=lines,
             events_per_s=speed,
@@ -93,15 +93,19 @@ def _run(session: Session, wish: StopWish) -> int:
     return 0
 
 
-def _welcome(board: Board, settings: Settings, folder: Path | None) -> None:
-    prefix = settings.topic_prefix
-    board.say(f"Kafka is at {settings.brokers}" + (f", its data in {folder}" if folder else ""))
-    board.say(f"look in:  kcat -b {settings.brokers} -C -t {prefix}decisions.paf -o beginning -e -f '%k %s\\n'")
+def _welcome(settings: Settings, data: Path | None) -> tuple[str, ...]:
+    topic = f"{settings.topic_prefix}decisions.paf"
+    return (
+        f"Kafka is at {settings.brokers}" + (f", its data in {data}" if data else ""),
+        f"look in:  kcat -b {settings.brokers} -C -t {topic} -o beginning -e -f '%k %s\\n'",
+    )
 
 
 def _samples(jobs: int, seed: int) -> Lines:
+    options = sample_options(jobs=jobs, seed=seed)
+
     def lines(events_there: int) -> Iterator[Line]:
-        return sample_lines(jobs=jobs, seed=seed, first_number=events_there + 1, now=SystemClock().now_us())
+        return sample_lines(options, first_number=events_there + 1, now=SystemClock().now_us())
 
     return lines
 

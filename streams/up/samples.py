@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from schemas.policy import HOUR
@@ -19,15 +20,17 @@ HEAD_START: Final = 10 * HOUR
 REPORT_INTERVAL_S: Final = 60
 
 
-def sample_lines(*, jobs: int, seed: int, first_number: int, now: int) -> Iterator[Line]:
+def sample_options(*, jobs: int, seed: int) -> SimulatorOptions:
+    """Return what day to simulate; raises `UsageError` for a value out of range."""
+    return SimulatorOptions(jobs=jobs, seed=seed, report_interval_s=REPORT_INTERVAL_S)
+
+
+def sample_lines(options: SimulatorOptions, *, first_number: int, now: int) -> Iterator[Line]:
     """Yield the events of a day as it looks at `now` (microseconds), in their order of arrival.
 
-    None is to be sent before the instant at which it arrives. Raises `UsageError` for options out of range.
+    Jobs and partners are numbered from `first_number`. No event is to be sent before the instant at which it arrives.
     """
     began_at = now - BEGAN_AGO
-    options = SimulatorOptions(
-        jobs=jobs, seed=seed, first_number=first_number, start_at=began_at, report_interval_s=REPORT_INTERVAL_S
-    )
-    for delivery in deliveries(options):
+    for delivery in deliveries(replace(options, first_number=first_number, start_at=began_at)):
         arrive_at = delivery.arrive_at
         yield Line(delivery.line, not_before=arrive_at, paced=arrive_at > began_at + HEAD_START)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -36,8 +35,12 @@ class PartEndedError(SopError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to run: `duration_s` None means until stopped; `broker_runs` tells whether the broker is still there."""
+    """What to run: `duration_s` None means until stopped; `broker_runs` tells whether the broker is still there.
 
+    `welcome` is said once the broker has answered.
+    """
+
+    welcome: Sequence[str]
     settings: Settings
     lines: Lines
     events_per_s: float
@@ -68,14 +71,14 @@ class Session:
         Raises `UsageError` for a broker or an input that cannot be used, `PartEndedError` when worker or broker end by
         themselves, `Unavailable` when the broker ceases to answer.
         """
-        # who reads and writes here tells of broken connections by exceptions
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         wish.on_stop = lambda: loop.call_soon_threadsafe(stop.set)
         try:
             settings = self._plan.settings
             partitions = await prepare_topics(self._connection, self._topics, settings.partitions, settings.replicas)
+            for line in self._plan.welcome:
+                self._board.say(line)
             async with self._outputs(partitions) as outputs:
                 inputs = _partitions(self._topics.inputs, partitions)
                 lines = self._plan.lines(sum((await outputs.end_offsets(inputs)).values()))
