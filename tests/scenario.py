@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Self
@@ -317,13 +318,17 @@ class Scenario:
         return Outcome(judge(self.case_id, self.facts, self.reports, policy, until))
 
 
-def judge(case_id: str, facts: list[AnyEvent], reports: list[AnyEvent], policy: Policy, now: int) -> Verdict:
-    """Decide a case from its facts and its partners' reports, taken in the order given."""
+def judge(case_id: str, facts: Sequence[AnyEvent], reports: Sequence[AnyEvent], policy: Policy, now: int) -> Verdict:
+    """Decide a case from its facts and its partners' reports, taken in the order given.
+
+    The moments are asked first: a report that comes when its moment is known counts, however late it is.
+    """
     history = build_history(case_id, facts)
     tracks: dict[str, Track] = {}
-    for report in reports:
-        tracks.setdefault(report.subject, Track(report.subject)).add_report(report, policy)  # type: ignore[arg-type]
     for moment in moments(history, presence_rules(policy)):
         tracks.setdefault(moment.partner_id, Track(moment.partner_id)).ask(moment)
-    readings = {r.moment.key: r for track in tracks.values() for r in track.readings()}
+    for report in reports:
+        if report.subject in tracks:
+            tracks[report.subject].add_report(report, policy)  # type: ignore[arg-type]
+    readings = {reading.moment.key: reading for track in tracks.values() for reading in track.readings()}
     return decide(history, readings, policy, now)

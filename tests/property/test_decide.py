@@ -34,7 +34,7 @@ OUTCOMES: Final = {
 
 
 def decided(case: GeneratedCase, now: int | None = None) -> Verdict:
-    return judge(case.case_id, list(case.facts), list(case.reports), POLICY, case.now if now is None else now)
+    return judge(case.case_id, case.facts, case.reports, POLICY, case.now if now is None else now)
 
 
 @given(cases())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from agents.sop.alerts import decision_flip
 from agents.track import Track
 from agents.verdict import Finding
+from schemas.outputs import Status
 from schemas.policy import HOUR
 from tests.rules.table import away, begun, dropped, here, offices, proven, quit_job, refuted, unseen
 from tests.scenario import POLICY, Scenario, instant
@@ -258,6 +261,41 @@ def test_every_ticket_outside_has_an_alert_of_its_own() -> None:
 
 def test_the_end_of_the_window_after_a_cancellation_is_announced_as_a_deadline() -> None:
     assert met().verdict("12:00").verdict.next_deadline == instant("12:05")
+
+
+FLIPS = [
+    ("from one outcome to another", ("final", "waived"), ("final", "upheld"), True),
+    ("to a provisional one", ("final", "waived"), ("provisional", "under_review"), True),
+    ("to withdrawn", ("final", "waived"), ("final", "withdrawn"), True),
+    ("from withdrawn", ("final", "withdrawn"), ("final", "waived"), True),
+    ("from withdrawn to a provisional one", ("final", "withdrawn"), ("provisional", "under_review"), True),
+    ("the same outcome", ("final", "upheld"), ("final", "upheld"), False),
+    ("the same outcome, provisional again", ("final", "upheld"), ("provisional", "upheld"), False),
+    ("from a provisional one", ("provisional", "under_review"), ("final", "waived"), False),
+    ("a provisional one withdrawn", ("provisional", "under_review"), ("final", "withdrawn"), False),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "flips"), [f[1:] for f in FLIPS], ids=[f[0] for f in FLIPS])
+def test_a_flip_is_a_final_decision_whose_outcome_changed(
+    before: tuple[Status, str], after: tuple[Status, str], flips: bool
+) -> None:
+    body = dropped(proven(here())).verdict().body("paf")
+    assert body is not None
+    old, new = (msgspec.structs.replace(body, status=status, outcome=outcome) for status, outcome in (before, after))
+    finding = decision_flip(old, new, 3, {"city": "delhi", "category": "ac"}, POLICY)
+    assert (finding is not None) == flips
+    if finding is not None:
+        alert = finding.alert
+        assert (alert.name, alert.severity, finding.is_moment) == ("decision_flip", "warning", True)
+        assert (alert.starts_at, alert.ends_at) == (instant("12:00"), instant("12:00 +24h"))
+        assert alert.labels == LABELS | {
+            "partner_id": "p1",
+            "kind": "paf",
+            "subject_of": "out_of_scope",
+            "revision": "3",
+        }
+        assert set(alert.key) == {"case_id", "partner_id", "kind", "subject_of", "revision"}
 
 
 # reports of one partner: how long after the first and how far, the accuracies; 150 km/h are 2,500 m in a minute
