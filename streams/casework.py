@@ -7,7 +7,7 @@ they are needed and in the store otherwise.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
@@ -22,6 +22,7 @@ from streams.intake import Intake, Origin, Taken, is_report, partition_of
 from streams.outbox import Outbox
 from streams.ports import TP, Outgoing, Store, Stored
 from streams.positions import as_inputs
+from streams.refusals import RefusalLimits, Refusals
 from streams.residents import Residents
 from streams.tally import Tally
 from streams.task import Batches, Changes
@@ -29,6 +30,7 @@ from streams.wakes import Wakes
 
 STORE_LOOK_EVERY_US = 1_000_000
 DUE_PER_LOOK_MAX = 1000
+REFUSALS_KEY = "refusals"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class CaseWorkSettings:
     facts_per_case_max: int
     residents_max: int
     reading_wait: int
+    refusal_limits: RefusalLimits = field(default_factory=RefusalLimits)
 
 
 class CaseWork:
@@ -62,6 +65,7 @@ class CaseWork:
             TP(topic, partition).name for topic in (settings.topics.locations, settings.topics.partners)
         ]
         self._emitted = Emitted(settings.topics)
+        self._refusals = Refusals(settings.refusal_limits)
         self._wakes = Wakes()
         self._touched_cases: set[str] = set()
         self._touched_partners: set[str] = set()
@@ -83,6 +87,8 @@ class CaseWork:
 
         They are looked at anew: what is still to come of them may rest on a deadline alone, which only that sets.
         """
+        for blob in (await self._store.load([REFUSALS_KEY])).values():
+            self._refusals.load(blob)
         await self._residents.load(self._emitted.messages.keys(), ())
         for case_id, messages in self._emitted.messages.items():
             for message in messages:
@@ -103,7 +109,7 @@ class CaseWork:
     def _take(self, taken: Taken) -> None:
         content, origin = taken.content, taken.origin
         if origin.place in self._emitted.refused:
-            self.tally.add(taken.tp, "dead_lettered")
+            self._count_refused(taken.tp, origin)
         elif isinstance(content, Unacceptable):
             self._refuse(taken.tp, origin, content.reason)
         elif isinstance(content, Moment):
@@ -139,7 +145,11 @@ class CaseWork:
 
     def _refuse(self, tp: TP, origin: Origin, reason: str) -> None:
         self._outbox.dead_letter(origin, reason)
+        self._count_refused(tp, origin)
+
+    def _count_refused(self, tp: TP, origin: Origin) -> None:
         self.tally.add(tp, "dead_lettered")
+        self._refusals.note(tp, self.tally.consumed(tp), origin.name)
 
     # -- what follows --------------------------------------------------------------------------------------------------
 
@@ -189,6 +199,9 @@ class CaseWork:
     def pack(self) -> Changes:
         """Return the cases and tracks that changed, when which case is to be looked at again, and the counts."""
         blobs, case_ids = self._residents.pack()
+        if self._refusals.changed:
+            self._refusals.changed = False
+            blobs[REFUSALS_KEY] = self._refusals.dump()
         return Changes(blobs, {case_id: self._wakes.at(case_id) for case_id in case_ids}, self.tally.copy())
 
     def saved(self) -> None:

@@ -39,6 +39,11 @@ class Origin:
         """What identifies the record for ever: (topic, partition, offset)."""
         return (self.topic, self.partition, self.offset)
 
+    @property
+    def name(self) -> str:
+        """How a message to a person names the place."""
+        return f"{self.topic}-{self.partition}@{self.offset}"
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -100,7 +105,7 @@ def is_report(event: AnyEvent) -> bool:
 def forward(origin: Origin) -> Forwarded:
     """Return the message that carries a record on to its subject's partition."""
     if origin.value is None:
-        raise Fatal(f"{origin.topic}-{origin.partition}@{origin.offset}: a record without value cannot be sent on")
+        raise Fatal(f"{origin.name}: a record without value cannot be sent on")
     return Forwarded(
         origin.topic,
         origin.partition,

@@ -14,6 +14,7 @@ from typing import Any, Final
 from schemas.errors import UsageError
 from schemas.limits import Limits
 from streams.kafka_jars import user_cache_dir
+from streams.refusals import RefusalLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,19 @@ class Settings:
     name_chars_max: int = Limits().name_chars
     url_chars_max: int = Limits().url_chars
     future_s_max: float = Limits().future_us / 1_000_000
+    refused_run_max: int = RefusalLimits().run_max
+    refused_share_max: float = RefusalLimits().share_max
+    refused_window_records: int = RefusalLimits().window_records
     log_level: str = "INFO"
+
+    @property
+    def refusal_limits(self) -> RefusalLimits:
+        """How many records may be refused before the worker stops."""
+        return RefusalLimits(
+            run_max=self.refused_run_max,
+            share_max=self.refused_share_max,
+            window_records=self.refused_window_records,
+        )
 
     @property
     def limits(self) -> Limits:

@@ -22,6 +22,10 @@ class Tally:
         fates = self._counts.setdefault(tp.name, {})
         fates[fate] = fates.get(fate, 0) + 1
 
+    def consumed(self, tp: TP) -> int:
+        """Return how many records of an input partition are counted."""
+        return sum(self._counts.get(tp.name, {}).values())
+
     def copy(self) -> dict[str, dict[str, int]]:
         """Return the counts as they are now."""
         return {name: dict(fates) for name, fates in self._counts.items()}

@@ -136,6 +136,7 @@ def make_app(
         facts_per_case_max=settings.facts_per_case_max,
         residents_max=settings.residents_max,
         reading_wait=int(settings.reading_wait_s * SECOND_US),
+        refusal_limits=settings.refusal_limits,
     )
     task_settings = TaskSettings(
         consumed=topics.consumed,

@@ -13,6 +13,7 @@ from faust.transport import drivers
 from faust.types import EventT, Message, TopicT
 from mode.utils.queues import ThrowableQueue
 
+from schemas.errors import SopError
 from streams.batching.batch import Batch, BatchOptions, Handler, PositionKeeper, TransportError
 
 SCHEME = "kafkabatch"
@@ -39,7 +40,7 @@ def register_transport() -> None:
 
 def exit_at_once(error: BaseException) -> None:
     """Log `error` in one line and end the process with status 70, before anything further is acknowledged."""
-    expected = isinstance(error, TransportError | KafkaError)  # where such a one was raised tells nothing
+    expected = isinstance(error, TransportError | KafkaError | SopError)  # where such a one was raised tells nothing
     frames = [] if expected else traceback.extract_tb(error.__traceback__)
     where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     logger.critical("stopped: %s: %s%s", type(error).__name__, error, where)
