@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaConnectionError, KafkaError, NoError, TopicAlreadyExistsError, for_code
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
 
-_ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+):\d{1,5}")
+_ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+):([0-9]{1,5})")
+PORT_MAX: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """Brokers as `host:port,host:port`, and the largest message that may be read or written.
+    """Brokers as `host:port,host:port`, and the largest message that may be written, twice the largest to come in.
 
     Raises `UsageError` for brokers written otherwise.
     """
@@ -28,7 +29,8 @@ class KafkaConnection:
 
     def __post_init__(self) -> None:
         for address in self.brokers.split(","):
-            if _ADDRESS.fullmatch(address) is None:
+            matched = _ADDRESS.fullmatch(address)
+            if matched is None or int(matched[1]) > PORT_MAX:
                 raise UsageError(f"{self.brokers!r} are not brokers as HOST:PORT[,HOST:PORT…]")
 
     def client_options(self) -> dict[str, Any]:
@@ -39,8 +41,8 @@ class KafkaConnection:
 async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions: int, replicas: int) -> int:
     """Create the topics that are missing and return how many partitions all of them have.
 
-    Raises `UsageError` when the brokers cannot be reached, or when topics differ in their number of partitions: then
-    a case's events would not meet.
+    Raises `UsageError` when the brokers cannot be reached or refuse a topic, or when topics differ in their number of
+    partitions: then a case's events would not meet.
     """
     admin = AIOKafkaAdminClient(**connection.client_options())
     try:
@@ -50,10 +52,10 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions
         count = max(existing.values(), default=partitions)
         missing = [_new_topic(name, topics, count, replicas, connection) for name in wanted if name not in existing]
         for new in missing:
-            try:
-                await admin.create_topics([new])
-            except TopicAlreadyExistsError:
-                continue  # another worker was faster
+            for _, code, *message in (await admin.create_topics([new])).topic_errors:
+                if code not in {NoError.errno, TopicAlreadyExistsError.errno}:  # another worker may be faster
+                    reason = " ".join(filter(None, message)) or for_code(code).__name__
+                    raise UsageError(f"Kafka at {connection.brokers}: cannot create {new.name}: {reason}")
         counts = await _partition_counts(admin, wanted)
     except KafkaError as error:
         raise UsageError(_trouble(connection, error)) from error
@@ -97,7 +99,9 @@ async def _partition_counts(admin: AIOKafkaAdminClient, wanted: Sequence[str]) -
 
 
 def _new_topic(name: str, topics: Topics, partitions: int, replicas: int, connection: KafkaConnection) -> NewTopic:
-    configs = {"max.message.bytes": str(connection.message_bytes_max)}
+    # What comes in can come to be written in Base64 with its headers, into one dead letter.
+    bytes_max = connection.message_bytes_max // 2 if name in topics.inputs else connection.message_bytes_max
+    configs = {"max.message.bytes": str(bytes_max)}
     if name == topics.progress:
         configs["cleanup.policy"] = "compact"
     return NewTopic(name=name, num_partitions=partitions, replication_factor=replicas, topic_configs=configs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -58,9 +59,10 @@ def command(
         for branch in branch_shares(options):
             print(f"{branch.share:7.2%}  {branch.jobs:6d}  {branch.name:32}  {branch.leads_to}")
         return
+    lines = simulate(options)
     try:
-        with sys.stdout.buffer if out == "-" else Path(out).open("wb") as file:
-            for line in simulate(options):
+        with nullcontext(sys.stdout.buffer) if out == "-" else Path(out).open("wb") as file:
+            for line in lines:
                 file.write(line + b"\n")
     except BrokenPipeError:
         raise

@@ -1,0 +1,212 @@
+"""`sop up` as a process: what it shows, how it ends, and that it leaves nothing behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from streams.embedded_kafka import EmbeddedKafka
+from tests.scenario import Scenario
+
+pytestmark = pytest.mark.timeout(180)
+
+SOP = Path(sys.executable).with_name("sop")
+DEADLINE_S = 60.0
+STOP_S = 5.0
+GUARDED_STOP_S = 15.0
+POLL_S = 0.05
+ROW = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  (tagging|paf|rating_reversal|refund) +(\S+)")
+
+
+class Up:
+    """A running `sop up`."""
+
+    def __init__(self, arguments: str, **variables: str) -> None:
+        others = {name: value for name, value in os.environ.items() if not name.startswith("SOP_")}
+        self._process = subprocess.Popen(
+            [SOP, "up", *arguments.split()],
+            env=others | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.shown: list[str] = []
+
+    def until(self, wanted: Callable[[str], object]) -> str:
+        """Return the first line that is wanted."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.shown.append(line.rstrip("\n"))
+            if wanted(line):
+                return line.rstrip("\n")
+        raise AssertionError(f"ended without it: {self.shown} {self.rest()}")
+
+    def processes(self) -> list[psutil.Process]:
+        """Return all processes that it started."""
+        return psutil.Process(self._process.pid).children(recursive=True)
+
+    def worker(self) -> psutil.Process:
+        """Return the worker itself."""
+        (worker,) = (each for each in self.processes() if each.cmdline()[1:] == ["-m", "streams.cli", "worker"])
+        return worker
+
+    def tell(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def rest(self, timeout_s: float = DEADLINE_S) -> tuple[int, str]:
+        """Return exit status and standard error once it has ended; what it showed is in `shown`."""
+        out, error = self._process.communicate(timeout=timeout_s)
+        self.shown += out.splitlines()
+        return self._process.returncode, error
+
+    def cases(self) -> set[str]:
+        """Return the cases that decisions were shown of."""
+        return {row[2] for line in self.shown if (row := ROW.match(line))}
+
+    def end(self) -> None:
+        """End it whatever state it is in."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        self._process.communicate(timeout=DEADLINE_S)
+
+
+@contextmanager
+def up(arguments: str, **variables: str) -> Iterator[Up]:
+    running = Up(arguments, **variables)
+    try:
+        yield running
+    finally:
+        running.end()
+
+
+def over(kafka: EmbeddedKafka, prefix: str) -> tuple[str, dict[str, str]]:
+    """Return option and variables for a running broker, apart from other tests."""
+    return f"--brokers {kafka.address}", {"SOP_TOPIC_PREFIX": prefix, "SOP_GROUP": f"{prefix}group"}
+
+
+def all_gone(processes: list[psutil.Process]) -> bool:
+    deadline = time.monotonic() + GUARDED_STOP_S
+    while any(process.is_running() for process in processes):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def test_it_ends_by_itself_and_sums_up() -> None:
+    with up("--duration 15 --jobs 200 --speed 400") as running:
+        assert running.until(lambda line: "Kafka is at" in line).startswith("Kafka is at 127.0.0.1:")
+        assert running.until(lambda line: "kcat" in line).startswith("look in:  kcat -b 127.0.0.1:")
+        assert running.until(lambda line: "OUTCOME" in line).startswith("EFFECTIVE")
+        running.until(ROW.match)
+        processes = running.processes()
+
+        status, error = running.rest()
+
+        assert (status, error) == (0, "")
+        assert not any(process.is_running() for process in processes)
+        (summary,) = (line for line in running.shown if " events sent: " in line)
+        counted = re.fullmatch(
+            r"(\d+) events sent: (\d+) decisions on (\d+) cases, \d+ actions opened, \d+ alerts, \d+ dead letters",
+            summary,
+        )
+        assert counted
+        assert int(counted[2]) == len([line for line in running.shown if ROW.match(line)])
+        assert int(counted[3]) == len(running.cases())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_all_of_it(number: signal.Signals) -> None:
+    with up("--jobs 200 --speed 400") as running:
+        running.until(ROW.match)
+        processes = running.processes()
+        assert {process.name() for process in processes} >= {"java"}
+
+        running.tell(number)
+        status, error = running.rest(STOP_S)
+
+        assert (status, error) == (0, "")
+        assert not any(process.is_running() for process in processes)
+        assert any(" events sent: " in line for line in running.shown)
+
+
+def test_what_it_started_ends_with_it_when_it_is_killed() -> None:
+    with up("--jobs 50") as running:
+        running.until(lambda line: line.startswith("EFFECTIVE"))
+        processes = running.processes()
+        assert processes
+
+        running.tell(signal.SIGKILL)
+
+        assert running.rest()[0] == -signal.SIGKILL
+        assert all_gone(processes)
+
+
+def test_a_worker_that_dies_is_told_in_one_line_with_status_1(kafka: EmbeddedKafka, prefix: str) -> None:
+    option, variables = over(kafka, prefix)
+    with up(f"{option} --jobs 50", **variables) as running:
+        running.until(lambda line: line.startswith("EFFECTIVE"))
+
+        running.worker().kill()
+        status, error = running.rest()
+
+        assert status == 1
+        assert error.startswith("sop: the worker ended with status 137; it last wrote: ")
+        assert error.count("\n") == 1
+
+
+def test_a_worker_that_cannot_start_says_why(kafka: EmbeddedKafka, prefix: str) -> None:
+    option, variables = over(kafka, prefix)
+    with up(option, **variables, SOP_REDIS_URL="redis://127.0.0.1:1") as running:
+        status, error = running.rest()
+
+        assert status == 1
+        assert error.startswith("sop: the worker ended with status 2; it last wrote: sop: SOP_REDIS_URL: ")
+        assert error.count("\n") == 1
+
+
+def test_a_users_own_events_are_fed_and_what_cannot_be_read_ends_in_dead_letters(
+    kafka: EmbeddedKafka, prefix: str, tmp_path: Path
+) -> None:
+    option, variables = over(kafka, prefix)
+    lines = Scenario().booked().assigned().report("10:00", 20).ticket("10:00").lines()
+    unreadable = [b"{", b"[]", b'{"type": "job.mislaid", "subject": "job-1"}', b'{"type": "ticket.created"}']
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"\n".join([*lines, *unreadable]) + b"\n")
+
+    with up(f"{option} --input {file}", **variables) as running:
+        row = running.until(ROW.match)
+        if not any("are sent" in line for line in running.shown):
+            running.until(lambda line: "are sent" in line)
+        running.tell(signal.SIGTERM)
+
+        status, error = running.rest()
+
+        assert (status, error) == (0, "")
+        assert "job-1" in row
+        assert "partner_led_cancellation/out_of_scope" in row
+        assert f"all {len(lines) + len(unreadable)} events are sent; Ctrl-C ends" in running.shown
+        assert any(f", {len(unreadable)} dead letters" in line for line in running.shown)
+
+
+def test_a_second_run_over_the_same_topics_brings_new_cases(kafka: EmbeddedKafka, prefix: str) -> None:
+    option, variables = over(kafka, prefix)
+    shown = []
+    for _ in range(2):
+        with up(f"{option} --jobs 50 --speed 1000", **variables) as running:
+            running.until(ROW.match)
+            running.tell(signal.SIGINT)
+            assert running.rest()[0] == 0
+            shown.append(running.cases())
+    first, second = shown
+    assert first
+    assert second
+    assert first.isdisjoint(second)

@@ -1,0 +1,148 @@
+"""The command line: what it says and with which status, for what cannot be used and for what can."""
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streams.cli import COMMANDS, run
+from tests.scenario import Scenario
+
+NOWHERE = "127.0.0.1:1"
+SOP = Path(sys.executable).with_name("sop")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_with_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = Scenario().booked().assigned().ticket("10:00").lines()
+    Path("events.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    Path("torn.jsonl.gz").write_bytes(gzip.compress(b"\n".join(lines))[:-9])
+    Path("torn.jsonl.zst").write_bytes(b"not zstandard")
+    Path("folder").mkdir()
+    Path("broken.toml").write_text('label = "x"\n[park]\nduration = "soon"\n', encoding="utf-8")
+    Path("unknown.toml").write_text('label = "x"\n[park]\nhours = 3\n', encoding="utf-8")
+    Path("good.toml").write_text('label = "x"\n[park]\nduration = "2 h"\n', encoding="utf-8")
+    Path("same.toml").write_text('label = "x"\neffective_from = "2026-01-01T00:00:00Z"\n', encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("nonsense", "No such command 'nonsense'"),
+        ("--nonsense", "No such option"),
+        ("replay --out out.jsonl", "Missing argument 'INPUT…'"),
+        ("replay events.jsonl", "Missing option '--out'"),
+        ("replay absent.jsonl --out out.jsonl", "absent.jsonl: cannot be read: No such file"),
+        ("replay folder --out out.jsonl", "folder: cannot be read: Is a directory"),
+        ("replay torn.jsonl.gz --out out.jsonl", "torn.jsonl.gz: cannot be read: "),
+        ("replay torn.jsonl.zst --out out.jsonl", "torn.jsonl.zst: cannot be read: "),
+        ("replay events.jsonl --out absent/out.jsonl", "absent/out.jsonl: cannot be written: No such file"),
+        ("replay events.jsonl --out out.jsonl --until yesterday", "--until: not an RFC 3339 date-time"),
+        ("replay events.jsonl --out out.jsonl --policy absent.toml", "absent.toml: cannot be read: No such file"),
+        ("replay events.jsonl --out out.jsonl --policy broken.toml", "broken.toml: park.duration: not a duration"),
+        (f"replay kafka://{NOWHERE} --out out.jsonl", f"Kafka at {NOWHERE} does not answer"),
+        ("replay kafka://nowhere --out out.jsonl", "'nowhere' are not brokers as HOST:PORT"),
+        ("simulate --jobs 0", "jobs must lie between 1 and"),
+        ("simulate --jobs many", "Invalid value for '--jobs'"),
+        ("simulate --start today", "--start: not an RFC 3339 date-time"),
+        ("simulate --city Atlantis", "'Atlantis' is not known"),
+        ("simulate --trace absent.csv", "absent.csv: "),
+        ("simulate --out absent/day.jsonl", "absent/day.jsonl: cannot be written: No such file"),
+        ("case", "Missing argument 'CASE_ID'"),
+        ("case job-9 --input events.jsonl", "job-9: no event of this case in events.jsonl"),
+        ("case job-1 --input events.jsonl --until 2020-01-01T00:00:00Z", "job-1: no event of this case in"),
+        ("case job-1 --input absent.jsonl", "absent.jsonl: cannot be read: No such file"),
+        ("case job-1 --input events.jsonl --until never", "--until: not an RFC 3339 date-time"),
+        (f"case job-1 --input kafka://{NOWHERE}", f"Kafka at {NOWHERE} does not answer"),
+        ("policy check", "Missing argument 'FILE…'"),
+        ("policy check absent.toml", "absent.toml: cannot be read: No such file"),
+        ("policy check broken.toml", 'broken.toml: park.duration: not a duration such as "15 min"'),
+        ("policy check unknown.toml", "unknown.toml: park.hours: unknown key"),
+        ("policy check good.toml same.toml", "same.toml: label: 'x' is the label of another policy too"),
+        ("schemas export", "Missing argument 'DIR'"),
+        ("schemas export events.jsonl", "events.jsonl: cannot be written: File exists"),
+        ("up --duration 0", "Invalid value for '--duration'"),
+        ("up --speed fast", "Invalid value for '--speed'"),
+        ("up --jobs 0", "jobs must lie between 1 and"),
+        ("up --input absent.jsonl", "absent.jsonl: cannot be read: No such file"),
+        ("up --data events.jsonl", "events.jsonl: cannot be used: File exists"),
+        (f"up --brokers {NOWHERE}", f"Kafka at {NOWHERE} does not answer"),
+        ("up --brokers nowhere", "'nowhere' are not brokers as HOST:PORT"),
+        ("up --brokers 127.0.0.1:65536", "'127.0.0.1:65536' are not brokers as HOST:PORT"),
+        ("up --brokers 127.0.0.1:1,", "'127.0.0.1:1,' are not brokers as HOST:PORT"),
+    ],
+)
+def test_what_cannot_be_used_is_told_in_one_line_with_status_2(
+    arguments: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = run(arguments.split())
+
+    error = capsys.readouterr().err
+    assert status == 2, error
+    assert error.count("\n") == 1
+    assert error.startswith("sop: ")
+    assert told in error
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("SOP_NONSENSE", "1", "SOP_NONSENSE: there is no such setting"),
+        ("SOP_PARTITIONS", "none", "SOP_PARTITIONS: 'none' is not a whole number above 0"),
+        ("SOP_POLICIES", "good.toml,broken.toml", "broken.toml: park.duration: not a duration"),
+        ("SOP_BROKERS", NOWHERE, f"Kafka at {NOWHERE} does not answer"),
+        ("SOP_REDIS_URL", f"redis://{NOWHERE}", "SOP_REDIS_URL: Redis does not answer"),
+    ],
+)
+def test_a_worker_that_cannot_start_tells_so_in_one_line_with_status_2(variable: str, value: str, told: str) -> None:
+    done = subprocess.run([SOP, "worker"], env={variable: value}, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"sop: {told}")
+
+
+def test_a_command_without_its_subcommand_shows_its_help_with_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+    told = capsys.readouterr().err
+    assert all(f"\n  {name} " in told for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--help"]) == 0
+    assert f"Usage: sop {name}" in capsys.readouterr().out
+
+
+def test_schemas_are_exported_as_files(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["schemas", "export", "schemas"]) == 0
+
+    files = sorted(Path("schemas").iterdir())
+    assert capsys.readouterr().out == f"{len(files)} files in schemas\n"
+    assert json.loads(Path("schemas/asyncapi.json").read_bytes())["asyncapi"] == "3.0.0"
+
+
+def test_a_checked_policy_is_told_by_its_name_and_what_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["policy", "check", "good.toml"]) == 0
+
+    first, *changes = capsys.readouterr().out.splitlines()
+    assert first.startswith("good.toml: x@")
+    assert first.endswith(", in force always")
+    assert changes == ["  park.duration = 2 h (built in: 3 h)"]
+
+
+def test_a_dated_policy_tells_its_begin(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["policy", "check", "same.toml"]) == 0
+    assert capsys.readouterr().out.endswith(", in force from 2026-01-01T00:00:00Z\n")
+
+
+def test_a_replay_tells_what_it_did_and_writes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["replay", "events.jsonl", "--out", "out.jsonl"]) == 0
+
+    said = [json.loads(line) for line in Path("out.jsonl").read_bytes().splitlines()]
+    assert next(message["type"] for message in said) == "decision.tagging"
+    assert capsys.readouterr().err == f"3 events, 0 duplicates, 0 dead letters: 1 cases, {len(said)} messages\n"

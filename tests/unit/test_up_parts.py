@@ -1,0 +1,183 @@
+"""The parts of `sop up` that need no process: where lines go, the sample day, what is shown."""
+
+import io
+import json
+from itertools import islice
+
+import pytest
+from rich.console import Console
+
+from schemas.codec import decode_line
+from schemas.encoding import encode_message
+from schemas.errors import Unacceptable
+from schemas.limits import Limits
+from schemas.outputs import ActionBody, ActionMessage, AlertBody, AlertMessage, DecisionBody, DecisionMessage
+from schemas.policy import HOUR, MINUTE
+from schemas.topics import Topics
+from streams.settings import Settings, environment_with, settings_from
+from streams.up.console import Board
+from streams.up.feed import Router
+from streams.up.samples import sample_lines, sample_options
+
+NOW = 1_795_000_000_000_000
+AT = 1_794_996_000_500_000
+
+
+@pytest.mark.parametrize(
+    ("value", "topic", "key"),
+    [
+        ('{"type": "job.booked", "subject": "job-1"}', "jobs", b"job-1"),
+        ('{"type": "ticket.closed", "subject": "job-1"}', "tickets", b"job-1"),
+        ('{"type": "cancellation.recorded", "subject": "job-1"}', "cancellations", b"job-1"),
+        ('{"type": "location.reported", "subject": "जय"}', "locations", "जय".encode()),
+        ('{"type": "ticket.closed"}', "tickets", None),
+        ('{"type": "job.mislaid", "subject": "job-1"}', "jobs", b"job-1"),
+        ('{"type": 1, "subject": "job-1"}', "jobs", None),
+        ('{"subject": "\\ud800"}', "jobs", None),
+        ("[]", "jobs", None),
+        ("{", "jobs", None),
+        ("[" * 100_000, "jobs", None),
+    ],
+)
+def test_a_line_goes_to_its_types_topic_keyed_by_its_subject(value: str, topic: str, key: bytes | None) -> None:
+    assert Router(Topics("x."), "x.").route(value.encode()) == (f"x.{topic}", key)
+
+
+def test_the_sample_day_has_begun_and_goes_on() -> None:
+    lines = list(sample_lines(sample_options(jobs=60, seed=1), first_number=1, now=NOW))
+    assert [line.not_before for line in lines] == sorted(line.not_before for line in lines)
+    assert not lines[0].paced
+    assert lines[-1].paced
+    assert lines[-1].not_before > NOW
+    hurried = [line for line in lines if not line.paced]
+    assert NOW - 24 * HOUR < hurried[0].not_before < hurried[-1].not_before < NOW
+
+
+def test_no_sample_is_ahead_of_the_present_by_more_than_devices_clocks_are() -> None:
+    checked = 0
+    for line in sample_lines(sample_options(jobs=60, seed=1), first_number=1, now=NOW):
+        try:
+            event = decode_line(line.value, Limits())
+        except Unacceptable:
+            continue
+        checked += 1
+        assert event.time <= line.not_before + MINUTE
+    assert checked
+
+
+def test_samples_with_other_first_numbers_are_about_other_jobs_and_partners() -> None:
+    def subjects(first_number: int) -> set[str]:
+        lines = sample_lines(sample_options(jobs=30, seed=1), first_number=first_number, now=NOW)
+        return {json.loads(line.value)["subject"] for line in islice(lines, 200)}
+
+    assert subjects(1).isdisjoint(subjects(1001))
+
+
+def decision(outcome: str, *, partner: str | None = "p1", revision: int = 1) -> DecisionMessage:
+    body = DecisionBody(
+        kind="paf",
+        subject_of="out_of_scope",
+        case_id="job-1",
+        partner_id=partner,
+        status="final",
+        outcome=outcome,
+        reasons=("no_claim",),
+        clauses=("OOS-18",),
+        policy="x@1",
+        effective_at=AT,
+    )
+    return DecisionMessage(
+        body=body,
+        decision_id=f"d{revision}",
+        content_hash="c",
+        revision=revision,
+        supersedes=None,
+        changed=(),
+        explanation="",
+    )
+
+
+def action(state: str) -> ActionMessage:
+    body = ActionBody(code="call_partner", case_id="job-1", state=state, clauses=(), evidence=(), time=AT)  # type: ignore[arg-type]
+    return ActionMessage(body=body, action_id="a", revision=1)
+
+
+def alert(state: str) -> AlertMessage:
+    body = AlertBody(
+        name="park_overdue",
+        severity="warning",
+        state=state,  # type: ignore[arg-type]
+        key=("case_id",),
+        labels={"case_id": "job-1"},
+        summary="late",
+        evidence=(),
+        starts_at=AT,
+        ends_at=AT if state == "resolved" else None,
+    )
+    return AlertMessage(body=body, alert_id="l", subject="job-1")
+
+
+def shown_by(board_takes: list[tuple[str, bytes]], *, terminal: bool = False) -> tuple[list[str], list[str]]:
+    """Return the lines shown for records, and the summary."""
+    out = io.StringIO()
+    board = Board(Console(file=out, force_terminal=terminal, width=60, color_system=None, highlight=False))
+    for topic, value in board_takes:
+        board.take(topic, value)
+    return out.getvalue().splitlines(), list(board.summary(7))
+
+
+def test_a_decision_is_one_line_by_columns() -> None:
+    (line,), _ = shown_by([("x.decisions.paf", encode_message(decision("upheld")))])
+    assert line.split() == [
+        "2026-11-18T10:00:00Z",
+        "paf",
+        "job-1",
+        "upheld",
+        "final",
+        "1",
+        "p1",
+        "no_claim",
+        "[OOS-18]",
+    ]
+
+
+def test_a_decision_on_nobody_says_so() -> None:
+    (line,), _ = shown_by([("x.decisions.paf", encode_message(decision("upheld", partner=None)))])
+    assert " nobody " in line
+
+
+def test_on_a_terminal_a_line_is_cut_at_its_width() -> None:
+    (line,), _ = shown_by([("decisions.paf", encode_message(decision("upheld")))], terminal=True)
+    assert len(line) == 60
+
+
+def test_the_summary_counts_what_was_shown_and_what_was_not() -> None:
+    records = [
+        ("decisions.paf", encode_message(decision("upheld"))),
+        ("decisions.paf", encode_message(decision("upheld", revision=2))),
+        ("decisions.paf", encode_message(decision("waived", revision=3))),
+        ("actions", encode_message(action("open"))),
+        ("actions", encode_message(action("done"))),
+        ("alerts", encode_message(alert("firing"))),
+        ("alerts", encode_message(alert("resolved"))),
+        ("dead-letters", b"{}"),
+    ]
+    lines, summary = shown_by(records)
+    assert len(lines) == 4
+    assert summary == [
+        "7 events sent: 3 decisions on 1 cases, 1 actions opened, 1 alerts, 1 dead letters",
+        "      1  alert park_overdue",
+        "      2  paf upheld",
+        "      1  paf waived",
+    ]
+
+
+def test_a_record_that_is_not_ours_is_told_and_does_not_end_the_board() -> None:
+    lines, summary = shown_by([("decisions.paf", b"?"), ("decisions.paf", encode_message(decision("upheld")))])
+    assert lines[0].startswith("decisions.paf: value: not a message of ours")
+    assert "1 decisions" in summary[0]
+
+
+def test_a_worker_is_given_its_settings_by_its_environment() -> None:
+    settings = Settings(brokers="h:1,i:2", topic_prefix="x.", policies=("a.toml", "b.toml"), reading_wait_s=2.5)
+    assert settings_from(environment_with(settings)) == settings
