@@ -17,16 +17,14 @@ from schemas.errors import Unacceptable
 from schemas.events import AnyEvent, Event
 from schemas.instants import parse_instant
 from schemas.limits import Limits
-from schemas.validation import DataCheck, TextCheck, data_checks, required_text_check
+from schemas.location_reports import read_location_report
+from schemas.validation import DataCheck, TextCheck, data_checks, is_uri_reference, required_text_check
 
 Headers = Sequence[tuple[str, bytes | None]]
 """Headers of a Kafka record in order; of several with one name the last counts."""
 
 _json: Final = msgspec.json.Decoder()
 _STRUCTURED: Final = b"application/cloudevents"
-_URI_REFERENCE: Final = re.compile(
-    r"(?:[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*(?:#(?:[A-Za-z0-9\-._~:/?@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)?"
-)
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 
 
@@ -48,6 +46,9 @@ def decode_record(
         raise Unacceptable(f"value: {len(value)} bytes, at most {limits.value_bytes}")
     attributes = _binary_attributes(headers) if headers else None
     if attributes is None:
+        report = read_location_report(value, limits, broker_time_us)
+        if report is not None:
+            return report
         envelope = _parse(value, "value", limits)
         if not isinstance(envelope, dict):
             raise Unacceptable("value: not a JSON object")
@@ -69,7 +70,7 @@ def _event(
         raise Unacceptable("specversion: missing" if version is None else "specversion: not 1.0")
     event_id = check_id(envelope.get("id"))
     source = check_source(envelope.get("source"))
-    if _URI_REFERENCE.fullmatch(source) is None:
+    if not is_uri_reference(source):
         raise Unacceptable("source: not a URI reference")
     event_type = check_type(envelope.get("type"))
     check_data = checks_of_data.get(event_type)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 SECOND_US: Final = 1_000_000
@@ -42,6 +43,25 @@ def parse_instant(text: str) -> int:
 
 def read_instant(text: str) -> int:
     """Return the instant that any RFC 3339 date-time names, as `parse_instant` but in all years that can be written."""
+    end = -1 if text[-1:] in "Zz" else -6
+    second = _SECONDS.get(text[17:19])
+    fraction = text[19:end]
+    # Most texts name a minute seen before, so that the seconds alone are left to read.
+    if second is not None and (not fraction or (fraction[0] == "." and fraction[1:].isdecimal() and text.isascii())):
+        return _minute(text[:17], text[end:]) + second + int(fraction[1:7].ljust(6, "0"))
+    return _read_instant(text)
+
+
+_SECONDS: Final = {f"{second:02}": second * SECOND_US for second in range(60)}
+
+
+@lru_cache(maxsize=4096)
+def _minute(begin: str, offset: str) -> int:
+    """Return the first instant of a minute, written `2026-11-21T15:04:` and the offset."""
+    return _read_instant(f"{begin}00{offset}")
+
+
+def _read_instant(text: str) -> int:
     match = _INSTANT.fullmatch(text)
     if match is None:
         raise ValueError("not an RFC 3339 date-time with an offset")

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from schemas.errors import Unacceptable
 from schemas.events import EVENT_TYPES, EventData
@@ -21,6 +21,10 @@ from schemas.limits import Limits
 Check: TypeAlias = Callable[[object], object]
 TextCheck: TypeAlias = Callable[[object], str]
 DataCheck: TypeAlias = Callable[[object], EventData]
+
+_URI_REFERENCE: Final = re.compile(
+    r"(?:[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*(?:#(?:[A-Za-z0-9\-._~:/?@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)?"
+)
 
 
 @lru_cache(maxsize=8)
@@ -42,6 +46,12 @@ def required_text_check(path: str, most: int) -> TextCheck:
         return value
 
     return check
+
+
+@lru_cache(maxsize=1024)
+def is_uri_reference(text: str) -> bool:
+    """Tell whether a text is a URI reference as events name their sources; the sources are few."""
+    return _URI_REFERENCE.fullmatch(text) is not None
 
 
 def _group(fields: tuple[Field, ...], becomes: type[object], path: str, limits: Limits) -> Check:

@@ -1,0 +1,150 @@
+"""The quick reading of location reports agrees with the codec's own on whatever bytes come in."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from schemas import codec
+from schemas.errors import Unacceptable
+from schemas.events import AnyEvent
+from schemas.limits import Limits
+from schemas.location_reports import read_location_report
+
+LIMITS = Limits(name_chars=20, url_chars=16)
+NOON = 1_795_262_400_000_000
+HOUR_US = 3_600_000_000
+ABSENT = object()
+
+NUMBERS = st.one_of(
+    st.integers(-200, 200),
+    st.floats(-181, 181),
+    st.sampled_from(
+        [-0.0, 0, 90, 90.0, -90.5, 180.0, 1e-7, 1e9, 1e9 + 1, 2**53, 2.0**53 + 2, 1e300, 10**400, True, "1"]
+    ),
+)
+NAMES = st.one_of(
+    st.sampled_from(
+        ["p-1", "", " ", "\u2003", "a" * 20, "a" * 21, "é#%41", "%4", "/apps/partner", "/apps/a#b#c", "\x1f"]
+    ),
+    st.text(max_size=3),
+    st.just(7),
+)
+TIMES = st.sampled_from(
+    [
+        "2026-11-21T12:00:00Z",
+        "2026-11-21t12:00:00.5z",
+        "2026-11-21T17:30:59.1234567+05:30",
+        "2026-11-21T13:00:00.000001Z",
+        "2026-11-21T13:00:00Z",
+        "2026-11-21 12:00:00Z",
+        "2026-11-21T12:00:60Z",
+        "2026-11-21T12:00:00",
+        "9990-01-01T00:00:00Z",
+        "noon",
+    ]
+)
+MEMBERS = {
+    "specversion": st.sampled_from(["1.0", "0.3", 1.0]),
+    "id": NAMES,
+    "source": NAMES,
+    "type": st.sampled_from(["location.reported", "job.started"]),
+    "subject": NAMES,
+    "time": TIMES,
+    "datacontenttype": st.sampled_from(["application/json", None, ABSENT, 3]),
+    "traceparent": st.sampled_from([None, "00-1", {"location.reported": []}]),
+}
+DATA = {
+    "lat": NUMBERS,
+    "lon": NUMBERS,
+    "accuracy_m": NUMBERS,
+    "mocked": st.sampled_from([True, False, None, 1]),
+    "job_id": NAMES | st.none(),
+    "speed": st.none() | NUMBERS,
+}
+PLAIN = {
+    "specversion": "1.0",
+    "id": "r-1",
+    "source": "/apps/partner",
+    "type": "location.reported",
+    "subject": "p-1",
+    "time": "2026-11-21T12:00:00Z",
+}
+
+
+def read(value: bytes, broker_time_us: int | None) -> AnyEvent | str:
+    """Read by the codec's own checks, the quick reading left out."""
+    try:
+        envelope = codec._parse(value, "value", LIMITS)
+        if not isinstance(envelope, dict):
+            return "value: not a JSON object"
+        return codec._event(envelope, lambda: envelope.get("data"), LIMITS, broker_time_us)
+    except Unacceptable as refused:
+        return refused.reason
+
+
+def agrees(value: bytes, broker_time_us: int | None) -> bool:
+    """Hold the quick reading against the codec's; tell whether there was one."""
+    quick = read_location_report(value, LIMITS, broker_time_us)
+    if quick is None:
+        return False
+    careful = read(value, broker_time_us)
+    assert repr(quick) == repr(careful)  # -0.0 and 0.0 are equal, their texts are not
+    assert quick == careful
+    return True
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> bytes:
+    """Return a report with up to three members replaced or added, in any order, some of them twice."""
+    data = {"lat": draw(st.floats(-90, 90)), "lon": draw(NUMBERS), "accuracy_m": draw(st.integers(0, 99))}
+    members: list[tuple[str, object]] = list(PLAIN.items())
+    inner: list[tuple[str, object]] = list(data.items())
+    for _ in range(draw(st.integers(0, 3))):
+        table, into = draw(st.sampled_from([(MEMBERS, members), (DATA, inner)]))
+        name = draw(st.sampled_from(sorted(table)))
+        value = draw(table[name])
+        if draw(st.booleans()):
+            into[:] = [member for member in into if member[0] != name]
+        if value is not ABSENT:
+            into.append((name, value))
+    members.append(("data", inner))
+    return _written(draw(st.permutations(members))).encode("utf-8", "surrogatepass")
+
+
+def _written(members: list[tuple[str, object]]) -> str:
+    def value(each: object) -> str:
+        return _written(each) if isinstance(each, list) and each and isinstance(each[0], tuple) else json.dumps(each)
+
+    return "{" + ",".join(f"{json.dumps(name)}:{value(each)}" for name, each in members) + "}"
+
+
+@given(texts(), st.sampled_from([None, NOON, NOON - HOUR_US, NOON - HOUR_US - 1]))
+def test_what_is_read_quickly_is_what_the_codec_reads(value: bytes, broker_time_us: int | None) -> None:
+    agrees(value, broker_time_us)
+
+
+@given(texts(), st.integers(0, 400), st.binary(max_size=3))
+def test_damaged_texts_are_read_alike_or_left_to_the_codec(value: bytes, at: int, damage: bytes) -> None:
+    agrees(value[:at] + damage + value[at + len(damage) :], NOON)
+
+
+@given(st.floats(-90, 90), st.integers(-180, 180), st.floats(0, 1e9), st.booleans() | st.none())
+@example(-0.0, -180, 1e9, None)
+@example(5e-324, 0, 1e-5, None)
+def test_numbers_however_written_have_one_digest(lat: float, lon: int, accuracy: float, mocked: bool | None) -> None:
+    data = {"lat": lat, "lon": lon, "accuracy_m": accuracy} | ({} if mocked is None else {"mocked": mocked})
+    assert agrees(json.dumps({**PLAIN, "data": data}).encode(), NOON)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"speed": 3}, {"mocked": None}, {"accuracy_m": 2**60}, {"job_id": " "}, {"lat": 91}, {"lat": True}, {"lon": None}],
+    ids=str,
+)
+def test_what_is_out_of_the_ordinary_is_left_to_the_codec(change: dict[str, object]) -> None:
+    data = {"lat": 1.5, "lon": 2.5, "accuracy_m": 3} | change
+    assert not agrees(json.dumps({**PLAIN, "data": data}).encode(), NOON)
