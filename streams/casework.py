@@ -196,13 +196,17 @@ class CaseWork:
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return what became of the records taken, by `topic-partition`."""
+        return self.tally.copy()
+
     def pack(self) -> Changes:
-        """Return the cases and tracks that changed, when which case is to be looked at again, and the counts."""
+        """Return the cases and tracks that changed, and when which case is to be looked at again."""
         blobs, case_ids = self._residents.pack()
         if self._refusals.changed:
             self._refusals.changed = False
             blobs[REFUSALS_KEY] = self._refusals.dump()
-        return Changes(blobs, {case_id: self._wakes.at(case_id) for case_id in case_ids}, self.tally.copy())
+        return Changes(blobs, {case_id: self._wakes.at(case_id) for case_id in case_ids})
 
     def saved(self) -> None:
         """Drop what is saved and too many to keep in memory."""

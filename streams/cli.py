@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "worker": "consume, decide, emit: a Faust worker",
     "replay": "decide recorded events again, in event-time order",
     "simulate": "make a realistic stream of events of a city",
+    "status": "how far the workers are, and whether every record is accounted for",
     "case": "a case's facts, timeline and decisions, explained clause by clause",
     "policy": "check policy documents",
     "schemas": "export JSON Schemas and an AsyncAPI document",

@@ -110,6 +110,8 @@ class Saved(Struct, frozen=True):
     """The offset of each output partition up to which what was emitted is part of the state."""
     counts: dict[str, dict[str, int]]
     """What became of the records consumed, by input partition."""
+    consumed: dict[str, int] = {}
+    """How many records were consumed, by input partition."""
 
 
 class Store(Protocol):

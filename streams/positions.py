@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
-
-import msgspec
-
-_decoder: Final = msgspec.json.Decoder(dict[str, int])
 
 
 def as_inputs(positions: Mapping[str, int]) -> str:
@@ -31,13 +26,3 @@ def raise_to(positions: dict[str, int], others: Mapping[str, int]) -> None:
 def reached(positions: Mapping[str, int], wanted: Mapping[str, int]) -> bool:
     """Tell whether positions are at or after others in every partition."""
     return all(positions.get(name, 0) >= at for name, at in wanted.items())
-
-
-def pack_positions(positions: Mapping[str, int]) -> bytes:
-    """Return the progress record: the next offset to read by `topic-partition`, in key order."""
-    return msgspec.json.encode(dict(positions), order="sorted")
-
-
-def unpack_positions(value: bytes) -> dict[str, int]:
-    """Return the positions of a progress record."""
-    return _decoder.decode(value)

@@ -15,7 +15,8 @@ from typing import Protocol
 
 from schemas.errors import Unavailable
 from streams.ports import TP, Clock, Incoming, Outgoing, OutputLog, Publisher, Saved, Store, Stored
-from streams.positions import pack_positions, raise_to, reached, unpack_positions
+from streams.positions import raise_to, reached
+from streams.progress import PROGRESS_KEY, Progress, pack_progress, unpack_progress
 
 BATCHES_WAITING_MAX = 16
 LOOK_EVERY_S = 0.1
@@ -26,11 +27,10 @@ Batches = Sequence[tuple[TP, Sequence[Incoming]]]
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a checkpoint has to write: blobs by key, deadlines by id (microseconds; None: none any more), counts."""
+    """What a checkpoint has to write: blobs by key, deadlines by id (microseconds; None: none any more)."""
 
     blobs: Mapping[str, bytes]
     deadlines: Mapping[str, int | None]
-    counts: dict[str, dict[str, int]]
 
 
 class Work(Protocol):
@@ -53,6 +53,9 @@ class Work(Protocol):
 
     async def conclude(self, now: int, positions: Mapping[str, int]) -> list[Outgoing]:
         """Return what is to be published by now (microseconds), the inputs having been read up to `positions`."""
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return what became of the records taken, by `topic-partition`."""
 
     def pack(self) -> Changes:
         """Return what changed since the last call."""
@@ -99,6 +102,8 @@ class Task:
         self._queue: asyncio.Queue[tuple[TP, Sequence[Incoming]]] = asyncio.Queue(BATCHES_WAITING_MAX)
         self._inputs = [TP(topic, partition) for topic in settings.consumed]
         self._positions: dict[str, int] = {}
+        self._consumed: dict[str, int] = {}
+        self._told: dict[str, int] = {}
         self._outputs: dict[str, int] = {}
         self._hold: dict[str, int] = {}
         self._finishing = False
@@ -117,6 +122,7 @@ class Task:
         await self._publisher.start()
         saved = await self._store.claim() or Saved({}, {}, {})
         self._positions, self._outputs = dict(saved.inputs), dict(saved.outputs)
+        self._consumed = dict(saved.consumed)
         self._work.begin(saved.counts)
         decided_at = await self._read_back()
         await self._work.recalled()
@@ -124,6 +130,7 @@ class Task:
         for name, (earliest, _) in bounds.items():
             if name in self._positions or earliest:
                 self._positions[name] = max(self._positions.get(name, 0), earliest)
+        self._told = dict(self._positions)
         # What was deleted since cannot be read up to where the last owner had read it.
         self._hold = {name: min(at, bounds[name][1]) for name, at in decided_at.items() if name in bounds}
         self._saved_at = self._clock.now_us()
@@ -137,11 +144,15 @@ class Task:
             tp = TP(topic, self.partition)
             async for records in self._log.read(tp, self._outputs.get(tp.name, 0)):
                 for record in records:
-                    is_progress = topic == self._settings.progress and record.value is not None
-                    at = unpack_positions(record.value or b"") if is_progress else self._work.recall(topic, record)
-                    raise_to(decided_at, at)
+                    raise_to(decided_at, self._read_at(topic, record))
                     self._outputs[tp.name] = record.offset + 1
         return decided_at
+
+    def _read_at(self, topic: str, record: Stored) -> Mapping[str, int]:
+        """Take what an earlier owner emitted; return the input positions at which it did."""
+        if topic != self._settings.progress:
+            return self._work.recall(topic, record)
+        return unpack_progress(record.value).positions if record.value is not None else {}
 
     async def enqueue(self, tp: TP, records: Sequence[Incoming]) -> None:
         """Hand over a batch of one input partition; waits while too many are waiting."""
@@ -160,6 +171,8 @@ class Task:
         """Write a last checkpoint and disconnect; `run` has ended before."""
         await self._saving_done()
         if self._positions and not self._held():
+            if self._told != self._positions:
+                await self._publish([])
             await self._save(*self._packed())
         await self._publisher.stop()
 
@@ -183,26 +196,37 @@ class Task:
         await self._work.take(batches)
         for tp, records in batches:
             self._positions[tp.name] = records[-1].offset + 1
+            self._consumed[tp.name] = self._consumed.get(tp.name, 0) + len(records)
         if self._held():
             return
         self._hold = {}
         outgoing = await self._work.conclude(self._clock.now_us(), self._positions)
-        if outgoing:
-            progress = Outgoing(self._settings.progress, self.partition, b"progress", pack_positions(self._positions))
-            for tp, end in (await self._publisher.publish([*outgoing, progress])).items():
-                self._outputs[tp.name] = end
-            self._said_something = True
+        if outgoing or (self._save_is_due() and self._told != self._positions):
+            await self._publish(outgoing)
         await self._save_if_due()
+
+    async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
+        """Publish what follows from the inputs, with how far they were read; without the former just to tell it."""
+        told = pack_progress(Progress(self._positions, self._consumed, self._work.counts()))
+        progress = Outgoing(self._settings.progress, self.partition, PROGRESS_KEY, told)
+        for tp, end in (await self._publisher.publish([*outgoing, progress])).items():
+            self._outputs[tp.name] = end
+        self._told = dict(self._positions)
+        self._said_something |= bool(outgoing)
 
     def _held(self) -> bool:
         return bool(self._hold) and not reached(self._positions, self._hold)
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
+    def _save_is_due(self) -> bool:
+        is_free = self._saving is None or self._saving.done()
+        return is_free and self._clock.now_us() - self._saved_at >= self._settings.checkpoint_interval
+
     async def _save_if_due(self) -> None:
         if self._saving is not None and self._saving.done():
             await self._saving_done()
-        if self._saving is not None or self._clock.now_us() - self._saved_at < self._settings.checkpoint_interval:
+        if not self._save_is_due():
             return
         self._saved_at = self._clock.now_us()
         read_on = any(self._positions.get(tp.name, 0) > self.committable.get(tp, 0) for tp in self._inputs)
@@ -216,7 +240,8 @@ class Task:
         """
         self._said_something = False
         changes = self._work.pack()
-        return Saved(dict(self._positions), dict(self._outputs), changes.counts), changes
+        counts = self._work.counts()
+        return Saved(dict(self._positions), dict(self._outputs), counts, dict(self._consumed)), changes
 
     async def _save(self, saved: Saved, changes: Changes) -> None:
         """Write a checkpoint in one atomic step; steps go on meanwhile."""

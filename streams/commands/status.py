@@ -1,0 +1,46 @@
+"""`sop status`: how far the workers are, and whether every record is accounted for."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from schemas.topics import Topics
+from streams.conservation import Account, accounts
+from streams.kafka_connection import KafkaConnection
+from streams.settings import settings_from
+
+FATES = ("applied", "duplicate", "dead_lettered", "forwarded")
+
+
+@click.command()
+def command() -> int:
+    """Tell, per input partition, what became of the records consumed and what waits; exits with 1 if sums differ.
+
+    SOP_BROKERS, SOP_TOPIC_PREFIX and SOP_GROUP say of which workers; counts are those last published, every
+    SOP_CHECKPOINT_INTERVAL_S at the latest while records come.
+    """
+    settings = settings_from()
+    found = asyncio.run(accounts(KafkaConnection(settings.brokers), Topics(settings.topic_prefix), settings.group))
+    _show(found)
+    faults = [f"{account.tp.name}: {account.fault}" for account in found if account.fault is not None]
+    for fault in faults:
+        print(f"sop: {fault}", file=sys.stderr)
+    return 1 if faults else 0
+
+
+def _show(found: list[Account]) -> None:
+    numbers = ("consumed", *(fate.replace("_", "-") for fate in FATES), "position", "committed", "end", "lag")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("partition", no_wrap=True)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    for account in found:
+        fates = [account.fates.get(fate, 0) for fate in FATES]
+        offsets = [account.position, account.committed, account.end, account.lag]
+        table.add_row(account.tp.name, *map(str, [account.consumed, *fates, *offsets]))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)

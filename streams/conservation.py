@@ -1,0 +1,114 @@
+"""What became of every record consumed, as the workers published it, against how far Kafka says they have come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from schemas.errors import UsageError
+from schemas.topics import Topics
+from streams.kafka_connection import KafkaConnection, partition_counts
+from streams.kafka_log import KafkaLog
+from streams.ports import TP
+from streams.progress import PROGRESS_KEY, Progress, unpack_progress
+
+LATEST_WITHIN_RECORDS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One input partition: offsets as Kafka has them, counts as the task published them."""
+
+    tp: TP
+    end: int
+    """The offset after the last stable record."""
+    committed: int
+    """The group's offset, which follows the checkpoints."""
+    position: int = 0
+    """The next offset to read when the task last told."""
+    consumed: int = 0
+    fates: Mapping[str, int] = field(default_factory=dict)
+    """How many were applied, duplicate, dead_lettered, forwarded."""
+
+    @property
+    def lag(self) -> int:
+        """How many offsets are not read yet, as far as told."""
+        return max(self.end - max(self.position, self.committed), 0)
+
+    @property
+    def fault(self) -> str | None:
+        """What does not add up, None if all does."""
+        counted = sum(self.fates.values())
+        if counted != self.consumed:
+            return f"{self.consumed} records consumed, {counted} accounted for"
+        if self.consumed > self.position:
+            return f"{self.consumed} records consumed where {self.position} offsets were read"
+        if max(self.position, self.committed) > self.end:
+            return f"read up to {max(self.position, self.committed)}, but the topic ends at {self.end}"
+        return None
+
+
+async def accounts(connection: KafkaConnection, topics: Topics, group: str) -> list[Account]:
+    """Return the account of every partition of the topics consumed, in the topics' order.
+
+    Raises `UsageError` when Kafka does not answer or the topics are missing.
+    """
+    counts = await partition_counts(connection, (*topics.consumed, topics.progress))
+    missing = [name for name in (*topics.consumed, topics.progress) if name not in counts]
+    if missing:
+        raise UsageError(f"Kafka at {connection.brokers} has no topic {', '.join(missing)}")
+    tps = [TP(name, number) for name in topics.consumed for number in range(counts[name])]
+    log = KafkaLog(connection)
+    told = [await _latest(log, TP(topics.progress, number)) for number in range(counts[topics.progress])]
+    committed = await _committed(connection, group)
+    bounds = await log.bounds(tps)
+    return list(_accounts(tps, bounds, committed, told))
+
+
+def _accounts(
+    tps: list[TP], bounds: Mapping[TP, tuple[int, int]], committed: Mapping[TP, int], told: list[Progress | None]
+) -> Iterator[Account]:
+    for tp in tps:
+        progress = told[tp.partition] if tp.partition < len(told) else None
+        if progress is None:
+            yield Account(tp, bounds[tp][1], committed.get(tp, 0))
+            continue
+        yield Account(
+            tp,
+            bounds[tp][1],
+            committed.get(tp, 0),
+            progress.positions.get(tp.name, 0),
+            progress.consumed.get(tp.name, 0),
+            progress.counts.get(tp.name, {}),
+        )
+
+
+async def _latest(log: KafkaLog, tp: TP) -> Progress | None:
+    """Return the last progress told, None if there is none; looks at the topic's end before it reads all of it."""
+    (_, end) = (await log.bounds([tp]))[tp]
+    for start in (max(end - LATEST_WITHIN_RECORDS, 0), 0):
+        found: Progress | None = None
+        async for records in log.read(tp, start):
+            for record in records:
+                if record.key == PROGRESS_KEY and record.value is not None:
+                    found = unpack_progress(record.value)
+        if found is not None:
+            return found
+    return None
+
+
+async def _committed(connection: KafkaConnection, group: str) -> dict[TP, int]:
+    admin = AIOKafkaAdminClient(**connection.client_options())
+    try:
+        await admin.start()
+        found = await admin.list_consumer_group_offsets(group)
+    except KafkaError as error:
+        raise UsageError(
+            f"Kafka at {connection.brokers}: the offsets of group {group} cannot be read: {error}"
+        ) from error
+    finally:
+        await admin.close()
+    return {TP(tp.topic, tp.partition): at.offset for tp, at in found.items() if at.offset >= 0}

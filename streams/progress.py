@@ -1,0 +1,35 @@
+"""The record on `internal.progress` that a task publishes with what it says: how far it has read, what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+PROGRESS_KEY: Final = b"progress"
+
+
+class Progress(Struct, frozen=True):
+    """Positions and counts of one partition number at one moment, by `topic-partition`."""
+
+    positions: Mapping[str, int]
+    """The next offset to read."""
+    consumed: Mapping[str, int]
+    """Records read, as whoever hands them to the work counts them."""
+    counts: Mapping[str, Mapping[str, int]]
+    """What became of them, as the work counts: their sum is `consumed` (architecture, 3.3)."""
+
+
+_decoder: Final = msgspec.json.Decoder(Progress)
+
+
+def pack_progress(progress: Progress) -> bytes:
+    """Return the record's value, members in key order."""
+    return msgspec.json.encode(progress, order="sorted")
+
+
+def unpack_progress(value: bytes) -> Progress:
+    """Return what a record says; raises `msgspec.DecodeError` for anything that this version did not write."""
+    return _decoder.decode(value)

@@ -1,0 +1,36 @@
+"""What an account of one input partition holds for a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from streams.conservation import Account
+from streams.ports import TP
+
+JOBS = TP("jobs", 0)
+FATES = {"applied": 3, "duplicate": 1, "dead_lettered": 1, "forwarded": 1}
+
+
+@pytest.mark.parametrize(
+    ("position", "consumed", "fates", "fault"),
+    [
+        (0, 0, {}, None),
+        (6, 6, FATES, None),
+        (9, 6, FATES, None),
+        (6, 5, FATES, "5 records consumed, 6 accounted for"),
+        (9, 7, FATES, "7 records consumed, 6 accounted for"),
+        (5, 6, FATES, "6 records consumed where 5 offsets were read"),
+        (11, 6, FATES, "read up to 11, but the topic ends at 10"),
+    ],
+)
+def test_counts_are_held_against_each_other_and_against_offsets(
+    position: int, consumed: int, fates: Mapping[str, int], fault: str | None
+) -> None:
+    assert Account(JOBS, 10, 0, position, consumed, fates).fault == fault
+
+
+@pytest.mark.parametrize(("committed", "position", "lag"), [(0, 0, 10), (4, 6, 4), (6, 4, 4), (10, 10, 0)])
+def test_lag_is_what_neither_the_task_nor_the_group_has_read(committed: int, position: int, lag: int) -> None:
+    assert Account(JOBS, 10, committed, position).lag == lag
