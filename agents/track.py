@@ -89,6 +89,7 @@ class Track:
         self._latest_rules = 0
         self._prune_at = LONG_AGO
         self._plain = Series([])
+        self._newest: Report | None = None
         self._mocked = Series([])
         self._known: dict[bytes, bytes] = {}
         self._questions: dict[QuestionKey, Question] = {}
@@ -120,7 +121,8 @@ class Track:
             self._advance(event.time, self._current)
         if event.time >= self._kept_from:
             row = pack(event, packed_identity, self._current)
-            self._keep(row, packed_identity, event.time, is_mocked=event.data.mocked)
+            if not self._append(row, packed_identity, event):
+                self._keep(row, packed_identity, event.time, is_mocked=event.data.mocked)
         return "applied"
 
     def ask(self, moment: Moment) -> None:
@@ -190,6 +192,7 @@ class Track:
         if saved.rules:
             track._advance(saved.latest, saved.latest_rules)
         track._plain = Series(saved.plain)
+        track._newest = unpack(saved.plain[-1]) if saved.plain else None
         track._mocked = Series(saved.mocked)
         track._known = {identity_of(row): row for row in saved.plain + saved.mocked}
         for question in saved.questions:
@@ -234,10 +237,31 @@ class Track:
         for series in (self._plain, self._mocked):
             for row in series.drop_before(self._kept_from):
                 del self._known[identity_of(row)]
+        if not self._plain:
+            self._newest = None
         for _, case_id, fact in self._by_time[: bisect_left(self._by_time, (self._horizon,))]:
             self._forget((case_id, fact))
         for ref in [ref for ref, time in self._told.items() if time < self._kept_from]:
             del self._told[ref]
+
+    def _append(self, row: bytes, packed_identity: bytes, event: Event[LocationReported]) -> bool:
+        """Keep a report as nearly all come: not mocked, in a later slot than any other. Tell whether it was one."""
+        newest, time, data = self._newest, event.time, event.data
+        if newest is None or newest.rules != self._current or data.mocked:
+            return False
+        rules = self._rules[self._current]
+        if time - time % rules.slot <= newest.time:
+            return False
+        self._plain.rows.append(row)
+        self._known[packed_identity] = row
+        self._newest = report = Report(time, data.lat, data.lon, data.accuracy_m, self._current, row)
+        if self._by_time:
+            self._touch(time)
+        if not (report.accuracy_m <= rules.max_accuracy_m and newest.accuracy_m <= rules.max_accuracy_m):
+            self._suspect(len(self._plain.rows) - 1)
+        elif may_be_impossible(newest, report, rules):
+            self._suspects.add(row)
+        return True
 
     def _keep(self, row: bytes, packed_identity: bytes, time: int, *, is_mocked: bool) -> None:
         """Keep a report unless a better one of its slot is kept."""
@@ -253,6 +277,7 @@ class Track:
         self._known[packed_identity] = row
         self._touch(time)
         if not is_mocked:
+            self._newest = unpack(series.rows[-1])
             self._suspect(index)
 
     def _rival(self, series: Series, time: int) -> bytes | None:
