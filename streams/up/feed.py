@@ -87,7 +87,7 @@ class Feed:
             acks="all",
             enable_idempotence=True,
             linger_ms=5,
-            max_request_size=self._connection.message_bytes_max,
+            max_request_size=self._connection.message_bytes_max // 2,  # what input topics take
         )
         try:
             await producer.start()

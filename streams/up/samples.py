@@ -11,7 +11,7 @@ from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import deliveries
 from streams.up.feed import Line
 
-BEGAN_AGO: Final = 14 * HOUR
+BEGAN_AGO: Final = 13 * HOUR
 """How long before the present the simulated day began; the clock of the day starts at midnight."""
 
 HEAD_START: Final = 10 * HOUR
