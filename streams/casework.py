@@ -6,7 +6,7 @@ they are needed and in the store otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agents.case_agent import CaseAgent
@@ -66,6 +66,7 @@ class CaseWork:
         ]
         self._emitted = Emitted(settings.topics)
         self._refusals = Refusals(settings.refusal_limits)
+        self._sent_on: Mapping[str, int] = {}
         self._wakes = Wakes()
         self._touched_cases: set[str] = set()
         self._touched_partners: set[str] = set()
@@ -82,27 +83,24 @@ class CaseWork:
         """Take a record emitted since the checkpoint; return the input positions it was decided at."""
         return self._emitted.take(topic, record.value) if record.value is not None else {}
 
-    async def recalled(self) -> None:
-        """Let the cases know what was said about them since the checkpoint.
-
-        They are looked at anew: what is still to come of them may rest on a deadline alone, which only that sets.
-        """
+    async def recalled(self, read: Mapping[str, int]) -> None:
+        """Let the cases know what was said about them since the checkpoint."""
         for blob in (await self._store.load([REFUSALS_KEY])).values():
             self._refusals.load(blob)
-        await self._residents.load(self._emitted.messages.keys(), ())
+        await self._load(self._emitted.messages, ())
         for case_id, messages in self._emitted.messages.items():
             for message in messages:
                 self._cases.case(case_id).sent.record(message)
-        self._touched_cases.update(self._emitted.messages)
         self._locations.said |= self._emitted.alert_ids
         self._emitted.messages.clear()
+        self._sent_on = read
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
     async def take(self, batches: Batches) -> None:
         """Decode records and hand them to the agents; what cannot be accepted becomes a dead letter."""
         taken = [self._intake.read(tp, record) for tp, records in batches for record in records]
-        await self._residents.load(*_concerned(taken))
+        await self._load(*_concerned(taken))
         for each in taken:
             self._take(each)
 
@@ -125,7 +123,8 @@ class CaseWork:
 
     def _take_event(self, tp: TP, origin: Origin, event: AnyEvent) -> None:
         if not self._is_ours(event):
-            self._outbox.forward(origin, event)
+            if origin.offset >= self._sent_on.get(tp.name, 0):
+                self._outbox.forward(origin, event)
             self.tally.add(tp, "forwarded")
             return
         report = is_report(event)
@@ -191,14 +190,23 @@ class CaseWork:
             stored = await self._store.due(now, DUE_PER_LOOK_MAX)
             due.update(case_id for case_id in stored if case_id not in self._cases.cases)
         if due:
-            await self._residents.load(due, ())
+            await self._load(due, ())
             self._touched_cases |= due
+
+    async def _load(self, case_ids: Iterable[str], partner_ids: Iterable[str]) -> None:
+        """Bring in what is concerned; a case that was not here is looked at anew, to know when it is due."""
+        self._touched_cases.update(await self._residents.load(case_ids, partner_ids))
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return what became of the records taken, by `topic-partition`."""
         return self.tally.copy()
+
+    @property
+    def changed(self) -> bool:
+        """Whether `pack` has anything to return."""
+        return self._residents.changed or self._refusals.changed
 
     def pack(self) -> Changes:
         """Return the cases and tracks that changed, and when which case is to be looked at again."""

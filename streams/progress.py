@@ -14,6 +14,8 @@ PROGRESS_KEY: Final = b"progress"
 class Progress(Struct, frozen=True):
     """Positions and counts of one partition number at one moment, by `topic-partition`."""
 
+    now: int
+    """The instant (microseconds) up to which deadlines were taken as passed."""
     positions: Mapping[str, int]
     """The next offset to read."""
     consumed: Mapping[str, int]

@@ -23,17 +23,25 @@ class Residents:
         self._dirty_cases: set[str] = set()
         self._dirty_partners: set[str] = set()
 
-    async def load(self, case_ids: Iterable[str], partner_ids: Iterable[str]) -> None:
-        """Bring in those that are saved and not here, in one round trip."""
+    @property
+    def changed(self) -> bool:
+        """Whether something changed since the last `pack`."""
+        return bool(self._dirty_cases or self._dirty_partners)
+
+    async def load(self, case_ids: Iterable[str], partner_ids: Iterable[str]) -> list[str]:
+        """Bring in those that are saved and not here, in one round trip; return the ids of the cases among them."""
         keys = [CASE + case_id for case_id in case_ids if case_id not in self._cases]
         keys += [PARTNER + partner_id for partner_id in partner_ids if partner_id not in self._tracks]
         if not keys:
-            return
+            return []
+        loaded: list[str] = []
         for key, blob in (await self._store.load(keys)).items():
             if key.startswith(CASE):
-                self._cases[key.removeprefix(CASE)] = unpack_case(blob)
+                case = self._cases[key.removeprefix(CASE)] = unpack_case(blob)
+                loaded.append(case.case_id)
             else:
                 self._tracks[key.removeprefix(PARTNER)] = Track.load(blob)
+        return loaded
 
     def touch(self, case_ids: Iterable[str], partner_ids: Iterable[str]) -> None:
         """Note what has changed."""

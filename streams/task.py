@@ -45,8 +45,12 @@ class Work(Protocol):
         Returns the input positions at which it was decided, by `topic-partition`, empty if it does not say.
         """
 
-    async def recalled(self) -> None:
-        """Bring the state in line with everything recalled."""
+    async def recalled(self, read: Mapping[str, int]) -> None:
+        """Bring the state in line with everything recalled.
+
+        `read` are the next offsets, by `topic-partition`, to which the earlier owner had read when it last published:
+        what was to be sent on of the records before them was.
+        """
 
     async def take(self, batches: Batches) -> None:
         """Add batches to the state."""
@@ -56,6 +60,10 @@ class Work(Protocol):
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return what became of the records taken, by `topic-partition`."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether `pack` has anything to return."""
 
     def pack(self) -> Changes:
         """Return what changed since the last call."""
@@ -108,7 +116,8 @@ class Task:
         self._hold: dict[str, int] = {}
         self._finishing = False
         self._saved_at = 0
-        self._said_something = False
+        self._now = 0
+        self._concluded = False
         self._saving: asyncio.Task[None] | None = None
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -125,7 +134,7 @@ class Task:
         self._consumed = dict(saved.consumed)
         self._work.begin(saved.counts)
         decided_at = await self._read_back()
-        await self._work.recalled()
+        await self._work.recalled(decided_at)
         bounds = {tp.name: found for tp, found in (await self._log.bounds(self._inputs)).items()}
         for name, (earliest, _) in bounds.items():
             if name in self._positions or earliest:
@@ -152,7 +161,11 @@ class Task:
         """Take what an earlier owner emitted; return the input positions at which it did."""
         if topic != self._settings.progress:
             return self._work.recall(topic, record)
-        return unpack_progress(record.value).positions if record.value is not None else {}
+        if record.value is None:
+            return {}
+        progress = unpack_progress(record.value)
+        self._now = max(self._now, progress.now)
+        return progress.positions
 
     async def enqueue(self, tp: TP, records: Sequence[Incoming]) -> None:
         """Hand over a batch of one input partition; waits while too many are waiting."""
@@ -168,9 +181,12 @@ class Task:
         self._finishing = True
 
     async def stop(self) -> None:
-        """Write a last checkpoint and disconnect; `run` has ended before."""
+        """Write a last checkpoint and disconnect; `run` has ended before.
+
+        What was read back and not concluded upon is in no state that could be saved: the next owner reads it again.
+        """
         await self._saving_done()
-        if self._positions and not self._held():
+        if self._concluded:
             if self._told != self._positions:
                 await self._publish([])
             await self._save(*self._packed())
@@ -200,19 +216,20 @@ class Task:
         if self._held():
             return
         self._hold = {}
-        outgoing = await self._work.conclude(self._clock.now_us(), self._positions)
+        self._now = max(self._now, self._clock.now_us())  # the last owner's clock may have been ahead
+        outgoing = await self._work.conclude(self._now, self._positions)
         if outgoing or (self._save_is_due() and self._told != self._positions):
             await self._publish(outgoing)
+        self._concluded = True
         await self._save_if_due()
 
     async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish what follows from the inputs, with how far they were read; without the former just to tell it."""
-        told = pack_progress(Progress(self._positions, self._consumed, self._work.counts()))
+        told = pack_progress(Progress(self._now, self._positions, self._consumed, self._work.counts()))
         progress = Outgoing(self._settings.progress, self.partition, PROGRESS_KEY, told)
         for tp, end in (await self._publisher.publish([*outgoing, progress])).items():
             self._outputs[tp.name] = end
         self._told = dict(self._positions)
-        self._said_something |= bool(outgoing)
 
     def _held(self) -> bool:
         return bool(self._hold) and not reached(self._positions, self._hold)
@@ -230,7 +247,7 @@ class Task:
             return
         self._saved_at = self._clock.now_us()
         read_on = any(self._positions.get(tp.name, 0) > self.committable.get(tp, 0) for tp in self._inputs)
-        if read_on or self._said_something:  # what is said without input has come due, which the store is to know
+        if read_on or self._work.changed:
             self._saving = asyncio.create_task(self._save(*self._packed()), name=f"checkpoint-{self.partition}")
 
     def _packed(self) -> tuple[Saved, Changes]:
@@ -238,7 +255,6 @@ class Task:
 
         To be called between two steps: within one, positions, state and outputs are not those of one moment.
         """
-        self._said_something = False
         changes = self._work.pack()
         counts = self._work.counts()
         return Saved(dict(self._positions), dict(self._outputs), counts, dict(self._consumed)), changes
