@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "simulate": "make a realistic stream of events of a city",
     "status": "how far the workers are, and whether every record is accounted for",
     "case": "a case's facts, timeline and decisions, explained clause by clause",
+    "dead-letters": "look at what was refused, and send it again",
     "policy": "check policy documents",
     "schemas": "export JSON Schemas and an AsyncAPI document",
 }
@@ -39,7 +40,7 @@ class Commands(click.Group):
         """Return a command by its name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"streams.commands.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"streams.commands.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's

@@ -1,0 +1,91 @@
+"""Dead letters are counted by cause, shown as they came, and sent again without anything being decided twice."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.conftest import run_sop
+from tests.e2e.harness import Bench, Feed, feed_of
+from tests.e2e.stories import Visit
+from tests.e2e.verifier import faults, outcome, said
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+VISIT = Visit("job-1", "partner-1")
+TOO_STRICT = {"SOP_VALUE_BYTES_MAX": 64}
+
+
+def test_a_redrive_is_decided_once_however_often_it_is_sent(redis_bench: Bench) -> None:
+    bench = redis_bench
+    lines = [*VISIT.booking, *VISIT.report, *VISIT.claim]
+    strict = bench.start_ready(**TOO_STRICT)
+    bench.feed(Feed(each.topic, each.key, each.value, (("trace", b"t-1"),)) for each in map(feed_of, lines))
+    bench.settle()
+    assert strict.stop() == 0
+    refused = outcome(each.envelope for each in said(bench.outputs())).refused
+    assert refused.total() > 3  # type: ignore[attr-defined] # a counter
+    environment = bench.environment()
+
+    listed = run_sop("dead-letters", "list", env=environment)
+    assert listed.returncode == 0, listed.stderr
+    assert "value: " in listed.stdout
+
+    planned = run_sop("dead-letters", "redrive", "--cause", "value", env=environment)
+    assert planned.returncode == 0, planned.stderr
+    assert "0 kept" in planned.stdout
+    before = bench.written("jobs", "tickets", "cancellations", "locations")
+
+    bench.start_ready()
+    bench.settle()
+    assert bench.written("jobs", "tickets", "cancellations", "locations") == before, "a dry run sent something"
+    for _ in range(2):
+        sent = run_sop("dead-letters", "redrive", "--cause", "value", "--send", env=environment)
+        assert sent.returncode == 0, sent.stderr
+        audit = [json.loads(line) for line in sent.stderr.splitlines()]
+        assert {each["redrives"] for each in audit} == {1}
+        assert len(audit) == refused.total()  # type: ignore[attr-defined] # a counter
+        bench.settle()
+    messages = said(bench.outputs())
+    assert faults(messages) == []
+    decided = [each for each in messages if each.type.startswith("decision.")]
+    assert decided
+    ids = [each.data["decision_id"] for each in decided]
+    assert len(ids) == len(set(ids))
+    assert outcome(each.envelope for each in messages).refused == refused
+
+
+def test_what_is_refused_again_is_sent_no_more_often_than_allowed(bench: Bench) -> None:
+    environment = bench.environment()
+    bench.start_ready()
+    bench.feed([Feed("jobs", b"job-1", b'{"specversion": "1.0"}')])
+    for kept in (0, 0, 1):
+        bench.settle()
+        sent = run_sop("dead-letters", "redrive", "--topic", "jobs", "--send", "--redrives-max", "2", env=environment)
+        assert sent.returncode == 0, sent.stderr
+        assert f"{kept} kept" in sent.stdout
+    bench.settle()
+    assert len(bench.read("jobs")) == 3
+    assert len(bench.read("dead-letters")) == 3
+
+
+def test_a_record_is_shown_as_it_came(bench: Bench) -> None:
+    environment = bench.environment()
+    bench.start_ready()
+    bench.feed([Feed("jobs", b"job-\n1", b"\x1b[2Jnot JSON", (("trace", b"t-1"),))])
+    bench.settle()
+    (place,) = (json.loads(each.value)["data"] for each in bench.read("dead-letters"))
+    origin = f"{place['topic']}-{place['partition']}@{place['offset']}"
+    shown = run_sop("dead-letters", "show", origin, env=environment)
+    assert shown.returncode == 0, shown.stderr
+    assert "key:         job-\\n1" in shown.stdout
+    assert "header:      trace: t-1" in shown.stdout
+    assert "\\x1b[2Jnot JSON" in shown.stdout
+    absent = run_sop("dead-letters", "show", f"{origin}9", env=environment)
+    assert (absent.returncode, absent.stdout) == (2, "")
+
+
+def test_a_redrive_of_everything_is_not_done_by_mistake(bench: Bench) -> None:
+    told = run_sop("dead-letters", "redrive", "--send", env=bench.environment())
+    assert (told.returncode, told.stderr) == (2, "sop: say which: records, --topic or --cause\n")

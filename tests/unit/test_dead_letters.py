@@ -1,0 +1,85 @@
+"""Which refused records may be sent again, how often, and what a terminal is shown of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.outputs import DeadLetter
+from schemas.topics import Topics
+from streams.commands.dead_letters import text_of
+from streams.dead_letters import REDRIVES_HEADER, Letter, Selection, redrive_of
+
+TOPICS = Topics("x.")
+
+
+def letter(
+    offset: int, *, topic: str = "x.jobs", value: bytes = b"{}", reason: str = "id: missing", redrives: bytes = b""
+) -> Letter:
+    headers = (("ce_id", b"e"), *(((REDRIVES_HEADER, redrives),) if redrives else ()))
+    return Letter(
+        f"x.dead-letters-0@{offset}",
+        DeadLetter(topic=topic, partition=0, offset=offset, reason=reason, value=value, key=b"k", headers=headers),
+    )
+
+
+def test_records_are_sent_in_their_order() -> None:
+    found = redrive_of([letter(7, value=b"7"), letter(3, value=b"3")], TOPICS, 3)
+    assert [each.letter.offset for each in found.sent] == [3, 7]
+    assert found.kept == []
+
+
+def test_a_record_refused_again_is_sent_once_from_its_latest_letter() -> None:
+    found = redrive_of([letter(3), letter(9, redrives=b"1"), letter(5, value=b"other")], TOPICS, 3)
+    assert [(each.letter.offset, each.redrives) for each in found.sent] == [(5, 0), (9, 1)]
+
+
+def test_a_record_sent_as_often_as_allowed_is_kept_whatever_its_first_letter_says() -> None:
+    found = redrive_of([letter(3), letter(9, redrives=b"3")], TOPICS, 3)
+    assert found.sent == []
+    assert [(each.letter.offset, why) for each, why in found.kept] == [(9, "was sent again 3 times already")]
+
+
+@pytest.mark.parametrize("topic", ["jobs", "x.actions", "x.internal.cases", "other"])
+def test_nothing_is_sent_to_a_topic_that_is_no_input(topic: str) -> None:
+    found = redrive_of([letter(3, topic=topic)], TOPICS, 3)
+    assert found.sent == []
+    assert len(found.kept) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "count"), [(b"", 0), (b"2", 2), (b"-2", 0), (b"two", 0), (b"\xb2", 0), (b"9" * 5000, 0)]
+)
+def test_the_count_of_redrives_is_read_from_its_header(value: bytes, count: int) -> None:
+    each = letter(3, redrives=value)
+    assert each.redrives == count
+    assert each.headers == [("ce_id", b"e")]
+
+
+@pytest.mark.parametrize(
+    ("selection", "taken"),
+    [
+        (Selection(), True),
+        (Selection(topic="jobs"), True),
+        (Selection(topic="tickets"), False),
+        (Selection(cause="data.site.lat"), True),
+        (Selection(cause="data"), False),
+        (Selection(origins=frozenset(["x.jobs-0@3"])), True),
+        (Selection(origins=frozenset(["x.jobs-0@33"])), False),
+        (Selection(topic="jobs", cause="type"), False),
+    ],
+)
+def test_a_selection_takes_what_meets_all_that_it_says(selection: Selection, taken: bool) -> None:
+    assert selection.takes(letter(3, reason="data.site.lat: missing"), "x.") is taken
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("Žofie 🙂".encode(), "Žofie 🙂"),
+        (b"a\xff", "a\\xff"),
+        (b"a\nsop: all is well\x1b[2J\r", "a\\nsop: all is well\\x1b[2J\\r"),
+        ("\u202egnp.exe".encode(), "\\u202egnp.exe"),
+    ],
+)
+def test_a_terminal_is_shown_nothing_that_could_move_its_cursor(value: bytes, shown: str) -> None:
+    assert text_of(value) == shown
