@@ -33,7 +33,8 @@ CLUSTER_ID = "c29wLXN0cmVhbXMtbG9jYQ"
 BROKER_LOG = "broker.log"
 
 # Sizes suit a laptop. The small clean-up buffer lets the broker start with its small heap. The short broker
-# session matters after a kill: the new process waits for the session of the old one to end.
+# session matters after a kill: the new process waits for the session of the old one to end; so it is with workers,
+# which may therefore ask for short ones.
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -55,6 +56,7 @@ share.coordinator.state.topic.min.isr=1
 broker.session.timeout.ms=1000
 broker.heartbeat.interval.ms=200
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 log.cleaner.dedupe.buffer.size=2097152
 num.io.threads=2
 num.network.threads=1

@@ -16,6 +16,9 @@ from schemas.limits import Limits
 from streams.kafka_jars import user_cache_dir
 from streams.refusals import RefusalLimits
 
+SESSION_S_MAX: Final = 90
+"""Faust waits no longer for an answer of the broker, and a session may not last longer than that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -79,6 +82,13 @@ def _positive_float(text: str) -> float:
     return number
 
 
+def _session_s(text: str) -> float:
+    seconds = _positive_float(text)
+    if not 1 <= seconds <= SESSION_S_MAX:
+        raise ValueError
+    return seconds
+
+
 def _level(text: str) -> str:
     if text.upper() not in ("WARNING", "INFO", "ERROR", "CRITICAL"):
         raise ValueError
@@ -91,7 +101,10 @@ _READERS: Final[Mapping[type, tuple[Callable[[str], Any], str]]] = {
     str: (str.strip, "text"),
     tuple: (lambda text: tuple(part.strip() for part in text.split(",") if part.strip()), "paths, separated by commas"),
 }
-_LEVEL: Final = (_level, "one of WARNING, INFO, ERROR, CRITICAL")
+_OWN_READERS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
+    "log_level": (_level, "one of WARNING, INFO, ERROR, CRITICAL"),
+    "session_timeout_s": (_session_s, f"a number from 1 to {SESSION_S_MAX}"),
+}
 
 VARIABLES: Final[Mapping[str, str]] = {f"SOP_{field.name.upper()}": field.name for field in fields(Settings)}
 """Every environment variable and the setting that it gives."""
@@ -109,7 +122,7 @@ def settings_from(environment: Mapping[str, str] | None = None) -> Settings:
         name = VARIABLES.get(variable)
         if name is None:
             raise UsageError(f"{variable}: there is no such setting")
-        read, expected = _LEVEL if name == "log_level" else _READERS[type(getattr(defaults, name))]
+        read, expected = _OWN_READERS.get(name) or _READERS[type(getattr(defaults, name))]
         try:
             values[name] = read(given[variable])
         except ValueError:

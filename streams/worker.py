@@ -175,6 +175,7 @@ def make_app(
         options=BatchOptions(),
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 3,
+        broker_commit_interval=settings.checkpoint_interval_s,  # offsets move with checkpoints only
     )
     for topic in topics.consumed:
         batch_agent(app, batch_topic(app, topic), tasks.handle, name=topic)
