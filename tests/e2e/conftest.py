@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: a bench of workers per test, one simulated day and its replay for all of them."""
+"""What the end-to-end tests share: a bench of workers per test, simulated days and their replays for all of them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ DAY_START = "2025-01-06T00:00:00+05:30"
 
 @dataclass(frozen=True)
 class Day:
-    """Lines of events in order of arrival."""
+    """Lines of events in order of arrival, and what their replay leaves in the end."""
 
-    file: Path
     lines: list[bytes]
+    replayed: Outcome
 
 
 def run_sop(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -41,19 +41,24 @@ def replayed(file: Path, out: Path) -> Outcome:
         return outcome(map(json.loads, lines))
 
 
+def simulated(file: Path, jobs: int, seed: int) -> Day:
+    """Return a day with duplicates, late and malformed events, and what its replay leaves in the end."""
+    options = ("--jobs", str(jobs), "--seed", str(seed), "--start", DAY_START)
+    shares = ("--malformed", "0.003", "--late", "0.05", "--duplicates", "0.03")
+    told = run_sop("simulate", *options, *shares, "--out", file)
+    assert told.returncode == 0, told.stderr
+    return Day(file.read_bytes().splitlines(), replayed(file, file.with_suffix(".out")))
+
+
 @pytest.fixture(scope="session")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
-    """One simulated day with every branch, with duplicates, late and malformed events."""
-    file = tmp_path_factory.mktemp("day") / "day.jsonl"
-    options = ("--jobs", "150", "--seed", "7", "--start", DAY_START, "--malformed", "0.003", "--late", "0.05")
-    told = run_sop("simulate", *options, "--duplicates", "0.03", "--out", file)
-    assert told.returncode == 0, told.stderr
-    return Day(file, file.read_bytes().splitlines())
+    return simulated(tmp_path_factory.mktemp("day") / "day.jsonl", jobs=150, seed=7)
 
 
 @pytest.fixture(scope="session")
-def day_replayed(day: Day) -> Outcome:
-    return replayed(day.file, day.file.with_suffix(".out"))
+def short_day(tmp_path_factory: pytest.TempPathFactory) -> Day:
+    """Return a day to be gone through several times."""
+    return simulated(tmp_path_factory.mktemp("day") / "short.jsonl", jobs=60, seed=8)
 
 
 @pytest.fixture

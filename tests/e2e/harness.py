@@ -111,7 +111,7 @@ class Bench:
     folder: Path
     redis_url: str = ""
     partitions: int = 4
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
 
     @property
@@ -157,7 +157,8 @@ class Bench:
     def create(self, *names: str, partitions: int | None = None) -> None:
         """Create topics as a cluster's operator would."""
         new = [NewTopic(self.prefix + name, partitions or self.partitions, 1) for name in names]
-        for made in AdminClient({"bootstrap.servers": self.brokers}).create_topics(new).values():
+        admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
+        for made in admin.create_topics(new).values():
             made.result()
 
     def feed(self, records: Iterable[Feed], **options: str | int) -> int:
@@ -234,9 +235,7 @@ class Bench:
 
         def quiet() -> bool:
             nonlocal quiet_since, ends
-            for worker in self.workers:
-                status = worker.process.poll()
-                assert status in (None, 0, -signal.SIGKILL), f"a worker ended with {status}: {worker.log}"
+            self.look_after_workers()
             now = self._ends_when_idle()
             if now is None or now != ends:
                 quiet_since, ends = time.monotonic(), now
@@ -244,6 +243,12 @@ class Bench:
             return time.monotonic() - quiet_since >= QUIET_S
 
         until(quiet, lambda: f"{self.lag()} {[worker.log[-500:] for worker in self.workers]}", within_s)
+
+    def look_after_workers(self) -> None:
+        """Fail when a worker ended by itself."""
+        for worker in self.workers:
+            status = worker.process.poll()
+            assert status in (None, 0, -signal.SIGKILL), f"a worker ended with {status}: {worker.log}"
 
     def lag(self) -> dict[tuple[str, int], tuple[int, int]]:
         """Return (group's offset, end) of the partitions where they differ."""

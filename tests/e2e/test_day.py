@@ -14,40 +14,36 @@ from redis import Redis
 
 from tests.e2e.conftest import Day, run_sop
 from tests.e2e.harness import INPUTS, INTERNAL, OUTPUTS, Bench
-from tests.e2e.verifier import Outcome, Said, faults, outcome, said
+from tests.e2e.verifier import Said, faults, outcome, said
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 
-def test_a_day_through_a_worker_ends_as_its_replay(
-    redis_bench: Bench, day: Day, day_replayed: Outcome, tmp_path: Path
-) -> None:
+def test_a_day_through_a_worker_ends_as_its_replay(redis_bench: Bench, day: Day, tmp_path: Path) -> None:
     bench = redis_bench
     worker = bench.start_ready()
     bench.feed_lines(day.lines)
     bench.settle()
     messages = said(bench.outputs())
     assert faults(messages) == []
-    assert outcome(each.envelope for each in messages) == day_replayed
-    assert len(day_replayed.decisions) >= 40
-    assert day_replayed.open_actions
-    assert day_replayed.firing
-    assert day_replayed.refused
+    assert outcome(each.envelope for each in messages) == day.replayed
+    assert len(day.replayed.decisions) >= 40
+    assert day.replayed.open_actions
+    assert day.replayed.firing
+    assert day.replayed.refused
     assert invalid(messages, tmp_path / "schemas") == []
     assert read_by_kcat(bench) == sorted((each.record.key, each.record.value) for each in messages)
     assert unaccounted(bench) == {}
     assert worker.stop() == 0
 
 
-def test_events_placed_by_another_partitioner_end_as_their_replay(
-    bench: Bench, day: Day, day_replayed: Outcome
-) -> None:
+def test_events_placed_by_another_partitioner_end_as_their_replay(bench: Bench, day: Day) -> None:
     bench.start_ready()
     bench.feed_lines(day.lines, partitioner="consistent_random")  # by CRC32, librdkafka's default
     bench.settle()
     messages = said(bench.outputs())
     assert faults(messages) == []
-    assert outcome(each.envelope for each in messages) == day_replayed
+    assert outcome(each.envelope for each in messages) == day.replayed
 
 
 def invalid(messages: list[Said], folder: Path) -> list[str]:

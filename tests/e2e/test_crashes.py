@@ -1,0 +1,82 @@
+"""Workers that are killed, join and leave in mid-stream: each decision is said once, none is missing or goes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from tests.e2e.conftest import Day
+from tests.e2e.harness import OUTPUTS, Bench, until
+from tests.e2e.test_day import unaccounted
+from tests.e2e.verifier import faults, outcome, said
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+# A worker is killed after so many records came out of its part of the day; 0: as soon as it has partitions.
+KILLS = (3, 0, 8, 1, 5)
+
+
+def has_written(bench: Bench, records: int) -> bool:
+    return bench.written(*OUTPUTS) >= records
+
+
+def parts(lines: list[bytes], count: int) -> list[list[bytes]]:
+    size = -(-len(lines) // count)
+    return [lines[first : first + size] for first in range(0, len(lines), size)]
+
+
+@pytest.fixture(scope="session", params=["redis", "memory"])
+def redis_url(request: pytest.FixtureRequest) -> str:
+    """Return the address of a Redis, or that there is none."""
+    return str(request.getfixturevalue("redis_server").url) if request.param == "redis" else ""
+
+
+@pytest.fixture
+def crash_bench(redis_url: str, make_bench: Callable[[str], Bench]) -> Bench:
+    """Yield a bench with either store; with Redis almost nothing stays in memory once it is saved."""
+    bench = make_bench(redis_url)
+    bench.settings = {"SOP_SESSION_TIMEOUT_S": "2"}  # so that the killed one's partitions are free soon
+    if redis_url:
+        bench.settings["SOP_RESIDENTS_MAX"] = "5"
+    return bench
+
+
+def test_kills_in_mid_stream_leave_no_trace(crash_bench: Bench, short_day: Day) -> None:
+    bench = crash_bench
+    worker = bench.start_ready()
+    for records, part in zip(KILLS, parts(short_day.lines, len(KILLS)), strict=True):
+        wanted = bench.written(*OUTPUTS) + records
+        bench.feed_lines(part)
+        until(partial(has_written, bench, wanted), bench.lag)
+        worker.kill()
+        worker = bench.start_ready()
+    bench.settle()
+    messages = said(bench.outputs())
+    assert faults(messages) == []
+    assert outcome(each.envelope for each in messages) == short_day.replayed
+    if bench.redis_url:
+        assert unaccounted(bench) == {}
+    assert worker.stop() == 0
+
+
+def test_workers_that_join_leave_and_die_hand_over_without_a_trace(crash_bench: Bench, short_day: Day) -> None:
+    bench = crash_bench
+    morning, noon, evening, night = parts(short_day.lines, 4)
+    first = bench.start_ready()
+    bench.feed_lines(morning)
+    second = bench.start_ready()
+    bench.feed_lines(noon)
+    until(lambda: {first.partitions, second.partitions} == {"0, 1", "2, 3"}, lambda: first.log + second.log)
+    assert second.stop() == 0
+    bench.feed_lines(evening)
+    until(lambda: first.partitions == "0, 1, 2, 3", lambda: first.log)
+    third = bench.start_ready()
+    bench.feed_lines(night)
+    first.kill()
+    bench.settle()
+    assert third.partitions == "0, 1, 2, 3"
+    messages = said(bench.outputs())
+    assert faults(messages) == []
+    assert outcome(each.envelope for each in messages) == short_day.replayed

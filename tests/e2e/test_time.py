@@ -1,0 +1,118 @@
+"""What rests on time or on the order of arrival: timers, waiting for an answer, facts that come in any order."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from schemas.policy import HOUR, SECOND
+from streams.clock import SystemClock
+from tests.e2e.conftest import replayed
+from tests.e2e.harness import DEADLINE_S, Bench, until
+from tests.e2e.stories import Visit
+from tests.e2e.verifier import Said, faults, outcome, said
+from tests.scenario import rfc3339
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+
+def steps(bench: Bench, code: str) -> list[Said]:
+    """Return the revisions of an action, of which a test has but one."""
+    return [each for each in said(bench.read("actions")) if each.data["code"] == code]
+
+
+def pafs(messages: list[Said], case_id: str) -> list[tuple[str, list[str]]]:
+    """Return outcome and reasons of each revision of a case's PAF decision."""
+    found = [each.data for each in messages if each.type == "decision.paf" and each.data["case_id"] == case_id]
+    return [(data["outcome"], data["reasons"]) for data in found]
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["same-worker", "restarted-worker"])
+def test_a_parked_ticket_is_called_about_when_its_time_comes_though_nothing_arrives(
+    redis_bench: Bench, restarted: bool
+) -> None:
+    bench = redis_bench
+    worker = bench.start_ready()
+    due_at = SystemClock().now_us() + (10 if restarted else 6) * SECOND
+    visit = Visit("job-1", "p-1", ticket_at=due_at - 3 * HOUR)
+    bench.feed_lines([*visit.booking, *visit.report, *visit.ticket])
+    until(lambda: len(steps(bench, "park_ticket")) == 1, lambda: worker.log)
+    if restarted:
+        bench.settle()
+        assert worker.stop(signal.SIGINT) == 0
+        assert steps(bench, "call_partner") == []
+        worker = bench.start_ready()
+    until(lambda: steps(bench, "call_partner") != [], lambda: worker.log)
+    (called,) = steps(bench, "call_partner")
+    assert called.data["state"] == "open"
+    assert called.data["due_at"] == called.envelope["time"] == rfc3339(due_at)
+    assert called.record.timestamp_ms >= due_at // 1000, "told before its time"
+    assert [each.data["state"] for each in steps(bench, "park_ticket")] == ["open", "done"]
+    assert faults(said(bench.outputs())) == []
+    assert worker.stop() == 0
+
+
+def test_an_answer_under_way_is_waited_for_and_a_late_one_revises(bench: Bench) -> None:
+    worker = bench.start_ready(SOP_READING_WAIT_S=3)
+    visit = Visit("job-1", "p-1")
+    bench.feed_lines([*visit.booking, *visit.report])
+    bench.settle()
+    with Straggler(bench):
+        bench.feed_lines(visit.claim)
+        until(lambda: bench.read("decisions.paf") != [], lambda: worker.log)
+        messages = said(bench.outputs())
+        assert pafs(messages, "job-1") == [("under_review", ["presence_unknown"])]
+    last_fact = max(record.timestamp_ms for record in bench.read("tickets", "cancellations"))
+    (paf,) = (each for each in messages if each.type == "decision.paf")
+    assert paf.record.timestamp_ms >= last_fact + 3000
+    bench.settle()
+    messages = said(bench.outputs())
+    assert pafs(messages, "job-1") == [("under_review", ["presence_unknown"]), ("waived", [])]
+    assert faults(messages) == []
+
+
+class Straggler:
+    """An open transaction on the topic of questions, which keeps the location agents from reading on."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._producer = Producer(
+            {"bootstrap.servers": bench.brokers, "transactional.id": f"{bench.prefix}straggler", "log_level": 0}
+        )
+        self._topic, self._partitions = f"{bench.prefix}internal.partners", bench.partitions
+
+    def __enter__(self) -> None:
+        self._producer.init_transactions(DEADLINE_S)
+        self._producer.begin_transaction()
+        for partition in range(self._partitions):
+            self._producer.produce(self._topic, b"never committed", partition=partition)
+        assert self._producer.flush(DEADLINE_S) == 0
+
+    def __exit__(self, *_: object) -> None:
+        self._producer.abort_transaction(DEADLINE_S)
+
+
+def test_booking_claim_and_report_may_come_in_any_order(bench: Bench, tmp_path: Path) -> None:
+    bench.start_ready()
+    orders = list(itertools.permutations(["booking", "claim", "report"]))
+    visits = {Visit(f"job-{number}", f"partner-{number}"): order for number, order in enumerate(orders, 1)}
+    file = tmp_path / "events.jsonl"
+    with file.open("wb") as events:
+        for wave in range(3):
+            lines = [told for visit, order in visits.items() for told in getattr(visit, order[wave])]
+            events.writelines(told + b"\n" for told in lines)
+            bench.feed_lines(lines)
+            bench.settle()
+    messages = said(bench.outputs())
+    assert faults(messages) == []
+    assert outcome(each.envelope for each in messages) == replayed(file, tmp_path / "replayed.jsonl")
+    met = {record.key: record.partition for record in bench.read("jobs", "locations")}
+    assert any(met[visit.case_id.encode()] != met[visit.partner_id.encode()] for visit in visits)
+    for visit, order in visits.items():
+        revisions = pafs(messages, visit.case_id)
+        assert revisions[-1] == ("waived", [])
+        if order[-1] != "report":  # it was known, so nothing went out as if it were not
+            assert ("under_review", ["presence_unknown"]) not in revisions
