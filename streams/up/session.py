@@ -15,7 +15,8 @@ from aiokafka.errors import KafkaError
 from schemas.errors import SopError, Unavailable
 from schemas.topics import Topics
 from streams.clock import SystemClock
-from streams.kafka_connection import KafkaConnection, prepare_topics
+from streams.connections import connect_kafka
+from streams.kafka_connection import prepare_topics
 from streams.settings import Settings
 from streams.up.console import Board
 from streams.up.feed import Feed, Line, Router
@@ -55,7 +56,7 @@ class Session:
         self._plan = plan
         self._board = board
         self._worker = worker
-        self._connection = KafkaConnection(plan.settings.brokers)
+        self._connection = connect_kafka(plan.settings)
         prefix = plan.settings.topic_prefix
         self._topics = Topics(prefix)
         self._feed = Feed(self._connection, Router(self._topics, prefix), SystemClock(), events_per_s=plan.events_per_s)

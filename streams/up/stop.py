@@ -1,13 +1,14 @@
-"""Ctrl-C and SIGTERM as one wish to stop, from the first moment of a command to its last."""
+"""Ctrl-C, SIGTERM and a terminal that is closed as one wish to stop, from the first moment of a command to its last."""
 
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, *(() if sys.platform == "win32" else (signal.SIGHUP,)))
 
 
 class StopWish:

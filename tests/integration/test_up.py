@@ -123,7 +123,7 @@ def test_it_ends_by_itself_and_sums_up() -> None:
         assert int(counted[3]) == len(running.cases())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_all_of_it(number: signal.Signals) -> None:
     with up("--jobs 200 --speed 400") as running:
         running.until(ROW.match)
