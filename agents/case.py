@@ -46,7 +46,7 @@ class Sent:
 class Case:
     """One case; `decided_at` is the latest instant (microseconds) up to which deadlines have been taken as passed."""
 
-    __slots__ = ("_history", "asked", "case_id", "decided_at", "facts", "readings", "sent")
+    __slots__ = ("_history", "asked", "asked_of", "case_id", "decided_at", "facts", "readings", "sent")
 
     def __init__(self, case_id: str) -> None:
         """Begin a case of which nothing is known."""
@@ -54,6 +54,8 @@ class Case:
         self.facts: dict[tuple[str, str], AnyEvent] = {}
         self.readings: dict[MomentKey, Reading] = {}
         self.asked: dict[MomentKey, Moment] = {}
+        self.asked_of: History | None = None
+        """The history that `asked` was made from."""
         self.sent = Sent()
         self.decided_at = 0
         self._history: History | None = None
@@ -70,9 +72,13 @@ class Case:
         return "applied"
 
     def told(self, reading: Reading) -> bool:
-        """Take a reading unless a later made one of that moment is there; say whether it changes what is known."""
+        """Take a reading unless a better one of that moment is there; say whether it changes what is known.
+
+        Better is one made while the reports were there, then the later made: a question repeated after a recovery may
+        come when they are gone.
+        """
         known = self.readings.get(reading.moment.key)
-        if known is not None and any(reading.made_at.get(part, 0) < at for part, at in known.made_at.items()):
+        if known is not None and not _replaces(reading, known):
             return False
         self.readings[reading.moment.key] = reading
         return known is None or not known.says_the_same(reading)
@@ -89,6 +95,12 @@ class Case:
         return any(
             (known := self.readings.get(key)) is None or known.moment != moment for key, moment in self.asked.items()
         )
+
+
+def _replaces(new: Reading, known: Reading) -> bool:
+    if new.moment == known.moment and new.too_late != known.too_late:
+        return known.too_late
+    return all(new.made_at.get(part, 0) >= at for part, at in known.made_at.items())
 
 
 class CaseState(Struct, frozen=True, array_like=True):

@@ -6,7 +6,7 @@ reading, a fact like others. The reports stay with their partner (`agents.track`
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from schemas.events import Site
 from schemas.policy import Policy
@@ -61,7 +61,8 @@ class Reading(Struct, frozen=True, array_like=True):
     `closest` is the valid report nearest in time (domain, "Presence"), `mocked` the earliest mocked one within
     `mocked_window`, `stay` the earliest valid one on site at least `stay` and at most `linger` after the moment with no
     valid one off site between (only where the moment asks). `made_at` holds the input positions of the location
-    agent, by `topic-partition`: of two readings of one moment the later made counts.
+    agent, by `topic-partition`: of two readings of one moment the later made counts, but one that is `too_late`, the
+    moment having been asked about past the retention, never replaces one that is not.
     """
 
     moment: Moment
@@ -69,15 +70,11 @@ class Reading(Struct, frozen=True, array_like=True):
     mocked: Sighting | None
     stay: Sighting | None
     made_at: dict[str, int] = {}
+    too_late: bool = False
 
     def says_the_same(self, other: Reading) -> bool:
         """Tell whether two readings differ in nothing but when they were made."""
-        return (self.moment, self.closest, self.mocked, self.stay) == (
-            other.moment,
-            other.closest,
-            other.mocked,
-            other.stay,
-        )
+        return self == structs.replace(other, made_at=self.made_at)
 
 
 def presence_rules(policy: Policy) -> PresenceRules:

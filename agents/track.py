@@ -51,6 +51,11 @@ class Question(Struct, array_like=True):
     until: int
     answer: Answer = Answer()
 
+    @property
+    def is_too_late(self) -> bool:
+        """Whether the moment lay past the retention when it was asked."""
+        return self.floor > self.moment.time - reach_back(self.moment)
+
 
 class Saved(Struct, frozen=True, array_like=True):
     """A track as it is written to a checkpoint."""
@@ -211,7 +216,9 @@ class Track:
             new, question.until = answer(question.moment, self._plain, self._mocked, question.floor)
             if key in self._asked or new != question.answer:
                 question.answer = new
-                said.append(Reading(question.moment, new.closest, new.mocked, new.stay))
+                said.append(
+                    Reading(question.moment, new.closest, new.mocked, new.stay, too_late=question.is_too_late)
+                )
         self._asked.clear()
         self._touched.clear()
         return tuple(said)
