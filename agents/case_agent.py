@@ -6,7 +6,7 @@ case is due, and carries its messages out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from agents.case import Case, Reception
 from agents.decide import decide
@@ -19,8 +19,7 @@ from schemas.outputs import OutputMessage
 from schemas.policy import PolicySet
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """What a case had to say, and the instant (microseconds) at which it may have more without a new fact."""
 
     messages: list[OutputMessage]
@@ -54,11 +53,14 @@ class CaseAgent:
     def questions(self, case_id: str) -> tuple[Moment, ...]:
         """Return the moments of a case not asked about yet as they stand now, and take them as asked."""
         case = self.case(case_id)
-        policy = self._policies.at(case.history.begins_at)
-        current = {moment.key: moment for moment in moments(case.history, presence_rules(policy))}
-        new = tuple(moment for key, moment in current.items() if case.asked.get(key) != moment)
-        case.asked = current
-        case.readings = {key: reading for key, reading in case.readings.items() if key in current}
+        new: tuple[Moment, ...] = ()
+        if case.asked_of is not case.history:
+            policy = self._policies.at(case.history.begins_at)
+            current = {moment.key: moment for moment in moments(case.history, presence_rules(policy))}
+            new = tuple(moment for key, moment in current.items() if case.asked.get(key) != moment)
+            case.asked, case.asked_of = current, case.history
+        if case.readings.keys() - case.asked.keys():
+            case.readings = {key: reading for key, reading in case.readings.items() if key in case.asked}
         return new
 
     def decide(self, case_id: str, now: int, inputs: str | None = None) -> Decided:

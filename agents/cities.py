@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from schemas.policy import Policy
 
 
 def compared(name: str, policy: Policy) -> str:
     """Return a city's name as it is compared: trimmed, case folded, an alias replaced by the name it stands for."""
+    return _compared(name, tuple(policy.city.aliases.items()))
+
+
+@lru_cache(maxsize=1024)
+def _compared(name: str, aliases: tuple[tuple[str, str], ...]) -> str:
     folded = _folded(name)
-    for alias, meant in policy.city.aliases.items():
+    for alias, meant in aliases:
         if _folded(alias) == folded:
             return _folded(meant)
     return folded
@@ -18,8 +24,9 @@ def compared(name: str, policy: Policy) -> str:
 
 def is_among(name: str, cities: Iterable[str], policy: Policy) -> bool:
     """Tell whether a city is one of a policy's list, whichever of its names either side uses."""
-    wanted = compared(name, policy)
-    return any(compared(city, policy) == wanted for city in cities)
+    aliases = tuple(policy.city.aliases.items())
+    wanted = _compared(name, aliases)
+    return any(_compared(city, aliases) == wanted for city in cities)
 
 
 def _folded(name: str) -> str:

@@ -66,6 +66,8 @@ def _decisions(
             if old is None or old.body.outcome == WITHDRAWN:
                 continue
             body = _withdrawn(old.body, policy_name)
+        if old is not None and old.body == body:
+            continue
         content = content_hash(body)
         if old is None or old.content_hash != content:
             yield _revision(body, content, old)
@@ -100,7 +102,8 @@ def _withdrawn(old: DecisionBody, policy_name: str) -> DecisionBody:
 
 def _actions(case_id: str, verdict: Verdict, sent: Mapping[StepKey, ActionMessage]) -> Iterator[ActionMessage]:
     """Yield a revision for each action whose state, parameters or due time changed (domain, "Actions")."""
-    steps = {(step.code, step.partner_id, step.ticket_id): step for step in verdict.steps}
+    possible = {(step.code, step.partner_id, step.ticket_id): step for step in verdict.steps}
+    steps = {key: step for key, step in possible.items() if step.open or key in sent}
     for key in sorted(steps.keys() | sent.keys(), key=_sortable):
         old, step = sent.get(key), steps.get(key)
         if step is not None and step.open:

@@ -6,8 +6,9 @@ Everything here is a pure function of the set of facts: the order in which they 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeVar, cast
+
+from msgspec import Struct
 
 from schemas.events import (
     AnyEvent,
@@ -36,8 +37,7 @@ Facts = tuple[Event[T], ...]
 OFFLINE_KINDS: Final = ("offline_service", "poor_service")
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(Struct, frozen=True):
     """A ticket by its earliest creation, with all that was added to it, each in fact order."""
 
     created: Event[TicketCreated]
@@ -65,8 +65,7 @@ class Ticket:
         return not self.closings
 
 
-@dataclass(frozen=True, slots=True)
-class Engagement:
+class Engagement(Struct, frozen=True):
     """One partner's part in a case (None: nobody's), the unit of the out-of-scope decisions; in fact order."""
 
     partner_id: str | None
@@ -83,7 +82,7 @@ class Engagement:
     @property
     def oos_tickets(self) -> tuple[Ticket, ...]:
         """The out-of-scope tickets of the engagement, whoever opened them."""
-        return tuple(t for t in self.tickets if t.kind == "out_of_scope")
+        return tuple(t for t in self.tickets if t.kind == "out_of_scope") if self.tickets else ()
 
     @property
     def rating_tickets(self) -> tuple[Ticket, ...]:
@@ -105,8 +104,7 @@ class Engagement:
         return in_force(self.assignments, time)
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """All facts of one case, sorted."""
 
     case_id: str
@@ -141,32 +139,47 @@ def in_force(assignments: Sequence[Event[JobAssigned]], time: int) -> Event[JobA
 def build_history(case_id: str, facts: Iterable[AnyEvent]) -> History:
     """Sort a case's facts (in any order) into its history."""
     ordered = tuple(sorted(facts, key=lambda fact: fact.order))
-    bookings = _of(ordered, JobBooked)
-    tickets = _tickets(ordered)
-    assignments = _of(ordered, JobAssigned)
-    line_items = {item.data.line_id: item for item in _of(ordered, LineItemAdded)}
+    kinds = _Kinds(ordered)
+    bookings = kinds.of(JobBooked)
+    tickets = _tickets(ordered, kinds)
+    assignments = kinds.of(JobAssigned)
+    line_items = {item.data.line_id: item for item in kinds.of(LineItemAdded)}
     return History(
         case_id=case_id,
         facts=ordered,
         booking=bookings[-1] if bookings else None,
         assignments=assignments,
-        closings=_of(ordered, JobClosed),
-        cancellations=_of(ordered, CancellationRecorded),
+        closings=kinds.of(JobClosed),
+        cancellations=kinds.of(CancellationRecorded),
         line_items=tuple(sorted(line_items.values(), key=lambda item: item.order)),
         tickets=tickets,
-        engagements=_engagements(ordered, assignments, tickets),
+        engagements=_engagements(ordered, kinds, tickets),
     )
 
 
-def _of(facts: Iterable[AnyEvent], kind: type[T]) -> Facts[T]:
-    return tuple(cast("Event[T]", fact) for fact in facts if type(fact.data) is kind)
+class _Kinds:
+    """Facts by what they say, each kind in fact order."""
+
+    __slots__ = ("_facts",)
+
+    def __init__(self, facts: Iterable[AnyEvent]) -> None:
+        """Take facts in their order."""
+        self._facts: dict[type, list[AnyEvent]] = {}
+        for fact in facts:
+            self._facts.setdefault(type(fact.data), []).append(fact)
+
+    def of(self, kind: type[T]) -> Facts[T]:
+        """Return the facts of a kind."""
+        return cast("Facts[T]", tuple(self._facts.get(kind, ())))
 
 
-def _tickets(facts: Sequence[AnyEvent]) -> tuple[Ticket, ...]:
+def _tickets(facts: Sequence[AnyEvent], kinds: _Kinds) -> tuple[Ticket, ...]:
     """Group what was added to tickets by ticket; what belongs to a ticket not known yet waits outside."""
     earliest: dict[str, Event[TicketCreated]] = {}
-    for created in _of(facts, TicketCreated):
+    for created in kinds.of(TicketCreated):
         earliest.setdefault(created.data.ticket_id, created)
+    if not earliest:
+        return ()
     added: dict[str, list[AnyEvent]] = {ticket_id: [] for ticket_id in earliest}
     for fact in facts:
         waiting = added.get(getattr(fact.data, "ticket_id", ""))
@@ -176,48 +189,48 @@ def _tickets(facts: Sequence[AnyEvent]) -> tuple[Ticket, ...]:
 
 
 def _ticket(created: Event[TicketCreated], added: Sequence[AnyEvent]) -> Ticket:
+    kinds = _Kinds(added)
     return Ticket(
         created=created,
-        media=_of(added, MediaAdded),
-        calls=_of(added, CallLogged),
-        validations=_of(added, TicketValidated),
-        identifications=_of(added, PartnerIdentified),
-        proofs=_of(added, PaymentProofAdded),
-        refund_requests=_of(added, RefundRequested),
-        closings=_of(added, TicketClosed),
+        media=kinds.of(MediaAdded),
+        calls=kinds.of(CallLogged),
+        validations=kinds.of(TicketValidated),
+        identifications=kinds.of(PartnerIdentified),
+        proofs=kinds.of(PaymentProofAdded),
+        refund_requests=kinds.of(RefundRequested),
+        closings=kinds.of(TicketClosed),
     )
 
 
-def _engagements(
-    facts: Sequence[AnyEvent], assignments: Facts[JobAssigned], tickets: tuple[Ticket, ...]
-) -> tuple[Engagement, ...]:
+def _engagements(facts: Sequence[AnyEvent], kinds: _Kinds, tickets: tuple[Ticket, ...]) -> tuple[Engagement, ...]:
     """Give each partner its facts; a fact that names no partner goes to the one in force (domain, "Engagements")."""
-    closings = _of(facts, JobClosed)
+    assignments, closings = kinds.of(JobAssigned), kinds.of(JobClosed)
     owned_tickets: dict[str | None, list[Ticket]] = {}
     for ticket in tickets:
         if ticket.kind not in OFFLINE_KINDS or ticket.created.data.partner_id is not None:
             owned_tickets.setdefault(_ticket_owner(ticket, assignments, closings), []).append(ticket)
     owned: dict[str | None, list[AnyEvent]] = {}
     for fact in facts:
-        if isinstance(fact.data, CancellationRecorded):
-            owner = fact.data.partner_id or _partner_in_force(assignments, fact.time)
+        data = fact.data
+        if isinstance(data, CancellationRecorded):
+            owner = data.partner_id or _partner_in_force(assignments, fact.time)
             owned.setdefault(owner, []).append(fact)
-        elif isinstance(fact.data, JobAssigned | JobStarted | JobStartBlocked | JobClosed):
-            owned.setdefault(fact.data.partner_id, []).append(fact)
+        elif isinstance(data, (JobAssigned, JobStarted, JobStartBlocked, JobClosed)):
+            owned.setdefault(data.partner_id, []).append(fact)
     current = assignments[-1].data.partner_id if assignments else None
     partners = sorted(owned_tickets.keys() | owned.keys(), key=lambda p: (p is not None, p or ""))
     return tuple(
         Engagement(
             partner_id=partner,
-            assignments=_of(owned.get(partner, ()), JobAssigned),
-            started=_of(owned.get(partner, ()), JobStarted),
-            blocked=_of(owned.get(partner, ()), JobStartBlocked),
-            closings=_of(owned.get(partner, ()), JobClosed),
-            cancellations=_of(owned.get(partner, ()), CancellationRecorded),
+            assignments=own.of(JobAssigned),
+            started=own.of(JobStarted),
+            blocked=own.of(JobStartBlocked),
+            closings=own.of(JobClosed),
+            cancellations=own.of(CancellationRecorded),
             tickets=tuple(owned_tickets.get(partner, ())),
             is_current=partner == current,
         )
-        for partner in partners
+        for partner, own in ((partner, _Kinds(owned.get(partner, ()))) for partner in partners)
     )
 
 

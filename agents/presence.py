@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+from msgspec import Struct
 
 from agents.history import Engagement, History
 from agents.moments import Moment, MomentKey, PresenceRules, Reading, Sighting
@@ -15,8 +16,7 @@ State = Literal["on_site", "off_site", "unknown"]
 Readings = Mapping[MomentKey, Reading]
 
 
-@dataclass(frozen=True, slots=True)
-class Whereabouts:
+class Whereabouts(Struct, frozen=True):
     """What is known of the partner at one moment: the moment's own fact and the reading (None: not there yet)."""
 
     fact: AnyEvent
@@ -29,8 +29,7 @@ class Whereabouts:
         return self.reading.closest if self.reading else None
 
 
-@dataclass(frozen=True, slots=True)
-class Presence:
+class Presence(Struct, frozen=True):
     """An engagement's presence: its moments in fact order, those that matter to the SOP and the other cancellations."""
 
     matters: tuple[Whereabouts, ...]
@@ -44,20 +43,19 @@ class Presence:
         return "on_site" if "on_site" in states else "off_site" if "off_site" in states else "unknown"
 
 
+NO_MOMENTS: Final = Presence((), ())
+
+
 def moments(history: History, rules: PresenceRules) -> tuple[Moment, ...]:
     """Return every moment of a case to ask about, in fact order per engagement; about nobody nothing is asked."""
-    site = history.booking.data.site if history.booking else None
-    return tuple(
-        Moment(history.case_id, engagement.partner_id, fact.ref, fact.time, site, rules, is_cancellation)
-        for engagement in history.engagements
-        if engagement.partner_id is not None
-        for fact, is_cancellation in _asked(engagement)
-    )
+    return tuple(moment for engagement in history.engagements for moment in _moments(engagement, history, rules))
 
 
 def presence(engagement: Engagement, history: History, readings: Readings, rules: PresenceRules) -> Presence:
     """Return where the partner was at its moments; a reading of another site, time or policy does not count."""
-    asked = {m.fact: m for m in moments(history, rules) if m.partner_id == engagement.partner_id}
+    if not engagement.oos_tickets and not engagement.cancellations:
+        return NO_MOMENTS
+    asked = {moment.fact: moment for moment in _moments(engagement, history, rules)}
 
     def at(fact: AnyEvent) -> Whereabouts:
         moment = asked.get(fact.ref)
@@ -79,6 +77,18 @@ def cited(engagement: Engagement, history: History, presence: Presence, state: S
         return ()
     evidence = (found.fact, found.sighting, history.booking, engagement.assignment_at(found.fact.time))
     return tuple(each for each in evidence if each is not None)
+
+
+def _moments(engagement: Engagement, history: History, rules: PresenceRules) -> list[Moment]:
+    """Return the moments of an engagement to ask about, in fact order."""
+    partner_id = engagement.partner_id
+    if partner_id is None or not (engagement.oos_tickets or engagement.cancellations):
+        return []
+    site = history.booking.data.site if history.booking else None
+    return [
+        Moment(history.case_id, partner_id, fact.ref, fact.time, site, rules, is_cancellation)
+        for fact, is_cancellation in _asked(engagement)
+    ]
 
 
 def _that_matter(engagement: Engagement) -> list[AnyEvent]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct, field
 
 from schemas.outputs import AlertBody, DecisionBody, DecisionKind, Status, SubjectOf
 from schemas.policy import Policy
@@ -46,8 +45,7 @@ class Deadlines:
         return False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
+class Ruling(Struct, frozen=True, kw_only=True):
     """One row of a decision table that applies, with its evidence as facts and the passed deadlines it rests on."""
 
     outcome: str
@@ -86,8 +84,7 @@ class Ruling:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """One possible next step for the desk: whether its condition holds, and whether its own result is there.
 
     Rules return a step for every engagement or ticket it could concern, open or not, so that one which was open
@@ -107,16 +104,14 @@ class Step:
     deadlines: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """An alert that is true now (its body says `firing`): about a moment, sent once, or a condition, while it holds."""
 
     alert: AlertBody
     is_moment: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """All that ought to be decided about a case.
 
     `as_of` (microseconds) is the latest of its facts, readings and passed deadlines: when the case came to be as it is;

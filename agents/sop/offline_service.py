@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal, TypeVar
+
+from msgspec import Struct
 
 from agents import money
 from agents.history import History, Ticket
@@ -21,8 +22,7 @@ ServiceType = Literal["no_booking", "cancelled_then_served", "partial"]
 Reporting = Literal["direct", "indirect"]
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(Struct, frozen=True):
     """What the checks look at: the case, one proof and the latest identification, where there are any."""
 
     history: History
@@ -32,8 +32,7 @@ class Examined:
     identification: Event[PartnerIdentified] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One row of the table of checks: its reason when it fails, the clauses behind it, and when it fails."""
 
     reason: str
@@ -41,8 +40,7 @@ class Check:
     fails: Callable[[Examined], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class OfflineAssessment:
+class OfflineAssessment(Struct, frozen=True):
     """What is known of an offline service in a case, with the proof that counts and the checks that it fails."""
 
     history: History

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from agents.history import Ticket
 from agents.sop.offline_service import OfflineAssessment, refund, tagging
@@ -11,8 +12,7 @@ from agents.verdict import Citable, Step
 from schemas.outputs import DecisionBody
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A step open while one of its reasons stands and the ticket is open, done when none stands any more."""
 
     code: str

@@ -5,8 +5,9 @@ Every row gives a step, open or not, so that one which was open before can be to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from agents.history import Engagement, Ticket
 from agents.sop.out_of_scope import Assessment
@@ -20,8 +21,7 @@ PRESENCE_REASONS: Final = ("presence_conflict", "presence_unknown")
 """Why a PAF (P3, P7) waits for somebody to find out where the partner was."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """The latest answer of a party to a question, on any ticket of the engagement (None: never answered)."""
 
     call: Event[CallLogged] | None
@@ -39,8 +39,7 @@ class Answer:
         return (self.call,) if self.call else ()
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """What the rows look at: the assessment, the decisions made on it and the answers given."""
 
     a: Assessment

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from agents.cities import is_among
 from agents.history import Engagement, History, Ticket
@@ -20,8 +21,7 @@ CLAIMING_REASONS: Final = ("out_of_scope", "pro_cannot_deliver", "cant_deliver")
 """Reasons with which a partner who cancels claims that the work cannot be delivered."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assessment:
+class Assessment(Struct, frozen=True, kw_only=True):
     """What the facts of one engagement amount to, before any decision."""
 
     history: History
