@@ -9,8 +9,10 @@ effect. What the work is, is not known here.
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Protocol
 
 from schemas.errors import Unavailable
@@ -114,6 +116,7 @@ class Task:
         self._told: dict[str, int] = {}
         self._outputs: dict[str, int] = {}
         self._hold: dict[str, int] = {}
+        self._ahead: list[tuple[TP, Sequence[Incoming]]] = []
         self._finishing = False
         self._saved_at = 0
         self._now = 0
@@ -209,19 +212,39 @@ class Task:
 
     async def step(self, batches: Batches) -> None:
         """Take batches in, publish what follows from them and from what is due, save when it is time."""
-        await self._work.take(batches)
-        for tp, records in batches:
-            self._positions[tp.name] = records[-1].offset + 1
-            self._consumed[tp.name] = self._consumed.get(tp.name, 0) + len(records)
+        await self._take(self._read_before(batches) if self._hold else batches)
         if self._held():
             return
         self._hold = {}
+        if self._ahead:
+            ahead, self._ahead = self._ahead, []
+            await self._take(ahead)
         self._now = max(self._now, self._clock.now_us())  # the last owner's clock may have been ahead
         outgoing = await self._work.conclude(self._now, self._positions)
         if outgoing or (self._save_is_due() and self._told != self._positions):
             await self._publish(outgoing)
         self._concluded = True
         await self._save_if_due()
+
+    async def _take(self, batches: Batches) -> None:
+        await self._work.take(batches)
+        for tp, records in batches:
+            self._positions[tp.name] = records[-1].offset + 1
+            self._consumed[tp.name] = self._consumed.get(tp.name, 0) + len(records)
+
+    def _read_before(self, batches: Batches) -> Batches:
+        """Return of batches what the last owner had read too; the rest waits until all of that is read.
+
+        Else the rest could come before something that was accepted, and have it refused this time.
+        """
+        before: list[tuple[TP, Sequence[Incoming]]] = []
+        for tp, records in batches:
+            count = bisect_left(records, self._hold.get(tp.name, 0), key=attrgetter("offset"))
+            if count:
+                before.append((tp, records[:count]))
+            if count < len(records):
+                self._ahead.append((tp, records[count:]))
+        return before
 
     async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish what follows from the inputs, with how far they were read; without the former just to tell it."""
