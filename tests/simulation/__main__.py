@@ -1,0 +1,35 @@
+"""Runs many seeds: `python -m tests.simulation --seeds 1000 --start 1`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import ArgumentParser
+
+from tests.simulation.run import run_seed
+
+
+def main() -> int:
+    """Run the seeds asked for; print what each failing one showed, and how fast it went."""
+    parser = ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=200, help="how many")
+    parser.add_argument("--start", type=int, default=1, help="the first one")
+    asked = parser.parse_args()
+    began = time.monotonic()
+    failed = fates = said = 0
+    for seed in range(asked.start, asked.start + asked.seeds):
+        outcome = run_seed(seed)
+        fates += outcome.fates
+        said += outcome.said
+        if outcome.violations:
+            failed += 1
+            sys.stdout.write("\n  ".join([f"seed {seed}:", *outcome.violations]) + "\n")
+            sys.stdout.flush()
+    per_minute = asked.seeds / (time.monotonic() - began) * 60
+    told = f"{failed} failed, {fates} fates met, {said} records said, {per_minute:.0f} a minute"
+    sys.stdout.write(f"{asked.seeds} seeds, {told}\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

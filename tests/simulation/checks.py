@@ -1,0 +1,167 @@
+"""What must hold of a run when all rests, whatever was done to the workers on the way."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+
+from schemas.encoding import decode_dead_letter, decode_message
+from schemas.outputs import WITHDRAWN, ActionMessage, AlertMessage, DecisionMessage, OutputMessage
+from streams.intake import partition_of
+from streams.internal import Answer, unpack
+from streams.ports import TP
+from streams.positions import from_inputs, reached
+from streams.recorded import Recorded, settle
+from streams.replay import Replay
+from tests.simulation.world import World
+
+Standing = dict[tuple[str, str, object], object]
+"""What stands, by what kind of thing, which case and what about: contents of decisions, open actions, conditions."""
+
+
+def standing(messages: Iterable[OutputMessage]) -> Standing:
+    """Return what stands after messages, those about one thing in their order."""
+    stands: Standing = {}
+    for message in messages:
+        if isinstance(message, DecisionMessage):
+            key: tuple[str, str, object] = ("decision", message.body.case_id, message.body.key)
+            holds, what = message.body.outcome != WITHDRAWN, message.content_hash
+        elif isinstance(message, ActionMessage):
+            action = message.body
+            key = ("action", action.case_id, (action.partner_id, action.code, action.ticket_id))
+            holds, what = action.state == "open", f"{action.params}, due {action.due_at}"
+        elif message.body.state == "firing" and message.body.ends_at is not None:
+            continue  # about a moment
+        else:
+            key = ("condition", message.subject, message.alert_id)
+            holds, what = message.body.state == "firing", message.body.name
+        stands.pop(key, None)
+        if holds:
+            stands[key] = what
+    return stands
+
+
+def check(world: World, rests_at: int) -> list[str]:
+    """Return what does not hold, one line each."""
+    return [
+        *_conservation(world),
+        *_dead_letters(world),
+        *_chains(world),
+        *_said_once(world),
+        *_same_as_straight(world, rests_at),
+    ]
+
+
+def _emitted(world: World) -> Iterator[tuple[TP, OutputMessage]]:
+    for topic in world.topics.outputs:
+        if topic == world.topics.dead_letters:
+            continue
+        for partition in range(world.partitions):
+            tp = TP(topic, partition)
+            for record in world.kafka.committed(tp):
+                assert record.value is not None
+                yield tp, decode_message(record.value)
+
+
+def _refused(world: World) -> list[tuple[str, int, int]]:
+    letters = []
+    for partition in range(world.partitions):
+        for record in world.kafka.committed(TP(world.topics.dead_letters, partition)):
+            letter = decode_dead_letter(record.value or b"")
+            letters.append((letter.topic, letter.partition, letter.offset))
+    return letters
+
+
+def _conservation(world: World) -> Iterator[str]:
+    """Every record consumed has one fate, and nothing is held back."""
+    for number, task in world.tasks.items():
+        for tp in task._inputs:
+            consumed = len(world.kafka.committed(tp))
+            fates = world.works[number].tally.copy().get(tp.name, {})
+            if sum(fates.values()) != consumed:
+                yield f"{tp.name}: {consumed} records, but {fates}"
+        if task._hold or world.works[number]._outbox._records:
+            yield f"{number} still holds something back"
+
+
+def _dead_letters(world: World) -> Iterator[str]:
+    for place, count in Counter(_refused(world)).items():
+        if count > 1:
+            yield f"{place} went to the dead letters {count} times"
+
+
+def _chains(world: World) -> Iterator[str]:
+    """Each revision supersedes the one before it and has read no less."""
+    last: dict[object, DecisionMessage | ActionMessage] = {}
+    for tp, message in _emitted(world):
+        if isinstance(message, AlertMessage):
+            continue
+        body = message.body
+        key: object = message.action_id if isinstance(message, ActionMessage) else (body.case_id, message.body.key)
+        name = f"{tp.topic} {key} revision {message.revision}"
+        if tp.partition != partition_of(body.case_id, world.partitions):
+            yield f"{name} lies in partition {tp.partition}"
+        old = last.get(key)
+        if message.revision != (old.revision + 1 if old else 1):
+            yield f"{name} comes after {old.revision if old else None}"
+        if isinstance(message, DecisionMessage):
+            superseded = old.decision_id if isinstance(old, DecisionMessage) else None
+            if message.supersedes != superseded:
+                yield f"{name} supersedes {message.supersedes}, the last was {superseded}"
+        if old and not reached(from_inputs(message.inputs or ""), from_inputs(old.inputs or "")):
+            yield f"{name} was decided at {message.inputs}, the one before at {old.inputs}"
+        last[key] = message
+
+
+def _said_once(world: World) -> Iterator[str]:
+    """No id has two bodies, and nothing is said again that stands."""
+    bodies: defaultdict[str, set[object]] = defaultdict(set)
+    states: dict[str, str] = {}
+    for _, message in _emitted(world):
+        if isinstance(message, DecisionMessage):
+            bodies[message.decision_id].add(repr(message))
+        elif isinstance(message, AlertMessage):
+            if states.get(message.alert_id, "resolved") == message.body.state:
+                yield f"alert {message.body.name} {message.body.labels} is {message.body.state} again"
+            states[message.alert_id] = message.body.state
+    for decision_id, found in bodies.items():
+        if len(found) > 1:
+            yield f"{decision_id} has {len(found)} bodies"
+
+
+def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
+    """A straight run over what was accepted ends the same."""
+    refused = set(_refused(world))
+    records = (
+        Recorded(topic, partition, each.offset, each.value, each.key, each.headers, each.timestamp)
+        for topic in world.topics.inputs
+        for partition in range(world.partitions)
+        for each in world.kafka.committed(TP(topic, partition))
+        if (topic, partition, each.offset) not in refused
+    )
+    settled = settle(records, world.work_settings.limits)
+    for left in settled.refused:
+        yield f"{left.record.topic}-{left.record.partition}@{left.record.offset} was accepted, but {left.reason}"
+    replay = Replay(world.work_settings.policies, facts_per_case_max=world.work_settings.facts_per_case_max)
+    late = _asked_too_late(world)
+    straight = standing(replay.run(settled.events, rests_at))
+    live = standing(message for _, message in _emitted(world))
+    for key in sorted(live.keys() | straight.keys(), key=repr):
+        if key[1] not in late and live.get(key) != straight.get(key):
+            yield f"{key}: {live.get(key)}, in a straight run {straight.get(key)}"
+
+
+def _asked_too_late(world: World) -> set[str]:
+    """Return the cases with a moment about which nobody knew before its reports were past the retention."""
+    in_time: set[str] = set()
+    too_late: dict[str, str] = {}
+    for partition in range(world.partitions):
+        for record in world.kafka.committed(TP(world.topics.cases, partition)):
+            message = unpack(record.value or b"")
+            if isinstance(message, Answer):
+                moment = repr(message.reading.moment)
+                if message.reading.too_late:
+                    too_late[moment] = message.reading.moment.case_id
+                else:
+                    in_time.add(moment)
+    return {case_id for moment, case_id in too_late.items() if moment not in in_time}

@@ -1,0 +1,179 @@
+"""Histories made from a seed: a few cases and partners, and every way in which their events can be brought badly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from schemas.policy import HOUR, MINUTE, SECOND
+from schemas.topics import TOPIC_OF_TYPE
+from streams.simulator.dice import Dice
+from tests.scenario import MIDNIGHT, destination, line
+from tests.strategies import ACCURACIES_M, CALLS, DISTANCES_M, LINKS, MONEY, NAMES, PHONES
+
+Told = tuple[str, dict[str, Any]]
+
+OFFSETS: Final = (
+    0,
+    0,
+    1,
+    10 * SECOND,
+    5 * MINUTE,
+    15 * MINUTE,
+    30 * MINUTE,
+    2 * HOUR,
+    3 * HOUR,
+    4 * HOUR,
+)
+MALFORMED: Final = (
+    b"",
+    None,
+    b"{}",
+    b'{"specversion": "1.0", "id": "x", "source": "/s", "type": "job.vanished", "subject": "job-1"}',
+    b"\xff\xfe",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A record brought to Kafka: when (microseconds), to which topic, `misplaced` if not where its key belongs."""
+
+    arrive_at: int
+    topic: str
+    key: bytes
+    value: bytes | None
+    misplaced: bool
+
+
+def history(dice: Dice) -> list[Delivery]:
+    """Return deliveries in order of arrival: late ones, repeated, contradictory, malformed and misplaced ones."""
+    brought: list[Delivery] = []
+    cases = [f"job-{number}" for number in range(1, dice.whole(1, 5) + 1)]
+    partners = [f"p{number}" for number in range(1, dice.whole(1, 3) + 1)]
+    moments: list[int] = []
+    number = 0
+    for case_id in cases:
+        begin = MIDNIGHT + dice.pick((8, 8, 10)) * HOUR
+        for index, (kind, data) in enumerate(_facts(dice, partners)):
+            at = begin + dice.whole(0, index) * 20 * MINUTE + dice.pick((1, 1, -1)) * dice.pick(OFFSETS)
+            at += 71 * HOUR if dice.chance(0.02) else 0
+            moments.append(at)
+            brought += _bring(dice, kind, case_id, at, f"e{number}", data)
+            number += 1
+    for partner in partners:
+        for _ in range(dice.whole(0, 14)):
+            lat, lon = destination(dice.pick(DISTANCES_M), dice.pick((0.0, 90.0)))
+            at = dice.pick(moments) + dice.pick((1, -1)) * dice.pick(OFFSETS) + dice.whole(-1, 1)
+            told = {"lat": lat, "lon": lon, "accuracy_m": dice.pick(ACCURACIES_M), "mocked": dice.chance(0.1)}
+            brought += _bring(dice, "location.reported", partner, at, f"r{number}", told)
+            number += 1
+    return sorted(brought, key=lambda delivery: (delivery.arrive_at, delivery.topic, delivery.value or b""))
+
+
+def _bring(dice: Dice, kind: str, subject: str, at: int, name: str, data: dict[str, Any]) -> list[Delivery]:
+    """Return one or more deliveries of an event; of two that contradict each other whichever is seen first counts."""
+    source = dice.pick(("/s", "/app#2"))
+    value: bytes | None = line(kind, subject, at, name, data, source)
+    topic = TOPIC_OF_TYPE[kind]
+
+    def brought(value: bytes | None) -> Delivery:
+        lateness = dice.weighted((0, MINUTE, 8 * HOUR, -30 * MINUTE, -2 * HOUR), (60, 20, 12, 7, 1))
+        return Delivery(at + int(lateness * dice.fraction()), topic, subject.encode(), value, dice.chance(0.1))
+
+    deliveries = [brought(value)]
+    while dice.chance(0.1):
+        deliveries.append(brought(value))
+    if kind != "location.reported" and dice.chance(0.06):
+        deliveries.append(brought(line(kind, subject, at + MINUTE, name, data, source)))
+    if dice.chance(0.03):
+        deliveries.append(brought(dice.pick(MALFORMED)))
+    return deliveries
+
+
+def _facts(dice: Dice, partners: list[str]) -> list[Told]:
+    """Return what happens to one case: a claim, a payment outside the platform, or both, and some more."""
+    partner = dice.pick(partners)
+    told: list[Told] = [_booked(dice), ("job.assigned", {"partner_id": partner})]
+    if dice.chance(0.85):
+        told += _claim(partner)
+    if dice.chance(0.4):
+        told += _payment(dice, partner)
+    told += [_other(dice, partners) for _ in range(dice.whole(0, 8))]
+    return [each for each in told if not dice.chance(0.1)] or told[:1]
+
+
+def _booked(dice: Dice) -> Told:
+    lat, lon = destination(dice.pick((0.0, 0.0, 300.0)))
+    return "job.booked", {
+        "customer_id": "c1",
+        "category": dice.pick(("ac", "ro")),
+        "city": dice.pick(("Delhi", "bengaluru", "Jaipur")),
+        "site": {"lat": lat, "lon": lon},
+        "premises": dice.pick(("residential", "residential", "commercial")),
+        "scheduled_for": "2026-11-21T10:00:00Z",
+    }
+
+
+def _claim(partner: str) -> list[Told]:
+    return [
+        ("ticket.created", {"ticket_id": "t1", "kind": "out_of_scope", "opened_by": "partner"}),
+        ("ticket.media_added", {"ticket_id": "t1", "added_by": "partner", "url": "https://media.example/1.jpg"}),
+        ("ticket.validated", {"ticket_id": "t1", "verdict": "genuine", "channel": "video_call"}),
+        ("cancellation.recorded", {"by": "partner", "reason": "out_of_scope", "marked_against": "partner"}),
+        (
+            "ticket.created",
+            {"ticket_id": "r1", "kind": "rating_reversal", "opened_by": "partner", "partner_id": partner},
+        ),
+    ]
+
+
+def _payment(dice: Dice, partner: str) -> list[Told]:
+    return [
+        (
+            "ticket.created",
+            {"ticket_id": "o1", "kind": "offline_service", "opened_by": "customer", "refund_requested": True},
+        ),
+        (
+            "ticket.partner_identified",
+            {"ticket_id": "o1", "partner_id": partner, "name": NAMES[0], "phone": PHONES[0]},
+        ),
+        (
+            "ticket.payment_proof_added",
+            {
+                "ticket_id": "o1",
+                "claimed_partner_id": partner,
+                "method": dice.pick(("upi", "cash")),
+                "proof_url": dice.pick(LINKS),
+                "legible": dice.chance(0.8),
+                "payee_name": dice.pick(NAMES),
+                "amount": dice.pick(MONEY),
+                "paid_on": "2026-11-20",
+                "service_date": "2026-11-20",
+            },
+        ),
+    ]
+
+
+def _other(dice: Dice, partners: list[str]) -> Told:
+    """Return something that changes what was concluded before."""
+    partner = dice.pick(partners)
+    ticket = dice.pick(("t1", "t1", "t2", "r1", "o1"))
+    marked = dice.pick(("partner", "none", "customer"))
+    others: tuple[Told, ...] = (
+        _booked(dice),
+        ("job.assigned", {"partner_id": partner}),
+        ("job.started", {"partner_id": partner}),
+        ("job.closed", {"partner_id": partner, "closure": dice.pick(("bpc", "completed"))}),
+        ("job.line_item_added", {"line_id": "l1", "amount": dice.pick(MONEY)}),
+        ("cancellation.recorded", {"by": "customer", "reason": "other", "marked_against": marked}),
+        ("cancellation.recorded", {"by": "partner", "reason": "cant_deliver", "marked_against": marked}),
+        ("ticket.created", {"ticket_id": "t2", "kind": "out_of_scope", "opened_by": "partner", "partner_id": partner}),
+        ("ticket.media_added", {"ticket_id": ticket, "added_by": "partner", "url": "https://media.example/2.jpg"}),
+        (
+            "ticket.validated",
+            {"ticket_id": ticket, "verdict": dice.pick(("genuine", "not_genuine")), "channel": "other"},
+        ),
+        ("ticket.call_logged", {"ticket_id": ticket, "party": "partner", "outcome": dice.pick(CALLS)}),
+        ("ticket.closed", {"ticket_id": ticket}),
+    )
+    return dice.pick(others)

@@ -1,0 +1,174 @@
+"""Kafka as far as a task can tell: partitions, transactions with their markers, fencing, reading what is committed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from schemas.errors import Fatal, Fenced
+from streams.ports import TP, Outgoing, Stored
+
+READ_MAX = 7
+
+Pause = Callable[[], Awaitable[None]]
+"""Awaited wherever the real thing would wait; whoever is killed never comes back from it."""
+
+
+async def no_pause() -> None:
+    """Wait for nothing."""
+
+
+@dataclass(slots=True)
+class _Transaction:
+    state: Literal["open", "committed", "aborted"] = "open"
+    touched: set[TP] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A record, or None for a transaction's marker; None as transaction for a producer without one."""
+
+    record: Stored | None
+    transaction: _Transaction | None
+
+
+class SimulatedKafka:
+    """All partitions of a broker; `now_ms` stamps the records."""
+
+    def __init__(self, now_ms: Callable[[], int] = lambda: 0, *, message_bytes_max: int = 8 * 1024 * 1024) -> None:
+        self.message_bytes_max = message_bytes_max
+        self._now_ms = now_ms
+        self._partitions: defaultdict[TP, list[_Entry]] = defaultdict(list)
+        self._earliest: dict[TP, int] = {}
+        self._epochs: dict[str, int] = {}
+        self._open: dict[str, _Transaction] = {}
+
+    def append(self, tp: TP, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        """Take a record from a producer without transactions."""
+        self._append(tp, key, value, headers, None)
+
+    def delete_before(self, tp: TP, offset: int) -> None:
+        """Let go of the records before an offset."""
+        self._earliest[tp] = max(offset, self._earliest.get(tp, 0))
+
+    def initialise(self, transactional_id: str) -> int:
+        """Fence whoever had the id before, abort what it left open, and return the new epoch."""
+        if transactional_id in self._open:
+            self._end(transactional_id, "aborted")
+        epoch = self._epochs[transactional_id] = self._epochs.get(transactional_id, -1) + 1
+        return epoch
+
+    def add(self, transactional_id: str, epoch: int, record: Outgoing) -> int:
+        """Add a record to the id's transaction, begun if there is none, and return its offset."""
+        self._check(transactional_id, epoch)
+        if len(record.value) > self.message_bytes_max:
+            raise Fatal(f"{record.topic}: a record of {len(record.value)} bytes")
+        transaction = self._open.setdefault(transactional_id, _Transaction())
+        tp = TP(record.topic, record.partition)
+        transaction.touched.add(tp)
+        return self._append(tp, record.key, record.value, (), transaction)
+
+    def commit(self, transactional_id: str, epoch: int) -> None:
+        """Make the id's transaction visible."""
+        self._check(transactional_id, epoch)
+        self._end(transactional_id, "committed")
+
+    def bounds(self, tp: TP) -> tuple[int, int]:
+        """Return the earliest offset kept and the offset before which every transaction has ended."""
+        entries = self._partitions[tp]
+        end = next(
+            (at for at, entry in enumerate(entries) if entry.transaction and entry.transaction.state == "open"),
+            len(entries),
+        )
+        return self._earliest.get(tp, 0), end
+
+    def committed(self, tp: TP, start: int = 0, end: int | None = None) -> list[Stored]:
+        """Return what a `read_committed` consumer sees between two offsets."""
+        earliest, stable = self.bounds(tp)
+        entries = self._partitions[tp][max(start, earliest) : stable if end is None else min(end, stable)]
+        return [
+            entry.record
+            for entry in entries
+            if entry.record and (entry.transaction is None or entry.transaction.state == "committed")
+        ]
+
+    def count(self, topics: Collection[str]) -> int:
+        """Return how many records of some topics are committed."""
+        return sum(len(self.committed(tp)) for tp in list(self._partitions) if tp.topic in topics)
+
+    def _check(self, transactional_id: str, epoch: int) -> None:
+        if self._epochs.get(transactional_id) != epoch:
+            raise Fenced(f"{transactional_id}: epoch {epoch} is over")
+
+    def _end(self, transactional_id: str, state: Literal["committed", "aborted"]) -> None:
+        transaction = self._open.pop(transactional_id)
+        transaction.state = state
+        for tp in sorted(transaction.touched):
+            self._partitions[tp].append(_Entry(None, None))
+
+    def _append(
+        self,
+        tp: TP,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]],
+        transaction: _Transaction | None,
+    ) -> int:
+        entries = self._partitions[tp]
+        entries.append(_Entry(Stored(len(entries), key, value, tuple(headers), self._now_ms()), transaction))
+        return len(entries) - 1
+
+
+class SimulatedPublisher:
+    """See `streams.ports.Publisher`."""
+
+    def __init__(self, kafka: SimulatedKafka, transactional_id: str, pause: Pause = no_pause) -> None:
+        self._kafka = kafka
+        self._id = transactional_id
+        self._pause = pause
+        self._epoch = -1
+
+    async def start(self) -> None:
+        """Fence out earlier owners."""
+        await self._pause()
+        self._epoch = self._kafka.initialise(self._id)
+        await self._pause()
+
+    async def publish(self, records: Sequence[Outgoing]) -> Mapping[TP, int]:
+        """Publish in one transaction."""
+        ends: dict[TP, int] = {}
+        await self._pause()
+        for record in records:
+            ends[TP(record.topic, record.partition)] = self._kafka.add(self._id, self._epoch, record) + 1
+        await self._pause()
+        self._kafka.commit(self._id, self._epoch)
+        await self._pause()
+        return ends
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._pause()
+
+
+class SimulatedLog:
+    """See `streams.ports.OutputLog`."""
+
+    def __init__(self, kafka: SimulatedKafka, pause: Pause = no_pause) -> None:
+        self._kafka = kafka
+        self._pause = pause
+
+    async def read(self, tp: TP, start: int) -> AsyncIterator[list[Stored]]:
+        """Yield what is committed, a few records at a time."""
+        await self._pause()
+        _, end = self._kafka.bounds(tp)
+        found = self._kafka.committed(tp, start, end)
+        for first in range(0, len(found), READ_MAX):
+            await self._pause()
+            yield found[first : first + READ_MAX]
+
+    async def bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
+        """Return the bounds of all partitions asked for."""
+        await self._pause()
+        return {tp: self._kafka.bounds(tp) for tp in tps}

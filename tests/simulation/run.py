@@ -1,0 +1,51 @@
+"""One seed from beginning to end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from schemas.errors import SopError
+from tests.simulation.checks import check
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.world import NotQuietError, World
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a seed showed: what does not hold, and how much it went through."""
+
+    seed: int
+    violations: list[str]
+    fates: int
+    records: int
+    said: int
+
+
+def run_seed(seed: int) -> Outcome:
+    """Run a seed; the same seed gives the same outcome."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(_run(seed))
+
+
+async def _run(seed: int) -> Outcome:
+    world = World(seed)
+    unexpected: list[str] = []
+
+    def never_retrieved(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        if not isinstance(context.get("exception"), SopError):
+            unexpected.append(str(context))
+
+    asyncio.get_running_loop().set_exception_handler(never_retrieved)
+    try:
+        violations = check(world, await world.run())
+    except NotQuietError as restless:
+        violations = [f"never quiet: {restless}"]
+    topics = world.topics
+    return Outcome(
+        seed,
+        violations + unexpected,
+        len(world.fates_met),
+        world.kafka.count(topics.inputs),
+        world.kafka.count(topics.outputs),
+    )

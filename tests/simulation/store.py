@@ -1,0 +1,78 @@
+"""A checkpoint store that can be slow, silent, and thrown back to an earlier moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+
+from schemas.errors import Unavailable
+from streams.memory_store import MemoryState, MemoryStore
+from streams.ports import Saved
+from tests.simulation.kafka import Pause
+
+KEPT_MAX = 4
+
+
+class SimulatedRedis:
+    """The state of one partition number, with some of what it was before."""
+
+    def __init__(self) -> None:
+        self.state = MemoryState()
+        self._earlier: list[MemoryState] = [MemoryState()]
+
+    def keep(self) -> None:
+        """Remember the state as it is, to be thrown back to."""
+        self._earlier = [self._earlier[0], *self._earlier[1:][-KEPT_MAX:], deepcopy(self.state)]
+
+    def lose(self, back: int) -> None:
+        """Be what it was some saves ago; the owner notices, as it would by the sequence number of its writes."""
+        earlier = deepcopy(self._earlier[max(len(self._earlier) - 1 - back, 0)])
+        self.state.saved, self.state.blobs, self.state.deadlines = earlier.saved, earlier.blobs, earlier.deadlines
+        self.state.epoch += 1
+
+
+class SimulatedStore:
+    """One owner's view (see `streams.ports.Store`); `fails` says for each call whether it goes unanswered."""
+
+    def __init__(self, redis: SimulatedRedis, pause: Pause, fails: Pause) -> None:
+        self._redis = redis
+        self._store = MemoryStore(redis.state)
+        self._pause = pause
+        self._fails = fails
+
+    async def claim(self) -> Saved | None:
+        """Become the owner."""
+        await self._pause()
+        found = deepcopy(await self._store.claim())
+        await self._pause()
+        return found
+
+    async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the blobs that exist."""
+        await self._pause()
+        await self._fails()
+        found = await self._store.load(keys)
+        await self._pause()
+        return found
+
+    async def save(self, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
+        """Write all at once; the answer may be lost."""
+        await self._pause()
+        await self._fails()
+        await self._store.save(saved, blobs, deadlines)
+        self._redis.keep()
+        await self._fails()
+        await self._pause()
+
+    async def due(self, until: int, limit: int) -> list[str]:
+        """Return ids of cases that are due."""
+        await self._pause()
+        await self._fails()
+        found = await self._store.due(until, limit)
+        await self._pause()
+        return found
+
+
+def unavailable() -> Unavailable:
+    """Return what a call raises that goes unanswered."""
+    return Unavailable("Redis: no answer")

@@ -1,0 +1,76 @@
+"""Whatever is done to the workers of a simulated cluster, in the end they have said what a straight run says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from streams.casework import CaseWork
+from streams.task import Task
+from tests.simulation.kafka import SimulatedKafka
+from tests.simulation.run import run_seed
+
+GROUPS: Final = 8
+SEEDS_PER_GROUP: Final = 25
+ONCE_FAILED: Final = [
+    int(line) for line in (Path(__file__).parent / "seeds.txt").read_text().splitlines() if line.isdigit()
+]
+
+
+@pytest.mark.parametrize("seed", ONCE_FAILED)
+def test_a_seed_that_once_failed_holds(seed: int) -> None:
+    assert run_seed(seed).violations == []
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_seeds_hold(group: int) -> None:
+    first = 1 + group * SEEDS_PER_GROUP
+    outcomes = [run_seed(seed) for seed in range(first, first + SEEDS_PER_GROUP)]
+    assert {each.seed: each.violations for each in outcomes if each.violations} == {}
+    assert sum(each.fates for each in outcomes) > SEEDS_PER_GROUP
+    assert sum(each.said for each in outcomes) > 10 * SEEDS_PER_GROUP
+
+
+def test_a_seed_runs_the_same_twice() -> None:
+    assert run_seed(5) == run_seed(5)
+
+
+def forgets_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.emitted.Emitted.take", lambda *_: {})
+
+
+def does_not_wait_to_catch_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Task, "_held", lambda _: False)
+
+
+def is_not_fenced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SimulatedKafka, "_check", lambda *_: None)
+
+
+def forgets_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def wakes_nobody(*_: object) -> None:
+        return
+
+    monkeypatch.setattr(CaseWork, "_wake", wakes_nobody)
+
+
+def takes_all_records_for_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CaseWork, "_is_ours", lambda *_: True)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        forgets_what_was_said,
+        does_not_wait_to_catch_up,
+        is_not_fenced,
+        forgets_deadlines,
+        takes_all_records_for_its_own,
+    ],
+)
+def test_a_fault_is_noticed(fault: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert callable(fault)
+    fault(monkeypatch)
+    assert any(run_seed(seed).violations for seed in range(1, 41))

@@ -1,0 +1,293 @@
+"""Runs the real task of every partition number in a simulated world, killing, freezing and misleading it by a seed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from schemas.errors import Fatal, Unavailable
+from schemas.limits import Limits
+from schemas.policy import HOUR, MINUTE, SECOND, Policy, PolicySet
+from schemas.topics import Topics
+from streams.casework import CaseWork, CaseWorkSettings
+from streams.intake import partition_of
+from streams.ports import TP
+from streams.simulator.dice import Dice
+from streams.task import Task, TaskSettings
+from tests.scenario import MIDNIGHT
+from tests.simulation.history import Delivery, history
+from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
+from tests.simulation.store import SimulatedRedis, SimulatedStore, unavailable
+
+Fate = Literal["killed", "frozen", "revoked", "store_lost"]
+FATES: Final[Sequence[Fate]] = ("killed", "frozen", "revoked", "store_lost")
+FOREVER_S: Final = 1e6
+QUIET_WITHIN_S: Final = 600.0
+NOTHING_DUE_WITHIN_US: Final = 5 * SECOND
+POLICIES: Final = PolicySet((Policy(label="later", effective_from=MIDNIGHT + 9 * HOUR, hash="h2"),), Policy(hash="h1"))
+
+
+class NotQuietError(AssertionError):
+    """Something is still to be done long after everybody is well."""
+
+
+class ManualClock:
+    """The wall clock: goes with the loop's time and can be moved on."""
+
+    def __init__(self) -> None:
+        self._begin = MIDNIGHT
+
+    def now_us(self) -> int:
+        return self._begin + int(asyncio.get_running_loop().time() * SECOND)
+
+    def move_to(self, at: int) -> None:
+        """Let time pass up to an instant, unless it is over."""
+        self._begin += max(at - self.now_us(), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SkewedClock:
+    """What a machine takes for the time."""
+
+    clock: ManualClock
+    skew: int
+
+    def now_us(self) -> int:
+        return self.clock.now_us() + self.skew
+
+
+class Hand:
+    """Holds one owner of a partition number by the hand: everything it awaits passes here."""
+
+    def __init__(self, dice: Dice, fates: Sequence[Fate], haste: float, healed: asyncio.Event) -> None:
+        self.over = asyncio.Event()
+        self.fate: Fate | None = dice.pick(fates) if fates else None
+        self._dice = dice
+        self._haste = haste
+        self._left = 1 + int(dice.exponential(200)) if fates else 0
+        self._still_until = 0.0
+        self._healed = healed
+
+    async def pause(self) -> None:
+        """Take some time, or meet one's fate: then nothing of this owner goes on, or not for a while.
+
+        Whoever has a fate ends when all get well.
+        """
+        loop = asyncio.get_running_loop()
+        self._left -= 1
+        if self._left == 0:
+            self.over.set()
+            standstill = {"killed": FOREVER_S, "frozen": self._dice.between(0.1, 20.0)}
+            self._still_until = loop.time() + standstill.get(self.fate or "", 0.0)
+        draw = self._dice.fraction()
+        delay = 0.0 if draw < self._haste else self._dice.pick((0.001, 0.01, 0.1, 1.0 if draw > 0.99 else 0.02))
+        await asyncio.sleep(max(self._still_until - loop.time(), delay))
+        if self.fate and self._healed.is_set():
+            await asyncio.sleep(FOREVER_S)
+
+    async def fails(self) -> None:
+        """Raise `Unavailable` now and then, while there is a fate to meet."""
+        if self._left > 0 and self._dice.chance(0.02):
+            raise unavailable()
+
+
+class World:
+    """One simulated run."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = Dice("world", seed)
+        self.clock = ManualClock()
+        self.kafka = SimulatedKafka(lambda: self.clock.now_us() // 1000)
+        self.topics = Topics()
+        self.partitions = self.dice.whole(1, 3)
+        self.work_settings = CaseWorkSettings(
+            topics=self.topics,
+            partitions=self.partitions,
+            policies=POLICIES,
+            limits=Limits(),
+            facts_per_case_max=self.dice.pick((6, 200, 200, 200)),
+            residents_max=self.dice.pick((0, 1, 2, 100)),
+            reading_wait=self.dice.pick((SECOND // 10, 10 * SECOND)),
+        )
+        self.task_settings = TaskSettings(
+            consumed=self.topics.consumed,
+            emitted=self.topics.outputs,
+            progress=self.topics.progress,
+            step_records_max=self.dice.pick((1, 10, 50)),
+            checkpoint_interval=self.dice.pick((0, SECOND // 5, 2 * SECOND, 30 * SECOND)),
+        )
+        self.stores = [SimulatedRedis() for _ in range(self.partitions)]
+        self.tasks: dict[int, Task] = {}
+        self.works: dict[int, CaseWork] = {}
+        self.at: dict[int, dict[TP, int]] = {}
+        self.fates_met: list[Fate] = []
+        self.healed = asyncio.Event()
+        self.haste = self.dice.pick((0.3, 0.8, 0.97))
+        self.skewed = self.dice.chance(0.3)
+        self.well: set[int] = set()
+        self.lives: list[asyncio.Task[bool]] = []
+        self._finishing = asyncio.Event()
+
+    async def run(self) -> int:
+        """Bring a whole history, let everybody get well and come to rest; return the instant at which all rests."""
+        owners = [asyncio.create_task(self._own(partition)) for partition in range(self.partitions)]
+        bringing = asyncio.create_task(self._bring())
+        rest = asyncio.create_task(self._rest(bringing))
+        done, _ = await asyncio.wait([rest, bringing, *owners], return_when=asyncio.FIRST_EXCEPTION)
+        for each in done:
+            each.result()
+        for life in self.lives:
+            if life.done():
+                await self._ended(life)
+        return rest.result()
+
+    async def _bring(self) -> None:
+        for delivery in history(self.dice):
+            self.clock.move_to(delivery.arrive_at)
+            self._append(delivery)
+            if self.dice.chance(0.3):
+                await asyncio.sleep(self.dice.between(0.0, 1.0))
+
+    def _append(self, delivery: Delivery) -> None:
+        partition = partition_of(delivery.key.decode(), self.partitions)
+        if delivery.misplaced:
+            partition = self.dice.whole(0, self.partitions - 1)
+        self.kafka.append(TP(delivery.topic, partition), delivery.key, delivery.value)
+
+    async def _rest(self, bringing: asyncio.Task[None]) -> int:
+        await bringing
+        if self.dice.chance(0.5):
+            await asyncio.sleep(self.dice.between(0.0, 20.0))
+        self.clock.move_to(self.clock.now_us() + self.dice.pick((HOUR, 4 * HOUR, 100 * HOUR)))
+        await asyncio.sleep(self.dice.between(0.0, 20.0))
+        self.healed.set()
+        await self._quiet()
+        rests_at = self.clock.now_us()
+        self._finishing.set()
+        return rests_at
+
+    async def _quiet(self) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + QUIET_WITHIN_S
+        quiet_for = 0
+        while quiet_for < 5:
+            restless = [why for number in range(self.partitions) if (why := self._restless(number))]
+            quiet_for = 0 if restless else quiet_for + 1
+            if loop.time() > until:
+                raise NotQuietError("; ".join(restless))
+            await asyncio.sleep(0.5)
+
+    def _restless(self, number: int) -> str:
+        """Say what a partition number still has to do."""
+        if number not in self.well:
+            return f"{number} has no owner"
+        task = self.tasks[number]
+        for tp in task._inputs:
+            if self.at[number].get(tp, 0) < self.kafka.bounds(tp)[1]:
+                return f"{tp.name} is not read to its end"
+        work = self.works[number]
+        if task._queue.qsize() or work._touched_cases or work._touched_partners or work._outbox._records:
+            return f"{number} is at work"
+        if task._hold:
+            return f"{number} holds back until {task._hold}, stands at {task._positions}"
+        due = [at for at in (work._wakes.next(), *self.stores[number].state.deadlines.values()) if at is not None]
+        if due and min(due) < self.clock.now_us() + NOTHING_DUE_WITHIN_US:
+            return f"{number} has something due at {min(due)}, it is {self.clock.now_us()}"
+        return ""
+
+    # -- owners ------------------------------------------------------------------------------------------------------
+
+    async def _own(self, partition: int) -> None:
+        """Be one owner of a partition number after the other."""
+        while True:
+            hand = Hand(self.dice, () if self.healed.is_set() else FATES, self.haste, self.healed)
+            skew = self.dice.whole(-2, 2) * MINUTE if self.skewed and not self.healed.is_set() else 0
+            life = asyncio.create_task(self._live(partition, hand, SkewedClock(self.clock, skew)))
+            self.lives.append(life)
+            over = asyncio.create_task(hand.over.wait())
+            heal = asyncio.create_task(self._till_healed(hand))
+            await asyncio.wait([life, over, heal], return_when=asyncio.FIRST_COMPLETED)
+            over.cancel()
+            heal.cancel()
+            if hand.over.is_set() and hand.fate is not None:
+                self.fates_met.append(hand.fate)
+                await self._meet(partition, hand, life)
+            elif not life.done():
+                continue  # healed while well: an owner without a fate comes
+            elif await self._ended(life):
+                return
+            await asyncio.sleep(self.dice.pick((0.0, 0.1, 3.0)))
+
+    async def _till_healed(self, hand: Hand) -> None:
+        await (self.healed.wait() if hand.fate else asyncio.sleep(FOREVER_S))
+
+    async def _meet(self, partition: int, hand: Hand, life: asyncio.Task[bool]) -> None:
+        if hand.fate == "revoked":
+            if partition in self.tasks:
+                self.tasks[partition].finish()
+            await asyncio.wait([life], timeout=self.dice.pick((0.05, 5.0)))
+        elif hand.fate == "store_lost":
+            self.stores[partition].lose(self.dice.whole(0, 4) if self.dice.chance(0.7) else 100)
+            await asyncio.wait([life], timeout=self.dice.pick((1.0, 60.0)))
+        if life.done():
+            await self._ended(life)
+
+    @staticmethod
+    async def _ended(life: asyncio.Task[bool]) -> bool:
+        """Return whether a life ended because all rests; ends that are no fault of the code do not count."""
+        try:
+            return await life
+        except (Fatal, Unavailable):
+            return False
+
+    async def _live(self, partition: int, hand: Hand, clock: SkewedClock) -> bool:
+        store = SimulatedStore(self.stores[partition], hand.pause, hand.fails)
+        work = CaseWork(partition, self.work_settings, store)
+        task = Task(
+            partition,
+            work,
+            self.task_settings,
+            publisher=SimulatedPublisher(self.kafka, f"sop-{partition}", hand.pause),
+            log=SimulatedLog(self.kafka, hand.pause),
+            store=store,
+            clock=clock,
+        )
+        positions = await task.recover()
+        self.tasks[partition], self.works[partition], self.at[partition] = task, work, dict(positions)
+        if hand.fate is None:
+            self.well.add(partition)
+        running = asyncio.create_task(task.run())
+        feeding = asyncio.create_task(self._feed(task, self.at[partition], hand))
+        finishing = asyncio.create_task(self._finish_when_all_rests(task))
+        try:
+            await asyncio.wait([running, feeding], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            feeding.cancel()
+            finishing.cancel()
+        if feeding.done():
+            feeding.result()
+        await running
+        await task.stop()
+        return self._finishing.is_set()
+
+    async def _finish_when_all_rests(self, task: Task) -> None:
+        await self._finishing.wait()
+        task.finish()
+
+    async def _feed(self, task: Task, at: dict[TP, int], hand: Hand) -> None:
+        """Hand over what is to be read, partition by partition as it happens to come."""
+        weights = {tp: self.dice.pick((1.0, 1.0, 0.03)) for tp in task._inputs}
+        while True:
+            await hand.pause()
+            ready = [tp for tp in task._inputs if self.kafka.bounds(tp)[1] > at.get(tp, 0)]
+            if not ready:
+                await asyncio.sleep(0.05)
+                continue
+            tp = self.dice.weighted(ready, [weights[each] for each in ready])
+            end = self.kafka.bounds(tp)[1]
+            records = self.kafka.committed(tp, at.get(tp, 0), end)[: self.dice.whole(1, 12)]
+            at[tp] = records[-1].offset + 1 if records else end
+            if records:
+                await task.enqueue(tp, records)
