@@ -63,17 +63,21 @@ def test_kills_in_mid_stream_leave_no_trace(crash_bench: Bench, short_day: Day) 
 
 def test_workers_that_join_leave_and_die_hand_over_without_a_trace(crash_bench: Bench, short_day: Day) -> None:
     bench = crash_bench
+
+    def feed(lines: list[bytes]) -> None:
+        bench.feed_lines(lines, partitioner="consistent_random")  # most has to be sent on to its own partition
+
     morning, noon, evening, night = parts(short_day.lines, 4)
     first = bench.start_ready()
-    bench.feed_lines(morning)
+    feed(morning)
     second = bench.start_ready()
-    bench.feed_lines(noon)
+    feed(noon)
     until(lambda: {first.partitions, second.partitions} == {"0, 1", "2, 3"}, lambda: first.log + second.log)
     assert second.stop() == 0
-    bench.feed_lines(evening)
+    feed(evening)
     until(lambda: first.partitions == "0, 1, 2, 3", lambda: first.log)
     third = bench.start_ready()
-    bench.feed_lines(night)
+    feed(night)
     first.kill()
     bench.settle()
     assert third.partitions == "0, 1, 2, 3"

@@ -31,19 +31,20 @@ def pafs(messages: list[Said], case_id: str) -> list[tuple[str, list[str]]]:
     return [(data["outcome"], data["reasons"]) for data in found]
 
 
-@pytest.mark.parametrize("restarted", [False, True], ids=["same-worker", "restarted-worker"])
+@pytest.mark.parametrize("ended", [None, signal.SIGINT, signal.SIGKILL], ids=["same-worker", "restarted", "killed"])
 def test_a_parked_ticket_is_called_about_when_its_time_comes_though_nothing_arrives(
-    redis_bench: Bench, restarted: bool
+    redis_bench: Bench, ended: signal.Signals | None
 ) -> None:
     bench = redis_bench
+    # Nothing is checkpointed before a kill, all is before a stop: then the deadline is known from the store alone.
+    bench.settings = {"SOP_CHECKPOINT_INTERVAL_S": "60", "SOP_SESSION_TIMEOUT_S": "2"}
     worker = bench.start_ready()
-    due_at = SystemClock().now_us() + (10 if restarted else 6) * SECOND
+    due_at = SystemClock().now_us() + (10 if ended else 6) * SECOND
     visit = Visit("job-1", "p-1", ticket_at=due_at - 3 * HOUR)
     bench.feed_lines([*visit.booking, *visit.report, *visit.ticket])
     until(lambda: len(steps(bench, "park_ticket")) == 1, lambda: worker.log)
-    if restarted:
-        bench.settle()
-        assert worker.stop(signal.SIGINT) == 0
+    if ended:
+        assert worker.stop(ended) == (-signal.SIGKILL if ended == signal.SIGKILL else 0)
         assert steps(bench, "call_partner") == []
         worker = bench.start_ready()
     until(lambda: steps(bench, "call_partner") != [], lambda: worker.log)
