@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, NoError, TopicAlre
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
+from streams.kafka_security import KafkaSecurity
 
 _ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+):([0-9]{1,5})")
 PORT_MAX: Final = 65_535
@@ -19,12 +20,15 @@ PORT_MAX: Final = 65_535
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """Brokers as `host:port,host:port`, and the largest message that may be written, twice the largest to come in.
+    """Brokers as `host:port,host:port`, and how they are spoken to.
+
+    `message_bytes_max` is the largest message that may be written, twice the largest to come in.
 
     Raises `UsageError` for brokers written otherwise.
     """
 
     brokers: str
+    security: KafkaSecurity = field(default_factory=KafkaSecurity)
     message_bytes_max: int = 8 * 1024 * 1024
 
     def __post_init__(self) -> None:
@@ -35,7 +39,12 @@ class KafkaConnection:
 
     def client_options(self) -> dict[str, Any]:
         """Return what every aiokafka client is given."""
-        return {"bootstrap_servers": self.brokers, "client_id": "sop-streams", "request_timeout_ms": 15_000}
+        return {
+            "bootstrap_servers": self.brokers,
+            "client_id": "sop-streams",
+            "request_timeout_ms": 15_000,
+            **self.security.client_options(),
+        }
 
 
 async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions: int, replicas: int) -> int:
@@ -70,7 +79,8 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions
 def _trouble(connection: KafkaConnection, error: KafkaError) -> str:
     """Return one line for a user; the client's own words for a broker out of reach tell only its socket's family."""
     if isinstance(error, KafkaConnectionError):
-        return f"Kafka at {connection.brokers} does not answer"
+        refusal = "" if connection.security.protocol == "plaintext" else ", or not to this user or certificate"
+        return f"Kafka at {connection.brokers} does not answer{refusal}"
     return f"Kafka at {connection.brokers}: {error}"
 
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 from schemas.errors import Fatal, UsageError
 from schemas.topics import Topics
+from streams.connections import connect_kafka
 from streams.kafka_connection import KafkaConnection, partition_counts
 from streams.kafka_log import KafkaLog
 from streams.ports import TP
 from streams.recorded import Recorded
+from streams.settings import Settings
 
 
-def read_topics(address: str) -> Iterator[Recorded]:
+def read_topics(address: str, settings: Settings) -> Iterator[Recorded]:
     """Yield all that the input topics at `HOST:PORT[,HOST:PORT…][/PREFIX]` hold now, by topic, partition and offset.
 
+    The settings say how brokers are spoken to.
     Raises `UsageError` when the cluster cannot be reached or has no such topics.
     """
     brokers, _, prefix = address.partition("/")
     try:
-        yield from asyncio.run(_read(KafkaConnection(brokers), Topics(prefix)))
+        yield from asyncio.run(_read(connect_kafka(replace(settings, brokers=brokers)), Topics(prefix)))
     except UsageError:
         raise
     except Fatal as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +25,22 @@ class Settings:
     """What a worker runs with; units last in the names, `_s` seconds."""
 
     brokers: str = "127.0.0.1:9092"
-    redis_url: str = ""
+    kafka_security: str = "plaintext"
+    kafka_ca_file: str = ""
+    kafka_cert_file: str = ""
+    kafka_key_file: str = ""
+    kafka_mechanism: str = "SCRAM-SHA-512"
+    kafka_user: str = ""
+    kafka_password: str = field(default="", repr=False)
+    kafka_password_file: str = ""
+    redis_url: str = field(default="", repr=False)
+    redis_ca_file: str = ""
+    redis_cert_file: str = ""
+    redis_key_file: str = ""
+    redis_user: str = ""
+    redis_password: str = field(default="", repr=False)
+    redis_password_file: str = ""
+    profile: str = ""
     topic_prefix: str = ""
     group: str = "sop-streams"
     partitions: int = 4
@@ -95,6 +110,15 @@ def _level(text: str) -> str:
     return text.upper()
 
 
+def _one_of(*values: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text.strip() not in values:
+            raise ValueError
+        return text.strip()
+
+    return read
+
+
 _READERS: Final[Mapping[type, tuple[Callable[[str], Any], str]]] = {
     int: (_positive_int, "a whole number above 0"),
     float: (_positive_float, "a number above 0"),
@@ -103,10 +127,16 @@ _READERS: Final[Mapping[type, tuple[Callable[[str], Any], str]]] = {
 }
 _OWN_READERS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
     "log_level": (_level, "one of WARNING, INFO, ERROR, CRITICAL"),
+    "kafka_security": (_one_of("plaintext", "ssl", "sasl_ssl"), "one of plaintext, ssl, sasl_ssl"),
+    "kafka_mechanism": (
+        _one_of("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
+        "one of SCRAM-SHA-512, SCRAM-SHA-256, PLAIN",
+    ),
+    "profile": (_one_of("", "local"), "local"),
     "session_timeout_s": (_session_s, f"a number from 1 to {SESSION_S_MAX}"),
 }
 
-VARIABLES: Final[Mapping[str, str]] = {f"SOP_{field.name.upper()}": field.name for field in fields(Settings)}
+VARIABLES: Final[Mapping[str, str]] = {f"SOP_{each.name.upper()}": each.name for each in fields(Settings)}
 """Every environment variable and the setting that it gives."""
 
 

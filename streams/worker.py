@@ -8,9 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from faust.types import TP as FaustTP  # noqa: N811 - told from ours
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from schemas.errors import UsageError
@@ -21,6 +18,7 @@ from streams.batching.batch import Batch, BatchOptions
 from streams.batching.running import run_worker
 from streams.casework import CaseWork, CaseWorkSettings
 from streams.clock import SystemClock
+from streams.connections import connect_kafka, connect_redis
 from streams.kafka_connection import KafkaConnection, prepare_topics
 from streams.kafka_log import KafkaLog
 from streams.kafka_publisher import KafkaPublisher
@@ -87,7 +85,7 @@ def work(settings: Settings, policies: PolicySet) -> NoReturn:
 
     Raises `UsageError` before anything starts when Kafka or Redis cannot be used.
     """
-    connection = KafkaConnection(settings.brokers)
+    connection = connect_kafka(settings)
     topics = Topics(settings.topic_prefix)
     client_logger = logging.getLogger("aiokafka")
     client_logger.setLevel(logging.CRITICAL)  # what goes wrong here is told by one line of our own
@@ -106,19 +104,6 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
         finally:
             await redis.aclose()
     return await prepare_topics(connection, topics, settings.partitions, settings.replicas)
-
-
-def connect_redis(settings: Settings) -> Redis:
-    """Return a client that waits no longer than the setting says and does not retry by itself."""
-    try:
-        return Redis.from_url(
-            settings.redis_url,
-            socket_timeout=settings.redis_timeout_s,
-            socket_connect_timeout=settings.redis_timeout_s,
-            retry=Retry(NoBackoff(), 0),
-        )
-    except ValueError as error:
-        raise UsageError(f"SOP_REDIS_URL: {error}") from error
 
 
 def make_app(
@@ -173,6 +158,7 @@ def make_app(
         broker=";".join(f"kafkabatch://{broker}" for broker in settings.brokers.split(",")),
         keeper=tasks,
         options=BatchOptions(),
+        broker_credentials=connection.security.credentials(),
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 3,
         broker_commit_interval=settings.checkpoint_interval_s,  # offsets move with checkpoints only

@@ -17,6 +17,7 @@ from schemas.errors import UsageError
 from schemas.instants import format_instant
 from schemas.topics import INPUTS, Topics
 from streams.clock import SystemClock
+from streams.connections import connect_kafka
 from streams.dead_letters import Letter, Redrive, Selection, read_letters, redrive_of
 from streams.kafka_connection import KafkaConnection
 from streams.redrive import send_again
@@ -91,7 +92,7 @@ def redrive(origins: tuple[str, ...], topic: str | None, cause: str | None, dry_
         for each in planned.sent:
             print(f"would send {each.origin} again: {printable(each.letter.reason)}")
     else:
-        asyncio.run(_send(KafkaConnection(settings.brokers), planned))
+        asyncio.run(_send(connect_kafka(settings), planned))
     print(f"{len(planned.sent)} records {'to be sent' if dry_run else 'sent'} again, {len(planned.kept)} kept")
 
 
@@ -111,7 +112,7 @@ async def _send(connection: KafkaConnection, planned: Redrive) -> None:
 
 def _selected(selection: Selection) -> Sequence[Letter]:
     settings = settings_from()
-    connection, topics = KafkaConnection(settings.brokers), Topics(settings.topic_prefix)
+    connection, topics = connect_kafka(settings), Topics(settings.topic_prefix)
 
     async def read() -> list[Letter]:
         letters = read_letters(connection, topics)

@@ -8,23 +8,24 @@ from collections.abc import Iterable, Iterator
 from schemas.errors import UsageError
 from schemas.instants import parse_instant
 from streams.recorded import Recorded, read_file
+from streams.settings import Settings
 
 KAFKA = "kafka://"
 
 
-def recorded(names: Iterable[str]) -> Iterator[Recorded]:
+def recorded(names: Iterable[str], settings: Settings) -> Iterator[Recorded]:
     """Yield what inputs hold, one after the other: JSON Lines files, or `kafka://HOST:PORT[/PREFIX]`.
 
     Raises `UsageError` for one that cannot be read.
     """
-    return itertools.chain.from_iterable(map(_one, names))
+    return itertools.chain.from_iterable(_one(name, settings) for name in names)
 
 
-def _one(name: str) -> Iterable[Recorded]:
+def _one(name: str, settings: Settings) -> Iterable[Recorded]:
     if name.startswith(KAFKA):
         from streams.kafka_input import read_topics  # noqa: PLC0415 - only who reads from Kafka needs its client
 
-        return read_topics(name.removeprefix(KAFKA))
+        return read_topics(name.removeprefix(KAFKA), settings)
     return read_file(name)
 
 

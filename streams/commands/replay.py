@@ -31,7 +31,7 @@ def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | 
     settings = settings_from()
     end = instant("--until", until) if until is not None else None
     policies = only(policy) if policy else policies_from(settings.policies)
-    settled = settle(recorded(inputs), settings.limits)
+    settled = settle(recorded(inputs, settings), settings.limits)
     replay = Replay(policies, facts_per_case_max=settings.facts_per_case_max)
     messages = 0
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.topics import Topics
+from streams.connections import connect_kafka
 from streams.conservation import Account, accounts
-from streams.kafka_connection import KafkaConnection
 from streams.settings import settings_from
 
 FATES = ("applied", "duplicate", "dead_lettered", "forwarded")
@@ -25,7 +25,7 @@ def command() -> int:
     SOP_CHECKPOINT_INTERVAL_S at the latest while records come.
     """
     settings = settings_from()
-    found = asyncio.run(accounts(KafkaConnection(settings.brokers), Topics(settings.topic_prefix), settings.group))
+    found = asyncio.run(accounts(connect_kafka(settings), Topics(settings.topic_prefix), settings.group))
     _show(found)
     faults = [f"{account.tp.name}: {account.fault}" for account in found if account.fault is not None]
     for fault in faults:

@@ -63,7 +63,11 @@ def command(
     policies_from(settings.policies)  # a policy that cannot be used is told before anything starts
     lines = _recorded(input_file) if input_file is not None else _samples(jobs, seed)
     with StopWish() as wish, _folder(data) as folder, _kafka(settings, brokers, folder) as kafka:
-        used = settings if kafka is None else replace(settings, brokers=kafka.address, redis_url="", replicas=1)
+        used = (
+            settings
+            if kafka is None
+            else replace(settings, brokers=kafka.address, kafka_security="plaintext", redis_url="", replicas=1)
+        )
         used = used if brokers is None else replace(settings, brokers=brokers)
         board = Board(Console(highlight=False))
         plan = Plan(

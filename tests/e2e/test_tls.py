@@ -1,0 +1,141 @@
+"""A worker, and the commands, over a Kafka and a Redis that speak TLS only and ask who comes."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer
+from confluent_kafka.admin import AdminClient
+
+from tests.certificates import Certificates, make_certificates
+from tests.e2e.conftest import run_sop
+from tests.e2e.harness import Bench, feed_of, until
+from tests.e2e.stories import Visit
+from tests.secure_kafka import HOST, SecureKafka
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+USER = "worker"
+PLANTED = "planted-hunter2"
+WRONG = "planted-wrong"
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return make_certificates(tmp_path)
+
+
+@pytest.fixture
+def secure_kafka(certificates: Certificates, tmp_path: Path) -> Iterator[SecureKafka]:
+    folder = tmp_path / "kafka"
+    folder.mkdir()
+    kafka = SecureKafka(folder, certificates, name=USER, password=PLANTED)
+    kafka.start()
+    yield kafka
+    kafka.stop()
+
+
+@pytest.fixture
+def secure_redis(redis_program: Path, certificates: Certificates, tmp_path: Path) -> Iterator[str]:
+    """Yield the address of a Redis with TLS that knows one user."""
+    asked = subprocess.run([redis_program, "--tls-port", "x"], capture_output=True, text=True, check=False)
+    if "integer" not in asked.stdout + asked.stderr:
+        pytest.skip(f"{redis_program} was built without TLS")
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = str(probe.getsockname()[1])
+    users = tmp_path / "users.acl"
+    users.write_text(f"user default off\nuser {USER} on >{PLANTED} ~* +@all\n")
+    files = ("--tls-cert-file", certificates.cert, "--tls-key-file", certificates.key)
+    process = subprocess.Popen(
+        [
+            redis_program,
+            *("--port", "0", "--tls-port", port, "--bind", HOST, "--dir", tmp_path, "--aclfile", users),
+            *(*files, "--tls-ca-cert-file", certificates.ca, "--tls-auth-clients", "no"),
+        ],
+        stdout=subprocess.DEVNULL,
+    )
+    yield f"rediss://{HOST}:{port}/0"
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def bench(
+    secure_kafka: SecureKafka, secure_redis: str, certificates: Certificates, prefix: str, tmp_path: Path
+) -> Iterator[Bench]:
+    password = tmp_path / "password"
+    password.write_text(PLANTED)
+    settings = {
+        "SOP_KAFKA_SECURITY": "sasl_ssl",
+        "SOP_KAFKA_CA_FILE": str(certificates.ca),
+        "SOP_KAFKA_USER": USER,
+        "SOP_KAFKA_PASSWORD_FILE": str(password),
+        "SOP_REDIS_CA_FILE": str(certificates.ca),
+        "SOP_REDIS_USER": USER,
+        "SOP_REDIS_PASSWORD": PLANTED,
+    }
+    made = Bench(secure_kafka.address, prefix, tmp_path, secure_redis, partitions=1, settings=settings)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(secure_kafka: SecureKafka, certificates: Certificates) -> dict[str, str]:
+    """Return what librdkafka needs."""
+    return {
+        "bootstrap.servers": secure_kafka.address,
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": str(certificates.ca),
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": USER,
+        "sasl.password": PLANTED,
+    }
+
+
+def test_a_case_is_decided_behind_tls_and_no_secret_is_told(bench: Bench, client: dict[str, str]) -> None:
+    until(lambda: bool(AdminClient({**client}).list_topics(timeout=1).brokers))
+    environment = bench.environment()
+    worker = bench.start_ready()
+    visit = Visit("job-1", "partner-1")
+    fed = bench.feed(map(feed_of, [*visit.booking, *visit.report, *visit.claim]), **client)
+    decision = Consumer({**client, "group.id": "reader", "auto.offset.reset": "earliest"})
+    decision.subscribe([f"{bench.prefix}decisions.paf"])
+    try:
+        until(lambda: decision.poll(0.2) is not None, lambda: worker.log)
+    finally:
+        decision.close()
+    told = [
+        run_sop("status", env=environment),
+        run_sop("case", "job-1", env=environment),
+        run_sop("dead-letters", "list", env=environment),
+        run_sop("replay", f"kafka://{bench.brokers}/{bench.prefix}", "--out", "-", env=environment),
+    ]
+    assert [each.returncode for each in told] == [0, 0, 0, 0], [each.stderr for each in told]
+    assert f"{fed} events" in told[-1].stderr
+    assert worker.stop() == 0
+    assert PLANTED not in worker.log + "".join(each.stdout + each.stderr for each in told)
+
+
+NOT_LET_IN: list[tuple[dict[str, str], str]] = [
+    ({"SOP_KAFKA_PASSWORD": WRONG, "SOP_KAFKA_PASSWORD_FILE": ""}, "or not to this user or certificate"),
+    ({"SOP_KAFKA_MECHANISM": "PLAIN"}, "or not to this user or certificate"),
+    ({"SOP_KAFKA_CA_FILE": ""}, "or not to this user or certificate"),
+    ({"SOP_KAFKA_SECURITY": "plaintext"}, "does not answer"),
+    ({"SOP_REDIS_PASSWORD": WRONG}, "SOP_REDIS_URL: Redis does not answer"),
+    ({"SOP_REDIS_CA_FILE": ""}, "SOP_REDIS_URL: Redis does not answer"),
+]
+
+
+def test_who_is_not_let_in_is_told_in_one_line_without_the_secret(bench: Bench) -> None:
+    for wrong, told in NOT_LET_IN:
+        worker = bench.start(**wrong)
+        assert worker.process.wait(30) == 2
+        assert told in worker.log
+        assert len(worker.log.splitlines()) == 1, worker.log
+        assert PLANTED not in worker.log
+        assert WRONG not in worker.log

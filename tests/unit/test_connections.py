@@ -1,0 +1,123 @@
+"""What settings make of connections: nothing unprotected leaves the machine unasked, and no secret is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import UsageError
+from streams.connections import connect_kafka, connect_redis
+from streams.settings import Settings, settings_from
+from tests.certificates import Certificates, make_certificates
+
+PLANTED = "planted-hunter2"
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.mark.parametrize("brokers", ["127.0.0.1:9092", "localhost:9092", "[::1]:9092", "127.0.0.1:1,127.9.9.9:2"])
+def test_this_machine_is_spoken_to_without_tls(brokers: str) -> None:
+    assert connect_kafka(Settings(brokers=brokers)).client_options()["security_protocol"] == "PLAINTEXT"
+
+
+@pytest.mark.parametrize("brokers", ["kafka:9092", "10.0.0.1:9092", "127.0.0.1:1,[2001:db8::1]:2", "localhost.x:1"])
+def test_other_machines_are_not_spoken_to_without_tls(brokers: str) -> None:
+    with pytest.raises(UsageError, match="SOP_KAFKA_SECURITY: plaintext to another machine"):
+        connect_kafka(Settings(brokers=brokers))
+    assert connect_kafka(Settings(brokers=brokers, profile="local")).brokers == brokers
+
+
+@pytest.mark.parametrize("url", ["redis://cache:6379/0", f"redis://:{PLANTED}@10.0.0.1/0"])
+async def test_redis_on_another_machine_is_not_spoken_to_without_tls(url: str) -> None:
+    with pytest.raises(UsageError, match="SOP_REDIS_URL: redis:// to another machine") as refused:
+        connect_redis(Settings(redis_url=url))
+    assert PLANTED not in str(refused.value)
+    await connect_redis(Settings(redis_url=url, profile="local")).aclose()
+
+
+def test_a_user_is_told_to_brokers_with_tls_only(certificates: Certificates, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(f"{PLANTED}\n")
+    settings = Settings(
+        brokers="kafka.example:9093",
+        kafka_security="sasl_ssl",
+        kafka_ca_file=str(certificates.ca),
+        kafka_user="sop",
+        kafka_password_file=str(file),
+    )
+    connection = connect_kafka(settings)
+    options = connection.client_options()
+    assert (options["security_protocol"], options["sasl_mechanism"]) == ("SASL_SSL", "SCRAM-SHA-512")
+    assert (options["sasl_plain_username"], options["sasl_plain_password"]) == ("sop", PLANTED)
+    assert options["ssl_context"].check_hostname
+    assert PLANTED not in repr(connection)
+    credentials = connection.security.credentials()
+    assert credentials is not None
+    assert credentials.protocol.value == "SASL_SSL"
+
+
+def test_a_certificate_of_our_own_is_shown(certificates: Certificates) -> None:
+    settings = Settings(
+        kafka_security="ssl",
+        kafka_ca_file=str(certificates.ca),
+        kafka_cert_file=str(certificates.cert),
+        kafka_key_file=str(certificates.key),
+    )
+    options = connect_kafka(settings).client_options()
+    assert options["security_protocol"] == "SSL"
+    assert "sasl_plain_username" not in options
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"kafka_security": "ssl", "kafka_ca_file": "absent"}, "SOP_KAFKA_CA_FILE: absent: "),
+        ({"kafka_security": "ssl", "kafka_cert_file": "absent"}, "SOP_KAFKA_CERT_FILE and SOP_KAFKA_KEY_FILE belong"),
+        (
+            {"kafka_security": "ssl", "kafka_cert_file": "absent", "kafka_key_file": "absent"},
+            "SOP_KAFKA_CERT_FILE, SOP_KAFKA_KEY_FILE: absent, absent: ",
+        ),
+        ({"kafka_security": "sasl_ssl"}, "SOP_KAFKA_SECURITY: sasl_ssl needs SOP_KAFKA_USER"),
+        (
+            {"kafka_security": "sasl_ssl", "kafka_password": PLANTED},
+            "SOP_KAFKA_SECURITY: sasl_ssl needs SOP_KAFKA_USER",
+        ),
+        (
+            {"kafka_security": "sasl_ssl", "kafka_password": PLANTED, "kafka_password_file": "absent"},
+            "SOP_KAFKA_PASSWORD and SOP_KAFKA_PASSWORD_FILE are both given",
+        ),
+        ({"kafka_security": "sasl_ssl", "kafka_password_file": "absent"}, "SOP_KAFKA_PASSWORD_FILE: absent: "),
+    ],
+)
+def test_what_cannot_be_used_is_told_by_its_setting(given: dict[str, str], told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        connect_kafka(settings_from({f"SOP_{name.upper()}": value for name, value in given.items()}))
+    assert str(refused.value).startswith(told)
+    assert PLANTED not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", [f"redis://:{PLANTED}@host:{PLANTED}/0", f"http://:{PLANTED}@host", f"redis://[{PLANTED}"]
+)
+def test_an_address_of_redis_that_cannot_be_used_is_not_repeated(url: str) -> None:
+    with pytest.raises(UsageError, match=r"^SOP_REDIS_URL: ") as refused:
+        connect_redis(Settings(redis_url=url, profile="local"))
+    assert PLANTED not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("SOP_KAFKA_SECURITY", "sasl_plaintext"), ("SOP_KAFKA_MECHANISM", "GSSAPI"), ("SOP_PROFILE", "production")],
+)
+def test_only_known_ways_are_taken(variable: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"^{variable}: "):
+        settings_from({variable: value})
+
+
+def test_settings_shown_hide_what_is_secret() -> None:
+    settings = Settings(redis_url=f"redis://:{PLANTED}@host/0", kafka_password=PLANTED, redis_password=PLANTED)
+    assert PLANTED not in repr(settings)
