@@ -18,9 +18,12 @@ from redis.exceptions import RedisError
 from schemas.errors import StoreLost, Unavailable
 from streams.ports import Saved
 
-# KEYS: meta. Returns the new epoch, the sequence and the positions.
+# KEYS: meta. Returns the new epoch, the sequence and the positions. The epoch begins at Redis's time, so that none
+# comes twice when Redis was emptied or thrown back; its digits fit into a number of Lua's.
 _CLAIM: Final = """
-local epoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
+local time = redis.call('TIME')
+local epoch = math.max(time[1] * 1000000 + time[2], (redis.call('HGET', KEYS[1], 'epoch') or 0) + 1)
+redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', epoch))
 return {epoch, tonumber(redis.call('HGET', KEYS[1], 'seq') or '0'), redis.call('HGET', KEYS[1], 'saved')}
 """
 

@@ -1,0 +1,204 @@
+"""What publishing does and reading back sees: transactions as a whole, one publisher for each id, what is committed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+
+from schemas.errors import Fatal, Fenced
+from streams.embedded_kafka import EmbeddedKafka
+from streams.kafka_connection import KafkaConnection
+from streams.kafka_log import KafkaLog
+from streams.kafka_publisher import KafkaPublisher
+from streams.ports import TP, Outgoing, OutputLog, Publisher, Stored
+from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
+
+MESSAGE_BYTES_MAX = 100_000
+TIMEOUT_S = 20.0
+
+
+class Broker(Protocol):
+    """A broker with two topics of two partitions, `topics`."""
+
+    topics: tuple[str, str]
+
+    def publisher(self, name: str) -> Publisher: ...
+    def log(self) -> OutputLog: ...
+    async def produce(self, tp: TP, key: bytes | None, value: bytes | None) -> None: ...
+    async def delete_before(self, tp: TP, offset: int) -> None: ...
+
+
+class Simulated:
+    def __init__(self) -> None:
+        self.topics = ("a", "b")
+        self._kafka = SimulatedKafka(message_bytes_max=MESSAGE_BYTES_MAX)
+
+    def publisher(self, name: str) -> Publisher:
+        return SimulatedPublisher(self._kafka, name)
+
+    def log(self) -> OutputLog:
+        return SimulatedLog(self._kafka)
+
+    async def produce(self, tp: TP, key: bytes | None, value: bytes | None) -> None:
+        self._kafka.append(tp, key, value, [("h", b"1")])
+
+    async def delete_before(self, tp: TP, offset: int) -> None:
+        self._kafka.delete_before(tp, offset)
+
+
+class Real:
+    def __init__(self, connection: KafkaConnection, prefix: str) -> None:
+        self.topics = (f"{prefix}a", f"{prefix}b")
+        self._connection = connection
+        self._prefix = prefix
+
+    async def create(self) -> None:
+        admin = AIOKafkaAdminClient(**self._connection.client_options())
+        await admin.start()
+        await admin.create_topics([NewTopic(name, num_partitions=2, replication_factor=1) for name in self.topics])
+        await admin.close()
+
+    def publisher(self, name: str) -> Publisher:
+        return KafkaPublisher(self._connection, f"{self._prefix}{name}", timeout_s=TIMEOUT_S)
+
+    def log(self) -> OutputLog:
+        return KafkaLog(self._connection)
+
+    async def produce(self, tp: TP, key: bytes | None, value: bytes | None) -> None:
+        producer = AIOKafkaProducer(**self._connection.client_options())
+        await producer.start()
+        await producer.send_and_wait(tp.topic, value, key, partition=tp.partition, headers=[("h", b"1")])
+        await producer.stop()
+
+    async def delete_before(self, tp: TP, offset: int) -> None:
+        admin = AIOKafkaAdminClient(**self._connection.client_options())
+        await admin.start()
+        await admin.delete_records({TopicPartition(tp.topic, tp.partition): RecordsToDelete(before_offset=offset)})
+        await admin.close()
+
+
+@pytest.fixture(params=["simulated", "kafka"])
+async def broker(request: pytest.FixtureRequest, kafka: EmbeddedKafka, prefix: str) -> Broker:
+    if request.param == "simulated":
+        return Simulated()
+    real = Real(KafkaConnection(kafka.address, message_bytes_max=MESSAGE_BYTES_MAX), prefix)
+    await real.create()
+    return real
+
+
+@pytest.fixture
+async def publisher(broker: Broker) -> AsyncIterator[Publisher]:
+    started = broker.publisher("one")
+    await started.start()
+    yield started
+    await started.stop()
+
+
+async def values(broker: Broker, tp: TP, start: int = 0) -> list[bytes | None]:
+    return [record.value for record in await records(broker, tp, start)]
+
+
+async def records(broker: Broker, tp: TP, start: int = 0) -> list[Stored]:
+    return [record async for batch in broker.log().read(tp, start) for record in batch]
+
+
+async def test_a_transaction_over_several_partitions_is_read_back_in_order(
+    broker: Broker, publisher: Publisher
+) -> None:
+    a, b = broker.topics
+    await publisher.publish([Outgoing(a, 0, b"k1", b"1"), Outgoing(b, 1, b"k2", b"2"), Outgoing(a, 0, b"k3", b"3")])
+    read = await records(broker, TP(a, 0))
+    assert [(each.key, each.value) for each in read] == [(b"k1", b"1"), (b"k3", b"3")]
+    assert await values(broker, TP(b, 1)) == [b"2"]
+    assert await values(broker, TP(b, 0)) == []
+
+
+async def test_the_offset_returned_is_that_after_the_last_record(broker: Broker, publisher: Publisher) -> None:
+    a, b = broker.topics
+    for round_number in range(3):
+        ends = await publisher.publish(
+            [Outgoing(a, 0, b"", b"x"), Outgoing(a, 0, b"", b"y"), Outgoing(b, 1, b"", b"z")]
+        )
+        last = {tp: (await records(broker, tp))[-1].offset for tp in (TP(a, 0), TP(b, 1))}
+        assert ends == {tp: at + 1 for tp, at in last.items()}, f"round {round_number}"
+
+
+async def test_reading_goes_on_from_an_offset_over_the_markers_between(broker: Broker, publisher: Publisher) -> None:
+    tp = TP(broker.topics[0], 1)
+    ends = [(await publisher.publish([Outgoing(*tp, b"", value)]))[tp] for value in (b"1", b"2", b"3")]
+    assert await values(broker, tp) == [b"1", b"2", b"3"]
+    assert await values(broker, tp, ends[0]) == [b"2", b"3"]
+    assert await values(broker, tp, ends[2]) == []
+    bounds = await broker.log().bounds([tp])
+    assert bounds[tp][0] == 0
+    assert bounds[tp][1] >= ends[2]
+    assert await values(broker, tp, bounds[tp][1]) == []
+
+
+async def test_bounds_of_several_partitions(broker: Broker, publisher: Publisher) -> None:
+    a, b = broker.topics
+    for value in (b"1", b"2"):
+        await broker.produce(TP(a, 0), None, value)
+    assert await broker.log().bounds([TP(a, 0), TP(b, 1)]) == {TP(a, 0): (0, 2), TP(b, 1): (0, 0)}
+
+
+async def test_a_start_fences_who_published_under_the_same_id(broker: Broker, publisher: Publisher) -> None:
+    tp = TP(broker.topics[0], 0)
+    await publisher.publish([Outgoing(*tp, b"", b"first")])
+    successor = broker.publisher("one")
+    await successor.start()
+    with pytest.raises(Fenced):
+        await publisher.publish([Outgoing(*tp, b"", b"late")])
+    await successor.publish([Outgoing(*tp, b"", b"second")])
+    assert await values(broker, tp) == [b"first", b"second"]
+    await successor.stop()
+
+
+async def test_publishers_of_other_ids_go_on(broker: Broker, publisher: Publisher) -> None:
+    tp = TP(broker.topics[0], 0)
+    other = broker.publisher("two")
+    await other.start()
+    await publisher.publish([Outgoing(*tp, b"", b"one")])
+    await other.publish([Outgoing(*tp, b"", b"two")])
+    assert await values(broker, tp) == [b"one", b"two"]
+    await other.stop()
+
+
+async def test_a_record_too_large_is_fatal_and_nothing_of_its_transaction_is_seen(
+    broker: Broker, publisher: Publisher
+) -> None:
+    tp = TP(broker.topics[0], 0)
+    await publisher.publish([Outgoing(*tp, b"", b"before")])
+    with pytest.raises(Fatal):
+        await publisher.publish([Outgoing(*tp, b"", b"half"), Outgoing(*tp, b"", b"x" * (2 * MESSAGE_BYTES_MAX))])
+    assert await values(broker, tp) == [b"before"]
+    successor = broker.publisher("one")
+    await successor.start()
+    await successor.publish([Outgoing(*tp, b"", b"after")])
+    assert await values(broker, tp) == [b"before", b"after"]
+    await successor.stop()
+
+
+async def test_headers_and_absent_values_are_read_back(broker: Broker, publisher: Publisher) -> None:
+    tp = TP(broker.topics[1], 0)
+    await broker.produce(tp, b"k", None)
+    (read,) = await records(broker, tp)
+    assert (read.offset, read.key, read.value, read.headers) == (0, b"k", None, (("h", b"1"),))
+
+
+async def test_what_was_deleted_is_passed_over(broker: Broker, publisher: Publisher) -> None:
+    tp = TP(broker.topics[0], 0)
+    for value in (b"1", b"2", b"3"):
+        await broker.produce(tp, None, value)
+    await broker.delete_before(tp, 2)
+    assert await broker.log().bounds([tp]) == {tp: (2, 3)}
+    assert await values(broker, tp) == [b"3"]
+
+
+async def test_a_publisher_that_was_not_started_is_fatal(broker: Broker, publisher: Publisher) -> None:
+    with pytest.raises(Fatal):
+        await broker.publisher("three").publish([Outgoing(broker.topics[0], 0, b"", b"x")])

@@ -1,0 +1,199 @@
+"""What every place to keep checkpoints does: one owner at a time, some earlier moment as a whole, never a mixture."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any, cast
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from schemas.errors import StoreLost, Unavailable
+from streams.memory_store import MemoryState, MemoryStore
+from streams.ports import Saved, Store
+from streams.redis_store import RedisStore
+from tests.redis_server import RedisServer
+
+NewOwner = Callable[[], Store]
+
+
+def connected(server: RedisServer) -> Redis:
+    return Redis.from_url(server.url, socket_timeout=2.0, retry=Retry(NoBackoff(), 0))
+
+
+def saved(at: int) -> Saved:
+    return Saved({"jobs-3": at}, {"actions-3": at + 1}, {"jobs-3": {"applied": at}}, {"jobs-3": at})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _redis_starts_first(request: pytest.FixtureRequest) -> None:
+    """Start the server, where there is one, before any test could be blamed for it."""
+    with suppress(pytest.skip.Exception):
+        request.getfixturevalue("redis_server")
+
+
+@pytest.fixture
+async def client(redis_server: RedisServer) -> AsyncIterator[Redis]:
+    async with connected(redis_server) as client:
+        yield client
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def new_owner(request: pytest.FixtureRequest, prefix: str) -> AsyncIterator[NewOwner]:
+    """Return what makes one owner after the other of the same checkpoints."""
+    if request.param == "memory":
+        state = MemoryState()
+        yield lambda: MemoryStore(state)
+        return
+    async with connected(request.getfixturevalue("redis_server")) as client:
+        yield lambda: RedisStore(client, prefix, 3)
+
+
+async def test_nothing_stands_at_first(new_owner: NewOwner) -> None:
+    store = new_owner()
+    assert await store.claim() is None
+    assert await store.load(["case:a"]) == {}
+    assert await store.due(10**18, 10) == []
+
+
+async def test_the_next_owner_finds_what_was_saved_as_a_whole(new_owner: NewOwner) -> None:
+    store = new_owner()
+    await store.claim()
+    await store.save(saved(1), {"case:a": b"\x00one", "partner:p": b"p"}, {"a": 7})
+    await store.save(saved(2), {"case:a": b"\xfftwo", "case:b": b""}, {"a": None, "b": 8})
+    successor = new_owner()
+    assert await successor.claim() == saved(2)
+    found = await successor.load(["case:a", "case:b", "case:c", "partner:p"])
+    assert found == {"case:a": b"\xfftwo", "case:b": b"", "partner:p": b"p"}
+    assert await successor.due(100, 10) == ["b"]
+
+
+async def test_a_save_without_changes_moves_the_positions(new_owner: NewOwner) -> None:
+    store = new_owner()
+    await store.claim()
+    await store.save(saved(1), {}, {})
+    assert await new_owner().claim() == saved(1)
+
+
+async def test_what_is_due_comes_earliest_first_up_to_the_limit(new_owner: NewOwner) -> None:
+    store = new_owner()
+    await store.claim()
+    early, late = 1_795_219_200_000_001, 1_795_219_200_000_002  # microseconds are told apart
+    await store.save(saved(1), {}, {"c": late, "a": early, "b": early - 5, "never": None})
+    assert await store.due(early, 10) == ["b", "a"]
+    assert await store.due(late, 2) == ["b", "a"]
+    assert await store.due(early - 6, 10) == []
+
+
+async def test_an_owner_that_was_replaced_can_neither_save_nor_load(new_owner: NewOwner) -> None:
+    first, second = new_owner(), new_owner()
+    await first.claim()
+    await first.save(saved(1), {"case:a": b"one"}, {})
+    await second.claim()
+    with pytest.raises(StoreLost):
+        await first.save(saved(2), {"case:a": b"late"}, {"a": 1})
+    with pytest.raises(StoreLost):
+        await first.load(["case:a"])
+    assert await second.load(["case:a"]) == {"case:a": b"one"}
+    assert await second.due(10, 10) == []
+    await second.save(saved(3), {}, {})
+    assert await new_owner().claim() == saved(3)
+
+
+async def test_partitions_do_not_meet(client: Redis, prefix: str) -> None:
+    three, thirty = RedisStore(client, prefix, 3), RedisStore(client, prefix, 30)
+    await three.claim()
+    await thirty.claim()
+    await three.save(saved(1), {"case:a": b"three"}, {"a": 1})
+    assert await thirty.load(["case:a"]) == {}
+    assert await thirty.due(10, 10) == []
+
+
+async def test_an_emptied_redis_is_noticed_by_the_next_call(client: Redis, prefix: str) -> None:
+    store = RedisStore(client, prefix, 3)
+    await store.claim()
+    await store.save(saved(1), {"case:a": b"one"}, {})
+    await _empty(client, prefix)
+    with pytest.raises(StoreLost):
+        await store.load(["case:b"])
+    with pytest.raises(StoreLost):
+        await store.save(saved(2), {}, {})
+    assert await RedisStore(client, prefix, 3).claim() is None
+
+
+async def test_a_redis_thrown_back_to_an_older_moment_is_noticed(client: Redis, prefix: str) -> None:
+    store = RedisStore(client, prefix, 3)
+    await store.claim()
+    await store.save(saved(1), {}, {})
+    older = {key: await client.dump(key) for key in await client.keys(f"*{prefix}*")}
+    await store.save(saved(2), {}, {})
+    for key, value in older.items():
+        await client.restore(key, 0, cast("Any", value), replace=True)
+    with pytest.raises(StoreLost):
+        await store.save(saved(3), {}, {})
+    with pytest.raises(StoreLost):
+        await store.load(["case:a"])
+    assert await RedisStore(client, prefix, 3).claim() == saved(1)
+
+
+async def test_an_owner_from_before_redis_was_emptied_stays_refused(client: Redis, prefix: str) -> None:
+    old = RedisStore(client, prefix, 3)
+    await old.claim()
+    await old.save(saved(1), {}, {})
+    await _empty(client, prefix)
+    new = RedisStore(client, prefix, 3)
+    await new.claim()
+    await new.save(saved(5), {"case:a": b"new"}, {})  # as many writes as the old owner has made
+    with pytest.raises(StoreLost):
+        await old.save(saved(2), {"case:a": b"old"}, {})
+    assert await new.load(["case:a"]) == {"case:a": b"new"}
+
+
+async def test_a_save_repeated_because_its_answer_was_lost_is_recognised(client: Redis, prefix: str) -> None:
+    store = RedisStore(client, prefix, 3)
+    await store.claim()
+    before = store._seq
+    await store.save(saved(1), {"case:a": b"one"}, {"a": 5})
+    store._seq = before  # as if the answer had not come
+    await store.save(saved(1), {"case:a": b"one"}, {"a": 5})
+    await store.save(saved(2), {}, {})
+    assert await RedisStore(client, prefix, 3).claim() == saved(2)
+
+
+async def test_loads_go_on_while_a_save_is_under_way(client: Redis, prefix: str) -> None:
+    store = RedisStore(client, prefix, 3)
+    await store.claim()
+    for at in range(1, 20):
+        blobs = {f"case:{number}": b"x" * 1000 for number in range(50)}
+        _, *found = await asyncio.gather(
+            store.save(saved(at), blobs, {}), *(store.load([f"case:{number}"]) for number in range(10))
+        )
+        assert len(found) == 10
+
+
+async def test_a_redis_that_is_down_is_unavailable_and_may_come_back(own_redis_server: RedisServer) -> None:
+    async with connected(own_redis_server) as client:
+        store = RedisStore(client, "down", 3)
+        await store.claim()
+        await store.save(saved(1), {"case:a": b"one"}, {"a": 1})
+        own_redis_server.stop()
+        with pytest.raises(Unavailable):
+            await store.save(saved(2), {"case:a": b"two"}, {})
+        with pytest.raises(Unavailable):
+            await store.load(["case:a"])
+        with pytest.raises(Unavailable):
+            await store.due(10, 10)
+        with pytest.raises(Unavailable):
+            await RedisStore(client, "down", 3).claim()
+        own_redis_server.start()
+        await store.save(saved(2), {"case:a": b"two"}, {})
+        assert await store.load(["case:a"]) == {"case:a": b"two"}
+
+
+async def _empty(client: Redis, prefix: str) -> None:
+    for key in await client.keys(f"*{prefix}*"):
+        await client.delete(key)
