@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from schemas.encoding import decode_dead_letter, decode_message
-from schemas.outputs import WITHDRAWN, ActionMessage, AlertMessage, DecisionMessage, OutputMessage
+from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
 from streams.intake import partition_of
 from streams.internal import Answer, unpack
 from streams.ports import TP
@@ -14,31 +14,7 @@ from streams.positions import from_inputs, reached
 from streams.recorded import Recorded, settle
 from streams.replay import Replay
 from tests.simulation.world import World
-
-Standing = dict[tuple[str, str, object], object]
-"""What stands, by what kind of thing, which case and what about: contents of decisions, open actions, conditions."""
-
-
-def standing(messages: Iterable[OutputMessage]) -> Standing:
-    """Return what stands after messages, those about one thing in their order."""
-    stands: Standing = {}
-    for message in messages:
-        if isinstance(message, DecisionMessage):
-            key: tuple[str, str, object] = ("decision", message.body.case_id, message.body.key)
-            holds, what = message.body.outcome != WITHDRAWN, message.content_hash
-        elif isinstance(message, ActionMessage):
-            action = message.body
-            key = ("action", action.case_id, (action.partner_id, action.code, action.ticket_id))
-            holds, what = action.state == "open", f"{action.params}, due {action.due_at}"
-        elif message.body.state == "firing" and message.body.ends_at is not None:
-            continue  # about a moment
-        else:
-            key = ("condition", message.subject, message.alert_id)
-            holds, what = message.body.state == "firing", message.body.name
-        stands.pop(key, None)
-        if holds:
-            stands[key] = what
-    return stands
+from tests.standing import standing
 
 
 def check(world: World, rests_at: int) -> list[str]:
