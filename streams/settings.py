@@ -15,6 +15,7 @@ from schemas.errors import UsageError
 from schemas.limits import Limits
 from streams.kafka_jars import user_cache_dir
 from streams.refusals import RefusalLimits
+from streams.watchdog import WatchLimits
 
 SESSION_S_MAX: Final = 90
 """Faust waits no longer for an answer of the broker, and a session may not last longer than that."""
@@ -58,10 +59,18 @@ class Settings:
     name_chars_max: int = Limits().name_chars
     url_chars_max: int = Limits().url_chars
     future_s_max: float = Limits().future_us / 1_000_000
+    loop_stall_s_max: float = WatchLimits().loop_s
+    step_stall_s_max: float = WatchLimits().move_s
+    unsaved_s_max: float = WatchLimits().unsaved_s
     refused_run_max: int = RefusalLimits().run_max
     refused_share_max: float = RefusalLimits().share_max
     refused_window_records: int = RefusalLimits().window_records
     log_level: str = "INFO"
+
+    @property
+    def watch_limits(self) -> WatchLimits:
+        """For how long the worker may get nowhere before it ends itself."""
+        return WatchLimits(loop_s=self.loop_stall_s_max, move_s=self.step_stall_s_max, unsaved_s=self.unsaved_s_max)
 
     @property
     def refusal_limits(self) -> RefusalLimits:

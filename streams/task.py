@@ -19,6 +19,7 @@ from schemas.errors import Unavailable
 from streams.ports import TP, Clock, Incoming, Outgoing, OutputLog, Publisher, Saved, Store, Stored
 from streams.positions import raise_to, reached
 from streams.progress import PROGRESS_KEY, Progress, pack_progress, unpack_progress
+from streams.watchdog import Vitals
 
 BATCHES_WAITING_MAX = 16
 LOOK_EVERY_S = 0.1
@@ -106,6 +107,7 @@ class Task:
         self.partition = partition
         self.committable: dict[TP, int] = {}
         """The offsets up to which the effect of what was read is in a checkpoint."""
+        self.vitals = Vitals()
         self._work = work
         self._settings = settings
         self._publisher, self._log, self._store, self._clock = publisher, log, store, clock
@@ -131,6 +133,7 @@ class Task:
         Returns the offsets to read from, where they are not the earliest. Until consumption has come as far as the
         last owner's had, nothing goes out: what it took into account is never out of account again.
         """
+        self.vitals.at_work = True
         await self._publisher.start()
         saved = await self._store.claim() or Saved({}, {}, {})
         self._positions, self._outputs = dict(saved.inputs), dict(saved.outputs)
@@ -147,6 +150,7 @@ class Task:
         self._hold = {name: min(at, bounds[name][1]) for name, at in decided_at.items() if name in bounds}
         self._saved_at = self._clock.now_us()
         self.committable = {tp: self._positions[tp.name] for tp in self._inputs if tp.name in self._positions}
+        self.vitals.at_work = False
         return dict(self.committable)
 
     async def _read_back(self) -> dict[str, int]:
@@ -155,6 +159,7 @@ class Task:
         for topic in (*self._settings.emitted, self._settings.progress):
             tp = TP(topic, self.partition)
             async for records in self._log.read(tp, self._outputs.get(tp.name, 0)):
+                self.vitals.moves += 1
                 for record in records:
                     raise_to(decided_at, self._read_at(topic, record))
                     self._outputs[tp.name] = record.offset + 1
@@ -177,7 +182,11 @@ class Task:
     async def run(self) -> None:
         """Work until `finish`; any exception means that the process has to end."""
         while not self._finishing:
-            await self.step(await self._gather())
+            batches = await self._gather()
+            self.vitals.at_work = True
+            await self.step(batches)
+            self.vitals.at_work = False
+            self.vitals.moves += 1
 
     def finish(self) -> None:
         """Let `run` end after the step it is in; what is queued stays undone."""
@@ -270,7 +279,8 @@ class Task:
             return
         self._saved_at = self._clock.now_us()
         read_on = any(self._positions.get(tp.name, 0) > self.committable.get(tp, 0) for tp in self._inputs)
-        if read_on or self._work.changed:
+        self.vitals.unsaved = read_on or self._work.changed
+        if self.vitals.unsaved:
             self._saving = asyncio.create_task(self._save(*self._packed()), name=f"checkpoint-{self.partition}")
 
     def _packed(self) -> tuple[Saved, Changes]:
@@ -291,6 +301,8 @@ class Task:
             except Unavailable:
                 await asyncio.sleep(SAVE_AGAIN_AFTER_S)
         self.committable.update({tp: saved.inputs[tp.name] for tp in self._inputs if tp.name in saved.inputs})
+        self.vitals.saves += 1
+        self.vitals.unsaved = False
 
     async def _saving_done(self) -> None:
         if self._saving is not None:

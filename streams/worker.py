@@ -27,6 +27,7 @@ from streams.ports import TP, Store
 from streams.redis_store import RedisStore
 from streams.settings import Settings
 from streams.task import Task, TaskSettings
+from streams.watchdog import Vitals, Watchdog
 
 STOP_S = 20.0
 SECOND_US = 1_000_000
@@ -43,6 +44,10 @@ class Tasks:
         self._on_fatal = on_fatal
         self._tasks: dict[int, Task] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
+
+    def vitals(self) -> dict[int, Vitals]:
+        """Return the signs of life of the tasks."""
+        return {number: task.vitals for number, task in self._tasks.items()}
 
     async def assigned(self, tps: frozenset[FaustTP]) -> Mapping[FaustTP, int]:
         """Recover a task for each partition number; return where to read from."""
@@ -163,6 +168,7 @@ def make_app(
         broker_heartbeat_interval=settings.session_timeout_s / 3,
         broker_commit_interval=settings.checkpoint_interval_s,  # offsets move with checkpoints only
     )
+    Watchdog(settings.watch_limits, tasks.vitals).start(app.loop)
     for topic in topics.consumed:
         batch_agent(app, batch_topic(app, topic), tasks.handle, name=topic)
     return app
