@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
@@ -94,10 +95,17 @@ async def _latest(log: KafkaLog, tp: TP) -> Progress | None:
         async for records in log.read(tp, start):
             for record in records:
                 if record.key == PROGRESS_KEY and record.value is not None:
-                    found = unpack_progress(record.value)
+                    found = _unpacked(record.value, f"{tp.name}@{record.offset}")
         if found is not None:
             return found
     return None
+
+
+def _unpacked(value: bytes, place: str) -> Progress:
+    try:
+        return unpack_progress(value)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{place}: no progress of this version: {error}") from error
 
 
 async def _committed(connection: KafkaConnection, group: str) -> dict[TP, int]:

@@ -71,20 +71,19 @@ class Watchdog:
         self._limits = limits
         self._vitals = vitals
         self._beats = 0
+        self._loop_thread = 0
         self._loop = Stall(limits.loop_s)
         self._stalls: dict[int, tuple[Vitals, Stall, Stall]] = {}
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch from now on, until the loop is closed; the loop itself counts from when it first runs."""
-        watching = threading.Thread(
-            target=self._watch, args=(loop, threading.get_ident()), name="watchdog", daemon=True
-        )
-        watching.start()
+        self._loop_thread = threading.get_ident()
+        threading.Thread(target=self._watch, args=(loop,), name="watchdog", daemon=True).start()
 
     def look(self) -> Iterator[str]:
         """Yield what is stalled, in one line each; to be called once a tick."""
         if self._loop.look(self._beats, expected=self._beats > 0):
-            yield f"the event loop has not answered for {self._limits.loop_s:g} s"
+            yield f"the event loop has not answered for {self._limits.loop_s:g} s{_place(self._loop_thread)}"
         present = dict(self._vitals())
         self._stalls = {number: self._stalls_of(number, vitals) for number, vitals in present.items()}
         for number, (vitals, move, save) in self._stalls.items():
@@ -103,7 +102,7 @@ class Watchdog:
             return known
         return vitals, Stall(self._limits.move_s), Stall(self._limits.unsaved_s)
 
-    def _watch(self, loop: asyncio.AbstractEventLoop, loop_thread: int) -> None:
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         pause = threading.Event()
         while not pause.wait(TICK_S):
             try:
@@ -111,13 +110,13 @@ class Watchdog:
             except RuntimeError:  # the loop is closed
                 return
             for stalled in self.look():
-                _give_up(f"{stalled}; {_place(loop_thread)}")
+                _give_up(stalled)
 
 
 def _place(thread: int) -> str:
-    """Return where a thread is."""
+    """Return where a thread is, nothing if there is none of that number."""
     frame = sys._current_frames().get(thread)  # noqa: SLF001 - there is no other way
-    return "its thread has ended" if frame is None else f"at {frame.f_code.co_filename}:{frame.f_lineno}"
+    return "" if frame is None else f"; it is at {frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def _give_up(reason: str) -> None:

@@ -54,7 +54,7 @@ def test_records_waiting_are_lag(bench: Bench, day: Day) -> None:
 def test_a_sum_that_does_not_add_up_is_told_with_status_1(bench: Bench) -> None:
     assert bench.start_ready().stop() == 0
     name = f"{bench.prefix}jobs-0"
-    lie = {"positions": {name: 7}, "consumed": {name: 7}, "counts": {name: {"applied": 5, "duplicate": 1}}}
+    lie = {"now": 0, "positions": {name: 7}, "consumed": {name: 7}, "counts": {name: {"applied": 5, "duplicate": 1}}}
     producer = Producer({"bootstrap.servers": bench.brokers})
     producer.produce(f"{bench.prefix}internal.progress", json.dumps(lie), "progress", partition=0)
     assert producer.flush(30) == 0

@@ -103,7 +103,7 @@ class SimulatedKafka:
             raise Fenced(f"{transactional_id}: epoch {epoch} is over")
 
     def _end(self, transactional_id: str, state: Literal["committed", "aborted"]) -> None:
-        transaction = self._open.pop(transactional_id)
+        transaction = self._open.pop(transactional_id, _Transaction())  # none is open where a new owner aborted it
         transaction.state = state
         for tp in sorted(transaction.touched):
             self._partitions[tp].append(_Entry(None, None))

@@ -100,5 +100,5 @@ def test_a_blocked_loop_ends_the_process_with_the_place() -> None:
     done = subprocess.run([sys.executable, "-c", BLOCKED_LOOP], capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout) == (EXIT_STALLED, "ran\n")
     (line,) = done.stderr.splitlines()
-    assert line.startswith("stopped: the event loop has not answered for 1 s; at ")
+    assert line.startswith("stopped: the event loop has not answered for 1 s; it is at ")
     assert "threading.py" in line
