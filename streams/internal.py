@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from agents.moments import Moment, Reading
+from schemas.errors import Fatal
 
 
 class Question(Struct, frozen=True, array_like=True, tag="question"):
@@ -49,5 +50,8 @@ def pack(message: InternalMessage) -> bytes:
 
 
 def unpack(value: bytes) -> InternalMessage:
-    """Return the message; raises `msgspec.DecodeError` for anything that this version did not write."""
-    return _decoder.decode(value)
+    """Return the message; raises `Fatal` for anything that this version did not write."""
+    try:
+        return _decoder.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Fatal(f"a record on an internal topic was not written by this version ({error})") from None

@@ -1,0 +1,122 @@
+"""A case as a set of facts, with what it was told and what was said of it."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import msgspec
+import pytest
+from msgspec import structs
+
+from agents.case import Case, pack_case, unpack_case
+from agents.case_agent import CaseAgent
+from agents.moments import Moment, Reading, Sighting, presence_rules
+from schemas.policy import PolicySet
+from tests.scenario import MIDNIGHT, POLICY, Scenario
+
+MOMENT = Moment("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
+SEEN = Sighting("/s#r", MIDNIGHT, 10.0)
+
+
+def reading(at: int = 0, *, seen: bool = True, too_late: bool = False, moment: Moment = MOMENT) -> Reading:
+    return Reading(moment, SEEN if seen else None, None, None, {"locations-0": at, "partners-0": 1}, too_late)
+
+
+def test_a_fact_is_new_once() -> None:
+    booked, assigned = Scenario().booked().assigned().facts
+    case = Case("job-1")
+    assert [case.add(each, 9) for each in (booked, assigned, booked)] == ["applied", "applied", "duplicate"]
+
+
+def test_the_first_of_two_facts_with_one_identity_stays() -> None:
+    first, second = (Scenario().booked(at).facts[0] for at in ("08:00", "08:01"))
+    case = Case("job-1")
+    assert [case.add(each, 9) for each in (first, second, first)] == ["applied", "conflict", "duplicate"]
+    assert list(case.facts.values()) == [first]
+
+
+def test_a_full_case_takes_what_it_knows_and_nothing_new() -> None:
+    booked, assigned, ticket = Scenario().booked().assigned().ticket("10:00").facts
+    case = Case("job-1")
+    assert [case.add(each, 2) for each in (booked, assigned, ticket, booked)] == [
+        "applied",
+        "applied",
+        "full",
+        "duplicate",
+    ]
+
+
+def test_the_history_follows_the_facts() -> None:
+    booked, assigned = Scenario().booked().assigned().facts
+    case = Case("job-1")
+    case.add(booked, 9)
+    assert len(case.history.facts) == 1
+    case.add(assigned, 9)
+    assert len(case.history.facts) == 2
+
+
+def test_the_reading_made_last_counts_in_whatever_order_they_come() -> None:
+    made = [reading(1), reading(2, seen=False), reading(3)]
+    for order in permutations(made):
+        case = Case("job-1")
+        for each in order:
+            case.told(each)
+        assert case.readings[MOMENT.key] == made[2]
+
+
+def test_a_reading_made_when_the_reports_were_gone_replaces_none_made_in_time() -> None:
+    in_time, late = reading(1), reading(9, seen=False, too_late=True)
+    for order in permutations([in_time, late]):
+        case = Case("job-1")
+        for each in order:
+            case.told(each)
+        assert case.readings[MOMENT.key] == in_time
+
+
+def test_a_late_reading_of_a_changed_moment_replaces_that_of_the_old_one() -> None:
+    changed = structs.replace(MOMENT, time=MIDNIGHT + 1)
+    late = reading(9, seen=False, too_late=True, moment=changed)
+    case = Case("job-1")
+    case.told(reading(1))
+    assert case.told(late)
+    assert case.readings[MOMENT.key] == late
+
+
+def test_only_a_reading_that_says_something_else_is_news() -> None:
+    case = Case("job-1")
+    assert case.told(reading(1))
+    assert not case.told(reading(2))
+    assert case.told(reading(3, seen=False))
+    assert not case.told(reading(2))
+
+
+def test_a_reading_is_awaited_until_the_moment_as_it_stands_is_answered() -> None:
+    case = Case("job-1")
+    assert not case.awaits_reading()
+    case.asked = {MOMENT.key: MOMENT}
+    assert case.awaits_reading()
+    case.told(reading(1, moment=structs.replace(MOMENT, time=MIDNIGHT + 1)))
+    assert case.awaits_reading()
+    case.told(reading(2))
+    assert not case.awaits_reading()
+
+
+def test_a_packed_case_is_the_same_case() -> None:
+    agent = CaseAgent(PolicySet((), POLICY), facts_max=99)
+    for fact in Scenario().booked().assigned().ticket("10:00").cancelled("11:00").facts:
+        agent.receive(fact)
+    asked = agent.questions("job-1")
+    for moment in asked:
+        agent.hear(reading(1, moment=moment))
+    assert agent.decide("job-1", MIDNIGHT + 10**12, "jobs-0:3").messages
+    packed = pack_case(agent.case("job-1"))
+    again = unpack_case(packed)
+    assert pack_case(again) == packed
+    agent.cases["job-1"] = again
+    assert agent.questions("job-1") == ()
+    assert agent.decide("job-1", MIDNIGHT + 10**12).messages == []
+
+
+def test_what_is_no_case_cannot_be_unpacked() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        unpack_case(b"\x90")

@@ -1,0 +1,92 @@
+"""What the work on cases keeps to itself: deadlines of cases that come into memory, and what was sent on before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.limits import Limits
+from schemas.policy import HOUR, PolicySet
+from schemas.topics import Topics
+from streams.casework import CaseWork, CaseWorkSettings
+from streams.intake import partition_of
+from streams.memory_store import MemoryState, MemoryStore
+from streams.ports import TP, Outgoing, Saved, Stored
+from tests.scenario import MIDNIGHT, POLICY, Scenario
+
+JOBS, TICKETS = TP("jobs", 0), TP("tickets", 0)
+TOPICS = Topics()
+
+
+async def work_over(state: MemoryState, *, partitions: int = 1) -> CaseWork:
+    store = MemoryStore(state)
+    saved = await store.claim() or Saved({}, {}, {})
+    settings = CaseWorkSettings(
+        topics=TOPICS,
+        partitions=partitions,
+        policies=PolicySet((), POLICY),
+        limits=Limits(),
+        facts_per_case_max=99,
+        residents_max=99,
+        reading_wait=0,
+    )
+    work = CaseWork(0, settings, store)
+    work.begin(saved.counts)
+    return work
+
+
+async def save(work: CaseWork) -> None:
+    changes = work.pack()
+    await work._store.save(Saved({}, {}, work.counts()), changes.blobs, changes.deadlines)
+
+
+def records(lines: Sequence[bytes], first: int = 0) -> list[Stored]:
+    at_ms = MIDNIGHT // 1000 + 86_400_000
+    return [Stored(first + number, b"k", line, (), at_ms) for number, line in enumerate(lines)]
+
+
+def actions(outgoing: Sequence[Outgoing]) -> set[str]:
+    return {record.topic for record in outgoing}
+
+
+async def test_a_case_brought_in_for_a_duplicate_keeps_its_deadline() -> None:
+    lines = Scenario().booked("08:00").assigned("09:00").ticket("10:00").image("10:01").lines()
+    state = MemoryState()
+    first = await work_over(state)
+    await first.recalled({})
+    await first.take([(TICKETS, records(lines))])
+    assert "actions" in actions(await first.conclude(MIDNIGHT + 11 * HOUR, {}))
+    await save(first)
+    (due,) = state.deadlines.values()
+
+    second = await work_over(state)
+    await second.recalled({})
+    await second.take([(TICKETS, records(lines[:1], 4))])
+    assert await second.conclude(due - 1, {}) == []
+    assert "actions" in actions(await second.conclude(due, {}))
+
+
+async def test_a_deadline_that_leads_to_nothing_is_gone_from_the_store_with_the_next_save() -> None:
+    lines = Scenario().booked("08:00").assigned("09:00").ticket("10:00").lines()
+    state = MemoryState()
+    work = await work_over(state)
+    await work.recalled({})
+    await work.take([(TICKETS, records(lines))])
+    await work.conclude(MIDNIGHT + 10 * HOUR, {})
+    await save(work)
+    changed = [work.changed]
+    await work.conclude(MIDNIGHT + 10**15, {})
+    changed.append(work.changed)
+    await save(work)
+    assert changed == [False, True]
+    assert state.deadlines == {}
+
+
+async def test_what_the_last_owner_sent_on_is_not_sent_on_again() -> None:
+    foreign = next(f"job-{n}" for n in range(9) if partition_of(f"job-{n}", 2) == 1)
+    lines = Scenario(foreign).booked("08:00").assigned("09:00").lines()
+    work = await work_over(MemoryState(), partitions=2)
+    await work.recalled({JOBS.name: 1})
+    await work.take([(JOBS, records(lines))])
+    (sent_on,) = await work.conclude(MIDNIGHT, {})
+    assert (sent_on.topic, sent_on.partition) == (TOPICS.cases, 1)
+    assert work.counts() == {"jobs-0": {"forwarded": 2}}

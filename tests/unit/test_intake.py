@@ -1,0 +1,91 @@
+"""What a consumed record is taken for: an event, a question, an answer, a forwarded event, or refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents.moments import Moment, Reading, presence_rules
+from schemas.errors import Fatal, Unacceptable
+from schemas.events import Event
+from schemas.limits import Limits
+from schemas.topics import Topics
+from streams.intake import Intake, Origin, forward, is_report, partition_of
+from streams.internal import Answer, Question, pack
+from streams.ports import TP, Stored
+from tests.scenario import MIDNIGHT, POLICY, Scenario
+
+TOPICS = Topics("x.")
+INTAKE = Intake(TOPICS, Limits())
+LINES = dict(zip(("booked", "report"), Scenario().booked("08:00").report("09:00").lines(), strict=True))
+MOMENT = Moment("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
+
+
+def stored(value: bytes | None, timestamp: int = MIDNIGHT // 1000 + 86_400_000) -> Stored:
+    return Stored(7, b"k", value, (("h", b"1"),), timestamp)
+
+
+def test_a_record_of_an_input_topic_is_an_event() -> None:
+    taken = INTAKE.read(TP("x.jobs", 2), stored(LINES["booked"]))
+    assert isinstance(taken.content, Event)
+    assert (taken.content.type, taken.content.subject) == ("job.booked", "job-1")
+    assert taken.origin.place == ("x.jobs", 2, 7)
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{}", b"\xff"])
+def test_what_is_no_event_is_refused_with_a_reason(value: bytes | None) -> None:
+    taken = INTAKE.read(TP("x.jobs", 2), stored(value))
+    assert isinstance(taken.content, Unacceptable)
+    assert taken.content.reason
+
+
+def test_an_event_too_far_ahead_of_the_broker_is_refused() -> None:
+    early = INTAKE.read(TP("x.jobs", 2), stored(LINES["booked"], MIDNIGHT // 1000))
+    assert isinstance(early.content, Unacceptable)
+    assert early.content.reason.startswith("time: ")
+
+
+def test_questions_and_answers_are_read_from_internal_topics() -> None:
+    reading = Reading(MOMENT, None, None, None, {"x.locations-0": 3})
+    assert INTAKE.read(TP(TOPICS.partners, 0), stored(pack(Question(MOMENT)))).content == MOMENT
+    assert INTAKE.read(TP(TOPICS.cases, 0), stored(pack(Answer(reading)))).content == reading
+
+
+def test_a_forwarded_record_keeps_where_it_came_from_and_when() -> None:
+    first = INTAKE.read(TP("x.jobs", 2), stored(LINES["booked"]))
+    again = INTAKE.read(TP(TOPICS.cases, 0), Stored(99, b"k", pack(forward(first.origin)), (), 5))
+    assert again.tp == TP(TOPICS.cases, 0)
+    assert again.origin == first.origin
+    assert again.content == first.content
+
+
+def test_a_record_without_value_cannot_be_forwarded() -> None:
+    with pytest.raises(Fatal, match=r"^x\.jobs-2@7: "):
+        forward(Origin("x.jobs", 2, 7, 0, b"k", None, ()))
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{}", b"\x93\xa8question"])
+def test_an_internal_record_of_another_version_stops_the_worker(value: bytes | None) -> None:
+    with pytest.raises(Fatal):
+        INTAKE.read(TP(TOPICS.cases, 0), stored(value))
+
+
+def test_reports_are_told_from_facts() -> None:
+    for name, line in LINES.items():
+        content = INTAKE.read(TP("x.jobs", 0), stored(line)).content
+        assert isinstance(content, Event)
+        assert is_report(content) is (name == "report")
+
+
+@pytest.mark.parametrize(
+    ("key", "hashed"),  # from the tests of Apache Kafka's own clients
+    [
+        ("21", -973932308),
+        ("foobar", -790332482),
+        ("a-little-bit-long-string", -985981536),
+        ("a-little-bit-longer-string", -1486304829),
+        ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
+        ("abc", 479470107),
+    ],
+)
+def test_keys_go_where_apache_kafka_puts_them(key: str, hashed: int) -> None:
+    assert partition_of(key, 12) == (hashed & 0x7FFFFFFF) % 12

@@ -1,0 +1,79 @@
+"""Where what a step has to say goes, and under which key."""
+
+from __future__ import annotations
+
+from agents.moments import Moment, Reading, presence_rules
+from schemas.encoding import decode_dead_letter, decode_message
+from schemas.policy import PolicySet
+from schemas.topics import Topics
+from streams.intake import Origin, partition_of
+from streams.internal import Answer, Forwarded, Question, unpack
+from streams.outbox import Outbox
+from streams.replay import Replay
+from tests.scenario import MIDNIGHT, POLICY, Scenario
+
+TOPICS = Topics("x.")
+PARTITIONS = 8
+MOMENT = Moment("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
+ORIGIN = Origin("x.jobs", 3, 17, 1_795_219_200_000, b"\xffkey", b"value", (("ce_id", b"e"),))
+
+
+def outbox() -> Outbox:
+    return Outbox(TOPICS, 3, PARTITIONS)
+
+
+def test_messages_go_to_the_task_s_own_number_by_case_or_alert() -> None:
+    scenario = Scenario().booked().assigned().ticket("10:00").cancelled("10:30")
+    said = list(Replay(PolicySet((), POLICY), facts_per_case_max=99).run(scenario.events(), MIDNIGHT + 10**12))
+    out = outbox()
+    out.messages(said)
+    records = out.take()
+    assert [decode_message(record.value) for record in records] == said
+    assert {record.partition for record in records} == {3}
+    for record in records:
+        if record.topic == "x.alerts":
+            assert len(record.key) == 32
+        else:
+            assert record.key == b"job-1"
+    assert {"x.decisions.tagging", "x.decisions.paf", "x.actions"} <= {record.topic for record in records}
+
+
+def test_questions_go_to_the_partner_and_answers_to_the_case() -> None:
+    reading = Reading(MOMENT, None, None, None)
+    out = outbox()
+    out.questions([MOMENT])
+    out.answers([reading])
+    question, answer = out.take()
+    assert (question.topic, question.partition, question.key) == ("x.internal.partners", partition_of("p1", 8), b"p1")
+    assert unpack(question.value) == Question(MOMENT)
+    assert (answer.topic, answer.partition, answer.key) == ("x.internal.cases", partition_of("job-1", 8), b"job-1")
+    assert unpack(answer.value) == Answer(reading)
+
+
+def test_an_event_is_sent_on_to_where_its_subject_belongs() -> None:
+    out = outbox()
+    for event in Scenario("job-9").booked("08:00").report("09:00").events():
+        out.forward(ORIGIN, event)
+    fact, report = out.take()
+    assert (fact.topic, fact.partition, fact.key) == ("x.internal.cases", partition_of("job-9", 8), b"job-9")
+    assert (report.topic, report.partition, report.key) == ("x.internal.partners", partition_of("p1", 8), b"p1")
+    assert unpack(fact.value) == Forwarded("x.jobs", 3, 17, ORIGIN.timestamp, b"\xffkey", b"value", (("ce_id", b"e"),))
+
+
+def test_a_dead_letter_carries_the_record_as_it_was() -> None:
+    out = outbox()
+    out.dead_letter(ORIGIN, "id: missing")
+    (record,) = out.take()
+    assert (record.topic, record.partition, record.key) == ("x.dead-letters", 3, b"\xffkey")
+    letter = decode_dead_letter(record.value)
+    assert (letter.topic, letter.partition, letter.offset) == ORIGIN.place
+    assert (letter.value, letter.key, letter.reason) == (b"value", b"\xffkey", "id: missing")
+    assert letter.headers == (("ce_id", b"e"),)
+
+
+def test_what_was_taken_is_gone() -> None:
+    out = outbox()
+    assert out.take() == []
+    out.questions([MOMENT])
+    assert len(out.take()) == 1
+    assert out.take() == []

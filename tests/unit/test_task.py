@@ -1,0 +1,222 @@
+"""A task against a fake work: what it publishes, saves and holds back, and what its successor is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from streams.memory_store import MemoryState, MemoryStore
+from streams.ports import TP, Outgoing, Saved, Stored
+from streams.positions import as_inputs
+from streams.progress import unpack_progress
+from streams.task import Batches, Changes, Task, TaskSettings
+from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
+
+JOBS, TICKETS, SAID = TP("jobs", 0), TP("tickets", 0), TP("said", 0)
+SETTINGS = TaskSettings(
+    consumed=("jobs", "tickets"), emitted=("said",), progress="progress", step_records_max=10, checkpoint_interval=0
+)
+
+
+class Repeats:
+    """Work that says every value it takes, and when; writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.taken: list[bytes] = []
+        self.recalled_values: list[bytes] = []
+        self.read: Mapping[str, int] | None = None
+        self.concluded_at: list[int] = []
+        self._new: list[bytes] = []
+        self._changed = False
+
+    def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        self.begun = counts
+
+    def recall(self, topic: str, record: Stored) -> Mapping[str, int]:
+        assert topic in SETTINGS.emitted
+        self.recalled_values.append(record.value or b"")
+        return {}
+
+    async def recalled(self, read: Mapping[str, int]) -> None:
+        self.read = read
+
+    async def take(self, batches: Batches) -> None:
+        for _, records in batches:
+            values = [record.value or b"" for record in records]
+            self._new += values
+            self.taken += values
+        self._changed = self._changed or bool(batches)
+
+    async def conclude(self, now: int, positions: Mapping[str, int]) -> list[Outgoing]:
+        self.concluded_at.append(now)
+        self.positions = dict(positions)
+        said = [Outgoing("said", 0, b"", value) for value in self._new]
+        self._new = []
+        return said
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        return {}
+
+    @property
+    def changed(self) -> bool:
+        return self._changed
+
+    def pack(self) -> Changes:
+        self._changed = False
+        return Changes({"taken": b",".join(self.taken)}, {})
+
+    def saved(self) -> None:
+        return
+
+
+class StoppedClock:
+    def __init__(self, now: int) -> None:
+        self.now = now
+
+    def now_us(self) -> int:
+        return self.now
+
+
+class Cluster:
+    """A broker and a store, for one owner after the other."""
+
+    def __init__(self) -> None:
+        self.kafka = SimulatedKafka()
+        self.state = MemoryState()
+
+    def owner(self, now: int = 100) -> tuple[Task, Repeats]:
+        work = Repeats()
+        task = Task(
+            0,
+            work,
+            SETTINGS,
+            publisher=SimulatedPublisher(self.kafka, "sop-0"),
+            log=SimulatedLog(self.kafka),
+            store=MemoryStore(self.state),
+            clock=StoppedClock(now),
+        )
+        return task, work
+
+    def said(self) -> list[bytes | None]:
+        return [record.value for record in self.kafka.committed(SAID)]
+
+
+def records(first: int, *values: bytes) -> Sequence[Stored]:
+    return [Stored(first + number, b"", value) for number, value in enumerate(values)]
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    made = Cluster()
+    for value in (b"j0", b"j1", b"j2"):
+        made.kafka.append(JOBS, b"", value)
+    for value in (b"t0", b"t1"):
+        made.kafka.append(TICKETS, b"", value)
+    return made
+
+
+async def test_a_step_publishes_what_follows_with_how_far_it_has_read(cluster: Cluster) -> None:
+    task, _ = cluster.owner(now=7)
+    assert await task.recover() == {}
+    await task.step([(JOBS, records(0, b"j0", b"j1"))])
+    assert cluster.said() == [b"j0", b"j1"]
+    (progress,) = cluster.kafka.committed(TP("progress", 0))
+    told = unpack_progress(progress.value or b"")
+    assert (told.positions, told.consumed, told.now) == ({"jobs-0": 2}, {"jobs-0": 2}, 7)
+
+
+async def test_a_task_stopped_after_a_step_leaves_a_checkpoint_to_its_successor(cluster: Cluster) -> None:
+    task, _ = cluster.owner()
+    await task.recover()
+    await task.step([(JOBS, records(0, b"j0", b"j1"))])
+    await task.stop()
+    assert cluster.state.saved is not None
+    assert as_inputs(cluster.state.saved.inputs) == "jobs-0:1"
+    successor, work = cluster.owner()
+    assert await successor.recover() == {JOBS: 2}
+    assert work.recalled_values == []
+
+
+async def test_a_task_stopped_before_its_first_step_leaves_the_checkpoint_as_it_was(cluster: Cluster) -> None:
+    killed, _ = cluster.owner()
+    await killed.recover()
+    await killed.step([(JOBS, records(0, b"j0"))])
+    cluster.state.saved, cluster.state.blobs = None, {}
+    stopped, _ = cluster.owner()
+    await stopped.recover()
+    await stopped.stop()
+    successor, work = cluster.owner()
+    await successor.recover()
+    assert cluster.state.saved is None
+    assert work.recalled_values == [b"j0"]
+    assert work.read == {"jobs-0": 1}
+
+
+async def after_a_crash(cluster: Cluster) -> tuple[Task, Repeats]:
+    """Return who comes after an owner that had read j0, j1 and t0 and saved nothing."""
+    killed, _ = cluster.owner(now=100)
+    await killed.recover()
+    await killed.step([(JOBS, records(0, b"j0", b"j1")), (TICKETS, records(0, b"t0"))])
+    cluster.state.saved, cluster.state.blobs = None, {}
+    task, work = cluster.owner(now=50)
+    await task.recover()
+    return task, work
+
+
+async def test_nothing_goes_out_before_all_is_read_that_the_last_owner_had(cluster: Cluster) -> None:
+    task, work = await after_a_crash(cluster)
+    await task.step([(JOBS, records(0, b"j0", b"j1"))])
+    assert work.concluded_at == []
+    assert cluster.state.saved is None
+    await task.step([(TICKETS, records(0, b"t0"))])
+    assert len(work.concluded_at) == 1
+
+
+async def test_what_the_last_owner_had_not_read_waits_for_what_it_had(cluster: Cluster) -> None:
+    task, work = await after_a_crash(cluster)
+    await task.step([(JOBS, records(0, b"j0", b"j1", b"j2"))])
+    assert work.taken == [b"j0", b"j1"]
+    await task.step([(TICKETS, records(0, b"t0", b"t1"))])
+    assert work.taken == [b"j0", b"j1", b"t0", b"j2", b"t1"]
+
+
+async def test_time_does_not_go_back_with_a_slower_clock(cluster: Cluster) -> None:
+    task, work = await after_a_crash(cluster)
+    await task.step([(JOBS, records(0, b"j0", b"j1")), (TICKETS, records(0, b"t0"))])
+    assert work.concluded_at == [100]
+
+
+async def test_what_was_deleted_is_not_waited_for(cluster: Cluster) -> None:
+    killed, _ = cluster.owner()
+    await killed.recover()
+    await killed.step([(JOBS, records(0, b"j0", b"j1"))])
+    cluster.state.saved, cluster.state.blobs = None, {}
+    cluster.kafka.delete_before(JOBS, 2)
+    task, work = cluster.owner()
+    assert await task.recover() == {JOBS: 2}
+    await task.step([(JOBS, records(2, b"j2"))])
+    assert work.taken == [b"j2"]
+    assert len(work.concluded_at) == 1
+
+
+async def test_what_is_saved_is_of_one_moment(cluster: Cluster) -> None:
+    saved: list[tuple[Saved, bytes, int]] = []
+
+    class Watched(MemoryStore):
+        async def save(self, saved_: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
+            saved.append((saved_, blobs["taken"], cluster.kafka.bounds(SAID)[1]))
+            await super().save(saved_, blobs, deadlines)
+
+    task, _ = cluster.owner()
+    task._store = Watched(cluster.state)
+    await task.recover()
+    for number in range(3):
+        await task.step([(JOBS, records(number, f"j{number}".encode()))])
+        await asyncio.sleep(0)
+    await task.stop()
+    assert [each.inputs["jobs-0"] for each, _, _ in saved][-1] == 3
+    for each, taken, end in saved:
+        assert len(taken.split(b",")) == each.inputs["jobs-0"]
+        assert each.outputs["said-0"] <= end
