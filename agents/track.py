@@ -154,6 +154,8 @@ class Track:
 
     def travels(self) -> tuple[Finding, ...]:
         """Return the `impossible_travel` alerts not returned before, by time: each once for its later report."""
+        if not self._suspects:
+            return ()
         findings: list[Finding] = []
         for row in sorted(self._suspects):
             if self._known.get(identity_of(row)) != row:
@@ -216,9 +218,7 @@ class Track:
             new, question.until = answer(question.moment, self._plain, self._mocked, question.floor)
             if key in self._asked or new != question.answer:
                 question.answer = new
-                said.append(
-                    Reading(question.moment, new.closest, new.mocked, new.stay, too_late=question.is_too_late)
-                )
+                said.append(Reading(question.moment, new.closest, new.mocked, new.stay, too_late=question.is_too_late))
         self._asked.clear()
         self._touched.clear()
         return tuple(said)

@@ -106,7 +106,7 @@ class CaseWork:
 
     def _take(self, taken: Taken) -> None:
         content, origin = taken.content, taken.origin
-        if origin.place in self._emitted.refused:
+        if self._emitted.refused and origin.place in self._emitted.refused:
             self._count_refused(taken.tp, origin)
         elif isinstance(content, Unacceptable):
             self._refuse(taken.tp, origin, content.reason)

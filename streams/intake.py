@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from aiokafka.partitioner import murmur2
+from msgspec import Struct
 
 from agents.moments import Moment, Reading
 from schemas.codec import decode_record
@@ -17,8 +17,7 @@ from streams.internal import Answer, Forwarded, Question, unpack
 from streams.ports import TP, Incoming
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where a record was first consumed, with its bytes as they were."""
 
     topic: str
@@ -45,8 +44,7 @@ class Origin:
         return f"{self.topic}-{self.partition}@{self.offset}"
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """One consumed record, read: its input partition, its origin, and what it holds or why it is refused."""
 
     tp: TP

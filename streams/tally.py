@@ -16,10 +16,14 @@ class Tally:
     def __init__(self, counts: Mapping[str, Mapping[str, int]] | None = None) -> None:
         """Go on from the counts of a checkpoint."""
         self._counts = {name: dict(fates) for name, fates in (counts or {}).items()}
+        self._of: dict[TP, dict[str, int]] = {}
+        """The same counts, found without making a name of the partition for each record."""
 
     def add(self, tp: TP, fate: Fate) -> None:
         """Count one record."""
-        fates = self._counts.setdefault(tp.name, {})
+        fates = self._of.get(tp)
+        if fates is None:
+            fates = self._of[tp] = self._counts.setdefault(tp.name, {})
         fates[fate] = fates.get(fate, 0) + 1
 
     def consumed(self, tp: TP) -> int:
