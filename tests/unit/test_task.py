@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -86,12 +87,13 @@ class Cluster:
         self.kafka = SimulatedKafka()
         self.state = MemoryState()
 
-    def owner(self, now: int = 100) -> tuple[Task, Repeats]:
+    def owner(self, now: int = 100, *, saves: bool = True) -> tuple[Task, Repeats]:
         work = Repeats()
+        settings = SETTINGS if saves else replace(SETTINGS, checkpoint_interval=10**18)
         task = Task(
             0,
             work,
-            SETTINGS,
+            settings,
             publisher=SimulatedPublisher(self.kafka, "sop-0"),
             log=SimulatedLog(self.kafka),
             store=MemoryStore(self.state),
@@ -140,10 +142,9 @@ async def test_a_task_stopped_after_a_step_leaves_a_checkpoint_to_its_successor(
 
 
 async def test_a_task_stopped_before_its_first_step_leaves_the_checkpoint_as_it_was(cluster: Cluster) -> None:
-    killed, _ = cluster.owner()
+    killed, _ = cluster.owner(saves=False)
     await killed.recover()
     await killed.step([(JOBS, records(0, b"j0"))])
-    cluster.state.saved, cluster.state.blobs = None, {}
     stopped, _ = cluster.owner()
     await stopped.recover()
     await stopped.stop()
@@ -156,10 +157,9 @@ async def test_a_task_stopped_before_its_first_step_leaves_the_checkpoint_as_it_
 
 async def after_a_crash(cluster: Cluster) -> tuple[Task, Repeats]:
     """Return who comes after an owner that had read j0, j1 and t0 and saved nothing."""
-    killed, _ = cluster.owner(now=100)
+    killed, _ = cluster.owner(now=100, saves=False)
     await killed.recover()
     await killed.step([(JOBS, records(0, b"j0", b"j1")), (TICKETS, records(0, b"t0"))])
-    cluster.state.saved, cluster.state.blobs = None, {}
     task, work = cluster.owner(now=50)
     await task.recover()
     return task, work
@@ -189,10 +189,9 @@ async def test_time_does_not_go_back_with_a_slower_clock(cluster: Cluster) -> No
 
 
 async def test_what_was_deleted_is_not_waited_for(cluster: Cluster) -> None:
-    killed, _ = cluster.owner()
+    killed, _ = cluster.owner(saves=False)
     await killed.recover()
     await killed.step([(JOBS, records(0, b"j0", b"j1"))])
-    cluster.state.saved, cluster.state.blobs = None, {}
     cluster.kafka.delete_before(JOBS, 2)
     task, work = cluster.owner()
     assert await task.recover() == {JOBS: 2}

@@ -1,0 +1,78 @@
+"""A replay: one decision for each instant, facts before deadlines, up to where the clock ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.outputs import ActionMessage, DecisionMessage, OutputMessage
+from schemas.policy import HOUR, PolicySet
+from streams.replay import Replay
+from tests.scenario import MIDNIGHT, POLICY, Scenario, instant
+
+
+def replayed(scenario: Scenario, until: str | None = None) -> list[OutputMessage]:
+    end = instant(until) if until else None
+    return list(Replay(PolicySet((), POLICY), facts_per_case_max=99).run(scenario.events(), end))
+
+
+def parked() -> Scenario:
+    """Return a ticket that is parked for three hours from ten on, since it is not validated."""
+    return Scenario().booked("08:00").assigned("09:00").report("10:00").ticket("10:00").image("10:00")
+
+
+def codes(said: list[OutputMessage], state: str = "open") -> set[str]:
+    return {each.body.code for each in said if isinstance(each, ActionMessage) and each.body.state == state}
+
+
+def test_nothing_comes_of_nothing() -> None:
+    assert replayed(Scenario()) == []
+
+
+def test_the_clock_ends_with_the_last_event_unless_said_otherwise() -> None:
+    assert "call_partner" not in codes(replayed(parked()))
+    assert "call_partner" in codes(replayed(parked(), "14:00"))
+
+
+@pytest.mark.parametrize(("until", "passed"), [("13:00 -1us", False), ("13:00", True)])
+def test_a_deadline_due_at_the_end_has_passed(until: str, passed: bool) -> None:
+    assert ("call_partner" in codes(replayed(parked(), until))) is passed
+
+
+def test_an_event_after_the_end_is_not_known() -> None:
+    later = parked().cancelled("12:00")
+    assert replayed(later, "12:00 -1us") == replayed(parked(), "12:00 -1us")
+    assert replayed(later, "12:00") != replayed(parked(), "12:00")
+
+
+def test_facts_of_one_instant_are_decided_upon_together() -> None:
+    said = replayed(Scenario().booked("10:00").assigned("10:00").report("10:00").ticket("10:00").image("10:00"))
+    revisions = [each for each in said if isinstance(each, DecisionMessage)]
+    assert revisions
+    assert {each.revision for each in revisions} == {1}
+
+
+def test_a_fact_at_the_instant_of_a_deadline_is_known_when_it_passes() -> None:
+    said = replayed(parked().ticket_closed("13:00"), "13:00")
+    assert "call_partner" not in codes(said)
+
+
+def test_messages_name_no_input_positions() -> None:
+    assert {message.inputs for message in replayed(parked(), "20:00")} == {None}
+
+
+def test_facts_beyond_what_a_case_may_hold_are_refused() -> None:
+    replay = Replay(PolicySet((), POLICY), facts_per_case_max=2)
+    events = parked().facts
+    assert list(replay.run(events, MIDNIGHT + 12 * HOUR)) == list(
+        Replay(PolicySet((), POLICY), facts_per_case_max=9).run(events[:2], MIDNIGHT + 12 * HOUR)
+    )
+    assert replay.refused == sorted(events, key=lambda event: event.order)[2:]
+
+
+def test_cases_do_not_meet() -> None:
+    one, two = parked(), Scenario("job-2").booked("08:30").assigned("09:00", "p2").cancelled("11:00")
+    both = Replay(PolicySet((), POLICY), facts_per_case_max=99)
+    said = list(both.run([*one.events(), *two.events()], instant("20:00")))
+    alone = [*replayed(one, "20:00"), *replayed(two, "20:00")]
+    assert len(said) == len(alone)
+    assert all(each in alone for each in said)
