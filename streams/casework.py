@@ -20,7 +20,7 @@ from schemas.topics import Topics
 from streams.emitted import Emitted
 from streams.intake import Intake, Origin, Taken, is_report, partition_of
 from streams.outbox import Outbox
-from streams.ports import TP, Outgoing, Store, Stored
+from streams.ports import TP, Incoming, Outgoing, Store, Stored
 from streams.positions import as_inputs
 from streams.refusals import RefusalLimits, Refusals
 from streams.residents import Residents
@@ -99,10 +99,26 @@ class CaseWork:
 
     async def take(self, batches: Batches) -> None:
         """Decode records and hand them to the agents; what cannot be accepted becomes a dead letter."""
+        if self._emitted.refused:
+            batches = [(tp, self._not_refused(tp, records)) for tp, records in batches]
         taken = [self._intake.read(tp, record) for tp, records in batches for record in records]
         await self._load(*_concerned(taken))
         for each in taken:
             self._take(each)
+
+    def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
+        """Have a record go to the dead letters without a look at what it holds."""
+        self._refuse(tp, self._intake.origin(tp, record), reason)
+
+    def _not_refused(self, tp: TP, records: Sequence[Incoming]) -> Sequence[Incoming]:
+        """Count what is in the dead letters already; return the other records."""
+        others: list[Incoming] = []
+        for record in records:
+            if (tp.topic, tp.partition, record.offset) in self._emitted.refused:
+                self._count_refused(tp, self._intake.origin(tp, record))
+            else:
+                others.append(record)
+        return others
 
     def _take(self, taken: Taken) -> None:
         content, origin = taken.content, taken.origin

@@ -62,9 +62,7 @@ class Intake:
 
     def read(self, tp: TP, record: Incoming) -> Taken:
         """Read one record; raises `Fatal` for an internal record that this version did not write."""
-        origin = Origin(
-            tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, record.headers
-        )
+        origin = self.origin(tp, record)
         if tp.topic not in self._topics.internal:
             return Taken(tp, origin, self._event(origin))
         message = unpack(record.value or b"")
@@ -82,6 +80,11 @@ class Intake:
             message.headers,
         )
         return Taken(tp, first, self._event(first))
+
+    @staticmethod
+    def origin(tp: TP, record: Incoming) -> Origin:
+        """Return where a record lies, with its bytes."""
+        return Origin(tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, record.headers)
 
     def _event(self, origin: Origin) -> AnyEvent | Unacceptable:
         try:

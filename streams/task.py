@@ -9,16 +9,18 @@ effect. What the work is, is not known here.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Protocol
 
-from schemas.errors import Unavailable
+from schemas.errors import Fatal, SopError, Unavailable
 from streams.ports import TP, Clock, Incoming, Outgoing, OutputLog, Publisher, Saved, Store, Stored
 from streams.positions import raise_to, reached
 from streams.progress import PROGRESS_KEY, Progress, pack_progress, unpack_progress
+from streams.suspects import ATTEMPTS_MAX, NO_SUSPECTS, SUSPECTS_KEY, Note, Suspects, pack_note, ranges_of, unpack_note
 from streams.watchdog import Vitals
 
 BATCHES_WAITING_MAX = 16
@@ -57,6 +59,9 @@ class Work(Protocol):
 
     async def take(self, batches: Batches) -> None:
         """Add batches to the state."""
+
+    def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
+        """Have a record that cannot be taken go to the dead letters."""
 
     async def conclude(self, now: int, positions: Mapping[str, int]) -> list[Outgoing]:
         """Return what is to be published by now (microseconds), the inputs having been read up to `positions`."""
@@ -119,6 +124,7 @@ class Task:
         self._outputs: dict[str, int] = {}
         self._hold: dict[str, int] = {}
         self._ahead: list[tuple[TP, Sequence[Incoming]]] = []
+        self._suspects = Suspects()
         self._finishing = False
         self._saved_at = 0
         self._now = 0
@@ -150,6 +156,8 @@ class Task:
         self._hold = {name: min(at, bounds[name][1]) for name, at in decided_at.items() if name in bounds}
         self._saved_at = self._clock.now_us()
         self.committable = {tp: self._positions[tp.name] for tp in self._inputs if tp.name in self._positions}
+        if not self._suspects.wary:
+            await self._note(NO_SUSPECTS)  # who finds it without a checkpoint after it knows that this owner died
         self.vitals.at_work = False
         return dict(self.committable)
 
@@ -169,7 +177,11 @@ class Task:
         """Take what an earlier owner emitted; return the input positions at which it did."""
         if topic != self._settings.progress:
             return self._work.recall(topic, record)
+        self._suspects.wary = True
         if record.value is None:
+            return {}
+        if record.key == SUSPECTS_KEY:
+            self._suspects.recall(unpack_note(record.value))
             return {}
         progress = unpack_progress(record.value)
         self._now = max(self._now, progress.now)
@@ -221,22 +233,82 @@ class Task:
 
     async def step(self, batches: Batches) -> None:
         """Take batches in, publish what follows from them and from what is due, save when it is time."""
-        await self._take(self._read_before(batches) if self._hold else batches)
-        if self._held():
-            return
-        self._hold = {}
-        if self._ahead:
+        await self._step_through(self._read_before(batches) if self._hold else batches)
+        if self._ahead and not self._hold:
             ahead, self._ahead = self._ahead, []
-            await self._take(ahead)
-        self._now = max(self._now, self._clock.now_us())  # the last owner's clock may have been ahead
-        outgoing = await self._work.conclude(self._now, self._positions)
+            await self._step_through(ahead)
+
+    async def _step_through(self, batches: Batches) -> None:
+        for portion in self._suspects.portions(batches):
+            if not self._finishing:
+                await self._step(portion)
+
+    async def _step(self, portion: Batches) -> None:
+        outgoing = await self._decide(portion)
+        if outgoing is None:
+            return
         if outgoing or (self._save_is_due() and self._told != self._positions):
             await self._publish(outgoing)
         self._concluded = True
         await self._save_if_due()
 
+    async def _decide(self, portion: Batches) -> list[Outgoing] | None:
+        """Return what is to be published, None while nothing may be; what cannot be survived is noted before."""
+        note = self._suspects.note_of(portion)
+        if note is not None:
+            await self._note(note)
+        try:
+            outgoing = await self._take_and_conclude(portion)
+        except SopError:
+            if note is not None:
+                await self._note(NO_SUSPECTS)  # the world's fault, not the records'
+            raise
+        except Exception as error:
+            raise await self._blamed(portion, note, error) from error
+        if note is not None:
+            await self._note(NO_SUSPECTS)
+        return outgoing
+
+    async def _take_and_conclude(self, portion: Batches) -> list[Outgoing] | None:
+        refusal = self._suspects.refusal(portion)
+        if refusal is None:
+            await self._take(portion)
+        else:
+            self._refuse(portion, refusal)
+        if self._held():
+            return None
+        self._hold = {}
+        self._now = max(self._now, self._clock.now_us())  # the last owner's clock may have been ahead
+        return await self._work.conclude(self._now, self._positions)
+
+    async def _blamed(self, portion: Batches, note: Note | None, error: Exception) -> Fatal:
+        """Note under which records something was raised, for the next owner to look at them one by one."""
+        attempts = 1 if note is None else note.attempts
+        blamed = Note(ranges_of(portion), attempts, type(error).__name__)
+        place = f"partition {self.partition}, what has come due"
+        if portion:
+            place = blamed.place
+            await self._note(blamed)
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        # not the error's own words: they may be the event's
+        return Fatal(f"{place}: {blamed.error} ({frame.filename}:{frame.lineno}), attempt {attempts} of {ATTEMPTS_MAX}")
+
+    async def _note(self, note: Note) -> None:
+        record = Outgoing(self._settings.progress, self.partition, SUSPECTS_KEY, pack_note(note))
+        for tp, end in (await self._publisher.publish([record])).items():
+            self._outputs[tp.name] = end
+
+    def _refuse(self, portion: Batches, reason: str) -> None:
+        for tp, records in portion:
+            for record in records:
+                self._work.refuse(tp, record, reason)
+        self._read(portion)
+
     async def _take(self, batches: Batches) -> None:
         await self._work.take(batches)
+        self._read(batches)
+
+    def _read(self, batches: Batches) -> None:
         for tp, records in batches:
             self._positions[tp.name] = records[-1].offset + 1
             self._consumed[tp.name] = self._consumed.get(tp.name, 0) + len(records)
@@ -301,6 +373,7 @@ class Task:
             except Unavailable:
                 await asyncio.sleep(SAVE_AGAIN_AFTER_S)
         self.committable.update({tp: saved.inputs[tp.name] for tp in self._inputs if tp.name in saved.inputs})
+        self._suspects.wary = False
         self.vitals.saves += 1
         self.vitals.unsaved = False
 

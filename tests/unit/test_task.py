@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from streams.memory_store import MemoryState, MemoryStore
-from streams.ports import TP, Outgoing, Saved, Stored
+from streams.ports import TP, Incoming, Outgoing, Saved, Stored
 from streams.positions import as_inputs
-from streams.progress import unpack_progress
+from streams.progress import PROGRESS_KEY, unpack_progress
 from streams.task import Batches, Changes, Task, TaskSettings
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
@@ -49,6 +49,9 @@ class Repeats:
             self._new += values
             self.taken += values
         self._changed = self._changed or bool(batches)
+
+    def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
+        self._new.append(f"{tp.name}@{record.offset} {reason}".encode())
 
     async def conclude(self, now: int, positions: Mapping[str, int]) -> list[Outgoing]:
         self.concluded_at.append(now)
@@ -124,7 +127,7 @@ async def test_a_step_publishes_what_follows_with_how_far_it_has_read(cluster: C
     assert await task.recover() == {}
     await task.step([(JOBS, records(0, b"j0", b"j1"))])
     assert cluster.said() == [b"j0", b"j1"]
-    (progress,) = cluster.kafka.committed(TP("progress", 0))
+    (progress,) = (each for each in cluster.kafka.committed(TP("progress", 0)) if each.key == PROGRESS_KEY)
     told = unpack_progress(progress.value or b"")
     assert (told.positions, told.consumed, told.now) == ({"jobs-0": 2}, {"jobs-0": 2}, 7)
 
@@ -197,7 +200,7 @@ async def test_what_was_deleted_is_not_waited_for(cluster: Cluster) -> None:
     assert await task.recover() == {JOBS: 2}
     await task.step([(JOBS, records(2, b"j2"))])
     assert work.taken == [b"j2"]
-    assert len(work.concluded_at) == 1
+    assert work.concluded_at
 
 
 async def test_what_is_saved_is_of_one_moment(cluster: Cluster) -> None:
