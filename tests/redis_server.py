@@ -45,14 +45,14 @@ class RedisServer:
         """Process id of the server, None when it is stopped."""
         return None if self._process is None else self._process.pid
 
-    def start(self) -> None:
-        """Start the server and return when it answers."""
+    def start(self, *, append_only: bool = True) -> None:
+        """Start the server and return when it answers; without the append-only file it begins with its snapshot."""
         with (self.data_dir / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     self._program,
                     *("--port", str(self.port), "--bind", HOST, "--dir", str(self.data_dir)),
-                    *("--save", "", "--appendonly", "yes", "--appendfsync", "everysec"),
+                    *("--save", "", "--appendonly", "yes" if append_only else "no", "--appendfsync", "everysec"),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

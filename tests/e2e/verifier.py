@@ -93,13 +93,17 @@ def decision_key(data: Data) -> tuple[str, str, str, str | None]:
 
 def faults(messages: list[Said]) -> list[str]:
     """Return all that breaks a promise: one line each, nothing where all is well."""
-    return [
-        *_misplaced(messages),
-        *_ids(messages),
-        *_repeated(messages),
-        *_broken_chains(messages),
-        *_gone_back(messages),
-    ]
+    return [fault for found in faults_by_kind(messages).values() for fault in found]
+
+
+def faults_by_kind(messages: list[Said]) -> dict[str, list[str]]:
+    """Return what breaks which promise."""
+    return {
+        "misplaced": [*_misplaced(messages)],
+        "conflicting": [*_ids(messages)],
+        "duplicate": [*_repeated(messages)],
+        "stale": [*_broken_chains(messages), *_gone_back(messages)],
+    }
 
 
 def _misplaced(messages: list[Said]) -> Iterator[str]:

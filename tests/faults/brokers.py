@@ -1,0 +1,107 @@
+"""Brokers that a test may treat badly: with properties of its own, behind a proxy, three of them as a cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from streams.embedded_kafka import CLUSTER_ID, HOST, EmbeddedKafka
+from streams.kafka_jars import user_cache_dir
+
+META = f"version=1\ncluster.id={CLUSTER_ID}\nnode.id={{number}}\n"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class FaultyKafka(EmbeddedKafka):
+    """The embedded broker with some properties changed; can be killed."""
+
+    def __init__(self, data_dir: Path, properties: Mapping[str, str] | None = None, *, port: int = 0) -> None:
+        """Take the data folder, and properties that replace the broker's own."""
+        super().__init__(
+            data_dir, cache_dir=user_cache_dir(os.environ), java_home=os.environ.get("JAVA_HOME"), port=port
+        )
+        self.properties = dict(properties or {})
+
+    def kill(self) -> None:
+        """Kill the broker; `start` brings it back over the same data."""
+        assert self.pid is not None
+        os.kill(self.pid, signal.SIGKILL)
+        self.stop()
+
+    def _write_configuration(self) -> None:
+        super()._write_configuration()
+        file = self.data_dir / "server.properties"
+        lines = dict(line.split("=", 1) for line in file.read_text().splitlines() if line)
+        file.write_text("".join(f"{name}={value}\n" for name, value in (lines | self.properties).items()))
+
+
+def proxied(data_dir: Path, proxy_port: int) -> tuple[FaultyKafka, int]:
+    """Return a broker with a second listener, known to its clients by a proxy's port, and that listener's own port."""
+    port, behind, controller = free_port(), free_port(), free_port()
+    properties = {
+        "listeners": f"PLAINTEXT://{HOST}:{port},PROXIED://{HOST}:{behind},CONTROLLER://{HOST}:{controller}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port},PROXIED://{HOST}:{proxy_port}",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+    }
+    return FaultyKafka(data_dir, properties, port=port), behind
+
+
+class Cluster:
+    """Three brokers, each a controller too; everything is kept three times, and twice to be acknowledged."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the folder for their data."""
+        ports = [(free_port(), free_port()) for _ in range(3)]
+        voters = ",".join(f"{number}@{HOST}:{controller}" for number, (_, controller) in enumerate(ports, 1))
+        self.nodes: list[FaultyKafka] = []
+        for number, (port, controller) in enumerate(ports, 1):
+            properties = {
+                "node.id": str(number),
+                "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
+                "controller.quorum.voters": voters,
+                "offsets.topic.replication.factor": "3",
+                "transaction.state.log.replication.factor": "3",
+                "transaction.state.log.min.isr": "2",
+                "min.insync.replicas": "2",
+                "broker.session.timeout.ms": "3000",
+                "broker.heartbeat.interval.ms": "500",
+            }
+            node = FaultyKafka(folder / str(number), properties, port=port)
+            log_dir = node.data_dir / "log"
+            log_dir.mkdir(parents=True)
+            (log_dir / "meta.properties").write_text(META.format(number=number))
+            self.nodes.append(node)
+
+    @property
+    def addresses(self) -> str:
+        return ",".join(node.address for node in self.nodes)
+
+    def start(self) -> None:
+        """Start all at the same time: none is ready before two are there."""
+        with ThreadPoolExecutor(len(self.nodes)) as threads:
+            for started in [threads.submit(node.start) for node in self.nodes]:
+                started.result()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for node in self.nodes:
+            node.stop()

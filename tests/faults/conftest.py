@@ -1,0 +1,99 @@
+"""What the fault tests share: streams of events with known answers, benches with a crew, the record of every run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from streams.embedded_kafka import EmbeddedKafka
+from tests.e2e.verifier import Outcome, said
+from tests.faults.crew import CrewBench
+from tests.faults.ledger import Ledger
+from tests.faults.scale import Scale, scale
+from tests.faults.stream import Stream, make_stream
+from tests.faults.verdict import judge
+from tests.redis_server import RedisServer
+
+SHORT_EVENTS = 4_000
+SHOWN_MAX = 5
+
+
+@dataclass(frozen=True)
+class Known:
+    """A stream and what it leads to."""
+
+    stream: Stream
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Report:
+    """Writes down what a run did and showed, then fails if it showed anything."""
+
+    ledger: Ledger
+    seed: int
+
+    def __call__(self, fault: str, faults: int, bench: CrewBench, known: Known, **figures: object) -> None:
+        """Judge what lies in the topics of a bench that has settled."""
+        messages = said(bench.outputs())
+        verdict = judge(messages, known.outcome, bench.unaccounted())
+        if bench.ends:
+            figures["ended by themselves"] = dict(sorted(bench.ends.items()))
+        self.write(
+            fault, faults, known.stream.events, {column: len(found) for column, found in verdict.items()}, figures
+        )
+        assert {column: found[:SHOWN_MAX] for column, found in verdict.items() if found} == {}
+
+    def write(self, fault: str, faults: int, events: int, found: dict[str, int], figures: dict[str, object]) -> None:
+        """Write down a run that was judged otherwise."""
+        self.ledger.add(
+            {"fault": fault, "seed": self.seed, "faults": faults, "events": events, "found": found, "figures": figures}
+        )
+
+
+@pytest.fixture(scope="session")
+def run_scale() -> Scale:
+    return scale()
+
+
+@pytest.fixture
+def report(run_scale: Scale) -> Report:
+    return Report(Ledger.of_this_process(), run_scale.seed)
+
+
+@pytest.fixture(scope="session")
+def short(run_scale: Scale, tmp_path_factory: pytest.TempPathFactory) -> Known:
+    """A few thousand events, the same number whatever the scale."""
+    stream = make_stream(SHORT_EVENTS, run_scale.seed, tmp_path_factory.mktemp("short") / "events.jsonl")
+    return Known(stream, stream.replayed())
+
+
+@pytest.fixture(scope="session")
+def known(run_scale: Scale, tmp_path_factory: pytest.TempPathFactory) -> Known:
+    """As many events as the scale says."""
+    stream = make_stream(run_scale.events, run_scale.seed, tmp_path_factory.mktemp("known") / "events.jsonl")
+    return Known(stream, stream.replayed())
+
+
+@pytest.fixture
+def make_crew(prefix: str, tmp_path: Path) -> Iterator[Callable[..., CrewBench]]:
+    """Make the bench of a test: `make_crew(brokers, redis_url, **settings)`."""
+    made: list[CrewBench] = []
+
+    def make(brokers: str, redis_url: str = "", **settings: object) -> CrewBench:
+        texts = {"SOP_SESSION_TIMEOUT_S": "2"} | {name: str(value) for name, value in settings.items()}
+        made.append(CrewBench(brokers, prefix, tmp_path, redis_url, settings=texts))
+        return made[-1]
+
+    yield make
+    for bench in made:
+        bench.close()
+
+
+@pytest.fixture
+def crew_bench(make_crew: Callable[..., CrewBench], kafka: EmbeddedKafka, redis_server: RedisServer) -> CrewBench:
+    """Yield a bench over the services of the session; almost nothing stays in memory once it is saved."""
+    return make_crew(kafka.address, redis_server.url, SOP_RESIDENTS_MAX=50)

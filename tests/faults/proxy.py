@@ -1,0 +1,117 @@
+"""A link between a client and a server that can be cut, slowed, reset and made to swallow what is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from tests.redis_server import HOST
+
+T = TypeVar("T")
+
+HELD_POLL_S = 0.01
+CHUNK_BYTES = 65_536
+_RESET = struct.pack("ii", 1, 0)  # lingers for no time: closing sends a reset
+
+
+class Proxy:
+    """Passes bytes between its own port and a server's; what is set applies to all links at once, from any thread."""
+
+    def __init__(self, target_port: int = 0) -> None:
+        """Take the server's port, which may also be set before the first link."""
+        self.target_port = target_port
+        self.delay_s = 0.0
+        """How long every piece of data is kept back."""
+        self.held = False
+        """Whether nothing passes: links stay up, what is sent waits until it is released."""
+        self.down = False
+        """Whether new links are closed at once."""
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            self.port: int = probe.getsockname()[1]
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy")
+        self._links: set[asyncio.StreamWriter] = set()
+        self._pumps: set[asyncio.Task[None]] = set()
+
+    @property
+    def address(self) -> str:
+        return f"{HOST}:{self.port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._server = self._call(asyncio.start_server(self._link, HOST, self.port))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._call(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def cut(self) -> None:
+        """Close all links and let no new one come up; `mend` ends it."""
+        self.down = True
+        self._call(self._drop(reset=False))
+
+    def mend(self) -> None:
+        """Let links come up, and data pass at once."""
+        self.down = self.held = False
+        self.delay_s = 0.0
+
+    def reset(self) -> None:
+        """Break all links off in mid-word; new ones may come up."""
+        self._call(self._drop(reset=True))
+
+    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10.0)
+
+    async def _close(self) -> None:
+        self._server.close()
+        await self._drop(reset=True)
+        for pump in self._pumps:
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    async def _drop(self, *, reset: bool) -> None:
+        for writer in list(self._links):
+            if reset:
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            writer.transport.abort()
+
+    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.down:
+            writer.transport.abort()
+            return
+        try:
+            server_reader, server_writer = await asyncio.open_connection(HOST, self.target_port)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._links |= {writer, server_writer}
+        for source, sink in ((reader, server_writer), (server_reader, writer)):
+            pump = asyncio.create_task(self._pump(source, sink))
+            self._pumps.add(pump)
+            pump.add_done_callback(self._pumps.discard)
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(CHUNK_BYTES):
+                if self.delay_s:
+                    await asyncio.sleep(self.delay_s)
+                while self.held:  # noqa: ASYNC110 - set from another thread
+                    await asyncio.sleep(HELD_POLL_S)
+                sink.write(data)
+                await sink.drain()
+        except OSError:
+            pass  # the other side is gone, and so will this one be
+        finally:
+            self._links.discard(sink)
+            sink.close()

@@ -1,0 +1,224 @@
+"""Brokers stop, die, bounce, refuse what is written; when they are well again everything is said, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported all the same
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from streams.simulator.dice import Dice
+from tests.faults.brokers import Cluster, FaultyKafka
+from tests.faults.conftest import Known, Report
+from tests.faults.crew import CrewBench
+from tests.faults.scale import Scale, scale
+from tests.faults.stream import Feeder
+
+COUNTS = scale()
+SETTLE_S = 150.0
+BOUNCES = 5
+GIVES_UP_S = 6
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + (COUNTS.bounces + 1) * (60 + COUNTS.silence_s))]
+
+
+def through(bench: CrewBench, known: Known, faults: int, befall: Callable[[], None]) -> None:
+    """Feed a part of a stream before each fault and one after the last, each fault while events are worked on."""
+    for _ in range(2):
+        bench.join()
+    bench.ready()
+    share = known.stream.events // (faults + 1)
+    with Feeder(bench, known.stream) as feeder:
+        for _ in range(faults):
+            feeder.allow(share)
+            bench.work_on(10)
+            feeder.allow(share // 4)
+            befall()
+        feeder.allow_all()
+    bench.settle(SETTLE_S)
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyKafka]:
+    """One broker, which asks whether a client may; all may what no rule is about."""
+    properties = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    with FaultyKafka(tmp_path_factory.mktemp("broker"), properties) as started:
+        yield started
+
+
+@pytest.mark.parametrize("way", ["stopped", "killed", "bounced", "away"])
+def test_the_only_broker_goes_and_comes_back(
+    make_crew: Callable[..., CrewBench],
+    tmp_path: Path,
+    short: Known,
+    run_scale: Scale,
+    report: Report,
+    way: str,
+) -> None:
+    broker = FaultyKafka(tmp_path / "broker")
+    broker.start()
+    bench = make_crew(broker.address)
+
+    def go_and_come_back() -> None:
+        for _ in range(BOUNCES if way == "bounced" else 1):
+            if way == "stopped":
+                broker.stop()
+            else:
+                broker.kill()
+            bench.rest(run_scale.silence_s if way == "away" else 0.5)
+            broker.start()
+
+    through(bench, short, run_scale.bounces, go_and_come_back)
+    times = {"stopped": "", "killed": "", "bounced": f" {BOUNCES} times in a row", "away": f" {run_scale.silence_s} s"}
+    report(f"F5 the only broker {way}{times[way]}", run_scale.bounces, bench, short)
+    bench.close()
+    broker.stop()
+
+
+def test_nodes_of_a_cluster_die_and_come_back(
+    make_crew: Callable[..., CrewBench], tmp_path: Path, short: Known, run_scale: Scale, report: Report
+) -> None:
+    dice = Dice("nodes", run_scale.seed)
+    with Cluster(tmp_path / "cluster") as cluster:
+        bench = make_crew(cluster.addresses, SOP_REPLICAS=3)
+
+        def one_then_two_die() -> None:
+            first, second, _ = dice.shuffled(cluster.nodes)
+            first.kill()
+            bench.rest(dice.between(0.5, 4.0))
+            if dice.chance(0.5):
+                second.kill()  # what is left has no majority
+                bench.rest(dice.between(0.5, 2.0))
+                second.start()
+            first.start()
+
+        through(bench, short, run_scale.bounces, one_then_two_die)
+        report("F5 nodes of three killed, replication 3, two to acknowledge", run_scale.bounces, bench, short)
+        bench.close()
+
+
+RULES = ((AclOperation.ALL, AclPermissionType.ALLOW), (AclOperation.WRITE, AclPermissionType.DENY))
+
+
+class Operator:
+    """Changes what a broker lets be written to one topic."""
+
+    def __init__(self, bench: CrewBench, topic: str) -> None:
+        self._admin = AdminClient({"bootstrap.servers": bench.brokers, "log_level": 0})
+        self._topic = bench.prefix + topic
+
+    def configure(self, name: str, value: str | None) -> None:
+        kind = AlterConfigOpType.DELETE if value is None else AlterConfigOpType.SET
+        entry = ConfigEntry(name, value, incremental_operation=kind)
+        resource = ConfigResource(ResourceType.TOPIC, self._topic, incremental_configs=[entry])
+        for done in self._admin.incremental_alter_configs([resource]).values():
+            done.result()
+
+    def forbid(self) -> None:
+        """Let nobody write, while everybody may do all else."""
+        rules = [AclBinding(*self._rule(*each)) for each in RULES]
+        for done in self._admin.create_acls(rules).values():
+            done.result()
+
+    def allow(self) -> None:
+        rules = [AclBindingFilter(*self._rule(*each)) for each in RULES]
+        for done in self._admin.delete_acls(rules).values():
+            done.result()
+
+    def delete(self) -> None:
+        for done in self._admin.delete_topics([self._topic]).values():
+            done.result()
+
+    def exists(self) -> bool:
+        return self._topic in self._admin.list_topics(timeout=10.0).topics
+
+    def _rule(self, operation: AclOperation, permission: AclPermissionType) -> tuple[Any, ...]:
+        pattern = (ResourceType.TOPIC, self._topic, ResourcePatternType.LITERAL)
+        return (*pattern, "User:ANONYMOUS", "*", operation, permission)
+
+
+REFUSALS: dict[str, tuple[Callable[[Operator], None], Callable[[Operator], None]]] = {
+    "too large": (
+        lambda operator: operator.configure("max.message.bytes", "100"),
+        lambda operator: operator.configure("max.message.bytes", str(8 * 1024 * 1024)),
+    ),
+    "no permission": (Operator.forbid, Operator.allow),
+}
+
+
+def refused_then_accepted(
+    bench: CrewBench, topic: str, known: Known, refuse: Callable[[], None], accept: Callable[[], None]
+) -> list[str]:
+    """Have a topic refused until a worker gives up, then accepted; return where too much was committed by then."""
+    bench.join()
+    bench.ready()
+    refuse()
+    with Feeder(bench, known.stream) as feeder:
+        feeder.allow_all()
+    bench.await_that(lambda: bench.ends[70] > 0)
+    assert bench.read(topic) == []
+    overrun = bench.overrun()
+    accept()
+    bench.settle(SETTLE_S)
+    return overrun
+
+
+@pytest.mark.parametrize("topic", ["decisions.tagging", "dead-letters"])
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_refused_output_stops_the_input(
+    make_crew: Callable[..., CrewBench], broker: FaultyKafka, short: Known, report: Report, refusal: str, topic: str
+) -> None:
+    bench = make_crew(broker.address, SOP_TRANSACTION_TIMEOUT_S=GIVES_UP_S)
+    refuse, accept = REFUSALS[refusal]
+    operator = Operator(bench, topic)
+    overrun = refused_then_accepted(bench, topic, short, lambda: refuse(operator), lambda: accept(operator))
+    report(f"F8 {topic} refused: {refusal}", 1, bench, short, **{"offset overrun": len(overrun)})
+    assert overrun == []
+
+
+def test_output_that_too_few_nodes_would_keep_stops_the_input(
+    make_crew: Callable[..., CrewBench], tmp_path: Path, short: Known, report: Report
+) -> None:
+    with Cluster(tmp_path / "cluster") as cluster:
+        bench = make_crew(cluster.addresses, SOP_REPLICAS=3, SOP_TRANSACTION_TIMEOUT_S=GIVES_UP_S)
+        topic, lost = "decisions.tagging", cluster.nodes[2]
+
+        def refuse() -> None:
+            Operator(bench, topic).configure("min.insync.replicas", "3")
+            lost.kill()
+
+        overrun = refused_then_accepted(bench, topic, short, refuse, lost.start)
+        report(f"F8 {topic} refused: too few replicas", 1, bench, short, **{"offset overrun": len(overrun)})
+        bench.close()
+    assert overrun == []
+
+
+def test_an_output_topic_that_vanished_is_made_again(
+    make_crew: Callable[..., CrewBench], broker: FaultyKafka, short: Known, report: Report
+) -> None:
+    bench = make_crew(broker.address, SOP_TRANSACTION_TIMEOUT_S=GIVES_UP_S)
+    bench.join()
+    bench.ready()
+    operator = Operator(bench, "decisions.paf")
+    operator.delete()
+    with Feeder(bench, short.stream) as feeder:
+        feeder.allow_all()
+    bench.await_that(operator.exists)
+    bench.settle(SETTLE_S)
+    report("F8 decisions.paf deleted before the first decision", 1, bench, short)

@@ -1,0 +1,119 @@
+"""The link between workers and brokers is cut, slowed, reset, swallowed; writes of an old owner arrive late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+
+from streams.simulator.dice import Dice
+from tests.faults.brokers import FaultyKafka, proxied
+from tests.faults.conftest import Known, Report
+from tests.faults.crew import CrewBench
+from tests.faults.proxy import Proxy
+from tests.faults.scale import Scale, scale
+from tests.faults.stream import Feeder
+
+COUNTS = scale()
+SETTLE_S = 150.0
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + 60 * COUNTS.cuts)]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A broker, reached directly or over a proxy."""
+
+    broker: FaultyKafka
+    proxy: Proxy
+
+
+@pytest.fixture(scope="module")
+def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Link]:
+    with Proxy() as proxy:
+        broker, proxy.target_port = proxied(tmp_path_factory.mktemp("behind"), proxy.port)
+        with broker:
+            yield Link(broker, proxy)
+
+
+def cut(bench: CrewBench, proxy: Proxy, seconds: float) -> None:
+    proxy.cut()
+    bench.rest(seconds)
+
+
+def slow(bench: CrewBench, proxy: Proxy, seconds: float) -> None:
+    proxy.delay_s = seconds / 10
+    bench.rest(seconds)
+
+
+def swallow(bench: CrewBench, proxy: Proxy, seconds: float) -> None:
+    proxy.held = True
+    bench.rest(seconds)
+
+
+def reset(bench: CrewBench, proxy: Proxy, seconds: float) -> None:
+    for _ in range(5):
+        proxy.reset()
+        bench.rest(seconds / 5)
+
+
+@pytest.mark.parametrize("trouble", [cut, slow, swallow, reset])
+def test_trouble_on_the_link_to_the_brokers_changes_no_decision(
+    make_crew: Callable[..., CrewBench],
+    link: Link,
+    short: Known,
+    run_scale: Scale,
+    report: Report,
+    trouble: Callable[[CrewBench, Proxy, float], None],
+) -> None:
+    dice = Dice("link", trouble.__name__, run_scale.seed)
+    bench = make_crew(link.broker.address)
+    for _ in range(2):
+        bench.join(SOP_BROKERS=link.proxy.address)
+    bench.ready()
+    share = short.stream.events // (run_scale.cuts + 1)
+    with Feeder(bench, short.stream) as feeder:
+        for _ in range(run_scale.cuts):
+            feeder.allow(share)
+            bench.work_on(5)
+            feeder.allow(share // 4)
+            trouble(bench, link.proxy, dice.between(1.0, 6.0))
+            link.proxy.mend()
+            bench.work_on(5)
+        feeder.allow_all()
+    bench.settle(SETTLE_S)
+    report(f"F6 link to the brokers: {trouble.__name__}", run_scale.cuts, bench, short)
+
+
+def test_what_an_old_owner_wrote_arrives_after_its_successor_began(
+    make_crew: Callable[..., CrewBench], link: Link, short: Known, run_scale: Scale, report: Report
+) -> None:
+    dice = Dice("late writes", run_scale.seed)
+    bench = make_crew(link.broker.address, SOP_STEP_RECORDS_MAX=50)
+    old = bench.join(SOP_BROKERS=link.proxy.address)
+    bench.ready()
+    share = short.stream.events // (run_scale.cuts + 1)
+    with Feeder(bench, short.stream) as feeder:
+        for _ in range(run_scale.cuts):
+            feeder.allow(share)
+            bench.work_on(dice.whole(2, 20))
+            link.proxy.held = True
+            bench.rest(dice.between(0.05, 0.5))
+            if dice.chance(0.5):
+                old.worker.kill()  # what it sent is on its way all the same
+            new = bench.join()
+            bench.await_that(partial(bench.has_all, new))
+            feeder.allow(share // 4)
+            bench.work_on(5)
+            link.proxy.mend()
+            bench.work_on(5)
+            bench.crew.remove(old)
+            old.worker.kill()
+            assert bench.leave(new) == 0
+            old = bench.join(**old.settings)
+            bench.ready()
+        feeder.allow_all()
+    bench.settle(SETTLE_S)
+    report("F25 an old owner's transaction arrives after its successor's start", run_scale.cuts, bench, short)

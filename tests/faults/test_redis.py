@@ -1,0 +1,177 @@
+"""Redis is emptied, killed, thrown back, slow, full: it is a cache, so no decision differs and none is said twice."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from streams.embedded_kafka import EmbeddedKafka
+from streams.simulator.dice import Dice
+from tests.faults.conftest import Known, Report
+from tests.faults.crew import CrewBench
+from tests.faults.proxy import Proxy
+from tests.faults.scale import Scale, scale
+from tests.faults.stream import Feeder
+from tests.redis_server import RedisServer
+
+COUNTS = scale()
+SETTLE_S = 150.0
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + 30 * COUNTS.losses)]
+
+
+@pytest.fixture
+def bench(make_crew: Callable[..., CrewBench], kafka: EmbeddedKafka, own_redis_server: RedisServer) -> CrewBench:
+    """Yield a bench whose workers drop cases as soon as they are saved, over a Redis of this test's own."""
+    return make_crew(
+        kafka.address,
+        own_redis_server.url,
+        SOP_RESIDENTS_MAX=1,
+        SOP_REDIS_TIMEOUT_S=1,
+        SOP_STEP_RECORDS_MAX=100,
+    )
+
+
+@contextmanager
+def client(server: RedisServer) -> Iterator[Redis]:
+    with Redis.from_url(server.url) as redis:
+        yield redis
+
+
+def in_parts(bench: CrewBench, known: Known, faults: int, befall: Callable[[int], None]) -> None:
+    """Feed a part of a stream before each fault and one after the last, each fault while events are worked on."""
+    bench.join()
+    bench.ready()
+    share = known.stream.events // (faults + 1)
+    with Feeder(bench, known.stream) as feeder:
+        for number in range(faults):
+            feeder.allow(share)
+            bench.work_on(20)
+            befall(number)
+        feeder.allow_all()
+    bench.settle(SETTLE_S)
+
+
+def test_an_emptied_redis_changes_no_decision(
+    bench: CrewBench, own_redis_server: RedisServer, short: Known, run_scale: Scale, report: Report
+) -> None:
+    def empty(_: int) -> None:
+        with client(own_redis_server) as redis:
+            redis.flushall()
+
+    in_parts(bench, short, run_scale.losses, empty)
+    report("F7 Redis emptied", run_scale.losses, bench, short)
+
+
+def test_a_killed_redis_changes_no_decision(
+    bench: CrewBench, own_redis_server: RedisServer, short: Known, run_scale: Scale, report: Report
+) -> None:
+    dice = Dice("redis kills", run_scale.seed)
+
+    def kill(_: int) -> None:
+        own_redis_server.stop(kill=True)
+        bench.rest(dice.between(0.0, 4.0))
+        own_redis_server.start()
+
+    in_parts(bench, short, run_scale.losses, kill)
+    report("F7 Redis killed with everysec, back after up to 4 s", run_scale.losses, bench, short)
+
+
+def test_a_redis_thrown_back_to_an_older_snapshot_changes_no_decision(
+    bench: CrewBench, own_redis_server: RedisServer, short: Known, run_scale: Scale, report: Report, tmp_path: Path
+) -> None:
+    dice = Dice("redis snapshots", run_scale.seed)
+    snapshots: list[Path] = []
+
+    def throw_back(number: int) -> None:
+        with client(own_redis_server) as redis:
+            redis.save()
+        snapshots.append(Path(shutil.copy(own_redis_server.data_dir / "dump.rdb", tmp_path / f"{number}.rdb")))
+        bench.rest(dice.between(0.3, 1.5))
+        own_redis_server.stop(kill=True)
+        restore(own_redis_server, dice.pick(snapshots))
+
+    in_parts(bench, short, run_scale.losses, throw_back)
+    report("F26 Redis killed, an older snapshot put in its place", run_scale.losses, bench, short)
+
+
+def restore(server: RedisServer, snapshot: Path) -> None:
+    """Start a server with what it held earlier: writes that it had acknowledged since are gone."""
+    for written in server.data_dir.glob("appendonly*"):
+        shutil.rmtree(written) if written.is_dir() else written.unlink()
+    shutil.copy(snapshot, server.data_dir / "dump.rdb")
+    server.start(append_only=False)
+    with client(server) as redis:
+        redis.config_set("appendonly", "yes")
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param({"min-replicas-to-write": 1}, id="read-only"),
+        pytest.param({"maxmemory": 1}, id="full"),
+    ],
+)
+def test_a_redis_that_refuses_writes_changes_no_decision(
+    bench: CrewBench,
+    own_redis_server: RedisServer,
+    short: Known,
+    run_scale: Scale,
+    report: Report,
+    trouble: dict[str, int],
+) -> None:
+    def refuse(_: int) -> None:
+        with client(own_redis_server) as redis:
+            for name, value in trouble.items():
+                redis.config_set(name, value)
+            bench.rest(3.0)
+            for name in trouble:
+                redis.config_set(name, 0)
+
+    in_parts(bench, short, run_scale.losses, refuse)
+    report(f"F7 Redis refuses writes for 3 s ({', '.join(trouble)})", run_scale.losses, bench, short)
+
+
+def test_a_redis_that_does_not_answer_for_long_changes_no_decision(
+    bench: CrewBench, own_redis_server: RedisServer, short: Known, run_scale: Scale, report: Report
+) -> None:
+    def pause(_: int) -> None:
+        with client(own_redis_server) as redis:
+            redis.client_pause(run_scale.silence_s * 1000)
+        bench.rest(run_scale.silence_s)
+
+    in_parts(bench, short, run_scale.losses, pause)
+    report(f"F7 Redis silent for {run_scale.silence_s} s", run_scale.losses, bench, short)
+
+
+def test_a_write_of_an_old_owner_that_arrives_late_is_refused(
+    bench: CrewBench, own_redis_server: RedisServer, short: Known, run_scale: Scale, report: Report
+) -> None:
+    with Proxy(own_redis_server.port) as proxy:
+        old = bench.join(SOP_REDIS_URL=f"redis://{proxy.address}/0", SOP_REDIS_TIMEOUT_S=60)
+        bench.ready()
+        share = short.stream.events // (run_scale.losses + 1)
+        with Feeder(bench, short.stream) as feeder:
+            for _ in range(run_scale.losses):
+                feeder.allow(share)
+                bench.work_on(10)
+                proxy.held = True
+                bench.rest(1.0)  # a checkpoint is due
+                old.worker.kill()
+                bench.crew.remove(old)
+                new = bench.join()
+                bench.ready()
+                bench.rest(1.0)
+                proxy.mend()
+                bench.rest(1.0)
+                assert bench.leave(new) == 0
+                old = bench.join(**old.settings)
+                bench.ready()
+            feeder.allow_all()
+        bench.settle(SETTLE_S)
+    report("F25 an old owner's checkpoint arrives after its successor's", run_scale.losses, bench, short)
