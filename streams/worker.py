@@ -27,6 +27,7 @@ from streams.ports import TP, Store
 from streams.redis_store import RedisStore
 from streams.settings import Settings
 from streams.task import Task, TaskSettings
+from streams.topic_checks import check_topics
 from streams.watchdog import Vitals, Watchdog
 
 STOP_S = 20.0
@@ -108,7 +109,10 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
             raise UsageError(f"SOP_REDIS_URL: Redis does not answer: {error}") from error
         finally:
             await redis.aclose()
-    return await prepare_topics(connection, topics, settings.partitions, settings.replicas)
+    partitions = await prepare_topics(connection, topics, settings.partitions, settings.replicas)
+    for warning in await check_topics(connection, topics):
+        logger.warning("%s", warning)
+    return partitions
 
 
 def make_app(

@@ -1,0 +1,64 @@
+"""What is told of topics on a real broker that were made by somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported all the same
+
+from schemas.errors import UsageError
+from schemas.topics import Topics
+from streams.embedded_kafka import EmbeddedKafka
+from streams.kafka_connection import KafkaConnection, prepare_topics
+from streams.topic_checks import check_topics, warnings
+
+
+def make(kafka: EmbeddedKafka, name: str, config: dict[str, str]) -> None:
+    new = NewTopic(name, 1, 1, config=config)
+    admin = AdminClient({"bootstrap.servers": kafka.address})
+    for made in admin.create_topics([new]).values():
+        made.result()
+
+
+async def test_topics_that_a_worker_made_have_nothing_to_be_told(kafka: EmbeddedKafka, prefix: str) -> None:
+    connection, topics = KafkaConnection(kafka.address), Topics(prefix)
+    await prepare_topics(connection, topics, 1, 1)
+    assert await check_topics(connection, topics) == []
+
+
+async def test_dead_letters_that_could_not_hold_what_comes_in_are_refused(kafka: EmbeddedKafka, prefix: str) -> None:
+    connection, topics = KafkaConnection(kafka.address), Topics(prefix)
+    make(kafka, topics.dead_letters, {"max.message.bytes": "1048588"})
+    await prepare_topics(connection, topics, 1, 1)
+    with pytest.raises(
+        UsageError, match=r"dead-letters: max\.message\.bytes is 1048588, it has to be at least 8388608"
+    ):
+        await check_topics(connection, topics)
+
+
+async def test_topics_whose_clean_up_forgets_are_told(kafka: EmbeddedKafka, prefix: str) -> None:
+    connection, topics = KafkaConnection(kafka.address), Topics(prefix)
+    make(kafka, topics.actions, {"cleanup.policy": "compact"})
+    make(kafka, topics.progress, {"cleanup.policy": "delete"})
+    await prepare_topics(connection, topics, 1, 1)
+    told = await check_topics(connection, topics)
+    assert [line.partition(": ")[0] for line in told] == [topics.actions, topics.progress]
+
+
+@pytest.mark.parametrize(
+    ("replicas", "in_sync", "brokers", "told"),
+    [
+        (1, "1", 1, ""),
+        (1, "1", 3, "jobs has one replica on a cluster of 3 brokers: it is lost with its broker"),
+        (3, "1", 3, "jobs: min.insync.replicas is 1: what one broker alone acknowledged is lost with it"),
+        (3, "2", 3, ""),
+    ],
+)
+def test_what_one_broker_could_lose_is_told(replicas: int, in_sync: str, brokers: int, told: str) -> None:
+    topics = Topics()
+    everywhere: Mapping[str, int] = dict.fromkeys((*topics.consumed, *topics.outputs, topics.progress), replicas)
+    configs = {name: {"min.insync.replicas": in_sync, "cleanup.policy": ""} for name in everywhere}
+    lines = list(warnings(configs, everywhere, brokers, topics))
+    assert (lines[0] if lines else "") == told
+    assert len(lines) in {0, len(everywhere)}
