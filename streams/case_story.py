@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from msgspec import Struct
 
 from agents.moments import Reading
 from schemas.events import AnyEvent
 from schemas.outputs import ActionMessage, AlertMessage, OutputMessage
 from schemas.policy import PolicySet
 from streams.intake import is_report
+from streams.recorded import Recorded, Refused
 from streams.replay import Replay
 
 
@@ -33,6 +38,8 @@ class CaseStory:
     reports: Counter[str]
     readings: tuple[Reading, ...]
     said: tuple[Said, ...]
+    refused: tuple[Refused, ...] = ()
+    """Records that name the case and cannot be accepted: what they say is not in the story."""
 
     @property
     def open_actions(self) -> list[ActionMessage]:
@@ -49,6 +56,26 @@ class CaseStory:
     def _fires(self, message: AlertMessage) -> bool:
         body = message.body
         return body.state == "firing" and (body.ends_at is None or body.ends_at > self.until)
+
+
+def refused_of(case_id: str, refused: Iterable[Refused]) -> tuple[Refused, ...]:
+    """Return the refused records that name a case, by their key or as far as they can be read."""
+    return tuple(each for each in refused if case_id in {*_names(each.record)})
+
+
+def _names(record: Recorded) -> Iterator[str]:
+    yield (record.key or b"").decode(errors="replace")
+    try:
+        yield _named.decode(record.value or b"").subject
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return
+
+
+class _Named(Struct):
+    subject: str
+
+
+_named: Final = msgspec.json.Decoder(_Named)
 
 
 def case_story(

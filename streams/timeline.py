@@ -15,6 +15,7 @@ from schemas.events import AnyEvent, Money
 from schemas.instants import format_instant
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
 from streams.case_story import CaseStory, Said
+from streams.recorded import Refused
 
 PRIVATE: Final = frozenset({"site", "lat", "lon", "name", "phone", "payee_name", "payee_phone", "description"})
 """Fields of events that are never shown; a free text may hold anything."""
@@ -46,6 +47,8 @@ def told(story: CaseStory) -> Iterator[str]:
     yield ""
     yield from _standing("open actions", [_action(message) for message in story.open_actions])
     yield from _standing("firing alerts", [_alert(message) for message in story.firing_alerts])
+    if story.refused:
+        yield from _standing("refused, not part of this", [_refused(each) for each in story.refused])
 
 
 def document(story: CaseStory) -> bytes:
@@ -65,8 +68,17 @@ def document(story: CaseStory) -> bytes:
         ],
         "open_actions": [message.action_id for message in story.open_actions],
         "firing_alerts": [message.alert_id for message in story.firing_alerts],
+        "refused": [{"record": _place(each), "reason": each.reason} for each in story.refused],
     }
     return msgspec.json.encode(members)
+
+
+def _refused(refused: Refused) -> str:
+    return f"{_place(refused)}: {refused.reason}"
+
+
+def _place(refused: Refused) -> str:
+    return f"{refused.record.topic}-{refused.record.partition}@{refused.record.offset}"
 
 
 def public_data(fact: AnyEvent) -> dict[str, Any]:

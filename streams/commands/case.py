@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import click
 
 from schemas.errors import UsageError
-from streams.case_story import case_story
+from streams.case_story import case_story, refused_of
 from streams.commands.inputs import KAFKA, instant, recorded
 from streams.commands.policies import policies_from
 from streams.recorded import settle
@@ -37,6 +38,7 @@ def command(case_id: str, inputs: tuple[str, ...], until: str | None, as_json: b
     if story is None:
         as_of = "" if until is None else f" up to {until}"
         raise UsageError(f"{case_id}: no event of this case in {', '.join(names)}{as_of}")
+    story = replace(story, refused=refused_of(case_id, settled.refused))
     if as_json:
         sys.stdout.buffer.write(document(story) + b"\n")
         return

@@ -112,3 +112,15 @@ def test_no_name_phone_or_coordinate_is_shown(
     assert "ticket.partner_identified" in told
     for secret in (*SECRETS.values(), "28.6139", "77.209"):
         assert secret not in told
+
+
+def test_a_refused_event_that_names_the_case_is_told(recorded: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(recorded)
+    spoilt = b'{"specversion": "1.0", "subject": "job-1"}\n{"specversion": "1.0", "subject": "job-2"}\nnot JSON\n'
+    before = path.read_bytes().count(b"\n")
+    path.write_bytes(path.read_bytes() + spoilt)
+    told = lines_of(recorded, capsys)
+    at = told.index(next(line for line in told if line.startswith("refused")))
+    assert [line.strip() for line in told[at + 1 :] if line.strip()] == [f"{recorded}-0@{before + 1}: id: missing"]
+    document = json.loads("".join(lines_of(recorded, capsys, "--json")))
+    assert document["refused"] == [{"record": f"{recorded}-0@{before + 1}", "reason": "id: missing"}]
