@@ -1,0 +1,79 @@
+"""Topics of the benchmark: made, filled, counted, deleted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from bench.light import PARTITIONS
+
+TIMEOUT_S: Final = 30.0
+
+
+def create_topic(brokers: str, name: str, *, partitions: int = PARTITIONS, compact: bool = False) -> None:
+    """Create a topic that is not there yet."""
+    config = {"cleanup.policy": "compact"} if compact else {"retention.ms": "604800000"}
+    admin = AdminClient({"bootstrap.servers": brokers})  # kept until the answer is there
+    admin.create_topics([NewTopic(name, partitions, 1, config=config)])[name].result(TIMEOUT_S)
+
+
+def delete_topics(brokers: str, pattern: str) -> None:
+    """Delete the topics whose names match as a whole."""
+    admin = AdminClient({"bootstrap.servers": brokers})
+    names = [name for name in admin.list_topics(timeout=TIMEOUT_S).topics if re.fullmatch(pattern, name)]
+    if names:
+        for deleted in admin.delete_topics(names).values():
+            deleted.result(TIMEOUT_S)
+
+
+def fill(brokers: str, records: Iterable[tuple[str, bytes, bytes]]) -> None:
+    """Produce records (topic, key, value) to where Kafka's own partitioner puts them; raises where one is refused."""
+    producer = Producer(
+        {
+            "bootstrap.servers": brokers,
+            "linger.ms": 20,
+            "partitioner": "murmur2_random",
+            "batch.size": 500_000,
+            "queue.buffering.max.messages": 500_000,
+        }
+    )
+    refused: list[object] = []
+    for topic, key, value in records:
+        while True:
+            try:
+                producer.produce(topic, value, key, on_delivery=lambda error, _: error and refused.append(error))
+                break
+            except BufferError:
+                producer.poll(0.1)
+        producer.poll(0)
+    left = producer.flush(120)
+    if left or refused:
+        raise RuntimeError(f"{left} events not delivered, {len(refused)} refused: {refused[:1]}")
+
+
+def count(brokers: str, topic: str, *, partitions: int = PARTITIONS) -> int:
+    """Return how many records of a topic a `read_committed` consumer sees."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": brokers,
+            "group.id": "bench-count",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 50,
+            "enable.partition.eof": True,
+        }
+    )
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
+    found, ended = 0, set()
+    while len(ended) < partitions:
+        for record in consumer.consume(5000, 1.0):
+            if record.error() is None:
+                found += 1
+            else:
+                ended.add(record.partition())
+    consumer.close()
+    return found

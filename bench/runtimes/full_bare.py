@@ -1,0 +1,47 @@
+"""The full job's limit: a bare confluent-kafka loop that calls the product's rules; nothing is durable."""
+
+from __future__ import annotations
+
+import time
+
+from confluent_kafka import Consumer, Producer
+
+from bench.assignment import Meter, assigned
+from bench.rules import Rules
+from bench.runtimes.bare import COMMIT_EVERY, CONSUMER, PRODUCER
+from schemas.encoding import encode_message
+from schemas.topics import Topics
+
+
+def main() -> None:
+    """Read, take in, decide what was touched, produce."""
+    task = assigned()
+    topics = Topics(task.events)
+    rules = Rules(topics)
+    consumer = Consumer({"bootstrap.servers": task.brokers, "group.id": task.group, **CONSUMER})
+    producer = Producer({"bootstrap.servers": task.brokers, "linger.ms": task.linger_ms, **PRODUCER})
+    consumer.subscribe(list(topics.inputs))
+    meter = Meter(task.count)
+    uncommitted = 0
+    while not meter.done:
+        records = consumer.consume(1000, 0.1)
+        made = 0
+        for record in records:
+            rules.take(record.value(), record.timestamp()[1])
+        for topic, key, message in rules.conclude(time.time_ns() // 1000):
+            producer.produce(topic, encode_message(message), key)
+            made += 1
+        producer.poll(0)
+        uncommitted += len(records)
+        if uncommitted >= COMMIT_EVERY:
+            producer.flush(10)
+            consumer.commit(asynchronous=True)
+            uncommitted = 0
+        meter.add(len(records), made)
+    producer.flush(30)
+    meter.report()
+    consumer.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The product's worker as it is, with something that counts the events it takes in."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+
+from bench.assignment import Meter, assigned
+from schemas.topics import Topics
+from streams import worker
+from streams.batching.app import BatchApp
+from streams.batching.running import run_worker
+from streams.casework import CaseWork
+from streams.commands.policies import policies_from
+from streams.connections import connect_kafka
+from streams.kafka_connection import prepare_topics
+from streams.ports import Outgoing
+from streams.settings import settings_from
+from streams.task import Batches
+
+
+def main() -> None:
+    """Run the worker until every event is taken in and nothing more follows."""
+    task = assigned()
+    topics = Topics(task.events)
+    meter = Meter(task.count)
+    inputs = set(topics.inputs)
+    settings = settings_from(
+        {
+            "SOP_BROKERS": task.brokers,
+            "SOP_TOPIC_PREFIX": task.events,
+            "SOP_GROUP": task.group,
+            **({"SOP_REDIS_URL": task.redis_url} if task.redis_url else {}),
+        }
+    )
+    concluded = {"idle": 0}
+
+    class CountedWork(CaseWork):
+        async def take(self, batches: Batches) -> None:
+            await super().take(batches)
+            meter.add(sum(len(records) for tp, records in batches if tp.topic in inputs))
+
+        async def conclude(self, now: int, positions: Mapping[str, int]) -> list[Outgoing]:
+            outgoing = await super().conclude(now, positions)
+            meter.decisions += sum(each.topic not in topics.internal for each in outgoing)
+            concluded["idle"] = 0 if outgoing or not meter.done else concluded["idle"] + 1
+            return outgoing
+
+    worker.CaseWork = CountedWork  # type: ignore[misc] # the worker is measured as it is composed, not a copy of it
+    connection = connect_kafka(settings)
+    partitions = asyncio.run(prepare_topics(connection, topics, settings.partitions, 1))
+
+    def make_app() -> BatchApp:
+        app = worker.make_app(settings, policies_from(()), connection, topics, partitions)
+
+        @app.timer(0.2)
+        async def end() -> None:
+            if concluded["idle"] > 10 * partitions:  # each looks ten times a second
+                meter.report()
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        return app
+
+    run_worker(make_app)
+
+
+if __name__ == "__main__":
+    main()

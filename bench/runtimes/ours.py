@@ -1,0 +1,165 @@
+"""Our runtime with the light job as its work: batches in, one transaction per step, state in checkpoints.
+
+State and outputs stand as with the rules of the product: nothing lost, nothing said twice. Without Redis the
+checkpoints are in memory and a restart reads the topics again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from typing import Final
+
+import orjson
+from redis.asyncio import Redis
+
+from bench.assignment import Assignment, Meter, assigned
+from bench.light import State, step
+from streams.batching.app import BatchApp, batch_agent, batch_topic, register_transport
+from streams.batching.batch import BatchOptions
+from streams.batching.running import run_worker
+from streams.clock import SystemClock
+from streams.kafka_connection import KafkaConnection
+from streams.kafka_log import KafkaLog
+from streams.kafka_publisher import KafkaPublisher
+from streams.memory_store import MemoryState, MemoryStore
+from streams.ports import Outgoing, Store, Stored
+from streams.redis_store import RedisStore
+from streams.task import Batches, Changes, Task, TaskSettings
+from streams.worker import Tasks
+
+CHECKPOINT_EVERY_US: Final = 5_000_000
+STEP_RECORDS_MAX: Final = 10_000
+
+
+class LightWork:
+    """The light job of one partition number (see `streams.task.Work`)."""
+
+    def __init__(self, partition: int, task: Assignment, store: Store, meter: Meter) -> None:
+        """Take the partition number, where decisions go, where state is kept and who counts."""
+        self._partition = partition
+        self._decisions = task.decisions
+        self._store = store
+        self._meter = meter
+        self._states: dict[bytes, State] = {}
+        self._changed: set[bytes] = set()
+        self._said: set[str] = set()
+        self._outgoing: list[Outgoing] = []
+        self._applied: dict[str, dict[str, int]] = {}
+        self.at_rest = False
+        """Whether a step came after the last event, so that everything is published."""
+
+    def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Go on from the counts of a checkpoint."""
+        self._applied = {name: dict(fates) for name, fates in counts.items()}
+
+    def recall(self, topic: str, record: Stored) -> Mapping[str, int]:  # noqa: ARG002 - there is one topic
+        """Remember a decision emitted since the checkpoint."""
+        self._said.add(orjson.loads(record.value or b"{}").get("decision_id", ""))
+        return {}
+
+    async def recalled(self, read: Mapping[str, int]) -> None:
+        """Nothing is left to do: what was said is left out when it is made again."""
+
+    async def take(self, batches: Batches) -> None:
+        """Step through the events."""
+        keys = {record.key for _, records in batches for record in records if record.key not in self._states}
+        for name, blob in (await self._store.load([key.decode() for key in keys if key])).items():
+            self._states[name.encode()] = orjson.loads(blob)
+        states, made = self._states, len(self._outgoing)
+        for tp, records in batches:
+            for record in records:
+                key = record.key or b""
+                states[key], decision = step(states.get(key), record.value or b"")
+                self._changed.add(key)
+                if decision is not None:
+                    self._outgoing.append(Outgoing(self._decisions, self._partition, key, decision))
+            fates = self._applied.setdefault(tp.name, {"applied": 0})
+            fates["applied"] += len(records)
+            self._meter.add(len(records), len(self._outgoing) - made)
+            made = len(self._outgoing)
+
+    async def conclude(self, now: int, positions: Mapping[str, int]) -> list[Outgoing]:  # noqa: ARG002 - no deadlines
+        """Return the decisions that were not emitted before."""
+        self.at_rest = self._meter.done and not self._outgoing
+        outgoing, self._outgoing = self._outgoing, []
+        if self._said:
+            outgoing = [each for each in outgoing if orjson.loads(each.value)["decision_id"] not in self._said]
+        return outgoing
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return how many events were applied."""
+        return {name: dict(fates) for name, fates in self._applied.items()}
+
+    @property
+    def changed(self) -> bool:
+        """Whether some job changed since the last checkpoint."""
+        return bool(self._changed)
+
+    def pack(self) -> Changes:
+        """Return the jobs that changed."""
+        blobs = {key.decode(): orjson.dumps(self._states[key]) for key in self._changed}
+        self._changed.clear()
+        return Changes(blobs, {})
+
+    def saved(self) -> None:
+        """All jobs stay in memory."""
+
+
+def main() -> None:
+    """Run a worker until everything is published."""
+    task = assigned()
+    run_worker(lambda: make_app(task))
+
+
+def make_app(task: Assignment) -> BatchApp:
+    """Compose the app as the product's worker does, with other work."""
+    register_transport()
+    connection = KafkaConnection(task.brokers)
+    redis = Redis.from_url(task.redis_url) if task.redis_url else None
+    meter = Meter(task.count)
+    works: dict[int, LightWork] = {}
+    settings = TaskSettings(
+        consumed=(task.events,),
+        emitted=(task.decisions,),
+        progress=f"{task.decisions}-progress",
+        step_records_max=STEP_RECORDS_MAX,
+        checkpoint_interval=CHECKPOINT_EVERY_US,
+    )
+
+    def make_task(partition: int) -> Task:
+        store: Store = RedisStore(redis, task.group, partition) if redis else MemoryStore(MemoryState())
+        works[partition] = LightWork(partition, task, store, meter)
+        return Task(
+            partition,
+            works[partition],
+            settings,
+            publisher=KafkaPublisher(connection, f"{task.group}-{partition}", timeout_s=30),
+            log=KafkaLog(connection),
+            store=store,
+            clock=SystemClock(),
+        )
+
+    tasks = Tasks(make_task, lambda error: app.on_fatal(error))
+    app = BatchApp(
+        task.group,
+        broker=f"kafkabatch://{task.brokers}",
+        keeper=tasks,
+        options=BatchOptions(),
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=2.0,
+    )
+    batch_agent(app, batch_topic(app, task.events), tasks.handle, name=task.events)
+
+    @app.timer(0.2)
+    async def end() -> None:
+        if works and all(work.at_rest for work in works.values()):
+            meter.report()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return app
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""A hand-written exactly-once loop: decisions, a changelog of changed jobs and offsets in one transaction per 100 ms.
+
+It restores no state and cannot take over partitions, so it is less than what a service needs.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import orjson
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from bench.assignment import Meter, assigned
+from bench.kafka import create_topic
+from bench.light import State, step
+from bench.runtimes.bare import CONSUMER, PRODUCER
+
+COMMIT_EVERY_S: Final = 0.1
+TIMEOUT_S: Final = 30
+
+
+def main() -> None:
+    """Read, step, produce; commit all of it every so often."""
+    task = assigned()
+    changelog = f"{task.group}-changelog"
+    create_topic(task.brokers, changelog, compact=True)
+    consumer = Consumer({"bootstrap.servers": task.brokers, "group.id": task.group, **CONSUMER})
+    producer = Producer(
+        {
+            "bootstrap.servers": task.brokers,
+            "linger.ms": task.linger_ms,
+            "transactional.id": task.group,
+            **PRODUCER,
+        }
+    )
+    producer.init_transactions(TIMEOUT_S)
+    producer.begin_transaction()
+    consumer.subscribe([task.events])
+    meter = Meter(task.count)
+    states: dict[bytes, State] = {}
+    changed: dict[bytes, int] = {}
+    positions: dict[int, int] = {}
+    committed_at = time.perf_counter()
+    while not meter.done:
+        records = consumer.consume(1000, 0.01)
+        made = 0
+        for record in records:
+            key, partition = record.key(), record.partition()
+            states[key], decision = step(states.get(key), record.value())
+            changed[key] = partition
+            positions[partition] = record.offset() + 1
+            if decision is not None:
+                producer.produce(task.decisions, decision, key)
+                made += 1
+        producer.poll(0)
+        meter.add(len(records), made)
+        if positions and (meter.done or time.perf_counter() - committed_at >= COMMIT_EVERY_S):
+            for key, partition in changed.items():
+                producer.produce(changelog, orjson.dumps(states[key]), key, partition)
+            offsets = [TopicPartition(task.events, partition, offset) for partition, offset in positions.items()]
+            producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), TIMEOUT_S)
+            producer.commit_transaction(TIMEOUT_S)
+            producer.begin_transaction()
+            changed.clear()
+            positions.clear()
+            committed_at = time.perf_counter()
+    meter.report()
+    consumer.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The broker and the Redis that everybody runs against, started for the benchmark and stopped after it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from streams.embedded_kafka import EmbeddedKafka
+from streams.kafka_jars import user_cache_dir
+
+HOST: Final = "127.0.0.1"
+START_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Where the broker and the Redis are; `redis_url` is empty where there is no Redis."""
+
+    brokers: str
+    broker_pid: int
+    redis_url: str
+
+
+@contextmanager
+def started() -> Iterator[Services]:
+    """Run both."""
+    with _kafka() as broker, _redis() as redis_url:
+        assert broker.pid is not None, "a started broker has a process"
+        yield Services(broker.address, broker.pid, redis_url)
+
+
+@contextmanager
+def _kafka() -> Iterator[EmbeddedKafka]:
+    """Run one broker with its log on disk."""
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-kafka-") as data,
+        EmbeddedKafka(Path(data), cache_dir=user_cache_dir(os.environ)) as broker,
+    ):
+        yield broker
+
+
+@contextmanager
+def _redis() -> Iterator[str]:
+    """Run one Redis with its append-only file; yields its URL, empty where there is no Redis."""
+    program = shutil.which("redis-server")
+    if program is None:
+        yield ""
+        return
+    with tempfile.TemporaryDirectory(prefix="bench-redis-") as data:
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port = probe.getsockname()[1]
+        options = ["--port", str(port), "--bind", HOST, "--dir", data, "--save", "", "--appendonly", "yes"]
+        server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+        try:
+            _await(port)
+            yield f"redis://{HOST}:{port}/0"
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _await(port: int) -> None:
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            with socket.create_connection((HOST, port), 1.0):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
