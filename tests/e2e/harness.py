@@ -96,7 +96,9 @@ def feed_of(line: bytes) -> Feed:
     """Return the record as which a producer of a line would send it: topic by type, keyed by subject."""
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
+        return Feed("jobs", None, line)
+    if not isinstance(event, dict):
         return Feed("jobs", None, line)
     family = str(event.get("type")).partition(".")[0]
     return Feed(TOPIC_OF_FAMILY.get(family, "jobs"), str(event.get("subject")).encode(), line)

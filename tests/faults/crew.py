@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from confluent_kafka import TopicPartition
 
 from tests.e2e.harness import INPUTS, INTERNAL, POLL_S, Bench, Worker, _Reader, until
 
 PROGRESS = "internal.progress"
+PROGRESS_KEY = b"progress"
 AGAIN_AFTER_S = 0.3
 
 
@@ -120,14 +122,14 @@ class CrewBench(Bench):
     def unaccounted(self) -> list[str]:
         """Return the input partitions whose records do not all have one fate, by what the workers last published."""
         counts: dict[str, dict[str, int]] = {}
-        for record in self.read(PROGRESS):
-            counts |= json.loads(record.value)["counts"]
+        for told in self._progress():
+            counts |= told["counts"]
         there = self.counted(*INPUTS, *INTERNAL)
-        told = {name: sum(fates.values()) for name, fates in counts.items()}
+        sums = {name: sum(fates.values()) for name, fates in counts.items()}
         return [
             f"{name}: {there.get(name, 0)} records, {counts.get(name)}"
-            for name in sorted(there.keys() | told.keys())
-            if there.get(name, 0) != told.get(name, 0)
+            for name in sorted(there.keys() | sums.keys())
+            if there.get(name, 0) != sums.get(name, 0)
         ]
 
     def overrun(self) -> list[str]:
@@ -136,14 +138,20 @@ class CrewBench(Bench):
         They say so in the transaction that holds what follows from it, so that none of it is lost when a worker ends.
         """
         said: dict[str, int] = {}
-        for record in self.read(PROGRESS):
-            said |= json.loads(record.value)["positions"]
+        for told in self._progress():
+            said |= told["positions"]
         committed = {f"{topic}-{number}": at for (topic, number), at in self._committed().items()}
         return [
             f"{name}: {at} committed, {said.get(name, 0)} said"
             for name, at in committed.items()
             if at > said.get(name, 0)
         ]
+
+    def _progress(self) -> Iterator[Mapping[str, Any]]:
+        """Yield what the workers said about how far they are, each partition's in its order."""
+        for record in self.read(PROGRESS):
+            if record.key == PROGRESS_KEY:
+                yield json.loads(record.value)
 
     def counted(self, *topics: str) -> dict[str, int]:
         """Return how many committed records each partition of some topics holds."""

@@ -12,7 +12,7 @@ from typing import Self
 from confluent_kafka import Consumer, TopicPartition
 
 from tests.e2e.harness import Bench
-from tests.faults.crew import PROGRESS
+from tests.faults.crew import PROGRESS, PROGRESS_KEY
 
 
 class Monitor:
@@ -48,7 +48,7 @@ class Monitor:
     def _follow(self) -> None:
         while not self._ended.is_set():
             for message in self._consumer.consume(1000, timeout=0.02):
-                if message.error() is None:
+                if message.error() is None and message.key() == PROGRESS_KEY:
                     self._at[message.partition() or 0].append(message.timestamp()[1])
                     self.records += 1
 

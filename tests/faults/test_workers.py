@@ -96,9 +96,10 @@ class Storm:
         os.kill(member.worker.process.pid, signal.SIGSTOP)
         others = [each for each in self.bench.crew if each is not member]
         self.bench.await_that(lambda: self.bench.has_all(*others))
-        self.advance()
-        os.kill(member.worker.process.pid, signal.SIGCONT)
         self.recover(partitions, at_ms)
+        self.feeder.allow(self.share)
+        os.kill(member.worker.process.pid, signal.SIGCONT)
+        self.bench.work_on(10)
 
     @property
     def figures(self) -> dict[str, object]:

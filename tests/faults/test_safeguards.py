@@ -1,0 +1,156 @@
+"""Each safeguard taken away is noticed: the simulation, with the seeds that otherwise hold, shows what it was for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Final
+
+import pytest
+
+from agents import case
+from schemas.errors import Fenced
+from streams import residents
+from streams.emitted import Emitted
+from streams.memory_store import MemoryStore
+from streams.ports import TP, Outgoing, Saved, Stored
+from streams.task import Task
+from tests.faults.conftest import Report
+from tests.simulation import test_simulation as others
+from tests.simulation.kafka import SimulatedLog, SimulatedPublisher
+from tests.simulation.run import run_seed
+from tests.simulation.store import SimulatedStore
+
+SEEDS: Final = 400
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def no_memory_of_dead_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    _after_recall(monkeypatch, lambda emitted: emitted.refused.clear())
+
+
+def no_memory_of_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
+    _after_recall(monkeypatch, lambda emitted: emitted.alert_ids.clear())
+
+
+def _after_recall(monkeypatch: pytest.MonkeyPatch, forget: Callable[[Emitted], None]) -> None:
+    take = Emitted.take
+
+    def taken(emitted: Emitted, topic: str, value: bytes) -> Mapping[str, int]:
+        read = take(emitted, topic, value)
+        forget(emitted)
+        return read
+
+    monkeypatch.setattr(Emitted, "take", taken)
+
+
+def no_check_of_the_stores_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryStore, "_check", lambda _: None)
+
+
+def no_regard_for_what_is_not_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    def trim(resident: dict[str, object], _: set[str], residents_max: int) -> None:
+        for key in list(resident)[: max(len(resident) - residents_max, 0)]:
+            del resident[key]
+
+    monkeypatch.setattr(residents, "_trim", trim)
+
+
+def no_single_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    publish = SimulatedPublisher.publish
+
+    async def one_by_one(publisher: SimulatedPublisher, records: Sequence[Outgoing]) -> Mapping[TP, int]:
+        ends: dict[TP, int] = {}
+        for record in records:
+            ends |= await publish(publisher, [record])
+        return ends
+
+    monkeypatch.setattr(SimulatedPublisher, "publish", one_by_one)
+
+
+def no_atomic_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    save = SimulatedStore.save
+
+    async def positions_first(
+        store: SimulatedStore, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]
+    ) -> None:
+        await save(store, saved, {}, {})
+        await save(store, saved, blobs, deadlines)
+
+    monkeypatch.setattr(SimulatedStore, "save", positions_first)
+
+
+def no_order_between_what_was_read_and_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Task, "_read_before", lambda _, batches: batches)
+
+
+def no_difference_between_committed_and_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def everything(log: SimulatedLog, tp: TP, start: int) -> AsyncIterator[list[Stored]]:
+        await log._pause()
+        _, end = log._kafka.bounds(tp)
+        yield [each.record for each in log._kafka._partitions[tp][start:end] if each.record]
+
+    monkeypatch.setattr(SimulatedLog, "read", everything)
+
+
+def no_choice_between_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(case, "_replaces", lambda *_: True)
+
+
+def no_wait_for_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the broker refuses is taken for said, and its owner goes on."""
+    publish = SimulatedPublisher.publish
+    dropped = {"records": 0}
+
+    async def hopeful(publisher: SimulatedPublisher, records: Sequence[Outgoing]) -> Mapping[TP, int]:
+        dropped["records"] += 1
+        if dropped["records"] % 20 == 0:
+            return {}
+        try:
+            return await publish(publisher, records)
+        except Fenced:
+            return {}
+
+    monkeypatch.setattr(SimulatedPublisher, "publish", hopeful)
+
+
+SEEDS_BEFORE: Final = {no_order_between_what_was_read_and_the_rest: 300, no_choice_between_readings: 75}
+"""How many seeds are passed over since they do not show it."""
+
+REMOVED: Final[Sequence[Callable[[pytest.MonkeyPatch], Any]]] = (
+    no_memory_of_dead_letters,
+    no_memory_of_alerts,
+    no_check_of_the_stores_owner,
+    no_regard_for_what_is_not_saved,
+    no_single_transaction,
+    no_atomic_checkpoint,
+    no_order_between_what_was_read_and_the_rest,
+    no_difference_between_committed_and_not,
+    no_choice_between_readings,
+    no_wait_for_acknowledgement,
+    others.forgets_what_was_said,
+    others.does_not_wait_to_catch_up,
+    others.is_not_fenced,
+    others.forgets_deadlines,
+    others.takes_all_records_for_its_own,
+)
+
+
+def is_noticed(seed: int) -> bool:
+    """Tell whether a seed shows that something is wrong, be it by an end in disorder."""
+    try:
+        return bool(run_seed(seed).violations)
+    except Exception:  # noqa: BLE001 - whatever it is
+        return True
+
+
+@pytest.mark.parametrize("remove", REMOVED)
+def test_a_safeguard_taken_away_is_noticed(
+    remove: Callable[[pytest.MonkeyPatch], Any], monkeypatch: pytest.MonkeyPatch, report: Report
+) -> None:
+    remove(monkeypatch)
+    first = SEEDS_BEFORE.get(remove, 0) + 1
+    noticed = next((seed for seed in range(first, first + SEEDS) if is_noticed(seed)), None)
+    name = remove.__name__.replace("_", " ")
+    report.write(f"F23 safeguard removed: {name}", 1, 0, {}, {"noticed by simulation seed": noticed})
+    assert noticed is not None
