@@ -1,17 +1,26 @@
-"""`sop simulate`: a city's day of events."""
+"""`sop simulate`: a city's day of events, to a file or to Kafka."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from schemas.errors import UsageError
-from streams.commands.inputs import instant
+from schemas.topics import Topics
+from streams.clock import SystemClock
+from streams.commands.inputs import KAFKA, instant
+from streams.connections import connect_kafka
+from streams.kafka_connection import prepare_topics
+from streams.settings import Settings, settings_from
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import branch_shares, simulate
+from streams.up.feed import Feed, Line, Router
 
 _DEFAULTS = SimulatorOptions()
 
@@ -19,7 +28,13 @@ _DEFAULTS = SimulatorOptions()
 @click.command()
 @click.option("--jobs", type=int, default=_DEFAULTS.jobs, show_default=True, help="How many jobs.")
 @click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True, help="The same seed gives the same bytes.")
-@click.option("--out", default="-", metavar="FILE", help="Where to write the events; - (default) for standard output.")
+@click.option(
+    "--out",
+    default="-",
+    metavar="FILE",
+    help="Where to write the events: a file, - (default) for standard output, or kafka://HOST:PORT[/PREFIX].",
+)
+@click.option("--speed", type=click.FloatRange(1), default=1_000, show_default=True, help="Events a second to Kafka.")
 @click.option("--start", metavar="TIME", help="The first midnight (RFC 3339).")
 @click.option("--days", type=int, default=_DEFAULTS.days, show_default=True)
 @click.option("--city", "cities", multiple=True, metavar="NAME", help="Only this city; may be repeated.")
@@ -34,6 +49,7 @@ def command(
     jobs: int,
     seed: int,
     out: str,
+    speed: float,
     start: str | None,
     days: int,
     cities: tuple[str, ...],
@@ -60,6 +76,24 @@ def command(
             print(f"{branch.share:7.2%}  {branch.jobs:6d}  {branch.name:32}  {branch.leads_to}")
         return
     lines = simulate(options)
+    if out.startswith(KAFKA):
+        brokers, _, prefix = out.removeprefix(KAFKA).partition("/")
+        settings = replace(settings_from(), brokers=brokers, topic_prefix=prefix)
+        print(f"{asyncio.run(_feed(settings, lines, speed))} events sent to {out}", file=sys.stderr)
+    else:
+        _write(out, lines)
+
+
+async def _feed(settings: Settings, lines: Iterator[bytes], speed: float) -> int:
+    """Send events to the input topics of a cluster, made if they are missing; return how many were acknowledged."""
+    connection, topics = connect_kafka(settings), Topics(settings.topic_prefix)
+    await prepare_topics(connection, topics, settings.partitions, settings.replicas)
+    feed = Feed(connection, Router(topics, settings.topic_prefix), SystemClock(), events_per_s=speed)
+    await feed.run(Line(value) for value in lines)
+    return feed.sent
+
+
+def _write(out: str, lines: Iterator[bytes]) -> None:
     try:
         with nullcontext(sys.stdout.buffer) if out == "-" else Path(out).open("wb") as file:
             for line in lines:
