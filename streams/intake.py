@@ -17,7 +17,7 @@ from streams.internal import Answer, Forwarded, Question, unpack
 from streams.ports import TP, Incoming
 
 
-class Origin(Struct, frozen=True):
+class Origin(Struct, frozen=True, gc=False):
     """Where a record was first consumed, with its bytes as they were."""
 
     topic: str
@@ -44,7 +44,7 @@ class Origin(Struct, frozen=True):
         return f"{self.topic}-{self.partition}@{self.offset}"
 
 
-class Taken(Struct, frozen=True):
+class Taken(Struct, frozen=True, gc=False):
     """One consumed record, read: its input partition, its origin, and what it holds or why it is refused."""
 
     tp: TP

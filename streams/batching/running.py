@@ -1,6 +1,7 @@
 """Runs a batch app as this process's worker: event loop, signals, bounded stop, exit status."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -14,6 +15,8 @@ import faust
 from streams.batching.app import BatchApp
 
 EXIT_STUCK = 71
+GC_THRESHOLDS = (50_000, 20, 50)
+"""Python's own 700 would have the collector go through the records of a batch over and over while they are alive."""
 
 logger = logging.getLogger(__name__)
 
@@ -65,4 +68,7 @@ def run_worker(make_app: Callable[[], BatchApp], *, stop_s: float = 30.0) -> NoR
     Faust and aiokafka log per message there.
     """
     use_uvloop()
-    BatchWorker(make_app(), stop_s=stop_s).execute_from_commandline()
+    worker = BatchWorker(make_app(), stop_s=stop_s)
+    gc.freeze()  # modules and classes stay anyway
+    gc.set_threshold(*GC_THRESHOLDS)
+    worker.execute_from_commandline()
