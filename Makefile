@@ -1,6 +1,6 @@
 # The two commands for a fresh machine are `make run` and `make test`; each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check unit e2e lock
+.PHONY: help setup run test check unit e2e faults lock
 
 # Any Python from 3.11 on will do; PYTHON=... names another one.
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
@@ -45,6 +45,15 @@ unit: setup ## the fast tests, no service needed
 
 e2e: setup ## the real worker process against real Kafka and Redis
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+# What `make faults` takes; what is not given is as little as in `make test`.
+FAULT_COUNTS := SEED EVENTS KILLS STOPS CHANGES FREEZES LOSSES SILENCE_S BOUNCES CUTS BROKEN BACKLOG
+
+faults: setup ## the fault suite, recorded in docs/faults.md (KILLS=300 EVENTS=1000000 SEED=1 ARGS="-k killed_workers")
+	@mkdir -p docs
+	$(foreach count,$(FAULT_COUNTS),$(if $($(count)),FAULTS_$(count)=$($(count)))) FAULTS_LEDGER=docs/faults.jsonl \
+	    $(BIN)/python -m pytest -p no:randomly tests/faults $(ARGS); status=$$?; \
+	    $(BIN)/python -m tests.faults docs/faults.jsonl docs/faults.md; exit $$status
 
 lock: setup ## resolve the dependencies anew within pyproject.toml's bounds
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes \

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from tests.faults.verdict import judge
 from tests.redis_server import RedisServer
 
 SHORT_EVENTS = 4_000
+DISK_MIB = 96
 SHOWN_MAX = 5
 
 
@@ -76,6 +79,18 @@ def known(run_scale: Scale, tmp_path_factory: pytest.TempPathFactory) -> Known:
     """As many events as the scale says."""
     stream = make_stream(run_scale.events, run_scale.seed, tmp_path_factory.mktemp("known") / "events.jsonl")
     return Known(stream, stream.replayed())
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Yield a folder on a small disk of its own; without the right to mount one the test is skipped."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a small disk cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture

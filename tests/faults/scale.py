@@ -29,8 +29,8 @@ class Scale:
     """Times that a broker goes and comes back, in each way."""
     cuts: int = 1
     """Times that each trouble with the network happens."""
-    lines: int = 3_000
-    """Lines of random bytes."""
+    broken: int = 3_000
+    """Broken events among good ones."""
     backlog: int = 20_000
     """Events waiting when a worker starts."""
 

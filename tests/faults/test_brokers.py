@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from streams.simulator.dice import Dice
 from tests.faults.brokers import Cluster, FaultyKafka
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench
+from tests.faults.disk import filled
 from tests.faults.scale import Scale, scale
 from tests.faults.stream import Feeder
 
@@ -87,6 +89,28 @@ def test_the_only_broker_goes_and_comes_back(
     through(bench, short, run_scale.bounces, go_and_come_back)
     times = {"stopped": "", "killed": "", "bounced": f" {BOUNCES} times in a row", "away": f" {run_scale.silence_s} s"}
     report(f"F5 the only broker {way}{times[way]}", run_scale.bounces, bench, short)
+    bench.close()
+    broker.stop()
+
+
+def test_the_brokers_disk_is_full_for_a_while(
+    make_crew: Callable[..., CrewBench], small_disk: Path, short: Known, report: Report
+) -> None:
+    broker = FaultyKafka(small_disk / "broker")
+    broker.start()
+    bench = make_crew(broker.address)
+    began = time.monotonic()
+
+    def fill() -> None:
+        nonlocal began
+        with filled(small_disk):
+            began = time.monotonic()
+            bench.await_that(lambda: not broker.alive)
+            began = time.monotonic() - began
+        broker.start()
+
+    through(bench, short, 1, fill)
+    report("F17 the broker's disk full", 1, bench, short, **{"seconds until it ends": round(began, 1)})
     bench.close()
     broker.stop()
 

@@ -30,6 +30,7 @@ from tests.scenario import line, rfc3339
 
 COUNTS = scale()
 TIMES = 10
+RUN_MAX = 100
 SHUFFLED_WITHIN = 1_000
 SETTLE_S = 150.0 + COUNTS.backlog / 1_000
 MIB = 1024 * 1024
@@ -111,7 +112,7 @@ def test_random_bytes_and_broken_events_are_kept_as_they_are(
 ) -> None:
     dice = Dice("broken", run_scale.seed)
     good = list(short.stream.lines())
-    broken = [breakage(dice, dice.pick(good)) for _ in range(run_scale.lines)]
+    broken = [breakage(dice, dice.pick(good)) for _ in range(run_scale.broken)]
     known = written(
         dice.shuffled([*good[:2_000], *(each for each in broken if not is_event(each))]), tmp_path / "in.jsonl"
     )
@@ -136,6 +137,24 @@ def breakage(dice: Dice, value: bytes) -> bytes:
         )
     )
     return broken.replace(b"\n", b" ").replace(b"\r", b" ").strip() or b"null"
+
+
+def test_a_topic_of_nothing_but_broken_events_stops_the_worker(
+    make_crew: Callable[..., CrewBench], kafka: EmbeddedKafka, run_scale: Scale, report: Report, tmp_path: Path
+) -> None:
+    dice = Dice("nothing but broken", run_scale.seed)
+    known = written((b"no event " + str(dice.fraction()).encode() for _ in range(1_000)), tmp_path / "in.jsonl")
+    bench = make_crew(kafka.address, SOP_REFUSED_RUN_MAX=RUN_MAX)
+    bench.join()
+    bench.ready()
+    with Feeder(bench, known.stream) as feeder:
+        feeder.allow_all()
+    bench.await_that(lambda: bench.ends[70] > 0)
+    letters = len(bench.read("dead-letters"))
+    bench.settings |= {name: str(value) for name, value in NEVER.items()}
+    bench.settle(SETTLE_S)
+    report("F10 nothing but broken events, then accepted", 1, bench, known, **{"letters before the stop": letters})
+    assert letters <= RUN_MAX * bench.partitions
 
 
 def test_hostile_text_does_nothing_where_it_ends(bench: CrewBench, run_scale: Scale, report: Report) -> None:

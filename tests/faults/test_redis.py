@@ -14,6 +14,7 @@ from streams.embedded_kafka import EmbeddedKafka
 from streams.simulator.dice import Dice
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench
+from tests.faults.disk import filled
 from tests.faults.proxy import Proxy
 from tests.faults.scale import Scale, scale
 from tests.faults.stream import Feeder
@@ -147,6 +148,28 @@ def test_a_redis_that_does_not_answer_for_long_changes_no_decision(
 
     in_parts(bench, short, run_scale.losses, pause)
     report(f"F7 Redis silent for {run_scale.silence_s} s", run_scale.losses, bench, short)
+
+
+def test_a_redis_whose_disk_is_full_changes_no_decision(
+    make_crew: Callable[..., CrewBench],
+    kafka: EmbeddedKafka,
+    redis_program: Path,
+    small_disk: Path,
+    short: Known,
+    report: Report,
+) -> None:
+    server = RedisServer(redis_program, small_disk)
+    server.start()
+    bench = make_crew(kafka.address, server.url, SOP_RESIDENTS_MAX=1, SOP_REDIS_TIMEOUT_S=1)
+
+    def fill(_: int) -> None:
+        with filled(small_disk):
+            bench.rest(3.0)
+
+    in_parts(bench, short, 1, fill)
+    report("F17 the disk of Redis full for 3 s", 1, bench, short)
+    bench.close()
+    server.stop()
 
 
 def test_a_write_of_an_old_owner_that_arrives_late_is_refused(

@@ -114,7 +114,10 @@ def no_wait_for_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SimulatedPublisher, "publish", hopeful)
 
 
-SEEDS_BEFORE: Final = {no_order_between_what_was_read_and_the_rest: 300, no_choice_between_readings: 75}
+SEEDS_BEFORE: Final[Mapping[Callable[[pytest.MonkeyPatch], Any], int]] = {
+    no_order_between_what_was_read_and_the_rest: 300,
+    no_choice_between_readings: 75,
+}
 """How many seeds are passed over since they do not show it."""
 
 REMOVED: Final[Sequence[Callable[[pytest.MonkeyPatch], Any]]] = (
