@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import NoReturn
 
 from faust.types import TP as FaustTP  # noqa: N811 - told from ours
-from redis.exceptions import RedisError
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError, RedisError
 
 from schemas.errors import UsageError
 from schemas.policy import PolicySet
@@ -105,6 +107,7 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
         redis = connect_redis(settings)
         try:
             await redis.ping()
+            await _refuse_eviction(redis)
         except RedisError as error:
             raise UsageError(f"SOP_REDIS_URL: Redis does not answer: {error}") from error
         finally:
@@ -113,6 +116,14 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
     for warning in await check_topics(connection, topics):
         logger.warning("%s", warning)
     return partitions
+
+
+async def _refuse_eviction(redis: Redis) -> None:
+    """Refuse a Redis that drops single keys to make room: what is left would be no earlier moment as a whole."""
+    with suppress(NoPermissionError):
+        policy = (await redis.info("memory")).get("maxmemory_policy", "")
+        if policy.startswith("allkeys"):
+            raise UsageError(f"SOP_REDIS_URL: Redis may drop keys (maxmemory-policy {policy}); it has to be noeviction")
 
 
 def make_app(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from redis import Redis
 
 from streams.embedded_kafka import EmbeddedKafka
 from streams.simulator.dice import Dice
+from tests.e2e.harness import SOP
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench
 from tests.faults.disk import filled
@@ -170,6 +172,16 @@ def test_a_redis_whose_disk_is_full_changes_no_decision(
     report("F17 the disk of Redis full for 3 s", 1, bench, short)
     bench.close()
     server.stop()
+
+
+def test_a_redis_that_may_drop_keys_is_refused(bench: CrewBench, own_redis_server: RedisServer) -> None:
+    with client(own_redis_server) as redis:
+        redis.config_set("maxmemory-policy", "allkeys-lru")
+    told = subprocess.run(
+        [SOP, "worker"], env=bench.environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert told.returncode == 2
+    assert "maxmemory-policy allkeys-lru" in told.stderr
 
 
 def test_a_write_of_an_old_owner_that_arrives_late_is_refused(
