@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+import zstandard
+
 from agents.case import Case, pack_case, unpack_case
 from agents.track import Track
 from streams.ports import Store
@@ -22,6 +24,9 @@ class Residents:
         self._store = store
         self._dirty_cases: set[str] = set()
         self._dirty_partners: set[str] = set()
+        # A case is half names and repeated ids; a track is numbers, which do not shrink for the time it takes.
+        self._compressor = zstandard.ZstdCompressor(level=1)
+        self._decompressor = zstandard.ZstdDecompressor()
 
     @property
     def changed(self) -> bool:
@@ -37,7 +42,7 @@ class Residents:
         loaded: list[str] = []
         for key, blob in (await self._store.load(keys)).items():
             if key.startswith(CASE):
-                case = self._cases[key.removeprefix(CASE)] = unpack_case(blob)
+                case = self._cases[key.removeprefix(CASE)] = unpack_case(self._decompressor.decompress(blob))
                 loaded.append(case.case_id)
             else:
                 self._tracks[key.removeprefix(PARTNER)] = Track.load(blob)
@@ -51,7 +56,7 @@ class Residents:
     def pack(self) -> tuple[dict[str, bytes], Collection[str]]:
         """Return what changed as blobs by key, and the ids of the cases among it; from here on it is clean."""
         cases, partners = self._dirty_cases, self._dirty_partners
-        blobs = {CASE + case_id: pack_case(self._cases[case_id]) for case_id in cases}
+        blobs = {CASE + case_id: self._compressor.compress(pack_case(self._cases[case_id])) for case_id in cases}
         blobs |= {PARTNER + partner_id: self._tracks[partner_id].dump() for partner_id in partners}
         self._dirty_cases, self._dirty_partners = set(), set()
         return blobs, cases
