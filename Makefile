@@ -1,6 +1,6 @@
 # The two commands for a fresh machine are `make run` and `make test`; each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check unit e2e faults lock
+.PHONY: help setup run test check unit e2e faults bench lock
 
 # Any Python from 3.11 on will do; PYTHON=... names another one.
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
@@ -54,6 +54,11 @@ faults: setup ## the fault suite, recorded in docs/faults.md (KILLS=300 EVENTS=1
 	$(foreach count,$(FAULT_COUNTS),$(if $($(count)),FAULTS_$(count)=$($(count)))) FAULTS_LEDGER=docs/faults.jsonl \
 	    $(BIN)/python -m pytest -p no:randomly tests/faults $(ARGS); status=$$?; \
 	    $(BIN)/python -m tests.faults docs/faults.jsonl docs/faults.md; exit $$status
+
+bench: setup ## ours beside other runtimes, written to docs/performance.md (QUICK=1 to try it)
+	$(PYTHON) -m venv bench/.venv
+	$(BIN)/uv pip install --quiet --python bench/.venv/bin/python -r bench/requirements.txt -e '.[embedded]'
+	bench/.venv/bin/python -m bench $(if $(QUICK),--quick --out build/bench) $(ARGS)
 
 lock: setup ## resolve the dependencies anew within pyproject.toml's bounds
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes \

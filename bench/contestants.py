@@ -63,7 +63,10 @@ LIGHT: Final = (
     Contestant(name=OURS, durable="Redis + Kafka", effect="exactly one", command=module("ours"), redis=True),
     Contestant(name="sop-streams, memory", durable="Kafka", effect="exactly one", command=module("ours")),
     Contestant(
-        name="transactional loop", durable="changelog, not restored", effect="exactly one", command=module("transactional")
+        name="transactional loop",
+        durable="changelog, not restored",
+        effect="exactly one",
+        command=module("transactional"),
     ),
     Contestant(
         name="Kafka Streams, RocksDB, exactly once",
@@ -82,7 +85,9 @@ LIGHT: Final = (
 )
 FULL: Final = (
     Contestant(name="bare loop, same rules", durable="no", effect="may lose or repeat", command=module("full_bare")),
-    Contestant(name="sop worker", durable="Redis + Kafka", effect="exactly one", command=module("full_ours"), redis=True),
+    Contestant(
+        name="sop worker", durable="Redis + Kafka", effect="exactly one", command=module("full_ours"), redis=True
+    ),
     Contestant(
         name="Faust, same rules", durable="no", effect="may lose or repeat", command=module("full_faust"), share=0.2
     ),

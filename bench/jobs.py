@@ -102,5 +102,3 @@ class FullJob:
         found = sum(kafka.count(self._brokers, name) for name in outputs)
         kafka.delete_topics(self._brokers, f"{re.escape(task.events)}.*")
         return found
-
-

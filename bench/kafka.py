@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported there
 
 from bench.light import PARTITIONS
 
@@ -42,10 +42,15 @@ def fill(brokers: str, records: Iterable[tuple[str, bytes, bytes]]) -> None:
         }
     )
     refused: list[object] = []
+
+    def note(error: object, _: object) -> None:
+        if error is not None:
+            refused.append(error)
+
     for topic, key, value in records:
         while True:
             try:
-                producer.produce(topic, value, key, on_delivery=lambda error, _: error and refused.append(error))
+                producer.produce(topic, value, key, on_delivery=note)
                 break
             except BufferError:
                 producer.poll(0.1)
@@ -68,7 +73,7 @@ def count(brokers: str, topic: str, *, partitions: int = PARTITIONS) -> int:
         }
     )
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
-    found, ended = 0, set()
+    found, ended = 0, set[int | None]()
     while len(ended) < partitions:
         for record in consumer.consume(5000, 1.0):
             if record.error() is None:

@@ -1,8 +1,8 @@
 """The light job: one pure step per event, the same in every runtime, so that only the runtime differs.
 
-Events of some 250 bytes keyed by one of 20,000 jobs: 85 % location pings (distance to the job's site, inside 500 m since
-when), 5 % job, 5 % ticket and 5 % cancellation events. Each ticket and cancellation makes one decision of some 335 bytes
-that carries the job's state.
+Events of some 250 bytes keyed by one of 20,000 jobs: 85 % location pings (distance to the job's site, inside 500 m
+since when), 5 % job, 5 % ticket and 5 % cancellation events. Each ticket and cancellation makes one decision of some
+335 bytes that carries the job's state.
 """
 
 from __future__ import annotations

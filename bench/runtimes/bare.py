@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import Consumer, Producer
 
@@ -31,7 +31,7 @@ def main() -> None:
     states: dict[bytes, State] = {}
     uncommitted = 0
     while not meter.done:
-        records = consumer.consume(1000, 0.1)
+        records: list[Any] = consumer.consume(1000, 0.01)
         made = 0
         for record in records:
             key = record.key()

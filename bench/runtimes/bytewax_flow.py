@@ -37,9 +37,8 @@ def main() -> None:
     op.output("decisions", messages, sink)
     recovery = Path(tempfile.mkdtemp(prefix="bench-bytewax-"))
     init_db_dir(recovery, 1)
-    cluster_main(
-        flow, [], 0, epoch_interval=timedelta(seconds=1), recovery_config=RecoveryConfig(recovery), worker_count_per_proc=1
-    )
+    every = timedelta(seconds=1)
+    cluster_main(flow, [], 0, epoch_interval=every, recovery_config=RecoveryConfig(recovery), worker_count_per_proc=1)
     meter.report()
 
 

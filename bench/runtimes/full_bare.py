@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from confluent_kafka import Consumer, Producer
 
@@ -24,7 +25,7 @@ def main() -> None:
     meter = Meter(task.count)
     uncommitted = 0
     while not meter.done:
-        records = consumer.consume(1000, 0.1)
+        records: list[Any] = consumer.consume(1000, 0.01)
         made = 0
         for record in records:
             rules.take(record.value(), record.timestamp()[1])

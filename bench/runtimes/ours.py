@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from bench.assignment import Assignment, Meter, assigned
 from bench.light import State, step
+from schemas.errors import Fatal
 from streams.batching.app import BatchApp, batch_agent, batch_topic, register_transport
 from streams.batching.batch import BatchOptions
 from streams.batching.running import run_worker
@@ -24,7 +25,7 @@ from streams.kafka_connection import KafkaConnection
 from streams.kafka_log import KafkaLog
 from streams.kafka_publisher import KafkaPublisher
 from streams.memory_store import MemoryState, MemoryStore
-from streams.ports import Outgoing, Store, Stored
+from streams.ports import TP, Incoming, Outgoing, Store, Stored
 from streams.redis_store import RedisStore
 from streams.task import Batches, Changes, Task, TaskSettings
 from streams.worker import Tasks
@@ -79,6 +80,10 @@ class LightWork:
             fates["applied"] += len(records)
             self._meter.add(len(records), len(self._outgoing) - made)
             made = len(self._outgoing)
+
+    def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
+        """Stop: the light job has no dead letters."""
+        raise Fatal(f"{tp.name}@{record.offset}: {reason}")
 
     async def conclude(self, now: int, positions: Mapping[str, int]) -> list[Outgoing]:  # noqa: ARG002 - no deadlines
         """Return the decisions that were not emitted before."""
@@ -141,7 +146,10 @@ def make_app(task: Assignment) -> BatchApp:
             clock=SystemClock(),
         )
 
-    tasks = Tasks(make_task, lambda error: app.on_fatal(error))
+    def on_fatal(error: BaseException) -> None:
+        app.on_fatal(error)
+
+    tasks = Tasks(make_task, on_fatal)
     app = BatchApp(
         task.group,
         broker=f"kafkabatch://{task.brokers}",
@@ -152,12 +160,12 @@ def make_app(task: Assignment) -> BatchApp:
     )
     batch_agent(app, batch_topic(app, task.events), tasks.handle, name=task.events)
 
-    @app.timer(0.2)
     async def end() -> None:
         if works and all(work.at_rest for work in works.values()):
             meter.report()
             os.kill(os.getpid(), signal.SIGTERM)
 
+    app.timer(0.2)(end)
     return app
 
 

@@ -6,7 +6,7 @@ It restores no state and cannot take over partitions, so it is less than what a 
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -43,7 +43,7 @@ def main() -> None:
     positions: dict[int, int] = {}
     committed_at = time.perf_counter()
     while not meter.done:
-        records = consumer.consume(1000, 0.01)
+        records: list[Any] = consumer.consume(1000, 0.01)
         made = 0
         for record in records:
             key, partition = record.key(), record.partition()
@@ -54,8 +54,8 @@ def main() -> None:
                 producer.produce(task.decisions, decision, key)
                 made += 1
         producer.poll(0)
-        meter.add(len(records), made)
-        if positions and (meter.done or time.perf_counter() - committed_at >= COMMIT_EVERY_S):
+        ended = meter.add(len(records), made)
+        if positions and (ended or time.perf_counter() - committed_at >= COMMIT_EVERY_S):
             for key, partition in changed.items():
                 producer.produce(changelog, orjson.dumps(states[key]), key, partition)
             offsets = [TopicPartition(task.events, partition, offset) for partition, offset in positions.items()]

@@ -1,0 +1,192 @@
+"""What an event costs as open cases and histories grow, and what an open case weighs; no Kafka, CPU time only.
+
+Each size runs in a process of its own (`python -m bench.growth '<JSON>'`), so that its memory is its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+import orjson
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from bench.assignment import MARK, peak_mb
+from bench.rounds import Row, tell
+from schemas.limits import Limits
+from schemas.topics import Topics
+from streams.casework import CaseWork, CaseWorkSettings
+from streams.commands.policies import policies_from
+from streams.memory_store import MemoryState, MemoryStore
+from streams.ports import TP, Saved, Store, Stored
+from streams.redis_store import RedisStore
+from streams.residents import CASE, PARTNER
+
+STEP: Final = 1_000
+MEASURED_MAX: Final = 1_000
+REPORTS: Final = 200
+RESIDENTS: Final = 50_000
+NOON: Final = 1_790_000_000
+NOW: Final = NOON + 1_000_000
+"""Seconds; later than any event."""
+INSTANT_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
+TOPICS: Final = Topics()
+
+
+class Size(Struct, frozen=True):
+    """How many cases are open, and how many facts each of those measured has before."""
+
+    cases: int
+    facts: int
+    redis_url: str = ""
+
+
+def run_growth(cases: Sequence[int], facts: Sequence[int], redis_url: str) -> list[Row]:
+    """Return a row for each number of cases, with and without Redis, and one for each length of history."""
+    sizes = [("open cases", Size(number, 3, url)) for number in cases for url in dict.fromkeys(("", redis_url))]
+    sizes += [("facts of a case", Size(100, number)) for number in facts]
+    rows: list[Row] = []
+    for what, size in sizes:
+        command = [sys.executable, "-m", "bench.growth", msgspec.json.encode(size).decode()]
+        ran = subprocess.run(command, capture_output=True, check=False)
+        line = next((line for line in ran.stdout.splitlines() if line.startswith(MARK)), None)
+        found: Row = {"error": ran.stderr.decode()[-400:]} if line is None else orjson.loads(line.removeprefix(MARK))
+        row = {"job": "growth", "name": what, "cases": size.cases, "facts": size.facts, "redis": bool(size.redis_url)}
+        rows.append(row | found)
+        tell(rows[-1])
+    return rows
+
+
+def event(kind: str, subject: str, number: int, data: Mapping[str, object]) -> bytes:
+    """Return an event as it comes in; numbers are seconds apart."""
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": f"{subject}-{number}",
+            "source": "/bench",
+            "type": kind,
+            "subject": subject,
+            "time": time.strftime(INSTANT_FORMAT, time.gmtime(NOON + number)),
+            "data": data,
+        }
+    )
+
+
+def opened(number: int, facts: int) -> Iterator[bytes]:
+    """Yield the events that open a case: a booking, an assignment, a claim, and calls to fill its history."""
+    case, ticket = f"job-{number:07d}", {"ticket_id": f"t-{number}"}
+    site = {"lat": 28.5 + number % 1000 * 1e-4, "lon": 77.1}
+    booked = {"customer_id": f"c-{number}", "category": "ac", "city": "Delhi", "site": site}
+    yield event("job.booked", case, 0, {**booked, "premises": "residential", "scheduled_for": "2026-11-21T10:00:00Z"})
+    yield event("job.assigned", case, 1, {"partner_id": f"p-{number // 10}"})
+    claim = {
+        "kind": "out_of_scope",
+        "opened_by": "partner",
+        "reason": "out_of_scope",
+        "partner_id": f"p-{number // 10}",
+    }
+    yield event("ticket.created", case, 2, ticket | claim)
+    for further in range(3, facts):
+        yield event("ticket.call_logged", case, further, ticket | {"party": "customer", "outcome": "unreachable"})
+
+
+def reports(number: int) -> Iterator[bytes]:
+    """Yield the location reports of a partner, ten seconds apart."""
+    for further in range(REPORTS):
+        place = {"lat": 28.5 + further * 1e-5, "lon": 77.1, "accuracy_m": 12.5}
+        yield event("location.reported", f"p-{number}", further * 10, place)
+
+
+class Measured:
+    """The work of one partition number with its checkpoints, fed by hand."""
+
+    def __init__(self, store: Store) -> None:
+        """Take where the checkpoints go."""
+        self.store = store
+        self.work = CaseWork(
+            0,
+            CaseWorkSettings(
+                topics=TOPICS,
+                partitions=1,
+                policies=policies_from(()),
+                limits=Limits(),
+                facts_per_case_max=10_000,
+                residents_max=RESIDENTS,
+                reading_wait=0,
+            ),
+            store,
+        )
+        self._offset = 0
+
+    async def feed(self, topic: str, values: Sequence[bytes]) -> None:
+        """Take events in, decide, pass questions and answers round until there are none."""
+        batch = [Stored(self._offset + index, b"", value, (), NOW * 1000) for index, value in enumerate(values)]
+        self._offset += len(values)
+        await self.work.take([(TP(topic, 0), batch)])
+        while True:
+            outgoing = await self.work.conclude(NOW * 1_000_000, {})
+            internal = [each for each in outgoing if each.topic in TOPICS.internal]
+            if not internal:
+                return
+            for each in internal:
+                await self.work.take([(TP(each.topic, 0), [Stored(0, each.key, each.value)])])
+
+    async def save(self) -> None:
+        """Write a checkpoint."""
+        changes = self.work.pack()
+        await self.store.save(Saved({}, {}, {}), changes.blobs, changes.deadlines)
+        self.work.saved()
+
+
+async def measure(size: Size) -> dict[str, Any]:
+    """Open the cases, then add one more fact to some of them; return what that took and what they weigh."""
+    redis = Redis.from_url(size.redis_url) if size.redis_url else None
+    store: Store = RedisStore(redis, f"growth-{size.cases}", 0) if redis else MemoryStore(MemoryState())
+    await store.claim()
+    measured = Measured(store)
+    measured.work.begin({})
+    await measured.feed(TOPICS.locations, list(reports(0)))
+    values: list[bytes] = []
+    for number in range(size.cases):
+        values += opened(number, size.facts)
+        if len(values) >= STEP or number == size.cases - 1:
+            await measured.feed(TOPICS.of("job.booked"), values)
+            await measured.save()
+            values = []
+    each = max(size.cases // MEASURED_MAX, 1)
+    image = {"added_by": "partner", "url": "https://img.example/1.jpg"}
+    further = [
+        event("ticket.media_added", f"job-{number:07d}", size.facts, {"ticket_id": f"t-{number}", **image})
+        for number in range(0, size.cases, each)
+    ]
+    spent = time.process_time()
+    for begin in range(0, len(further), STEP):
+        await measured.feed(TOPICS.of("ticket.media_added"), further[begin : begin + STEP])
+    spent = time.process_time() - spent
+    await measured.save()
+    blobs = await store.load([f"{CASE}job-0000000", f"{PARTNER}p-0"])
+    if redis is not None:
+        await redis.flushdb()
+        await redis.aclose()
+    return {
+        "event_us": spent / len(further) * 1e6,
+        "rss_mb": peak_mb(),
+        "case_bytes": len(blobs[f"{CASE}job-0000000"]),
+        "report_bytes": len(blobs[f"{PARTNER}p-0"]) / REPORTS,
+    }
+
+
+def main() -> None:
+    """Measure one size."""
+    found = asyncio.run(measure(msgspec.json.decode(sys.argv[1], type=Size)))
+    sys.stdout.buffer.write(MARK + orjson.dumps(found) + b"\n")
+
+
+if __name__ == "__main__":
+    main()

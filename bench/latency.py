@@ -1,0 +1,123 @@
+"""Latency: from producing an event to its decision as a `read_committed` consumer sees it, at a fixed rate."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from bench import kafka, light
+from bench.assignment import Assignment
+from bench.contestants import Contestant
+from bench.rounds import Row, tell, wait_until_idle
+from bench.services import Services
+
+START_S: Final = 8.0
+WARM_S: Final = 4.0
+NEVER: Final = 10**12
+Sent = list[float]
+
+
+def run_latencies(
+    contestants: Sequence[Contestant], services: Services, rates: Sequence[int], rounds: int, measured_s: float
+) -> list[Row]:
+    """Run every contestant at every rate (events a second); return a row of milliseconds for each run."""
+    rows: list[Row] = []
+    for number in range(rounds):
+        for rate in rates:
+            events = list(light.events(int(rate * (START_S + WARM_S + measured_s))))
+            for contestant in contestants:
+                if contestant.missing() is None and (services.redis_url or not contestant.redis):
+                    row = {"job": "latency", "name": contestant.name, "rate": rate, "round": number}
+                    rows.append(row | _run(contestant, services, events, rate))
+                    tell(rows[-1])
+    return rows
+
+
+def _run(contestant: Contestant, services: Services, events: Sequence[tuple[bytes, bytes]], rate: int) -> Row:
+    tag = f"{time.monotonic_ns() // 1_000_000 % 10**9:09d}"
+    task = Assignment(
+        brokers=services.brokers,
+        events=f"paced-{tag}",
+        decisions=f"decisions-{tag}",
+        group=f"bench-{tag}",
+        count=NEVER,
+        redis_url=services.redis_url if contestant.redis else "",
+        linger_ms=0,
+    )
+    for name in (task.events, task.decisions):
+        kafka.create_topic(task.brokers, name)
+    kafka.create_topic(task.brokers, f"{task.decisions}-progress", compact=True)
+    wait_until_idle()
+    process = subprocess.Popen(contestant.command(task), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        sent: Sent = [0.0] * len(events)
+        pacing = threading.Thread(target=_pace, args=(task, events, rate, sent))
+        pacing.start()
+        seen = _watch(task, pacing)
+        pacing.join()
+    finally:
+        process.kill()
+        process.wait()
+        kafka.delete_topics(task.brokers, f".*{tag}.*")
+    return _summary(sent, seen)
+
+
+def _pace(task: Assignment, events: Sequence[tuple[bytes, bytes]], rate: int, sent: Sent) -> None:
+    """Produce the events, each when it is due; note when."""
+    producer = Producer({"bootstrap.servers": task.brokers, "linger.ms": 0, "partitioner": "murmur2_random"})
+    began, index = time.perf_counter(), 0
+    while index < len(events):
+        due = min(len(events), int((time.perf_counter() - began) * rate))
+        for number in range(index, due):
+            sent[number] = time.perf_counter()
+            producer.produce(task.events, events[number][1], events[number][0])
+        index = due
+        producer.poll(0)
+        time.sleep(0.001)
+    producer.flush(10)
+
+
+def _watch(task: Assignment, pacing: threading.Thread) -> dict[int, float]:
+    """Read the decisions until nothing is sent and nothing comes any more; return when each event's was seen."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": task.brokers,
+            "group.id": "bench-latency",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "fetch.wait.max.ms": 20,
+        }
+    )
+    consumer.assign([TopicPartition(task.decisions, partition, 0) for partition in range(light.PARTITIONS)])
+    seen: dict[int, float] = {}
+    while True:
+        record: Any = consumer.poll(2.0)
+        now = time.perf_counter()
+        if record is None:
+            if not pacing.is_alive():
+                break
+        elif record.error() is None:
+            number = int(orjson.loads(record.value())["cause"].removeprefix("evt-"))
+            seen.setdefault(number, now)
+    consumer.close()
+    return seen
+
+
+def _summary(sent: Sent, seen: dict[int, float]) -> Row:
+    """Return the percentiles in milliseconds over what was sent after the start."""
+    begin = sent[0] + START_S + WARM_S
+    late = sorted((at - sent[number]) * 1000 for number, at in seen.items() if sent[number] >= begin)
+    if not late:
+        return {"error": "no decision came"}
+    return (
+        {"seen": len(late)}
+        | {f"p{q}": late[min(len(late) - 1, len(late) * q // 100)] for q in (50, 90, 99)}
+        | {"max": late[-1]}
+    )

@@ -1,0 +1,274 @@
+"""The page made from the results: tables of medians with their spread, and plots."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import matplotlib as mpl
+
+mpl.use("svg")
+
+import matplotlib.pyplot as plt
+
+from bench.contestants import BARE, FULL, LIGHT, OURS, Contestant
+from bench.rounds import Row
+
+mpl.rcParams["svg.hashsalt"] = "performance"  # the same results give the same file
+GREY: Final = "#9aa5b1"
+OUR_COLOUR: Final = "#1f6f8b"
+
+
+METHOD: Final = (
+    "Every round runs everybody once, one after the other, on one broker that shares the cores with them; figures are "
+    "medians over the rounds, with the least and the most in brackets. Rates and CPU are taken from a tenth of the "
+    "events to the last, so start-up is left out; CPU is that of the runtime's process, without broker and Redis. "
+    "Decisions are counted afterwards as a `read_committed` consumer sees them."
+)
+TRIAL: Final = "**A trial run with few events and one round: no figure here means anything.**"
+LIGHT_TEXT: Final = (
+    "## The light job\n\nA step of some microseconds per event with state per job, and a decision for every tenth "
+    "event: what the runtime costs."
+)
+FULL_TEXT: Final = (
+    "## The full job\n\nAll rules and the location join over a simulated city day. The loops decide at once with what "
+    "they have read by then and keep nothing; the worker waits for answers and keeps everything, so the numbers of "
+    "messages differ."
+)
+LATENCY_TEXT: Final = (
+    "## Latency\n\nFrom producing an event to reading its decision, in milliseconds, `read_committed`, the light job "
+    "at a fixed rate."
+)
+REPLAY_TEXT: Final = "## The rules alone\n\n`sop replay` of the simulated day, start, reading and writing included."
+GROWTH_TEXT: Final = (
+    "## Growth\n\nOne more fact for cases with an open claim, decided at once, with what is open and what is known "
+    "already. The facts of a case are sorted anew for each step that adds to it."
+)
+SCALING_TEXT: Final = (
+    "## Partitions and workers\n\nThe light job on our runtime, checkpoints in memory. Workers beyond the cores share "
+    "them with the broker."
+)
+
+
+def write_page(folder: Path) -> None:
+    """Read `performance.json` in a folder; write `performance.md` and its plots beside it."""
+    results = json.loads((folder / "performance.json").read_text())
+    rows: list[Row] = results["rows"]
+    sections = [_head(results)]
+    for make in (_light, _full, _latency, _replay, _growth, _scaling):
+        sections += make(rows, folder)
+    (folder / "performance.md").write_text("\n\n".join(sections) + "\n")
+
+
+def _head(results: dict[str, Any]) -> str:
+    machine = results["machine"]
+    where = (
+        f"Measured by `make bench` on {machine['cores']} cores, {machine['memory_gb']} GB, "
+        f"Python {machine['python']}, {machine['system']}."
+    )
+    return "\n\n".join(["# Performance", *([TRIAL] if results["quick"] else []), f"{where} {METHOD}"])
+
+
+def _light(rows: Sequence[Row], folder: Path) -> list[str]:
+    mine = _of(rows, "light")
+    if not mine:
+        return []
+    _bars(mine, [each.name for each in LIGHT], "events a second", folder / "performance-light.svg")
+    return [
+        LIGHT_TEXT,
+        _contest(mine, LIGHT, BARE),
+        "![events a second of the light job](performance-light.svg)",
+        _notes(mine),
+    ]
+
+
+def _full(rows: Sequence[Row], folder: Path) -> list[str]:
+    mine = _of(rows, "full")
+    if not mine:
+        return []
+    _bars(mine, [each.name for each in FULL], "events a second", folder / "performance-full.svg")
+    return [
+        FULL_TEXT,
+        _contest(mine, FULL, FULL[0].name),
+        "![events a second of the full job](performance-full.svg)",
+        _notes(mine),
+    ]
+
+
+def _contest(rows: Sequence[Row], contestants: Sequence[Contestant], base: str) -> str:
+    """Return the table of a job; the ratio is the median over rounds of one run to the base's of the same round."""
+    bases = {row["round"]: row["rate"] for row in rows if row["name"] == base and "rate" in row}
+    lines = [["runtime", "durable state", "effect", "events/s", "of the bare loop", "CPU s per M", "peak MB", "right"]]
+    for each in contestants:
+        runs = [row for row in rows if row["name"] == each.name and "rate" in row]
+        if not runs:
+            continue
+        ratios = [run["rate"] / bases[run["round"]] for run in runs if run["round"] in bases]
+        right = sum(run["committed"] == run["decisions"] for run in runs)
+        lines.append(
+            [
+                f"**{each.name}**" if _is_ours(each.name) else each.name,
+                each.durable,
+                each.effect,
+                _spread([run["rate"] for run in runs], "{:,.0f}"),
+                _spread(ratios, "{:.2f}") if ratios else "",
+                _spread([run["cpu_s"] for run in runs], "{:.1f}"),
+                f"{median(run['rss_mb'] for run in runs):,.0f}",
+                f"{right} of {len(runs)}",
+            ]
+        )
+    return _table(lines)
+
+
+def _notes(rows: Sequence[Row]) -> str:
+    skipped = [f"{row['name']}: left out, {row['skipped']}." for row in rows if "skipped" in row]
+    failed = [f"{row['name']}, round {row['round']}: failed." for row in rows if "error" in row]
+    return " ".join(skipped + failed)
+
+
+def _latency(rows: Sequence[Row], folder: Path) -> list[str]:
+    mine = [row for row in _of(rows, "latency") if "p99" in row]
+    if not mine:
+        return []
+    rates = sorted({row["rate"] for row in mine})
+    lines = [["runtime", *(f"{q} at {rate:,}/s" for rate in rates for q in ("p50", "p99"))]]
+    figure, axes = plt.subplots(figsize=(8, 3.5))
+    for index, name in enumerate(dict.fromkeys(row["name"] for row in mine)):
+        cells = []
+        for rate in rates:
+            runs = [row for row in mine if (row["name"], row["rate"]) == (name, rate)]
+            cells += [_spread([run[q] for run in runs], "{:.0f}") for q in ("p50", "p99")]
+        lines.append([f"**{name}**" if _is_ours(name) else name, *cells])
+        high = [median(row["p99"] for row in mine if (row["name"], row["rate"]) == (name, rate)) for rate in rates]
+        axes.plot(
+            [f"{rate:,}/s" for rate in rates],
+            high,
+            marker="o",
+            label=name,
+            color=OUR_COLOUR if _is_ours(name) else f"C{index}",
+        )
+    axes.set_ylabel("p99, milliseconds")
+    axes.set_ylim(bottom=0)
+    axes.legend(fontsize="small")
+    _save(figure, folder / "performance-latency.svg")
+    return [
+        LATENCY_TEXT,
+        _table(lines),
+        "![99th percentile of latency](performance-latency.svg)",
+    ]
+
+
+def _replay(rows: Sequence[Row], folder: Path) -> list[str]:  # noqa: ARG001 - there is no plot
+    mine = _of(rows, "replay")
+    if not mine:
+        return []
+    live = [row["rate"] for row in _of(rows, "full") if row["name"] == "sop worker" and "rate" in row]
+    lines = [["", "events/s", "of the live worker"]]
+    for name in dict.fromkeys(row["name"] for row in mine):
+        rates = [row["rate"] for row in mine if row["name"] == name]
+        lines.append([name, _spread(rates, "{:,.0f}"), f"{median(rates) / median(live):.1f}" if live else ""])
+    return [REPLAY_TEXT, _table(lines)]
+
+
+def _growth(rows: Sequence[Row], folder: Path) -> list[str]:
+    mine = [row for row in _of(rows, "growth") if "event_us" in row]
+    if not mine:
+        return []
+    names = [
+        "",
+        "cases",
+        "facts each",
+        "store",
+        "CPU µs per further fact",
+        "peak MB",
+        "bytes of a case saved",
+        "bytes per report",
+    ]
+    lines = [names] + [
+        [
+            row["name"],
+            f"{row['cases']:,}",
+            str(row["facts"]),
+            "Redis" if row["redis"] else "memory",
+            f"{row['event_us']:.0f}",
+            f"{row['rss_mb']:,.0f}",
+            f"{row['case_bytes']:,}",
+            f"{row['report_bytes']:.0f}",
+        ]
+        for row in mine
+    ]
+    figure, panes = plt.subplots(1, 2, figsize=(8, 3.5))
+    for pane, name, along in zip(panes, ("open cases", "facts of a case"), ("cases", "facts"), strict=True):
+        for store in (False, True):
+            line = [row for row in mine if row["name"] == name and row["redis"] == store]
+            if line:
+                label = "Redis" if store else "memory"
+                pane.plot([row[along] for row in line], [row["event_us"] for row in line], marker="o", label=label)
+        pane.set_xscale("log")
+        pane.set_ylim(bottom=0)
+        pane.set_xlabel(name)
+        pane.set_ylabel("CPU µs per further fact")
+        pane.legend(fontsize="small")
+    _save(figure, folder / "performance-growth.svg")
+    return [
+        GROWTH_TEXT,
+        _table(lines),
+        "![cost of a fact as cases and histories grow](performance-growth.svg)",
+    ]
+
+
+def _scaling(rows: Sequence[Row], folder: Path) -> list[str]:  # noqa: ARG001 - there is no plot
+    mine = [row for row in _of(rows, "scaling") if "rate" in row]
+    lines = [["partitions", "workers", "events/s"]]
+    lines += [[str(row["partitions"]), str(row["workers"]), f"{row['rate']:,.0f}"] for row in mine]
+    return [SCALING_TEXT, _table(lines)] if mine else []
+
+
+def _of(rows: Iterable[Row], job: str) -> list[Row]:
+    return [row for row in rows if row["job"] == job]
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith("sop") or name == OURS
+
+
+def _spread(values: Sequence[float], form: str) -> str:
+    """Return median, least and most."""
+    middle = form.format(median(values))
+    return middle if len(values) == 1 else f"{middle} ({form.format(min(values))}-{form.format(max(values))})"
+
+
+def _table(lines: Sequence[Sequence[str]]) -> str:
+    rows = ["| " + " | ".join(line) + " |" for line in lines]
+    return "\n".join([rows[0], "|" + " --- |" * len(lines[0]), *rows[1:]])
+
+
+def _bars(rows: Sequence[Row], names: Sequence[str], label: str, path: Path) -> None:
+    """Draw a bar for each runtime: the median, with the spread as a line."""
+    runs = {name: [row["rate"] for row in rows if row["name"] == name and "rate" in row] for name in reversed(names)}
+    runs = {name: rates for name, rates in runs.items() if rates}
+    middles = [median(rates) for rates in runs.values()]
+    bound: Callable[[Callable[[list[float]], float]], list[float]] = lambda pick: [pick(r) for r in runs.values()]  # noqa: E731
+    errors = [
+        [middle - least for middle, least in zip(middles, bound(min), strict=True)],
+        [most - middle for middle, most in zip(middles, bound(max), strict=True)],
+    ]
+    figure, axes = plt.subplots(figsize=(8, 0.5 * len(runs) + 1))
+    axes.barh(list(runs), middles, xerr=errors, color=[OUR_COLOUR if _is_ours(name) else GREY for name in runs])
+    axes.set_xlabel(label)
+    axes.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    write_page(Path(sys.argv[1]))
