@@ -19,7 +19,7 @@ from tests.faults.stream import Stream, make_stream
 from tests.faults.verdict import judge
 from tests.redis_server import RedisServer
 
-SHORT_EVENTS = 4_000
+SHORT_EVENTS = 3_000
 DISK_MIB = 96
 SHOWN_MAX = 5
 

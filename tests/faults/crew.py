@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from tests.e2e.harness import INPUTS, INTERNAL, POLL_S, Bench, Worker, _Reader, until
 
 PROGRESS = "internal.progress"
 PROGRESS_KEY = b"progress"
 AGAIN_AFTER_S = 0.3
+KNOWS_AGAIN_WITHIN_S = 30.0
 
 
 @dataclass
@@ -59,11 +60,13 @@ class CrewBench(Bench):
         """Start another worker in the place of one that was made to end."""
         member.worker = self.start(**member.settings)
 
-    def kill(self, member: Member) -> None:
-        """Kill a member's worker, another one follows; one that ended by itself before is no fault of this."""
-        if member.alive:
-            member.worker.kill()
-            self.replace(member)
+    def kill(self, member: Member) -> bool:
+        """Kill a member's worker, another one follows; False where it had ended by itself."""
+        if not member.alive:
+            return False
+        member.worker.kill()
+        self.replace(member)
+        return True
 
     def look_after_workers(self) -> None:
         """Start a worker in the place of each that ended, a moment later."""
@@ -92,6 +95,23 @@ class CrewBench(Bench):
         while (left := end - time.monotonic()) > 0:
             self.look_after_workers()
             time.sleep(min(left, POLL_S))
+
+    def written(self, *topics: str) -> int:
+        """Return how many offsets topics take up; asks again while a broker that has just come back does not know."""
+        end = time.monotonic() + KNOWS_AGAIN_WITHIN_S
+        while True:
+            try:
+                return super().written(*topics)
+            except KafkaException:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(POLL_S)
+
+    def _ends_when_idle(self) -> dict[tuple[str, int], int] | None:
+        try:
+            return super()._ends_when_idle()
+        except KafkaException:
+            return None
 
     def work_on(self, records: int, within_s: float = 3.0) -> None:
         """Wait until so many more records say how far the workers are, or for a while when there are not so many."""

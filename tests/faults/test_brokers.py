@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +38,15 @@ GIVES_UP_S = 6
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + (COUNTS.bounces + 1) * (60 + COUNTS.silence_s))]
 
 
-def through(bench: CrewBench, known: Known, faults: int, befall: Callable[[], None]) -> None:
+def through(bench: CrewBench, known: Known, faults: Sequence[Callable[[], object]]) -> None:
     """Feed a part of a stream before each fault and one after the last, each fault while events are worked on."""
     for _ in range(2):
         bench.join()
     bench.ready()
-    share = known.stream.events // (faults + 1)
+    share = known.stream.events // (len(faults) + 1)
     with Feeder(bench, known.stream) as feeder:
-        for _ in range(faults):
-            feeder.allow(share)
+        for befall in faults:
+            feeder.allow(share * 3 // 4)
             bench.work_on(10)
             feeder.allow(share // 4)
             befall()
@@ -64,76 +65,51 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyKafka]:
         yield started
 
 
-@pytest.mark.parametrize("way", ["stopped", "killed", "bounced", "away"])
 def test_the_only_broker_goes_and_comes_back(
-    make_crew: Callable[..., CrewBench],
-    tmp_path: Path,
-    short: Known,
-    run_scale: Scale,
-    report: Report,
-    way: str,
+    make_crew: Callable[..., CrewBench], tmp_path: Path, short: Known, run_scale: Scale, report: Report
 ) -> None:
-    broker = FaultyKafka(tmp_path / "broker")
-    broker.start()
-    bench = make_crew(broker.address)
+    with FaultyKafka(tmp_path / "broker") as broker:
+        bench = make_crew(broker.address)
 
-    def go_and_come_back() -> None:
-        for _ in range(BOUNCES if way == "bounced" else 1):
-            if way == "stopped":
-                broker.stop()
-            else:
+        def away(seconds: float, times: int = 1) -> None:
+            for _ in range(times):
                 broker.kill()
-            bench.rest(run_scale.silence_s if way == "away" else 0.5)
+                bench.rest(seconds)
+                broker.start()
+
+        def stopped() -> None:
+            broker.stop()
             broker.start()
 
-    through(bench, short, run_scale.bounces, go_and_come_back)
-    times = {"stopped": "", "killed": "", "bounced": f" {BOUNCES} times in a row", "away": f" {run_scale.silence_s} s"}
-    report(f"F5 the only broker {way}{times[way]}", run_scale.bounces, bench, short)
-    bench.close()
-    broker.stop()
+        ways: list[Callable[[], object]] = [
+            stopped,
+            partial(away, 0.5),
+            partial(away, 0.1, BOUNCES),
+            partial(away, run_scale.silence_s),
+        ]
+        through(bench, short, ways * run_scale.bounces)
+        told = f"stopped, killed, killed {BOUNCES} times in a row, away for {run_scale.silence_s} s"
+        report(f"F5 the only broker in turn {told}", len(ways) * run_scale.bounces, bench, short)
+        bench.close()
 
 
 def test_the_brokers_disk_is_full_for_a_while(
     make_crew: Callable[..., CrewBench], small_disk: Path, short: Known, report: Report
 ) -> None:
-    broker = FaultyKafka(small_disk / "broker")
-    broker.start()
-    bench = make_crew(broker.address)
-    began = time.monotonic()
+    with FaultyKafka(small_disk / "broker") as broker:
+        bench = make_crew(broker.address)
+        began = time.monotonic()
 
-    def fill() -> None:
-        nonlocal began
-        with filled(small_disk):
-            began = time.monotonic()
-            bench.await_that(lambda: not broker.alive)
-            began = time.monotonic() - began
-        broker.start()
+        def fill() -> None:
+            nonlocal began
+            with filled(small_disk):
+                began = time.monotonic()
+                bench.await_that(lambda: not broker.alive)
+                began = time.monotonic() - began
+            broker.start()
 
-    through(bench, short, 1, fill)
-    report("F17 the broker's disk full", 1, bench, short, **{"seconds until it ends": round(began, 1)})
-    bench.close()
-    broker.stop()
-
-
-def test_nodes_of_a_cluster_die_and_come_back(
-    make_crew: Callable[..., CrewBench], tmp_path: Path, short: Known, run_scale: Scale, report: Report
-) -> None:
-    dice = Dice("nodes", run_scale.seed)
-    with Cluster(tmp_path / "cluster") as cluster:
-        bench = make_crew(cluster.addresses, SOP_REPLICAS=3)
-
-        def one_then_two_die() -> None:
-            first, second, _ = dice.shuffled(cluster.nodes)
-            first.kill()
-            bench.rest(dice.between(0.5, 4.0))
-            if dice.chance(0.5):
-                second.kill()  # what is left has no majority
-                bench.rest(dice.between(0.5, 2.0))
-                second.start()
-            first.start()
-
-        through(bench, short, run_scale.bounces, one_then_two_die)
-        report("F5 nodes of three killed, replication 3, two to acknowledge", run_scale.bounces, bench, short)
+        through(bench, short, [fill])
+        report("F17 the broker's disk full", 1, bench, short, **{"seconds until it ends": round(began, 1)})
         bench.close()
 
 
@@ -187,48 +163,72 @@ REFUSALS: dict[str, tuple[Callable[[Operator], None], Callable[[Operator], None]
 
 
 def refused_then_accepted(
-    bench: CrewBench, topic: str, known: Known, refuse: Callable[[], None], accept: Callable[[], None]
+    bench: CrewBench, topic: str, feeder: Feeder, events: int, refuse: Callable[[], None], accept: Callable[[], None]
 ) -> list[str]:
     """Have a topic refused until a worker gives up, then accepted; return where too much was committed by then."""
     bench.join()
     bench.ready()
     refuse()
-    with Feeder(bench, known.stream) as feeder:
-        feeder.allow_all()
+    feeder.allow(events)
     bench.await_that(lambda: bench.ends[70] > 0)
     assert bench.read(topic) == []
     overrun = bench.overrun()
     accept()
-    bench.settle(SETTLE_S)
     return overrun
 
 
-@pytest.mark.parametrize("topic", ["decisions.tagging", "dead-letters"])
-@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize(("refusal", "topic"), [("too large", "decisions.tagging"), ("no permission", "dead-letters")])
 def test_refused_output_stops_the_input(
     make_crew: Callable[..., CrewBench], broker: FaultyKafka, short: Known, report: Report, refusal: str, topic: str
 ) -> None:
     bench = make_crew(broker.address, SOP_TRANSACTION_TIMEOUT_S=GIVES_UP_S)
     refuse, accept = REFUSALS[refusal]
     operator = Operator(bench, topic)
-    overrun = refused_then_accepted(bench, topic, short, lambda: refuse(operator), lambda: accept(operator))
+    with Feeder(bench, short.stream) as feeder:
+        events = short.stream.events
+        overrun = refused_then_accepted(
+            bench, topic, feeder, events, lambda: refuse(operator), lambda: accept(operator)
+        )
+    bench.settle(SETTLE_S)
     report(f"F8 {topic} refused: {refusal}", 1, bench, short, **{"offset overrun": len(overrun)})
     assert overrun == []
 
 
-def test_output_that_too_few_nodes_would_keep_stops_the_input(
-    make_crew: Callable[..., CrewBench], tmp_path: Path, short: Known, report: Report
+def test_nodes_of_a_cluster_die_and_come_back(
+    make_crew: Callable[..., CrewBench], tmp_path: Path, short: Known, run_scale: Scale, report: Report
 ) -> None:
+    """First one, with a topic that all three have to keep; then one or two, with topics that two have to keep."""
+    dice = Dice("nodes", run_scale.seed)
     with Cluster(tmp_path / "cluster") as cluster:
         bench = make_crew(cluster.addresses, SOP_REPLICAS=3, SOP_TRANSACTION_TIMEOUT_S=GIVES_UP_S)
-        topic, lost = "decisions.tagging", cluster.nodes[2]
+        operator, topic, lost = Operator(bench, "decisions.tagging"), "decisions.tagging", cluster.nodes[2]
+        share = short.stream.events // (run_scale.bounces + 2)
 
         def refuse() -> None:
-            Operator(bench, topic).configure("min.insync.replicas", "3")
+            operator.configure("min.insync.replicas", "3")
             lost.kill()
 
-        overrun = refused_then_accepted(bench, topic, short, refuse, lost.start)
-        report(f"F8 {topic} refused: too few replicas", 1, bench, short, **{"offset overrun": len(overrun)})
+        def accept() -> None:
+            lost.start()
+            operator.configure("min.insync.replicas", None)
+
+        with Feeder(bench, short.stream) as feeder:
+            overrun = refused_then_accepted(bench, topic, feeder, share, refuse, accept)
+            for _ in range(run_scale.bounces):
+                feeder.allow(share)
+                bench.work_on(10)
+                first, second, _ = dice.shuffled(cluster.nodes)
+                first.kill()
+                bench.rest(dice.between(0.5, 4.0))
+                if dice.chance(0.5):
+                    second.kill()  # what is left has no majority
+                    bench.rest(dice.between(0.5, 2.0))
+                    second.start()
+                first.start()
+            feeder.allow_all()
+        bench.settle(SETTLE_S)
+        figures = {"offset overrun": len(overrun)}
+        report("F5, F8 nodes of three killed; too few replicas", run_scale.bounces + 1, bench, short, **figures)
         bench.close()
     assert overrun == []
 

@@ -30,6 +30,7 @@ from tests.scenario import line, rfc3339
 
 COUNTS = scale()
 TIMES = 10
+WORKERS = 3
 RUN_MAX = 100
 SHUFFLED_WITHIN = 1_000
 SETTLE_S = 150.0 + COUNTS.backlog / 1_000
@@ -247,11 +248,8 @@ def test_a_backlog_is_worked_off_in_bounded_memory(
     report("F18 backlog, one worker starting", 1, bench, known, **figures)
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_the_log_replayed_is_what_workers_said(
-    bench: CrewBench, short: Known, report: Report, workers: int, tmp_path: Path
-) -> None:
-    through(bench, short, workers)
+def test_the_log_replayed_is_what_workers_said(bench: CrewBench, short: Known, report: Report, tmp_path: Path) -> None:
+    through(bench, short, WORKERS)
     live = outcome(each.envelope for each in said(bench.outputs()))
     differing = 0
     for number in range(2):
@@ -274,6 +272,6 @@ def test_the_log_replayed_is_what_workers_said(
         assert told.returncode == 0, told.stderr
         with out.open("rb") as lines:
             differing += outcome(map(json.loads, lines)) != live
-    report(f"F20 the log replayed twice, {workers} workers before", 2, bench, short, differing=differing)
+    report(f"F20 the log replayed twice, {WORKERS} workers before", 2, bench, short, differing=differing)
     assert differing == 0
     assert (tmp_path / "0.jsonl").read_bytes() == (tmp_path / "1.jsonl").read_bytes()

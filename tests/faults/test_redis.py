@@ -60,29 +60,60 @@ def in_parts(bench: CrewBench, known: Known, faults: int, befall: Callable[[int]
     bench.settle(SETTLE_S)
 
 
-def test_an_emptied_redis_changes_no_decision(
-    bench: CrewBench, own_redis_server: RedisServer, short: Known, run_scale: Scale, report: Report
-) -> None:
-    def empty(_: int) -> None:
-        with client(own_redis_server) as redis:
+class Troubles:
+    """What befalls a Redis, one trouble after the other."""
+
+    def __init__(self, bench: CrewBench, server: RedisServer, silence_s: int, dice: Dice) -> None:
+        self._bench = bench
+        self._server = server
+        self._silence_s = silence_s
+        self._dice = dice
+        self._in_turn = (self.emptied, self.killed, self.read_only, self.full, self.silent)
+
+    def __call__(self, number: int) -> None:
+        self._in_turn[number % len(self._in_turn)]()
+
+    @property
+    def names(self) -> str:
+        return ", ".join(each.__name__.replace("_", " ") for each in self._in_turn)
+
+    def __len__(self) -> int:
+        return len(self._in_turn)
+
+    def emptied(self) -> None:
+        with client(self._server) as redis:
             redis.flushall()
 
-    in_parts(bench, short, run_scale.losses, empty)
-    report("F7 Redis emptied", run_scale.losses, bench, short)
+    def killed(self) -> None:
+        self._server.stop(kill=True)
+        self._bench.rest(self._dice.between(0.0, 3.0))
+        self._server.start()
+
+    def read_only(self) -> None:
+        self._refusing("min-replicas-to-write")
+
+    def full(self) -> None:
+        self._refusing("maxmemory")
+
+    def silent(self) -> None:
+        with client(self._server) as redis:
+            redis.client_pause(self._silence_s * 1000)
+        self._bench.rest(self._silence_s)
+
+    def _refusing(self, setting: str) -> None:
+        with client(self._server) as redis:
+            redis.config_set(setting, 1)
+            self._bench.rest(self._silence_s)
+            redis.config_set(setting, 0)
 
 
-def test_a_killed_redis_changes_no_decision(
+def test_no_trouble_with_redis_changes_a_decision(
     bench: CrewBench, own_redis_server: RedisServer, short: Known, run_scale: Scale, report: Report
 ) -> None:
-    dice = Dice("redis kills", run_scale.seed)
-
-    def kill(_: int) -> None:
-        own_redis_server.stop(kill=True)
-        bench.rest(dice.between(0.0, 4.0))
-        own_redis_server.start()
-
-    in_parts(bench, short, run_scale.losses, kill)
-    report("F7 Redis killed with everysec, back after up to 4 s", run_scale.losses, bench, short)
+    troubles = Troubles(bench, own_redis_server, run_scale.silence_s, Dice("redis", run_scale.seed))
+    faults = run_scale.losses * len(troubles)
+    in_parts(bench, short, faults, troubles)
+    report(f"F7 Redis in turn {troubles.names} ({run_scale.silence_s} s)", faults, bench, short)
 
 
 def test_a_redis_thrown_back_to_an_older_snapshot_changes_no_decision(
@@ -111,45 +142,6 @@ def restore(server: RedisServer, snapshot: Path) -> None:
     server.start(append_only=False)
     with client(server) as redis:
         redis.config_set("appendonly", "yes")
-
-
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        pytest.param({"min-replicas-to-write": 1}, id="read-only"),
-        pytest.param({"maxmemory": 1}, id="full"),
-    ],
-)
-def test_a_redis_that_refuses_writes_changes_no_decision(
-    bench: CrewBench,
-    own_redis_server: RedisServer,
-    short: Known,
-    run_scale: Scale,
-    report: Report,
-    trouble: dict[str, int],
-) -> None:
-    def refuse(_: int) -> None:
-        with client(own_redis_server) as redis:
-            for name, value in trouble.items():
-                redis.config_set(name, value)
-            bench.rest(3.0)
-            for name in trouble:
-                redis.config_set(name, 0)
-
-    in_parts(bench, short, run_scale.losses, refuse)
-    report(f"F7 Redis refuses writes for 3 s ({', '.join(trouble)})", run_scale.losses, bench, short)
-
-
-def test_a_redis_that_does_not_answer_for_long_changes_no_decision(
-    bench: CrewBench, own_redis_server: RedisServer, short: Known, run_scale: Scale, report: Report
-) -> None:
-    def pause(_: int) -> None:
-        with client(own_redis_server) as redis:
-            redis.client_pause(run_scale.silence_s * 1000)
-        bench.rest(run_scale.silence_s)
-
-    in_parts(bench, short, run_scale.losses, pause)
-    report(f"F7 Redis silent for {run_scale.silence_s} s", run_scale.losses, bench, short)
 
 
 def test_a_redis_whose_disk_is_full_changes_no_decision(
