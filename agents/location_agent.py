@@ -46,11 +46,15 @@ class LocationAgent:
 
     def answers(self, partner_id: str, made_at: dict[str, int]) -> list[Reading]:
         """Return a partner's readings that are new or changed, marked with the input positions they were made at."""
-        return [structs.replace(reading, made_at=made_at) for reading in self.track(partner_id).readings()]
+        readings = self.track(partner_id).readings()
+        return [structs.replace(reading, made_at=made_at) for reading in readings] if readings else []
 
     def alerts(self, partner_id: str, inputs: str | None = None) -> list[AlertMessage]:
         """Return the alerts about a partner's travel that have not been sent."""
-        found = [(alert_id(finding.alert), finding.alert) for finding in self.track(partner_id).travels()]
+        travels = self.track(partner_id).travels()
+        if not travels:
+            return []
+        found = [(alert_id(finding.alert), finding.alert) for finding in travels]
         return [
             AlertMessage(body=body, alert_id=key, subject=partner_id, inputs=inputs)
             for key, body in found

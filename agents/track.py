@@ -35,7 +35,7 @@ Reception = Literal["applied", "duplicate", "conflict"]
 QuestionKey = tuple[str, str]
 """(case id, ref of the moment's own fact): what identifies a question to one partner."""
 LONG_AGO: Final = -(1 << 62)
-PRUNE_EVERY: Final = MINUTE
+PRUNE_EVERY: Final = 10 * MINUTE
 """Of the partner's own time: letting go of single reports as each new one comes would cost more than keeping them."""
 
 

@@ -67,20 +67,32 @@ def read_file(path: str) -> Iterator[Recorded]:
         raise UsageError(f"{path}: cannot be read: {reason}") from error
 
 
+def read(
+    value: bytes | None, headers: tuple[tuple[str, bytes], ...], timestamp: int | None, limits: Limits
+) -> AnyEvent | str:
+    """Return the event that a record holds, or why it cannot be accepted."""
+    try:
+        return decode_record(value, headers, limits, None if timestamp is None else timestamp * 1000)
+    except Unacceptable as refused:
+        return refused.reason
+
+
 def settle(records: Iterable[Recorded], limits: Limits) -> Settled:
-    """Decode records in input order and tell events from duplicates, conflicts and what cannot be accepted.
+    """Decode records in input order and tell events from duplicates, conflicts and what cannot be accepted."""
+    return settle_read((each, read(each.value, each.headers, each.timestamp, limits)) for each in records)
+
+
+def settle_read(records: Iterable[tuple[Recorded, AnyEvent | str]]) -> Settled:
+    """Return an input settled of which each record is given with what `read` returned.
 
     Of several events with one identity the first in input order stays (contracts, "Envelope").
     """
     known: dict[tuple[str, str], bytes] = {}
     settled = Settled([], [], 0)
     duplicates = 0
-    for record in records:
-        broker_time = None if record.timestamp is None else record.timestamp * 1000
-        try:
-            event = decode_record(record.value, record.headers, limits, broker_time)
-        except Unacceptable as refused:
-            settled.refused.append(Refused(record, refused.reason))
+    for record, event in records:
+        if isinstance(event, str):
+            settled.refused.append(Refused(record, event))
             continue
         content = known.setdefault(event.identity, event.content)
         if content is event.content:

@@ -7,6 +7,7 @@ the deadlines, then one decision for each case concerned. So the outcome depends
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
@@ -15,6 +16,18 @@ from schemas.outputs import OutputMessage
 from schemas.policy import PolicySet
 from streams.intake import is_report
 from streams.wakes import Wakes
+
+
+class Told(NamedTuple):
+    """A message, and what orders it among all of a replay: when it is said, of whom, and its number among those."""
+
+    at: int
+    """The instant, in microseconds."""
+    is_of_partner: bool
+    """At one instant what is said of cases comes first."""
+    subject: str
+    number: int
+    message: OutputMessage
 
 
 class Replay:
@@ -29,6 +42,10 @@ class Replay:
         self._wakes = Wakes()
 
     def run(self, events: Sequence[AnyEvent], until: int | None = None) -> Iterator[OutputMessage]:
+        """Yield every message of `told`."""
+        return (each.message for each in self.told(events, until))
+
+    def told(self, events: Sequence[AnyEvent], until: int | None = None) -> Iterator[Told]:
         """Yield every message, in the order of the instants (microseconds) at which it is due to be said.
 
         Takes the accepted events, each once, in any order; those after `until` (default: the last event's time) are not
@@ -64,7 +81,7 @@ class Replay:
         else:
             self.refused.append(event)
 
-    def _conclude(self, now: int, touched: set[str], partners: set[str]) -> Iterator[OutputMessage]:
+    def _conclude(self, now: int, touched: set[str], partners: set[str]) -> Iterator[Told]:
         for case_id in sorted(touched):
             for moment in self.cases.questions(case_id):
                 self._locations.ask(moment)
@@ -77,6 +94,8 @@ class Replay:
         for case_id in sorted(touched):
             decided = self.cases.decide(case_id, now)
             self._wakes.set(case_id, decided.next_deadline)
-            yield from decided.messages
+            for number, message in enumerate(decided.messages):
+                yield Told(now, False, case_id, number, message)
         for partner_id in sorted(partners):
-            yield from self._locations.alerts(partner_id)
+            for number, alert in enumerate(self._locations.alerts(partner_id)):
+                yield Told(now, True, partner_id, number, alert)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from schemas.encoding import dead_letter_message, encode_message
 from schemas.errors import UsageError
+from schemas.events import AnyEvent
+from schemas.limits import Limits
+from schemas.policy import PolicySet
 from streams.commands.inputs import instant, recorded
 from streams.commands.policies import only, policies_from
-from streams.recorded import Refused, settle
+from streams.commands.progress import counted
+from streams.intake import is_report
+from streams.parallel_replay import can_fork, lines_on, settle_on
+from streams.recorded import Recorded, Refused, Settled, settle
 from streams.replay import Replay
 from streams.settings import settings_from
 
@@ -26,28 +34,39 @@ from streams.settings import settings_from
 @click.option(
     "--until", metavar="TIME", help="Where the virtual clock ends (RFC 3339; default: the last event's time)."
 )
-def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | None) -> None:
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="On how many processes; what is written does not depend on it (default: one for each core).",
+)
+def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | None, jobs: int | None) -> None:
     """Decide recorded events: JSON Lines files (.gz and .zst too), or kafka://HOST:PORT[/PREFIX]."""
     settings = settings_from()
     end = instant("--until", until) if until is not None else None
     policies = only(policy) if policy else policies_from(settings.policies)
-    settled = settle(recorded(inputs, settings), settings.limits)
-    replay = Replay(policies, facts_per_case_max=settings.facts_per_case_max)
-    messages = 0
-
-    def lines() -> Iterator[bytes]:
-        nonlocal messages
-        yield from map(_dead_letter, settled.refused)
-        for message in replay.run(settled.events, end):
-            messages += 1
-            yield encode_message(message)
-
-    _write(out, lines())
+    processes = (jobs or os.cpu_count() or 1) if can_fork() else 1
+    settled = _settled(processes, counted(recorded(inputs, settings), "events read"), settings.limits)
+    lines = _lines(processes, settled.events, policies, facts_per_case_max=settings.facts_per_case_max, until=end)
+    written = _write(out, itertools.chain(map(_dead_letter, settled.refused), counted(lines, "messages")))
+    cases = {each.subject for each in settled.events if not is_report(each) and (end is None or each.time <= end)}
     print(
         f"{len(settled.events)} events, {settled.duplicates} duplicates, {len(settled.refused)} dead letters: "
-        f"{len(replay.cases.cases)} cases, {messages} messages",
+        f"{len(cases)} cases, {written - len(settled.refused)} messages",
         file=sys.stderr,
     )
+
+
+def _settled(processes: int, records: Iterable[Recorded], limits: Limits) -> Settled:
+    return settle(records, limits) if processes == 1 else settle_on(processes, records, limits)
+
+
+def _lines(
+    processes: int, events: Sequence[AnyEvent], policies: PolicySet, *, facts_per_case_max: int, until: int | None
+) -> Iterator[bytes]:
+    if processes == 1:
+        return map(encode_message, Replay(policies, facts_per_case_max=facts_per_case_max).run(events, until))
+    return lines_on(processes, events, policies, facts_per_case_max=facts_per_case_max, until=until)
 
 
 def _dead_letter(refused: Refused) -> bytes:
@@ -63,19 +82,23 @@ def _dead_letter(refused: Refused) -> bytes:
     )
 
 
-def _write(out: str, lines: Iterable[bytes]) -> None:
-    """Write lines to a file that is there whole or not at all, or to standard output."""
+def _write(out: str, lines: Iterable[bytes]) -> int:
+    """Write lines to a file that is there whole or not at all, or to standard output; return how many there were."""
+    written = 0
     if out == "-":
         for line in lines:
             sys.stdout.buffer.write(line + b"\n")
+            written += 1
         sys.stdout.buffer.flush()
-        return
+        return written
     unfinished = Path(f"{out}.unfinished")
     try:
         with unfinished.open("wb") as file:
             for line in lines:
                 file.write(line + b"\n")
+                written += 1
         unfinished.replace(out)
+        return written
     except OSError as error:
         raise UsageError(f"{out}: cannot be written: {error.strerror}") from error
     finally:
