@@ -21,15 +21,17 @@ HEAD = """\
 # What was done to the workers, and what came of it
 
 Real worker processes, a real Apache Kafka, a real Redis; inputs whose outcome `sop replay` tells beforehand; judged
-from the topics alone, read from their start by another client. `make faults SEED=…` repeats a run; this page is made
+from the topics alone, read from their start by another client. `make faults SEED=...` repeats a run; this page is made
 from `docs/faults.jsonl`, to which every such run adds its lines, failed ones too, about the code as it then was; a run
-that broke off before it could be judged leaves none. Recovery is from a fault to the first step that somebody else says for each partition concerned; it
-is not measured where the next fault follows before that, or where who was hit had no partition.
+that broke off before it could be judged leaves none. Recovery is from a fault to the first step that somebody else says
+for each partition concerned; it is not measured where the next fault follows before that, or where who was hit had no
+partition.
 
-A cell counts what was found, – where that was not looked for: *lost* (in the replay's outcome, not in the workers'), *wrong* (another content, or more
-than the replay says), *conflicting* (one id, two bodies), *stale* (a chain of revisions that forks, goes back, or has
-read less than before), *duplicate* (said twice, as a reader of committed records sees it), *misplaced* (topic or key),
-*unaccounted* (input partitions whose records are not all applied, duplicate, dead-lettered or forwarded).
+A cell counts what was found, - where that was not looked for: *lost* (in the replay's outcome, not in the workers'),
+*wrong* (another content, or more than the replay says), *conflicting* (one id, two bodies), *stale* (a chain of
+revisions that forks, goes back, or has read less than before), *duplicate* (said twice, as a reader of committed
+records sees it), *misplaced* (topic or key), *unaccounted* (input partitions whose records are not all applied,
+duplicate, dead-lettered or forwarded).
 With nothing found in n faults drawn at random, the share of such faults that break something is below 3/n (95 %).
 
 """
@@ -86,7 +88,7 @@ def page(found: Iterable[Entry]) -> str:
 
 def _row(entry: Entry) -> str:
     faults = int(entry["faults"])
-    found = [entry["found"].get(column, "–") for column in COLUMNS]
+    found = [entry["found"].get(column, "-") for column in COLUMNS]
     is_drawn = str(entry["fault"]).split()[0] in DRAWN
     bound = f"{3 / faults:.2%}" if is_drawn and faults > 3 and not any(entry["found"].values()) else ""
     figures = ", ".join(f"{name} {value}" for name, value in entry["figures"].items())
