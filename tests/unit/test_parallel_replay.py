@@ -17,6 +17,7 @@ from streams.recorded import Recorded, Settled, settle
 from streams.replay import Replay
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
+from tests.scenario import Scenario
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="this system cannot fork")
 
@@ -88,3 +89,16 @@ class Fatality(PolicySet):
 def test_a_process_that_is_lost_is_not_taken_for_one_that_is_done(settled: Settled) -> None:
     with pytest.raises(Fatal, match="ended before it was done"):
         list(lines_on(2, settled.events, Fatality((), Policy()), facts_per_case_max=99, until=None))
+
+
+def test_a_partner_is_followed_for_cases_elsewhere_and_told_of_once() -> None:
+    case = Scenario().booked("08:00")
+    for number in range(1, 7):
+        partner, hour = f"p{number}", 8 + number
+        case.assigned(f"{hour:02}:00", partner).report(f"{hour:02}:10", 3_000, partner=partner)
+        case.report(f"{hour:02}:11", 90_000, partner=partner).ticket(f"{hour:02}:10", f"t{number}", partner_id=partner)
+    events = case.events()
+    alone = list(map(encode_message, Replay(POLICIES, facts_per_case_max=99).run(events)))
+    assert sum(b"impossible_travel" in line for line in alone) == 6
+    assert sum(b"ticket_outside_geofence" in line for line in alone) >= 5
+    assert list(lines_on(3, events, POLICIES, facts_per_case_max=99, until=None)) == alone
