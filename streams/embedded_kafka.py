@@ -53,8 +53,8 @@ transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
-broker.session.timeout.ms=1000
-broker.heartbeat.interval.ms=200
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 log.cleaner.dedupe.buffer.size=2097152
@@ -75,7 +75,7 @@ appender.out.layout.pattern=%d %p %m (%c)%n
 """
 
 _JAVA_OPTIONS = [
-    "-Xmx128m",
+    "-Xmx256m",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",  # a short start matters more here than the last bit of speed
     "-XX:+IgnoreUnrecognizedVMOptions",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from confluent_kafka.admin import AdminClient
 from hypothesis import HealthCheck, settings
 
 from streams.embedded_kafka import EmbeddedKafka
@@ -38,10 +39,21 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
 
 
 @pytest.fixture
-def prefix(request: pytest.FixtureRequest) -> str:
-    """Topic and group prefix that no other test of the session uses; ends with a dot."""
+def prefix(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Topic and group prefix that no other test of the session uses; ends with a dot. Its topics go with the test."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:40].strip("-")
-    return f"t{next(_prefix_numbers)}-{name}."
+    own = f"t{next(_prefix_numbers)}-{name}."
+    yield own
+    if "kafka" in request.fixturenames:
+        _delete_topics(request.getfixturevalue("kafka").address, own)
+
+
+def _delete_topics(brokers: str, prefix: str) -> None:
+    """Keep the session's one small broker from carrying the topics of all tests."""
+    admin = AdminClient({"bootstrap.servers": brokers})
+    left = [topic for topic in admin.list_topics(timeout=30).topics if topic.startswith(prefix)]
+    for deleted in admin.delete_topics(left).values() if left else ():
+        deleted.result(timeout=30)
 
 
 @pytest.fixture(scope="session")

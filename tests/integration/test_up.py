@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -31,11 +32,12 @@ class Up:
 
     def __init__(self, arguments: str, **variables: str) -> None:
         others = {name: value for name, value in os.environ.items() if not name.startswith("SOP_")}
+        self._error = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `end`
         self._process = subprocess.Popen(
             [SOP, "up", *arguments.split()],
             env=others | variables,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._error,
             text=True,
         )
         self.shown: list[str] = []
@@ -63,9 +65,12 @@ class Up:
 
     def rest(self, timeout_s: float = DEADLINE_S) -> tuple[int, str]:
         """Return exit status and standard error once it has ended; what it showed is in `shown`."""
-        out, error = self._process.communicate(timeout=timeout_s)
-        self.shown += out.splitlines()
-        return self._process.returncode, error
+        assert self._process.stdout is not None
+        # not by `communicate`, which passes over what the stream has read ahead
+        self.shown += [line.rstrip("\n") for line in self._process.stdout]
+        status = self._process.wait(timeout=timeout_s)
+        self._error.seek(0)
+        return status, self._error.read()
 
     def cases(self) -> set[str]:
         """Return the cases that decisions were shown of."""
@@ -76,6 +81,7 @@ class Up:
         with suppress(ProcessLookupError):
             self._process.kill()
         self._process.communicate(timeout=DEADLINE_S)
+        self._error.close()
 
 
 @contextmanager
@@ -208,5 +214,4 @@ def test_a_second_run_over_the_same_topics_brings_new_cases(kafka: EmbeddedKafka
             shown.append(running.cases())
     first, second = shown
     assert first
-    assert second
-    assert first.isdisjoint(second)
+    assert second - first  # the second worker may have some of the first run's events to decide as well
