@@ -17,13 +17,13 @@ TIMEOUT_S: Final = 30.0
 def create_topic(brokers: str, name: str, *, partitions: int = PARTITIONS, compact: bool = False) -> None:
     """Create a topic that is not there yet."""
     config = {"cleanup.policy": "compact"} if compact else {"retention.ms": "604800000"}
-    admin = AdminClient({"bootstrap.servers": brokers})  # kept until the answer is there
+    admin = AdminClient({"bootstrap.servers": brokers, "log_level": 3})  # kept until the answer is there
     admin.create_topics([NewTopic(name, partitions, 1, config=config)])[name].result(TIMEOUT_S)
 
 
 def delete_topics(brokers: str, pattern: str) -> None:
     """Delete the topics whose names match as a whole."""
-    admin = AdminClient({"bootstrap.servers": brokers})
+    admin = AdminClient({"bootstrap.servers": brokers, "log_level": 3})
     names = [name for name in admin.list_topics(timeout=TIMEOUT_S).topics if re.fullmatch(pattern, name)]
     if names:
         for deleted in admin.delete_topics(names).values():
@@ -36,6 +36,7 @@ def fill(brokers: str, records: Iterable[tuple[str, bytes, bytes]]) -> None:
         {
             "bootstrap.servers": brokers,
             "linger.ms": 20,
+            "log_level": 3,
             "partitioner": "murmur2_random",
             "batch.size": 500_000,
             "queue.buffering.max.messages": 500_000,

@@ -17,8 +17,8 @@ from bench.contestants import Contestant
 from bench.rounds import Row, tell, wait_until_idle
 from bench.services import Services
 
-START_S: Final = 8.0
-WARM_S: Final = 4.0
+START_S: Final = 15.0
+WARM_S: Final = 5.0
 NEVER: Final = 10**12
 Sent = list[float]
 

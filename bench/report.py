@@ -23,6 +23,8 @@ GREY: Final = "#9aa5b1"
 OUR_COLOUR: Final = "#1f6f8b"
 
 
+FINDINGS: Final = Path(__file__).with_name("findings.md")
+"""What profiles showed; written by hand."""
 METHOD: Final = (
     "Every round runs everybody once, one after the other, on one broker that shares the cores with them; figures are "
     "medians over the rounds, with the least and the most in brackets. Rates and CPU are taken from a tenth of the "
@@ -61,7 +63,8 @@ def write_page(folder: Path) -> None:
     sections = [_head(results)]
     for make in (_light, _full, _latency, _replay, _growth, _scaling):
         sections += make(rows, folder)
-    (folder / "performance.md").write_text("\n\n".join(sections) + "\n")
+    sections.append(FINDINGS.read_text().rstrip())
+    (folder / "performance.md").write_text("\n\n".join(filter(None, sections)) + "\n")
 
 
 def _head(results: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ def main() -> None:
     task = assigned()
     topics = Topics(task.events)
     meter = Meter(task.count)
-    inputs = set(topics.inputs)
+    inputs, said = set(topics.inputs), {*topics.outputs} - {topics.dead_letters}
     settings = settings_from(
         {
             "SOP_BROKERS": task.brokers,
@@ -44,7 +44,7 @@ def main() -> None:
 
         async def conclude(self, now: int, positions: Mapping[str, int]) -> list[Outgoing]:
             outgoing = await super().conclude(now, positions)
-            meter.decisions += sum(each.topic not in topics.internal for each in outgoing)
+            meter.decisions += sum(each.topic in said for each in outgoing)
             concluded["idle"] = 0 if outgoing or not meter.done else concluded["idle"] + 1
             return outgoing
 
