@@ -21,12 +21,12 @@ from bench.assignment import MARK, peak_mb
 from bench.rounds import Row, tell
 from schemas.limits import Limits
 from schemas.topics import Topics
-from streams.casework import CaseWork, CaseWorkSettings
+from streams.casework.casework import CaseWork, CaseWorkSettings
+from streams.casework.residents import CASE, PARTNER
 from streams.commands.policies import policies_from
-from streams.memory_store import MemoryState, MemoryStore
 from streams.ports import TP, Saved, Store, Stored
-from streams.redis_store import RedisStore
-from streams.residents import CASE, PARTNER
+from streams.stores.memory import MemoryState, MemoryStore
+from streams.stores.redis import RedisStore
 
 STEP: Final = 1_000
 MEASURED_MAX: Final = 1_000

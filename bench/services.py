@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from streams.embedded_kafka import EmbeddedKafka
-from streams.kafka_jars import user_cache_dir
+from streams.embedded.jars import user_cache_dir
+from streams.embedded.kafka import EmbeddedKafka
 
 HOST: Final = "127.0.0.1"
 START_S: Final = 10.0

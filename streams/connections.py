@@ -13,8 +13,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from schemas.errors import UsageError
-from streams.kafka_connection import KafkaConnection
-from streams.kafka_security import KafkaSecurity, Protocol
+from streams.kafka.connection import KafkaConnection
+from streams.kafka.security import KafkaSecurity, Protocol
 from streams.settings import Settings
 
 LOCAL_PROFILE = "local"

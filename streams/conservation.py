@@ -11,10 +11,10 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
-from streams.kafka_connection import KafkaConnection, partition_counts
-from streams.kafka_log import KafkaLog
+from streams.kafka.connection import KafkaConnection, partition_counts
+from streams.kafka.log import KafkaLog
 from streams.ports import TP
-from streams.progress import PROGRESS_KEY, Progress, unpack_progress
+from streams.task.progress import PROGRESS_KEY, Progress, unpack_progress
 
 LATEST_WITHIN_RECORDS = 50
 

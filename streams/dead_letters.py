@@ -11,8 +11,8 @@ from schemas.encoding import decode_dead_letter
 from schemas.errors import Unacceptable, UsageError
 from schemas.outputs import DeadLetter
 from schemas.topics import Topics
-from streams.kafka_connection import KafkaConnection, partition_counts
-from streams.kafka_log import KafkaLog
+from streams.kafka.connection import KafkaConnection, partition_counts
+from streams.kafka.log import KafkaLog
 from streams.ports import TP
 
 REDRIVES_HEADER: Final = "sop-redrives"

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import Unavailable
 from streams.dead_letters import REDRIVES_HEADER, Letter
-from streams.kafka_connection import KafkaConnection
+from streams.kafka.connection import KafkaConnection
 from streams.ports import TP
 
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from schemas.errors import UsageError
 from schemas.limits import Limits
-from streams.kafka_jars import user_cache_dir
-from streams.refusals import RefusalLimits
+from streams.casework.refusals import RefusalLimits
+from streams.embedded.jars import user_cache_dir
 from streams.watchdog import WatchLimits
 
 SESSION_S_MAX: Final = 90

@@ -18,18 +18,18 @@ from schemas.topics import Topics
 from streams.batching.app import BatchApp, batch_agent, batch_topic, register_transport
 from streams.batching.batch import Batch, BatchOptions
 from streams.batching.running import run_worker
-from streams.casework import CaseWork, CaseWorkSettings
+from streams.casework.casework import CaseWork, CaseWorkSettings
 from streams.clock import SystemClock
 from streams.connections import connect_kafka, connect_redis
-from streams.kafka_connection import KafkaConnection, prepare_topics
-from streams.kafka_log import KafkaLog
-from streams.kafka_publisher import KafkaPublisher
-from streams.memory_store import MemoryState, MemoryStore
+from streams.kafka.connection import KafkaConnection, prepare_topics
+from streams.kafka.log import KafkaLog
+from streams.kafka.publisher import KafkaPublisher
+from streams.kafka.topic_checks import check_topics
 from streams.ports import TP, Store
-from streams.redis_store import RedisStore
 from streams.settings import Settings
-from streams.task import Task, TaskSettings
-from streams.topic_checks import check_topics
+from streams.stores.memory import MemoryState, MemoryStore
+from streams.stores.redis import RedisStore
+from streams.task.task import Task, TaskSettings
 from streams.watchdog import Vitals, Watchdog
 
 STOP_S = 20.0

@@ -13,8 +13,8 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from hypothesis import HealthCheck, settings
 
-from streams.embedded_kafka import EmbeddedKafka
-from streams.kafka_jars import user_cache_dir
+from streams.embedded.jars import user_cache_dir
+from streams.embedded.kafka import EmbeddedKafka
 from tests.redis_server import RedisServer, find_redis_server
 
 LEAK_GRACE_S = 5.0

@@ -8,8 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from streams.embedded_kafka import CLUSTER_ID, find_java
-from streams.kafka_jars import ensure_jars, user_cache_dir
+from streams.embedded.jars import ensure_jars, user_cache_dir
+from streams.embedded.kafka import CLUSTER_ID, find_java
 from tests.certificates import Certificates
 
 HOST = "127.0.0.1"

@@ -12,13 +12,13 @@ from schemas.topics import Topics
 from streams import worker
 from streams.batching.app import BatchApp
 from streams.batching.running import run_worker
-from streams.casework import CaseWork
+from streams.casework.casework import CaseWork
 from streams.commands.policies import policies_from
 from streams.connections import connect_kafka
-from streams.kafka_connection import prepare_topics
+from streams.kafka.connection import prepare_topics
 from streams.ports import Outgoing
 from streams.settings import settings_from
-from streams.task import Batches
+from streams.task.task import Batches
 
 
 def main() -> None:

@@ -21,13 +21,13 @@ from streams.batching.app import BatchApp, batch_agent, batch_topic, register_tr
 from streams.batching.batch import BatchOptions
 from streams.batching.running import run_worker
 from streams.clock import SystemClock
-from streams.kafka_connection import KafkaConnection
-from streams.kafka_log import KafkaLog
-from streams.kafka_publisher import KafkaPublisher
-from streams.memory_store import MemoryState, MemoryStore
+from streams.kafka.connection import KafkaConnection
+from streams.kafka.log import KafkaLog
+from streams.kafka.publisher import KafkaPublisher
 from streams.ports import TP, Incoming, Outgoing, Store, Stored
-from streams.redis_store import RedisStore
-from streams.task import Batches, Changes, Task, TaskSettings
+from streams.stores.memory import MemoryState, MemoryStore
+from streams.stores.redis import RedisStore
+from streams.task.task import Batches, Changes, Task, TaskSettings
 from streams.worker import Tasks
 
 CHECKPOINT_EVERY_US: Final = 5_000_000
@@ -35,7 +35,7 @@ STEP_RECORDS_MAX: Final = 10_000
 
 
 class LightWork:
-    """The light job of one partition number (see `streams.task.Work`)."""
+    """The light job of one partition number (see `streams.task.task.Work`)."""
 
     def __init__(self, partition: int, task: Assignment, store: Store, meter: Meter) -> None:
         """Take the partition number, where decisions go, where state is kept and who counts."""

@@ -8,12 +8,12 @@ from dataclasses import replace
 import click
 
 from schemas.errors import UsageError
-from streams.case_story import case_story, refused_of
 from streams.commands.inputs import KAFKA, instant, recorded
 from streams.commands.policies import policies_from
-from streams.recorded import settle
+from streams.replay.case_story import case_story, refused_of
+from streams.replay.recorded import settle
+from streams.replay.timeline import document, told
 from streams.settings import settings_from
-from streams.timeline import document, told
 
 
 @click.command()

@@ -19,7 +19,7 @@ from schemas.topics import INPUTS, Topics
 from streams.clock import SystemClock
 from streams.connections import connect_kafka
 from streams.dead_letters import Letter, Redrive, Selection, read_letters, redrive_of
-from streams.kafka_connection import KafkaConnection
+from streams.kafka.connection import KafkaConnection
 from streams.redrive import send_again
 from streams.settings import settings_from
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from schemas.errors import UsageError
 from schemas.instants import parse_instant
-from streams.recorded import Recorded, read_file
+from streams.replay.recorded import Recorded, read_file
 from streams.settings import Settings
 
 KAFKA = "kafka://"
@@ -23,7 +23,7 @@ def recorded(names: Iterable[str], settings: Settings) -> Iterator[Recorded]:
 
 def _one(name: str, settings: Settings) -> Iterable[Recorded]:
     if name.startswith(KAFKA):
-        from streams.kafka_input import read_topics  # noqa: PLC0415 - only who reads from Kafka needs its client
+        from streams.kafka.input import read_topics  # noqa: PLC0415 - only who reads from Kafka needs its client
 
         return read_topics(name.removeprefix(KAFKA), settings)
     return read_file(name)

@@ -15,13 +15,13 @@ from schemas.errors import UsageError
 from schemas.events import AnyEvent
 from schemas.limits import Limits
 from schemas.policy import PolicySet
+from streams.casework.intake import is_report
 from streams.commands.inputs import instant, recorded
 from streams.commands.policies import only, policies_from
 from streams.commands.progress import counted
-from streams.intake import is_report
-from streams.parallel_replay import can_fork, lines_on, settle_on
-from streams.recorded import Recorded, Refused, Settled, settle
-from streams.replay import Replay
+from streams.replay.parallel import can_fork, lines_on, settle_on
+from streams.replay.recorded import Recorded, Refused, Settled, settle
+from streams.replay.replay import Replay
 from streams.settings import settings_from
 
 

@@ -16,7 +16,7 @@ from schemas.topics import Topics
 from streams.clock import SystemClock
 from streams.commands.inputs import KAFKA, instant
 from streams.connections import connect_kafka
-from streams.kafka_connection import prepare_topics
+from streams.kafka.connection import prepare_topics
 from streams.settings import Settings, settings_from
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import branch_shares, simulate

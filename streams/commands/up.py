@@ -18,9 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from schemas.errors import SopError, UsageError
 from streams.clock import SystemClock
 from streams.commands.policies import policies_from
-from streams.embedded_kafka import EmbeddedKafka
-from streams.kafka_jars import KAFKA_VERSION, EmbeddedKafkaError
-from streams.recorded import read_file
+from streams.embedded.jars import KAFKA_VERSION, EmbeddedKafkaError
+from streams.embedded.kafka import EmbeddedKafka
+from streams.replay.recorded import read_file
 from streams.settings import Settings, cache_dir, java_home, settings_from
 from streams.up.console import Board
 from streams.up.feed import Line

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from schemas.errors import Unavailable, UsageError
 from schemas.topics import JOBS, Topics
-from streams.kafka_connection import KafkaConnection
+from streams.kafka.connection import KafkaConnection
 from streams.ports import Clock
 
 UNACKNOWLEDGED_MAX: Final = 2_000

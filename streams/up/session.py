@@ -16,7 +16,7 @@ from schemas.errors import SopError, Unavailable
 from schemas.topics import Topics
 from streams.clock import SystemClock
 from streams.connections import connect_kafka
-from streams.kafka_connection import prepare_topics
+from streams.kafka.connection import prepare_topics
 from streams.settings import Settings
 from streams.up.console import Board
 from streams.up.feed import Feed, Line, Router

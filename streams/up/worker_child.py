@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from streams import child_guard
+from streams.embedded import child_guard
 from streams.settings import Settings, environment_with
 
 STOP_S: Final = 2.5

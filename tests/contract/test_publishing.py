@@ -10,10 +10,10 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from schemas.errors import Fatal, Fenced
-from streams.embedded_kafka import EmbeddedKafka
-from streams.kafka_connection import KafkaConnection
-from streams.kafka_log import KafkaLog
-from streams.kafka_publisher import KafkaPublisher
+from streams.embedded.kafka import EmbeddedKafka
+from streams.kafka.connection import KafkaConnection
+from streams.kafka.log import KafkaLog
+from streams.kafka.publisher import KafkaPublisher
 from streams.ports import TP, Outgoing, OutputLog, Publisher, Stored
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 

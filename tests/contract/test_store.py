@@ -13,9 +13,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from schemas.errors import StoreLost, Unavailable
-from streams.memory_store import MemoryState, MemoryStore
 from streams.ports import Saved, Store
-from streams.redis_store import RedisStore
+from streams.stores.memory import MemoryState, MemoryStore
+from streams.stores.redis import RedisStore
 from tests.redis_server import RedisServer
 
 NewOwner = Callable[[], Store]

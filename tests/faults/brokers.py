@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from streams.embedded_kafka import CLUSTER_ID, HOST, EmbeddedKafka
-from streams.kafka_jars import user_cache_dir
+from streams.embedded.jars import user_cache_dir
+from streams.embedded.kafka import CLUSTER_ID, HOST, EmbeddedKafka
 
 META = f"version=1\ncluster.id={CLUSTER_ID}\nnode.id={{number}}\n"
 

@@ -14,7 +14,7 @@ from schemas.codec import decode_record
 from schemas.errors import Unacceptable
 from schemas.limits import Limits
 from streams.clock import SystemClock
-from streams.embedded_kafka import EmbeddedKafka
+from streams.embedded.kafka import EmbeddedKafka
 from streams.simulator.dice import Dice
 from tests.e2e.harness import SOP, Feed, feed_of
 from tests.e2e.stories import Visit

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from streams.embedded_kafka import EmbeddedKafka
+from streams.embedded.kafka import EmbeddedKafka
 from streams.simulator.dice import Dice
 from tests.e2e.harness import SOP
 from tests.faults.conftest import Known, Report

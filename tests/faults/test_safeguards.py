@@ -9,11 +9,11 @@ import pytest
 
 from agents import case
 from schemas.errors import Fenced
-from streams import residents
-from streams.emitted import Emitted
-from streams.memory_store import MemoryStore
+from streams.casework import residents
+from streams.casework.emitted import Emitted
 from streams.ports import TP, Outgoing, Saved, Stored
-from streams.task import Task
+from streams.stores.memory import MemoryStore
+from streams.task.task import Task
 from tests.faults.conftest import Report
 from tests.simulation import test_simulation as others
 from tests.simulation.kafka import SimulatedLog, SimulatedPublisher

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from streams.embedded_kafka import EmbeddedKafka
+from streams.embedded.kafka import EmbeddedKafka
 from streams.simulator.dice import Dice
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench, Member

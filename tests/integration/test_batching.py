@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported all the same
 
-from streams.embedded_kafka import EmbeddedKafka
+from streams.embedded.kafka import EmbeddedKafka
 from tests.integration.batching_worker import Plan
 
 DEADLINE_S = 30.0

@@ -16,9 +16,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from streams import kafka_jars
-from streams.embedded_kafka import EmbeddedKafka, find_java
-from streams.kafka_jars import EmbeddedKafkaError, ensure_jars, user_cache_dir
+from streams.embedded import jars
+from streams.embedded.jars import EmbeddedKafkaError, ensure_jars, user_cache_dir
+from streams.embedded.kafka import EmbeddedKafka, find_java
 
 TIMEOUT_S = 30.0
 
@@ -116,7 +116,7 @@ def test_stop_leaves_no_process(own_kafka: EmbeddedKafka) -> None:
 
 STARTS_A_BROKER = """
 import json, os, pathlib, sys, time
-from streams.embedded_kafka import EmbeddedKafka
+from streams.embedded.kafka import EmbeddedKafka
 broker = EmbeddedKafka(pathlib.Path(sys.argv[1]), cache_dir=pathlib.Path(sys.argv[2]))
 broker.start()
 print(json.dumps({"broker": broker.pid, "address": broker.address}), flush=True)
@@ -191,17 +191,17 @@ def test_a_damaged_jar_is_fetched_again(jar_folder: Path, tmp_path: Path) -> Non
 
 
 def test_a_jar_with_another_content_than_listed_is_refused(tmp_path: Path) -> None:
-    jar = kafka_jars.Jar("org.slf4j", "slf4j-api", "1.7.36", "0" * 64)
+    jar = jars.Jar("org.slf4j", "slf4j-api", "1.7.36", "0" * 64)
     with pytest.raises(EmbeddedKafkaError, match=r"^org\.slf4j:slf4j-api:1\.7\.36 was fetched with SHA-256 d3ef575e"):
-        kafka_jars._fetch([jar], tmp_path, lambda _: None)
+        jars._fetch([jar], tmp_path, lambda _: None)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket")  # jgo leaves an answer 404 open
 def test_a_jar_that_cannot_be_fetched_is_named(tmp_path: Path) -> None:
-    jar = kafka_jars.Jar("org.slf4j", "slf4j-api", "0.0.0", "0" * 64)
+    jar = jars.Jar("org.slf4j", "slf4j-api", "0.0.0", "0" * 64)
     with pytest.raises(EmbeddedKafkaError, match=r"^cannot fetch org\.slf4j:slf4j-api:0\.0\.0 from the Maven"):
-        kafka_jars._fetch([jar], tmp_path, lambda _: None)
+        jars._fetch([jar], tmp_path, lambda _: None)
     gc.collect()
 
 

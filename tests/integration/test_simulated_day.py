@@ -8,8 +8,8 @@ import pytest
 from schemas.limits import Limits
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage
 from schemas.policy import Policy, PolicySet
-from streams.recorded import Recorded, Settled, settle
-from streams.replay import Replay
+from streams.replay.recorded import Recorded, Settled, settle
+from streams.replay.replay import Replay
 from streams.simulator.branch import Branch
 from streams.simulator.branches import BRANCHES
 from streams.simulator.delivery import Tally

@@ -9,9 +9,9 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
-from streams.embedded_kafka import EmbeddedKafka
-from streams.kafka_connection import KafkaConnection, prepare_topics
-from streams.topic_checks import check_topics, warnings
+from streams.embedded.kafka import EmbeddedKafka
+from streams.kafka.connection import KafkaConnection, prepare_topics
+from streams.kafka.topic_checks import check_topics, warnings
 
 
 def make(kafka: EmbeddedKafka, name: str, config: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from streams.embedded_kafka import EmbeddedKafka
+from streams.embedded.kafka import EmbeddedKafka
 from tests.scenario import Scenario
 
 pytestmark = pytest.mark.timeout(180)

@@ -16,8 +16,8 @@ from agents.track import Track
 from schemas.events import AnyEvent
 from schemas.outputs import WITHDRAWN, DecisionMessage, OutputMessage
 from schemas.policy import PolicySet
-from streams.intake import is_report
-from streams.replay import Replay
+from streams.casework.intake import is_report
+from streams.replay.replay import Replay
 from tests.scenario import POLICY
 from tests.standing import standing
 from tests.strategies import GeneratedCase, cases

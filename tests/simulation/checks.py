@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from schemas.encoding import decode_dead_letter, decode_message
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
-from streams.intake import partition_of
-from streams.internal import Answer, unpack
+from streams.casework.intake import partition_of
+from streams.casework.internal import Answer, unpack
 from streams.ports import TP
-from streams.positions import from_inputs, reached
-from streams.recorded import Recorded, settle
-from streams.replay import Replay
+from streams.replay.recorded import Recorded, settle
+from streams.replay.replay import Replay
+from streams.task.positions import from_inputs, reached
 from tests.simulation.world import World
 from tests.standing import standing
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 from schemas.errors import Unavailable
-from streams.memory_store import MemoryState, MemoryStore
 from streams.ports import Saved
+from streams.stores.memory import MemoryState, MemoryStore
 from tests.simulation.kafka import Pause
 
 KEPT_MAX = 4

@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
-from streams.casework import CaseWork
-from streams.task import Task
+from streams.casework.casework import CaseWork
+from streams.task.task import Task
 from tests.simulation.kafka import SimulatedKafka
 from tests.simulation.run import run_seed
 
@@ -38,7 +38,7 @@ def test_a_seed_runs_the_same_twice() -> None:
 
 
 def forgets_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.emitted.Emitted.take", lambda *_: {})
+    monkeypatch.setattr("streams.casework.emitted.Emitted.take", lambda *_: {})
 
 
 def does_not_wait_to_catch_up(monkeypatch: pytest.MonkeyPatch) -> None:

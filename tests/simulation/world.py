@@ -11,11 +11,11 @@ from schemas.errors import Fatal, Unavailable
 from schemas.limits import Limits
 from schemas.policy import HOUR, MINUTE, SECOND, Policy, PolicySet
 from schemas.topics import Topics
-from streams.casework import CaseWork, CaseWorkSettings
-from streams.intake import partition_of
+from streams.casework.casework import CaseWork, CaseWorkSettings
+from streams.casework.intake import partition_of
 from streams.ports import TP
 from streams.simulator.dice import Dice
-from streams.task import Task, TaskSettings
+from streams.task.task import Task, TaskSettings
 from tests.scenario import MIDNIGHT
 from tests.simulation.history import Delivery, history
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from schemas.limits import Limits
 from schemas.policy import HOUR, PolicySet
 from schemas.topics import Topics
-from streams.casework import CaseWork, CaseWorkSettings
-from streams.intake import partition_of
-from streams.memory_store import MemoryState, MemoryStore
+from streams.casework.casework import CaseWork, CaseWorkSettings
+from streams.casework.intake import partition_of
 from streams.ports import TP, Outgoing, Saved, Stored
+from streams.stores.memory import MemoryState, MemoryStore
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
 JOBS, TICKETS = TP("jobs", 0), TP("tickets", 0)

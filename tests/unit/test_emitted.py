@@ -10,8 +10,8 @@ from schemas.errors import Unacceptable
 from schemas.outputs import AlertBody, AlertMessage, OutputMessage
 from schemas.policy import PolicySet
 from schemas.topics import Topics
-from streams.emitted import Emitted
-from streams.replay import Replay
+from streams.casework.emitted import Emitted
+from streams.replay.replay import Replay
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
 TOPICS = Topics("x.")

@@ -9,8 +9,8 @@ from schemas.errors import Fatal, Unacceptable
 from schemas.events import Event
 from schemas.limits import Limits
 from schemas.topics import Topics
-from streams.intake import Intake, Origin, forward, is_report, partition_of
-from streams.internal import Answer, Question, pack
+from streams.casework.intake import Intake, Origin, forward, is_report, partition_of
+from streams.casework.internal import Answer, Question, pack
 from streams.ports import TP, Stored
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 

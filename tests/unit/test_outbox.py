@@ -6,10 +6,10 @@ from agents.moments import Moment, Reading, presence_rules
 from schemas.encoding import decode_dead_letter, decode_message
 from schemas.policy import PolicySet
 from schemas.topics import Topics
-from streams.intake import Origin, partition_of
-from streams.internal import Answer, Forwarded, Question, unpack
-from streams.outbox import Outbox
-from streams.replay import Replay
+from streams.casework.intake import Origin, partition_of
+from streams.casework.internal import Answer, Forwarded, Question, unpack
+from streams.casework.outbox import Outbox
+from streams.replay.replay import Replay
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
 TOPICS = Topics("x.")

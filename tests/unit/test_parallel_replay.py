@@ -12,9 +12,9 @@ from schemas.encoding import encode_message
 from schemas.errors import Fatal
 from schemas.limits import Limits
 from schemas.policy import Policy, PolicySet
-from streams.parallel_replay import can_fork, lines_on, settle_on
-from streams.recorded import Recorded, Settled, settle
-from streams.replay import Replay
+from streams.replay.parallel import can_fork, lines_on, settle_on
+from streams.replay.recorded import Recorded, Settled, settle
+from streams.replay.replay import Replay
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
 from tests.scenario import Scenario

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from schemas.errors import Fatal, Unavailable
-from streams.memory_store import MemoryState, MemoryStore
 from streams.ports import TP, Outgoing, Stored
-from streams.suspects import Note, Suspects, ranges_of
-from streams.task import Batches, Task
+from streams.stores.memory import MemoryState, MemoryStore
+from streams.task.suspects import Note, Suspects, ranges_of
+from streams.task.task import Batches, Task
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 from tests.unit.test_task import JOBS, SETTINGS, TICKETS, Repeats, StoppedClock, records
 

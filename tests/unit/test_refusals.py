@@ -8,10 +8,10 @@ from schemas.errors import Fatal
 from schemas.limits import Limits
 from schemas.policy import Policy, PolicySet
 from schemas.topics import Topics
-from streams.casework import CaseWork, CaseWorkSettings
-from streams.memory_store import MemoryState, MemoryStore
+from streams.casework.casework import CaseWork, CaseWorkSettings
+from streams.casework.refusals import RefusalLimits, Refusals
 from streams.ports import TP, Saved, Stored
-from streams.refusals import RefusalLimits, Refusals
+from streams.stores.memory import MemoryState, MemoryStore
 
 JOBS = TP("jobs", 0)
 LIMITS = RefusalLimits(run_max=3, share_max=0.5, window_records=10)

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.outputs import ActionMessage, DecisionMessage, OutputMessage
 from schemas.policy import HOUR, PolicySet
-from streams.replay import Replay
+from streams.replay.replay import Replay
 from tests.scenario import MIDNIGHT, POLICY, Scenario, instant
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from streams.casework.tally import Tally
 from streams.ports import TP
-from streams.tally import Tally
 
 JOBS, TICKETS = TP("jobs", 0), TP("tickets", 0)
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from streams.memory_store import MemoryState, MemoryStore
 from streams.ports import TP, Incoming, Outgoing, Saved, Stored
-from streams.positions import as_inputs
-from streams.progress import PROGRESS_KEY, unpack_progress
-from streams.task import Batches, Changes, Task, TaskSettings
+from streams.stores.memory import MemoryState, MemoryStore
+from streams.task.positions import as_inputs
+from streams.task.progress import PROGRESS_KEY, unpack_progress
+from streams.task.task import Batches, Changes, Task, TaskSettings
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
 JOBS, TICKETS, SAID = TP("jobs", 0), TP("tickets", 0), TP("said", 0)

@@ -17,16 +17,16 @@ from schemas.events import AnyEvent
 from schemas.limits import Limits
 from schemas.policy import PolicySet
 from schemas.topics import Topics
-from streams.emitted import Emitted
-from streams.intake import Intake, Origin, Taken, is_report, partition_of
-from streams.outbox import Outbox
+from streams.casework.emitted import Emitted
+from streams.casework.intake import Intake, Origin, Taken, is_report, partition_of
+from streams.casework.outbox import Outbox
+from streams.casework.refusals import RefusalLimits, Refusals
+from streams.casework.residents import Residents
+from streams.casework.tally import Tally
+from streams.casework.wakes import Wakes
 from streams.ports import TP, Incoming, Outgoing, Store, Stored
-from streams.positions import as_inputs
-from streams.refusals import RefusalLimits, Refusals
-from streams.residents import Residents
-from streams.tally import Tally
-from streams.task import Batches, Changes
-from streams.wakes import Wakes
+from streams.task.positions import as_inputs
+from streams.task.task import Batches, Changes
 
 STORE_LOOK_EVERY_US = 1_000_000
 DUE_PER_LOOK_MAX = 1000
@@ -48,7 +48,7 @@ class CaseWorkSettings:
 
 
 class CaseWork:
-    """The cases and partners of one partition number (see `streams.task.Work`)."""
+    """The cases and partners of one partition number (see `streams.task.task.Work`)."""
 
     def __init__(self, partition: int, settings: CaseWorkSettings, store: Store) -> None:
         """Take the partition number, and the store behind what is not in memory."""

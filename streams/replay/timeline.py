@@ -14,8 +14,8 @@ from schemas.encoding import encode_message
 from schemas.events import AnyEvent, Money
 from schemas.instants import format_instant
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
-from streams.case_story import CaseStory, Said
-from streams.recorded import Refused
+from streams.replay.case_story import CaseStory, Said
+from streams.replay.recorded import Refused
 
 PRIVATE: Final = frozenset({"site", "lat", "lon", "name", "phone", "payee_name", "payee_phone", "description"})
 """Fields of events that are never shown; a free text may hold anything."""

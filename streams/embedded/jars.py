@@ -1,6 +1,6 @@
 """The jars of Apache Kafka: fetched once into the user's cache folder, each checked by its SHA-256.
 
-Every jar is named with its exact version in `kafka_jars.txt`, because resolving Kafka's dependency tree anew could
+Every jar is named with its exact version in `jars.txt`, because resolving Kafka's dependency tree anew could
 take other versions than those the broker was tried with.
 """
 
@@ -50,7 +50,7 @@ class Jar:
 
 def listed_jars() -> list[Jar]:
     """Return every jar that the broker needs, from the packaged list."""
-    text = resources.files("streams").joinpath("kafka_jars.txt").read_text(encoding="ascii")
+    text = resources.files("streams.embedded").joinpath("jars.txt").read_text(encoding="ascii")
     jars = []
     for line in text.splitlines():
         coordinates, sha256 = line.split()

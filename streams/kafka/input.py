@@ -9,10 +9,10 @@ from dataclasses import replace
 from schemas.errors import Fatal, UsageError
 from schemas.topics import Topics
 from streams.connections import connect_kafka
-from streams.kafka_connection import KafkaConnection, partition_counts
-from streams.kafka_log import KafkaLog
+from streams.kafka.connection import KafkaConnection, partition_counts
+from streams.kafka.log import KafkaLog
 from streams.ports import TP
-from streams.recorded import Recorded
+from streams.replay.recorded import Recorded
 from streams.settings import Settings
 
 

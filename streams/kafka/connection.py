@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, NoError, TopicAlre
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
-from streams.kafka_security import KafkaSecurity
+from streams.kafka.security import KafkaSecurity
 
 _ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+):([0-9]{1,5})")
 PORT_MAX: Final = 65_535

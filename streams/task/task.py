@@ -18,9 +18,18 @@ from typing import Protocol
 
 from schemas.errors import Fatal, SopError, Unavailable
 from streams.ports import TP, Clock, Incoming, Outgoing, OutputLog, Publisher, Saved, Store, Stored
-from streams.positions import raise_to, reached
-from streams.progress import PROGRESS_KEY, Progress, pack_progress, unpack_progress
-from streams.suspects import ATTEMPTS_MAX, NO_SUSPECTS, SUSPECTS_KEY, Note, Suspects, pack_note, ranges_of, unpack_note
+from streams.task.positions import raise_to, reached
+from streams.task.progress import PROGRESS_KEY, Progress, pack_progress, unpack_progress
+from streams.task.suspects import (
+    ATTEMPTS_MAX,
+    NO_SUSPECTS,
+    SUSPECTS_KEY,
+    Note,
+    Suspects,
+    pack_note,
+    ranges_of,
+    unpack_note,
+)
 from streams.watchdog import Vitals
 
 BATCHES_WAITING_MAX = 16

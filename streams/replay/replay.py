@@ -14,8 +14,8 @@ from agents.location_agent import LocationAgent
 from schemas.events import AnyEvent
 from schemas.outputs import OutputMessage
 from schemas.policy import PolicySet
-from streams.intake import is_report
-from streams.wakes import Wakes
+from streams.casework.intake import is_report
+from streams.casework.wakes import Wakes
 
 
 class Told(NamedTuple):

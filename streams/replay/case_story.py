@@ -14,9 +14,9 @@ from agents.moments import Reading
 from schemas.events import AnyEvent
 from schemas.outputs import ActionMessage, AlertMessage, OutputMessage
 from schemas.policy import PolicySet
-from streams.intake import is_report
-from streams.recorded import Recorded, Refused
-from streams.replay import Replay
+from streams.casework.intake import is_report
+from streams.replay.recorded import Recorded, Refused
+from streams.replay.replay import Replay
 
 
 @dataclass(frozen=True, slots=True)

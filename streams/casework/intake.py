@@ -13,7 +13,7 @@ from schemas.errors import Fatal, Unacceptable
 from schemas.events import AnyEvent, LocationReported
 from schemas.limits import Limits
 from schemas.topics import Topics
-from streams.internal import Answer, Forwarded, Question, unpack
+from streams.casework.internal import Answer, Forwarded, Question, unpack
 from streams.ports import TP, Incoming
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from schemas.encoding import decode_dead_letter, decode_message
 from schemas.outputs import AlertMessage, OutputMessage
 from schemas.topics import Topics
-from streams.positions import from_inputs
+from streams.task.positions import from_inputs
 
 
 class Emitted:

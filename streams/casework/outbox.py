@@ -9,8 +9,8 @@ from schemas.encoding import dead_letter_message, encode_message
 from schemas.events import AnyEvent
 from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
 from schemas.topics import Topics
-from streams.intake import Origin, forward, is_report, partition_of
-from streams.internal import Answer, Question, pack
+from streams.casework.intake import Origin, forward, is_report, partition_of
+from streams.casework.internal import Answer, Question, pack
 from streams.ports import Outgoing
 
 

@@ -27,9 +27,9 @@ from schemas.errors import Fatal
 from schemas.events import AnyEvent, Event, EventData
 from schemas.limits import Limits
 from schemas.policy import PolicySet
-from streams.intake import is_report
-from streams.recorded import Recorded, Settled, read, settle_read
-from streams.replay import Replay
+from streams.casework.intake import is_report
+from streams.replay.recorded import Recorded, Settled, read, settle_read
+from streams.replay.replay import Replay
 
 SLICE_RECORDS: Final = 2_000
 SLICES_AHEAD: Final = 4
@@ -37,7 +37,7 @@ SLICES_AHEAD: Final = 4
 LINES_PER_MESSAGE: Final = 500
 
 Line = tuple[int, bool, str, int, bytes]
-"""A message as written, with what orders it (`streams.replay.Told`)."""
+"""A message as written, with what orders it (`streams.replay.replay.Told`)."""
 Value = tuple[bytes | None, tuple[tuple[str, bytes], ...], int | None]
 """Of a record what is read: value, headers, the broker's timestamp in milliseconds."""
 
@@ -51,7 +51,7 @@ def can_fork() -> bool:
 
 
 def settle_on(processes: int, records: Iterable[Recorded], limits: Limits) -> Settled:
-    """Return an input settled as `streams.recorded.settle` does, decoded by so many processes."""
+    """Return an input settled as `streams.replay.recorded.settle` does, decoded by so many processes."""
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         return settle_read(_read_on(pool, processes, iter(records), limits))

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.errors import Fatal
-from streams.kafka_connection import KafkaConnection
+from streams.kafka.connection import KafkaConnection
 from streams.ports import TP, Stored
 
 RECORDS_PER_POLL_MAX = 5000

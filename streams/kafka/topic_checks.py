@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
-from streams.kafka_connection import KafkaConnection
+from streams.kafka.connection import KafkaConnection
 
 SIZE: Final = "max.message.bytes"
 IN_SYNC: Final = "min.insync.replicas"
