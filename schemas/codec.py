@@ -56,11 +56,6 @@ def decode_record(
     return _event(attributes, lambda: _parse(value, "data", limits), limits, broker_time_us)
 
 
-def decode_line(line: bytes, limits: Limits) -> AnyEvent:
-    """Return the event of one line of a JSON Lines file, a whole envelope. Raises `Unacceptable`."""
-    return decode_record(line, None, limits)
-
-
 def _event(
     envelope: Mapping[str, object], read_data: Callable[[], object], limits: Limits, broker_time_us: int | None
 ) -> AnyEvent:

@@ -3,6 +3,9 @@
 import copy
 from typing import Any
 
+from agents.case import Case, pack_case, unpack_case
+from schemas.events import AnyEvent
+
 MONEY = {"amount": "1499.00", "currency": "INR"}
 
 DATA: dict[str, dict[str, Any]] = {
@@ -87,3 +90,10 @@ def changed(event_type: str, path: str, value: Any) -> dict[str, Any]:
     else:
         inner[last] = value
     return whole
+
+
+def packed_and_unpacked(event: AnyEvent) -> AnyEvent:
+    """Return an event as it comes back from a checkpoint of its case."""
+    case = Case(event.subject)
+    case.add(event, facts_max=1)
+    return unpack_case(pack_case(case)).facts[event.identity]

@@ -24,7 +24,7 @@ from agents.moments import presence_rules
 from agents.presence import moments
 from agents.track import Track
 from agents.verdict import Finding, Step, Verdict
-from schemas.codec import decode_line
+from schemas.codec import decode_record
 from schemas.events import AnyEvent
 from schemas.limits import Limits
 from schemas.outputs import DecisionBody
@@ -199,7 +199,7 @@ class Scenario:
         count = self._counts[name] = self._counts.get(name, 0) + 1
         self._last = instant(at, self._last)
         told = line(kind, subject or self.case_id, self._last, name if count == 1 else f"{name}{count}", data)
-        fact = decode_line(told, LIMITS)
+        fact = decode_record(told, None, LIMITS)
         self._lines[fact.identity] = told
         (self.reports if kind == "location.reported" else self.facts).append(fact)
         return self

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from schemas.codec import decode_line
+from schemas.codec import decode_record
 from schemas.events import AnyEvent
 from schemas.limits import Limits
 from schemas.policy import HOUR, MINUTE, SECOND
@@ -315,7 +315,7 @@ def cases(draw: st.DrawFn, max_facts: int = 16, max_reports: int = 10) -> Genera
         line(kind, subject, at, f"{number * 7 % 10}-{number}", data, SOURCES[number % 3 == 0])
         for number, (kind, subject, data, at) in enumerate(rows)
     ]
-    events = [decode_line(each, LIMITS) for each in lines]
+    events = [decode_record(each, None, LIMITS) for each in lines]
     again = draw(st.lists(st.sampled_from(lines), max_size=3)) if lines else []
     latest = max((each.time for each in events), default=instant("08:00"))
     now = max(latest, draw(_INSTANTS)) if draw(st.booleans()) else latest + 100 * HOUR

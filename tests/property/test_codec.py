@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.canonical import canonical_json
-from schemas.codec import decode_line, decode_record
+from schemas.codec import decode_record
 from schemas.content import content_of
 from schemas.encoding import content_hash, decision_data, decode_dead_letter, decode_message, encode_message
 from schemas.errors import Unacceptable
@@ -19,8 +19,7 @@ from schemas.events import EVENT_TYPES, Money
 from schemas.fields import FIELDS
 from schemas.limits import Limits
 from schemas.outputs import DecisionBody, DecisionMessage
-from schemas.packing import pack_event, unpack_event
-from tests.inbound import DATA, envelope
+from tests.inbound import DATA, envelope, packed_and_unpacked
 
 LIMITS = Limits()
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -40,7 +39,7 @@ def read_or_refuse(value: bytes, headers: list[tuple[str, bytes | None]] | None 
     except Unacceptable as refused:
         reason = refused.reason
     else:
-        reason = "none: " if unpack_event(pack_event(event)) == event else "packing: it changed"
+        reason = "none: " if packed_and_unpacked(event) == event else "packing: it changed"
     assert re.match(r"(value|none|[a-z]+|data(\.[a-z0-9_]+)+): [^\n\r]*\Z", reason), reason
     assert not reason.startswith("packing")
 
@@ -73,7 +72,7 @@ def test_of_several_wrong_fields_the_first_of_the_contract_is_named(data: st.Dat
     whole = envelope(event_type)
     whole["data"] = dict(reversed((whole["data"] | {name: [] for name in wrong}).items()))
     with pytest.raises(Unacceptable) as refused:
-        decode_line(json.dumps(whole).encode(), LIMITS)
+        decode_record(json.dumps(whole).encode(), None, LIMITS)
     assert refused.value.reason.startswith(f"data.{min(wrong, key=names.index)}: ")
 
 
@@ -147,7 +146,7 @@ def test_a_decision_reads_back_as_it_was(body: DecisionBody, inputs: str | None)
 
 @given(st.sampled_from(list(EVENT_TYPES)), TEXT, TEXT.filter(str.strip))
 def test_an_envelope_encoded_and_decoded_is_itself(event_type: str, unknown: str, subject: str) -> None:
-    event = decode_line(json.dumps(envelope(event_type, subject=subject, extra=unknown)).encode(), LIMITS)
+    event = decode_record(json.dumps(envelope(event_type, subject=subject, extra=unknown)).encode(), None, LIMITS)
     assert (event.subject, event.type) == (subject, event_type)
     binary = [
         ("ce_specversion", b"1.0"),

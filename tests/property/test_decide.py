@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agents.clauses import CLAUSES
 from agents.verdict import Verdict
-from schemas.codec import decode_line
+from schemas.codec import decode_record
 from schemas.policy import DAY
 from tests.scenario import POLICY, judge
 from tests.strategies import LIMITS, GeneratedCase, cases
@@ -56,7 +56,8 @@ def test_no_order_of_arrival_leaves_a_trace(case: GeneratedCase, data: st.DataOb
 
 @given(cases())
 def test_lines_hold_the_same_events(case: GeneratedCase) -> None:
-    decoded = {decode_line(each, LIMITS).identity: decode_line(each, LIMITS) for each in case.lines}
+    events = [decode_record(each, None, LIMITS) for each in case.lines]
+    decoded = {event.identity: event for event in events}
     assert decoded == {each.identity: each for each in (*case.facts, *case.reports)}
 
 

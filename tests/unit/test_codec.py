@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from schemas.codec import decode_line, decode_record
+from schemas.codec import decode_record
 from schemas.errors import Unacceptable
 from schemas.events import EVENT_TYPES, AnyEvent, LocationReported
 from schemas.fields import FIELDS
 from schemas.limits import Limits
-from schemas.packing import pack_event, unpack_event
-from tests.inbound import DATA, changed, envelope
+from tests.inbound import DATA, changed, envelope, packed_and_unpacked
 
 LIMITS = Limits()
 HOUR_US = 3_600_000_000
@@ -23,7 +22,7 @@ def encoded(value: Any) -> bytes:
 
 
 def decoded(value: Any) -> AnyEvent:
-    return decode_line(encoded(value), LIMITS)
+    return decode_record(encoded(value), None, LIMITS)
 
 
 def refusal(value: bytes | None, limits: Limits = LIMITS, **arguments: Any) -> str:
@@ -268,7 +267,7 @@ def test_nesting_is_accepted_up_to_its_limit_brackets_in_strings_not_counted() -
         deep = json.loads("[" * levels + "]" * levels)
         return encoded(envelope("job.rated", data={"stars": 5, "text": '[[[[[["{{{{', "deep": deep}))
 
-    assert decode_line(nested(3), limits).type == "job.rated"
+    assert decode_record(nested(3), None, limits).type == "job.rated"
     assert refusal(nested(4), limits) == "value: nested more than 5 levels deep"
 
 
@@ -285,7 +284,7 @@ def test_an_event_may_lie_an_hour_ahead_of_the_broker_and_no_more() -> None:
 
 
 def test_of_members_with_one_name_the_last_counts() -> None:
-    assert decode_line(encoded(envelope("job.rated"))[:-1] + b',"id":"e-2"}', LIMITS).id == "e-2"
+    assert decode_record(encoded(envelope("job.rated"))[:-1] + b',"id":"e-2"}', None, LIMITS).id == "e-2"
 
 
 def test_limits_can_be_set() -> None:
@@ -349,7 +348,7 @@ def test_any_difference_is_other_content(other: dict[str, Any]) -> None:
 def test_numbers_are_compared_by_value(one: str, other: str) -> None:
     def with_number(text: str) -> bytes:
         value = encoded(envelope("job.rated", data={"stars": 5, "n": ["N", {"m": "N"}]}))
-        return decode_line(value.replace(b'"N"', text.encode()), LIMITS).content
+        return decode_record(value.replace(b'"N"', text.encode()), None, LIMITS).content
 
     assert with_number(one) == with_number(other)
     assert with_number(one) != with_number("7")
@@ -362,7 +361,7 @@ def test_content_has_one_value_on_every_machine() -> None:
 @pytest.mark.parametrize("event_type", EVENT_TYPES)
 def test_an_event_survives_packing(event_type: str) -> None:
     event = decoded(envelope(event_type))
-    assert unpack_event(pack_event(event)) == event
+    assert packed_and_unpacked(event) == event
 
 
 def test_numbers_written_as_integers_become_floats() -> None:

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from schemas.asyncapi import asyncapi_document, export
-from schemas.codec import decode_line
+from schemas.codec import decode_record
 from schemas.encoding import dead_letter_message, encode_message
 from schemas.errors import Unacceptable
 from schemas.events import EVENT_TYPES
@@ -37,7 +37,7 @@ VALUES: list[Any] = [
 
 def accepted(whole: dict[str, Any]) -> bool:
     try:
-        decode_line(json.dumps(whole).encode(), Limits())
+        decode_record(json.dumps(whole).encode(), None, Limits())
     except Unacceptable:
         return False
     return True

@@ -9,7 +9,7 @@ from pathlib import Path
 import phonenumbers
 import pytest
 
-from schemas.codec import decode_line
+from schemas.codec import decode_record
 from schemas.errors import Unacceptable, UsageError
 from schemas.instants import parse_instant
 from schemas.limits import Limits
@@ -109,7 +109,7 @@ def test_branch_names_are_unique() -> None:
 def test_every_clean_line_is_accepted_and_follows_the_rules_of_subjects() -> None:
     cases = set(branch_of_cases(CLEAN))
     for line in simulate(CLEAN):
-        event = decode_line(line, Limits())
+        event = decode_record(line, None, Limits())
         if event.type == "location.reported":
             assert event.subject.startswith("partner-")
         else:
@@ -170,25 +170,25 @@ CLOSING = Happening(1_800_000_000_000_000, "/desk", "job-1-09", "ticket.closed",
 )
 def test_a_spoilt_line_is_refused_for_its_fault(happening: Happening, fault: Fault, reason: str) -> None:
     with pytest.raises(Unacceptable, match=f"^{reason}"):
-        decode_line(spoil(happening, fault, Dice("spoil", fault)), Limits())
+        decode_record(spoil(happening, fault, Dice("spoil", fault)), None, Limits())
 
 
 @pytest.mark.parametrize(("happening", "reason"), [(REPORT, "data.lat"), (CLOSING, "id")])
 def test_a_value_out_of_range_is_refused(happening: Happening, reason: str) -> None:
     with pytest.raises(Unacceptable, match=f"^{reason}"):
-        decode_line(spoil(happening, "out_of_range", Dice("spoil")), Limits())
+        decode_record(spoil(happening, "out_of_range", Dice("spoil")), None, Limits())
 
 
 def test_a_conflict_has_the_identity_but_not_the_content() -> None:
-    event = decode_line(REPORT.line(indian_time=False), Limits())
-    twin = decode_line(spoil(REPORT, "conflict", Dice("spoil")), Limits())
+    event = decode_record(REPORT.line(indian_time=False), None, Limits())
+    twin = decode_record(spoil(REPORT, "conflict", Dice("spoil")), None, Limits())
     assert twin.identity == event.identity
     assert twin.content != event.content
 
 
 def test_both_ways_to_write_the_time_mean_the_same_instant() -> None:
-    indian = decode_line(REPORT.line(indian_time=True), Limits())
-    utc = decode_line(REPORT.line(indian_time=False), Limits())
+    indian = decode_record(REPORT.line(indian_time=True), None, Limits())
+    utc = decode_record(REPORT.line(indian_time=False), None, Limits())
     assert b"+05:30" in REPORT.line(indian_time=True)
     assert indian.content == utc.content
 
@@ -198,7 +198,7 @@ def test_every_branch_tells_acceptable_events_of_known_fields_only() -> None:
     told = set()
     for job in make_plan(SimulatorOptions(jobs=1_200, seed=4)).jobs:
         for happening in _tell(job, 4).happenings:
-            event = decode_line(happening.line(indian_time=False), Limits())
+            event = decode_record(happening.line(indian_time=False), None, Limits())
             assert set(happening.data) <= set(event.data.__struct_fields__)
         told.add(job.branch)
     assert told == {branch.name for branch in BRANCHES}

@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 from rich.console import Console
 
-from schemas.codec import decode_line
+from schemas.codec import decode_record
 from schemas.encoding import encode_message
 from schemas.errors import Unacceptable
 from schemas.limits import Limits
@@ -57,7 +57,7 @@ def test_no_sample_is_ahead_of_the_present_by_more_than_devices_clocks_are() -> 
     checked = 0
     for line in sample_lines(sample_options(jobs=60, seed=1), first_number=1, now=NOW):
         try:
-            event = decode_line(line.value, Limits())
+            event = decode_record(line.value, None, Limits())
         except Unacceptable:
             continue
         checked += 1
