@@ -49,27 +49,30 @@ def connect_kafka(settings: Settings) -> KafkaConnection:
     return KafkaConnection(settings.brokers, security)
 
 
-def connect_redis(settings: Settings) -> Redis:
-    """Return a client that waits no longer than the setting says and does not retry by itself.
+def connect_redis(settings: Settings) -> Redis | None:
+    """Return a client that waits no longer than the setting says and does not retry by itself; None without Redis.
 
     Raises `UsageError` as `connect_kafka` does.
     """
+    url = _secret("SOP_REDIS_URL", settings.redis_url, settings.redis_url_file)
+    if not url:
+        return None
     try:
         return Redis.from_url(
-            settings.redis_url,
+            url,
             socket_timeout=settings.redis_timeout_s,
             socket_connect_timeout=settings.redis_timeout_s,
             retry=Retry(NoBackoff(), 0),
-            **_redis_options(settings),
+            **_redis_options(settings, url),
         )
     except ValueError:  # its words may hold parts of a password
         raise UsageError("SOP_REDIS_URL: not an address as redis://HOST:PORT/0, rediss://… or unix://…") from None
 
 
-def _redis_options(settings: Settings) -> dict[str, Any]:
+def _redis_options(settings: Settings, url: str) -> dict[str, Any]:
     """Return how Redis is spoken to; raises ValueError for an address that is none."""
     options: dict[str, Any] = {}
-    parts = urlsplit(settings.redis_url)
+    parts = urlsplit(url)
     if parts.scheme == "rediss":
         ca_file, cert_file, key_file = settings.redis_ca_file, settings.redis_cert_file, settings.redis_key_file
         _tls("SOP_REDIS", ca_file, cert_file, key_file)  # what is wrong with them is told here, not by the first call

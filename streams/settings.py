@@ -35,6 +35,7 @@ class Settings:
     kafka_password: str = field(default="", repr=False)
     kafka_password_file: str = ""
     redis_url: str = field(default="", repr=False)
+    redis_url_file: str = ""
     redis_ca_file: str = ""
     redis_cert_file: str = ""
     redis_key_file: str = ""

@@ -103,8 +103,8 @@ def work(settings: Settings, policies: PolicySet) -> NoReturn:
 
 
 async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topics) -> int:
-    if settings.redis_url:
-        redis = connect_redis(settings)
+    redis = connect_redis(settings)
+    if redis is not None:
         try:
             await redis.ping()
             await _refuse_eviction(redis)
@@ -132,7 +132,7 @@ def make_app(
     """Compose the Faust app: one agent over all topics that are consumed, the tasks behind it."""
     register_transport()
     memory: dict[int, MemoryState] = {}
-    redis = connect_redis(settings) if settings.redis_url else None
+    redis = connect_redis(settings)
     work_settings = CaseWorkSettings(
         topics=topics,
         partitions=partitions,

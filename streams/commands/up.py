@@ -66,7 +66,9 @@ def command(
         used = (
             settings
             if kafka is None
-            else replace(settings, brokers=kafka.address, kafka_security="plaintext", redis_url="", replicas=1)
+            else replace(
+                settings, brokers=kafka.address, kafka_security="plaintext", redis_url="", redis_url_file="", replicas=1
+            )
         )
         used = used if brokers is None else replace(settings, brokers=brokers)
         board = Board(Console(highlight=False))

@@ -36,7 +36,27 @@ async def test_redis_on_another_machine_is_not_spoken_to_without_tls(url: str) -
     with pytest.raises(UsageError, match="SOP_REDIS_URL: redis:// to another machine") as refused:
         connect_redis(Settings(redis_url=url))
     assert PLANTED not in str(refused.value)
-    await connect_redis(Settings(redis_url=url, profile="local")).aclose()
+    client = connect_redis(Settings(redis_url=url, profile="local"))
+    assert client is not None
+    await client.aclose()
+
+
+async def test_the_address_of_redis_may_stand_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text(f"redis://:{PLANTED}@127.0.0.1:7/3\n")
+    client = connect_redis(Settings(redis_url_file=str(file)))
+    assert client is not None
+    options = client.connection_pool.connection_kwargs
+    assert (options["port"], options["db"], options["password"]) == (7, 3, PLANTED)
+    await client.aclose()
+
+
+def test_without_an_address_there_is_no_redis(tmp_path: Path) -> None:
+    assert connect_redis(Settings()) is None
+    with pytest.raises(UsageError, match=r"SOP_REDIS_URL_FILE: .*: cannot be read"):
+        connect_redis(Settings(redis_url_file=str(tmp_path / "absent")))
+    with pytest.raises(UsageError, match="SOP_REDIS_URL and SOP_REDIS_URL_FILE are both given"):
+        connect_redis(Settings(redis_url="redis://127.0.0.1", redis_url_file="x"))
 
 
 def test_a_user_is_told_to_brokers_with_tls_only(certificates: Certificates, tmp_path: Path) -> None:
