@@ -105,6 +105,11 @@ class BatchApp(faust.App):
         """
         return ThrowableQueue(maxsize=maxsize or 0, flow_control=self.flow_control, clear_on_resume=False)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether all partitions were let go, if there ever were any, and nothing failed in that."""
+        return self._consumer is None or cast(Any, self._consumer).at_rest
+
     def _create_directories(self) -> None:
         """Create none: without tables there is nothing to keep on disk."""
 

@@ -27,17 +27,29 @@ class BatchWorker(faust.Worker):
     def __init__(self, app: BatchApp, *, stop_s: float) -> None:
         super().__init__(app, quiet=True, redirect_stdouts=False, override_logging=False, loop=app.loop)
         self.spinner = None
+        self._app = app
         self._stop_s = stop_s
-        self._on_fatal = app.on_fatal
+        self._asked_to_stop = False
 
     async def start(self) -> None:
         """Run until stopped; what keeps the app from starting, such as no broker, is told to its `on_fatal`."""
         try:
             await super().start()
         except Exception as error:  # noqa: BLE001 - told in one line there
-            self._on_fatal(error)
+            self._app.on_fatal(error)
+
+    def execute_from_commandline(self) -> NoReturn:
+        """Run until stopped, then exit; what breaks after all partitions were let go as asked is no failure."""
+        try:
+            super().execute_from_commandline()
+        except SystemExit as end:
+            if end.code and self._asked_to_stop and self._app.at_rest:
+                logger.warning("stopped in good order; then, while Faust was taken apart: %r", end.__context__)
+                sys.exit(0)
+            raise
 
     def _schedule_shutdown(self, signal: signal.Signals) -> None:
+        self._asked_to_stop = self._asked_to_stop or not self.crashed
         # A thread, since what keeps a worker from stopping may block the event loop.
         limit = threading.Timer(self._stop_s, self._give_up)
         limit.daemon = True
@@ -63,9 +75,9 @@ def use_uvloop() -> None:
 def run_worker(make_app: Callable[[], BatchApp], *, stop_s: float = 30.0) -> NoReturn:
     """Run the app that `make_app` returns until SIGTERM or SIGINT; never returns.
 
-    Exits with 0 after a stop by signal, 1 when a part of Faust crashed, 70 on what goes to the app's `on_fatal`, 71
-    when stopping took longer than `stop_s` seconds. Logging is the caller's; leave the root logger above DEBUG, since
-    Faust and aiokafka log per message there.
+    Exits with 0 after a stop by signal, 1 when a part of Faust crashed without one, 70 on what goes to the app's
+    `on_fatal`, 71 when stopping took longer than `stop_s` seconds. Logging is the caller's; leave the root logger above
+    DEBUG, since Faust and aiokafka log per message there.
     """
     use_uvloop()
     worker = BatchWorker(make_app(), stop_s=stop_s)

@@ -178,6 +178,11 @@ class BatchConsumer(kafka.Consumer):
         self._letting_go = asyncio.Lock()
         self.app.enter = self.enter
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is assigned, all that was having been let go in good order."""
+        return self._assignment is None and not self._failed
+
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 

@@ -46,7 +46,7 @@ class Storm:
     recoveries_s: list[float] = field(default_factory=list)
     stops_s: list[float] = field(default_factory=list)
     kills: int = 0
-    bad_stops: list[int] = field(default_factory=list)
+    bad_stops: list[tuple[int, str]] = field(default_factory=list)
 
     def advance(self) -> None:
         """Let more events come in, wait until some steps were said, then a moment: anywhere between two of them.
@@ -90,7 +90,7 @@ class Storm:
         status = self.bench.leave(member)
         self.stops_s.append(time.monotonic() - began)
         if status != 0 and (has_begun or status != -signal.SIGTERM):
-            self.bad_stops.append(status)
+            self.bad_stops.append((status, member.worker.log[-3000:]))
 
     def freeze(self, member: Member) -> None:
         """Have a member's worker stand still until others have its partitions and are at work on them, then wake it."""

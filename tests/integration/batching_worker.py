@@ -36,6 +36,7 @@ class Plan:
     raise_assigned: bool = False
     commit_max: int = -1  # what the keeper lets be committed, -1: what it stored
     store: bool = True  # whether positions are stored after every batch
+    crash_when_stopped: bool = False  # a part of Faust breaks while it stops
     options: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -111,6 +112,14 @@ async def take(seconds: float) -> None:
     await done.wait()
 
 
+async def break_when_stopped(app: BatchApp) -> None:
+    """Stand for a part of Faust that does not stop well, after all else has."""
+    await app.wait_for_stopped()
+    while not app.at_rest:
+        await take(0.01)
+    raise RuntimeError("broke while stopping")
+
+
 def main() -> None:
     plan = Plan(**json.loads(sys.argv[1]))
     logging.basicConfig(level=logging.WARNING)
@@ -128,6 +137,8 @@ def main() -> None:
             broker_commit_interval=0.1,
         )
         batch_agent(app, batch_topic(app, *plan.topics), keeper.handle, name="notes")
+        if plan.crash_when_stopped:
+            app.task(lambda: break_when_stopped(app))
         return app
 
     run_worker(make_app, stop_s=15.0)

@@ -347,6 +347,18 @@ def test_a_stop_waits_for_the_batch_in_hand_and_records_it(bench: Bench) -> None
     assert bench.committed(plan, [(topics[0], 0)]) == {(topics[0], 0): 10}
 
 
+def test_what_breaks_in_faust_after_everything_was_let_go_is_told_and_no_failure(bench: Bench) -> None:
+    topics = bench.topics("a", partitions=1)
+    bench.fill(topics[0], 1, 3)
+    plan = bench.plan(topics, crash_when_stopped=True)
+    worker = bench.start(plan)
+    until(read_all(bench, {(topics[0], 0): [0, 1, 2]}))
+    assert bench.stop(worker) == 0
+    assert "stopped in good order" in bench.log()
+    assert "broke while stopping" in bench.log()
+    assert bench.committed(plan, [(topics[0], 0)]) == {(topics[0], 0): 3}
+
+
 def test_a_slow_partition_does_not_hold_up_the_others(bench: Bench) -> None:
     topics = bench.topics("a", "b", partitions=3)
     for topic in topics:
