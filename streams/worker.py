@@ -33,6 +33,8 @@ from streams.task.task import Task, TaskSettings
 from streams.watchdog import Vitals, Watchdog
 
 STOP_S = 20.0
+REQUEST_S = 40.0
+"""How long an answer of the broker may take: above the 25 s within which a member lets go while others wait to join."""
 SECOND_US = 1_000_000
 
 logger = logging.getLogger("sop.worker")
@@ -179,6 +181,7 @@ def make_app(
         keeper=tasks,
         options=BatchOptions(),
         broker_credentials=connection.security.credentials(),
+        broker_request_timeout=max(REQUEST_S, settings.session_timeout_s),
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 3,
         broker_commit_interval=settings.checkpoint_interval_s,  # offsets move with checkpoints only
