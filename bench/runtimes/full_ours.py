@@ -18,7 +18,7 @@ from streams.connections import connect_kafka
 from streams.kafka.connection import prepare_topics
 from streams.ports import Outgoing
 from streams.settings import settings_from
-from streams.task.task import Batches
+from streams.task.work import Batches
 
 
 def main() -> None:

@@ -27,7 +27,8 @@ from streams.kafka.publisher import KafkaPublisher
 from streams.ports import TP, Incoming, Outgoing, Store, Stored
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.stores.redis import RedisStore
-from streams.task.task import Batches, Changes, Task, TaskSettings
+from streams.task.task import Task, TaskSettings
+from streams.task.work import Batches, Changes
 from streams.worker import Tasks
 
 CHECKPOINT_EVERY_US: Final = 5_000_000
@@ -35,7 +36,7 @@ STEP_RECORDS_MAX: Final = 10_000
 
 
 class LightWork:
-    """The light job of one partition number (see `streams.task.task.Work`)."""
+    """The light job of one partition number (see `streams.task.work.Work`)."""
 
     def __init__(self, partition: int, task: Assignment, store: Store, meter: Meter) -> None:
         """Take the partition number, where decisions go, where state is kept and who counts."""

@@ -26,7 +26,7 @@ from streams.casework.tally import Tally
 from streams.casework.wakes import Wakes
 from streams.ports import TP, Incoming, Outgoing, Store, Stored
 from streams.task.positions import as_inputs
-from streams.task.task import Batches, Changes
+from streams.task.work import Batches, Changes
 
 STORE_LOOK_EVERY_US = 1_000_000
 DUE_PER_LOOK_MAX = 1000
@@ -48,7 +48,7 @@ class CaseWorkSettings:
 
 
 class CaseWork:
-    """The cases and partners of one partition number (see `streams.task.task.Work`)."""
+    """The cases and partners of one partition number (see `streams.task.work.Work`)."""
 
     def __init__(self, partition: int, settings: CaseWorkSettings, store: Store) -> None:
         """Take the partition number, and the store behind what is not in memory."""

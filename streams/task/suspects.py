@@ -14,11 +14,10 @@ import msgspec
 from msgspec import Struct
 
 from streams.ports import TP, Incoming
+from streams.task.work import Batches
 
 SUSPECTS_KEY: Final = b"suspects"
 ATTEMPTS_MAX: Final = 3
-
-Batches = Sequence[tuple[TP, Sequence[Incoming]]]
 
 
 class Note(Struct, frozen=True):
@@ -91,9 +90,13 @@ class Suspects:
         if after:
             yield after
 
-    def note_of(self, portion: Batches) -> Note | None:
-        """Return what to note before a portion is taken, None where nothing gives reason to."""
-        if not portion or not (self.wary or self._is_suspect(portion)):
+    def note_of(self, portion: Batches, *, saved: bool) -> Note | None:
+        """Return what to note before a portion is taken, None where nothing gives reason to.
+
+        `saved`: whether this owner has written a checkpoint.
+        """
+        is_doubtful = (self.wary and not saved) or self._is_suspect(portion)
+        if not portion or not is_doubtful:
             return None
         return Note(ranges_of(portion), self._attempts(portion) + 1)
 

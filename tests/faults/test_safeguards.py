@@ -13,7 +13,7 @@ from streams.casework import residents
 from streams.casework.emitted import Emitted
 from streams.ports import TP, Outgoing, Saved, Stored
 from streams.stores.memory import MemoryStore
-from streams.task.task import Task
+from streams.task.hold import Hold
 from tests.faults.conftest import Report
 from tests.simulation import test_simulation as others
 from tests.simulation.kafka import SimulatedLog, SimulatedPublisher
@@ -81,7 +81,7 @@ def no_atomic_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def no_order_between_what_was_read_and_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Task, "_read_before", lambda _, batches: batches)
+    monkeypatch.setattr(Hold, "before", lambda _, batches: batches)
 
 
 def no_difference_between_committed_and_not(monkeypatch: pytest.MonkeyPatch) -> None:

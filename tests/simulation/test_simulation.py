@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from streams.casework.casework import CaseWork
-from streams.task.task import Task
+from streams.task.hold import Hold
 from tests.simulation.kafka import SimulatedKafka
 from tests.simulation.run import run_seed
 
@@ -42,7 +42,7 @@ def forgets_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def does_not_wait_to_catch_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Task, "_held", lambda _: False)
+    monkeypatch.setattr(Hold, "lasts", lambda *_: False)
 
 
 def is_not_fenced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from schemas.errors import Fatal, Unavailable
 from streams.ports import TP, Outgoing, Stored
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.task.suspects import Note, Suspects, ranges_of
-from streams.task.task import Batches, Task
+from streams.task.task import Task
+from streams.task.work import Batches
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 from tests.unit.test_task import JOBS, SETTINGS, TICKETS, Repeats, StoppedClock, records
 

@@ -12,7 +12,8 @@ from streams.ports import TP, Incoming, Outgoing, Saved, Stored
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.task.positions import as_inputs
 from streams.task.progress import PROGRESS_KEY, unpack_progress
-from streams.task.task import Batches, Changes, Task, TaskSettings
+from streams.task.task import Task, TaskSettings
+from streams.task.work import Batches, Changes
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
 JOBS, TICKETS, SAID = TP("jobs", 0), TP("tickets", 0), TP("said", 0)
@@ -212,7 +213,7 @@ async def test_what_is_saved_is_of_one_moment(cluster: Cluster) -> None:
             await super().save(saved_, blobs, deadlines)
 
     task, _ = cluster.owner()
-    task._store = Watched(cluster.state)
+    task._store = task._checkpoints._store = Watched(cluster.state)
     await task.recover()
     for number in range(3):
         await task.step([(JOBS, records(number, f"j{number}".encode()))])
