@@ -1,0 +1,43 @@
+"""What a new owner has to read again before it may say anything: all that the last one had taken into account."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+
+from streams.ports import TP, Incoming
+from streams.task.positions import reached
+from streams.task.work import Batches
+
+
+class Hold:
+    """Keeps what lies further on until the rest is read.
+
+    Else it could come before something that was accepted, and have that refused this time.
+    """
+
+    def __init__(self, until: Mapping[str, int]) -> None:
+        """Take the next offsets that the last owner would have read, by `topic-partition`; none: nothing is held."""
+        self._until = until
+        self._ahead: list[tuple[TP, Sequence[Incoming]]] = []
+
+    def lasts(self, positions: Mapping[str, int]) -> bool:
+        """Tell whether some of it is still to be read, of which the next offsets are given."""
+        return bool(self._until) and not reached(positions, self._until)
+
+    def before(self, batches: Batches) -> Batches:
+        """Return of batches what the last owner had read too; keep the rest."""
+        before: list[tuple[TP, Sequence[Incoming]]] = []
+        for tp, records in batches:
+            count = bisect_left(records, self._until.get(tp.name, 0), key=attrgetter("offset"))
+            if count:
+                before.append((tp, records[:count]))
+            if count < len(records):
+                self._ahead.append((tp, records[count:]))
+        return before
+
+    def release(self) -> Batches:
+        """Return and forget what was kept."""
+        ahead, self._ahead = self._ahead, []
+        return ahead

@@ -1,0 +1,62 @@
+"""How far a task has come: what it read and wrote, and what of it others were told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from streams.ports import TP, Saved
+from streams.task.progress import Progress
+from streams.task.work import Batches
+
+
+class Standing:
+    """Positions and counts by `topic-partition`, and the instant (microseconds) up to which deadlines were passed."""
+
+    def __init__(self) -> None:
+        """Begin with nothing read and nothing written."""
+        self.now = 0
+        self.positions: dict[str, int] = {}
+        """The next offset to read."""
+        self._outputs: dict[str, int] = {}
+        self._consumed: dict[str, int] = {}
+        self._told: dict[str, int] = {}
+
+    def begin(self, saved: Saved) -> None:
+        """Go on from a checkpoint."""
+        self.positions, self._outputs, self._consumed = dict(saved.inputs), dict(saved.outputs), dict(saved.consumed)
+
+    def start_at(self, positions: Mapping[str, int]) -> None:
+        """Take the positions from which records will come, about which nobody has to be told."""
+        self.positions = dict(positions)
+        self._told = dict(positions)
+
+    def read(self, batches: Batches) -> None:
+        """Note that batches are part of the state."""
+        for tp, records in batches:
+            self.positions[tp.name] = records[-1].offset + 1
+            self._consumed[tp.name] = self._consumed.get(tp.name, 0) + len(records)
+
+    def written(self, tp: TP) -> int:
+        """Return the offset up to which an output partition is part of the state."""
+        return self._outputs.get(tp.name, 0)
+
+    def wrote(self, ends: Mapping[TP, int]) -> None:
+        """Note that output partitions are part of the state up to these offsets."""
+        self._outputs.update({tp.name: end for tp, end in ends.items()})
+
+    def told(self) -> None:
+        """Note that everybody may know what `progress` says."""
+        self._told = dict(self.positions)
+
+    @property
+    def untold(self) -> bool:
+        """Whether something was read since it was last told."""
+        return self._told != self.positions
+
+    def progress(self, counts: Mapping[str, Mapping[str, int]]) -> Progress:
+        """Return what is to be told, with what became of the records."""
+        return Progress(self.now, self.positions, self._consumed, counts)
+
+    def saved(self, counts: dict[str, dict[str, int]]) -> Saved:
+        """Return what a checkpoint says, with what became of the records."""
+        return Saved(dict(self.positions), dict(self._outputs), counts, dict(self._consumed))

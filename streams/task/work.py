@@ -1,0 +1,61 @@
+"""What a task asks of its work: the seam between steps, recovery and checkpoints, and what the records mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from streams.ports import TP, Incoming, Outgoing, Stored
+
+Batches = Sequence[tuple[TP, Sequence[Incoming]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a checkpoint has to write: blobs by key, deadlines by id (microseconds; None: none any more)."""
+
+    blobs: Mapping[str, bytes]
+    deadlines: Mapping[str, int | None]
+
+
+class Work(Protocol):
+    """What a task does with the records of its partition number; holds the state that they make."""
+
+    def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Start from the counts of the last checkpoint; state is loaded when it is touched."""
+
+    def recall(self, topic: str, record: Stored) -> Mapping[str, int]:
+        """Take a record that an earlier owner emitted since the checkpoint, each topic's in their order.
+
+        Returns the input positions at which it was decided, by `topic-partition`, empty if it does not say.
+        """
+
+    async def recalled(self, read: Mapping[str, int]) -> None:
+        """Bring the state in line with everything recalled.
+
+        `read` are the next offsets, by `topic-partition`, to which the earlier owner had read when it last published:
+        what was to be sent on of the records before them was.
+        """
+
+    async def take(self, batches: Batches) -> None:
+        """Add batches to the state."""
+
+    def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
+        """Have a record that cannot be taken go to the dead letters."""
+
+    async def conclude(self, now: int, positions: Mapping[str, int]) -> list[Outgoing]:
+        """Return what is to be published by now (microseconds), the inputs having been read up to `positions`."""
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return what became of the records taken, by `topic-partition`."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether `pack` has anything to return."""
+
+    def pack(self) -> Changes:
+        """Return what changed since the last call."""
+
+    def saved(self) -> None:
+        """Hear, between two steps, that everything packed is in the store, so that it may be dropped from memory."""
