@@ -188,9 +188,9 @@ class Task:
 
     async def step(self, batches: Batches) -> None:
         """Take batches in, publish what follows from them and from what is due, save when it is time."""
-        if self._is_held:
+        if self._is_held():
             await self._each_portion(self._hold.before(batches))
-            if self._is_held:
+            if self._is_held():
                 return
             if ahead := self._hold.release():
                 await self._each_portion(ahead)
@@ -200,7 +200,6 @@ class Task:
             await self._publish([])
         await self._checkpoints.save_if_due(self._saved)
 
-    @property
     def _is_held(self) -> bool:
         return self._hold.lasts(self._standing.positions)
 
@@ -238,7 +237,7 @@ class Task:
         else:
             self._refuse(portion, refusal)
         self._standing.read(portion)
-        if self._is_held:
+        if self._is_held():
             return []
         self._concluded = True
         # the last owner's clock may have been ahead

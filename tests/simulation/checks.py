@@ -56,7 +56,7 @@ def _conservation(world: World) -> Iterator[str]:
             fates = world.works[number].tally.copy().get(tp.name, {})
             if sum(fates.values()) != consumed:
                 yield f"{tp.name}: {consumed} records, but {fates}"
-        if task._is_held or world.works[number]._outbox._records:
+        if task._is_held() or world.works[number]._outbox._records:
             yield f"{number} still holds something back"
 
 

@@ -190,7 +190,7 @@ class World:
         work = self.works[number]
         if task._queue.qsize() or work._touched_cases or work._touched_partners or work._outbox._records:
             return f"{number} is at work"
-        if task._is_held:
+        if task._is_held():
             return f"{number} holds back until {task._hold._until}, stands at {task._standing.positions}"
         due = [at for at in (work._wakes.next(), *self.stores[number].state.deadlines.values()) if at is not None]
         if due and min(due) < self.clock.now_us() + NOTHING_DUE_WITHIN_US:
