@@ -34,6 +34,8 @@ class Vitals:
     """Whether there is something that no checkpoint holds."""
     saves: int = 0
     """Grows with every checkpoint written."""
+    saved_at: int = 0
+    """The instant (microseconds) up to which a checkpoint holds everything; 0 before recovery."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from schemas.limits import Limits
 from schemas.policy import PolicySet
 from schemas.topics import Topics
 from streams.casework.emitted import Emitted
+from streams.casework.held import Held
 from streams.casework.intake import Intake, Origin, Taken, is_report, partition_of
 from streams.casework.outbox import Outbox
 from streams.casework.refusals import RefusalLimits, Refusals
@@ -72,6 +73,7 @@ class CaseWork:
         self._touched_partners: set[str] = set()
         self._answer_awaited: dict[str, int] = {}
         self._store_looked_at = 0
+        self._too_late = 0
 
     # -- recovery ------------------------------------------------------------------------------------------------------
 
@@ -174,7 +176,9 @@ class CaseWork:
         inputs = as_inputs(positions)
         made_at = {name: positions.get(name, 0) for name in self._location_inputs}
         for partner_id in sorted(self._touched_partners):
-            self._outbox.answers(self._locations.answers(partner_id, made_at))
+            answers = self._locations.answers(partner_id, made_at)
+            self._too_late += sum(each.too_late for each in answers)
+            self._outbox.answers(answers)
             self._outbox.messages(self._locations.alerts(partner_id, inputs))
         for case_id in sorted(self._touched_cases):
             self._conclude_case(case_id, now, inputs)
@@ -212,6 +216,15 @@ class CaseWork:
     async def _load(self, case_ids: Iterable[str], partner_ids: Iterable[str]) -> None:
         """Bring in what is concerned; a case that was not here is looked at anew, to know when it is due."""
         self._touched_cases.update(await self._residents.load(case_ids, partner_ids))
+
+    def held(self) -> Held:
+        """Return what is in memory, for whoever watches."""
+        return Held(
+            cases=len(self._cases.cases),
+            partners=len(self._locations.tracks),
+            deadlines=len(self._wakes),
+            too_late=self._too_late,
+        )
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,10 @@ class Wakes:
         self._at: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
 
+    def __len__(self) -> int:
+        """Return how many cases an instant is set for."""
+        return len(self._at)
+
     def set(self, case_id: str, at: int | None) -> None:
         """Set when to wake a case, or that nothing wakes it."""
         if at is None:

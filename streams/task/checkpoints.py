@@ -29,7 +29,7 @@ class Checkpoints:
     def begin(self, committable: dict[TP, int], inputs: Sequence[TP]) -> None:
         """Go on from the last owner's; the next is due an interval from now."""
         self.committable, self._inputs = committable, inputs
-        self._packed_at = self._clock.now_us()
+        self._packed_at = self._vitals.saved_at = self._clock.now_us()
 
     @property
     def due(self) -> bool:
@@ -51,12 +51,14 @@ class Checkpoints:
         self._vitals.unsaved = self._has_read_on(saved) or self._work.changed
         if self._vitals.unsaved:
             packed = self._work.pack()
-            self._saving = asyncio.create_task(self._save(saved, packed), name="checkpoint")
+            self._saving = asyncio.create_task(self._save(saved, packed, self._packed_at), name="checkpoint")
+        else:
+            self._vitals.saved_at = self._packed_at
 
     async def save_now(self, standing: Callable[[], Saved]) -> None:
         """Write a last one, after the one that is being written."""
         await self.finish()
-        await self._save(standing(), self._work.pack())
+        await self._save(standing(), self._work.pack(), self._clock.now_us())
 
     async def finish(self) -> None:
         """Wait for the one that is being written."""
@@ -66,7 +68,7 @@ class Checkpoints:
     def _has_read_on(self, saved: Saved) -> bool:
         return any(saved.inputs.get(tp.name, 0) > self.committable.get(tp, 0) for tp in self._inputs)
 
-    async def _save(self, saved: Saved, changes: Changes) -> None:
+    async def _save(self, saved: Saved, changes: Changes, packed_at: int) -> None:
         while True:
             try:
                 await self._store.save(saved, changes.blobs, changes.deadlines)
@@ -75,6 +77,7 @@ class Checkpoints:
                 await asyncio.sleep(SAVE_AGAIN_AFTER_S)
         self.committable.update({tp: saved.inputs[tp.name] for tp in self._inputs if tp.name in saved.inputs})
         self._vitals.saves += 1
+        self._vitals.saved_at = packed_at
         self._vitals.unsaved = False
 
     async def _written(self) -> None:

@@ -20,5 +20,9 @@ class Figures:
     last_step_s: float = 0.0
     notes: int = 0
     """Notes of records that may not be survived."""
-    saved_at: int = 0
-    """The instant (microseconds) up to which a checkpoint holds everything; 0 while recovering."""
+
+    def stepped(self, seconds: float) -> None:
+        """Count a step."""
+        self.steps += 1
+        self.step_s += seconds
+        self.last_step_s = seconds

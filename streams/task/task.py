@@ -9,6 +9,7 @@ effect. What the work is, is not known here.
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from typing import Final
 from schemas.errors import Fatal, SopError
 from streams.ports import TP, Clock, Incoming, Outgoing, OutputLog, Publisher, Saved, Store, Stored
 from streams.task.checkpoints import Checkpoints
+from streams.task.figures import Figures
 from streams.task.hold import Hold
 from streams.task.positions import raise_to
-from streams.task.progress import PROGRESS_KEY, pack_progress, unpack_progress
+from streams.task.progress import PROGRESS_KEY, Progress, pack_progress, unpack_progress
 from streams.task.standing import Standing
 from streams.task.suspects import (
     ATTEMPTS_MAX,
@@ -69,6 +71,7 @@ class Task:
         """Take the partition number, its work and the world; `recover` comes first, then `run`."""
         self.partition = partition
         self.vitals = Vitals()
+        self.figures = Figures()
         self._work = work
         self._settings = settings
         self._publisher, self._log, self._store, self._clock = publisher, log, store, clock
@@ -86,6 +89,10 @@ class Task:
         """The offsets up to which the effect of what was read is in a checkpoint."""
         return self._checkpoints.committable
 
+    def progress(self) -> Progress:
+        """Return how far it has come and what became of the records, between two steps or within one."""
+        return self._standing.progress(self._work.counts())
+
     # -- life ----------------------------------------------------------------------------------------------------------
 
     async def recover(self) -> dict[TP, int]:
@@ -98,6 +105,7 @@ class Task:
         await self._publisher.start()
         saved = await self._store.claim() or Saved({}, {}, {})
         self._standing.begin(saved)
+        self.figures.received.update(saved.consumed)
         self._work.begin(saved.counts)
         decided_at = await self._read_back()
         await self._work.recalled(decided_at)
@@ -144,6 +152,7 @@ class Task:
 
     async def enqueue(self, tp: TP, records: Sequence[Incoming]) -> None:
         """Hand over a batch of one input partition; waits while too many are waiting."""
+        self.figures.received[tp.name] += len(records)
         await self._queue.put((tp, records))
 
     async def run(self) -> None:
@@ -151,7 +160,9 @@ class Task:
         while not self._finishing:
             batches = await self._gather()
             self.vitals.at_work = True
+            began = time.monotonic()
             await self.step(batches)
+            self.figures.stepped(time.monotonic() - began)
             self.vitals.at_work = False
             self.vitals.moves += 1
 
@@ -266,12 +277,14 @@ class Task:
     async def _note(self, note: Note) -> None:
         record = Outgoing(self._settings.progress, self.partition, SUSPECTS_KEY, pack_note(note))
         self._standing.wrote(await self._publisher.publish([record]))
+        self.figures.notes += bool(note.ranges)
 
     async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish what follows from the inputs, with how far they were read; without the former just to tell it."""
         told = pack_progress(self._standing.progress(self._work.counts()))
         progress = Outgoing(self._settings.progress, self.partition, PROGRESS_KEY, told)
         self._standing.wrote(await self._publisher.publish([*outgoing, progress]))
+        self.figures.published.update(each.topic for each in outgoing)
         self._standing.told()
 
     def _saved(self) -> Saved:
