@@ -1,0 +1,184 @@
+"""What the transport takes of a fetch: the records that aiokafka itself would return, whatever the log holds."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchError, FetchResult, PartitionRecords
+from aiokafka.consumer.subscription_state import Assignment
+from aiokafka.errors import CorruptRecordException, TopicAuthorizationFailedError
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
+from aiokafka.structs import TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.batching.fetched import take_fetched
+
+TP, OTHER = TopicPartition("events", 0), TopicPartition("events", 1)
+PRODUCER = 7
+CHECKED_FROM = 21
+"""Where in a record batch the part begins that its checksum covers; its first bytes are the attributes."""
+IS_CONTROL = 0x20
+
+
+class FakeFetcher:
+    """A fetcher's results, and how often it was told to go on fetching."""
+
+    def __init__(self, results: dict[TopicPartition, Any], assignment: Assignment) -> None:
+        self._records = results
+        self._subscriptions = self
+        self._wait_consume_future = None
+        self._assigned = assignment.tps
+        self.told = 0
+
+    def is_assigned(self, tp: TopicPartition) -> bool:
+        return tp in self._assigned
+
+    def _notify(self, _future: object) -> None:
+        self.told += 1
+
+
+def batch(first: int, count: int, *, transactional: bool, marker: int | None = None) -> bytes:
+    """Return a record batch from an offset on; `marker` makes it the end of a transaction (0 aborted, 1 committed)."""
+    builder = DefaultRecordBatchBuilder(
+        magic=2,
+        compression_type=0,
+        is_transactional=int(transactional),
+        producer_id=PRODUCER if transactional else -1,
+        producer_epoch=0 if transactional else -1,
+        base_sequence=0 if transactional else -1,
+        batch_size=1 << 20,
+    )
+    for index in range(count):
+        key = struct.pack(">hh", 0, marker) if marker is not None else b"k%d" % (first + index)
+        value = None if (first + index) % 5 == 0 else b"v%d" % (first + index)
+        headers: list[tuple[str, bytes]] = [("h", b"1")] if index % 3 == 0 else []
+        builder.append(index, timestamp=1_000 + first + index, key=key, value=value, headers=headers)
+    data = builder.build()
+    data[:8] = struct.pack(">q", first)
+    if marker is not None:
+        (attributes,) = struct.unpack_from(">h", data, CHECKED_FROM)
+        struct.pack_into(">h", data, CHECKED_FROM, attributes | IS_CONTROL)
+    struct.pack_into(">I", data, CHECKED_FROM - 4, calc_crc32c(bytes(data[CHECKED_FROM:])))
+    return bytes(data)
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> tuple[bytes, list[tuple[int, int]], int]:
+    """Draw a piece of a log, its aborted transactions, and the offset at which it was asked for."""
+    data, aborted, offset = b"", [], 0
+    for kind in draw(st.lists(st.sampled_from(["plain", "committed", "aborted", "gap"]), min_size=1, max_size=8)):
+        count = draw(st.integers(1, 6))
+        if kind == "gap":
+            offset += count
+            continue
+        data += batch(offset, count, transactional=kind != "plain")
+        if kind == "aborted":
+            aborted.append((PRODUCER, offset))
+        offset += count
+        if kind != "plain":
+            data += batch(offset, 1, transactional=True, marker=int(kind == "committed"))
+            offset += 1
+    return data, aborted, draw(st.integers(0, 4))
+
+
+def fetched(
+    assignment: Assignment, data: bytes, aborted: Sequence[tuple[int, int]] = (), start: int = 0
+) -> FetchResult:
+    """Return a fetch result as aiokafka makes it, the partition's position being where it starts."""
+    assignment.state_value(TP).seek(start)
+    records = PartitionRecords(TP, MemoryRecords(data), list(aborted), start, None, None, True, READ_COMMITTED)
+    return FetchResult(TP, assignment=assignment, partition_records=records, backoff=0)
+
+
+def inside_loop(check: Any) -> None:
+    """Run a check where aiokafka's futures can be made."""
+
+    async def run() -> None:
+        check()
+
+    asyncio.run(run())
+
+
+def told_of(record: Any) -> tuple[object, ...]:
+    return (
+        record.offset,
+        record.timestamp,
+        record.timestamp_type,
+        record.key,
+        record.value,
+        tuple(record.headers),
+    )
+
+
+@given(logs(), st.integers(1, 12))
+def test_the_records_and_the_position_after_them_are_those_of_aiokafka(
+    log: tuple[bytes, list[tuple[int, int]], int], records_max: int
+) -> None:
+    def check() -> None:
+        theirs, ours = Assignment([TP]), Assignment([TP])
+        expected = fetched(theirs, *log).getall()
+        fetcher = FakeFetcher({TP: fetched(ours, *log)}, ours)
+        found: list[Any] = []
+        while fetcher._records:
+            taken = take_fetched(fetcher, {TP}, records_max).get(TP, [])
+            assert len(taken) < records_max + 6, "no record batch is begun when there are enough"
+            found += taken
+        assert [told_of(each) for each in found] == [told_of(each) for each in expected]
+        assert ours.state_value(TP).position == theirs.state_value(TP).position
+        assert fetcher.told == 1
+
+    inside_loop(check)
+
+
+def test_a_wrong_checksum_is_refused() -> None:
+    def check() -> None:
+        assignment = Assignment([TP])
+        data = bytearray(batch(0, 3, transactional=False))
+        data[-1] ^= 1
+        fetcher = FakeFetcher({TP: fetched(assignment, bytes(data))}, assignment)
+        with pytest.raises(CorruptRecordException, match=r"events\[0\]: a checksum is wrong at 0"):
+            take_fetched(fetcher, {TP}, 10)
+
+    inside_loop(check)
+
+
+def test_what_is_not_wanted_stays_and_what_is_not_assigned_goes() -> None:
+    def check() -> None:
+        assignment = Assignment([TP])
+        result = fetched(assignment, batch(0, 3, transactional=False))
+        fetcher = FakeFetcher({TP: result, OTHER: result}, assignment)
+        assert take_fetched(fetcher, set(), 10) == {}
+        assert fetcher._records == {TP: result}
+
+    inside_loop(check)
+
+
+def test_what_was_sought_away_from_is_dropped() -> None:
+    def check() -> None:
+        assignment = Assignment([TP])
+        fetcher = FakeFetcher({TP: fetched(assignment, batch(0, 3, transactional=False))}, assignment)
+        assignment.state_value(TP).seek(2)
+        assert take_fetched(fetcher, {TP}, 10) == {}
+        assert fetcher._records == {}
+        assert fetcher.told == 1
+
+    inside_loop(check)
+
+
+def test_the_error_of_a_partition_comes_after_the_records_of_others() -> None:
+    def check() -> None:
+        assignment = Assignment([TP])
+        error = FetchError(error=TopicAuthorizationFailedError("events"), backoff=0)
+        fetcher = FakeFetcher({TP: fetched(assignment, batch(0, 3, transactional=False)), OTHER: error}, assignment)
+        assert len(take_fetched(fetcher, {TP, OTHER}, 10)[TP]) == 3
+        with pytest.raises(TopicAuthorizationFailedError):
+            take_fetched(fetcher, {TP, OTHER}, 10)
+
+    inside_loop(check)
