@@ -19,6 +19,7 @@ from streams.watchdog import WatchLimits
 
 SESSION_S_MAX: Final = 90
 """Faust waits no longer for an answer of the broker, and a session may not last longer than that."""
+PORT_MAX: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Settings:
     refused_run_max: int = RefusalLimits().run_max
     refused_share_max: float = RefusalLimits().share_max
     refused_window_records: int = RefusalLimits().window_records
+    metrics_listen: str = ""
     log_level: str = "INFO"
 
     @property
@@ -120,6 +122,16 @@ def _level(text: str) -> str:
     return text.upper()
 
 
+def _address(text: str) -> str:
+    """Return `HOST:PORT`; where there is no host, other machines are none of its business."""
+    host, _, port = text.strip().rpartition(":")
+    if not port:
+        return ""
+    if not port.isdecimal() or int(port) > PORT_MAX:
+        raise ValueError
+    return f"{host or '127.0.0.1'}:{port}"
+
+
 def _one_of(*values: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text.strip() not in values:
@@ -143,6 +155,7 @@ _OWN_READERS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
         "one of SCRAM-SHA-512, SCRAM-SHA-256, PLAIN",
     ),
     "profile": (_one_of("", "local"), "local"),
+    "metrics_listen": (_address, "PORT or HOST:PORT"),
     "session_timeout_s": (_session_s, f"a number from 1 to {SESSION_S_MAX}"),
 }
 

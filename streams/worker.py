@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import NoReturn
 
 from faust.types import TP as FaustTP  # noqa: N811 - told from ours
@@ -25,6 +25,9 @@ from streams.kafka.connection import KafkaConnection, prepare_topics
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
 from streams.kafka.topic_checks import check_topics
+from streams.metrics import catalogue
+from streams.metrics.collector import Sample, Watched, exposition, samples
+from streams.metrics.server import MetricsServer, ask_loop
 from streams.ports import TP, Store
 from streams.settings import Settings
 from streams.stores.memory import MemoryState, MemoryStore
@@ -53,6 +56,10 @@ class Tasks:
     def vitals(self) -> dict[int, Vitals]:
         """Return the signs of life of the tasks."""
         return {number: task.vitals for number, task in self._tasks.items()}
+
+    def all(self) -> Mapping[int, Task]:
+        """Return the tasks, by partition number."""
+        return self._tasks
 
     async def assigned(self, tps: frozenset[FaustTP]) -> Mapping[FaustTP, int]:
         """Recover a task for each partition number; return where to read from."""
@@ -97,11 +104,14 @@ def work(settings: Settings, policies: PolicySet) -> NoReturn:
     """
     connection = connect_kafka(settings)
     topics = Topics(settings.topic_prefix)
-    client_logger = logging.getLogger("aiokafka")
-    client_logger.setLevel(logging.CRITICAL)  # what goes wrong here is told by one line of our own
-    partitions = asyncio.run(_prepare(settings, connection, topics))
-    client_logger.setLevel(logging.NOTSET)
-    run_worker(lambda: make_app(settings, policies, connection, topics, partitions), stop_s=STOP_S)
+    with ExitStack() as stack:
+        listen = settings.metrics_listen
+        metrics = stack.enter_context(MetricsServer(listen)) if listen else None
+        client_logger = logging.getLogger("aiokafka")
+        client_logger.setLevel(logging.CRITICAL)  # what goes wrong here is told by one line of our own
+        partitions = asyncio.run(_prepare(settings, connection, topics))
+        client_logger.setLevel(logging.NOTSET)
+        run_worker(lambda: make_app(settings, policies, connection, topics, partitions, metrics), stop_s=STOP_S)
 
 
 async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topics) -> int:
@@ -129,7 +139,12 @@ async def _refuse_eviction(redis: Redis) -> None:
 
 
 def make_app(
-    settings: Settings, policies: PolicySet, connection: KafkaConnection, topics: Topics, partitions: int
+    settings: Settings,
+    policies: PolicySet,
+    connection: KafkaConnection,
+    topics: Topics,
+    partitions: int,
+    metrics: MetricsServer | None = None,
 ) -> BatchApp:
     """Compose the Faust app: one agent over all topics that are consumed, the tasks behind it."""
     register_transport()
@@ -159,11 +174,14 @@ def make_app(
             return RedisStore(redis, namespace, partition)
         return MemoryStore(memory.setdefault(partition, MemoryState()))
 
+    works: dict[int, CaseWork] = {}
+
     def make_task(partition: int) -> Task:
         checkpoints = store(partition)
+        works[partition] = CaseWork(partition, work_settings, checkpoints)
         return Task(
             partition,
-            CaseWork(partition, work_settings, checkpoints),
+            works[partition],
             task_settings,
             publisher=KafkaPublisher(connection, f"{namespace}-{partition}", timeout_s=settings.transaction_timeout_s),
             log=KafkaLog(connection),
@@ -189,4 +207,32 @@ def make_app(
     Watchdog(settings.watch_limits, tasks.vitals).start(app.loop)
     for topic in topics.consumed:
         batch_agent(app, batch_topic(app, topic), tasks.handle, name=topic)
+    if metrics is not None:
+        metrics.serve(exposition(lambda: _look(app, tasks, works)))
     return app
+
+
+def _look(app: BatchApp, tasks: Tasks, works: Mapping[int, CaseWork]) -> list[Sample]:
+    """Return the metrics of this moment, as the event loop has them between two of its steps."""
+
+    def told() -> list[Sample]:
+        now = SystemClock().now_us()
+        ends = {TP(*tp): end for tp, end in app.ends().items()}
+        return [
+            sample
+            for number, task in tasks.all().items()
+            for sample in samples(
+                Watched(
+                    number=number,
+                    figures=task.figures,
+                    progress=task.progress(),
+                    vitals=task.vitals,
+                    held=works[number].held(),
+                    ends={tp.name: end for tp, end in ends.items() if tp.partition == number},
+                ),
+                now,
+            )
+        ]
+
+    found, delay_s = ask_loop(app.loop, told)
+    return [*found, (catalogue.LOOP_DELAY, (), delay_s)]

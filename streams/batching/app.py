@@ -3,14 +3,14 @@
 import logging
 import os
 import traceback
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from typing import Any, cast
 
 import faust
 from aiokafka.errors import KafkaError
 from faust.tables.manager import TableManager
 from faust.transport import drivers
-from faust.types import EventT, Message, TopicT
+from faust.types import TP, EventT, Message, TopicT
 from mode.utils.queues import ThrowableQueue
 
 from schemas.errors import SopError
@@ -109,6 +109,10 @@ class BatchApp(faust.App):
     def at_rest(self) -> bool:
         """Whether all partitions were let go, if there ever were any, and nothing failed in that."""
         return self._consumer is None or cast(Any, self._consumer).at_rest
+
+    def ends(self) -> Mapping[TP, int]:
+        """Return the offsets after the last committed records of what is assigned, as far as fetches told them."""
+        return cast(Any, self._consumer).ends() if self._consumer is not None else {}
 
     def _create_directories(self) -> None:
         """Create none: without tables there is nothing to keep on disk."""

@@ -30,7 +30,6 @@ from mode import ServiceT
 from streams.batching.app import BatchApp
 from streams.batching.assignment import Assignment
 from streams.batching.batch import Batch, TransportError, cut
-from streams.batching.fetched import take_fetched
 
 POLL_S = 1.0  # how often waiting without news looks whether the worker is to stop
 
@@ -93,7 +92,7 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
         return positions
 
     async def take(self, generation: int, tps: set[TP], records_max: int) -> Taken:
-        """Return what was fetched of `tps`, `records_max` records or so; nothing when none came within a second.
+        """Return what was fetched of `tps`, up to `records_max` records; nothing when none came within a second.
 
         Returns nothing either once `generation` has ended. Raises KafkaError where the group or a topic cannot be read.
         """
@@ -106,7 +105,8 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
             self._nudged = False
             return {}
         with client._subscription.fetch_context():
-            fetched = take_fetched(fetcher, tps, records_max)
+            # With a timeout of 0 it does not yield to the loop, so what comes back is of this generation.
+            fetched = await fetcher.fetched_records(tps, timeout=0, max_records=records_max)
             if not fetched:
                 news = fetcher._create_fetch_waiter()
                 await asyncio.wait([news], timeout=POLL_S)
@@ -116,9 +116,18 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
                 news.result()  # raises what the group coordinator found
                 if not self._ready(generation):
                     return {}
-                fetched = take_fetched(fetcher, tps, records_max)
+                fetched = await fetcher.fetched_records(tps, timeout=0, max_records=records_max)
         states = client._subscription.subscription.assignment
         return {TP(*tp): (records, states.state_value(tp).position) for tp, records in fetched.items()}
+
+    def ends(self) -> dict[TP, int]:
+        """Return the offsets after the last committed records, as fetches told them. Callable from any thread."""
+        subscription = self._consumer._subscription.subscription if self._consumer is not None else None
+        assignment = subscription.assignment if subscription is not None else None
+        if assignment is None:
+            return {}
+        told = {TP(*tp): assignment.state_value(tp).lso for tp in assignment.tps}
+        return {tp: end for tp, end in told.items() if end is not None}
 
     def nudge(self) -> None:
         """Have a waiting `take`, or the next one, return at once. Callable from any thread."""
@@ -182,6 +191,10 @@ class BatchConsumer(kafka.Consumer):
     def at_rest(self) -> bool:
         """Whether nothing is assigned, all that was having been let go in good order."""
         return self._assignment is None and not self._failed
+
+    def ends(self) -> Mapping[TP, int]:
+        """Return the offsets after the last committed records of what is assigned, as far as fetches told them."""
+        return self._thread.ends()
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)

@@ -1,0 +1,106 @@
+"""What the tasks of a worker count, as metrics; nothing is counted for it, it is read when somebody asks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from streams.casework.held import Held
+from streams.metrics import catalogue
+from streams.metrics.catalogue import METRICS, Metric
+from streams.task.figures import Figures
+from streams.task.progress import Progress
+from streams.watchdog import Vitals
+
+SECOND_US: Final = 1_000_000
+
+Sample = tuple[Metric, tuple[str, ...], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """One partition number at one moment."""
+
+    number: int
+    figures: Figures
+    progress: Progress
+    vitals: Vitals
+    held: Held
+    ends: Mapping[str, int]
+    """The offset after the last record that can be read, as last fetched, by `topic-partition`."""
+
+
+class WorkerCollector(Collector):
+    """Turns looks at a worker into metric families."""
+
+    def __init__(self, look: Callable[[], Iterable[Sample]]) -> None:
+        """Take what looks at the worker; what it raises is for whoever collects."""
+        self._look = look
+
+    def collect(self) -> Iterable[Family]:
+        """Return every metric of the catalogue, in its order."""
+        values: dict[Metric, list[tuple[tuple[str, ...], float]]] = defaultdict(list)
+        for metric, labels, value in self._look():
+            values[metric].append((labels, value))
+        return [_family(metric, values[metric]) for metric in METRICS]
+
+
+def exposition(look: Callable[[], Iterable[Sample]]) -> Callable[[], bytes]:
+    """Return what makes the text that Prometheus reads, with the process's own memory and CPU time."""
+    registry = CollectorRegistry()
+    registry.register(WorkerCollector(look))
+    ProcessCollector(registry=registry)
+    return lambda: generate_latest(registry)
+
+
+def samples(watched: Watched, now: int) -> Iterator[Sample]:
+    """Yield what is to be told of a partition number at a moment (microseconds); to be used up in the event loop."""
+    yield from _of_inputs(watched)
+    yield from _of_number(watched, now)
+
+
+def _of_inputs(watched: Watched) -> Iterator[Sample]:
+    partition = str(watched.number)
+    figures, progress = watched.figures, watched.progress
+    for name, received in figures.received.items():
+        place = (name.removesuffix(f"-{partition}"), partition)
+        yield catalogue.CONSUMED, place, received
+        yield catalogue.IN_FLIGHT, place, received - progress.consumed.get(name, 0)
+        for fate, count in progress.counts.get(name, {}).items():
+            yield catalogue.SETTLED, (*place, fate), count
+    for name, end in watched.ends.items():
+        behind = max(end - progress.positions.get(name, 0), 0)
+        yield catalogue.LAG, (name.removesuffix(f"-{partition}"), partition), behind
+    for topic, count in figures.published.items():
+        yield catalogue.PUBLISHED, (topic, partition), count
+
+
+def _of_number(watched: Watched, now: int) -> Iterator[Sample]:
+    labels = (str(watched.number),)
+    figures, vitals, held = watched.figures, watched.vitals, watched.held
+    yield catalogue.TOO_LATE, labels, held.too_late
+    yield catalogue.CASES, labels, held.cases
+    yield catalogue.PARTNERS, labels, held.partners
+    yield catalogue.DEADLINES, labels, held.deadlines
+    if vitals.saved_at:
+        yield catalogue.CHECKPOINT_AGE, labels, max(now - vitals.saved_at, 0) / SECOND_US
+    yield catalogue.CHECKPOINTS, labels, vitals.saves
+    yield catalogue.STEPS, labels, figures.steps
+    yield catalogue.STEP_S, labels, figures.step_s
+    yield catalogue.LAST_STEP_S, labels, figures.last_step_s
+    yield catalogue.NOTES, labels, figures.notes
+
+
+def _family(metric: Metric, values: Iterable[tuple[tuple[str, ...], float]]) -> Family:
+    make = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+    family = make(metric.name, metric.meaning, labels=metric.labels)
+    for labels, value in values:
+        family.add_metric(labels, value)
+    return family

@@ -1,0 +1,111 @@
+"""The metrics of a worker add up, agree with `sop status`, and hold nothing of an event."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.metrics.catalogue import METRICS
+from tests.e2e.conftest import Day, run_sop
+from tests.e2e.harness import DECISIONS, Bench, Worker, until
+from tests.e2e.test_personal_data import events, given_away
+from tests.e2e.test_status import rows
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+ANY_PORT = {"SOP_METRICS_LISTEN": "0"}
+FATES = ("applied", "duplicate", "dead_lettered", "forwarded")
+
+Samples = dict[str, dict[tuple[str, ...], float]]
+
+
+def scraped(worker: Worker) -> str:
+    """Return the text that a worker's address, which its log tells, answers with."""
+    until(lambda: "metrics at " in worker.log, lambda: worker.log)
+    (url,) = re.findall(r"metrics at (\S+)", worker.log)
+    with urlopen(url, timeout=30) as answer:  # noqa: S310 - a worker of ours
+        text: str = answer.read().decode()
+    return text
+
+
+def samples(text: str) -> Samples:
+    """Return the values by metric and the values of its labels, in the catalogue's order of labels."""
+    labels = {metric.name: metric.labels for metric in METRICS}
+    found: Samples = {}
+    for family in text_string_to_metric_families(text):
+        for each in family.samples:
+            key = tuple(each.labels[name] for name in labels.get(each.name, ()))
+            found.setdefault(each.name, {})[key] = each.value
+    return found
+
+
+def unsettled(found: Samples) -> Iterator[str]:
+    """Yield the input partitions whose records do not add up."""
+    for place, consumed in found["sop_records_consumed_total"].items():
+        settled = sum(found["sop_records_settled_total"].get((*place, fate), 0) for fate in FATES)
+        if consumed != settled + found["sop_records_in_flight"][place]:
+            yield f"{place}: {consumed}, {settled}"
+
+
+def test_metrics_add_up_while_records_come_and_agree_with_status_afterwards(redis_bench: Bench, day: Day) -> None:
+    bench = redis_bench
+    worker = bench.start_ready(**ANY_PORT)
+    for begin in range(0, len(day.lines), 2000):
+        bench.feed_lines(day.lines[begin : begin + 2000])
+        assert list(unsettled(samples(scraped(worker)))) == []
+    bench.settle()
+    found = samples(scraped(worker))
+    told = rows(run_sop("status", env=bench.environment()).stdout)
+    for (topic, partition), consumed in found["sop_records_consumed_total"].items():
+        row = told[f"{topic}-{partition}"]
+        counted = [found["sop_records_settled_total"].get((topic, partition, fate), 0) for fate in FATES]
+        assert counted == [row[fate.replace("_", "-")] for fate in FATES]
+        assert (consumed, found["sop_records_in_flight"][topic, partition]) == (row["consumed"], 0)
+    assert sum(found["sop_records_consumed_total"].values()) == sum(row["consumed"] for row in told.values())
+    written = Counter(record.topic for record in bench.read(*DECISIONS, "actions", "alerts", "dead-letters"))
+    published = Counter[str]()
+    for (topic, _), count in found["sop_messages_published_total"].items():
+        published[topic.removeprefix(bench.prefix)] += int(count)
+    assert {topic: published[topic] for topic in written} == written
+    assert all(set(found) >= {metric.name} for metric in METRICS)
+    assert min(found["sop_checkpoints_total"].values()) > 0
+    assert sum(found["sop_cases_in_memory"].values()) > 0
+    assert sum(count for (topic, _), count in found["sop_records_lag"].items() if "internal" not in topic) == 0
+    assert worker.stop() == 0
+
+
+def test_no_label_holds_anything_of_an_event(bench: Bench) -> None:
+    worker = bench.start_ready(**ANY_PORT)
+    bench.feed_lines(events())
+    bench.settle()
+    text = scraped(worker)
+    assert samples(text)["sop_records_consumed_total"]
+    assert given_away(text) == []
+    assert re.findall(r"job-\w+|partner-\d|ticket-\w+", text.replace(bench.prefix, "")) == []
+    assert worker.stop() == 0
+
+
+def test_nothing_but_metrics_is_there(bench: Bench) -> None:
+    worker = bench.start_ready(**ANY_PORT)
+    (url,) = re.findall(r"metrics at (\S+)", worker.log)
+    assert url.startswith("http://127.0.0.1:")
+    with pytest.raises(HTTPError, match="404"):
+        urlopen(url.removesuffix("/metrics"), timeout=30)  # noqa: S310 - a worker of ours
+    assert worker.stop() == 0
+
+
+def test_an_address_that_is_taken_is_told_before_anything_starts(bench: Bench) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        told = run_sop("worker", env=bench.environment(SOP_METRICS_LISTEN=place))
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr == f"sop: SOP_METRICS_LISTEN: {place}: Address already in use\n"
