@@ -30,6 +30,7 @@ from mode import ServiceT
 from streams.batching.app import BatchApp
 from streams.batching.assignment import Assignment
 from streams.batching.batch import Batch, TransportError, cut
+from streams.batching.fetched import take_fetched
 
 POLL_S = 1.0  # how often waiting without news looks whether the worker is to stop
 
@@ -92,7 +93,7 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
         return positions
 
     async def take(self, generation: int, tps: set[TP], records_max: int) -> Taken:
-        """Return what was fetched of `tps`, up to `records_max` records; nothing when none came within a second.
+        """Return what was fetched of `tps`, `records_max` records or so; nothing when none came within a second.
 
         Returns nothing either once `generation` has ended. Raises KafkaError where the group or a topic cannot be read.
         """
@@ -105,8 +106,7 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
             self._nudged = False
             return {}
         with client._subscription.fetch_context():
-            # With a timeout of 0 it does not yield to the loop, so what comes back is of this generation.
-            fetched = await fetcher.fetched_records(tps, timeout=0, max_records=records_max)
+            fetched = take_fetched(fetcher, tps, records_max)
             if not fetched:
                 news = fetcher._create_fetch_waiter()
                 await asyncio.wait([news], timeout=POLL_S)
@@ -116,7 +116,7 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
                 news.result()  # raises what the group coordinator found
                 if not self._ready(generation):
                     return {}
-                fetched = await fetcher.fetched_records(tps, timeout=0, max_records=records_max)
+                fetched = take_fetched(fetcher, tps, records_max)
         states = client._subscription.subscription.assignment
         return {TP(*tp): (records, states.state_value(tp).position) for tp, records in fetched.items()}
 
