@@ -125,7 +125,7 @@ def _level(text: str) -> str:
 def _address(text: str) -> str:
     """Return `HOST:PORT`; where there is no host, other machines are none of its business."""
     host, _, port = text.strip().rpartition(":")
-    if not port:
+    if not text.strip():
         return ""
     if not port.isdecimal() or int(port) > PORT_MAX:
         raise ValueError

@@ -45,8 +45,8 @@ CHECKPOINTS: Final = Metric("sop_checkpoints_total", "counter", _NUMBER, "Checkp
 STEPS: Final = Metric("sop_steps_total", "counter", _NUMBER, "Steps done")
 STEP_S: Final = Metric("sop_step_seconds_total", "counter", _NUMBER, "Seconds spent in steps")
 LAST_STEP_S: Final = Metric("sop_last_step_seconds", "gauge", _NUMBER, "Seconds that the last step took")
-NOTES: Final = Metric(
-    "sop_suspect_notes_total", "counter", _NUMBER, "Notes of records on which a worker may have ended"
+TRIED_AGAIN: Final = Metric(
+    "sop_suspects_tried_again_total", "counter", _NUMBER, "Records tried again on which a worker may have ended"
 )
 LOOP_DELAY: Final = Metric(
     "sop_loop_delay_seconds", "gauge", (), "Seconds that the event loop took to answer this question"
@@ -67,6 +67,6 @@ METRICS: Final = (
     STEPS,
     STEP_S,
     LAST_STEP_S,
-    NOTES,
+    TRIED_AGAIN,
     LOOP_DELAY,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from streams.casework.held import Held
+from streams.casework.tally import Fate
 from streams.metrics import catalogue
 from streams.metrics.catalogue import METRICS, Metric
 from streams.task.figures import Figures
@@ -73,8 +74,9 @@ def _of_inputs(watched: Watched) -> Iterator[Sample]:
         place = (name.removesuffix(f"-{partition}"), partition)
         yield catalogue.CONSUMED, place, received
         yield catalogue.IN_FLIGHT, place, received - progress.consumed.get(name, 0)
-        for fate, count in progress.counts.get(name, {}).items():
-            yield catalogue.SETTLED, (*place, fate), count
+        fates = progress.counts.get(name, {})
+        for fate in get_args(Fate):
+            yield catalogue.SETTLED, (*place, fate), fates.get(fate, 0)
     for name, end in watched.ends.items():
         behind = max(end - progress.positions.get(name, 0), 0)
         yield catalogue.LAG, (name.removesuffix(f"-{partition}"), partition), behind
@@ -95,7 +97,7 @@ def _of_number(watched: Watched, now: int) -> Iterator[Sample]:
     yield catalogue.STEPS, labels, figures.steps
     yield catalogue.STEP_S, labels, figures.step_s
     yield catalogue.LAST_STEP_S, labels, figures.last_step_s
-    yield catalogue.NOTES, labels, figures.notes
+    yield catalogue.TRIED_AGAIN, labels, figures.tried_again
 
 
 def _family(metric: Metric, values: Iterable[tuple[tuple[str, ...], float]]) -> Family:

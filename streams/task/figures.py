@@ -18,8 +18,8 @@ class Figures:
     step_s: float = 0.0
     """Seconds spent in all steps."""
     last_step_s: float = 0.0
-    notes: int = 0
-    """Notes of records that may not be survived."""
+    tried_again: int = 0
+    """How often a single record was tried again, on which the last owner may have ended."""
 
     def stepped(self, seconds: float) -> None:
         """Count a step."""

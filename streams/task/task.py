@@ -277,7 +277,7 @@ class Task:
     async def _note(self, note: Note) -> None:
         record = Outgoing(self._settings.progress, self.partition, SUSPECTS_KEY, pack_note(note))
         self._standing.wrote(await self._publisher.publish([record]))
-        self.figures.notes += bool(note.ranges)
+        self.figures.tried_again += note.attempts > 1 and not note.error
 
     async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish what follows from the inputs, with how far they were read; without the former just to tell it."""
