@@ -130,7 +130,7 @@ class Measured:
         self._offset += len(values)
         await self.work.take([(TP(topic, 0), batch)])
         while True:
-            outgoing = await self.work.conclude(NOW * 1_000_000, {})
+            outgoing = await self.work.conclude(NOW * 1_000_000, {}, ())
             internal = [each for each in outgoing if each.topic in TOPICS.internal]
             if not internal:
                 return

@@ -101,6 +101,13 @@ class OutputLog(Protocol):
         """Return for each partition the earliest offset kept and the offset after the last stable record."""
 
 
+class Aside(Struct, frozen=True):
+    """Why something is no longer concluded upon, and the version of the worker that could not."""
+
+    reason: str
+    version: str
+
+
 class Saved(Struct, frozen=True):
     """What a checkpoint says beside the state itself: positions by `topic-partition` and counts."""
 
@@ -112,6 +119,8 @@ class Saved(Struct, frozen=True):
     """What became of the records consumed, by input partition."""
     consumed: dict[str, int] = {}
     """How many records were consumed, by input partition."""
+    aside: dict[str, Aside] = {}
+    """What is set aside, by name."""
 
 
 class Store(Protocol):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from importlib.metadata import version
 from typing import NoReturn
 
 from faust.types import TP as FaustTP  # noqa: N811 - told from ours
@@ -138,6 +139,17 @@ async def _refuse_eviction(redis: Redis) -> None:
             raise UsageError(f"SOP_REDIS_URL: Redis may drop keys (maxmemory-policy {policy}); it has to be noeviction")
 
 
+def _task_settings(settings: Settings, topics: Topics) -> TaskSettings:
+    return TaskSettings(
+        consumed=topics.consumed,
+        emitted=topics.outputs,
+        progress=topics.progress,
+        step_records_max=settings.step_records_max,
+        checkpoint_interval=int(settings.checkpoint_interval_s * SECOND_US),
+        version=version("sop-streams"),
+    )
+
+
 def make_app(
     settings: Settings,
     policies: PolicySet,
@@ -160,13 +172,7 @@ def make_app(
         reading_wait=int(settings.reading_wait_s * SECOND_US),
         refusal_limits=settings.refusal_limits,
     )
-    task_settings = TaskSettings(
-        consumed=topics.consumed,
-        emitted=topics.outputs,
-        progress=topics.progress,
-        step_records_max=settings.step_records_max,
-        checkpoint_interval=int(settings.checkpoint_interval_s * SECOND_US),
-    )
+    task_settings = _task_settings(settings, topics)
     namespace = f"{settings.topic_prefix}{settings.group}"
 
     def store(partition: int) -> Store:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bench.assignment import Meter, assigned
 from schemas.topics import Topics
@@ -42,8 +42,8 @@ def main() -> None:
             await super().take(batches)
             meter.add(sum(len(records) for tp, records in batches if tp.topic in inputs))
 
-        async def conclude(self, now: int, positions: Mapping[str, int]) -> list[Outgoing]:
-            outgoing = await super().conclude(now, positions)
+        async def conclude(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
+            outgoing = await super().conclude(now, positions, names)
             meter.decisions += sum(each.topic in said for each in outgoing)
             concluded["idle"] = 0 if outgoing or not meter.done else concluded["idle"] + 1
             return outgoing

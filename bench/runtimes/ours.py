@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -86,13 +86,30 @@ class LightWork:
         """Stop: the light job has no dead letters."""
         raise Fatal(f"{tp.name}@{record.offset}: {reason}")
 
-    async def conclude(self, now: int, positions: Mapping[str, int]) -> list[Outgoing]:  # noqa: ARG002 - no deadlines
+    def defer(self) -> Sequence[str]:
+        """Return nothing: what is deferred here is a decision made."""
+        return ()
+
+    async def due(self, now: int, limit: int) -> Sequence[str]:  # noqa: ARG002 - no deadlines
+        """Return nothing."""
+        return ()
+
+    async def conclude(
+        self,
+        now: int,  # noqa: ARG002 - no deadlines
+        positions: Mapping[str, int],  # noqa: ARG002
+        names: Sequence[str],  # noqa: ARG002
+    ) -> list[Outgoing]:
         """Return the decisions that were not emitted before."""
         self.at_rest = self._meter.done and not self._outgoing
         outgoing, self._outgoing = self._outgoing, []
         if self._said:
             outgoing = [each for each in outgoing if orjson.loads(each.value)["decision_id"] not in self._said]
         return outgoing
+
+    def set_aside(self, name: str) -> None:
+        """Stop: nothing here has a name."""
+        raise Fatal(f"{name} cannot be set aside")
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return how many events were applied."""
@@ -132,6 +149,7 @@ def make_app(task: Assignment) -> BatchApp:
         progress=f"{task.decisions}-progress",
         step_records_max=STEP_RECORDS_MAX,
         checkpoint_interval=CHECKPOINT_EVERY_US,
+        version="bench",
     )
 
     def make_task(partition: int) -> Task:

@@ -6,7 +6,7 @@ they are needed and in the store otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agents.case_agent import CaseAgent
@@ -22,7 +22,7 @@ from streams.casework.held import Held
 from streams.casework.intake import Intake, Origin, Taken, is_report, partition_of
 from streams.casework.outbox import Outbox
 from streams.casework.refusals import RefusalLimits, Refusals
-from streams.casework.residents import Residents
+from streams.casework.residents import CASE, PARTNER, Residents
 from streams.casework.tally import Tally
 from streams.casework.wakes import Wakes
 from streams.ports import TP, Incoming, Outgoing, Store, Stored
@@ -30,7 +30,6 @@ from streams.task.positions import as_inputs
 from streams.task.work import Batches, Changes
 
 STORE_LOOK_EVERY_US = 1_000_000
-DUE_PER_LOOK_MAX = 1000
 REFUSALS_KEY = "refusals"
 
 
@@ -71,6 +70,7 @@ class CaseWork:
         self._wakes = Wakes()
         self._touched_cases: set[str] = set()
         self._touched_partners: set[str] = set()
+        self._aside: set[str] = set()
         self._answer_awaited: dict[str, int] = {}
         self._store_looked_at = 0
         self._too_late = 0
@@ -170,17 +170,34 @@ class CaseWork:
 
     # -- what follows --------------------------------------------------------------------------------------------------
 
-    async def conclude(self, now: int, positions: Mapping[str, int]) -> list[Outgoing]:
-        """Answer and decide what was touched or is due; return all that is to be published."""
-        await self._wake(now)
+    def defer(self) -> list[str]:
+        """Return what was touched as names: `case:` or `partner:` and the id."""
+        names = [CASE + case_id for case_id in sorted(self._touched_cases)]
+        names += [PARTNER + partner_id for partner_id in sorted(self._touched_partners)]
+        self._residents.touch(self._touched_cases, self._touched_partners)
+        self._touched_cases, self._touched_partners = set(), set()
+        return names
+
+    async def due(self, now: int, limit: int) -> list[str]:
+        """Return the names of cases whose time has come, of those that only the store remembers too."""
+        due = set(self._wakes.due(now, limit))
+        if now - self._store_looked_at >= STORE_LOOK_EVERY_US:
+            self._store_looked_at = now
+            stored = await self._store.due(now, limit)
+            due.update(case_id for case_id in stored if case_id not in self._cases.cases)
+        return [name for case_id in sorted(due) if (name := CASE + case_id) not in self._aside]
+
+    async def conclude(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
+        """Answer and decide what was touched or is named; return all that is to be published."""
+        await self._touch(names)
         inputs = as_inputs(positions)
         made_at = {name: positions.get(name, 0) for name in self._location_inputs}
-        for partner_id in sorted(self._touched_partners):
+        for partner_id in self._without_aside(PARTNER, self._touched_partners):
             answers = self._locations.answers(partner_id, made_at)
             self._too_late += sum(each.too_late for each in answers)
             self._outbox.answers(answers)
             self._outbox.messages(self._locations.alerts(partner_id, inputs))
-        for case_id in sorted(self._touched_cases):
+        for case_id in self._without_aside(CASE, self._touched_cases):
             self._conclude_case(case_id, now, inputs)
         self._residents.touch(self._touched_cases, self._touched_partners)
         self._touched_cases, self._touched_partners = set(), set()
@@ -202,16 +219,25 @@ class CaseWork:
         self._outbox.messages(decided.messages)
         self._wakes.set(case_id, decided.next_deadline)
 
-    async def _wake(self, now: int) -> None:
-        """Touch the cases whose time has come, those that only the store remembers included."""
-        due = set(self._wakes.due(now))
-        if now - self._store_looked_at >= STORE_LOOK_EVERY_US:
-            self._store_looked_at = now
-            stored = await self._store.due(now, DUE_PER_LOOK_MAX)
-            due.update(case_id for case_id in stored if case_id not in self._cases.cases)
-        if due:
-            await self._load(due, ())
-            self._touched_cases |= due
+    def set_aside(self, name: str) -> None:
+        """Decide a case, or answer for a partner, no more; facts are added as ever."""
+        self._aside.add(name)
+        if name.startswith(CASE):
+            case_id = name.removeprefix(CASE)
+            self._wakes.set(case_id, None)
+            if case_id in self._cases.cases:
+                self._residents.touch([case_id], ())
+
+    def _without_aside(self, kind: str, ids: Collection[str]) -> list[str]:
+        return sorted(each for each in ids if kind + each not in self._aside) if self._aside else sorted(ids)
+
+    async def _touch(self, names: Sequence[str]) -> None:
+        if names:
+            cases = {name.removeprefix(CASE) for name in names if name.startswith(CASE)}
+            partners = {name.removeprefix(PARTNER) for name in names if name.startswith(PARTNER)}
+            await self._load(cases, partners)
+            self._touched_cases |= cases & self._cases.cases.keys()
+            self._touched_partners |= partners & self._locations.tracks.keys()
 
     async def _load(self, case_ids: Iterable[str], partner_ids: Iterable[str]) -> None:
         """Bring in what is concerned; a case that was not here is looked at anew, to know when it is due."""

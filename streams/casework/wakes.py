@@ -35,10 +35,10 @@ class Wakes:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def due(self, now: int) -> list[str]:
-        """Remove and return the cases whose instant is at or before now."""
+    def due(self, now: int, limit: int | None = None) -> list[str]:
+        """Remove and return the cases whose instant is at or before now, the earliest first, up to a limit."""
         found: list[str] = []
-        while (at := self.next()) is not None and at <= now:
+        while len(found) != limit and (at := self.next()) is not None and at <= now:
             case_id = heapq.heappop(self._heap)[1]
             del self._at[case_id]
             found.append(case_id)

@@ -8,6 +8,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from streams.ports import Aside
+
 PROGRESS_KEY: Final = b"progress"
 
 
@@ -22,6 +24,8 @@ class Progress(Struct, frozen=True):
     """Records read, as whoever hands them to the work counts them."""
     counts: Mapping[str, Mapping[str, int]]
     """What became of them, as the work counts: their sum is `consumed` (architecture, 3.3)."""
+    aside: Mapping[str, Aside] = {}
+    """What is set aside, by name."""
 
 
 _decoder: Final = msgspec.json.Decoder(Progress)

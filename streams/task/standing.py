@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from streams.ports import TP, Saved
+from streams.ports import TP, Aside, Saved
 from streams.task.progress import Progress
 from streams.task.work import Batches
 
@@ -17,6 +17,8 @@ class Standing:
         self.now = 0
         self.positions: dict[str, int] = {}
         """The next offset to read."""
+        self.aside: dict[str, Aside] = {}
+        """What is set aside, by name."""
         self._outputs: dict[str, int] = {}
         self._consumed: dict[str, int] = {}
         self._told: dict[str, int] = {}
@@ -24,6 +26,7 @@ class Standing:
     def begin(self, saved: Saved) -> None:
         """Go on from a checkpoint."""
         self.positions, self._outputs, self._consumed = dict(saved.inputs), dict(saved.outputs), dict(saved.consumed)
+        self.aside = dict(saved.aside)
 
     def start_at(self, positions: Mapping[str, int]) -> None:
         """Take the positions from which records will come, about which nobody has to be told."""
@@ -55,8 +58,8 @@ class Standing:
 
     def progress(self, counts: Mapping[str, Mapping[str, int]]) -> Progress:
         """Return what is to be told, with what became of the records."""
-        return Progress(self.now, self.positions, self._consumed, counts)
+        return Progress(self.now, self.positions, self._consumed, counts, self.aside)
 
     def saved(self, counts: dict[str, dict[str, int]]) -> Saved:
         """Return what a checkpoint says, with what became of the records."""
-        return Saved(dict(self.positions), dict(self._outputs), counts, dict(self._consumed))
+        return Saved(dict(self.positions), dict(self._outputs), counts, dict(self._consumed), dict(self.aside))

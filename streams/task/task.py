@@ -9,14 +9,15 @@ effect. What the work is, is not known here.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from schemas.errors import Fatal, SopError
-from streams.ports import TP, Clock, Incoming, Outgoing, OutputLog, Publisher, Saved, Store, Stored
+from streams.ports import TP, Aside, Clock, Incoming, Outgoing, OutputLog, Publisher, Saved, Store, Stored
 from streams.task.checkpoints import Checkpoints
 from streams.task.figures import Figures
 from streams.task.hold import Hold
@@ -25,12 +26,14 @@ from streams.task.progress import PROGRESS_KEY, Progress, pack_progress, unpack_
 from streams.task.standing import Standing
 from streams.task.suspects import (
     ATTEMPTS_MAX,
+    NAMES_MAX,
     NO_SUSPECTS,
     SUSPECTS_KEY,
     Note,
+    Portion,
     Suspects,
+    note_on,
     pack_note,
-    ranges_of,
     unpack_note,
 )
 from streams.task.work import Batches, Work
@@ -38,6 +41,10 @@ from streams.watchdog import Vitals
 
 BATCHES_WAITING_MAX: Final = 16
 LOOK_EVERY_S: Final = 0.1
+ASIDE_MAX: Final = 20
+"""How much may be set aside before it is the worker that is taken for broken."""
+
+logger = logging.getLogger("sop.task")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +59,8 @@ class TaskSettings:
     """The topic that says, in every transaction, how far the inputs had been read."""
     step_records_max: int
     checkpoint_interval: int
+    version: str
+    """Of the worker: what another version could not conclude upon is tried again."""
 
 
 class Task:
@@ -79,6 +88,8 @@ class Task:
         self._inputs = [TP(topic, partition) for topic in settings.consumed]
         self._standing = Standing()
         self._hold = Hold({})
+        self._deferred: dict[str, None] = {}
+        """Names to be concluded upon before anything can be saved, in their order."""
         self._suspects = Suspects()
         self._checkpoints = Checkpoints(store, work, clock, self.vitals, settings.checkpoint_interval)
         self._finishing = False
@@ -109,6 +120,7 @@ class Task:
         self._work.begin(saved.counts)
         decided_at = await self._read_back()
         await self._work.recalled(decided_at)
+        self._recall_aside()
         bounds = {tp.name: found for tp, found in (await self._log.bounds(self._inputs)).items()}
         positions = dict(saved.inputs)
         for name, (earliest, _) in bounds.items():
@@ -148,7 +160,17 @@ class Task:
             return {}
         progress = unpack_progress(record.value)
         self._standing.now = max(self._standing.now, progress.now)
+        self._standing.aside = dict(progress.aside)
         return progress.positions
+
+    def _recall_aside(self) -> None:
+        """Leave aside what this version could not conclude upon; what another could not is tried again."""
+        for name, aside in list(self._standing.aside.items()):
+            if aside.version == self._settings.version:
+                self._work.set_aside(name)
+            else:
+                del self._standing.aside[name]
+                self._deferred[name] = None
 
     async def enqueue(self, tp: TP, records: Sequence[Incoming]) -> None:
         """Hand over a batch of one input partition; waits while too many are waiting."""
@@ -200,13 +222,21 @@ class Task:
     async def step(self, batches: Batches) -> None:
         """Take batches in, publish what follows from them and from what is due, save when it is time."""
         if self._is_held():
-            await self._each_portion(self._hold.before(batches))
+            await self._each(self._suspects.portions(self._hold.before(batches)), is_held=True)
             if self._is_held():
                 return
-            if ahead := self._hold.release():
-                await self._each_portion(ahead)
+            batches = self._hold.release()
+        # the last owner's clock may have been ahead
+        self._standing.now = max(self._standing.now, self._clock.now_us())
+        names = list(dict.fromkeys([*self._deferred, *await self._work.due(self._standing.now, NAMES_MAX)]))
+        if self._is_calm():
+            await self._do(Portion(batches, names))
         else:
-            await self._each_portion(batches)
+            for portion in self._suspects.name_portions(names):
+                await self._do(portion)
+            await self._each(self._suspects.portions(batches))
+        self._deferred.clear()
+        self._concluded = True
         if self._checkpoints.due and self._standing.untold:
             await self._publish([])
         await self._checkpoints.save_if_due(self._saved)
@@ -214,23 +244,28 @@ class Task:
     def _is_held(self) -> bool:
         return self._hold.lasts(self._standing.positions)
 
-    async def _each_portion(self, batches: Batches) -> None:
-        for portion in self._suspects.portions(batches):
+    def _is_calm(self) -> bool:
+        return self._suspects.calm(self._standing.positions, saved=self.vitals.saves > 0)
+
+    async def _each(self, portions: Iterable[Portion], *, is_held: bool = False) -> None:
+        for portion in portions:
             if not self._finishing:
-                await self._do(portion)
+                await self._do(portion, is_held=is_held)
 
-    async def _do(self, portion: Batches) -> None:
-        outgoing = await self._decide(portion)
-        if outgoing:
-            await self._publish(outgoing)
+    async def _do(self, portion: Portion, *, is_held: bool = False) -> None:
+        """Do a portion and publish what follows; what cannot be survived is noted before.
 
-    async def _decide(self, portion: Batches) -> list[Outgoing]:
-        """Return what is to be published; what cannot be survived is noted before."""
-        note = self._suspects.note_of(portion, saved=self.vitals.saves > 0)
+        Of a portion that is held nothing follows yet: what it touches is left to be concluded upon by name, since
+        then it is no single record to which a fault there would be due.
+        """
+        note = None if self._is_calm() else self._suspects.note_of(portion)
         if note is not None:
             await self._note(note)
         try:
-            outgoing = await self._take_and_conclude(portion)
+            await self._take(portion)
+            if is_held:
+                self._deferred.update(dict.fromkeys(self._work.defer()))
+            outgoing = [] if is_held else await self._conclude(portion)
         except SopError:
             if note is not None:
                 await self._note(NO_SUSPECTS)  # the world's fault, not the records'
@@ -239,38 +274,46 @@ class Task:
             raise await self._blamed(portion, note, error) from error
         if note is not None:
             await self._note(NO_SUSPECTS)
-        return outgoing
+            self.vitals.moves += 1
+        if outgoing:
+            await self._publish(outgoing)
 
-    async def _take_and_conclude(self, portion: Batches) -> list[Outgoing]:
+    async def _take(self, portion: Portion) -> None:
         refusal = self._suspects.refusal(portion)
         if refusal is None:
-            await self._work.take(portion)
+            await self._work.take(portion.batches)
         else:
-            self._refuse(portion, refusal)
-        self._standing.read(portion)
-        if self._is_held():
-            return []
-        self._concluded = True
-        # the last owner's clock may have been ahead
-        self._standing.now = max(self._standing.now, self._clock.now_us())
-        return await self._work.conclude(self._standing.now, self._standing.positions)
+            for tp, records in portion.batches:
+                for record in records:
+                    self._work.refuse(tp, record, refusal)
+            for name in portion.names:
+                await self._set_aside(name, refusal)
+        self._standing.read(portion.batches)
 
-    async def _blamed(self, portion: Batches, note: Note | None, error: Exception) -> Fatal:
-        """Note under which records something was raised, for the next owner to look at them one by one."""
-        attempts = 1 if note is None else note.attempts
-        blamed = Note(ranges_of(portion), attempts, type(error).__name__)
-        place = f"partition {self.partition}, what has come due"
-        if portion:
-            place = blamed.place
+    async def _conclude(self, portion: Portion) -> list[Outgoing]:
+        names = [name for name in portion.names if name not in self._standing.aside]
+        return await self._work.conclude(self._standing.now, self._standing.positions, names)
+
+    async def _blamed(self, portion: Portion, note: Note | None, error: Exception) -> Fatal:
+        """Note with what something was raised, for the next owner to look at it more closely."""
+        blamed = note_on(portion, 1 if note is None else note.attempts, type(error).__name__)
+        place = blamed.place or f"partition {self.partition}"
+        if blamed.place:
             await self._note(blamed)
         frame = traceback.extract_tb(error.__traceback__)[-1]
+        attempt = f", attempt {blamed.attempts} of {ATTEMPTS_MAX}" if blamed.attempts else ""
         # not the error's own words: they may be the event's
-        return Fatal(f"{place}: {blamed.error} ({frame.filename}:{frame.lineno}), attempt {attempts} of {ATTEMPTS_MAX}")
+        return Fatal(f"{place}: {blamed.error} ({frame.filename}:{frame.lineno}){attempt}")
 
-    def _refuse(self, portion: Batches, reason: str) -> None:
-        for tp, records in portion:
-            for record in records:
-                self._work.refuse(tp, record, reason)
+    async def _set_aside(self, name: str, reason: str) -> None:
+        """Have nothing concluded upon a name any more; told at once, since the note about it goes."""
+        aside = self._standing.aside
+        if len(aside) >= ASIDE_MAX:
+            raise Fatal(f"{name}: {reason}; {len(aside)} are set aside already, so it is the worker that is broken")
+        aside[name] = Aside(reason, self._settings.version)
+        self._work.set_aside(name)
+        logger.error("%s is set aside: %s", name, reason)
+        await self._publish([])
 
     # -- what is told and saved ----------------------------------------------------------------------------------------
 

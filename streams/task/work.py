@@ -39,13 +39,25 @@ class Work(Protocol):
         """
 
     async def take(self, batches: Batches) -> None:
-        """Add batches to the state."""
+        """Add batches to the state; what they touch is concluded upon next."""
+
+    def defer(self) -> Sequence[str]:
+        """Return the names of what was touched: it is to be concluded upon when it is named."""
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
         """Have a record that cannot be taken go to the dead letters."""
 
-    async def conclude(self, now: int, positions: Mapping[str, int]) -> list[Outgoing]:
-        """Return what is to be published by now (microseconds), the inputs having been read up to `positions`."""
+    async def due(self, now: int, limit: int) -> Sequence[str]:
+        """Return the names of what has come due by now (microseconds); who asks has it concluded upon."""
+
+    async def conclude(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
+        """Return what is to be published by now of what was touched and what is named.
+
+        `positions` says up to where the inputs have been read.
+        """
+
+    def set_aside(self, name: str) -> None:
+        """Conclude no more upon a name, whatever touches it; its state goes on."""
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return what became of the records taken, by `topic-partition`."""

@@ -50,10 +50,10 @@ def is_not_fenced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def forgets_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def wakes_nobody(*_: object) -> None:
-        return
+    async def wakes_nobody(*_: object) -> list[str]:
+        return []
 
-    monkeypatch.setattr(CaseWork, "_wake", wakes_nobody)
+    monkeypatch.setattr(CaseWork, "due", wakes_nobody)
 
 
 def takes_all_records_for_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

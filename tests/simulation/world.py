@@ -117,6 +117,7 @@ class World:
             progress=self.topics.progress,
             step_records_max=self.dice.pick((1, 10, 50)),
             checkpoint_interval=self.dice.pick((0, SECOND // 5, 2 * SECOND, 30 * SECOND)),
+            version="1",
         )
         self.stores = [SimulatedRedis() for _ in range(self.partitions)]
         self.tasks: dict[int, Task] = {}

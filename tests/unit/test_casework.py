@@ -34,6 +34,10 @@ async def work_over(state: MemoryState, *, partitions: int = 1) -> CaseWork:
     return work
 
 
+async def conclude(work: CaseWork, now: int) -> list[Outgoing]:
+    return await work.conclude(now, {}, await work.due(now, 99))
+
+
 async def save(work: CaseWork) -> None:
     changes = work.pack()
     await work._store.save(Saved({}, {}, work.counts()), changes.blobs, changes.deadlines)
@@ -54,15 +58,15 @@ async def test_a_case_brought_in_for_a_duplicate_keeps_its_deadline() -> None:
     first = await work_over(state)
     await first.recalled({})
     await first.take([(TICKETS, records(lines))])
-    assert "actions" in actions(await first.conclude(MIDNIGHT + 11 * HOUR, {}))
+    assert "actions" in actions(await conclude(first, MIDNIGHT + 11 * HOUR))
     await save(first)
     (due,) = state.deadlines.values()
 
     second = await work_over(state)
     await second.recalled({})
     await second.take([(TICKETS, records(lines[:1], 4))])
-    assert await second.conclude(due - 1, {}) == []
-    assert "actions" in actions(await second.conclude(due, {}))
+    assert await conclude(second, due - 1) == []
+    assert "actions" in actions(await conclude(second, due))
 
 
 async def test_a_deadline_that_leads_to_nothing_is_gone_from_the_store_with_the_next_save() -> None:
@@ -71,10 +75,10 @@ async def test_a_deadline_that_leads_to_nothing_is_gone_from_the_store_with_the_
     work = await work_over(state)
     await work.recalled({})
     await work.take([(TICKETS, records(lines))])
-    await work.conclude(MIDNIGHT + 10 * HOUR, {})
+    await conclude(work, MIDNIGHT + 10 * HOUR)
     await save(work)
     changed = [work.changed]
-    await work.conclude(MIDNIGHT + 10**15, {})
+    await conclude(work, MIDNIGHT + 10**15)
     changed.append(work.changed)
     await save(work)
     assert changed == [False, True]
@@ -87,6 +91,6 @@ async def test_what_the_last_owner_sent_on_is_not_sent_on_again() -> None:
     work = await work_over(MemoryState(), partitions=2)
     await work.recalled({JOBS.name: 1})
     await work.take([(JOBS, records(lines))])
-    (sent_on,) = await work.conclude(MIDNIGHT, {})
+    (sent_on,) = await conclude(work, MIDNIGHT)
     assert (sent_on.topic, sent_on.partition) == (TOPICS.cases, 1)
     assert work.counts() == {"jobs-0": {"forwarded": 2}}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
 from schemas.errors import Fatal, Unavailable
-from streams.ports import TP, Outgoing, Stored
+from streams.ports import TP, Aside, Outgoing, Stored
 from streams.stores.memory import MemoryState, MemoryStore
-from streams.task.suspects import Note, Suspects, ranges_of
-from streams.task.task import Task
+from streams.task.suspects import NO_SUSPECTS, Note, Portion, Suspects, note_on, ranges_of
+from streams.task.task import ASIDE_MAX, Task
 from streams.task.work import Batches
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 from tests.unit.test_task import JOBS, SETTINGS, TICKETS, Repeats, StoppedClock, records
@@ -42,33 +42,35 @@ class Lives:
         self.kafka = SimulatedKafka()
         self._state = MemoryState()
         self._values = values
-        self._poison = poison
-        self._happens = happens
-        self.work = Poisoned(poison, happens)
+        for value in values:
+            self.kafka.append(JOBS, b"", value)
+        self.make_work: Callable[[], Repeats] = lambda: Poisoned(poison, happens)
+        self.version = "1"
         self.deaths: list[BaseException] = []
 
     async def live(self) -> bool:
         """Have an owner take all values in one step; return whether it survives."""
-        self.work = Poisoned(self._poison, self._happens)
-        task = Task(
+        self.work = self.make_work()
+        self.task = Task(
             0,
             self.work,
-            replace(SETTINGS, checkpoint_interval=10**18),
+            replace(SETTINGS, checkpoint_interval=10**18, version=self.version),
             publisher=SimulatedPublisher(self.kafka, "sop-0"),
             log=SimulatedLog(self.kafka),
             store=MemoryStore(self._state),
             clock=StoppedClock(0),
         )
         try:
-            await task.recover()
-            await task.step([(JOBS, records(0, *self._values))])
+            read_to = (await self.task.recover()).get(JOBS, 0)
+            new = records(0, *self._values)[read_to:]
+            await self.task.step([(JOBS, new)] if new else [])
         except (Fatal, Unavailable, Killed) as death:
             self.deaths.append(death)
             return False
         return True
 
-    def said(self) -> list[bytes | None]:
-        return [record.value for record in self.kafka.committed(TP("said", 0))]
+    def said(self) -> list[bytes]:
+        return [record.value or b"" for record in self.kafka.committed(TP("said", 0))]
 
 
 def raises() -> None:
@@ -96,7 +98,7 @@ async def lived(lives: Lives, most: int) -> int:
 
 async def test_a_record_that_raises_is_refused_after_three_attempts_and_the_others_are_taken() -> None:
     lives = Lives(VALUES, raises)
-    assert await lived(lives, 6) == 4
+    assert await lived(lives, 6) == 5
     assert set(lives.said()) == {b"a", b"b", b"c", b"jobs-0@2 internal: KeyError"}
     assert lives.said().count(b"jobs-0@2 internal: KeyError") == 1
 
@@ -106,15 +108,16 @@ async def test_a_death_names_the_record_and_the_error_but_nothing_that_the_event
     await lived(lives, 6)
     told = [str(death) for death in lives.deaths]
     assert told[0].startswith("jobs-0@0..3: KeyError (")
-    assert told[0].endswith("), attempt 1 of 3")
-    assert told[1].startswith("jobs-0@2: KeyError (")
-    assert told[2].endswith("), attempt 3 of 3")
+    assert told[0].endswith(")")
+    for number in (1, 2, 3):
+        assert told[number].startswith("jobs-0@2: KeyError (")
+        assert told[number].endswith(f"), attempt {number} of 3")
     assert not any("98765" in line for line in told)
 
 
 async def test_a_record_that_kills_is_refused_too() -> None:
     lives = Lives(VALUES, kills)
-    assert await lived(lives, 6) == 5
+    assert await lived(lives, 6) == 6
     assert set(lives.said()) == {b"a", b"b", b"c", b"jobs-0@2 internal: the process ended"}
 
 
@@ -122,7 +125,7 @@ async def test_no_record_is_blamed_for_a_store_that_does_not_answer() -> None:
     lives = Lives(VALUES, store_is_away)
     assert not any([await lives.live() for _ in range(8)])
     assert all(isinstance(death, Unavailable) for death in lives.deaths)
-    assert b"internal" not in b"".join(each or b"" for each in lives.said())
+    assert b"internal" not in b"".join(lives.said())
 
 
 async def test_no_record_is_blamed_for_an_output_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,31 +144,193 @@ async def test_no_record_is_blamed_for_an_output_that_is_refused(monkeypatch: py
     assert lives.said() == [b"a"]
 
 
+async def test_no_record_is_blamed_for_kills_while_others_are_taken_with_it() -> None:
+    class Storm(Repeats):
+        async def take(self, batches: Batches) -> None:
+            if sum(len(records_) for _, records_ in batches) > 1:
+                raise Killed
+            await super().take(batches)
+
+    lives = Lives([b"%d" % number for number in range(60)], kills)
+    lives.make_work = Storm
+    assert await lived(lives, 6) == 3
+    assert lives.said() == [b"%d" % number for number in range(60)]
+
+
+class Named(Repeats):
+    """Work that concludes upon names: those of the values taken, and those that are due from the beginning."""
+
+    def __init__(self, due: Sequence[str], poison: Collection[str], happens: Callable[[], None]) -> None:
+        super().__init__()
+        self.aside: list[str] = []
+        self.concluded: list[str] = []
+        self._due = list(due)
+        self._poison = poison
+        self._happens = happens
+        self._touched: list[str] = []
+
+    async def take(self, batches: Batches) -> None:
+        await super().take(batches)
+        self._touched += [(record.value or b"").decode() for _, records_ in batches for record in records_]
+
+    def defer(self) -> Sequence[str]:
+        touched, self._touched = self._touched, []
+        return touched
+
+    async def due(self, now: int, limit: int) -> Sequence[str]:
+        due, self._due = self._due[:limit], self._due[limit:]
+        return await super().due(now, limit) or due
+
+    async def conclude(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
+        for name in [*self.defer(), *names]:
+            if name in self._poison and name not in self.aside:
+                self._happens()
+            self.concluded.append(name)
+        return await super().conclude(now, positions, names)
+
+    def set_aside(self, name: str) -> None:
+        self.aside.append(name)
+
+
+def named(
+    values: Sequence[bytes], due: Sequence[str], happens: Callable[[], None], poison: Collection[str] = ("bad",)
+) -> Lives:
+    lives = Lives(values, happens)
+    lives.make_work = lambda: Named(due, poison, happens)
+    return lives
+
+
+@pytest.mark.parametrize(
+    ("happens", "reason"), [(raises, "internal: KeyError"), (kills, "internal: the process ended")]
+)
+async def test_a_name_that_cannot_be_concluded_upon_is_set_aside_and_all_else_goes_on(
+    happens: Callable[[], None], reason: str
+) -> None:
+    lives = named([b"a"], ["x", "bad", "y"], happens)
+    assert await lived(lives, 6) == (5 if happens is raises else 6)
+    assert isinstance(lives.work, Named)
+    assert lives.work.aside == ["bad"]
+    assert set(lives.work.concluded) == {"a", "x", "y"}
+    assert lives.said() == [b"a"]
+    assert lives.task.progress().aside == {"bad": Aside(reason, "1")}
+
+
+async def test_a_death_names_what_could_not_be_concluded_upon() -> None:
+    lives = named([], ["x", "bad", "y"], raises)
+    await lived(lives, 6)
+    told = [str(death) for death in lives.deaths]
+    assert told[0].startswith("x, bad, y: KeyError (")
+    assert told[3].startswith("bad: KeyError (")
+    assert told[3].endswith("), attempt 3 of 3")
+
+
+@pytest.mark.parametrize("saves", [True, False])
+async def test_what_is_set_aside_stays_so_for_later_owners(saves: bool) -> None:
+    lives = named([b"a"], ["bad"], raises)
+    await lived(lives, 6)
+    if saves:
+        await lives.task.stop()
+    assert await lives.live()
+    assert isinstance(lives.work, Named)
+    assert lives.work.aside == ["bad"]
+    assert "bad" in lives.task.progress().aside
+
+
+async def test_another_version_tries_again_what_was_set_aside() -> None:
+    lives = named([], ["bad"], raises)
+    await lived(lives, 6)
+    lives.make_work = lambda: Named([], [], raises)
+    lives.version = "2"
+    assert await lives.live()
+    assert isinstance(lives.work, Named)
+    assert lives.work.concluded == ["bad"]
+    assert lives.task.progress().aside == {}
+
+
+async def test_when_too_much_is_set_aside_it_is_the_worker_that_is_broken() -> None:
+    names = [f"bad{number}" for number in range(ASIDE_MAX + 1)]
+    lives = named([], names, raises, names)
+    assert not any([await lives.live() for _ in range(6 * ASIDE_MAX)])
+    assert str(lives.deaths[-1]).startswith(f"bad{ASIDE_MAX}: internal: KeyError; {ASIDE_MAX} are set aside already")
+
+
+async def test_a_fault_in_what_was_concluded_upon_before_is_not_laid_to_the_record_read_last() -> None:
+    lives = named([b"a", b"bad", b"c"], [], raises, poison=[])
+    assert await lives.live()
+    lives.make_work = lambda: Named([], ["bad"], raises)
+    assert await lived(lives, 6) == 5
+    assert isinstance(lives.work, Named)
+    assert lives.work.aside == ["bad"]
+    assert b"internal" not in b"".join(lives.said())
+
+
 BATCHES = [(JOBS, records(0, *(b"%d" % number for number in range(5)))), (TICKETS, records(7, b"x", b"y"))]
 
 
 @pytest.mark.parametrize(
-    ("ranges", "portions"),
+    ("note", "portions"),
     [
-        ({}, [{"jobs-0": (0, 5), "tickets-0": (7, 9)}]),
-        ({"jobs-0": (1, 3)}, [{"jobs-0": (0, 1)}, {"jobs-0": (1, 2)}, {"jobs-0": (2, 3)}, "rest"]),
-        ({"jobs-0": (0, 9)}, [*({"jobs-0": (at, at + 1)} for at in range(5)), {"tickets-0": (7, 9)}]),
-        ({"tickets-0": (7, 8)}, [{"tickets-0": (7, 8)}, {"jobs-0": (0, 5), "tickets-0": (8, 9)}]),
-        ({"jobs-0": (90, 91)}, [{"jobs-0": (0, 5)}, {"tickets-0": (7, 9)}]),
+        (NO_SUSPECTS, [{"jobs-0": (0, 5), "tickets-0": (7, 9)}]),
+        (Note({"jobs-0": (1, 3)}, 0, records=2), [{"jobs-0": (0, 1)}, {"jobs-0": (1, 2)}, {"jobs-0": (2, 3)}, "rest"]),
+        (Note({"jobs-0": (0, 9)}, 0, records=9), [*({"jobs-0": (at, at + 1)} for at in range(5)), "tickets"]),
+        (
+            Note({"jobs-0": (0, 9)}, 0, records=65),
+            [{"jobs-0": (0, 2)}, {"jobs-0": (2, 4)}, {"jobs-0": (4, 5)}, "tickets"],
+        ),
+        (Note({"jobs-0": (0, 9)}, 0, records=900), [{"jobs-0": (0, 5)}, "tickets"]),
+        (
+            Note({"jobs-0": (4, 9), "tickets-0": (0, 9)}, 0, records=99),
+            [{"jobs-0": (0, 4)}, "ends", {"tickets-0": (8, 9)}],
+        ),
+        (Note({"tickets-0": (7, 8)}, 0, records=1), [{"tickets-0": (7, 8)}, {"jobs-0": (0, 5), "tickets-0": (8, 9)}]),
+        (Note({"jobs-0": (90, 91)}, 0, records=1), [{"jobs-0": (0, 5)}, "tickets"]),
     ],
 )
-def test_suspects_are_portions_of_their_own(ranges: dict[str, tuple[int, int]], portions: list[object]) -> None:
+def test_suspects_are_done_in_portions_of_which_a_64th_of_them_is_one(note: Note, portions: list[object]) -> None:
     suspects = Suspects()
-    suspects.recall(Note(ranges, 1))
-    rest = {"jobs-0": (3, 5), "tickets-0": (7, 9)}
-    found = [ranges_of(portion) for portion in suspects.portions(BATCHES)]
-    assert found == [rest if each == "rest" else each for each in portions]
+    suspects.recall(note)
+    named = {
+        "rest": {"jobs-0": (3, 5), "tickets-0": (7, 9)},
+        "ends": {"jobs-0": (4, 5), "tickets-0": (7, 8)},
+        "tickets": {"tickets-0": (7, 9)},
+    }
+    found = [ranges_of(portion.batches) for portion in suspects.portions(BATCHES)]
+    assert found == [named[each] if isinstance(each, str) else each for each in portions]
+
+
+@pytest.mark.parametrize(
+    ("known", "portions"),
+    [
+        ((), ["abcd"]),
+        (("b", "d", "x"), ["b", "d", "ac"]),
+        (tuple("abc" + "x" * 90), ["a", "b", "c", "d"]),
+        ((*"abc", *map(str, range(90))), ["ab", "c", "d"]),
+    ],
+)
+def test_suspected_names_come_first(known: tuple[str, ...], portions: list[str]) -> None:
+    suspects = Suspects()
+    suspects.recall(Note({}, 0, names=known))
+    assert ["".join(portion.names) for portion in suspects.name_portions("abcd")] == portions
+
+
+@pytest.mark.parametrize(
+    ("portion", "attempts"),
+    [
+        (Portion([(JOBS, records(3, b"x"))]), 2),
+        (Portion([], ["a"]), 2),
+        (Portion([(JOBS, records(3, b"x", b"y"))]), 0),
+        (Portion([], ["a", "b"]), 0),
+        (Portion([(JOBS, records(3, b"x"))], ["a"]), 0),
+    ],
+)
+def test_attempts_count_at_what_is_alone(portion: Portion, attempts: int) -> None:
+    assert note_on(portion, 2).attempts == attempts
 
 
 def test_nothing_at_hand_is_one_portion() -> None:
     suspects = Suspects()
     suspects.recall(Note({"jobs-0": (1, 2)}, 1))
-    assert list(suspects.portions([])) == [[]]
+    assert [portion.batches for portion in suspects.portions([])] == [[]]
 
 
 def test_the_records_of_a_portion_may_be_stored_ones() -> None:

@@ -72,7 +72,7 @@ async def test_a_worker_stops_before_what_is_refused_goes_out_and_again_after_a_
     state = MemoryState()
     first = await work_over(state)
     await first.take([(JOBS, bad_records(0, 3))])
-    assert len(await first.conclude(0, {JOBS.name: 3})) == 3
+    assert len(await first.conclude(0, {JOBS.name: 3}, ())) == 3
     changes = first.pack()
     await first._store.save(Saved({}, {}, first.counts()), changes.blobs, changes.deadlines)
     with pytest.raises(Fatal):

@@ -18,7 +18,12 @@ from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublis
 
 JOBS, TICKETS, SAID = TP("jobs", 0), TP("tickets", 0), TP("said", 0)
 SETTINGS = TaskSettings(
-    consumed=("jobs", "tickets"), emitted=("said",), progress="progress", step_records_max=10, checkpoint_interval=0
+    consumed=("jobs", "tickets"),
+    emitted=("said",),
+    progress="progress",
+    step_records_max=10,
+    checkpoint_interval=0,
+    version="1",
 )
 
 
@@ -54,7 +59,16 @@ class Repeats:
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
         self._new.append(f"{tp.name}@{record.offset} {reason}".encode())
 
-    async def conclude(self, now: int, positions: Mapping[str, int]) -> list[Outgoing]:
+    def defer(self) -> Sequence[str]:
+        return ()
+
+    async def due(self, now: int, limit: int) -> Sequence[str]:  # noqa: ARG002 - the port's
+        return ()
+
+    def set_aside(self, name: str) -> None:
+        raise AssertionError(name)
+
+    async def conclude(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:  # noqa: ARG002
         self.concluded_at.append(now)
         self.positions = dict(positions)
         said = [Outgoing("said", 0, b"", value) for value in self._new]
