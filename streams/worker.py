@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from importlib.metadata import version
 from typing import NoReturn
 
 from faust.types import TP as FaustTP  # noqa: N811 - told from ours
-from redis.asyncio import Redis
-from redis.exceptions import NoPermissionError, RedisError
 
-from schemas.errors import UsageError
 from schemas.policy import PolicySet
 from schemas.topics import Topics
 from streams.batching.app import BatchApp, batch_agent, batch_topic, register_transport
@@ -32,7 +29,9 @@ from streams.metrics.server import MetricsServer, ask_loop
 from streams.ports import TP, Store
 from streams.settings import Settings
 from streams.stores.memory import MemoryState, MemoryStore
+from streams.stores.patient import PatientStore
 from streams.stores.redis import RedisStore
+from streams.stores.redis_checks import check_redis
 from streams.task.task import Task, TaskSettings
 from streams.watchdog import Vitals, Watchdog
 
@@ -40,6 +39,10 @@ STOP_S = 20.0
 REQUEST_S = 40.0
 """How long an answer of the broker may take: above the 25 s within which a member lets go while others wait to join."""
 SECOND_US = 1_000_000
+REDIS_WAIT_TIMEOUTS = 4
+"""For how many of its time-outs Redis is waited for at the start."""
+PATIENCE = 0.5
+"""For which part of the time without a checkpoint, which the watchdog allows, a step waits for Redis."""
 
 logger = logging.getLogger("sop.worker")
 
@@ -119,24 +122,13 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
     redis = connect_redis(settings)
     if redis is not None:
         try:
-            await redis.ping()
-            await _refuse_eviction(redis)
-        except RedisError as error:
-            raise UsageError(f"SOP_REDIS_URL: Redis does not answer: {error}") from error
+            await check_redis(redis, REDIS_WAIT_TIMEOUTS * settings.redis_timeout_s)
         finally:
             await redis.aclose()
     partitions = await prepare_topics(connection, topics, settings.partitions, settings.replicas)
     for warning in await check_topics(connection, topics):
         logger.warning("%s", warning)
     return partitions
-
-
-async def _refuse_eviction(redis: Redis) -> None:
-    """Refuse a Redis that drops single keys to make room: what is left would be no earlier moment as a whole."""
-    with suppress(NoPermissionError):
-        policy = (await redis.info("memory")).get("maxmemory_policy", "")
-        if policy.startswith("allkeys"):
-            raise UsageError(f"SOP_REDIS_URL: Redis may drop keys (maxmemory-policy {policy}); it has to be noeviction")
 
 
 def _task_settings(settings: Settings, topics: Topics) -> TaskSettings:
@@ -147,6 +139,19 @@ def _task_settings(settings: Settings, topics: Topics) -> TaskSettings:
         step_records_max=settings.step_records_max,
         checkpoint_interval=int(settings.checkpoint_interval_s * SECOND_US),
         version=version("sop-streams"),
+    )
+
+
+def _work_settings(settings: Settings, topics: Topics, policies: PolicySet, partitions: int) -> CaseWorkSettings:
+    return CaseWorkSettings(
+        topics=topics,
+        partitions=partitions,
+        policies=policies,
+        limits=settings.limits,
+        facts_per_case_max=settings.facts_per_case_max,
+        residents_max=settings.residents_max,
+        reading_wait=int(settings.reading_wait_s * SECOND_US),
+        refusal_limits=settings.refusal_limits,
     )
 
 
@@ -162,16 +167,7 @@ def make_app(
     register_transport()
     memory: dict[int, MemoryState] = {}
     redis = connect_redis(settings)
-    work_settings = CaseWorkSettings(
-        topics=topics,
-        partitions=partitions,
-        policies=policies,
-        limits=settings.limits,
-        facts_per_case_max=settings.facts_per_case_max,
-        residents_max=settings.residents_max,
-        reading_wait=int(settings.reading_wait_s * SECOND_US),
-        refusal_limits=settings.refusal_limits,
-    )
+    work_settings = _work_settings(settings, topics, policies, partitions)
     task_settings = _task_settings(settings, topics)
     namespace = f"{settings.topic_prefix}{settings.group}"
 
@@ -183,7 +179,9 @@ def make_app(
     works: dict[int, CaseWork] = {}
 
     def make_task(partition: int) -> Task:
-        checkpoints = store(partition)
+        vitals = Vitals()
+        patience_s = PATIENCE * settings.unsaved_s_max
+        checkpoints = PatientStore(store(partition), vitals, name=f"partition {partition}", patience_s=patience_s)
         works[partition] = CaseWork(partition, work_settings, checkpoints)
         return Task(
             partition,
@@ -193,6 +191,7 @@ def make_app(
             log=KafkaLog(connection),
             store=checkpoints,
             clock=SystemClock(),
+            vitals=vitals,
         )
 
     def on_fatal(error: BaseException) -> None:

@@ -29,6 +29,7 @@ from streams.stores.memory import MemoryState, MemoryStore
 from streams.stores.redis import RedisStore
 from streams.task.task import Task, TaskSettings
 from streams.task.work import Batches, Changes
+from streams.watchdog import Vitals
 from streams.worker import Tasks
 
 CHECKPOINT_EVERY_US: Final = 5_000_000
@@ -163,6 +164,7 @@ def make_app(task: Assignment) -> BatchApp:
             log=KafkaLog(connection),
             store=store,
             clock=SystemClock(),
+            vitals=Vitals(),
         )
 
     def on_fatal(error: BaseException) -> None:

@@ -76,10 +76,11 @@ class Task:
         log: OutputLog,
         store: Store,
         clock: Clock,
+        vitals: Vitals,
     ) -> None:
         """Take the partition number, its work and the world; `recover` comes first, then `run`."""
         self.partition = partition
-        self.vitals = Vitals()
+        self.vitals = vitals
         self.figures = Figures()
         self._work = work
         self._settings = settings

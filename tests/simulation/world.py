@@ -15,7 +15,9 @@ from streams.casework.casework import CaseWork, CaseWorkSettings
 from streams.casework.intake import partition_of
 from streams.ports import TP
 from streams.simulator.dice import Dice
+from streams.stores.patient import PatientStore
 from streams.task.task import Task, TaskSettings
+from streams.watchdog import Vitals
 from tests.scenario import MIDNIGHT
 from tests.simulation.history import Delivery, history
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
@@ -68,6 +70,7 @@ class Hand:
         self._haste = haste
         self._left = 1 + int(dice.exponential(200)) if fates else 0
         self._still_until = 0.0
+        self._silent_until = 0.0
         self._healed = healed
 
     async def pause(self) -> None:
@@ -88,8 +91,12 @@ class Hand:
             await asyncio.sleep(FOREVER_S)
 
     async def fails(self) -> None:
-        """Raise `Unavailable` now and then, while there is a fate to meet."""
+        """Raise `Unavailable` now and then, for a moment or longer, while there is a fate to meet."""
+        now = asyncio.get_running_loop().time()
         if self._left > 0 and self._dice.chance(0.02):
+            self._silent_until = now + self._dice.pick((0.0, 0.0, 1.0, 30.0))
+            raise unavailable()
+        if now < self._silent_until:
             raise unavailable()
 
 
@@ -124,6 +131,7 @@ class World:
         self.works: dict[int, CaseWork] = {}
         self.at: dict[int, dict[TP, int]] = {}
         self.fates_met: list[Fate] = []
+        self.patience_s = self.dice.pick((0.05, 5.0))
         self.healed = asyncio.Event()
         self.haste = self.dice.pick((0.3, 0.8, 0.97))
         self.skewed = self.dice.chance(0.3)
@@ -244,7 +252,9 @@ class World:
             return False
 
     async def _live(self, partition: int, hand: Hand, clock: SkewedClock) -> bool:
-        store = SimulatedStore(self.stores[partition], hand.pause, hand.fails)
+        vitals = Vitals()
+        answering = SimulatedStore(self.stores[partition], hand.pause, hand.fails)
+        store = PatientStore(answering, vitals, name=f"partition {partition}", patience_s=self.patience_s)
         work = CaseWork(partition, self.work_settings, store)
         task = Task(
             partition,
@@ -254,6 +264,7 @@ class World:
             log=SimulatedLog(self.kafka, hand.pause),
             store=store,
             clock=clock,
+            vitals=vitals,
         )
         positions = await task.recover()
         self.tasks[partition], self.works[partition], self.at[partition] = task, work, dict(positions)

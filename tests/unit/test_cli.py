@@ -99,7 +99,8 @@ def test_what_cannot_be_used_is_told_in_one_line_with_status_2(
     ],
 )
 def test_a_worker_that_cannot_start_tells_so_in_one_line_with_status_2(variable: str, value: str, told: str) -> None:
-    done = subprocess.run([SOP, "worker"], env={variable: value}, capture_output=True, text=True, check=False)
+    environment = {"SOP_REDIS_TIMEOUT_S": "0.1", variable: value}
+    done = subprocess.run([SOP, "worker"], env=environment, capture_output=True, text=True, check=False)
 
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1

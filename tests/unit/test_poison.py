@@ -13,6 +13,7 @@ from streams.stores.memory import MemoryState, MemoryStore
 from streams.task.suspects import NO_SUSPECTS, Note, Portion, Suspects, note_on, ranges_of
 from streams.task.task import ASIDE_MAX, Task
 from streams.task.work import Batches
+from streams.watchdog import Vitals
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 from tests.unit.test_task import JOBS, SETTINGS, TICKETS, Repeats, StoppedClock, records
 
@@ -59,6 +60,7 @@ class Lives:
             log=SimulatedLog(self.kafka),
             store=MemoryStore(self._state),
             clock=StoppedClock(0),
+            vitals=Vitals(),
         )
         try:
             read_to = (await self.task.recover()).get(JOBS, 0)

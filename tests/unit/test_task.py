@@ -14,6 +14,7 @@ from streams.task.positions import as_inputs
 from streams.task.progress import PROGRESS_KEY, unpack_progress
 from streams.task.task import Task, TaskSettings
 from streams.task.work import Batches, Changes
+from streams.watchdog import Vitals
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
 JOBS, TICKETS, SAID = TP("jobs", 0), TP("tickets", 0), TP("said", 0)
@@ -116,6 +117,7 @@ class Cluster:
             log=SimulatedLog(self.kafka),
             store=MemoryStore(self.state),
             clock=StoppedClock(now),
+            vitals=Vitals(),
         )
         return task, work
 

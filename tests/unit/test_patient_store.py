@@ -1,0 +1,106 @@
+"""A store that does not answer is waited for, up to a limit, and whoever watches sees that this is no standstill."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import pytest
+
+from schemas.errors import StoreLost, Unavailable
+from streams.ports import Saved
+from streams.stores.memory import MemoryState, MemoryStore
+from streams.stores.patient import PatientStore
+from streams.watchdog import Vitals
+from tests.simulation.loop import VirtualLoop
+
+SAVED = Saved({"jobs-0": 3}, {}, {})
+
+
+class Silent(MemoryStore):
+    """A store that answers only after so many calls."""
+
+    def __init__(self, silences: int) -> None:
+        super().__init__(MemoryState(saved=SAVED, blobs={"k": b"v"}, deadlines={"c": 1}))
+        self.silences = silences
+
+    async def claim(self) -> Saved | None:
+        self._hear()
+        return await super().claim()
+
+    async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
+        self._hear()
+        return await super().load(keys)
+
+    async def save(self, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
+        self._hear()
+        await super().save(saved, blobs, deadlines)
+
+    async def due(self, until: int, limit: int) -> list[str]:
+        self._hear()
+        return await super().due(until, limit)
+
+    def _hear(self) -> None:
+        self.silences -= 1
+        if self.silences >= 0:
+            raise Unavailable("Redis: no answer")
+
+
+class Bench:
+    """A patient store over one that begins to be silent once it is claimed."""
+
+    def __init__(self, silences: int) -> None:
+        self.vitals = Vitals()
+        self.silent = Silent(0)
+        self.store = PatientStore(self.silent, self.vitals, name="partition 0", patience_s=10)
+        self._silences = silences
+
+    def ask(self, call: Callable[[PatientStore], Awaitable[object]]) -> object:
+        async def asked() -> object:
+            await self.store.claim()
+            self.silent.silences = self._silences
+            return await call(self.store)
+
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            return runner.run(asked())
+
+
+CALLS: list[tuple[Callable[[PatientStore], Awaitable[object]], object]] = [
+    (lambda store: store.claim(), SAVED),
+    (lambda store: store.load(["k"]), {"k": b"v"}),
+    (lambda store: store.due(5, 5), ["c"]),
+]
+
+
+@pytest.mark.parametrize("silences", [0, 1, 5])
+@pytest.mark.parametrize(("call", "answer"), CALLS)
+def test_what_is_read_is_asked_for_until_it_comes(
+    call: Callable[[PatientStore], Awaitable[object]], answer: object, silences: int
+) -> None:
+    bench = Bench(silences)
+    assert bench.ask(call) == answer
+    assert bench.vitals.moves == silences
+
+
+@pytest.mark.parametrize(("call", "_"), CALLS)
+def test_patience_ends(call: Callable[[PatientStore], Awaitable[object]], _: object) -> None:
+    with pytest.raises(Unavailable, match="Redis: no answer; waited for 10 s"):
+        Bench(1_000).ask(call)
+
+
+def test_a_write_is_left_to_who_began_it() -> None:
+    bench = Bench(1)
+    with pytest.raises(Unavailable):
+        bench.ask(lambda store: store.save(SAVED, {}, {}))
+    assert bench.silent.silences == 0
+
+
+def test_a_store_that_was_lost_is_not_waited_for() -> None:
+    bench = Bench(0)
+
+    async def taken_over(store: PatientStore) -> object:
+        await MemoryStore(bench.silent._state).claim()
+        return await store.load(["k"])
+
+    with pytest.raises(StoreLost):
+        bench.ask(taken_over)
