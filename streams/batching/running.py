@@ -42,11 +42,12 @@ class BatchWorker(faust.Worker):
         """Run until stopped, then exit; what breaks after all partitions were let go as asked is no failure."""
         try:
             super().execute_from_commandline()
-        except SystemExit as end:
-            if end.code and self._asked_to_stop and self._app.at_rest:
-                logger.warning("stopped in good order; then, while Faust was taken apart: %r", end.__context__)
-                sys.exit(0)
-            raise
+        except (SystemExit, asyncio.CancelledError) as end:
+            cause = end.__context__ if isinstance(end, SystemExit) else end
+            if cause is None or not (self._asked_to_stop and self._app.at_rest):
+                raise
+            logger.warning("stopped in good order; then, while Faust was taken apart: %r", cause)
+            sys.exit(0)
 
     def _schedule_shutdown(self, signal: signal.Signals) -> None:
         self._asked_to_stop = self._asked_to_stop or not self.crashed

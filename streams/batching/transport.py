@@ -301,6 +301,10 @@ class BatchConsumer(kafka.Consumer):
                     await self._wait_for_change()
                 else:
                     await self._deliver_some(assignment)
+        except asyncio.CancelledError:
+            # Faust takes it for a crash when the group happens to be rebalancing, which it is when others stop too.
+            if not fetcher.should_stop:
+                raise
         except ConsumerStoppedError:
             if not self.app.should_stop:
                 raise

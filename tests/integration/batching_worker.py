@@ -32,6 +32,7 @@ class Plan:
     notes: str  # file
     handler_s: dict[str, float] = field(default_factory=dict)  # by partition number
     assigned_s: float = 0.0
+    revoked_s: float = 0.0
     raise_at: int = -1  # offset at which the handler raises
     raise_assigned: bool = False
     commit_max: int = -1  # what the keeper lets be committed, -1: what it stored
@@ -69,6 +70,8 @@ class FileKeeper:
         return dict(self._stored)
 
     async def revoked(self, tps: frozenset[TP]) -> None:
+        self.note("revoking", tps=sorted(tps))
+        await take(self._plan.revoked_s)
         for tp, reached in self._reached.items():
             self._store(tp, reached)
         self.note("revoked", tps=sorted(tps))

@@ -359,6 +359,16 @@ def test_what_breaks_in_faust_after_everything_was_let_go_is_told_and_no_failure
     assert bench.committed(plan, [(topics[0], 0)]) == {(topics[0], 0): 3}
 
 
+def test_a_worker_stopped_while_the_group_rebalances_ends_in_good_order(bench: Bench) -> None:
+    topics = bench.topics("a", partitions=1)
+    plan = bench.plan(topics, revoked_s=6.0)
+    worker = bench.start(plan)
+    until(lambda: shares(bench.notes()) != {})
+    bench.start(plan)  # it joins while the first one lets go
+    assert bench.stop(worker) == 0
+    assert "Crashed" not in bench.log()
+
+
 def test_a_slow_partition_does_not_hold_up_the_others(bench: Bench) -> None:
     topics = bench.topics("a", "b", partitions=3)
     for topic in topics:
