@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -18,6 +19,19 @@ from streams.kafka.security import KafkaSecurity, Protocol
 from streams.settings import Settings
 
 LOCAL_PROFILE = "local"
+
+
+class SayingGoodbyeOnly(ssl.SSLObject):
+    """Ends a TLS connection by saying so, without waiting for the other side to say it too.
+
+    An event loop waits half a minute for that, and a broker with an answer under way does not say it; a recovery closes
+    a connection for each topic that it has read.
+    """
+
+    def unwrap(self) -> None:
+        """Send the end; the connection is closed next."""
+        with suppress(ssl.SSLWantReadError):
+            super().unwrap()
 
 
 def connect_kafka(settings: Settings) -> KafkaConnection:
@@ -118,6 +132,7 @@ def _tls(prefix: str, ca_file: str, cert_file: str, key_file: str) -> ssl.SSLCon
     """Return a context that checks the server against a CA (default: the system's), with a certificate of our own."""
     try:
         context = ssl.create_default_context(cafile=ca_file or None)
+        context.sslobject_class = SayingGoodbyeOnly
     except OSError as error:
         raise UsageError(f"{prefix}_CA_FILE: {ca_file}: cannot be used: {error.strerror or error}") from error
     if bool(cert_file) != bool(key_file):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,19 @@ def test_only_known_ways_are_taken(variable: str, value: str) -> None:
 def test_settings_shown_hide_what_is_secret() -> None:
     settings = Settings(redis_url=f"redis://:{PLANTED}@host/0", kafka_password=PLANTED, redis_password=PLANTED)
     assert PLANTED not in repr(settings)
+
+
+def test_a_tls_connection_ends_though_the_other_side_does_not_say_so(certificates: Certificates) -> None:
+    settings = Settings(brokers="127.0.0.1:1", kafka_security="ssl", kafka_ca_file=str(certificates.ca))
+    context = connect_kafka(settings).security.context
+    assert context is not None
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(certificates.cert, certificates.key)
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(back, there, server_hostname="127.0.0.1")
+    server = serving.wrap_bio(there, back, server_side=True)
+    for side in (client, server, client, server):
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    client.unwrap()
+    assert server.read() == b""  # it was told the end
