@@ -22,6 +22,7 @@ from streams.connections import connect_kafka, connect_redis
 from streams.kafka.connection import KafkaConnection, prepare_topics
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
+from streams.kafka.rights import refuse_missing_rights
 from streams.kafka.topic_checks import check_topics
 from streams.metrics import catalogue
 from streams.metrics.collector import Sample, Watched, exposition, samples
@@ -125,6 +126,9 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
             await check_redis(redis, REDIS_WAIT_TIMEOUTS * settings.redis_timeout_s)
         finally:
             await redis.aclose()
+    await refuse_missing_rights(
+        connection, topics, group=settings.group, transactional_id=f"{settings.topic_prefix}{settings.group}-0"
+    )
     partitions = await prepare_topics(connection, topics, settings.partitions, settings.replicas)
     for warning in await check_topics(connection, topics):
         logger.warning("%s", warning)

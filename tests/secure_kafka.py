@@ -14,6 +14,7 @@ from tests.certificates import Certificates
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 60.0
+ADMIN = ("admin", "admin-pw")
 POLL_S = 0.05
 
 _PROPERTIES = """\
@@ -50,12 +51,24 @@ num.network.threads=1
 background.threads=2
 """
 
+# The controller's listener knows nobody by name.
+_RIGHTS = """\
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:admin;User:ANONYMOUS
+"""
+
 
 class SecureKafka:
-    """One broker over `data_dir`; the user `name` may do everything."""
+    """One broker over `data_dir`; the user `name` may do everything, unless `rights` are asked for: then nothing.
 
-    def __init__(self, data_dir: Path, certificates: Certificates, *, name: str, password: str) -> None:
+    `ADMIN`, by PLAIN, may always do everything.
+    """
+
+    def __init__(
+        self, data_dir: Path, certificates: Certificates, *, name: str, password: str, rights: bool = False
+    ) -> None:
         self._data_dir = data_dir
+        self._more = _RIGHTS if rights else ""
         self._certificates = certificates
         self._scram = f"SCRAM-SHA-512=[name={name},password={password}]"
         self._process: subprocess.Popen[bytes] | None = None
@@ -76,6 +89,7 @@ class SecureKafka:
                 bundle=self._certificates.bundle,
                 ca=self._certificates.ca,
             )
+            + self._more
         )
         java = find_java(os.environ.get("JAVA_HOME"))
         jars = ensure_jars(user_cache_dir(os.environ), None)

@@ -67,7 +67,7 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions
                     raise UsageError(f"Kafka at {connection.brokers}: cannot create {new.name}: {reason}")
         counts = await _partition_counts(admin, wanted)
     except KafkaError as error:
-        raise UsageError(_trouble(connection, error)) from error
+        raise UsageError(trouble(connection, error)) from error
     finally:
         await admin.close()
     different = sorted(f"{name} has {number}" for name, number in counts.items() if number != count)
@@ -76,7 +76,7 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions
     return count
 
 
-def _trouble(connection: KafkaConnection, error: KafkaError) -> str:
+def trouble(connection: KafkaConnection, error: KafkaError) -> str:
     """Return one line for a user; the client's own words for a broker out of reach tell only its socket's family."""
     if isinstance(error, KafkaConnectionError):
         refusal = "" if connection.security.protocol == "plaintext" else ", or not to this user or certificate"
@@ -94,7 +94,7 @@ async def partition_counts(connection: KafkaConnection, names: Sequence[str]) ->
         await admin.start()
         return await _partition_counts(admin, names)
     except KafkaError as error:
-        raise UsageError(_trouble(connection, error)) from error
+        raise UsageError(trouble(connection, error)) from error
     finally:
         await admin.close()
 

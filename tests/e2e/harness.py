@@ -146,7 +146,8 @@ class Bench:
     def start_ready(self, **settings: object) -> Worker:
         """Start a worker and return once it has partitions."""
         worker = self.start(**settings)
-        until(lambda: worker.partitions not in ("", "none"), lambda: worker.log)
+        until(lambda: worker.process.poll() is not None or worker.partitions not in ("", "none"), lambda: worker.log)
+        assert worker.process.poll() is None, worker.log
         return worker
 
     def close(self) -> None:

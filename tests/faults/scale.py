@@ -31,6 +31,8 @@ class Scale:
     """Times that each trouble with the network happens."""
     broken: int = 3_000
     """Broken events among good ones."""
+    rights: int = 1
+    """Rights to read and to write that are taken away, one after the other."""
     backlog: int = 20_000
     """Events waiting when a worker starts."""
 

@@ -1,0 +1,196 @@
+"""A cluster that allows nothing unless it is granted: what a worker needs, and what it says when that is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported all the same
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from schemas.topics import INPUTS, INTERNAL, OUTPUTS
+from streams.simulator.dice import Dice
+from tests.certificates import Certificates, make_certificates
+from tests.e2e.conftest import run_sop
+from tests.e2e.harness import Bench, feed_of, until
+from tests.e2e.stories import Visit
+from tests.faults.conftest import Report
+from tests.faults.scale import Scale
+from tests.secure_kafka import ADMIN, SecureKafka
+
+USER, PASSWORD, PREFIX = "worker", "hunter2-worker", "least."
+TOPIC_BYTES_MAX = "4194304"
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+Right = tuple[ResourceType, str, ResourcePatternType, AclOperation]
+
+
+def topic(name: str, operation: AclOperation) -> Right:
+    return (ResourceType.TOPIC, PREFIX + name, ResourcePatternType.LITERAL, operation)
+
+
+READ, WRITE, DESCRIBE_CONFIGS = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE_CONFIGS
+TRANSACTIONAL_IDS = f"{PREFIX}{PREFIX}group"
+RIGHTS: Sequence[Right] = (
+    *(topic(name, READ) for name in (*INPUTS, *INTERNAL, *OUTPUTS)),
+    *(topic(name, WRITE) for name in (*INTERNAL, *OUTPUTS)),
+    *(topic(name, DESCRIBE_CONFIGS) for name in (*INPUTS, *INTERNAL, *OUTPUTS)),
+    (ResourceType.GROUP, f"{PREFIX}group", ResourcePatternType.LITERAL, READ),
+    (ResourceType.TRANSACTIONAL_ID, TRANSACTIONAL_IDS, ResourcePatternType.PREFIXED, WRITE),
+)
+
+
+@dataclass
+class Secured:
+    """A broker that asks for rights, its administrator, and a bench whose workers come as `USER`."""
+
+    bench: Bench
+    admin: AdminClient
+    admin_options: dict[str, str]
+
+    def grant(self, *rights: Right) -> None:
+        bindings = [AclBinding(*_rule(right)) for right in rights]
+        for done in self.admin.create_acls(bindings).values():
+            done.result()
+
+    def deny(self, *rights: Right) -> None:
+        filters = [AclBindingFilter(*_rule(right)) for right in rights]
+        for done in self.admin.delete_acls(filters).values():
+            done.result()
+
+
+def _rule(right: Right) -> tuple[Any, ...]:
+    kind, name, pattern, operation = right
+    return (kind, name, pattern, f"User:{USER}", "*", operation, AclPermissionType.ALLOW)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def secured(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """Yield a cluster with the topics that its administrator has made, and exactly the rights granted."""
+    folder = tmp_path_factory.mktemp("secured")
+    kafka = SecureKafka(folder, certificates, name=USER, password=PASSWORD, rights=True)
+    kafka.start()
+    options = {
+        "bootstrap.servers": kafka.address,
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": str(certificates.ca),
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": ADMIN[0],
+        "sasl.password": ADMIN[1],
+        "log_level": "0",
+    }
+    settings = {
+        "SOP_KAFKA_SECURITY": "sasl_ssl",
+        "SOP_KAFKA_CA_FILE": str(certificates.ca),
+        "SOP_KAFKA_USER": USER,
+        "SOP_KAFKA_PASSWORD": PASSWORD,
+        "SOP_TRANSACTION_TIMEOUT_S": "6",
+    }
+    admin = AdminClient({**options})
+    until(lambda: bool(admin.list_topics(timeout=1).brokers))
+    made = Secured(Bench(kafka.address, PREFIX, folder, partitions=1, settings=settings), admin, options)
+    new = [NewTopic(PREFIX + name, 1, 1, config=config(name)) for name in (*INPUTS, *INTERNAL, *OUTPUTS)]
+    for done in admin.create_topics(new).values():
+        done.result()
+    made.grant(*RIGHTS)
+    yield made
+    kafka.stop()
+
+
+@pytest.fixture(autouse=True)
+def _ends_workers(secured: Secured) -> Iterator[None]:
+    yield
+    secured.bench.close()
+
+
+def config(name: str) -> dict[str, str]:
+    return {"max.message.bytes": TOPIC_BYTES_MAX if name in INPUTS else "8388608"} | (
+        {"cleanup.policy": "compact"} if name == "internal.progress" else {}
+    )
+
+
+def test_a_worker_with_exactly_these_rights_decides(secured: Secured) -> None:
+    bench = secured.bench
+    worker = bench.start_ready()
+    visit = Visit("job-1", "partner-1")
+    bench.feed(map(feed_of, [*visit.booking, *visit.report, *visit.claim, b"broken"]), **secured.admin_options)
+    reader = Consumer({**secured.admin_options, "group.id": "reader", "auto.offset.reset": "earliest"})
+    reader.subscribe([f"{PREFIX}decisions.paf"])
+    try:
+        until(lambda: reader.poll(0.2) is not None, lambda: worker.log)
+    finally:
+        reader.close()
+    told = [run_sop(*words, env=bench.environment()) for words in (("status",), ("dead-letters", "list"))]
+    assert [(each.returncode, each.stderr) for each in told] == [(0, ""), (0, "")]
+    assert worker.stop() == 0
+    assert "WARNING" not in worker.log
+
+
+def refusal(right: Right) -> str:
+    """Return how a right is named to whoever lacks it."""
+    kind, name, _, operation = right
+    if kind is ResourceType.TRANSACTIONAL_ID:
+        name += "-0"
+    return f"{operation.name.title()} on {kind.name.lower().replace('_', ' ')} {name}"
+
+
+def test_a_right_that_is_missing_is_named_in_one_line(secured: Secured, run_scale: Scale, report: Report) -> None:
+    dice = Dice("rights", run_scale.seed)
+    topics = [right for right in RIGHTS if right[0] is ResourceType.TOPIC]
+    by_operation = [[right for right in topics if right[3] is each] for each in (READ, WRITE)]
+    others = [right for right in RIGHTS if right[0] is not ResourceType.TOPIC]
+    missing = [*(right for each in by_operation for right in dice.shuffled(each)[: run_scale.rights]), *others]
+    told: dict[str, str] = {}
+    for right in missing:
+        secured.deny(right)
+        told[refusal(right)] = log_of_refused(secured.bench)
+        secured.grant(right)
+    report.write("F8 one of the least rights missing", len(missing), 0, {}, {"named in one line": len(told)})
+    start = f"sop: Kafka at {secured.bench.brokers}: this user has no right to "
+    assert told == {name: f"{start}{name}\n" for name in told}
+
+
+def log_of_refused(bench: Bench) -> str:
+    """Start a worker that cannot begin and return all that it says."""
+    worker = bench.start()
+    assert worker.process.wait(60) == 2, worker.log
+    return worker.log
+
+
+def test_settings_of_topics_that_may_not_be_read_are_only_warned_of(secured: Secured) -> None:
+    secured.deny(topic("jobs", DESCRIBE_CONFIGS))
+    worker = secured.bench.start()
+    wanted = f"the settings of {PREFIX}jobs may not be read (DescribeConfigs)"
+    until(lambda: wanted in worker.log, lambda: worker.log)
+    worker.kill()
+    secured.grant(topic("jobs", DESCRIBE_CONFIGS))
+
+
+def test_the_page_for_operators_names_these_rights() -> None:
+    page = Path("docs/operations.md").read_text(encoding="utf-8")
+    rows = {tuple(cell.strip() for cell in line.strip("|").split("|")) for line in page.splitlines() if "|" in line}
+    granted: dict[str, list[str]] = {}
+    for kind, name, _, operation in RIGHTS:
+        if kind is ResourceType.TOPIC:
+            granted.setdefault(name.removeprefix(PREFIX), []).append(operation.name.title().replace("_", ""))
+    for name, operations in granted.items():
+        matching = [row for row in rows if f"`{name}`" in row[0].split(", ")]
+        assert [row[1] for row in matching] == [", ".join(operations)], name
