@@ -87,6 +87,11 @@ class Tasks:
         await asyncio.gather(*(task.stop() for task in self._tasks.values()))
         self._tasks, self._running = {}, {}
 
+    def wants(self, tp: FaustTP) -> bool:
+        """Tell whether the task of a partition can do with more of it."""
+        task = self._tasks.get(tp.partition)
+        return task is None or task.wants(TP(tp.topic, tp.partition))
+
     def committable(self, tp: FaustTP) -> int | None:
         """Return up to where a checkpoint holds the effect of what was read."""
         task = self._tasks.get(tp.partition)

@@ -69,9 +69,13 @@ class Assignment:
         assert starts.keys() == self.tps
         self._shares = {tp: Share(start) for tp, start in starts.items()}
 
-    def wanted(self) -> set[TP]:
-        """Return the partitions that can take another batch."""
-        return {tp for tp, share in self._shares.items() if share.in_flight < self._in_flight_max and not share.waiting}
+    def wanted(self, keeper: PositionKeeper) -> set[TP]:
+        """Return the partitions that can take another batch and of which the keeper wants more."""
+        return {
+            tp
+            for tp, share in self._shares.items()
+            if share.in_flight < self._in_flight_max and not share.waiting and keeper.wants(tp)
+        }
 
     def accept(self, tp: TP, batches: Iterable[Batch]) -> None:
         """Queue `batches` of `tp`, read from where the last ones ended.

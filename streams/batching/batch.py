@@ -33,7 +33,7 @@ class PositionKeeper(Protocol):
     """Decides where reading starts and how far the group's offsets may go.
 
     `assigned` and `revoked` come in pairs, one pair per generation of the group, also when nothing was assigned and
-    when `assigned` was cancelled. All three are called in the event loop that runs the agents.
+    when `assigned` was cancelled. All are called in the event loop that runs the agents.
     """
 
     async def assigned(self, tps: frozenset[TP]) -> Mapping[TP, int]:
@@ -49,6 +49,14 @@ class PositionKeeper(Protocol):
 
         Called before the group hears that the partitions are free, except where it took them away already. Has to
         return within `BatchOptions.release_s`; an exception or more time stops the worker.
+        """
+        ...
+
+    def wants(self, tp: TP) -> bool:
+        """Tell whether more of `tp` may be fetched; asked again within a second, and before every fetch.
+
+        What is fetched already still comes. Without it only the handlers hold back what comes, and those of one topic
+        hold back the others of their partition number.
         """
         ...
 

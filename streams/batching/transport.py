@@ -314,7 +314,7 @@ class BatchConsumer(kafka.Consumer):
     async def _deliver_some(self, assignment: Assignment) -> None:
         for batch in assignment.due():
             await self.callback(self._message(batch))
-        wanted = assignment.wanted()
+        wanted = assignment.wanted(self.app.keeper)
         if not wanted:
             await self._wait_for_change()
             return

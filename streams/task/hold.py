@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
@@ -17,10 +18,15 @@ class Hold:
     Else it could come before something that was accepted, and have that refused this time.
     """
 
-    def __init__(self, until: Mapping[str, int]) -> None:
-        """Take the next offsets that the last owner would have read, by `topic-partition`; none: nothing is held."""
+    def __init__(self, until: Mapping[str, int], ahead_max: int) -> None:
+        """Take the next offsets that the last owner would have read, by `topic-partition`; none: nothing is held.
+
+        `ahead_max` is how many records of a partition are kept before no more of it are wanted.
+        """
         self._until = until
+        self._ahead_max = ahead_max
         self._ahead: list[tuple[TP, Sequence[Incoming]]] = []
+        self._ahead_counts: Counter[TP] = Counter()
 
     def lasts(self, positions: Mapping[str, int]) -> bool:
         """Tell whether some of it is still to be read, of which the next offsets are given."""
@@ -35,9 +41,15 @@ class Hold:
                 before.append((tp, records[:count]))
             if count < len(records):
                 self._ahead.append((tp, records[count:]))
+                self._ahead_counts[tp] += len(records) - count
         return before
+
+    def wants(self, tp: TP) -> bool:
+        """Tell whether more of a partition may come; where it may not, all of it is read that was to be read again."""
+        return self._ahead_counts[tp] < self._ahead_max
 
     def release(self) -> Batches:
         """Return and forget what was kept."""
         ahead, self._ahead = self._ahead, []
+        self._ahead_counts.clear()
         return ahead

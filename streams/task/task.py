@@ -88,7 +88,7 @@ class Task:
         self._queue: asyncio.Queue[tuple[TP, Sequence[Incoming]]] = asyncio.Queue(BATCHES_WAITING_MAX)
         self._inputs = [TP(topic, partition) for topic in settings.consumed]
         self._standing = Standing()
-        self._hold = Hold({})
+        self._hold = Hold({}, settings.step_records_max)
         self._deferred: dict[str, None] = {}
         """Names to be concluded upon before anything can be saved, in their order."""
         self._suspects = Suspects()
@@ -129,7 +129,8 @@ class Task:
                 positions[name] = max(positions.get(name, 0), earliest)
         self._standing.start_at(positions)
         # What was deleted since cannot be read up to where the last owner had read it.
-        self._hold = Hold({name: min(at, bounds[name][1]) for name, at in decided_at.items() if name in bounds})
+        until = {name: min(at, bounds[name][1]) for name, at in decided_at.items() if name in bounds}
+        self._hold = Hold(until, self._settings.step_records_max)
         start = {tp: positions[tp.name] for tp in self._inputs if tp.name in positions}
         self._checkpoints.begin(dict(start), self._inputs)
         if not self._suspects.wary:
@@ -177,6 +178,10 @@ class Task:
         """Hand over a batch of one input partition; waits while too many are waiting."""
         self.figures.received[tp.name] += len(records)
         await self._queue.put((tp, records))
+
+    def wants(self, tp: TP) -> bool:
+        """Tell whether more of an input partition is wanted now."""
+        return self._hold.wants(tp)
 
     async def run(self) -> None:
         """Work until `finish`; any exception means that the process has to end."""

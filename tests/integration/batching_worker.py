@@ -76,6 +76,9 @@ class FileKeeper:
             self._store(tp, reached)
         self.note("revoked", tps=sorted(tps))
 
+    def wants(self, tp: TP) -> bool:  # noqa: ARG002 - the port's
+        return True
+
     def committable(self, tp: TP) -> int | None:
         return self._plan.commit_max if self._plan.commit_max >= 0 else self._stored.get(tp)
 

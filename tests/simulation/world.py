@@ -293,7 +293,7 @@ class World:
         weights = {tp: self.dice.pick((1.0, 1.0, 0.03)) for tp in task._inputs}
         while True:
             await hand.pause()
-            ready = [tp for tp in task._inputs if self.kafka.bounds(tp)[1] > at.get(tp, 0)]
+            ready = [tp for tp in task._inputs if self.kafka.bounds(tp)[1] > at.get(tp, 0) and task.wants(tp)]
             if not ready:
                 await asyncio.sleep(0.05)
                 continue

@@ -29,12 +29,16 @@ class Record:
 @dataclass
 class FakeKeeper:
     safe: dict[TP, int] = field(default_factory=dict)
+    full: set[TP] = field(default_factory=set)
 
     async def assigned(self, tps: frozenset[TP]) -> Mapping[TP, int]:
         return dict.fromkeys(tps, 0)
 
     async def revoked(self, tps: frozenset[TP]) -> None:
         self.safe = {tp: offset for tp, offset in self.safe.items() if tp not in tps}
+
+    def wants(self, tp: TP) -> bool:
+        return tp not in self.full
 
     def committable(self, tp: TP) -> int | None:
         return self.safe.get(tp)
@@ -125,14 +129,14 @@ async def test_only_so_many_batches_of_a_partition_are_under_way() -> None:
     bench.read(A1, 0, 1, 2)
     assert await bench.deliver() == [(A0, 0), (A0, 1), (A1, 0), (A1, 1)]
     assert await bench.deliver() == [(A1, 2)]
-    assert bench.assignment.wanted() == {A1}
+    assert bench.assignment.wanted(FakeKeeper()) == {A1}
     assert bench.nudges == 1  # A1 got room again
     bench.gates[A0].set()
     await settle()
-    assert bench.assignment.wanted() == {A1}  # there is room for A0, but it has a batch waiting
+    assert bench.assignment.wanted(FakeKeeper()) == {A1}  # there is room for A0, but it has a batch waiting
     assert bench.nudges == 2
     assert await bench.deliver() == [(A0, 2)]
-    assert bench.assignment.wanted() == {A0, A1}
+    assert bench.assignment.wanted(FakeKeeper()) == {A0, A1}
     await bench.assignment.close(1.0)
 
 
@@ -141,12 +145,17 @@ async def test_a_partition_without_room_is_not_fetched() -> None:
     bench.gates[A0] = asyncio.Event()
     bench.read(A0, 0)
     await bench.deliver()
-    assert bench.assignment.wanted() == {A0, A1}
+    assert bench.assignment.wanted(FakeKeeper()) == {A0, A1}
     bench.read(A0, 1)
     await bench.deliver()
-    assert bench.assignment.wanted() == {A1}
+    assert bench.assignment.wanted(FakeKeeper()) == {A1}
     bench.gates[A0].set()
     await bench.assignment.close(1.0)
+
+
+def test_a_partition_of_which_the_keeper_wants_no_more_is_not_fetched() -> None:
+    keeper = FakeKeeper(full={A0})
+    assert Bench(A0, A1).assignment.wanted(keeper) == {A1}
 
 
 async def test_batches_of_one_partition_number_take_turns() -> None:

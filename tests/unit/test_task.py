@@ -202,6 +202,21 @@ async def test_what_the_last_owner_had_not_read_waits_for_what_it_had(cluster: C
     assert work.taken == [b"j0", b"j1", b"t0", b"j2", b"t1"]
 
 
+async def test_of_what_waits_only_so_much_is_kept(cluster: Cluster) -> None:
+    for number in range(3, 40):
+        cluster.kafka.append(JOBS, b"", b"j%d" % number)
+    task, work = await after_a_crash(cluster)
+    values = [record.value or b"" for record in cluster.kafka.committed(JOBS)]
+    wanted = []
+    for first in range(0, 20, 5):
+        wanted.append((task.wants(JOBS), task.wants(TICKETS)))
+        await task.step([(JOBS, records(first, *values[first : first + 5]))])
+    assert wanted == [(True, True)] * 3 + [(False, True)]
+    await task.step([(TICKETS, records(0, b"t0"))])
+    assert task.wants(JOBS)
+    assert work.taken == [b"j0", b"j1", b"t0", *values[2:20]]
+
+
 async def test_time_does_not_go_back_with_a_slower_clock(cluster: Cluster) -> None:
     task, work = await after_a_crash(cluster)
     await task.step([(JOBS, records(0, b"j0", b"j1")), (TICKETS, records(0, b"t0"))])
