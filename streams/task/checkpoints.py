@@ -12,6 +12,7 @@ from streams.task.work import Changes, Work
 from streams.watchdog import Vitals
 
 SAVE_AGAIN_AFTER_S: Final = 0.5
+SECOND_US: Final = 1_000_000
 
 
 class Checkpoints:
@@ -23,19 +24,20 @@ class Checkpoints:
         """The offsets up to which the effect of what was read is in a checkpoint."""
         self._store, self._work, self._clock, self._vitals, self._interval = store, work, clock, vitals, interval
         self._inputs: Sequence[TP] = ()
-        self._packed_at = 0
+        self._looked_s = 0.0
         self._saving: asyncio.Task[None] | None = None
 
     def begin(self, committable: dict[TP, int], inputs: Sequence[TP]) -> None:
         """Go on from the last owner's; the next is due an interval from now."""
         self.committable, self._inputs = committable, inputs
-        self._packed_at = self._vitals.saved_at = self._clock.now_us()
+        self._vitals.saved_at = self._clock.now_us()
+        self._looked_s = _running_s()
 
     @property
     def due(self) -> bool:
         """Whether it is time for the next, and the last one is written."""
         is_free = self._saving is None or self._saving.done()
-        return is_free and self._clock.now_us() - self._packed_at >= self._interval
+        return is_free and (_running_s() - self._looked_s) * SECOND_US >= self._interval
 
     async def save_if_due(self, standing: Callable[[], Saved]) -> None:
         """Begin to write the next one if it is time and anything changed; to be called between two steps.
@@ -46,14 +48,14 @@ class Checkpoints:
             await self._written()
         if not self.due:
             return
-        self._packed_at = self._clock.now_us()
+        self._looked_s, packed_at = _running_s(), self._clock.now_us()
         saved = standing()
         self._vitals.unsaved = self._has_read_on(saved) or self._work.changed
         if self._vitals.unsaved:
             packed = self._work.pack()
-            self._saving = asyncio.create_task(self._save(saved, packed, self._packed_at), name="checkpoint")
+            self._saving = asyncio.create_task(self._save(saved, packed, packed_at), name="checkpoint")
         else:
-            self._vitals.saved_at = self._packed_at
+            self._vitals.saved_at = packed_at
 
     async def save_now(self, standing: Callable[[], Saved]) -> None:
         """Write a last one, after the one that is being written."""
@@ -85,3 +87,8 @@ class Checkpoints:
         assert saving is not None
         await saving
         self._work.saved()
+
+
+def _running_s() -> float:
+    """Return seconds that only go on; the wall clock may be put back, and no checkpoint would be due for as long."""
+    return asyncio.get_running_loop().time()

@@ -223,6 +223,16 @@ async def test_time_does_not_go_back_with_a_slower_clock(cluster: Cluster) -> No
     assert work.concluded_at == [100]
 
 
+async def test_checkpoints_go_on_though_the_clock_is_put_back(cluster: Cluster) -> None:
+    task, _ = cluster.owner(now=10**15)
+    await task.recover()
+    task._clock.now = 10**9  # type: ignore[attr-defined] # a stopped clock
+    await task.step([(JOBS, records(0, b"j0"))])
+    await task._checkpoints.finish()
+    assert cluster.state.saved is not None
+    assert cluster.state.saved.inputs == {"jobs-0": 1}
+
+
 async def test_what_was_deleted_is_not_waited_for(cluster: Cluster) -> None:
     killed, _ = cluster.owner(saves=False)
     await killed.recover()
