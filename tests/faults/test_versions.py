@@ -1,0 +1,91 @@
+"""Producers that are ahead, and a policy rolled out worker by worker: what was decided before stays as it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.embedded.kafka import EmbeddedKafka
+from streams.simulator.dice import Dice
+from tests.e2e.verifier import Refusal
+from tests.faults.conftest import Known, Report
+from tests.faults.crew import CrewBench
+from tests.faults.scale import Scale
+from tests.faults.stream import Feeder, Stream
+from tests.inbound import envelope
+
+UNKNOWN_TYPES = 20
+EVENTS = 1_500
+SETTLE_S = 150.0
+LATER = """\
+label = "stricter, from 2026 on"
+effective_from = 2026-01-01T00:00:00Z
+[presence]
+radius_m = 50
+"""
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+def of_later_minor(line: bytes, dice: Dice) -> bytes:
+    """Return an event with members, and fields of its data, that this version does not know; else as it is."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return line
+    if not (isinstance(event, dict) and isinstance(event.get("data"), dict)):
+        return line
+    unknown: Any = dice.pick([None, 7, "x", [1, {"y": None}], {"deep": {"deeper": [True]}}])
+    return json.dumps(
+        event | {"sequencetype": "Integer", "data": event["data"] | {"of_a_later_minor": unknown}}
+    ).encode()
+
+
+def of_unknown_types() -> Iterator[bytes]:
+    for number in range(UNKNOWN_TYPES):
+        yield json.dumps(envelope("job.teleported", id=f"later-{number}", subject=f"job-later-{number}")).encode()
+
+
+def test_events_of_a_later_minor_and_a_later_policy_change_nothing_that_was(
+    make_crew: Callable[..., CrewBench],
+    kafka: EmbeddedKafka,
+    short: Known,
+    run_scale: Scale,
+    report: Report,
+    tmp_path: Path,
+) -> None:
+    dice = Dice("later minor", run_scale.seed)
+    first = list(short.stream.lines())[:EVENTS]
+    plain = written(first, tmp_path / "plain.jsonl")
+    ahead = written([*(of_later_minor(each, dice) for each in first), *of_unknown_types()], tmp_path / "ahead.jsonl")
+    known = Known(ahead.stream, replace(plain.outcome, refused=ahead.outcome.refused))
+    assert len(unknown_types(known)) == UNKNOWN_TYPES
+    policy = tmp_path / "later.toml"
+    policy.write_text(LATER)
+    bench = make_crew(kafka.address)
+    old = [bench.join(), bench.join()]
+    bench.ready()
+    with Feeder(bench, known.stream) as feeder:
+        for member in old:
+            feeder.allow(EVENTS // 3)
+            bench.work_on(10)
+            assert bench.leave(member) == 0
+            bench.join(SOP_POLICIES=str(policy))
+        feeder.allow_all()
+    bench.settle(SETTLE_S)
+    report("F19 fields and types of a later minor, a later policy rolled out", EVENTS + UNKNOWN_TYPES, bench, known)
+
+
+def written(lines: list[bytes], file: Path) -> Known:
+    file.write_bytes(b"".join(line + b"\n" for line in lines))
+    stream = Stream(file, len(lines))
+    return Known(stream, stream.replayed())
+
+
+def unknown_types(known: Known) -> list[Refusal]:
+    return [refusal for refusal in known.outcome.refused if refusal[1].startswith("type: ")]

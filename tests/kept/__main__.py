@@ -1,0 +1,11 @@
+"""Writes what this version leaves behind: `python -m tests.kept`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from tests.kept.version import write
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{asyncio.run(write())}\n")

@@ -1,0 +1,80 @@
+"""One partition number's work over a store in memory, its internal topics led back to it: what it reads and says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from schemas.limits import Limits
+from schemas.policy import PolicySet
+from schemas.topics import Topics
+from streams.casework.casework import CaseWork, CaseWorkSettings
+from streams.ports import TP, Saved, Stored
+from streams.stores.memory import MemoryState, MemoryStore
+from tests.e2e.harness import feed_of
+from tests.scenario import MIDNIGHT, POLICY
+
+TOPICS = Topics()
+NOW = MIDNIGHT
+"""When every deadline of the events has passed."""
+
+Record = tuple[str, bytes]
+"""Topic and value."""
+
+
+class Partition:
+    """The only owner, at present, of the only partition number."""
+
+    def __init__(self, state: MemoryState) -> None:
+        """Take the store's state; `begin` comes first."""
+        self.read: list[Record] = []
+        self.said: list[Record] = []
+        """What went out, internal records left out."""
+        self._store = MemoryStore(state)
+        settings = CaseWorkSettings(
+            topics=TOPICS,
+            partitions=1,
+            policies=PolicySet((), POLICY),
+            limits=Limits(),
+            facts_per_case_max=1_000,
+            residents_max=1,
+            reading_wait=0,
+        )
+        self._work = CaseWork(0, settings, self._store)
+        self._positions: dict[str, int] = {}
+
+    async def begin(self, emitted: Iterable[Record] = ()) -> None:
+        """Take over from the checkpoint, and from what was emitted since."""
+        saved = await self._store.claim() or Saved({}, {}, {})
+        self._positions = dict(saved.inputs)
+        self._work.begin(saved.counts)
+        for offset, (topic, value) in enumerate(emitted):
+            self._work.recall(topic, Stored(offset, b"", value))
+        await self._work.recalled({})
+
+    async def feed_lines(self, lines: Iterable[bytes]) -> None:
+        """Take events, each from the topic of its type."""
+        await self.feed([(feed_of(line).topic, line) for line in lines])
+
+    async def feed(self, records: Sequence[Record]) -> None:
+        """Take records, and then what they lead to on the internal topics, until nothing more comes."""
+        while records:
+            self.read += records
+            await self._work.take([self._batch(*record) for record in records])
+            concluded = await self._work.conclude(NOW, self._positions, await self._work.due(NOW, 1_000))
+            out = [(each.topic, each.value) for each in concluded]
+            self.said += [record for record in out if record[0] not in TOPICS.internal]
+            records = [record for record in out if record[0] in TOPICS.internal]
+
+    async def save(self) -> Saved:
+        """Write a checkpoint; return where it stands."""
+        changes = self._work.pack()
+        saved = Saved(dict(self._positions), {}, self._work.counts())
+        await self._store.save(saved, changes.blobs, changes.deadlines)
+        self._work.saved()
+        return saved
+
+    def _batch(self, topic: str, value: bytes) -> tuple[TP, list[Stored]]:
+        tp = TP(topic, 0)
+        offset = self._positions.get(tp.name, 0)
+        self._positions[tp.name] = offset + 1
+        return tp, [Stored(offset, b"key", value, (), NOW // 1_000)]

@@ -1,0 +1,100 @@
+"""What a version left behind when it died: its checkpoint, and the records that lay on the topics after that.
+
+`python -m tests.kept` writes the file of the version at hand. Once that version is released its file is never written
+again: what it holds has to be read for as long as somebody may upgrade from it.
+"""
+
+from __future__ import annotations
+
+import gzip
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from streams.ports import Saved
+from streams.simulator.options import SimulatorOptions
+from streams.simulator.simulation import simulate
+from streams.stores.memory import MemoryState
+from streams.task.progress import Progress, pack_progress
+from streams.task.suspects import Note, pack_note
+from tests.kept.partition import NOW, Partition, Record
+
+FOLDER: Final = Path(__file__).parent
+START_AT: Final = 1_736_101_800_000_000  # 2025-01-06T00:00:00+05:30
+
+
+class Kept(Struct, frozen=True):
+    """All of it; `lines` are the events in three parts: before the checkpoint, after it, and never read."""
+
+    lines: tuple[list[bytes], list[bytes], list[bytes]]
+    saved: bytes
+    blobs: dict[str, bytes]
+    deadlines: dict[str, int]
+    read: list[Record]
+    """What was read after the checkpoint, internal records included."""
+    emitted: list[Record]
+    """What was said after the checkpoint."""
+    said: list[Record]
+    """What was said before."""
+    progress: bytes
+    note: bytes
+
+    @property
+    def state(self) -> MemoryState:
+        """The store as it was left."""
+        return MemoryState(0, msgspec.json.decode(self.saved, type=Saved), dict(self.blobs), dict(self.deadlines))
+
+
+def files() -> list[Path]:
+    """Return the files of all versions, the oldest first."""
+    return sorted(FOLDER.glob("*.json.gz"), key=lambda file: [int(part) for part in file.name.split(".")[:3]])
+
+
+def load(file: Path) -> Kept:
+    """Return what a file holds."""
+    return msgspec.json.decode(gzip.decompress(file.read_bytes()), type=Kept)
+
+
+async def write() -> Path:
+    """Write the file of this version and return it."""
+    file = FOLDER / f"{version('sop-streams')}.json.gz"
+    file.write_bytes(gzip.compress(msgspec.json.encode(await _made()), mtime=0))
+    return file
+
+
+async def _made() -> Kept:
+    options = SimulatorOptions(
+        jobs=60,
+        seed=19,
+        start_at=START_AT,
+        report_interval_s=60,
+        late_share=0.05,
+        duplicate_share=0.03,
+        malformed_share=0.01,
+    )
+    # most are reports of where partners are, and a few of these will do
+    lines = [line for number, line in enumerate(simulate(options)) if b"location." not in line or number % 4 == 0]
+    died_at, saved_at = len(lines) * 4 // 5, len(lines) // 2
+    parts = (lines[:saved_at], lines[saved_at:died_at], lines[died_at:])
+    state = MemoryState()
+    owner = Partition(state)
+    await owner.begin()
+    await owner.feed_lines(parts[0])
+    saved = await owner.save()
+    blobs, deadlines = dict(state.blobs), dict(state.deadlines)
+    before = len(owner.said), len(owner.read)
+    await owner.feed_lines(parts[1])
+    return Kept(
+        lines=parts,
+        saved=msgspec.json.encode(saved),
+        blobs=blobs,
+        deadlines=deadlines,
+        read=owner.read[before[1] :],
+        emitted=owner.said[before[0] :],
+        said=owner.said[: before[0]],
+        progress=pack_progress(Progress(NOW, saved.inputs, saved.consumed, saved.counts)),
+        note=pack_note(Note({"jobs-0": (3, 5)}, 2, "KeyError")),
+    )
