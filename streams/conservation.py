@@ -13,7 +13,7 @@ from schemas.errors import UsageError
 from schemas.topics import Topics
 from streams.kafka.connection import KafkaConnection, partition_counts
 from streams.kafka.log import KafkaLog
-from streams.ports import TP
+from streams.ports import TP, Aside
 from streams.task.progress import PROGRESS_KEY, Progress, unpack_progress
 
 LATEST_WITHIN_RECORDS = 50
@@ -52,8 +52,24 @@ class Account:
         return None
 
 
-async def accounts(connection: KafkaConnection, topics: Topics, group: str) -> list[Account]:
-    """Return the account of every partition of the topics consumed, in the topics' order.
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The account of every partition of the topics consumed, in the topics' order, and what is set aside, by name."""
+
+    accounts: list[Account]
+    aside: Mapping[str, Aside]
+
+    def faults(self) -> Iterator[str]:
+        """Yield what does not add up and what is not decided any more, one line each."""
+        for account in self.accounts:
+            if account.fault is not None:
+                yield f"{account.tp.name}: {account.fault}"
+        for name, aside in self.aside.items():
+            yield f"{name} is set aside: {aside.reason} (version {aside.version})"
+
+
+async def overview(connection: KafkaConnection, topics: Topics, group: str) -> Overview:
+    """Return how the workers of a group stand.
 
     Raises `UsageError` when Kafka does not answer or the topics are missing.
     """
@@ -66,7 +82,8 @@ async def accounts(connection: KafkaConnection, topics: Topics, group: str) -> l
     told = [await _latest(log, TP(topics.progress, number)) for number in range(counts[topics.progress])]
     committed = await _committed(connection, group)
     bounds = await log.bounds(tps)
-    return list(_accounts(tps, bounds, committed, told))
+    aside = {name: each for progress in told if progress for name, each in sorted(progress.aside.items())}
+    return Overview(list(_accounts(tps, bounds, committed, told)), aside)
 
 
 def _accounts(

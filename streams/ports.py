@@ -84,7 +84,7 @@ class Publisher(Protocol):
         """Publish in one transaction; return, for each partition written, the offset after its last record.
 
         Raises `Fenced` when another owner has taken over, `Fatal` when the broker refuses the records or does not
-        acknowledge them in time.
+        acknowledge them in time; after that nothing more can be published.
         """
 
     async def stop(self) -> None:
@@ -121,6 +121,8 @@ class Saved(Struct, frozen=True):
     """How many records were consumed, by input partition."""
     aside: dict[str, Aside] = {}
     """What is set aside, by name."""
+    ended: bool = False
+    """Whether it is the last one of an owner that ended as it should."""
 
 
 class Store(Protocol):

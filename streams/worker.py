@@ -143,6 +143,7 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
 def _task_settings(settings: Settings, topics: Topics) -> TaskSettings:
     return TaskSettings(
         consumed=topics.consumed,
+        derived=topics.internal,
         emitted=topics.outputs,
         progress=topics.progress,
         step_records_max=settings.step_records_max,

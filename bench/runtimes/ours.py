@@ -146,6 +146,7 @@ def make_app(task: Assignment) -> BatchApp:
     works: dict[int, LightWork] = {}
     settings = TaskSettings(
         consumed=(task.events,),
+        derived=(),
         emitted=(task.decisions,),
         progress=f"{task.decisions}-progress",
         step_records_max=STEP_RECORDS_MAX,

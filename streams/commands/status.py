@@ -11,7 +11,7 @@ from rich.table import Table
 
 from schemas.topics import Topics
 from streams.connections import connect_kafka
-from streams.conservation import Account, accounts
+from streams.conservation import Account, overview
 from streams.settings import settings_from
 
 FATES = ("applied", "duplicate", "dead_lettered", "forwarded")
@@ -19,15 +19,17 @@ FATES = ("applied", "duplicate", "dead_lettered", "forwarded")
 
 @click.command()
 def command() -> int:
-    """Tell, per input partition, what became of the records consumed and what waits; exits with 1 if sums differ.
+    """Tell, per input partition, what became of the records consumed and what waits.
+
+    Exits with 1 where sums differ, and where a case is set aside since it could not be decided.
 
     SOP_BROKERS, SOP_TOPIC_PREFIX and SOP_GROUP say of which workers; counts are those last published, every
     SOP_CHECKPOINT_INTERVAL_S at the latest while records come.
     """
     settings = settings_from()
-    found = asyncio.run(accounts(connect_kafka(settings), Topics(settings.topic_prefix), settings.group))
-    _show(found)
-    faults = [f"{account.tp.name}: {account.fault}" for account in found if account.fault is not None]
+    found = asyncio.run(overview(connect_kafka(settings), Topics(settings.topic_prefix), settings.group))
+    _show(found.accounts)
+    faults = list(found.faults())
     for fault in faults:
         print(f"sop: {fault}", file=sys.stderr)
     return 1 if faults else 0

@@ -60,6 +60,6 @@ class Standing:
         """Return what is to be told, with what became of the records."""
         return Progress(self.now, self.positions, self._consumed, counts, self.aside)
 
-    def saved(self, counts: dict[str, dict[str, int]]) -> Saved:
-        """Return what a checkpoint says, with what became of the records."""
-        return Saved(dict(self.positions), dict(self._outputs), counts, dict(self._consumed), dict(self.aside))
+    def saved(self, counts: dict[str, dict[str, int]], *, ended: bool) -> Saved:
+        """Return what a checkpoint says, with what became of the records, and whether it is the owner's last."""
+        return Saved(dict(self.positions), dict(self._outputs), counts, dict(self._consumed), dict(self.aside), ended)

@@ -29,6 +29,8 @@ PARTS: Final = 64
 NAMES_MAX: Final = 1_000
 """How many names may be in one portion."""
 NAMES_TOLD: Final = 3
+WARY_US: Final = 60_000_000
+"""For how long after a death everything is noted at least: what comes due may do so only a while after a start."""
 
 Part = TypeVar("Part")
 
@@ -102,18 +104,27 @@ class Suspects:
     def __init__(self) -> None:
         """Begin without suspicion."""
         self.wary = False
-        """Whether the last owner ended without a last checkpoint: then all steps up to the next one are noted."""
+        """Whether the last owner ended without a last checkpoint: then steps are noted for a while."""
         self._note = NO_SUSPECTS
+        self._wary_until = 0
 
     def recall(self, note: Note) -> None:
         """Take a note read back; the last one counts."""
         self._note = note
 
-    def calm(self, positions: Mapping[str, int], *, saved: bool) -> bool:
-        """Tell whether nothing is to be feared: a checkpoint is `saved` since a death, and all suspects are read."""
+    def begin(self, now: int) -> None:
+        """Begin to count the time (microseconds) for which to be wary."""
+        self._wary_until = now + WARY_US
+
+    def calm(self, positions: Mapping[str, int], now: int, *, saved: bool) -> bool:
+        """Tell whether nothing is to be feared: no death, or one long ago.
+
+        That is when a checkpoint is `saved` since, all suspects are read, and no trouble came for a while.
+        """
         if not self.wary:
             return True
-        return saved and reached(positions, {name: end for name, (_, end) in self._note.ranges.items()})
+        ends = {name: end for name, (_, end) in self._note.ranges.items()}
+        return saved and now >= self._wary_until and reached(positions, ends)
 
     def portions(self, batches: Batches) -> Iterator[Portion]:
         """Yield batches in portions to be taken one after the other; at least one, which may be empty."""

@@ -53,6 +53,8 @@ class TaskSettings:
 
     consumed: tuple[str, ...]
     """The input topics."""
+    derived: tuple[str, ...]
+    """Those of them that tasks write themselves: to refuse a record of theirs would help nobody."""
     emitted: tuple[str, ...]
     """The output topics of which a task writes its own partition number, `progress` not among them."""
     progress: str
@@ -115,7 +117,8 @@ class Task:
         """
         self.vitals.at_work = True
         await self._publisher.start()
-        saved = await self._store.claim() or Saved({}, {}, {})
+        saved = await self._store.claim() or Saved({}, {}, {}, ended=True)
+        self._suspects.wary = not saved.ended
         self._standing.begin(saved)
         self.figures.received.update(saved.consumed)
         self._work.begin(saved.counts)
@@ -133,6 +136,7 @@ class Task:
         self._hold = Hold(until, self._settings.step_records_max)
         start = {tp: positions[tp.name] for tp in self._inputs if tp.name in positions}
         self._checkpoints.begin(dict(start), self._inputs)
+        self._suspects.begin(self._clock.now_us())
         if not self._suspects.wary:
             await self._note(NO_SUSPECTS)  # who finds it without a checkpoint after it knows that this owner died
         self.vitals.at_work = False
@@ -207,7 +211,7 @@ class Task:
         if self._concluded:
             if self._standing.untold:
                 await self._publish([])
-            await self._checkpoints.save_now(self._saved)
+            await self._checkpoints.save_now(lambda: self._saved(ended=True))
         await self._publisher.stop()
 
     async def _gather(self) -> list[tuple[TP, Sequence[Incoming]]]:
@@ -228,7 +232,7 @@ class Task:
     async def step(self, batches: Batches) -> None:
         """Take batches in, publish what follows from them and from what is due, save when it is time."""
         if self._is_held():
-            await self._each(self._suspects.portions(self._hold.before(batches)), is_held=True)
+            await self._each(self._suspects.portions(self._hold.before(batches)), is_deferred=True)
             if self._is_held():
                 return
             batches = self._hold.release()
@@ -238,40 +242,48 @@ class Task:
         if self._is_calm():
             await self._do(Portion(batches, names))
         else:
-            for portion in self._suspects.name_portions(names):
-                await self._do(portion)
-            await self._each(self._suspects.portions(batches))
+            await self._do_warily(batches, names)
         self._deferred.clear()
         self._concluded = True
         if self._checkpoints.due and self._standing.untold:
             await self._publish([])
         await self._checkpoints.save_if_due(self._saved)
 
+    async def _do_warily(self, batches: Batches, names: Sequence[str]) -> None:
+        """Do names and records apart, so that it shows on which of them it is that a worker ends."""
+        derived = [(tp, records) for tp, records in batches if tp.topic in self._settings.derived]
+        inputs = [(tp, records) for tp, records in batches if tp.topic not in self._settings.derived]
+        if derived:
+            await self._each(self._suspects.portions(derived), is_deferred=True)
+        for portion in self._suspects.name_portions(list(dict.fromkeys([*names, *self._deferred]))):
+            await self._do(portion)
+        await self._each(self._suspects.portions(inputs))
+
     def _is_held(self) -> bool:
         return self._hold.lasts(self._standing.positions)
 
     def _is_calm(self) -> bool:
-        return self._suspects.calm(self._standing.positions, saved=self.vitals.saves > 0)
+        return self._suspects.calm(self._standing.positions, self._clock.now_us(), saved=self.vitals.saves > 0)
 
-    async def _each(self, portions: Iterable[Portion], *, is_held: bool = False) -> None:
+    async def _each(self, portions: Iterable[Portion], *, is_deferred: bool = False) -> None:
         for portion in portions:
             if not self._finishing:
-                await self._do(portion, is_held=is_held)
+                await self._do(portion, is_deferred=is_deferred)
 
-    async def _do(self, portion: Portion, *, is_held: bool = False) -> None:
+    async def _do(self, portion: Portion, *, is_deferred: bool = False) -> None:
         """Do a portion and publish what follows; what cannot be survived is noted before.
 
-        Of a portion that is held nothing follows yet: what it touches is left to be concluded upon by name, since
-        then it is no single record to which a fault there would be due.
+        Nothing follows yet of a portion that is deferred: what it touches is left to be concluded upon by name, since
+        it is no single record to which a fault there would be due.
         """
         note = None if self._is_calm() else self._suspects.note_of(portion)
         if note is not None:
             await self._note(note)
         try:
             await self._take(portion)
-            if is_held:
+            if is_deferred:
                 self._deferred.update(dict.fromkeys(self._work.defer()))
-            outgoing = [] if is_held else await self._conclude(portion)
+            outgoing = [] if is_deferred else await self._conclude(portion)
         except SopError:
             if note is not None:
                 await self._note(NO_SUSPECTS)  # the world's fault, not the records'
@@ -336,5 +348,5 @@ class Task:
         self.figures.published.update(each.topic for each in outgoing)
         self._standing.told()
 
-    def _saved(self) -> Saved:
-        return self._standing.saved(self._work.counts())
+    def _saved(self, *, ended: bool = False) -> Saved:
+        return self._standing.saved(self._work.counts(), ended=ended)

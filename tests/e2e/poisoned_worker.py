@@ -1,4 +1,7 @@
-"""Runs `sop worker` with one case that its rules cannot survive: `poisoned_worker.py raises|hangs|kills CASE_ID`."""
+"""Runs `sop worker` with one case that its rules cannot survive: `poisoned_worker.py HOW CASE_ID`.
+
+`raises`, `hangs` and `kills` happen when the case is touched, `raises_when_due` when its first deadline comes.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,15 @@ import signal
 import sys
 import threading
 
-from agents.case_agent import CaseAgent
+from agents.case_agent import CaseAgent, Decided
 from streams.cli import main
 
 _, HOW, CASE_ID = sys.argv
+DUE_AFTER_US = 1_000_000
+
 _questions = CaseAgent.questions
+_decide = CaseAgent.decide
+_first_decided: list[int] = []
 
 
 def _poisoned(agent: CaseAgent, case_id: str) -> object:
@@ -24,5 +31,19 @@ def _poisoned(agent: CaseAgent, case_id: str) -> object:
     return _questions(agent, case_id)
 
 
-CaseAgent.questions = _poisoned  # type: ignore[method-assign, assignment] # that is the purpose
+def _poisoned_when_due(agent: CaseAgent, case_id: str, now: int, inputs: str | None = None) -> Decided:
+    decided = _decide(agent, case_id, now, inputs)
+    if case_id != CASE_ID:
+        return decided
+    _first_decided.append(now)
+    due = _first_decided[0] + DUE_AFTER_US
+    if now >= due:
+        raise KeyError("+91 98765 43210")
+    return Decided(decided.messages, due)
+
+
+if HOW == "raises_when_due":
+    CaseAgent.decide = _poisoned_when_due  # type: ignore[method-assign, assignment] # that is the purpose
+else:
+    CaseAgent.questions = _poisoned  # type: ignore[method-assign, assignment]
 main(["worker"])

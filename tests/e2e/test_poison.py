@@ -1,4 +1,4 @@
-"""A case that the rules cannot survive ends in the dead letters after some restarts, and all others are decided."""
+"""What the rules cannot survive is found over some restarts: records are refused, cases set aside, others decided."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from streams.watchdog import EXIT_STALLED
+from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, Worker, until
 from tests.e2e.stories import Visit
 from tests.e2e.verifier import Data, faults, said
@@ -63,6 +64,25 @@ def test_a_poisonous_record_is_refused_and_the_others_are_decided(
     assert 3 <= deaths <= 5, [each.log for each in bench.workers]
     assert faults(said(bench.outputs())) == []
     assert [(each["reason"], each["topic"]) for each in refused(bench)] == [(reason, f"{bench.prefix}jobs")]
+    assert "98765" not in "".join(each.log for each in bench.workers)
+
+
+def test_a_case_that_cannot_be_decided_when_it_is_due_is_set_aside(redis_bench: Bench) -> None:
+    bench = redis_bench
+    visits = [Visit(f"job-{number}", f"partner-{number}") for number in range(6)]
+    assert bench.start_ready().stop() == 0  # makes the topics
+    bench.feed_lines([line for each in visits for line in (*each.booking, *each.report, *each.claim)])
+    deaths = 0
+    while ends(worker := start(bench, "raises_when_due", "job-3"), lambda: "is set aside" in worker.log):
+        assert worker.process.wait() == EXIT_FATAL, worker.log
+        deaths += 1
+        assert deaths < LIVES_MAX
+    until(lambda: decided(bench) == {each.case_id for each in visits}, bench.lag)
+    told = run_sop("status", env=bench.environment())
+    (line,) = told.stderr.splitlines()
+    assert (told.returncode, line.partition(" (")[0]) == (1, "sop: case:job-3 is set aside: internal: KeyError")
+    assert refused(bench) == []
+    assert faults(said(bench.outputs())) == []
     assert "98765" not in "".join(each.log for each in bench.workers)
 
 

@@ -22,6 +22,7 @@ def check(world: World, rests_at: int) -> list[str]:
     return [
         *_conservation(world),
         *_dead_letters(world),
+        *_given_up(world),
         *_chains(world),
         *_said_once(world),
         *_same_as_straight(world, rests_at),
@@ -64,6 +65,24 @@ def _dead_letters(world: World) -> Iterator[str]:
     for place, count in Counter(_refused(world)).items():
         if count > 1:
             yield f"{place} went to the dead letters {count} times"
+
+
+def _given_up(world: World) -> Iterator[str]:
+    """Only what cannot be survived is given up, be it as a record or as a case."""
+    known = world.poison.case_id if world.poison else None
+    for name in aside(world):
+        if name != f"case:{known}":
+            yield f"{name} is set aside"
+    for partition in range(world.partitions):
+        for record in world.kafka.committed(TP(world.topics.dead_letters, partition)):
+            letter = decode_dead_letter(record.value or b"")
+            if letter.reason.startswith("internal: ") and (known is None or known.encode() not in letter.value):
+                yield f"{letter.topic}-{letter.partition}@{letter.offset} was refused: {letter.reason}"
+
+
+def aside(world: World) -> set[str]:
+    """Return the names of what is set aside."""
+    return {name for task in world.tasks.values() for name in task.progress().aside}
 
 
 def _chains(world: World) -> Iterator[str]:
@@ -119,7 +138,7 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
     for left in settled.refused:
         yield f"{left.record.topic}-{left.record.partition}@{left.record.offset} was accepted, but {left.reason}"
     replay = Replay(world.work_settings.policies, facts_per_case_max=world.work_settings.facts_per_case_max)
-    late = _asked_too_late(world)
+    late = _asked_too_late(world) | {name.removeprefix("case:") for name in aside(world)}
     straight = standing(replay.run(settled.events, rests_at))
     live = standing(message for _, message in _emitted(world))
     for key in sorted(live.keys() | straight.keys(), key=repr):

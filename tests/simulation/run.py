@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from schemas.errors import SopError
-from tests.simulation.checks import check
+from tests.simulation.checks import aside, check
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.world import NotQuietError, World
 
@@ -20,6 +20,7 @@ class Outcome:
     fates: int
     records: int
     said: int
+    aside: int
 
 
 def run_seed(seed: int) -> Outcome:
@@ -48,4 +49,5 @@ async def _run(seed: int) -> Outcome:
         len(world.fates_met),
         world.kafka.count(topics.inputs),
         world.kafka.count(topics.outputs),
+        len(aside(world)),
     )

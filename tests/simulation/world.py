@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
+from agents.case_agent import Decided
 from schemas.errors import Fatal, Unavailable
 from schemas.limits import Limits
 from schemas.policy import HOUR, MINUTE, SECOND, Policy, PolicySet
@@ -29,6 +31,9 @@ FOREVER_S: Final = 1e6
 QUIET_WITHIN_S: Final = 600.0
 NOTHING_DUE_WITHIN_US: Final = 5 * SECOND
 POLICIES: Final = PolicySet((Policy(label="later", effective_from=MIDNIGHT + 9 * HOUR, hash="h2"),), Policy(hash="h1"))
+
+
+Deciding = Callable[[str, int, str | None], Decided]
 
 
 class NotQuietError(AssertionError):
@@ -86,9 +91,14 @@ class Hand:
             self._still_until = loop.time() + standstill.get(self.fate or "", 0.0)
         draw = self._dice.fraction()
         delay = 0.0 if draw < self._haste else self._dice.pick((0.001, 0.01, 0.1, 1.0 if draw > 0.99 else 0.02))
-        await asyncio.sleep(max(self._still_until - loop.time(), delay))
+        await asyncio.sleep(min(max(self._still_until - loop.time(), delay), FOREVER_S))
         if self.fate and self._healed.is_set():
             await asyncio.sleep(FOREVER_S)
+
+    def die(self) -> None:
+        """Let nothing of this owner go on from the next pause on."""
+        self.over.set()
+        self._still_until = float("inf")
 
     async def fails(self) -> None:
         """Raise `Unavailable` now and then, for a moment or longer, while there is a fate to meet."""
@@ -98,6 +108,16 @@ class Hand:
             raise unavailable()
         if now < self._silent_until:
             raise unavailable()
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A case that no worker survives deciding from an instant on."""
+
+    case_id: str
+    begins_at: int
+    kills: bool
+    """Whether it ends the process without a word, or raises."""
 
 
 class World:
@@ -120,6 +140,7 @@ class World:
         )
         self.task_settings = TaskSettings(
             consumed=self.topics.consumed,
+            derived=self.topics.internal,
             emitted=self.topics.outputs,
             progress=self.topics.progress,
             step_records_max=self.dice.pick((1, 10, 50)),
@@ -135,9 +156,14 @@ class World:
         self.healed = asyncio.Event()
         self.haste = self.dice.pick((0.3, 0.8, 0.97))
         self.skewed = self.dice.chance(0.3)
+        self.poison = self._poison() if self.dice.chance(0.3) else None
         self.well: set[int] = set()
         self.lives: list[asyncio.Task[bool]] = []
         self._finishing = asyncio.Event()
+
+    def _poison(self) -> Poison:
+        begins_at = MIDNIGHT + self.dice.pick((0, 9 * HOUR, 12 * HOUR, 30 * HOUR))
+        return Poison(self.dice.pick(("job-1", "job-2")), begins_at, self.dice.chance(0.5))
 
     async def run(self) -> int:
         """Bring a whole history, let everybody get well and come to rest; return the instant at which all rests."""
@@ -201,7 +227,9 @@ class World:
             return f"{number} is at work"
         if task._is_held():
             return f"{number} holds back until {task._hold._until}, stands at {task._standing.positions}"
-        due = [at for at in (work._wakes.next(), *self.stores[number].state.deadlines.values()) if at is not None]
+        stored = self.stores[number].state.deadlines.items()
+        due = [at for case_id, at in stored if f"case:{case_id}" not in task.progress().aside]
+        due += [at] if (at := work._wakes.next()) is not None else []
         if due and min(due) < self.clock.now_us() + NOTHING_DUE_WITHIN_US:
             return f"{number} has something due at {min(due)}, it is {self.clock.now_us()}"
         return ""
@@ -211,6 +239,7 @@ class World:
     async def _own(self, partition: int) -> None:
         """Be one owner of a partition number after the other."""
         while True:
+            self.well.discard(partition)
             hand = Hand(self.dice, () if self.healed.is_set() else FATES, self.haste, self.healed)
             skew = self.dice.whole(-2, 2) * MINUTE if self.skewed and not self.healed.is_set() else 0
             life = asyncio.create_task(self._live(partition, hand, SkewedClock(self.clock, skew)))
@@ -256,6 +285,8 @@ class World:
         answering = SimulatedStore(self.stores[partition], hand.pause, hand.fails)
         store = PatientStore(answering, vitals, name=f"partition {partition}", patience_s=self.patience_s)
         work = CaseWork(partition, self.work_settings, store)
+        if self.poison is not None:
+            vars(work._cases)["decide"] = partial(_decide, work._cases.decide, self.poison, hand)
         task = Task(
             partition,
             work,
@@ -303,3 +334,11 @@ class World:
             at[tp] = records[-1].offset + 1 if records else end
             if records:
                 await task.enqueue(tp, records)
+
+
+def _decide(decide: Deciding, poison: Poison, hand: Hand, case_id: str, now: int, inputs: str | None = None) -> Decided:
+    if case_id == poison.case_id and now >= poison.begins_at:
+        if not poison.kills:
+            raise KeyError(case_id)
+        hand.die()
+    return decide(case_id, now, inputs)

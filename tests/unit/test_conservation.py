@@ -1,4 +1,4 @@
-"""What an account of one input partition holds for a fault."""
+"""What an account of one input partition holds for a fault, and what is told of all."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from streams.conservation import Account
-from streams.ports import TP
+from streams.conservation import Account, Overview
+from streams.ports import TP, Aside
 
 JOBS = TP("jobs", 0)
 FATES = {"applied": 3, "duplicate": 1, "dead_lettered": 1, "forwarded": 1}
@@ -34,3 +34,12 @@ def test_counts_are_held_against_each_other_and_against_offsets(
 @pytest.mark.parametrize(("committed", "position", "lag"), [(0, 0, 10), (4, 6, 4), (6, 4, 4), (10, 10, 0)])
 def test_lag_is_what_neither_the_task_nor_the_group_has_read(committed: int, position: int, lag: int) -> None:
     assert Account(JOBS, 10, committed, position).lag == lag
+
+
+def test_what_does_not_add_up_and_what_is_set_aside_is_told() -> None:
+    accounts = [Account(JOBS, 10, 0, 6, 6, FATES), Account(TP("jobs", 1), 10, 0, 6, 5, FATES)]
+    found = Overview(accounts, {"case:job-7": Aside("internal: KeyError", "1.2")})
+    assert list(found.faults()) == [
+        "jobs-1: 5 records consumed, 6 accounted for",
+        "case:job-7 is set aside: internal: KeyError (version 1.2)",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -37,7 +38,7 @@ class Poisoned(Repeats):
 
 
 class Lives:
-    """Owners of one partition number, one after another; none writes a checkpoint."""
+    """Owners of one partition number, one after another; none writes a checkpoint, unless told otherwise."""
 
     def __init__(self, values: Sequence[bytes], happens: Callable[[], None], *, poison: bytes = b"poison") -> None:
         self.kafka = SimulatedKafka()
@@ -45,17 +46,19 @@ class Lives:
         self._values = values
         for value in values:
             self.kafka.append(JOBS, b"", value)
+        self.checkpoint_interval = 10**18
+        self.topic = JOBS
         self.make_work: Callable[[], Repeats] = lambda: Poisoned(poison, happens)
         self.version = "1"
         self.deaths: list[BaseException] = []
 
     async def live(self) -> bool:
-        """Have an owner take all values in one step; return whether it survives."""
+        """Have an owner take all values in one step, then have nothing to do; return whether it survives."""
         self.work = self.make_work()
         self.task = Task(
             0,
             self.work,
-            replace(SETTINGS, checkpoint_interval=10**18, version=self.version),
+            replace(SETTINGS, checkpoint_interval=self.checkpoint_interval, version=self.version),
             publisher=SimulatedPublisher(self.kafka, "sop-0"),
             log=SimulatedLog(self.kafka),
             store=MemoryStore(self._state),
@@ -63,9 +66,11 @@ class Lives:
             vitals=Vitals(),
         )
         try:
-            read_to = (await self.task.recover()).get(JOBS, 0)
+            read_to = (await self.task.recover()).get(self.topic, 0)
             new = records(0, *self._values)[read_to:]
-            await self.task.step([(JOBS, new)] if new else [])
+            await self.task.step([(self.topic, new)] if new else [])
+            await asyncio.sleep(0)  # a checkpoint is written
+            await self.task.step([])
         except (Fatal, Unavailable, Killed) as death:
             self.deaths.append(death)
             return False
@@ -238,6 +243,33 @@ async def test_what_is_set_aside_stays_so_for_later_owners(saves: bool) -> None:
     assert "bad" in lives.task.progress().aside
 
 
+async def test_what_comes_of_answers_is_laid_to_a_name_and_not_to_the_answer() -> None:
+    lives = named([b"a", b"bad", b"c"], [], raises)
+    lives.topic = ANSWERS
+    assert await lived(lives, 7) == 6
+    assert isinstance(lives.work, Named)
+    assert lives.work.aside == ["bad"]
+    assert set(lives.said()) == {b"a", b"bad", b"c"}
+
+
+async def test_a_death_after_a_checkpoint_is_noticed_too() -> None:
+    class Later(Named):
+        """What is due comes due after a checkpoint, in every life."""
+
+        async def due(self, now: int, limit: int) -> Sequence[str]:
+            self.asked += 1
+            return await super().due(now, limit) if self.asked > 1 else ()
+
+        asked = 0
+
+    lives = named([b"a"], [], kills)
+    lives.checkpoint_interval = 0
+    lives.make_work = lambda: Later(["bad"], ["bad"], kills)
+    assert await lived(lives, 6) == 5
+    assert isinstance(lives.work, Later)
+    assert lives.work.aside == ["bad"]
+
+
 async def test_another_version_tries_again_what_was_set_aside() -> None:
     lives = named([], ["bad"], raises)
     await lived(lives, 6)
@@ -266,6 +298,7 @@ async def test_a_fault_in_what_was_concluded_upon_before_is_not_laid_to_the_reco
     assert b"internal" not in b"".join(lives.said())
 
 
+ANSWERS = TP("answers", 0)
 BATCHES = [(JOBS, records(0, *(b"%d" % number for number in range(5)))), (TICKETS, records(7, b"x", b"y"))]
 
 

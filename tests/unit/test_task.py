@@ -19,7 +19,8 @@ from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublis
 
 JOBS, TICKETS, SAID = TP("jobs", 0), TP("tickets", 0), TP("said", 0)
 SETTINGS = TaskSettings(
-    consumed=("jobs", "tickets"),
+    consumed=("jobs", "tickets", "answers"),
+    derived=("answers",),
     emitted=("said",),
     progress="progress",
     step_records_max=10,
