@@ -31,7 +31,7 @@ from streams.stores.redis import RedisStore
 STEP: Final = 1_000
 MEASURED_MAX: Final = 1_000
 REPORTS: Final = 200
-RESIDENTS: Final = 50_000
+RESIDENTS: Final = 5_000
 NOON: Final = 1_790_000_000
 NOW: Final = NOON + 1_000_000
 """Seconds; later than any event."""

@@ -55,7 +55,7 @@ class Settings:
     session_timeout_s: float = 6.0
     redis_timeout_s: float = 5.0
     step_records_max: int = 2_000
-    residents_max: int = 50_000
+    residents_max: int = 5_000
     facts_per_case_max: int = 1_000
     value_bytes_max: int = Limits().value_bytes
     name_chars_max: int = Limits().name_chars

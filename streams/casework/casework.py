@@ -272,8 +272,9 @@ class CaseWork:
         return Changes(blobs, {case_id: self._wakes.at(case_id) for case_id in case_ids})
 
     def saved(self) -> None:
-        """Drop what is saved and too many to keep in memory."""
-        self._residents.trim(self._settings.residents_max)
+        """Drop what is saved and too many to keep in memory; when it is due the store knows."""
+        for case_id in self._residents.trim(self._settings.residents_max):
+            self._wakes.set(case_id, None)
 
 
 def _concerned(taken: Sequence[Taken]) -> tuple[set[str], set[str]]:

@@ -1,8 +1,13 @@
-"""Which cases and tracks are in memory: loaded when first touched, dropped when there are too many."""
+"""Which cases and tracks are in memory: loaded when first touched, dropped when there are too many.
+
+One in memory takes eight times what it takes packed, in the store.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import islice
+from typing import Final
 
 import zstandard
 
@@ -12,6 +17,8 @@ from streams.ports import Store
 
 CASE = "case:"
 PARTNER = "partner:"
+CASES_PER_TRACK: Final = 8
+"""A track of a day's reports takes as much memory as so many cases."""
 
 
 class Residents:
@@ -48,10 +55,14 @@ class Residents:
                 self._tracks[key.removeprefix(PARTNER)] = Track.load(blob)
         return loaded
 
-    def touch(self, case_ids: Iterable[str], partner_ids: Iterable[str]) -> None:
+    def touch(self, case_ids: Collection[str], partner_ids: Collection[str]) -> None:
         """Note what has changed."""
         self._dirty_cases.update(case_ids)
         self._dirty_partners.update(partner_ids)
+        for case_id in sorted(case_ids):
+            self._cases[case_id] = self._cases.pop(case_id)  # to the end: trimming begins at the front
+        for partner_id in sorted(partner_ids):
+            self._tracks[partner_id] = self._tracks.pop(partner_id)
 
     def pack(self) -> tuple[dict[str, bytes], Collection[str]]:
         """Return what changed as blobs by key, and the ids of the cases among it; from here on it is clean."""
@@ -61,15 +72,21 @@ class Residents:
         self._dirty_cases, self._dirty_partners = set(), set()
         return blobs, cases
 
-    def trim(self, residents_max: int) -> None:
-        """Drop clean cases and tracks, the longest here first, until so many of each are left; call when saved."""
-        _trim(self._cases, self._dirty_cases, residents_max)
-        _trim(self._tracks, self._dirty_partners, residents_max)
+    def trim(self, residents_max: int) -> list[str]:
+        """Drop what is clean and was left alone the longest; call when saved. Return the ids of the cases dropped.
+
+        So many cases are left, and an eighth as many tracks, which weigh the more.
+        """
+        dropped = _trim(self._cases, self._dirty_cases, residents_max)
+        _trim(self._tracks, self._dirty_partners, residents_max // CASES_PER_TRACK)
+        return dropped
 
 
-def _trim(resident: dict[str, Case] | dict[str, Track], dirty: set[str], residents_max: int) -> None:
+def _trim(resident: dict[str, Case] | dict[str, Track], dirty: set[str], residents_max: int) -> list[str]:
     excess = len(resident) - residents_max
     if excess <= 0:
-        return
-    for key in [key for key in resident if key not in dirty][:excess]:
+        return []
+    dropped = list(islice((key for key in resident if key not in dirty), excess))
+    for key in dropped:
         del resident[key]
+    return dropped

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import heapq
+from typing import Final
+
+SLACK: Final = 1_000
+"""So many instants more than hold may be in the heap, since they are taken out when their time comes."""
 
 
 class Wakes:
@@ -24,6 +28,9 @@ class Wakes:
         elif self._at.get(case_id) != at:
             self._at[case_id] = at
             heapq.heappush(self._heap, (at, case_id))
+        if len(self._heap) > 2 * len(self._at) + SLACK:
+            self._heap = [(at, case_id) for case_id, at in self._at.items()]
+            heapq.heapify(self._heap)
 
     def at(self, case_id: str) -> int | None:
         """Return when a case is to be woken."""

@@ -49,9 +49,11 @@ def no_check_of_the_stores_owner(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def no_regard_for_what_is_not_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    def trim(resident: dict[str, object], _: set[str], residents_max: int) -> None:
-        for key in list(resident)[: max(len(resident) - residents_max, 0)]:
+    def trim(resident: dict[str, object], _: set[str], residents_max: int) -> list[str]:
+        dropped = list(resident)[: max(len(resident) - residents_max, 0)]
+        for key in dropped:
             del resident[key]
+        return dropped
 
     monkeypatch.setattr(residents, "_trim", trim)
 

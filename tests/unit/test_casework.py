@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from schemas.limits import Limits
 from schemas.policy import HOUR, PolicySet
 from schemas.topics import Topics
-from streams.casework.casework import CaseWork, CaseWorkSettings
+from streams.casework.casework import STORE_LOOK_EVERY_US, CaseWork, CaseWorkSettings
 from streams.casework.intake import partition_of
 from streams.ports import TP, Outgoing, Saved, Stored
 from streams.stores.memory import MemoryState, MemoryStore
@@ -17,7 +17,7 @@ JOBS, TICKETS = TP("jobs", 0), TP("tickets", 0)
 TOPICS = Topics()
 
 
-async def work_over(state: MemoryState, *, partitions: int = 1) -> CaseWork:
+async def work_over(state: MemoryState, *, partitions: int = 1, residents_max: int = 99) -> CaseWork:
     store = MemoryStore(state)
     saved = await store.claim() or Saved({}, {}, {})
     settings = CaseWorkSettings(
@@ -26,7 +26,7 @@ async def work_over(state: MemoryState, *, partitions: int = 1) -> CaseWork:
         policies=PolicySet((), POLICY),
         limits=Limits(),
         facts_per_case_max=99,
-        residents_max=99,
+        residents_max=residents_max,
         reading_wait=0,
     )
     work = CaseWork(0, settings, store)
@@ -67,6 +67,22 @@ async def test_a_case_brought_in_for_a_duplicate_keeps_its_deadline() -> None:
     await second.take([(TICKETS, records(lines[:1], 4))])
     assert await conclude(second, due - 1) == []
     assert "actions" in actions(await conclude(second, due))
+
+
+async def test_a_case_at_rest_leaves_nothing_in_memory_and_wakes_by_the_store() -> None:
+    lines = Scenario().booked("08:00").assigned("09:00").ticket("10:00").image("10:01").lines()
+    state = MemoryState()
+    work = await work_over(state, residents_max=0)
+    await work.recalled({})
+    await work.take([(TICKETS, records(lines))])
+    await conclude(work, MIDNIGHT + 11 * HOUR)
+    assert work.held().cases == 1
+    await save(work)
+    work.saved()
+    assert (work.held().cases, work.held().deadlines) == (0, 0)
+    (due,) = state.deadlines.values()
+    assert await conclude(work, due - 1) == []
+    assert "actions" in actions(await conclude(work, due + STORE_LOOK_EVERY_US))
 
 
 async def test_a_deadline_that_leads_to_nothing_is_gone_from_the_store_with_the_next_save() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.casework.wakes import Wakes
+from streams.casework.wakes import SLACK, Wakes
 
 SETS = st.lists(st.tuples(st.sampled_from("abcd"), st.none() | st.integers(0, 9)), max_size=30)
 
@@ -51,3 +51,11 @@ def test_due_is_whatever_stands_at_or_before_now(sets: list[tuple[str, int | Non
     assert {case_id: wakes.at(case_id) for case_id in standing} == {
         case_id: at if at > now else None for case_id, at in standing.items()
     }
+
+
+def test_a_case_set_ten_thousand_times_is_kept_once() -> None:
+    wakes = Wakes()
+    for at in range(10_000):
+        wakes.set("a", at)
+    assert len(wakes._heap) <= SLACK + 2
+    assert wakes.due(10_000) == ["a"]

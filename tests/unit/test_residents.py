@@ -1,0 +1,31 @@
+"""Which cases and tracks stay in memory when there are too many."""
+
+from __future__ import annotations
+
+from agents.case import Case
+from agents.track import Track
+from streams.casework.residents import CASES_PER_TRACK, Residents
+from streams.stores.memory import MemoryState, MemoryStore
+
+
+async def test_those_left_alone_the_longest_go_and_those_not_saved_stay() -> None:
+    cases = {case_id: Case(case_id) for case_id in "abcde"}
+    residents = Residents(cases, {}, MemoryStore(MemoryState()))
+    residents.touch(set("abcde"), ())
+    residents.pack()
+    residents.touch(["a"], ())
+    residents.pack()
+    residents.touch(["b"], ())
+    assert residents.trim(2) == ["c", "d", "e"]
+    assert set(cases) == {"a", "b"}
+    assert residents.trim(0) == ["a"]
+    assert set(cases) == {"b"}, "b is not in the store yet"
+
+
+async def test_a_track_counts_as_several_cases() -> None:
+    tracks = {f"p{number}": Track(f"p{number}") for number in range(5)}
+    residents = Residents({}, tracks, MemoryStore(MemoryState()))
+    residents.touch((), list(tracks))
+    residents.pack()
+    residents.trim(2 * CASES_PER_TRACK)
+    assert list(tracks) == ["p3", "p4"]
