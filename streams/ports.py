@@ -121,6 +121,8 @@ class Saved(Struct, frozen=True):
     """How many records were consumed, by input partition."""
     aside: dict[str, Aside] = {}
     """What is set aside, by name."""
+    begun: dict[str, int] = {}
+    """The offset of each input partition from which the state was made."""
     ended: bool = False
     """Whether it is the last one of an owner that ended as it should."""
 

@@ -67,6 +67,7 @@ class Settings:
     refused_run_max: int = RefusalLimits().run_max
     refused_share_max: float = RefusalLimits().share_max
     refused_window_records: int = RefusalLimits().window_records
+    accept_trimmed_inputs: bool = False
     metrics_listen: str = ""
     log_level: str = "INFO"
 
@@ -93,6 +94,10 @@ class Settings:
             url_chars=self.url_chars_max,
             future_us=int(self.future_s_max * 1_000_000),
         )
+
+
+def _truth(text: str) -> bool:
+    return {"true": True, "false": False}[text.strip().lower()]
 
 
 def _positive_int(text: str) -> int:
@@ -142,6 +147,7 @@ def _one_of(*values: str) -> Callable[[str], str]:
 
 
 _READERS: Final[Mapping[type, tuple[Callable[[str], Any], str]]] = {
+    bool: (_truth, "true or false"),
     int: (_positive_int, "a whole number above 0"),
     float: (_positive_float, "a number above 0"),
     str: (str.strip, "text"),
@@ -178,7 +184,7 @@ def settings_from(environment: Mapping[str, str] | None = None) -> Settings:
         read, expected = _OWN_READERS.get(name) or _READERS[type(getattr(defaults, name))]
         try:
             values[name] = read(given[variable])
-        except ValueError:
+        except (KeyError, ValueError):
             raise UsageError(f"{variable}: {given[variable]!r} is not {expected}") from None
     return Settings(**values)
 

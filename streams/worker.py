@@ -144,6 +144,9 @@ def _task_settings(settings: Settings, topics: Topics) -> TaskSettings:
     return TaskSettings(
         consumed=topics.consumed,
         derived=topics.internal,
+        # reports are forgotten after a while in any case; what was made of them lies in answers
+        vital=(*(topic for topic in topics.inputs if topic != topics.locations), topics.cases),
+        accepts_trimmed=settings.accept_trimmed_inputs,
         emitted=topics.outputs,
         progress=topics.progress,
         step_records_max=settings.step_records_max,

@@ -147,6 +147,8 @@ def make_app(task: Assignment) -> BatchApp:
     settings = TaskSettings(
         consumed=(task.events,),
         derived=(),
+        vital=(),
+        accepts_trimmed=False,
         emitted=(task.decisions,),
         progress=f"{task.decisions}-progress",
         step_records_max=STEP_RECORDS_MAX,

@@ -26,6 +26,8 @@ class Progress(Struct, frozen=True):
     """What became of them, as the work counts: their sum is `consumed` (architecture, 3.3)."""
     aside: Mapping[str, Aside] = {}
     """What is set aside, by name."""
+    begun: Mapping[str, int] = {}
+    """The offset from which the state was made."""
 
 
 _decoder: Final = msgspec.json.Decoder(Progress)

@@ -19,6 +19,8 @@ class Standing:
         """The next offset to read."""
         self.aside: dict[str, Aside] = {}
         """What is set aside, by name."""
+        self.begun: dict[str, int] = {}
+        """The offset from which the state was made."""
         self._outputs: dict[str, int] = {}
         self._consumed: dict[str, int] = {}
         self._told: dict[str, int] = {}
@@ -26,7 +28,7 @@ class Standing:
     def begin(self, saved: Saved) -> None:
         """Go on from a checkpoint."""
         self.positions, self._outputs, self._consumed = dict(saved.inputs), dict(saved.outputs), dict(saved.consumed)
-        self.aside = dict(saved.aside)
+        self.aside, self.begun = dict(saved.aside), dict(saved.begun)
 
     def start_at(self, positions: Mapping[str, int]) -> None:
         """Take the positions from which records will come, about which nobody has to be told."""
@@ -58,8 +60,16 @@ class Standing:
 
     def progress(self, counts: Mapping[str, Mapping[str, int]]) -> Progress:
         """Return what is to be told, with what became of the records."""
-        return Progress(self.now, self.positions, self._consumed, counts, self.aside)
+        return Progress(self.now, self.positions, self._consumed, counts, self.aside, self.begun)
 
     def saved(self, counts: dict[str, dict[str, int]], *, ended: bool) -> Saved:
         """Return what a checkpoint says, with what became of the records, and whether it is the owner's last."""
-        return Saved(dict(self.positions), dict(self._outputs), counts, dict(self._consumed), dict(self.aside), ended)
+        return Saved(
+            inputs=dict(self.positions),
+            outputs=dict(self._outputs),
+            counts=counts,
+            consumed=dict(self._consumed),
+            aside=dict(self.aside),
+            begun=dict(self.begun),
+            ended=ended,
+        )

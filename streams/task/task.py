@@ -36,6 +36,7 @@ from streams.task.suspects import (
     pack_note,
     unpack_note,
 )
+from streams.task.trimmed import refuse_missing
 from streams.task.work import Batches, Work
 from streams.watchdog import Vitals
 
@@ -55,6 +56,10 @@ class TaskSettings:
     """The input topics."""
     derived: tuple[str, ...]
     """Those of them that tasks write themselves: to refuse a record of theirs would help nobody."""
+    vital: tuple[str, ...]
+    """Those of them whose records cannot be done without when state is made again."""
+    accepts_trimmed: bool
+    """Whether it is made again also without some of these that were read and are gone."""
     emitted: tuple[str, ...]
     """The output topics of which a task writes its own partition number, `progress` not among them."""
     progress: str
@@ -126,10 +131,7 @@ class Task:
         await self._work.recalled(decided_at)
         self._recall_aside()
         bounds = {tp.name: found for tp, found in (await self._log.bounds(self._inputs)).items()}
-        positions = dict(saved.inputs)
-        for name, (earliest, _) in bounds.items():
-            if name in positions or earliest:
-                positions[name] = max(positions.get(name, 0), earliest)
+        positions = self._starts(saved, {name: earliest for name, (earliest, _) in bounds.items()}, decided_at)
         self._standing.start_at(positions)
         # What was deleted since cannot be read up to where the last owner had read it.
         until = {name: min(at, bounds[name][1]) for name, at in decided_at.items() if name in bounds}
@@ -141,6 +143,17 @@ class Task:
             await self._note(NO_SUSPECTS)  # who finds it without a checkpoint after it knows that this owner died
         self.vitals.at_work = False
         return start
+
+    def _starts(self, saved: Saved, earliest: Mapping[str, int], decided_at: Mapping[str, int]) -> dict[str, int]:
+        """Return where to read from: where the checkpoint stands, as far as that is still there."""
+        begun = self._standing.begun
+        if not self._settings.accepts_trimmed:
+            vital = [TP(topic, self.partition).name for topic in self._settings.vital]
+            refuse_missing(vital, {**begun, **saved.inputs}, earliest, decided_at)
+        for name, at in earliest.items():
+            if name not in saved.inputs:
+                begun[name] = max(begun.get(name, 0), at)
+        return {name: max(saved.inputs.get(name, 0), at) for name, at in earliest.items() if name in saved.inputs or at}
 
     async def _read_back(self) -> dict[str, int]:
         """Hand over what was emitted since the checkpoint; return the furthest input positions it was decided at."""
@@ -166,7 +179,7 @@ class Task:
             return {}
         progress = unpack_progress(record.value)
         self._standing.now = max(self._standing.now, progress.now)
-        self._standing.aside = dict(progress.aside)
+        self._standing.aside, self._standing.begun = dict(progress.aside), dict(progress.begun)
         return progress.positions
 
     def _recall_aside(self) -> None:

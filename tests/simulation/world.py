@@ -141,6 +141,8 @@ class World:
         self.task_settings = TaskSettings(
             consumed=self.topics.consumed,
             derived=self.topics.internal,
+            vital=self.topics.consumed,
+            accepts_trimmed=False,
             emitted=self.topics.outputs,
             progress=self.topics.progress,
             step_records_max=self.dice.pick((1, 10, 50)),
