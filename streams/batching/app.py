@@ -57,6 +57,13 @@ class NoTables(TableManager):
         await self.recovery.start()
 
 
+class GivenSettings(faust.Settings):
+    """Faust's settings as they are given: by itself it lets variables of the environment overrule them."""
+
+    def getenv(self, env_name: str) -> None:
+        """Find nothing."""
+
+
 class BatchApp(faust.App):
     """A Faust app of group `group_id` that reads by the batch transport at the positions of `keeper`.
 
@@ -67,6 +74,8 @@ class BatchApp(faust.App):
     Raises ValueError for a setting that the transport cannot keep its promises with. Tables, web pages and Faust's
     own acknowledgements are not available.
     """
+
+    Settings = GivenSettings
 
     def __init__(
         self,
