@@ -14,7 +14,7 @@ from streams.embedded.kafka import EmbeddedKafka
 from tests.e2e.verifier import Outcome, said
 from tests.faults.crew import CrewBench
 from tests.faults.ledger import Ledger
-from tests.faults.scale import Scale, scale
+from tests.faults.scale import Scale, command_counts, scale
 from tests.faults.stream import Stream, make_stream
 from tests.faults.verdict import judge
 from tests.redis_server import RedisServer
@@ -22,6 +22,11 @@ from tests.redis_server import RedisServer
 SHORT_EVENTS = 3_000
 DISK_MIB = 96
 SHOWN_MAX = 5
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how the faults of this run are made to happen again."""
+    terminalreporter.write_line(f'faults: again by make faults {command_counts(scale())} ARGS="-k NAME"')
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,12 @@ class Scale:
     """Times that each trouble with the network happens."""
     broken: int = 3_000
     """Broken events among good ones."""
+    lines: int = 10_000
+    """Lines of fuzz in a file."""
     rights: int = 1
     """Rights to read and to write that are taken away, one after the other."""
+    soak_s: int = 16
+    """How long events stream in while something happens now and then."""
     backlog: int = 20_000
     """Events waiting when a worker starts."""
 
@@ -46,3 +50,11 @@ def scale_from(environment: Mapping[str, str]) -> Scale:
 def scale() -> Scale:
     """Return the scale of this process."""
     return scale_from(os.environ)
+
+
+def command_counts(scale: Scale) -> str:
+    """Return the seed, and all counts that are not as in a short run, as `make faults` takes them."""
+    default = Scale()
+    values = {field.name: getattr(scale, field.name) for field in fields(Scale)}
+    told = {name: value for name, value in values.items() if name == "seed" or value != getattr(default, name)}
+    return " ".join(f"{name.upper()}={value}" for name, value in told.items())

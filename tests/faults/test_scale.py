@@ -1,0 +1,100 @@
+"""Very much that is broken, and very large: a replay keeps all of it, to the byte, in memory that does not run away."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from streams.simulator.dice import Dice
+from tests.e2e.harness import SOP
+from tests.faults.conftest import Known, Report
+from tests.faults.scale import Scale, scale
+from tests.faults.test_input import breakage
+
+COUNTS = scale()
+POLL_S = 0.02
+MIB = 1024 * 1024
+LARGE_BYTES = 10_000_000
+REPLAY_S = 120.0 + COUNTS.lines / 2_000
+BASE_MIB = 300
+KIB_PER_LINE = 4
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120 + REPLAY_S)]
+
+
+def test_a_replay_of_broken_lines_and_a_very_large_one_keeps_them_in_bounded_memory(
+    short: Known, run_scale: Scale, report: Report, tmp_path: Path
+) -> None:
+    dice = Dice("scale", run_scale.seed)
+    good = list(short.stream.lines())
+    wanted: Counter[bytes] = Counter()
+    with (tmp_path / "in.jsonl").open("wb") as file:
+        for line in fuzz(dice, good, run_scale.lines):
+            wanted[digest(line)] += 1
+            file.write(line + b"\n")
+    out = tmp_path / "out.jsonl"
+    told, peak = run([SOP, "replay", tmp_path / "in.jsonl", "--out", out], tmp_path / "told")
+    kept = Counter(refused(out))
+    lost = {"lost": sum(kept[each] > wanted[each] for each in kept)}
+    figures: dict[str, object] = {"dead letters, exact to the byte": kept.total(), "peak MiB": peak // MIB}
+    report.write("F13 lines of fuzz and one of 10 MB, replayed", run_scale.lines, run_scale.lines, lost, figures)
+    events, again, letters = map(int, re.findall(r"\d+", told)[:3])
+    assert (events + again + letters, letters) == (run_scale.lines + 1, kept.total())
+    assert lost == {"lost": 0}
+    assert kept[digest(large())] == 1
+    assert kept.total() > run_scale.lines // 2
+    assert peak < BASE_MIB * MIB + run_scale.lines * KIB_PER_LINE * 1024
+
+
+def fuzz(dice: Dice, good: list[bytes], lines: int) -> Iterator[bytes]:
+    """Yield broken lines, now and then a good one, and in their middle one that is very large."""
+    for number in range(lines):
+        if number == lines // 2:
+            yield large()
+        line = dice.pick(good)
+        yield line if number % 10 == 0 else breakage(dice, line)
+
+
+def large() -> bytes:
+    return b'{"specversion":"1.0","id":"' + b"x" * LARGE_BYTES + b'"}'
+
+
+def digest(line: bytes) -> bytes:
+    return hashlib.blake2b(line, digest_size=16).digest()
+
+
+def run(command: list[str | Path], told: Path) -> tuple[str, int]:
+    """Run a command to its end; return what it told and the most memory that it and its children took, in bytes."""
+    with told.open("wb") as file:
+        process = psutil.Popen(command, stdout=file, stderr=file)
+        peak, deadline = 0, time.monotonic() + REPLAY_S
+        while process.poll() is None:
+            assert time.monotonic() < deadline, told.read_text()
+            peak = max(peak, memory(process))
+            time.sleep(POLL_S)
+    assert process.returncode == 0, told.read_text()
+    return told.read_text(), peak
+
+
+def memory(process: psutil.Popen) -> int:
+    try:
+        return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def refused(out: Path) -> Iterator[bytes]:
+    """Yield the digest of every record that a replay could not accept."""
+    with out.open("rb") as lines:
+        for line in lines:
+            if b'"type":"dead-letter"' in line:
+                yield digest(base64.b64decode(json.loads(line)["data"]["value"]))
