@@ -93,6 +93,7 @@ def test_what_cannot_be_used_is_told_in_one_line_with_status_2(
     [
         ("SOP_NONSENSE", "1", "SOP_NONSENSE: there is no such setting"),
         ("SOP_PARTITIONS", "none", "SOP_PARTITIONS: 'none' is not a whole number above 0"),
+        ("SOP_ACCEPT_TRIMMED_INPUTS", "yes", "SOP_ACCEPT_TRIMMED_INPUTS: 'yes' is not true or false"),
         ("SOP_POLICIES", "good.toml,broken.toml", "broken.toml: park.duration: not a duration"),
         ("SOP_BROKERS", NOWHERE, f"Kafka at {NOWHERE} does not answer"),
         ("SOP_REDIS_URL", f"redis://{NOWHERE}", "SOP_REDIS_URL: Redis does not answer"),
