@@ -263,14 +263,22 @@ class Task:
         await self._checkpoints.save_if_due(self._saved)
 
     async def _do_warily(self, batches: Batches, names: Sequence[str]) -> None:
-        """Do names and records apart, so that it shows on which of them it is that a worker ends."""
+        """Do names and records apart, so that it shows on which of them it is that a worker ends.
+
+        What tasks wrote themselves comes last: a report sent on may be much newer than those that came straight.
+        """
         derived = [(tp, records) for tp, records in batches if tp.topic in self._settings.derived]
         inputs = [(tp, records) for tp, records in batches if tp.topic not in self._settings.derived]
+        await self._do_names(names)
+        self._deferred.clear()
+        await self._each(self._suspects.portions(inputs))
         if derived:
             await self._each(self._suspects.portions(derived), is_deferred=True)
-        for portion in self._suspects.name_portions(list(dict.fromkeys([*names, *self._deferred]))):
+            await self._do_names(list(self._deferred))
+
+    async def _do_names(self, names: Sequence[str]) -> None:
+        for portion in self._suspects.name_portions(names):
             await self._do(portion)
-        await self._each(self._suspects.portions(inputs))
 
     def _is_held(self) -> bool:
         return self._hold.lasts(self._standing.positions)
