@@ -13,13 +13,13 @@ from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from agents.moments import Moment, Reading
 from schemas.errors import Unacceptable
-from schemas.events import AnyEvent
+from schemas.events import AnyEvent, Event
 from schemas.limits import Limits
 from schemas.policy import PolicySet
 from schemas.topics import Topics
 from streams.casework.emitted import Emitted
 from streams.casework.held import Held
-from streams.casework.intake import Intake, Origin, Taken, is_report, partition_of
+from streams.casework.intake import Intake, Origin, Taken, is_report, origin, partition_of
 from streams.casework.outbox import Outbox
 from streams.casework.refusals import RefusalLimits, Refusals
 from streams.casework.residents import CASE, PARTNER, Residents
@@ -110,55 +110,52 @@ class CaseWork:
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
         """Have a record go to the dead letters without a look at what it holds."""
-        self._refuse(tp, self._intake.origin(tp, record), reason)
+        self._refuse(tp, origin(tp, record), reason)
 
     def _not_refused(self, tp: TP, records: Sequence[Incoming]) -> Sequence[Incoming]:
         """Count what is in the dead letters already; return the other records."""
         others: list[Incoming] = []
         for record in records:
             if (tp.topic, tp.partition, record.offset) in self._emitted.refused:
-                self._count_refused(tp, self._intake.origin(tp, record))
+                self._count_refused(tp, origin(tp, record))
             else:
                 others.append(record)
         return others
 
     def _take(self, taken: Taken) -> None:
-        content, origin = taken.content, taken.origin
-        if self._emitted.refused and origin.place in self._emitted.refused:
-            self._count_refused(taken.tp, origin)
+        content = taken.content
+        if self._emitted.refused and taken.origin.place in self._emitted.refused:
+            self._count_refused(taken.tp, taken.origin)
+        elif isinstance(content, Event):
+            self._take_event(taken, content)
         elif isinstance(content, Unacceptable):
-            self._refuse(taken.tp, origin, content.reason)
+            self._refuse(taken.tp, taken.origin, content.reason)
         elif isinstance(content, Moment):
             self._locations.ask(content)
             self._touched_partners.add(content.partner_id)
             self.tally.add(taken.tp, "applied")
-        elif isinstance(content, Reading):
+        else:
             if self._cases.hear(content):
                 self._touched_cases.add(content.moment.case_id)
             self.tally.add(taken.tp, "applied")
-        else:
-            self._take_event(taken.tp, origin, content)
 
-    def _take_event(self, tp: TP, origin: Origin, event: AnyEvent) -> None:
-        if not self._is_ours(event):
-            if origin.offset >= self._sent_on.get(tp.name, 0):
-                self._outbox.forward(origin, event)
+    def _take_event(self, taken: Taken, event: AnyEvent) -> None:
+        tp, subject, report = taken.tp, event.subject, is_report(event)
+        known = self._locations.tracks if report else self._cases.cases
+        if subject not in known and partition_of(subject, self._settings.partitions) != self._partition:
+            if taken.origin.offset >= self._sent_on.get(tp.name, 0):
+                self._outbox.forward(taken.origin, event)
             self.tally.add(tp, "forwarded")
             return
-        report = is_report(event)
         reception = self._locations.receive(event) if report else self._cases.receive(event)
-        if reception == "applied":
-            (self._touched_partners if report else self._touched_cases).add(event.subject)
         if reception == "conflict":
-            self._refuse(tp, origin, f"id: {event.ref} is known with other content")
+            self._refuse(tp, taken.origin, f"id: {event.ref} is known with other content")
         elif reception == "full":
-            self._refuse(tp, origin, f"subject: {event.subject} has as many facts as a case may have")
+            self._refuse(tp, taken.origin, f"subject: {subject} has as many facts as a case may have")
         else:
+            if reception == "applied":
+                (self._touched_partners if report else self._touched_cases).add(subject)
             self.tally.add(tp, reception)
-
-    def _is_ours(self, event: AnyEvent) -> bool:
-        known = self._locations.tracks if is_report(event) else self._cases.cases
-        return event.subject in known or partition_of(event.subject, self._settings.partitions) == self._partition
 
     def _refuse(self, tp: TP, origin: Origin, reason: str) -> None:
         self._outbox.dead_letter(origin, reason)
@@ -283,10 +280,10 @@ def _concerned(taken: Sequence[Taken]) -> tuple[set[str], set[str]]:
     partners: set[str] = set()
     for each in taken:
         content = each.content
-        if isinstance(content, Moment):
+        if isinstance(content, Event):
+            (partners if is_report(content) else cases).add(content.subject)
+        elif isinstance(content, Moment):
             partners.add(content.partner_id)
         elif isinstance(content, Reading):
             cases.add(content.moment.case_id)
-        elif not isinstance(content, Unacceptable):
-            (partners if is_report(content) else cases).add(content.subject)
     return cases, partners

@@ -31,7 +31,7 @@ class Origin(Struct, frozen=True, gc=False):
     @property
     def broker_time_us(self) -> int | None:
         """The broker's timestamp in microseconds; None where a producer of old left none."""
-        return self.timestamp * 1000 if self.timestamp >= 0 else None
+        return broker_time_us(self.timestamp)
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -45,11 +45,18 @@ class Origin(Struct, frozen=True, gc=False):
 
 
 class Taken(Struct, frozen=True, gc=False):
-    """One consumed record, read: its input partition, its origin, and what it holds or why it is refused."""
+    """One consumed record, read: its input partition, and what it holds or why it is refused."""
 
     tp: TP
-    origin: Origin
+    record: Incoming
     content: AnyEvent | Moment | Reading | Unacceptable
+    sent_on: Origin | None = None
+    """Where it was first consumed, if that was elsewhere."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where it was first consumed; few records are ever asked."""
+        return self.sent_on or origin(self.tp, self.record)
 
 
 class Intake:
@@ -62,14 +69,13 @@ class Intake:
 
     def read(self, tp: TP, record: Incoming) -> Taken:
         """Read one record; raises `Fatal` for an internal record that this version did not write."""
-        origin = self.origin(tp, record)
         if tp.topic not in self._topics.internal:
-            return Taken(tp, origin, self._event(origin))
+            return Taken(tp, record, self._event(record))
         message = unpack(record.value or b"")
         if isinstance(message, Question):
-            return Taken(tp, origin, message.moment)
+            return Taken(tp, record, message.moment)
         if isinstance(message, Answer):
-            return Taken(tp, origin, message.reading)
+            return Taken(tp, record, message.reading)
         first = Origin(
             message.topic,
             message.partition,
@@ -79,18 +85,23 @@ class Intake:
             message.value,
             message.headers,
         )
-        return Taken(tp, first, self._event(first))
+        return Taken(tp, record, self._event(first), first)
 
-    @staticmethod
-    def origin(tp: TP, record: Incoming) -> Origin:
-        """Return where a record lies, with its bytes."""
-        return Origin(tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, record.headers)
-
-    def _event(self, origin: Origin) -> AnyEvent | Unacceptable:
+    def _event(self, record: Incoming) -> AnyEvent | Unacceptable:
         try:
-            return decode_record(origin.value, origin.headers, self._limits, origin.broker_time_us)
+            return decode_record(record.value, record.headers, self._limits, broker_time_us(record.timestamp))
         except Unacceptable as refused:
             return refused
+
+
+def origin(tp: TP, record: Incoming) -> Origin:
+    """Return where a record lies, with its bytes."""
+    return Origin(tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, record.headers)
+
+
+def broker_time_us(timestamp: int) -> int | None:
+    """Return a broker's timestamp (milliseconds) in microseconds; None where a producer of old left none."""
+    return timestamp * 1000 if timestamp >= 0 else None
 
 
 def partition_of(key: str, partitions: int) -> int:
