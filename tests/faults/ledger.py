@@ -42,7 +42,6 @@ ELSEWHERE = """
 
 | fault | where |
 | --- | --- |
-| F9 what the process does not survive | `tests/e2e/test_poison.py`, `tests/unit/test_poison.py` |
 | F11 the dead-letter topic refuses too | the rows F8 about dead-letters |
 | F18 a blocked loop | the hanging record of `tests/e2e/test_poison.py`, `tests/unit/test_watchdog.py` |
 | F19 checkpoints, outputs, internal records of an earlier version | `tests/unit/test_kept.py` |

@@ -70,7 +70,10 @@ def decompressed(blob: bytes) -> bytes:
 
 
 def test_an_old_version_reads_what_a_new_one_writes() -> None:
-    """The newest kept version's bytes come out again as they went in; of older ones only the meaning has to."""
+    """The newest kept version's bytes come out again as they went in; of older ones only the meaning has to.
+
+    While that version is not released, `python -m tests.kept` writes its file anew.
+    """
     kept = load(KEPT[-1])
     cases = [decompressed(blob) for key, blob in kept.blobs.items() if key.startswith("case:")]
     tracks = [blob for key, blob in kept.blobs.items() if key.startswith("partner:")]
