@@ -17,7 +17,7 @@ from streams.embedded.jars import user_cache_dir
 from streams.embedded.kafka import EmbeddedKafka
 from tests.redis_server import RedisServer, find_redis_server
 
-LEAK_GRACE_S = 5.0
+LEAK_GRACE_S = 20.0
 POLL_S = 0.02
 
 _prefix_numbers = itertools.count(1)

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 HOST = "127.0.0.1"
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 30.0
 POLL_S = 0.01
 
 

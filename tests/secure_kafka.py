@@ -6,7 +6,11 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 
 from streams.embedded.jars import ensure_jars, user_cache_dir
 from streams.embedded.kafka import CLUSTER_ID, find_java
@@ -122,6 +126,14 @@ class SecureKafka:
         if self._process is not None:
             self._process.kill()
             self._process.wait(START_TIMEOUT_S)
+
+
+def answers(options: Mapping[str, str]) -> bool:
+    """Tell whether the broker lets in a client with some options by now."""
+    try:
+        return bool(AdminClient({**options, "log_level": 0}).list_topics(timeout=5).brokers)
+    except KafkaException:
+        return False
 
 
 def _free_port() -> int:

@@ -21,7 +21,7 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported all the same
 
 SOP = Path(sys.executable).with_name("sop")
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 POLL_S = 0.05
 STOP_S = 25.0
 QUIET_S = 0.3

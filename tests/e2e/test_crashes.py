@@ -12,7 +12,7 @@ from tests.e2e.harness import OUTPUTS, Bench, until
 from tests.e2e.test_day import unaccounted
 from tests.e2e.verifier import faults, outcome, said
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 # A worker is killed after so many records came out of its part of the day; 0: as soon as it has partitions.
 KILLS = (3, 0, 8, 1, 5)

@@ -16,7 +16,7 @@ from tests.e2e.conftest import Day, run_sop
 from tests.e2e.harness import INPUTS, INTERNAL, OUTPUTS, Bench
 from tests.e2e.verifier import Said, faults, outcome, said
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 
 def test_a_day_through_a_worker_ends_as_its_replay(redis_bench: Bench, day: Day, tmp_path: Path) -> None:

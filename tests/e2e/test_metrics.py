@@ -18,7 +18,7 @@ from tests.e2e.harness import DECISIONS, Bench, Worker, until
 from tests.e2e.test_personal_data import events, given_away
 from tests.e2e.test_status import rows
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 ANY_PORT = {"SOP_METRICS_LISTEN": "0"}
 FATES = ("applied", "duplicate", "dead_lettered", "forwarded")

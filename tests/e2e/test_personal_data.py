@@ -15,7 +15,7 @@ from tests.e2e.harness import DECISIONS, Bench
 from tests.e2e.stories import LONG_AGO, Visit
 from tests.scenario import SITE, destination, line, rfc3339
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 CASE = "job-offline"
 NAME = "Zebulon Quartzfield"

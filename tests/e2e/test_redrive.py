@@ -11,7 +11,7 @@ from tests.e2e.harness import Bench, Feed, feed_of
 from tests.e2e.stories import Visit
 from tests.e2e.verifier import faults, outcome, said
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 VISIT = Visit("job-1", "partner-1")
 TOO_STRICT = {"SOP_VALUE_BYTES_MAX": 64}

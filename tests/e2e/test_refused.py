@@ -13,7 +13,7 @@ from tests.e2e.stories import Visit
 from tests.e2e.verifier import faults, outcome, said
 from tests.inbound import envelope
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 KIB = 1024
 

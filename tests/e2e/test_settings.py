@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.harness import SOP, Bench
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 REFUSED = [
     pytest.param({"SOP_BROKERS": "{nobody}"}, "{nobody}", id="no-broker"),

@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 from tests.e2e.conftest import Day, run_sop
 from tests.e2e.harness import INPUTS, INTERNAL, Bench
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 Rows = dict[str, dict[str, int]]
 

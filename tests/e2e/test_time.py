@@ -17,7 +17,7 @@ from tests.e2e.stories import Visit
 from tests.e2e.verifier import Said, faults, outcome, said
 from tests.scenario import rfc3339
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 
 def steps(bench: Bench, code: str) -> list[Said]:
@@ -39,7 +39,7 @@ def test_a_parked_ticket_is_called_about_when_its_time_comes_though_nothing_arri
     # Nothing is checkpointed before a kill, all is before a stop: then the deadline is known from the store alone.
     bench.settings = {"SOP_CHECKPOINT_INTERVAL_S": "60", "SOP_SESSION_TIMEOUT_S": "2"}
     worker = bench.start_ready()
-    due_at = SystemClock().now_us() + (10 if ended else 6) * SECOND
+    due_at = SystemClock().now_us() + (15 if ended else 6) * SECOND
     visit = Visit("job-1", "p-1", ticket_at=due_at - 3 * HOUR)
     bench.feed_lines([*visit.booking, *visit.report, *visit.ticket])
     until(lambda: len(steps(bench, "park_ticket")) == 1, lambda: worker.log)

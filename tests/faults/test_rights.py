@@ -28,7 +28,7 @@ from tests.e2e.harness import Bench, feed_of, until
 from tests.e2e.stories import Visit
 from tests.faults.conftest import Report
 from tests.faults.scale import Scale
-from tests.secure_kafka import ADMIN, SecureKafka
+from tests.secure_kafka import ADMIN, SecureKafka, answers
 
 USER, PASSWORD, PREFIX = "worker", "hunter2-worker", "least."
 TOPIC_BYTES_MAX = "4194304"
@@ -105,7 +105,7 @@ def secured(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
         "SOP_TRANSACTION_TIMEOUT_S": "6",
     }
     admin = AdminClient({**options})
-    until(lambda: bool(admin.list_topics(timeout=1).brokers))
+    until(lambda: answers(options))
     made = Secured(Bench(kafka.address, PREFIX, folder, partitions=1, settings=settings), admin, options)
     new = [NewTopic(PREFIX + name, 1, 1, config=config(name)) for name in (*INPUTS, *INTERNAL, *OUTPUTS)]
     for done in admin.create_topics(new).values():

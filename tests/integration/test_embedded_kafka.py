@@ -20,7 +20,7 @@ from streams.embedded import jars
 from streams.embedded.jars import EmbeddedKafkaError, ensure_jars, user_cache_dir
 from streams.embedded.kafka import EmbeddedKafka, find_java
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 
 
 @pytest.fixture

@@ -17,12 +17,12 @@ import pytest
 from streams.embedded.kafka import EmbeddedKafka
 from tests.scenario import Scenario
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 SOP = Path(sys.executable).with_name("sop")
 DEADLINE_S = 60.0
-STOP_S = 5.0
-GUARDED_STOP_S = 15.0
+STOP_S = 30.0
+GUARDED_STOP_S = 45.0
 POLL_S = 0.05
 ROW = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  (tagging|paf|rating_reversal|refund) +(\S+)")
 
