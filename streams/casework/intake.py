@@ -91,7 +91,9 @@ class Intake:
         try:
             return decode_record(record.value, record.headers, self._limits, broker_time_us(record.timestamp))
         except Unacceptable as refused:
-            return refused
+            # Not what was raised: by its traceback it holds the frames, and so the batch that it would be part of, in a
+            # cycle that nobody collects.
+            return Unacceptable(refused.reason)
 
 
 def origin(tp: TP, record: Incoming) -> Origin:

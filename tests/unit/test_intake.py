@@ -38,6 +38,13 @@ def test_what_is_no_event_is_refused_with_a_reason(value: bytes | None) -> None:
     assert taken.content.reason
 
 
+def test_what_is_refused_holds_on_to_nothing_else() -> None:
+    """Else all records of its batch would stay in memory for ever, since no collector looks at them."""
+    refused = INTAKE.read(TP("x.jobs", 2), stored(b"{")).content
+    assert isinstance(refused, Unacceptable)
+    assert (refused.__traceback__, refused.__context__, refused.__cause__) == (None, None, None)
+
+
 def test_an_event_too_far_ahead_of_the_broker_is_refused() -> None:
     early = INTAKE.read(TP("x.jobs", 2), stored(LINES["booked"], MIDNIGHT // 1000))
     assert isinstance(early.content, Unacceptable)
