@@ -18,8 +18,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from streams.embedded.kafka import EmbeddedKafka
 from tests.integration.batching_worker import Plan
 
-DEADLINE_S = 60.0
-POLL_S = 0.02
+DEADLINE_S, POLL_S = 60.0, 0.02
 
 Note = dict[str, Any]
 Place = tuple[str, int]
