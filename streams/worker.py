@@ -33,7 +33,8 @@ from streams.stores.memory import MemoryState, MemoryStore
 from streams.stores.patient import PatientStore
 from streams.stores.redis import RedisStore
 from streams.stores.redis_checks import check_redis
-from streams.task.task import Task, TaskSettings
+from streams.task.settings import TaskSettings
+from streams.task.task import Task
 from streams.watchdog import Vitals, Watchdog
 
 STOP_S = 20.0

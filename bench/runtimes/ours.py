@@ -27,7 +27,8 @@ from streams.kafka.publisher import KafkaPublisher
 from streams.ports import TP, Incoming, Outgoing, Store, Stored
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.stores.redis import RedisStore
-from streams.task.task import Task, TaskSettings
+from streams.task.settings import TaskSettings
+from streams.task.task import Task
 from streams.task.work import Batches, Changes
 from streams.watchdog import Vitals
 from streams.worker import Tasks

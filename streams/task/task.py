@@ -13,16 +13,16 @@ import logging
 import time
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from schemas.errors import Fatal, SopError
-from streams.ports import TP, Aside, Clock, Incoming, Outgoing, OutputLog, Publisher, Saved, Store, Stored
+from streams.ports import TP, Aside, Clock, Incoming, Outgoing, OutputLog, Publisher, Saved, Store
 from streams.task.checkpoints import Checkpoints
 from streams.task.figures import Figures
 from streams.task.hold import Hold
-from streams.task.positions import raise_to
-from streams.task.progress import PROGRESS_KEY, Progress, pack_progress, unpack_progress
+from streams.task.progress import PROGRESS_KEY, Progress, pack_progress
+from streams.task.recovery import Recovery
+from streams.task.settings import TaskSettings
 from streams.task.standing import Standing
 from streams.task.suspects import (
     ATTEMPTS_MAX,
@@ -34,9 +34,7 @@ from streams.task.suspects import (
     Suspects,
     note_on,
     pack_note,
-    unpack_note,
 )
-from streams.task.trimmed import refuse_missing
 from streams.task.work import Batches, Work
 from streams.watchdog import Vitals
 
@@ -46,28 +44,6 @@ ASIDE_MAX: Final = 20
 """How much may be set aside before it is the worker that is taken for broken."""
 
 logger = logging.getLogger("sop.task")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSettings:
-    """What all tasks of a worker share; `checkpoint_interval` in microseconds."""
-
-    consumed: tuple[str, ...]
-    """The input topics."""
-    derived: tuple[str, ...]
-    """Those of them that tasks write themselves: to refuse a record of theirs would help nobody."""
-    vital: tuple[str, ...]
-    """Those of them whose records cannot be done without when state is made again."""
-    accepts_trimmed: bool
-    """Whether it is made again also without some of these that were read and are gone."""
-    emitted: tuple[str, ...]
-    """The output topics of which a task writes its own partition number, `progress` not among them."""
-    progress: str
-    """The topic that says, in every transaction, how far the inputs had been read."""
-    step_records_max: int
-    checkpoint_interval: int
-    version: str
-    """Of the worker: what another version could not conclude upon is tried again."""
 
 
 class Task:
@@ -91,7 +67,7 @@ class Task:
         self.figures = Figures()
         self._work = work
         self._settings = settings
-        self._publisher, self._log, self._store, self._clock = publisher, log, store, clock
+        self._publisher, self._store, self._clock = publisher, store, clock
         self._queue: asyncio.Queue[tuple[TP, Sequence[Incoming]]] = asyncio.Queue(BATCHES_WAITING_MAX)
         self._inputs = [TP(topic, partition) for topic in settings.consumed]
         self._standing = Standing()
@@ -99,7 +75,16 @@ class Task:
         self._deferred: dict[str, None] = {}
         """Names to be concluded upon before anything can be saved, in their order."""
         self._suspects = Suspects()
-        self._checkpoints = Checkpoints(store, work, clock, self.vitals, settings.checkpoint_interval)
+        self._recovery = Recovery(
+            partition,
+            settings,
+            log=log,
+            work=work,
+            standing=self._standing,
+            suspects=self._suspects,
+            vitals=vitals,
+        )
+        self._checkpoints = Checkpoints(store, work, clock, vitals, settings.checkpoint_interval)
         self._finishing = False
         self._concluded = False
 
@@ -123,73 +108,17 @@ class Task:
         self.vitals.at_work = True
         await self._publisher.start()
         saved = await self._store.claim() or Saved({}, {}, {}, ended=True)
-        self._suspects.wary = not saved.ended
-        self._standing.begin(saved)
         self.figures.received.update(saved.consumed)
-        self._work.begin(saved.counts)
-        decided_at = await self._read_back()
-        await self._work.recalled(decided_at)
-        self._recall_aside()
-        bounds = {tp.name: found for tp, found in (await self._log.bounds(self._inputs)).items()}
-        positions = self._starts(saved, {name: earliest for name, (earliest, _) in bounds.items()}, decided_at)
-        self._standing.start_at(positions)
-        # What was deleted since cannot be read up to where the last owner had read it.
-        until = {name: min(at, bounds[name][1]) for name, at in decided_at.items() if name in bounds}
-        self._hold = Hold(until, self._settings.step_records_max)
-        start = {tp: positions[tp.name] for tp in self._inputs if tp.name in positions}
+        recovered = await self._recovery.run(saved)
+        self._hold = Hold(recovered.until, self._settings.step_records_max)
+        self._deferred = dict.fromkeys(recovered.again)
+        start = {tp: recovered.starts[tp.name] for tp in self._inputs if tp.name in recovered.starts}
         self._checkpoints.begin(dict(start), self._inputs)
         self._suspects.begin(self._clock.now_us())
         if not self._suspects.wary:
             await self._note(NO_SUSPECTS)  # who finds it without a checkpoint after it knows that this owner died
         self.vitals.at_work = False
         return start
-
-    def _starts(self, saved: Saved, earliest: Mapping[str, int], decided_at: Mapping[str, int]) -> dict[str, int]:
-        """Return where to read from: where the checkpoint stands, as far as that is still there."""
-        begun = self._standing.begun
-        if not self._settings.accepts_trimmed:
-            vital = [TP(topic, self.partition).name for topic in self._settings.vital]
-            refuse_missing(vital, {**begun, **saved.inputs}, earliest, decided_at)
-        for name, at in earliest.items():
-            if name not in saved.inputs:
-                begun[name] = max(begun.get(name, 0), at)
-        return {name: max(saved.inputs.get(name, 0), at) for name, at in earliest.items() if name in saved.inputs or at}
-
-    async def _read_back(self) -> dict[str, int]:
-        """Hand over what was emitted since the checkpoint; return the furthest input positions it was decided at."""
-        decided_at: dict[str, int] = {}
-        for topic in (*self._settings.emitted, self._settings.progress):
-            tp = TP(topic, self.partition)
-            async for records in self._log.read(tp, self._standing.written(tp)):
-                self.vitals.moves += 1
-                for record in records:
-                    raise_to(decided_at, self._read_at(topic, record))
-                    self._standing.wrote({tp: record.offset + 1})
-        return decided_at
-
-    def _read_at(self, topic: str, record: Stored) -> Mapping[str, int]:
-        """Take what an earlier owner emitted; return the input positions at which it did."""
-        if topic != self._settings.progress:
-            return self._work.recall(topic, record)
-        self._suspects.wary = True
-        if record.value is None:
-            return {}
-        if record.key == SUSPECTS_KEY:
-            self._suspects.recall(unpack_note(record.value))
-            return {}
-        progress = unpack_progress(record.value)
-        self._standing.now = max(self._standing.now, progress.now)
-        self._standing.aside, self._standing.begun = dict(progress.aside), dict(progress.begun)
-        return progress.positions
-
-    def _recall_aside(self) -> None:
-        """Leave aside what this version could not conclude upon; what another could not is tried again."""
-        for name, aside in list(self._standing.aside.items()):
-            if aside.version == self._settings.version:
-                self._work.set_aside(name)
-            else:
-                del self._standing.aside[name]
-                self._deferred[name] = None
 
     async def enqueue(self, tp: TP, records: Sequence[Incoming]) -> None:
         """Hand over a batch of one input partition; waits while too many are waiting."""

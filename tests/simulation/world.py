@@ -18,7 +18,8 @@ from streams.casework.intake import partition_of
 from streams.ports import TP
 from streams.simulator.dice import Dice
 from streams.stores.patient import PatientStore
-from streams.task.task import Task, TaskSettings
+from streams.task.settings import TaskSettings
+from streams.task.task import Task
 from streams.watchdog import Vitals
 from tests.scenario import MIDNIGHT
 from tests.simulation.history import Delivery, history

@@ -13,7 +13,8 @@ from streams.ports import TP, Incoming, Outgoing, Saved, Stored
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.task.positions import as_inputs
 from streams.task.progress import PROGRESS_KEY, unpack_progress
-from streams.task.task import Task, TaskSettings
+from streams.task.settings import TaskSettings
+from streams.task.task import Task
 from streams.task.work import Batches, Changes
 from streams.watchdog import Vitals
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher

@@ -1,0 +1,27 @@
+"""What all tasks of a worker share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSettings:
+    """What all tasks of a worker share; `checkpoint_interval` in microseconds."""
+
+    consumed: tuple[str, ...]
+    """The input topics."""
+    derived: tuple[str, ...]
+    """Those of them that tasks write themselves: to refuse a record of theirs would help nobody."""
+    vital: tuple[str, ...]
+    """Those of them whose records cannot be done without when state is made again."""
+    accepts_trimmed: bool
+    """Whether it is made again also without some of these that were read and are gone."""
+    emitted: tuple[str, ...]
+    """The output topics of which a task writes its own partition number, `progress` not among them."""
+    progress: str
+    """The topic that says, in every transaction, how far the inputs had been read."""
+    step_records_max: int
+    checkpoint_interval: int
+    version: str
+    """Of the worker: what another version could not conclude upon is tried again."""
