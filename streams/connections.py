@@ -48,8 +48,13 @@ def connect_kafka(settings: Settings) -> KafkaConnection:
             _refuse_plaintext(settings, "SOP_KAFKA_SECURITY: plaintext", others[0])
         return connection
     context = _tls("SOP_KAFKA", settings.kafka_ca_file, settings.kafka_cert_file, settings.kafka_key_file)
+    files = {
+        "ca_file": settings.kafka_ca_file,
+        "cert_file": settings.kafka_cert_file,
+        "key_file": settings.kafka_key_file,
+    }
     if protocol == "ssl":
-        return KafkaConnection(settings.brokers, KafkaSecurity(protocol=protocol, context=context))
+        return KafkaConnection(settings.brokers, KafkaSecurity(protocol=protocol, context=context, **files))
     password = _secret("SOP_KAFKA_PASSWORD", settings.kafka_password, settings.kafka_password_file)
     if not (settings.kafka_user and password):
         raise UsageError("SOP_KAFKA_SECURITY: sasl_ssl needs SOP_KAFKA_USER and SOP_KAFKA_PASSWORD or …_PASSWORD_FILE")
@@ -59,6 +64,7 @@ def connect_kafka(settings: Settings) -> KafkaConnection:
         mechanism=settings.kafka_mechanism,
         user=settings.kafka_user,
         password=password,
+        **files,
     )
     return KafkaConnection(settings.brokers, security)
 

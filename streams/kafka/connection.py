@@ -46,6 +46,15 @@ class KafkaConnection:
             **self.security.client_options(),
         }
 
+    def librdkafka_options(self) -> dict[str, Any]:
+        """Return what every librdkafka client is given."""
+        return {
+            "bootstrap.servers": self.brokers,
+            "client.id": "sop-streams",
+            "log_level": 0,
+            **self.security.librdkafka_options(),
+        }
+
 
 async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions: int, replicas: int) -> int:
     """Create the topics that are missing and return how many partitions all of them have.

@@ -1,20 +1,31 @@
 """Publishes to Kafka in transactions, one transactional id a partition number, so that a new owner fences the last.
 
-Pinned to aiokafka 0.14: its idempotent producer retries by itself within `request_timeout_ms`; a fenced one shows in
-several ways, all of which end here as `Fenced`.
+The records go out through librdkafka, which takes a third of the CPU that aiokafka takes for a record. Its calls that
+wait for a broker block, so each publisher makes them in a thread of its own; records are handed over in the event loop,
+since a thread would have to wait for the interpreter's lock to do that.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
+from aiokafka.errors import KafkaError as AIOKafkaError
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import Fatal, Fenced
 from streams.kafka.connection import KafkaConnection
 from streams.ports import TP, Outgoing
+
+_FENCED: Final = frozenset(
+    {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}  # noqa: SLF001 - its name
+)
+_SILENT: Final = logging.Logger("librdkafka", logging.CRITICAL + 1)  # noqa: LOG001 - nobody else is to find it
+"""Without a logger librdkafka prints; what matters of what it would say comes as an error as well."""
 
 
 class KafkaPublisher:
@@ -25,51 +36,124 @@ class KafkaPublisher:
         self._connection = connection
         self._transactional_id = transactional_id
         self._timeout_s = timeout_s
-        self._producer: AIOKafkaProducer | None = None
+        self._thread = ThreadPoolExecutor(1, f"publisher-{transactional_id}")
+        self._producer: Producer | None = None
+        """None before the start, while a transaction is under way, and once one failed: it is never gone on with."""
 
     async def start(self) -> None:
         """Connect; when this returns no earlier owner can publish any more."""
-        self._producer = AIOKafkaProducer(
+        try:
+            producer = Producer(self._options(), logger=_SILENT)
+            await asyncio.gather(self._in_thread(self._get_to_know, producer), self._fence())
+            await self._in_thread(self._begin, producer)
+        except (AIOKafkaError, KafkaException) as error:
+            raise Fatal(f"{self._transactional_id}: cannot begin to publish: {error}") from error
+        self._producer = producer
+
+    def _options(self) -> dict[str, Any]:
+        timeout_ms = max(1_000, int(self._timeout_s * 1000))  # librdkafka takes no less
+        return {
+            **self._connection.librdkafka_options(),
+            "transactional.id": self._transactional_id,
+            "transaction.timeout.ms": timeout_ms,
+            "socket.timeout.ms": min(15_000, timeout_ms),  # nor a longer one for a request
+            "acks": "all",
+            "enable.idempotence": True,
+            "message.max.bytes": self._connection.message_bytes_max,
+            "batch.size": 262_144,  # what a topic allows for a message it allows for a batch
+            "queue.buffering.max.messages": 0,  # none but that of the step
+        }
+
+    async def _fence(self) -> None:
+        """Fence by aiokafka: librdkafka would look but twice a second whether what was left open has ended."""
+        fencing = AIOKafkaProducer(
             **self._connection.client_options(),
             transactional_id=self._transactional_id,
             transaction_timeout_ms=int(self._timeout_s * 1000),
-            acks="all",
-            enable_idempotence=True,
-            max_request_size=self._connection.message_bytes_max,
-            max_batch_size=262_144,
         )
         try:
-            await self._producer.start()
-        except KafkaError as error:
-            await self._producer.stop()
-            raise Fatal(f"{self._transactional_id}: cannot begin to publish: {error}") from error
+            await fencing.start()
+        finally:
+            await fencing.stop()
+
+    def _get_to_know(self, producer: Producer) -> None:
+        """Wait until the cluster is known: asked to begin before, librdkafka would look again in half a second."""
+        producer.list_topics(timeout=self._timeout_s)
+
+    def _begin(self, producer: Producer) -> None:
+        producer.init_transactions(self._timeout_s)
+        producer.begin_transaction()
 
     async def publish(self, records: Sequence[Outgoing]) -> Mapping[TP, int]:
         """Publish in one transaction."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._transaction(records)
-        except (ProducerFenced, InvalidProducerEpoch, AssertionError) as error:
-            # aiokafka asserts its own state where a commit follows a fenced send
-            raise Fenced(f"{self._transactional_id}: another worker has taken over this partition") from error
-        except (KafkaError, TimeoutError) as error:
-            reason = str(error) or type(error).__name__
-            raise Fatal(f"{self._transactional_id}: {len(records)} records not published: {reason}") from error
-
-    async def _transaction(self, records: Sequence[Outgoing]) -> Mapping[TP, int]:
-        producer = self._producer
+        producer, self._producer = self._producer, None
         if producer is None:
-            raise Fatal(f"{self._transactional_id}: not started")
-        await producer.begin_transaction()
-        sent = [await producer.send(r.topic, r.value, r.key, partition=r.partition) for r in records]
-        # a refused record fails here, before the commit; the process ends and the broker aborts the rest
-        written = await asyncio.gather(*sent)
-        await producer.commit_transaction()
-        return {TP(each.topic, each.partition): each.offset + 1 for each in written}
+            raise Fatal(f"{self._transactional_id}: not started, or has failed")
+        transaction = _Transaction(producer)
+        try:
+            transaction.add(records)
+            await self._in_thread(transaction.commit, self._timeout_s)
+        except KafkaException as error:
+            reason: KafkaError = error.args[0]
+            if reason.code() in _FENCED:
+                raise Fenced(f"{self._transactional_id}: another worker has taken over this partition") from error
+            told = f"{reason.str()}; not acknowledged by {', '.join(transaction.unacknowledged) or 'the coordinator'}"
+            raise Fatal(f"{self._transactional_id}: {len(records)} records not published: {told}") from error
+        if untold := transaction.unacknowledged:
+            # an acknowledgement was lost, and the next try was known to the broker
+            raise Fatal(f"{self._transactional_id}: {', '.join(untold)}: written, but not told where")
+        self._producer = producer
+        return transaction.ends
 
     async def stop(self) -> None:
-        """Disconnect."""
-        if self._producer is not None:
+        """Disconnect; what a failed transaction left open is ended by the next owner's start, or by the broker."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
             async with asyncio.timeout(self._timeout_s):
-                await self._producer.stop()
-            self._producer = None
+                await self._in_thread(producer.close)
+        self._thread.shutdown(wait=False)
+
+    def _in_thread(self, call: Callable[..., object], *arguments: object) -> asyncio.Future[object]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
+
+
+class _Transaction:
+    """What goes out together, and where it was written.
+
+    Only the last record of a partition says so: those before it have been written then, since a transaction of which
+    a record failed cannot be committed.
+    """
+
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+        self._last: dict[tuple[str, int], int] = {}
+        self.ends: dict[TP, int] = {}
+        """For each partition the offset after its last record, once it is acknowledged."""
+
+    def add(self, records: Sequence[Outgoing]) -> None:
+        """Hand records over; raises `KafkaException` for one that is too large, or when this producer is fenced."""
+        produce = self._producer.produce
+        self._last = {(record.topic, record.partition): at for at, record in enumerate(records)}
+        for at, (topic, partition, key, value) in enumerate(records):
+            if self._last[topic, partition] == at:
+                produce(topic, value, key, partition, self._acknowledged)
+            else:
+                produce(topic, value, key, partition)
+
+    def commit(self, timeout_s: float) -> None:
+        """Wait until everything is written and committed, then begin the next transaction; blocks.
+
+        Raises `KafkaException` when a record was refused, or not all was done in time.
+        """
+        self._producer.commit_transaction(timeout_s)
+        self._producer.begin_transaction()
+
+    @property
+    def unacknowledged(self) -> list[str]:
+        """The partitions, as `topic-partition`, whose last record is not known to be written."""
+        return sorted(TP(*place).name for place in self._last if place not in self.ends)
+
+    def _acknowledged(self, error: KafkaError | None, message: Message) -> None:
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        if error is None and topic is not None and partition is not None and offset is not None:
+            self.ends[TP(topic, partition)] = offset + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Protocol
 
@@ -18,7 +19,8 @@ from streams.ports import TP, Outgoing, OutputLog, Publisher, Stored
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
 MESSAGE_BYTES_MAX = 100_000
-TIMEOUT_S = 20.0
+TIMEOUT_S = 10.0
+SIZES = {"what a topic takes": MESSAGE_BYTES_MAX, "what a client sends": 4 * MESSAGE_BYTES_MAX}
 
 
 class Broker(Protocol):
@@ -59,8 +61,21 @@ class Real:
     async def create(self) -> None:
         admin = AIOKafkaAdminClient(**self._connection.client_options())
         await admin.start()
-        await admin.create_topics([NewTopic(name, num_partitions=2, replication_factor=1) for name in self.topics])
+        configs = {"max.message.bytes": str(MESSAGE_BYTES_MAX)}
+        await admin.create_topics([NewTopic(name, 2, 1, topic_configs=configs) for name in self.topics])
         await admin.close()
+        await self._see_a_transaction()
+
+    async def _see_a_transaction(self) -> None:
+        """Return once a transaction can be read: a broker's very first can be a while after its commit only."""
+        tp = TP(f"{self._prefix}first", 0)
+        publisher = self.publisher("first")
+        await publisher.start()
+        end = (await publisher.publish([Outgoing(*tp, b"", b"")]))[tp]
+        await publisher.stop()
+        async with asyncio.timeout(TIMEOUT_S):
+            while (await self.log().bounds([tp]))[tp][1] < end:
+                pass
 
     def publisher(self, name: str) -> Publisher:
         return KafkaPublisher(self._connection, f"{self._prefix}{name}", timeout_s=TIMEOUT_S)
@@ -85,7 +100,7 @@ class Real:
 async def broker(request: pytest.FixtureRequest, kafka: EmbeddedKafka, prefix: str) -> Broker:
     if request.param == "simulated":
         return Simulated()
-    real = Real(KafkaConnection(kafka.address, message_bytes_max=MESSAGE_BYTES_MAX), prefix)
+    real = Real(KafkaConnection(kafka.address, message_bytes_max=SIZES["what a client sends"]), prefix)
     await real.create()
     return real
 
@@ -168,19 +183,31 @@ async def test_publishers_of_other_ids_go_on(broker: Broker, publisher: Publishe
     await other.stop()
 
 
+@pytest.mark.parametrize("limit", SIZES)
 async def test_a_record_too_large_is_fatal_and_nothing_of_its_transaction_is_seen(
-    broker: Broker, publisher: Publisher
+    broker: Broker, publisher: Publisher, limit: str
 ) -> None:
-    tp = TP(broker.topics[0], 0)
-    await publisher.publish([Outgoing(*tp, b"", b"before")])
+    a, b = broker.topics
+    await publisher.publish([Outgoing(a, 0, b"", b"before")])
+    too_large = Outgoing(a, 0, b"", b"x" * (2 * SIZES[limit]))
     with pytest.raises(Fatal):
-        await publisher.publish([Outgoing(*tp, b"", b"half"), Outgoing(*tp, b"", b"x" * (2 * MESSAGE_BYTES_MAX))])
-    assert await values(broker, tp) == [b"before"]
+        await publisher.publish([Outgoing(a, 0, b"", b"half"), too_large, Outgoing(b, 1, b"", b"other half")])
+    assert await values(broker, TP(a, 0)) == [b"before"]
     successor = broker.publisher("one")
     await successor.start()
-    await successor.publish([Outgoing(*tp, b"", b"after")])
-    assert await values(broker, tp) == [b"before", b"after"]
+    await successor.publish([Outgoing(a, 0, b"", b"after")])
+    assert await values(broker, TP(a, 0)) == [b"before", b"after"]
+    assert await values(broker, TP(b, 1)) == []
     await successor.stop()
+
+
+async def test_a_publisher_that_failed_publishes_nothing_more(broker: Broker, publisher: Publisher) -> None:
+    tp = TP(broker.topics[0], 0)
+    with pytest.raises(Fatal):
+        await publisher.publish([Outgoing(*tp, b"", b"half"), Outgoing(*tp, b"", b"x" * (2 * MESSAGE_BYTES_MAX))])
+    with pytest.raises(Fatal):
+        await publisher.publish([Outgoing(*tp, b"", b"next")])
+    assert await values(broker, tp) == []
 
 
 async def test_headers_and_absent_values_are_read_back(broker: Broker, publisher: Publisher) -> None:

@@ -1,7 +1,8 @@
 """Real `sop worker` processes over a real Kafka: started, stopped, killed, fed, and waited for.
 
-Everything here looks from outside: environment variables in, records and exit status out. Feeding and waiting use
-confluent-kafka, a client that shares no code with the one that the workers use.
+Everything here looks from outside: environment variables in, records and exit status out. Feeding, reading and waiting
+use confluent-kafka. Of that workers use the transactional producer, which nothing here does; they read with a client
+that shares no code with it.
 """
 
 from __future__ import annotations

@@ -349,8 +349,7 @@ def test_a_stop_waits_for_the_batch_in_hand_and_records_it(bench: Bench) -> None
 def test_what_breaks_in_faust_after_everything_was_let_go_is_told_and_no_failure(bench: Bench) -> None:
     topics = bench.topics("a", partitions=1)
     bench.fill(topics[0], 1, 3)
-    plan = bench.plan(topics, crash_when_stopped=True)
-    worker = bench.start(plan)
+    worker = bench.start(plan := bench.plan(topics, crash_when_stopped=True))
     until(read_all(bench, {(topics[0], 0): [0, 1, 2]}))
     assert bench.stop(worker) == 0
     assert "stopped in good order" in bench.log()
@@ -360,8 +359,7 @@ def test_what_breaks_in_faust_after_everything_was_let_go_is_told_and_no_failure
 
 def test_a_worker_stopped_while_the_group_rebalances_ends_in_good_order(bench: Bench) -> None:
     topics = bench.topics("a", partitions=1)
-    plan = bench.plan(topics, revoked_s=6.0)
-    worker = bench.start(plan)
+    worker = bench.start(plan := bench.plan(topics, revoked_s=6.0))
     until(lambda: shares(bench.notes()) != {})
     bench.start(plan)  # it joins while the first one lets go
     assert bench.stop(worker) == 0

@@ -139,11 +139,13 @@ class SimulatedPublisher:
     async def publish(self, records: Sequence[Outgoing]) -> Mapping[TP, int]:
         """Publish in one transaction."""
         ends: dict[TP, int] = {}
+        epoch, self._epoch = self._epoch, -1  # until all of it is committed: nothing follows on half a transaction
         await self._pause()
         for record in records:
-            ends[TP(record.topic, record.partition)] = self._kafka.add(self._id, self._epoch, record) + 1
+            ends[TP(record.topic, record.partition)] = self._kafka.add(self._id, epoch, record) + 1
         await self._pause()
-        self._kafka.commit(self._id, self._epoch)
+        self._kafka.commit(self._id, epoch)
+        self._epoch = epoch
         await self._pause()
         return ends
 

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.errors import UsageError
 from streams.connections import connect_kafka, connect_redis
+from streams.kafka.security import KafkaSecurity
 from streams.settings import Settings, settings_from
 from tests.certificates import Certificates, make_certificates
 
@@ -77,6 +78,10 @@ def test_a_user_is_told_to_brokers_with_tls_only(certificates: Certificates, tmp
     assert (options["sasl_plain_username"], options["sasl_plain_password"]) == ("sop", PLANTED)
     assert options["ssl_context"].check_hostname
     assert PLANTED not in repr(connection)
+    others = connection.librdkafka_options()
+    assert (others["security.protocol"], others["sasl.mechanism"]) == ("SASL_SSL", "SCRAM-SHA-512")
+    assert (others["sasl.username"], others["sasl.password"]) == ("sop", PLANTED)
+    assert others["ssl.ca.location"] == str(certificates.ca)
     credentials = connection.security.credentials()
     assert credentials is not None
     assert credentials.protocol.value == "SASL_SSL"
@@ -89,9 +94,22 @@ def test_a_certificate_of_our_own_is_shown(certificates: Certificates) -> None:
         kafka_cert_file=str(certificates.cert),
         kafka_key_file=str(certificates.key),
     )
-    options = connect_kafka(settings).client_options()
+    connection = connect_kafka(settings)
+    options = connection.client_options()
     assert options["security_protocol"] == "SSL"
     assert "sasl_plain_username" not in options
+    others = connection.librdkafka_options()
+    assert others["ssl.certificate.location"] == str(certificates.cert)
+    assert others["ssl.key.location"] == str(certificates.key)
+    assert "sasl.username" not in others
+
+
+def test_without_a_ca_of_its_own_librdkafka_trusts_whom_python_trusts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", __file__)
+    assert KafkaSecurity(protocol="ssl", context=ssl.create_default_context()).librdkafka_options() == {
+        "security.protocol": "SSL",
+        "ssl.ca.location": __file__,
+    }
 
 
 @pytest.mark.parametrize(
