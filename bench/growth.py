@@ -63,8 +63,8 @@ def run_growth(cases: Sequence[int], facts: Sequence[int], redis_url: str) -> li
     return rows
 
 
-def event(kind: str, subject: str, number: int, data: Mapping[str, object]) -> bytes:
-    """Return an event as it comes in; numbers are seconds apart."""
+def event(kind: str, subject: str, number: int, data: Mapping[str, object], start: int = NOON) -> bytes:
+    """Return an event as it comes in; numbers are seconds after the start (seconds since the epoch)."""
     return orjson.dumps(
         {
             "specversion": "1.0",
@@ -72,28 +72,30 @@ def event(kind: str, subject: str, number: int, data: Mapping[str, object]) -> b
             "source": "/bench",
             "type": kind,
             "subject": subject,
-            "time": time.strftime(INSTANT_FORMAT, time.gmtime(NOON + number)),
+            "time": time.strftime(INSTANT_FORMAT, time.gmtime(start + number)),
             "data": data,
         }
     )
 
 
-def opened(number: int, facts: int) -> Iterator[bytes]:
+def opened(number: int, facts: int, start: int = NOON) -> Iterator[bytes]:
     """Yield the events that open a case: a booking, an assignment, a claim, and calls to fill its history."""
     case, ticket = f"job-{number:07d}", {"ticket_id": f"t-{number}"}
     site = {"lat": 28.5 + number % 1000 * 1e-4, "lon": 77.1}
     booked = {"customer_id": f"c-{number}", "category": "ac", "city": "Delhi", "site": site}
-    yield event("job.booked", case, 0, {**booked, "premises": "residential", "scheduled_for": "2026-11-21T10:00:00Z"})
-    yield event("job.assigned", case, 1, {"partner_id": f"p-{number // 10}"})
+    booked |= {"premises": "residential", "scheduled_for": "2026-11-21T10:00:00Z"}
+    yield event("job.booked", case, 0, booked, start)
+    yield event("job.assigned", case, 1, {"partner_id": f"p-{number // 10}"}, start)
     claim = {
         "kind": "out_of_scope",
         "opened_by": "partner",
         "reason": "out_of_scope",
         "partner_id": f"p-{number // 10}",
     }
-    yield event("ticket.created", case, 2, ticket | claim)
+    yield event("ticket.created", case, 2, ticket | claim, start)
     for further in range(3, facts):
-        yield event("ticket.call_logged", case, further, ticket | {"party": "customer", "outcome": "unreachable"})
+        call = ticket | {"party": "customer", "outcome": "unreachable"}
+        yield event("ticket.call_logged", case, further, call, start)
 
 
 def reports(number: int) -> Iterator[bytes]:

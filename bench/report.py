@@ -50,6 +50,16 @@ GROWTH_TEXT: Final = (
     "## Growth\n\nOne more fact for cases with an open claim, decided at once, with what is open and what is known "
     "already. The facts of a case are sorted anew for each step that adds to it."
 )
+SCALE_TEXT: Final = (
+    "## Recovery with many open cases\n\nA worker takes in cases with an open claim, three events each, and is killed; "
+    "some cases hear something new; the next worker is started, and killed, and the one after it has no Redis. Seconds "
+    "from a process's start, the end of the killed one's session (6 s) included: to its first decision, and until all "
+    "is worked off."
+)
+FLAT_TEXT: Final = (
+    "## Memory over time\n\nSimulated days one after another, always new cases, 500 of a partition number in memory at "
+    "most. The slope leaves out the first two fifths, while that fills up."
+)
 SCALING_TEXT: Final = (
     "## Partitions and workers\n\nThe light job on our runtime, checkpoints in memory. Workers beyond the cores share "
     "them with the broker."
@@ -61,7 +71,7 @@ def write_page(folder: Path) -> None:
     results = json.loads((folder / "performance.json").read_text())
     rows: list[Row] = results["rows"]
     sections = [_head(results)]
-    for make in (_light, _full, _latency, _replay, _growth, _scaling):
+    for make in (_light, _full, _latency, _replay, _growth, _scaling, _scale, _flat):
         sections += make(rows, folder)
     sections.append(FINDINGS.read_text().rstrip())
     (folder / "performance.md").write_text("\n\n".join(filter(None, sections)) + "\n")
@@ -229,6 +239,43 @@ def _scaling(rows: Sequence[Row], folder: Path) -> list[str]:  # noqa: ARG001 - 
     lines = [["partitions", "workers", "events/s"]]
     lines += [[str(row["partitions"]), str(row["workers"]), f"{row['rate']:,.0f}"] for row in mine]
     return [SCALING_TEXT, _table(lines)] if mine else []
+
+
+def _scale(rows: Sequence[Row], folder: Path) -> list[str]:  # noqa: ARG001 - there is no plot
+    mine = _of(rows, "scale")
+    lines = [["open cases", "worker", "first decision, s", "all worked off, s", "peak MB", "Redis MB", "bytes a case"]]
+    for row in mine:
+        redis_mb = row.get("redis_mb")
+        lines.append(
+            [
+                f"{row['cases']:,}",
+                row["name"],
+                "" if row["first_s"] is None else f"{row['first_s']:.1f}",
+                f"{row['lag_s']:.1f}",
+                f"{row['rss_mb']:,.0f}",
+                "" if redis_mb is None else f"{redis_mb:,.0f}",
+                "" if redis_mb is None else f"{redis_mb * 2**20 / row['cases']:,.0f}",
+            ]
+        )
+    return [SCALE_TEXT, _table(lines)] if mine else []
+
+
+def _flat(rows: Sequence[Row], folder: Path) -> list[str]:
+    mine = _of(rows, "flat")
+    if not mine:
+        return []
+    row = mine[-1]
+    figure, axes = plt.subplots(figsize=(8, 2.5))
+    axes.plot([10 * (index + 1) / 60 for index in range(len(row["rss_mb"]))], row["rss_mb"], color=OUR_COLOUR)
+    axes.set_xlabel("minutes")
+    axes.set_ylabel("resident MB")
+    axes.set_ylim(bottom=0)
+    _save(figure, folder / "performance-flat.svg")
+    told = (
+        f"{row['events']:,} events at {row['rate']:,} a second: {row['slope_mb_per_min']:+.2f} MB a minute, at most "
+        f"{max(row['rss_mb']):,.0f} MB; at most {max(row['behind']):,} events behind when looked at."
+    )
+    return [FLAT_TEXT, told, "![resident memory](performance-flat.svg)"]
 
 
 def _of(rows: Iterable[Row], job: str) -> list[Row]:

@@ -1,0 +1,112 @@
+"""Whether a worker's memory stays flat: simulated days one after another at a steady rate, looked at on and on."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from confluent_kafka import Producer
+
+from bench import kafka
+from bench.live import LiveWorker, make_topics
+from bench.rounds import Row, tell
+from bench.services import Services
+from schemas.topics import Topics
+from streams.simulator.options import SimulatorOptions
+from streams.simulator.simulation import simulate
+from streams.up.feed import Router
+
+RATE: Final = 5_000
+LOOK_EVERY_S: Final = 10.0
+WARM_SHARE: Final = 0.4
+"""Until then residents, caches and the allocator fill up."""
+RESIDENTS: Final = 500
+"""Few, so that what may be in memory is there after some days, which is within the first minutes."""
+JOBS_A_DAY: Final = 500
+DAYS_AGO: Final = 700
+DAY_US: Final = 86_400_000_000
+
+
+def run_flat(services: Services, minutes: float) -> list[Row]:
+    """Return one row: resident memory over the time, its slope after warming up, and whether the worker kept up."""
+    prefix = f"flat-{time.monotonic_ns() // 1_000_000 % 10**9:09d}."
+    topics = Topics(prefix)
+    make_topics(services.brokers, topics)
+    ended = threading.Event()
+    sent = _Sent()
+    pacing = threading.Thread(target=_pace, args=(services.brokers, topics, prefix, ended, sent))
+    looks: list[tuple[float, float, float]] = []
+    with LiveWorker(services.brokers, prefix, services.redis_url, SOP_RESIDENTS_MAX=RESIDENTS) as worker:
+        pacing.start()
+        try:
+            while len(looks) < minutes * 60 / LOOK_EVERY_S:
+                ended.wait(LOOK_EVERY_S)
+                looks.append((time.monotonic() - worker.began, worker.rss_mb(), sent.count - _read(worker)))
+        finally:
+            ended.set()
+            pacing.join()
+    kafka.delete_topics(services.brokers, f"{prefix}.*")
+    row: Row = {
+        "job": "flat",
+        "name": "sop worker",
+        "rate": RATE,
+        "events": sent.count,
+        "redis": bool(services.redis_url),
+    }
+    row["rss_mb"] = [round(rss, 1) for _, rss, _ in looks]
+    row["behind"] = [int(behind) for _, _, behind in looks]
+    row["slope_mb_per_min"] = _slope([(at / 60, rss) for at, rss, _ in looks[int(len(looks) * WARM_SHARE) :]])
+    tell(row)
+    return [row]
+
+
+class _Sent:
+    """How many events are on their way."""
+
+    count = 0
+
+
+def _read(worker: LiveWorker) -> float:
+    found = worker.metrics()
+    places = [(name, topic) for name, topic in found if topic in worker.inputs]
+    consumed = sum(found[place] for place in places if place[0] == "sop_records_consumed_total")
+    return consumed - sum(found[place] for place in places if place[0] == "sop_records_in_flight")
+
+
+def _days() -> Iterator[bytes]:
+    """Yield the events of simulated days, each with jobs and partners of its own."""
+    start_at = time.time_ns() // 1000 // DAY_US * DAY_US - DAYS_AGO * DAY_US
+    for day in itertools.count():
+        options = SimulatorOptions(
+            jobs=JOBS_A_DAY, seed=day + 1, first_number=1 + day * JOBS_A_DAY, start_at=start_at + day * DAY_US
+        )
+        yield from simulate(options)
+
+
+def _pace(brokers: str, topics: Topics, prefix: str, ended: threading.Event, sent: _Sent) -> None:
+    """Produce events, `RATE` a second."""
+    producer = Producer({"bootstrap.servers": brokers, "linger.ms": 5, "partitioner": "murmur2_random"})
+    router = Router(topics, prefix)
+    days = _days()
+    began = time.monotonic()
+    while not ended.is_set():
+        due = int((time.monotonic() - began) * RATE)
+        for line in itertools.islice(days, max(due - sent.count, 0)):
+            topic, key = router.route(line)
+            producer.produce(topic, line, key)
+            sent.count += 1
+        producer.poll(0)
+        ended.wait(0.005)
+    producer.flush(kafka.TIMEOUT_S)
+
+
+def _slope(points: Sequence[tuple[float, float]]) -> float:
+    """Return the slope of the line that fits best."""
+    if len(points) < 2:
+        return 0.0
+    middle_x = sum(x for x, _ in points) / len(points)
+    middle_y = sum(y for _, y in points) / len(points)
+    return sum((x - middle_x) * (y - middle_y) for x, y in points) / sum((x - middle_x) ** 2 for x, _ in points)

@@ -1,0 +1,153 @@
+"""A worker killed with so many cases open, and the next one: from Redis, and without it from Kafka alone."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from confluent_kafka import Consumer, TopicPartition
+from redis import Redis
+
+from bench import kafka
+from bench.growth import event, opened
+from bench.live import PARTITIONS, LiveWorker, make_topics
+from bench.rounds import Row, tell, wait_until_idle
+from bench.services import Services
+from schemas.topics import Topics
+
+FACTS: Final = 3
+FURTHER_MAX: Final = 1_000
+"""Cases that hear something new while no worker runs."""
+AGE_S: Final = 3_600
+RUN_S_MAX: Final = 7_200.0
+LOOK_EVERY_S: Final = 0.25
+QUIET_S: Final = 1.5
+
+Event = tuple[str, bytes, bytes]
+
+
+def run_scale(services: Services, sizes: Sequence[int]) -> list[Row]:
+    """Return for each number of open cases a row of the first worker, and of those that came after one was killed."""
+    rows: list[Row] = []
+    for cases in sizes:
+        for row in _run(services, cases):
+            rows.append({"job": "scale", "cases": cases} | row)
+            tell(rows[-1])
+    return rows
+
+
+def _run(services: Services, cases: int) -> Iterator[Row]:
+    prefix = f"scale-{time.monotonic_ns() // 1_000_000 % 10**9:09d}."
+    topics = Topics(prefix)
+    make_topics(services.brokers, topics)
+    opened_at = int(time.time()) - AGE_S
+    kafka.fill(services.brokers, _openings(topics, cases, opened_at))
+    fed, before = FACTS * cases, _redis_bytes(services.redis_url)
+    wait_until_idle()
+    plan = [("the first worker", services.redis_url), ("from Redis", services.redis_url), ("from Kafka alone", "")]
+    for number, (name, redis_url) in enumerate(plan):
+        if number:
+            further = list(_further(topics, cases, opened_at, number))
+            kafka.fill(services.brokers, further)
+            fed += len(further)
+        row: Row = {"name": name} | _measured(services.brokers, topics, prefix, redis_url, fed)
+        if redis_url:
+            row["redis_mb"] = (_redis_bytes(redis_url) - before) / 2**20
+        yield row
+    if services.redis_url:
+        with Redis.from_url(services.redis_url) as redis:
+            redis.flushdb()
+    kafka.delete_topics(services.brokers, f"{prefix}.*")
+
+
+def _openings(topics: Topics, cases: int, opened_at: int) -> Iterator[Event]:
+    """Yield booking, assignment and claim of each case, an hour old: its parking time and more lie ahead."""
+    for number in range(cases):
+        booking, assignment, claim = opened(number, FACTS, opened_at)
+        subject = f"job-{number:07d}".encode()
+        yield topics.of("job.booked"), subject, booking
+        yield topics.of("job.assigned"), subject, assignment
+        yield topics.of("ticket.created"), subject, claim
+
+
+def _further(topics: Topics, cases: int, opened_at: int, number: int) -> Iterator[Event]:
+    """Yield a verdict on some of the cases, which their decisions have to cite; a later one for each `number`."""
+    for case in range(0, cases, max(cases // FURTHER_MAX, 1)):
+        subject, verdict = f"job-{case:07d}", {"ticket_id": f"t-{case}", "verdict": "genuine", "channel": "images"}
+        validated = event("ticket.validated", subject, 60 * number, verdict, opened_at)
+        yield topics.of("ticket.validated"), subject.encode(), validated
+
+
+def _measured(brokers: str, topics: Topics, prefix: str, redis_url: str, fed: int) -> Row:
+    """Start a worker, wait until it has worked off everything, kill it; return the seconds from its start."""
+    first = _FirstDecision(brokers, topics)
+    with first, LiveWorker(brokers, prefix, redis_url) as worker:
+        lag_s = _worked_off(worker, fed)
+        rss_mb = worker.rss_mb(peak=True)
+        first_s = None if first.at is None else first.at - worker.began
+    return {"first_s": first_s, "lag_s": lag_s, "rss_mb": rss_mb}
+
+
+def _worked_off(worker: LiveWorker, fed: int) -> float:
+    """Wait until all that was fed is taken in, nothing moves any more and all is saved; return when it last moved."""
+    still: dict[tuple[str, str], float] = {}
+    still_since = 0.0
+    while time.monotonic() - worker.began < RUN_S_MAX:
+        time.sleep(LOOK_EVERY_S)
+        found = worker.metrics()
+        consumed = {place: count for place, count in found.items() if place[0] == "sop_records_consumed_total"}
+        waiting = sum(count for (name, _), count in found.items() if name == "sop_records_in_flight")
+        read = sum(count for (_, topic), count in consumed.items() if topic in worker.inputs)
+        published = {place: count for place, count in found.items() if place[0] == "sop_messages_published_total"}
+        if read < fed or waiting or consumed | published != still:
+            still, still_since = consumed | published, time.monotonic()
+        elif (elapsed := time.monotonic() - still_since) >= QUIET_S and _saved_s(found) < elapsed:
+            return still_since - worker.began
+    raise TimeoutError(f"{still} after {RUN_S_MAX:g} s: {worker.log()[-400:]}")
+
+
+def _saved_s(found: dict[tuple[str, str], float]) -> float:
+    """Return the ages of the checkpoints of all partition numbers, added up."""
+    return found.get(("sop_checkpoint_age_seconds", ""), math.inf)
+
+
+class _FirstDecision:
+    """Reads what comes out from now on, in a thread, until the first decision."""
+
+    def __init__(self, brokers: str, topics: Topics) -> None:
+        self.at: float | None = None
+        decisions = [name for name in topics.outputs if ".decisions." in name or name.startswith("decisions.")]
+        self._consumer = Consumer(
+            {"bootstrap.servers": brokers, "group.id": "bench-first", "isolation.level": "read_committed"}
+        )
+        tps = [TopicPartition(name, number) for name in decisions for number in range(PARTITIONS)]
+        for tp in tps:
+            tp.offset = self._consumer.get_watermark_offsets(tp, timeout=kafka.TIMEOUT_S)[1]
+        self._consumer.assign(tps)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._consumer.close()
+
+    def _read(self) -> None:
+        while self.at is None and not self._ended.is_set():
+            record: Any = self._consumer.poll(0.1)
+            if record is not None and record.error() is None:
+                self.at = time.monotonic()
+
+
+def _redis_bytes(redis_url: str) -> int:
+    if not redis_url:
+        return 0
+    with Redis.from_url(redis_url) as redis:
+        info: dict[str, Any] = redis.info("memory")
+    return int(info["used_memory"])
