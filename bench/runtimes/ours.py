@@ -68,15 +68,15 @@ class LightWork:
 
     async def take(self, batches: Batches) -> None:
         """Step through the events."""
-        keys = {record.key for _, records in batches for record in records if record.key not in self._states}
-        for name, blob in (await self._store.load([key.decode() for key in keys if key])).items():
+        keys = {record.key or b"" for _, records in batches for record in records}
+        for name, blob in (await self._store.load([key.decode() for key in keys - self._states.keys()])).items():
             self._states[name.encode()] = orjson.loads(blob)
+        self._changed |= keys
         states, made = self._states, len(self._outgoing)
         for tp, records in batches:
             for record in records:
                 key = record.key or b""
                 states[key], decision = step(states.get(key), record.value or b"")
-                self._changed.add(key)
                 if decision is not None:
                     self._outgoing.append(Outgoing(self._decisions, self._partition, key, decision))
             fates = self._applied.setdefault(tp.name, {"applied": 0})
