@@ -48,6 +48,12 @@ LAST_STEP_S: Final = Metric("sop_last_step_seconds", "gauge", _NUMBER, "Seconds 
 TRIED_AGAIN: Final = Metric(
     "sop_suspects_tried_again_total", "counter", _NUMBER, "Records tried again on which a worker may have ended"
 )
+SET_ASIDE: Final = Metric(
+    "sop_cases_set_aside",
+    "gauge",
+    _NUMBER,
+    "Cases that no worker of this version can decide",
+)
 LOOP_DELAY: Final = Metric(
     "sop_loop_delay_seconds", "gauge", (), "Seconds that the event loop took to answer this question"
 )
@@ -68,5 +74,6 @@ METRICS: Final = (
     STEP_S,
     LAST_STEP_S,
     TRIED_AGAIN,
+    SET_ASIDE,
     LOOP_DELAY,
 )

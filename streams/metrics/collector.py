@@ -98,6 +98,7 @@ def _of_number(watched: Watched, now: int) -> Iterator[Sample]:
     yield catalogue.STEP_S, labels, figures.step_s
     yield catalogue.LAST_STEP_S, labels, figures.last_step_s
     yield catalogue.TRIED_AGAIN, labels, figures.tried_again
+    yield catalogue.SET_ASIDE, labels, len(watched.progress.aside)
 
 
 def _family(metric: Metric, values: Iterable[tuple[tuple[str, ...], float]]) -> Family:

@@ -19,6 +19,7 @@ from streams.casework.held import Held
 from streams.metrics.catalogue import METRICS
 from streams.metrics.collector import Sample, Watched, WorkerCollector, samples
 from streams.metrics.server import MetricsServer, ask_loop
+from streams.ports import Aside
 from streams.settings import settings_from
 from streams.task.figures import Figures
 from streams.task.progress import Progress
@@ -28,6 +29,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 OPERATIONS = (DOCS / "operations.md").read_text(encoding="utf-8")
 RULES = [rule for group in YAML(typ="safe").load(DOCS / "alerts.yaml")["groups"] for rule in group["rules"]]
 SECOND = 1_000_000
+ASIDE = {"job-1": Aside("internal: KeyError", "0.1.0")}
 
 
 def watched() -> Watched:
@@ -40,7 +42,7 @@ def watched() -> Watched:
     return Watched(
         number=3,
         figures=figures,
-        progress=Progress(0, {"a-b-3": 106}, {"a-b-3": 6}, {"a-b-3": {"applied": 5, "dead_lettered": 1}}),
+        progress=Progress(0, {"a-b-3": 106}, {"a-b-3": 6}, {"a-b-3": {"applied": 5, "dead_lettered": 1}}, ASIDE),
         vitals=Vitals(saves=7, saved_at=100 * SECOND),
         held=Held(cases=11, partners=12, deadlines=13, too_late=14),
         ends={"a-b-3": 120},
@@ -79,6 +81,7 @@ def test_what_a_task_counts_is_told() -> None:
         "sop_step_seconds_total,partition=3": 0.75,
         "sop_last_step_seconds,partition=3": 0.5,
         "sop_suspects_tried_again_total,partition=3": 2,
+        "sop_cases_set_aside,partition=3": 1,
     }
 
 
