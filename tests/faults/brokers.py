@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,6 +40,18 @@ class FaultyKafka(EmbeddedKafka):
         assert self.pid is not None
         os.kill(self.pid, signal.SIGKILL)
         self.stop()
+
+    def end(self) -> None:
+        """Kill the broker, if it runs: nobody needs its data any more, and stopping in good order takes seconds."""
+        with suppress(ProcessLookupError):
+            if self.alive:
+                self.kill()
+        self.stop()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
 
     def _write_configuration(self) -> None:
         super()._write_configuration()
@@ -104,4 +117,4 @@ class Cluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for node in self.nodes:
-            node.stop()
+            node.end()

@@ -14,7 +14,7 @@ class Scale:
     """Counts of a run, each from the environment variable `FAULTS_…` of its name; the seed draws all that is random."""
 
     seed: int = 1
-    events: int = 6_000
+    events: int = 4_000
     """Events fed while workers are killed, stopped, joined."""
     kills: int = 3
     stops: int = 3
@@ -23,7 +23,7 @@ class Scale:
     freezes: int = 1
     losses: int = 1
     """Times that Redis is treated badly, in each way."""
-    silence_s: int = 3
+    silence_s: int = 2
     """How long Redis does not answer, or all brokers are down."""
     bounces: int = 1
     """Times that a broker goes and comes back, in each way."""
@@ -35,7 +35,7 @@ class Scale:
     """Lines of fuzz in a file."""
     rights: int = 1
     """Rights to read and to write that are taken away, one after the other."""
-    soak_s: int = 16
+    soak_s: int = 12
     """How long events stream in while something happens now and then."""
     backlog: int = 20_000
     """Events waiting when a worker starts."""
