@@ -17,7 +17,7 @@ from streams.embedded.kafka import CLUSTER_ID, find_java
 from tests.certificates import Certificates
 
 HOST = "127.0.0.1"
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 ADMIN = ("admin", "admin-pw")
 POLL_S = 0.05
 

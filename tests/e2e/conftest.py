@@ -30,7 +30,7 @@ class Day:
 
 def run_sop(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run([SOP, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([SOP, *arguments], env=env, capture_output=True, text=True, timeout=180, check=False)
 
 
 def replayed(file: Path, out: Path) -> Outcome:

@@ -74,7 +74,7 @@ def read_by_kcat(bench: Bench) -> list[tuple[bytes, bytes]]:
             [program, *arguments, "-X", "isolation.level=read_committed", "-f", "%k\t%s\n"],
             capture_output=True,
             check=True,
-            timeout=60,
+            timeout=180,
         )
         for line in told.stdout.splitlines():
             key, _, value = line.partition(b"\t")

@@ -40,7 +40,7 @@ def nobody() -> str:
 def refusal(bench: Bench, **settings: str) -> str:
     """Start a worker and return the one line with which it refuses."""
     told = subprocess.run(
-        [SOP, "worker"], env=bench.environment(**settings), capture_output=True, text=True, timeout=60, check=False
+        [SOP, "worker"], env=bench.environment(**settings), capture_output=True, text=True, timeout=180, check=False
     )
     assert (told.returncode, told.stdout) == (2, ""), told.stderr
     (line,) = told.stderr.splitlines()

@@ -301,7 +301,7 @@ def test_the_log_replayed_is_what_workers_said(bench: CrewBench, short: Known, r
             ],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert told.returncode == 0, told.stderr

@@ -170,7 +170,7 @@ def test_a_redis_that_may_drop_keys_is_refused(bench: CrewBench, own_redis_serve
     with client(own_redis_server) as redis:
         redis.config_set("maxmemory-policy", "allkeys-lru")
     told = subprocess.run(
-        [SOP, "worker"], env=bench.environment(), capture_output=True, text=True, timeout=60, check=False
+        [SOP, "worker"], env=bench.environment(), capture_output=True, text=True, timeout=180, check=False
     )
     assert told.returncode == 2
     assert "maxmemory-policy allkeys-lru" in told.stderr

@@ -171,7 +171,7 @@ def test_a_right_that_is_missing_is_named_in_one_line(secured: Secured, run_scal
 def log_of_refused(bench: Bench) -> str:
     """Start a worker that cannot begin and return all that it says."""
     worker = bench.start()
-    assert worker.process.wait(60) == 2, worker.log
+    assert worker.process.wait(180) == 2, worker.log
     return worker.log
 
 

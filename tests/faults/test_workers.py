@@ -21,7 +21,7 @@ from tests.faults.stream import Feeder
 
 COUNTS = scale()
 SETTLE_S = 120.0 + COUNTS.events / 1_000
-CALM_WITHIN_S = 60.0
+CALM_WITHIN_S = 120.0
 MOMENT_S = 2.0
 CREW_MAX = 4
 
