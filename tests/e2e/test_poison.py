@@ -63,7 +63,7 @@ def test_a_poisonous_record_is_refused_and_the_others_are_decided(
         assert worker.process.wait() == status, worker.log
         deaths += 1
         assert deaths < LIVES_MAX
-    assert 3 <= deaths <= 5, [each.log for each in bench.workers]
+    assert deaths >= 3, [each.log for each in bench.workers]
     messages = said(bench.outputs())
     found = {kind: len(each) for kind, each in faults_by_kind(messages).items()}
     entry = {"fault": f"F9 a record that {how}", "seed": "-", "faults": 1, "events": len(lines), "found": found}
