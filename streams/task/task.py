@@ -240,10 +240,13 @@ class Task:
             raise
         except Exception as error:
             raise await self._blamed(portion, note, error) from error
+        is_given_up = self._suspects.refusal(portion) is not None
+        if is_given_up:
+            await self._publish(outgoing)  # before the note about it goes
         if note is not None:
             await self._note(NO_SUSPECTS)
             self.vitals.moves += 1
-        if outgoing:
+        if outgoing and not is_given_up:
             await self._publish(outgoing)
 
     async def _take(self, portion: Portion) -> None:
@@ -255,7 +258,7 @@ class Task:
                 for record in records:
                     self._work.refuse(tp, record, refusal)
             for name in portion.names:
-                await self._set_aside(name, refusal)
+                self._set_aside(name, refusal)
         self._standing.read(portion.batches)
 
     async def _conclude(self, portion: Portion) -> list[Outgoing]:
@@ -273,15 +276,14 @@ class Task:
         # not the error's own words: they may be the event's
         return Fatal(f"{place}: {blamed.error} ({frame.filename}:{frame.lineno}){attempt}")
 
-    async def _set_aside(self, name: str, reason: str) -> None:
-        """Have nothing concluded upon a name any more; told at once, since the note about it goes."""
+    def _set_aside(self, name: str, reason: str) -> None:
+        """Have nothing concluded upon a name any more."""
         aside = self._standing.aside
         if len(aside) >= ASIDE_MAX:
             raise Fatal(f"{name}: {reason}; {len(aside)} are set aside already, so it is the worker that is broken")
         aside[name] = Aside(reason, self._settings.version)
         self._work.set_aside(name)
         logger.error("%s is set aside: %s", name, reason)
-        await self._publish([])
 
     # -- what is told and saved ----------------------------------------------------------------------------------------
 
