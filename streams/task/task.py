@@ -204,6 +204,7 @@ class Task:
         if derived:
             await self._each(self._suspects.portions(derived), is_deferred=True)
             await self._do_names(list(self._deferred))
+        await self._do(Portion([]))  # what was refused of portions deferred touches no name
 
     async def _do_names(self, names: Sequence[str]) -> None:
         for portion in self._suspects.name_portions(names):
