@@ -70,7 +70,6 @@ class FileKeeper:
         return dict(self._stored)
 
     async def revoked(self, tps: frozenset[TP]) -> None:
-        self.note("revoking", tps=sorted(tps))
         await take(self._plan.revoked_s)
         for tp, reached in self._reached.items():
             self._store(tp, reached)
