@@ -27,13 +27,12 @@ from streams.task.standing import Standing
 from streams.task.suspects import (
     ATTEMPTS_MAX,
     NAMES_MAX,
-    NO_SUSPECTS,
     SUSPECTS_KEY,
-    Note,
     Portion,
+    Suspect,
     Suspects,
-    note_on,
     pack_note,
+    suspect_of,
 )
 from streams.task.work import Batches, Work
 from streams.watchdog import Vitals
@@ -74,7 +73,7 @@ class Task:
         self._hold = Hold({}, settings.step_records_max)
         self._deferred: dict[str, None] = {}
         """Names to be concluded upon before anything can be saved, in their order."""
-        self._suspects = Suspects()
+        self._suspects = Suspects(settings.version)
         self._recovery = Recovery(
             partition,
             settings,
@@ -114,9 +113,9 @@ class Task:
         self._deferred = dict.fromkeys(recovered.again)
         start = {tp: recovered.starts[tp.name] for tp in self._inputs if tp.name in recovered.starts}
         self._checkpoints.begin(dict(start), self._inputs)
-        self._suspects.begin(self._clock.now_us())
+        self._suspects.begin(self._standing.positions, self._clock.now_us())
         if not self._suspects.wary:
-            await self._note(NO_SUSPECTS)  # who finds it without a checkpoint after it knows that this owner died
+            await self._note()  # who finds it without a checkpoint after it knows that this owner died
         self.vitals.at_work = False
         return start
 
@@ -182,6 +181,8 @@ class Task:
         self._standing.now = max(self._standing.now, self._clock.now_us())
         names = list(dict.fromkeys([*self._deferred, *await self._work.due(self._standing.now, NAMES_MAX)]))
         if self._is_calm():
+            if self._suspects.forget():
+                await self._note()
             await self._do(Portion(batches, names))
         else:
             await self._do_warily(batches, names)
@@ -227,25 +228,26 @@ class Task:
         Nothing follows yet of a portion that is deferred: what it touches is left to be concluded upon by name, since
         it is no single record to which a fault there would be due.
         """
-        note = None if self._is_calm() else self._suspects.note_of(portion)
-        if note is not None:
-            await self._note(note)
+        suspect = None if self._is_calm() else self._suspects.next_of(portion)
+        if suspect is not None:
+            await self._note(suspect)
         try:
             await self._take(portion)
             if is_deferred:
                 self._deferred.update(dict.fromkeys(self._work.defer()))
             outgoing = [] if is_deferred else await self._conclude(portion)
         except SopError:
-            if note is not None:
-                await self._note(NO_SUSPECTS)  # the world's fault, not the records'
+            if suspect is not None:
+                await self._note()  # the world's fault, not the records'
             raise
         except Exception as error:
-            raise await self._blamed(portion, note, error) from error
+            raise await self._blamed(portion, suspect, error) from error
         is_given_up = self._suspects.refusal(portion) is not None
         if is_given_up:
             await self._publish(outgoing)  # before the note about it goes
-        if note is not None:
-            await self._note(NO_SUSPECTS)
+        if suspect is not None:
+            self._suspects.went_well(portion, self._standing.positions)
+            await self._note()
             self.vitals.moves += 1
         if outgoing and not is_given_up:
             await self._publish(outgoing)
@@ -266,9 +268,9 @@ class Task:
         names = [name for name in portion.names if name not in self._standing.aside]
         return await self._work.conclude(self._standing.now, self._standing.positions, names)
 
-    async def _blamed(self, portion: Portion, note: Note | None, error: Exception) -> Fatal:
+    async def _blamed(self, portion: Portion, suspect: Suspect | None, error: Exception) -> Fatal:
         """Note with what something was raised, for the next owner to look at it more closely."""
-        blamed = note_on(portion, 1 if note is None else note.attempts, type(error).__name__)
+        blamed = suspect_of(portion, 1 if suspect is None else suspect.attempts, type(error).__name__)
         place = blamed.place or f"partition {self.partition}"
         if blamed.place:
             await self._note(blamed)
@@ -288,10 +290,11 @@ class Task:
 
     # -- what is told and saved ----------------------------------------------------------------------------------------
 
-    async def _note(self, note: Note) -> None:
-        record = Outgoing(self._settings.progress, self.partition, SUSPECTS_KEY, pack_note(note))
+    async def _note(self, doing: Suspect | None = None) -> None:
+        note = pack_note(self._suspects.note(doing))
+        record = Outgoing(self._settings.progress, self.partition, SUSPECTS_KEY, note)
         self._standing.wrote(await self._publisher.publish([record]))
-        self.figures.tried_again += note.attempts > 1 and not note.error
+        self.figures.tried_again += doing is not None and doing.attempts > 1 and not doing.error
 
     async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish what follows from the inputs, with how far they were read; without the former just to tell it."""

@@ -19,7 +19,7 @@ from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
 from streams.stores.memory import MemoryState
 from streams.task.progress import Progress, pack_progress
-from streams.task.suspects import Note, pack_note
+from streams.task.suspects import Note, Suspect, pack_note
 from tests.kept.partition import NOW, Partition, Record
 
 FOLDER: Final = Path(__file__).parent
@@ -96,5 +96,7 @@ async def _made() -> Kept:
         emitted=owner.said[before[0] :],
         said=owner.said[: before[0]],
         progress=pack_progress(Progress(NOW, saved.inputs, saved.consumed, saved.counts)),
-        note=pack_note(Note({"jobs-0": (3, 5)}, 2, "KeyError")),
+        note=pack_note(
+            Note("0.1.0", (Suspect({"jobs-0": (3, 5)}, 2), Suspect({}, 0, ("case:job-1",), 2, "KeyError"))),
+        ),
     )

@@ -9,14 +9,16 @@ from dataclasses import replace
 import pytest
 
 from schemas.errors import Fatal, Unavailable
-from streams.ports import TP, Aside, Outgoing, Stored
+from streams.ports import TP, Aside, Outgoing
 from streams.stores.memory import MemoryState, MemoryStore
-from streams.task.suspects import NO_SUSPECTS, Note, Portion, Suspects, note_on, ranges_of
+from streams.task.suspects import SUSPECTS_KEY, WARY_US, Note, unpack_note
 from streams.task.task import ASIDE_MAX, Task
 from streams.task.work import Batches
 from streams.watchdog import Vitals
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 from tests.unit.test_task import JOBS, SETTINGS, TICKETS, Repeats, StoppedClock, records
+
+ANSWERS = TP("answers", 0)
 
 
 class Killed(BaseException):
@@ -50,6 +52,7 @@ class Lives:
         self.topic = JOBS
         self.make_work: Callable[[], Repeats] = lambda: Poisoned(poison, happens)
         self.version = "1"
+        self.clock = StoppedClock(0)
         self.deaths: list[BaseException] = []
 
     async def live(self) -> bool:
@@ -62,7 +65,7 @@ class Lives:
             publisher=SimulatedPublisher(self.kafka, "sop-0"),
             log=SimulatedLog(self.kafka),
             store=MemoryStore(self._state),
-            clock=StoppedClock(0),
+            clock=self.clock,
             vitals=Vitals(),
         )
         try:
@@ -78,6 +81,10 @@ class Lives:
 
     def said(self) -> list[bytes]:
         return [record.value or b"" for record in self.kafka.committed(TP("said", 0))]
+
+    def notes(self) -> list[Note]:
+        found = self.kafka.committed(TP("progress", 0))
+        return [unpack_note(record.value or b"") for record in found if record.key == SUSPECTS_KEY]
 
 
 def raises() -> None:
@@ -126,6 +133,46 @@ async def test_a_record_that_kills_is_refused_too() -> None:
     lives = Lives(VALUES, kills)
     assert await lived(lives, 6) == 6
     assert set(lives.said()) == {b"a", b"b", b"c", b"jobs-0@2 internal: the process ended"}
+
+
+async def test_attempts_count_although_what_comes_first_differs_from_life_to_life() -> None:
+    lives = Lives([b"poison", b"a"], raises)
+    for number in range(8):
+        lives.topic = (JOBS, TICKETS)[number % 2]
+        assert not await lives.live()
+    told = [str(death).partition(": ")[0] for death in lives.deaths]
+    assert told == ["jobs-0@0..1", "tickets-0@0..1", *["jobs-0@0", "tickets-0@0"] * 3]
+    lives.topic = JOBS
+    assert await lives.live()
+    assert lives.said() == [b"jobs-0@0 internal: KeyError", b"a"]
+
+
+async def test_another_version_counts_its_attempts_anew() -> None:
+    lives = Lives(VALUES, raises)
+    assert not any([await lives.live() for _ in range(3)])
+    lives.version = "2"
+    assert await lived(lives, 6) == 4
+    assert [str(death)[-6:] for death in lives.deaths[1:]] == ["1 of 3", "2 of 3", "1 of 3", "2 of 3", "3 of 3"]
+
+
+async def test_no_record_is_blamed_for_kills_between_which_it_went_well() -> None:
+    plan = [b"a", b"a", b"c", b"a", b"a", b"c", b"a", b"a", b"nobody"]
+    lives = Lives([b"a", b"b", b"c"], kills)
+    lives.make_work = lambda: Poisoned(plan[len(lives.deaths)], kills)
+    assert await lived(lives, len(plan)) == len(plan)
+    assert set(lives.said()) == {b"a", b"b", b"c"}
+
+
+async def test_nothing_is_suspected_any_more_after_a_minute_without_a_death() -> None:
+    lives = Lives([b"a", b"poison"], raises)
+    lives.checkpoint_interval = 0
+    assert not any([await lives.live() for _ in range(3)])
+    lives.make_work = Repeats
+    assert await lives.live()
+    assert lives.notes()[-1].suspects
+    lives.clock.now = WARY_US
+    await lives.task.step([])
+    assert not lives.notes()[-1].suspects
 
 
 async def test_no_record_is_blamed_for_a_store_that_does_not_answer() -> None:
@@ -296,77 +343,3 @@ async def test_a_fault_in_what_was_concluded_upon_before_is_not_laid_to_the_reco
     assert isinstance(lives.work, Named)
     assert lives.work.aside == ["bad"]
     assert b"internal" not in b"".join(lives.said())
-
-
-ANSWERS = TP("answers", 0)
-BATCHES = [(JOBS, records(0, *(b"%d" % number for number in range(5)))), (TICKETS, records(7, b"x", b"y"))]
-
-
-@pytest.mark.parametrize(
-    ("note", "portions"),
-    [
-        (NO_SUSPECTS, [{"jobs-0": (0, 5), "tickets-0": (7, 9)}]),
-        (Note({"jobs-0": (1, 3)}, 0, records=2), [{"jobs-0": (0, 1)}, {"jobs-0": (1, 2)}, {"jobs-0": (2, 3)}, "rest"]),
-        (Note({"jobs-0": (0, 9)}, 0, records=9), [*({"jobs-0": (at, at + 1)} for at in range(5)), "tickets"]),
-        (
-            Note({"jobs-0": (0, 9)}, 0, records=65),
-            [{"jobs-0": (0, 2)}, {"jobs-0": (2, 4)}, {"jobs-0": (4, 5)}, "tickets"],
-        ),
-        (Note({"jobs-0": (0, 9)}, 0, records=900), [{"jobs-0": (0, 5)}, "tickets"]),
-        (
-            Note({"jobs-0": (4, 9), "tickets-0": (0, 9)}, 0, records=99),
-            [{"jobs-0": (0, 4)}, "ends", {"tickets-0": (8, 9)}],
-        ),
-        (Note({"tickets-0": (7, 8)}, 0, records=1), [{"tickets-0": (7, 8)}, {"jobs-0": (0, 5), "tickets-0": (8, 9)}]),
-        (Note({"jobs-0": (90, 91)}, 0, records=1), [{"jobs-0": (0, 5)}, "tickets"]),
-    ],
-)
-def test_suspects_are_done_in_portions_of_which_a_64th_of_them_is_one(note: Note, portions: list[object]) -> None:
-    suspects = Suspects()
-    suspects.recall(note)
-    named = {
-        "rest": {"jobs-0": (3, 5), "tickets-0": (7, 9)},
-        "ends": {"jobs-0": (4, 5), "tickets-0": (7, 8)},
-        "tickets": {"tickets-0": (7, 9)},
-    }
-    found = [ranges_of(portion.batches) for portion in suspects.portions(BATCHES)]
-    assert found == [named[each] if isinstance(each, str) else each for each in portions]
-
-
-@pytest.mark.parametrize(
-    ("known", "portions"),
-    [
-        ((), ["abcd"]),
-        (("b", "d", "x"), ["b", "d", "ac"]),
-        (tuple("abc" + "x" * 90), ["a", "b", "c", "d"]),
-        ((*"abc", *map(str, range(90))), ["ab", "c", "d"]),
-    ],
-)
-def test_suspected_names_come_first(known: tuple[str, ...], portions: list[str]) -> None:
-    suspects = Suspects()
-    suspects.recall(Note({}, 0, names=known))
-    assert ["".join(portion.names) for portion in suspects.name_portions("abcd")] == portions
-
-
-@pytest.mark.parametrize(
-    ("portion", "attempts"),
-    [
-        (Portion([(JOBS, records(3, b"x"))]), 2),
-        (Portion([], ["a"]), 2),
-        (Portion([(JOBS, records(3, b"x", b"y"))]), 0),
-        (Portion([], ["a", "b"]), 0),
-        (Portion([(JOBS, records(3, b"x"))], ["a"]), 0),
-    ],
-)
-def test_attempts_count_at_what_is_alone(portion: Portion, attempts: int) -> None:
-    assert note_on(portion, 2).attempts == attempts
-
-
-def test_nothing_at_hand_is_one_portion() -> None:
-    suspects = Suspects()
-    suspects.recall(Note({"jobs-0": (1, 2)}, 1))
-    assert [portion.batches for portion in suspects.portions([])] == [[]]
-
-
-def test_the_records_of_a_portion_may_be_stored_ones() -> None:
-    assert ranges_of([(JOBS, [Stored(3, None, None), Stored(9, None, None)])]) == {"jobs-0": (3, 10)}
