@@ -109,8 +109,11 @@ class CaseWork:
             self._take(each)
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
-        """Have a record go to the dead letters without a look at what it holds."""
-        self._refuse(tp, origin(tp, record), reason)
+        """Have a record go to the dead letters without a look at what it holds, unless it is there."""
+        if (tp.topic, tp.partition, record.offset) in self._emitted.refused:
+            self._count_refused(tp, origin(tp, record))
+        else:
+            self._refuse(tp, origin(tp, record), reason)
 
     def _not_refused(self, tp: TP, records: Sequence[Incoming]) -> Sequence[Incoming]:
         """Count what is in the dead letters already; return the other records."""

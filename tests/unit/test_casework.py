@@ -110,3 +110,18 @@ async def test_what_the_last_owner_sent_on_is_not_sent_on_again() -> None:
     (sent_on,) = await conclude(work, MIDNIGHT)
     assert (sent_on.topic, sent_on.partition) == (TOPICS.cases, 1)
     assert work.counts() == {"jobs-0": {"forwarded": 2}}
+
+
+async def test_what_is_in_the_dead_letters_already_is_not_refused_again_but_counts_as_refused() -> None:
+    record = records([b"{}"])[0]
+    first = await work_over(MemoryState())
+    await first.recalled({})
+    first.refuse(JOBS, record, "internal: KeyError")
+    (letter,) = await conclude(first, MIDNIGHT)
+
+    second = await work_over(MemoryState())
+    second.recall(letter.topic, Stored(0, letter.key, letter.value))
+    await second.recalled({})
+    second.refuse(JOBS, record, "internal: KeyError")
+    assert await conclude(second, MIDNIGHT) == []
+    assert second.counts() == first.counts() == {"jobs-0": {"dead_lettered": 1}}
