@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
 
+from agents.case import Reception
 from agents.case_agent import Decided
+from agents.location_agent import LocationAgent
 from schemas.errors import Fatal, Unavailable
+from schemas.events import AnyEvent
 from schemas.limits import Limits
 from schemas.policy import HOUR, MINUTE, SECOND, Policy, PolicySet
 from schemas.topics import Topics
@@ -160,6 +163,8 @@ class World:
         self.haste = self.dice.pick((0.3, 0.8, 0.97))
         self.skewed = self.dice.chance(0.3)
         self.poison = self._poison() if self.dice.chance(0.3) else None
+        self.past_retention: set[tuple[str, str]] = set()
+        """Partners and refs of the reports that were further back than reports are kept when they were last read."""
         self.well: set[int] = set()
         self.lives: list[asyncio.Task[bool]] = []
         self._finishing = asyncio.Event()
@@ -290,6 +295,7 @@ class World:
         work = CaseWork(partition, self.work_settings, store)
         if self.poison is not None:
             vars(work._cases)["decide"] = partial(_decide, work._cases.decide, self.poison, hand)
+        vars(work._locations)["receive"] = partial(self._receive, work._locations)
         task = Task(
             partition,
             work,
@@ -317,6 +323,13 @@ class World:
         await running
         await task.stop()
         return self._finishing.is_set()
+
+    def _receive(self, locations: LocationAgent, event: AnyEvent) -> Reception:
+        """Have a report received; write down whether it came when it was past the retention."""
+        received = LocationAgent.receive(locations, event)
+        is_past = event.time < locations.track(event.subject)._kept_from
+        (self.past_retention.add if is_past else self.past_retention.discard)((event.subject, event.ref))
+        return received
 
     async def _finish_when_all_rests(self, task: Task) -> None:
         await self._finishing.wait()
