@@ -57,7 +57,8 @@ faults: setup ## the fault suite, recorded in docs/faults.md (KILLS=300 EVENTS=1
 
 bench: setup ## ours beside other runtimes, written to docs/performance.md (QUICK=1 to try it)
 	$(PYTHON) -m venv bench/.venv
-	$(BIN)/uv pip install --quiet --python bench/.venv/bin/python -r bench/requirements.txt -e '.[embedded]'
+	$(BIN)/uv pip install --quiet --python bench/.venv/bin/python -r bench/requirements.txt \
+	    --overrides bench/overrides.txt -e '.[embedded]'
 	bench/.venv/bin/python -m bench $(if $(QUICK),--quick --out build/bench) $(ARGS)
 
 lock: setup ## resolve the dependencies anew within pyproject.toml's bounds

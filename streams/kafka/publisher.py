@@ -8,7 +8,6 @@ since a thread would have to wait for the interpreter's lock to do that.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -18,14 +17,12 @@ from aiokafka.errors import KafkaError as AIOKafkaError
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import Fatal, Fenced
-from streams.kafka.connection import KafkaConnection
+from streams.kafka.connection import SILENT, KafkaConnection
 from streams.ports import TP, Outgoing
 
 _FENCED: Final = frozenset(
     {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}  # noqa: SLF001 - its name
 )
-_SILENT: Final = logging.Logger("librdkafka", logging.CRITICAL + 1)  # noqa: LOG001 - nobody else is to find it
-"""Without a logger librdkafka prints; what matters of what it would say comes as an error as well."""
 
 
 class KafkaPublisher:
@@ -43,7 +40,7 @@ class KafkaPublisher:
     async def start(self) -> None:
         """Connect; when this returns no earlier owner can publish any more."""
         try:
-            producer = Producer(self._options(), logger=_SILENT)
+            producer = Producer(self._options(), logger=SILENT)
             await asyncio.gather(self._in_thread(self._get_to_know, producer), self._fence())
             await self._in_thread(self._begin, producer)
         except (AIOKafkaError, KafkaException) as error:

@@ -6,84 +6,25 @@ allows everything.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import (
-    GroupAuthorizationFailedError,
-    KafkaError,
-    TopicAuthorizationFailedError,
-    TransactionalIdAuthorizationFailed,
-)
-from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TransactionalIdAuthorizationFailed
+from confluent_kafka import KafkaError as LibrdkafkaError
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr-defined] # not marked for export
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
-from streams.kafka.connection import KafkaConnection, trouble
+from streams.kafka.connection import SILENT, KafkaConnection, trouble
 
 READ, WRITE = "Read", "Write"
-_BITS: Final = {READ: 1 << 3, WRITE: 1 << 4}
-_METADATA: Final = 3
-_VERSION: Final = 8
-"""The first one that tells rights is also the last that aiokafka's header fits."""
+_OPERATIONS: Final = {READ: AclOperation.READ, WRITE: AclOperation.WRITE}
+_ASK_TIMEOUT_S: Final = 15.0
 
-
-class _Rights(Response):  # type: ignore[misc] # published without types
-    API_KEY = _METADATA
-    API_VERSION = _VERSION
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        ("brokers", Array(("node_id", Int32), ("host", String("utf-8")), ("port", Int32), ("rack", String("utf-8")))),
-        ("cluster_id", String("utf-8")),
-        ("controller_id", Int32),
-        (
-            "topics",
-            Array(
-                ("error_code", Int16),
-                ("topic", String("utf-8")),
-                ("is_internal", Boolean),
-                (
-                    "partitions",
-                    Array(
-                        ("error_code", Int16),
-                        ("partition", Int32),
-                        ("leader", Int32),
-                        ("leader_epoch", Int32),
-                        ("replicas", Array(Int32)),
-                        ("isr", Array(Int32)),
-                        ("offline_replicas", Array(Int32)),
-                    ),
-                ),
-                ("authorized_operations", Int32),
-            ),
-        ),
-        ("authorized_operations", Int32),
-    )
-
-
-class _AskStruct(RequestStruct):  # type: ignore[misc] # published without types
-    API_KEY = _METADATA
-    API_VERSION = _VERSION
-    RESPONSE_TYPE = _Rights
-    SCHEMA = Schema(
-        ("topics", Array(String("utf-8"))),
-        ("allow_auto_topic_creation", Boolean),
-        ("include_cluster_authorized_operations", Boolean),
-        ("include_topic_authorized_operations", Boolean),
-    )
-
-
-class _Ask(Request[_AskStruct]):  # type: ignore[misc] # published without types
-    API_KEY = _METADATA
-
-    def __init__(self, topics: Sequence[str]) -> None:
-        self._topics = topics
-
-    def build(self, request_struct_class: type[_AskStruct]) -> _AskStruct:
-        return request_struct_class(list(self._topics), False, False, True)
+Granted = frozenset[AclOperation]
 
 
 async def refuse_missing_rights(
@@ -97,35 +38,39 @@ async def refuse_missing_rights(
     read = (*topics.inputs, *topics.internal, *topics.outputs)
     written = (*topics.internal, *topics.outputs)
     try:
-        granted = await _topic_rights(connection, read)
         denied = await _denied_ids(connection, group, transactional_id)
+        granted = await asyncio.to_thread(_topic_rights, connection, read)
     except KafkaError as error:
         raise UsageError(trouble(connection, error)) from error
+    except KafkaException as error:
+        raise UsageError(f"Kafka at {connection.brokers}: {error.args[0].str()}") from error
     missing = [*_missing(READ, read, granted), *_missing(WRITE, written, granted), *denied]
     if missing:
         raise UsageError(f"Kafka at {connection.brokers}: this user has no right to {', '.join(missing)}")
 
 
-def _missing(right: str, names: Sequence[str], granted: Mapping[str, int]) -> Iterator[str]:
-    denied = [name for name in names if name in granted and not granted[name] & _BITS[right]]
+def _missing(right: str, names: Sequence[str], granted: Mapping[str, Granted]) -> Iterator[str]:
+    denied = [name for name in names if name in granted and _OPERATIONS[right] not in granted[name]]
     if denied:
         yield f"{right} on topic {', '.join(denied)}"
 
 
-async def _topic_rights(connection: KafkaConnection, names: Sequence[str]) -> dict[str, int]:
-    """Return the rights, as Kafka's bits, to the topics that exist or are hidden from this user."""
-    client = AIOKafkaClient(**connection.client_options())
-    try:
-        await client.bootstrap()
-        told = (await client.send(client.get_random_node(), _Ask(names))).to_object()
-    finally:
-        await client.close()
-    hidden = TopicAuthorizationFailedError.errno
-    return {
-        each["topic"]: 0 if each["error_code"] == hidden else each["authorized_operations"]
-        for each in told["topics"]
-        if each["error_code"] in {0, hidden}
-    }
+def _topic_rights(connection: KafkaConnection, names: Sequence[str]) -> dict[str, Granted]:
+    """Return what is allowed on the topics that exist or are hidden from this user; blocks."""
+    admin = AdminClient(connection.librdkafka_options(), logger=SILENT)
+    described = admin.describe_topics(
+        TopicCollection(list(names)), include_authorized_operations=True, request_timeout=_ASK_TIMEOUT_S
+    )
+    granted: dict[str, Granted] = {}
+    for name, told in described.items():
+        try:
+            granted[name] = frozenset(told.result().authorized_operations)
+        except KafkaException as error:
+            if error.args[0].code() == LibrdkafkaError.TOPIC_AUTHORIZATION_FAILED:
+                granted[name] = frozenset()
+            elif error.args[0].code() != LibrdkafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+    return granted
 
 
 async def _denied_ids(connection: KafkaConnection, group: str, transactional_id: str) -> list[str]:

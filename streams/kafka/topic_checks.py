@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
@@ -34,13 +34,13 @@ async def check_topics(connection: KafkaConnection, topics: Topics) -> list[str]
         await admin.start()
         replicas = _replicas(await admin.describe_topics(list(wanted)))
         brokers = len((await admin.describe_cluster())["brokers"])
-        configs = await _configs(admin, wanted)
+        configs, hidden = await _configs(admin, wanted)
     except KafkaError as error:
         raise UsageError(f"Kafka at {connection.brokers}: the topics cannot be looked at: {error}") from error
     finally:
         await admin.close()
     refuse_small_dead_letters(configs, topics)
-    return [*_unknown(configs, wanted), *warnings(configs, replicas, brokers, topics)]
+    return [*_hidden(hidden), *warnings(configs, replicas, brokers, topics)]
 
 
 def refuse_small_dead_letters(configs: Configs, topics: Topics) -> None:
@@ -70,10 +70,9 @@ def warnings(configs: Configs, replicas: Mapping[str, int], brokers: int, topics
             yield f"{name}: {CLEANUP} is delete: how far the last worker had read could be forgotten; use compact"
 
 
-def _unknown(configs: Configs, wanted: Sequence[str]) -> Iterator[str]:
-    unknown = [name for name in wanted if name not in configs]
-    if unknown:
-        yield f"the settings of {', '.join(unknown)} may not be read (DescribeConfigs): they are not checked"
+def _hidden(names: Sequence[str]) -> Iterator[str]:
+    if names:
+        yield f"the settings of {', '.join(names)} may not be read (DescribeConfigs): they are not checked"
 
 
 def _number(configs: Configs, topic: str, name: str) -> int | None:
@@ -90,11 +89,14 @@ def _replicas(described: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     }
 
 
-async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> Configs:
-    """Return the settings of the topics whose settings may be read."""
+async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> tuple[Configs, list[str]]:
+    """Return the settings of the topics, and whose may not be read; of one made a moment ago there may be neither."""
     found: dict[str, dict[str, str]] = {}
+    hidden: list[str] = []
     for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names]):
         for code, _, _, name, entries in response.resources:
             if code == 0:
                 found[name] = {entry[0]: entry[1] for entry in entries}
-    return found
+            elif code == TopicAuthorizationFailedError.errno:
+                hidden.append(name)
+    return found, hidden
