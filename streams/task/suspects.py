@@ -32,6 +32,8 @@ SINGLES_MAX: Final = 100
 """How many single records and names are remembered, the latest of them."""
 WIDE_MAX: Final = 8
 """How many larger portions are: two levels of each of the four input topics."""
+WIDE_NAMES_MAX: Final = 2 * NAMES_MAX
+"""How many names these may have; at their longest they are half a megabyte."""
 NAMES_TOLD: Final = 3
 WARY_US: Final = 60_000_000
 """For how long after a death everything is noted at least: what comes due may do so only a while after a start."""
@@ -233,9 +235,12 @@ class Suspects:
 
 
 def _remembered(suspects: Sequence[Suspect]) -> list[Suspect]:
+    """Return the latest of suspects, so many that a note stays a record of an ordinary size."""
     singles = [each for each in suspects if each.is_single]
-    wide = [each for each in suspects if not each.is_single]
-    return [*wide[-WIDE_MAX:], *singles[-SINGLES_MAX:]]
+    wide = [each for each in suspects if not each.is_single][-WIDE_MAX:]
+    while sum(len(each.names) for each in wide) > WIDE_NAMES_MAX:
+        del wide[0]
+    return [*wide, *singles[-SINGLES_MAX:]]
 
 
 def ranges_of(batches: Batches) -> dict[str, tuple[int, int]]:

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from streams.ports import Stored
-from streams.task.suspects import SINGLES_MAX, WIDE_MAX, Note, Portion, Suspect, Suspects, ranges_of, suspect_of
+from streams.task.suspects import (
+    NAMES_MAX,
+    SINGLES_MAX,
+    WIDE_MAX,
+    Note,
+    Portion,
+    Suspect,
+    Suspects,
+    pack_note,
+    ranges_of,
+    suspect_of,
+)
 from tests.unit.test_task import JOBS, TICKETS, records
 
 BATCHES = [(JOBS, records(0, *(b"%d" % number for number in range(5)))), (TICKETS, records(7, b"x", b"y"))]
@@ -143,6 +154,13 @@ def test_a_note_carries_the_latest_suspects_only() -> None:
     wide = [Suspect({"jobs-0": (at, at + 9)}, 9) for at in range(WIDE_MAX + 5)]
     noted = suspecting(*singles, *wide).note(singles[0]).suspects
     assert set(map(repr, noted)) == set(map(repr, [*singles[6:], singles[0], *wide[5:]]))
+
+
+def test_a_note_carries_so_many_names_only_that_it_fits_into_a_record() -> None:
+    wide = [Suspect({}, 0, tuple(f"case:{'x' * 250}{at}-{name}" for name in range(NAMES_MAX))) for at in range(4)]
+    note = suspecting(*wide).note()
+    assert note.suspects == tuple(wide[2:])
+    assert len(pack_note(note)) < 1_000_000
 
 
 def test_the_records_of_a_portion_may_be_stored_ones() -> None:
