@@ -175,6 +175,15 @@ async def test_nothing_is_suspected_any_more_after_a_minute_without_a_death() ->
     assert not lives.notes()[-1].suspects
 
 
+async def test_after_a_death_what_came_straight_is_taken_before_what_tasks_sent_on() -> None:
+    lives = Lives([b"a"], kills, poison=b"a")
+    assert not await lives.live()
+    lives.make_work = Repeats
+    assert await lives.live()
+    await lives.task.step([(ANSWERS, records(0, b"sent on")), (JOBS, records(1, b"straight"))])
+    assert lives.work.taken == [b"a", b"straight", b"sent on"]
+
+
 async def test_no_record_is_blamed_for_a_store_that_does_not_answer() -> None:
     lives = Lives(VALUES, store_is_away)
     assert not any([await lives.live() for _ in range(8)])
