@@ -1,4 +1,4 @@
-"""What `sop up` shows: a line for every decision and alert as it comes, and a summary in the end."""
+"""What `sop up` shows: a line for every decision, alert and refused event as it comes, and a summary in the end."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from schemas.encoding import decode_message
+from schemas.encoding import decode_dead_letter, decode_message
 from schemas.errors import Unacceptable
 from schemas.instants import format_instant
-from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage
+from schemas.outputs import ActionMessage, AlertMessage, DeadLetter, DecisionMessage
 from schemas.topics import DEAD_LETTERS
 
 _WIDTHS: Final = (20, 15, 11, 36, 11, 3, 12)
@@ -47,11 +47,12 @@ class Board:
         self._line(_TITLES, "bold")
 
     def take(self, topic: str, value: bytes) -> None:
-        """Count a record of an output topic, and show it if it is a decision or an alert that fires."""
-        if topic.endswith(DEAD_LETTERS):
-            self.dead_letters += 1
-            return
+        """Count a record of an output topic, and show it, except actions and alerts that are over."""
         try:
+            if topic.endswith(DEAD_LETTERS):
+                self.dead_letters += 1
+                self._line(dead_letter_cells(decode_dead_letter(value)), _STYLES["critical"])
+                return
             message = decode_message(value)
         except Unacceptable as error:
             self.say(f"{topic}: {error}")
@@ -112,3 +113,8 @@ def alert_cells(message: AlertMessage) -> tuple[str, ...]:
         body.labels.get("partner_id", ""),
         body.summary,
     )
+
+
+def dead_letter_cells(letter: DeadLetter) -> tuple[str, ...]:
+    """Return what a refused event's line says, by column: where it lies and why it was refused."""
+    return ("", "refused", "", f"{letter.topic}-{letter.partition}@{letter.offset}", "", "", "", letter.reason)

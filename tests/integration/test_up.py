@@ -189,9 +189,14 @@ def test_a_users_own_events_are_fed_and_what_cannot_be_read_ends_in_dead_letters
     file.write_bytes(b"\n".join([*lines, *unreadable]) + b"\n")
 
     with up(f"{option} --input {file}", **variables) as running:
-        row = running.until(ROW.match)
-        if not any("are sent" in line for line in running.shown):
-            running.until(lambda line: "are sent" in line)
+        running.until(
+            lambda _: (
+                any(map(ROW.match, running.shown))
+                and any("are sent" in line for line in running.shown)
+                and sum("  refused  " in line for line in running.shown) == len(unreadable)
+            )
+        )
+        row = next(filter(ROW.match, running.shown))
         running.tell(signal.SIGTERM)
 
         status, error = running.rest()

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from schemas.codec import decode_record
-from schemas.encoding import encode_message
+from schemas.encoding import dead_letter_message, encode_message
 from schemas.errors import Unacceptable
 from schemas.limits import Limits
 from schemas.outputs import ActionBody, ActionMessage, AlertBody, AlertMessage, DecisionBody, DecisionMessage
@@ -117,6 +117,12 @@ def alert(state: str) -> AlertMessage:
     return AlertMessage(body=body, alert_id="l", subject="job-1")
 
 
+def refused(reason: str) -> bytes:
+    return dead_letter_message(
+        topic="jobs", partition=2, offset=7, reason=reason, value=b"{", key=None, time=AT, headers=()
+    )
+
+
 def shown_by(board_takes: list[tuple[str, bytes]], *, terminal: bool = False) -> tuple[list[str], list[str]]:
     """Return the lines shown for records, and the summary."""
     out = io.StringIO()
@@ -160,10 +166,11 @@ def test_the_summary_counts_what_was_shown_and_what_was_not() -> None:
         ("actions", encode_message(action("done"))),
         ("alerts", encode_message(alert("firing"))),
         ("alerts", encode_message(alert("resolved"))),
-        ("dead-letters", b"{}"),
+        ("x.dead-letters", refused("value: not JSON")),
     ]
     lines, summary = shown_by(records)
-    assert len(lines) == 4
+    assert len(lines) == 5
+    assert lines[-1].split() == ["refused", "jobs-2@7", "value:", "not", "JSON"]
     assert summary == [
         "7 events sent: 3 decisions on 1 cases, 1 actions opened, 1 alerts, 1 dead letters",
         "      1  alert park_overdue",
