@@ -37,6 +37,7 @@ QuestionKey = tuple[str, str]
 LONG_AGO: Final = -(1 << 62)
 PRUNE_EVERY: Final = 10 * MINUTE
 """Of the partner's own time: letting go of single reports as each new one comes would cost more than keeping them."""
+THINNED_PER_SLOT_MAX: Final = 8
 
 
 class Question(Struct, array_like=True):
@@ -72,6 +73,7 @@ class Saved(Struct, frozen=True, array_like=True):
     suspects: list[bytes]
     told: dict[str, int]
     missed_retention: int
+    thinned: list[bytes] = []
 
 
 SAVED: Final = msgpack.Decoder(Saved)
@@ -96,6 +98,7 @@ class Track:
         self._plain = Series([])
         self._newest: Report | None = None
         self._mocked = Series([])
+        self._thinned = Series([])
         self._known: dict[bytes, bytes] = {}
         self._questions: dict[QuestionKey, Question] = {}
         self._by_time: list[tuple[int, str, str]] = []
@@ -108,13 +111,13 @@ class Track:
     @property
     def is_empty(self) -> bool:
         """Tell whether there is neither a report nor a question left."""
-        return not (self._plain or self._mocked or self._questions)
+        return not (self._plain or self._mocked or self._thinned or self._questions)
 
     def add_report(self, event: Event[LocationReported], policy: Policy) -> Reception:
         """Add a report, judged by the policy in force at its own time; say whether it is known already.
 
-        Only reports still kept are known: one that a better one of its slot or the retention put out is forgotten with
-        its identity, so a second one of that identity is taken like a new one.
+        Of a slot the best is kept (contracts, 2.3); of the others `THINNED_PER_SLOT_MAX` are still known, so that a
+        second one of such an identity is no new one. What the retention put out is forgotten.
         """
         if policy is not self._policy:
             self._adopt(policy)
@@ -186,6 +189,7 @@ class Track:
             suspects=sorted(self._suspects),
             told=self._told,
             missed_retention=self.missed_retention,
+            thinned=self._thinned.rows[self._thinned.start :],
         )
         return msgpack.encode(saved)
 
@@ -201,7 +205,8 @@ class Track:
         track._plain = Series(saved.plain)
         track._newest = unpack(saved.plain[-1]) if saved.plain else None
         track._mocked = Series(saved.mocked)
-        track._known = {identity_of(row): row for row in saved.plain + saved.mocked}
+        track._thinned = Series(saved.thinned)
+        track._known = {identity_of(row): row for row in saved.plain + saved.mocked + saved.thinned}
         for question in saved.questions:
             track._remember((question.moment.case_id, question.moment.fact), question)
         track._asked = set(saved.asked)
@@ -241,7 +246,7 @@ class Track:
     def _prune(self) -> None:
         """Let go of what lies past the retention."""
         self._prune_at = self._kept_from + PRUNE_EVERY
-        for series in (self._plain, self._mocked):
+        for series in (self._plain, self._mocked, self._thinned):
             for row in series.drop_before(self._kept_from):
                 del self._known[identity_of(row)]
         if not self._plain:
@@ -276,9 +281,11 @@ class Track:
         rival = self._rival(series, time)
         if rival is not None:
             if not is_better(row, rival):
+                self._thin_out(row, packed_identity)
                 return
             series.remove(rival)
-            del self._known[identity_of(rival)]
+            self._suspects.discard(rival)
+            self._thin_out(rival, identity_of(rival))
             self._touch(time_of(rival))
         index = series.insert(row)
         self._known[packed_identity] = row
@@ -286,6 +293,16 @@ class Track:
         if not is_mocked:
             self._newest = unpack(series.rows[-1])
             self._suspect(index)
+
+    def _thin_out(self, row: bytes, packed_identity: bytes) -> None:
+        """Leave a report known that is not kept, unless so many of its slot are that this is no ordinary sender."""
+        slot, time = self._rules[self._current].slot, time_of(row)
+        begin = time - time % slot
+        if len(self._thinned.between(begin, begin + slot - 1)) < THINNED_PER_SLOT_MAX:
+            self._thinned.insert(row)
+            self._known[packed_identity] = row
+        else:
+            self._known.pop(packed_identity, None)
 
     def _rival(self, series: Series, time: int) -> bytes | None:
         """Return the kept report of the same slot, if there is one; slots of other policies are other slots."""

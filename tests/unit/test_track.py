@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agents.moments import PresenceRules
-from agents.track import Track
+from agents.track import THINNED_PER_SLOT_MAX, Track
 from schemas.events import Event, LocationReported
 from schemas.policy import HOUR, MINUTE, SECOND, Policy, Presence
 from tests.tracks import NOON, POLICY, RETENTION, moment, only_reading, report, track_of
@@ -266,11 +266,25 @@ def test_conflict_changes_nothing() -> None:
     assert track.dump() == before
 
 
-def test_identity_goes_with_a_report_that_was_thinned_out() -> None:
+@pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+def test_a_report_that_was_thinned_out_keeps_its_identity(order: tuple[str, str]) -> None:
+    reports = {"a": report(0, name="a", accuracy=20.0), "b": report(1, name="b", accuracy=10.0)}
+    track = Track.load(track_of(*(reports[name] for name in order)).dump())
+    assert track.add_report(reports["a"], POLICY) == "duplicate"
+    assert track.add_report(report(HOUR, name="a", accuracy=20.0), POLICY) == "conflict"
+
+
+def test_of_a_slot_so_many_thinned_out_reports_are_known_at_most() -> None:
+    others = [report(1, name=f"o{number}", accuracy=20.0) for number in range(THINNED_PER_SLOT_MAX + 1)]
+    track = track_of(report(0, name="best", accuracy=10.0), *others)
+    assert [track.add_report(each, POLICY) for each in others] == ["duplicate"] * THINNED_PER_SLOT_MAX + ["applied"]
+
+
+def test_a_thinned_out_report_is_forgotten_past_the_retention() -> None:
     track = track_of(report(0, name="a", accuracy=20.0), report(1, name="b", accuracy=10.0))
+    track.add_report(report(RETENTION + HOUR, name="c"), POLICY)
+    track.readings()
     assert track.add_report(report(0, name="a", accuracy=20.0), POLICY) == "applied"
-    assert track.add_report(report(HOUR, name="a"), POLICY) == "applied"
-    assert track.add_report(report(1, name="b", accuracy=10.0), POLICY) == "duplicate"
 
 
 def test_identity_goes_with_a_report_past_the_retention() -> None:
