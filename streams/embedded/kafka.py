@@ -22,6 +22,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from streams.embedded import child_guard
+from streams.embedded.guarded import GuardedChild
 from streams.embedded.jars import EmbeddedKafkaError, Progress, ensure_jars
 
 HOST = "127.0.0.1"
@@ -112,8 +113,7 @@ class EmbeddedKafka:
         self._partitions = partitions
         self._java_home = java_home
         self._progress = progress
-        self._guard: subprocess.Popen[str] | None = None
-        self._broker_pid: int | None = None
+        self._broker: GuardedChild | None = None
 
     @property
     def address(self) -> str:
@@ -123,20 +123,19 @@ class EmbeddedKafka:
     @property
     def pid(self) -> int | None:
         """Process id of the broker, None when it was not started or has been stopped."""
-        return self._broker_pid
+        return None if self._broker is None else self._broker.pid
 
     @property
     def alive(self) -> bool:
         """Whether the broker's process runs."""
-        return self._guard is not None and self._guard.poll() is None
+        return self._broker is not None and self._broker.ended_with is None
 
     def start(self) -> None:
         """Start the broker and return when it takes produce requests.
 
         Raises EmbeddedKafkaError: no Java, jars not to be had, port taken, folder in use, not ready in time.
         """
-        if self._guard is not None:
-            self.stop()
+        self.stop()
         java = find_java(self._java_home)
         jars = ensure_jars(self._cache_dir, self._progress)
         self._choose_ports()
@@ -156,18 +155,9 @@ class EmbeddedKafka:
 
     def stop(self) -> None:
         """Stop the broker, by force if it does not end by itself; no process is left. Harmless when stopped."""
-        guard, self._guard, self._broker_pid = self._guard, None, None
-        if guard is None:
-            return
-        assert guard.stdin is not None
-        assert guard.stdout is not None
-        guard.stdin.close()
-        try:
-            guard.wait(2 * child_guard.GRACE_S)
-        except subprocess.TimeoutExpired:
-            guard.kill()
-            guard.wait()
-        guard.stdout.close()
+        broker, self._broker = self._broker, None
+        if broker is not None:
+            broker.stop(2 * child_guard.GRACE_S)
 
     def __enter__(self) -> Self:
         """Start the broker."""
@@ -201,20 +191,12 @@ class EmbeddedKafka:
         (self.data_dir / "log4j2.properties").write_text(_LOG_PROPERTIES, encoding="ascii")
 
     def _launch(self, java: Path, jars: Path, lock: BinaryIO) -> None:
-        broker = [str(java), *_JAVA_OPTIONS, "-cp", f"{jars}/*", "kafka.Kafka", "server.properties"]
-        with (self.data_dir / BROKER_LOG).open("wb") as log:
-            self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", child_guard.__file__, *broker],
-                cwd=self.data_dir,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                pass_fds=[lock.fileno()] if sys.platform != "win32" else [],
-                start_new_session=True,  # Ctrl-C is for the parent, which stops its broker last
-            )
-        assert self._guard.stdout is not None
-        self._broker_pid = int(self._guard.stdout.readline())
+        self._broker = GuardedChild(
+            [str(java), *_JAVA_OPTIONS, "-cp", f"{jars}/*", "kafka.Kafka", "server.properties"],
+            self.data_dir / BROKER_LOG,
+            cwd=self.data_dir,
+            pass_fds=[lock.fileno()] if sys.platform != "win32" else [],
+        )
 
     def _wait_until_ready(self, deadline: float) -> None:
         while True:
