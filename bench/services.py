@@ -16,8 +16,8 @@ from typing import Final
 
 from streams.embedded.jars import user_cache_dir
 from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded.ports import HOST, free_port
 
-HOST: Final = "127.0.0.1"
 START_S: Final = 10.0
 
 
@@ -56,9 +56,7 @@ def _redis() -> Iterator[str]:
         yield ""
         return
     with tempfile.TemporaryDirectory(prefix="bench-redis-") as data:
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         options = ["--port", str(port), "--bind", HOST, "--dir", data, "--save", "", "--appendonly", "yes"]
         server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
         try:

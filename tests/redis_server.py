@@ -7,7 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
-HOST = "127.0.0.1"
+from streams.embedded.ports import HOST, free_port
+
 START_TIMEOUT_S = 30.0
 POLL_S = 0.01
 
@@ -31,9 +32,7 @@ class RedisServer:
         self.data_dir = data_dir
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
 
     @property
     def url(self) -> str:

@@ -9,7 +9,6 @@ import asyncio
 import importlib.util
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -24,8 +23,8 @@ from aiokafka.errors import KafkaError
 from streams.embedded import child_guard
 from streams.embedded.guarded import GuardedChild
 from streams.embedded.jars import EmbeddedKafkaError, Progress, ensure_jars
+from streams.embedded.ports import HOST, free_port, is_open
 
-HOST = "127.0.0.1"
 JAVA_VERSION_MIN = 17
 START_TIMEOUT_S = 60.0
 POLL_S = 0.02
@@ -172,11 +171,11 @@ class EmbeddedKafka:
 
     def _choose_ports(self) -> None:
         if self._port == 0:
-            self._port = _free_port()
-        elif _is_open(self._port):
+            self._port = free_port()
+        elif is_open(self._port):
             raise EmbeddedKafkaError(f"port {self._port} on {HOST} is taken by another program")
         if self._controller_port == 0:
-            self._controller_port = _free_port()
+            self._controller_port = free_port()
 
     def _write_configuration(self) -> None:
         log_dir = self.data_dir / "log"
@@ -202,7 +201,7 @@ class EmbeddedKafka:
         while True:
             if not self.alive:
                 raise EmbeddedKafkaError(f"Kafka did not start: {self._last_error()}")
-            if _is_open(self._port) and _takes_produce_requests(self.address):
+            if is_open(self._port) and _takes_produce_requests(self.address):
                 return
             if time.monotonic() > deadline:
                 raise EmbeddedKafkaError(f"Kafka was not ready within {START_TIMEOUT_S:.0f} s: {self._last_error()}")
@@ -259,19 +258,6 @@ def _take(lock: BinaryIO) -> None:
             time.sleep(POLL_S)
         else:
             return
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex((HOST, port)) == 0
 
 
 def _takes_produce_requests(address: str) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from streams.embedded.ports import HOST, free_port
 from tests.e2e.harness import SOP, Bench
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -32,9 +32,7 @@ REFUSED = [
 @pytest.fixture
 def nobody() -> str:
     """Return an address on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    return f"{HOST}:{free_port()}"
 
 
 def refusal(bench: Bench, **settings: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +9,12 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer
 
+from streams.embedded.ports import HOST, free_port
 from tests.certificates import Certificates, make_certificates
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, feed_of, until
 from tests.e2e.stories import Visit
-from tests.secure_kafka import HOST, SecureKafka, answers
+from tests.secure_kafka import SecureKafka
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
@@ -30,12 +30,8 @@ def certificates(tmp_path: Path) -> Certificates:
 
 @pytest.fixture
 def secure_kafka(certificates: Certificates, tmp_path: Path) -> Iterator[SecureKafka]:
-    folder = tmp_path / "kafka"
-    folder.mkdir()
-    kafka = SecureKafka(folder, certificates, name=USER, password=PLANTED)
-    kafka.start()
-    yield kafka
-    kafka.stop()
+    with SecureKafka(tmp_path / "kafka", certificates, name=USER, password=PLANTED) as kafka:
+        yield kafka
 
 
 @pytest.fixture
@@ -44,9 +40,7 @@ def secure_redis(redis_program: Path, certificates: Certificates, tmp_path: Path
     asked = subprocess.run([redis_program, "--tls-port", "x"], capture_output=True, text=True, check=False)
     if "integer" not in asked.stdout + asked.stderr:
         pytest.skip(f"{redis_program} was built without TLS")
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     users = tmp_path / "users.acl"
     users.write_text(f"user default off\nuser {USER} on >{PLANTED} ~* +@all\n")
     files = ("--tls-cert-file", certificates.cert, "--tls-key-file", certificates.key)
@@ -83,21 +77,8 @@ def bench(
     made.close()
 
 
-@pytest.fixture
-def client(secure_kafka: SecureKafka, certificates: Certificates) -> dict[str, str]:
-    """Return what librdkafka needs."""
-    return {
-        "bootstrap.servers": secure_kafka.address,
-        "security.protocol": "SASL_SSL",
-        "ssl.ca.location": str(certificates.ca),
-        "sasl.mechanism": "SCRAM-SHA-512",
-        "sasl.username": USER,
-        "sasl.password": PLANTED,
-    }
-
-
-def test_a_case_is_decided_behind_tls_and_no_secret_is_told(bench: Bench, client: dict[str, str]) -> None:
-    until(lambda: answers(client))
+def test_a_case_is_decided_behind_tls_and_no_secret_is_told(bench: Bench, secure_kafka: SecureKafka) -> None:
+    client = secure_kafka.user_options
     environment = bench.environment()
     worker = bench.start_ready()
     visit = Visit("job-1", "partner-1")

@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from tests.redis_server import HOST
+from streams.embedded.ports import HOST, free_port
 
 T = TypeVar("T")
 
@@ -31,9 +31,7 @@ class Proxy:
         """Whether nothing passes: links stay up, what is sent waits until it is released."""
         self.down = False
         """Whether new links are closed at once."""
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy")
         self._links: set[asyncio.StreamWriter] = set()

@@ -23,7 +23,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
 )
 
 from streams.simulator.dice import Dice
-from tests.faults.brokers import Cluster, FaultyKafka
+from tests.brokers import Cluster, FaultyKafka
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench
 from tests.faults.disk import filled

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from streams.simulator.dice import Dice
-from tests.faults.brokers import FaultyKafka, proxied
+from tests.brokers import FaultyKafka, proxied
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench
 from tests.faults.proxy import Proxy

@@ -28,7 +28,7 @@ from tests.e2e.harness import Bench, feed_of, until
 from tests.e2e.stories import Visit
 from tests.faults.conftest import Report
 from tests.faults.scale import Scale
-from tests.secure_kafka import ADMIN, SecureKafka, answers
+from tests.secure_kafka import SecureKafka
 
 USER, PASSWORD, PREFIX = "worker", "hunter2-worker", "least."
 TOPIC_BYTES_MAX = "4194304"
@@ -86,17 +86,6 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def secured(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     """Yield a cluster with the topics that its administrator has made, and exactly the rights granted."""
     folder = tmp_path_factory.mktemp("secured")
-    kafka = SecureKafka(folder, certificates, name=USER, password=PASSWORD, rights=True)
-    kafka.start()
-    options = {
-        "bootstrap.servers": kafka.address,
-        "security.protocol": "SASL_SSL",
-        "ssl.ca.location": str(certificates.ca),
-        "sasl.mechanism": "PLAIN",
-        "sasl.username": ADMIN[0],
-        "sasl.password": ADMIN[1],
-        "log_level": "0",
-    }
     settings = {
         "SOP_KAFKA_SECURITY": "sasl_ssl",
         "SOP_KAFKA_CA_FILE": str(certificates.ca),
@@ -104,15 +93,15 @@ def secured(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
         "SOP_KAFKA_PASSWORD": PASSWORD,
         "SOP_TRANSACTION_TIMEOUT_S": "6",
     }
-    admin = AdminClient({**options})
-    until(lambda: answers(options))
-    made = Secured(Bench(kafka.address, PREFIX, folder, partitions=1, settings=settings), admin, options)
-    new = [NewTopic(PREFIX + name, 1, 1, config=config(name)) for name in (*INPUTS, *INTERNAL, *OUTPUTS)]
-    for done in admin.create_topics(new).values():
-        done.result()
-    made.grant(*RIGHTS)
-    yield made
-    kafka.stop()
+    with SecureKafka(folder / "kafka", certificates, name=USER, password=PASSWORD, rights=True) as kafka:
+        admin = AdminClient({**kafka.admin_options})
+        bench = Bench(kafka.address, PREFIX, folder, partitions=1, settings=settings)
+        made = Secured(bench, admin, kafka.admin_options)
+        new = [NewTopic(PREFIX + name, 1, 1, config=config(name)) for name in (*INPUTS, *INTERNAL, *OUTPUTS)]
+        for done in admin.create_topics(new).values():
+            done.result()
+        made.grant(*RIGHTS)
+        yield made
 
 
 @pytest.fixture(autouse=True)

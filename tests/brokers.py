@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,16 +12,10 @@ from types import TracebackType
 from typing import Self
 
 from streams.embedded.jars import user_cache_dir
-from streams.embedded.kafka import CLUSTER_ID, HOST, EmbeddedKafka
+from streams.embedded.kafka import CLUSTER_ID, EmbeddedKafka
+from streams.embedded.ports import HOST, free_port
 
 META = f"version=1\ncluster.id={CLUSTER_ID}\nnode.id={{number}}\n"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class FaultyKafka(EmbeddedKafka):
