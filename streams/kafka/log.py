@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -13,6 +14,7 @@ from streams.ports import TP, Stored
 
 RECORDS_PER_POLL_MAX = 5000
 POLL_MS = 200
+COMMITTED = "read_committed"
 
 
 class KafkaLog:
@@ -25,7 +27,7 @@ class KafkaLog:
     async def read(self, tp: TP, start: int) -> AsyncIterator[list[Stored]]:
         """Yield the records from an offset (or the earliest kept) to the end as it is when the call begins."""
         partition = TopicPartition(tp.topic, tp.partition)
-        consumer = self._consumer()
+        consumer = self._consumer(COMMITTED)
         consumer.assign([partition])
         try:
             await consumer.start()
@@ -43,22 +45,30 @@ class KafkaLog:
 
     async def bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
         """Return for each partition the earliest offset kept and the offset after the last stable record."""
-        consumer = self._consumer()
+        async with self._asked(tps, COMMITTED) as consumer:
+            beginnings = await consumer.beginning_offsets(consumer.assignment())
+            ends = await consumer.end_offsets(consumer.assignment())
+        return {TP(each.topic, each.partition): (beginnings[each], end) for each, end in ends.items()}
+
+    @asynccontextmanager
+    async def _asked(self, tps: Sequence[TP], isolation: str) -> AsyncIterator[AIOKafkaConsumer]:
+        """Give a consumer that reads nothing of partitions; it knows who leads them, or would look for a second."""
+        consumer = self._consumer(isolation)
         partitions = [TopicPartition(tp.topic, tp.partition) for tp in tps]
+        consumer.assign(partitions)
+        consumer.pause(*partitions)
         try:
             await consumer.start()
-            beginnings = await consumer.beginning_offsets(partitions)
-            ends = await consumer.end_offsets(partitions)
+            yield consumer
         except KafkaError as error:
             raise Fatal(f"the bounds of {', '.join(tp.name for tp in tps)} cannot be read: {error}") from error
         finally:
             await consumer.stop()
-        return {TP(each.topic, each.partition): (beginnings[each], end) for each, end in ends.items()}
 
-    def _consumer(self) -> AIOKafkaConsumer:
+    def _consumer(self, isolation: str) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
             **self._connection.client_options(),
-            isolation_level="read_committed",
+            isolation_level=isolation,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=50,
