@@ -24,10 +24,10 @@ from streams.casework.outbox import Outbox
 from streams.casework.refusals import RefusalLimits, Refusals
 from streams.casework.residents import CASE, PARTNER, Residents
 from streams.casework.tally import Tally
-from streams.casework.wakes import Wakes
 from streams.ports import TP, Incoming, Outgoing, Store, Stored
 from streams.task.positions import as_inputs
 from streams.task.work import Batches, Changes
+from streams.wakes import Wakes
 
 STORE_LOOK_EVERY_US = 1_000_000
 REFUSALS_KEY = "refusals"
@@ -269,7 +269,7 @@ class CaseWork:
         if self._refusals.changed:
             self._refusals.changed = False
             blobs[REFUSALS_KEY] = self._refusals.dump()
-        return Changes(blobs, {case_id: self._wakes.at(case_id) for case_id in case_ids})
+        return Changes(blobs, {case_id: self._wakes.get(case_id) for case_id in case_ids})
 
     def saved(self) -> None:
         """Drop what is saved and too many to keep in memory; when it is due the store knows."""

@@ -15,7 +15,7 @@ from schemas.events import AnyEvent
 from schemas.outputs import OutputMessage
 from schemas.policy import PolicySet
 from streams.casework.intake import is_report
-from streams.casework.wakes import Wakes
+from streams.wakes import Wakes
 
 
 class Told(NamedTuple):

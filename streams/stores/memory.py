@@ -5,16 +5,12 @@ A worker without Redis recovers from Kafka after a restart; within one process t
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from schemas.errors import StoreLost
 from streams.ports import Saved
-
-SLACK: Final = 1_000
-"""So many deadlines more than hold may be in the heap."""
+from streams.wakes import Wakes
 
 
 @dataclass(slots=True)
@@ -24,18 +20,7 @@ class MemoryState:
     epoch: int = 0
     saved: Saved | None = None
     blobs: dict[str, bytes] = field(default_factory=dict)
-    deadlines: dict[str, int] = field(default_factory=dict)
-    soonest: list[tuple[int, str]] = field(init=False)
-    """A heap of the deadlines, with some that no longer hold."""
-
-    def __post_init__(self) -> None:
-        """Put the deadlines into the heap."""
-        self.order()
-
-    def order(self) -> None:
-        """Make the heap anew, of the deadlines that hold."""
-        self.soonest = [(due, case_id) for case_id, due in self.deadlines.items()]
-        heapq.heapify(self.soonest)
+    deadlines: Wakes = field(default_factory=Wakes)
 
 
 class MemoryStore:
@@ -62,25 +47,15 @@ class MemoryStore:
         self._check()
         self._state.blobs.update(blobs)
         for case_id, due in deadlines.items():
-            if due is None:
-                self._state.deadlines.pop(case_id, None)
-            elif self._state.deadlines.get(case_id) != due:
-                self._state.deadlines[case_id] = due
-                heapq.heappush(self._state.soonest, (due, case_id))
-        if len(self._state.soonest) > 2 * len(self._state.deadlines) + SLACK:
-            self._state.order()
+            self._state.deadlines.set(case_id, due)
         self._state.saved = saved
 
     async def due(self, until: int, limit: int) -> list[str]:
         """Return ids of cases that are due, the earliest first."""
         self._check()
-        soonest, found = self._state.soonest, dict[str, int]()
-        while soonest and soonest[0][0] <= until and len(found) < limit:
-            due, case_id = heapq.heappop(soonest)
-            if self._state.deadlines.get(case_id) == due:
-                found[case_id] = due
-        for case_id, due in found.items():
-            heapq.heappush(soonest, (due, case_id))
+        found = self._state.deadlines.due(until, limit)
+        for case_id, due in found.items():  # asking changes nothing
+            self._state.deadlines.set(case_id, due)
         return list(found)
 
     def _check(self) -> None:

@@ -20,6 +20,7 @@ from streams.simulator.simulation import simulate
 from streams.stores.memory import MemoryState
 from streams.task.progress import Progress, pack_progress
 from streams.task.suspects import Note, Suspect, pack_note
+from streams.wakes import Wakes
 from tests.kept.partition import NOW, Partition, Record
 
 FOLDER: Final = Path(__file__).parent
@@ -45,7 +46,7 @@ class Kept(Struct, frozen=True):
     @property
     def state(self) -> MemoryState:
         """The store as it was left."""
-        return MemoryState(0, msgspec.json.decode(self.saved, type=Saved), dict(self.blobs), dict(self.deadlines))
+        return MemoryState(0, msgspec.json.decode(self.saved, type=Saved), dict(self.blobs), Wakes(self.deadlines))
 
 
 def files() -> list[Path]:

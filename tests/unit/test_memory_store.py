@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.ports import Saved
-from streams.stores.memory import SLACK, MemoryState, MemoryStore
+from streams.stores.memory import MemoryState, MemoryStore
+from streams.wakes import SLACK
 
 NOTHING = Saved({}, {}, {})
 
@@ -32,5 +33,5 @@ async def test_a_deadline_that_moves_ten_thousand_times_is_kept_once() -> None:
     await store.claim()
     for at in range(10_000):
         await store.save(NOTHING, {}, {"a": at})
-    assert len(state.soonest) <= SLACK + 2
+    assert len(state.deadlines._heap) <= SLACK + 2
     assert await store.due(10_000, 5) == ["a"]

@@ -11,6 +11,7 @@ from schemas.errors import StoreLost, Unavailable
 from streams.ports import Saved
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.stores.patient import PatientStore
+from streams.wakes import Wakes
 from streams.watchdog import Vitals
 from tests.simulation.loop import VirtualLoop
 
@@ -21,7 +22,7 @@ class Silent(MemoryStore):
     """A store that answers only after so many calls."""
 
     def __init__(self, silences: int) -> None:
-        super().__init__(MemoryState(saved=SAVED, blobs={"k": b"v"}, deadlines={"c": 1}))
+        super().__init__(MemoryState(saved=SAVED, blobs={"k": b"v"}, deadlines=Wakes({"c": 1})))
         self.silences = silences
 
     async def claim(self) -> Saved | None:

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 SLACK: Final = 1_000
 """So many instants more than hold may be in the heap, since they are taken out when their time comes."""
 
 
-class Wakes:
+class Wakes(Mapping[str, int]):
     """At most one instant (microseconds) for each case."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._at: dict[str, int] = {}
-        self._heap: list[tuple[int, str]] = []
+    def __init__(self, wakes: Mapping[str, int] | None = None) -> None:
+        """Begin with some instants, by case, or with none."""
+        self._at = dict(wakes or {})
+        self._order()
 
     def __len__(self) -> int:
         """Return how many cases an instant is set for."""
         return len(self._at)
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the cases that an instant is set for."""
+        return iter(self._at)
+
+    def __getitem__(self, case_id: str) -> int:
+        """Return when a case is to be woken. Raises KeyError when nothing wakes it."""
+        return self._at[case_id]
 
     def set(self, case_id: str, at: int | None) -> None:
         """Set when to wake a case, or that nothing wakes it."""
@@ -29,12 +38,7 @@ class Wakes:
             self._at[case_id] = at
             heapq.heappush(self._heap, (at, case_id))
         if len(self._heap) > 2 * len(self._at) + SLACK:
-            self._heap = [(at, case_id) for case_id, at in self._at.items()]
-            heapq.heapify(self._heap)
-
-    def at(self, case_id: str) -> int | None:
-        """Return when a case is to be woken."""
-        return self._at.get(case_id)
+            self._order()
 
     def next(self) -> int | None:
         """Return the earliest instant that is set."""
@@ -42,11 +46,16 @@ class Wakes:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def due(self, now: int, limit: int | None = None) -> list[str]:
-        """Remove and return the cases whose instant is at or before now, the earliest first, up to a limit."""
-        found: list[str] = []
+    def due(self, now: int, limit: int | None = None) -> dict[str, int]:
+        """Remove and return the cases whose instant is at or before now, with it, the earliest first, up to a limit."""
+        found: dict[str, int] = {}
         while len(found) != limit and (at := self.next()) is not None and at <= now:
             case_id = heapq.heappop(self._heap)[1]
             del self._at[case_id]
-            found.append(case_id)
+            found[case_id] = at
         return found
+
+    def _order(self) -> None:
+        """Make the heap of the instants that hold."""
+        self._heap = [(at, case_id) for case_id, at in self._at.items()]
+        heapq.heapify(self._heap)
