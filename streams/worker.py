@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from importlib.metadata import version
 from typing import NoReturn
+from weakref import WeakValueDictionary
 
 from faust.types import TP as FaustTP  # noqa: N811 - told from ours
 
+from schemas.instants import SECOND_US
 from schemas.policy import PolicySet
 from schemas.topics import Topics
 from streams.batching.app import BatchApp, batch_agent, batch_topic, register_transport
@@ -40,7 +42,6 @@ from streams.watchdog import Vitals, Watchdog
 STOP_S = 20.0
 REQUEST_S = 40.0
 """How long an answer of the broker may take: above the 25 s within which a member lets go while others wait to join."""
-SECOND_US = 1_000_000
 REDIS_WAIT_TIMEOUTS = 4
 """For how many of its time-outs Redis is waited for at the start."""
 PATIENCE = 0.5
@@ -169,6 +170,46 @@ def _work_settings(settings: Settings, topics: Topics, policies: PolicySet, part
     )
 
 
+class TaskMaker:
+    """Makes the task of a partition number over its work and its store, each time it is assigned."""
+
+    def __init__(
+        self, settings: Settings, policies: PolicySet, connection: KafkaConnection, topics: Topics, partitions: int
+    ) -> None:
+        """Take what holds for all partition numbers."""
+        self.works: WeakValueDictionary[int, CaseWork] = WeakValueDictionary()
+        """What the tasks work on, by number, for as long as these are there."""
+        self._settings = settings
+        self._connection = connection
+        self._work_settings = _work_settings(settings, topics, policies, partitions)
+        self._task_settings = _task_settings(settings, topics)
+        self._namespace = f"{settings.topic_prefix}{settings.group}"
+        self._redis = connect_redis(settings)
+        self._memory: dict[int, MemoryState] = {}
+
+    def make(self, partition: int) -> Task:
+        """Return a task that is still to recover."""
+        vitals, timeout_s = Vitals(), self._settings.transaction_timeout_s
+        patience_s = PATIENCE * self._settings.unsaved_s_max
+        checkpoints = PatientStore(self._store(partition), vitals, name=f"partition {partition}", patience_s=patience_s)
+        self.works[partition] = work = CaseWork(partition, self._work_settings, checkpoints)
+        return Task(
+            partition,
+            work,
+            self._task_settings,
+            publisher=KafkaPublisher(self._connection, f"{self._namespace}-{partition}", timeout_s=timeout_s),
+            log=KafkaLog(self._connection),
+            store=checkpoints,
+            clock=SystemClock(),
+            vitals=vitals,
+        )
+
+    def _store(self, partition: int) -> Store:
+        if self._redis is not None:
+            return RedisStore(self._redis, self._namespace, partition)
+        return MemoryStore(self._memory.setdefault(partition, MemoryState()))
+
+
 def make_app(
     settings: Settings,
     policies: PolicySet,
@@ -179,39 +220,12 @@ def make_app(
 ) -> BatchApp:
     """Compose the Faust app: one agent over all topics that are consumed, the tasks behind it."""
     register_transport()
-    memory: dict[int, MemoryState] = {}
-    redis = connect_redis(settings)
-    work_settings = _work_settings(settings, topics, policies, partitions)
-    task_settings = _task_settings(settings, topics)
-    namespace = f"{settings.topic_prefix}{settings.group}"
-
-    def store(partition: int) -> Store:
-        if redis is not None:
-            return RedisStore(redis, namespace, partition)
-        return MemoryStore(memory.setdefault(partition, MemoryState()))
-
-    works: dict[int, CaseWork] = {}
-
-    def make_task(partition: int) -> Task:
-        vitals = Vitals()
-        patience_s = PATIENCE * settings.unsaved_s_max
-        checkpoints = PatientStore(store(partition), vitals, name=f"partition {partition}", patience_s=patience_s)
-        works[partition] = CaseWork(partition, work_settings, checkpoints)
-        return Task(
-            partition,
-            works[partition],
-            task_settings,
-            publisher=KafkaPublisher(connection, f"{namespace}-{partition}", timeout_s=settings.transaction_timeout_s),
-            log=KafkaLog(connection),
-            store=checkpoints,
-            clock=SystemClock(),
-            vitals=vitals,
-        )
+    maker = TaskMaker(settings, policies, connection, topics, partitions)
 
     def on_fatal(error: BaseException) -> None:
         app.on_fatal(error)
 
-    tasks = Tasks(make_task, on_fatal)
+    tasks = Tasks(maker.make, on_fatal)
     app = BatchApp(
         settings.group,
         broker=";".join(f"kafkabatch://{broker}" for broker in settings.brokers.split(",")),
@@ -227,7 +241,7 @@ def make_app(
     for topic in topics.consumed:
         batch_agent(app, batch_topic(app, topic), tasks.handle, name=topic)
     if metrics is not None:
-        metrics.serve(exposition(lambda: _look(app, tasks, works)))
+        metrics.serve(exposition(lambda: _look(app, tasks, maker.works)))
     return app
 
 

@@ -1,0 +1,21 @@
+"""What a worker keeps of the partitions it works on, and what it lets go with them."""
+
+from __future__ import annotations
+
+import gc
+
+from schemas.topics import Topics
+from streams.commands.policies import policies_from
+from streams.kafka.connection import KafkaConnection
+from streams.settings import Settings
+from streams.worker import TaskMaker
+
+
+async def test_the_work_on_a_partition_goes_with_its_task() -> None:
+    settings = Settings()
+    maker = TaskMaker(settings, policies_from(()), KafkaConnection(settings.brokers), Topics(), 4)
+    tasks = [maker.make(0), maker.make(1)]
+    assert set(maker.works) == {0, 1}
+    del tasks[1]
+    gc.collect()
+    assert set(maker.works) == {0}
