@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from streams.ports import TP
 
 Fate = Literal["applied", "duplicate", "dead_lettered", "forwarded"]
+FATES: Final[tuple[Fate, ...]] = get_args(Fate)
 
 
 class Tally:

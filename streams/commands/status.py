@@ -10,11 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.topics import Topics
+from streams.casework.tally import FATES
 from streams.connections import connect_kafka
 from streams.conservation import Account, overview
 from streams.settings import settings_from
-
-FATES = ("applied", "duplicate", "dead_lettered", "forwarded")
 
 
 @click.command()

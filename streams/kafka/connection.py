@@ -14,9 +14,9 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, NoError, TopicAlre
 from schemas.errors import UsageError
 from schemas.topics import Topics
 from streams.kafka.security import KafkaSecurity
+from streams.settings import PORT_MAX
 
 _ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+):([0-9]{1,5})")
-PORT_MAX: Final = 65_535
 SILENT: Final = logging.Logger("librdkafka", logging.CRITICAL + 1)  # noqa: LOG001 - nobody else is to find it
 """Without a logger librdkafka prints; what matters of what it would say comes as an error as well."""
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
+from schemas.instants import SECOND_US
 from streams.casework.held import Held
-from streams.casework.tally import Fate
+from streams.casework.tally import FATES
 from streams.metrics import catalogue
 from streams.metrics.catalogue import METRICS, Metric
 from streams.task.figures import Figures
 from streams.task.progress import Progress
 from streams.watchdog import Vitals
-
-SECOND_US: Final = 1_000_000
 
 Sample = tuple[Metric, tuple[str, ...], float]
 
@@ -75,7 +73,7 @@ def _of_inputs(watched: Watched) -> Iterator[Sample]:
         yield catalogue.CONSUMED, place, received
         yield catalogue.IN_FLIGHT, place, received - progress.consumed.get(name, 0)
         fates = progress.counts.get(name, {})
-        for fate in get_args(Fate):
+        for fate in FATES:
             yield catalogue.SETTLED, (*place, fate), fates.get(fate, 0)
     for name, end in watched.ends.items():
         behind = max(end - progress.positions.get(name, 0), 0)

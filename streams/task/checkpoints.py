@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from schemas.errors import Unavailable
+from schemas.instants import SECOND_US
 from streams.ports import TP, Clock, Saved, Store
 from streams.task.work import Changes, Work
 from streams.watchdog import Vitals
 
 SAVE_AGAIN_AFTER_S: Final = 0.5
-SECOND_US: Final = 1_000_000
 
 
 class Checkpoints:
