@@ -117,7 +117,8 @@ class Track:
         """Add a report, judged by the policy in force at its own time; say whether it is known already.
 
         Of a slot the best is kept (contracts, 2.3); of the others `THINNED_PER_SLOT_MAX` are still known, so that a
-        second one of such an identity is no new one. What the retention put out is forgotten.
+        second one of such an identity is no new one. What the retention put out is forgotten, but not a report that
+        comes past it to a question that is here: in the order of another reading it would have come in time.
         """
         if policy is not self._policy:
             self._adopt(policy)
@@ -127,7 +128,7 @@ class Track:
             return "duplicate" if content_of(known) == event.content else "conflict"
         if event.time > self._latest:
             self._advance(event.time, self._current)
-        if event.time >= self._kept_from:
+        if event.time >= self._kept_from or self._is_asked_about(event.time):
             row = pack(event, packed_identity, self._current)
             if not self._append(row, packed_identity, event):
                 self._keep(row, packed_identity, event.time, is_mocked=event.data.mocked)
@@ -326,6 +327,18 @@ class Track:
             question = self._questions[case_id, fact]
             if question.floor <= time <= question.until:
                 self._touched.add((case_id, fact))
+
+    def _is_asked_about(self, time: int) -> bool:
+        """Tell whether a report at an instant can matter to a question: it lies in the window, or in a slot with it."""
+        slot, by_time = self._rules[self._current].slot, self._by_time
+        for index in range(bisect_left(by_time, (time - self._ahead - slot,)), len(by_time)):
+            at, case_id, fact = by_time[index]
+            if at > time + self._back + slot:
+                return False
+            question = self._questions[case_id, fact]
+            if question.floor - slot <= time <= at + reach_ahead(question.moment) + slot:
+                return True
+        return False
 
     def _remember(self, key: QuestionKey, question: Question) -> None:
         moment = question.moment

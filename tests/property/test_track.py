@@ -12,7 +12,7 @@ from agents.moments import Moment, Reading, Sighting
 from agents.track import Track
 from schemas.events import Event, LocationReported, Site
 from schemas.policy import HOUR, MINUTE, SECOND, Policy
-from tests.tracks import POLICY, moment, report
+from tests.tracks import POLICY, RETENTION, moment, report
 
 Report = Event[LocationReported]
 Step = Report | Moment | str
@@ -102,6 +102,20 @@ def test_answers_are_those_of_the_set_of_reports_in_any_order_and_batching(
     breaks: list[Step] = ["read", "read", "dump"]
     steps = data.draw(st.permutations([*reports, *asked, *breaks]))
     assert play(steps) == {(m.case_id, m.fact): expected(reports, m, POLICY) for m in asked}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), DISTINCT_REPORTS, DISTINCT_MOMENTS)
+def test_what_is_read_out_at_once_answers_questions_in_full_that_came_before_a_report_past_their_retention(
+    data: st.DataObject, reports: list[Report], asked: list[Moment]
+) -> None:
+    later = report(RETENTION + 3 * HOUR, source="/later")
+    steps: list[Step] = data.draw(st.permutations([*reports, *asked, later, "dump"]))
+    in_time = steps[: steps.index(later)]
+    said = play(steps)
+    for each in asked:
+        reading = said[each.case_id, each.fact]
+        assert reading.too_late if each not in in_time else reading == expected(reports, each, POLICY)
 
 
 @settings(max_examples=100, deadline=None)

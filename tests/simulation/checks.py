@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from agents.moments import Reading
 from schemas.encoding import decode_dead_letter, decode_message
 from schemas.events import AnyEvent
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
@@ -154,13 +155,14 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
     settled = settle(records, world.work_settings.limits)
     for left in settled.refused:
         yield f"{left.record.topic}-{left.record.partition}@{left.record.offset} was accepted, but {left.reason}"
-    late = _asked_too_late(world) | {name.removeprefix("case:") for name in aside(world)}
     live = standing(message for _, message in _emitted(world))
-    straight = _straight(world, settled.events, rests_at)
+    straight, readings = _straight(world, settled.events, rests_at)
     without = straight
     if world.past_retention:
         kept = [event for event in settled.events if (event.subject, event.ref) not in world.past_retention]
-        without = _straight(world, kept, rests_at)
+        without, _ = _straight(world, kept, rests_at)
+    late = _asked_too_late(_answers(world)) | _asked_too_late(readings)
+    late |= {name.removeprefix("case:") for name in aside(world)}
     for case_id in sorted({key[1] for key in live.keys() | straight.keys() | without.keys()} - late):
         found, wanted = _of_case(live, case_id), _of_case(straight, case_id)
         if found != wanted and found != _of_case(without, case_id):
@@ -169,26 +171,39 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
                     yield f"{key}: {found.get(key)}, in a straight run {wanted.get(key)}"
 
 
-def _straight(world: World, events: Sequence[AnyEvent], rests_at: int) -> Standing:
+def _straight(world: World, events: Sequence[AnyEvent], rests_at: int) -> tuple[Standing, list[Reading]]:
+    """Return what stands after a straight run, and the readings that it took to get there."""
     replay = Replay(world.work_settings.policies, facts_per_case_max=world.work_settings.facts_per_case_max)
-    return standing(replay.run(events, rests_at))
+    hear, readings = replay.cases.hear, list[Reading]()
+
+    def overheard(reading: Reading) -> bool:
+        readings.append(reading)
+        return hear(reading)
+
+    vars(replay.cases)["hear"] = overheard
+    return standing(replay.run(events, rests_at)), readings
 
 
 def _of_case(stands: Standing, case_id: str) -> Standing:
     return {key: what for key, what in stands.items() if key[1] == case_id}
 
 
-def _asked_too_late(world: World) -> set[str]:
-    """Return the cases with a moment about which nobody knew before its reports were past the retention."""
-    in_time: set[str] = set()
-    too_late: dict[str, str] = {}
+def _answers(world: World) -> Iterator[Reading]:
     for partition in range(world.partitions):
         for record in world.kafka.committed(TP(world.topics.cases, partition)):
             message = unpack(record.value or b"")
             if isinstance(message, Answer):
-                moment = repr(message.reading.moment)
-                if message.reading.too_late:
-                    too_late[moment] = message.reading.moment.case_id
-                else:
-                    in_time.add(moment)
+                yield message.reading
+
+
+def _asked_too_late(readings: Iterable[Reading]) -> set[str]:
+    """Return the cases with a moment about which nobody knew before its reports were past the retention."""
+    in_time: set[str] = set()
+    too_late: dict[str, str] = {}
+    for reading in readings:
+        moment = repr(reading.moment)
+        if reading.too_late:
+            too_late[moment] = reading.moment.case_id
+        else:
+            in_time.add(moment)
     return {case_id for moment, case_id in too_late.items() if moment not in in_time}

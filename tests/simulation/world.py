@@ -164,7 +164,7 @@ class World:
         self.skewed = self.dice.chance(0.3)
         self.poison = self._poison() if self.dice.chance(0.3) else None
         self.past_retention: set[tuple[str, str]] = set()
-        """Partners and refs of the reports that were further back than reports are kept when they were last read."""
+        """Partners and refs of the reports that may count as not come: left out, past the retention, when last read."""
         self.well: set[int] = set()
         self.lives: list[asyncio.Task[bool]] = []
         self._finishing = asyncio.Event()
@@ -325,9 +325,10 @@ class World:
         return self._finishing.is_set()
 
     def _receive(self, locations: LocationAgent, event: AnyEvent) -> Reception:
-        """Have a report received; write down whether it came when it was past the retention."""
+        """Have a report received; write down whether it came past the retention and no question known was about it."""
         received = LocationAgent.receive(locations, event)
-        is_past = event.time < locations.track(event.subject)._kept_from
+        track = locations.track(event.subject)
+        is_past = event.time < track._horizon and not track._is_asked_about(event.time)
         (self.past_retention.add if is_past else self.past_retention.discard)((event.subject, event.ref))
         return received
 

@@ -287,66 +287,6 @@ def test_a_thinned_out_report_is_forgotten_past_the_retention() -> None:
     assert track.add_report(report(0, name="a", accuracy=20.0), POLICY) == "applied"
 
 
-def test_identity_goes_with_a_report_past_the_retention() -> None:
-    track = track_of(report(0, name="a"), report(RETENTION + HOUR))
-    track.readings()
-    assert track.add_report(report(RETENTION + HOUR + MINUTE, name="a"), POLICY) == "applied"
-
-
-def test_moment_within_the_retention_sees_its_whole_window() -> None:
-    track = track_of(report(-15 * MINUTE, name="a"), report(RETENTION))
-    track.readings()
-    found = only_reading(track, moment()).closest
-    assert found
-    assert found.ref == "/app#a"
-    assert track.missed_retention == 0
-
-
-def test_moment_past_the_retention_is_counted_and_sees_only_what_is_within() -> None:
-    track = track_of(report(-MINUTE), report(0), report(RETENTION + 1))
-    assert only_reading(track, moment()).closest is None
-    assert track.missed_retention == 1
-
-
-def test_report_past_the_retention_is_not_kept() -> None:
-    track = track_of(report(RETENTION * 2))
-    assert track.add_report(report(0), POLICY) == "applied"
-    assert only_reading(track, moment()).closest is None
-
-
-def test_question_past_the_retention_is_forgotten_and_its_answer_stands() -> None:
-    track = track_of(report(0))
-    track.ask(moment())
-    assert len(track.readings()) == 1
-    track.add_report(report(RETENTION + MINUTE), POLICY)
-    assert track.readings() == ()
-    track.add_report(report(1, accuracy=1.0), POLICY)
-    assert track.readings() == ()
-
-
-def test_question_asked_in_time_is_answered_in_full_though_a_far_later_report_came_first_to_be_read() -> None:
-    track = track_of(report(0, name="a"))
-    track.ask(moment())
-    track.add_report(report(RETENTION * 2), POLICY)
-    (reading,) = track.readings()
-    assert reading.closest
-    assert reading.closest.ref == "/app#a"
-
-
-def test_what_lies_past_the_retention_takes_no_room() -> None:
-    track = Track("p1")
-    for slot in range(2000):
-        track.add_report(report(slot * 10 * MINUTE), POLICY)
-        track.ask(moment(slot * 10 * MINUTE, fact=f"/app#{slot}"))
-        track.readings()
-    settled = len(track.dump())
-    for slot in range(2000, 2400):
-        track.add_report(report(slot * 10 * MINUTE), POLICY)
-        track.ask(moment(slot * 10 * MINUTE, fact=f"/app#{slot}"))
-        track.readings()
-    assert len(track.dump()) <= settled * 1.02
-
-
 def test_empty_until_something_is_known() -> None:
     assert Track("p1").is_empty
     assert not track_of(report(0)).is_empty
