@@ -32,7 +32,8 @@ from tests.simulation.store import SimulatedRedis, SimulatedStore, unavailable
 Fate = Literal["killed", "frozen", "revoked", "store_lost"]
 FATES: Final[Sequence[Fate]] = ("killed", "frozen", "revoked", "store_lost")
 FOREVER_S: Final = 1e6
-QUIET_WITHIN_S: Final = 600.0
+QUIET_WITHIN_S: Final = 2_400.0
+"""A case that raises whatever is known of it costs each of its records three lives, of some ten seconds."""
 NOTHING_DUE_WITHIN_US: Final = 5 * SECOND
 POLICIES: Final = PolicySet((Policy(label="later", effective_from=MIDNIGHT + 9 * HOUR, hash="h2"),), Policy(hash="h1"))
 
