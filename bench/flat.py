@@ -32,7 +32,7 @@ DAY_US: Final = 86_400_000_000
 
 def run_flat(services: Services, minutes: float) -> list[Row]:
     """Return one row: resident memory over the time, its slope after warming up, and whether the worker kept up."""
-    prefix = f"flat-{time.monotonic_ns() // 1_000_000 % 10**9:09d}."
+    prefix = f"flat-{kafka.run_tag()}."
     topics = Topics(prefix)
     make_topics(services.brokers, topics)
     ended = threading.Event()

@@ -55,8 +55,7 @@ class LightJob:
             count=count,
             redis_url=self._redis_url if contestant.redis else "",
         )
-        kafka.create_topic(self._brokers, task.decisions)
-        kafka.create_topic(self._brokers, f"{task.decisions}-progress", compact=True)
+        kafka.create_outputs(self._brokers, task.decisions)
         return task
 
     def end(self, task: Assignment) -> int:

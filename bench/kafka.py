@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -14,11 +15,22 @@ from bench.light import PARTITIONS
 TIMEOUT_S: Final = 30.0
 
 
+def run_tag() -> str:
+    """Return nine digits that the names of one run's topics and groups have and those of others do not."""
+    return f"{time.monotonic_ns() // 1_000_000 % 10**9:09d}"
+
+
 def create_topic(brokers: str, name: str, *, partitions: int = PARTITIONS, compact: bool = False) -> None:
     """Create a topic that is not there yet."""
     config = {"cleanup.policy": "compact"} if compact else {"retention.ms": "604800000"}
     admin = AdminClient({"bootstrap.servers": brokers, "log_level": 3})  # kept until the answer is there
     admin.create_topics([NewTopic(name, partitions, 1, config=config)])[name].result(TIMEOUT_S)
+
+
+def create_outputs(brokers: str, decisions: str, *, partitions: int = PARTITIONS) -> None:
+    """Create the topics that a run of the light job writes: of its decisions, and of its progress beside them."""
+    create_topic(brokers, decisions, partitions=partitions)
+    create_topic(brokers, f"{decisions}-progress", partitions=partitions, compact=True)
 
 
 def delete_topics(brokers: str, pattern: str) -> None:

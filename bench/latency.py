@@ -40,7 +40,7 @@ def run_latencies(
 
 
 def _run(contestant: Contestant, services: Services, events: Sequence[tuple[bytes, bytes]], rate: int) -> Row:
-    tag = f"{time.monotonic_ns() // 1_000_000 % 10**9:09d}"
+    tag = kafka.run_tag()
     task = Assignment(
         brokers=services.brokers,
         events=f"paced-{tag}",
@@ -50,9 +50,8 @@ def _run(contestant: Contestant, services: Services, events: Sequence[tuple[byte
         redis_url=services.redis_url if contestant.redis else "",
         linger_ms=0,
     )
-    for name in (task.events, task.decisions):
-        kafka.create_topic(task.brokers, name)
-    kafka.create_topic(task.brokers, f"{task.decisions}-progress", compact=True)
+    kafka.create_topic(task.brokers, task.events)
+    kafka.create_outputs(task.brokers, task.decisions)
     wait_until_idle()
     process = subprocess.Popen(contestant.command(task), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

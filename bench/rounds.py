@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 import psutil
 
+from bench import kafka
 from bench.assignment import MARK, Outcome
 from bench.contestants import Contestant
 from bench.jobs import Job
@@ -44,7 +45,7 @@ def run_rounds(job: Job, contestants: Sequence[Contestant], services: Services, 
 
 def run_one(job: Job, contestant: Contestant, services: Services) -> Row:
     """Run a contestant over its share of the events; return what it measured and what is in the topics afterwards."""
-    task = job.begin(contestant, f"{time.monotonic_ns() // 1_000_000 % 10**9:09d}")
+    task = job.begin(contestant, kafka.run_tag())
     waited_s = wait_until_idle()
     broker = psutil.Process(services.broker_pid)
     broker_s, others_s, began = cpu_s(broker), _busy_s(), time.monotonic()

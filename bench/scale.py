@@ -40,7 +40,7 @@ def run_scale(services: Services, sizes: Sequence[int]) -> list[Row]:
 
 
 def _run(services: Services, cases: int) -> Iterator[Row]:
-    prefix = f"scale-{time.monotonic_ns() // 1_000_000 % 10**9:09d}."
+    prefix = f"scale-{kafka.run_tag()}."
     topics = Topics(prefix)
     make_topics(services.brokers, topics)
     opened_at = int(time.time()) - AGE_S

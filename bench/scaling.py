@@ -36,7 +36,7 @@ def run_scaling(services: Services, count: int, partitions: Sequence[int], worke
 
 
 def _run(services: Services, count: int, partitions: int, workers: int) -> Row:
-    tag = f"{time.monotonic_ns() // 1_000_000 % 10**9:09d}"
+    tag = kafka.run_tag()
     task = Assignment(
         brokers=services.brokers,
         events=f"scaling-{tag}",
@@ -44,9 +44,8 @@ def _run(services: Services, count: int, partitions: int, workers: int) -> Row:
         group=f"bench-{tag}",
         count=NEVER,
     )
-    for name in (task.events, task.decisions):
-        kafka.create_topic(task.brokers, name, partitions=partitions)
-    kafka.create_topic(task.brokers, f"{task.decisions}-progress", partitions=partitions, compact=True)
+    kafka.create_topic(task.brokers, task.events, partitions=partitions)
+    kafka.create_outputs(task.brokers, task.decisions, partitions=partitions)
     kafka.fill(task.brokers, ((task.events, key, value) for key, value in light.events(count)))
     wait_until_idle()
     command = module("ours")(task)
