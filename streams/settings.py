@@ -18,7 +18,10 @@ from streams.embedded.jars import user_cache_dir
 from streams.watchdog import WatchLimits
 
 SESSION_S_MAX: Final = 90
-"""Faust waits no longer for an answer of the broker, and a session may not last longer than that."""
+"""The partitions of a worker that died wait for another as long as a session lasts.
+
+An answer of the broker is waited for at least as long (`streams.worker`), so a lost one is missed late too.
+"""
 PORT_MAX: Final = 65_535
 
 
