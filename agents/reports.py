@@ -32,7 +32,7 @@ class ReportRules(Struct, frozen=True, array_like=True):
     max_accuracy_m: float
     retention: int
     margin: int
-    """Further back than the retention, so that a moment within it has its whole window, in whole slots."""
+    """Further back than the retention: moments that a report within it concerns have their whole windows, in slots."""
     travel_speed_kmh: float
     travel_distance_m: float
     moment_ttl: int
@@ -58,11 +58,13 @@ class Report(Struct, frozen=True, gc=False):
 def report_rules(policy: Policy) -> ReportRules:
     """Return the numbers of a policy that reports are kept and judged by."""
     slot = max(policy.presence.slot, 1)  # a slot of nothing parts all instants
+    back = max(policy.presence.before, policy.alert.mocked_window)
+    ahead = max(policy.presence.after, policy.alert.mocked_window, policy.presence.linger)
     return ReportRules(
         slot=slot,
         max_accuracy_m=policy.presence.max_accuracy_m,
         retention=policy.presence.retention,
-        margin=max(policy.presence.before, policy.alert.mocked_window) + slot,
+        margin=ahead + back + slot,
         travel_speed_kmh=policy.alert.travel_speed_kmh,
         travel_distance_m=policy.alert.travel_distance_m,
         moment_ttl=policy.alert.moment_ttl,

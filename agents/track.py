@@ -92,7 +92,7 @@ class Track:
         self._policy: Policy | None = None
         self._rules: list[ReportRules] = []
         self._current = 0
-        self._latest = self._horizon = self._kept_from = LONG_AGO
+        self._latest = self._horizon = self._kept_from = self._whole_from = LONG_AGO
         self._latest_rules = 0
         self._prune_at = LONG_AGO
         self._plain = Series([])
@@ -135,12 +135,15 @@ class Track:
         return "applied"
 
     def ask(self, moment: Moment) -> None:
-        """Take a question, new or changed; the next `readings` answers it."""
+        """Take a question, new, changed or repeated; the next `readings` answers it."""
         assert moment.partner_id == self.partner_id, "a question about somebody else"
         key = (moment.case_id, moment.fact)
+        known = self._questions.get(key)
         self._forget(key)
         floor = moment.time - reach_back(moment)
-        if moment.time < self._horizon:
+        if known is not None and known.moment == moment:
+            floor = known.floor
+        elif moment.time < self._horizon:
             self.missed_retention += 1
             floor = self._horizon
         self._remember(key, Question(moment, floor, moment.time + reach_ahead(moment)))
@@ -243,16 +246,20 @@ class Track:
         self._latest, self._latest_rules = latest, latest_rules
         self._horizon = latest - rules.retention
         self._kept_from = self._horizon - rules.margin
+        self._whole_from = self._kept_from + rules.slot
 
     def _prune(self) -> None:
-        """Let go of what lies past the retention."""
+        """Let go of reports past the retention, and of questions whose windows are not whole any more.
+
+        Until then a report within the retention can still come to them.
+        """
         self._prune_at = self._kept_from + PRUNE_EVERY
         for series in (self._plain, self._mocked, self._thinned):
             for row in series.drop_before(self._kept_from):
                 del self._known[identity_of(row)]
         if not self._plain:
             self._newest = None
-        for _, case_id, fact in self._by_time[: bisect_left(self._by_time, (self._horizon,))]:
+        for _, case_id, fact in self._by_time[: bisect_left(self._by_time, (self._whole_from + self._back,))]:
             self._forget((case_id, fact))
         for ref in [ref for ref, time in self._told.items() if time < self._kept_from]:
             del self._told[ref]

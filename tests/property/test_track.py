@@ -110,7 +110,7 @@ def test_what_is_read_out_at_once_answers_questions_in_full_that_came_before_a_r
     data: st.DataObject, reports: list[Report], asked: list[Moment]
 ) -> None:
     later = report(RETENTION + 3 * HOUR, source="/later")
-    steps: list[Step] = data.draw(st.permutations([*reports, *asked, later, "dump"]))
+    steps: list[Step] = data.draw(st.permutations([*reports, *asked, *asked, later, "dump"]))
     in_time = steps[: steps.index(later)]
     said = play(steps)
     for each in asked:

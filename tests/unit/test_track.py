@@ -282,7 +282,7 @@ def test_of_a_slot_so_many_thinned_out_reports_are_known_at_most() -> None:
 
 def test_a_thinned_out_report_is_forgotten_past_the_retention() -> None:
     track = track_of(report(0, name="a", accuracy=20.0), report(1, name="b", accuracy=10.0))
-    track.add_report(report(RETENTION + HOUR, name="c"), POLICY)
+    track.add_report(report(RETENTION + 3 * HOUR, name="c"), POLICY)
     track.readings()
     assert track.add_report(report(0, name="a", accuracy=20.0), POLICY) == "applied"
 

@@ -10,9 +10,9 @@ from tests.tracks import POLICY, RETENTION, moment, only_reading, report, track_
 
 
 def test_identity_goes_with_a_report_past_the_retention() -> None:
-    track = track_of(report(0, name="a"), report(RETENTION + HOUR))
+    track = track_of(report(0, name="a"), report(RETENTION + 3 * HOUR))
     track.readings()
-    assert track.add_report(report(RETENTION + HOUR + MINUTE, name="a"), POLICY) == "applied"
+    assert track.add_report(report(RETENTION + 3 * HOUR + MINUTE, name="a"), POLICY) == "applied"
 
 
 def test_moment_within_the_retention_sees_its_whole_window() -> None:
@@ -58,11 +58,33 @@ def test_report_past_the_retention_gives_way_to_a_better_one_of_its_slot(order: 
     assert reading.closest is None
 
 
+def test_report_within_the_retention_counts_for_a_question_whose_moment_is_past_it() -> None:
+    track = track_of(report(-10 * MINUTE))
+    track.ask(moment())
+    track.readings()
+    track.add_report(report(RETENTION + MINUTE), POLICY)
+    assert track.readings() == ()
+    track.add_report(report(2 * MINUTE, name="a"), POLICY)
+    (reading,) = track.readings()
+    assert reading.closest
+    assert reading.closest.ref == "/app#a"
+
+
+def test_question_repeated_past_the_retention_is_no_later_than_the_first_time() -> None:
+    track = track_of(report(0, name="a"))
+    track.ask(moment())
+    track.add_report(report(RETENTION + MINUTE), POLICY)
+    track.readings()
+    reading = only_reading(track, moment())
+    assert reading.closest
+    assert (reading.closest.ref, reading.too_late, track.missed_retention) == ("/app#a", False, 0)
+
+
 def test_question_past_the_retention_is_forgotten_and_its_answer_stands() -> None:
     track = track_of(report(0))
     track.ask(moment())
     assert len(track.readings()) == 1
-    track.add_report(report(RETENTION + MINUTE), POLICY)
+    track.add_report(report(RETENTION + 3 * HOUR), POLICY)
     assert track.readings() == ()
     track.add_report(report(1, accuracy=1.0), POLICY)
     assert track.readings() == ()
