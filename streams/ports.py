@@ -22,6 +22,12 @@ class TP(NamedTuple):
         """How positions name it: `topic-partition`."""
         return f"{self.topic}-{self.partition}"
 
+    @classmethod
+    def named(cls, name: str) -> TP:
+        """Return the one that positions name so."""
+        topic, _, partition = name.rpartition("-")
+        return cls(topic, int(partition))
+
 
 class Incoming(Protocol):
     """A record as consumed; `timestamp` is the broker's, in milliseconds. aiokafka's records are such."""
@@ -87,6 +93,12 @@ class Publisher(Protocol):
         acknowledge them in time; after that nothing more can be published.
         """
 
+    async def abort(self, tps: Sequence[TP]) -> None:
+        """Abort what earlier transactions for this partition number left open in some partitions.
+
+        Raises as `publish` does.
+        """
+
     async def stop(self) -> None:
         """Disconnect; bounded in time."""
 
@@ -99,6 +111,9 @@ class OutputLog(Protocol):
 
     async def bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
         """Return for each partition the earliest offset kept and the offset after the last stable record."""
+
+    async def unended(self, tps: Sequence[TP]) -> list[TP]:
+        """Return those partitions that hold records of a transaction that has not ended."""
 
 
 class Aside(Struct, frozen=True):

@@ -142,7 +142,7 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
     return partitions
 
 
-def _task_settings(settings: Settings, topics: Topics) -> TaskSettings:
+def _task_settings(settings: Settings, topics: Topics, partitions: int) -> TaskSettings:
     return TaskSettings(
         consumed=topics.consumed,
         derived=topics.internal,
@@ -151,8 +151,10 @@ def _task_settings(settings: Settings, topics: Topics) -> TaskSettings:
         accepts_trimmed=settings.accept_trimmed_inputs,
         emitted=topics.outputs,
         progress=topics.progress,
+        partitions=partitions,
         step_records_max=settings.step_records_max,
         checkpoint_interval=int(settings.checkpoint_interval_s * SECOND_US),
+        transaction_timeout_s=settings.transaction_timeout_s,
         version=version("sop-streams"),
     )
 
@@ -182,7 +184,7 @@ class TaskMaker:
         self._settings = settings
         self._connection = connection
         self._work_settings = _work_settings(settings, topics, policies, partitions)
-        self._task_settings = _task_settings(settings, topics)
+        self._task_settings = _task_settings(settings, topics, partitions)
         self._namespace = f"{settings.topic_prefix}{settings.group}"
         self._redis = connect_redis(settings)
         self._memory: dict[int, MemoryState] = {}

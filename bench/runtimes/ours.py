@@ -63,7 +63,7 @@ class LightWork:
         self._said.add(orjson.loads(record.value or b"{}").get("decision_id", ""))
         return {}
 
-    async def recalled(self, read: Mapping[str, int]) -> None:
+    async def recalled(self) -> None:
         """Nothing is left to do: what was said is left out when it is made again."""
 
     async def take(self, batches: Batches) -> None:
@@ -152,8 +152,10 @@ def make_app(task: Assignment) -> BatchApp:
         accepts_trimmed=False,
         emitted=(task.decisions,),
         progress=f"{task.decisions}-progress",
+        partitions=1,  # it has none of those in which partitions differ
         step_records_max=STEP_RECORDS_MAX,
         checkpoint_interval=CHECKPOINT_EVERY_US,
+        transaction_timeout_s=30.0,
         version="bench",
     )
 

@@ -17,6 +17,7 @@ from schemas.events import AnyEvent, Event
 from schemas.limits import Limits
 from schemas.policy import PolicySet
 from schemas.topics import Topics
+from streams.casework.arrivals import Arrivals
 from streams.casework.emitted import Emitted
 from streams.casework.held import Held
 from streams.casework.intake import Intake, Origin, Taken, is_report, origin, partition_of
@@ -30,7 +31,7 @@ from streams.task.work import Batches, Changes
 from streams.wakes import Wakes
 
 STORE_LOOK_EVERY_US = 1_000_000
-REFUSALS_KEY = "refusals"
+REFUSALS_KEY, ARRIVALS_KEY = "refusals", "arrivals"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ class CaseWork:
         ]
         self._emitted = Emitted(settings.topics)
         self._refusals = Refusals(settings.refusal_limits)
-        self._sent_on: Mapping[str, int] = {}
+        self._arrivals = Arrivals()
         self._wakes = Wakes()
         self._touched_cases: set[str] = set()
         self._touched_partners: set[str] = set()
@@ -85,17 +86,16 @@ class CaseWork:
         """Take a record emitted since the checkpoint; return the input positions it was decided at."""
         return self._emitted.take(topic, record.value) if record.value is not None else {}
 
-    async def recalled(self, read: Mapping[str, int]) -> None:
+    async def recalled(self) -> None:
         """Let the cases know what was said about them since the checkpoint."""
-        for blob in (await self._store.load([REFUSALS_KEY])).values():
-            self._refusals.load(blob)
+        for key, blob in (await self._store.load([REFUSALS_KEY, ARRIVALS_KEY])).items():
+            (self._refusals if key == REFUSALS_KEY else self._arrivals).load(blob)
         await self._load(self._emitted.messages, ())
         for case_id, messages in self._emitted.messages.items():
             for message in messages:
                 self._cases.case(case_id).sent.record(message)
         self._locations.said |= self._emitted.alert_ids
         self._emitted.messages.clear()
-        self._sent_on = read
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
@@ -127,7 +127,9 @@ class CaseWork:
 
     def _take(self, taken: Taken) -> None:
         content = taken.content
-        if self._emitted.refused and taken.origin.place in self._emitted.refused:
+        if taken.sent_on is not None and self._arrivals.is_repeated(taken.tp.topic, taken.sent_on):
+            self.tally.add(taken.tp, "duplicate")
+        elif self._emitted.refused and taken.origin.place in self._emitted.refused:
             self._count_refused(taken.tp, taken.origin)
         elif isinstance(content, Event):
             self._take_event(taken, content)
@@ -146,8 +148,7 @@ class CaseWork:
         tp, subject, report = taken.tp, event.subject, is_report(event)
         known = self._locations.tracks if report else self._cases.cases
         if subject not in known and partition_of(subject, self._settings.partitions) != self._partition:
-            if taken.origin.offset >= self._sent_on.get(tp.name, 0):
-                self._outbox.forward(taken.origin, event)
+            self._outbox.forward(taken.origin, event)
             self.tally.add(tp, "forwarded")
             return
         reception = self._locations.receive(event) if report else self._cases.receive(event)
@@ -261,7 +262,7 @@ class CaseWork:
     @property
     def changed(self) -> bool:
         """Whether `pack` has anything to return."""
-        return self._residents.changed or self._refusals.changed
+        return self._residents.changed or self._refusals.changed or self._arrivals.changed
 
     def pack(self) -> Changes:
         """Return the cases and tracks that changed, and when which case is to be looked at again."""
@@ -269,6 +270,9 @@ class CaseWork:
         if self._refusals.changed:
             self._refusals.changed = False
             blobs[REFUSALS_KEY] = self._refusals.dump()
+        if self._arrivals.changed:
+            self._arrivals.changed = False
+            blobs[ARRIVALS_KEY] = self._arrivals.dump()
         return Changes(blobs, {case_id: self._wakes.get(case_id) for case_id in case_ids})
 
     def saved(self) -> None:

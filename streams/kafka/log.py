@@ -14,7 +14,7 @@ from streams.ports import TP, Stored
 
 RECORDS_PER_POLL_MAX = 5000
 POLL_MS = 200
-COMMITTED = "read_committed"
+COMMITTED, EVERYTHING = "read_committed", "read_uncommitted"
 
 
 class KafkaLog:
@@ -49,6 +49,13 @@ class KafkaLog:
             beginnings = await consumer.beginning_offsets(consumer.assignment())
             ends = await consumer.end_offsets(consumer.assignment())
         return {TP(each.topic, each.partition): (beginnings[each], end) for each, end in ends.items()}
+
+    async def unended(self, tps: Sequence[TP]) -> list[TP]:
+        """Return those partitions that hold records of a transaction that has not ended."""
+        bounds = await self.bounds(tps)
+        async with self._asked(tps, EVERYTHING) as consumer:
+            ends = await consumer.end_offsets(consumer.assignment())
+        return [tp for tp in tps if bounds[tp][1] < ends[TopicPartition(tp.topic, tp.partition)]]
 
     @asynccontextmanager
     async def _asked(self, tps: Sequence[TP], isolation: str) -> AsyncIterator[AIOKafkaConsumer]:

@@ -83,24 +83,34 @@ class KafkaPublisher:
 
     async def publish(self, records: Sequence[Outgoing]) -> Mapping[TP, int]:
         """Publish in one transaction."""
+        transaction = await self._transact(records, _Transaction.commit)
+        if untold := transaction.unacknowledged:
+            # an acknowledgement was lost, and the next try was known to the broker
+            self._producer = None
+            raise Fatal(f"{self._transactional_id}: {', '.join(untold)}: written, but not told where")
+        return transaction.ends
+
+    async def abort(self, tps: Sequence[TP]) -> None:
+        """Abort a transaction of one record in each partition: its end is that of all that is open there."""
+        await self._transact([Outgoing(*tp, b"", b"") for tp in tps], _Transaction.abort)
+
+    async def _transact(self, records: Sequence[Outgoing], end: Callable[[_Transaction, float], None]) -> _Transaction:
+        """Hand records over and end their transaction; on failure this publisher is never gone on with."""
         producer, self._producer = self._producer, None
         if producer is None:
             raise Fatal(f"{self._transactional_id}: not started, or has failed")
         transaction = _Transaction(producer)
         try:
             transaction.add(records)
-            await self._in_thread(transaction.commit, self._timeout_s)
+            await self._in_thread(end, transaction, self._timeout_s)
         except KafkaException as error:
             reason: KafkaError = error.args[0]
             if reason.code() in _FENCED:
                 raise Fenced(f"{self._transactional_id}: another worker has taken over this partition") from error
             told = f"{reason.str()}; not acknowledged by {', '.join(transaction.unacknowledged) or 'the coordinator'}"
             raise Fatal(f"{self._transactional_id}: {len(records)} records not published: {told}") from error
-        if untold := transaction.unacknowledged:
-            # an acknowledgement was lost, and the next try was known to the broker
-            raise Fatal(f"{self._transactional_id}: {', '.join(untold)}: written, but not told where")
         self._producer = producer
-        return transaction.ends
+        return transaction
 
     async def stop(self) -> None:
         """Disconnect; what a failed transaction left open is ended by the next owner's start, or by the broker."""
@@ -143,6 +153,12 @@ class _Transaction:
         Raises `KafkaException` when a record was refused, or not all was done in time.
         """
         self._producer.commit_transaction(timeout_s)
+        self._producer.begin_transaction()
+
+    def abort(self, timeout_s: float) -> None:
+        """Wait until everything is written and aborted, then begin the next transaction; blocks and raises alike."""
+        self._producer.flush(timeout_s)  # what is not written would be let go, and its partition be no part of this
+        self._producer.abort_transaction(timeout_s)
         self._producer.begin_transaction()
 
     @property

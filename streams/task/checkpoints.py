@@ -9,6 +9,7 @@ from typing import Final
 from schemas.errors import Unavailable
 from schemas.instants import SECOND_US
 from streams.ports import TP, Clock, Saved, Store
+from streams.task.unended import Sight
 from streams.task.work import Changes, Work
 from streams.watchdog import Vitals
 
@@ -18,11 +19,12 @@ SAVE_AGAIN_AFTER_S: Final = 0.5
 class Checkpoints:
     """The checkpoints of one owner, one every `interval` (microseconds) as long as something changes."""
 
-    def __init__(self, store: Store, work: Work, clock: Clock, vitals: Vitals, interval: int) -> None:
-        """Take where to, of what and how often; the vitals hear of it."""
+    def __init__(self, store: Store, work: Work, sight: Sight, clock: Clock, vitals: Vitals, interval: int) -> None:
+        """Take where to, of what, what tells when it may go, and how often; the vitals hear of it."""
         self.committable: dict[TP, int] = {}
         """The offsets up to which the effect of what was read is in a checkpoint."""
-        self._store, self._work, self._clock, self._vitals, self._interval = store, work, clock, vitals, interval
+        self._store, self._work, self._sight = store, work, sight
+        self._clock, self._vitals, self._interval = clock, vitals, interval
         self._inputs: Sequence[TP] = ()
         self._looked_s = 0.0
         self._saving: asyncio.Task[None] | None = None
@@ -64,6 +66,7 @@ class Checkpoints:
 
     async def finish(self) -> None:
         """Wait for the one that is being written."""
+        self._sight.hurry()
         if self._saving is not None:
             await self._written()
 
@@ -71,6 +74,7 @@ class Checkpoints:
         return any(saved.inputs.get(tp.name, 0) > self.committable.get(tp, 0) for tp in self._inputs)
 
     async def _save(self, saved: Saved, changes: Changes, packed_at: int) -> None:
+        await self._sight.wait_for(saved.outputs)
         while True:
             try:
                 await self._store.save(saved, changes.blobs, changes.deadlines)

@@ -57,7 +57,7 @@ class Recovery:
         self._standing.begin(saved)
         self._work.begin(saved.counts)
         decided_at = await self._read_back()
-        await self._work.recalled(decided_at)
+        await self._work.recalled()
         again = self._recall_aside()
         inputs = [TP(topic, self._partition) for topic in self._settings.consumed]
         bounds = {tp.name: found for tp, found in (await self._log.bounds(inputs)).items()}

@@ -21,7 +21,11 @@ class TaskSettings:
     """The output topics of which a task writes its own partition number, `progress` not among them."""
     progress: str
     """The topic that says, in every transaction, how far the inputs had been read."""
+    partitions: int
+    """How many partitions each of these topics has."""
     step_records_max: int
     checkpoint_interval: int
+    transaction_timeout_s: float
+    """After how long the broker aborts a transaction that nobody ends."""
     version: str
     """Of the worker: what another version could not conclude upon is tried again."""

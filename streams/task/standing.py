@@ -45,6 +45,11 @@ class Standing:
         """Return the offset up to which an output partition is part of the state."""
         return self._outputs.get(tp.name, 0)
 
+    @property
+    def outputs(self) -> Mapping[str, int]:
+        """The offsets up to which output partitions are part of the state."""
+        return self._outputs
+
     def wrote(self, ends: Mapping[TP, int]) -> None:
         """Note that output partitions are part of the state up to these offsets."""
         self._outputs.update({tp.name: end for tp, end in ends.items()})

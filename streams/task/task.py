@@ -34,11 +34,14 @@ from streams.task.suspects import (
     pack_note,
     suspect_of,
 )
+from streams.task.unended import Sight, abort_unended
 from streams.task.work import Batches, Work
 from streams.watchdog import Vitals
 
 BATCHES_WAITING_MAX: Final = 16
 LOOK_EVERY_S: Final = 0.1
+SIGHT_TIMEOUTS: Final = 2
+"""For how many time-outs of a transaction it is waited until what was written can be seen."""
 ASIDE_MAX: Final = 20
 """How much may be set aside before it is the worker that is taken for broken."""
 
@@ -66,7 +69,7 @@ class Task:
         self.figures = Figures()
         self._work = work
         self._settings = settings
-        self._publisher, self._store, self._clock = publisher, store, clock
+        self._publisher, self._log, self._store, self._clock = publisher, log, store, clock
         self._queue: asyncio.Queue[tuple[TP, Sequence[Incoming]]] = asyncio.Queue(BATCHES_WAITING_MAX)
         self._inputs = [TP(topic, partition) for topic in settings.consumed]
         self._standing = Standing()
@@ -83,7 +86,8 @@ class Task:
             suspects=self._suspects,
             vitals=vitals,
         )
-        self._checkpoints = Checkpoints(store, work, clock, vitals, settings.checkpoint_interval)
+        self._sight = Sight(log, SIGHT_TIMEOUTS * settings.transaction_timeout_s)
+        self._checkpoints = Checkpoints(store, work, self._sight, clock, vitals, settings.checkpoint_interval)
         self._finishing = False
         self._concluded = False
 
@@ -99,25 +103,33 @@ class Task:
     # -- life ----------------------------------------------------------------------------------------------------------
 
     async def recover(self) -> dict[TP, int]:
-        """Take over: fence the last owner, load the checkpoint, read back what was emitted since.
+        """Take over: claim the checkpoint, fence the last owner, read back what was emitted since.
 
         Returns the offsets to read from, where they are not the earliest. Until consumption has come as far as the
         last owner's had, nothing goes out: what it took into account is never out of account again.
         """
         self.vitals.at_work = True
-        await self._publisher.start()
+        # first, so that the last owner can save nothing that counts on what is about to be aborted
         saved = await self._store.claim() or Saved({}, {}, {}, ended=True)
+        await self._publisher.start()
+        await self._abort_unended()
         self.figures.received.update(saved.consumed)
         recovered = await self._recovery.run(saved)
         self._hold = Hold(recovered.until, self._settings.step_records_max)
         self._deferred = dict.fromkeys(recovered.again)
         start = {tp: recovered.starts[tp.name] for tp in self._inputs if tp.name in recovered.starts}
+        self._sight.begin(self._standing.outputs)
         self._checkpoints.begin(dict(start), self._inputs)
         self._suspects.begin(self._standing.positions, self._clock.now_us())
         if not self._suspects.wary:
             await self._note()  # who finds it without a checkpoint after it knows that this owner died
         self.vitals.at_work = False
         return start
+
+    async def _abort_unended(self) -> None:
+        own = [TP(topic, self.partition) for topic in (*self._settings.emitted, self._settings.progress)]
+        shared = [TP(topic, number) for topic in self._settings.derived for number in range(self._settings.partitions)]
+        await abort_unended(self._publisher, self._log, own, shared)
 
     async def enqueue(self, tp: TP, records: Sequence[Incoming]) -> None:
         """Hand over a batch of one input partition; waits while too many are waiting."""

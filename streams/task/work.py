@@ -31,12 +31,8 @@ class Work(Protocol):
         Returns the input positions at which it was decided, by `topic-partition`, empty if it does not say.
         """
 
-    async def recalled(self, read: Mapping[str, int]) -> None:
-        """Bring the state in line with everything recalled.
-
-        `read` are the next offsets, by `topic-partition`, to which the earlier owner had read when it last published:
-        what was to be sent on of the records before them was.
-        """
+    async def recalled(self) -> None:
+        """Bring the state in line with everything recalled."""
 
     async def take(self, batches: Batches) -> None:
         """Add batches to the state; what they touch is concluded upon next."""

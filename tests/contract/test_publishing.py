@@ -30,6 +30,7 @@ class Broker(Protocol):
 
     def publisher(self, name: str) -> Publisher: ...
     def log(self) -> OutputLog: ...
+    async def leave_open(self, name: str, tp: TP, value: bytes) -> None: ...
     async def produce(self, tp: TP, key: bytes | None, value: bytes | None) -> None: ...
     async def delete_before(self, tp: TP, offset: int) -> None: ...
 
@@ -44,6 +45,9 @@ class Simulated:
 
     def log(self) -> OutputLog:
         return SimulatedLog(self._kafka)
+
+    async def leave_open(self, name: str, tp: TP, value: bytes) -> None:
+        self._kafka.add(name, self._kafka.initialise(name), Outgoing(*tp, b"", value))
 
     async def produce(self, tp: TP, key: bytes | None, value: bytes | None) -> None:
         self._kafka.append(tp, key, value, [("h", b"1")])
@@ -82,6 +86,13 @@ class Real:
 
     def log(self) -> OutputLog:
         return KafkaLog(self._connection)
+
+    async def leave_open(self, name: str, tp: TP, value: bytes) -> None:
+        producer = AIOKafkaProducer(**self._connection.client_options(), transactional_id=f"{self._prefix}{name}")
+        await producer.start()
+        await producer.begin_transaction()
+        await producer.send_and_wait(tp.topic, value, b"", partition=tp.partition)
+        await producer.stop()
 
     async def produce(self, tp: TP, key: bytes | None, value: bytes | None) -> None:
         producer = AIOKafkaProducer(**self._connection.client_options())
@@ -229,3 +240,29 @@ async def test_what_was_deleted_is_passed_over(broker: Broker, publisher: Publis
 async def test_a_publisher_that_was_not_started_is_fatal(broker: Broker, publisher: Publisher) -> None:
     with pytest.raises(Fatal):
         await broker.publisher("three").publish([Outgoing(broker.topics[0], 0, b"", b"x")])
+
+
+async def test_what_is_left_open_is_known_and_seen_by_nobody_until_its_id_is_taken_over(
+    broker: Broker, publisher: Publisher
+) -> None:
+    left, other = TP(broker.topics[0], 0), TP(broker.topics[1], 1)
+    await publisher.publish([Outgoing(*other, b"", b"ended")])
+    await broker.leave_open("two", left, b"left")
+    assert await broker.log().unended([left, other]) == [left]
+    assert await values(broker, left) == []
+    successor = broker.publisher("two")
+    await successor.start()
+    assert await broker.log().unended([left, other]) == []
+    assert await values(broker, left) == []
+    await successor.stop()
+
+
+async def test_to_abort_shows_nothing_and_ends_nothing_of_others(broker: Broker, publisher: Publisher) -> None:
+    tp, shared = TP(broker.topics[0], 0), TP(broker.topics[1], 1)
+    await publisher.publish([Outgoing(*tp, b"", b"before")])
+    await broker.leave_open("two", shared, b"theirs")
+    await publisher.abort([tp, shared])
+    assert await broker.log().unended([tp, shared]) == [shared]
+    await publisher.publish([Outgoing(*tp, b"", b"after")])
+    assert await values(broker, tp) == [b"before", b"after"]
+    assert await values(broker, shared) == []

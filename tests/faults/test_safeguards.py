@@ -10,10 +10,13 @@ import pytest
 from agents import case
 from schemas.errors import Fenced
 from streams.casework import residents
+from streams.casework.arrivals import Arrivals
 from streams.casework.emitted import Emitted
 from streams.ports import TP, Outgoing, Saved, Stored
 from streams.stores.memory import MemoryStore
+from streams.task import task
 from streams.task.hold import Hold
+from streams.task.unended import Sight
 from tests.faults.conftest import Report
 from tests.simulation import test_simulation as others
 from tests.simulation.kafka import SimulatedLog, SimulatedPublisher
@@ -116,9 +119,27 @@ def no_wait_for_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SimulatedPublisher, "publish", hopeful)
 
 
+def no_end_to_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def left(*_: object) -> None:
+        return
+
+    monkeypatch.setattr(task, "abort_unended", left)
+
+
+def no_look_at_what_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hopeful(*_: object) -> None:
+        return
+
+    monkeypatch.setattr(Sight, "wait_for", hopeful)
+
+
+def no_memory_of_what_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Arrivals, "is_repeated", lambda *_: False)
+
+
 SEEDS_BEFORE: Final[Mapping[Callable[[pytest.MonkeyPatch], Any], int]] = {
-    no_order_between_what_was_read_and_the_rest: 300,
-    no_choice_between_readings: 75,
+    no_order_between_what_was_read_and_the_rest: 500,
+    no_choice_between_readings: 150,
 }
 """How many seeds are passed over since they do not show it."""
 
@@ -133,6 +154,9 @@ REMOVED: Final[Sequence[Callable[[pytest.MonkeyPatch], Any]]] = (
     no_difference_between_committed_and_not,
     no_choice_between_readings,
     no_wait_for_acknowledgement,
+    no_end_to_what_hangs,
+    no_look_at_what_can_be_seen,
+    no_memory_of_what_arrived,
     others.forgets_what_was_said,
     others.does_not_wait_to_catch_up,
     others.is_not_fenced,

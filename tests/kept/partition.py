@@ -49,7 +49,7 @@ class Partition:
         self._work.begin(saved.counts)
         for offset, (topic, value) in enumerate(emitted):
             self._work.recall(topic, Stored(offset, b"", value))
-        await self._work.recalled({})
+        await self._work.recalled()
 
     async def feed_lines(self, lines: Iterable[bytes]) -> None:
         """Take events, each from the topic of its type."""

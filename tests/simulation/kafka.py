@@ -20,10 +20,14 @@ async def no_pause() -> None:
     """Wait for nothing."""
 
 
+Fate = Literal["committed", "aborted"]
+
+
 @dataclass(slots=True)
 class _Transaction:
-    state: Literal["open", "committed", "aborted"] = "open"
     touched: set[TP] = field(default_factory=set)
+    fates: dict[TP, Fate] = field(default_factory=dict)
+    """How it ended, in each partition in which it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,14 @@ class SimulatedKafka:
 
     def __init__(self, now_ms: Callable[[], int] = lambda: 0, *, message_bytes_max: int = 8 * 1024 * 1024) -> None:
         self.message_bytes_max = message_bytes_max
+        self.forgets: Callable[[TP], bool] = lambda _: False
+        """Whether a transaction that commits is left open in a partition, until the next of its id ends there."""
         self._now_ms = now_ms
         self._partitions: defaultdict[TP, list[_Entry]] = defaultdict(list)
         self._earliest: dict[TP, int] = {}
         self._epochs: dict[str, int] = {}
         self._open: dict[str, _Transaction] = {}
+        self._forgotten: defaultdict[tuple[str, TP], list[_Transaction]] = defaultdict(list)
 
     def append(self, tp: TP, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """Take a record from a producer without transactions."""
@@ -56,7 +63,7 @@ class SimulatedKafka:
     def initialise(self, transactional_id: str) -> int:
         """Fence whoever had the id before, abort what it left open, and return the new epoch."""
         if transactional_id in self._open:
-            self._end(transactional_id, "aborted")
+            self._end(transactional_id, "aborted", self._open[transactional_id].touched)
         epoch = self._epochs[transactional_id] = self._epochs.get(transactional_id, -1) + 1
         return epoch
 
@@ -73,16 +80,26 @@ class SimulatedKafka:
     def commit(self, transactional_id: str, epoch: int) -> None:
         """Make the id's transaction visible."""
         self._check(transactional_id, epoch)
-        self._end(transactional_id, "committed")
+        touched = self._open[transactional_id].touched if transactional_id in self._open else ()
+        self._end(transactional_id, "committed", [tp for tp in sorted(touched) if not self.forgets(tp)])
+
+    def abort(self, transactional_id: str, epoch: int) -> None:
+        """Have nobody ever see what the id's transaction holds."""
+        self._check(transactional_id, epoch)
+        self._end(transactional_id, "aborted", self._open[transactional_id].touched)
 
     def bounds(self, tp: TP) -> tuple[int, int]:
         """Return the earliest offset kept and the offset before which every transaction has ended."""
         entries = self._partitions[tp]
         end = next(
-            (at for at, entry in enumerate(entries) if entry.transaction and entry.transaction.state == "open"),
+            (at for at, entry in enumerate(entries) if entry.transaction and tp not in entry.transaction.fates),
             len(entries),
         )
         return self._earliest.get(tp, 0), end
+
+    def is_open(self, tp: TP) -> bool:
+        """Tell whether a partition holds records of a transaction that has not ended there."""
+        return self.bounds(tp)[1] < len(self._partitions[tp])
 
     def committed(self, tp: TP, start: int = 0, end: int | None = None) -> list[Stored]:
         """Return what a `read_committed` consumer sees between two offsets."""
@@ -91,7 +108,7 @@ class SimulatedKafka:
         return [
             entry.record
             for entry in entries
-            if entry.record and (entry.transaction is None or entry.transaction.state == "committed")
+            if entry.record and (entry.transaction is None or entry.transaction.fates.get(tp) == "committed")
         ]
 
     def count(self, topics: Collection[str]) -> int:
@@ -102,11 +119,16 @@ class SimulatedKafka:
         if self._epochs.get(transactional_id) != epoch:
             raise Fenced(f"{transactional_id}: epoch {epoch} is over")
 
-    def _end(self, transactional_id: str, state: Literal["committed", "aborted"]) -> None:
+    def _end(self, transactional_id: str, fate: Fate, where: Collection[TP]) -> None:
         transaction = self._open.pop(transactional_id, _Transaction())  # none is open where a new owner aborted it
-        transaction.state = state
         for tp in sorted(transaction.touched):
-            self._partitions[tp].append(_Entry(None, None))
+            unended = self._forgotten[transactional_id, tp]
+            unended.append(transaction)
+            if tp in where:
+                for each in unended:
+                    each.fates[tp] = fate
+                unended.clear()
+                self._partitions[tp].append(_Entry(None, None))
 
     def _append(
         self,
@@ -149,6 +171,16 @@ class SimulatedPublisher:
         await self._pause()
         return ends
 
+    async def abort(self, tps: Sequence[TP]) -> None:
+        """Abort a transaction in partitions, and with it what was left open there."""
+        epoch, self._epoch = self._epoch, -1
+        for tp in tps:
+            self._kafka.add(self._id, epoch, Outgoing(*tp, b"", b""))
+        await self._pause()
+        self._kafka.abort(self._id, epoch)
+        self._epoch = epoch
+        await self._pause()
+
     async def stop(self) -> None:
         """Disconnect."""
         await self._pause()
@@ -174,3 +206,8 @@ class SimulatedLog:
         """Return the bounds of all partitions asked for."""
         await self._pause()
         return {tp: self._kafka.bounds(tp) for tp in tps}
+
+    async def unended(self, tps: Sequence[TP]) -> list[TP]:
+        """Return those partitions in which a transaction is open."""
+        await self._pause()
+        return [tp for tp in tps if self._kafka.is_open(tp)]

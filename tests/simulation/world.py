@@ -132,6 +132,9 @@ class World:
         self.dice = Dice("world", seed)
         self.clock = ManualClock()
         self.kafka = SimulatedKafka(lambda: self.clock.now_us() // 1000)
+        broker = Dice("broker", seed)
+        if broker.chance(0.25):
+            self.kafka.forgets = lambda _: not self.healed.is_set() and broker.chance(0.02)
         self.topics = Topics()
         self.partitions = self.dice.whole(1, 3)
         self.work_settings = CaseWorkSettings(
@@ -150,8 +153,10 @@ class World:
             accepts_trimmed=False,
             emitted=self.topics.outputs,
             progress=self.topics.progress,
+            partitions=self.partitions,
             step_records_max=self.dice.pick((1, 10, 50)),
             checkpoint_interval=self.dice.pick((0, SECOND // 5, 2 * SECOND, 30 * SECOND)),
+            transaction_timeout_s=10.0,
             version="1",
         )
         self.stores = [SimulatedRedis() for _ in range(self.partitions)]

@@ -13,11 +13,13 @@ from streams.ports import TP, Outgoing, Saved, Stored
 from streams.stores.memory import MemoryState, MemoryStore
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
-JOBS, TICKETS = TP("jobs", 0), TP("tickets", 0)
+JOBS, TICKETS, CASES = TP("jobs", 0), TP("tickets", 0), TP("internal.cases", 1)
 TOPICS = Topics()
 
 
-async def work_over(state: MemoryState, *, partitions: int = 1, residents_max: int = 99) -> CaseWork:
+async def work_over(
+    state: MemoryState, *, partition: int = 0, partitions: int = 1, residents_max: int = 99
+) -> CaseWork:
     store = MemoryStore(state)
     saved = await store.claim() or Saved({}, {}, {})
     settings = CaseWorkSettings(
@@ -29,7 +31,7 @@ async def work_over(state: MemoryState, *, partitions: int = 1, residents_max: i
         residents_max=residents_max,
         reading_wait=0,
     )
-    work = CaseWork(0, settings, store)
+    work = CaseWork(partition, settings, store)
     work.begin(saved.counts)
     return work
 
@@ -56,14 +58,14 @@ async def test_a_case_brought_in_for_a_duplicate_keeps_its_deadline() -> None:
     lines = Scenario().booked("08:00").assigned("09:00").ticket("10:00").image("10:01").lines()
     state = MemoryState()
     first = await work_over(state)
-    await first.recalled({})
+    await first.recalled()
     await first.take([(TICKETS, records(lines))])
     assert "actions" in actions(await conclude(first, MIDNIGHT + 11 * HOUR))
     await save(first)
     (due,) = state.deadlines.values()
 
     second = await work_over(state)
-    await second.recalled({})
+    await second.recalled()
     await second.take([(TICKETS, records(lines[:1], 4))])
     assert await conclude(second, due - 1) == []
     assert "actions" in actions(await conclude(second, due))
@@ -73,7 +75,7 @@ async def test_a_case_at_rest_leaves_nothing_in_memory_and_wakes_by_the_store() 
     lines = Scenario().booked("08:00").assigned("09:00").ticket("10:00").image("10:01").lines()
     state = MemoryState()
     work = await work_over(state, residents_max=0)
-    await work.recalled({})
+    await work.recalled()
     await work.take([(TICKETS, records(lines))])
     await conclude(work, MIDNIGHT + 11 * HOUR)
     assert work.held().cases == 1
@@ -89,7 +91,7 @@ async def test_a_deadline_that_leads_to_nothing_is_gone_from_the_store_with_the_
     lines = Scenario().booked("08:00").assigned("09:00").ticket("10:00").lines()
     state = MemoryState()
     work = await work_over(state)
-    await work.recalled({})
+    await work.recalled()
     await work.take([(TICKETS, records(lines))])
     await conclude(work, MIDNIGHT + 10 * HOUR)
     await save(work)
@@ -101,27 +103,36 @@ async def test_a_deadline_that_leads_to_nothing_is_gone_from_the_store_with_the_
     assert state.deadlines == {}
 
 
-async def test_what_the_last_owner_sent_on_is_not_sent_on_again() -> None:
+async def test_what_is_sent_on_again_after_a_fall_is_taken_once() -> None:
     foreign = next(f"job-{n}" for n in range(9) if partition_of(f"job-{n}", 2) == 1)
     lines = Scenario(foreign).booked("08:00").assigned("09:00").lines()
-    work = await work_over(MemoryState(), partitions=2)
-    await work.recalled({JOBS.name: 1})
-    await work.take([(JOBS, records(lines))])
-    (sent_on,) = await conclude(work, MIDNIGHT)
-    assert (sent_on.topic, sent_on.partition) == (TOPICS.cases, 1)
-    assert work.counts() == {"jobs-0": {"forwarded": 2}}
+    sender = await work_over(MemoryState(), partitions=2)
+    await sender.take([(JOBS, records(lines))])
+    sent_on = await conclude(sender, MIDNIGHT)
+    assert [(each.topic, each.partition) for each in sent_on] == 2 * [(TOPICS.cases, 1)]
+    assert sender.counts() == {"jobs-0": {"forwarded": 2}}
+
+    state = MemoryState()
+    first = await work_over(state, partition=1, partitions=2)
+    arrived = [Stored(at, each.key, each.value) for at, each in enumerate([*sent_on, *sent_on])]
+    await first.take([(CASES, arrived[:3])])
+    await save(first)
+    second = await work_over(state, partition=1, partitions=2)
+    await second.recalled()
+    await second.take([(CASES, arrived[3:])])
+    assert second.counts() == {"internal.cases-1": {"applied": 2, "duplicate": 2}}
 
 
 async def test_what_is_in_the_dead_letters_already_is_not_refused_again_but_counts_as_refused() -> None:
     record = records([b"{}"])[0]
     first = await work_over(MemoryState())
-    await first.recalled({})
+    await first.recalled()
     first.refuse(JOBS, record, "internal: KeyError")
     (letter,) = await conclude(first, MIDNIGHT)
 
     second = await work_over(MemoryState())
     second.recall(letter.topic, Stored(0, letter.key, letter.value))
-    await second.recalled({})
+    await second.recalled()
     second.refuse(JOBS, record, "internal: KeyError")
     assert await conclude(second, MIDNIGHT) == []
     assert second.counts() == first.counts() == {"jobs-0": {"dead_lettered": 1}}

@@ -97,7 +97,7 @@ async def work_over(state: MemoryState) -> CaseWork:
     )
     work = CaseWork(0, settings, store)
     work.begin(saved.counts)
-    await work.recalled({})
+    await work.recalled()
     return work
 
 

@@ -1,0 +1,43 @@
+"""Which records sent on by other tasks have arrived: an owner that goes on from a checkpoint sends them on again.
+
+It does so in the order of their offsets, from an earlier one on, so the last offset that arrived tells all.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from streams.casework.intake import Origin
+
+
+class Arrivals:
+    """The offset after the last record that arrived, by the topic through which it came and where it was consumed."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.changed = False
+        """Whether anything arrived since this was last set to False."""
+        self._next: dict[str, int] = {}
+
+    def is_repeated(self, through: str, origin: Origin) -> bool:
+        """Tell whether a record sent on through a topic has arrived before; note that it has now."""
+        route = f"{through} {origin.topic}-{origin.partition}"
+        if origin.offset < self._next.get(route, 0):
+            return True
+        self._next[route] = origin.offset + 1
+        self.changed = True
+        return False
+
+    def dump(self) -> bytes:
+        """Return what is known, as kept in a checkpoint."""
+        return _ENCODER.encode(self._next)
+
+    def load(self, blob: bytes) -> None:
+        """Go on from what a checkpoint kept."""
+        self._next = _DECODER.decode(blob)
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(dict[str, int])

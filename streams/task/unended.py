@@ -1,0 +1,82 @@
+"""Transactions that Kafka takes for ended and has not ended: they hang, as KIP-664 calls it.
+
+Kafka 4.3 passes over a partition that has no leader at the moment when its transaction is to be ended, as it happens
+when a broker dies right after a commit and is back, or was the only one, before the next commit. The producer is told
+that all went well. Until its next transaction ends in that partition the records are kept from whoever reads what is
+committed; then they share the fate of that one. So an owner aborts them before it reads anything back, and says anew
+what they said; and no checkpoint may count on what nobody can see yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from schemas.errors import Fatal
+from streams.ports import TP, OutputLog, Publisher
+
+LOOK_AGAIN_AFTER_S: Final = 0.02
+LOOK_AGAIN_WITHIN_S: Final = 1.0
+HURRIED_S: Final = 3.0
+"""For how long an owner that ends waits to see what it said."""
+
+
+async def abort_unended(publisher: Publisher, log: OutputLog, own: Sequence[TP], shared: Sequence[TP]) -> None:
+    """Abort what an earlier owner left open in partitions; to be called when it has been fenced.
+
+    Nobody else writes to its `own` partitions. What is open in `shared` ones may be under way elsewhere: to abort
+    nothing of ours there does no harm.
+
+    Raises `Fatal` if that does not end it.
+    """
+    unended = await log.unended([*own, *shared])
+    if not unended:
+        return
+    await publisher.abort(unended)
+    if held_back := await log.unended(own):
+        names = ", ".join(tp.name for tp in held_back)
+        raise Fatal(f"{names}: a transaction of another producer is open; kafka-transactions.sh finds and aborts it")
+
+
+class Sight:
+    """Tells when what was written can be seen."""
+
+    def __init__(self, log: OutputLog, limit_s: float) -> None:
+        """Take for how long a transaction of anybody may be under way."""
+        self._log = log
+        self._limit_s = limit_s
+        self._seen: dict[str, int] = {}
+
+    def begin(self, outputs: Mapping[str, int]) -> None:
+        """Take up to where output partitions were read back, by `topic-partition`."""
+        self._seen = dict(outputs)
+
+    def hurry(self) -> None:
+        """Wait for a moment only from now on: this owner ends."""
+        self._limit_s = min(self._limit_s, HURRIED_S)
+
+    async def wait_for(self, outputs: Mapping[str, int]) -> None:
+        """Return when readers can see output partitions up to these offsets.
+
+        Raises `Fatal` when that takes too long.
+        """
+        written = {TP.named(name): end for name, end in outputs.items() if self._seen.get(name) != end}
+        now_s = asyncio.get_running_loop().time
+        began_s, pause_s = now_s(), LOOK_AGAIN_AFTER_S
+        while hindrance := await self._hindrance(written):
+            if now_s() - began_s > self._limit_s:
+                raise Fatal(hindrance)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LOOK_AGAIN_WITHIN_S)
+        self._seen = dict(outputs)
+
+    async def _hindrance(self, written: Mapping[TP, int]) -> str | None:
+        if not written:
+            return None
+        try:
+            bounds = await self._log.bounds(list(written))
+        except Fatal as error:
+            return str(error)
+        hidden = [f"{tp.name} up to {end}" for tp, end in written.items() if bounds[tp][1] < end]
+        return f"{', '.join(hidden)}: written, but kept from readers by a transaction that hangs" if hidden else None

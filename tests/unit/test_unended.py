@@ -1,0 +1,77 @@
+"""What a task does about transactions that Kafka took for ended and left open."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from schemas.errors import Fatal
+from streams.ports import TP, Outgoing
+from streams.task import unended
+from tests.unit.test_task import JOBS, SAID, Cluster, records
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster()
+
+
+async def test_what_a_hanging_transaction_said_is_said_again_and_seen_once(cluster: Cluster) -> None:
+    hanging, _ = cluster.owner(saves=False)
+    await hanging.recover()
+    cluster.kafka.forgets = lambda tp: tp == SAID
+    await hanging.step([(JOBS, records(0, b"j0"))])
+    cluster.kafka.forgets = lambda _: False
+    assert cluster.said() == []
+    successor, _ = cluster.owner()
+    await successor.recover()
+    await successor.step([(JOBS, records(0, b"j0"))])
+    await successor.step([(JOBS, records(1, b"j1"))])
+    assert cluster.said() == [b"j0", b"j1"]
+
+
+async def test_no_checkpoint_counts_on_what_nobody_can_see(cluster: Cluster) -> None:
+    hanging, _ = cluster.owner()
+    await hanging.recover()
+    cluster.kafka.forgets = lambda tp: tp == SAID
+    await hanging.step([(JOBS, records(0, b"j0"))])
+    for _ in range(10):
+        await asyncio.sleep(0.01)
+    saved = [cluster.state.saved]
+    assert hanging.committable == {}
+    cluster.kafka.forgets = lambda _: False
+    await hanging.step([(JOBS, records(1, b"j1"))])  # which ends what hangs
+    await hanging.stop()
+    assert cluster.said() == [b"j0", b"j1"]
+    saved.append(cluster.state.saved)
+    assert [each and each.inputs for each in saved] == [None, {"jobs-0": 2}]
+
+
+async def test_an_owner_that_ends_does_not_wait_long_for_what_hangs(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unended, "HURRIED_S", 0.05)
+    hanging, _ = cluster.owner(saves=False)
+    await hanging.recover()
+    cluster.kafka.forgets = lambda tp: tp == SAID
+    await hanging.step([(JOBS, records(0, b"j0"))])
+    with pytest.raises(Fatal, match="said-0 up to 1: written, but kept from readers"):
+        await hanging.stop()
+    assert cluster.state.saved is None
+
+
+async def test_what_another_producer_holds_open_in_an_output_ends_the_recovery(cluster: Cluster) -> None:
+    cluster.kafka.add("another", cluster.kafka.initialise("another"), Outgoing(*SAID, b"", b"theirs"))
+    task, _ = cluster.owner()
+    with pytest.raises(Fatal, match="said-0: a transaction of another producer is open"):
+        await task.recover()
+
+
+async def test_what_is_under_way_elsewhere_in_a_shared_topic_is_left_alone(cluster: Cluster) -> None:
+    answers, epoch = TP("answers", 0), cluster.kafka.initialise("another")
+    cluster.kafka.add("another", epoch, Outgoing(*answers, b"", b"theirs"))
+    task, _ = cluster.owner()
+    await task.recover()
+    cluster.kafka.commit("another", epoch)
+    assert [record.value for record in cluster.kafka.committed(answers)] == [b"theirs"]
