@@ -10,6 +10,7 @@ what they said; and no checkpoint may count on what nobody can see yet.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -20,6 +21,8 @@ LOOK_AGAIN_AFTER_S: Final = 0.02
 LOOK_AGAIN_WITHIN_S: Final = 1.0
 HURRIED_S: Final = 3.0
 """For how long an owner that ends waits to see what it said."""
+
+logger = logging.getLogger("sop.task")
 
 
 async def abort_unended(publisher: Publisher, log: OutputLog, own: Sequence[TP], shared: Sequence[TP]) -> None:
@@ -33,6 +36,7 @@ async def abort_unended(publisher: Publisher, log: OutputLog, own: Sequence[TP],
     unended = await log.unended([*own, *shared])
     if not unended:
         return
+    logger.warning("aborting what a transaction left open in %s", ", ".join(tp.name for tp in unended))
     await publisher.abort(unended)
     if held_back := await log.unended(own):
         names = ", ".join(tp.name for tp in held_back)
