@@ -139,7 +139,8 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
         wanted = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
         try:
             await asyncio.wait_for(client.commit(wanted), cast(BatchApp, self.app).options.commit_s)
-        except (KafkaError, TimeoutError) as error:
+        except (KafkaError, TimeoutError, RuntimeError) as error:
+            # the last is uvloop's word for a connection that has just closed; aiokafka lets it through
             self.log.warning("group offsets not committed: %s %s", type(error).__name__, error)
             return False
         return True

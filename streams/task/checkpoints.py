@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NamedTuple
 
 from schemas.errors import Unavailable
 from schemas.instants import SECOND_US
@@ -16,18 +16,40 @@ from streams.watchdog import Vitals
 SAVE_AGAIN_AFTER_S: Final = 0.5
 
 
-class Checkpoints:
-    """The checkpoints of one owner, one every `interval` (microseconds) as long as something changes."""
+class _Packed(NamedTuple):
+    saved: Saved
+    changes: Changes
+    at: int
+    """The instant."""
 
-    def __init__(self, store: Store, work: Work, sight: Sight, clock: Clock, vitals: Vitals, interval: int) -> None:
-        """Take where to, of what, what tells when it may go, and how often; the vitals hear of it."""
+
+class Checkpoints:
+    """The checkpoints of one owner, one every `interval` (microseconds) as long as something changes.
+
+    A checkpoint is packed between two steps, written when readers can see all that it counts on, and not before
+    something more was published since then: a fenced owner could take for committed what its successor has aborted.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        work: Work,
+        sight: Sight,
+        publish: Callable[[], Awaitable[None]],
+        clock: Clock,
+        vitals: Vitals,
+        interval: int,
+    ) -> None:
+        """Take where to, of what, what tells when it may go, what publishes, and how often; the vitals hear of it."""
         self.committable: dict[TP, int] = {}
         """The offsets up to which the effect of what was read is in a checkpoint."""
-        self._store, self._work, self._sight = store, work, sight
+        self._store, self._work, self._sight, self._publish = store, work, sight, publish
         self._clock, self._vitals, self._interval = clock, vitals, interval
         self._inputs: Sequence[TP] = ()
         self._looked_s = 0.0
-        self._saving: asyncio.Task[None] | None = None
+        self._packed: _Packed | None = None
+        self._under_way: asyncio.Task[None] | None = None
+        """Waits until what was packed may go, or writes it."""
 
     def begin(self, committable: dict[TP, int], inputs: Sequence[TP]) -> None:
         """Go on from the last owner's; the next is due an interval from now."""
@@ -38,43 +60,56 @@ class Checkpoints:
     @property
     def due(self) -> bool:
         """Whether it is time for the next, and the last one is written."""
-        is_free = self._saving is None or self._saving.done()
+        is_free = self._packed is None and (self._under_way is None or self._under_way.done())
         return is_free and (_running_s() - self._looked_s) * SECOND_US >= self._interval
 
-    async def save_if_due(self, standing: Callable[[], Saved]) -> None:
-        """Begin to write the next one if it is time and anything changed; to be called between two steps.
+    async def advance(self, standing: Callable[[], Saved]) -> None:
+        """Go on with the one under way, begin the next if it is time and anything changed; to be called between steps.
 
         Within one, positions, state and outputs are not those of one moment.
         """
-        if self._saving is not None and self._saving.done():
-            await self._written()
+        if self._under_way is not None and self._under_way.done():
+            await self._next_stage()
         if not self.due:
             return
         self._looked_s, packed_at = _running_s(), self._clock.now_us()
         saved = standing()
         self._vitals.unsaved = self._has_read_on(saved) or self._work.changed
         if self._vitals.unsaved:
-            packed = self._work.pack()
-            self._saving = asyncio.create_task(self._save(saved, packed, packed_at), name="checkpoint")
+            self._packed = _Packed(saved, self._work.pack(), packed_at)
+            self._under_way = asyncio.create_task(self._sight.wait_for(saved.outputs), name="sight")
         else:
             self._vitals.saved_at = packed_at
 
     async def save_now(self, standing: Callable[[], Saved]) -> None:
-        """Write a last one, after the one that is being written."""
+        """Write a last one, after the one that is under way."""
         await self.finish()
-        await self._save(standing(), self._work.pack(), self._clock.now_us())
+        await self._sight.wait_for(standing().outputs)
+        await self._publish()
+        await self._save(_Packed(standing(), self._work.pack(), self._clock.now_us()))
 
     async def finish(self) -> None:
-        """Wait for the one that is being written."""
+        """Wait for the one that is under way."""
         self._sight.hurry()
-        if self._saving is not None:
-            await self._written()
+        while self._under_way is not None:
+            await self._next_stage()
+
+    async def _next_stage(self) -> None:
+        """Wait for what is under way; write what may be written now, or be done with what was written."""
+        assert self._under_way is not None
+        await self._under_way
+        packed, self._packed, self._under_way = self._packed, None, None
+        if packed is None:
+            self._work.saved()
+        else:
+            await self._publish()
+            self._under_way = asyncio.create_task(self._save(packed), name="checkpoint")
 
     def _has_read_on(self, saved: Saved) -> bool:
         return any(saved.inputs.get(tp.name, 0) > self.committable.get(tp, 0) for tp in self._inputs)
 
-    async def _save(self, saved: Saved, changes: Changes, packed_at: int) -> None:
-        await self._sight.wait_for(saved.outputs)
+    async def _save(self, packed: _Packed) -> None:
+        saved, changes, packed_at = packed
         while True:
             try:
                 await self._store.save(saved, changes.blobs, changes.deadlines)
@@ -85,12 +120,6 @@ class Checkpoints:
         self._vitals.saves += 1
         self._vitals.saved_at = packed_at
         self._vitals.unsaved = False
-
-    async def _written(self) -> None:
-        saving, self._saving = self._saving, None
-        assert saving is not None
-        await saving
-        self._work.saved()
 
 
 def _running_s() -> float:

@@ -87,7 +87,9 @@ class Task:
             vitals=vitals,
         )
         self._sight = Sight(log, SIGHT_TIMEOUTS * settings.transaction_timeout_s)
-        self._checkpoints = Checkpoints(store, work, self._sight, clock, vitals, settings.checkpoint_interval)
+        self._checkpoints = Checkpoints(
+            store, work, self._sight, self._tell, clock, vitals, settings.checkpoint_interval
+        )
         self._finishing = False
         self._concluded = False
 
@@ -103,16 +105,15 @@ class Task:
     # -- life ----------------------------------------------------------------------------------------------------------
 
     async def recover(self) -> dict[TP, int]:
-        """Take over: claim the checkpoint, fence the last owner, read back what was emitted since.
+        """Take over: fence the last owner, load the checkpoint, read back what was emitted since.
 
         Returns the offsets to read from, where they are not the earliest. Until consumption has come as far as the
         last owner's had, nothing goes out: what it took into account is never out of account again.
         """
         self.vitals.at_work = True
-        # first, so that the last owner can save nothing that counts on what is about to be aborted
-        saved = await self._store.claim() or Saved({}, {}, {}, ended=True)
         await self._publisher.start()
         await self._abort_unended()
+        saved = await self._store.claim() or Saved({}, {}, {}, ended=True)
         self.figures.received.update(saved.consumed)
         recovered = await self._recovery.run(saved)
         self._hold = Hold(recovered.until, self._settings.step_records_max)
@@ -163,7 +164,7 @@ class Task:
         await self._checkpoints.finish()
         if self._concluded:
             if self._standing.untold:
-                await self._publish([])
+                await self._tell()
             await self._checkpoints.save_now(lambda: self._saved(ended=True))
         await self._publisher.stop()
 
@@ -201,8 +202,8 @@ class Task:
         self._deferred.clear()
         self._concluded = True
         if self._checkpoints.due and self._standing.untold:
-            await self._publish([])
-        await self._checkpoints.save_if_due(self._saved)
+            await self._tell()
+        await self._checkpoints.advance(self._saved)
 
     async def _do_warily(self, batches: Batches, names: Sequence[str]) -> None:
         """Do names and records apart, so that it shows on which of them it is that a worker ends.
@@ -309,12 +310,16 @@ class Task:
         self.figures.tried_again += doing is not None and doing.attempts > 1 and not doing.error
 
     async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
-        """Publish what follows from the inputs, with how far they were read; without the former just to tell it."""
+        """Publish what follows from the inputs, with how far they were read."""
         told = pack_progress(self._standing.progress(self._work.counts()))
         progress = Outgoing(self._settings.progress, self.partition, PROGRESS_KEY, told)
         self._standing.wrote(await self._publisher.publish([*outgoing, progress]))
         self.figures.published.update(each.topic for each in outgoing)
         self._standing.told()
+
+    async def _tell(self) -> None:
+        """Say how far the inputs were read, and nothing else."""
+        await self._publish([])
 
     def _saved(self, *, ended: bool = False) -> Saved:
         return self._standing.saved(self._work.counts(), ended=ended)

@@ -6,15 +6,23 @@ import asyncio
 
 import pytest
 
-from schemas.errors import Fatal
+from schemas.errors import Fatal, Fenced
 from streams.ports import TP, Outgoing
 from streams.task import unended
+from streams.task.task import Task
+from tests.simulation.kafka import SimulatedPublisher
 from tests.unit.test_task import JOBS, SAID, Cluster, records
 
 
 @pytest.fixture
 def cluster() -> Cluster:
     return Cluster()
+
+
+async def idle(task: Task) -> None:
+    for _ in range(10):
+        await task.step([])
+        await asyncio.sleep(0.01)
 
 
 async def test_what_a_hanging_transaction_said_is_said_again_and_seen_once(cluster: Cluster) -> None:
@@ -36,8 +44,7 @@ async def test_no_checkpoint_counts_on_what_nobody_can_see(cluster: Cluster) -> 
     await hanging.recover()
     cluster.kafka.forgets = lambda tp: tp == SAID
     await hanging.step([(JOBS, records(0, b"j0"))])
-    for _ in range(10):
-        await asyncio.sleep(0.01)
+    await idle(hanging)
     saved = [cluster.state.saved]
     assert hanging.committable == {}
     cluster.kafka.forgets = lambda _: False
@@ -46,6 +53,19 @@ async def test_no_checkpoint_counts_on_what_nobody_can_see(cluster: Cluster) -> 
     assert cluster.said() == [b"j0", b"j1"]
     saved.append(cluster.state.saved)
     assert [each and each.inputs for each in saved] == [None, {"jobs-0": 2}]
+
+
+async def test_what_a_successor_aborted_is_not_taken_for_committed(cluster: Cluster) -> None:
+    fenced, _ = cluster.owner()
+    await fenced.recover()
+    cluster.kafka.forgets = lambda tp: tp == SAID
+    await fenced.step([(JOBS, records(0, b"j0"))])
+    successor = SimulatedPublisher(cluster.kafka, "sop-0")
+    await successor.start()
+    await successor.abort([SAID])
+    with pytest.raises(Fenced):
+        await idle(fenced)
+    assert cluster.state.saved is None
 
 
 async def test_an_owner_that_ends_does_not_wait_long_for_what_hangs(
