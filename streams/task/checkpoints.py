@@ -48,8 +48,8 @@ class Checkpoints:
         self._inputs: Sequence[TP] = ()
         self._looked_s = 0.0
         self._packed: _Packed | None = None
-        self._under_way: asyncio.Task[None] | None = None
-        """Waits until what was packed may go, or writes it."""
+        self._under_way: asyncio.Task[bool] | None = None
+        """Waits until what was packed may go, or writes it; False where it may not."""
 
     def begin(self, committable: dict[TP, int], inputs: Sequence[TP]) -> None:
         """Go on from the last owner's; the next is due an interval from now."""
@@ -82,33 +82,35 @@ class Checkpoints:
             self._vitals.saved_at = packed_at
 
     async def save_now(self, standing: Callable[[], Saved]) -> None:
-        """Write a last one, after the one that is under way."""
-        await self.finish()
-        await self._sight.wait_for(standing().outputs)
-        await self._publish()
-        await self._save(_Packed(standing(), self._work.pack(), self._clock.now_us()))
+        """Write a last one, after the one that is under way, unless readers cannot see yet what they would count on."""
+        if await self.finish() and await self._sight.wait_for(standing().outputs):
+            await self._publish()
+            await self._save(_Packed(standing(), self._work.pack(), self._clock.now_us()))
 
-    async def finish(self) -> None:
-        """Wait for the one that is under way."""
+    async def finish(self) -> bool:
+        """Be done with the one that is under way; return whether it is written, if there was one."""
         self._sight.hurry()
         while self._under_way is not None:
-            await self._next_stage()
+            if not await self._next_stage():
+                return False
+        return True
 
-    async def _next_stage(self) -> None:
-        """Wait for what is under way; write what may be written now, or be done with what was written."""
+    async def _next_stage(self) -> bool:
+        """Wait for what is under way; write what may be written now, or be done with it; return whether it may."""
         assert self._under_way is not None
-        await self._under_way
+        may_be_written = await self._under_way
         packed, self._packed, self._under_way = self._packed, None, None
         if packed is None:
             self._work.saved()
-        else:
+        elif may_be_written:
             await self._publish()
             self._under_way = asyncio.create_task(self._save(packed), name="checkpoint")
+        return may_be_written
 
     def _has_read_on(self, saved: Saved) -> bool:
         return any(saved.inputs.get(tp.name, 0) > self.committable.get(tp, 0) for tp in self._inputs)
 
-    async def _save(self, packed: _Packed) -> None:
+    async def _save(self, packed: _Packed) -> bool:
         saved, changes, packed_at = packed
         while True:
             try:
@@ -120,6 +122,7 @@ class Checkpoints:
         self._vitals.saves += 1
         self._vitals.saved_at = packed_at
         self._vitals.unsaved = False
+        return True
 
 
 def _running_s() -> float:

@@ -28,6 +28,8 @@ class Progress(Struct, frozen=True):
     """What is set aside, by name."""
     begun: Mapping[str, int] = {}
     """The offset from which the state was made."""
+    ended: bool = False
+    """Whether it is the last one of an owner that ended as it should."""
 
 
 _decoder: Final = msgspec.json.Decoder(Progress)

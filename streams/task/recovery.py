@@ -90,6 +90,7 @@ class Recovery:
             self._suspects.recall(unpack_note(record.value))
             return {}
         progress = unpack_progress(record.value)
+        self._suspects.wary = not progress.ended
         self._standing.now = max(self._standing.now, progress.now)
         self._standing.aside, self._standing.begun = dict(progress.aside), dict(progress.begun)
         return progress.positions

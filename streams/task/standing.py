@@ -21,6 +21,8 @@ class Standing:
         """What is set aside, by name."""
         self.begun: dict[str, int] = {}
         """The offset from which the state was made."""
+        self.ended = False
+        """Whether this owner ends as it should."""
         self._outputs: dict[str, int] = {}
         self._consumed: dict[str, int] = {}
         self._told: dict[str, int] = {}
@@ -65,10 +67,10 @@ class Standing:
 
     def progress(self, counts: Mapping[str, Mapping[str, int]]) -> Progress:
         """Return what is to be told, with what became of the records."""
-        return Progress(self.now, self.positions, self._consumed, counts, self.aside, self.begun)
+        return Progress(self.now, self.positions, self._consumed, counts, self.aside, self.begun, self.ended)
 
-    def saved(self, counts: dict[str, dict[str, int]], *, ended: bool) -> Saved:
-        """Return what a checkpoint says, with what became of the records, and whether it is the owner's last."""
+    def saved(self, counts: dict[str, dict[str, int]]) -> Saved:
+        """Return what a checkpoint says, with what became of the records."""
         return Saved(
             inputs=dict(self.positions),
             outputs=dict(self._outputs),
@@ -76,5 +78,5 @@ class Standing:
             consumed=dict(self._consumed),
             aside=dict(self.aside),
             begun=dict(self.begun),
-            ended=ended,
+            ended=self.ended,
         )

@@ -157,15 +157,14 @@ class Task:
         self._finishing = True
 
     async def stop(self) -> None:
-        """Write a last checkpoint and disconnect; `run` has ended before.
+        """Say that this owner ends, write a last checkpoint and disconnect; `run` has ended before.
 
         What was read back and not concluded upon is in no state that could be saved: the next owner reads it again.
         """
-        await self._checkpoints.finish()
         if self._concluded:
-            if self._standing.untold:
-                await self._tell()
-            await self._checkpoints.save_now(lambda: self._saved(ended=True))
+            self._standing.ended = True
+            await self._tell()
+            await self._checkpoints.save_now(self._saved)
         await self._publisher.stop()
 
     async def _gather(self) -> list[tuple[TP, Sequence[Incoming]]]:
@@ -321,5 +320,5 @@ class Task:
         """Say how far the inputs were read, and nothing else."""
         await self._publish([])
 
-    def _saved(self, *, ended: bool = False) -> Saved:
-        return self._standing.saved(self._work.counts(), ended=ended)
+    def _saved(self) -> Saved:
+        return self._standing.saved(self._work.counts())

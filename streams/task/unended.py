@@ -19,8 +19,8 @@ from streams.ports import TP, OutputLog, Publisher
 
 LOOK_AGAIN_AFTER_S: Final = 0.02
 LOOK_AGAIN_WITHIN_S: Final = 1.0
-HURRIED_S: Final = 3.0
-"""For how long an owner that ends waits to see what it said."""
+HURRIED_S: Final = 0.3
+"""For how long an owner that ends waits: what another left open stays so until that one's successor is let in."""
 
 logger = logging.getLogger("sop.task")
 
@@ -36,7 +36,8 @@ async def abort_unended(publisher: Publisher, log: OutputLog, own: Sequence[TP],
     unended = await log.unended([*own, *shared])
     if not unended:
         return
-    logger.warning("aborting what a transaction left open in %s", ", ".join(tp.name for tp in unended))
+    if left := [tp.name for tp in unended if tp in own]:
+        logger.warning("aborting what a transaction left open in %s", ", ".join(left))
     await publisher.abort(unended)
     if held_back := await log.unended(own):
         names = ", ".join(tp.name for tp in held_back)
@@ -50,6 +51,7 @@ class Sight:
         """Take for how long a transaction of anybody may be under way."""
         self._log = log
         self._limit_s = limit_s
+        self._hurried = False
         self._seen: dict[str, int] = {}
 
     def begin(self, outputs: Mapping[str, int]) -> None:
@@ -58,10 +60,10 @@ class Sight:
 
     def hurry(self) -> None:
         """Wait for a moment only from now on: this owner ends."""
-        self._limit_s = min(self._limit_s, HURRIED_S)
+        self._hurried = True
 
-    async def wait_for(self, outputs: Mapping[str, int]) -> None:
-        """Return when readers can see output partitions up to these offsets.
+    async def wait_for(self, outputs: Mapping[str, int]) -> bool:
+        """Return when readers can see output partitions up to these offsets; False when there is no time to wait.
 
         Raises `Fatal` when that takes too long.
         """
@@ -69,11 +71,16 @@ class Sight:
         now_s = asyncio.get_running_loop().time
         began_s, pause_s = now_s(), LOOK_AGAIN_AFTER_S
         while hindrance := await self._hindrance(written):
-            if now_s() - began_s > self._limit_s:
+            waited_s = now_s() - began_s
+            if self._hurried and waited_s > HURRIED_S:
+                logger.info("%s; nothing is saved", hindrance)
+                return False
+            if waited_s > self._limit_s:
                 raise Fatal(hindrance)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LOOK_AGAIN_WITHIN_S)
         self._seen = dict(outputs)
+        return True
 
     async def _hindrance(self, written: Mapping[TP, int]) -> str | None:
         if not written:
@@ -83,4 +90,4 @@ class Sight:
         except Fatal as error:
             return str(error)
         hidden = [f"{tp.name} up to {end}" for tp, end in written.items() if bounds[tp][1] < end]
-        return f"{', '.join(hidden)}: written, but kept from readers by a transaction that hangs" if hidden else None
+        return f"{', '.join(hidden)}: written, but kept from readers by an open transaction" if hidden else None

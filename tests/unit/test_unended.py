@@ -8,7 +8,6 @@ import pytest
 
 from schemas.errors import Fatal, Fenced
 from streams.ports import TP, Outgoing
-from streams.task import unended
 from streams.task.task import Task
 from tests.simulation.kafka import SimulatedPublisher
 from tests.unit.test_task import JOBS, SAID, Cluster, records
@@ -68,17 +67,19 @@ async def test_what_a_successor_aborted_is_not_taken_for_committed(cluster: Clus
     assert cluster.state.saved is None
 
 
-async def test_an_owner_that_ends_does_not_wait_long_for_what_hangs(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("interval", [0, 10**18], ids=["a checkpoint is under way", "none is"])
+async def test_an_owner_that_ends_does_not_wait_for_what_is_open_and_is_no_suspect_for_it(
+    cluster: Cluster, interval: int
 ) -> None:
-    monkeypatch.setattr(unended, "HURRIED_S", 0.05)
-    hanging, _ = cluster.owner(saves=False)
-    await hanging.recover()
+    ending, _ = cluster.owner(saves=interval == 0)
+    await ending.recover()
     cluster.kafka.forgets = lambda tp: tp == SAID
-    await hanging.step([(JOBS, records(0, b"j0"))])
-    with pytest.raises(Fatal, match="said-0 up to 1: written, but kept from readers"):
-        await hanging.stop()
-    assert cluster.state.saved is None
+    await ending.step([(JOBS, records(0, b"j0"))])
+    await ending.stop()
+    saved = cluster.state.saved
+    successor, _ = cluster.owner()
+    await successor.recover()
+    assert (saved, successor._suspects.wary) == (None, False)
 
 
 async def test_what_another_producer_holds_open_in_an_output_ends_the_recovery(cluster: Cluster) -> None:
