@@ -152,7 +152,7 @@ async def measure(size: Size) -> dict[str, Any]:
     store: Store = RedisStore(redis, f"growth-{size.cases}", 0) if redis else MemoryStore(MemoryState())
     await store.claim()
     measured = Measured(store)
-    measured.work.begin({})
+    await measured.work.begin({})
     await measured.feed(TOPICS.locations, list(reports(0)))
     values: list[bytes] = []
     for number in range(size.cases):

@@ -54,7 +54,7 @@ class LightWork:
         self.at_rest = False
         """Whether a step came after the last event, so that everything is published."""
 
-    def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+    async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Go on from the counts of a checkpoint."""
         self._applied = {name: dict(fates) for name, fates in counts.items()}
 

@@ -78,23 +78,25 @@ class CaseWork:
 
     # -- recovery ------------------------------------------------------------------------------------------------------
 
-    def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Go on from the counts of a checkpoint."""
+    async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Go on from the counts of a checkpoint, and from what it kept."""
         self.tally = Tally(counts)
+        for key, blob in (await self._store.load([REFUSALS_KEY, ARRIVALS_KEY])).items():
+            (self._refusals if key == REFUSALS_KEY else self._arrivals).load(blob)
 
     def recall(self, topic: str, record: Stored) -> Mapping[str, int]:
         """Take a record emitted since the checkpoint; return the input positions it was decided at."""
         return self._emitted.take(topic, record.value) if record.value is not None else {}
 
     async def recalled(self) -> None:
-        """Let the cases know what was said about them since the checkpoint."""
-        for key, blob in (await self._store.load([REFUSALS_KEY, ARRIVALS_KEY])).items():
-            (self._refusals if key == REFUSALS_KEY else self._arrivals).load(blob)
+        """Let the cases know what was said about them, of what was recalled since this was called last."""
         await self._load(self._emitted.messages, ())
         for case_id, messages in self._emitted.messages.items():
             for message in messages:
                 self._cases.case(case_id).sent.record(message)
         self._locations.said |= self._emitted.alert_ids
+        self._residents.touch(self._emitted.messages, ())
+        self._residents.spill(self._settings.residents_max, self._touched_cases)
         self._emitted.messages.clear()
 
     # -- taking in -----------------------------------------------------------------------------------------------------
@@ -175,8 +177,7 @@ class CaseWork:
         """Return what was touched as names: `case:` or `partner:` and the id."""
         names = [CASE + case_id for case_id in sorted(self._touched_cases)]
         names += [PARTNER + partner_id for partner_id in sorted(self._touched_partners)]
-        self._residents.touch(self._touched_cases, self._touched_partners)
-        self._touched_cases, self._touched_partners = set(), set()
+        self._settle()
         return names
 
     async def due(self, now: int, limit: int) -> list[str]:
@@ -200,9 +201,14 @@ class CaseWork:
             self._outbox.messages(self._locations.alerts(partner_id, inputs))
         for case_id in self._without_aside(CASE, self._touched_cases):
             self._conclude_case(case_id, now, inputs)
+        self._settle()
+        return self._outbox.take()
+
+    def _settle(self) -> None:
+        """Note that what was touched has changed; make room for what is touched next."""
         self._residents.touch(self._touched_cases, self._touched_partners)
         self._touched_cases, self._touched_partners = set(), set()
-        return self._outbox.take()
+        self._residents.spill(self._settings.residents_max, ())
 
     def _conclude_case(self, case_id: str, now: int, inputs: str) -> None:
         """Ask what is to be asked; decide, unless an answer is on its way and not late yet (architecture, 3.2)."""

@@ -55,9 +55,8 @@ class Recovery:
         """
         self._suspects.wary = not saved.ended
         self._standing.begin(saved)
-        self._work.begin(saved.counts)
+        await self._work.begin(saved.counts)
         decided_at = await self._read_back()
-        await self._work.recalled()
         again = self._recall_aside()
         inputs = [TP(topic, self._partition) for topic in self._settings.consumed]
         bounds = {tp.name: found for tp, found in (await self._log.bounds(inputs)).items()}
@@ -77,6 +76,7 @@ class Recovery:
                 for record in records:
                     raise_to(decided_at, self._read_at(topic, record))
                     self._standing.wrote({tp: record.offset + 1})
+                await self._work.recalled()
         return decided_at
 
     def _read_at(self, topic: str, record: Stored) -> Mapping[str, int]:

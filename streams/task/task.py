@@ -195,7 +195,7 @@ class Task:
         if self._is_calm():
             if self._suspects.forget():
                 await self._note()
-            await self._do(Portion(batches, names))
+            await self._do_by_parts(batches, names)
         else:
             await self._do_warily(batches, names)
         self._deferred.clear()
@@ -203,6 +203,15 @@ class Task:
         if self._checkpoints.due and self._standing.untold:
             await self._tell()
         await self._checkpoints.advance(self._saved)
+
+    async def _do_by_parts(self, batches: Batches, names: Sequence[str]) -> None:
+        """Do all at once, but not more names than records: after a recovery they may be those of all cases."""
+        size = self._settings.step_records_max
+        while len(names) > size:
+            await self._do(Portion([], names[:size]))
+            self.vitals.moves += 1
+            names = names[size:]
+        await self._do(Portion(batches, names))
 
     async def _do_warily(self, batches: Batches, names: Sequence[str]) -> None:
         """Do names and records apart, so that it shows on which of them it is that a worker ends.

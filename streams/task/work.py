@@ -22,7 +22,7 @@ class Changes:
 class Work(Protocol):
     """What a task does with the records of its partition number; holds the state that they make."""
 
-    def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+    async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Start from the counts of the last checkpoint; state is loaded when it is touched."""
 
     def recall(self, topic: str, record: Stored) -> Mapping[str, int]:
@@ -32,7 +32,7 @@ class Work(Protocol):
         """
 
     async def recalled(self) -> None:
-        """Bring the state in line with everything recalled."""
+        """Bring the state in line with what was recalled; called again and again while there is more."""
 
     async def take(self, batches: Batches) -> None:
         """Add batches to the state; what they touch is concluded upon next."""

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from faust.types import TP
@@ -119,10 +120,7 @@ async def take(seconds: float) -> None:
 
 async def break_when_stopped(app: BatchApp) -> None:
     """Stand for a part of Faust that does not stop well, after all else has."""
-    await app.wait_for_stopped()
-    while not app.at_rest:
-        await take(0.01)
-    raise RuntimeError("broke while stopping")
+    await app.crash(RuntimeError("broke while stopping"))
 
 
 def main() -> None:
@@ -143,7 +141,7 @@ def main() -> None:
         )
         batch_agent(app, batch_topic(app, *plan.topics), keeper.handle, name="notes")
         if plan.crash_when_stopped:
-            app.task(lambda: break_when_stopped(app))
+            vars(app)["on_shutdown"] = partial(break_when_stopped, app)
         return app
 
     run_worker(make_app, stop_s=15.0)

@@ -46,7 +46,7 @@ class Partition:
         """Take over from the checkpoint, and from what was emitted since."""
         saved = await self._store.claim() or Saved({}, {}, {})
         self._positions = dict(saved.inputs)
-        self._work.begin(saved.counts)
+        await self._work.begin(saved.counts)
         for offset, (topic, value) in enumerate(emitted):
             self._work.recall(topic, Stored(offset, b"", value))
         await self._work.recalled()

@@ -159,6 +159,7 @@ class World:
             transaction_timeout_s=10.0,
             version="1",
         )
+        self.spilled_at_once = Dice("residents", seed).pick((1, 1, 500))
         self.stores = [SimulatedRedis() for _ in range(self.partitions)]
         self.tasks: dict[int, Task] = {}
         self.works: dict[int, CaseWork] = {}
@@ -299,6 +300,7 @@ class World:
         answering = SimulatedStore(self.stores[partition], hand.pause, hand.fails)
         store = PatientStore(answering, vitals, name=f"partition {partition}", patience_s=self.patience_s)
         work = CaseWork(partition, self.work_settings, store)
+        work._residents.spilled_at_once = self.spilled_at_once
         if self.poison is not None:
             vars(work._cases)["decide"] = partial(_decide, work._cases.decide, self.poison, hand)
         vars(work._locations)["receive"] = partial(self._receive, work._locations)

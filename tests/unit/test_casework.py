@@ -32,7 +32,7 @@ async def work_over(
         reading_wait=0,
     )
     work = CaseWork(partition, settings, store)
-    work.begin(saved.counts)
+    await work.begin(saved.counts)
     return work
 
 

@@ -96,7 +96,7 @@ async def work_over(state: MemoryState) -> CaseWork:
         refusal_limits=LIMITS,
     )
     work = CaseWork(0, settings, store)
-    work.begin(saved.counts)
+    await work.begin(saved.counts)
     await work.recalled()
     return work
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from agents.case import Case
 from agents.track import Track
 from streams.casework.residents import CASES_PER_TRACK, Residents
+from streams.ports import Saved
 from streams.stores.memory import MemoryState, MemoryStore
 
 
@@ -29,3 +30,25 @@ async def test_a_track_counts_as_several_cases() -> None:
     residents.pack()
     residents.trim(2 * CASES_PER_TRACK)
     assert list(tracks) == ["p3", "p4"]
+
+
+async def test_what_is_not_saved_is_packed_where_there_is_too_much_and_lost_nowhere() -> None:
+    cases = {case_id: Case(case_id) for case_id in "abcdef"}
+    for case in cases.values():
+        case.decided_at = ord(case.case_id)
+    state = MemoryState()
+    store = MemoryStore(state)
+    saved = await store.claim() or Saved({}, {}, {})
+    residents = Residents(cases, {}, store)
+    residents.spilled_at_once = 1
+    residents.touch(set("abcdef"), ())
+    residents.spill(2, wanted="b")
+    assert list(cases) == ["b", "f"]
+    assert await residents.load("ab", ()) == []
+    blobs, packed = residents.pack()
+    assert set(packed) == set("abcdef")
+    assert await residents.load("c", ()) == [], "it is being saved and cannot be loaded yet"
+    await store.save(saved, blobs, {})
+    assert residents.trim(0) == ["d", "e", *"bfac"]
+    assert await residents.load("abcdef", ()) == list("abcdef")
+    assert {case_id: case.decided_at for case_id, case in cases.items()} == {each: ord(each) for each in "abcdef"}

@@ -45,7 +45,7 @@ class Repeats:
         self._new: list[bytes] = []
         self._changed = False
 
-    def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+    async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         self.begun = counts
 
     def recall(self, topic: str, record: Stored) -> Mapping[str, int]:
