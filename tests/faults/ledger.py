@@ -42,6 +42,7 @@ ELSEWHERE = """
 
 | fault | where |
 | --- | --- |
+| F5 a transaction that Kafka takes for ended and leaves open | `tests/faults/test_hanging.py`, F22 |
 | F11 the dead-letter topic refuses too | the rows F8 about dead-letters |
 | F18 a blocked loop | the hanging record of `tests/e2e/test_poison.py`, `tests/unit/test_watchdog.py` |
 | F19 checkpoints, outputs, internal records of an earlier version | `tests/unit/test_kept.py` |
