@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported all the same
@@ -34,6 +35,17 @@ OUTPUTS = (*DECISIONS, "actions", "alerts", "dead-letters")
 TOPIC_OF_FAMILY = {"job": "jobs", "ticket": "tickets", "cancellation": "cancellations", "location": "locations"}
 
 Header = tuple[str, str | bytes | None]
+Produced = tuple[str, bytes | None, bytes | None, int, Sequence[Header]]
+"""Topic, value, key, partition, headers."""
+PARTITION_UA = -1
+"""The partitioner chooses."""
+
+
+def _as_it_was(refused: Message) -> Produced:
+    topic, partition = refused.topic(), refused.partition()
+    assert topic is not None
+    assert partition is not None
+    return topic, refused.value(), refused.key(), partition, cast("list[Header]", refused.headers() or [])
 
 
 @dataclass(frozen=True)
@@ -166,7 +178,20 @@ class Bench:
             made.result()
 
     def feed(self, records: Iterable[Feed], **options: str | int) -> int:
-        """Produce records and return how many; by default placed as Apache Kafka's own producers place them."""
+        """Produce records and return how many; by default placed as Apache Kafka's own producers place them.
+
+        What a broker in trouble refuses is sent once more, in its order, as by any producer that may lose nothing.
+        """
+        count, refused = self._produce(
+            ((self.prefix + each.topic, each.value, each.key, PARTITION_UA, each.headers) for each in records), options
+        )
+        if refused:
+            _, refused = self._produce(map(_as_it_was, refused), options)
+        assert [message.error() for message in refused] == []
+        return count
+
+    def _produce(self, records: Iterable[Produced], options: Mapping[str, str | int]) -> tuple[int, list[Message]]:
+        """Produce records; return how many, and those that were refused."""
         producer = Producer(
             {
                 "bootstrap.servers": self.brokers,
@@ -178,26 +203,19 @@ class Bench:
                 **options,
             }
         )
-        refused: list[KafkaError] = []
+        refused: list[Message] = []
 
-        def acknowledged(error: KafkaError | None, _: Message) -> None:
+        def acknowledged(error: KafkaError | None, message: Message) -> None:
             if error is not None:
-                refused.append(error)
+                refused.append(message)
 
         count = 0
-        for count, record in enumerate(records, 1):
-            producer.produce(
-                self.prefix + record.topic,
-                record.value,
-                record.key,
-                headers=list(record.headers),
-                on_delivery=acknowledged,
-            )
+        for count, (topic, value, key, partition, headers) in enumerate(records, 1):
+            producer.produce(topic, value, key, partition, acknowledged, headers=list(headers))
             if count % 1000 == 0:
                 producer.poll(0)
         assert producer.flush(DEADLINE_S) == 0
-        assert refused == []
-        return count
+        return count, refused
 
     def feed_lines(self, lines: Iterable[bytes], **options: str | int) -> int:
         return self.feed(map(feed_of, lines), **options)
