@@ -12,7 +12,6 @@ from schemas.errors import Fenced
 from streams.casework import residents
 from streams.casework.arrivals import Arrivals
 from streams.casework.emitted import Emitted
-from streams.casework.letters import Letters
 from streams.ports import TP, Outgoing, Saved, Stored
 from streams.stores.memory import MemoryStore
 from streams.task import task
@@ -30,7 +29,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def no_memory_of_dead_letters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Letters, "met", lambda *_: False)
+    _after_recall(monkeypatch, lambda emitted: emitted.refused.clear())
 
 
 def no_memory_of_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
