@@ -1,7 +1,7 @@
 """Transactions that Kafka takes for ended and has not ended: they hang, as KIP-664 calls it.
 
-Kafka 4.3 passes over a partition that has no leader at the moment when its transaction is to be ended, as it happens
-when a broker dies right after a commit and is back, or was the only one, before the next commit. The producer is told
+Kafka 4.3 passes over a partition that has no leader at the moment when its transaction is to be ended: its only replica
+is away, or a broker was killed right after a commit and is back before its old session is over. The producer is told
 that all went well. Until its next transaction ends in that partition the records are kept from whoever reads what is
 committed; then they share the fate of that one. So an owner aborts them before it reads anything back, and says anew
 what they said; and no checkpoint may count on what nobody can see yet.
