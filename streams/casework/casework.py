@@ -21,6 +21,7 @@ from streams.casework.arrivals import Arrivals
 from streams.casework.emitted import Emitted
 from streams.casework.held import Held
 from streams.casework.intake import Intake, Origin, Taken, is_report, origin, partition_of
+from streams.casework.letters import Letters
 from streams.casework.outbox import Outbox
 from streams.casework.refusals import RefusalLimits, Refusals
 from streams.casework.residents import CASE, PARTNER, Residents
@@ -31,7 +32,6 @@ from streams.task.work import Batches, Changes
 from streams.wakes import Wakes
 
 STORE_LOOK_EVERY_US = 1_000_000
-REFUSALS_KEY, ARRIVALS_KEY = "refusals", "arrivals"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +66,15 @@ class CaseWork:
             TP(topic, partition).name for topic in (settings.topics.locations, settings.topics.partners)
         ]
         self._emitted = Emitted(settings.topics)
+        self._letters = self._emitted.letters
         self._refusals = Refusals(settings.refusal_limits)
         self._arrivals = Arrivals()
+        self._kept: Mapping[str, Arrivals | Letters | Refusals] = {
+            "arrivals": self._arrivals,
+            "letters": self._letters,
+            "refusals": self._refusals,
+        }
+        """What checkpoints keep beside cases and tracks."""
         self._wakes = Wakes()
         self._touched_cases: set[str] = set()
         self._touched_partners: set[str] = set()
@@ -81,8 +88,8 @@ class CaseWork:
     async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Go on from the counts of a checkpoint, and from what it kept."""
         self.tally = Tally(counts)
-        for key, blob in (await self._store.load([REFUSALS_KEY, ARRIVALS_KEY])).items():
-            (self._refusals if key == REFUSALS_KEY else self._arrivals).load(blob)
+        for key, blob in (await self._store.load(list(self._kept))).items():
+            self._kept[key].load(blob)
 
     def recall(self, topic: str, record: Stored) -> Mapping[str, int]:
         """Take a record emitted since the checkpoint; return the input positions it was decided at."""
@@ -103,7 +110,7 @@ class CaseWork:
 
     async def take(self, batches: Batches) -> None:
         """Decode records and hand them to the agents; what cannot be accepted becomes a dead letter."""
-        if self._emitted.refused:
+        if self._letters:
             batches = [(tp, self._not_refused(tp, records)) for tp, records in batches]
         taken = [self._intake.read(tp, record) for tp, records in batches for record in records]
         await self._load(*_concerned(taken))
@@ -112,7 +119,7 @@ class CaseWork:
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
         """Have a record go to the dead letters without a look at what it holds, unless it is there."""
-        if (tp.topic, tp.partition, record.offset) in self._emitted.refused:
+        if self._letters.met((tp.topic, tp.partition, record.offset)):
             self._count_refused(tp, origin(tp, record))
         else:
             self._refuse(tp, origin(tp, record), reason)
@@ -121,7 +128,7 @@ class CaseWork:
         """Count what is in the dead letters already; return the other records."""
         others: list[Incoming] = []
         for record in records:
-            if (tp.topic, tp.partition, record.offset) in self._emitted.refused:
+            if self._letters.met((tp.topic, tp.partition, record.offset)):
                 self._count_refused(tp, origin(tp, record))
             else:
                 others.append(record)
@@ -131,7 +138,7 @@ class CaseWork:
         content = taken.content
         if taken.sent_on is not None and self._arrivals.is_repeated(taken.tp.topic, taken.sent_on):
             self.tally.add(taken.tp, "duplicate")
-        elif self._emitted.refused and taken.origin.place in self._emitted.refused:
+        elif self._letters and self._letters.met(taken.origin.place):
             self._count_refused(taken.tp, taken.origin)
         elif isinstance(content, Event):
             self._take_event(taken, content)
@@ -268,17 +275,15 @@ class CaseWork:
     @property
     def changed(self) -> bool:
         """Whether `pack` has anything to return."""
-        return self._residents.changed or self._refusals.changed or self._arrivals.changed
+        return self._residents.changed or any(each.changed for each in self._kept.values())
 
     def pack(self) -> Changes:
         """Return the cases and tracks that changed, and when which case is to be looked at again."""
         blobs, case_ids = self._residents.pack()
-        if self._refusals.changed:
-            self._refusals.changed = False
-            blobs[REFUSALS_KEY] = self._refusals.dump()
-        if self._arrivals.changed:
-            self._arrivals.changed = False
-            blobs[ARRIVALS_KEY] = self._arrivals.dump()
+        for key, each in self._kept.items():
+            if each.changed:
+                each.changed = False
+                blobs[key] = each.dump()
         return Changes(blobs, {case_id: self._wakes.get(case_id) for case_id in case_ids})
 
     def saved(self) -> None:

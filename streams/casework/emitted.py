@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from schemas.encoding import decode_dead_letter, decode_message
 from schemas.outputs import AlertMessage, OutputMessage
 from schemas.topics import Topics
+from streams.casework.letters import Letters
 from streams.task.positions import from_inputs
 
 
@@ -19,15 +20,14 @@ class Emitted:
         """Decisions, actions and alerts by case id, each topic's in their order."""
         self.alert_ids: set[str] = set()
         """Alerts about partners."""
-        self.refused: set[tuple[str, int, int]] = set()
-        """Where the records lay that went to the dead letters: (topic, partition, offset)."""
+        self.letters = Letters()
         self._dead_letters = topics.dead_letters
 
     def take(self, topic: str, value: bytes) -> Mapping[str, int]:
         """Take a record's value; return the input positions at which it was decided, empty if it does not say."""
         if topic == self._dead_letters:
             letter = decode_dead_letter(value)
-            self.refused.add((letter.topic, letter.partition, letter.offset))
+            self.letters.found((letter.topic, letter.partition, letter.offset))
             return {}
         message = decode_message(value)
         if not isinstance(message, AlertMessage):

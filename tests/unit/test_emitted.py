@@ -59,7 +59,8 @@ def test_dead_letters_are_known_by_where_the_record_lay() -> None:
     emitted = Emitted(TOPICS)
     letter = dead_letter_message(topic="x.jobs", partition=3, offset=9, reason="id: missing", value=b"", key=None)
     assert emitted.take(TOPICS.dead_letters, letter) == {}
-    assert emitted.refused == {("x.jobs", 3, 9)}
+    assert emitted.letters.met(("x.jobs", 3, 9))
+    assert not emitted.letters.met(("x.jobs", 3, 8))
 
 
 def test_a_foreign_record_is_not_taken_for_ours() -> None:
