@@ -46,8 +46,9 @@ class Report:
 
     def __call__(self, fault: str, faults: int, bench: CrewBench, known: Known, **figures: object) -> None:
         """Judge what lies in the topics of a bench that has settled."""
-        messages = said(bench.outputs())
-        verdict = judge(messages, known.outcome, bench.unaccounted())
+        unaccounted = bench.unaccounted()
+        messages = said(bench.outputs())  # after it, so that what was said late is judged as well
+        verdict = judge(messages, known.outcome, unaccounted)
         if bench.ends:
             figures["ended by themselves"] = dict(sorted(bench.ends.items()))
         self.write(

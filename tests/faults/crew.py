@@ -17,6 +17,7 @@ PROGRESS = "internal.progress"
 PROGRESS_KEY = b"progress"
 AGAIN_AFTER_S = 0.3
 KNOWS_AGAIN_WITHIN_S = 30.0
+ACCOUNTED_WITHIN_S = 30.0
 
 
 @dataclass
@@ -123,6 +124,10 @@ class CrewBench(Bench):
         """Wait until every partition has somebody who works on it."""
         self.await_that(lambda: self.owned() == set(range(self.partitions)))
 
+    def takes_part(self, member: Member) -> None:
+        """Wait until a member has something to work on."""
+        self.await_that(lambda: member.partitions != set())
+
     def has_all(self, *members: Member) -> bool:
         """Tell whether members have all partitions among themselves."""
         return set[int]().union(*(each.partitions for each in members)) == set(range(self.partitions))
@@ -140,7 +145,17 @@ class CrewBench(Bench):
     # -- conservation ----------------------------------------------------------------------------------------------
 
     def unaccounted(self) -> list[str]:
-        """Return the input partitions whose records do not all have one fate, by what the workers last published."""
+        """Return the input partitions whose records do not all have one fate, by what the workers last published.
+
+        Those that still do not after a while: a worker that came last may yet have to catch up, and sends on again
+        what its predecessor had sent on, to others who read it then.
+        """
+        end = time.monotonic() + ACCOUNTED_WITHIN_S
+        while (found := self._unaccounted_now()) and time.monotonic() < end:
+            self.rest(POLL_S)
+        return found
+
+    def _unaccounted_now(self) -> list[str]:
         counts: dict[str, dict[str, int]] = {}
         for told in self._progress():
             counts |= told["counts"]

@@ -75,7 +75,7 @@ def test_events_of_a_later_minor_and_a_later_policy_change_nothing_that_was(
             feeder.allow(EVENTS // 3)
             bench.work_on(10)
             assert bench.leave(member) == 0
-            bench.join(SOP_POLICIES=str(policy))
+            bench.takes_part(bench.join(SOP_POLICIES=str(policy)))
         feeder.allow_all()
     bench.settle(SETTLE_S)
     report("F19 fields and types of a later minor, a later policy rolled out", EVENTS + UNKNOWN_TYPES, bench, known)
