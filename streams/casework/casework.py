@@ -103,7 +103,7 @@ class CaseWork:
                 self._cases.case(case_id).sent.record(message)
         self._locations.said |= self._emitted.alert_ids
         self._residents.touch(self._emitted.messages, ())
-        self._residents.spill(self._settings.residents_max, self._touched_cases)
+        self._residents.spill(self._settings.residents_max, self._touched_cases, self._touched_partners)
         self._emitted.messages.clear()
 
     # -- taking in -----------------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ class CaseWork:
         """Note that what was touched has changed; make room for what is touched next."""
         self._residents.touch(self._touched_cases, self._touched_partners)
         self._touched_cases, self._touched_partners = set(), set()
-        self._residents.spill(self._settings.residents_max, ())
+        self._residents.spill(self._settings.residents_max, (), ())
 
     def _conclude_case(self, case_id: str, now: int, inputs: str) -> None:
         """Ask what is to be asked; decide, unless an answer is on its way and not late yet (architecture, 3.2)."""

@@ -9,10 +9,10 @@ import pytest
 
 from agents import case
 from schemas.errors import Fenced
-from streams.casework import residents
 from streams.casework.arrivals import Arrivals
 from streams.casework.emitted import Emitted
 from streams.casework.letters import Letters
+from streams.casework.writeback import WriteBack
 from streams.ports import TP, Outgoing, Saved, Stored
 from streams.stores.memory import MemoryStore
 from streams.task import task
@@ -53,13 +53,13 @@ def no_check_of_the_stores_owner(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def no_regard_for_what_is_not_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    def trim(resident: dict[str, object], _: set[str], residents_max: int) -> list[str]:
-        dropped = list(resident)[: max(len(resident) - residents_max, 0)]
-        for key in dropped:
-            del resident[key]
-        return dropped
+    trim = WriteBack.trim
 
-    monkeypatch.setattr(residents, "_trim", trim)
+    def trim_all(cache: WriteBack[object], resident_max: int) -> list[str]:
+        cache.dirty.clear()
+        return trim(cache, resident_max)
+
+    monkeypatch.setattr(WriteBack, "trim", trim_all)
 
 
 def no_single_transaction(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ async def test_what_is_not_saved_is_packed_where_there_is_too_much_and_lost_nowh
     residents = Residents(cases, {}, store)
     residents.spilled_at_once = 1
     residents.touch(set("abcdef"), ())
-    residents.spill(2, wanted="b")
+    residents.spill(2, "b", ())
     assert list(cases) == ["b", "f"]
     assert await residents.load("ab", ()) == []
     blobs, packed = residents.pack()
@@ -52,3 +52,15 @@ async def test_what_is_not_saved_is_packed_where_there_is_too_much_and_lost_nowh
     assert residents.trim(0) == ["d", "e", *"bfac"]
     assert await residents.load("abcdef", ()) == list("abcdef")
     assert {case_id: case.decided_at for case_id, case in cases.items()} == {each: ord(each) for each in "abcdef"}
+
+
+async def test_tracks_that_are_not_saved_are_packed_as_well() -> None:
+    tracks = {f"p{number}": Track(f"p{number}") for number in range(4)}
+    residents = Residents({}, tracks, MemoryStore(MemoryState()))
+    residents.spilled_at_once = 1
+    residents.touch((), list(tracks))
+    residents.spill(1 * CASES_PER_TRACK, (), ["p1"])
+    assert list(tracks) == ["p1"]
+    assert await residents.load((), ["p0"]) == []
+    assert tracks["p0"].partner_id == "p0"
+    assert set(residents.pack()[0]) == {"partner:p0", "partner:p1", "partner:p2", "partner:p3"}

@@ -1,0 +1,72 @@
+"""A write-back cache: what changed stays until it is saved, packed where it is too much; what is clean may go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from itertools import islice
+from typing import Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class Format(NamedTuple, Generic[T]):
+    """How an object is written to the store and read from it."""
+
+    pack: Callable[[T], bytes]
+    unpack: Callable[[bytes], T]
+
+
+class WriteBack(Generic[T]):
+    """Objects of one kind by id: in memory, the longest left alone first; packed, since not saved; being saved."""
+
+    def __init__(self, resident: dict[str, T], form: Format[T]) -> None:
+        """Take the dictionary that others work on, and how what is in it is written."""
+        self.dirty: set[str] = set()
+        """Those that changed since the last `pack`."""
+        self._resident, self._form = resident, form
+        self._spilled: dict[str, bytes] = {}
+        self._saving: dict[str, bytes] = {}
+
+    def missing(self, ids: Iterable[str]) -> list[str]:
+        """Unpack those that are packed; return those that are not here."""
+        absent = [each for each in ids if each not in self._resident]
+        for packed in filter(None, (self._spilled, self._saving)):
+            for each in absent:
+                if each in packed:
+                    self.add(each, packed.pop(each))
+        return [each for each in absent if each not in self._resident]
+
+    def add(self, each: str, blob: bytes) -> None:
+        """Take in one that was loaded."""
+        self._resident[each] = self._form.unpack(blob)
+
+    def touch(self, ids: Collection[str]) -> None:
+        """Note what has changed."""
+        self.dirty.update(ids)
+        for each in sorted(ids):
+            self._resident[each] = self._resident.pop(each)  # to the end: trimming begins at the front
+
+    def pack(self) -> dict[str, bytes]:
+        """Return what changed as blobs by id; from here on it is clean."""
+        dirty, self.dirty = self.dirty, set()
+        self._saving, self._spilled = self._spilled, {}
+        return {each: self._saving.get(each) or self._form.pack(self._resident[each]) for each in dirty}
+
+    def spill(self, resident_max: int, at_once: int, wanted: Collection[str]) -> None:
+        """Pack of what is not saved, nor wanted now, all but so many, where there are that many more of it."""
+        unsaved = len(self.dirty) - len(self._spilled)
+        if unsaved < resident_max + at_once:
+            return
+        packable = (each for each in self._resident if each in self.dirty and each not in wanted)
+        for each in list(islice(packable, unsaved - resident_max)):
+            self._spilled[each] = self._form.pack(self._resident.pop(each))
+
+    def trim(self, resident_max: int) -> list[str]:
+        """Drop what is saved now, of what is in memory all but so many; return the ids of what was dropped."""
+        excess = max(len(self._resident) - resident_max, 0)
+        dropped = list(islice((each for each in self._resident if each not in self.dirty), excess))
+        for each in dropped:
+            del self._resident[each]
+        dropped[:0] = self._saving
+        self._saving.clear()
+        return dropped
