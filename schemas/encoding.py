@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
-import orjson
 from msgspec import UNSET, Struct, UnsetType
 
-from schemas.canonical import JsonValue, canonical_json, digest32
+from schemas.canonical import JsonValue, canonical_json_of_text, digest32
 from schemas.errors import Unacceptable
 from schemas.events import Money
 from schemas.instants import format_instant, read_instant
@@ -66,8 +65,7 @@ def decision_data(body: DecisionBody) -> dict[str, JsonValue]:
 
 def content_hash(body: DecisionBody) -> str:
     """Return the 32 hexadecimal digits that identify what a body says, on every machine and in every run."""
-    # without numbers, and with member names in ASCII, sorted members are all that RFC 8785 asks
-    return digest32(orjson.dumps(decision_data(body), option=orjson.OPT_SORT_KEYS))
+    return digest32(canonical_json_of_text(decision_data(body)))
 
 
 def decision_id(content: str, supersedes: str | None) -> str:
@@ -84,12 +82,14 @@ def changed_fields(old: DecisionBody, new: DecisionBody) -> tuple[str, ...]:
 
 def action_id(case_id: str, partner_id: str | None, code: str, ticket_id: str | None) -> str:
     """Return the id of an action, the same in all its revisions."""
-    return digest32(canonical_json([case_id, partner_id, code, ticket_id]))
+    return digest32(canonical_json_of_text([case_id, partner_id, code, ticket_id]))
 
 
 def alert_id(body: AlertBody) -> str:
     """Return the id of an alert, the same while its name and the members of its key are the same."""
-    return digest32(canonical_json([body.name, {name: body.labels[name] for name in body.key if name in body.labels}]))
+    return digest32(
+        canonical_json_of_text([body.name, {name: body.labels[name] for name in body.key if name in body.labels}])
+    )
 
 
 def encode_message(message: OutputMessage) -> bytes:
@@ -124,7 +124,7 @@ def dead_letter_message(
         subject = (key or b"").decode() or None
     except UnicodeDecodeError:
         subject = None
-    message_id = digest32(canonical_json([topic, partition, offset, reason]))
+    message_id = digest32(canonical_json_of_text([topic, partition, offset, reason]))
     return _envelope(DEAD_LETTER_TYPE, "/sop/dead-letters", message_id, letter, subject=subject, time=time)
 
 
@@ -135,12 +135,8 @@ def decode_message(value: bytes) -> OutputMessage:
     """
     try:
         published = _published.decode(value)
-        data = published.data
         if published.type.startswith("decision."):
-            body = {**data, "effective_at": _instant(data, "effective_at")}
-            return msgspec.convert(
-                {**data, "body": body, "inputs": published.inputs, "type": "decision"}, DecisionMessage
-            )
+            return _read_decision(published)
         if published.type == "action":
             return _read_action(published)
         if published.type == "alert":
@@ -282,7 +278,7 @@ def _alert(message: AlertMessage) -> bytes:
 
 def _message_id(data: dict[str, JsonValue], time: int) -> str:
     """Return an envelope id made from all that is said, so that one id can never have two bodies."""
-    return digest32(canonical_json([data, format_instant(time)]))
+    return digest32(canonical_json_of_text([data, format_instant(time)]))
 
 
 def _known(**members: str | None) -> dict[str, JsonValue]:

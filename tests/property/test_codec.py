@@ -10,7 +10,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.canonical import canonical_json
+from schemas.canonical import canonical_json, canonical_json_of_text
 from schemas.codec import decode_record
 from schemas.content import content_of
 from schemas.encoding import content_hash, decision_data, decode_dead_letter, decode_message, encode_message
@@ -27,6 +27,13 @@ SAFE_INTEGERS = st.integers(-(2**53) + 1, 2**53 - 1)
 JSON = st.recursive(
     st.none() | st.booleans() | SAFE_INTEGERS | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+TEXT_JSON = st.recursive(
+    st.none() | st.booleans() | SAFE_INTEGERS | TEXT,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(codec="ascii")), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 INSTANTS = st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)
@@ -74,6 +81,11 @@ def test_of_several_wrong_fields_the_first_of_the_contract_is_named(data: st.Dat
     with pytest.raises(Unacceptable) as refused:
         decode_record(json.dumps(whole).encode(), None, LIMITS)
     assert refused.value.reason.startswith(f"data.{min(wrong, key=names.index)}: ")
+
+
+@given(TEXT_JSON)
+def test_the_short_way_leads_to_the_same_canonical_json(value: Any) -> None:
+    assert canonical_json_of_text(value) == rfc8785.dumps(value)
 
 
 @given(JSON)
