@@ -15,8 +15,6 @@ from streams.embedded.jars import user_cache_dir
 from streams.embedded.kafka import CLUSTER_ID, EmbeddedKafka
 from streams.embedded.ports import HOST, free_port
 
-META = f"version=1\ncluster.id={CLUSTER_ID}\nnode.id={{number}}\n"
-
 
 class FaultyKafka(EmbeddedKafka):
     """The embedded broker with some properties changed; can be killed."""
@@ -27,6 +25,13 @@ class FaultyKafka(EmbeddedKafka):
             data_dir, cache_dir=user_cache_dir(os.environ), java_home=os.environ.get("JAVA_HOME"), port=port
         )
         self.properties = dict(properties or {})
+
+    def join_as(self, number: int) -> None:
+        """Have it be one of several nodes: a broker alone makes its own mark in its data, for node 1."""
+        self.properties["node.id"] = str(number)
+        log_dir = self.data_dir / "log"
+        log_dir.mkdir(parents=True)
+        (log_dir / "meta.properties").write_text(f"version=1\ncluster.id={CLUSTER_ID}\nnode.id={number}\n")
 
     def kill(self) -> None:
         """Kill the broker; `start` brings it back over the same data."""
@@ -76,7 +81,6 @@ class Cluster:
         self.nodes: list[FaultyKafka] = []
         for number, (port, controller) in enumerate(ports, 1):
             properties = {
-                "node.id": str(number),
                 "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
                 "controller.quorum.voters": voters,
                 "offsets.topic.replication.factor": "3",
@@ -87,9 +91,7 @@ class Cluster:
                 "broker.heartbeat.interval.ms": "500",
             }
             node = FaultyKafka(folder / str(number), properties, port=port)
-            log_dir = node.data_dir / "log"
-            log_dir.mkdir(parents=True)
-            (log_dir / "meta.properties").write_text(META.format(number=number))
+            node.join_as(number)
             self.nodes.append(node)
 
     @property

@@ -14,7 +14,7 @@ from streams.kafka.connection import SILENT, KafkaConnection
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
 from streams.ports import TP, Outgoing
-from tests.brokers import META, FaultyKafka
+from tests.brokers import FaultyKafka
 from tests.e2e.harness import until
 
 ID, TIMEOUT_S = "sop-0", 30.0
@@ -29,12 +29,10 @@ def nodes(tmp_path: Path) -> Iterator[tuple[FaultyKafka, FaultyKafka]]:
     ports, controller = (free_port(), free_port()), free_port()
     both = {"controller.quorum.voters": f"1@{HOST}:{controller}"}
     first = {"listeners": f"PLAINTEXT://{HOST}:{ports[0]},CONTROLLER://{HOST}:{controller}"}
-    second = {"process.roles": "broker", "node.id": "2", "listeners": f"PLAINTEXT://{HOST}:{ports[1]}"}
+    second = {"process.roles": "broker", "listeners": f"PLAINTEXT://{HOST}:{ports[1]}"}
     coordinator = FaultyKafka(tmp_path / "1", both | first, port=ports[0])
     keeper = FaultyKafka(tmp_path / "2", both | second, port=ports[1])
-    log_dir = keeper.data_dir / "log"
-    log_dir.mkdir(parents=True)
-    (log_dir / "meta.properties").write_text(META.format(number=2))
+    keeper.join_as(2)
     with coordinator:
         producer(coordinator).init_transactions(TIMEOUT_S)  # the first transaction makes the coordinator's topic
         with keeper:
