@@ -83,6 +83,9 @@ class Residents:
 def _case_format() -> Format[Case]:
     """Compressed: a case is half names and repeated ids."""
     compressor, decompressor = zstandard.ZstdCompressor(level=1), zstandard.ZstdDecompressor()
-    return Format(
-        lambda case: compressor.compress(pack_case(case)), lambda blob: unpack_case(decompressor.decompress(blob))
-    )
+
+    def pack(case: Case) -> bytes:
+        # a copy: what the compressor returns holds on to as much memory as the worst case would have taken
+        return bytes(memoryview(compressor.compress(pack_case(case))))
+
+    return Format(pack, lambda blob: unpack_case(decompressor.decompress(blob)))
