@@ -62,18 +62,6 @@ def no_regard_for_what_is_not_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WriteBack, "trim", trim_all)
 
 
-def no_single_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
-    publish = SimulatedPublisher.publish
-
-    async def one_by_one(publisher: SimulatedPublisher, records: Sequence[Outgoing]) -> Mapping[TP, int]:
-        ends: dict[TP, int] = {}
-        for record in records:
-            ends |= await publish(publisher, [record])
-        return ends
-
-    monkeypatch.setattr(SimulatedPublisher, "publish", one_by_one)
-
-
 def no_atomic_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     save = SimulatedStore.save
 
@@ -149,7 +137,6 @@ REMOVED: Final[Sequence[Callable[[pytest.MonkeyPatch], Any]]] = (
     no_memory_of_alerts,
     no_check_of_the_stores_owner,
     no_regard_for_what_is_not_saved,
-    no_single_transaction,
     no_atomic_checkpoint,
     no_order_between_what_was_read_and_the_rest,
     no_difference_between_committed_and_not,
