@@ -44,6 +44,10 @@ class LocationAgent:
         """Take a question; `answers` has the answer."""
         self.track(moment.partner_id).ask(moment)
 
+    def has_news(self, partner_id: str) -> bool:
+        """Tell whether `answers` or `alerts` may have anything to say of a partner now; most reports say nothing."""
+        return self.track(partner_id).has_news
+
     def answers(self, partner_id: str, made_at: dict[str, int]) -> list[Reading]:
         """Return a partner's readings that are new or changed, marked with the input positions they were made at."""
         readings = self.track(partner_id).readings()

@@ -149,6 +149,11 @@ class Track:
         self._remember(key, Question(moment, floor, moment.time + reach_ahead(moment)))
         self._asked.add(key)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether `readings` or `travels` may have anything to return, or to let go of."""
+        return bool(self._asked or self._touched or self._suspects or self._kept_from >= self._prune_at)
+
     def readings(self) -> tuple[Reading, ...]:
         """Return the answers to all moments asked since the last call and those that changed, by time, case and fact.
 

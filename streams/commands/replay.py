@@ -13,14 +13,13 @@ import click
 from schemas.encoding import dead_letter_message, encode_message
 from schemas.errors import UsageError
 from schemas.events import AnyEvent
-from schemas.limits import Limits
 from schemas.policy import PolicySet
 from streams.casework.intake import is_report
 from streams.commands.inputs import instant, recorded
 from streams.commands.policies import only, policies_from
 from streams.commands.progress import counted
-from streams.replay.parallel import can_fork, lines_on, settle_on
-from streams.replay.recorded import Recorded, Refused, Settled, settle
+from streams.replay.parallel import can_fork, lines_on
+from streams.replay.recorded import Refused, settle
 from streams.replay.replay import Replay
 from streams.settings import settings_from
 
@@ -46,7 +45,7 @@ def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | 
     end = instant("--until", until) if until is not None else None
     policies = only(policy) if policy else policies_from(settings.policies)
     processes = (jobs or os.cpu_count() or 1) if can_fork() else 1
-    settled = _settled(processes, counted(recorded(inputs, settings), "events read"), settings.limits)
+    settled = settle(counted(recorded(inputs, settings), "events read"), settings.limits)
     lines = _lines(processes, settled.events, policies, facts_per_case_max=settings.facts_per_case_max, until=end)
     written = _write(out, itertools.chain(map(_dead_letter, settled.refused), counted(lines, "messages")))
     cases = {each.subject for each in settled.events if not is_report(each) and (end is None or each.time <= end)}
@@ -55,10 +54,6 @@ def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | 
         f"{len(cases)} cases, {written - len(settled.refused)} messages",
         file=sys.stderr,
     )
-
-
-def _settled(processes: int, records: Iterable[Recorded], limits: Limits) -> Settled:
-    return settle(records, limits) if processes == 1 else settle_on(processes, records, limits)
 
 
 def _lines(

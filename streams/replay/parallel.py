@@ -1,8 +1,8 @@
 """A replay on several cores: the same messages in the same order as on one, whatever the number.
 
-Records are decoded in slices. Then each process replays a share of the cases with the reports of all partners that
-these name; cases of one partner go together, so that few reports are read by two. What a process says is in order
-already, and the shares are merged by it.
+Each process replays a share of the cases with the reports of all partners that these name; cases of one partner go
+together, so that few reports are read by two. What a process says is in order already, and the shares are merged by it.
+The events are read before: to hand records over and events back takes as long as to read them.
 """
 
 from __future__ import annotations
@@ -10,51 +10,29 @@ from __future__ import annotations
 import heapq
 import multiprocessing
 import zlib
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import islice
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 from operator import itemgetter
 from typing import Final
 
-import msgspec
-
 from schemas.encoding import encode_message
 from schemas.errors import Fatal
-from schemas.events import AnyEvent, Event, EventData
-from schemas.limits import Limits
+from schemas.events import AnyEvent
 from schemas.policy import PolicySet
 from streams.casework.intake import is_report
-from streams.replay.recorded import Recorded, Settled, read, settle_read
 from streams.replay.replay import Replay
 
-SLICE_RECORDS: Final = 2_000
-SLICES_AHEAD: Final = 4
-"""Per process; more would only wait in memory."""
 LINES_PER_MESSAGE: Final = 500
 
 Line = tuple[int, bool, str, int, bytes]
 """A message as written, with what orders it (`streams.replay.replay.Told`)."""
-Value = tuple[bytes | None, tuple[tuple[str, bytes], ...], int | None]
-"""Of a record what is read: value, headers, the broker's timestamp in milliseconds."""
-
-_encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final = msgspec.msgpack.Decoder(list[Event[EventData] | str])
 
 
 def can_fork() -> bool:
     """Tell whether this system can start a process that has the events already."""
     return "fork" in multiprocessing.get_all_start_methods()
-
-
-def settle_on(processes: int, records: Iterable[Recorded], limits: Limits) -> Settled:
-    """Return an input settled as `streams.replay.recorded.settle` does, decoded by so many processes."""
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        return settle_read(_read_on(pool, processes, iter(records), limits))
 
 
 def lines_on(
@@ -84,25 +62,6 @@ def lines_on(
         for process in started:
             process.terminate()  # one that has said all has nothing left to do
             process.join()
-
-
-def _read_on(
-    pool: ProcessPoolExecutor, processes: int, records: Iterator[Recorded], limits: Limits
-) -> Iterator[tuple[Recorded, AnyEvent | str]]:
-    """Yield each record with what is read of it, in input order, a bounded number of slices ahead."""
-    waiting: deque[tuple[list[Recorded], Future[bytes]]] = deque()
-    while True:
-        while len(waiting) < processes * SLICES_AHEAD and (part := list(islice(records, SLICE_RECORDS))):
-            values = [(record.value, record.headers, record.timestamp) for record in part]
-            waiting.append((part, pool.submit(_read_slice, values, limits)))
-        if not waiting:
-            return
-        part, future = waiting.popleft()
-        yield from zip(part, _decoder.decode(future.result()), strict=True)
-
-
-def _read_slice(values: list[Value], limits: Limits) -> bytes:
-    return _encoder.encode([read(*value, limits) for value in values])
 
 
 def _shares(events: Sequence[AnyEvent], processes: int) -> list[list[AnyEvent]]:

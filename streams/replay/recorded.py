@@ -6,11 +6,11 @@ import gzip
 import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import zstandard
+from msgspec import Struct
 
 from schemas.codec import decode_record
 from schemas.errors import Unacceptable, UsageError
@@ -18,8 +18,7 @@ from schemas.events import AnyEvent
 from schemas.limits import Limits
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Struct, frozen=True, gc=False):
     """A recorded message: where it lies (for a file: its name, 0, the line from 1), and its bytes.
 
     `timestamp` is the broker's in milliseconds, where there was one.
@@ -34,16 +33,14 @@ class Recorded:
     timestamp: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """A recorded message that cannot be accepted, and why."""
 
     record: Recorded
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """A whole input, settled: the accepted events once each, what was refused, and how many were duplicates."""
 
     events: list[AnyEvent]
@@ -60,48 +57,37 @@ def read_file(path: str) -> Iterator[Recorded]:
         with _opened(path) as lines:
             for number, line in enumerate(lines, 1):
                 value = line.rstrip(b"\r\n")
-                if value.strip():
+                if value and not value.isspace():
                     yield Recorded(path, 0, number, value)
     except (OSError, EOFError, gzip.BadGzipFile, zstandard.ZstdError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageError(f"{path}: cannot be read: {reason}") from error
 
 
-def read(
-    value: bytes | None, headers: tuple[tuple[str, bytes], ...], timestamp: int | None, limits: Limits
-) -> AnyEvent | str:
-    """Return the event that a record holds, or why it cannot be accepted."""
-    try:
-        return decode_record(value, headers, limits, None if timestamp is None else timestamp * 1000)
-    except Unacceptable as refused:
-        return refused.reason
-
-
 def settle(records: Iterable[Recorded], limits: Limits) -> Settled:
-    """Decode records in input order and tell events from duplicates, conflicts and what cannot be accepted."""
-    return settle_read((each, read(each.value, each.headers, each.timestamp, limits)) for each in records)
-
-
-def settle_read(records: Iterable[tuple[Recorded, AnyEvent | str]]) -> Settled:
-    """Return an input settled of which each record is given with what `read` returned.
+    """Decode records in input order and tell events from duplicates, conflicts and what cannot be accepted.
 
     Of several events with one identity the first in input order stays (contracts, "Envelope").
     """
     known: dict[tuple[str, str], bytes] = {}
-    settled = Settled([], [], 0)
+    events: list[AnyEvent] = []
+    refused: list[Refused] = []
     duplicates = 0
-    for record, event in records:
-        if isinstance(event, str):
-            settled.refused.append(Refused(record, event))
+    for record in records:
+        taken_in = None if record.timestamp is None else record.timestamp * 1000
+        try:
+            event = decode_record(record.value, record.headers, limits, taken_in)
+        except Unacceptable as unacceptable:
+            refused.append(Refused(record, unacceptable.reason))
             continue
         content = known.setdefault(event.identity, event.content)
         if content is event.content:
-            settled.events.append(event)
+            events.append(event)
         elif content == event.content:
             duplicates += 1
         else:
-            settled.refused.append(Refused(record, f"id: {event.ref} is known with other content"))
-    return Settled(settled.events, settled.refused, duplicates)
+            refused.append(Refused(record, f"id: {event.ref} is known with other content"))
+    return Settled(events, refused, duplicates)
 
 
 @contextmanager

@@ -54,9 +54,11 @@ class Replay:
         ordered = sorted(events, key=lambda event: event.order)
         if until is None:
             until = ordered[-1].time if ordered else 0
-        at = 0
+        at, due = 0, self._wakes.next()
         while True:
-            now = self._next_instant(ordered, at)
+            now = ordered[at].time if at < len(ordered) else due
+            if due is not None and now is not None and due < now:
+                now = due
             if now is None or now > until:
                 return
             touched: set[str] = set()
@@ -64,18 +66,15 @@ class Replay:
             while at < len(ordered) and ordered[at].time == now:
                 self._receive(ordered[at], touched, partners)
                 at += 1
-            yield from self._conclude(now, touched, partners)
-
-    def _next_instant(self, ordered: Sequence[AnyEvent], at: int) -> int | None:
-        due = self._wakes.next()
-        if at == len(ordered):
-            return due
-        return ordered[at].time if due is None else min(due, ordered[at].time)
+            if touched or partners or now == due:
+                yield from self._conclude(now, touched, partners)
+                due = self._wakes.next()
 
     def _receive(self, event: AnyEvent, touched: set[str], partners: set[str]) -> None:
         if is_report(event):
             self._locations.receive(event)
-            partners.add(event.subject)
+            if self._locations.has_news(event.subject):
+                partners.add(event.subject)
         elif self.cases.receive(event) == "applied":
             touched.add(event.subject)
         else:

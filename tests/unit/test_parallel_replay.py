@@ -12,7 +12,7 @@ from schemas.encoding import encode_message
 from schemas.errors import Fatal
 from schemas.limits import Limits
 from schemas.policy import Policy, PolicySet
-from streams.replay.parallel import can_fork, lines_on, settle_on
+from streams.replay.parallel import can_fork, lines_on
 from streams.replay.recorded import Recorded, Settled, settle
 from streams.replay.replay import Replay
 from streams.simulator.options import SimulatorOptions
@@ -40,22 +40,11 @@ def impossible(partners: Iterable[str]) -> Iterator[bytes]:
 
 
 @pytest.fixture(scope="module")
-def records() -> list[Recorded]:
+def settled() -> Settled:
     options = SimulatorOptions(jobs=60, seed=3, duplicate_share=0.05, malformed_share=0.02)
     lines = [*simulate(options), *impossible(f"partner-{number:04d}" for number in range(1, 30))]
-    return [Recorded("day.jsonl", 0, number, line) for number, line in enumerate(lines, 1)]
-
-
-@pytest.fixture(scope="module")
-def settled(records: list[Recorded]) -> Settled:
+    records = [Recorded("day.jsonl", 0, number, line) for number, line in enumerate(lines, 1)]
     return settle(records, Limits())
-
-
-def test_slices_are_settled_as_the_whole(records: list[Recorded], settled: Settled) -> None:
-    assert len(records) > 2_000, "one slice is no test"
-    assert settled.duplicates
-    assert settled.refused
-    assert settle_on(2, iter(records), Limits()) == settled
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])
