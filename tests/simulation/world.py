@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
@@ -22,6 +22,7 @@ from streams.ports import TP
 from streams.simulator.dice import Dice
 from streams.stores.patient import PatientStore
 from streams.task.settings import TaskSettings
+from streams.task.suspects import ATTEMPTS_MAX, Suspect
 from streams.task.task import Task
 from streams.watchdog import Vitals
 from tests.scenario import MIDNIGHT
@@ -75,6 +76,8 @@ class Hand:
 
     def __init__(self, dice: Dice, fates: Sequence[Fate], haste: float, healed: asyncio.Event) -> None:
         self.over = asyncio.Event()
+        self.is_spared = False
+        """Whether the fate has to wait: nothing tells an end by chance at a last attempt from one by the record."""
         self.fate: Fate | None = dice.pick(fates) if fates else None
         self._dice = dice
         self._haste = haste
@@ -89,7 +92,7 @@ class Hand:
         Whoever has a fate ends when all get well.
         """
         loop = asyncio.get_running_loop()
-        self._left -= 1
+        self._left -= not (self._left == 1 and self.is_spared)
         if self._left == 0:
             self.over.set()
             standstill = {"killed": FOREVER_S, "frozen": self._dice.between(0.1, 20.0)}
@@ -314,6 +317,7 @@ class World:
             clock=clock,
             vitals=vitals,
         )
+        vars(task)["_note"] = partial(_note, task._note, hand)
         positions = await task.recover()
         self.tasks[partition], self.works[partition], self.at[partition] = task, work, dict(positions)
         if hand.fate is None:
@@ -359,6 +363,15 @@ class World:
             at[tp] = records[-1].offset + 1 if records else end
             if records:
                 await task.enqueue(tp, records)
+
+
+async def _note(note: Callable[[Suspect | None], Awaitable[None]], hand: Hand, doing: Suspect | None = None) -> None:
+    """Note what is done next, or that it is done; whoever is at a last attempt meets no fate."""
+    if doing is not None:
+        hand.is_spared = doing.attempts >= ATTEMPTS_MAX
+    await note(doing)
+    if doing is None:
+        hand.is_spared = False
 
 
 def _decide(decide: Deciding, poison: Poison, hand: Hand, case_id: str, now: int, inputs: str | None = None) -> Decided:
