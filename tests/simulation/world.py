@@ -35,7 +35,8 @@ FATES: Final[Sequence[Fate]] = ("killed", "frozen", "revoked", "store_lost")
 FOREVER_S: Final = 1e6
 QUIET_WITHIN_S: Final = 2_400.0
 """A case that raises whatever is known of it costs each of its records three lives, of some ten seconds."""
-NOTHING_DUE_WITHIN_US: Final = 5 * SECOND
+NOTHING_DUE_WITHIN_US: Final = 11 * SECOND
+"""More than the longest wait for an answer."""
 POLICIES: Final = PolicySet((Policy(label="later", effective_from=MIDNIGHT + 9 * HOUR, hash="h2"),), Policy(hash="h1"))
 
 
