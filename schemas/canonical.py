@@ -29,7 +29,8 @@ def canonical_json(value: JsonValue) -> bytes:
 def canonical_json_of_text(value: JsonValue) -> bytes:
     """Return the RFC 8785 form of a value without floats, whose member names are in ASCII.
 
-    Sorted members are all that is asked of these. It takes a tenth of the time of `canonical_json`.
+    Sorted members are all that is asked of these; it takes a thirtieth of the time of `canonical_json`. Raises
+    TypeError for lone surrogates.
     """
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
