@@ -36,6 +36,7 @@ from streams.stores.patient import PatientStore
 from streams.stores.redis import RedisStore
 from streams.stores.redis_checks import check_redis
 from streams.task.settings import TaskSettings
+from streams.task.shared_lock import SharedLock
 from streams.task.task import Task
 from streams.watchdog import Vitals, Watchdog
 
@@ -188,6 +189,7 @@ class TaskMaker:
         self._namespace = f"{settings.topic_prefix}{settings.group}"
         self._redis = connect_redis(settings)
         self._memory: dict[int, MemoryState] = {}
+        self._attempts = SharedLock()
 
     def make(self, partition: int) -> Task:
         """Return a task that is still to recover."""
@@ -204,6 +206,7 @@ class TaskMaker:
             store=checkpoints,
             clock=SystemClock(),
             vitals=vitals,
+            attempts=self._attempts,
         )
 
     def _store(self, partition: int) -> Store:

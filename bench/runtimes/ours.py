@@ -28,6 +28,7 @@ from streams.ports import TP, Incoming, Outgoing, Store, Stored
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.stores.redis import RedisStore
 from streams.task.settings import TaskSettings
+from streams.task.shared_lock import SharedLock
 from streams.task.task import Task
 from streams.task.work import Batches, Changes
 from streams.watchdog import Vitals
@@ -159,6 +160,8 @@ def make_app(task: Assignment) -> BatchApp:
         version="bench",
     )
 
+    attempts = SharedLock()
+
     def make_task(partition: int) -> Task:
         store: Store = RedisStore(redis, task.group, partition) if redis else MemoryStore(MemoryState())
         works[partition] = LightWork(partition, task, store, meter)
@@ -171,6 +174,7 @@ def make_app(task: Assignment) -> BatchApp:
             store=store,
             clock=SystemClock(),
             vitals=Vitals(),
+            attempts=attempts,
         )
 
     def on_fatal(error: BaseException) -> None:

@@ -4,8 +4,9 @@ A task that cannot be sure of what is next notes what it is, does it, and takes 
 died meanwhile finds the note and does the same in smaller portions, each noted, until one that cannot be survived is
 alone in its portion; that one is given up after three attempts. What comes first differs from life to life, so a note
 carries all suspects, not the last one only. A process that is killed for another reason leaves a note behind too: so
-only attempts at a single record or name count, which are over within milliseconds, and what did not raise is
-no suspect of the next owner once it went well. Where the last owner ended as it should, nothing is noted.
+only attempts at a single record or name count, which are over within milliseconds, the last of them while no other task
+of the process tries anything, and what did not raise is no suspect of the next owner once it went well. Where the last
+owner ended as it should, nothing is noted.
 """
 
 from __future__ import annotations

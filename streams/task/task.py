@@ -13,6 +13,7 @@ import logging
 import time
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 
 from schemas.errors import Fatal, SopError
@@ -23,6 +24,7 @@ from streams.task.hold import Hold
 from streams.task.progress import PROGRESS_KEY, Progress, pack_progress
 from streams.task.recovery import Recovery
 from streams.task.settings import TaskSettings
+from streams.task.shared_lock import SharedLock
 from streams.task.standing import Standing
 from streams.task.suspects import (
     ATTEMPTS_MAX,
@@ -51,7 +53,7 @@ logger = logging.getLogger("sop.task")
 class Task:
     """The work of one partition number."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all of the world that it touches, and it is made in one place
         self,
         partition: int,
         work: Work,
@@ -62,14 +64,19 @@ class Task:
         store: Store,
         clock: Clock,
         vitals: Vitals,
+        attempts: SharedLock,
     ) -> None:
-        """Take the partition number, its work and the world; `recover` comes first, then `run`."""
+        """Take the partition number, its work and the world; `recover` comes first, then `run`.
+
+        Tasks of one process, which end together, share `attempts`.
+        """
         self.partition = partition
         self.vitals = vitals
         self.figures = Figures()
         self._work = work
         self._settings = settings
         self._publisher, self._log, self._store, self._clock = publisher, log, store, clock
+        self._attempts = attempts
         self._queue: asyncio.Queue[tuple[TP, Sequence[Incoming]]] = asyncio.Queue(BATCHES_WAITING_MAX)
         self._inputs = [TP(topic, partition) for topic in settings.consumed]
         self._standing = Standing()
@@ -250,28 +257,35 @@ class Task:
         it is no single record to which a fault there would be due.
         """
         suspect = None if self._is_calm() else self._suspects.next_of(portion)
-        if suspect is not None:
-            await self._note(suspect)
-        try:
-            await self._take(portion)
-            if is_deferred:
-                self._deferred.update(dict.fromkeys(self._work.defer()))
-            outgoing = [] if is_deferred else await self._conclude(portion)
-        except SopError:
+        async with self._turn(suspect):
             if suspect is not None:
-                await self._note()  # the world's fault, not the records'
-            raise
-        except Exception as error:
-            raise await self._blamed(portion, suspect, error) from error
-        is_given_up = self._suspects.refusal(portion) is not None
-        if is_given_up:
-            await self._publish(outgoing)  # before the note about it goes
-        if suspect is not None:
-            self._suspects.went_well(portion, self._standing.positions)
-            await self._note()
-            self.vitals.moves += 1
+                await self._note(suspect)
+            try:
+                await self._take(portion)
+                if is_deferred:
+                    self._deferred.update(dict.fromkeys(self._work.defer()))
+                outgoing = [] if is_deferred else await self._conclude(portion)
+            except SopError:
+                if suspect is not None:
+                    await self._note()  # the world's fault, not the records'
+                raise
+            except Exception as error:
+                raise await self._blamed(portion, suspect, error) from error
+            is_given_up = self._suspects.refusal(portion) is not None
+            if is_given_up:
+                await self._publish(outgoing)  # before the note about it goes
+            if suspect is not None:
+                self._suspects.went_well(portion, self._standing.positions)
+                await self._note()
+                self.vitals.moves += 1
         if outgoing and not is_given_up:
             await self._publish(outgoing)
+
+    def _turn(self, suspect: Suspect | None) -> AbstractAsyncContextManager[None]:
+        """Wait until a suspect may be tried: for the last time alone, since whoever ends the process ends all tasks."""
+        if suspect is None:
+            return nullcontext()
+        return self._attempts.alone() if suspect.attempts == ATTEMPTS_MAX else self._attempts.shared()
 
     async def _take(self, portion: Portion) -> None:
         refusal = self._suspects.refusal(portion)

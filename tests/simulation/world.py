@@ -22,6 +22,7 @@ from streams.ports import TP
 from streams.simulator.dice import Dice
 from streams.stores.patient import PatientStore
 from streams.task.settings import TaskSettings
+from streams.task.shared_lock import SharedLock
 from streams.task.suspects import ATTEMPTS_MAX, Suspect
 from streams.task.task import Task
 from streams.watchdog import Vitals
@@ -317,6 +318,7 @@ class World:
             store=store,
             clock=clock,
             vitals=vitals,
+            attempts=SharedLock(),
         )
         vars(task)["_note"] = partial(_note, task._note, hand)
         positions = await task.recover()

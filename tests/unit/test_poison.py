@@ -11,6 +11,7 @@ import pytest
 from schemas.errors import Fatal, Unavailable
 from streams.ports import TP, Aside, Outgoing
 from streams.stores.memory import MemoryState, MemoryStore
+from streams.task.shared_lock import SharedLock
 from streams.task.suspects import SUSPECTS_KEY, WARY_US, Note, unpack_note
 from streams.task.task import ASIDE_MAX, Task
 from streams.task.work import Batches
@@ -53,6 +54,7 @@ class Lives:
         self.make_work: Callable[[], Repeats] = lambda: Poisoned(poison, happens)
         self.version = "1"
         self.clock = StoppedClock(0)
+        self.attempts = SharedLock()
         self.deaths: list[BaseException] = []
 
     async def live(self) -> bool:
@@ -67,6 +69,7 @@ class Lives:
             store=MemoryStore(self._state),
             clock=self.clock,
             vitals=Vitals(),
+            attempts=self.attempts,
         )
         try:
             read_to = (await self.task.recover()).get(self.topic, 0)
@@ -161,6 +164,31 @@ async def test_no_record_is_blamed_for_kills_between_which_it_went_well() -> Non
     lives.make_work = lambda: Poisoned(plan[len(lives.deaths)], kills)
     assert await lived(lives, len(plan)) == len(plan)
     assert set(lives.said()) == {b"a", b"b", b"c"}
+
+
+async def test_no_record_is_blamed_for_kills_by_what_another_task_of_the_process_tries() -> None:
+    class Slow(Repeats):
+        """Work that is always in the middle of something when others try theirs."""
+
+        async def take(self, batches: Batches) -> None:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            await super().take(batches)
+
+    innocent, guilty = Lives([b"a"], kills), Lives([b"poison"], kills)
+    innocent.make_work = Slow
+    while len(guilty.deaths) < 8:
+        innocent.attempts = guilty.attempts = SharedLock()
+        others = asyncio.create_task(innocent.live())
+        await asyncio.sleep(0)
+        survives = await guilty.live()
+        if survives:
+            assert await others
+            break
+        others.cancel()  # the same process
+        await asyncio.wait([others])
+    assert guilty.said() == [b"jobs-0@0 internal: the process ended"]
+    assert set(innocent.said()) == {b"a"}
 
 
 async def test_nothing_is_suspected_any_more_after_a_minute_without_a_death() -> None:

@@ -14,6 +14,7 @@ from streams.stores.memory import MemoryState, MemoryStore
 from streams.task.positions import as_inputs
 from streams.task.progress import PROGRESS_KEY, unpack_progress
 from streams.task.settings import TaskSettings
+from streams.task.shared_lock import SharedLock
 from streams.task.task import Task
 from streams.task.work import Batches, Changes
 from streams.watchdog import Vitals
@@ -125,6 +126,7 @@ class Cluster:
             store=MemoryStore(self.state),
             clock=StoppedClock(now),
             vitals=Vitals(),
+            attempts=SharedLock(),
         )
         return task, work
 
