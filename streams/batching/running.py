@@ -1,6 +1,7 @@
 """Runs a batch app as this process's worker: event loop, signals, bounded stop, exit status."""
 
 import asyncio
+import faulthandler
 import gc
 import logging
 import os
@@ -80,6 +81,7 @@ def run_worker(make_app: Callable[[], BatchApp], *, stop_s: float = 30.0) -> NoR
     `on_fatal`, 71 when stopping took longer than `stop_s` seconds. Logging is the caller's; leave the root logger above
     DEBUG, since Faust and aiokafka log per message there.
     """
+    faulthandler.enable()  # a crash in native code tells where it was
     use_uvloop()
     worker = BatchWorker(make_app(), stop_s=stop_s)
     gc.freeze()  # modules and classes stay anyway

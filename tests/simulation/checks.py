@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from agents.moments import Reading
+from agents.moments import Moment, MomentKey, Reading
 from schemas.encoding import decode_dead_letter, decode_message
 from schemas.events import AnyEvent
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
@@ -197,13 +197,22 @@ def _answers(world: World) -> Iterator[Reading]:
 
 
 def _asked_too_late(readings: Iterable[Reading]) -> set[str]:
-    """Return the cases with a moment about which nobody knew before its reports were past the retention."""
+    """Return the cases with a moment about which nobody knew before its reports were past the retention.
+
+    Or nobody any more: whose site became another one and then the first again has forgotten what it was told of that.
+    """
     in_time: set[str] = set()
-    too_late: dict[str, str] = {}
+    too_late: dict[str, Moment] = {}
+    forms: defaultdict[tuple[str, MomentKey], set[str]] = defaultdict(set)
     for reading in readings:
         moment = repr(reading.moment)
+        forms[reading.moment.case_id, reading.moment.key].add(moment)
         if reading.too_late:
-            too_late[moment] = reading.moment.case_id
+            too_late[moment] = reading.moment
         else:
             in_time.add(moment)
-    return {case_id for moment, case_id in too_late.items() if moment not in in_time}
+    return {
+        moment.case_id
+        for form, moment in too_late.items()
+        if form not in in_time or len(forms[moment.case_id, moment.key]) > 1
+    }
