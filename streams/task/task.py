@@ -137,7 +137,7 @@ class Task:
     async def _abort_unended(self) -> None:
         own = [TP(topic, self.partition) for topic in (*self._settings.emitted, self._settings.progress)]
         shared = [TP(topic, number) for topic in self._settings.derived for number in range(self._settings.partitions)]
-        await abort_unended(self._publisher, self._log, own, shared)
+        await abort_unended(self._publisher, self._log, own, shared, self._settings.transaction_timeout_s)
 
     async def enqueue(self, tp: TP, records: Sequence[Incoming]) -> None:
         """Hand over a batch of one input partition; waits while too many are waiting."""

@@ -25,13 +25,15 @@ HURRIED_S: Final = 0.3
 logger = logging.getLogger("sop.task")
 
 
-async def abort_unended(publisher: Publisher, log: OutputLog, own: Sequence[TP], shared: Sequence[TP]) -> None:
+async def abort_unended(
+    publisher: Publisher, log: OutputLog, own: Sequence[TP], shared: Sequence[TP], limit_s: float
+) -> None:
     """Abort what an earlier owner left open in partitions; to be called when it has been fenced.
 
     Nobody else writes to its `own` partitions. What is open in `shared` ones may be under way elsewhere: to abort
     nothing of ours there does no harm.
 
-    Raises `Fatal` if that does not end it.
+    Raises `Fatal` if that does not end it within so many seconds.
     """
     unended = await log.unended([*own, *shared])
     if not unended:
@@ -39,7 +41,12 @@ async def abort_unended(publisher: Publisher, log: OutputLog, own: Sequence[TP],
     if left := [tp.name for tp in unended if tp in own]:
         logger.warning("aborting what a transaction left open in %s", ", ".join(left))
     await publisher.abort(unended)
-    if held_back := await log.unended(own):
+    now_s = asyncio.get_running_loop().time
+    until_s, pause_s = now_s() + limit_s, LOOK_AGAIN_AFTER_S
+    while (held_back := await log.unended(own)) and now_s() < until_s:  # an end is told before it can be seen
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, LOOK_AGAIN_WITHIN_S)
+    if held_back:
         names = ", ".join(tp.name for tp in held_back)
         raise Fatal(f"{names}: a transaction of another producer is open; kafka-transactions.sh finds and aborts it")
 

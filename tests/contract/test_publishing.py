@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 import pytest
@@ -16,6 +16,7 @@ from streams.kafka.connection import KafkaConnection
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
 from streams.ports import TP, Outgoing, OutputLog, Publisher, Stored
+from streams.task.unended import Sight
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
 MESSAGE_BYTES_MAX = 100_000
@@ -56,6 +57,15 @@ class Simulated:
         self._kafka.delete_before(tp, offset)
 
 
+class SeenPublisher(KafkaPublisher):
+    """Returns when readers can see what it published: Kafka acknowledges a commit a moment before that."""
+
+    async def publish(self, records: Sequence[Outgoing]) -> Mapping[TP, int]:
+        ends = await super().publish(records)
+        await Sight(KafkaLog(self._connection), TIMEOUT_S).wait_for({tp.name: end for tp, end in ends.items()})
+        return ends
+
+
 class Real:
     def __init__(self, connection: KafkaConnection, prefix: str) -> None:
         self.topics = (f"{prefix}a", f"{prefix}b")
@@ -68,21 +78,9 @@ class Real:
         configs = {"max.message.bytes": str(MESSAGE_BYTES_MAX)}
         await admin.create_topics([NewTopic(name, 2, 1, topic_configs=configs) for name in self.topics])
         await admin.close()
-        await self._see_a_transaction()
-
-    async def _see_a_transaction(self) -> None:
-        """Return once a transaction can be read: a broker's very first can be a while after its commit only."""
-        tp = TP(f"{self._prefix}first", 0)
-        publisher = self.publisher("first")
-        await publisher.start()
-        end = (await publisher.publish([Outgoing(*tp, b"", b"")]))[tp]
-        await publisher.stop()
-        async with asyncio.timeout(TIMEOUT_S):
-            while (await self.log().bounds([tp]))[tp][1] < end:
-                pass
 
     def publisher(self, name: str) -> Publisher:
-        return KafkaPublisher(self._connection, f"{self._prefix}{name}", timeout_s=TIMEOUT_S)
+        return SeenPublisher(self._connection, f"{self._prefix}{name}", timeout_s=TIMEOUT_S)
 
     def log(self) -> OutputLog:
         return KafkaLog(self._connection)
@@ -262,7 +260,10 @@ async def test_to_abort_shows_nothing_and_ends_nothing_of_others(broker: Broker,
     await publisher.publish([Outgoing(*tp, b"", b"before")])
     await broker.leave_open("two", shared, b"theirs")
     await publisher.abort([tp, shared])
-    assert await broker.log().unended([tp, shared]) == [shared]
+    async with asyncio.timeout(TIMEOUT_S):  # the end is acknowledged before it can be seen
+        while tp in (unended := await broker.log().unended([tp, shared])):
+            pass
+    assert unended == [shared]
     await publisher.publish([Outgoing(*tp, b"", b"after")])
     assert await values(broker, tp) == [b"before", b"after"]
     assert await values(broker, shared) == []

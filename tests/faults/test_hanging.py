@@ -14,6 +14,7 @@ from streams.kafka.connection import SILENT, KafkaConnection
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
 from streams.ports import TP, Outgoing
+from streams.task.unended import Sight, abort_unended
 from tests.brokers import FaultyKafka
 from tests.e2e.harness import until
 
@@ -69,8 +70,9 @@ async def test_what_hangs_is_aborted_and_can_be_said_again(nodes: tuple[FaultyKa
     log, publisher = KafkaLog(connection), KafkaPublisher(connection, ID, timeout_s=TIMEOUT_S)
     await publisher.start()
     assert await log.unended([SAID, TOLD]) == [SAID], "fencing alone would do"
-    await publisher.abort([SAID])
+    await abort_unended(publisher, log, [SAID, TOLD], [], TIMEOUT_S)
     assert await log.unended([SAID, TOLD]) == []
-    await publisher.publish([Outgoing(*SAID, b"", b"again")])
+    ends = await publisher.publish([Outgoing(*SAID, b"", b"again")])
     await publisher.stop()
+    await Sight(log, TIMEOUT_S).wait_for({SAID.name: ends[SAID]})
     assert (await values(log, SAID), await values(log, TOLD)) == ([b"again"], [b"once"])

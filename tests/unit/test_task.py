@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -113,10 +114,10 @@ class Cluster:
         self.kafka = SimulatedKafka()
         self.state = MemoryState()
 
-    def owner(self, now: int = 100, *, saves: bool = True, accepts_trimmed: bool = False) -> tuple[Task, Repeats]:
+    def owner(self, now: int = 100, *, saves: bool = True, **others: Any) -> tuple[Task, Repeats]:
         work = Repeats()
         interval = SETTINGS.checkpoint_interval if saves else 10**18
-        settings = replace(SETTINGS, checkpoint_interval=interval, accepts_trimmed=accepts_trimmed)
+        settings = replace(SETTINGS, checkpoint_interval=interval, **others)
         task = Task(
             0,
             work,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from schemas.errors import Fatal, Fenced
 from streams.ports import TP, Outgoing
 from streams.task.task import Task
-from tests.simulation.kafka import SimulatedPublisher
+from streams.task.unended import abort_unended
+from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 from tests.unit.test_task import JOBS, SAID, Cluster, records
 
 
@@ -84,9 +86,26 @@ async def test_an_owner_that_ends_does_not_wait_for_what_is_open_and_is_no_suspe
 
 async def test_what_another_producer_holds_open_in_an_output_ends_the_recovery(cluster: Cluster) -> None:
     cluster.kafka.add("another", cluster.kafka.initialise("another"), Outgoing(*SAID, b"", b"theirs"))
-    task, _ = cluster.owner()
+    task, _ = cluster.owner(transaction_timeout_s=0.1)
     with pytest.raises(Fatal, match="said-0: a transaction of another producer is open"):
         await task.recover()
+
+
+async def test_an_end_that_can_be_seen_only_a_moment_later_is_waited_for() -> None:
+    class Lagging(SimulatedLog):
+        """A log in which what is open is seen to be so three times."""
+
+        seen = 0
+
+        async def unended(self, tps: Sequence[TP]) -> list[TP]:
+            self.seen += 1
+            return list(tps) if self.seen <= 3 else await super().unended(tps)
+
+    kafka = SimulatedKafka()
+    publisher, log = SimulatedPublisher(kafka, "sop-0"), Lagging(kafka)
+    await publisher.start()
+    await abort_unended(publisher, log, [SAID], [], limit_s=10.0)
+    assert log.seen == 4
 
 
 async def test_what_is_under_way_elsewhere_in_a_shared_topic_is_left_alone(cluster: Cluster) -> None:
