@@ -129,6 +129,19 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
         told = {TP(*tp): assignment.state_value(tp).lso for tp in assignment.tps}
         return {tp: end for tp, end in told.items() if end is not None}
 
+    def close(self) -> None:
+        """Have the client hang up, since a rebalance would keep it from stopping. Callable from any thread.
+
+        Faust hangs up in the app's event loop; connections and timers closed there while the client's own thread uses
+        them can crash the process.
+        """
+        if self._consumer is not None:
+            asyncio.run_coroutine_threadsafe(self._hang_up(self._consumer), self.thread_loop)
+
+    async def _hang_up(self, client: aiokafka.AIOKafkaConsumer) -> None:
+        client._closed = True
+        await asyncio.gather(client._client.close(), client._coordinator.close())
+
     def nudge(self) -> None:
         """Have a waiting `take`, or the next one, return at once. Callable from any thread."""
         self.thread_loop.call_soon_threadsafe(self._nudge_here)

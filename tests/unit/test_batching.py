@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from streams.batching.app import BatchApp, batch_agent, batch_topic, register_transport
 from streams.batching.assignment import Assignment
 from streams.batching.batch import Batch, BatchOptions, TransportError, cut
+from streams.batching.transport import BatchConsumerThread
 
 A0, B0, A1 = TP("a", 0), TP("b", 0), TP("a", 1)
 
@@ -313,3 +315,28 @@ def test_a_topic_has_one_handler() -> None:
     batch_agent(app, batch_topic(app, "a", "b"), handle, name="one")
     with pytest.raises(ValueError, match="topic b has a handler already"):
         batch_agent(app, batch_topic(app, "b"), handle, name="two")
+
+
+def test_the_client_hangs_up_in_the_event_loop_of_its_own_thread() -> None:
+    """Faust does so in the app's: uvloop's connections and timers are then closed under the hands of their loop."""
+    own = asyncio.new_event_loop()
+    closed_in: list[asyncio.AbstractEventLoop] = []
+
+    async def close() -> None:
+        closed_in.append(asyncio.get_running_loop())
+
+    thread = BatchConsumerThread.__new__(BatchConsumerThread)
+    thread.thread_loop = own
+    part = SimpleNamespace(close=close)
+    thread._consumer = SimpleNamespace(_closed=False, _client=part, _coordinator=part)
+
+    async def app() -> None:
+        thread.close()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(app())
+    assert closed_in == []
+    own.run_until_complete(asyncio.sleep(0.01))
+    own.close()
+    assert closed_in == [own, own]
+    assert thread._consumer._closed
