@@ -330,13 +330,17 @@ def test_the_client_hangs_up_in_the_event_loop_of_its_own_thread() -> None:
     part = SimpleNamespace(close=close)
     thread._consumer = SimpleNamespace(_closed=False, _client=part, _coordinator=part)
 
+    async def steps(count: int) -> None:
+        for _ in range(count):
+            await asyncio.sleep(0)
+
     async def app() -> None:
         thread.close()
-        await asyncio.sleep(0.01)
+        await steps(5)
 
     asyncio.run(app())
     assert closed_in == []
-    own.run_until_complete(asyncio.sleep(0.01))
+    own.run_until_complete(steps(5))
     own.close()
     assert closed_in == [own, own]
     assert thread._consumer._closed
