@@ -227,7 +227,8 @@ class Task:
         """
         derived = [(tp, records) for tp, records in batches if tp.topic in self._settings.derived]
         inputs = [(tp, records) for tp, records in batches if tp.topic not in self._settings.derived]
-        await self._do_names(names)
+        touched = self._work.defer()  # by the recovery: no record is to be blamed for that
+        await self._do_names(list(dict.fromkeys([*names, *touched])))
         self._deferred.clear()
         await self._each(self._suspects.portions(inputs))
         if derived:

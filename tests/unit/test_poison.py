@@ -339,6 +339,22 @@ async def test_what_comes_of_answers_is_laid_to_a_name_and_not_to_the_answer() -
     assert set(lives.said()) == {b"a", b"bad", b"c"}
 
 
+async def test_what_the_recovery_touched_is_laid_to_a_name_and_not_to_the_record_read_first() -> None:
+    class Recalls(Named):
+        """Work of which a recovery touches something."""
+
+        async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+            await super().begin(counts)
+            self._touched.append("bad")
+
+    lives = named([b"a"], [], raises)
+    lives.make_work = lambda: Recalls([], ["bad"], raises)
+    assert await lived(lives, 6) == 5
+    assert isinstance(lives.work, Recalls)
+    assert lives.work.aside == ["bad"]
+    assert lives.said() == [b"a"]
+
+
 async def test_a_death_after_a_checkpoint_is_noticed_too() -> None:
     class Later(Named):
         """What is due comes due after a checkpoint, in every life."""
