@@ -168,8 +168,6 @@ async def test_no_record_is_blamed_for_kills_between_which_it_went_well() -> Non
 
 async def test_no_record_is_blamed_for_kills_by_what_another_task_of_the_process_tries() -> None:
     class Slow(Repeats):
-        """Work that is always in the middle of something when others try theirs."""
-
         async def take(self, batches: Batches) -> None:
             for _ in range(10):
                 await asyncio.sleep(0)
