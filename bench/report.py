@@ -43,7 +43,7 @@ FULL_TEXT: Final = (
 )
 LATENCY_TEXT: Final = (
     "## Latency\n\nFrom producing an event to reading its decision, in milliseconds, `read_committed`, the light job "
-    "at a fixed rate."
+    "at a fixed rate; whoever produces lingers for 5 ms. The first line is the event read back, with nothing between."
 )
 REPLAY_TEXT: Final = "## The rules alone\n\n`sop replay` of the simulated day, start, reading and writing included."
 GROWTH_TEXT: Final = (
