@@ -53,7 +53,7 @@ logger = logging.getLogger("sop.task")
 class Task:
     """The work of one partition number."""
 
-    def __init__(  # noqa: PLR0913 - all of the world that it touches, and it is made in one place
+    def __init__(  # noqa: PLR0913 - all of the world that it touches
         self,
         partition: int,
         work: Work,

@@ -41,14 +41,32 @@ async def abort_unended(
     if left := [tp.name for tp in unended if tp in own]:
         logger.warning("aborting what a transaction left open in %s", ", ".join(left))
     await publisher.abort(unended)
-    now_s = asyncio.get_running_loop().time
-    until_s, pause_s = now_s() + limit_s, LOOK_AGAIN_AFTER_S
-    while (held_back := await log.unended(own)) and now_s() < until_s:  # an end is told before it can be seen
-        await asyncio.sleep(pause_s)
-        pause_s = min(2 * pause_s, LOOK_AGAIN_WITHIN_S)
-    if held_back:
-        names = ", ".join(tp.name for tp in held_back)
-        raise Fatal(f"{names}: a transaction of another producer is open; kafka-transactions.sh finds and aborts it")
+    waiting = _Waiting()
+    while held_back := await log.unended(own):  # an end is told before it can be seen
+        if waiting.seconds > limit_s:
+            names = ", ".join(tp.name for tp in held_back)
+            another = "a transaction of another producer is open; kafka-transactions.sh finds and aborts it"
+            raise Fatal(f"{names}: {another}")
+        await waiting.pause()
+
+
+class _Waiting:
+    """Looks again in growing intervals."""
+
+    def __init__(self) -> None:
+        self._now_s = asyncio.get_running_loop().time
+        self._began_s = self._now_s()
+        self._pause_s = LOOK_AGAIN_AFTER_S
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has been waited."""
+        return self._now_s() - self._began_s
+
+    async def pause(self) -> None:
+        """Let some time pass."""
+        await asyncio.sleep(self._pause_s)
+        self._pause_s = min(2 * self._pause_s, LOOK_AGAIN_WITHIN_S)
 
 
 class Sight:
@@ -75,17 +93,14 @@ class Sight:
         Raises `Fatal` when that takes too long.
         """
         written = {TP.named(name): end for name, end in outputs.items() if self._seen.get(name) != end}
-        now_s = asyncio.get_running_loop().time
-        began_s, pause_s = now_s(), LOOK_AGAIN_AFTER_S
+        waiting = _Waiting()
         while hindrance := await self._hindrance(written):
-            waited_s = now_s() - began_s
-            if self._hurried and waited_s > HURRIED_S:
+            if self._hurried and waiting.seconds > HURRIED_S:
                 logger.info("%s; nothing is saved", hindrance)
                 return False
-            if waited_s > self._limit_s:
+            if waiting.seconds > self._limit_s:
                 raise Fatal(hindrance)
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LOOK_AGAIN_WITHIN_S)
+            await waiting.pause()
         self._seen = dict(outputs)
         return True
 
