@@ -124,7 +124,8 @@ class Task:
         self.figures.received.update(saved.consumed)
         recovered = await self._recovery.run(saved)
         self._hold = Hold(recovered.until, self._settings.step_records_max)
-        self._deferred = dict.fromkeys(recovered.again)
+        # no record is to be blamed for what the recovery touched
+        self._deferred = dict.fromkeys([*recovered.again, *self._work.defer()])
         start = {tp: recovered.starts[tp.name] for tp in self._inputs if tp.name in recovered.starts}
         self._sight.begin(self._standing.outputs)
         self._checkpoints.begin(dict(start), self._inputs)
@@ -227,8 +228,7 @@ class Task:
         """
         derived = [(tp, records) for tp, records in batches if tp.topic in self._settings.derived]
         inputs = [(tp, records) for tp, records in batches if tp.topic not in self._settings.derived]
-        touched = self._work.defer()  # by the recovery: no record is to be blamed for that
-        await self._do_names(list(dict.fromkeys([*names, *touched])))
+        await self._do_names(names)
         self._deferred.clear()
         await self._each(self._suspects.portions(inputs))
         if derived:
