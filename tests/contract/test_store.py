@@ -164,6 +164,73 @@ async def test_a_save_repeated_because_its_answer_was_lost_is_recognised(client:
     assert await RedisStore(client, prefix, 3).claim() == saved(2)
 
 
+@pytest.fixture
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.stores.redis.PART_BYTES", 10)
+
+
+@pytest.mark.usefixtures("_small_parts")
+async def test_a_save_of_many_parts_is_one(client: Redis, prefix: str) -> None:
+    store = RedisStore(client, prefix, 3)
+    await store.claim()
+    blobs = {f"case:{number}": bytes([number]) * number for number in range(40)}
+    await store.save(saved(1), blobs, {f"{number}": number for number in range(500)})
+    await store.save(saved(2), {"case:1": b"one"}, {f"{number}": None for number in range(1, 500)})
+    successor = RedisStore(client, prefix, 3)
+    assert await successor.claim() == saved(2)
+    assert await successor.load(list(blobs)) == blobs | {"case:1": b"one"}
+    assert await successor.due(10**18, 999) == ["0"]
+    assert sorted(await client.keys(f"*{prefix}*")) == sorted(
+        f"{{{prefix}:3}}:{key}".encode() for key in ("meta", "due", *blobs)
+    )
+
+
+@pytest.mark.usefixtures("_small_parts")
+async def test_a_save_of_which_parts_are_gone_is_none_and_can_be_repeated(client: Redis, prefix: str) -> None:
+    store, stage = RedisStore(client, prefix, 3), f"{{{prefix}:3}}:stage"
+    await store.claim()
+    blobs = {f"case:{number}": b"new-new-new" for number in range(3)}
+    await store.save(saved(1), dict.fromkeys(blobs, b"old"), {})
+
+    async def lost(**_: Any) -> None:
+        await client.delete(stage)
+
+    staging, store._run_stage = store._run_stage, cast("Any", lost)
+    with pytest.raises(Unavailable, match="gone"):
+        await store.save(saved(2), blobs, {})
+    assert await store.load(list(blobs)) == dict.fromkeys(blobs, b"old")
+    store._run_stage = staging
+    await store.save(saved(2), blobs, {})
+    assert await store.load(list(blobs)) == blobs
+
+
+@pytest.mark.usefixtures("_small_parts")
+async def test_a_save_of_many_parts_repeated_because_its_answer_was_lost_is_recognised(
+    client: Redis, prefix: str
+) -> None:
+    store = RedisStore(client, prefix, 3)
+    await store.claim()
+    blobs = {f"case:{number}": b"new-new-new" for number in range(3)}
+    before = store._seq
+    await store.save(saved(1), blobs, {})
+    store._seq = before  # as if the answer had not come
+    await store.save(saved(1), blobs, {})
+    await store.save(saved(2), {"case:0": b"2"}, {})
+    assert await store.load(["case:0", "case:1"]) == {"case:0": b"2", "case:1": b"new-new-new"}
+
+
+@pytest.mark.usefixtures("_small_parts")
+async def test_parts_of_an_owner_that_was_replaced_are_in_nobodys_checkpoint(client: Redis, prefix: str) -> None:
+    first, second = RedisStore(client, prefix, 3), RedisStore(client, prefix, 3)
+    await first.claim()
+    await second.claim()
+    blobs = {f"case:{number}": b"late-late-late" for number in range(3)}
+    with pytest.raises(StoreLost):
+        await first.save(saved(1), blobs, {})
+    await second.save(saved(2), {"case:9": b"mine"}, {})
+    assert await second.load([*blobs, "case:9"]) == {"case:9": b"mine"}
+
+
 async def test_loads_go_on_while_a_save_is_under_way(client: Redis, prefix: str) -> None:
     store = RedisStore(client, prefix, 3)
     await store.claim()
