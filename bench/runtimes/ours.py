@@ -29,6 +29,7 @@ from streams.stores.memory import MemoryState, MemoryStore
 from streams.stores.redis import RedisStore
 from streams.task.settings import TaskSettings
 from streams.task.shared_lock import SharedLock
+from streams.task.snapshot import Snapshot
 from streams.task.task import Task
 from streams.task.work import Batches, Changes
 from streams.watchdog import Vitals
@@ -49,6 +50,7 @@ class LightWork:
         self._meter = meter
         self._states: dict[bytes, State] = {}
         self._changed: set[bytes] = set()
+        self._snapshot = Snapshot(self._states, bytes.decode, orjson.dumps)
         self._said: set[str] = set()
         self._outgoing: list[Outgoing] = []
         self._applied: dict[str, dict[str, int]] = {}
@@ -70,8 +72,10 @@ class LightWork:
     async def take(self, batches: Batches) -> None:
         """Step through the events."""
         keys = {record.key or b"" for _, records in batches for record in records}
-        for name, blob in (await self._store.load([key.decode() for key in keys - self._states.keys()])).items():
-            self._states[name.encode()] = orjson.loads(blob)
+        if absent := [key.decode() for key in keys - self._states.keys()]:
+            for name, blob in (await self._store.load(absent)).items():
+                self._states[name.encode()] = orjson.loads(blob)
+        self._snapshot.before_change(keys)
         self._changed |= keys
         states, made = self._states, len(self._outgoing)
         for tp, records in batches:
@@ -123,11 +127,17 @@ class LightWork:
         """Whether some job changed since the last checkpoint."""
         return bool(self._changed)
 
-    def pack(self) -> Changes:
+    def freeze(self) -> Changes:
         """Return the jobs that changed."""
-        blobs = {key.decode(): orjson.dumps(self._states[key]) for key in self._changed}
-        self._changed.clear()
+        blobs: dict[str, bytes] = {}
+        changed, self._changed = self._changed, set()
+        self._snapshot.begin(changed, blobs)
         return Changes(blobs, {})
+
+    def pack(self, count: int) -> bool:
+        """Pack so many more jobs."""
+        self._snapshot.advance(count)
+        return self._snapshot.complete
 
     def saved(self) -> None:
         """All jobs stay in memory."""

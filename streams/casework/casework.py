@@ -6,7 +6,7 @@ they are needed and in the store otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agents.case_agent import CaseAgent
@@ -253,7 +253,7 @@ class CaseWork:
             self._touched_cases |= cases & self._cases.cases.keys()
             self._touched_partners |= partners & self._locations.tracks.keys()
 
-    async def _load(self, case_ids: Iterable[str], partner_ids: Iterable[str]) -> None:
+    async def _load(self, case_ids: Collection[str], partner_ids: Collection[str]) -> None:
         """Bring in what is concerned; a case that was not here is looked at anew, to know when it is due."""
         self._touched_cases.update(await self._residents.load(case_ids, partner_ids))
 
@@ -274,17 +274,22 @@ class CaseWork:
 
     @property
     def changed(self) -> bool:
-        """Whether `pack` has anything to return."""
+        """Whether `freeze` has anything to return."""
         return self._residents.changed or any(each.changed for each in self._kept.values())
 
-    def pack(self) -> Changes:
-        """Return the cases and tracks that changed, and when which case is to be looked at again."""
-        blobs, case_ids = self._residents.pack()
+    def freeze(self) -> Changes:
+        """Return the cases and tracks that changed, as they are now, and when which case is to be looked at again."""
+        blobs: dict[str, bytes] = {}
+        case_ids = self._residents.freeze(blobs)
         for key, each in self._kept.items():
             if each.changed:
                 each.changed = False
                 blobs[key] = each.dump()
         return Changes(blobs, {case_id: self._wakes.get(case_id) for case_id in case_ids})
+
+    def pack(self, count: int) -> bool:
+        """Pack so many more cases and tracks of what is frozen; return whether all is packed."""
+        return self._residents.pack(count)
 
     def saved(self) -> None:
         """Drop what is saved and too many to keep in memory; when it is due the store knows."""

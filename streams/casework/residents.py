@@ -6,7 +6,7 @@ while a new owner catches up, is kept packed where there is too much of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, MutableMapping
 from typing import Final
 
 import zstandard
@@ -30,17 +30,22 @@ class Residents:
         """Take the dictionaries that the agents work on, and the store behind them."""
         self.spilled_at_once = SPILLED_AT_ONCE
         self._store = store
-        self._cases = WriteBack(cases, _case_format())
+        self._cases = WriteBack(cases, _case_format(), CASE)
         # not compressed: a track is numbers, which do not shrink for the time it takes
-        self._tracks = WriteBack(tracks, Format(Track.dump, Track.load))
+        self._tracks = WriteBack(tracks, Format(Track.dump, Track.load), PARTNER)
 
     @property
     def changed(self) -> bool:
-        """Whether something changed since the last `pack`."""
+        """Whether something changed since the last `freeze`."""
         return bool(self._cases.dirty or self._tracks.dirty)
 
-    async def load(self, case_ids: Iterable[str], partner_ids: Iterable[str]) -> list[str]:
-        """Bring in those that are saved and not here, in one round trip; return the ids of the cases among them."""
+    async def load(self, case_ids: Collection[str], partner_ids: Collection[str]) -> list[str]:
+        """Bring in those that are saved and not here, in one round trip; return the ids of the cases among them.
+
+        From now on they may change.
+        """
+        self._cases.snapshot.before_change(case_ids)
+        self._tracks.snapshot.before_change(partner_ids)
         keys = [CASE + each for each in self._cases.missing(case_ids)]
         keys += [PARTNER + each for each in self._tracks.missing(partner_ids)]
         if not keys:
@@ -59,12 +64,19 @@ class Residents:
         self._cases.touch(case_ids)
         self._tracks.touch(partner_ids)
 
-    def pack(self) -> tuple[dict[str, bytes], Collection[str]]:
-        """Return what changed as blobs by key, and the ids of the cases among it; from here on it is clean."""
+    def freeze(self, blobs: MutableMapping[str, bytes]) -> Collection[str]:
+        """Begin a snapshot of what changed, as blobs by key; return the ids of the cases among it."""
         case_ids = self._cases.dirty
-        blobs = {CASE + each: blob for each, blob in self._cases.pack().items()}
-        blobs |= {PARTNER + each: blob for each, blob in self._tracks.pack().items()}
-        return blobs, case_ids
+        self._cases.freeze(blobs)
+        self._tracks.freeze(blobs)
+        return case_ids
+
+    def pack(self, count: int) -> bool:
+        """Pack so many more of what is frozen; return whether all is packed."""
+        snapshots = (self._cases.snapshot, self._tracks.snapshot)
+        for snapshot in snapshots:
+            count -= snapshot.advance(count)
+        return all(snapshot.complete for snapshot in snapshots)
 
     def spill(self, residents_max: int, case_ids: Collection[str], partner_ids: Collection[str]) -> None:
         """Pack what is not saved, nor wanted now, and was left alone the longest, where there is far too much of it."""

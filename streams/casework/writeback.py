@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, MutableMapping
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
+
+from streams.task.snapshot import Snapshot
 
 T = TypeVar("T")
 
@@ -19,11 +21,12 @@ class Format(NamedTuple, Generic[T]):
 class WriteBack(Generic[T]):
     """Objects of one kind by id: in memory, the longest left alone first; packed, since not saved; being saved."""
 
-    def __init__(self, resident: dict[str, T], form: Format[T]) -> None:
-        """Take the dictionary that others work on, and how what is in it is written."""
+    def __init__(self, resident: dict[str, T], form: Format[T], prefix: str) -> None:
+        """Take the dictionary that others work on, how what is in it is written, and what precedes ids in keys."""
         self.dirty: set[str] = set()
-        """Those that changed since the last `pack`."""
-        self._resident, self._form = resident, form
+        """Those that changed since the last `freeze`."""
+        self.snapshot = Snapshot(resident, prefix.__add__, form.pack)
+        self._resident, self._form, self._prefix = resident, form, prefix
         self._spilled: dict[str, bytes] = {}
         self._saving: dict[str, bytes] = {}
 
@@ -46,11 +49,12 @@ class WriteBack(Generic[T]):
         for each in sorted(ids):
             self._resident[each] = self._resident.pop(each)  # to the end: trimming begins at the front
 
-    def pack(self) -> dict[str, bytes]:
-        """Return what changed as blobs by id; from here on it is clean."""
+    def freeze(self, blobs: MutableMapping[str, bytes]) -> None:
+        """Begin a snapshot of what changed, as blobs by key; from here on it is clean."""
         dirty, self.dirty = self.dirty, set()
         self._saving, self._spilled = self._spilled, {}
-        return {each: self._saving.get(each) or self._form.pack(self._resident[each]) for each in dirty}
+        blobs.update((self._prefix + each, blob) for each, blob in self._saving.items())
+        self.snapshot.begin(dirty.difference(self._saving), blobs)
 
     def spill(self, resident_max: int, at_once: int, wanted: Collection[str]) -> None:
         """Pack of what is not saved, nor wanted now, all but so many, where there are that many more of it."""
@@ -58,7 +62,9 @@ class WriteBack(Generic[T]):
         if unsaved < resident_max + at_once:
             return
         packable = (each for each in self._resident if each in self.dirty and each not in wanted)
-        for each in list(islice(packable, unsaved - resident_max)):
+        chosen = list(islice(packable, unsaved - resident_max))
+        self.snapshot.before_change(chosen)
+        for each in chosen:
             self._spilled[each] = self._form.pack(self._resident.pop(each))
 
     def trim(self, resident_max: int) -> list[str]:

@@ -14,9 +14,11 @@ from streams.task.work import Changes, Work
 from streams.watchdog import Vitals
 
 SAVE_AGAIN_AFTER_S: Final = 0.5
+PACKED_AT_ONCE: Final = 100
+"""So many objects are packed between two steps, or as many as the step took records: a small step waits little."""
 
 
-class _Packed(NamedTuple):
+class _Frozen(NamedTuple):
     saved: Saved
     changes: Changes
     at: int
@@ -26,8 +28,9 @@ class _Packed(NamedTuple):
 class Checkpoints:
     """The checkpoints of one owner, one every `interval` (microseconds) as long as something changes.
 
-    A checkpoint is packed between two steps, written when readers can see all that it counts on, and not before
-    something more was published since then: a fenced owner could take for committed what its successor has aborted.
+    A checkpoint is of a moment between two steps, packed by and by between later ones, and written when readers can see
+    all that it counts on, and not before something more was published since then: a fenced owner could take for
+    committed what its successor has aborted.
     """
 
     def __init__(
@@ -47,9 +50,9 @@ class Checkpoints:
         self._clock, self._vitals, self._interval = clock, vitals, interval
         self._inputs: Sequence[TP] = ()
         self._looked_s = 0.0
-        self._packed: _Packed | None = None
+        self._frozen: _Frozen | None = None
         self._under_way: asyncio.Task[bool] | None = None
-        """Waits until what was packed may go, or writes it; False where it may not."""
+        """Waits until what is frozen may go, or writes it; False where it may not."""
 
     def begin(self, committable: dict[TP, int], inputs: Sequence[TP]) -> None:
         """Go on from the last owner's; the next is due an interval from now."""
@@ -60,32 +63,35 @@ class Checkpoints:
     @property
     def due(self) -> bool:
         """Whether it is time for the next, and the last one is written."""
-        is_free = self._packed is None and (self._under_way is None or self._under_way.done())
+        is_free = self._frozen is None and (self._under_way is None or self._under_way.done())
         return is_free and (_running_s() - self._looked_s) * SECOND_US >= self._interval
 
-    async def advance(self, standing: Callable[[], Saved]) -> None:
+    async def advance(self, standing: Callable[[], Saved], records: int) -> None:
         """Go on with the one under way, begin the next if it is time and anything changed; to be called between steps.
 
-        Within one, positions, state and outputs are not those of one moment.
+        Within one, positions, state and outputs are not those of one moment. Takes how many records the step took.
         """
-        if self._under_way is not None and self._under_way.done():
+        is_packed = self._frozen is None or self._work.pack(max(records, PACKED_AT_ONCE))
+        if is_packed and self._under_way is not None and self._under_way.done():
             await self._next_stage()
         if not self.due:
             return
-        self._looked_s, packed_at = _running_s(), self._clock.now_us()
+        self._looked_s, now = _running_s(), self._clock.now_us()
         saved = standing()
         self._vitals.unsaved = self._has_read_on(saved) or self._work.changed
         if self._vitals.unsaved:
-            self._packed = _Packed(saved, self._work.pack(), packed_at)
+            self._frozen = _Frozen(saved, self._work.freeze(), now)
             self._under_way = asyncio.create_task(self._sight.wait_for(saved.outputs), name="sight")
         else:
-            self._vitals.saved_at = packed_at
+            self._vitals.saved_at = now
 
     async def save_now(self, standing: Callable[[], Saved]) -> None:
         """Write a last one, after the one that is under way, unless readers cannot see yet what they would count on."""
         if await self.finish() and await self._sight.wait_for(standing().outputs):
             await self._publish()
-            await self._save(_Packed(standing(), self._work.pack(), self._clock.now_us()))
+            frozen = _Frozen(standing(), self._work.freeze(), self._clock.now_us())
+            self._pack_all()
+            await self._save(frozen)
 
     async def finish(self) -> bool:
         """Be done with the one that is under way; return whether it is written, if there was one."""
@@ -99,19 +105,24 @@ class Checkpoints:
         """Wait for what is under way; write what may be written now, or be done with it; return whether it may."""
         assert self._under_way is not None
         may_be_written = await self._under_way
-        packed, self._packed, self._under_way = self._packed, None, None
-        if packed is None:
+        frozen, self._frozen, self._under_way = self._frozen, None, None
+        if frozen is None:
             self._work.saved()
         elif may_be_written:
+            self._pack_all()
             await self._publish()
-            self._under_way = asyncio.create_task(self._save(packed), name="checkpoint")
+            self._under_way = asyncio.create_task(self._save(frozen), name="checkpoint")
         return may_be_written
+
+    def _pack_all(self) -> None:
+        while not self._work.pack(PACKED_AT_ONCE):
+            pass
 
     def _has_read_on(self, saved: Saved) -> bool:
         return any(saved.inputs.get(tp.name, 0) > self.committable.get(tp, 0) for tp in self._inputs)
 
-    async def _save(self, packed: _Packed) -> bool:
-        saved, changes, packed_at = packed
+    async def _save(self, frozen: _Frozen) -> bool:
+        saved, changes, frozen_at = frozen
         while True:
             try:
                 await self._store.save(saved, changes.blobs, changes.deadlines)
@@ -120,7 +131,7 @@ class Checkpoints:
                 await asyncio.sleep(SAVE_AGAIN_AFTER_S)
         self.committable.update({tp: saved.inputs[tp.name] for tp in self._inputs if tp.name in saved.inputs})
         self._vitals.saves += 1
-        self._vitals.saved_at = packed_at
+        self._vitals.saved_at = frozen_at
         self._vitals.unsaved = False
         return True
 

@@ -42,6 +42,11 @@ from streams.watchdog import Vitals
 
 BATCHES_WAITING_MAX: Final = 16
 LOOK_EVERY_S: Final = 0.1
+STEP_SPACING_S: Final = 0.04
+"""For so long after a step with records began none begins: what comes alone goes out at once, under load much together.
+
+A transaction takes a broker some milliseconds of CPU, whatever is in it.
+"""
 SIGHT_TIMEOUTS: Final = 2
 """For how many time-outs of a transaction it is waited until what was written can be seen."""
 ASIDE_MAX: Final = 20
@@ -151,10 +156,13 @@ class Task:
 
     async def run(self) -> None:
         """Work until `finish`; any exception means that the process has to end."""
+        spaced_until = 0.0
         while not self._finishing:
-            batches = await self._gather()
+            batches = await self._gather(spaced_until)
             self.vitals.at_work = True
             began = time.monotonic()
+            if batches:
+                spaced_until = asyncio.get_running_loop().time() + STEP_SPACING_S
             await self.step(batches)
             self.figures.stepped(time.monotonic() - began)
             self.vitals.at_work = False
@@ -175,13 +183,15 @@ class Task:
             await self._checkpoints.save_now(self._saved)
         await self._publisher.stop()
 
-    async def _gather(self) -> list[tuple[TP, Sequence[Incoming]]]:
-        """Return the batches at hand; none when nothing came for a while, since something may be due."""
+    async def _gather(self, not_before: float) -> list[tuple[TP, Sequence[Incoming]]]:
+        """Return what is at hand, not before an instant of the loop's; after a while nothing: something may be due."""
         try:
             async with asyncio.timeout(LOOK_EVERY_S):
                 batches = [await self._queue.get()]
         except TimeoutError:
             return []
+        if (rest_s := not_before - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(rest_s)
         count = len(batches[0][1])
         while count < self._settings.step_records_max and not self._queue.empty():
             batches.append(self._queue.get_nowait())
@@ -210,7 +220,7 @@ class Task:
         self._concluded = True
         if self._checkpoints.due and self._standing.untold:
             await self._tell()
-        await self._checkpoints.advance(self._saved)
+        await self._checkpoints.advance(self._saved, sum(len(records) for _, records in batches))
 
     async def _do_by_parts(self, batches: Batches, names: Sequence[str]) -> None:
         """Do all at once, but not more names than records: after a recovery they may be those of all cases."""

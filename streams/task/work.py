@@ -13,7 +13,10 @@ Batches = Sequence[tuple[TP, Sequence[Incoming]]]
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a checkpoint has to write: blobs by key, deadlines by id (microseconds; None: none any more)."""
+    """What a checkpoint has to write: blobs by key, deadlines by id (microseconds; None: none any more).
+
+    Blobs are added by `Work.pack` until all are there.
+    """
 
     blobs: Mapping[str, bytes]
     deadlines: Mapping[str, int | None]
@@ -60,10 +63,13 @@ class Work(Protocol):
 
     @property
     def changed(self) -> bool:
-        """Whether `pack` has anything to return."""
+        """Whether `freeze` has anything to return."""
 
-    def pack(self) -> Changes:
-        """Return what changed since the last call."""
+    def freeze(self) -> Changes:
+        """Return, between two steps, what changed since the last call, as it is now; `pack` fills it in."""
+
+    def pack(self, count: int) -> bool:
+        """Pack so many more objects of what is frozen, between two steps; return whether all is packed."""
 
     def saved(self) -> None:
         """Hear, between two steps, that everything packed is in the store, so that it may be dropped from memory."""

@@ -11,6 +11,7 @@ from streams.casework.casework import CaseWork, CaseWorkSettings
 from streams.ports import TP, Saved, Stored
 from streams.stores.memory import MemoryState, MemoryStore
 from tests.e2e.harness import feed_of
+from tests.frozen import packed
 from tests.scenario import MIDNIGHT, POLICY
 
 TOPICS = Topics()
@@ -67,7 +68,7 @@ class Partition:
 
     async def save(self) -> Saved:
         """Write a checkpoint; return where it stands."""
-        changes = self._work.pack()
+        changes = packed(self._work)
         saved = Saved(dict(self._positions), {}, self._work.counts())
         await self._store.save(saved, changes.blobs, changes.deadlines)
         self._work.saved()

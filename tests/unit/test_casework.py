@@ -11,6 +11,7 @@ from streams.casework.casework import STORE_LOOK_EVERY_US, CaseWork, CaseWorkSet
 from streams.casework.intake import partition_of
 from streams.ports import TP, Outgoing, Saved, Stored
 from streams.stores.memory import MemoryState, MemoryStore
+from tests.frozen import packed
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
 JOBS, TICKETS, CASES = TP("jobs", 0), TP("tickets", 0), TP("internal.cases", 1)
@@ -41,7 +42,7 @@ async def conclude(work: CaseWork, now: int) -> list[Outgoing]:
 
 
 async def save(work: CaseWork) -> None:
-    changes = work.pack()
+    changes = packed(work)
     await work._store.save(Saved({}, {}, work.counts()), changes.blobs, changes.deadlines)
 
 
@@ -101,6 +102,22 @@ async def test_a_deadline_that_leads_to_nothing_is_gone_from_the_store_with_the_
     await save(work)
     assert changed == [False, True]
     assert state.deadlines == {}
+
+
+async def test_what_is_saved_is_as_it_was_when_it_was_frozen_whatever_is_packed_later() -> None:
+    lines = Scenario().booked("08:00").assigned("09:00").ticket("10:00").image("10:01").lines()
+    state = MemoryState()
+    work = await work_over(state)
+    await work.take([(JOBS, records(lines[:3]))])
+    await conclude(work, MIDNIGHT + 11 * HOUR)
+    before = packed(work)
+    work._residents.touch(list(work._cases.cases), list(work._locations.tracks))
+    changes = work.freeze()
+    await work.take([(JOBS, records(lines[3:], 3))])
+    await conclude(work, MIDNIGHT + 11 * HOUR)
+    assert work.pack(99)
+    assert changes == before
+    assert packed(work).blobs != before.blobs
 
 
 async def test_what_is_sent_on_again_after_a_fall_is_taken_once() -> None:

@@ -12,6 +12,7 @@ from streams.casework.casework import CaseWork, CaseWorkSettings
 from streams.casework.refusals import RefusalLimits, Refusals
 from streams.ports import TP, Saved, Stored
 from streams.stores.memory import MemoryState, MemoryStore
+from tests.frozen import packed
 
 JOBS = TP("jobs", 0)
 LIMITS = RefusalLimits(run_max=3, share_max=0.5, window_records=10)
@@ -73,7 +74,7 @@ async def test_a_worker_stops_before_what_is_refused_goes_out_and_again_after_a_
     first = await work_over(state)
     await first.take([(JOBS, bad_records(0, 3))])
     assert len(await first.conclude(0, {JOBS.name: 3}, ())) == 3
-    changes = first.pack()
+    changes = packed(first)
     await first._store.save(Saved({}, {}, first.counts()), changes.blobs, changes.deadlines)
     with pytest.raises(Fatal):
         await first.take([(JOBS, bad_records(3, 1))])

@@ -9,13 +9,20 @@ from streams.ports import Saved
 from streams.stores.memory import MemoryState, MemoryStore
 
 
+def freeze(residents: Residents) -> dict[str, bytes]:
+    blobs: dict[str, bytes] = {}
+    residents.freeze(blobs)
+    assert residents.pack(10**6)
+    return blobs
+
+
 async def test_those_left_alone_the_longest_go_and_those_not_saved_stay() -> None:
     cases = {case_id: Case(case_id) for case_id in "abcde"}
     residents = Residents(cases, {}, MemoryStore(MemoryState()))
     residents.touch(set("abcde"), ())
-    residents.pack()
+    freeze(residents)
     residents.touch(["a"], ())
-    residents.pack()
+    freeze(residents)
     residents.touch(["b"], ())
     assert residents.trim(2) == ["c", "d", "e"]
     assert set(cases) == {"a", "b"}
@@ -27,7 +34,7 @@ async def test_a_track_counts_as_several_cases() -> None:
     tracks = {f"p{number}": Track(f"p{number}") for number in range(5)}
     residents = Residents({}, tracks, MemoryStore(MemoryState()))
     residents.touch((), list(tracks))
-    residents.pack()
+    freeze(residents)
     residents.trim(2 * CASES_PER_TRACK)
     assert list(tracks) == ["p3", "p4"]
 
@@ -45,9 +52,12 @@ async def test_what_is_not_saved_is_packed_where_there_is_too_much_and_lost_nowh
     residents.spill(2, "b", ())
     assert list(cases) == ["b", "f"]
     assert await residents.load("ab", ()) == []
-    blobs, packed = residents.pack()
+    blobs: dict[str, bytes] = {}
+    packed = residents.freeze(blobs)
     assert set(packed) == set("abcdef")
     assert await residents.load("c", ()) == [], "it is being saved and cannot be loaded yet"
+    assert not residents.pack(1)
+    assert residents.pack(9)
     await store.save(saved, blobs, {})
     assert residents.trim(0) == ["d", "e", *"bfac"]
     assert await residents.load("abcdef", ()) == list("abcdef")
@@ -63,4 +73,4 @@ async def test_tracks_that_are_not_saved_are_packed_as_well() -> None:
     assert list(tracks) == ["p1"]
     assert await residents.load((), ["p0"]) == []
     assert tracks["p0"].partner_id == "p0"
-    assert set(residents.pack()[0]) == {"partner:p0", "partner:p1", "partner:p2", "partner:p3"}
+    assert set(freeze(residents)) == {"partner:p0", "partner:p1", "partner:p2", "partner:p3"}

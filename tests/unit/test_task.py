@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -44,6 +44,11 @@ class Repeats:
         self.taken: list[bytes] = []
         self.recalled_values: list[bytes] = []
         self.concluded_at: list[int] = []
+        self.has_concluded = asyncio.Event()
+        self.steps: list[list[bytes]] = []
+        self.goes = 1
+        """How often a checkpoint has to be gone on with until it is packed."""
+        self._left = 0
         self._new: list[bytes] = []
         self._changed = False
 
@@ -59,6 +64,8 @@ class Repeats:
         return
 
     async def take(self, batches: Batches) -> None:
+        if batches:
+            self.steps.append([record.value or b"" for _, records in batches for record in records])
         for _, records in batches:
             values = [record.value or b"" for record in records]
             self._new += values
@@ -79,6 +86,7 @@ class Repeats:
 
     async def conclude(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:  # noqa: ARG002
         self.concluded_at.append(now)
+        self.has_concluded.set()
         self.positions = dict(positions)
         said = [Outgoing("said", 0, b"", value) for value in self._new]
         self._new = []
@@ -91,9 +99,15 @@ class Repeats:
     def changed(self) -> bool:
         return self._changed
 
-    def pack(self) -> Changes:
+    def freeze(self) -> Changes:
         self._changed = False
+        self._left = self.goes
         return Changes({"taken": b",".join(self.taken)}, {})
+
+    def pack(self, count: int) -> bool:
+        assert count > 0
+        self._left -= 1
+        return self._left <= 0
 
     def saved(self) -> None:
         return
@@ -318,3 +332,39 @@ async def test_what_is_saved_is_of_one_moment(cluster: Cluster) -> None:
     for each, taken, end in saved:
         assert len(taken.split(b",")) == each.inputs["jobs-0"]
         assert each.outputs["said-0"] <= end
+
+
+async def test_a_checkpoint_is_packed_by_and_by_between_steps(cluster: Cluster) -> None:
+    task, work = cluster.owner()
+    work.goes = 3
+    await task.recover()
+    for number in range(3):
+        await task.step([(JOBS, records(number, f"j{number}".encode()))])
+        await others_are_done()
+        assert cluster.state.saved is None
+    await task.step([])
+    await others_are_done()
+    assert cluster.state.saved is not None
+    assert cluster.state.saved.inputs["jobs-0"] == 1, "where the work stood when it was frozen"
+
+
+async def others_are_done() -> None:
+    await asyncio.gather(*asyncio.all_tasks() - {cast("asyncio.Task[None]", asyncio.current_task())})
+
+
+async def test_what_comes_soon_after_a_step_goes_out_together(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.task.task.STEP_SPACING_S", 0.2)
+    task, work = cluster.owner()
+    await task.recover()
+    running = asyncio.create_task(task.run())
+    await task.enqueue(JOBS, records(0, b"j0"))
+    await work.has_concluded.wait()
+    work.has_concluded.clear()
+    for number in range(1, 4):
+        await task.enqueue(JOBS, records(number, f"j{number}".encode()))
+    await work.has_concluded.wait()
+    task.finish()
+    await running
+    assert work.steps == [[b"j0"], [b"j1", b"j2", b"j3"]]

@@ -1,0 +1,13 @@
+"""A checkpoint packed at once, for tests of what is in it."""
+
+from __future__ import annotations
+
+from streams.task.work import Changes, Work
+
+
+def packed(work: Work) -> Changes:
+    """Return what a checkpoint would write now."""
+    changes = work.freeze()
+    while not work.pack(1):
+        pass
+    return changes
