@@ -16,6 +16,8 @@ from streams.watchdog import Vitals
 SAVE_AGAIN_AFTER_S: Final = 0.5
 PACKED_AT_ONCE: Final = 100
 """So many objects are packed between two steps, or as many as the step took records: a small step waits little."""
+SPREAD: Final = 0.618
+"""So much of an interval lies between the checkpoints of neighbours, which begin together: all numbers lie apart."""
 
 
 class _Frozen(NamedTuple):
@@ -54,11 +56,11 @@ class Checkpoints:
         self._under_way: asyncio.Task[bool] | None = None
         """Waits until what is frozen may go, or writes it; False where it may not."""
 
-    def begin(self, committable: dict[TP, int], inputs: Sequence[TP]) -> None:
-        """Go on from the last owner's; the next is due an interval from now."""
+    def begin(self, committable: dict[TP, int], inputs: Sequence[TP], number: int) -> None:
+        """Go on from the last owner's; the next is due within an interval, depending on the partition number."""
         self.committable, self._inputs = committable, inputs
         self._vitals.saved_at = self._clock.now_us()
-        self._looked_s = _running_s()
+        self._looked_s = _running_s() - number * SPREAD % 1 * self._interval / SECOND_US
 
     @property
     def due(self) -> bool:

@@ -133,7 +133,7 @@ class Task:
         self._deferred = dict.fromkeys([*recovered.again, *self._work.defer()])
         start = {tp: recovered.starts[tp.name] for tp in self._inputs if tp.name in recovered.starts}
         self._sight.begin(self._standing.outputs)
-        self._checkpoints.begin(dict(start), self._inputs)
+        self._checkpoints.begin(dict(start), self._inputs, self.partition)
         self._suspects.begin(self._standing.positions, self._clock.now_us())
         if not self._suspects.wary:
             await self._note()  # who finds it without a checkpoint after it knows that this owner died

@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
 from schemas.errors import StoreLost, Unavailable
 from streams.ports import Saved, Store
@@ -167,6 +168,7 @@ async def test_a_save_repeated_because_its_answer_was_lost_is_recognised(client:
 @pytest.fixture
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.stores.redis.PART_BYTES", 10)
+    monkeypatch.setattr("streams.stores.redis.PART_DEADLINES", 2)
 
 
 @pytest.mark.usefixtures("_small_parts")
@@ -229,6 +231,84 @@ async def test_parts_of_an_owner_that_was_replaced_are_in_nobodys_checkpoint(cli
         await first.save(saved(1), blobs, {})
     await second.save(saved(2), {"case:9": b"mine"}, {})
     assert await second.load([*blobs, "case:9"]) == {"case:9": b"mine"}
+
+
+class Breaking:
+    """A script of which one call fails, after it was run or before."""
+
+    def __init__(self, script: Any, calls: list[str], name: str, breaks: Callable[[list[str]], str | None]) -> None:
+        self._script, self._calls, self._name, self._breaks = script, calls, name, breaks
+
+    async def __call__(self, **arguments: Any) -> Any:
+        self._calls.append(self._name)
+        breaks = self._breaks(self._calls)
+        if breaks == "before":
+            raise RedisError("gone")
+        answer = await self._script(**arguments)
+        if breaks == "after":
+            raise RedisError("gone")
+        return answer
+
+
+def broken(store: RedisStore, call: int, when: str) -> list[str]:
+    """Have a call fail, counted from 1, once; return the list of what is called."""
+    calls: list[str] = []
+
+    def breaks(calls: list[str]) -> str | None:
+        return when if len(calls) == call else None
+
+    for name in ("_run_stage", "_run_save", "_run_go_on"):
+        setattr(store, name, Breaking(getattr(store, name), calls, name, breaks))
+    return calls
+
+
+OLD = {f"case:{number}": b"old-old-old" for number in range(4)}
+NEW = {f"case:{number}": b"new-new-new" for number in range(4)}
+CALLS = 4 + 1 + 3
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", range(1, CALLS + 1))
+async def test_whichever_call_is_lost_the_same_save_can_be_repeated(
+    client: Redis, prefix: str, call: int, when: str
+) -> None:
+    store = RedisStore(client, prefix, 3)
+    await store.claim()
+    await store.save(saved(1), OLD, dict.fromkeys("abcdefgh", 1))
+    calls = broken(store, call, when)
+    with pytest.raises(Unavailable):
+        await store.save(saved(2), NEW, dict.fromkeys("abcdefgh", 2))
+    assert len(calls) == call
+    await store.save(saved(2), NEW, dict.fromkeys("abcdefgh", 2))
+    await store.save(saved(3), {"case:0": b"newest"}, {})
+    assert await store.load(list(NEW)) == NEW | {"case:0": b"newest"}
+    assert await store.due(1, 9) == []
+    assert await RedisStore(client, prefix, 3).claim() == saved(3)
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", range(1, CALLS + 1))
+async def test_wherever_an_owner_dies_the_next_finds_all_of_its_save_or_nothing(
+    client: Redis, prefix: str, call: int, when: str
+) -> None:
+    store = RedisStore(client, prefix, 3)
+    await store.claim()
+    await store.save(saved(1), OLD, dict.fromkeys("abcdefgh", 1))
+    broken(store, call, when)
+    with pytest.raises(Unavailable):
+        await store.save(saved(2), NEW, dict.fromkeys("abcdefgh", 2))
+    successor = RedisStore(client, prefix, 3)
+    found = await successor.claim()
+    is_new = call > 5 or (call == 5 and when == "after")
+    assert found == (saved(2) if is_new else saved(1))
+    assert await successor.load(list(NEW)) == (NEW if is_new else OLD)
+    assert await successor.due(1, 99) == ([] if is_new else list("abcdefgh"))
+    with pytest.raises(StoreLost):
+        await store.save(saved(2), NEW, {})
+    await successor.save(saved(9), {"case:0": b"newest"}, {"a": None})
+    assert await successor.load(list(NEW)) == (NEW if is_new else OLD) | {"case:0": b"newest"}
 
 
 async def test_loads_go_on_while_a_save_is_under_way(client: Redis, prefix: str) -> None:
