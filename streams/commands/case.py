@@ -33,7 +33,7 @@ def command(case_id: str, inputs: tuple[str, ...], until: str | None, as_json: b
     end = None if until is None else instant("--until", until)
     policies = policies_from(settings.policies)
     names = inputs or (f"{KAFKA}{settings.brokers}/{settings.topic_prefix}",)
-    settled = settle(recorded(names, settings), settings.limits)
+    settled = settle(enumerate(recorded(names, settings)), settings.limits)
     story = case_story(case_id, settled.events, policies, until=end, facts_max=settings.facts_per_case_max)
     if story is None:
         as_of = "" if until is None else f" up to {until}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from schemas.errors import UsageError
 from schemas.instants import parse_instant
@@ -19,6 +20,29 @@ def recorded(names: Iterable[str], settings: Settings) -> Iterator[Recorded]:
     Raises `UsageError` for one that cannot be read.
     """
     return itertools.chain.from_iterable(_one(name, settings) for name in names)
+
+
+class Rereadable:
+    """What inputs hold, to be gone through several times: files are read anew, what is no file is kept.
+
+    Raises `UsageError` for one that cannot be read, when it is read.
+    """
+
+    def __init__(self, names: Iterable[str], settings: Settings) -> None:
+        """Take names as `recorded` does; what is no file is read here."""
+        self._inputs = [_File(name) if Path(name).is_file() else list(_one(name, settings)) for name in names]
+
+    def __iter__(self) -> Iterator[Recorded]:
+        """Yield the records of all inputs, one after the other."""
+        return itertools.chain.from_iterable(self._inputs)
+
+
+class _File:
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __iter__(self) -> Iterator[Recorded]:
+        return read_file(self._path)
 
 
 def _one(name: str, settings: Settings) -> Iterable[Recorded]:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import click
 
-from schemas.encoding import dead_letter_message, encode_message
 from schemas.errors import UsageError
-from schemas.events import AnyEvent
-from schemas.policy import PolicySet
-from streams.casework.intake import is_report
-from streams.commands.inputs import instant, recorded
+from streams.commands.inputs import Rereadable, instant, recorded
 from streams.commands.policies import only, policies_from
 from streams.commands.progress import counted
-from streams.replay.parallel import can_fork, lines_on
-from streams.replay.recorded import Refused, settle
-from streams.replay.replay import Replay
-from streams.settings import settings_from
+from streams.replay.outcome import Outcome, Terms, replayed
+from streams.replay.parallel import can_fork, replayed_on
+from streams.settings import Settings, settings_from
+
+READ = "records read"
 
 
 @click.command()
@@ -45,36 +42,23 @@ def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | 
     end = instant("--until", until) if until is not None else None
     policies = only(policy) if policy else policies_from(settings.policies)
     processes = (jobs or os.cpu_count() or 1) if can_fork() else 1
-    settled = settle(counted(recorded(inputs, settings), "events read"), settings.limits)
-    lines = _lines(processes, settled.events, policies, facts_per_case_max=settings.facts_per_case_max, until=end)
-    written = _write(out, itertools.chain(map(_dead_letter, settled.refused), counted(lines, "messages")))
-    cases = {each.subject for each in settled.events if not is_report(each) and (end is None or each.time <= end)}
+    terms = Terms(policies=policies, limits=settings.limits, facts_per_case_max=settings.facts_per_case_max, until=end)
+    with _outcome(processes, inputs, settings, terms) as outcome:
+        written = _write(out, counted(outcome.lines, "lines written"))
     print(
-        f"{len(settled.events)} events, {settled.duplicates} duplicates, {len(settled.refused)} dead letters: "
-        f"{len(cases)} cases, {written - len(settled.refused)} messages",
+        f"{outcome.events} events, {outcome.duplicates} duplicates, {outcome.refused} dead letters: "
+        f"{outcome.cases} cases, {written - outcome.refused} messages",
         file=sys.stderr,
     )
 
 
-def _lines(
-    processes: int, events: Sequence[AnyEvent], policies: PolicySet, *, facts_per_case_max: int, until: int | None
-) -> Iterator[bytes]:
+def _outcome(
+    processes: int, inputs: Sequence[str], settings: Settings, terms: Terms
+) -> AbstractContextManager[Outcome]:
     if processes == 1:
-        return map(encode_message, Replay(policies, facts_per_case_max=facts_per_case_max).run(events, until))
-    return lines_on(processes, events, policies, facts_per_case_max=facts_per_case_max, until=until)
-
-
-def _dead_letter(refused: Refused) -> bytes:
-    record = refused.record
-    return dead_letter_message(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        reason=refused.reason,
-        value=record.value or b"",
-        key=record.key,
-        headers=record.headers,
-    )
+        return nullcontext(replayed(counted(recorded(inputs, settings), READ), terms))
+    records = Rereadable(inputs, settings)
+    return replayed_on(processes, records, terms, first_time=counted(records, READ))
 
 
 def _write(out: str, lines: Iterable[bytes]) -> int:

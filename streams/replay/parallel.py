@@ -1,102 +1,106 @@
-"""A replay on several cores: the same messages in the same order as on one, whatever the number.
+"""A replay on several processes: the same lines in the same order as on one, whatever the number.
 
-Each process replays a share of the cases with the reports of all partners that these name; cases of one partner go
-together, so that few reports are read by two. What a process says is in order already, and the shares are merged by it.
-The events are read before: to hand records over and events back takes as long as to read them.
+The processes have what was read by being forked; what each writes is in order already and is merged
+by it. Where the clock ends is known when all have decoded their shares, so that is told to them then.
 """
 
 from __future__ import annotations
 
 import heapq
 import multiprocessing
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkProcess
 from operator import itemgetter
 from typing import Final
 
+from msgspec import Struct
+
 from schemas.encoding import encode_message
-from schemas.errors import Fatal
-from schemas.events import AnyEvent
-from schemas.policy import PolicySet
-from streams.casework.intake import is_report
-from streams.replay.replay import Replay
+from schemas.errors import Fatal, UsageError
+from streams.replay.outcome import Outcome, Terms, case_count, end_of, last_instant, refused_line
+from streams.replay.recorded import Recorded, Refused
+from streams.replay.shares import SettledShare, Share, TakenIn, deal, settle_share, take_in
 
 LINES_PER_MESSAGE: Final = 500
+LOST: Final = "a process of the replay ended before it was done"
+BEFORE_ALL: Final = -(1 << 62)
+"""An instant before all that events have: dead letters come first."""
 
 Line = tuple[int, bool, str, int, bytes]
 """A message as written, with what orders it (`streams.replay.replay.Told`)."""
 
 
+class Tally(Struct, frozen=True):
+    """How a process fared with its own reports; `last` is the latest instant (microseconds) of all its events."""
+
+    events: int
+    duplicates: int
+    refused: int
+    last: int
+
+
 def can_fork() -> bool:
-    """Tell whether this system can start a process that has the events already."""
+    """Tell whether this system can start a process that has the input already."""
     return "fork" in multiprocessing.get_all_start_methods()
 
 
-def lines_on(
-    processes: int, events: Sequence[AnyEvent], policies: PolicySet, *, facts_per_case_max: int, until: int | None
-) -> Iterator[bytes]:
-    """Yield what `Replay.run` yields of settled events, as written, decided by so many processes.
+@contextmanager
+def replayed_on(
+    processes: int, records: Iterable[Recorded], terms: Terms, *, first_time: Iterable[Recorded] | None = None
+) -> Iterator[Outcome]:
+    """Give what `replayed` returns of records that can be gone through again; so many processes decide it meanwhile.
 
-    Raises `Fatal` when one of them ends early.
+    `first_time` are the records when first gone through (default: `records`), for who wants to count them.
+    Raises `UsageError` when the input cannot be read; `Fatal`, as the lines do, when a process ends early.
     """
-    if until is None:
-        until = max((event.time for event in events), default=0)
+    taken = take_in(records if first_time is None else first_time, records, terms.limits)
+    settled = taken.settled
+    with ExitStack() as running:
+        pipes = [
+            _started(running, f"replay-{number}", partial(_replay, taken=taken, share=share, terms=terms))
+            for number, share in enumerate(deal(taken, processes))
+        ]
+        tallies = [_tally(pipe) for pipe in pipes]
+        until = end_of(terms, max(last_instant(settled.events), *(tally.last for tally in tallies)))
+        for pipe in pipes:
+            pipe.send(until)
+        ordered = heapq.merge(map(_refused, settled.refused), *map(_received, pipes), key=itemgetter(0, 1, 2, 3))
+        yield Outcome(
+            events=len(settled.events) + sum(tally.events for tally in tallies),
+            duplicates=settled.duplicates + sum(tally.duplicates for tally in tallies),
+            refused=len(settled.refused) + sum(tally.refused for tally in tallies),
+            cases=case_count(settled.events, until),
+            lines=(line[4] for line in ordered),
+        )
+
+
+def _started(running: ExitStack, name: str, work: Callable[[Connection], None]) -> Connection:
+    """Start a process, to be ended with the others, and return the pipe to it."""
     context = multiprocessing.get_context("fork")
-    pipes: list[Connection] = []
-    started: list[ForkProcess] = []
-    for number, share in enumerate(_shares(events, processes)):
-        ours, theirs = context.Pipe(duplex=False)
-        replay = Replay(policies, facts_per_case_max=facts_per_case_max)
-        said = partial(_say, theirs, replay, share, until, number, processes)
-        started.append(context.Process(target=said, name=f"replay-{number}", daemon=True))
-        started[-1].start()
-        theirs.close()
-        pipes.append(ours)
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=(theirs,), name=name, daemon=True)
+    process.start()
+    theirs.close()
+    running.callback(process.join)
+    running.callback(process.terminate)  # one that has said all has nothing left to do
+    return ours
+
+
+def _replay(pipe: Connection, *, taken: TakenIn, share: Share, terms: Terms) -> None:
+    """Do a share: send a tally, hear where the clock ends, send the lines."""
     try:
-        for line in heapq.merge(*map(_received, pipes), key=itemgetter(0, 1, 2, 3)):
-            yield line[4]
-    finally:
-        for process in started:
-            process.terminate()  # one that has said all has nothing left to do
-            process.join()
-
-
-def _shares(events: Sequence[AnyEvent], processes: int) -> list[list[AnyEvent]]:
-    """Return for each process its cases' facts and the reports of the partners that they name."""
-    case_of: dict[str, int] = {}
-    named: dict[str, set[int]] = {}
-    for event in events:
-        partner = getattr(event.data, "partner_id", None)
-        if partner is not None and not is_report(event):
-            named.setdefault(partner, {_share(partner, processes)}).add(
-                case_of.setdefault(event.subject, _share(partner, processes))
-            )
-    shares: list[list[AnyEvent]] = [[] for _ in range(processes)]
-    for event in events:
-        own = _share(event.subject, processes)
-        if is_report(event):
-            for number in named.get(event.subject, (own,)):
-                shares[number].append(event)
-        else:
-            shares[case_of.get(event.subject, own)].append(event)
-    return shares
-
-
-def _share(name: str, processes: int) -> int:
-    """Return whose a partner is, or a case that names none: the same in every run."""
-    return zlib.crc32(name.encode()) % processes
-
-
-def _say(pipe: Connection, replay: Replay, events: Sequence[AnyEvent], until: int, number: int, processes: int) -> None:
-    """Replay a share; send what is said, alerts about a partner only where it belongs."""
+        settled = settle_share(taken, share, terms.limits)
+    except UsageError as error:
+        pipe.send(error)
+        return
+    last = last_instant(settled.events)
+    pipe.send(Tally(settled.accepted, settled.duplicates, len(settled.refused), last))
+    until = pipe.recv()
     lines: list[Line] = []
-    for told in replay.told(events, until):
-        if told.is_of_partner and _share(told.subject, processes) != number:
-            continue
-        lines.append((told.at, told.is_of_partner, told.subject, told.number, encode_message(told.message)))
+    for line in _lines(settled, share, terms, until):
+        lines.append(line)
         if len(lines) == LINES_PER_MESSAGE:
             pipe.send(lines)
             lines = []
@@ -104,9 +108,32 @@ def _say(pipe: Connection, replay: Replay, events: Sequence[AnyEvent], until: in
     pipe.send(None)
 
 
+def _lines(settled: SettledShare, share: Share, terms: Terms, until: int) -> Iterator[Line]:
+    """Yield what a share comes to, in order; alerts about a partner only where it belongs."""
+    yield from map(_refused, settled.refused)
+    for told in terms.replay().told(settled.events, until):
+        if not told.is_of_partner or told.subject in share.own:
+            yield (told.at, told.is_of_partner, told.subject, told.number, encode_message(told.message))
+
+
+def _refused(refused: Refused) -> Line:
+    return (BEFORE_ALL, False, "", refused.number, refused_line(refused))
+
+
+def _tally(pipe: Connection) -> Tally:
+    try:
+        tally = pipe.recv()
+    except EOFError:
+        raise Fatal(LOST) from None
+    if isinstance(tally, UsageError):
+        raise tally
+    assert isinstance(tally, Tally), "a process sends its tally first"
+    return tally
+
+
 def _received(pipe: Connection) -> Iterator[Line]:
     try:
         while (lines := pipe.recv()) is not None:
             yield from lines
     except EOFError:
-        raise Fatal("a process of the replay ended before it was done") from None
+        raise Fatal(LOST) from None

@@ -34,8 +34,9 @@ class Recorded(Struct, frozen=True, gc=False):
 
 
 class Refused(Struct, frozen=True):
-    """A recorded message that cannot be accepted, and why."""
+    """A recorded message that cannot be accepted, and why; `number` is its place in the whole input."""
 
+    number: int
     record: Recorded
     reason: str
 
@@ -64,21 +65,22 @@ def read_file(path: str) -> Iterator[Recorded]:
         raise UsageError(f"{path}: cannot be read: {reason}") from error
 
 
-def settle(records: Iterable[Recorded], limits: Limits) -> Settled:
+def settle(numbered: Iterable[tuple[int, Recorded]], limits: Limits) -> Settled:
     """Decode records in input order and tell events from duplicates, conflicts and what cannot be accepted.
 
+    Takes each record with its place in the whole input. All that can have an identity in common must be among them.
     Of several events with one identity the first in input order stays (contracts, "Envelope").
     """
     known: dict[tuple[str, str], bytes] = {}
     events: list[AnyEvent] = []
     refused: list[Refused] = []
     duplicates = 0
-    for record in records:
+    for number, record in numbered:
         taken_in = None if record.timestamp is None else record.timestamp * 1000
         try:
             event = decode_record(record.value, record.headers, limits, taken_in)
         except Unacceptable as unacceptable:
-            refused.append(Refused(record, unacceptable.reason))
+            refused.append(Refused(number, record, unacceptable.reason))
             continue
         content = known.setdefault(event.identity, event.content)
         if content is event.content:
@@ -86,7 +88,7 @@ def settle(records: Iterable[Recorded], limits: Limits) -> Settled:
         elif content == event.content:
             duplicates += 1
         else:
-            refused.append(Refused(record, f"id: {event.ref} is known with other content"))
+            refused.append(Refused(number, record, f"id: {event.ref} is known with other content"))
     return Settled(events, refused, duplicates)
 
 

@@ -152,7 +152,7 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
         for each in world.kafka.committed(TP(topic, partition))
         if (topic, partition, each.offset) not in refused
     )
-    settled = settle(records, world.work_settings.limits)
+    settled = settle(enumerate(records), world.work_settings.limits)
     for left in settled.refused:
         yield f"{left.record.topic}-{left.record.partition}@{left.record.offset} was accepted, but {left.reason}"
     live = standing(message for _, message in _emitted(world))

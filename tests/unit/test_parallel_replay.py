@@ -2,70 +2,176 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import zstandard
 
-from schemas.encoding import encode_message
-from schemas.errors import Fatal
+from schemas.errors import Fatal, UsageError
 from schemas.limits import Limits
 from schemas.policy import Policy, PolicySet
-from streams.replay.parallel import can_fork, lines_on
-from streams.replay.recorded import Recorded, Settled, settle
-from streams.replay.replay import Replay
+from streams.commands.inputs import Rereadable
+from streams.replay.outcome import Outcome, Terms, replayed
+from streams.replay.parallel import can_fork, replayed_on
+from streams.replay.recorded import Recorded
+from streams.settings import Settings
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
-from tests.scenario import Scenario
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="this system cannot fork")
 
-POLICIES = PolicySet((), Policy())
+TERMS = Terms(policies=PolicySet((), Policy()), limits=Limits(), facts_per_case_max=99)
+
+
+def envelope(event_type: str, subject: str, event_id: str, time: str = "12:00:00", **data: object) -> bytes:
+    """Return an event of a day as a line."""
+    whole: dict[str, object] = {"specversion": "1.0", "id": event_id, "source": "/s", "type": event_type}
+    return json.dumps(whole | {"subject": subject, "time": f"2026-11-16T{time}Z", "data": data}).encode()
+
+
+def report(partner: str, event_id: str, time: str = "12:00:00", lat: float = 28.5) -> bytes:
+    return envelope("location.reported", partner, event_id, time, lat=lat, lon=77.1, accuracy_m=5)
 
 
 def impossible(partners: Iterable[str]) -> Iterator[bytes]:
     """Yield for each partner two reports, ten seconds and a hundred kilometres apart."""
     for partner in partners:
-        for second, lat in ((10, 28.5), (20, 29.5)):
-            report: dict[str, object] = {"lat": lat, "lon": 77.1, "accuracy_m": 5}
-            whole: dict[str, object] = {
-                "specversion": "1.0",
-                "id": f"{partner}-{second}",
-                "source": "/far",
-                "type": "location.reported",
-            }
-            whole |= {"subject": partner, "time": f"2026-11-16T12:00:{second}Z", "data": report}
-            yield json.dumps(whole).encode()
+        yield report(partner, f"{partner}-10", "12:00:10")
+        yield report(partner, f"{partner}-20", "12:00:20", 29.5)
+
+
+def records(lines: Iterable[bytes]) -> list[Recorded]:
+    return [Recorded("day.jsonl", 0, number, line) for number, line in enumerate(lines, 1)]
+
+
+def everything(outcome: Outcome) -> tuple[int, int, int, int, list[bytes]]:
+    return outcome.events, outcome.duplicates, outcome.refused, outcome.cases, list(outcome.lines)
+
+
+def on(processes: int, recorded: Iterable[Recorded], terms: Terms = TERMS) -> tuple[int, int, int, int, list[bytes]]:
+    with replayed_on(processes, recorded, terms) as outcome:
+        return everything(outcome)
+
+
+def assert_same_on_several(lines: Iterable[bytes], terms: Terms = TERMS) -> Outcome:
+    """Return what one process makes of lines, after seeing that two and three make the same."""
+    recorded = records(lines)
+    alone = everything(replayed(recorded, terms))
+    for processes in (1, 2, 3):
+        assert on(processes, recorded, terms) == alone
+    return replayed(recorded, terms)
 
 
 @pytest.fixture(scope="module")
-def settled() -> Settled:
+def day() -> list[bytes]:
     options = SimulatorOptions(jobs=60, seed=3, duplicate_share=0.05, malformed_share=0.02)
-    lines = [*simulate(options), *impossible(f"partner-{number:04d}" for number in range(1, 30))]
-    records = [Recorded("day.jsonl", 0, number, line) for number, line in enumerate(lines, 1)]
-    return settle(records, Limits())
+    return [*simulate(options), *impossible(f"partner-{number:04d}" for number in range(1, 30))]
 
 
-@pytest.mark.parametrize("processes", [1, 2, 3])
-def test_any_number_of_processes_writes_the_same(settled: Settled, processes: int) -> None:
-    alone = Replay(POLICIES, facts_per_case_max=99).run(settled.events)
-    shared = lines_on(processes, settled.events, POLICIES, facts_per_case_max=99, until=None)
-    assert list(shared) == list(map(encode_message, alone))
+def test_any_number_of_processes_writes_the_same(day: list[bytes]) -> None:
+    outcome = assert_same_on_several(day)
+    assert outcome.duplicates
+    assert outcome.refused
 
 
-def test_what_is_said_of_partners_is_said_once(settled: Settled) -> None:
-    lines = list(lines_on(3, settled.events, POLICIES, facts_per_case_max=99, until=None))
-    travels = [line for line in lines if b"impossible_travel" in line]
+def test_what_is_said_of_partners_is_said_once(day: list[bytes]) -> None:
+    travels = [line for line in on(3, records(day))[-1] if b"impossible_travel" in line]
     assert len(travels) >= 29
     assert len(set(travels)) == len(travels)
 
 
-def test_the_end_of_the_clock_counts_for_all(settled: Settled) -> None:
-    until = max(event.time for event in settled.events) + 10**12
-    alone = Replay(POLICIES, facts_per_case_max=99).run(settled.events, until)
-    shared = lines_on(2, settled.events, POLICIES, facts_per_case_max=99, until=until)
-    assert list(shared) == list(map(encode_message, alone))
+def test_the_end_of_the_clock_counts_for_all(day: list[bytes]) -> None:
+    ends = [1_794_800_000_000_000, 1_796_000_000_000_000]
+    outcomes = [assert_same_on_several(day, replace(TERMS, until=end)) for end in ends]
+    assert outcomes[0].cases < outcomes[1].cases
+
+
+def test_facts_beyond_what_a_case_may_hold_are_the_same(day: list[bytes]) -> None:
+    assert_same_on_several(day, replace(TERMS, facts_per_case_max=3))
+
+
+def test_nothing_comes_of_nothing() -> None:
+    assert everything(assert_same_on_several([])) == (0, 0, 0, 0, [])
+    assert everything(assert_same_on_several([b"x"]))[:4] == (0, 0, 1, 0)
+
+
+OF_ONE_IDENTITY: dict[str, Sequence[bytes]] = {
+    "two partners": [report("p1", "x"), report("p2", "x"), report("p1", "x"), report("p3", "y")],
+    "a partner twice": [report("p1", "x"), report("p2", "y"), report("p1", "x"), report("p1", "x", lat=1)],
+    "a report, then a fact": [report("p1", "x"), envelope("job.started", "j", "x", partner_id="p2")],
+    "a fact, then a report": [envelope("job.started", "j", "x", partner_id="p2"), report("p1", "x")],
+    "a refused report first": [report("p1", "x", lat=91), report("p2", "x"), report("p1", "x")],
+    "a refused fact between": [report("p1", "x"), envelope("job.started", "j", "x"), report("p2", "x")],
+    "a report written otherwise": [report("p1", "x"), report("p1", "x").replace(b"subject", b"\\u0073ubject")],
+    "a name given twice": [report("p1", "x"), report("p2", "x")[:-1] + b', "subject": "p1"}'],
+}
+
+
+@pytest.mark.parametrize("lines", OF_ONE_IDENTITY.values(), ids=OF_ONE_IDENTITY)
+def test_an_identity_is_settled_over_the_whole_input(lines: Sequence[bytes]) -> None:
+    """The order of the dead letters shows which came first."""
+    outcome = assert_same_on_several([*impossible(["p1", "p2"]), b"{}", *lines, report("p2", "z", lat=91)])
+    assert outcome.duplicates + outcome.refused >= 3
+
+
+def test_a_partner_is_followed_for_cases_elsewhere_and_told_of_once() -> None:
+    site = {"lat": 28.5, "lon": 77.1}
+    booked: dict[str, object] = {"customer_id": "c", "category": "ac", "city": "Delhi", "site": site}
+    lines = [envelope("job.booked", "j", "b", "08:00:00", **booked, premises="residential", scheduled_for="later")]
+    for number in range(1, 7):
+        partner, hour = f"p{number}", f"{8 + number:02}"
+        lines.append(envelope("job.assigned", "j", f"a{number}", f"{hour}:00:00", partner_id=partner))
+        lines.append(report(partner, f"r{number}", f"{hour}:10:00", 28.53))
+        lines.append(report(partner, f"s{number}", f"{hour}:11:00", 29.3))
+        ticket: dict[str, object] = {"ticket_id": f"t{number}", "kind": "out_of_scope", "opened_by": "partner"}
+        lines.append(envelope("ticket.created", "j", f"t{number}", f"{hour}:10:00", **ticket, partner_id=partner))
+    said = list(assert_same_on_several(lines).lines)
+    assert sum(b'"impossible_travel"' in line for line in said) == 6
+    assert sum(b'"ticket_outside_geofence"' in line for line in said) >= 5
+
+
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".zst": zstandard.ZstdCompressor().compress,
+}
+
+
+@pytest.mark.parametrize("packed", PACKED)
+def test_files_are_read_by_each_process(tmp_path: Path, day: list[bytes], packed: str) -> None:
+    half = len(day) // 2
+    names = [str(tmp_path / f"{part}.jsonl{packed}") for part in (1, 2)]
+    for name, lines in zip(names, (day[:half], day[half:]), strict=True):
+        Path(name).write_bytes(PACKED[packed](b"".join(line + b"\n" for line in lines)))
+    inputs = Rereadable(names, Settings())
+    assert on(2, inputs) == everything(replayed(inputs, TERMS))
+
+
+class Changing:
+    """An input that is another one each time it is gone through."""
+
+    def __init__(self, *times: list[bytes]) -> None:
+        self._times = iter(times)
+
+    def __iter__(self) -> Iterator[Recorded]:
+        return iter(records(next(self._times)))
+
+
+def test_what_is_added_while_it_is_read_is_not_part_of_it(day: list[bytes]) -> None:
+    growing = Changing(day[:-9], *[day] * 2)
+    assert on(2, growing) == everything(replayed(records(day[:-9]), TERMS))
+
+
+@pytest.mark.parametrize("second", ["x", "y"], ids=["one identity", "two identities"])
+def test_an_input_that_becomes_shorter_is_refused(second: str) -> None:
+    lines = [report("p1", "x"), report("p2", second)]
+    with pytest.raises(UsageError, match="shorter"):
+        on(2, Changing(lines, lines[:1]))
 
 
 class Fatality(PolicySet):
@@ -75,19 +181,25 @@ class Fatality(PolicySet):
         os._exit(1)
 
 
-def test_a_process_that_is_lost_is_not_taken_for_one_that_is_done(settled: Settled) -> None:
+def test_a_process_that_is_lost_is_not_taken_for_one_that_is_done(day: list[bytes]) -> None:
+    terms = replace(TERMS, policies=Fatality((), Policy()))
     with pytest.raises(Fatal, match="ended before it was done"):
-        list(lines_on(2, settled.events, Fatality((), Policy()), facts_per_case_max=99, until=None))
+        on(2, records(day), terms)
 
 
-def test_a_partner_is_followed_for_cases_elsewhere_and_told_of_once() -> None:
-    case = Scenario().booked("08:00")
-    for number in range(1, 7):
-        partner, hour = f"p{number}", 8 + number
-        case.assigned(f"{hour:02}:00", partner).report(f"{hour:02}:10", 3_000, partner=partner)
-        case.report(f"{hour:02}:11", 90_000, partner=partner).ticket(f"{hour:02}:10", f"t{number}", partner_id=partner)
-    events = case.events()
-    alone = list(map(encode_message, Replay(POLICIES, facts_per_case_max=99).run(events)))
-    assert sum(b"impossible_travel" in line for line in alone) == 6
-    assert sum(b"ticket_outside_geofence" in line for line in alone) >= 5
-    assert list(lines_on(3, events, POLICIES, facts_per_case_max=99, until=None)) == alone
+class Deadly(list[Recorded]):
+    """Records that end the process which goes through them a second time."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        super().__init__(records(lines))
+        self._process = os.getpid()
+
+    def __iter__(self) -> Iterator[Recorded]:
+        if os.getpid() != self._process:
+            os._exit(1)
+        return super().__iter__()
+
+
+def test_a_process_may_be_lost_while_it_reads(day: list[bytes]) -> None:
+    with pytest.raises(Fatal, match="ended before it was done"):
+        on(2, Deadly(day))

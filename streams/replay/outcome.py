@@ -1,0 +1,89 @@
+"""A whole recorded input, replayed: the lines that come of it, and how it fared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final
+
+from schemas.encoding import dead_letter_message, encode_message
+from schemas.events import AnyEvent
+from schemas.limits import Limits
+from schemas.policy import PolicySet
+from streams.casework.intake import is_report
+from streams.replay.recorded import Recorded, Refused, settle
+from streams.replay.replay import Replay
+
+LONG_AGO: Final = -(1 << 62)
+"""An instant before any that an event can have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """By what an input is replayed; `until` (microseconds) is where the clock ends, None: with the last event."""
+
+    policies: PolicySet
+    limits: Limits
+    facts_per_case_max: int
+    until: int | None = None
+
+    def replay(self) -> Replay:
+        """Return a replay by these terms."""
+        return Replay(self.policies, facts_per_case_max=self.facts_per_case_max)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How many events were accepted, how many records were not, of how many cases; `lines` is to be gone through once.
+
+    Lines are CloudEvents in JSON: first the dead letters in input order, then the messages as they are due.
+    """
+
+    events: int
+    duplicates: int
+    refused: int
+    cases: int
+    lines: Iterator[bytes]
+
+
+def replayed(records: Iterable[Recorded], terms: Terms) -> Outcome:
+    """Replay a whole input on this process."""
+    settled = settle(enumerate(records), terms.limits)
+    until = end_of(terms, last_instant(settled.events))
+    return Outcome(
+        events=len(settled.events),
+        duplicates=settled.duplicates,
+        refused=len(settled.refused),
+        cases=case_count(settled.events, until),
+        lines=chain(map(refused_line, settled.refused), map(encode_message, terms.replay().run(settled.events, until))),
+    )
+
+
+def last_instant(events: Iterable[AnyEvent]) -> int:
+    """Return the latest instant of events in microseconds, `LONG_AGO` if there are none."""
+    return max((event.time for event in events), default=LONG_AGO)
+
+
+def end_of(terms: Terms, last: int) -> int:
+    """Return where the clock ends, given the latest instant of all events."""
+    return last if terms.until is None else terms.until
+
+
+def case_count(events: Iterable[AnyEvent], until: int) -> int:
+    """Return how many cases have a fact by the end of the clock."""
+    return len({event.subject for event in events if not is_report(event) and event.time <= until})
+
+
+def refused_line(refused: Refused) -> bytes:
+    """Return the dead letter for a record that was not accepted."""
+    record = refused.record
+    return dead_letter_message(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        reason=refused.reason,
+        value=record.value or b"",
+        key=record.key,
+        headers=record.headers,
+    )
