@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 
 from schemas.policy import Policy
@@ -22,11 +21,15 @@ def _compared(name: str, aliases: tuple[tuple[str, str], ...]) -> str:
     return folded
 
 
-def is_among(name: str, cities: Iterable[str], policy: Policy) -> bool:
+def is_among(name: str, cities: tuple[str, ...], policy: Policy) -> bool:
     """Tell whether a city is one of a policy's list, whichever of its names either side uses."""
     aliases = tuple(policy.city.aliases.items())
-    wanted = _compared(name, aliases)
-    return any(_compared(city, aliases) == wanted for city in cities)
+    return _compared(name, aliases) in _all_compared(cities, aliases)
+
+
+@lru_cache(maxsize=64)
+def _all_compared(cities: tuple[str, ...], aliases: tuple[tuple[str, str], ...]) -> frozenset[str]:
+    return frozenset(_compared(city, aliases) for city in cities)
 
 
 def _folded(name: str) -> str:

@@ -228,6 +228,9 @@ EventData = (
     | CancellationRecorded
 )
 
+LOCATION_REPORT: Final = "location.reported"
+"""The type of location reports, which outnumber all others and go to the location agent."""
+
 EVENT_TYPES: Final[dict[str, type[EventData]]] = {
     "job.booked": JobBooked,
     "job.assigned": JobAssigned,

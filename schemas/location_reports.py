@@ -13,13 +13,12 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schemas.content import DIGEST_BYTES
-from schemas.events import AnyEvent, Event, LocationReported
+from schemas.events import LOCATION_REPORT, AnyEvent, Event, LocationReported
 from schemas.instants import parse_instant
 from schemas.limits import Limits
 from schemas.validation import is_uri_reference
 
-_TYPE: Final = "location.reported"
-_MARK: Final = _TYPE.encode()
+_MARK: Final = LOCATION_REPORT.encode()
 
 _Latitude: TypeAlias = Annotated[int, Meta(ge=-90, le=90)] | Annotated[float, Meta(ge=-90, le=90)]
 _Longitude: TypeAlias = Annotated[int, Meta(ge=-180, le=180)] | Annotated[float, Meta(ge=-180, le=180)]
@@ -56,7 +55,7 @@ _encoder: Final = msgspec.json.Encoder()
 
 def read_location_report(value: bytes, limits: Limits, broker_time_us: int | None) -> AnyEvent | None:
     """Return the location report that a whole envelope in JSON holds, None if it is for the codec to read or refuse."""
-    if _MARK not in value or limits.name_chars < len(_TYPE):
+    if _MARK not in value or limits.name_chars < len(LOCATION_REPORT):
         return None
     try:
         envelope = _decoder.decode(value)
@@ -76,7 +75,7 @@ def read_location_report(value: bytes, limits: Limits, broker_time_us: int | Non
         return None
     report = LocationReported(float(data.lat), float(data.lon), float(data.accuracy_m), data.mocked is True, job_id)
     digest = _digest(envelope.subject, time, data)
-    return Event(envelope.source, envelope.id, _TYPE, envelope.subject, time, report, digest)
+    return Event(envelope.source, envelope.id, LOCATION_REPORT, envelope.subject, time, report, digest)
 
 
 def _is_name(text: str, most: int) -> bool:
@@ -91,4 +90,4 @@ def _digest(subject: str, time: int, data: _Data) -> bytes:
         data.lon = int(data.lon)
     if type(data.accuracy_m) is float and data.accuracy_m.is_integer():
         data.accuracy_m = int(data.accuracy_m)
-    return blake2b(_encoder.encode((_TYPE, subject, time, data)), digest_size=DIGEST_BYTES).digest()
+    return blake2b(_encoder.encode((LOCATION_REPORT, subject, time, data)), digest_size=DIGEST_BYTES).digest()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import click
@@ -43,13 +44,25 @@ def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | 
     policies = only(policy) if policy else policies_from(settings.policies)
     processes = (jobs or os.cpu_count() or 1) if can_fork() else 1
     terms = Terms(policies=policies, limits=settings.limits, facts_per_case_max=settings.facts_per_case_max, until=end)
-    with _outcome(processes, inputs, settings, terms) as outcome:
+    with _uncollected(), _outcome(processes, inputs, settings, terms) as outcome:
         written = _write(out, counted(outcome.lines, "lines written"))
     print(
         f"{outcome.events} events, {outcome.duplicates} duplicates, {outcome.refused} dead letters: "
         f"{outcome.cases} cases, {written - outcome.refused} messages",
         file=sys.stderr,
     )
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave the garbage collector out: a replay keeps what it makes, and no part of that refers back to itself."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _outcome(

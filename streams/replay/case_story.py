@@ -11,10 +11,9 @@ import msgspec
 from msgspec import Struct
 
 from agents.moments import Reading
-from schemas.events import AnyEvent
+from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.outputs import ActionMessage, AlertMessage, OutputMessage
 from schemas.policy import PolicySet
-from streams.casework.intake import is_report
 from streams.replay.recorded import Recorded, Refused
 from streams.replay.replay import Replay
 
@@ -89,12 +88,13 @@ def case_story(
     end = max((event.time for event in everything), default=0) if until is None else until
     known = [event for event in everything if event.time <= end]
     facts = sorted(
-        (event for event in known if event.subject == case_id and not is_report(event)), key=lambda event: event.order
+        (event for event in known if event.subject == case_id and event.type != LOCATION_REPORT),
+        key=lambda event: event.order,
     )
     if not facts:
         return None
     partners = _partners(facts)
-    reports = [event for event in known if is_report(event) and event.subject in partners]
+    reports = [event for event in known if event.type == LOCATION_REPORT and event.subject in partners]
     replay = Replay(policies, facts_per_case_max=facts_max)
     said = []
     for message in replay.run([*facts, *reports], end):

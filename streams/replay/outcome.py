@@ -8,10 +8,9 @@ from itertools import chain
 from typing import Final
 
 from schemas.encoding import dead_letter_message, encode_message
-from schemas.events import AnyEvent
+from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.limits import Limits
 from schemas.policy import PolicySet
-from streams.casework.intake import is_report
 from streams.replay.recorded import Recorded, Refused, settle
 from streams.replay.replay import Replay
 
@@ -72,7 +71,7 @@ def end_of(terms: Terms, last: int) -> int:
 
 def case_count(events: Iterable[AnyEvent], until: int) -> int:
     """Return how many cases have a fact by the end of the clock."""
-    return len({event.subject for event in events if not is_report(event) and event.time <= until})
+    return len({event.subject for event in events if event.type != LOCATION_REPORT and event.time <= until})
 
 
 def refused_line(refused: Refused) -> bytes:

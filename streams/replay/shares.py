@@ -18,12 +18,10 @@ from msgspec import Struct
 
 from schemas.codec import Heading, read_heading
 from schemas.errors import UsageError
-from schemas.events import AnyEvent
+from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.limits import Limits
-from streams.casework.intake import is_report
 from streams.replay.recorded import Recorded, Refused, Settled, settle
 
-REPORT: Final = "location.reported"
 FACT_REPORTS: Final = 20
 """A fact is as much work as so many reports: a case is decided for each."""
 SETTLED: Final = -1
@@ -75,7 +73,7 @@ def take_in(first_time: Iterable[Recorded], records: Iterable[Recorded], limits:
     for number, record in enumerate(first_time):
         heading = read_heading(record.value, record.headers)
         owner = SETTLED
-        if heading is not None and heading.type == REPORT:
+        if heading is not None and heading.type == LOCATION_REPORT:
             owner = partners.setdefault(heading.subject, len(partners))
         else:
             rest[number] = record
@@ -99,13 +97,13 @@ def deal(taken: TakenIn, processes: int) -> list[Share]:
     first_named, named = _named(taken.settled.events)
 
     def group(event: AnyEvent) -> Group:
-        partner = event.subject if is_report(event) else first_named.get(event.subject)
+        partner = event.subject if event.type == LOCATION_REPORT else first_named.get(event.subject)
         return (True, partner) if partner is not None else (False, event.subject)
 
     reports = Counter(taken.whose)
     work = Counter({(True, partner): reports[number] for partner, number in taken.partners.items()})
     for event in taken.settled.events:
-        work[group(event)] += 1 if is_report(event) else FACT_REPORTS
+        work[group(event)] += 1 if event.type == LOCATION_REPORT else FACT_REPORTS
     goes_to = _dealt(work, processes)
     shares = [Share([], set(), set()) for _ in range(processes)]
     for (is_partner, name), number in goes_to.items():
@@ -117,7 +115,7 @@ def deal(taken: TakenIn, processes: int) -> list[Share]:
     for event in taken.settled.events:
         own = shares[goes_to[group(event)]]
         own.events.append(event)
-        if is_report(event):
+        if event.type == LOCATION_REPORT:
             for share in shares:
                 if event.subject in share.others:
                     share.events.append(event)
