@@ -40,6 +40,14 @@ class LocationAgent:
         report = cast("Event[LocationReported]", event)
         return self.track(event.subject).add_report(report, self._policies.at(event.time))
 
+    def receive_ahead(self, partner_id: str, reports: list[Event[LocationReported]], until: int) -> int | None:
+        """Add reports of a partner, all known beforehand, until one is news; return its instant, None if none is.
+
+        Takes them off the end of a list in reverse order of time, up to an instant (both in microseconds). Nobody may
+        have a question before it.
+        """
+        return self.track(partner_id).take(reports, until, self._policies)
+
     def ask(self, moment: Moment) -> None:
         """Take a question; `answers` has the answer."""
         self.track(moment.partner_id).ask(moment)

@@ -29,7 +29,7 @@ from agents.reports import (
 from agents.travel import impossible_travel, may_be_impossible
 from agents.verdict import Finding
 from schemas.events import Event, LocationReported
-from schemas.policy import MINUTE, Policy
+from schemas.policy import MINUTE, Policy, PolicySet
 
 Reception = Literal["applied", "duplicate", "conflict"]
 QuestionKey = tuple[str, str]
@@ -134,6 +134,17 @@ class Track:
                 self._keep(row, packed_identity, event.time, is_mocked=event.data.mocked)
         return "applied"
 
+    def take(self, reports: list[Event[LocationReported]], until: int, policies: PolicySet) -> int | None:
+        """Add reports off a list's end, in order of time, up to an instant (µs) or the first with news: return it."""
+        while reports and (time := reports[-1].time) <= until:
+            self.add_report(reports.pop(), policies.at(time))
+            if self._touched or self._suspects:
+                if not reports or reports[-1].time != time:
+                    return time
+            elif self._kept_from >= self._prune_at:
+                self._prune()
+        return None
+
     def ask(self, moment: Moment) -> None:
         """Take a question, new, changed or repeated; the next `readings` answers it."""
         assert moment.partner_id == self.partner_id, "a question about somebody else"
@@ -166,8 +177,6 @@ class Track:
 
     def travels(self) -> tuple[Finding, ...]:
         """Return the `impossible_travel` alerts not returned before, by time: each once for its later report."""
-        if not self._suspects:
-            return ()
         findings: list[Finding] = []
         for row in sorted(self._suspects):
             if self._known.get(identity_of(row)) != row:

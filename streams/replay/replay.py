@@ -6,15 +6,15 @@ the deadlines, then one decision for each case concerned. So the outcome depends
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
-from schemas.events import AnyEvent
+from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.outputs import OutputMessage
 from schemas.policy import PolicySet
-from streams.casework.intake import is_report
+from streams.replay.ahead import Ahead
 from streams.wakes import Wakes
 
 
@@ -51,34 +51,30 @@ class Replay:
         Takes the accepted events, each once, in any order; those after `until` (default: the last event's time) are not
         known, deadlines due at it have passed.
         """
-        ordered = sorted(events, key=lambda event: event.order)
         if until is None:
-            until = ordered[-1].time if ordered else 0
-        at, due = 0, self._wakes.next()
+            until = max((event.time for event in events), default=0)
+        facts = sorted((event for event in events if event.type != LOCATION_REPORT), key=lambda event: event.order)
+        reports = (event for event in events if event.type == LOCATION_REPORT)
+        ahead = Ahead(self._locations, reports, _asked_at(facts), until)
+        at = 0
         while True:
-            now = ordered[at].time if at < len(ordered) else due
-            if due is not None and now is not None and due < now:
-                now = due
+            instants = (facts[at].time if at < len(facts) else None, self._wakes.next(), ahead.next())
+            now = min((instant for instant in instants if instant is not None), default=None)
             if now is None or now > until:
                 return
             touched: set[str] = set()
-            partners: set[str] = set()
-            while at < len(ordered) and ordered[at].time == now:
-                self._receive(ordered[at], touched, partners)
+            while at < len(facts) and facts[at].time == now:
+                self._receive(facts[at], touched)
                 at += 1
-            if touched or partners or now == due:
-                yield from self._conclude(now, touched, partners)
-                due = self._wakes.next()
+            stopped = ahead.stopped(now)
+            yield from self._conclude(now, touched, {*stopped})
+            ahead.go_on(stopped, now)
 
-    def _receive(self, event: AnyEvent, touched: set[str], partners: set[str]) -> None:
-        if is_report(event):
-            self._locations.receive(event)
-            if self._locations.has_news(event.subject):
-                partners.add(event.subject)
-        elif self.cases.receive(event) == "applied":
-            touched.add(event.subject)
+    def _receive(self, fact: AnyEvent, touched: set[str]) -> None:
+        if self.cases.receive(fact) == "applied":
+            touched.add(fact.subject)
         else:
-            self.refused.append(event)
+            self.refused.append(fact)
 
     def _conclude(self, now: int, touched: set[str], partners: set[str]) -> Iterator[Told]:
         for case_id in sorted(touched):
@@ -98,3 +94,15 @@ class Replay:
         for partner_id in sorted(partners):
             for number, alert in enumerate(self._locations.alerts(partner_id)):
                 yield Told(now, True, partner_id, number, alert)
+
+
+def _asked_at(facts: Iterable[AnyEvent]) -> dict[str, set[int]]:
+    """Return for each partner the instants at which a case may ask: those of all facts of the cases that name it."""
+    times: dict[str, set[int]] = {}
+    named: dict[str, set[str]] = {}
+    for fact in facts:
+        times.setdefault(fact.subject, set()).add(fact.time)
+        partner = getattr(fact.data, "partner_id", None)
+        if partner is not None:
+            named.setdefault(partner, set()).add(fact.subject)
+    return {partner: set().union(*map(times.__getitem__, cases)) for partner, cases in named.items()}
