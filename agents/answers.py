@@ -40,9 +40,20 @@ def answer(moment: Moment, plain: Series, mocked: Series, floor: int) -> tuple[A
 
 def _closest(moment: Moment, plain: Series, floor: int) -> Sighting | None:
     """OOS-7: the valid report closest in time, of two equally close the earlier (no two have the same time)."""
-    rules = moment.rules
-    rows = plain.between(max(moment.time - rules.before, floor), moment.time + rules.after)
-    valid = [report for report in map(unpack, rows) if report.accuracy_m <= rules.max_accuracy_m]
+    first, last = max(moment.time - moment.rules.before, floor), moment.time + moment.rules.after
+    at = plain.index(max(moment.time, first))
+
+    def first_valid(indices: range) -> Report | None:
+        for index in indices:
+            report = unpack(plain.rows[index])
+            if not first <= report.time <= last:
+                return None
+            if report.accuracy_m <= moment.rules.max_accuracy_m:
+                return report
+        return None
+
+    nearest = (first_valid(range(at - 1, plain.start - 1, -1)), first_valid(range(at, len(plain.rows))))
+    valid = [report for report in nearest if report is not None]
     if not valid:
         return None
     return _sighting(min(valid, key=lambda report: (abs(report.time - moment.time), report.time)), moment)
