@@ -1,0 +1,57 @@
+"""Shares of any input, together, are settled as the whole is, and each has what its cases ask about."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.events import LOCATION_REPORT
+from schemas.limits import Limits
+from streams.replay.recorded import Recorded, settle
+from streams.replay.shares import deal, settle_share, take_in
+
+LIMITS = Limits()
+PARTNERS = st.sampled_from(["p1", "p2", "p3", "p4"])
+IDS = st.sampled_from([*"abcdef", "\u00e9", "", None])
+
+
+def line(event_type: str, subject: str, event_id: str | None, data: dict[str, object]) -> bytes:
+    whole: dict[str, object] = {"specversion": "1.0", "id": event_id, "source": "/s", "type": event_type}
+    return json.dumps(whole | {"subject": subject, "time": "2026-11-16T12:00:00Z", "data": data}).encode()
+
+
+REPORTS = st.builds(
+    lambda partner, event_id, lat: line(LOCATION_REPORT, partner, event_id, {"lat": lat, "lon": 77, "accuracy_m": 5}),
+    PARTNERS,
+    IDS,
+    st.sampled_from([28, 28.0, 29, 91]),
+)
+FACTS = st.builds(
+    lambda case_id, event_id, partner: line("job.started", case_id, event_id, {"partner_id": partner}),
+    st.sampled_from(["j1", "j2", "p1"]),
+    IDS,
+    st.one_of(PARTNERS, st.none()),
+)
+LINES = st.lists(st.one_of(REPORTS, FACTS, st.just(b"{")), max_size=20)
+
+
+@given(LINES, st.integers(1, 4))
+def test_shares_are_settled_as_the_whole(lines: list[bytes], processes: int) -> None:
+    records = [Recorded("day", 0, number, each) for number, each in enumerate(lines)]
+    whole = settle(enumerate(records), LIMITS)
+    taken = take_in(records, records, LIMITS)
+    shares = [(share, settle_share(taken, share, LIMITS)) for share in deal(taken, processes)]
+    refused = [*taken.settled.refused, *(each for _, share in shares for each in share.refused)]
+    assert sorted(refused, key=lambda each: each.number) == whole.refused
+    assert taken.settled.duplicates + sum(share.duplicates for _, share in shares) == whole.duplicates
+    assert len(taken.settled.events) + sum(share.accepted for _, share in shares) == len(whole.events)
+    facts = [event for event in whole.events if event.type != LOCATION_REPORT]
+    found = [event for _, share in shares for event in share.events if event.type != LOCATION_REPORT]
+    assert sorted(found, key=lambda event: event.order) == sorted(facts, key=lambda event: event.order)
+    for share, settled in shares:
+        named = {getattr(event.data, "partner_id", None) for event in settled.events} | share.own
+        wanted = [event for event in whole.events if event.type == LOCATION_REPORT and event.subject in named]
+        there = [event for event in settled.events if event.type == LOCATION_REPORT]
+        assert sorted(there, key=lambda event: event.order) == sorted(wanted, key=lambda event: event.order)
