@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from schemas.errors import Unavailable
 from schemas.instants import SECOND_US
 from streams.ports import TP, Clock, Saved, Store
+from streams.task.turns import phase
 from streams.task.unended import Sight
 from streams.task.work import Changes, Work
 from streams.watchdog import Vitals
@@ -16,8 +17,6 @@ from streams.watchdog import Vitals
 SAVE_AGAIN_AFTER_S: Final = 0.5
 PACKED_AT_ONCE: Final = 100
 """So many objects are packed between two steps, or as many as the step took records: a small step waits little."""
-SPREAD: Final = 0.618
-"""So much of an interval lies between the checkpoints of neighbours, which begin together: all numbers lie apart."""
 
 
 class _Frozen(NamedTuple):
@@ -60,7 +59,7 @@ class Checkpoints:
         """Go on from the last owner's; the next is due within an interval, depending on the partition number."""
         self.committable, self._inputs = committable, inputs
         self._vitals.saved_at = self._clock.now_us()
-        self._looked_s = _running_s() - number * SPREAD % 1 * self._interval / SECOND_US
+        self._looked_s = _running_s() - phase(number) * self._interval / SECOND_US
 
     @property
     def due(self) -> bool:

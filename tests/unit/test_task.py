@@ -355,7 +355,7 @@ async def others_are_done() -> None:
 async def test_what_comes_soon_after_a_step_goes_out_together(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.task.task.STEP_SPACING_S", 0.2)
+    monkeypatch.setattr("streams.task.task.STEP_SPACING_S", 0.4)
     task, work = cluster.owner()
     await task.recover()
     running = asyncio.create_task(task.run())
