@@ -27,7 +27,6 @@ from streams.commands.policies import policies_from
 from streams.ports import TP, Saved, Store, Stored
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.stores.redis import RedisStore
-from streams.task.checkpoints import PACKED_AT_ONCE
 
 STEP: Final = 1_000
 MEASURED_MAX: Final = 1_000
@@ -143,7 +142,7 @@ class Measured:
     async def save(self) -> None:
         """Write a checkpoint."""
         changes = self.work.freeze()
-        while not self.work.pack(PACKED_AT_ONCE):
+        while not self.work.pack(STEP):
             pass
         await self.store.save(Saved({}, {}, {}), changes.blobs, changes.deadlines)
         self.work.saved()

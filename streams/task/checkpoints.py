@@ -9,14 +9,13 @@ from typing import Final, NamedTuple
 from schemas.errors import Unavailable
 from schemas.instants import SECOND_US
 from streams.ports import TP, Clock, Saved, Store
+from streams.task.settings import TaskSettings
 from streams.task.turns import phase
 from streams.task.unended import Sight
 from streams.task.work import Changes, Work
 from streams.watchdog import Vitals
 
 SAVE_AGAIN_AFTER_S: Final = 0.5
-PACKED_AT_ONCE: Final = 100
-"""So many objects are packed between two steps, or as many as the step took records: a small step waits little."""
 
 
 class _Frozen(NamedTuple):
@@ -27,7 +26,7 @@ class _Frozen(NamedTuple):
 
 
 class Checkpoints:
-    """The checkpoints of one owner, one every `interval` (microseconds) as long as something changes.
+    """The checkpoints of one owner, one every so often as long as something changes.
 
     A checkpoint is of a moment between two steps, packed by and by between later ones, and written when readers can see
     all that it counts on, and not before something more was published since then: a fenced owner could take for
@@ -42,13 +41,13 @@ class Checkpoints:
         publish: Callable[[], Awaitable[None]],
         clock: Clock,
         vitals: Vitals,
-        interval: int,
+        settings: TaskSettings,
     ) -> None:
-        """Take where to, of what, what tells when it may go, what publishes, and how often; the vitals hear of it."""
+        """Take where to, of what, what tells when it may go, what publishes, the settings; the vitals hear of it."""
         self.committable: dict[TP, int] = {}
         """The offsets up to which the effect of what was read is in a checkpoint."""
         self._store, self._work, self._sight, self._publish = store, work, sight, publish
-        self._clock, self._vitals, self._interval = clock, vitals, interval
+        self._clock, self._vitals, self._settings = clock, vitals, settings
         self._inputs: Sequence[TP] = ()
         self._looked_s = 0.0
         self._frozen: _Frozen | None = None
@@ -59,20 +58,20 @@ class Checkpoints:
         """Go on from the last owner's; the next is due within an interval, depending on the partition number."""
         self.committable, self._inputs = committable, inputs
         self._vitals.saved_at = self._clock.now_us()
-        self._looked_s = _running_s() - phase(number) * self._interval / SECOND_US
+        self._looked_s = _running_s() - phase(number) * self._settings.checkpoint_interval / SECOND_US
 
     @property
     def due(self) -> bool:
         """Whether it is time for the next, and the last one is written."""
         is_free = self._frozen is None and (self._under_way is None or self._under_way.done())
-        return is_free and (_running_s() - self._looked_s) * SECOND_US >= self._interval
+        return is_free and (_running_s() - self._looked_s) * SECOND_US >= self._settings.checkpoint_interval
 
     async def advance(self, standing: Callable[[], Saved], records: int) -> None:
         """Go on with the one under way, begin the next if it is time and anything changed; to be called between steps.
 
         Within one, positions, state and outputs are not those of one moment. Takes how many records the step took.
         """
-        is_packed = self._frozen is None or self._work.pack(max(records, PACKED_AT_ONCE))
+        is_packed = self._frozen is None or self._work.pack(max(records, self._settings.packed_at_once))
         if is_packed and self._under_way is not None and self._under_way.done():
             await self._next_stage()
         if not self.due:
@@ -116,7 +115,7 @@ class Checkpoints:
         return may_be_written
 
     def _pack_all(self) -> None:
-        while not self._work.pack(PACKED_AT_ONCE):
+        while not self._work.pack(self._settings.packed_at_once):
             pass
 
     def _has_read_on(self, saved: Saved) -> bool:

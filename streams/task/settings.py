@@ -29,3 +29,13 @@ class TaskSettings:
     """After how long the broker aborts a transaction that nobody ends."""
     version: str
     """Of the worker: what another version could not conclude upon is tried again."""
+    step_spacing_s: float = 0.03
+    """How far apart steps with records begin: what comes alone goes out at once, under load much together.
+
+    A transaction takes a broker some milliseconds of CPU, whatever is in it.
+    """
+    packed_at_once: int = 100
+    """So many objects of a checkpoint are packed between two steps, or as many as the step took records.
+
+    So a small step waits little.
+    """

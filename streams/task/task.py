@@ -43,11 +43,6 @@ from streams.watchdog import Vitals
 
 BATCHES_WAITING_MAX: Final = 16
 LOOK_EVERY_S: Final = 0.1
-STEP_SPACING_S: Final = 0.03
-"""How far apart steps with records begin: what comes alone goes out at once, under load much together.
-
-A transaction takes a broker some milliseconds of CPU, whatever is in it.
-"""
 SIGHT_TIMEOUTS: Final = 2
 """For how many time-outs of a transaction it is waited until what was written can be seen."""
 ASIDE_MAX: Final = 20
@@ -100,9 +95,7 @@ class Task:
             vitals=vitals,
         )
         self._sight = Sight(log, SIGHT_TIMEOUTS * settings.transaction_timeout_s)
-        self._checkpoints = Checkpoints(
-            store, work, self._sight, self._tell, clock, vitals, settings.checkpoint_interval
-        )
+        self._checkpoints = Checkpoints(store, work, self._sight, self._tell, clock, vitals, settings)
         self._finishing = False
         self._concluded = False
 
@@ -163,7 +156,7 @@ class Task:
             self.vitals.at_work = True
             began = time.monotonic()
             if batches:
-                turn = next_turn(running_s(), STEP_SPACING_S, self.partition)
+                turn = next_turn(running_s(), self._settings.step_spacing_s, self.partition)
             await self.step(batches)
             self.figures.stepped(time.monotonic() - began)
             self.vitals.at_work = False

@@ -18,5 +18,7 @@ def phase(number: int) -> float:
 
 def next_turn(now: float, interval: float, number: int) -> float:
     """Return the next turn of a partition number, half an interval from now at the soonest (all in seconds)."""
+    if interval <= 0:
+        return now
     offset = phase(number) * interval
     return ((now + interval / 2 - offset) // interval + 1) * interval + offset

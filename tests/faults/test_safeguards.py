@@ -127,7 +127,7 @@ def no_memory_of_what_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 SEEDS_BEFORE: Final[Mapping[Callable[[pytest.MonkeyPatch], Any], int]] = {
-    no_order_between_what_was_read_and_the_rest: 500,
+    no_order_between_what_was_read_and_the_rest: 800,
     no_choice_between_readings: 150,
 }
 """How many seeds are passed over since they do not show it."""

@@ -163,6 +163,8 @@ class World:
             checkpoint_interval=self.dice.pick((0, SECOND // 5, 2 * SECOND, 30 * SECOND)),
             transaction_timeout_s=10.0,
             version="1",
+            step_spacing_s=Dice("spacing", seed).pick((0.0, 0.0, 0.03)),
+            packed_at_once=Dice("packing", seed).pick((1, 3, 100)),
         )
         self.spilled_at_once = Dice("residents", seed).pick((1, 1, 500))
         self.stores = [SimulatedRedis() for _ in range(self.partitions)]

@@ -352,11 +352,8 @@ async def others_are_done() -> None:
     await asyncio.gather(*asyncio.all_tasks() - {cast("asyncio.Task[None]", asyncio.current_task())})
 
 
-async def test_what_comes_soon_after_a_step_goes_out_together(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("streams.task.task.STEP_SPACING_S", 0.4)
-    task, work = cluster.owner()
+async def test_what_comes_soon_after_a_step_goes_out_together(cluster: Cluster) -> None:
+    task, work = cluster.owner(step_spacing_s=0.4)
     await task.recover()
     running = asyncio.create_task(task.run())
     await task.enqueue(JOBS, records(0, b"j0"))

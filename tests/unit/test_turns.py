@@ -30,3 +30,7 @@ def test_turns_of_neighbours_lie_apart(count: int) -> None:
     phases = sorted(phase(number) for number in range(count))
     gaps = [later - earlier for earlier, later in pairwise([*phases, phases[0] + 1])]
     assert min(gaps) > 0.4 / count
+
+
+def test_without_an_interval_it_is_always_somebodys_turn() -> None:
+    assert next_turn(7.0, 0.0, 3) == 7.0
