@@ -19,14 +19,12 @@ from msgspec import Struct
 
 from schemas.encoding import encode_message
 from schemas.errors import Fatal, UsageError
-from streams.replay.outcome import Outcome, Terms, case_count, end_of, last_instant, refused_line
+from streams.replay.outcome import LONG_AGO, Outcome, Terms, case_count, end_of, last_instant, refused_line
 from streams.replay.recorded import Recorded, Refused
 from streams.replay.shares import SettledShare, Share, TakenIn, deal, settle_share, take_in
 
 LINES_PER_MESSAGE: Final = 500
 LOST: Final = "a process of the replay ended before it was done"
-BEFORE_ALL: Final = -(1 << 62)
-"""An instant before all that events have: dead letters come first."""
 
 Line = tuple[int, bool, str, int, bytes]
 """A message as written, with what orders it (`streams.replay.replay.Told`)."""
@@ -117,7 +115,8 @@ def _lines(settled: SettledShare, share: Share, terms: Terms, until: int) -> Ite
 
 
 def _refused(refused: Refused) -> Line:
-    return (BEFORE_ALL, False, "", refused.number, refused_line(refused))
+    """Return a dead letter as a line that comes before all messages."""
+    return (LONG_AGO, False, "", refused.number, refused_line(refused))
 
 
 def _tally(pipe: Connection) -> Tally:

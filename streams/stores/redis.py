@@ -48,7 +48,7 @@ local function carry_over(meta, due, stage, base)
 end
 """
 
-# KEYS: meta, due, stage; ARGV: what precedes keys. Returns the new epoch, the sequence, the positions, and how many
+# KEYS: meta, due, stage. Returns the new epoch, the sequence, the positions, and how many
 # parts are still to be carried over. The epoch begins at Redis's time, so that none comes twice when Redis was emptied
 # or thrown back; its digits fit into a number of Lua's.
 _CLAIM: Final = """

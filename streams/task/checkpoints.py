@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -16,6 +17,7 @@ from streams.task.work import Changes, Work
 from streams.watchdog import Vitals
 
 SAVE_AGAIN_AFTER_S: Final = 0.5
+ALL: Final = sys.maxsize
 
 
 class _Frozen(NamedTuple):
@@ -90,7 +92,7 @@ class Checkpoints:
         if await self.finish() and await self._sight.wait_for(standing().outputs):
             await self._publish()
             frozen = _Frozen(standing(), self._work.freeze(), self._clock.now_us())
-            self._pack_all()
+            self._work.pack(ALL)
             await self._save(frozen)
 
     async def finish(self) -> bool:
@@ -109,14 +111,10 @@ class Checkpoints:
         if frozen is None:
             self._work.saved()
         elif may_be_written:
-            self._pack_all()
+            self._work.pack(ALL)
             await self._publish()
             self._under_way = asyncio.create_task(self._save(frozen), name="checkpoint")
         return may_be_written
-
-    def _pack_all(self) -> None:
-        while not self._work.pack(self._settings.packed_at_once):
-            pass
 
     def _has_read_on(self, saved: Saved) -> bool:
         return any(saved.inputs.get(tp.name, 0) > self.committable.get(tp, 0) for tp in self._inputs)

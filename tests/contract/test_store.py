@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any, cast
 
@@ -233,32 +233,25 @@ async def test_parts_of_an_owner_that_was_replaced_are_in_nobodys_checkpoint(cli
     assert await second.load([*blobs, "case:9"]) == {"case:9": b"mine"}
 
 
-class Breaking:
-    """A script of which one call fails, after it was run or before."""
-
-    def __init__(self, script: Any, calls: list[str], name: str, breaks: Callable[[list[str]], str | None]) -> None:
-        self._script, self._calls, self._name, self._breaks = script, calls, name, breaks
-
-    async def __call__(self, **arguments: Any) -> Any:
-        self._calls.append(self._name)
-        breaks = self._breaks(self._calls)
-        if breaks == "before":
-            raise RedisError("gone")
-        answer = await self._script(**arguments)
-        if breaks == "after":
-            raise RedisError("gone")
-        return answer
-
-
 def broken(store: RedisStore, call: int, when: str) -> list[str]:
-    """Have a call fail, counted from 1, once; return the list of what is called."""
+    """Have a call fail, counted from 1, before or after its script is run; return the list of what is called."""
     calls: list[str] = []
 
-    def breaks(calls: list[str]) -> str | None:
-        return when if len(calls) == call else None
+    def breaking(name: str, script: Any) -> Callable[..., Awaitable[Any]]:
+        async def run(**arguments: Any) -> Any:
+            calls.append(name)
+            breaks = when if len(calls) == call else None
+            if breaks == "before":
+                raise RedisError("gone")
+            answer = await script(**arguments)
+            if breaks == "after":
+                raise RedisError("gone")
+            return answer
+
+        return run
 
     for name in ("_run_stage", "_run_save", "_run_go_on"):
-        setattr(store, name, Breaking(getattr(store, name), calls, name, breaks))
+        setattr(store, name, breaking(name, getattr(store, name)))
     return calls
 
 
@@ -267,12 +260,8 @@ NEW = {f"case:{number}": b"new-new-new" for number in range(4)}
 CALLS = 4 + 1 + 3
 
 
-@pytest.mark.usefixtures("_small_parts")
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("call", range(1, CALLS + 1))
-async def test_whichever_call_is_lost_the_same_save_can_be_repeated(
-    client: Redis, prefix: str, call: int, when: str
-) -> None:
+async def half_saved(client: Redis, prefix: str, call: int, when: str) -> RedisStore:
+    """Return a store that has saved what is old, and of what is new as much as comes before a call is lost."""
     store = RedisStore(client, prefix, 3)
     await store.claim()
     await store.save(saved(1), OLD, dict.fromkeys("abcdefgh", 1))
@@ -280,6 +269,16 @@ async def test_whichever_call_is_lost_the_same_save_can_be_repeated(
     with pytest.raises(Unavailable):
         await store.save(saved(2), NEW, dict.fromkeys("abcdefgh", 2))
     assert len(calls) == call
+    return store
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", range(1, CALLS + 1))
+async def test_whichever_call_is_lost_the_same_save_can_be_repeated(
+    client: Redis, prefix: str, call: int, when: str
+) -> None:
+    store = await half_saved(client, prefix, call, when)
     await store.save(saved(2), NEW, dict.fromkeys("abcdefgh", 2))
     await store.save(saved(3), {"case:0": b"newest"}, {})
     assert await store.load(list(NEW)) == NEW | {"case:0": b"newest"}
@@ -293,12 +292,7 @@ async def test_whichever_call_is_lost_the_same_save_can_be_repeated(
 async def test_wherever_an_owner_dies_the_next_finds_all_of_its_save_or_nothing(
     client: Redis, prefix: str, call: int, when: str
 ) -> None:
-    store = RedisStore(client, prefix, 3)
-    await store.claim()
-    await store.save(saved(1), OLD, dict.fromkeys("abcdefgh", 1))
-    broken(store, call, when)
-    with pytest.raises(Unavailable):
-        await store.save(saved(2), NEW, dict.fromkeys("abcdefgh", 2))
+    store = await half_saved(client, prefix, call, when)
     successor = RedisStore(client, prefix, 3)
     found = await successor.claim()
     is_new = call > 5 or (call == 5 and when == "after")
