@@ -7,6 +7,7 @@ from msgspec import Struct
 from agents.geo import distance_m
 from agents.moments import Moment, Sighting
 from agents.reports import Report, Series, unpack
+from schemas.events import Site
 
 
 class Answer(Struct, frozen=True, array_like=True):
@@ -56,14 +57,14 @@ def _closest(moment: Moment, plain: Series, floor: int) -> Sighting | None:
     valid = [report for report in nearest if report is not None]
     if not valid:
         return None
-    return _sighting(min(valid, key=lambda report: (abs(report.time - moment.time), report.time)), moment)
+    return _sighting(min(valid, key=lambda report: (abs(report.time - moment.time), report.time)))
 
 
 def _mocked(moment: Moment, mocked: Series, floor: int) -> Sighting | None:
     """Return the earliest mocked report around the moment."""
     window = moment.rules.mocked_window
     rows = mocked.between(max(moment.time - window, floor), moment.time + window)
-    return _sighting(unpack(rows[0]), moment) if rows else None
+    return _sighting(unpack(rows[0])) if rows else None
 
 
 def _stay(moment: Moment, plain: Series, floor: int) -> tuple[Sighting | None, int]:
@@ -78,12 +79,11 @@ def _stay(moment: Moment, plain: Series, floor: int) -> tuple[Sighting | None, i
             continue
         if distance_m(report, moment.site) <= rules.radius_m:
             if report.time - moment.time >= rules.stay:
-                return _sighting(report, moment), report.time
+                return _sighting(report), report.time
         elif report.time > moment.time:
             return None, report.time
     return None, last
 
 
-def _sighting(report: Report, moment: Moment) -> Sighting:
-    distance = distance_m(report, moment.site) if moment.site else None
-    return Sighting(report.ref, report.time, distance)
+def _sighting(report: Report) -> Sighting:
+    return Sighting(report.ref, report.time, distance_m=None, place=Site(report.lat, report.lon))

@@ -74,8 +74,8 @@ class Case:
     def told(self, reading: Reading) -> bool:
         """Take a reading unless a better one of that moment is there; say whether it changes what is known.
 
-        Better is one made while the reports were there, then the later made: a question repeated after a recovery may
-        come when they are gone.
+        Better is one made while the reports were there, then the later made: a question may be repeated when they are
+        gone, after a recovery or for another site.
         """
         known = self.readings.get(reading.moment.key)
         if known is not None and not _replaces(reading, known):
@@ -91,14 +91,24 @@ class Case:
         return self._history
 
     def awaits_reading(self) -> bool:
-        """Tell whether the answer to some moment asked is still on its way."""
+        """Tell whether the answer to some moment asked is still on its way; for a stay nobody waits."""
         return any(
-            (known := self.readings.get(key)) is None or known.moment != moment for key, moment in self.asked.items()
+            (known := self.readings.get(key)) is None or known.moment.window != moment.window
+            for key, moment in self.asked.items()
         )
+
+    def forget_unseen(self) -> None:
+        """Let go of the readings of moments not asked about any more that saw nobody.
+
+        The others are kept: a moment can come back, with an assignment, when the reports are gone.
+        """
+        gone = [key for key in self.readings.keys() - self.asked.keys() if not self.readings[key].sightings]
+        for key in gone:
+            del self.readings[key]
 
 
 def _replaces(new: Reading, known: Reading) -> bool:
-    if new.moment == known.moment and new.too_late != known.too_late:
+    if new.moment.window == known.moment.window and new.too_late != known.too_late:
         return known.too_late
     return all(new.made_at.get(part, 0) >= at for part, at in known.made_at.items())
 

@@ -59,8 +59,7 @@ class CaseAgent:
             current = {moment.key: moment for moment in moments(case.history, presence_rules(policy))}
             new = tuple(moment for key, moment in current.items() if case.asked.get(key) != moment)
             case.asked, case.asked_of = current, case.history
-        if case.readings.keys() - case.asked.keys():
-            case.readings = {key: reading for key, reading in case.readings.items() if key in case.asked}
+        case.forget_unseen()
         return new
 
     def decide(self, case_id: str, now: int, inputs: str | None = None) -> Decided:

@@ -28,6 +28,6 @@ def decide(history: History, readings: Readings, policy: Policy, now: int) -> Ve
     steps = tuple(step for each in assessments for step in out_of_scope_steps.steps(each, decisions, deadlines))
     steps += offline_service_steps.steps(offline, decisions) if offline else ()
     findings = alerts.findings(history, assessments, decisions, steps, policy, deadlines)
-    sighted = (s.time for r in readings.values() for s in (r.closest, r.mocked, r.stay) if s is not None)
+    sighted = (sighting.time for each in assessments for sighting in each.presence.sightings)
     as_of = max(deadlines.last_passed, *(fact.time for fact in history.facts[-1:]), *sighted, 0)
     return Verdict(decisions=decisions, steps=steps, findings=findings, as_of=as_of, next_deadline=deadlines.next)

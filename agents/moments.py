@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct, structs
 
+from agents.geo import distance_m
 from schemas.events import Site
 from schemas.policy import Policy
 
@@ -28,9 +29,10 @@ class PresenceRules(Struct, frozen=True, array_like=True):
 
 
 class Moment(Struct, frozen=True, array_like=True):
-    """A question: where was this partner at `time` (microseconds), seen from `site` (None: no booking yet)?
+    """A question: where was this partner at `time` (microseconds)?
 
-    `stay` asks also whether the partner was still there later, which matters after a cancellation only.
+    `stay` asks also whether the partner was still at `site` later, which matters after a cancellation only. Nothing
+    else depends on the site, so only such a question names it (None: no booking yet) and is asked anew for another.
     """
 
     case_id: str
@@ -46,13 +48,23 @@ class Moment(Struct, frozen=True, array_like=True):
         """What identifies the moment within its case."""
         return (self.partner_id, self.fact)
 
+    @property
+    def window(self) -> tuple[float, ...]:
+        """What decides which report counts, and which mocked one: neither depends on the site."""
+        rules = self.rules
+        return (self.time, rules.max_accuracy_m, rules.before, rules.after, rules.mocked_window)
+
 
 class Sighting(Struct, frozen=True, array_like=True):
-    """One location report as evidence: its ref and time (microseconds), and how far from the site (None: no site)."""
+    """One location report as evidence: its ref, its time (microseconds) and where it was made.
+
+    Version 0.1 kept the distance from the site of its moment instead of the place (then None).
+    """
 
     ref: str
     time: int
     distance_m: float | None
+    place: Site | None = None
 
 
 class Reading(Struct, frozen=True, array_like=True):
@@ -62,7 +74,7 @@ class Reading(Struct, frozen=True, array_like=True):
     `mocked_window`, `stay` the earliest valid one on site at least `stay` and at most `linger` after the moment with no
     valid one off site between (only where the moment asks). `made_at` holds the input positions of the location
     agent, by `topic-partition`: of two readings of one moment the later made counts, but one that is `too_late`, the
-    moment having been asked about past the retention, never replaces one that is not.
+    moment having been asked about past the retention, never replaces one of the same window that is not.
     """
 
     moment: Moment
@@ -72,9 +84,22 @@ class Reading(Struct, frozen=True, array_like=True):
     made_at: dict[str, int] = {}
     too_late: bool = False
 
+    @property
+    def sightings(self) -> tuple[Sighting, ...]:
+        """The reports that it tells of."""
+        return tuple(each for each in (self.closest, self.mocked, self.stay) if each is not None)
+
     def says_the_same(self, other: Reading) -> bool:
         """Tell whether two readings differ in nothing but when they were made."""
         return self == structs.replace(other, made_at=self.made_at)
+
+    def distance_m(self, sighting: Sighting, site: Site | None) -> float | None:
+        """Return how far one of its sightings is from a site in metres, None if there is no telling."""
+        if site is None:
+            return None
+        if sighting.place is not None:
+            return distance_m(sighting.place, site)
+        return sighting.distance_m if site == self.moment.site else None
 
 
 def presence_rules(policy: Policy) -> PresenceRules:

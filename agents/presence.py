@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from agents.history import Engagement, History
 from agents.moments import Moment, MomentKey, PresenceRules, Reading, Sighting
 from agents.verdict import Citable
-from schemas.events import AnyEvent
+from schemas.events import AnyEvent, Site
 
 State = Literal["on_site", "off_site", "unknown"]
 Readings = Mapping[MomentKey, Reading]
@@ -37,6 +37,13 @@ class Presence(Struct, frozen=True):
     """At every cancellation of the engagement, whoever cancelled (for alerts only)."""
 
     @property
+    def sightings(self) -> Iterator[Sighting]:
+        """The reports that its readings tell of."""
+        for at in (*self.matters, *self.cancellations):
+            if at.reading is not None:
+                yield from at.reading.sightings
+
+    @property
     def state(self) -> State:
         """`on_site` if at any moment that matters, else `off_site` if at any, else `unknown`."""
         states = {at.state for at in self.matters}
@@ -52,17 +59,22 @@ def moments(history: History, rules: PresenceRules) -> tuple[Moment, ...]:
 
 
 def presence(engagement: Engagement, history: History, readings: Readings, rules: PresenceRules) -> Presence:
-    """Return where the partner was at its moments; a reading of another site, time or policy does not count."""
+    """Return where the partner was at its moments, seen from the site as it stands now.
+
+    A reading of another window does not count; one of another site does, but not what it says of a stay.
+    """
     if not engagement.oos_tickets and not engagement.cancellations:
         return NO_MOMENTS
     asked = {moment.fact: moment for moment in _moments(engagement, history, rules)}
+    site = _site(history)
 
     def at(fact: AnyEvent) -> Whereabouts:
         moment = asked.get(fact.ref)
         reading = readings.get(moment.key) if moment else None
-        if reading is None or reading.moment != moment:
+        if moment is None or reading is None or reading.moment.window != moment.window:
             return Whereabouts(fact, None, "unknown")
-        return Whereabouts(fact, reading, _state(reading.closest, rules))
+        known = reading if reading.moment == moment else structs.replace(reading, stay=None)
+        return Whereabouts(fact, known, _state(known, site, rules))
 
     return Presence(
         matters=tuple(at(fact) for fact in _that_matter(engagement)),
@@ -84,10 +96,10 @@ def _moments(engagement: Engagement, history: History, rules: PresenceRules) -> 
     partner_id = engagement.partner_id
     if partner_id is None or not (engagement.oos_tickets or engagement.cancellations):
         return []
-    site = history.booking.data.site if history.booking else None
+    site = _site(history)
     return [
-        Moment(history.case_id, partner_id, fact.ref, fact.time, site, rules, is_cancellation)
-        for fact, is_cancellation in _asked(engagement)
+        Moment(history.case_id, partner_id, fact.ref, fact.time, site if asks_stay else None, rules, asks_stay)
+        for fact, asks_stay in _asked(engagement)
     ]
 
 
@@ -107,7 +119,12 @@ def _asked(engagement: Engagement) -> list[tuple[AnyEvent, bool]]:
     return [(fact, fact.ref in cancelled) for fact in facts]
 
 
-def _state(closest: Sighting | None, rules: PresenceRules) -> State:
-    if closest is None or closest.distance_m is None:
+def _site(history: History) -> Site | None:
+    return history.booking.data.site if history.booking else None
+
+
+def _state(reading: Reading, site: Site | None, rules: PresenceRules) -> State:
+    metres = reading.distance_m(reading.closest, site) if reading.closest else None
+    if metres is None:
         return "unknown"
-    return "on_site" if closest.distance_m <= rules.radius_m else "off_site"
+    return "on_site" if metres <= rules.radius_m else "off_site"

@@ -152,7 +152,7 @@ class Track:
         known = self._questions.get(key)
         self._forget(key)
         floor = moment.time - reach_back(moment)
-        if known is not None and known.moment == moment:
+        if known is not None and known.moment.window == moment.window:
             floor = known.floor
         elif moment.time < self._horizon:
             self.missed_retention += 1

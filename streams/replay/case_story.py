@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from agents.moments import Reading
-from schemas.events import LOCATION_REPORT, AnyEvent
+from schemas.events import LOCATION_REPORT, AnyEvent, Site
 from schemas.outputs import ActionMessage, AlertMessage, OutputMessage
 from schemas.policy import PolicySet
 from streams.replay.recorded import Recorded, Refused
@@ -35,6 +35,8 @@ class CaseStory:
     policy: str
     facts: tuple[AnyEvent, ...]
     reports: Counter[str]
+    site: Site | None
+    """Where the job was to be done, by the latest booking."""
     readings: tuple[Reading, ...]
     said: tuple[Said, ...]
     refused: tuple[Refused, ...] = ()
@@ -101,13 +103,15 @@ def case_story(
         case = replay.cases.cases.get(case_id)
         begun = message.body.starts_at if isinstance(message, AlertMessage) else 0
         said.append(Said(max(begun, case.decided_at if case else 0), message))
-    readings = replay.cases.case(case_id).readings.values()
+    told = replay.cases.case(case_id)
+    readings = [told.readings[key] for key in told.asked if key in told.readings]
     return CaseStory(
         case_id=case_id,
         until=end,
         policy=policies.at(facts[0].time).name,
         facts=tuple(facts),
         reports=Counter(report.subject for report in reports),
+        site=told.history.booking.data.site if told.history.booking else None,
         readings=tuple(sorted(readings, key=lambda reading: (reading.moment.time, reading.moment.key))),
         said=tuple(said),
     )

@@ -11,7 +11,7 @@ from msgspec import structs
 from agents.clauses import CLAUSES
 from agents.moments import Reading, Sighting
 from schemas.encoding import encode_message
-from schemas.events import AnyEvent, Money
+from schemas.events import AnyEvent, Money, Site
 from schemas.instants import format_instant
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
 from streams.replay.case_story import CaseStory, Said
@@ -38,7 +38,7 @@ def told(story: CaseStory) -> Iterator[str]:
     yield f"{len(story.facts)} facts, {partners or 'no location reports'}"
     yield ""
     entries = [_Entry(fact.time, _FACT, _fact(fact)) for fact in story.facts]
-    entries += [_Entry(each.moment.time, _WHEREABOUTS, _whereabouts(each)) for each in story.readings]
+    entries += [_Entry(each.moment.time, _WHEREABOUTS, _whereabouts(each, story.site)) for each in story.readings]
     entries += [_Entry(said.at, _SAID, _said(said)) for said in story.said]
     for entry in sorted(entries, key=lambda entry: entry[:2]):
         first, *more = entry.lines
@@ -62,7 +62,7 @@ def document(story: CaseStory) -> bytes:
             for fact in story.facts
         ],
         "location_reports": dict(sorted(story.reports.items())),
-        "readings": [_reading(reading) for reading in story.readings],
+        "readings": [_reading(reading, story.site) for reading in story.readings],
         "messages": [
             {"at": format_instant(said.at), "message": msgspec.Raw(encode_message(said.message))} for said in story.said
         ],
@@ -100,31 +100,32 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-def _whereabouts(reading: Reading) -> list[str]:
+def _whereabouts(reading: Reading, site: Site | None) -> list[str]:
     moment = reading.moment
-    closest = "no valid report" if reading.closest is None else _sighting(reading.closest, moment.time)
+    closest = "no valid report" if reading.closest is None else _sighting(reading.closest, reading, site)
     lines = [f"whereabouts of {moment.partner_id} at {moment.fact}: {closest}"]
     if reading.mocked is not None:
-        lines.append(f"mocked: {_sighting(reading.mocked, moment.time)}")
+        lines.append(f"mocked: {_sighting(reading.mocked, reading, site)}")
     if reading.stay is not None:
-        lines.append(f"still there: {_sighting(reading.stay, moment.time)}")
+        lines.append(f"still there: {_sighting(reading.stay, reading, site)}")
     return lines
 
 
-def _sighting(sighting: Sighting, moment: int) -> str:
-    where = "no site to compare with" if sighting.distance_m is None else f"{sighting.distance_m:.0f} m from the site"
-    apart_s = (sighting.time - moment) / 1_000_000
+def _sighting(sighting: Sighting, reading: Reading, site: Site | None) -> str:
+    metres = reading.distance_m(sighting, site)
+    where = "no site to compare with" if metres is None else f"{metres:.0f} m from the site"
+    apart_s = (sighting.time - reading.moment.time) / 1_000_000
     return f"{where}, {abs(apart_s):.0f} s {'before' if apart_s < 0 else 'after'} ({sighting.ref})"
 
 
-def _reading(reading: Reading) -> dict[str, Any]:
+def _reading(reading: Reading, site: Site | None) -> dict[str, Any]:
     sightings = {"closest": reading.closest, "mocked": reading.mocked, "stay": reading.stay}
     return {
         "time": format_instant(reading.moment.time),
         "partner_id": reading.moment.partner_id,
         "fact": reading.moment.fact,
         **{
-            name: {"ref": seen.ref, "time": format_instant(seen.time), "distance_m": seen.distance_m}
+            name: {"ref": seen.ref, "time": format_instant(seen.time), "distance_m": reading.distance_m(seen, site)}
             for name, seen in sightings.items()
             if seen is not None
         },

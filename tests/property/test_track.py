@@ -58,8 +58,7 @@ def expected(reports: Iterable[Report], asked: Moment, policy: Policy) -> Readin
     def sighting(found: Sequence[Report]) -> Sighting | None:
         if not found:
             return None
-        point = Site(found[0].data.lat, found[0].data.lon)
-        return Sighting(found[0].ref, found[0].time, distance_m(point, asked.site) if asked.site else None)
+        return Sighting(found[0].ref, found[0].time, None, Site(found[0].data.lat, found[0].data.lon))
 
     def on_site(r: Report) -> bool:
         return asked.site is not None and distance_m(Site(r.data.lat, r.data.lon), asked.site) <= rules.radius_m

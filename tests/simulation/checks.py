@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from agents.moments import Moment, MomentKey, Reading
+from agents.moments import Reading
 from schemas.encoding import decode_dead_letter, decode_message
 from schemas.events import AnyEvent
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
@@ -199,20 +199,15 @@ def _answers(world: World) -> Iterator[Reading]:
 def _asked_too_late(readings: Iterable[Reading]) -> set[str]:
     """Return the cases with a moment about which nobody knew before its reports were past the retention.
 
-    Or nobody any more: whose site became another one and then the first again has forgotten what it was told of that.
+    A booking that comes later, or is corrected, makes no other moment of it.
     """
-    in_time: set[str] = set()
-    too_late: dict[str, Moment] = {}
-    forms: defaultdict[tuple[str, MomentKey], set[str]] = defaultdict(set)
+    in_time: set[object] = set()
+    too_late: dict[object, str] = {}
     for reading in readings:
-        moment = repr(reading.moment)
-        forms[reading.moment.case_id, reading.moment.key].add(moment)
+        moment = reading.moment
+        asked = (moment.case_id, moment.key, moment.window)
         if reading.too_late:
-            too_late[moment] = reading.moment
+            too_late[asked] = moment.case_id
         else:
-            in_time.add(moment)
-    return {
-        moment.case_id
-        for form, moment in too_late.items()
-        if form not in in_time or len(forms[moment.case_id, moment.key]) > 1
-    }
+            in_time.add(asked)
+    return {case_id for asked, case_id in too_late.items() if asked not in in_time}

@@ -56,7 +56,7 @@ def history(dice: Dice) -> list[Delivery]:
         begin = MIDNIGHT + dice.pick((8, 8, 10)) * HOUR
         for index, (kind, data) in enumerate(_facts(dice, partners)):
             at = begin + dice.whole(0, index) * 20 * MINUTE + dice.pick((1, 1, -1)) * dice.pick(OFFSETS)
-            at += 71 * HOUR if dice.chance(0.02) else 0
+            at += dice.pick((71, 100)) * HOUR if dice.chance(0.04) else 0
             moments.append(at)
             brought += _bring(dice, kind, case_id, at, f"e{number}", data)
             number += 1

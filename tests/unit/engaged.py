@@ -13,9 +13,10 @@ from agents.moments import Reading, Sighting, presence_rules
 from agents.presence import Readings, moments, presence
 from agents.sop.out_of_scope import Assessment, assess, decisions
 from agents.verdict import Deadlines
+from schemas.events import Site
 from schemas.outputs import DecisionBody
 from schemas.policy import Policy
-from tests.scenario import POLICY, SOURCE, Scenario, instant, names
+from tests.scenario import POLICY, SOURCE, Scenario, destination, instant, names
 
 HERE: Final = 100.0
 AWAY: Final = 2000.0
@@ -38,15 +39,19 @@ def engagement_of(history: History, partner: str | None = "p1") -> Engagement:
     return next(each for each in history.engagements if each.partner_id == partner)
 
 
+def place_at(metres: float) -> Site:
+    """Return a place so far from the site of a scenario's bookings."""
+    return Site(*destination(metres))
+
+
 def readings_of(history: History, seen: Mapping[str, float], policy: Policy = POLICY) -> Readings:
     """Return an answer to every moment: `seen` has metres from the site by its fact's name, the report is `near-…`."""
     answers: dict[tuple[str, str], Reading] = {}
     for moment in moments(history, presence_rules(policy)):
         name = moment.fact.removeprefix(f"{SOURCE}#")
-        distance_m = seen.get(name)
         closest = None
-        if distance_m is not None:
-            closest = Sighting(f"{SOURCE}#near-{name}", moment.time, distance_m if moment.site else None)
+        if name in seen:
+            closest = Sighting(f"{SOURCE}#near-{name}", moment.time, None, place_at(seen[name]))
         answers[moment.key] = Reading(moment, closest, None, None)
     return answers
 

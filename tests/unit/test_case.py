@@ -11,11 +11,12 @@ from msgspec import structs
 from agents.case import Case, pack_case, unpack_case
 from agents.case_agent import CaseAgent
 from agents.moments import Moment, Reading, Sighting, presence_rules
+from schemas.events import Site
 from schemas.policy import PolicySet
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
 MOMENT = Moment("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
-SEEN = Sighting("/s#r", MIDNIGHT, 10.0)
+SEEN = Sighting("/s#r", MIDNIGHT, None, Site(28.6139, 77.2090))
 
 
 def reading(at: int = 0, *, seen: bool = True, too_late: bool = False, moment: Moment = MOMENT) -> Reading:
@@ -73,6 +74,24 @@ def test_a_reading_made_when_the_reports_were_gone_replaces_none_made_in_time() 
         assert case.readings[MOMENT.key] == in_time
 
 
+@pytest.mark.parametrize("again", [(), (2,), (3, 2)])
+def test_a_late_reading_for_another_site_replaces_none_made_in_time(again: tuple[int, ...]) -> None:
+    case = Case("job-1")
+    case.told(reading(1))
+    elsewhere = structs.replace(MOMENT, site=Site(1.0, 2.0))
+    for at in (9, *again):
+        case.told(reading(at, seen=False, too_late=True, moment=elsewhere))
+    assert case.readings[MOMENT.key] == reading(1)
+
+
+def test_a_reading_in_time_for_another_site_counts() -> None:
+    case = Case("job-1")
+    case.told(reading(1))
+    elsewhere = reading(2, moment=structs.replace(MOMENT, site=Site(1.0, 2.0)))
+    assert case.told(elsewhere)
+    assert case.readings[MOMENT.key] == elsewhere
+
+
 def test_a_late_reading_of_a_changed_moment_replaces_that_of_the_old_one() -> None:
     changed = structs.replace(MOMENT, time=MIDNIGHT + 1)
     late = reading(9, seen=False, too_late=True, moment=changed)
@@ -99,6 +118,31 @@ def test_a_reading_is_awaited_until_the_moment_as_it_stands_is_answered() -> Non
     assert case.awaits_reading()
     case.told(reading(2))
     assert not case.awaits_reading()
+
+
+def test_nobody_waits_for_a_stay_at_another_site() -> None:
+    case = Case("job-1")
+    case.asked = {MOMENT.key: structs.replace(MOMENT, site=Site(1.0, 2.0), stay=True)}
+    case.told(reading(1))
+    assert not case.awaits_reading()
+
+
+def test_a_moment_that_comes_back_when_the_reports_are_gone_has_its_reading() -> None:
+    """An assignment moves a ticket to another partner, a later one back to the first."""
+    agent = CaseAgent(PolicySet((), POLICY), facts_max=99)
+    case = agent.case("job-1")
+    first, other, back = (f for f in Scenario().assigned().assigned("09:10", "p2").assigned("09:20").facts)
+    for fact in (*Scenario().booked().ticket("10:00").facts, first):
+        agent.receive(fact)
+    (asked,) = agent.questions("job-1")
+    agent.hear(reading(1, moment=asked))
+    agent.receive(other)
+    (of_other,) = agent.questions("job-1")
+    agent.hear(reading(2, seen=False, moment=of_other))
+    agent.receive(back)
+    assert agent.questions("job-1") == (asked,)
+    agent.hear(reading(3, seen=False, too_late=True, moment=asked))
+    assert list(case.readings.values()) == [reading(1, moment=asked)]
 
 
 def test_a_packed_case_is_the_same_case() -> None:

@@ -69,18 +69,43 @@ def decompressed(blob: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompress(blob)
 
 
-def test_an_old_version_reads_what_a_new_one_writes() -> None:
-    """The newest kept version's bytes come out again as they went in; of older ones only the meaning has to.
+def adds_only_at_the_end(new: bytes, old: bytes) -> bool:
+    """Tell whether packed bytes say what others say, with nothing but further members at the end of their arrays.
 
-    While that version is not released, `python -m tests.kept` writes its file anew.
+    That is what array-like structs of an older version pass over.
     """
-    kept = load(KEPT[-1])
+    return _begins_as(msgspec.msgpack.decode(new), msgspec.msgpack.decode(old))
+
+
+def _begins_as(new: object, old: object) -> bool:
+    if isinstance(old, list) and isinstance(new, list):
+        return len(new) >= len(old) and all(map(_begins_as, new, old))
+    if isinstance(old, dict) and isinstance(new, dict):
+        return new.keys() == old.keys() and all(_begins_as(new[key], old[key]) for key in old)
+    return new == old
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "holds"),
+    [
+        ([1, [2, 3], {"a": [4]}], [1, [2], {"a": [4]}], True),
+        ([1, [2, 3]], [1, [2, 3]], True),
+        ([1], [1, 2], False),
+        ([1, [3, 2]], [1, [2]], False),
+        ({"a": 1, "b": 2}, {"a": 1}, False),
+    ],
+)
+def test_only_members_at_the_end_are_passed_over(new: object, old: object, *, holds: bool) -> None:
+    assert adds_only_at_the_end(msgspec.msgpack.encode(new), msgspec.msgpack.encode(old)) is holds
+
+
+def test_an_old_version_reads_what_a_new_one_writes(kept: Kept) -> None:
     cases = [decompressed(blob) for key, blob in kept.blobs.items() if key.startswith("case:")]
     tracks = [blob for key, blob in kept.blobs.items() if key.startswith("partner:")]
     internal = [value for topic, value in kept.read if topic in TOPICS.internal]
-    assert [pack_case(unpack_case(each)) for each in cases] == cases
-    assert [Track.load(each).dump() for each in tracks] == tracks
-    assert [pack(unpack(each)) for each in internal] == internal
+    assert all(adds_only_at_the_end(pack_case(unpack_case(each)), each) for each in cases)
+    assert all(adds_only_at_the_end(Track.load(each).dump(), each) for each in tracks)
+    assert all(adds_only_at_the_end(pack(unpack(each)), each) for each in internal)
     assert pack_progress(unpack_progress(kept.progress)) == kept.progress
     assert pack_note(unpack_note(kept.note)) == kept.note
     assert min(map(len, (cases, tracks, internal))) > 5
@@ -93,7 +118,7 @@ def test_what_a_later_version_adds_at_the_end_is_passed_over(kept: Kept) -> None
     for key, blob in kept.blobs.items():
         if key.startswith("case:"):
             case = decompressed(blob)
-            assert pack_case(unpack_case(added(case))) == case
+            assert pack_case(unpack_case(added(case))) == pack_case(unpack_case(case))
         elif key.startswith("partner:"):
             assert Track.load(added(blob)).dump() == Track.load(blob).dump()
     later = json.loads(kept.progress) | {"of a later version": 1}

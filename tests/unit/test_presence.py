@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+
 import msgspec
 import pytest
 
-from agents.moments import Reading, presence_rules
+from agents.moments import Reading, Sighting, presence_rules
 from agents.presence import Presence, cited, moments, presence
+from schemas.events import Site
 from schemas.policy import Policy
-from tests.scenario import POLICY, SOURCE, Scenario, names
-from tests.unit.engaged import AWAY, HERE, engagement_of, history_of, readings_of
+from tests.scenario import POLICY, SITE, SOURCE, Scenario, destination, names
+from tests.unit.engaged import AWAY, HERE, engagement_of, history_of, place_at, readings_of
 
 RULES = presence_rules(POLICY)
 
@@ -58,8 +61,8 @@ def test_nobody_is_not_asked() -> None:
         ({"t1": AWAY, "image": HERE}, "on_site"),
         ({"t1": AWAY, "cancelled": HERE}, "on_site"),
         ({"image": AWAY}, "off_site"),
-        ({"t1": 500.0}, "on_site"),
-        ({"t1": 500.000001}, "off_site"),
+        ({"t1": 499.999}, "on_site"),
+        ({"t1": 500.001}, "off_site"),
     ],
 )
 def test_once_on_site_is_on_site(seen: dict[str, float], state: str) -> None:
@@ -82,10 +85,59 @@ def test_the_radius_is_policy() -> None:
     assert whereabouts(claimed(), {"t1": HERE}, near).state == "off_site"
 
 
-def test_a_reading_for_another_site_does_not_count() -> None:
-    before, after = history_of(claimed()), history_of(claimed().booked("08:30", site=(19.0, 72.8)))
-    found = presence(engagement_of(after), after, readings_of(before, {"t1": HERE}), RULES)
+def told_before(case: Scenario, seen: dict[str, float], after: Scenario) -> Presence:
+    """Return the presence of p1 in a case that was told all it knows before it became what it is."""
+    history = history_of(after)
+    return presence(engagement_of(history), history, readings_of(history_of(case), seen), RULES)
+
+
+@pytest.mark.parametrize(
+    ("before", "metres", "state"),
+    [
+        (claimed(), 0.0, "on_site"),
+        (claimed(), 399.0, "on_site"),
+        (claimed(), 401.0, "off_site"),
+        (Scenario().assigned().ticket("10:00").image("10:10").cancelled("12:00"), 0.0, "on_site"),
+        (Scenario().assigned().ticket("10:00").image("10:10").cancelled("12:00"), 401.0, "off_site"),
+    ],
+    ids=["same", "near", "far", "first booking", "first booking far"],
+)
+@pytest.mark.parametrize("name", ["t1", "image", "cancelled"])
+def test_a_booking_that_comes_later_measures_anew(before: Scenario, metres: float, state: str, name: str) -> None:
+    after = copy.deepcopy(before).booked("08:30", site=destination(-metres))
+    found = told_before(before, {name: HERE}, after)
+    assert (found.state, found.matters[0].state) == (state, state if name == "t1" else "unknown")
+
+
+def test_a_stay_is_one_at_the_site_that_was_asked_about() -> None:
+    before = claimed()
+    asked = {m.fact: m for m in moments(history_of(before), RULES)}[f"{SOURCE}#cancelled"]
+    near = Sighting(f"{SOURCE}#near", asked.time, None, place_at(HERE))
+    told = {asked.key: Reading(asked, near, None, Sighting(f"{SOURCE}#stay", asked.time, None, place_at(HERE)))}
+    for site, stays in ((SITE, True), (destination(1.0), False)):
+        history = history_of(claimed().booked("08:30", site=site))
+        (at,) = presence(engagement_of(history), history, told, RULES).cancellations
+        assert at.state == "on_site"
+        assert at.reading
+        assert (at.reading.stay is not None) is stays
+
+
+def test_a_reading_of_another_window_does_not_count() -> None:
+    policy = msgspec.structs.replace(POLICY, presence=msgspec.structs.replace(POLICY.presence, before=1))
+    history = history_of(claimed())
+    readings = readings_of(history, {"t1": HERE}, policy)
+    found = presence(engagement_of(history), history, readings, RULES)
     assert (found.state, found.matters[0].sighting) == ("unknown", None)
+
+
+@pytest.mark.parametrize(("site", "state"), [(SITE, "on_site"), (destination(1.0), "unknown")])
+def test_a_reading_of_version_0_1_tells_the_distance_from_its_own_site(site: tuple[float, float], state: str) -> None:
+    (moment, *_) = moments(history_of(claimed()), RULES)
+    asked = msgspec.structs.replace(moment, site=Site(*SITE))
+    packed = msgspec.msgpack.encode([msgspec.to_builtins(asked), ["/s#near", moment.time, 100.0], None, None])
+    kept = msgspec.msgpack.decode(packed, type=Reading)
+    history = history_of(claimed().booked("08:30", site=site))
+    assert presence(engagement_of(history), history, {moment.key: kept}, RULES).state == state
 
 
 def test_an_answer_without_a_valid_report_is_unknown() -> None:

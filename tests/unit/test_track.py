@@ -6,9 +6,9 @@ import pytest
 
 from agents.moments import PresenceRules
 from agents.track import THINNED_PER_SLOT_MAX, Track
-from schemas.events import Event, LocationReported
+from schemas.events import Event, LocationReported, Site
 from schemas.policy import HOUR, MINUTE, SECOND, Policy, Presence
-from tests.tracks import NOON, POLICY, RETENTION, moment, only_reading, report, track_of
+from tests.tracks import NOON, POLICY, RETENTION, SITE, moment, only_reading, report, track_of
 
 Report = Event[LocationReported]
 
@@ -139,13 +139,14 @@ def test_stay_is_not_looked_for_unless_asked_or_without_a_site() -> None:
     assert only_reading(track, moment(stay=True, site=None)).stay is None
 
 
-def test_distance_is_told_to_the_site_of_the_moment_and_unknown_without_one() -> None:
-    track = track_of(report(0, 250.0))
-    seen, unseen = only_reading(track, moment()), only_reading(track, moment(site=None))
-    assert seen.closest
-    assert unseen.closest
-    assert seen.closest.distance_m == pytest.approx(250.0, abs=1e-6)
-    assert unseen.closest.distance_m is None
+def test_place_is_told_whether_there_is_a_site_or_not() -> None:
+    track = track_of(seen := report(0, 250.0))
+    for asked in (moment(), moment(site=None)):
+        reading = only_reading(track, asked)
+        assert reading.closest
+        assert reading.closest.place == Site(seen.data.lat, seen.data.lon)
+        assert reading.distance_m(reading.closest, SITE) == pytest.approx(250.0, abs=1e-6)
+        assert reading.distance_m(reading.closest, None) is None
 
 
 def test_moment_is_judged_by_its_own_rules() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from agents.track import Track
+from schemas.events import Site
 from schemas.policy import HOUR, MINUTE, SECOND
+from tests.scenario import destination
 from tests.tracks import POLICY, RETENTION, moment, only_reading, report, track_of
 
 
@@ -78,6 +80,18 @@ def test_question_repeated_past_the_retention_is_no_later_than_the_first_time() 
     reading = only_reading(track, moment())
     assert reading.closest
     assert (reading.closest.ref, reading.too_late, track.missed_retention) == ("/app#a", False, 0)
+
+
+def test_question_about_a_stay_at_another_site_is_no_later_than_the_first_time() -> None:
+    track = track_of(report(0, name="a"), report(40 * MINUTE, 700.0, name="b"))
+    track.ask(moment(stay=True))
+    track.add_report(report(RETENTION + MINUTE), POLICY)
+    track.readings()
+    reading = only_reading(track, moment(stay=True, site=Site(*destination(700.0, 0.0))))
+    assert reading.closest
+    assert reading.stay
+    assert (reading.closest.ref, reading.stay.ref, reading.too_late) == ("/app#a", "/app#b", False)
+    assert track.missed_retention == 0
 
 
 def test_question_past_the_retention_is_forgotten_and_its_answer_stands() -> None:

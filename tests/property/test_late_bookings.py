@@ -1,0 +1,80 @@
+"""A booking that comes or is corrected when the reports are gone decides as if it had come in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.case_agent import CaseAgent
+from agents.location_agent import LocationAgent
+from schemas.events import LOCATION_REPORT, AnyEvent
+from schemas.policy import PolicySet
+from tests.scenario import POLICY, Scenario, destination, instant
+from tests.standing import Standing, standing
+
+POLICIES = PolicySet((), POLICY)
+NOW = instant("10:00 +30d")
+
+METRES = st.sampled_from([0.0, 300.0, 499.0, 501.0, 2_000.0])
+SIGHTINGS = st.lists(
+    st.tuples(
+        st.sampled_from(["09:50", "10:00", "10:04:30", "10:21", "10:40", "11:20"]),
+        METRES,
+        st.sampled_from([0.0, 10.0, 201.0]),
+        st.booleans(),
+    ),
+    max_size=8,
+)
+BOOKINGS = st.lists(st.tuples(st.sampled_from(["08:00", "10:30", "+4d"]), METRES), min_size=1, max_size=3)
+ASSIGNED = st.lists(st.sampled_from(["p1", "p2"]), max_size=2)
+
+
+def arrived(events: Iterable[AnyEvent]) -> Standing:
+    """Return what stands after events that came in an order, each with all that follows from it."""
+    cases, locations = CaseAgent(POLICIES, facts_max=99), LocationAgent(POLICIES)
+    said = []
+    for each in events:
+        is_report = each.type == LOCATION_REPORT
+        assert (locations.receive(each) if is_report else cases.receive(each)) == "applied"
+        asked = {each.subject} if is_report else set()
+        for moment in () if is_report else cases.questions(each.subject):
+            locations.ask(moment)
+            asked.add(moment.partner_id)
+        for partner_id in sorted(asked):
+            for reading in locations.answers(partner_id, {}):
+                cases.hear(reading)
+        said += cases.decide("job-1", NOW).messages
+    return standing(said)
+
+
+def claimed(sightings: Iterable[tuple[str, float, float, bool]], cancelled_by: str) -> Scenario:
+    """A claim by p1 whose reports are known, with all that a verdict takes, and no booking."""
+    case = Scenario().assigned("08:30").ticket("10:00").image("10:20").validated("11:00")
+    case.cancelled("10:35", cancelled_by, marked="partner")
+    for at, metres, accuracy, mocked in sightings:
+        case.report(at, metres, accuracy=accuracy, mocked=mocked)
+    return case
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), SIGHTINGS, BOOKINGS, ASSIGNED, st.sampled_from(["customer", "partner"]))
+def test_bookings_and_assignments_past_the_retention_decide_as_if_in_time(
+    data: st.DataObject,
+    sightings: list[tuple[str, float, float, bool]],
+    bookings: list[tuple[str, float]],
+    assigned: list[str],
+    cancelled_by: str,
+) -> None:
+    case = claimed(sightings, cancelled_by)
+    in_time = case.events()
+    for at, metres in bookings:
+        case.booked(at, site=destination(metres))
+    for partner in assigned:  # another's for a while, and in the end p1's as it was
+        case.assigned("08:40", partner)
+    case.assigned("08:50").report("10:00 +5d").report("10:00 +5d", partner="p2")
+    past = case.reports[-2:]
+    later = [each for each in case.facts if each not in in_time]
+    found = arrived([*data.draw(st.permutations(in_time)), *past, *data.draw(st.permutations(later))])
+    assert found == arrived([*later, *in_time, *past])
