@@ -125,12 +125,12 @@ def _proof_illegible(on: Examined) -> bool:
 
 def _payee_not_visible(on: Examined) -> bool:
     """DIS-5: neither name nor phone of the payee is on the proof."""
-    return on.proof is not None and not has_payee(on.proof.data)
+    return on.proof is not None and not has_payee(on.proof.data, on.policy.offline)
 
 
 def _payee_mismatch(on: Examined) -> bool:
     """DIS-4, DIS-7: the payee is not the identified partner, or cannot be compared with it."""
-    if on.proof is None or on.identification is None or not has_payee(on.proof.data):
+    if on.proof is None or on.identification is None or not has_payee(on.proof.data, on.policy.offline):
         return False
     return payee_differs(on.proof.data, on.identification.data, on.policy.offline)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
+from typing import Final
 
 import phonenumbers
 from rapidfuzz import fuzz
@@ -11,10 +13,15 @@ from rapidfuzz import fuzz
 from schemas.events import PartnerIdentified, PaymentProofAdded
 from schemas.policy import Offline
 
+MASKS: Final = "*•#"
+_NUMBER: Final = re.compile(r"(?:\+\W*)?\d(?:.*\d)?", re.DOTALL)
+_CROSSES: Final = re.compile(r"(?<![^\W\d_])[xX](?:[\s-]*[xX])+(?![^\W\d_])")
+"""Two or more in a row that are no part of a word: digits crossed out."""
 
-def has_payee(proof: PaymentProofAdded) -> bool:
-    """Tell whether the proof shows a payee's name or phone; a blank one is absent (DIS-5)."""
-    return bool(_present(proof.payee_name) or _present(proof.payee_phone))
+
+def has_payee(proof: PaymentProofAdded, policy: Offline) -> bool:
+    """Tell whether the proof shows a payee's name or phone (DIS-5)."""
+    return bool(_name(proof.payee_name, policy) or phone_number(proof.payee_phone))
 
 
 def payee_differs(proof: PaymentProofAdded, identified: PartnerIdentified, policy: Offline) -> bool:
@@ -23,14 +30,32 @@ def payee_differs(proof: PaymentProofAdded, identified: PartnerIdentified, polic
     Phones decide where both sides have one, whatever the names; else names where both sides have one; else
     nothing can be compared, which counts as different.
     """
-    payee_phone, partner_phone = _present(proof.payee_phone), _present(identified.phone)
+    payee_phone, partner_phone = phone_number(proof.payee_phone), phone_number(identified.phone)
     if payee_phone and partner_phone:
         payee_e164 = e164(payee_phone, policy.default_region)
         return payee_e164 is None or payee_e164 != e164(partner_phone, policy.default_region)
-    payee_name, partner_name = _present(proof.payee_name), _present(identified.name)
+    payee_name, partner_name = _name(proof.payee_name, policy), _name(identified.name, policy)
     if payee_name and partner_name:
         return name_score(payee_name, partner_name, policy.honorifics) < policy.name_similarity
     return True
+
+
+def phone_number(phone: str | None) -> str | None:
+    """Return the number that a phone is, without words and brackets around it; None where it is absent.
+
+    It is where it is blank or where a digit is masked, by `* • #`, a letter among its digits or next to them, or a row
+    of x beside them (domain, "Offline service"). What has no digits at all is returned as it is.
+    """
+    written = unicodedata.normalize("NFKC", phone or "").strip()
+    if any(mask in written for mask in MASKS) or _CROSSES.search(written):
+        return None
+    number = _NUMBER.search(written)
+    if number is None:
+        return written or None
+    first, after = number.span()
+    if any(map(str.isalpha, written[max(first - 1, 0) : after + 1])):
+        return None
+    return number[0]
 
 
 @lru_cache(maxsize=4096)
@@ -60,13 +85,13 @@ def name_score(one: str, other: str, honorifics: tuple[str, ...]) -> float:
     return ratio(" ".join(words), " ".join(other_words)) / 100
 
 
+def _name(name: str | None, policy: Offline) -> str | None:
+    """Return a name, None where it is absent: no word of it is left once it is normalised."""
+    return name if name and _words(name, policy.honorifics) else None
+
+
 def _words(name: str, honorifics: tuple[str, ...]) -> list[str]:
     folded = unicodedata.normalize("NFKC", name).casefold()
     spaced = "".join(" " if unicodedata.category(char).startswith("P") else char for char in folded)
     dropped = {honorific.casefold() for honorific in honorifics}
     return [word for word in spaced.split() if word not in dropped]
-
-
-def _present(text: str | None) -> str:
-    """The text without white space around it; empty where absent or blank."""
-    return text.strip() if text else ""

@@ -150,6 +150,8 @@ TABLE = [
     ),
     row("another payee", shown(payee_phone="+919876543211"), untagged("payee_mismatch", "DIS-4 DIS-7")),
     row("blank payee", shown(payee_name="  ", payee_phone=""), untagged("payee_not_visible", "DIS-5")),
+    row("nothing but a title", shown(payee_name="Mr.", payee_phone=None), untagged("payee_not_visible", "DIS-5")),
+    row("masked phone", shown(payee_name=None, payee_phone="98765XXXXX"), untagged("payee_not_visible", "DIS-5")),
     row("another partner claimed", shown(claimed_partner_id="p2"), untagged("partner_mismatch", "DIS-4 DIS-8")),
     row(
         "another partner claimed, nobody identified: not compared",
@@ -348,6 +350,11 @@ PAYEES = [
     ("Straße", None, "STRASSE", None, True),
     ("Ravi-Kumar", None, "ravi  kumar", None, True),
     ("Asha Rao", None, "Ravi Kumar", None, False),
+    ("Asha Rao", "98765XXXXX", "Ravi Kumar", "+919876599999", False),
+    ("Ravi Kumar", "98765XXXXX", "Ravi Kumar", "+919876599999", True),
+    ("Asha Rao", "9876543210 (Ravi)", "Ravi Kumar", "+919876543210", True),
+    ("Ravi Kumar", "9876543210 (Ravi)", "Ravi Kumar", "+919876543211", False),
+    ("Ravi Kumar", None, "Mr.", None, False),
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agents.sop.payee import e164, has_payee, name_score, payee_differs
+from agents.sop.payee import e164, has_payee, name_score, payee_differs, phone_number
 from schemas.policy import Offline
 from tests.unit.offline_case import identified, proof
 
@@ -79,9 +79,86 @@ def test_name_score_is_a_symmetric_share(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "phone",
+    [
+        "9876543210 (Ravi)",
+        "9876543210(Ravi)",
+        "(Ravi Kumar) 9876543210",
+        "Ravi 9876543210",
+        "Mob.: 98765-43210",
+        "Ph:9876543210",
+        "98765 43210 - home, Ravi",
+        "9876543210 []",
+        "tel:+919876543210",
+        "UPI +91 98765 43210 (PhonePe)",
+        "(+91) 98765 43210",
+        "+ 91 98765 43210",
+        "\u202a+91 98765 43210\u202c",  # as copied from a list of contacts
+        "फ़ोन 9876543210",
+        "Alex 9876543210 x",
+        "\uff19876543210",
+    ],
+)
+def test_words_and_brackets_around_a_number_are_no_part_of_it(phone: str) -> None:
+    number = phone_number(phone)
+    assert number is not None
+    assert e164(number, "IN") == "+919876543210"
+
+
+@pytest.mark.parametrize(
+    "phone",
+    [
+        "98765XXXXX",
+        "xxxxx43210",
+        "98xxxxxx10",
+        "98765 XXXXX",
+        "XXXXX-43210",
+        "+91 XX XXX 43210",
+        "98765 x x x x x",
+        "XXXXXXXXXX",
+        "98765*****",
+        "***** 43210",
+        "9876543*1*",
+        "987654321*",
+        "98765•••••",
+        "98765#####",
+        "98765\uff0a\uff0a\uff0a\uff0a\uff0a",
+        "98765abcde",
+        "98765 (Ravi) 43210",
+        "9876543210 ext 5",
+        "98765XXXXX (Ravi)",
+        "(XXXXX) 43210",
+        "",
+        " \t",
+        None,
+    ],
+)
+def test_a_phone_with_a_masked_digit_is_absent(phone: str | None) -> None:
+    assert phone_number(phone) is None
+
+
+@pytest.mark.parametrize("phone", ["unknown", "-", "(Ravi)", "xylophone"])
+def test_a_phone_without_digits_is_one_that_cannot_be_read(phone: str) -> None:
+    assert phone_number(phone) == phone
+    assert e164(phone, "IN") is None
+
+
+@given(st.text(max_size=40))
+def test_any_phone_is_read_or_absent(phone: str) -> None:
+    number = phone_number(phone)
+    assert number is None or phone_number(number) == number
+
+
+@pytest.mark.parametrize(
     ("name", "phone", "expected"),
     [
         (RAVI, PHONE, True),
+        (None, "unknown", True),
+        (None, "98765XXXXX", False),
+        ("Mr.", None, False),
+        ("Mr. R", None, True),
+        ("Shri Smt.", " ", False),
+        ("...", "98765*****", False),
         (RAVI, None, True),
         (None, PHONE, True),
         (" ", "\t", False),
@@ -89,8 +166,8 @@ def test_name_score_is_a_symmetric_share(one: str, other: str) -> None:
         ("", " ", False),
     ],
 )
-def test_a_blank_payee_is_absent(name: str | None, phone: str | None, expected: bool) -> None:
-    assert has_payee(proof({"payee_name": name, "payee_phone": phone})) is expected
+def test_a_blank_or_masked_payee_is_absent(name: str | None, phone: str | None, expected: bool) -> None:
+    assert has_payee(proof({"payee_name": name, "payee_phone": phone}), OFFLINE) is expected
 
 
 @pytest.mark.parametrize(
@@ -110,6 +187,13 @@ def test_a_blank_payee_is_absent(name: str | None, phone: str | None, expected: 
         ((None, PHONE), (RAVI, None), True),
         ((RAVI, PHONE), (None, None), True),
         ((RAVI, PHONE), (" ", " "), True),
+        ((RAVI, "98765XXXXX"), (RAVI, OTHER_PHONE), False),
+        ((OTHER, "98765XXXXX"), (RAVI, PHONE), True),
+        ((RAVI, PHONE), (RAVI, "98765*****"), False),
+        ((None, PHONE), (RAVI, "98765*****"), True),
+        ((RAVI, PHONE), ("Mrs.", None), True),
+        ((RAVI, "9876543210 (Ravi)"), (RAVI, PHONE), False),
+        ((RAVI, "9876543211 (Ravi)"), (RAVI, PHONE), True),
     ],
 )
 def test_phones_then_names_then_nothing_to_compare(
@@ -117,6 +201,13 @@ def test_phones_then_names_then_nothing_to_compare(
 ) -> None:
     shown = proof({"payee_name": payee[0], "payee_phone": payee[1]})
     assert payee_differs(shown, identified({"name": partner[0], "phone": partner[1]}), OFFLINE) is differs
+
+
+def test_names_without_words_are_not_compared() -> None:
+    anything = replace(OFFLINE, name_similarity=0.0)
+    shown = proof({"payee_name": "Mr.", "payee_phone": None})
+    assert payee_differs(shown, identified({"name": "Mrs.", "phone": None}), anything)
+    assert not payee_differs(proof({"payee_name": "A", "payee_phone": None}), identified({"name": "B"}), anything)
 
 
 def test_the_least_name_score_still_passes() -> None:
