@@ -49,7 +49,7 @@ def _closest(moment: Moment, plain: Series, floor: int) -> Sighting | None:
             report = unpack(plain.rows[index])
             if not first <= report.time <= last:
                 return None
-            if report.accuracy_m <= moment.rules.max_accuracy_m:
+            if report.is_valid(moment.rules.max_accuracy_m):
                 return report
         return None
 
@@ -75,7 +75,7 @@ def _stay(moment: Moment, plain: Series, floor: int) -> tuple[Sighting | None, i
     last = moment.time + rules.linger
     for row in plain.between(max(moment.time, floor), last):
         report = unpack(row)
-        if report.accuracy_m > rules.max_accuracy_m:
+        if not report.is_valid(rules.max_accuracy_m):
             continue
         if distance_m(report, moment.site) <= rules.radius_m:
             if report.time - moment.time >= rules.stay:

@@ -49,6 +49,15 @@ class Report(Struct, frozen=True, gc=False):
     row: bytes
 
     @property
+    def is_fix(self) -> bool:
+        """Whether it says where the partner was: phones write accuracy 0, or a place of exactly (0, 0), for unknown."""
+        return self.accuracy_m != 0 and (self.lat != 0 or self.lon != 0)
+
+    def is_valid(self, max_accuracy_m: float) -> bool:
+        """Tell whether it counts for presence and travel (domain, "Presence"); mocked ones are kept apart."""
+        return self.accuracy_m <= max_accuracy_m and self.is_fix
+
+    @property
     def ref(self) -> str:
         """How evidence names the report (`Event.ref`)."""
         report_id, source = identity_of(self.row).split(SEPARATOR)
@@ -106,10 +115,14 @@ def content_of(row: bytes) -> bytes:
 
 
 def is_better(row: bytes, other: bytes) -> bool:
-    """Tell which of two reports of a slot counts: the more accurate, then the earlier, then the smaller id, source."""
+    """Tell which of two reports of a slot counts: the more accurate, then the earlier, then the smaller id, source.
+
+    One that is no fix comes after all that are.
+    """
     a, b = unpack(row), unpack(other)
-    if (a.accuracy_m, a.time) != (b.accuracy_m, b.time):
-        return (a.accuracy_m, a.time) < (b.accuracy_m, b.time)
+    rank, other_rank = (not a.is_fix, a.accuracy_m, a.time), (not b.is_fix, b.accuracy_m, b.time)
+    if rank != other_rank:
+        return rank < other_rank
     return identity_of(row).split(SEPARATOR) < identity_of(other).split(SEPARATOR)
 
 

@@ -291,7 +291,7 @@ class Track:
         self._newest = report = Report(time, data.lat, data.lon, data.accuracy_m, self._current, row)
         if self._by_time:
             self._touch(time)
-        if not (report.accuracy_m <= rules.max_accuracy_m and newest.accuracy_m <= rules.max_accuracy_m):
+        if not (report.is_valid(rules.max_accuracy_m) and newest.is_valid(rules.max_accuracy_m)):
             self._suspect(len(self._plain.rows) - 1)
         elif may_be_impossible(newest, report, rules):
             self._suspects.add(row)
@@ -386,7 +386,7 @@ class Track:
                 self._suspects.add(b.row)
 
     def _is_valid(self, report: Report) -> bool:
-        return report.accuracy_m <= self._rules[report.rules].max_accuracy_m
+        return report.is_valid(self._rules[report.rules].max_accuracy_m)
 
     def _valid_beside(self, index: int, step: Literal[-1, 1]) -> Report | None:
         """Return the valid report next to the one at an index, before (-1) or after (1) it."""

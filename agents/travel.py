@@ -20,13 +20,14 @@ def may_be_impossible(earlier: Report, later: Report, rules: ReportRules) -> boo
 def impossible_travel(partner_id: str, earlier: Report, later: Report, rules: ReportRules) -> Finding | None:
     """Return the alert that two successive valid reports imply a speed that nobody travels at, None if they do not.
 
-    Both accuracies are deducted from the distance. `rules` are those of the later report.
+    Both accuracies are deducted from the distance. `rules` are those of the later report; reports further apart than
+    the retention imply nothing.
     """
     travelled_m = distance_m(earlier, later) - earlier.accuracy_m - later.accuracy_m
     elapsed = later.time - earlier.time
     is_far = travelled_m >= rules.travel_distance_m
     is_fast = travelled_m * KMH_PER_M_PER_US > rules.travel_speed_kmh * elapsed
-    if not (is_far and is_fast):
+    if not (is_far and is_fast) or elapsed > rules.retention:
         return None
     body = AlertBody(
         name="impossible_travel",

@@ -52,7 +52,7 @@ MONEY: Final = (
     {"amount": "100", "currency": "USD"},
 )
 DISTANCES_M: Final = (100.0, 0.0, 499.9, 500.1, 2_000.0, 40_000.0)
-ACCURACIES_M: Final = (10.0, 5.0, 200.0, 200.1)
+ACCURACIES_M: Final = (10.0, 5.0, 200.0, 200.1, 0.0)
 HOURS: Final = ("10:00", "10:00", "10:00", "10:00", "08:00", "12:00", "13:00")
 OFFSETS_US: Final = (
     0,

@@ -26,10 +26,11 @@ def report(
     source: str = "/app",
     accuracy: float = 10.0,
     mocked: bool = False,
+    place: Site | None = None,
 ) -> Event[LocationReported]:
-    """Return a report some microseconds after noon and some metres north of the site."""
-    lat = SITE.lat + degrees(metres / EARTH_RADIUS_M)
-    data = LocationReported(lat, SITE.lon, accuracy, mocked)
+    """Return a report some microseconds after noon and some metres north of the site, or from another place."""
+    at = place or Site(SITE.lat + degrees(metres / EARTH_RADIUS_M), SITE.lon)
+    data = LocationReported(at.lat, at.lon, accuracy, mocked)
     content = blake2b(f"{offset} {data}".encode(), digest_size=16).digest()
     return Event(source, name or f"r{offset}", "location.reported", "p1", NOON + offset, data, content)
 

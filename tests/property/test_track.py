@@ -30,8 +30,9 @@ REPORTS = st.builds(
     st.sampled_from([0.0, 100.0, 499.0, 501.0, 3_000.0]),
     name=st.sampled_from(["a", "ab", "b"]) | st.none(),
     source=st.sampled_from(["/app", "/z#z"]),
-    accuracy=st.sampled_from([5.0, 10.0, 200.0, 200.5]),
+    accuracy=st.sampled_from([0.0, 5.0, 10.0, 200.0, 200.5]),
     mocked=st.booleans(),
+    place=st.sampled_from([None, None, None, Site(0.0, 0.0)]),
 )
 MOMENTS = st.builds(
     moment,
@@ -45,15 +46,20 @@ DISTINCT_REPORTS = st.lists(REPORTS, max_size=25, unique_by=lambda each: each.id
 DISTINCT_MOMENTS = st.lists(MOMENTS, min_size=1, max_size=4, unique_by=lambda each: (each.case_id, each.fact))
 
 
+def is_fix(each: Report) -> bool:
+    """Tell whether a report says where it was made at all."""
+    return each.data.accuracy_m > 0 and (each.data.lat, each.data.lon) != (0, 0)
+
+
 def expected(reports: Iterable[Report], asked: Moment, policy: Policy) -> Reading:
     """Answer a moment by the letter of the rules."""
     slots: dict[tuple[bool, int], list[Report]] = {}
     for each in reports:
         slots.setdefault((each.data.mocked, each.time // policy.presence.slot), []).append(each)
-    kept = [min(slot, key=lambda r: (r.data.accuracy_m, *r.order)) for slot in slots.values()]
+    kept = [min(slot, key=lambda r: (not is_fix(r), r.data.accuracy_m, *r.order)) for slot in slots.values()]
     kept.sort(key=lambda r: r.order)
     rules = asked.rules
-    valid = [r for r in kept if not r.data.mocked and r.data.accuracy_m <= rules.max_accuracy_m]
+    valid = [r for r in kept if not r.data.mocked and is_fix(r) and r.data.accuracy_m <= rules.max_accuracy_m]
 
     def sighting(found: Sequence[Report]) -> Sighting | None:
         if not found:

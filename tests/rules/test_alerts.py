@@ -301,14 +301,16 @@ def test_a_flip_is_a_final_decision_whose_outcome_changed(
 # reports of one partner: how long after the first and how far, the accuracies; 150 km/h are 2,500 m in a minute
 TRAVELS = [
     ("too fast", "+60s", 2502.0, 0.5, 0.5, True),
-    ("just not too fast", "+60s", 2499.9, 0.0, 0.0, False),
-    ("just too fast", "+60s", 2500.1, 0.0, 0.0, True),
+    ("just not too fast", "+60s", 2499.9, 0.01, 0.01, False),
+    ("just too fast", "+60s", 2500.1, 0.01, 0.01, True),
     ("not too fast less the accuracies", "+60s", 2599.0, 50.0, 50.0, False),
     ("too fast less the accuracies", "+60s", 2601.0, 50.0, 50.0, True),
-    ("fast but near", "+11s", 999.9, 0.0, 0.0, False),
-    ("fast and a kilometre", "+11s", 1000.1, 0.0, 0.0, True),
+    ("fast but near", "+11s", 999.9, 0.01, 0.01, False),
+    ("fast and a kilometre", "+11s", 1000.1, 0.01, 0.01, True),
     ("a kilometre less the accuracies", "+11s", 1100.0, 60.0, 60.0, False),
-    ("inaccurate", "+60s", 9000.0, 201.0, 0.0, False),
+    ("inaccurate", "+60s", 9000.0, 201.0, 0.01, False),
+    ("of unknown accuracy", "+60s", 9000.0, 10.0, 0.0, False),
+    ("from unknown accuracy", "+60s", 9000.0, 0.0, 10.0, False),
 ]
 
 

@@ -68,7 +68,8 @@ def test_the_bound_of_distance_is_inclusive() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "state"), [(0.0, "on_site"), (200.0, "on_site"), (200.001, "unknown"), (5000.0, "unknown")]
+    ("accuracy", "state"),
+    [(0.0, "unknown"), (0.001, "on_site"), (200.0, "on_site"), (200.001, "unknown"), (5000.0, "unknown")],
 )
 def test_a_report_must_be_accurate_to_200_m(accuracy: float, state: str) -> None:
     assert presence_of(begun().report("10:00", accuracy=accuracy).ticket("10:00"))[0] == state
@@ -154,6 +155,18 @@ def test_mocked_and_other_reports_are_thinned_apart() -> None:
 def test_an_inaccurate_report_does_not_displace_a_valid_one_of_its_slot() -> None:
     case = begun().report("09:59:55", 100, accuracy=200).report("09:59:59", 2000, accuracy=201)
     assert presence_of(case.ticket("10:00")) == ("on_site", ON)
+
+
+def test_a_report_of_unknown_accuracy_does_not_displace_a_valid_one_of_its_slot() -> None:
+    case = begun().report("10:00:05", 2000, accuracy=0).report("10:00:06", 100, accuracy=8)
+    assert presence_of(case.ticket("10:00")) == ("on_site", tuple(sorted(("assigned", "booked", "report2", "t1"))))
+
+
+def test_a_fix_at_the_origin_is_none_even_where_the_site_is_there() -> None:
+    case = begun(site=(0.0, 0.0)).add("10:00", "location.reported", "zero", "p1", lat=0, lon=0.0, accuracy_m=5)
+    assert presence_of(case.ticket("10:00"))[0] == "unknown"
+    case = begun(site=(0.0, 0.0)).add("10:00", "location.reported", "report", "p1", lat=0, lon=0.0001, accuracy_m=5)
+    assert presence_of(case.ticket("10:00"))[0] == "on_site"
 
 
 def test_a_report_that_comes_twice_changes_nothing() -> None:

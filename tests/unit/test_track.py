@@ -27,6 +27,13 @@ Report = Event[LocationReported]
         ([report(-30 * SECOND, name="a"), report(29 * SECOND, name="b")], "b"),
         ([report(-30 * SECOND, name="b"), report(30 * SECOND, name="a")], "b"),
         ([report(-40 * SECOND, name="a"), report(0, name="b", accuracy=300.0)], "a"),
+        ([report(0, name="a", accuracy=0.0)], None),
+        ([report(0, name="a", accuracy=0.001)], "a"),
+        ([report(-40 * SECOND, name="a"), report(0, name="b", accuracy=0.0)], "a"),
+        ([report(0, name="a", place=Site(0.0, 0.0))], None),
+        ([report(0, name="a", place=Site(-0.0, 0.0))], None),
+        ([report(0, name="a", place=Site(0.0, 1e-300))], "a"),
+        ([report(0, name="a", place=Site(1e-300, 0.0))], "a"),
     ],
     ids=[
         "none",
@@ -40,6 +47,13 @@ Report = Event[LocationReported]
         "closer_wins_though_later",
         "of_equally_close_the_earlier",
         "closest_of_the_valid",
+        "accuracy_unknown",
+        "accuracy_known",
+        "closest_of_known_accuracy",
+        "no_fix",
+        "no_fix_whatever_the_sign",
+        "on_the_equator",
+        "on_the_first_meridian",
     ],
 )
 def test_closest_valid_report_answers_a_moment(reports: list[Report], closest: str | None) -> None:
@@ -52,11 +66,21 @@ def test_closest_valid_report_answers_a_moment(reports: list[Report], closest: s
     [
         ([report(0, name="a", accuracy=20.0), report(9 * SECOND, name="b", accuracy=19.0)], "b"),
         ([report(0, name="b", accuracy=20.0), report(9 * SECOND, name="a", accuracy=20.0)], "b"),
+        ([report(0, name="a", accuracy=0.0), report(9 * SECOND, name="b", accuracy=150.0)], "b"),
+        ([report(0, name="a", place=Site(0.0, 0.0), accuracy=1.0), report(9 * SECOND, name="b")], "b"),
         ([report(0, name="b"), report(0, name="a")], "a"),
         ([report(0, name="ab"), report(0, name="a")], "a"),
         ([report(0, name="a", source="/z", metres=1), report(0, name="a", source="/b")], "a"),
     ],
-    ids=["most_accurate", "then_earlier", "then_smaller_id", "then_shorter_id", "then_smaller_source"],
+    ids=[
+        "most_accurate",
+        "then_earlier",
+        "accuracy_unknown_last",
+        "no_fix_last",
+        "then_smaller_id",
+        "then_shorter_id",
+        "then_smaller_source",
+    ],
 )
 def test_one_report_of_a_slot_counts_whatever_came_first(reports: list[Report], kept: str) -> None:
     for order in (reports, reports[::-1]):
@@ -117,6 +141,9 @@ def test_earliest_mocked_report_around_a_moment_is_told(offsets: list[int], earl
         ([report(10 * MINUTE, 600.0), report(40 * MINUTE)], None),
         ([report(10 * MINUTE, 600.0, accuracy=201.0), report(40 * MINUTE)], 40 * MINUTE),
         ([report(10 * MINUTE, 600.0, mocked=True), report(40 * MINUTE)], 40 * MINUTE),
+        ([report(10 * MINUTE, 600.0, accuracy=0.0), report(40 * MINUTE)], 40 * MINUTE),
+        ([report(40 * MINUTE, accuracy=0.0)], None),
+        ([report(10 * MINUTE, place=Site(0.0, 0.0)), report(40 * MINUTE)], 40 * MINUTE),
         ([report(40 * MINUTE), report(50 * MINUTE, 600.0)], 40 * MINUTE),
         ([report(0, 600.0), report(40 * MINUTE)], 40 * MINUTE),
         ([report(1, 600.0), report(40 * MINUTE)], None),

@@ -24,6 +24,10 @@ TRAVEL = [
     ([report(0), report(10 * SECOND, 5e3), report(20 * SECOND, 1e4)], ["5000", "10000"]),
     ([report(0), report(10 * SECOND, 5e3, accuracy=300.0), report(20 * SECOND, 1e4)], ["10000"]),
     ([report(0), report(2 * HOUR, 9e4)], []),
+    ([report(0), report(10 * SECOND, 5e3, accuracy=0.0)], []),
+    ([report(0), report(10 * SECOND, 5e3, accuracy=0.0), report(20 * SECOND, 1e4)], ["10000"]),
+    ([report(0), report(10 * SECOND, name="null", place=Site(0.0, -0.0))], []),
+    ([report(0), report(10 * SECOND, name="null", place=Site(0.0, 0.0)), report(20 * SECOND, 1e4)], ["10000"]),
 ]
 
 
@@ -50,6 +54,14 @@ def test_travel_as_fast_as_the_limit_does_not_count(below: float, found: int) ->
     presence, alert = Presence(slot=SECOND), Alert(travel_speed_kmh=_travelled_m(*reports) - below)
     policy = Policy(hash="s", presence=presence, alert=alert)
     assert len(track_of(*reports, policy=policy).travels()) == found
+
+
+@pytest.mark.parametrize(("beyond", "found"), [(0, 1), (1, 0)])
+def test_travel_over_as_long_as_the_retention_counts(beyond: int, found: int) -> None:
+    policy = Policy(hash="s", presence=Presence(retention=HOUR))
+    reports = [report(0), report(HOUR + beyond, 500e3)]
+    for order in (reports, reports[::-1]):
+        assert len(track_of(*order, policy=policy).travels()) == found
 
 
 def _travelled_m(a: Report, b: Report) -> float:
