@@ -44,11 +44,12 @@ def decode_record(
     value: bytes | None,
     headers: Headers | None,
     limits: Limits,
-    broker_time_us: int | None = None,
+    now_us: int | None = None,
 ) -> AnyEvent:
     """Return the event that a Kafka record holds, in either content mode.
 
-    `broker_time_us` is the broker's timestamp of the record in microseconds (None: there is none to compare with).
+    `now_us` is the present in microseconds, beyond which an event may lie by `limits.future_us` and no more (None: as
+    far as it likes).
     Raises `Unacceptable`; the reason begins with the first offending field in the order specversion, id, source, type,
     subject, time, datacontenttype, data.
     """
@@ -58,14 +59,14 @@ def decode_record(
         raise Unacceptable(f"value: {len(value)} bytes, at most {limits.value_bytes}")
     attributes = _binary_attributes(headers) if headers else None
     if attributes is None:
-        report = read_location_report(value, limits, broker_time_us)
+        report = read_location_report(value, limits, now_us)
         if report is not None:
             return report
         envelope = _parse(value, "value", limits)
         if not isinstance(envelope, dict):
             raise Unacceptable("value: not a JSON object")
-        return _event(envelope, lambda: envelope.get("data"), limits, broker_time_us)
-    return _event(attributes, lambda: _parse(value, "data", limits), limits, broker_time_us)
+        return _event(envelope, lambda: envelope.get("data"), limits, now_us)
+    return _event(attributes, lambda: _parse(value, "data", limits), limits, now_us)
 
 
 def read_heading(value: bytes | None, headers: Headers | None) -> Heading | None:
@@ -81,7 +82,7 @@ def read_heading(value: bytes | None, headers: Headers | None) -> Heading | None
 
 
 def _event(
-    envelope: Mapping[str, object], read_data: Callable[[], object], limits: Limits, broker_time_us: int | None
+    envelope: Mapping[str, object], read_data: Callable[[], object], limits: Limits, now_us: int | None
 ) -> AnyEvent:
     """Check an envelope in the order of its members, then its data."""
     check_id, check_source, check_type, check_subject, checks_of_data = _checks(limits)
@@ -97,8 +98,8 @@ def _event(
         raise Unacceptable(f"type: {event_type!a} is not known")
     subject = check_subject(envelope.get("subject"))
     time = _time(envelope.get("time"))
-    if broker_time_us is not None and time > broker_time_us + limits.future_us:
-        raise Unacceptable("time: too far in the future of the broker's timestamp")
+    if now_us is not None and time > now_us + limits.future_us:
+        raise Unacceptable("time: too far in the future")
     if not isinstance(envelope.get("datacontenttype"), str | None):
         raise Unacceptable("datacontenttype: not a string")
     raw = read_data()

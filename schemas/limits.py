@@ -8,8 +8,8 @@ from msgspec import Struct
 class Limits(Struct, frozen=True):
     """Bounds on inbound events; characters are Unicode code points.
 
-    `future_us` is how far ahead of the broker's timestamp an event time may be; `nesting_levels` how deep objects and
-    lists may lie in one another, so that no input can exhaust the stack of whatever reads it.
+    `future_us` is how far in the future an event time may lie; `nesting_levels` how deep objects and lists may lie in
+    one another, so that no input can exhaust the stack of whatever reads it.
     """
 
     value_bytes: int = 256 * 1024

@@ -53,7 +53,7 @@ _decoder: Final = msgspec.json.Decoder(_Envelope)
 _encoder: Final = msgspec.json.Encoder()
 
 
-def read_location_report(value: bytes, limits: Limits, broker_time_us: int | None) -> AnyEvent | None:
+def read_location_report(value: bytes, limits: Limits, now_us: int | None) -> AnyEvent | None:
     """Return the location report that a whole envelope in JSON holds, None if it is for the codec to read or refuse."""
     if _MARK not in value or limits.name_chars < len(LOCATION_REPORT):
         return None
@@ -70,7 +70,7 @@ def read_location_report(value: bytes, limits: Limits, broker_time_us: int | Non
         and _is_name(envelope.subject, most)
         and (job_id is None or _is_name(job_id, most))
         and is_uri_reference(envelope.source)
-        and (broker_time_us is None or time <= broker_time_us + limits.future_us)
+        and (now_us is None or time <= now_us + limits.future_us)
     ):
         return None
     report = LocationReported(float(data.lat), float(data.lon), float(data.accuracy_m), data.mocked is True, job_id)

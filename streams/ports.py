@@ -30,7 +30,7 @@ class TP(NamedTuple):
 
 
 class Incoming(Protocol):
-    """A record as consumed; `timestamp` is the broker's, in milliseconds. aiokafka's records are such."""
+    """A record as consumed; `timestamp` is the producer's or the broker's, in milliseconds."""
 
     @property
     def offset(self) -> int:
@@ -38,7 +38,7 @@ class Incoming(Protocol):
 
     @property
     def timestamp(self) -> int:
-        """When the broker took it in."""
+        """When it was produced, or so its producer says; when the broker took it in, where the topic has it so."""
 
     @property
     def key(self) -> bytes | None:
@@ -70,7 +70,7 @@ class Stored(NamedTuple):
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
     timestamp: int = 0
-    """The broker's, in milliseconds."""
+    """In milliseconds, of the producer or the broker."""
 
 
 class Clock(Protocol):
@@ -140,6 +140,8 @@ class Saved(Struct, frozen=True):
     """The offset of each input partition from which the state was made."""
     ended: bool = False
     """Whether it is the last one of an owner that ended as it should."""
+    now: int = 0
+    """The instant (microseconds) up to which deadlines were taken as passed, and event times for past."""
 
 
 class Store(Protocol):

@@ -38,8 +38,8 @@ def main() -> None:
     concluded = {"idle": 0}
 
     class CountedWork(CaseWork):
-        async def take(self, batches: Batches) -> None:
-            await super().take(batches)
+        async def take(self, batches: Batches, now: int) -> None:
+            await super().take(batches, now)
             meter.add(sum(len(records) for tp, records in batches if tp.topic in inputs))
 
         async def conclude(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:

@@ -69,7 +69,7 @@ class LightWork:
     async def recalled(self) -> None:
         """Nothing is left to do: what was said is left out when it is made again."""
 
-    async def take(self, batches: Batches) -> None:
+    async def take(self, batches: Batches, now: int) -> None:  # noqa: ARG002 - any instant is accepted
         """Step through the events."""
         keys = {record.key or b"" for _, records in batches for record in records}
         if absent := [key.decode() for key in keys - self._states.keys()]:

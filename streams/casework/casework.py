@@ -108,11 +108,11 @@ class CaseWork:
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
-    async def take(self, batches: Batches) -> None:
-        """Decode records and hand them to the agents; what cannot be accepted becomes a dead letter."""
+    async def take(self, batches: Batches, now: int) -> None:
+        """Decode records, as of now, and hand them to the agents; what cannot be accepted becomes a dead letter."""
         if self._letters:
             batches = [(tp, self._not_refused(tp, records)) for tp, records in batches]
-        taken = [self._intake.read(tp, record) for tp, records in batches for record in records]
+        taken = [self._intake.read(tp, record, now) for tp, records in batches for record in records]
         await self._load(*_concerned(taken))
         for each in taken:
             self._take(each)

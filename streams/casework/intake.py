@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from aiokafka.partitioner import murmur2
 from msgspec import Struct
@@ -15,6 +16,9 @@ from schemas.limits import Limits
 from schemas.topics import Topics
 from streams.casework.internal import Answer, Forwarded, Question, unpack
 from streams.ports import TP, Incoming
+
+TIMESTAMP_MS_MAX: Final = 253_402_300_799_999
+"""The last instant that can be written as a date; producers may put any number on a record."""
 
 
 class Origin(Struct, frozen=True, gc=False):
@@ -29,9 +33,9 @@ class Origin(Struct, frozen=True, gc=False):
     headers: Sequence[tuple[str, bytes]]
 
     @property
-    def broker_time_us(self) -> int | None:
-        """The broker's timestamp in microseconds; None where a producer of old left none."""
-        return broker_time_us(self.timestamp)
+    def timestamp_us(self) -> int | None:
+        """The record's timestamp in microseconds; None where there is none, or none that is a date."""
+        return self.timestamp * 1000 if 0 <= self.timestamp <= TIMESTAMP_MS_MAX else None
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -67,10 +71,14 @@ class Intake:
         self._topics = topics
         self._limits = limits
 
-    def read(self, tp: TP, record: Incoming) -> Taken:
-        """Read one record; raises `Fatal` for an internal record that this version did not write."""
+    def read(self, tp: TP, record: Incoming, now: int) -> Taken:
+        """Read one record, as of now (microseconds).
+
+        An event sent on was accepted by the clock of who sent it; another one, which may be behind, has no say.
+        Raises `Fatal` for an internal record that this version did not write.
+        """
         if tp.topic not in self._topics.internal:
-            return Taken(tp, record, self._event(record))
+            return Taken(tp, record, self._event(record, now))
         message = unpack(record.value or b"")
         if isinstance(message, Question):
             return Taken(tp, record, message.moment)
@@ -85,11 +93,11 @@ class Intake:
             message.value,
             message.headers,
         )
-        return Taken(tp, record, self._event(first), first)
+        return Taken(tp, record, self._event(first, None), first)
 
-    def _event(self, record: Incoming) -> AnyEvent | Unacceptable:
+    def _event(self, record: Incoming, now: int | None) -> AnyEvent | Unacceptable:
         try:
-            return decode_record(record.value, record.headers, self._limits, broker_time_us(record.timestamp))
+            return decode_record(record.value, record.headers, self._limits, now)
         except Unacceptable as refused:
             # Not what was raised: by its traceback it holds the frames, and so the batch that it would be part of, in a
             # cycle that nobody collects.
@@ -99,11 +107,6 @@ class Intake:
 def origin(tp: TP, record: Incoming) -> Origin:
     """Return where a record lies, with its bytes."""
     return Origin(tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, record.headers)
-
-
-def broker_time_us(timestamp: int) -> int | None:
-    """Return a broker's timestamp (milliseconds) in microseconds; None where a producer of old left none."""
-    return timestamp * 1000 if timestamp >= 0 else None
 
 
 def partition_of(key: str, partitions: int) -> int:

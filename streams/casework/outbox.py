@@ -64,7 +64,7 @@ class Outbox:
             reason=reason,
             value=origin.value or b"",
             key=origin.key,
-            time=origin.broker_time_us,
+            time=origin.timestamp_us,
             headers=origin.headers,
         )
         self._records.append(Outgoing(self._topics.dead_letters, self._partition, origin.key or b"", value))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import click
 
 from schemas.errors import UsageError
-from streams.commands.inputs import KAFKA, instant, recorded
+from streams.commands.inputs import KAFKA, instant, present_unless, recorded
 from streams.commands.policies import policies_from
 from streams.replay.case_story import case_story, refused_of
 from streams.replay.recorded import settle
@@ -33,7 +33,7 @@ def command(case_id: str, inputs: tuple[str, ...], until: str | None, as_json: b
     end = None if until is None else instant("--until", until)
     policies = policies_from(settings.policies)
     names = inputs or (f"{KAFKA}{settings.brokers}/{settings.topic_prefix}",)
-    settled = settle(enumerate(recorded(names, settings)), settings.limits)
+    settled = settle(enumerate(recorded(names, settings)), settings.limits, present_unless(end))
     story = case_story(case_id, settled.events, policies, until=end, facts_max=settings.facts_per_case_max)
     if story is None:
         as_of = "" if until is None else f" up to {until}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from schemas.errors import UsageError
 from schemas.instants import parse_instant
+from streams.clock import SystemClock
 from streams.replay.recorded import Recorded, read_file
 from streams.settings import Settings
 
@@ -51,6 +52,11 @@ def _one(name: str, settings: Settings) -> Iterable[Recorded]:
 
         return read_topics(name.removeprefix(KAFKA), settings)
     return read_file(name)
+
+
+def present_unless(until: int | None) -> int | None:
+    """Return the present (microseconds), None where `--until` ends the clock: that run is the same on any day."""
+    return SystemClock().now_us() if until is None else None
 
 
 def instant(option: str, text: str) -> int:

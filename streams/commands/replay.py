@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from schemas.errors import UsageError
-from streams.commands.inputs import Rereadable, instant, recorded
+from streams.commands.inputs import Rereadable, instant, present_unless, recorded
 from streams.commands.policies import only, policies_from
 from streams.commands.progress import counted
 from streams.replay.outcome import Outcome, Terms, replayed
@@ -43,7 +43,13 @@ def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | 
     end = instant("--until", until) if until is not None else None
     policies = only(policy) if policy else policies_from(settings.policies)
     processes = (jobs or os.cpu_count() or 1) if can_fork() else 1
-    terms = Terms(policies=policies, limits=settings.limits, facts_per_case_max=settings.facts_per_case_max, until=end)
+    terms = Terms(
+        policies=policies,
+        limits=settings.limits,
+        facts_per_case_max=settings.facts_per_case_max,
+        until=end,
+        now=present_unless(end),
+    )
     with _uncollected(), _outcome(processes, inputs, settings, terms) as outcome:
         written = _write(out, counted(outcome.lines, "lines written"))
     print(

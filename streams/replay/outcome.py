@@ -20,12 +20,17 @@ LONG_AGO: Final = -(1 << 62)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """By what an input is replayed; `until` (microseconds) is where the clock ends, None: with the last event."""
+    """By what an input is replayed.
+
+    `until` (microseconds) is where the clock ends; None: with the last event, and then `now` is the present, in whose
+    future no event may lie too far.
+    """
 
     policies: PolicySet
     limits: Limits
     facts_per_case_max: int
     until: int | None = None
+    now: int | None = None
 
     def replay(self) -> Replay:
         """Return a replay by these terms."""
@@ -48,7 +53,7 @@ class Outcome:
 
 def replayed(records: Iterable[Recorded], terms: Terms) -> Outcome:
     """Replay a whole input on this process."""
-    settled = settle(enumerate(records), terms.limits)
+    settled = settle(enumerate(records), terms.limits, terms.now)
     until = end_of(terms, last_instant(settled.events))
     return Outcome(
         events=len(settled.events),

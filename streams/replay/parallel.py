@@ -53,7 +53,7 @@ def replayed_on(
     `first_time` are the records when first gone through (default: `records`), for who wants to count them.
     Raises `UsageError` when the input cannot be read; `Fatal`, as the lines do, when a process ends early.
     """
-    taken = take_in(records if first_time is None else first_time, records, terms.limits)
+    taken = take_in(records if first_time is None else first_time, records, terms)
     settled = taken.settled
     with ExitStack() as running:
         pipes = [
@@ -89,7 +89,7 @@ def _started(running: ExitStack, name: str, work: Callable[[Connection], None]) 
 def _replay(pipe: Connection, *, taken: TakenIn, share: Share, terms: Terms) -> None:
     """Do a share: send a tally, hear where the clock ends, send the lines."""
     try:
-        settled = settle_share(taken, share, terms.limits)
+        settled = settle_share(taken, share, terms)
     except UsageError as error:
         pipe.send(error)
         return

@@ -19,10 +19,7 @@ from schemas.limits import Limits
 
 
 class Recorded(Struct, frozen=True, gc=False):
-    """A recorded message: where it lies (for a file: its name, 0, the line from 1), and its bytes.
-
-    `timestamp` is the broker's in milliseconds, where there was one.
-    """
+    """A recorded message: where it lies (for a file: its name, 0, the line from 1), and its bytes."""
 
     topic: str
     partition: int
@@ -30,7 +27,6 @@ class Recorded(Struct, frozen=True, gc=False):
     value: bytes | None
     key: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
-    timestamp: int | None = None
 
 
 class Refused(Struct, frozen=True):
@@ -65,10 +61,12 @@ def read_file(path: str) -> Iterator[Recorded]:
         raise UsageError(f"{path}: cannot be read: {reason}") from error
 
 
-def settle(numbered: Iterable[tuple[int, Recorded]], limits: Limits) -> Settled:
+def settle(numbered: Iterable[tuple[int, Recorded]], limits: Limits, now: int | None) -> Settled:
     """Decode records in input order and tell events from duplicates, conflicts and what cannot be accepted.
 
     Takes each record with its place in the whole input. All that can have an identity in common must be among them.
+    `now` (microseconds) is the present, in whose future no event may lie too far; None where a clock of its own ends
+    the run, later than which no event is known.
     Of several events with one identity the first in input order stays (contracts, "Envelope").
     """
     known: dict[tuple[str, str], bytes] = {}
@@ -76,9 +74,8 @@ def settle(numbered: Iterable[tuple[int, Recorded]], limits: Limits) -> Settled:
     refused: list[Refused] = []
     duplicates = 0
     for number, record in numbered:
-        taken_in = None if record.timestamp is None else record.timestamp * 1000
         try:
-            event = decode_record(record.value, record.headers, limits, taken_in)
+            event = decode_record(record.value, record.headers, limits, now)
         except Unacceptable as unacceptable:
             refused.append(Refused(number, record, unacceptable.reason))
             continue

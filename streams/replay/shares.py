@@ -19,7 +19,7 @@ from msgspec import Struct
 from schemas.codec import Heading, read_heading
 from schemas.errors import UsageError
 from schemas.events import LOCATION_REPORT, AnyEvent
-from schemas.limits import Limits
+from streams.replay.outcome import Terms
 from streams.replay.recorded import Recorded, Refused, Settled, settle
 
 FACT_REPORTS: Final = 20
@@ -59,7 +59,7 @@ class SettledShare(Struct, frozen=True):
     refused: list[Refused]
 
 
-def take_in(first_time: Iterable[Recorded], records: Iterable[Recorded], limits: Limits) -> TakenIn:
+def take_in(first_time: Iterable[Recorded], records: Iterable[Recorded], terms: Terms) -> TakenIn:
     """Read an input and settle what all processes have to know; `first_time` are the records when first gone through.
 
     An identity that a report shares with another partner's, or with another type of event, is settled here.
@@ -89,7 +89,7 @@ def take_in(first_time: Iterable[Recorded], records: Iterable[Recorded], limits:
             if heading is not None and _identity(heading) in shared:
                 rest[number] = record
                 whose[number] = SETTLED
-    return TakenIn(records, settle(sorted(rest.items()), limits), partners, whose)
+    return TakenIn(records, settle(sorted(rest.items()), terms.limits, terms.now), partners, whose)
 
 
 def deal(taken: TakenIn, processes: int) -> list[Share]:
@@ -122,13 +122,13 @@ def deal(taken: TakenIn, processes: int) -> list[Share]:
     return shares
 
 
-def settle_share(taken: TakenIn, share: Share, limits: Limits) -> SettledShare:
+def settle_share(taken: TakenIn, share: Share, terms: Terms) -> SettledShare:
     """Read the reports of a share and settle them. Raises `UsageError` when the input cannot be read again."""
     own = {number for partner, number in taken.partners.items() if partner in share.own}
     wanted = own | {number for partner, number in taken.partners.items() if partner in share.others}
     whose = taken.whose
     reports = ((number, record) for number, record in _numbered(taken.records, whose) if whose[number] in wanted)
-    settled = settle(reports, limits)
+    settled = settle(reports, terms.limits, terms.now)
     accepted = sum(event.subject in share.own for event in settled.events)
     refused = [each for each in settled.refused if whose[each.number] in own]
     count = sum(number in own for number in whose)

@@ -30,7 +30,7 @@ class Standing:
     def begin(self, saved: Saved) -> None:
         """Go on from a checkpoint."""
         self.positions, self._outputs, self._consumed = dict(saved.inputs), dict(saved.outputs), dict(saved.consumed)
-        self.aside, self.begun = dict(saved.aside), dict(saved.begun)
+        self.aside, self.begun, self.now = dict(saved.aside), dict(saved.begun), saved.now
 
     def start_at(self, positions: Mapping[str, int]) -> None:
         """Take the positions from which records will come, about which nobody has to be told."""
@@ -79,4 +79,5 @@ class Standing:
             aside=dict(self.aside),
             begun=dict(self.begun),
             ended=self.ended,
+            now=self.now,
         )

@@ -196,13 +196,13 @@ class Task:
 
     async def step(self, batches: Batches) -> None:
         """Take batches in, publish what follows from them and from what is due, save when it is time."""
+        # The last owner's clock may have been ahead: what it accepted is accepted again, and no deadline is put back.
+        self._standing.now = max(self._standing.now, self._clock.now_us())
         if self._is_held():
             await self._each(self._suspects.portions(self._hold.before(batches)), is_deferred=True)
             if self._is_held():
                 return
             batches = self._hold.release()
-        # the last owner's clock may have been ahead
-        self._standing.now = max(self._standing.now, self._clock.now_us())
         names = list(dict.fromkeys([*self._deferred, *await self._work.due(self._standing.now, NAMES_MAX)]))
         if self._is_calm():
             if self._suspects.forget():
@@ -295,7 +295,7 @@ class Task:
     async def _take(self, portion: Portion) -> None:
         refusal = self._suspects.refusal(portion)
         if refusal is None:
-            await self._work.take(portion.batches)
+            await self._work.take(portion.batches, self._standing.now)
         else:
             for tp, records in portion.batches:
                 for record in records:

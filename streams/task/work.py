@@ -37,8 +37,8 @@ class Work(Protocol):
     async def recalled(self) -> None:
         """Bring the state in line with what was recalled; called again and again while there is more."""
 
-    async def take(self, batches: Batches) -> None:
-        """Add batches to the state; what they touch is concluded upon next."""
+    async def take(self, batches: Batches, now: int) -> None:
+        """Add batches to the state, as of now (microseconds); what they touch is concluded upon next."""
 
     def defer(self) -> Sequence[str]:
         """Return the names of what was touched: it is to be concluded upon when it is named."""

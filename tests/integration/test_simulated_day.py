@@ -27,7 +27,8 @@ class Day:
     def __init__(self) -> None:
         self.tally = Tally()
         lines = enumerate(simulate(OPTIONS, self.tally), start=1)
-        self.settled: Settled = settle(((number, Recorded("day", 0, number, line)) for number, line in lines), Limits())
+        numbered = ((number, Recorded("day", 0, number, line)) for number, line in lines)
+        self.settled: Settled = settle(numbered, Limits(), None)
         self.branch_of_cases = branch_of_cases(OPTIONS)
         self.decisions: defaultdict[str, dict[tuple[str, str, str | None], str]] = defaultdict(dict)
         self.others: defaultdict[str, set[str]] = defaultdict(set)

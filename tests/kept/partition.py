@@ -60,7 +60,7 @@ class Partition:
         """Take records, and then what they lead to on the internal topics, until nothing more comes."""
         while records:
             self.read += records
-            await self._work.take([self._batch(*record) for record in records])
+            await self._work.take([self._batch(*record) for record in records], NOW)
             concluded = await self._work.conclude(NOW, self._positions, await self._work.due(NOW, 1_000))
             out = [(each.topic, each.value) for each in concluded]
             self.said += [record for record in out if record[0] not in TOPICS.internal]

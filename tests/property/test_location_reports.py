@@ -75,23 +75,23 @@ PLAIN = {
 }
 
 
-def read(value: bytes, broker_time_us: int | None) -> AnyEvent | str:
+def read(value: bytes, now_us: int | None) -> AnyEvent | str:
     """Read by the codec's own checks, the quick reading left out."""
     try:
         envelope = codec._parse(value, "value", LIMITS)
         if not isinstance(envelope, dict):
             return "value: not a JSON object"
-        return codec._event(envelope, lambda: envelope.get("data"), LIMITS, broker_time_us)
+        return codec._event(envelope, lambda: envelope.get("data"), LIMITS, now_us)
     except Unacceptable as refused:
         return refused.reason
 
 
-def agrees(value: bytes, broker_time_us: int | None) -> bool:
+def agrees(value: bytes, now_us: int | None) -> bool:
     """Hold the quick reading against the codec's; tell whether there was one."""
-    quick = read_location_report(value, LIMITS, broker_time_us)
+    quick = read_location_report(value, LIMITS, now_us)
     if quick is None:
         return False
-    careful = read(value, broker_time_us)
+    careful = read(value, now_us)
     assert repr(quick) == repr(careful)  # -0.0 and 0.0 are equal, their texts are not
     assert quick == careful
     return True
@@ -123,8 +123,8 @@ def _written(members: list[tuple[str, object]]) -> str:
 
 
 @given(texts(), st.sampled_from([None, NOON, NOON - HOUR_US, NOON - HOUR_US - 1]))
-def test_what_is_read_quickly_is_what_the_codec_reads(value: bytes, broker_time_us: int | None) -> None:
-    agrees(value, broker_time_us)
+def test_what_is_read_quickly_is_what_the_codec_reads(value: bytes, now_us: int | None) -> None:
+    agrees(value, now_us)
 
 
 @given(texts(), st.integers(0, 400), st.binary(max_size=3))

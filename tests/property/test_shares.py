@@ -9,30 +9,39 @@ from hypothesis import strategies as st
 
 from schemas.events import LOCATION_REPORT
 from schemas.limits import Limits
+from schemas.policy import Policy, PolicySet
+from streams.replay.outcome import Terms
 from streams.replay.recorded import Recorded, settle
 from streams.replay.shares import deal, settle_share, take_in
 
-LIMITS = Limits()
+NOON_US = 1_794_830_400_000_000
+"""2026-11-16T12:00:00Z."""
+TERMS = Terms(policies=PolicySet((), Policy()), limits=Limits(), facts_per_case_max=1_000, now=NOON_US)
+TIMES = st.sampled_from(["2026-11-16T12:00:00Z"] * 3 + ["2045-07-07T10:00:00Z"])
 PARTNERS = st.sampled_from(["p1", "p2", "p3", "p4"])
 IDS = st.sampled_from([*"abcdef", "\u00e9", "", None])
 
 
-def line(event_type: str, subject: str, event_id: str | None, data: dict[str, object]) -> bytes:
+def line(event_type: str, subject: str, event_id: str | None, data: dict[str, object], time: str) -> bytes:
     whole: dict[str, object] = {"specversion": "1.0", "id": event_id, "source": "/s", "type": event_type}
-    return json.dumps(whole | {"subject": subject, "time": "2026-11-16T12:00:00Z", "data": data}).encode()
+    return json.dumps(whole | {"subject": subject, "time": time, "data": data}).encode()
 
 
 REPORTS = st.builds(
-    lambda partner, event_id, lat: line(LOCATION_REPORT, partner, event_id, {"lat": lat, "lon": 77, "accuracy_m": 5}),
+    lambda partner, event_id, lat, time: line(
+        LOCATION_REPORT, partner, event_id, {"lat": lat, "lon": 77, "accuracy_m": 5}, time
+    ),
     PARTNERS,
     IDS,
     st.sampled_from([28, 28.0, 29, 91]),
+    TIMES,
 )
 FACTS = st.builds(
-    lambda case_id, event_id, partner: line("job.started", case_id, event_id, {"partner_id": partner}),
+    lambda case_id, event_id, partner, time: line("job.started", case_id, event_id, {"partner_id": partner}, time),
     st.sampled_from(["j1", "j2", "p1"]),
     IDS,
     st.one_of(PARTNERS, st.none()),
+    TIMES,
 )
 LINES = st.lists(st.one_of(REPORTS, FACTS, st.just(b"{")), max_size=20)
 
@@ -40,9 +49,9 @@ LINES = st.lists(st.one_of(REPORTS, FACTS, st.just(b"{")), max_size=20)
 @given(LINES, st.integers(1, 4))
 def test_shares_are_settled_as_the_whole(lines: list[bytes], processes: int) -> None:
     records = [Recorded("day", 0, number, each) for number, each in enumerate(lines)]
-    whole = settle(enumerate(records), LIMITS)
-    taken = take_in(records, records, LIMITS)
-    shares = [(share, settle_share(taken, share, LIMITS)) for share in deal(taken, processes)]
+    whole = settle(enumerate(records), TERMS.limits, TERMS.now)
+    taken = take_in(records, records, TERMS)
+    shares = [(share, settle_share(taken, share, TERMS)) for share in deal(taken, processes)]
     refused = [*taken.settled.refused, *(each for _, share in shares for each in share.refused)]
     assert sorted(refused, key=lambda each: each.number) == whole.refused
     assert taken.settled.duplicates + sum(share.duplicates for _, share in shares) == whole.duplicates

@@ -146,13 +146,13 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
     """
     refused = set(_refused(world))
     records = (
-        Recorded(topic, partition, each.offset, each.value, each.key, each.headers, each.timestamp)
+        Recorded(topic, partition, each.offset, each.value, each.key, each.headers)
         for topic in world.topics.inputs
         for partition in range(world.partitions)
         for each in world.kafka.committed(TP(topic, partition))
         if (topic, partition, each.offset) not in refused
     )
-    settled = settle(enumerate(records), world.work_settings.limits)
+    settled = settle(enumerate(records), world.work_settings.limits, None)
     for left in settled.refused:
         yield f"{left.record.topic}-{left.record.partition}@{left.record.offset} was accepted, but {left.reason}"
     live = standing(message for _, message in _emitted(world))

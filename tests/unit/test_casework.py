@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schemas.limits import Limits
-from schemas.policy import HOUR, PolicySet
+from schemas.policy import DAY, HOUR, PolicySet
 from schemas.topics import Topics
 from streams.casework.casework import STORE_LOOK_EVERY_US, CaseWork, CaseWorkSettings
 from streams.casework.intake import partition_of
@@ -37,6 +37,9 @@ async def work_over(
     return work
 
 
+LATER = MIDNIGHT + DAY
+
+
 async def conclude(work: CaseWork, now: int) -> list[Outgoing]:
     return await work.conclude(now, {}, await work.due(now, 99))
 
@@ -47,8 +50,7 @@ async def save(work: CaseWork) -> None:
 
 
 def records(lines: Sequence[bytes], first: int = 0) -> list[Stored]:
-    at_ms = MIDNIGHT // 1000 + 86_400_000
-    return [Stored(first + number, b"k", line, (), at_ms) for number, line in enumerate(lines)]
+    return [Stored(first + number, b"k", line) for number, line in enumerate(lines)]
 
 
 def actions(outgoing: Sequence[Outgoing]) -> set[str]:
@@ -60,14 +62,14 @@ async def test_a_case_brought_in_for_a_duplicate_keeps_its_deadline() -> None:
     state = MemoryState()
     first = await work_over(state)
     await first.recalled()
-    await first.take([(TICKETS, records(lines))])
+    await first.take([(TICKETS, records(lines))], LATER)
     assert "actions" in actions(await conclude(first, MIDNIGHT + 11 * HOUR))
     await save(first)
     (due,) = state.deadlines.values()
 
     second = await work_over(state)
     await second.recalled()
-    await second.take([(TICKETS, records(lines[:1], 4))])
+    await second.take([(TICKETS, records(lines[:1], 4))], LATER)
     assert await conclude(second, due - 1) == []
     assert "actions" in actions(await conclude(second, due))
 
@@ -77,7 +79,7 @@ async def test_a_case_at_rest_leaves_nothing_in_memory_and_wakes_by_the_store() 
     state = MemoryState()
     work = await work_over(state, residents_max=0)
     await work.recalled()
-    await work.take([(TICKETS, records(lines))])
+    await work.take([(TICKETS, records(lines))], LATER)
     await conclude(work, MIDNIGHT + 11 * HOUR)
     assert work.held().cases == 1
     await save(work)
@@ -93,7 +95,7 @@ async def test_a_deadline_that_leads_to_nothing_is_gone_from_the_store_with_the_
     state = MemoryState()
     work = await work_over(state)
     await work.recalled()
-    await work.take([(TICKETS, records(lines))])
+    await work.take([(TICKETS, records(lines))], LATER)
     await conclude(work, MIDNIGHT + 10 * HOUR)
     await save(work)
     changed = [work.changed]
@@ -108,12 +110,12 @@ async def test_what_is_saved_is_as_it_was_when_it_was_frozen_whatever_is_packed_
     lines = Scenario().booked("08:00").assigned("09:00").ticket("10:00").image("10:01").lines()
     state = MemoryState()
     work = await work_over(state)
-    await work.take([(JOBS, records(lines[:3]))])
+    await work.take([(JOBS, records(lines[:3]))], LATER)
     await conclude(work, MIDNIGHT + 11 * HOUR)
     before = packed(work)
     work._residents.touch(list(work._cases.cases), list(work._locations.tracks))
     changes = work.freeze()
-    await work.take([(JOBS, records(lines[3:], 3))])
+    await work.take([(JOBS, records(lines[3:], 3))], LATER)
     await conclude(work, MIDNIGHT + 11 * HOUR)
     assert work.pack(99)
     assert changes == before
@@ -124,7 +126,7 @@ async def test_what_is_sent_on_again_after_a_fall_is_taken_once() -> None:
     foreign = next(f"job-{n}" for n in range(9) if partition_of(f"job-{n}", 2) == 1)
     lines = Scenario(foreign).booked("08:00").assigned("09:00").lines()
     sender = await work_over(MemoryState(), partitions=2)
-    await sender.take([(JOBS, records(lines))])
+    await sender.take([(JOBS, records(lines))], LATER)
     sent_on = await conclude(sender, MIDNIGHT)
     assert [(each.topic, each.partition) for each in sent_on] == 2 * [(TOPICS.cases, 1)]
     assert sender.counts() == {"jobs-0": {"forwarded": 2}}
@@ -132,11 +134,11 @@ async def test_what_is_sent_on_again_after_a_fall_is_taken_once() -> None:
     state = MemoryState()
     first = await work_over(state, partition=1, partitions=2)
     arrived = [Stored(at, each.key, each.value) for at, each in enumerate([*sent_on, *sent_on])]
-    await first.take([(CASES, arrived[:3])])
+    await first.take([(CASES, arrived[:3])], LATER)
     await save(first)
     second = await work_over(state, partition=1, partitions=2)
     await second.recalled()
-    await second.take([(CASES, arrived[3:])])
+    await second.take([(CASES, arrived[3:])], LATER)
     assert second.counts() == {"internal.cases-1": {"applied": 2, "duplicate": 2}}
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 
 from agents.moments import Moment, Reading, presence_rules
+from schemas.encoding import decode_dead_letter
 from schemas.errors import Fatal, Unacceptable
 from schemas.events import Event
 from schemas.limits import Limits
+from schemas.policy import DAY, HOUR, SECOND
 from schemas.topics import Topics
-from streams.casework.intake import Intake, Origin, forward, is_report, partition_of
+from streams.casework.intake import TIMESTAMP_MS_MAX, Intake, Origin, forward, is_report, partition_of
 from streams.casework.internal import Answer, Question, pack
+from streams.casework.outbox import Outbox
 from streams.ports import TP, Stored
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
@@ -18,14 +21,16 @@ TOPICS = Topics("x.")
 INTAKE = Intake(TOPICS, Limits())
 LINES = dict(zip(("booked", "report"), Scenario().booked("08:00").report("09:00").lines(), strict=True))
 MOMENT = Moment("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
+LATER = MIDNIGHT + DAY
+AT_EIGHT = MIDNIGHT + 8 * HOUR
 
 
-def stored(value: bytes | None, timestamp: int = MIDNIGHT // 1000 + 86_400_000) -> Stored:
+def stored(value: bytes | None, timestamp: int = LATER // 1000) -> Stored:
     return Stored(7, b"k", value, (("h", b"1"),), timestamp)
 
 
 def test_a_record_of_an_input_topic_is_an_event() -> None:
-    taken = INTAKE.read(TP("x.jobs", 2), stored(LINES["booked"]))
+    taken = INTAKE.read(TP("x.jobs", 2), stored(LINES["booked"]), LATER)
     assert isinstance(taken.content, Event)
     assert (taken.content.type, taken.content.subject) == ("job.booked", "job-1")
     assert taken.origin.place == ("x.jobs", 2, 7)
@@ -33,33 +38,56 @@ def test_a_record_of_an_input_topic_is_an_event() -> None:
 
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"\xff"])
 def test_what_is_no_event_is_refused_with_a_reason(value: bytes | None) -> None:
-    taken = INTAKE.read(TP("x.jobs", 2), stored(value))
+    taken = INTAKE.read(TP("x.jobs", 2), stored(value), LATER)
     assert isinstance(taken.content, Unacceptable)
     assert taken.content.reason
 
 
 def test_what_is_refused_holds_on_to_nothing_else() -> None:
     """Else all records of its batch would stay in memory for ever, since no collector looks at them."""
-    refused = INTAKE.read(TP("x.jobs", 2), stored(b"{")).content
+    refused = INTAKE.read(TP("x.jobs", 2), stored(b"{"), LATER).content
     assert isinstance(refused, Unacceptable)
     assert (refused.__traceback__, refused.__context__, refused.__cause__) == (None, None, None)
 
 
-def test_an_event_too_far_ahead_of_the_broker_is_refused() -> None:
-    early = INTAKE.read(TP("x.jobs", 2), stored(LINES["booked"], MIDNIGHT // 1000))
-    assert isinstance(early.content, Unacceptable)
-    assert early.content.reason.startswith("time: ")
+@pytest.mark.parametrize("timestamp", [-1, 0, AT_EIGHT // SECOND, AT_EIGHT // 1000, 2_383_120_800_000, 2**62], ids=str)
+def test_what_is_too_far_in_the_future_is_so_by_the_worker_s_clock_whatever_the_record_says(timestamp: int) -> None:
+    record = stored(LINES["booked"], timestamp)
+    accepted = INTAKE.read(TP("x.jobs", 2), record, AT_EIGHT - HOUR).content
+    refused = INTAKE.read(TP("x.jobs", 2), record, AT_EIGHT - HOUR - 1).content
+    assert isinstance(accepted, Event)
+    assert isinstance(refused, Unacceptable)
+    assert refused.reason == "time: too far in the future"
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "expected"),
+    [(-1, None), (0, 0), (TIMESTAMP_MS_MAX, TIMESTAMP_MS_MAX * 1000), (TIMESTAMP_MS_MAX + 1, None), (2**63 - 1, None)],
+)
+def test_a_timestamp_that_is_no_date_is_none(timestamp: int, expected: int | None) -> None:
+    record = INTAKE.read(TP("x.jobs", 2), stored(b"{", timestamp), LATER)
+    assert record.origin.timestamp_us == expected
+    out = Outbox(TOPICS, 2, 4)
+    out.dead_letter(record.origin, "value: not an event")
+    (letter,) = out.take()
+    assert decode_dead_letter(letter.value).value == b"{"
+
+
+def test_an_event_sent_on_is_not_judged_by_a_second_clock() -> None:
+    first = INTAKE.read(TP("x.jobs", 2), stored(LINES["booked"]), AT_EIGHT)
+    behind = INTAKE.read(TP(TOPICS.cases, 0), Stored(99, b"k", pack(forward(first.origin)), (), 5), MIDNIGHT - DAY)
+    assert behind.content == first.content
 
 
 def test_questions_and_answers_are_read_from_internal_topics() -> None:
     reading = Reading(MOMENT, None, None, None, {"x.locations-0": 3})
-    assert INTAKE.read(TP(TOPICS.partners, 0), stored(pack(Question(MOMENT)))).content == MOMENT
-    assert INTAKE.read(TP(TOPICS.cases, 0), stored(pack(Answer(reading)))).content == reading
+    assert INTAKE.read(TP(TOPICS.partners, 0), stored(pack(Question(MOMENT))), LATER).content == MOMENT
+    assert INTAKE.read(TP(TOPICS.cases, 0), stored(pack(Answer(reading))), LATER).content == reading
 
 
 def test_a_forwarded_record_keeps_where_it_came_from_and_when() -> None:
-    first = INTAKE.read(TP("x.jobs", 2), stored(LINES["booked"]))
-    again = INTAKE.read(TP(TOPICS.cases, 0), Stored(99, b"k", pack(forward(first.origin)), (), 5))
+    first = INTAKE.read(TP("x.jobs", 2), stored(LINES["booked"]), LATER)
+    again = INTAKE.read(TP(TOPICS.cases, 0), Stored(99, b"k", pack(forward(first.origin)), (), 5), LATER)
     assert again.tp == TP(TOPICS.cases, 0)
     assert again.origin == first.origin
     assert again.content == first.content
@@ -73,12 +101,12 @@ def test_a_record_without_value_cannot_be_forwarded() -> None:
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"\x93\xa8question"])
 def test_an_internal_record_of_another_version_stops_the_worker(value: bytes | None) -> None:
     with pytest.raises(Fatal):
-        INTAKE.read(TP(TOPICS.cases, 0), stored(value))
+        INTAKE.read(TP(TOPICS.cases, 0), stored(value), LATER)
 
 
 def test_reports_are_told_from_facts() -> None:
     for name, line in LINES.items():
-        content = INTAKE.read(TP("x.jobs", 0), stored(line)).content
+        content = INTAKE.read(TP("x.jobs", 0), stored(line), LATER).content
         assert isinstance(content, Event)
         assert is_report(content) is (name == "report")
 

@@ -203,3 +203,27 @@ class Deadly(list[Recorded]):
 def test_a_process_may_be_lost_while_it_reads(day: list[bytes]) -> None:
     with pytest.raises(Fatal, match="ended before it was done"):
         on(2, Deadly(day))
+
+
+FAR = report("p1", "far").replace(b"2026-11-16", b"2045-07-07")
+NOON = 1_794_830_400_000_000
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_lies_in_the_future_is_a_dead_letter_and_ends_no_clock(processes: int) -> None:
+    lines = [report("p1", "near"), *impossible(["p2"])]
+    terms = replace(TERMS, now=NOON)
+    _, _, refused, _, told = on(processes, records([*lines, FAR]), terms)
+    assert refused == 1
+    assert b"time: too far in the future" in told[0]
+    assert told[1:] == on(processes, records(lines), terms)[4]
+
+
+@pytest.mark.parametrize(("time", "refused"), [("13:00:00", 0), ("13:00:00.000001", 1)])
+def test_an_hour_in_the_future_is_accepted(time: str, refused: int) -> None:
+    assert everything(replayed(records([report("p1", "a", time)]), replace(TERMS, now=NOON)))[2] == refused
+
+
+def test_where_the_clock_ends_by_itself_the_present_has_no_say() -> None:
+    outcome = everything(replayed(records([report("p1", "near"), FAR]), replace(TERMS, until=NOON)))
+    assert outcome[:3] == (2, 0, 0)

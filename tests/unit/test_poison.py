@@ -34,10 +34,10 @@ class Poisoned(Repeats):
         self._value = value
         self._happens = happens
 
-    async def take(self, batches: Batches) -> None:
+    async def take(self, batches: Batches, now: int) -> None:
         if any(record.value == self._value for _, records_ in batches for record in records_):
             self._happens()
-        await super().take(batches)
+        await super().take(batches, now)
 
 
 class Lives:
@@ -168,10 +168,10 @@ async def test_no_record_is_blamed_for_kills_between_which_it_went_well() -> Non
 
 async def test_no_record_is_blamed_for_kills_by_what_another_task_of_the_process_tries() -> None:
     class Slow(Repeats):
-        async def take(self, batches: Batches) -> None:
+        async def take(self, batches: Batches, now: int) -> None:
             for _ in range(10):
                 await asyncio.sleep(0)
-            await super().take(batches)
+            await super().take(batches, now)
 
     innocent, guilty = Lives([b"a"], kills), Lives([b"poison"], kills)
     innocent.make_work = Slow
@@ -238,10 +238,10 @@ async def test_no_record_is_blamed_for_an_output_that_is_refused(monkeypatch: py
 
 async def test_no_record_is_blamed_for_kills_while_others_are_taken_with_it() -> None:
     class Storm(Repeats):
-        async def take(self, batches: Batches) -> None:
+        async def take(self, batches: Batches, now: int) -> None:
             if sum(len(records_) for _, records_ in batches) > 1:
                 raise Killed
-            await super().take(batches)
+            await super().take(batches, now)
 
     lives = Lives([b"%d" % number for number in range(60)], kills)
     lives.make_work = Storm
@@ -261,8 +261,8 @@ class Named(Repeats):
         self._happens = happens
         self._touched: list[str] = []
 
-    async def take(self, batches: Batches) -> None:
-        await super().take(batches)
+    async def take(self, batches: Batches, now: int) -> None:
+        await super().take(batches, now)
         self._touched += [(record.value or b"").decode() for _, records_ in batches for record in records_]
 
     def defer(self) -> Sequence[str]:

@@ -43,6 +43,7 @@ class Repeats:
     def __init__(self) -> None:
         self.taken: list[bytes] = []
         self.recalled_values: list[bytes] = []
+        self.taken_at: list[int] = []
         self.concluded_at: list[int] = []
         self.has_concluded = asyncio.Event()
         self.steps: list[list[bytes]] = []
@@ -63,7 +64,8 @@ class Repeats:
     async def recalled(self) -> None:
         return
 
-    async def take(self, batches: Batches) -> None:
+    async def take(self, batches: Batches, now: int) -> None:
+        self.taken_at.append(now)
         if batches:
             self.steps.append([record.value or b"" for _, records in batches for record in records])
         for _, records in batches:
@@ -244,6 +246,24 @@ async def test_time_does_not_go_back_with_a_slower_clock(cluster: Cluster) -> No
     task, work = await after_a_crash(cluster)
     await task.step([(JOBS, records(0, b"j0", b"j1")), (TICKETS, records(0, b"t0"))])
     assert set(work.concluded_at) == {100}
+
+
+async def test_what_an_owner_with_a_faster_clock_had_read_is_read_again_as_of_its_time(cluster: Cluster) -> None:
+    task, work = await after_a_crash(cluster)
+    await task.step([(JOBS, records(0, b"j0"))])
+    assert task._is_held()
+    assert set(work.taken_at) == {100}
+
+
+async def test_time_does_not_go_back_after_an_owner_that_ended_as_it_should(cluster: Cluster) -> None:
+    task, _ = cluster.owner(now=100)
+    await task.recover()
+    await task.step([(JOBS, records(0, b"j0"))])
+    await task.stop()
+    successor, work = cluster.owner(now=50)
+    await successor.recover()
+    await successor.step([(JOBS, records(1, b"j1"))])
+    assert (work.taken_at, work.concluded_at) == ([100], [100])
 
 
 async def test_checkpoints_go_on_though_the_clock_is_put_back(cluster: Cluster) -> None:
