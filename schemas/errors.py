@@ -5,6 +5,7 @@ SopError
 ├── Unacceptable       to the dead letters: this input will never be accepted as it is
 └── Fatal              stop: going on would lose or falsify something
     ├── Fenced         another worker publishes for this partition now
+    ├── Unpublishable  Kafka will never take a record as it is: what it is about is given up after a restart
     ├── StoreLost      the checkpoint store is not where this worker left it
     └── UsageError     stop with status 2: arguments or input that cannot be used
         └── PolicyError    a policy document with a key that cannot be used
@@ -36,6 +37,16 @@ class Fatal(SopError):
 
 class Fenced(Fatal):
     """Another worker has taken over the partition; whatever this one would still publish is refused by the broker."""
+
+
+class Unpublishable(Fatal):
+    """A record whose content has it refused by Kafka, however often it is sent: it is too large, or invalid there."""
+
+    def __init__(self, message: str, *, about: str | None, is_certain: bool) -> None:
+        """Take whom the record is about (see `streams.ports.Outgoing`), and whether it is this record for certain."""
+        super().__init__(message)
+        self.about = about
+        self.is_certain = is_certain
 
 
 class StoreLost(Fatal):

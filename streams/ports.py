@@ -60,6 +60,11 @@ class Outgoing(NamedTuple):
     partition: int
     key: bytes
     value: bytes
+    about: str | None = None
+    """The name that it is about, to be set aside if Kafka refuses it for its content.
+
+    Empty: it passes on a record, which can be given up instead; None: nobody can.
+    """
 
 
 class Stored(NamedTuple):
@@ -89,8 +94,9 @@ class Publisher(Protocol):
     async def publish(self, records: Sequence[Outgoing]) -> Mapping[TP, int]:
         """Publish in one transaction; return, for each partition written, the offset after its last record.
 
-        Raises `Fenced` when another owner has taken over, `Fatal` when the broker refuses the records or does not
-        acknowledge them in time; after that nothing more can be published.
+        Raises `Unpublishable` when the broker refuses a record for its content; after that something else can be
+        published still, to other partitions. Raises `Fenced` when another owner has taken over, `Fatal` when the broker
+        refuses the records or does not acknowledge them in time; after that nothing can.
         """
 
     async def abort(self, tps: Sequence[TP]) -> None:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from importlib.metadata import version
 from typing import NoReturn
 from weakref import WeakValueDictionary
+from zlib import crc32
 
 from faust.types import TP as FaustTP  # noqa: N811 - told from ours
 
@@ -122,12 +123,13 @@ def work(settings: Settings, policies: PolicySet) -> NoReturn:
         metrics = stack.enter_context(MetricsServer(listen)) if listen else None
         client_logger = logging.getLogger("aiokafka")
         client_logger.setLevel(logging.CRITICAL)  # what goes wrong here is told by one line of our own
-        partitions = asyncio.run(_prepare(settings, connection, topics))
+        partitions, worker = asyncio.run(_prepare(settings, connection, topics))
         client_logger.setLevel(logging.NOTSET)
-        run_worker(lambda: make_app(settings, policies, connection, topics, partitions, metrics), stop_s=STOP_S)
+        run_worker(lambda: make_app(settings, policies, connection, topics, partitions, worker, metrics), stop_s=STOP_S)
 
 
-async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topics) -> int:
+async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topics) -> tuple[int, str]:
+    """Return how many partitions the topics have, and the version (`version_with`)."""
     redis = connect_redis(settings)
     if redis is not None:
         try:
@@ -138,12 +140,22 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
         connection, topics, group=settings.group, transactional_id=f"{settings.topic_prefix}{settings.group}-0"
     )
     partitions = await prepare_topics(connection, topics, settings.partitions, settings.replicas)
-    for warning in await check_topics(connection, topics):
+    checked = await check_topics(connection, topics)
+    for warning in checked.warnings:
         logger.warning("%s", warning)
-    return partitions
+    return partitions, version_with(checked.sizes)
 
 
-def _task_settings(settings: Settings, topics: Topics, partitions: int) -> TaskSettings:
+def version_with(sizes: Mapping[str, int]) -> str:
+    """Return what tells a worker from one that might survive something else: its release, and how much it may write.
+
+    So what was set aside is tried again after an upgrade, and after a topic takes larger records.
+    """
+    told = ",".join(f"{name}={size}" for name, size in sorted(sizes.items()))
+    return f"{version('sop-streams')}+{crc32(told.encode()):08x}"
+
+
+def _task_settings(settings: Settings, topics: Topics, partitions: int, worker: str) -> TaskSettings:
     return TaskSettings(
         consumed=topics.consumed,
         derived=topics.internal,
@@ -156,7 +168,7 @@ def _task_settings(settings: Settings, topics: Topics, partitions: int) -> TaskS
         step_records_max=settings.step_records_max,
         checkpoint_interval=int(settings.checkpoint_interval_s * SECOND_US),
         transaction_timeout_s=settings.transaction_timeout_s,
-        version=version("sop-streams"),
+        version=worker,
     )
 
 
@@ -177,15 +189,21 @@ class TaskMaker:
     """Makes the task of a partition number over its work and its store, each time it is assigned."""
 
     def __init__(
-        self, settings: Settings, policies: PolicySet, connection: KafkaConnection, topics: Topics, partitions: int
+        self,
+        settings: Settings,
+        policies: PolicySet,
+        connection: KafkaConnection,
+        topics: Topics,
+        partitions: int,
+        worker: str,
     ) -> None:
-        """Take what holds for all partition numbers."""
+        """Take what holds for all partition numbers; `worker` is its version (`version_with`)."""
         self.works: WeakValueDictionary[int, CaseWork] = WeakValueDictionary()
         """What the tasks work on, by number, for as long as these are there."""
         self._settings = settings
         self._connection = connection
         self._work_settings = _work_settings(settings, topics, policies, partitions)
-        self._task_settings = _task_settings(settings, topics, partitions)
+        self._task_settings = _task_settings(settings, topics, partitions, worker)
         self._namespace = f"{settings.topic_prefix}{settings.group}"
         self._redis = connect_redis(settings)
         self._memory: dict[int, MemoryState] = {}
@@ -221,11 +239,12 @@ def make_app(
     connection: KafkaConnection,
     topics: Topics,
     partitions: int,
+    worker: str,
     metrics: MetricsServer | None = None,
 ) -> BatchApp:
     """Compose the Faust app: one agent over all topics that are consumed, the tasks behind it."""
     register_transport()
-    maker = TaskMaker(settings, policies, connection, topics, partitions)
+    maker = TaskMaker(settings, policies, connection, topics, partitions, worker)
 
     def on_fatal(error: BaseException) -> None:
         app.on_fatal(error)

@@ -54,7 +54,7 @@ def main() -> None:
     partitions = asyncio.run(prepare_topics(connection, topics, settings.partitions, 1))
 
     def make_app() -> BatchApp:
-        app = worker.make_app(settings, policies_from(()), connection, topics, partitions)
+        app = worker.make_app(settings, policies_from(()), connection, topics, partitions, worker.version_with({}))
 
         async def end() -> None:
             if concluded["idle"] > 10 * partitions:  # each looks ten times a second

@@ -205,7 +205,7 @@ class CaseWork:
             answers = self._locations.answers(partner_id, made_at)
             self._too_late += sum(each.too_late for each in answers)
             self._outbox.answers(answers)
-            self._outbox.messages(self._locations.alerts(partner_id, inputs))
+            self._outbox.messages(PARTNER + partner_id, self._locations.alerts(partner_id, inputs))
         for case_id in self._without_aside(CASE, self._touched_cases):
             self._conclude_case(case_id, now, inputs)
         self._settle()
@@ -230,7 +230,7 @@ class CaseWork:
             self._wakes.set(case_id, awaited)
             return
         decided = self._cases.decide(case_id, now, inputs)
-        self._outbox.messages(decided.messages)
+        self._outbox.messages(CASE + case_id, decided.messages)
         self._wakes.set(case_id, decided.next_deadline)
 
     def set_aside(self, name: str) -> None:

@@ -11,6 +11,7 @@ from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
 from schemas.topics import Topics
 from streams.casework.intake import Origin, forward, is_report, partition_of
 from streams.casework.internal import Answer, Question, pack
+from streams.casework.residents import CASE, PARTNER
 from streams.ports import Outgoing
 
 
@@ -29,8 +30,8 @@ class Outbox:
         self._partitions = partitions
         self._records: list[Outgoing] = []
 
-    def messages(self, messages: Iterable[OutputMessage]) -> None:
-        """Add decisions, actions and alerts."""
+    def messages(self, name: str, messages: Iterable[OutputMessage]) -> None:
+        """Add decisions, actions and alerts, which were concluded upon a name."""
         for message in messages:
             if isinstance(message, DecisionMessage):
                 topic, key = self._topics.decision(message.body.kind), message.body.case_id
@@ -38,22 +39,23 @@ class Outbox:
                 topic, key = self._topics.alerts, message.alert_id
             else:
                 topic, key = self._topics.actions, message.body.case_id
-            self._records.append(Outgoing(topic, self._partition, key.encode(), encode_message(message)))
+            self._records.append(Outgoing(topic, self._partition, key.encode(), encode_message(message), name))
 
     def questions(self, moments: Iterable[Moment]) -> None:
         """Add questions to location agents."""
         for moment in moments:
-            self._send_on(self._topics.partners, moment.partner_id, pack(Question(moment)))
+            self._send_on(self._topics.partners, moment.partner_id, pack(Question(moment)), CASE + moment.case_id)
 
     def answers(self, readings: Iterable[Reading]) -> None:
         """Add answers to case agents."""
         for reading in readings:
-            self._send_on(self._topics.cases, reading.moment.case_id, pack(Answer(reading)))
+            about = PARTNER + reading.moment.partner_id
+            self._send_on(self._topics.cases, reading.moment.case_id, pack(Answer(reading)), about)
 
     def forward(self, origin: Origin, event: AnyEvent) -> None:
         """Send an event on to its subject's partition."""
         topic = self._topics.partners if is_report(event) else self._topics.cases
-        self._send_on(topic, event.subject, pack(forward(origin)))
+        self._send_on(topic, event.subject, pack(forward(origin)), "")
 
     def dead_letter(self, origin: Origin, reason: str) -> None:
         """Add a record that cannot be accepted, with its bytes."""
@@ -74,5 +76,5 @@ class Outbox:
         records, self._records = self._records, []
         return records
 
-    def _send_on(self, topic: str, key: str, value: bytes) -> None:
-        self._records.append(Outgoing(topic, partition_of(key, self._partitions), key.encode(), value))
+    def _send_on(self, topic: str, key: str, value: bytes, about: str) -> None:
+        self._records.append(Outgoing(topic, partition_of(key, self._partitions), key.encode(), value, about))

@@ -8,21 +8,35 @@ since a thread would have to wait for the interpreter's lock to do that.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError as AIOKafkaError
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from schemas.errors import Fatal, Fenced
+from schemas.errors import Fatal, Fenced, Unpublishable
 from streams.kafka.connection import SILENT, KafkaConnection
+from streams.kafka.topic_checks import SIZE
 from streams.ports import TP, Outgoing
 
 _FENCED: Final = frozenset(
     {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}  # noqa: SLF001 - its name
 )
+_CONTENT: Final = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_MSG_SIZE,
+        KafkaError.INVALID_RECORD,
+    }
+)
+"""What is refused for what it is, and not for who sends it, when, or to where."""
+BATCH_BYTES: Final = 262_144
+LOOK_AGAIN_S: Final = 1.0
 
 
 class KafkaPublisher:
@@ -57,7 +71,7 @@ class KafkaPublisher:
             "acks": "all",
             "enable.idempotence": True,
             "message.max.bytes": self._connection.message_bytes_max,
-            "batch.size": 262_144,  # what a topic allows for a message it allows for a batch
+            "batch.size": BATCH_BYTES,  # what a topic allows for a message it allows for a batch
             "queue.buffering.max.messages": 0,  # none but that of the step
         }
 
@@ -105,12 +119,26 @@ class KafkaPublisher:
             await self._in_thread(end, transaction, self._timeout_s)
         except KafkaException as error:
             reason: KafkaError = error.args[0]
+            if reason.code() in _CONTENT:
+                await self._give_up(producer, transaction)
+                raise transaction.refusal(reason, self._connection.message_bytes_max) from error
             if reason.code() in _FENCED:
                 raise Fenced(f"{self._transactional_id}: another worker has taken over this partition") from error
             told = f"{reason.str()}; not acknowledged by {', '.join(transaction.unacknowledged) or 'the coordinator'}"
             raise Fatal(f"{self._transactional_id}: {len(records)} records not published: {told}") from error
         self._producer = producer
         return transaction
+
+    async def _give_up(self, producer: Producer, transaction: _Transaction) -> None:
+        """Abort a transaction of which a record was refused, to go on with another one.
+
+        librdkafka would have to give up its epoch before it wrote to the same partition again: that would fail.
+        """
+        try:
+            await self._in_thread(transaction.give_up, self._timeout_s)
+        except KafkaException as error:
+            raise Fatal(f"{self._transactional_id}: cannot abort: {error}") from error
+        self._producer = producer
 
     async def stop(self) -> None:
         """Disconnect; what a failed transaction left open is ended by the next owner's start, or by the broker."""
@@ -128,45 +156,101 @@ class _Transaction:
     """What goes out together, and where it was written.
 
     Only the last record of a partition says so: those before it have been written then, since a transaction of which
-    a record failed cannot be committed.
+    a record failed cannot be committed. One larger than a batch is alone in its own, and says so too: where that batch
+    is refused it is this record that is.
     """
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
+        self._records: Sequence[Outgoing] = ()
         self._last: dict[tuple[str, int], int] = {}
+        self._refused: Outgoing | None = None
+        self._failed: set[TP] = set()
         self.ends: dict[TP, int] = {}
         """For each partition the offset after its last record, once it is acknowledged."""
 
     def add(self, records: Sequence[Outgoing]) -> None:
         """Hand records over; raises `KafkaException` for one that is too large, or when this producer is fenced."""
         produce = self._producer.produce
+        self._records = records
         self._last = {(record.topic, record.partition): at for at, record in enumerate(records)}
-        for at, (topic, partition, key, value) in enumerate(records):
-            if self._last[topic, partition] == at:
+        for at, record in enumerate(records):
+            topic, partition, key, value, _ = record
+            if _size(record) > BATCH_BYTES:
+                self._add_large(record)
+            elif self._last[topic, partition] == at:
                 produce(topic, value, key, partition, self._acknowledged)
             else:
                 produce(topic, value, key, partition)
 
+    def _add_large(self, record: Outgoing) -> None:
+        topic, partition, key, value, _ = record
+        try:
+            self._producer.produce(topic, value, key, partition, partial(self._settled, record))
+        except KafkaException:
+            self._refused = record
+            raise
+
     def commit(self, timeout_s: float) -> None:
         """Wait until everything is written and committed, then begin the next transaction; blocks.
 
-        Raises `KafkaException` when a record was refused, or not all was done in time.
+        Raises `KafkaException` when a record was refused, or not all was done in time. Where others follow the one that
+        was refused librdkafka would wait for these for ever; asked again, it tells what happened.
         """
-        self._producer.commit_transaction(timeout_s)
+        until = time.monotonic() + timeout_s
+        while True:
+            left_s = until - time.monotonic()
+            try:
+                self._producer.commit_transaction(max(min(left_s, LOOK_AGAIN_S), 0.0))
+                break
+            except KafkaException as error:
+                if not error.args[0].retriable() or left_s <= LOOK_AGAIN_S:
+                    raise
         self._producer.begin_transaction()
 
     def abort(self, timeout_s: float) -> None:
         """Wait until everything is written and aborted, then begin the next transaction; blocks and raises alike."""
         self._producer.flush(timeout_s)  # what is not written would be let go, and its partition be no part of this
+        self.give_up(timeout_s)
+
+    def give_up(self, timeout_s: float) -> None:
+        """Abort whatever is written of it, then begin the next transaction; blocks and raises alike."""
         self._producer.abort_transaction(timeout_s)
         self._producer.begin_transaction()
+
+    def refusal(self, reason: KafkaError, most: int) -> Unpublishable:
+        """Return which record was refused for a reason: if it does not say so itself, the largest where one was.
+
+        Takes how many bytes a client sends at most, whatever the topic takes.
+        """
+        found = self._refused
+        if found is None:
+            where = [each for each in self._records if TP(each.topic, each.partition) in self._failed]
+            found = max(where or self._records, key=_size)
+        told = f"{found.topic} takes no record of {_size(found)} bytes ({reason.name()})"
+        told += f"; {SIZE} of the topic says how many it takes, up to {most}"
+        return Unpublishable(told, about=found.about, is_certain=self._refused is not None)
 
     @property
     def unacknowledged(self) -> list[str]:
         """The partitions, as `topic-partition`, whose last record is not known to be written."""
         return sorted(TP(*place).name for place in self._last if place not in self.ends)
 
+    def _settled(self, record: Outgoing, error: KafkaError | None, message: Message) -> None:
+        if error is not None and error.code() in _CONTENT:
+            self._refused = record
+        if self._records[self._last[record.topic, record.partition]] is record:
+            self._acknowledged(error, message)
+
     def _acknowledged(self, error: KafkaError | None, message: Message) -> None:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
-        if error is None and topic is not None and partition is not None and offset is not None:
+        if topic is None or partition is None or offset is None:
+            return
+        if error is None:
             self.ends[TP(topic, partition)] = offset + 1
+        elif error.code() in _CONTENT:
+            self._failed.add(TP(topic, partition))
+
+
+def _size(record: Outgoing) -> int:
+    return len(record.key) + len(record.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -19,14 +19,24 @@ CLEANUP: Final = "cleanup.policy"
 DEAD_LETTER_FACTOR: Final = 2
 """How much larger a dead letter may be than the record in it: Base64, its headers, and where it came from."""
 
+SIZE_MIN: Final = 1_000_000
+"""What any topic that is written to has to take; Kafka's default is a little more."""
+
 Configs = Mapping[str, Mapping[str, str]]
 
 
-async def check_topics(connection: KafkaConnection, topics: Topics) -> list[str]:
-    """Return warnings about existing topics, in one line each.
+class Checked(NamedTuple):
+    """Warnings, in one line each, and how many bytes a record may have, by topic written to, where that may be read."""
 
-    Raises `UsageError` when the brokers do not answer, and where a record could come in that no dead letter can hold:
-    a worker could neither take nor refuse it.
+    warnings: list[str]
+    sizes: Mapping[str, int]
+
+
+async def check_topics(connection: KafkaConnection, topics: Topics) -> Checked:
+    """Return what there is to be told of existing topics.
+
+    Raises `UsageError` when the brokers do not answer, and where a topic takes only records so small that what comes in
+    could neither be taken nor refused.
     """
     wanted = (*topics.consumed, *topics.outputs, topics.progress)
     admin = AIOKafkaAdminClient(**connection.client_options())
@@ -39,18 +49,39 @@ async def check_topics(connection: KafkaConnection, topics: Topics) -> list[str]
         raise UsageError(f"Kafka at {connection.brokers}: the topics cannot be looked at: {error}") from error
     finally:
         await admin.close()
-    refuse_small_dead_letters(configs, topics)
-    return [*_hidden(hidden), *warnings(configs, replicas, brokers, topics)]
+    refuse_small(configs, topics)
+    written = (*topics.outputs, *topics.internal)
+    sizes = {name: size for name in written if (size := _number(configs, name, SIZE)) is not None}
+    told = [*_hidden(hidden), *_tight(sizes, connection), *warnings(configs, replicas, brokers, topics)]
+    return Checked(told, sizes)
 
 
-def refuse_small_dead_letters(configs: Configs, topics: Topics) -> None:
-    """Raise `UsageError` if the dead letters are not to take what the inputs take."""
-    room = _number(configs, topics.dead_letters, SIZE)
-    for name in topics.inputs:
-        size = _number(configs, name, SIZE)
-        if room is not None and size is not None and room < DEAD_LETTER_FACTOR * size:
-            needed = f"{SIZE} is {room}, it has to be at least {DEAD_LETTER_FACTOR * size}"
-            raise UsageError(f"{topics.dead_letters}: {needed} to hold what {name} takes")
+def refuse_small(configs: Configs, topics: Topics) -> None:
+    """Raise `UsageError` if a topic is not to take what a worker has to write there, as far as that is known."""
+    small = []
+    for name in (*topics.outputs, *topics.internal):
+        size, (needed, what) = _number(configs, name, SIZE), _needed(configs, topics, name)
+        if size is not None and size < needed:
+            small.append(f"{name}: {SIZE} is {size}, it has to be at least {needed} to hold {what}")
+    if small:
+        raise UsageError("; ".join(small))
+
+
+def _needed(configs: Configs, topics: Topics, name: str) -> tuple[int, str]:
+    """Return how many bytes a topic's records need at least, and for what."""
+    factor = {topics.dead_letters: DEAD_LETTER_FACTOR, topics.cases: 1, topics.partners: 1}.get(name, 0)
+    inputs = ((factor * (_number(configs, each, SIZE) or 0), f"what {each} takes") for each in topics.inputs)
+    return max((SIZE_MIN, "what a worker says"), *inputs, key=lambda needed: needed[0])
+
+
+def _tight(sizes: Mapping[str, int], connection: KafkaConnection) -> Iterator[str]:
+    """Yield which topics take less than a worker can say."""
+    tight = [name for name, size in sizes.items() if size < connection.message_bytes_max]
+    if tight:
+        yield (
+            f"{', '.join(tight)}: {SIZE} is less than {connection.message_bytes_max}: a case with so many facts that a "
+            "decision is larger will be set aside"
+        )
 
 
 def warnings(configs: Configs, replicas: Mapping[str, int], brokers: int, topics: Topics) -> Iterator[str]:

@@ -217,6 +217,10 @@ class Suspects:
         self._suspects = []
         return was_suspicious
 
+    def names_given_up(self) -> list[Portion]:
+        """Return the names that were tried often enough, a portion each."""
+        return [Portion([], each.names) for each in self._suspects if each.names and each.attempts >= ATTEMPTS_MAX]
+
     def refusal(self, portion: Portion) -> str | None:
         """Return why a portion is given up, if it is: a single record or name that was tried often enough."""
         if not self._suspects:

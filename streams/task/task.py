@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 
-from schemas.errors import Fatal, SopError
+from schemas.errors import Fatal, SopError, Unpublishable
 from streams.ports import TP, Aside, Clock, Incoming, Outgoing, OutputLog, Publisher, Saved, Store
 from streams.task.checkpoints import Checkpoints
 from streams.task.figures import Figures
@@ -203,6 +203,7 @@ class Task:
             if self._is_held():
                 return
             batches = self._hold.release()
+        await self._set_aside_given_up()
         names = list(dict.fromkeys([*self._deferred, *await self._work.due(self._standing.now, NAMES_MAX)]))
         if self._is_calm():
             if self._suspects.forget():
@@ -278,13 +279,13 @@ class Task:
                 raise await self._blamed(portion, suspect, error) from error
             is_given_up = self._suspects.refusal(portion) is not None
             if is_given_up:
-                await self._publish(outgoing)  # before the note about it goes
+                await self._publish_of(portion, outgoing)  # before the note about it goes
             if suspect is not None:
                 self._suspects.went_well(portion, self._standing.positions)
                 await self._note()
                 self.vitals.moves += 1
         if outgoing and not is_given_up:
-            await self._publish(outgoing)
+            await self._publish_of(portion, outgoing)
 
     def _turn(self, suspect: Suspect | None) -> AbstractAsyncContextManager[None]:
         """Wait until a suspect may be tried: for the last time alone, since whoever ends the process ends all tasks."""
@@ -319,6 +320,18 @@ class Task:
         # not the error's own words: they may be the event's
         return Fatal(f"{place}: {blamed.error} ({frame.filename}:{frame.lineno}){attempt}")
 
+    async def _set_aside_given_up(self) -> None:
+        """Set aside the names given up before a record brings them up: it would be the record that is found then."""
+        given_up = self._suspects.names_given_up()
+        for portion in given_up:
+            for name in portion.names:
+                self._set_aside(name, self._suspects.refusal(portion) or "")
+        if given_up:
+            await self._tell()  # before the note about them goes
+            for portion in given_up:
+                self._suspects.went_well(portion, self._standing.positions)
+            await self._note()
+
     def _set_aside(self, name: str, reason: str) -> None:
         """Have nothing concluded upon a name any more."""
         aside = self._standing.aside
@@ -335,6 +348,23 @@ class Task:
         record = Outgoing(self._settings.progress, self.partition, SUSPECTS_KEY, note)
         self._standing.wrote(await self._publisher.publish([record]))
         self.figures.tried_again += doing is not None and doing.attempts > 1 and not doing.error
+
+    async def _publish_of(self, portion: Portion, outgoing: Sequence[Outgoing]) -> None:
+        """Publish what follows from a portion; note what Kafka refuses for its content, for the next owner to give up.
+
+        The state is ahead of what was said then, so this owner has to end in any case.
+        """
+        try:
+            await self._publish(outgoing)
+        except Unpublishable as error:
+            blamed = suspect_of(portion, ATTEMPTS_MAX, str(error))
+            if error.about and (error.is_certain or blamed.is_single):
+                blamed = suspect_of(Portion([], [error.about]), ATTEMPTS_MAX, str(error))
+            # where even the refusal cannot be published there is nothing left to give up
+            if error.about is not None and blamed.place and self._suspects.refusal(portion) is None:
+                await self._note(blamed)
+                raise Fatal(f"{blamed.place}: {error}") from error
+            raise
 
     async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish what follows from the inputs, with how far they were read."""

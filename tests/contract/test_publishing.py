@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
-from schemas.errors import Fatal, Fenced
+from schemas.errors import Fatal, Fenced, Unpublishable
 from streams.embedded.kafka import EmbeddedKafka
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.log import KafkaLog
@@ -193,15 +193,20 @@ async def test_publishers_of_other_ids_go_on(broker: Broker, publisher: Publishe
 
 
 @pytest.mark.parametrize("limit", SIZES)
-async def test_a_record_too_large_is_fatal_and_nothing_of_its_transaction_is_seen(
-    broker: Broker, publisher: Publisher, limit: str
+@pytest.mark.parametrize("beside", [(), (b"half",), (b"half", b"after")], ids=["alone", "last", "between others"])
+async def test_of_a_record_too_large_it_is_told_whom_it_is_about_and_nothing_of_its_transaction_is_seen(
+    broker: Broker, publisher: Publisher, limit: str, beside: Sequence[bytes]
 ) -> None:
     a, b = broker.topics
     await publisher.publish([Outgoing(a, 0, b"", b"before")])
-    too_large = Outgoing(a, 0, b"", b"x" * (2 * SIZES[limit]))
-    with pytest.raises(Fatal):
-        await publisher.publish([Outgoing(a, 0, b"", b"half"), too_large, Outgoing(b, 1, b"", b"other half")])
+    too_large = Outgoing(a, 0, b"", b"x" * (SIZES[limit] + 200_000), "case:large")
+    others = [Outgoing(a, 0, b"", value, "case:small") for value in beside]
+    with pytest.raises(Unpublishable, match=rf"^{a} takes no record of {len(too_large.value)} bytes") as refused:
+        await publisher.publish([*others[:1], too_large, *others[1:], Outgoing(b, 1, b"", b"other half")])
+    assert (refused.value.about, refused.value.is_certain) == ("case:large", True)
     assert await values(broker, TP(a, 0)) == [b"before"]
+    await publisher.publish([Outgoing(b, 0, b"", b"note")])
+    assert await values(broker, TP(b, 0)) == [b"note"]
     successor = broker.publisher("one")
     await successor.start()
     await successor.publish([Outgoing(a, 0, b"", b"after")])
@@ -210,12 +215,25 @@ async def test_a_record_too_large_is_fatal_and_nothing_of_its_transaction_is_see
     await successor.stop()
 
 
+async def test_of_a_record_too_large_among_others_in_a_batch_it_is_told_whom_it_is_about(
+    broker: Broker, publisher: Publisher
+) -> None:
+    records = [
+        Outgoing(broker.topics[0], 0, b"", b"x" * size, f"case:{size}") for size in (1, MESSAGE_BYTES_MAX + 1, 2)
+    ]
+    with pytest.raises(Unpublishable) as refused:
+        await publisher.publish(records)
+    assert refused.value.about == f"case:{MESSAGE_BYTES_MAX + 1}"
+
+
 async def test_a_publisher_that_failed_publishes_nothing_more(broker: Broker, publisher: Publisher) -> None:
     tp = TP(broker.topics[0], 0)
-    with pytest.raises(Fatal):
-        await publisher.publish([Outgoing(*tp, b"", b"half"), Outgoing(*tp, b"", b"x" * (2 * MESSAGE_BYTES_MAX))])
-    with pytest.raises(Fatal):
-        await publisher.publish([Outgoing(*tp, b"", b"next")])
+    successor = broker.publisher("one")
+    await successor.start()
+    for value in (b"late", b"next"):
+        with pytest.raises(Fatal):
+            await publisher.publish([Outgoing(*tp, b"", value)])
+    await successor.stop()
     assert await values(broker, tp) == []
 
 

@@ -11,7 +11,7 @@ from schemas.errors import UsageError
 from schemas.topics import Topics
 from streams.embedded.kafka import EmbeddedKafka
 from streams.kafka.connection import KafkaConnection, prepare_topics
-from streams.kafka.topic_checks import check_topics, warnings
+from streams.kafka.topic_checks import SIZE_MIN, check_topics, refuse_small, warnings
 
 
 def make(kafka: EmbeddedKafka, name: str, config: dict[str, str]) -> None:
@@ -24,7 +24,9 @@ def make(kafka: EmbeddedKafka, name: str, config: dict[str, str]) -> None:
 async def test_topics_that_a_worker_made_have_nothing_to_be_told(kafka: EmbeddedKafka, prefix: str) -> None:
     connection, topics = KafkaConnection(kafka.address), Topics(prefix)
     await prepare_topics(connection, topics, 1, 1)
-    assert await check_topics(connection, topics) == []
+    checked = await check_topics(connection, topics)
+    assert checked.warnings == []
+    assert checked.sizes == dict.fromkeys((*topics.outputs, *topics.internal), 8 * 1024 * 1024)
 
 
 async def test_dead_letters_that_could_not_hold_what_comes_in_are_refused(kafka: EmbeddedKafka, prefix: str) -> None:
@@ -37,12 +39,53 @@ async def test_dead_letters_that_could_not_hold_what_comes_in_are_refused(kafka:
         await check_topics(connection, topics)
 
 
+async def test_topics_of_kafka_s_default_size_are_told(kafka: EmbeddedKafka, prefix: str) -> None:
+    connection, topics = KafkaConnection(kafka.address), Topics(prefix)
+    for name in (topics.actions, *topics.inputs):
+        make(kafka, name, {})
+    await prepare_topics(connection, topics, 1, 1)
+    checked = await check_topics(connection, topics)
+    assert checked.sizes[topics.actions] == 1_048_588
+    (told,) = checked.warnings
+    assert told.startswith(f"{topics.actions}: max.message.bytes is less than 8388608: a case ")
+
+
+TOPICS = Topics()
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "needed", "what"),
+    [
+        *((name, 400_000, SIZE_MIN, "what a worker says") for name in (*TOPICS.outputs, *TOPICS.internal)),
+        ("dead-letters", 500_001, 1_000_002, "what jobs takes"),
+        ("internal.cases", 1_000_001, 1_000_001, "what jobs takes"),
+        ("internal.partners", 1_000_001, 1_000_001, "what jobs takes"),
+        ("internal.progress", 1_000_001, SIZE_MIN, "what a worker says"),
+        ("actions", 1_000_001, SIZE_MIN, "what a worker says"),
+    ],
+)
+def test_a_topic_that_takes_too_little_is_refused(name: str, inputs: int, needed: int, what: str) -> None:
+    def configs(size: int) -> dict[str, dict[str, str]]:
+        sizes = dict.fromkeys(TOPICS.inputs, inputs) | {name: size}
+        return {each: {"max.message.bytes": str(at)} for each, at in sizes.items()}
+
+    refuse_small(configs(needed), TOPICS)
+    with pytest.raises(UsageError) as refused:
+        refuse_small(configs(needed - 1), TOPICS)
+    told = f"{name}: max.message.bytes is {needed - 1}, it has to be at least {needed} to hold {what}"
+    assert str(refused.value) == told
+
+
+def test_topics_that_nothing_is_known_of_are_accepted() -> None:
+    refuse_small({}, TOPICS)
+
+
 async def test_topics_whose_clean_up_forgets_are_told(kafka: EmbeddedKafka, prefix: str) -> None:
     connection, topics = KafkaConnection(kafka.address), Topics(prefix)
-    make(kafka, topics.actions, {"cleanup.policy": "compact"})
-    make(kafka, topics.progress, {"cleanup.policy": "delete"})
+    make(kafka, topics.actions, {"cleanup.policy": "compact", "max.message.bytes": "8388608"})
+    make(kafka, topics.progress, {"cleanup.policy": "delete", "max.message.bytes": "8388608"})
     await prepare_topics(connection, topics, 1, 1)
-    told = await check_topics(connection, topics)
+    told = (await check_topics(connection, topics)).warnings
     assert [line.partition(": ")[0] for line in told] == [topics.actions, topics.progress]
 
 

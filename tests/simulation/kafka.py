@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from dataclasses import dataclass, field
 from typing import Literal
 
-from schemas.errors import Fatal, Fenced
+from schemas.errors import Fenced, Unpublishable
 from streams.ports import TP, Outgoing, Stored
 
 READ_MAX = 7
@@ -45,6 +45,10 @@ class SimulatedKafka:
         self.message_bytes_max = message_bytes_max
         self.forgets: Callable[[TP], bool] = lambda _: False
         """Whether a transaction that commits is left open in a partition, until the next of its id ends there."""
+        self.tells_which = True
+        """Whether it is known which record was refused, and not only in whose company."""
+        self.refuses: Callable[[Outgoing], bool] = lambda _: False
+        """Whether a record is refused for its content."""
         self._now_ms = now_ms
         self._partitions: defaultdict[TP, list[_Entry]] = defaultdict(list)
         self._earliest: dict[TP, int] = {}
@@ -70,8 +74,9 @@ class SimulatedKafka:
     def add(self, transactional_id: str, epoch: int, record: Outgoing) -> int:
         """Add a record to the id's transaction, begun if there is none, and return its offset."""
         self._check(transactional_id, epoch)
-        if len(record.value) > self.message_bytes_max:
-            raise Fatal(f"{record.topic}: a record of {len(record.value)} bytes")
+        if len(record.value) > self.message_bytes_max or self.refuses(record):
+            told = f"{record.topic} takes no record of {len(record.value)} bytes"
+            raise Unpublishable(told, about=record.about, is_certain=self.tells_which)
         transaction = self._open.setdefault(transactional_id, _Transaction())
         tp = TP(record.topic, record.partition)
         transaction.touched.add(tp)
@@ -86,7 +91,8 @@ class SimulatedKafka:
     def abort(self, transactional_id: str, epoch: int) -> None:
         """Have nobody ever see what the id's transaction holds."""
         self._check(transactional_id, epoch)
-        self._end(transactional_id, "aborted", self._open[transactional_id].touched)
+        if transactional_id in self._open:
+            self._end(transactional_id, "aborted", self._open[transactional_id].touched)
 
     def bounds(self, tp: TP) -> tuple[int, int]:
         """Return the earliest offset kept and the offset before which every transaction has ended."""
@@ -163,8 +169,13 @@ class SimulatedPublisher:
         ends: dict[TP, int] = {}
         epoch, self._epoch = self._epoch, -1  # until all of it is committed: nothing follows on half a transaction
         await self._pause()
-        for record in records:
-            ends[TP(record.topic, record.partition)] = self._kafka.add(self._id, epoch, record) + 1
+        try:
+            for record in records:
+                ends[TP(record.topic, record.partition)] = self._kafka.add(self._id, epoch, record) + 1
+        except Unpublishable:
+            self._kafka.abort(self._id, epoch)
+            self._epoch = epoch
+            raise
         await self._pause()
         self._kafka.commit(self._id, epoch)
         self._epoch = epoch

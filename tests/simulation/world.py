@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
@@ -18,7 +18,7 @@ from schemas.policy import HOUR, MINUTE, SECOND, Policy, PolicySet
 from schemas.topics import Topics
 from streams.casework.casework import CaseWork, CaseWorkSettings
 from streams.casework.intake import partition_of
-from streams.ports import TP
+from streams.ports import TP, Outgoing
 from streams.simulator.dice import Dice
 from streams.stores.patient import PatientStore
 from streams.task.settings import TaskSettings
@@ -126,8 +126,8 @@ class Poison:
 
     case_id: str
     begins_at: int
-    kills: bool
-    """Whether it ends the process without a word, or raises."""
+    how: Literal["kills", "raises", "is refused"]
+    """Whether it ends the process without a word, raises, or says what Kafka refuses."""
 
 
 class World:
@@ -176,16 +176,25 @@ class World:
         self.healed = asyncio.Event()
         self.haste = self.dice.pick((0.3, 0.8, 0.97))
         self.skewed = self.dice.chance(0.3)
-        self.poison = self._poison() if self.dice.chance(0.3) else None
+        self.poison = self._poison(Dice("poison", seed)) if self.dice.chance(0.3) else None
         self.past_retention: set[tuple[str, str]] = set()
         """Partners and refs of the reports that may count as not come: left out, past the retention, when last read."""
         self.well: set[int] = set()
         self.lives: list[asyncio.Task[bool]] = []
         self._finishing = asyncio.Event()
 
-    def _poison(self) -> Poison:
+    def _poison(self, others: Dice) -> Poison:
         begins_at = MIDNIGHT + self.dice.pick((0, 9 * HOUR, 12 * HOUR, 30 * HOUR))
-        return Poison(self.dice.pick(("job-1", "job-2")), begins_at, self.dice.chance(0.5))
+        poison = Poison(self.dice.pick(("job-1", "job-2")), begins_at, "kills" if self.dice.chance(0.5) else "raises")
+        if others.chance(0.4):
+            poison = replace(poison, how="is refused")
+            self.kafka.tells_which = others.chance(0.5)
+            self.kafka.refuses = partial(self._refuses, poison)
+        return poison
+
+    def _refuses(self, poison: Poison, record: Outgoing) -> bool:
+        is_late = self.clock.now_us() >= poison.begins_at
+        return is_late and record.about == f"case:{poison.case_id}" and record.topic in self.topics.outputs
 
     async def run(self) -> int:
         """Bring a whole history, let everybody get well and come to rest; return the instant at which all rests."""
@@ -308,7 +317,7 @@ class World:
         store = PatientStore(answering, vitals, name=f"partition {partition}", patience_s=self.patience_s)
         work = CaseWork(partition, self.work_settings, store)
         work._residents.spilled_at_once = self.spilled_at_once
-        if self.poison is not None:
+        if self.poison is not None and self.poison.how != "is refused":
             vars(work._cases)["decide"] = partial(_decide, work._cases.decide, self.poison, hand)
         vars(work._locations)["receive"] = partial(self._receive, work._locations)
         task = Task(
@@ -381,7 +390,7 @@ async def _note(note: Callable[[Suspect | None], Awaitable[None]], hand: Hand, d
 
 def _decide(decide: Deciding, poison: Poison, hand: Hand, case_id: str, now: int, inputs: str | None = None) -> Decided:
     if case_id == poison.case_id and now >= poison.begins_at:
-        if not poison.kills:
+        if poison.how == "raises":
             raise KeyError(case_id)
         hand.die()
     return decide(case_id, now, inputs)

@@ -26,7 +26,7 @@ def test_messages_go_to_the_task_s_own_number_by_case_or_alert() -> None:
     scenario = Scenario().booked().assigned().ticket("10:00").cancelled("10:30")
     said = list(Replay(PolicySet((), POLICY), facts_per_case_max=99).run(scenario.events(), MIDNIGHT + 10**12))
     out = outbox()
-    out.messages(said)
+    out.messages("case:job-1", said)
     records = out.take()
     assert [decode_message(record.value) for record in records] == said
     assert {record.partition for record in records} == {3}
