@@ -106,7 +106,7 @@ class Publisher(Protocol):
         """
 
     async def stop(self) -> None:
-        """Disconnect; bounded in time."""
+        """Disconnect; bounded in time. A start that was cancelled fences nobody any more when this returns."""
 
 
 class OutputLog(Protocol):

@@ -50,14 +50,27 @@ class KafkaPublisher:
         self._thread = ThreadPoolExecutor(1, f"publisher-{transactional_id}")
         self._producer: Producer | None = None
         """None before the start, while a transaction is under way, and once one failed: it is never gone on with."""
+        self._starting: asyncio.Task[None] | None = None
+        self._is_stopping = False
 
     async def start(self) -> None:
-        """Connect; when this returns no earlier owner can publish any more."""
+        """Connect; when this returns no earlier owner can publish any more.
+
+        What fences goes on when this is cancelled, since a thread and the broker are at it: `stop` waits for it.
+        """
+        self._starting = asyncio.create_task(self._start(), name=f"start {self._transactional_id}")
+        await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
+        producer = None
         try:
             producer = Producer(self._options(), logger=SILENT)
             await asyncio.gather(self._in_thread(self._get_to_know, producer), self._fence())
-            await self._in_thread(self._begin, producer)
+            if not self._is_stopping:
+                await self._in_thread(self._begin, producer)
         except (AIOKafkaError, KafkaException) as error:
+            if producer is not None:
+                await self._in_thread(producer.close)  # by itself it would go on trying, and fence a successor
             raise Fatal(f"{self._transactional_id}: cannot begin to publish: {error}") from error
         self._producer = producer
 
@@ -141,7 +154,13 @@ class KafkaPublisher:
         self._producer = producer
 
     async def stop(self) -> None:
-        """Disconnect; what a failed transaction left open is ended by the next owner's start, or by the broker."""
+        """Disconnect; what a failed transaction left open is ended by the next owner's start, or by the broker.
+
+        When this returns, a start that was cancelled fences nobody any more: its successor could be next.
+        """
+        self._is_stopping = True
+        if self._starting is not None:
+            await asyncio.gather(self._starting, return_exceptions=True)
         producer, self._producer = self._producer, None
         if producer is not None:
             async with asyncio.timeout(self._timeout_s):

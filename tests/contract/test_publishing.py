@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from confluent_kafka import Producer
 
 from schemas.errors import Fatal, Fenced, Unpublishable
 from streams.embedded.kafka import EmbeddedKafka
@@ -285,3 +287,39 @@ async def test_to_abort_shows_nothing_and_ends_nothing_of_others(broker: Broker,
     await publisher.publish([Outgoing(*tp, b"", b"after")])
     assert await values(broker, tp) == [b"before", b"after"]
     assert await values(broker, shared) == []
+
+
+class HeldUpPublisher(KafkaPublisher):
+    """Is about to fence, in its thread, and does so when it may."""
+
+    def __init__(self, connection: KafkaConnection, transactional_id: str) -> None:
+        super().__init__(connection, transactional_id, timeout_s=TIMEOUT_S)
+        self.is_about_to, self.may = threading.Event(), threading.Event()
+
+    def _begin(self, producer: Producer) -> None:
+        self.is_about_to.set()
+        assert self.may.wait(TIMEOUT_S)
+        super()._begin(producer)
+
+
+async def test_a_start_that_was_cancelled_does_not_fence_a_successor_later(kafka: EmbeddedKafka, prefix: str) -> None:
+    connection = KafkaConnection(kafka.address)
+    broker = Real(connection, prefix)
+    await broker.create()
+    first = HeldUpPublisher(connection, f"{prefix}one")
+    starting = asyncio.create_task(first.start())
+    assert await asyncio.to_thread(first.is_about_to.wait, TIMEOUT_S)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    stopping = asyncio.create_task(first.stop())
+    stopped_early, _ = await asyncio.wait([stopping], timeout=0.2)
+    if not stopped_early:
+        first.may.set()
+    await stopping
+    successor = broker.publisher("one")
+    await successor.start()
+    first.may.set()
+    await asyncio.to_thread(first._thread.shutdown)
+    await successor.publish([Outgoing(broker.topics[0], 0, b"", b"x")])
+    await successor.stop()
