@@ -265,12 +265,12 @@ def make_app(
     for topic in topics.consumed:
         batch_agent(app, batch_topic(app, topic), tasks.handle, name=topic)
     if metrics is not None:
-        metrics.serve(exposition(lambda: _look(app, tasks, maker.works)))
+        metrics.serve(lambda: _metrics_text(app, tasks, maker.works))
     return app
 
 
-def _look(app: BatchApp, tasks: Tasks, works: Mapping[int, CaseWork]) -> list[Sample]:
-    """Return the metrics of this moment, as the event loop has them between two of its steps."""
+async def _metrics_text(app: BatchApp, tasks: Tasks, works: Mapping[int, CaseWork]) -> bytes:
+    """Return the metrics of this moment as a scrape reads them, as the event loop has them between two of its steps."""
 
     def told() -> list[Sample]:
         now = SystemClock().now_us()
@@ -291,5 +291,5 @@ def _look(app: BatchApp, tasks: Tasks, works: Mapping[int, CaseWork]) -> list[Sa
             )
         ]
 
-    found, delay_s = ask_loop(app.loop, told)
-    return [*found, (catalogue.LOOP_DELAY, (), delay_s)]
+    found, delay_s = await ask_loop(app.loop, told)
+    return exposition([*found, (catalogue.LOOP_DELAY, (), delay_s)])

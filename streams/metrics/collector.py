@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -37,26 +37,26 @@ class Watched:
 
 
 class WorkerCollector(Collector):
-    """Turns looks at a worker into metric families."""
+    """Turns what was seen of a worker into metric families."""
 
-    def __init__(self, look: Callable[[], Iterable[Sample]]) -> None:
-        """Take what looks at the worker; what it raises is for whoever collects."""
-        self._look = look
+    def __init__(self, found: Iterable[Sample]) -> None:
+        """Take the samples of one moment."""
+        self._found = found
 
     def collect(self) -> Iterable[Family]:
         """Return every metric of the catalogue, in its order."""
         values: dict[Metric, list[tuple[tuple[str, ...], float]]] = defaultdict(list)
-        for metric, labels, value in self._look():
+        for metric, labels, value in self._found:
             values[metric].append((labels, value))
         return [_family(metric, values[metric]) for metric in METRICS]
 
 
-def exposition(look: Callable[[], Iterable[Sample]]) -> Callable[[], bytes]:
-    """Return what makes the text that Prometheus reads, with the process's own memory and CPU time."""
+def exposition(found: Iterable[Sample]) -> bytes:
+    """Return the text that Prometheus reads, with the process's own memory and CPU time."""
     registry = CollectorRegistry()
-    registry.register(WorkerCollector(look))
+    registry.register(WorkerCollector(found))
     ProcessCollector(registry=registry)
-    return lambda: generate_latest(registry)
+    return generate_latest(registry)
 
 
 def samples(watched: Watched, now: int) -> Iterator[Sample]:

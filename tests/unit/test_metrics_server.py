@@ -1,0 +1,224 @@
+"""The metrics server answers what HTTP asks of it, and nobody who connects can take its files or keep others out."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import psutil
+import pytest
+
+from streams.metrics import server
+from streams.metrics.server import CONNECTIONS_MAX, REQUEST_BYTES_MAX, MetricsServer
+
+TEXT = b"sop_steps_total 1.0\n"
+STRANGERS = 200
+DEADLINE_S = 30.0
+
+
+async def text() -> bytes:
+    return TEXT
+
+
+def raising(error: Exception) -> Callable[[], Awaitable[bytes]]:
+    async def silent() -> bytes:
+        raise error
+
+    return silent
+
+
+@contextmanager
+def serving(of: Callable[[], Awaitable[bytes]] = text) -> Iterator[int]:
+    """Yield the port of a server that answers with a text."""
+    with MetricsServer("127.0.0.1:0") as metrics:
+        metrics.serve(of)
+        yield int(metrics.url.rpartition(":")[2].removesuffix("/metrics"))
+
+
+def asked(port: int, method: str, target: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """Return the status, the headers and the body of an answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
+    try:
+        connection.request(method, target, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+    finally:
+        connection.close()
+
+
+def raw(port: int, request: bytes) -> bytes:
+    """Return all that comes back for some bytes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as connection:
+        connection.sendall(request)
+        return received(connection)
+
+
+def received(connection: socket.socket) -> bytes:
+    """Return all that comes until the other side closes the connection."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("target", ["/metrics", "/metrics?", "/metrics?name=sop_steps_total&x=%2F", "/metrics?a?b"])
+def test_a_scrape_gets_the_text_with_or_without_a_query(target: str) -> None:
+    with serving() as port:
+        status, headers, body = asked(port, "GET", target)
+    assert (status, body) == (200, TEXT)
+    assert headers["Content-Type"].startswith("text/plain; version=")
+
+
+@pytest.mark.parametrize("target", ["/metrics", "/", "/metrics?x"])
+def test_head_has_the_headers_of_get_and_no_body(target: str) -> None:
+    with serving() as port:
+        status, headers, _ = asked(port, "GET", target)
+        assert asked(port, "HEAD", target) == (status, headers, b"")
+        assert raw(port, f"HEAD {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()).endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("target", ["/", "/metrics/", "/metrics/../secrets", "/Metrics", "/x?/metrics", "*"])
+def test_nothing_else_is_there(target: str) -> None:
+    with serving() as port:
+        assert asked(port, "GET", target)[0] == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_other_methods_are_refused_with_those_that_are_answered(method: str) -> None:
+    with serving() as port:
+        status, headers, _ = asked(port, method, "/metrics")
+        assert (status, headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("error", [TimeoutError(), RuntimeError("Event loop is closed")])
+def test_an_event_loop_that_does_not_answer_is_told(method: str, error: Exception) -> None:
+    with serving(raising(error)) as port:
+        assert asked(port, method, "/metrics")[0] == 503
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"\x16\x03\x01\x00\xf4\x01\x00\x00\xf0\x03\x03" + bytes(200) + b"\r\n\r\n", 400),
+        (b"GET\r\n\r\n", 400),
+        (b"GET /metrics HTTP/1.1\r\n\r\n", 400),
+        (b"GET /metrics HTTP/1.1\r\nHost: x\r\nno header\r\n\r\n", 400),
+        (b"GET /" + b"a" * REQUEST_BYTES_MAX, 431),
+        (b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: " + b"a" * REQUEST_BYTES_MAX, 431),
+        (b"GET /metrics HTTP/1.1\r\n" + b"a: b\r\n" * (REQUEST_BYTES_MAX // 6 + 1), 431),
+        (bytes(100), 400),
+    ],
+)
+def test_what_is_no_request_or_too_long_for_one_is_refused(request_bytes: bytes, status: int) -> None:
+    with serving() as port:
+        assert raw(port, request_bytes).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_a_client_of_http_1_0_is_answered() -> None:
+    with serving() as port:
+        assert raw(port, b"GET /metrics HTTP/1.0\r\n\r\n").endswith(b"\r\n\r\n" + TEXT)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /met", b"GET /metrics HTTP/1.1\r\nHost: x\r\n"])
+def test_a_client_that_leaves_before_its_request_is_whole_leaves_nothing_behind(sent: bytes) -> None:
+    with serving() as port:
+        files = psutil.Process().num_fds()
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as connection:
+                connection.sendall(sent)
+        assert asked(port, "GET", "/metrics")[0] == 200
+        until(lambda: psutil.Process().num_fds() <= files)
+
+
+def test_scrapes_are_answered_while_strangers_send_a_byte_now_and_then() -> None:
+    with serving() as port, ExitStack() as strangers:
+        files, threads = psutil.Process().num_fds(), threading.active_count()
+        for number in range(STRANGERS):
+            stranger = strangers.enter_context(socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S))
+            stranger.sendall(b"GET /metrics HTTP/1.1\r\nX: "[: number % 25])
+            if number % 10 == 0:
+                assert asked(port, "GET", "/metrics")[2] == TEXT
+        until(lambda: psutil.Process().num_fds() <= files + STRANGERS + CONNECTIONS_MAX)  # their ends and its own
+        assert threading.active_count() == threads
+        assert asked(port, "GET", "/metrics")[2] == TEXT
+
+
+def test_the_time_is_for_the_whole_request_not_for_each_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "CONNECTION_S", 0.5)
+    with serving() as port, socket.create_connection(("127.0.0.1", port), timeout=0.05) as slow:
+        deadline = time.monotonic() + DEADLINE_S
+        ended = False
+        while not ended:
+            assert time.monotonic() < deadline, "still open"
+            try:
+                slow.sendall(b"a")
+                ended = slow.recv(100) == b""
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                ended = True
+        assert asked(port, "GET", "/metrics")[0] == 200
+
+
+SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Held:
+    """A text that is not there before `go_on` is set."""
+
+    def __init__(self) -> None:
+        self.asked_for, self.go_on = threading.Event(), threading.Event()
+        self.looks = 0
+
+    async def text(self) -> bytes:
+        self.looks += 1
+        self.asked_for.set()
+        await asyncio.to_thread(self.go_on.wait, DEADLINE_S)
+        return TEXT
+
+
+def test_scrapes_at_the_same_time_share_one_look_at_the_worker() -> None:
+    held = Held()
+    with serving(held.text) as port, ExitStack() as clients:
+        scrapes = [
+            clients.enter_context(socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S)) for _ in range(8)
+        ]
+        for scrape in scrapes:
+            scrape.sendall(SCRAPE)
+        assert asked(port, "GET", "/")[0] == 404  # it came after them, so they have been read
+        held.go_on.set()
+        assert [received(scrape)[-len(TEXT) :] for scrape in scrapes] == [TEXT] * len(scrapes)
+        assert held.looks == 1
+        assert asked(port, "GET", "/metrics")[2] == TEXT
+        assert held.looks == 2
+
+
+def test_clients_that_are_being_answered_keep_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "CONNECTIONS_MAX", 1)
+    held = Held()
+    with serving(held.text) as port, socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as first:
+        first.sendall(SCRAPE)
+        assert held.asked_for.wait(DEADLINE_S)
+        with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as stranger:
+            assert stranger.recv(1) == b""
+        held.go_on.set()
+        assert received(first).endswith(TEXT)
+
+
+def test_the_server_ends_while_clients_are_connected() -> None:
+    with ExitStack() as clients:
+        with serving() as port:
+            left = clients.enter_context(socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S))
+            left.sendall(b"GET")
+            assert asked(port, "GET", "/metrics")[2] == TEXT
+        assert left.recv(1) == b""
