@@ -16,12 +16,18 @@ from msgspec import structs
 from schemas.canonical import canonical_json
 from schemas.durations import duration_text, parse_duration
 from schemas.errors import PolicyError
+from schemas.files import read_small_text
 from schemas.instants import EARLIEST_US, LATEST_US, format_instant, microseconds, parse_instant
+from schemas.patterns import matches
 from schemas.policy import Policy, PolicySet
 from schemas.policy_keys import KEY_NOTES
 from schemas.policy_rules import duration_keys, faults, values
 
 HASH_DIGITS: Final = 16
+KEY_LEVELS_MAX: Final = 32
+
+_DEEP_KEY: Final = rf"""(([\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{KEY_LEVELS_MAX - 1}}}"""
+"""What the memory that `tomllib` takes grows with the square of; no key of ours has more than three levels."""
 
 _DURATIONS: Final = duration_keys()
 _AT: Final = re.compile(r"^(?P<reason>.*?)(?: - at `(?:key in )?\$\.?(?P<key>.*)`)?$", re.DOTALL)
@@ -47,6 +53,8 @@ def read_policy(text: str, where: str) -> Policy:
     `where` names the document in a refusal. Raises `PolicyError` ("where: key: reason") for a document that is
     malformed or inconsistent, unknown keys included.
     """
+    if matches(_DEEP_KEY, text):
+        raise PolicyError(f"{where}: not a policy: a key of {KEY_LEVELS_MAX} levels or more")
     try:
         document: dict[str, object] = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -68,9 +76,10 @@ def load_policies(paths: Iterable[Path]) -> PolicySet:
     policies: list[Policy] = []
     for path in paths:
         try:
-            policy = read_policy(path.read_text("utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise PolicyError(f"{path}: cannot be read: {_one_line(str(error))}") from None
+            text = read_small_text(path)
+        except ValueError as error:
+            raise PolicyError(f"{path}: cannot be read: {error}") from None
+        policy = read_policy(text, str(path))
         for other in policies:
             if policy.label == other.label:
                 raise PolicyError(f"{path}: label: {policy.label!r} is the label of another policy too")

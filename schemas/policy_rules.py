@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Final, get_type_hints
 
@@ -11,6 +10,7 @@ import phonenumbers
 from msgspec import Struct, structs
 
 from schemas.canonical import SAFE_INTEGER_MAX
+from schemas.patterns import pattern_fault
 from schemas.policy import DAY, Duration, Policy
 
 DURATION_MAX: Final = 366 * DAY
@@ -98,11 +98,8 @@ def _value(key: str, value: object) -> Iterator[Fault]:
         yield key, fault
     if isinstance(value, tuple) and any(not isinstance(item, str) or not item.strip() for item in value):
         yield key, "has a blank entry"
-    if key.endswith("_pattern") and isinstance(value, str):
-        try:
-            re.compile(value)
-        except (re.error, OverflowError, RecursionError) as error:
-            yield key, f"is not a regular expression: {error}"
+    if key.endswith("_pattern") and isinstance(value, str) and (fault := pattern_fault(value)):
+        yield key, f"is not a regular expression: {fault}"
     if key == "offline.default_region" and value not in phonenumbers.SUPPORTED_REGIONS:
         yield key, "is not a region of ISO 3166 with telephone numbers of its own"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from schemas.errors import UsageError
+from schemas.files import read_small_file, read_small_text
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.security import KafkaSecurity, Protocol
 from streams.settings import Settings
@@ -128,21 +128,26 @@ def _secret(variable: str, value: str, file: str) -> str:
     if value:
         raise UsageError(f"{variable} and {variable}_FILE are both given")
     try:
-        return Path(file).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UsageError(f"{variable}_FILE: {file}: cannot be read: {reason}") from error
+        return read_small_text(file).strip()
+    except ValueError as error:
+        raise UsageError(f"{variable}_FILE: {file}: cannot be read: {error}") from error
 
 
 def _tls(prefix: str, ca_file: str, cert_file: str, key_file: str) -> ssl.SSLContext:
     """Return a context that checks the server against a CA (default: the system's), with a certificate of our own."""
+    if bool(cert_file) != bool(key_file):
+        raise UsageError(f"{prefix}_CERT_FILE and {prefix}_KEY_FILE belong together")
+    for name, file in (("CA", ca_file), ("CERT", cert_file), ("KEY", key_file)):
+        if file:  # OpenSSL opens them itself, and reads what has no end for ever
+            try:
+                read_small_file(file)
+            except ValueError as error:
+                raise UsageError(f"{prefix}_{name}_FILE: {file}: cannot be used: {error}") from error
     try:
         context = ssl.create_default_context(cafile=ca_file or None)
         context.sslobject_class = SayingGoodbyeOnly
     except OSError as error:
         raise UsageError(f"{prefix}_CA_FILE: {ca_file}: cannot be used: {error.strerror or error}") from error
-    if bool(cert_file) != bool(key_file):
-        raise UsageError(f"{prefix}_CERT_FILE and {prefix}_KEY_FILE belong together")
     if cert_file:
         try:
             context.load_cert_chain(cert_file, key_file)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Collection
-from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
 
+from schemas.patterns import matches
 from schemas.policy import Offline
 
 LinkFault = Literal["proof_link_missing", "proof_link_is_ticket", "proof_link_invalid"]
@@ -34,7 +33,7 @@ def _is_ticket_id(trimmed: str, ticket_ids: Collection[str], pattern: str) -> bo
     folded = trimmed.casefold()
     if any(ticket_id.casefold() == folded for ticket_id in ticket_ids):
         return True
-    return _compiled(pattern).search(trimmed) is not None
+    return matches(pattern, trimmed)
 
 
 def _is_image_link(trimmed: str, pattern: str) -> bool:
@@ -48,9 +47,4 @@ def _is_image_link(trimmed: str, pattern: str) -> bool:
         return False
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return False
-    return _compiled(pattern, re.IGNORECASE).search(parts.path) is not None
-
-
-@lru_cache(maxsize=64)
-def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
-    return re.compile(pattern, flags)
+    return matches(pattern, parts.path, ignore_case=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.errors import PolicyError
+from schemas.files import read_small_text
 from schemas.policy import Policy, PolicySet
 from schemas.policy_document import default_policy, load_policies, read_policy
 
@@ -23,10 +24,9 @@ def only(path: str) -> PolicySet:
 def read_document(path: str) -> Policy:
     """Return the policy of one document; raises `PolicyError` ("path: key: reason") where it cannot be read or used."""
     try:
-        text = Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise PolicyError(f"{path}: cannot be read: {reason}") from error
+        text = read_small_text(path)
+    except ValueError as error:
+        raise PolicyError(f"{path}: cannot be read: {error}") from error
     return read_policy(text, path)
 
 

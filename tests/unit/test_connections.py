@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import ssl
 from contextlib import suppress
 from pathlib import Path
@@ -119,7 +121,7 @@ def test_without_a_ca_of_its_own_librdkafka_trusts_whom_python_trusts(monkeypatc
         ({"kafka_security": "ssl", "kafka_cert_file": "absent"}, "SOP_KAFKA_CERT_FILE and SOP_KAFKA_KEY_FILE belong"),
         (
             {"kafka_security": "ssl", "kafka_cert_file": "absent", "kafka_key_file": "absent"},
-            "SOP_KAFKA_CERT_FILE, SOP_KAFKA_KEY_FILE: absent, absent: ",
+            "SOP_KAFKA_CERT_FILE: absent: cannot be used: No such file",
         ),
         ({"kafka_security": "sasl_ssl"}, "SOP_KAFKA_SECURITY: sasl_ssl needs SOP_KAFKA_USER"),
         (
@@ -138,6 +140,33 @@ def test_what_cannot_be_used_is_told_by_its_setting(given: dict[str, str], told:
         connect_kafka(settings_from({f"SOP_{name.upper()}": value for name, value in given.items()}))
     assert str(refused.value).startswith(told)
     assert PLANTED not in str(refused.value)
+
+
+@pytest.mark.parametrize("file", ["/dev/zero", "/dev/full", "folder", "pipe", "huge"])
+@pytest.mark.parametrize(
+    "variable",
+    ["SOP_KAFKA_CA_FILE", "SOP_KAFKA_CERT_FILE", "SOP_KAFKA_KEY_FILE", "SOP_KAFKA_PASSWORD_FILE", "SOP_REDIS_URL_FILE"],
+)
+def test_what_is_no_small_file_is_refused_unread(
+    variable: str, file: str, certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    os.mkfifo("pipe")
+    with Path("huge").open("wb") as huge:
+        huge.truncate(1 << 40)
+    given = {
+        "SOP_KAFKA_SECURITY": "sasl_ssl",
+        "SOP_KAFKA_USER": "worker",
+        "SOP_KAFKA_CERT_FILE": str(certificates.cert),
+        "SOP_KAFKA_KEY_FILE": str(certificates.key),
+    }
+    if "PASSWORD" not in variable:
+        given["SOP_KAFKA_PASSWORD"] = PLANTED
+    settings = settings_from(given | {variable: file})
+    with pytest.raises(UsageError, match=f"^{variable}: ") as refused:
+        connect_redis(settings) if "REDIS" in variable else connect_kafka(settings)
+    assert re.search(r"is (a directory|not a regular file|longer than 1048576 bytes)$", str(refused.value))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Policy documents: defaults, what is refused and in which words, hashes, writing and reading back."""
 
 import json
+import os
 import tomllib
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from jsonschema import Draft202012Validator
 from schemas.canonical import canonical_json, digest32
 from schemas.durations import duration_text, parse_duration
 from schemas.errors import PolicyError
+from schemas.files import SMALL_FILE_BYTES_MAX
 from schemas.policy import DAY, HOUR, MINUTE, SECOND, Policy, Presence
 from schemas.policy_document import default_policy, dump_policy, hashed, load_policies, read_policy
 from schemas.policy_keys import KEY_NOTES
 from schemas.policy_rules import values
 from schemas.policy_schema import policy_schema
+from streams.commands.policies import read_document
 
 LABEL = 'label = "v2"\n'
 
@@ -105,6 +108,26 @@ def test_the_begin_may_be_text_or_a_date_time_of_toml(begin: str) -> None:
         (LABEL + "[city.aliases]\nA = 'C'\na = 'C'", "city.aliases.\"a\": is given twice, also as 'A'"),
         (LABEL + "[city.aliases]\nA = ' '", 'city.aliases."A": is blank'),
         (LABEL + "[offline]\nticket_id_pattern = '('", "offline.ticket_id_pattern: is not a regular expression: "),
+        (
+            LABEL + "[offline]\nimage_link_pattern = '(?!x)'",
+            "offline.image_link_pattern: is not a regular expression: ",
+        ),
+        (LABEL + "[offline]\nticket_id_pattern = '(.)\\1'", "offline.ticket_id_pattern: is not a regular expression: "),
+        (
+            LABEL + "[offline]\nticket_id_pattern = '(((a{99}){10}b){10}){10}'",
+            "offline.ticket_id_pattern: is not a regular expression: ",
+        ),
+        (
+            LABEL + f"[offline]\nticket_id_pattern = '{'a' * 500_000}'",
+            "offline.ticket_id_pattern: is not a regular expression: pattern too large",
+        ),
+        (LABEL + "a." * 500_000 + "a = 1", "not a policy: a key of 32 levels or more"),
+        (LABEL + "[" + "'a' . " * 31 + "a]", "not a policy: a key of 32 levels or more"),
+        (LABEL + "x = {" + '"a".' * 31 + "a = 1}", "not a policy: a key of 32 levels or more"),
+        (LABEL + "[" + "a." * 30 + "a]", "a: unknown key"),
+        (LABEL + "a = " + "[" * 500_000, "not TOML: "),
+        (LABEL + "a = " + "{a=" * 300_000, "not TOML: "),
+        (LABEL + "a" * 1_000_000, "not TOML: "),
         (LABEL + "[offline]\nname_similarity = 1.01", "offline.name_similarity: has to be at most 1"),
         (LABEL + "[offline]\ndefault_region = 'in'", "offline.default_region: is not a region of ISO 3166"),
         (LABEL + "[offline]\ndate_tolerance_days = 400", "offline.date_tolerance_days: has to be at most 366"),
@@ -216,9 +239,31 @@ def test_policies_that_do_not_go_together_are_refused(tmp_path: Path, other: str
 
 
 def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
-    bad = tmp_path / "bad.toml"
+    bad, pipe, huge = tmp_path / "bad.toml", tmp_path / "pipe.toml", tmp_path / "huge.toml"
     bad.write_bytes(b"\xff")
-    for path in (tmp_path / "none.toml", bad, tmp_path):
-        with pytest.raises(PolicyError, match="cannot be read") as refused:
-            load_policies([path])
-        assert "\n" not in str(refused.value)
+    os.mkfifo(pipe)
+    with huge.open("wb") as file:
+        file.truncate(1 << 40)  # takes no room on the disk
+    for path, told in (
+        (tmp_path / "none.toml", "No such file or directory"),
+        (bad, "not UTF-8"),
+        (tmp_path, "is a directory"),
+        (pipe, "is not a regular file"),
+        (huge, "is longer than 1048576 bytes"),
+        (Path("/dev/zero"), "is not a regular file"),
+    ):
+        for read in (lambda: load_policies([path]), lambda: read_document(str(path))):  # noqa: B023 - called at once
+            with pytest.raises(PolicyError) as refused:
+                read()
+            assert str(refused.value) == f"{path}: cannot be read: {told}"
+
+
+def test_a_policy_may_be_as_long_as_a_small_file_and_reached_by_a_link(tmp_path: Path) -> None:
+    full, longer, link = (written(tmp_path, name, LABEL) for name in ("full.toml", "longer.toml", "link.toml"))
+    full.write_text(LABEL + "#" * (SMALL_FILE_BYTES_MAX - len(LABEL)), encoding="ascii")
+    longer.write_text(LABEL + "#" * (SMALL_FILE_BYTES_MAX - len(LABEL) + 1), encoding="ascii")
+    link.unlink()
+    link.symlink_to(full)
+    assert read_document(str(link)).label == "v2"
+    with pytest.raises(PolicyError, match="is longer than"):
+        read_document(str(longer))

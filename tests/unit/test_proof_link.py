@@ -1,11 +1,14 @@
 """DIS-6: what is a link to the image itself, what is a ticket id, what is neither."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agents.sop.proof_link import link_fault
+from schemas.patterns import matches
 from schemas.policy import Offline
 
 OFFLINE = Offline()
@@ -128,6 +131,41 @@ def test_patterns_are_policy() -> None:
     assert link_fault("7", (), strict) == "proof_link_invalid"
     assert link_fault("https://h.example/x.ONLY", (), strict) is None
     assert link_fault("https://h.example/x.png", (), strict) == "proof_link_invalid"
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "(.*)*z", "(a*)*b!", "(.*.*.*.*)*z", "(a?){99}(a){99}b!"])
+@pytest.mark.parametrize("link", ["https://host.test/" + "a" * 100_000 + "!", "a" * 100_000 + "!"])
+def test_no_pattern_takes_longer_than_the_link_is_long(pattern: str, link: str) -> None:
+    patterns = replace(OFFLINE, ticket_id_pattern=pattern, image_link_pattern=pattern)
+    assert link_fault(link, (), patterns) == "proof_link_invalid"
+
+
+# What Python's own engine takes for a digit or, without regard to case, for the letters of an ending.
+UNUSUAL = "\u0660\u0967\U0001d7ce\u00b2\u2460\u2167\u0130\u0131\u212a\u017f\u00df\u1e9e\ufb01"
+
+
+@given(st.text(st.sampled_from("aZ09-_# \n/.gifkstIKS" + UNUSUAL)) | st.text())
+def test_the_built_in_patterns_mean_what_they_mean_to_python(text: str) -> None:
+    ticket_id, image = OFFLINE.ticket_id_pattern, OFFLINE.image_link_pattern
+    trimmed = text.strip()
+    assert matches(ticket_id, trimmed) == (re.search(ticket_id, trimmed) is not None)
+    for path in (f"/files/{trimmed}", f"/{trimmed}/x", f"/x.{trimmed}", trimmed):
+        if not path.endswith("\n"):
+            assert matches(image, path, ignore_case=True) == (re.search(image, path, re.IGNORECASE) is not None)
+
+
+@pytest.mark.parametrize("unusual", UNUSUAL)
+def test_unusual_characters_are_what_they_were_to_python(unusual: str) -> None:
+    ticket_id, image = OFFLINE.ticket_id_pattern, OFFLINE.image_link_pattern
+    for text in (unusual, f"#{unusual}", f"T-{unusual}"):
+        assert matches(ticket_id, text) == (re.search(ticket_id, text) is not None)
+    for path in (f"/x.{unusual}", f"/x.t{unusual}ff", f"/{unusual}mages/x", f"/x.g{unusual}f", f"/file{unusual}/x"):
+        assert matches(image, path, ignore_case=True) == (re.search(image, path, re.IGNORECASE) is not None)
+
+
+@pytest.mark.parametrize("link", ["\ud800", "https://h.example/\ud800.png"])
+def test_a_lone_surrogate_gets_an_answer(link: str) -> None:
+    assert link_fault(link, (), OFFLINE) == (None if link.endswith(".png") else "proof_link_invalid")
 
 
 @given(st.one_of(st.text(), st.text().map("https://".__add__)))
