@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
@@ -17,8 +18,10 @@ from schemas.files import read_small_file, read_small_text
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.security import KafkaSecurity, Protocol
 from streams.settings import Settings
+from streams.stores.redis_url import read_options
 
 LOCAL_PROFILE = "local"
+_DATABASE: Final = re.compile(r"(?:/[0-9]*)?")
 
 
 class SayingGoodbyeOnly(ssl.SSLObject):
@@ -72,27 +75,26 @@ def connect_kafka(settings: Settings) -> KafkaConnection:
 def connect_redis(settings: Settings) -> Redis | None:
     """Return a client that waits no longer than the setting says and does not retry by itself; None without Redis.
 
-    Raises `UsageError` as `connect_kafka` does.
+    Raises `UsageError` as `connect_kafka` does, and for an option in the address that cannot be used.
     """
     url = _secret("SOP_REDIS_URL", settings.redis_url, settings.redis_url_file)
     if not url:
         return None
     try:
-        return Redis.from_url(
-            url,
-            socket_timeout=settings.redis_timeout_s,
-            socket_connect_timeout=settings.redis_timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            **_redis_options(settings, url),
-        )
+        address, options = _redis_options(settings, url)
+        timeouts = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), settings.redis_timeout_s)
+        return Redis.from_url(address, retry=Retry(NoBackoff(), 0), **(timeouts | options))
     except ValueError:  # its words may hold parts of a password
         raise UsageError("SOP_REDIS_URL: not an address as redis://HOST:PORT/0, rediss://… or unix://…") from None
 
 
-def _redis_options(settings: Settings, url: str) -> dict[str, Any]:
-    """Return how Redis is spoken to; raises ValueError for an address that is none."""
-    options: dict[str, Any] = {}
+def _redis_options(settings: Settings, url: str) -> tuple[str, dict[str, Any]]:
+    """Return where Redis is and how it is spoken to; raises ValueError for an address that is none."""
     parts = urlsplit(url)
+    is_socket = parts.scheme == "unix"
+    if parts.fragment or not (is_socket or _DATABASE.fullmatch(parts.path)):
+        raise ValueError
+    options = read_options(parts.query, is_tls=parts.scheme == "rediss")
     if parts.scheme == "rediss":
         ca_file, cert_file, key_file = settings.redis_ca_file, settings.redis_cert_file, settings.redis_key_file
         _tls("SOP_REDIS", ca_file, cert_file, key_file)  # what is wrong with them is told here, not by the first call
@@ -105,7 +107,10 @@ def _redis_options(settings: Settings, url: str) -> dict[str, Any]:
         options["username"] = settings.redis_user
     if password := _secret("SOP_REDIS_PASSWORD", settings.redis_password, settings.redis_password_file):
         options["password"] = password
-    return options
+    address = parts._replace(query="")
+    if "db" in options and not is_socket:  # the client would heed the path
+        address = address._replace(path="")
+    return address.geturl(), options
 
 
 def _refuse_plaintext(settings: Settings, what: str, host: str) -> None:

@@ -26,10 +26,14 @@ def find_redis_server() -> Path | None:
 
 
 class RedisServer:
-    """One server over `data_dir` with an append-only file; started again, it has the same data and port."""
+    """One server over `data_dir` with an append-only file; started again, it has the same data and port.
 
-    def __init__(self, program: Path, data_dir: Path) -> None:
+    Takes more arguments of the program, as `--cluster-enabled`, `yes`.
+    """
+
+    def __init__(self, program: Path, data_dir: Path, *arguments: str) -> None:
         self.data_dir = data_dir
+        self._arguments = arguments
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
@@ -52,6 +56,7 @@ class RedisServer:
                     self._program,
                     *("--port", str(self.port), "--bind", HOST, "--dir", str(self.data_dir)),
                     *("--save", "", "--appendonly", "yes" if append_only else "no", "--appendfsync", "everysec"),
+                    *self._arguments,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -24,7 +24,7 @@ from streams.casework.intake import Intake, Origin, Taken, is_report, origin, pa
 from streams.casework.letters import Letters
 from streams.casework.outbox import Outbox
 from streams.casework.refusals import RefusalLimits, Refusals
-from streams.casework.residents import CASE, PARTNER, Residents
+from streams.casework.residents import CASE, PARTNER, Residents, readable
 from streams.casework.tally import Tally
 from streams.ports import TP, Incoming, Outgoing, Store, Stored
 from streams.task.positions import as_inputs
@@ -89,7 +89,8 @@ class CaseWork:
         """Go on from the counts of a checkpoint, and from what it kept."""
         self.tally = Tally(counts)
         for key, blob in (await self._store.load(list(self._kept))).items():
-            self._kept[key].load(blob)
+            with readable(key):
+                self._kept[key].load(blob)
 
     def recall(self, topic: str, record: Stored) -> Mapping[str, int]:
         """Take a record emitted since the checkpoint; return the input positions it was decided at."""

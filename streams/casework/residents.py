@@ -6,13 +6,15 @@ while a new owner catches up, is kept packed where there is too much of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, MutableMapping
+from collections.abc import Collection, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Final
 
 import zstandard
 
 from agents.case import Case, pack_case, unpack_case
 from agents.track import Track
+from schemas.errors import StoreLost
 from streams.casework.writeback import Format, WriteBack
 from streams.ports import Store
 
@@ -42,7 +44,7 @@ class Residents:
     async def load(self, case_ids: Collection[str], partner_ids: Collection[str]) -> list[str]:
         """Bring in those that are saved and not here, in one round trip; return the ids of the cases among them.
 
-        From now on they may change.
+        From now on they may change. Raises `StoreLost` where what is saved cannot be read.
         """
         self._cases.snapshot.before_change(case_ids)
         self._tracks.snapshot.before_change(partner_ids)
@@ -52,11 +54,12 @@ class Residents:
             return []
         loaded: list[str] = []
         for key, blob in (await self._store.load(keys)).items():
-            if key.startswith(CASE):
-                loaded.append(key.removeprefix(CASE))
-                self._cases.add(loaded[-1], blob)
-            else:
-                self._tracks.add(key.removeprefix(PARTNER), blob)
+            with readable(key):
+                if key.startswith(CASE):
+                    loaded.append(key.removeprefix(CASE))
+                    self._cases.add(loaded[-1], blob)
+                else:
+                    self._tracks.add(key.removeprefix(PARTNER), blob)
         return loaded
 
     def touch(self, case_ids: Collection[str], partner_ids: Collection[str]) -> None:
@@ -90,6 +93,16 @@ class Residents:
         """
         self._tracks.trim(residents_max // CASES_PER_TRACK)
         return self._cases.trim(residents_max)
+
+
+@contextmanager
+def readable(key: str) -> Iterator[None]:
+    """Have whatever is raised on reading what a store has by a key be the store's fault, and no record's."""
+    try:
+        yield
+    except Exception as error:
+        told = f"{key} cannot be read as the store has it ({type(error).__name__})"
+        raise StoreLost(f"{told}: empty the store, and all is made again from Kafka") from error
 
 
 def _case_format() -> Format[Case]:

@@ -1,13 +1,18 @@
-"""Waits for a store that does not answer: state is needed to go on, and soon it may answer again."""
+"""Waits for a store that does not answer: state is needed to go on, and soon it may answer again.
+
+Whatever a store raises is its own fault, and nobody's whose state was asked for: here the last of it becomes an error
+of the project's, about which no record is blamed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
-from schemas.errors import Unavailable
+from schemas.errors import SopError, Unavailable
 from streams.ports import Saved, Store
 from streams.watchdog import Vitals
 
@@ -42,7 +47,7 @@ class PatientStore:
 
     async def save(self, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
         """Write all at once."""
-        await self._store.save(saved, blobs, deadlines)
+        await _answered(lambda: self._store.save(saved, blobs, deadlines))
 
     async def due(self, until: int, limit: int) -> list[str]:
         """Return ids of cases that are due, the earliest first."""
@@ -50,7 +55,7 @@ class PatientStore:
 
     async def _patiently(self, call: Callable[[], Awaitable[Found]]) -> Found:
         try:
-            return await call()
+            return await _answered(call)
         except Unavailable as error:
             logger.warning("%s: waiting: %s", self._name, error)
         clock = asyncio.get_running_loop().time
@@ -59,7 +64,7 @@ class PatientStore:
             await asyncio.sleep(wait_s)
             self._vitals.moves += 1
             try:
-                found = await call()
+                found = await _answered(call)
             except Unavailable as error:
                 if clock() - began > self._patience_s:
                     raise Unavailable(f"{error}; waited for {self._patience_s:g} s") from error
@@ -67,3 +72,15 @@ class PatientStore:
             else:
                 logger.warning("%s: answered after %.1f s", self._name, clock() - began)
                 return found
+
+
+async def _answered(call: Callable[[], Awaitable[Found]]) -> Found:
+    """Return what a store returns; raises `Unavailable` for whatever else it raises than an error of the project's."""
+    try:
+        return await call()
+    except SopError:
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        # not the error's own words: they may be the state's
+        raise Unavailable(f"the store: {type(error).__name__} ({frame.filename}:{frame.lineno})") from error

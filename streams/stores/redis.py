@@ -12,16 +12,18 @@ one, by a new owner if this one dies.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
-from schemas.errors import StoreLost, Unavailable
+from schemas.errors import Fatal, StoreLost, Unavailable
 from streams.ports import Saved
+from streams.stores.redis_checks import eviction
 
 # Carries a part that holds over from the stage; a call for 200 items each, since Lua's stack is short.
 _CARRY_OVER: Final = """
@@ -94,6 +96,8 @@ local parts = tonumber(redis.call('HGET', KEYS[1], 'parts') or '0')
 return {1, parts > 0 and carry_over(KEYS[1], KEYS[2], KEYS[3], ARGV[2]) or 0}
 """
 
+LOOK_EVERY_S: Final = 10.0
+"""How often it is looked whether Redis keeps everything still; somebody may have told it otherwise."""
 PART_BYTES: Final = 1 << 17
 PART_DEADLINES: Final = 500
 """So many bytes of blobs, and so many deadlines, make a part; between parts others have their turn."""
@@ -114,6 +118,7 @@ class RedisStore:
         self._base = f"{{{namespace}:{partition}}}:"
         self._epoch = self._seq = -1
         self._writing = False
+        self._looked_s = float("-inf")
         self._keys = [self._base + key for key in ("meta", "due", "stage")]
         self._run_claim = redis.register_script(_CLAIM)
         self._run_stage = redis.register_script(_STAGE)
@@ -125,13 +130,17 @@ class RedisStore:
         epoch, seq, saved, parts = await self._answer(self._run_claim(keys=self._keys))
         self._epoch, self._seq = int(epoch), int(seq)
         await self._carry_over(parts)
-        return _saved.decode(saved) if saved else None
+        try:
+            return _saved.decode(saved) if saved else None
+        except msgspec.DecodeError as error:
+            raise StoreLost(f"{self._keys[0]} in Redis holds no positions ({error}); delete {self._base}*") from error
 
     async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the blobs that exist; the owner's standing is read in the same transaction.
 
         A write may go on meanwhile, so the standing may be anything from before it to after it.
         """
+        await self._refuse_eviction()
         seq_before = self._seq
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.hmget(self._keys[0], ["epoch", "seq"])
@@ -142,6 +151,7 @@ class RedisStore:
 
     async def save(self, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
         """Write all at once; a write repeated because its answer was lost is recognised."""
+        await self._refuse_eviction()
         standing = (self._epoch, self._seq)
         staged = 0
         for part in _parts(blobs, deadlines):
@@ -172,6 +182,21 @@ class RedisStore:
         """Return ids of cases that are due, the earliest first."""
         found = await self._answer(self._redis.zrange(self._keys[1], "-inf", until, byscore=True, offset=0, num=limit))
         return [case_id.decode() for case_id in found]
+
+    async def _refuse_eviction(self) -> None:
+        """Raise `Fatal` if Redis may drop keys by now: a case would be taken for a new one."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._looked_s < LOOK_EVERY_S:
+            return
+        self._looked_s = now_s
+        try:
+            info = await self._redis.info("memory")
+        except NoPermissionError:
+            return
+        except RedisError as error:
+            raise Unavailable(f"Redis: {error}") from error
+        if reason := eviction(info):
+            raise Fatal(reason)
 
     def _check(self, epoch: bytes | None, seq: bytes | None, seq_min: int, seq_max: int) -> None:
         standing = (int(epoch or 0), int(seq or 0))

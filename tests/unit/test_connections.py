@@ -170,11 +170,67 @@ def test_what_is_no_small_file_is_refused_unread(
 
 
 @pytest.mark.parametrize(
-    "url", [f"redis://:{PLANTED}@host:{PLANTED}/0", f"http://:{PLANTED}@host", f"redis://[{PLANTED}"]
+    "url",
+    [
+        f"redis://:{PLANTED}@host:{PLANTED}/0",
+        f"http://:{PLANTED}@host",
+        f"redis://[{PLANTED}",
+        f"redis://h/{PLANTED}",
+        f"redis://:pass#{PLANTED}@host/0",
+        f"redis://127.0.0.1/0#{PLANTED}",
+    ],
 )
 def test_an_address_of_redis_that_cannot_be_used_is_not_repeated(url: str) -> None:
     with pytest.raises(UsageError, match=r"^SOP_REDIS_URL: ") as refused:
         connect_redis(Settings(redis_url=url, profile="local"))
+    assert PLANTED not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", {"socket_timeout": 5.0, "socket_connect_timeout": 5.0}),
+        ("socket_timeout=0.5", {"socket_timeout": 0.5, "socket_connect_timeout": 5.0}),
+        ("socket_connect_timeout=7", {"socket_timeout": 5.0, "socket_connect_timeout": 7.0}),
+        ("db=3", {"db": 3}),
+        ("protocol=2", {"protocol": 2}),
+        ("protocol=3&health_check_interval=30", {"protocol": 3, "health_check_interval": 30}),
+        ("client_name=worker%201&socket_keepalive=yes", {"client_name": "worker 1", "socket_keepalive": True}),
+        ("decode_responses=False", {"decode_responses": False}),
+        ("ssl_cert_reqs=required", {}),
+    ],
+)
+async def test_options_in_the_address_of_redis_are_taken(query: str, expected: dict[str, object]) -> None:
+    client = connect_redis(Settings(redis_url=f"redis://127.0.0.1:7/0?{query}"))
+    assert client is not None
+    options = client.connection_pool.connection_kwargs
+    assert {name: options[name] for name in expected} == expected
+    assert options["port"] == 7
+    await client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("decode_responses=true", "the option decode_responses has to be false"),
+        ("ssl_cert_reqs=none", "the option ssl_cert_reqs has to be required"),
+        ("ssl_check_hostname=false", "the option ssl_check_hostname has to be true"),
+        ("protocol=4", "the option protocol has to be 2 or 3"),
+        ("socket_timeout=0", "the option socket_timeout has to be a number of seconds above 0"),
+        (f"socket_timeout={PLANTED}", "the option socket_timeout has to be a number of seconds above 0"),
+        ("socket_timeout=inf", "the option socket_timeout has to be a number of seconds above 0"),
+        ("health_check_interval=-1", "the option health_check_interval has to be a whole number of seconds"),
+        ("db=", "the option db has to be a whole number"),
+        (f"password={PLANTED}", "there is no option password; there are client_name, db, "),
+        (f"encoding={PLANTED}", "there is no option encoding; there are "),
+        (f"{PLANTED}=1", "there is no option; there are "),
+        (PLANTED, "there is no option; there are "),
+    ],
+)
+def test_options_in_the_address_of_redis_that_cannot_be_used_are_refused(query: str, told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        connect_redis(Settings(redis_url=f"redis://127.0.0.1:7/0?{query}"))
+    assert str(refused.value).startswith(f"SOP_REDIS_URL: {told}")
     assert PLANTED not in str(refused.value)
 
 

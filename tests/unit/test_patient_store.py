@@ -89,6 +89,45 @@ def test_patience_ends(call: Callable[[PatientStore], Awaitable[object]], _: obj
         Bench(1_000).ask(call)
 
 
+class Odd(Silent):
+    """A store that raises what no adapter should, whatever it is asked."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(0)
+        self._error = error
+
+    def _hear(self) -> None:
+        raise self._error
+
+
+ODDITIES = [
+    TypeError("+91 98765 43210"),
+    ValueError("not enough values to unpack"),
+    UnicodeDecodeError("utf-8", b"98765", 0, 1, "invalid start byte"),
+    KeyError("98765"),
+    AttributeError("'str' object has no attribute 'decode'"),
+    OSError("98765"),
+    RecursionError("98765"),
+]
+ALL_CALLS = [*(call for call, _ in CALLS), lambda store: store.save(SAVED, {}, {})]
+
+
+@pytest.mark.parametrize("error", ODDITIES, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("call", ALL_CALLS)
+def test_whatever_a_store_raises_is_told_as_its_own_fault(
+    call: Callable[[PatientStore], Awaitable[object]], error: Exception
+) -> None:
+    store = PatientStore(Odd(error), Vitals(), name="partition 0", patience_s=1)
+
+    async def asked() -> object:
+        return await call(store)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner, pytest.raises(Unavailable) as told:
+        runner.run(asked())
+    assert str(told.value).startswith(f"the store: {type(error).__name__} (")
+    assert "98765" not in str(told.value)
+
+
 def test_a_write_is_left_to_who_began_it() -> None:
     bench = Bench(1)
     with pytest.raises(Unavailable):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agents.case import Case
 from agents.track import Track
+from schemas.errors import StoreLost
 from streams.casework.residents import CASES_PER_TRACK, Residents
 from streams.ports import Saved
 from streams.stores.memory import MemoryState, MemoryStore
@@ -74,3 +77,12 @@ async def test_tracks_that_are_not_saved_are_packed_as_well() -> None:
     assert await residents.load((), ["p0"]) == []
     assert tracks["p0"].partner_id == "p0"
     assert set(freeze(residents)) == {"partner:p0", "partner:p1", "partner:p2", "partner:p3"}
+
+
+@pytest.mark.parametrize("key", ["case:a", "partner:a"])
+@pytest.mark.parametrize("blob", [b"", b"garbage", b"\x28\xb5\x2f\xfd", b"\xc1"])
+async def test_what_cannot_be_read_as_the_store_has_it_is_the_store_s_fault(key: str, blob: bytes) -> None:
+    store = MemoryStore(MemoryState(blobs={key: blob}))
+    await store.claim()
+    with pytest.raises(StoreLost, match=rf"^{key} cannot be read as the store has it \(\w+\): empty the store"):
+        await Residents({}, {}, store).load(["a"], ["a"])
