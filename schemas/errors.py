@@ -1,14 +1,14 @@
 """Every error of the project, sorted by what is done about it.
 
 SopError
-├── Unavailable        try again: a broker or store does not answer right now
-├── Unacceptable       to the dead letters: this input will never be accepted as it is
-└── Fatal              stop: going on would lose or falsify something
-    ├── Fenced         another worker publishes for this partition now
-    ├── Unpublishable  Kafka will never take a record as it is: what it is about is given up after a restart
-    ├── StoreLost      the checkpoint store is not where this worker left it
-    └── UsageError     stop with status 2: arguments or input that cannot be used
-        └── PolicyError    a policy document with a key that cannot be used
+├── Unavailable         try again: a broker or store does not answer right now
+├── Unacceptable        to the dead letters: this input will never be accepted as it is
+└── Fatal               stop: going on would lose or falsify something
+    ├── Fenced          another worker publishes for this partition now
+    ├── Unpublishable   Kafka will never take a record as it is: what it is about is given up after a restart
+    ├── StoreLost       the checkpoint store is not where this worker left it
+    └── UsageError      stop with status 2: arguments or input that cannot be used
+        └── PolicyError     a policy document with a key that cannot be used
 """
 
 from __future__ import annotations

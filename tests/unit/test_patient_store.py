@@ -11,9 +11,12 @@ from schemas.errors import StoreLost, Unavailable
 from streams.ports import Saved
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.stores.patient import PatientStore
+from streams.task.work import Batches
 from streams.wakes import Wakes
 from streams.watchdog import Vitals
 from tests.simulation.loop import VirtualLoop
+from tests.unit.test_poison import Lives, raises
+from tests.unit.test_task import Repeats
 
 SAVED = Saved({"jobs-0": 3}, {}, {})
 
@@ -144,3 +147,23 @@ def test_a_store_that_was_lost_is_not_waited_for() -> None:
 
     with pytest.raises(StoreLost):
         bench.ask(taken_over)
+
+
+@pytest.mark.parametrize("error", [TypeError(), ValueError(), KeyError()], ids=lambda error: type(error).__name__)
+async def test_no_record_is_blamed_for_whatever_a_store_raises(error: Exception) -> None:
+    class Odd(MemoryStore):
+        async def load(self, keys: Sequence[str]) -> dict[str, bytes]:  # noqa: ARG002 - the port's
+            raise error
+
+    class Loads(Repeats):
+        async def take(self, batches: Batches, now: int) -> None:
+            await PatientStore(Odd(MemoryState()), Vitals(), name="", patience_s=0).load(["case:a"])
+            await super().take(batches, now)
+
+    lives = Lives([b"a"], raises)
+    lives.make_work = Loads
+    assert not any([await lives.live() for _ in range(4)])
+    assert all(isinstance(death, Unavailable) for death in lives.deaths)
+    lives.make_work = Repeats
+    assert await lives.live()
+    assert lives.said() == [b"a"]
