@@ -17,6 +17,7 @@ from schemas.events import AnyEvent
 from schemas.outputs import ActionMessage, AlertMessage, DecisionKey, DecisionMessage, OutputMessage
 
 Reception = Literal["applied", "duplicate", "conflict", "full"]
+Refusal = Literal["conflict", "full"]
 StepKey = tuple[str, str | None, str | None]
 """(code, partner id, ticket id): what identifies an action within its case."""
 
@@ -105,6 +106,13 @@ class Case:
         gone = [key for key in self.readings.keys() - self.asked.keys() if not self.readings[key].sightings]
         for key in gone:
             del self.readings[key]
+
+
+def why_refused(event: AnyEvent, refusal: Refusal) -> str:
+    """Return the reason with which an event goes to the dead letters (contracts, "Envelope")."""
+    if refusal == "conflict":
+        return f"id: {event.ref} is known with other content"
+    return f"subject: {event.subject} has as many facts as a case may have"
 
 
 def _replaces(new: Reading, known: Reading) -> bool:

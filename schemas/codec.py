@@ -5,8 +5,11 @@ Of members of one object with the same name the last counts, at every level, as 
 
 from __future__ import annotations
 
+import math
 import re
+from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
@@ -34,7 +37,21 @@ class Heading(Struct, gc=False):
     subject: str
 
 
-_json: Final = msgspec.json.Decoder()
+EXACT_BELOW: Final = 2.0**53
+"""Above it doubles cannot tell whole numbers from their neighbours."""
+
+
+def _number(text: str) -> int | float:
+    """Return a number with a fraction or an exponent: a large whole one exactly, any other as its nearest double."""
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("number out of range")
+    if abs(value) >= EXACT_BELOW and (exact := Decimal(text)) == exact.to_integral_value():
+        return int(exact)
+    return value
+
+
+_json: Final = msgspec.json.Decoder(float_hook=_number)
 _headings: Final = msgspec.json.Decoder(Heading)
 _STRUCTURED: Final = b"application/cloudevents"
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
@@ -53,11 +70,12 @@ def decode_record(
     Raises `Unacceptable`; the reason begins with the first offending field in the order specversion, id, source, type,
     subject, time, datacontenttype, data.
     """
-    if value is None:
+    attributes = _binary_attributes(headers) if headers else None
+    if value is None and not (attributes and attributes["data_base64"]):
         raise Unacceptable("value: missing")
+    value = value or b""
     if len(value) > limits.value_bytes:
         raise Unacceptable(f"value: {len(value)} bytes, at most {limits.value_bytes}")
-    attributes = _binary_attributes(headers) if headers else None
     if attributes is None:
         report = read_location_report(value, limits, now_us)
         if report is not None:
@@ -65,7 +83,9 @@ def decode_record(
         envelope = _parse(value, "value", limits)
         if not isinstance(envelope, dict):
             raise Unacceptable("value: not a JSON object")
-        return _event(envelope, lambda: envelope.get("data"), limits, now_us)
+        return _event(envelope, lambda: _data(envelope, limits), limits, now_us)
+    if not value and attributes["data_base64"]:
+        return _event(attributes, lambda: _data(attributes, limits), limits, now_us)
     return _event(attributes, lambda: _parse(value, "data", limits), limits, now_us)
 
 
@@ -76,7 +96,12 @@ def read_heading(value: bytes | None, headers: Headers | None) -> Heading | None
     """
     try:
         attributes = _binary_attributes(headers) if headers else None
-        return msgspec.convert(attributes, Heading) if attributes is not None else _headings.decode(value or b"")
+        if attributes is not None:
+            return msgspec.convert(attributes, Heading)
+        try:
+            return _headings.decode(value or b"")
+        except msgspec.ValidationError:  # also where a member is there twice and only its last is a string
+            return msgspec.convert(_json.decode(value or b""), Heading)
     except (Unacceptable, ValueError, RecursionError):
         return None
 
@@ -107,6 +132,20 @@ def _event(
         raise Unacceptable("data: missing")
     data = check_data(raw)
     return Event(source, event_id, event_type, subject, time, data, content_of(event_type, subject, time, raw))
+
+
+def _data(envelope: Mapping[str, object], limits: Limits) -> object:
+    """Return the data of an envelope, decoded where it is there as base64, None where there is none."""
+    data, packed = envelope.get("data"), envelope.get("data_base64")
+    if data is not None or packed is None:
+        return data
+    if not isinstance(packed, str):
+        raise Unacceptable("data_base64: not a string")
+    try:
+        text = b64decode(packed, validate=True)
+    except ValueError:
+        raise Unacceptable("data_base64: not base64") from None
+    return _parse(text, "data_base64", limits)
 
 
 @lru_cache(maxsize=8)
@@ -142,7 +181,7 @@ def _binary_attributes(headers: Headers) -> dict[str, object] | None:
     if content_type.startswith(_STRUCTURED) or "ce_specversion" not in named:
         return None
     attributes: dict[str, object] = {}
-    for name in ("specversion", "id", "source", "type", "subject", "time"):
+    for name in ("specversion", "id", "source", "type", "subject", "time", "data_base64"):
         value = named.get(f"ce_{name}")
         try:
             attributes[name] = None if value is None else value.decode()

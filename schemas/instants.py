@@ -26,7 +26,7 @@ def microseconds(instant: datetime) -> int:
 
 # Deadlines that follow from an event must have a written form too: with every duration of a policy at most a year, the
 # latest instant that an event may have leaves room for them before year 10000.
-EARLIEST_US: Final = microseconds(datetime(1, 1, 1, tzinfo=UTC))
+EARLIEST_US: Final = 0
 LATEST_US: Final = microseconds(datetime(9990, 1, 1, tzinfo=UTC)) - 1
 
 
@@ -37,7 +37,7 @@ def parse_instant(text: str) -> int:
     """
     instant = read_instant(text)
     if not EARLIEST_US <= instant <= LATEST_US:
-        raise ValueError("the year is not between 0001 and 9989")
+        raise ValueError("the year is not between 1970 and 9989")
     return instant
 
 

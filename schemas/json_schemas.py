@@ -27,7 +27,6 @@ INSTANT_SCHEMA: Final[JsonObject] = {
 
 _IN_THE_ENVELOPE: Final = ("type", "body", "inputs", "subject", "time")
 _NOT_BLANK: Final = r"\S"
-_ALL_BLANK: Final = r"^\s*$"
 _FULL_DATE_PATTERN: Final = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 
 
@@ -116,7 +115,7 @@ def _text(kind: Text, limits: Limits) -> JsonObject:
     most = {"name": limits.name_chars, "url": limits.url_chars, "value": limits.value_bytes}[kind.limit]
     if kind.blank == "refused":
         return {"type": "string", "pattern": _NOT_BLANK, "maxLength": most}
-    return {"type": "string", "anyOf": [{"maxLength": most}, {"pattern": _ALL_BLANK}]}
+    return {"type": "string", "maxLength": most}
 
 
 def _message(message: type[msgspec.Struct], *, always: tuple[str, ...] = (), **constants: str) -> JsonObject:

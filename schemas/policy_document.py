@@ -146,7 +146,7 @@ def _begin(value: object) -> int:
         raise ValueError("not a date-time with an offset")
     instant = microseconds(value)
     if not EARLIEST_US <= instant <= LATEST_US:
-        raise ValueError("the year is not between 0001 and 9989")
+        raise ValueError("the year is not between 1970 and 9989")
     return instant
 
 

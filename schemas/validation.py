@@ -102,7 +102,7 @@ def _text(path: str, kind: Text, limits: Limits) -> Check:
         return present
 
     def check(value: object) -> object:
-        if isinstance(value, str) and (not value or value.isspace()):
+        if isinstance(value, str) and len(value) <= most and not value.strip():
             return None if kind.blank == "absent" else value
         return present(value)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from agents.case import why_refused
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from agents.moments import Moment, Reading
@@ -162,14 +163,13 @@ class CaseWork:
             self.tally.add(tp, "forwarded")
             return
         reception = self._locations.receive(event) if report else self._cases.receive(event)
-        if reception == "conflict":
-            self._refuse(tp, taken.origin, f"id: {event.ref} is known with other content")
-        elif reception == "full":
-            self._refuse(tp, taken.origin, f"subject: {subject} has as many facts as a case may have")
-        else:
-            if reception == "applied":
-                (self._touched_partners if report else self._touched_cases).add(subject)
-            self.tally.add(tp, reception)
+        match reception:
+            case "conflict" | "full":
+                self._refuse(tp, taken.origin, why_refused(event, reception))
+            case "applied" | "duplicate":
+                if reception == "applied":
+                    (self._touched_partners if report else self._touched_cases).add(subject)
+                self.tally.add(tp, reception)
 
     def _refuse(self, tp: TP, origin: Origin, reason: str) -> None:
         self._outbox.dead_letter(origin, reason)

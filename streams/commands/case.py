@@ -33,8 +33,9 @@ def command(case_id: str, inputs: tuple[str, ...], until: str | None, as_json: b
     end = None if until is None else instant("--until", until)
     policies = policies_from(settings.policies)
     names = inputs or (f"{KAFKA}{settings.brokers}/{settings.topic_prefix}",)
-    settled = settle(enumerate(recorded(names, settings)), settings.limits, present_unless(end))
-    story = case_story(case_id, settled.events, policies, until=end, facts_max=settings.facts_per_case_max)
+    records = enumerate(recorded(names, settings))
+    settled = settle(records, settings.limits, present_unless(end), settings.facts_per_case_max)
+    story = case_story(case_id, settled.events, policies, until=end)
     if story is None:
         as_of = "" if until is None else f" up to {until}"
         raise UsageError(f"{case_id}: no event of this case in {', '.join(names)}{as_of}")

@@ -79,9 +79,7 @@ class _Named(Struct):
 _named: Final = msgspec.json.Decoder(_Named)
 
 
-def case_story(
-    case_id: str, events: Iterable[AnyEvent], policies: PolicySet, *, until: int | None, facts_max: int
-) -> CaseStory | None:
+def case_story(case_id: str, events: Iterable[AnyEvent], policies: PolicySet, *, until: int | None) -> CaseStory | None:
     """Return the story of a case from accepted events of any cases, None where they have no fact of it.
 
     `until` (microseconds; default: the last event's time) ends the virtual clock.
@@ -97,7 +95,7 @@ def case_story(
         return None
     partners = _partners(facts)
     reports = [event for event in known if event.type == LOCATION_REPORT and event.subject in partners]
-    replay = Replay(policies, facts_per_case_max=facts_max)
+    replay = Replay(policies)
     said = []
     for message in replay.run([*facts, *reports], end):
         case = replay.cases.cases.get(case_id)

@@ -34,7 +34,7 @@ class Terms:
 
     def replay(self) -> Replay:
         """Return a replay by these terms."""
-        return Replay(self.policies, facts_per_case_max=self.facts_per_case_max)
+        return Replay(self.policies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Outcome:
 
 def replayed(records: Iterable[Recorded], terms: Terms) -> Outcome:
     """Replay a whole input on this process."""
-    settled = settle(enumerate(records), terms.limits, terms.now)
+    settled = settle(enumerate(records), terms.limits, terms.now, terms.facts_per_case_max)
     until = end_of(terms, last_instant(settled.events))
     return Outcome(
         events=len(settled.events),

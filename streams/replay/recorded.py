@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import BinaryIO, cast
 import zstandard
 from msgspec import Struct
 
+from agents.case import why_refused
 from schemas.codec import decode_record
 from schemas.errors import Unacceptable, UsageError
-from schemas.events import AnyEvent
+from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.limits import Limits
 
 
@@ -61,15 +63,18 @@ def read_file(path: str) -> Iterator[Recorded]:
         raise UsageError(f"{path}: cannot be read: {reason}") from error
 
 
-def settle(numbered: Iterable[tuple[int, Recorded]], limits: Limits, now: int | None) -> Settled:
+def settle(
+    numbered: Iterable[tuple[int, Recorded]], limits: Limits, now: int | None, facts_per_case_max: int
+) -> Settled:
     """Decode records in input order and tell events from duplicates, conflicts and what cannot be accepted.
 
-    Takes each record with its place in the whole input. All that can have an identity in common must be among them.
-    `now` (microseconds) is the present, in whose future no event may lie too far; None where a clock of its own ends
-    the run, later than which no event is known.
-    Of several events with one identity the first in input order stays (contracts, "Envelope").
+    Takes each record with its place in the whole input. All that can have an identity in common must be among them, and
+    all facts of a case. `now` (microseconds) is the present, in whose future no event may lie too far; None where a
+    clock of its own ends the run, later than which no event is known. Of several events with one identity the first in
+    input order stays; what is refused has taken none (contracts, "Envelope").
     """
     known: dict[tuple[str, str], bytes] = {}
+    facts: Counter[str] = Counter()
     events: list[AnyEvent] = []
     refused: list[Refused] = []
     duplicates = 0
@@ -79,13 +84,20 @@ def settle(numbered: Iterable[tuple[int, Recorded]], limits: Limits, now: int | 
         except Unacceptable as unacceptable:
             refused.append(Refused(number, record, unacceptable.reason))
             continue
-        content = known.setdefault(event.identity, event.content)
-        if content is event.content:
-            events.append(event)
-        elif content == event.content:
-            duplicates += 1
-        else:
-            refused.append(Refused(number, record, f"id: {event.ref} is known with other content"))
+        content = known.get(event.identity)
+        if content is not None:
+            if content == event.content:
+                duplicates += 1
+            else:
+                refused.append(Refused(number, record, why_refused(event, "conflict")))
+            continue
+        if event.type != LOCATION_REPORT:
+            if facts[event.subject] >= facts_per_case_max:
+                refused.append(Refused(number, record, why_refused(event, "full")))
+                continue
+            facts[event.subject] += 1
+        known[event.identity] = event.content
+        events.append(event)
     return Settled(events, refused, duplicates)
 
 

@@ -6,6 +6,7 @@ the deadlines, then one decision for each case concerned. So the outcome depends
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -33,11 +34,9 @@ class Told(NamedTuple):
 class Replay:
     """One run over a settled input."""
 
-    def __init__(self, policies: PolicySet, *, facts_per_case_max: int) -> None:
-        """Take the policies in force, and how many facts a case may hold."""
-        self.cases = CaseAgent(policies, facts_max=facts_per_case_max)
-        self.refused: list[AnyEvent] = []
-        """Events one too many for their case."""
+    def __init__(self, policies: PolicySet) -> None:
+        """Take the policies in force."""
+        self.cases = CaseAgent(policies, facts_max=sys.maxsize)  # what is one too many was refused when settled
         self._locations = LocationAgent(policies)
         self._wakes = Wakes()
 
@@ -64,17 +63,12 @@ class Replay:
                 return
             touched: set[str] = set()
             while at < len(facts) and facts[at].time == now:
-                self._receive(facts[at], touched)
+                self.cases.receive(facts[at])
+                touched.add(facts[at].subject)
                 at += 1
             stopped = ahead.stopped(now)
             yield from self._conclude(now, touched, {*stopped})
             ahead.go_on(stopped, now)
-
-    def _receive(self, fact: AnyEvent, touched: set[str]) -> None:
-        if self.cases.receive(fact) == "applied":
-            touched.add(fact.subject)
-        else:
-            self.refused.append(fact)
 
     def _conclude(self, now: int, touched: set[str], partners: set[str]) -> Iterator[Told]:
         for case_id in sorted(touched):

@@ -89,7 +89,8 @@ def take_in(first_time: Iterable[Recorded], records: Iterable[Recorded], terms: 
             if heading is not None and _identity(heading) in shared:
                 rest[number] = record
                 whose[number] = SETTLED
-    return TakenIn(records, settle(sorted(rest.items()), terms.limits, terms.now), partners, whose)
+    settled = settle(sorted(rest.items()), terms.limits, terms.now, terms.facts_per_case_max)
+    return TakenIn(records, settled, partners, whose)
 
 
 def deal(taken: TakenIn, processes: int) -> list[Share]:
@@ -128,7 +129,7 @@ def settle_share(taken: TakenIn, share: Share, terms: Terms) -> SettledShare:
     wanted = own | {number for partner, number in taken.partners.items() if partner in share.others}
     whose = taken.whose
     reports = ((number, record) for number, record in _numbered(taken.records, whose) if whose[number] in wanted)
-    settled = settle(reports, terms.limits, terms.now)
+    settled = settle(reports, terms.limits, terms.now, terms.facts_per_case_max)
     accepted = sum(event.subject in share.own for event in settled.events)
     refused = [each for each in settled.refused if whose[each.number] in own]
     count = sum(number in own for number in whose)

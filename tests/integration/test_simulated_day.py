@@ -28,12 +28,12 @@ class Day:
         self.tally = Tally()
         lines = enumerate(simulate(OPTIONS, self.tally), start=1)
         numbered = ((number, Recorded("day", 0, number, line)) for number, line in lines)
-        self.settled: Settled = settle(numbered, Limits(), None)
+        self.settled: Settled = settle(numbered, Limits(), None, facts_per_case_max=1_000)
         self.branch_of_cases = branch_of_cases(OPTIONS)
         self.decisions: defaultdict[str, dict[tuple[str, str, str | None], str]] = defaultdict(dict)
         self.others: defaultdict[str, set[str]] = defaultdict(set)
         self.told: Counter[str] = Counter()
-        for message in Replay(PolicySet((), Policy()), facts_per_case_max=1_000).run(self.settled.events):
+        for message in Replay(PolicySet((), Policy())).run(self.settled.events):
             self._hear(message)
 
     def _hear(self, message: DecisionMessage | ActionMessage | AlertMessage) -> None:

@@ -19,12 +19,11 @@ from tests.scenario import POLICY
 from tests.strategies import GeneratedCase, cases
 
 POLICIES: Final = PolicySet((), POLICY)
-FACTS_MAX: Final = 12
 
 
 def by_instants(events: Sequence[AnyEvent], until: int) -> Iterator[OutputMessage]:
     """Yield what is said by agents that take every event at its own instant, the deadlines after them."""
-    case_agent, locations, wakes = CaseAgent(POLICIES, facts_max=FACTS_MAX), LocationAgent(POLICIES), Wakes()
+    case_agent, locations, wakes = CaseAgent(POLICIES, facts_max=99), LocationAgent(POLICIES), Wakes()
     left = sorted(events, key=lambda event: event.order, reverse=True)
     while left or wakes:
         now = min(at for at in (left[-1].time if left else None, wakes.next()) if at is not None)
@@ -54,5 +53,5 @@ def by_instants(events: Sequence[AnyEvent], until: int) -> Iterator[OutputMessag
 @given(cases(max_reports=25))
 def test_reports_ahead_change_nothing(case: GeneratedCase) -> None:
     events = [*case.facts, *case.reports]
-    replay = Replay(POLICIES, facts_per_case_max=FACTS_MAX)
+    replay = Replay(POLICIES)
     assert list(replay.run(events, case.now)) == list(by_instants(events, case.now))

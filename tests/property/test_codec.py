@@ -47,7 +47,7 @@ def read_or_refuse(value: bytes, headers: list[tuple[str, bytes | None]] | None 
         reason = refused.reason
     else:
         reason = "none: " if packed_and_unpacked(event) == event else "packing: it changed"
-    assert re.match(r"(value|none|[a-z]+|data(\.[a-z0-9_]+)+): [^\n\r]*\Z", reason), reason
+    assert re.match(r"(value|none|data_base64|[a-z]+|data(\.[a-z0-9_]+)+): [^\n\r]*\Z", reason), reason
     assert not reason.startswith("packing")
 
 

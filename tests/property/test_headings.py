@@ -48,6 +48,7 @@ HEADERS = st.one_of(
 
 
 @given(st.one_of(ENVELOPES, st.binary(max_size=40), st.none()), HEADERS)
+@example(json.dumps(USUAL | {"subject": None}).encode()[:-1] + b', "subject": "p-2"}', None)
 @example(b"[" * 10_000, None)
 @example(json.dumps(USUAL).encode()[:-1] + b', "more": ' + b"[" * 5_000 + b"]" * 5_000 + b"}", None)
 def test_a_heading_is_the_event_s(value: bytes | None, headers: list[tuple[str, bytes | None]] | None) -> None:

@@ -106,7 +106,7 @@ class Agents:
 
 
 def straight(case: GeneratedCase, events: Sequence[AnyEvent]) -> list[OutputMessage]:
-    return list(Replay(POLICIES, facts_per_case_max=FACTS_MAX).run(events, case.now))
+    return list(Replay(POLICIES).run(events, case.now))
 
 
 @st.composite

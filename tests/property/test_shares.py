@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,12 +47,13 @@ FACTS = st.builds(
 LINES = st.lists(st.one_of(REPORTS, FACTS, st.just(b"{")), max_size=20)
 
 
-@given(LINES, st.integers(1, 4))
-def test_shares_are_settled_as_the_whole(lines: list[bytes], processes: int) -> None:
+@given(LINES, st.integers(1, 4), st.sampled_from([1, 2, 99]))
+def test_shares_are_settled_as_the_whole(lines: list[bytes], processes: int, facts_max: int) -> None:
     records = [Recorded("day", 0, number, each) for number, each in enumerate(lines)]
-    whole = settle(enumerate(records), TERMS.limits, TERMS.now)
-    taken = take_in(records, records, TERMS)
-    shares = [(share, settle_share(taken, share, TERMS)) for share in deal(taken, processes)]
+    terms = replace(TERMS, facts_per_case_max=facts_max)
+    whole = settle(enumerate(records), terms.limits, terms.now, facts_max)
+    taken = take_in(records, records, terms)
+    shares = [(share, settle_share(taken, share, terms)) for share in deal(taken, processes)]
     refused = [*taken.settled.refused, *(each for _, share in shares for each in share.refused)]
     assert sorted(refused, key=lambda each: each.number) == whole.refused
     assert taken.settled.duplicates + sum(share.duplicates for _, share in shares) == whole.duplicates

@@ -152,7 +152,8 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
         for each in world.kafka.committed(TP(topic, partition))
         if (topic, partition, each.offset) not in refused
     )
-    settled = settle(enumerate(records), world.work_settings.limits, None)
+    facts_max = world.work_settings.facts_per_case_max
+    settled = settle(enumerate(records), world.work_settings.limits, None, facts_max)
     for left in settled.refused:
         yield f"{left.record.topic}-{left.record.partition}@{left.record.offset} was accepted, but {left.reason}"
     live = standing(message for _, message in _emitted(world))
@@ -173,7 +174,7 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
 
 def _straight(world: World, events: Sequence[AnyEvent], rests_at: int) -> tuple[Standing, list[Reading]]:
     """Return what stands after a straight run, and the readings that it took to get there."""
-    replay = Replay(world.work_settings.policies, facts_per_case_max=world.work_settings.facts_per_case_max)
+    replay = Replay(world.work_settings.policies)
     hear, readings = replay.cases.hear, list[Reading]()
 
     def overheard(reading: Reading) -> bool:

@@ -1,6 +1,7 @@
 """What the codec makes of inbound messages: both content modes, limits on size, time and nesting, what is refused."""
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from schemas.errors import Unacceptable
 from schemas.events import EVENT_TYPES, AnyEvent, LocationReported
 from schemas.fields import FIELDS
 from schemas.limits import Limits
+from schemas.validation import data_checks
 from tests.inbound import DATA, changed, envelope, packed_and_unpacked
 
 LIMITS = Limits()
@@ -189,13 +191,38 @@ def test_of_several_faults_the_first_in_the_order_of_the_contract_is_named() -> 
         ("ticket.payment_proof_added", "payee_phone"),
     ],
 )
-@pytest.mark.parametrize("blank", ["", "  ", " " * 300])
+@pytest.mark.parametrize("blank", ["", "  ", "\u3000" * 256])
 def test_blank_names_phones_groups_and_descriptions_are_absent(event_type: str, name: str, blank: str) -> None:
     assert getattr(decoded(changed(event_type, f"data.{name}", blank)).data, name) is None
 
 
-def test_an_empty_proof_link_is_accepted_as_it_is() -> None:
-    assert decoded(changed("ticket.payment_proof_added", "data.proof_url", "")).data.proof_url == ""  # type: ignore[union-attr]
+@pytest.mark.parametrize(
+    ("event_type", "name", "most"),
+    [
+        ("job.assigned", "partner_group", 256),
+        ("job.line_item_added", "description", LIMITS.value_bytes),
+        ("ticket.partner_identified", "name", 256),
+        ("ticket.partner_identified", "phone", 256),
+        ("ticket.payment_proof_added", "payee_name", 256),
+        ("ticket.payment_proof_added", "payee_phone", 256),
+        ("ticket.payment_proof_added", "proof_url", 2048),
+        ("ticket.media_added", "url", 2048),
+        ("job.assigned", "partner_id", 256),
+    ],
+)
+@pytest.mark.parametrize("char", [" ", "x"])
+def test_what_is_longer_than_it_may_be_is_refused_blank_or_not(
+    event_type: str, name: str, most: int, char: str
+) -> None:
+    check = data_checks(LIMITS)[event_type]
+    check({**DATA[event_type], name: "x" * most})
+    with pytest.raises(Unacceptable, match=rf"^data\.{name}: {most + 1} characters, at most {most}$"):
+        check({**DATA[event_type], name: char * (most + 1)})
+
+
+@pytest.mark.parametrize("link", ["", " ", " " * 2048])
+def test_a_blank_proof_link_is_accepted_as_it_is(link: str) -> None:
+    assert decoded(changed("ticket.payment_proof_added", "data.proof_url", link)).data.proof_url == link  # type: ignore[union-attr]
 
 
 def test_unknown_members_and_fields_are_ignored() -> None:
@@ -206,6 +233,49 @@ def test_unknown_members_and_fields_are_ignored() -> None:
 def test_a_binary_record_gives_the_same_event_as_a_structured_one() -> None:
     binary = decode_record(encoded(DATA["job.rated"]), binary_headers(), LIMITS)
     assert binary == decoded(envelope("job.rated"))
+
+
+BASE64 = b64encode(encoded(DATA["job.rated"])).decode()
+
+
+def test_data_as_base64_gives_the_same_event() -> None:
+    packed = envelope("job.rated", data=None, data_base64=BASE64)
+    assert decoded(packed) == decoded(envelope("job.rated"))
+    del packed["data"]
+    assert decoded(packed) == decoded(envelope("job.rated"))
+
+
+@pytest.mark.parametrize("value", [None, b""])
+def test_data_as_base64_is_read_in_binary_mode_where_the_value_is_empty(value: bytes | None) -> None:
+    event = decode_record(value, binary_headers(ce_data_base64=BASE64.encode()), LIMITS)
+    assert event == decoded(envelope("job.rated"))
+
+
+def test_data_goes_before_data_as_base64() -> None:
+    assert decoded(envelope("job.rated", data_base64="!")) == decoded(envelope("job.rated"))
+    binary = decode_record(encoded(DATA["job.rated"]), binary_headers(ce_data_base64=b"!"), LIMITS)
+    assert binary == decoded(envelope("job.rated"))
+
+
+@pytest.mark.parametrize(
+    ("packed", "reason"),
+    [
+        (7, "data_base64: not a string"),
+        ("!", "data_base64: not base64"),
+        ("e30", "data_base64: not base64"),
+        ("e 30=", "data_base64: not base64"),
+        ("é", "data_base64: not base64"),
+        ("", "data_base64: not JSON"),
+        (b64encode(b"\x89PNG").decode(), "data_base64: not JSON"),
+        (b64encode(b"[]").decode(), "data: not an object"),
+        (b64encode(b"null").decode(), "data: missing"),
+        (b64encode(b"{}").decode(), "data.stars: missing"),
+        (b64encode(b"[" * 70 + b"]" * 70).decode(), "data_base64: nested more than 64 levels deep"),
+        (None, "data: missing"),
+    ],
+)
+def test_faults_of_data_as_base64_are_named(packed: object, reason: str) -> None:
+    assert refusal(encoded(envelope("job.rated", data=None, data_base64=packed))).startswith(reason)
 
 
 def test_a_record_that_says_it_is_structured_is_read_so_whatever_its_headers() -> None:
@@ -342,8 +412,21 @@ def test_any_difference_is_other_content(other: dict[str, Any]) -> None:
     [
         ("1e23", "1" + "0" * 23),
         ("9007199254740993", "9007199254740993"),
+        ("18446744073709551616", "18446744073709551616.0"),
+        ("18446744073709551617", "18446744073709551617.0"),
+        ("-18446744073709551616", "-1.8446744073709551616e19"),
+        ("18446744073709551615", "1844674407370955161.5e1"),
+        ("9007199254740993.0", "9007199254740993"),
+        ("9007199254740992", "9007199254740992.0"),
+        ("9007199254740991", "9007199254740991.0"),
+        ("1e308", "1" + "0" * 308),
+        ("123456789012345678901234567890", "123456789012345678901234567890.000"),
+        ("0.1", "0.10000000000000000000000001"),
+        ("1e-400", "0"),
         ("-0.0", "0"),
+        ("-0", "0.0"),
         ("1e2", "100"),
+        ("1E+2", "100.0"),
         ("2.50", "2.5"),
     ],
 )
@@ -354,6 +437,39 @@ def test_numbers_are_compared_by_value(one: str, other: str) -> None:
 
     assert with_number(one) == with_number(other)
     assert with_number(one) != with_number("7")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("18446744073709551616", "18446744073709551617"),
+        ("18446744073709551616.0", "18446744073709551617.0"),
+        ("18446744073709551616.0", "18446744073709551617"),
+        ("9007199254740992.0", "9007199254740993.0"),
+        ("9007199254740992", "9007199254740993"),
+        ("1e23", "99999999999999991611392"),
+        ("0.1", "0.10000000000000002"),
+        ("1", "true"),
+        ("1", '"1"'),
+        ("1", "-1"),
+    ],
+)
+def test_numbers_of_other_values_are_other_content(one: str, other: str) -> None:
+    contents = [
+        decode_record(
+            encoded(envelope("job.rated", data={"stars": 5, "n": 0}))[:-3] + text.encode() + b"}}", None, LIMITS
+        )
+        for text in (one, other)
+    ]
+    assert contents[0].content != contents[1].content
+
+
+@pytest.mark.parametrize("accuracy", ["18446744073709551616", "18446744073709551616.0", "1.8446744073709551616e19"])
+def test_a_large_number_is_read_however_it_is_written(accuracy: str) -> None:
+    value = encoded(envelope("location.reported", data={**PLAIN, "accuracy_m": "N"})).replace(b'"N"', accuracy.encode())
+    data = decode_record(value, None, LIMITS).data
+    assert data == LocationReported(1.0, 73.5, 2.0**64)
+    assert type(data.accuracy_m) is float
 
 
 def test_content_has_one_value_on_every_machine() -> None:

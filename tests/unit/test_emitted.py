@@ -19,7 +19,7 @@ TOPICS = Topics("x.")
 
 def said_of(case_id: str) -> list[OutputMessage]:
     scenario = Scenario(case_id).booked().assigned().ticket("10:00").cancelled("10:30")
-    replay = Replay(PolicySet((), POLICY), facts_per_case_max=99)
+    replay = Replay(PolicySet((), POLICY))
     return list(replay.run(scenario.events(), MIDNIGHT + 10**12))
 
 

@@ -24,7 +24,7 @@ def outbox() -> Outbox:
 
 def test_messages_go_to_the_task_s_own_number_by_case_or_alert() -> None:
     scenario = Scenario().booked().assigned().ticket("10:00").cancelled("10:30")
-    said = list(Replay(PolicySet((), POLICY), facts_per_case_max=99).run(scenario.events(), MIDNIGHT + 10**12))
+    said = list(Replay(PolicySet((), POLICY)).run(scenario.events(), MIDNIGHT + 10**12))
     out = outbox()
     out.messages("case:job-1", said)
     records = out.take()

@@ -92,7 +92,8 @@ def test_the_end_of_the_clock_counts_for_all(day: list[bytes]) -> None:
 
 
 def test_facts_beyond_what_a_case_may_hold_are_the_same(day: list[bytes]) -> None:
-    assert_same_on_several(day, replace(TERMS, facts_per_case_max=3))
+    outcome = assert_same_on_several(day, replace(TERMS, facts_per_case_max=3))
+    assert outcome.refused > assert_same_on_several(day).refused
 
 
 def test_nothing_comes_of_nothing() -> None:

@@ -136,7 +136,7 @@ def test_the_begin_may_be_text_or_a_date_time_of_toml(begin: str) -> None:
         (LABEL + "effective_from = 2026-11-21", "effective_from: not a date-time with an offset"),
         (LABEL + "effective_from = 2026-11-21T10:00:00", "effective_from: not a date-time with an offset"),
         (LABEL + "effective_from = 'soon'", "effective_from: not an RFC 3339 date-time with an offset"),
-        (LABEL + "effective_from = 9999-01-01T00:00:00Z", "effective_from: the year is not between 0001 and 9989"),
+        (LABEL + "effective_from = 9999-01-01T00:00:00Z", "effective_from: the year is not between 1970 and 9989"),
     ],
 )
 def test_a_malformed_or_inconsistent_policy_is_refused_with_key_and_reason(document: str, told: str) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from schemas.outputs import ActionMessage, DecisionMessage, OutputMessage
-from schemas.policy import HOUR, PolicySet
+from schemas.policy import PolicySet
 from streams.replay.replay import Replay
-from tests.scenario import MIDNIGHT, POLICY, Scenario, instant
+from tests.scenario import POLICY, Scenario, instant
 
 
 def replayed(scenario: Scenario, until: str | None = None) -> list[OutputMessage]:
     end = instant(until) if until else None
-    return list(Replay(PolicySet((), POLICY), facts_per_case_max=99).run(scenario.events(), end))
+    return list(Replay(PolicySet((), POLICY)).run(scenario.events(), end))
 
 
 def parked() -> Scenario:
@@ -60,18 +60,9 @@ def test_messages_name_no_input_positions() -> None:
     assert {message.inputs for message in replayed(parked(), "20:00")} == {None}
 
 
-def test_facts_beyond_what_a_case_may_hold_are_refused() -> None:
-    replay = Replay(PolicySet((), POLICY), facts_per_case_max=2)
-    events = parked().facts
-    assert list(replay.run(events, MIDNIGHT + 12 * HOUR)) == list(
-        Replay(PolicySet((), POLICY), facts_per_case_max=9).run(events[:2], MIDNIGHT + 12 * HOUR)
-    )
-    assert replay.refused == sorted(events, key=lambda event: event.order)[2:]
-
-
 def test_cases_do_not_meet() -> None:
     one, two = parked(), Scenario("job-2").booked("08:30").assigned("09:00", "p2").cancelled("11:00")
-    both = Replay(PolicySet((), POLICY), facts_per_case_max=99)
+    both = Replay(PolicySet((), POLICY))
     said = list(both.run([*one.events(), *two.events()], instant("20:00")))
     alone = [*replayed(one, "20:00"), *replayed(two, "20:00")]
     assert len(said) == len(alone)
