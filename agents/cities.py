@@ -1,4 +1,4 @@
-"""Comparing names of cities: trimmed, case folded, other names of a city taken as one (domain, "Route")."""
+"""Comparing names of cities: white space and case left aside, names of one city taken as one (domain, "Route")."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from schemas.policy import Policy
 
 
 def compared(name: str, policy: Policy) -> str:
-    """Return a city's name as it is compared: trimmed, case folded, an alias replaced by the name it stands for."""
+    """Return a city's name as it is compared: white space collapsed, case folded, an alias as what it means."""
     return _compared(name, tuple(policy.city.aliases.items()))
 
 
@@ -33,4 +33,4 @@ def _all_compared(cities: tuple[str, ...], aliases: tuple[tuple[str, str], ...])
 
 
 def _folded(name: str) -> str:
-    return name.strip().casefold()
+    return " ".join(name.split()).casefold()

@@ -23,7 +23,8 @@ from schemas.outputs import (
 )
 from schemas.schema_ids import schema_id
 
-ALERT_NAME_LABEL: Final = "alertname"
+NAME_LABEL: Final = "alertname"
+SEVERITY_LABEL: Final = "severity"
 DEAD_LETTER_TYPE: Final = "dead-letter"
 
 _OPTIONAL_FIELDS: Final = (
@@ -257,7 +258,7 @@ def _alert(message: AlertMessage) -> bytes:
         "severity": body.severity,
         "state": body.state,
         "key": list(body.key),
-        "labels": {ALERT_NAME_LABEL: body.name, **dict(sorted(body.labels.items()))},
+        "labels": dict(sorted({**body.labels, NAME_LABEL: body.name, SEVERITY_LABEL: body.severity}.items())),
         "summary": body.summary,
         "evidence": sorted(set(body.evidence)),
         "starts_at": format_instant(body.starts_at),
@@ -306,7 +307,7 @@ def _read_alert(published: _Published) -> AlertMessage:
     labels = data.get("labels")
     body = {
         **data,
-        "labels": {name: value for name, value in labels.items() if name != ALERT_NAME_LABEL}
+        "labels": {name: value for name, value in labels.items() if name not in {NAME_LABEL, SEVERITY_LABEL}}
         if isinstance(labels, dict)
         else labels,
         "starts_at": _instant(data, "starts_at"),

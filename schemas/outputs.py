@@ -75,7 +75,7 @@ class AlertBody(Struct, frozen=True, kw_only=True):
     """Something ops wants to know; instants in microseconds (UTC).
 
     `key` names the members (labels) that deduplicate it; `labels` holds these and what else is known, without
-    `alertname`.
+    `alertname` and `severity`, which every message has.
     """
 
     name: str

@@ -13,6 +13,7 @@ Standing = dict[tuple[str, str, object], object]
 def standing(messages: Iterable[OutputMessage]) -> Standing:
     """Return what stands after messages, those about one thing in their order."""
     stands: Standing = {}
+    what: object
     for message in messages:
         if isinstance(message, DecisionMessage):
             key: tuple[str, str, object] = ("decision", message.body.case_id, message.body.key)
@@ -25,7 +26,7 @@ def standing(messages: Iterable[OutputMessage]) -> Standing:
             continue  # about a moment
         else:
             key = ("condition", message.subject, message.alert_id)
-            holds, what = message.body.state == "firing", message.body.name
+            holds, what = message.body.state == "firing", message.body
         stands.pop(key, None)
         if holds:
             stands[key] = what

@@ -21,9 +21,10 @@ ROUTES = [
     (None, "Delhi", "ro", "residential", None, "ticketed"),
     *((None, city, "ac", "residential", None, "ticketed") for city in (
         "Delhi", "Mumbai", "Hyderabad", "Bangalore", "Ahmedabad", "Pune", "Kolkata", "Chennai",
-        "bengaluru", "New Delhi", "BOMBAY", "Calcutta", " Madras ",
+        "bengaluru", "New Delhi", "BOMBAY", "Calcutta", " Madras ", "new\u00a0 delhi",
     )),
     (None, "Jaipur", "ac", "residential", None, "manual"),
+    (None, "NewDelhi", "ac", "residential", None, "manual"),
     (None, "Delhi NCR", "ac", "residential", None, "manual"),
 ]  # fmt: skip
 

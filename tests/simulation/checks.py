@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from agents.moments import Reading
 from schemas.encoding import decode_dead_letter, decode_message
 from schemas.events import AnyEvent
-from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
+from schemas.outputs import ActionMessage, AlertBody, AlertMessage, DecisionMessage, OutputMessage
 from streams.casework.intake import partition_of
 from streams.casework.internal import Answer, unpack
 from streams.ports import TP
@@ -125,14 +125,15 @@ def _chains(world: World) -> Iterator[str]:
 def _said_once(world: World) -> Iterator[str]:
     """No id has two bodies, and nothing is said again that stands."""
     bodies: defaultdict[str, set[object]] = defaultdict(set)
-    states: dict[str, str] = {}
+    bodies_of_alerts: dict[str, AlertBody] = {}
     for _, message in _emitted(world):
         if isinstance(message, DecisionMessage):
             bodies[message.decision_id].add(repr(message))
         elif isinstance(message, AlertMessage):
-            if states.get(message.alert_id, "resolved") == message.body.state:
-                yield f"alert {message.body.name} {message.body.labels} is {message.body.state} again"
-            states[message.alert_id] = message.body.state
+            old, new = bodies_of_alerts.get(message.alert_id), message.body
+            if new == old or (new.state == "resolved" and (old is None or old.state == "resolved")):
+                yield f"alert {new.name} {new.labels} is {new.state} again"
+            bodies_of_alerts[message.alert_id] = new
     for decision_id, found in bodies.items():
         if len(found) > 1:
             yield f"{decision_id} has {len(found)} bodies"

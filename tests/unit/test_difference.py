@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
+from msgspec.structs import replace
+
 from agents.case import Sent
 from agents.difference import difference
 from agents.verdict import Finding, Step, Verdict
@@ -137,6 +140,39 @@ def test_a_condition_is_resolved_and_may_fire_again() -> None:
     said = [saying.say(verdict(findings=each, as_of=30)) for each in ([finding()], [], [finding()])]
     bodies = [message.body for (message,) in said if isinstance(message, AlertMessage)]
     assert [(each.state, each.ends_at) for each in bodies] == [("firing", None), ("resolved", 30), ("firing", None)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "again"),
+    [
+        ({}, False),
+        ({"labels": {"case_id": "job-1", "city": "indore"}}, True),
+        ({"labels": {"case_id": "job-1"}}, False),
+        ({"evidence": ("/s#later",)}, True),
+        ({"starts_at": 21}, True),
+    ],
+)
+def test_a_condition_that_reads_otherwise_while_it_fires_is_told_again(
+    changed: dict[str, object], *, again: bool
+) -> None:
+    first = replace(finding().alert, labels={"case_id": "job-1"}, key=("case_id",))
+    new = replace(first, **changed)
+    saying = Saying()
+    (before,) = saying.say(verdict(findings=[Finding(first, is_moment=False)]))
+    said = saying.say(verdict(findings=[Finding(new, is_moment=False)]))
+    assert [each.body for each in said] == ([new] if again else [])
+    assert isinstance(before, AlertMessage)
+    assert {each.alert_id for each in said if isinstance(each, AlertMessage)} <= {before.alert_id}
+    (resolved,) = saying.say(verdict())
+    assert isinstance(resolved, AlertMessage)
+    assert (resolved.body.state, resolved.body.labels) == ("resolved", new.labels)
+
+
+def test_a_moment_whose_labels_change_is_not_told_again() -> None:
+    saying = Saying()
+    saying.say(verdict(findings=[finding(ends_at=99)]))
+    other = replace(finding(ends_at=99).alert, labels={**finding().alert.labels, "city": "indore"})
+    assert saying.say(verdict(findings=[Finding(other, is_moment=True)])) == []
 
 
 def test_a_moment_is_told_once_and_never_taken_back() -> None:

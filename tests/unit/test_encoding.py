@@ -228,14 +228,16 @@ def test_ids_of_actions_and_alerts_hang_on_their_keys_alone() -> None:
     assert alert_id(msgspec.structs.replace(body, labels={**body.labels, "case_id": "job-18"})) != alert_id(body)
 
 
-def test_an_alert_carries_its_name_as_a_label_and_the_time_of_its_state() -> None:
+def test_an_alert_carries_its_name_and_severity_as_labels_and_the_time_of_its_state() -> None:
     whole = json.loads(encode_message(ALERT))
     assert whole["data"]["labels"] == {
         "alertname": "park_overdue",
         "case_id": "job-17",
         "city": "Pune",
+        "severity": "warning",
         "ticket_id": "t-1",
     }
+    assert decode_message(encode_message(ALERT)) == ALERT
     assert whole["time"] == whole["data"]["starts_at"] == "2026-11-21T10:00:00Z"
     assert "ends_at" not in whole["data"]
     body = msgspec.structs.replace(ALERT.body, state="resolved", ends_at=ALERT.body.starts_at + 1_000_000)

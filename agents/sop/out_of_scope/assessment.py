@@ -106,7 +106,7 @@ def _distinct_images(engagement: Engagement) -> tuple[Event[MediaAdded], ...]:
     media = sorted((m for t in engagement.oos_tickets for m in t.media), key=lambda m: m.order)
     first: dict[tuple[str, str], Event[MediaAdded]] = {}
     for image in media:
-        key = ("sha256", image.data.sha256) if image.data.sha256 else ("url", image.data.url)
+        key = ("sha256", image.data.sha256.lower()) if image.data.sha256 else ("url", image.data.url)
         first.setdefault(key, image)
     return tuple(first.values())
 
