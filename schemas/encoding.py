@@ -102,7 +102,7 @@ def encode_message(message: OutputMessage) -> bytes:
     return _alert(message)
 
 
-def dead_letter_message(
+def dead_letter_message(  # noqa: PLR0913 - a letter has so many parts
     *,
     topic: str,
     partition: int,
@@ -112,11 +112,13 @@ def dead_letter_message(
     key: bytes | None,
     time: int | None = None,
     headers: Sequence[tuple[str, bytes | None]] = (),
+    known_as: str | None = None,
 ) -> bytes:
     """Return a refused record as a CloudEvent in structured JSON, the same bytes for the same record and reason.
 
     `time` is when the record was taken in (microseconds; None where nothing says so); `headers` are needed to redrive a
-    record in binary content mode.
+    record in binary content mode; `known_as` is what the id is made from instead of a topic whose name is not the same
+    everywhere.
     """
     letter = DeadLetter(
         topic=topic, partition=partition, offset=offset, reason=reason, value=value, key=key, headers=tuple(headers)
@@ -125,7 +127,7 @@ def dead_letter_message(
         subject = (key or b"").decode() or None
     except UnicodeDecodeError:
         subject = None
-    message_id = digest32(canonical_json_of_text([topic, partition, offset, reason]))
+    message_id = digest32(canonical_json_of_text([topic if known_as is None else known_as, partition, offset, reason]))
     return _envelope(DEAD_LETTER_TYPE, "/sop/dead-letters", message_id, letter, subject=subject, time=time)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from schemas.errors import UsageError
 from schemas.instants import parse_instant
 from streams.clock import SystemClock
+from streams.files.reading import STANDARD
 from streams.replay.recorded import Recorded, read_file
 from streams.settings import Settings
 
@@ -16,11 +17,11 @@ KAFKA = "kafka://"
 
 
 def recorded(names: Iterable[str], settings: Settings) -> Iterator[Recorded]:
-    """Yield what inputs hold, one after the other: JSON Lines files, or `kafka://HOST:PORT[/PREFIX]`.
+    """Yield what inputs hold, one after the other: JSON Lines files (`-`: standard input), `kafka://HOST:PORT[/PREFIX]`.
 
     Raises `UsageError` for one that cannot be read.
     """
-    return itertools.chain.from_iterable(_one(name, settings) for name in names)
+    return itertools.chain.from_iterable(_one(name, number, settings) for number, name in enumerate(names, 1))
 
 
 class Rereadable:
@@ -31,7 +32,12 @@ class Rereadable:
 
     def __init__(self, names: Iterable[str], settings: Settings) -> None:
         """Take names as `recorded` does; what is no file is read here."""
-        self._inputs = [_File(name) if Path(name).is_file() else list(_one(name, settings)) for name in names]
+        self._inputs = [
+            _File(name, number, settings)
+            if name != STANDARD and Path(name).is_file()
+            else list(_one(name, number, settings))
+            for number, name in enumerate(names, 1)
+        ]
 
     def __iter__(self) -> Iterator[Recorded]:
         """Yield the records of all inputs, one after the other."""
@@ -39,19 +45,21 @@ class Rereadable:
 
 
 class _File:
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, number: int, settings: Settings) -> None:
         self._path = path
+        self._number = number
+        self._settings = settings
 
     def __iter__(self) -> Iterator[Recorded]:
-        return read_file(self._path)
+        return read_file(self._path, self._settings.value_bytes_max, self._number)
 
 
-def _one(name: str, settings: Settings) -> Iterable[Recorded]:
+def _one(name: str, number: int, settings: Settings) -> Iterable[Recorded]:
     if name.startswith(KAFKA):
         from streams.kafka.input import read_topics  # noqa: PLC0415 - only who reads from Kafka needs its client
 
         return read_topics(name.removeprefix(KAFKA), settings)
-    return read_file(name)
+    return read_file(name, settings.value_bytes_max, number)
 
 
 def present_unless(until: int | None) -> int | None:

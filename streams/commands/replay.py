@@ -5,19 +5,19 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 
 import click
 
-from schemas.errors import UsageError
 from streams.commands.inputs import Rereadable, instant, present_unless, recorded
 from streams.commands.policies import only, policies_from
 from streams.commands.progress import counted
+from streams.files.writing import written
 from streams.replay.outcome import Outcome, Terms, replayed
 from streams.replay.parallel import can_fork, replayed_on
 from streams.settings import Settings, settings_from
+from streams.up.stop import StopWish
 
 READ = "records read"
 
@@ -25,7 +25,10 @@ READ = "records read"
 @click.command()
 @click.argument("inputs", metavar="INPUT…", nargs=-1, required=True)
 @click.option(
-    "--out", required=True, metavar="FILE", help="Where to write what is emitted, as JSON Lines; - for standard output."
+    "--out",
+    required=True,
+    metavar="FILE",
+    help="Where to write what is emitted, as JSON Lines (.gz and .zst too); - for standard output.",
 )
 @click.option("--policy", metavar="FILE", help="Decide all cases under this policy, whatever its date.")
 @click.option(
@@ -37,8 +40,11 @@ READ = "records read"
     metavar="N",
     help="On how many processes; what is written does not depend on it (default: one for each core).",
 )
-def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | None, jobs: int | None) -> None:
-    """Decide recorded events: JSON Lines files (.gz and .zst too), or kafka://HOST:PORT[/PREFIX]."""
+def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | None, jobs: int | None) -> int:
+    """Decide recorded events: JSON Lines files (.gz and .zst too), - for standard input, or kafka://HOST:PORT[/PREFIX].
+
+    Exits with 1 where no line of the input could be accepted.
+    """
     settings = settings_from()
     end = instant("--until", until) if until is not None else None
     policies = only(policy) if policy else policies_from(settings.policies)
@@ -50,13 +56,26 @@ def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | 
         until=end,
         now=present_unless(end),
     )
-    with _uncollected(), _outcome(processes, inputs, settings, terms) as outcome:
-        written = _write(out, counted(outcome.lines, "lines written"))
+    sources = [*inputs, *((policy,) if policy else settings.policies)]
+    with (
+        StopWish(),
+        _uncollected(),
+        written(out, sources) as write,
+        _outcome(processes, inputs, settings, terms) as outcome,
+    ):
+        count = 0
+        for line in counted(outcome.lines, "lines written"):
+            write(line)
+            count += 1
     print(
         f"{outcome.events} events, {outcome.duplicates} duplicates, {outcome.refused} dead letters: "
-        f"{outcome.cases} cases, {written - outcome.refused} messages",
+        f"{outcome.cases} cases, {count - outcome.refused} messages",
         file=sys.stderr,
     )
+    if outcome.refused and not outcome.events:
+        print(f"sop: no line of {', '.join(inputs)} was accepted; {out} says why", file=sys.stderr)
+        return 1
+    return 0
 
 
 @contextmanager
@@ -78,26 +97,3 @@ def _outcome(
         return nullcontext(replayed(counted(recorded(inputs, settings), READ), terms))
     records = Rereadable(inputs, settings)
     return replayed_on(processes, records, terms, first_time=counted(records, READ))
-
-
-def _write(out: str, lines: Iterable[bytes]) -> int:
-    """Write lines to a file that is there whole or not at all, or to standard output; return how many there were."""
-    written = 0
-    if out == "-":
-        for line in lines:
-            sys.stdout.buffer.write(line + b"\n")
-            written += 1
-        sys.stdout.buffer.flush()
-        return written
-    unfinished = Path(f"{out}.unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            for line in lines:
-                file.write(line + b"\n")
-                written += 1
-        unfinished.replace(out)
-        return written
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be written: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from schemas.errors import UsageError
 from schemas.topics import Topics
 from streams.clock import SystemClock
 from streams.commands.inputs import KAFKA, instant
+from streams.commands.progress import counted
 from streams.connections import connect_kafka
+from streams.files.reading import STANDARD
+from streams.files.writing import written
 from streams.kafka.connection import prepare_topics
 from streams.settings import Settings, settings_from
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import branch_shares, simulate
 from streams.up.feed import Feed, Line, Router
+from streams.up.stop import StopWish
 
 _DEFAULTS = SimulatorOptions()
 
@@ -32,7 +34,8 @@ _DEFAULTS = SimulatorOptions()
     "--out",
     default="-",
     metavar="FILE",
-    help="Where to write the events: a file, - (default) for standard output, or kafka://HOST:PORT[/PREFIX].",
+    help="Where to write the events: a file (.gz and .zst too), - (default) for standard output, or "
+    "kafka://HOST:PORT[/PREFIX].",
 )
 @click.option("--speed", type=click.FloatRange(1), default=1_000, show_default=True, help="Events a second to Kafka.")
 @click.option("--start", metavar="TIME", help="The first midnight (RFC 3339).")
@@ -75,13 +78,18 @@ def command(
         for branch in branch_shares(options):
             print(f"{branch.share:7.2%}  {branch.jobs:6d}  {branch.name:32}  {branch.leads_to}")
         return
-    lines = simulate(options)
+    lines = counted(simulate(options), "events")
     if out.startswith(KAFKA):
         brokers, _, prefix = out.removeprefix(KAFKA).partition("/")
         settings = replace(settings_from(), brokers=brokers, topic_prefix=prefix)
         print(f"{asyncio.run(_feed(settings, lines, speed))} events sent to {out}", file=sys.stderr)
-    else:
-        _write(out, lines)
+        return
+    with StopWish(), written(out, [str(trace)] if trace else []) as write:
+        count = 0
+        for line in lines:
+            write(line)
+            count += 1
+    print(f"{count} events written to {'standard output' if out == STANDARD else out}", file=sys.stderr)
 
 
 async def _feed(settings: Settings, lines: Iterator[bytes], speed: float) -> int:
@@ -91,14 +99,3 @@ async def _feed(settings: Settings, lines: Iterator[bytes], speed: float) -> int
     feed = Feed(connection, Router(topics, settings.topic_prefix), SystemClock(), events_per_s=speed)
     await feed.run(Line(value) for value in lines)
     return feed.sent
-
-
-def _write(out: str, lines: Iterator[bytes]) -> None:
-    try:
-        with nullcontext(sys.stdout.buffer) if out == "-" else Path(out).open("wb") as file:
-            for line in lines:
-                file.write(line + b"\n")
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be written: {error.strerror}") from error

@@ -20,7 +20,8 @@ from streams.clock import SystemClock
 from streams.commands.policies import policies_from
 from streams.embedded.jars import KAFKA_VERSION, EmbeddedKafkaError
 from streams.embedded.kafka import EmbeddedKafka
-from streams.replay.recorded import read_file
+from streams.kafka.connection import INPUT_BYTES_MAX
+from streams.replay.recorded import Recorded, read_file
 from streams.settings import Settings, cache_dir, java_home, settings_from
 from streams.up.console import Board
 from streams.up.feed import Line
@@ -117,11 +118,21 @@ def _samples(jobs: int, seed: int) -> Lines:
 
 
 def _recorded(file: str) -> Lines:
-    """Return the lines of a file, which is opened at once: one that cannot be read is told before anything starts."""
-    records = read_file(file)
+    """Return the lines of a file, which is opened at once: one that cannot be read is told before anything starts.
+
+    Raises `UsageError` for a line that is larger than a message may be.
+    """
+    records = read_file(file, INPUT_BYTES_MAX)
     first = next(records, None)
     begun = records if first is None else chain([first], records)
-    return lambda _: (Line(record.value or b"") for record in begun)
+    return lambda _: map(_line, begun)
+
+
+def _line(record: Recorded) -> Line:
+    if record.cut_from is not None:
+        told = f"{record.cut_from} bytes are more than a message may have"
+        raise UsageError(f"{record.topic}, line {record.offset}: {told}")
+    return Line(record.value or b"")
 
 
 @contextlib.contextmanager

@@ -20,6 +20,10 @@ _ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+):([0-9]{1,5})
 SILENT: Final = logging.Logger("librdkafka", logging.CRITICAL + 1)  # noqa: LOG001 - nobody else is to find it
 """Without a logger librdkafka prints; what matters of what it would say comes as an error as well."""
 
+MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
+INPUT_BYTES_MAX: Final = MESSAGE_BYTES_MAX // 2
+"""The largest message that input topics take."""
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
@@ -32,7 +36,7 @@ class KafkaConnection:
 
     brokers: str
     security: KafkaSecurity = field(default_factory=KafkaSecurity)
-    message_bytes_max: int = 8 * 1024 * 1024
+    message_bytes_max: int = MESSAGE_BYTES_MAX
 
     def __post_init__(self) -> None:
         for address in self.brokers.split(","):

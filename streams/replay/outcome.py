@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
+from schemas.canonical import digest32
 from schemas.encoding import dead_letter_message, encode_message
 from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.limits import Limits
@@ -80,14 +81,20 @@ def case_count(events: Iterable[AnyEvent], until: int) -> int:
 
 
 def refused_line(refused: Refused) -> bytes:
-    """Return the dead letter for a record that was not accepted."""
+    """Return the dead letter for a record that was not accepted.
+
+    One of a file has the same id from whatever folder the file was read.
+    """
     record = refused.record
+    value = record.value or b""
+    known_as = None if record.input_number is None else f"{record.input_number}/{digest32(value)}"
     return dead_letter_message(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
         reason=refused.reason,
-        value=record.value or b"",
+        value=value,
         key=record.key,
         headers=record.headers,
+        known_as=known_as,
     )

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import heapq
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from operator import itemgetter
@@ -24,6 +27,7 @@ from streams.replay.recorded import Recorded, Refused
 from streams.replay.shares import SettledShare, Share, TakenIn, deal, settle_share, take_in
 
 LINES_PER_MESSAGE: Final = 500
+ENDING: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 LOST: Final = "a process of the replay ended before it was done"
 
 Line = tuple[int, bool, str, int, bytes]
@@ -63,7 +67,7 @@ def replayed_on(
         tallies = [_tally(pipe) for pipe in pipes]
         until = end_of(terms, max(last_instant(settled.events), *(tally.last for tally in tallies)))
         for pipe in pipes:
-            pipe.send(until)
+            _tell(pipe, until)
         ordered = heapq.merge(map(_refused, settled.refused), *map(_received, pipes), key=itemgetter(0, 1, 2, 3))
         yield Outcome(
             events=len(settled.events) + sum(tally.events for tally in tallies),
@@ -75,15 +79,42 @@ def replayed_on(
 
 
 def _started(running: ExitStack, name: str, work: Callable[[Connection], None]) -> Connection:
-    """Start a process, to be ended with the others, and return the pipe to it."""
+    """Start a process, to be ended with the others, and return the pipe to it.
+
+    Raises `Fatal` when the system gives none.
+    """
     context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs,), name=name, daemon=True)
-    process.start()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # none may find this process's handlers in the new one
+    try:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_run, args=(theirs, work), name=name, daemon=True)
+        process.start()
+    except OSError as error:
+        raise Fatal(f"a process of the replay cannot be started: {error.strerror}; --jobs 1 needs none") from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     theirs.close()
     running.callback(process.join)
     running.callback(process.terminate)  # one that has said all has nothing left to do
     return ours
+
+
+def _run(pipe: Connection, work: Callable[[Connection], None]) -> None:
+    """Do the work of a process: Ctrl-C is for its parent to act upon, without which it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in ENDING - {signal.SIGINT}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(BrokenPipeError):  # nobody is left to hear it
+        work(pipe)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "this is a process that another one started"
+    parent.join()
+    os._exit(1)
 
 
 def _replay(pipe: Connection, *, taken: TakenIn, share: Share, terms: Terms) -> None:
@@ -119,10 +150,17 @@ def _refused(refused: Refused) -> Line:
     return (LONG_AGO, False, "", refused.number, refused_line(refused))
 
 
+def _tell(pipe: Connection, until: int) -> None:
+    try:
+        pipe.send(until)
+    except OSError:
+        raise Fatal(LOST) from None
+
+
 def _tally(pipe: Connection) -> Tally:
     try:
         tally = pipe.recv()
-    except EOFError:
+    except (EOFError, OSError):
         raise Fatal(LOST) from None
     if isinstance(tally, UsageError):
         raise tally
@@ -134,5 +172,5 @@ def _received(pipe: Connection) -> Iterator[Line]:
     try:
         while (lines := pipe.recv()) is not None:
             yield from lines
-    except EOFError:
+    except (EOFError, OSError):
         raise Fatal(LOST) from None

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO, cast
 
-import zstandard
 from msgspec import Struct
 
 from agents.case import why_refused
 from schemas.codec import decode_record
-from schemas.errors import Unacceptable, UsageError
+from schemas.errors import Unacceptable
 from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.limits import Limits
+from streams.files.reading import read_lines
 
 
 class Recorded(Struct, frozen=True, gc=False):
-    """A recorded message: where it lies (for a file: its name, 0, the line from 1), and its bytes."""
+    """A recorded message: where it lies (for a file: its name, 0, the line from 1), and its bytes.
+
+    `cut_from` is how many bytes the value has that is larger than any may be, and of which only the beginning is here.
+    `input_number` tells files apart, from 1, since the name of one depends on the folder that it is read from.
+    """
 
     topic: str
     partition: int
@@ -29,6 +28,8 @@ class Recorded(Struct, frozen=True, gc=False):
     value: bytes | None
     key: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
+    cut_from: int | None = None
+    input_number: int | None = None
 
 
 class Refused(Struct, frozen=True):
@@ -47,20 +48,16 @@ class Settled(Struct, frozen=True):
     duplicates: int
 
 
-def read_file(path: str) -> Iterator[Recorded]:
-    """Yield the lines of a JSON Lines file (`.gz` and `.zst` too); blank lines are passed over.
+def read_file(path: str, line_bytes_max: int, input_number: int = 1) -> Iterator[Recorded]:
+    """Yield the lines of a JSON Lines file (`.gz` and `.zst` too, `-`: standard input); blank lines are passed over.
 
-    Raises `UsageError` naming the file when it cannot be read.
+    Of a line of more than `line_bytes_max` only the beginning is kept. Raises `UsageError` naming the file when it
+    cannot be read to its end.
     """
-    try:
-        with _opened(path) as lines:
-            for number, line in enumerate(lines, 1):
-                value = line.rstrip(b"\r\n")
-                if value and not value.isspace():
-                    yield Recorded(path, 0, number, value)
-    except (OSError, EOFError, gzip.BadGzipFile, zstandard.ZstdError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UsageError(f"{path}: cannot be read: {reason}") from error
+    for number, (line, size) in enumerate(read_lines(path, line_bytes_max), 1):
+        cut_from = size if size > line_bytes_max else None
+        if cut_from is not None or (line and not line.isspace()):
+            yield Recorded(path, 0, number, line, cut_from=cut_from, input_number=input_number)
 
 
 def settle(
@@ -80,6 +77,8 @@ def settle(
     duplicates = 0
     for number, record in numbered:
         try:
+            if record.cut_from is not None:
+                raise Unacceptable(f"value: {record.cut_from} bytes, at most {limits.value_bytes}")
             event = decode_record(record.value, record.headers, limits, now)
         except Unacceptable as unacceptable:
             refused.append(Refused(number, record, unacceptable.reason))
@@ -99,16 +98,3 @@ def settle(
         known[event.identity] = event.content
         events.append(event)
     return Settled(events, refused, duplicates)
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
-    with Path(path).open("rb") as raw:
-        if path.endswith(".gz"):
-            with gzip.open(raw) as unpacked:
-                yield cast("BinaryIO", unpacked)
-        elif path.endswith(".zst"):
-            with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as reader:
-                yield cast("BinaryIO", io.BufferedReader(reader))
-        else:
-            yield raw

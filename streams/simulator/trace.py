@@ -1,17 +1,17 @@
 """Recorded GPS traces: read from a file, cut into trips, laid over a city without stretching them."""
 
 import csv
-import gzip
 import math
-import zlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from schemas.errors import UsageError
+from streams.files.reading import read_lines
 from streams.simulator.points import Point
 
+ROW_BYTES_MAX: Final = 4_096
 COLUMNS: Final = ("lat", "lng", "datetime", "uid")
 GAP_S_MAX: Final = 120
 SPEED_M_PER_S_MAX: Final = 33.0
@@ -51,20 +51,21 @@ class Trip(NamedTuple):
 
 
 def read_trips(path: Path) -> tuple[Trip, ...]:
-    """Return the trips of a CSV file with the columns lat, lng, datetime, uid, gzipped where its name ends in .gz.
+    """Return the trips of a CSV file (.gz and .zst too) with the columns lat, lng, datetime, uid.
 
     Raises UsageError, naming file and line, where the file cannot be read or holds no trip.
     """
-    try:
-        opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rt", encoding="utf-8", newline="") as file:
-            trips = tuple(_trips(_fixes(path, file)))
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"trace file {path}: cannot be read: {reason}") from error
+    trips = tuple(_trips(_fixes(path, _text(path))))
     if not trips:
         raise UsageError(f"trace file {path}: no trip of {TRIP_S_MIN} s and {TRIP_M_MIN:.0f} m or more in it")
     return trips
+
+
+def _text(path: Path) -> Iterator[str]:
+    for line, size in read_lines(str(path), ROW_BYTES_MAX):
+        if size > ROW_BYTES_MAX:
+            raise ValueError(f"{size} bytes are too many for a row")
+        yield f"{line.decode()}\n"
 
 
 def _fixes(path: Path, file: Iterable[str]) -> Iterator[tuple[str, Fix]]:

@@ -12,7 +12,10 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, *(() if sys.platform == "win32
 
 
 class StopWish:
-    """While entered, a signal calls `on_stop`; as long as that is None, it raises KeyboardInterrupt."""
+    """While entered, a signal calls `on_stop`; as long as that is None, it raises KeyboardInterrupt.
+
+    One that the process was started to ignore (`nohup`) stays ignored.
+    """
 
     def __init__(self) -> None:
         self.on_stop: Callable[[], object] | None = None
@@ -24,7 +27,8 @@ class StopWish:
 
     def __enter__(self) -> Self:
         """Take the signals."""
-        self._before = {number: signal.signal(number, self._told) for number in _SIGNALS}
+        heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._told) for number in heeded}
         return self
 
     def __exit__(

@@ -17,7 +17,7 @@ from streams.replay.shares import deal, settle_share, take_in
 
 NOON_US = 1_794_830_400_000_000
 """2026-11-16T12:00:00Z."""
-TERMS = Terms(policies=PolicySet((), Policy()), limits=Limits(), facts_per_case_max=1_000, now=NOON_US)
+TERMS = Terms(policies=PolicySet((), Policy()), limits=Limits(), facts_per_case_max=3, now=NOON_US)
 TIMES = st.sampled_from(["2026-11-16T12:00:00Z"] * 3 + ["2045-07-07T10:00:00Z"])
 PARTNERS = st.sampled_from(["p1", "p2", "p3", "p4"])
 IDS = st.sampled_from([*"abcdef", "\u00e9", "", None])
