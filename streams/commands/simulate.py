@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from schemas.errors import UsageError
+from schemas.instants import format_instant
 from schemas.topics import Topics
 from streams.clock import SystemClock
 from streams.commands.inputs import KAFKA, instant
@@ -38,7 +40,11 @@ _DEFAULTS = SimulatorOptions()
     "kafka://HOST:PORT[/PREFIX].",
 )
 @click.option("--speed", type=click.FloatRange(1), default=1_000, show_default=True, help="Events a second to Kafka.")
-@click.option("--start", metavar="TIME", help="The first midnight (RFC 3339).")
+@click.option(
+    "--start",
+    metavar="TIME",
+    help=f"The first midnight (RFC 3339), in the past (default: {format_instant(_DEFAULTS.start_at)}).",
+)
 @click.option("--days", type=int, default=_DEFAULTS.days, show_default=True)
 @click.option("--city", "cities", multiple=True, metavar="NAME", help="Only this city; may be repeated.")
 @click.option("--late", type=float, default=_DEFAULTS.late_share, show_default=True, help="Share delivered late.")
@@ -62,11 +68,14 @@ def command(
     trace: Path | None,
     stats: bool,
 ) -> None:
-    """Make a city day of job, location, ticket and cancellation events, in their order of arrival."""
+    """Make a city day of job, location, ticket and cancellation events, in their order of arrival.
+
+    Ids differ between runs with another seed or start.
+    """
     options = SimulatorOptions(
         jobs=jobs,
         seed=seed,
-        start_at=_DEFAULTS.start_at if start is None else instant("--start", start),
+        start_at=_DEFAULTS.start_at if start is None else _past(start),
         days=days,
         cities=cities,
         late_share=late,
@@ -78,7 +87,7 @@ def command(
         for branch in branch_shares(options):
             print(f"{branch.share:7.2%}  {branch.jobs:6d}  {branch.name:32}  {branch.leads_to}")
         return
-    lines = counted(simulate(options), "events")
+    lines = counted(_lines(options), "events")
     if out.startswith(KAFKA):
         brokers, _, prefix = out.removeprefix(KAFKA).partition("/")
         settings = replace(settings_from(), brokers=brokers, topic_prefix=prefix)
@@ -90,6 +99,19 @@ def command(
             write(line)
             count += 1
     print(f"{count} events written to {'standard output' if out == STANDARD else out}", file=sys.stderr)
+
+
+def _lines(options: SimulatorOptions) -> Iterator[bytes]:
+    """Yield the lines of a day, which takes a while to plan, from when the first of them is asked for."""
+    yield from simulate(options)
+
+
+def _past(start: str) -> int:
+    """Return the instant (microseconds) of `--start`; events that are still to come are refused everywhere."""
+    start_at = instant("--start", start)
+    if start_at > SystemClock().now_us():
+        raise UsageError(f"--start: {start} is in the future")
+    return start_at
 
 
 async def _feed(settings: Settings, lines: Iterator[bytes], speed: float) -> int:

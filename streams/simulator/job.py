@@ -9,14 +9,20 @@ from streams.simulator.points import Point
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """A professional with one trade in one city; ``group`` is blank for most."""
+    """A professional with one trade in one city; ``group`` is blank for most, ``run`` the label of the simulation."""
 
-    partner_id: str
+    run: str
+    number: int
     city: City
     category: str
     group: str
     person: Person
     home: Point
+
+    @property
+    def partner_id(self) -> str:
+        """The id of the partner."""
+        return f"partner-{self.run}-{self.number:04d}"
 
 
 @dataclass(slots=True)
@@ -24,9 +30,10 @@ class Job:
     """One job as planned, before anything happens; instants in microseconds since the epoch.
 
     The partner is at ``elsewhere`` or at ``site`` from ``arrive_at`` to ``leave_at``, as the branch wants; ``second``
-    is the partner who takes over where the branch has one.
+    is the partner who takes over where the branch has one; ``run`` is the label of the simulation.
     """
 
+    run: str
     number: int
     branch: str
     city: City
@@ -47,7 +54,12 @@ class Job:
     @property
     def job_id(self) -> str:
         """The id of the booking."""
-        return f"job-{self.number:06d}"
+        return f"job-{self.run}-{self.number:06d}"
+
+    @property
+    def customer_id(self) -> str:
+        """The id of the customer who books."""
+        return f"customer-{self.run}-{self.number:06d}"
 
     @property
     def stay_min(self) -> float:

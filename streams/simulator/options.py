@@ -1,5 +1,6 @@
 """What a simulation can be asked for."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -7,8 +8,9 @@ from typing import Final
 from schemas.errors import UsageError
 from streams.simulator.cities import all_cities
 
-DEFAULT_START_AT: Final = 1_794_767_400_000_000  # 2026-11-16T00:00:00+05:30
+DEFAULT_START_AT: Final = 1_736_101_800_000_000  # 2025-01-06T00:00:00+05:30, the same day for ever
 LATEST_START_AT: Final = 4_102_444_800_000_000  # 2100-01-01T00:00:00Z
+RUN_DIGITS: Final = 6
 HIGHEST_SHARE: Final = 0.5
 REPORT_INTERVALS_S: Final = (5, 60)
 
@@ -35,6 +37,11 @@ class SimulatorOptions:
     malformed_share: float = 0.001
     report_interval_s: int = 30
     trace_file: Path | None = None
+
+    @property
+    def run(self) -> str:
+        """What ids of this run have in them, and those of a run with another seed or start have not."""
+        return hashlib.sha256(f"{self.seed}/{self.start_at}".encode()).hexdigest()[:RUN_DIGITS]
 
     def __post_init__(self) -> None:
         _check_range("jobs", self.jobs, 1, 1_000_000)

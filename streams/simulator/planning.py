@@ -108,6 +108,7 @@ def _draft(options: SimulatorOptions, cities: list[City], branch: Branch, index:
     if branch.name == "completed" and city.name in ("Delhi", "Mumbai") and dice.chance(0.1):
         group = BPC_ONLY_GROUP
     job = Job(
+        run=options.run,
         number=0,
         branch=branch.name,
         city=city,
@@ -131,6 +132,7 @@ class _Dispatcher:
 
     def __init__(self, options: SimulatorOptions) -> None:
         self._seed = options.seed
+        self._run = options.run
         self._first_number = options.first_number
         self._pools: dict[tuple[str, str, str], list[Roster]] = {}
         self._rosters: list[Roster] = []
@@ -175,7 +177,8 @@ class _Dispatcher:
         number = self._first_number + len(self._rosters)
         dice = Dice(self._seed, "partner", number)
         return Partner(
-            partner_id=f"partner-{number:04d}",
+            run=self._run,
+            number=number,
             city=draft.job.city,
             category=draft.job.category,
             group=draft.group,

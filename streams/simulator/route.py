@@ -44,8 +44,8 @@ class Sighting(NamedTuple):
 def reports(roster: Roster, options: SimulatorOptions, trips: Sequence[Trip]) -> Iterator[Happening]:
     """Yield the location reports of one partner, earliest first."""
     partner_id = roster.partner.partner_id
-    route = _Route(roster, options, trips, Dice(options.seed, "route", partner_id))
-    device = Dice(options.seed, "device", partner_id)
+    route = _Route(roster, options, trips, Dice(options.seed, "route", roster.partner.number))
+    device = Dice(options.seed, "device", roster.partner.number)
     number = 0
     for sighting in route.sightings():
         if sighting.signal != "silent":

@@ -53,7 +53,7 @@ class Story:
         """The customer books; a later booking of the same job with ``again_at`` corrects the date."""
         job = self.job
         data: dict[str, Value] = {
-            "customer_id": f"customer-{job.number:06d}",
+            "customer_id": job.customer_id,
             "category": job.category,
             "city": job.city_spelling,
             "site": {"lat": job.site.lat, "lon": job.site.lon},
@@ -102,7 +102,7 @@ class Story:
 
     def next_ticket_id(self) -> str:
         """Return the id that the next ticket of this job will have."""
-        return f"TKT-{self.job.number:06d}{self._tickets + 1}"
+        return f"TKT-{self.job.run}-{self.job.number:06d}{self._tickets + 1}"
 
     def ticket(self, minute: float, kind: str, opened_by: str, **optional: str | bool) -> str:
         """Somebody opens a ticket; returns its id."""

@@ -1,8 +1,10 @@
 """The simulator: the same options give the same bytes, every branch is there, and what is well formed is accepted."""
 
 import gzip
+import hashlib
 import json
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 
 from schemas.codec import decode_record
 from schemas.errors import Unacceptable, UsageError
-from schemas.instants import parse_instant
+from schemas.instants import format_instant, parse_instant
 from schemas.limits import Limits
 from streams.simulator.branches import BRANCHES, share_out
 from streams.simulator.cities import CITY_RADIUS_M, all_cities
@@ -56,12 +58,35 @@ def test_same_options_give_same_bytes() -> None:
 
 
 def test_bytes_of_a_seed_are_known() -> None:
-    # the first line of a run pins the draws: another Python, or a changed order of draws, would show here
-    first = json.loads(next(simulate(SimulatorOptions(jobs=1, seed=1, malformed_share=0))))
-    assert first["subject"] == "job-000001"
-    assert first["type"] == "job.booked"
-    assert first["time"] == "2026-11-15T20:47:00Z"
-    assert (first["data"]["city"], first["data"]["site"]) == ("PUNE", {"lat": 18.606368, "lon": 73.788651})
+    # pins the draws: another Python, or a changed order of draws, would show here
+    first, *_ = lines = list(simulate(SimulatorOptions(jobs=5, seed=1)))
+    booked = json.loads(first)
+    assert (booked["type"], booked["subject"], booked["time"]) == (
+        "job.booked",
+        "job-d1d193-000001",
+        "2025-01-05T20:47:00Z",
+    )
+    assert (booked["data"]["city"], booked["data"]["site"]) == ("PUNE", {"lat": 18.606368, "lon": 73.788651})
+    assert (len(lines), hashlib.sha256(b"\n".join(lines)).hexdigest()[:16]) == (736, "35283612d8d19dc4")
+
+
+NAMES = {"job_id", "partner_id", "claimed_partner_id", "customer_id", "ticket_id"}
+OTHER_RUNS = [replace(SMALL, seed=8), replace(SMALL, start_at=DEFAULT_START_AT + 86_400_000_000)]
+
+
+@pytest.mark.parametrize("other", OTHER_RUNS, ids=["seed", "start"])
+def test_runs_with_another_seed_or_start_have_no_id_in_common(other: SimulatorOptions) -> None:
+    def ids(options: SimulatorOptions) -> set[str]:
+        """Return all that identifies an event, its subject, or a job, partner, customer or ticket in its data."""
+        events = [json.loads(line) for line in simulate(replace(options, malformed_share=0))]
+        named = {str(value) for event in events for name, value in event["data"].items() if name in NAMES}
+        return named | {event["id"] for event in events} | {event["subject"] for event in events}
+
+    assert not ids(SMALL) & ids(other)
+
+
+def test_the_default_day_is_past_everywhere() -> None:
+    assert format_instant(SimulatorOptions().start_at) == "2025-01-05T18:30:00Z"
 
 
 @pytest.mark.parametrize(
