@@ -31,7 +31,7 @@ TERMS = Terms(policies=PolicySet((), Policy()), limits=Limits(), facts_per_case_
 def envelope(event_type: str, subject: str, event_id: str, time: str = "12:00:00", **data: object) -> bytes:
     """Return an event of a day as a line."""
     whole: dict[str, object] = {"specversion": "1.0", "id": event_id, "source": "/s", "type": event_type}
-    return json.dumps(whole | {"subject": subject, "time": f"2025-01-06T{time}Z", "data": data}).encode()
+    return json.dumps(whole | {"subject": subject, "time": f"2026-11-16T{time}Z", "data": data}).encode()
 
 
 def report(partner: str, event_id: str, time: str = "12:00:00", lat: float = 28.5) -> bytes:
