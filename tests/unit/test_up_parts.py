@@ -2,22 +2,27 @@
 
 import io
 import json
+import signal
 from itertools import islice
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from schemas.codec import decode_record
 from schemas.encoding import dead_letter_message, encode_message
-from schemas.errors import Unacceptable
+from schemas.errors import Unacceptable, UsageError
 from schemas.limits import Limits
 from schemas.outputs import ActionBody, ActionMessage, AlertBody, AlertMessage, DecisionBody, DecisionMessage
 from schemas.policy import HOUR, MINUTE
 from schemas.topics import Topics
+from streams.commands.up import _recorded
+from streams.kafka.connection import INPUT_BYTES_MAX
 from streams.settings import Settings, environment_with, settings_from
 from streams.up.console import Board
 from streams.up.feed import Router
 from streams.up.samples import sample_lines, sample_options
+from streams.up.stop import StopWish
 
 NOW = 1_795_000_000_000_000
 AT = 1_794_996_000_500_000
@@ -188,3 +193,24 @@ def test_a_record_that_is_not_ours_is_told_and_does_not_end_the_board() -> None:
 def test_a_worker_is_given_its_settings_by_its_environment() -> None:
     settings = Settings(brokers="h:1,i:2", topic_prefix="x.", policies=("a.toml", "b.toml"), reading_wait_s=2.5)
     assert settings_from(environment_with(settings)) == settings
+
+
+def test_a_recorded_line_that_no_topic_takes_is_told_with_its_place(tmp_path: Path) -> None:
+    recorded = tmp_path / "day.jsonl"
+    recorded.write_bytes(b"{}\n" + b"x" * (INPUT_BYTES_MAX + 1) + b"\n")
+    lines = _recorded(str(recorded))(0)
+    assert next(lines).value == b"{}"
+    with pytest.raises(UsageError, match=rf"day\.jsonl, line 2: {INPUT_BYTES_MAX + 1} bytes"):
+        next(lines)
+
+
+def test_a_signal_that_the_process_was_started_to_ignore_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopWish():
+            signal.raise_signal(signal.SIGHUP)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
