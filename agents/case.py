@@ -16,8 +16,10 @@ from agents.moments import Moment, MomentKey, Reading
 from schemas.events import AnyEvent
 from schemas.outputs import ActionMessage, AlertMessage, DecisionKey, DecisionMessage, OutputMessage
 
-Reception = Literal["applied", "duplicate", "conflict", "full"]
-Refusal = Literal["conflict", "full"]
+Reception = Literal["applied", "duplicate", "conflict", "full", "departed"]
+Refusal = Literal["conflict", "full", "departed"]
+NO_LONGER_KEPT: Final = "subject: no longer kept"
+"""The reason of dead letters that came for a departed case."""
 StepKey = tuple[str, str | None, str | None]
 """(code, partner id, ticket id): what identifies an action within its case."""
 
@@ -43,11 +45,33 @@ class Sent:
         else:
             self.alerts[message.alert_id] = message
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to follow: a provisional decision, an open action, a condition that fires."""
+        return (
+            any(each.body.status == "provisional" for each in self.decisions.values())
+            or any(each.body.state == "open" for each in self.actions.values())
+            or any(each.body.state == "firing" and each.body.ends_at is None for each in self.alerts.values())
+        )
+
 
 class Case:
-    """One case; `decided_at` is the latest instant (microseconds) up to which deadlines have been taken as passed."""
+    """One case; `decided_at` is the latest instant (microseconds) up to which deadlines have been taken as passed.
 
-    __slots__ = ("_history", "asked", "asked_of", "case_id", "decided_at", "facts", "readings", "sent")
+    Of a departed case, which is no longer kept (surfaces, 4.9), there are `last_revisions` and nothing else.
+    """
+
+    __slots__ = (
+        "_history",
+        "asked",
+        "asked_of",
+        "case_id",
+        "decided_at",
+        "facts",
+        "last_revisions",
+        "readings",
+        "sent",
+    )
 
     def __init__(self, case_id: str) -> None:
         """Begin a case of which nothing is known."""
@@ -59,10 +83,14 @@ class Case:
         """The history that `asked` was made from."""
         self.sent = Sent()
         self.decided_at = 0
+        self.last_revisions: tuple[str, ...] | None = None
+        """The ids of its last decisions, when it is departed."""
         self._history: History | None = None
 
     def add(self, event: AnyEvent, facts_max: int) -> Reception:
-        """Add a fact; say whether it is new, known already, a conflict with a known one, or one too many."""
+        """Add a fact; say whether it is new, known already, a conflict with a known one, one too many, or too late."""
+        if self.last_revisions is not None:
+            return "departed"
         known = self.facts.get(event.identity)
         if known is not None:
             return "duplicate" if known.content == event.content else "conflict"
@@ -76,8 +104,10 @@ class Case:
         """Take a reading unless a better one of that moment is there; say whether it changes what is known.
 
         Better is one made while the reports were there, then the later made: a question may be repeated when they are
-        gone, after a recovery or for another site.
+        gone, after a recovery or for another site. To a departed case nothing makes a difference.
         """
+        if self.last_revisions is not None:
+            return False
         known = self.readings.get(reading.moment.key)
         if known is not None and not _replaces(reading, known):
             return False
@@ -90,6 +120,17 @@ class Case:
         if self._history is None:
             self._history = build_history(self.case_id, self.facts.values())
         return self._history
+
+    @property
+    def is_departed(self) -> bool:
+        """Whether it is no longer kept."""
+        return self.last_revisions is not None
+
+    def depart(self) -> None:
+        """Keep nothing but the ids of the last decisions, and when they were made."""
+        self.last_revisions = tuple(sorted(each.decision_id for each in self.sent.decisions.values()))
+        self.facts, self.readings, self.asked, self.sent = {}, {}, {}, Sent()
+        self.asked_of = self._history = None
 
     def awaits_reading(self) -> bool:
         """Tell whether the answer to some moment asked is still on its way; for a stay nobody waits."""
@@ -112,6 +153,8 @@ def why_refused(event: AnyEvent, refusal: Refusal) -> str:
     """Return the reason with which an event goes to the dead letters (contracts, "Envelope")."""
     if refusal == "conflict":
         return f"id: {event.ref} is known with other content"
+    if refusal == "departed":
+        return NO_LONGER_KEPT
     return f"subject: {event.subject} has as many facts as a case may have"
 
 
@@ -132,8 +175,17 @@ class CaseState(Struct, frozen=True, array_like=True):
     decided_at: int
 
 
+class Remains(Struct, frozen=True, array_like=True):
+    """What a checkpoint keeps of a departed case."""
+
+    case_id: str
+    last_revisions: tuple[str, ...]
+    decided_at: int
+
+
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(CaseState)
+_remains_decoder: Final = msgspec.msgpack.Decoder(Remains)
 
 
 def pack_case(case: Case) -> bytes:
@@ -160,4 +212,17 @@ def unpack_case(packed: bytes) -> Case:
     for message in state.sent:
         case.sent.record(message)
     case.decided_at = state.decided_at
+    return case
+
+
+def pack_remains(case: Case) -> bytes:
+    """Return what remains of a departed case, in msgpack."""
+    return _encoder.encode(Remains(case.case_id, case.last_revisions or (), case.decided_at))
+
+
+def unpack_remains(packed: bytes) -> Case:
+    """Return the departed case of which `pack_remains` was made; raises `msgspec.DecodeError` for anything else."""
+    remains = _remains_decoder.decode(packed)
+    case = Case(remains.case_id)
+    case.last_revisions, case.decided_at = remains.last_revisions, remains.decided_at
     return case

@@ -62,6 +62,18 @@ class CaseAgent:
         case.forget_unseen()
         return new
 
+    def settled_at(self, case_id: str) -> int | None:
+        """Return the instant (microseconds) of the latest fact of a case about which nothing is open any more.
+
+        None where a job is neither closed nor cancelled, a decision provisional, an action open, a condition firing, or
+        an answer on its way (surfaces, 4.9), and where no fact has come yet. Deadlines are told by `decide`.
+        """
+        case = self.case(case_id)
+        history = case.history
+        if not history.facts or history.job_open or case.sent.is_open or case.awaits_reading():
+            return None
+        return history.facts[-1].time
+
     def decide(self, case_id: str, now: int, inputs: str | None = None) -> Decided:
         """Decide a case as of an instant (microseconds; never before the last one) and return what has changed.
 

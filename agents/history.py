@@ -125,6 +125,13 @@ class History(Struct, frozen=True):
         """Instant of the earliest fact, which picks the policy in force (contracts, "Policy")."""
         return self.facts[0].time if self.facts else None
 
+    @property
+    def job_open(self) -> bool:
+        """Whether the job is neither closed nor cancelled: by who is assigned to it now or, with nobody, at all."""
+        if self.assignments:
+            return any(engagement.job_open for engagement in self.engagements)
+        return self.booking is not None and not self.closings and not self.cancellations
+
 
 def in_force(assignments: Sequence[Event[JobAssigned]], time: int) -> Event[JobAssigned] | None:
     """Return the latest of ordered assignments with a time at or before an instant, else the earliest, else None."""

@@ -48,9 +48,20 @@ class LocationAgent:
         """
         return self.track(partner_id).take(reports, until, self._policies)
 
-    def ask(self, moment: Moment) -> None:
-        """Take a question; `answers` has the answer."""
-        self.track(moment.partner_id).ask(moment)
+    def ask(self, moment: Moment, asked_at: int | None = None) -> None:
+        """Take a question; `answers` has the answer.
+
+        `asked_at` is when it was put (microseconds; None: tracks do not leave): a moment that is older then than tracks
+        are kept for may have been known to one that has left.
+        """
+        retention = self._policies.at(moment.time).presence.retention
+        is_old = asked_at is not None and asked_at - moment.time > retention
+        self.track(moment.partner_id).ask(moment, may_have_left=is_old)
+
+    def kept_until(self, partner_id: str) -> int:
+        """Return until when (microseconds) a track is kept: `presence.retention` after its latest report or moment."""
+        latest = self.track(partner_id).latest
+        return latest + self._policies.at(latest).presence.retention
 
     def has_news(self, partner_id: str) -> bool:
         """Tell whether `answers` or `alerts` may have anything to say of a partner now; most reports say nothing."""

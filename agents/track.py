@@ -11,8 +11,9 @@ from typing import Final, Literal
 
 from msgspec import Struct, msgpack
 
-from agents.answers import Answer, answer, reach_ahead, reach_back
+from agents.answers import answer, reach_ahead, reach_back
 from agents.moments import Moment, Reading
+from agents.questions import Question, QuestionKey
 from agents.reports import (
     Report,
     ReportRules,
@@ -32,30 +33,10 @@ from schemas.events import Event, LocationReported
 from schemas.policy import MINUTE, Policy, PolicySet
 
 Reception = Literal["applied", "duplicate", "conflict"]
-QuestionKey = tuple[str, str]
-"""(case id, ref of the moment's own fact): what identifies a question to one partner."""
 LONG_AGO: Final = -(1 << 62)
 PRUNE_EVERY: Final = 10 * MINUTE
 """Of the partner's own time: letting go of single reports as each new one comes would cost more than keeping them."""
 THINNED_PER_SLOT_MAX: Final = 8
-
-
-class Question(Struct, array_like=True):
-    """A moment asked about and what was last answered; instants in microseconds.
-
-    Reports up to `until` can change the answer, those before `floor` do not count: the moment's window begins there, or
-    the retention where the moment lay further back when it was asked.
-    """
-
-    moment: Moment
-    floor: int
-    until: int
-    answer: Answer = Answer()
-
-    @property
-    def is_too_late(self) -> bool:
-        """Whether the moment lay past the retention when it was asked."""
-        return self.floor > self.moment.time - reach_back(self.moment)
 
 
 class Saved(Struct, frozen=True, array_like=True):
@@ -109,6 +90,11 @@ class Track:
         self._told: dict[str, int] = {}
 
     @property
+    def latest(self) -> int:
+        """The instant (microseconds) of the latest report or moment."""
+        return max(self._latest, self._by_time[-1][0]) if self._by_time else self._latest
+
+    @property
     def is_empty(self) -> bool:
         """Tell whether there is neither a report nor a question left."""
         return not (self._plain or self._mocked or self._thinned or self._questions)
@@ -145,8 +131,11 @@ class Track:
                 self._prune()
         return None
 
-    def ask(self, moment: Moment) -> None:
-        """Take a question, new, changed or repeated; the next `readings` answers it."""
+    def ask(self, moment: Moment, *, may_have_left: bool = False) -> None:
+        """Take a question, new, changed or repeated; the next `readings` answers it.
+
+        `may_have_left` says that this may be a new track where an earlier one was that knew of the moment.
+        """
         assert moment.partner_id == self.partner_id, "a question about somebody else"
         key = (moment.case_id, moment.fact)
         known = self._questions.get(key)
@@ -157,6 +146,9 @@ class Track:
         elif moment.time < self._horizon:
             self.missed_retention += 1
             floor = self._horizon
+        elif may_have_left:
+            self.missed_retention += 1
+            floor -= 1
         self._remember(key, Question(moment, floor, moment.time + reach_ahead(moment)))
         self._asked.add(key)
 

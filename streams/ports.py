@@ -162,8 +162,17 @@ class Store(Protocol):
         Raises `StoreLost` when the store is not where this owner left it.
         """
 
-    async def save(self, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
-        """Write blobs, deadlines by case id (microseconds; None: none) and positions in one atomic step.
+    async def save(
+        self,
+        saved: Saved,
+        blobs: Mapping[str, bytes | None],
+        deadlines: Mapping[str, int | None],
+        expiries: Mapping[str, int | None] = {},
+    ) -> None:
+        """Write blobs, deadlines, expiries and positions in one atomic step.
+
+        Blobs are by key; None deletes one, with its expiry. Deadlines are by case id, expiries by the key of a blob
+        (both in microseconds; None: none).
 
         Raises `StoreLost` when another owner has claimed it or acknowledged writes are gone, `Unavailable` when it
         cannot be reached in time (then the same save can be tried again).
@@ -171,3 +180,6 @@ class Store(Protocol):
 
     async def due(self, until: int, limit: int) -> list[str]:
         """Return up to `limit` ids of cases with a saved deadline at or before an instant, the earliest first."""
+
+    async def expired(self, until: int, limit: int) -> list[str]:
+        """Return up to `limit` keys whose saved expiry is at or before an instant, the earliest first."""

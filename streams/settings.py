@@ -11,9 +11,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.durations import duration_text, parse_duration
 from schemas.errors import UsageError
 from schemas.limits import Limits
 from streams.casework.refusals import RefusalLimits
+from streams.casework.retention import RetentionRules
 from streams.embedded.jars import user_cache_dir
 from streams.watchdog import WatchLimits
 
@@ -27,7 +29,7 @@ PORT_MAX: Final = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a worker runs with; units last in the names, `_s` seconds."""
+    """What a worker runs with; units last in the names, `_s` seconds; `case_retention` and `case_memory` in µs."""
 
     brokers: str = "127.0.0.1:9092"
     kafka_security: str = "plaintext"
@@ -60,6 +62,8 @@ class Settings:
     step_records_max: int = 2_000
     residents_max: int = 5_000
     facts_per_case_max: int = 1_000
+    case_retention: int = RetentionRules().case
+    case_memory: int = RetentionRules().memory
     value_bytes_max: int = Limits().value_bytes
     name_chars_max: int = Limits().name_chars
     url_chars_max: int = Limits().url_chars
@@ -89,6 +93,11 @@ class Settings:
         )
 
     @property
+    def retention(self) -> RetentionRules:
+        """For how long settled cases are kept, and that they were there."""
+        return RetentionRules(case=self.case_retention, memory=self.case_memory)
+
+    @property
     def limits(self) -> Limits:
         """The limits on inbound events."""
         return Limits(
@@ -115,6 +124,14 @@ def _positive_float(text: str) -> float:
     if not 0 < number < float("inf"):
         raise ValueError
     return number
+
+
+def _duration(text: str) -> int:
+    plain = text.strip()
+    duration = parse_duration(int(plain) if plain.isdecimal() else plain)
+    if duration <= 0:
+        raise ValueError
+    return duration
 
 
 def _session_s(text: str) -> float:
@@ -156,6 +173,7 @@ _READERS: Final[Mapping[type, tuple[Callable[[str], Any], str]]] = {
     str: (str.strip, "text"),
     tuple: (lambda text: tuple(part.strip() for part in text.split(",") if part.strip()), "paths, separated by commas"),
 }
+_DURATION: Final = (_duration, 'a duration above 0 such as "90 d" or "36 h", or whole seconds')
 _OWN_READERS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
     "log_level": (_level, "one of WARNING, INFO, ERROR, CRITICAL"),
     "kafka_security": (_one_of("plaintext", "ssl", "sasl_ssl"), "one of plaintext, ssl, sasl_ssl"),
@@ -165,6 +183,8 @@ _OWN_READERS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
     ),
     "profile": (_one_of("", "local"), "local"),
     "metrics_listen": (_address, "PORT or HOST:PORT"),
+    "case_retention": _DURATION,
+    "case_memory": _DURATION,
     "session_timeout_s": (_session_s, f"a number from 1 to {SESSION_S_MAX}"),
 }
 
@@ -195,10 +215,12 @@ def settings_from(environment: Mapping[str, str] | None = None) -> Settings:
 def environment_with(settings: Settings) -> dict[str, str]:
     """Return this process's environment with every setting as its variable, for a worker started as a child."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("SOP_")}
-    return others | {variable: _text(getattr(settings, name)) for variable, name in VARIABLES.items()}
+    return others | {variable: _text(name, getattr(settings, name)) for variable, name in VARIABLES.items()}
 
 
-def _text(value: object) -> str:
+def _text(name: str, value: Any) -> str:
+    if _OWN_READERS.get(name) is _DURATION:
+        return duration_text(value)
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -182,6 +182,7 @@ def _work_settings(settings: Settings, topics: Topics, policies: PolicySet, part
         residents_max=settings.residents_max,
         reading_wait=int(settings.reading_wait_s * SECOND_US),
         refusal_limits=settings.refusal_limits,
+        retention=settings.retention,
     )
 
 

@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Self
@@ -193,6 +194,10 @@ class Scenario:
         self._lines: dict[tuple[str, str], bytes] = {}
         self._last = MIDNIGHT
         self._counts: dict[str, int] = {}
+
+    def copy(self) -> Scenario:
+        """Return one with the same facts, to be gone on with."""
+        return deepcopy(self)
 
     def add(self, at: str, kind: str, name: str, /, subject: str | None = None, **data: Any) -> Self:
         """Add any event; the name becomes its id, numbered from its second use on."""

@@ -101,6 +101,10 @@ class LightWork:
         """Return nothing."""
         return ()
 
+    async def expired(self, now: int, limit: int) -> Sequence[str]:  # noqa: ARG002 - nothing leaves
+        """Return nothing."""
+        return ()
+
     async def conclude(
         self,
         now: int,  # noqa: ARG002 - no deadlines
@@ -129,7 +133,7 @@ class LightWork:
 
     def freeze(self) -> Changes:
         """Return the jobs that changed."""
-        blobs: dict[str, bytes] = {}
+        blobs: dict[str, bytes | None] = {}
         changed, self._changed = self._changed, set()
         self._snapshot.begin(changed, blobs)
         return Changes(blobs, {})

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from agents.case import why_refused
-from agents.case_agent import CaseAgent
+from agents.case import NO_LONGER_KEPT, why_refused
+from agents.case_agent import CaseAgent, Decided
 from agents.location_agent import LocationAgent
 from agents.moments import Moment, Reading
 from schemas.errors import Unacceptable
@@ -26,6 +26,7 @@ from streams.casework.letters import Letters
 from streams.casework.outbox import Outbox
 from streams.casework.refusals import RefusalLimits, Refusals
 from streams.casework.residents import CASE, PARTNER, Residents, readable
+from streams.casework.retention import Retention, RetentionRules
 from streams.casework.tally import Tally
 from streams.ports import TP, Incoming, Outgoing, Store, Stored
 from streams.task.positions import as_inputs
@@ -47,6 +48,7 @@ class CaseWorkSettings:
     residents_max: int
     reading_wait: int
     refusal_limits: RefusalLimits = field(default_factory=RefusalLimits)
+    retention: RetentionRules = field(default_factory=RetentionRules)
 
 
 class CaseWork:
@@ -70,15 +72,19 @@ class CaseWork:
         self._letters = self._emitted.letters
         self._refusals = Refusals(settings.refusal_limits)
         self._arrivals = Arrivals()
-        self._kept: Mapping[str, Arrivals | Letters | Refusals] = {
+        self._retention = Retention(settings.retention, store)
+        self._kept: Mapping[str, Arrivals | Letters | Refusals | Retention] = {
             "arrivals": self._arrivals,
             "letters": self._letters,
             "refusals": self._refusals,
+            "retention": self._retention,
         }
         """What checkpoints keep beside cases and tracks."""
         self._wakes = Wakes()
         self._touched_cases: set[str] = set()
         self._touched_partners: set[str] = set()
+        self._departed: set[str] = set()
+        """Cases in memory that are no longer kept."""
         self._aside: set[str] = set()
         self._answer_awaited: dict[str, int] = {}
         self._store_looked_at = 0
@@ -121,8 +127,9 @@ class CaseWork:
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
         """Have a record go to the dead letters without a look at what it holds, unless it is there."""
-        if self._letters.met((tp.topic, tp.partition, record.offset)):
-            self._count_refused(tp, origin(tp, record))
+        known = self._letters.met((tp.topic, tp.partition, record.offset))
+        if known is not None:
+            self._count_refused(tp, origin(tp, record), known)
         else:
             self._refuse(tp, origin(tp, record), reason)
 
@@ -130,8 +137,9 @@ class CaseWork:
         """Count what is in the dead letters already; return the other records."""
         others: list[Incoming] = []
         for record in records:
-            if self._letters.met((tp.topic, tp.partition, record.offset)):
-                self._count_refused(tp, origin(tp, record))
+            known = self._letters.met((tp.topic, tp.partition, record.offset))
+            if known is not None:
+                self._count_refused(tp, origin(tp, record), known)
             else:
                 others.append(record)
         return others
@@ -140,18 +148,20 @@ class CaseWork:
         content = taken.content
         if taken.sent_on is not None and self._arrivals.is_repeated(taken.tp.topic, taken.sent_on):
             self.tally.add(taken.tp, "duplicate")
-        elif self._letters and self._letters.met(taken.origin.place):
-            self._count_refused(taken.tp, taken.origin)
+        elif self._letters and (known := self._letters.met(taken.origin.place)) is not None:
+            self._count_refused(taken.tp, taken.origin, known)
         elif isinstance(content, Event):
             self._take_event(taken, content)
         elif isinstance(content, Unacceptable):
             self._refuse(taken.tp, taken.origin, content.reason)
         elif isinstance(content, Moment):
-            self._locations.ask(content)
+            self._locations.ask(content, taken.origin.timestamp_us)
+            self._retention.heard_of(PARTNER, content.partner_id)
             self._touched_partners.add(content.partner_id)
             self.tally.add(taken.tp, "applied")
         else:
             if self._cases.hear(content):
+                self._retention.heard_of(CASE, content.moment.case_id)
                 self._touched_cases.add(content.moment.case_id)
             self.tally.add(taken.tp, "applied")
 
@@ -164,20 +174,23 @@ class CaseWork:
             return
         reception = self._locations.receive(event) if report else self._cases.receive(event)
         match reception:
-            case "conflict" | "full":
+            case "conflict" | "full" | "departed":
                 self._refuse(tp, taken.origin, why_refused(event, reception))
             case "applied" | "duplicate":
+                self._retention.heard_of(PARTNER if report else CASE, subject)
                 if reception == "applied":
                     (self._touched_partners if report else self._touched_cases).add(subject)
                 self.tally.add(tp, reception)
 
     def _refuse(self, tp: TP, origin: Origin, reason: str) -> None:
         self._outbox.dead_letter(origin, reason)
-        self._count_refused(tp, origin)
+        self._count_refused(tp, origin, reason)
 
-    def _count_refused(self, tp: TP, origin: Origin) -> None:
+    def _count_refused(self, tp: TP, origin: Origin, reason: str) -> None:
+        """Count a refused record; what comes too late for its case says nothing against who sends it."""
         self.tally.add(tp, "dead_lettered")
-        self._refusals.note(tp, self.tally.consumed(tp), origin.name)
+        if reason != NO_LONGER_KEPT:
+            self._refusals.note(tp, self.tally.consumed(tp), origin.name)
 
     # -- what follows --------------------------------------------------------------------------------------------------
 
@@ -197,6 +210,10 @@ class CaseWork:
             due.update(case_id for case_id in stored if case_id not in self._cases.cases)
         return [name for case_id in sorted(due) if (name := CASE + case_id) not in self._aside]
 
+    async def expired(self, now: int, limit: int) -> list[str]:
+        """Return the names of cases and partners that may leave."""
+        return [name for name in await self._retention.expired(now, limit) if name not in self._aside]
+
     async def conclude(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
         """Answer and decide what was touched or is named; return all that is to be published."""
         await self._touch(names)
@@ -207,6 +224,7 @@ class CaseWork:
             self._too_late += sum(each.too_late for each in answers)
             self._outbox.answers(answers)
             self._outbox.messages(PARTNER + partner_id, self._locations.alerts(partner_id, inputs))
+            self._retain_track(partner_id, now)
         for case_id in self._without_aside(CASE, self._touched_cases):
             self._conclude_case(case_id, now, inputs)
         self._settle()
@@ -220,6 +238,9 @@ class CaseWork:
 
     def _conclude_case(self, case_id: str, now: int, inputs: str) -> None:
         """Ask what is to be asked; decide, unless an answer is on its way and not late yet (architecture, 3.2)."""
+        if self._cases.case(case_id).is_departed:
+            self._remember(case_id, now)
+            return
         questions = self._cases.questions(case_id)
         self._outbox.questions(questions)
         if not self._cases.case(case_id).awaits_reading():
@@ -233,6 +254,41 @@ class CaseWork:
         decided = self._cases.decide(case_id, now, inputs)
         self._outbox.messages(CASE + case_id, decided.messages)
         self._wakes.set(case_id, decided.next_deadline)
+        self._retain_case(case_id, decided, now)
+
+    # -- what leaves ---------------------------------------------------------------------------------------------------
+
+    def _retain_case(self, case_id: str, decided: Decided, now: int) -> None:
+        """Keep a case until it is settled and old, and nothing more was heard of it (surfaces, 4.9)."""
+        key, rules = CASE + case_id, self._retention.rules
+        settled_at = None if decided.next_deadline is not None else self._cases.settled_at(case_id)
+        if settled_at is None:
+            self._retention.keep(key)
+        elif decided.messages or not self._retention.is_over(key, settled_at + rules.case, now):
+            self._retention.keep_until(key, settled_at + rules.case, now, rules.case)
+        else:
+            self._cases.case(case_id).depart()
+            self._departed.add(case_id)
+            self._retention.case_left(key, now)
+
+    def _remember(self, case_id: str, now: int) -> None:
+        """Leave what remains of a departed case as it is, or let go of that too."""
+        self._touched_cases.discard(case_id)
+        key = CASE + case_id
+        if self._retention.is_over(key, self._cases.case(case_id).decided_at + self._retention.rules.memory, now):
+            self._residents.remove_case(case_id)
+            self._departed.discard(case_id)
+            self._retention.case_forgotten(key)
+
+    def _retain_track(self, partner_id: str, now: int) -> None:
+        """Keep a track for as long as its policy says, and while something is heard of it."""
+        key, until = PARTNER + partner_id, self._locations.kept_until(partner_id)
+        if self._retention.is_over(key, until, now):
+            self._residents.remove_track(partner_id)
+            self._touched_partners.discard(partner_id)
+            self._retention.partner_left(key)
+        else:
+            self._retention.keep_until(key, until, now, until - self._locations.track(partner_id).latest)
 
     def set_aside(self, name: str) -> None:
         """Decide a case, or answer for a partner, no more; facts are added as ever."""
@@ -256,7 +312,10 @@ class CaseWork:
 
     async def _load(self, case_ids: Collection[str], partner_ids: Collection[str]) -> None:
         """Bring in what is concerned; a case that was not here is looked at anew, to know when it is due."""
-        self._touched_cases.update(await self._residents.load(case_ids, partner_ids))
+        loaded = await self._residents.load(case_ids, partner_ids)
+        departed = {case_id for case_id in loaded if self._cases.case(case_id).is_departed}
+        self._departed |= departed
+        self._touched_cases.update(each for each in loaded if each not in departed)
 
     def held(self) -> Held:
         """Return what is in memory, for whoever watches."""
@@ -265,6 +324,9 @@ class CaseWork:
             partners=len(self._locations.tracks),
             deadlines=len(self._wakes),
             too_late=self._too_late,
+            cases_left=self._retention.cases_left,
+            cases_remembered=self._retention.cases_remembered,
+            partners_left=self._retention.partners_left,
         )
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
@@ -280,13 +342,14 @@ class CaseWork:
 
     def freeze(self) -> Changes:
         """Return the cases and tracks that changed, as they are now, and when which case is to be looked at again."""
-        blobs: dict[str, bytes] = {}
+        blobs: dict[str, bytes | None] = {}
         case_ids = self._residents.freeze(blobs)
         for key, each in self._kept.items():
             if each.changed:
                 each.changed = False
                 blobs[key] = each.dump()
-        return Changes(blobs, {case_id: self._wakes.get(case_id) for case_id in case_ids})
+        deadlines = {case_id: self._wakes.get(case_id) for case_id in case_ids}
+        return Changes(blobs, deadlines, self._retention.freeze())
 
     def pack(self, count: int) -> bool:
         """Pack so many more cases and tracks of what is frozen; return whether all is packed."""
@@ -294,8 +357,10 @@ class CaseWork:
 
     def saved(self) -> None:
         """Drop what is saved and too many to keep in memory; when it is due the store knows."""
-        for case_id in self._residents.trim(self._settings.residents_max):
+        self._retention.saved()
+        for case_id in self._residents.trim(self._settings.residents_max, self._departed):
             self._wakes.set(case_id, None)
+        self._departed &= self._cases.cases.keys()
 
 
 def _concerned(taken: Sequence[Taken]) -> tuple[set[str], set[str]]:

@@ -27,7 +27,7 @@ class Emitted:
         """Take a record's value; return the input positions at which it was decided, empty if it does not say."""
         if topic == self._dead_letters:
             letter = decode_dead_letter(value)
-            self.letters.found((letter.topic, letter.partition, letter.offset))
+            self.letters.found((letter.topic, letter.partition, letter.offset), letter.reason)
             return {}
         message = decode_message(value)
         if not isinstance(message, AlertMessage):

@@ -15,3 +15,9 @@ class Held:
     """Cases in memory with a deadline ahead."""
     too_late: int
     """Questions about a partner's past that came after its retention."""
+    cases_left: int
+    """Cases that are no longer kept, since the state was made."""
+    cases_remembered: int
+    """Those of them whose ids are still known."""
+    partners_left: int
+    """Partners whose reports are no longer kept, since the state was made."""

@@ -1,13 +1,23 @@
-"""Where the records lie that are in the dead letters and will be read again: none of them is refused twice."""
+"""Which records are in the dead letters and will be read again: none of them is refused twice."""
 
 from __future__ import annotations
 
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 Place = tuple[str, int, int]
 """Topic, partition, offset: where a record was first consumed."""
+
+
+class Refused(Struct, frozen=True, array_like=True):
+    """A record in the dead letters, as a checkpoint keeps it, and why it is there (empty in those of version 0.1)."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str = ""
 
 
 class Letters:
@@ -21,33 +31,32 @@ class Letters:
         """Begin with none."""
         self.changed = False
         """Whether anything was found or met since this was last set to False."""
-        self._places: set[Place] = set()
+        self._reasons: dict[Place, str] = {}
 
     def __bool__(self) -> bool:
         """Tell whether there is any."""
-        return bool(self._places)
+        return bool(self._reasons)
 
-    def found(self, place: Place) -> None:
-        """Note a record that was found there."""
-        self._places.add(place)
+    def found(self, place: Place, reason: str) -> None:
+        """Note a record that was found there, and why it was refused."""
+        self._reasons[place] = reason
         self.changed = True
 
-    def met(self, place: Place) -> bool:
-        """Tell whether a record is there; it is not met again."""
-        if place not in self._places:
-            return False
-        self._places.remove(place)
-        self.changed = True
-        return True
+    def met(self, place: Place) -> str | None:
+        """Return why a record was refused that is there, None if it is not; it is not met again."""
+        reason = self._reasons.pop(place, None)
+        self.changed |= reason is not None
+        return reason
 
     def dump(self) -> bytes:
         """Return what is known, as kept in a checkpoint."""
-        return _ENCODER.encode(sorted(self._places))
+        return _ENCODER.encode([Refused(*place, reason) for place, reason in sorted(self._reasons.items())])
 
     def load(self, blob: bytes) -> None:
         """Go on from what a checkpoint kept."""
-        self._places.update(_DECODER.decode(blob))
+        for each in _DECODER.decode(blob):
+            self._reasons[each.topic, each.partition, each.offset] = each.reason
 
 
 _ENCODER: Final = msgspec.json.Encoder()
-_DECODER: Final = msgspec.json.Decoder(list[Place])
+_DECODER: Final = msgspec.json.Decoder(list[Refused])

@@ -12,7 +12,7 @@ from typing import Final
 
 import zstandard
 
-from agents.case import Case, pack_case, unpack_case
+from agents.case import Case, pack_case, pack_remains, unpack_case, unpack_remains
 from agents.track import Track
 from schemas.errors import StoreLost
 from streams.casework.writeback import Format, WriteBack
@@ -20,6 +20,8 @@ from streams.ports import Store
 
 CASE = "case:"
 PARTNER = "partner:"
+DEPARTED: Final = b"\x00"
+"""What the blob of a departed case begins with; a compressed one never does."""
 SPILLED_AT_ONCE: Final = 500
 CASES_PER_TRACK: Final = 8
 """A track of a day's reports takes as much memory as so many cases."""
@@ -39,7 +41,7 @@ class Residents:
     @property
     def changed(self) -> bool:
         """Whether something changed since the last `freeze`."""
-        return bool(self._cases.dirty or self._tracks.dirty)
+        return self._cases.changed or self._tracks.changed
 
     async def load(self, case_ids: Collection[str], partner_ids: Collection[str]) -> list[str]:
         """Bring in those that are saved and not here, in one round trip; return the ids of the cases among them.
@@ -67,8 +69,16 @@ class Residents:
         self._cases.touch(case_ids)
         self._tracks.touch(partner_ids)
 
-    def freeze(self, blobs: MutableMapping[str, bytes]) -> Collection[str]:
-        """Begin a snapshot of what changed, as blobs by key; return the ids of the cases among it."""
+    def remove_case(self, case_id: str) -> None:
+        """Let go of a case that is in memory, for good."""
+        self._cases.remove(case_id)
+
+    def remove_track(self, partner_id: str) -> None:
+        """Let go of a track that is in memory, for good."""
+        self._tracks.remove(partner_id)
+
+    def freeze(self, blobs: MutableMapping[str, bytes | None]) -> Collection[str]:
+        """Begin a snapshot of what changed, as blobs by key (None: gone); return the ids of the cases that remain."""
         case_ids = self._cases.dirty
         self._cases.freeze(blobs)
         self._tracks.freeze(blobs)
@@ -86,13 +96,13 @@ class Residents:
         self._cases.spill(residents_max, self.spilled_at_once, case_ids)
         self._tracks.spill(residents_max // CASES_PER_TRACK, self.spilled_at_once, partner_ids)
 
-    def trim(self, residents_max: int) -> list[str]:
-        """Drop what is clean and was left alone the longest; call when saved. Return the ids of the cases dropped.
+    def trim(self, residents_max: int, departed: Collection[str] = ()) -> list[str]:
+        """Drop what is clean: cases that are departed, then what was left alone the longest; call when saved.
 
-        So many cases are left, and an eighth as many tracks, which weigh the more.
+        Returns the ids of the cases dropped. So many cases are left, and an eighth as many tracks, which weigh more.
         """
         self._tracks.trim(residents_max // CASES_PER_TRACK)
-        return self._cases.trim(residents_max)
+        return self._cases.trim(residents_max, departed)
 
 
 @contextmanager
@@ -106,11 +116,18 @@ def readable(key: str) -> Iterator[None]:
 
 
 def _case_format() -> Format[Case]:
-    """Compressed: a case is half names and repeated ids."""
+    """Compressed: a case is half names and repeated ids. What remains of a departed one is too little for that."""
     compressor, decompressor = zstandard.ZstdCompressor(level=1), zstandard.ZstdDecompressor()
 
     def pack(case: Case) -> bytes:
+        if case.is_departed:
+            return DEPARTED + pack_remains(case)
         # a copy: what the compressor returns holds on to as much memory as the worst case would have taken
         return bytes(memoryview(compressor.compress(pack_case(case))))
 
-    return Format(pack, lambda blob: unpack_case(decompressor.decompress(blob)))
+    def unpack(blob: bytes) -> Case:
+        if blob.startswith(DEPARTED):
+            return unpack_remains(blob.removeprefix(DEPARTED))
+        return unpack_case(decompressor.decompress(blob))
+
+    return Format(pack, unpack)

@@ -37,6 +37,13 @@ TOO_LATE: Final = Metric(
 )
 CASES: Final = Metric("sop_cases_in_memory", "gauge", _NUMBER, "Cases in memory")
 PARTNERS: Final = Metric("sop_partners_in_memory", "gauge", _NUMBER, "Partners with location reports in memory")
+CASES_LEFT: Final = Metric("sop_cases_left_total", "counter", _NUMBER, "Settled cases that are no longer kept")
+CASES_REMEMBERED: Final = Metric(
+    "sop_cases_remembered", "gauge", _NUMBER, "Cases no longer kept of which the ids of the last decisions are"
+)
+PARTNERS_LEFT: Final = Metric(
+    "sop_partners_left_total", "counter", _NUMBER, "Partners whose location reports are no longer kept"
+)
 DEADLINES: Final = Metric("sop_deadlines_waiting", "gauge", _NUMBER, "Cases in memory with a deadline ahead")
 CHECKPOINT_AGE: Final = Metric(
     "sop_checkpoint_age_seconds", "gauge", _NUMBER, "For how long there has been something that no checkpoint holds"
@@ -67,6 +74,9 @@ METRICS: Final = (
     TOO_LATE,
     CASES,
     PARTNERS,
+    CASES_LEFT,
+    CASES_REMEMBERED,
+    PARTNERS_LEFT,
     DEADLINES,
     CHECKPOINT_AGE,
     CHECKPOINTS,

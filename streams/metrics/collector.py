@@ -88,6 +88,9 @@ def _of_number(watched: Watched, now: int) -> Iterator[Sample]:
     yield catalogue.TOO_LATE, labels, held.too_late
     yield catalogue.CASES, labels, held.cases
     yield catalogue.PARTNERS, labels, held.partners
+    yield catalogue.CASES_LEFT, labels, held.cases_left
+    yield catalogue.CASES_REMEMBERED, labels, held.cases_remembered
+    yield catalogue.PARTNERS_LEFT, labels, held.partners_left
     yield catalogue.DEADLINES, labels, held.deadlines
     if vitals.saved_at:
         yield catalogue.CHECKPOINT_AGE, labels, max(now - vitals.saved_at, 0) / SECOND_US

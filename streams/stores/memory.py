@@ -21,6 +21,7 @@ class MemoryState:
     saved: Saved | None = None
     blobs: dict[str, bytes] = field(default_factory=dict)
     deadlines: Wakes = field(default_factory=Wakes)
+    expiries: Wakes = field(default_factory=Wakes)
 
 
 class MemoryStore:
@@ -42,22 +43,45 @@ class MemoryStore:
         self._check()
         return {key: self._state.blobs[key] for key in keys if key in self._state.blobs}
 
-    async def save(self, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
+    async def save(
+        self,
+        saved: Saved,
+        blobs: Mapping[str, bytes | None],
+        deadlines: Mapping[str, int | None],
+        expiries: Mapping[str, int | None] = {},
+    ) -> None:
         """Write all at once."""
         self._check()
-        self._state.blobs.update(blobs)
+        state = self._state
         for case_id, due in deadlines.items():
-            self._state.deadlines.set(case_id, due)
-        self._state.saved = saved
+            state.deadlines.set(case_id, due)
+        for key, expires_at in expiries.items():
+            state.expiries.set(key, expires_at)
+        for key, blob in blobs.items():
+            if blob is None:
+                state.blobs.pop(key, None)
+                state.expiries.set(key, None)
+            else:
+                state.blobs[key] = blob
+        state.saved = saved
 
     async def due(self, until: int, limit: int) -> list[str]:
         """Return ids of cases that are due, the earliest first."""
         self._check()
-        found = self._state.deadlines.due(until, limit)
-        for case_id, due in found.items():  # asking changes nothing
-            self._state.deadlines.set(case_id, due)
-        return list(found)
+        return _at_or_before(self._state.deadlines, until, limit)
+
+    async def expired(self, until: int, limit: int) -> list[str]:
+        """Return keys that have expired, the earliest first."""
+        self._check()
+        return _at_or_before(self._state.expiries, until, limit)
 
     def _check(self) -> None:
         if self._state.epoch != self._epoch:
             raise StoreLost(f"another owner has claimed the state (epoch {self._state.epoch}, mine {self._epoch})")
+
+
+def _at_or_before(instants: Wakes, until: int, limit: int) -> list[str]:
+    found = instants.due(until, limit)
+    for name, at in found.items():  # asking changes nothing
+        instants.set(name, at)
+    return list(found)

@@ -45,13 +45,23 @@ class PatientStore:
         """Return the blobs that exist."""
         return await self._patiently(lambda: self._store.load(keys))
 
-    async def save(self, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
+    async def save(
+        self,
+        saved: Saved,
+        blobs: Mapping[str, bytes | None],
+        deadlines: Mapping[str, int | None],
+        expiries: Mapping[str, int | None] = {},
+    ) -> None:
         """Write all at once."""
-        await _answered(lambda: self._store.save(saved, blobs, deadlines))
+        await _answered(lambda: self._store.save(saved, blobs, deadlines, expiries))
 
     async def due(self, until: int, limit: int) -> list[str]:
         """Return ids of cases that are due, the earliest first."""
         return await self._patiently(lambda: self._store.due(until, limit))
+
+    async def expired(self, until: int, limit: int) -> list[str]:
+        """Return keys that have expired, the earliest first."""
+        return await self._patiently(lambda: self._store.expired(until, limit))
 
     async def _patiently(self, call: Callable[[], Awaitable[Found]]) -> Found:
         try:

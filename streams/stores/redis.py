@@ -1,7 +1,8 @@
 """Checkpoints in Redis: a cache of a fold over the topics, never the truth (architecture, 3.3).
 
 Everything of one partition number lies under one hash tag, so a Redis cluster keeps it together: `meta` (epoch,
-sequence, positions), `due` (deadlines by case), one string for every case and partner, and `stage`. Every write is by
+sequence, positions), `due` (deadlines by case), `expiry` (when which key may be let go), one string for every case and
+partner, and `stage`. Every write is by
 server-side scripts that check the owner's epoch and the sequence of the write before, and every read brings both along:
 an owner that was replaced, or whose acknowledged writes are gone, notices before it acts on what it read.
 
@@ -34,9 +35,9 @@ local function call(items, ...)
     redis.call(unpack(few))
   end
 end
-local function carry_over(meta, due, stage, base)
+local function carry_over(meta, due, stage, expiry, base)
   local head, blobs = unpack(redis.call('LRANGE', stage, 0, 1))
-  local keys, lengths, dues, ended = unpack(cmsgpack.unpack(head))
+  local keys, lengths, dues, ended, expiries, lasting, gone = unpack(cmsgpack.unpack(head))
   local items, at = {}, 0
   for i, key in ipairs(keys) do
     items[2 * i - 1], items[2 * i] = base .. key, string.sub(blobs, at + 1, at + lengths[i])
@@ -45,12 +46,19 @@ local function carry_over(meta, due, stage, base)
   call(items, 'MSET')
   call(dues, 'ZADD', due)
   call(ended, 'ZREM', due)
+  if gone then -- version 0.1 staged no more than the above
+    call(expiries, 'ZADD', expiry)
+    call(lasting, 'ZREM', expiry)
+    call(gone, 'ZREM', expiry)
+    for i, key in ipairs(gone) do gone[i] = base .. key end
+    call(gone, 'UNLINK')
+  end
   redis.call('LTRIM', stage, 2, -1)
   return redis.call('HINCRBY', meta, 'parts', -1)
 end
 """
 
-# KEYS: meta, due, stage. Returns the new epoch, the sequence, the positions, and how many
+# KEYS: meta, due, stage, expiry. Returns the new epoch, the sequence, the positions, and how many
 # parts are still to be carried over. The epoch begins at Redis's time, so that none comes twice when Redis was emptied
 # or thrown back; its digits fit into a number of Lua's.
 _CLAIM: Final = """
@@ -62,8 +70,8 @@ if parts == 0 then redis.call('UNLINK', KEYS[3]) end
 return {epoch, tonumber(redis.call('HGET', KEYS[1], 'seq') or '0'), redis.call('HGET', KEYS[1], 'saved'), parts}
 """
 
-# KEYS: meta, due, stage; ARGV: epoch, sequence before, how many parts were staged, a part's head, its blobs. A part
-# that came, with its answer lost, is passed over; whoever may not write hears of it at the end.
+# KEYS: as above; ARGV: epoch, sequence before, how many parts were staged, a part's head, its blobs. A part that came,
+# with its answer lost, is passed over; whoever may not write hears of it at the end.
 _STAGE: Final = """
 local standing = redis.call('HMGET', KEYS[1], 'epoch', 'seq')
 if standing[1] ~= ARGV[1] or (standing[2] or '0') ~= ARGV[2] then return end
@@ -71,7 +79,7 @@ if ARGV[3] == '0' then redis.call('UNLINK', KEYS[3]) end
 if redis.call('LLEN', KEYS[3]) == 2 * ARGV[3] then redis.call('RPUSH', KEYS[3], ARGV[4], ARGV[5]) end
 """
 
-# KEYS: meta, due, stage; ARGV: epoch, sequence before, how many parts were staged, what precedes keys, positions.
+# KEYS: as above; ARGV: epoch, sequence before, how many parts were staged, what precedes keys, positions.
 # Returns {1, parts to be carried over} when written, {2} when parts are missing, else {0, epoch, sequence} as found.
 _SAVE: Final = """
 local epoch = redis.call('HGET', KEYS[1], 'epoch') or '0'
@@ -85,22 +93,22 @@ if epoch ~= ARGV[1] or seq ~= ARGV[2] then
 end
 if redis.call('LLEN', KEYS[3]) ~= 2 * ARGV[3] then return {2} end
 redis.call('HSET', KEYS[1], 'seq', ARGV[2] + 1, 'saved', ARGV[5], 'parts', ARGV[3])
-return {1, carry_over(KEYS[1], KEYS[2], KEYS[3], ARGV[4])}
+return {1, carry_over(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[4])}
 """
 
-# KEYS: meta, due, stage; ARGV: epoch, what precedes keys. Returns {1, parts to be carried over}, else as above.
+# KEYS: as above; ARGV: epoch, what precedes keys. Returns {1, parts to be carried over}, else as above.
 _GO_ON: Final = """
 local epoch = redis.call('HGET', KEYS[1], 'epoch') or '0'
 if epoch ~= ARGV[1] then return {0, epoch, redis.call('HGET', KEYS[1], 'seq') or '0'} end
 local parts = tonumber(redis.call('HGET', KEYS[1], 'parts') or '0')
-return {1, parts > 0 and carry_over(KEYS[1], KEYS[2], KEYS[3], ARGV[2]) or 0}
+return {1, parts > 0 and carry_over(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[2]) or 0}
 """
 
 LOOK_EVERY_S: Final = 10.0
 """How often it is looked whether Redis keeps everything still; somebody may have told it otherwise."""
 PART_BYTES: Final = 1 << 17
-PART_DEADLINES: Final = 500
-"""So many bytes of blobs, and so many deadlines, make a part; between parts others have their turn."""
+PART_INSTANTS: Final = 500
+"""So many bytes of blobs, deadlines, and expiries make a part; between parts others have their turn."""
 
 WRITTEN: Final = 1
 MISSING: Final = 2
@@ -119,7 +127,7 @@ class RedisStore:
         self._epoch = self._seq = -1
         self._writing = False
         self._looked_s = float("-inf")
-        self._keys = [self._base + key for key in ("meta", "due", "stage")]
+        self._keys = [self._base + key for key in ("meta", "due", "stage", "expiry")]
         self._run_claim = redis.register_script(_CLAIM)
         self._run_stage = redis.register_script(_STAGE)
         self._run_save = redis.register_script(_CARRY_OVER + _SAVE)
@@ -149,12 +157,18 @@ class RedisStore:
         self._check(epoch, seq, seq_before, self._seq + self._writing)
         return {key: blob for key, blob in zip(keys, blobs, strict=True) if blob is not None}
 
-    async def save(self, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
+    async def save(
+        self,
+        saved: Saved,
+        blobs: Mapping[str, bytes | None],
+        deadlines: Mapping[str, int | None],
+        expiries: Mapping[str, int | None] = {},
+    ) -> None:
         """Write all at once; a write repeated because its answer was lost is recognised."""
         await self._refuse_eviction()
         standing = (self._epoch, self._seq)
         staged = 0
-        for part in _parts(blobs, deadlines):
+        for part in _parts(blobs, deadlines, expiries):
             head, packed = part.encoded()
             await self._answer(self._run_stage(keys=self._keys, args=[*standing, staged, head, packed]))
             staged += 1
@@ -180,8 +194,15 @@ class RedisStore:
 
     async def due(self, until: int, limit: int) -> list[str]:
         """Return ids of cases that are due, the earliest first."""
-        found = await self._answer(self._redis.zrange(self._keys[1], "-inf", until, byscore=True, offset=0, num=limit))
-        return [case_id.decode() for case_id in found]
+        return await self._at_or_before(self._keys[1], until, limit)
+
+    async def expired(self, until: int, limit: int) -> list[str]:
+        """Return keys that have expired, the earliest first."""
+        return await self._at_or_before(self._keys[3], until, limit)
+
+    async def _at_or_before(self, key: str, until: int, limit: int) -> list[str]:
+        found = await self._answer(self._redis.zrange(key, "-inf", until, byscore=True, offset=0, num=limit))
+        return [member.decode() for member in found]
 
     async def _refuse_eviction(self) -> None:
         """Raise `Fatal` if Redis may drop keys by now: a case would be taken for a new one."""
@@ -213,31 +234,44 @@ class RedisStore:
 
 
 class _Part(NamedTuple):
-    """Some blobs by key, and some deadlines by case."""
+    """Some blobs by key (None: to be deleted), some deadlines by case, some expiries by key."""
 
-    keys: list[str]
-    blobs: list[bytes]
-    deadlines: list[tuple[str, int | None]]
+    blobs: dict[str, bytes | None]
+    deadlines: dict[str, int | None]
+    expiries: dict[str, int | None]
 
     def encoded(self) -> tuple[bytes, bytes]:
         """Return its head, which Redis can unpack faster than it takes arguments, and its blobs."""
-        lengths = [len(blob) for blob in self.blobs]
-        dues = [each for case_id, due in self.deadlines if due is not None for each in (due, case_id)]
-        ended = [case_id for case_id, due in self.deadlines if due is None]
-        return _packed((self.keys, lengths, dues, ended)), b"".join(self.blobs)
+        blobs = {key: blob for key, blob in self.blobs.items() if blob is not None}
+        lengths = [len(blob) for blob in blobs.values()]
+        gone = [key for key, blob in self.blobs.items() if blob is None]
+        instants = (*_scores(self.deadlines), *_scores(self.expiries))
+        return _packed((list(blobs), lengths, *instants, gone)), b"".join(blobs.values())
 
 
-def _parts(blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> Iterator[_Part]:
+def _scores(instants: Mapping[str, int | None]) -> tuple[list[int | str], list[str]]:
+    """Return instants and names as a sorted set takes them, and the names that are to be in it no more."""
+    kept: list[int | str] = [each for name, at in instants.items() if at is not None for each in (at, name)]
+    return kept, [name for name, at in instants.items() if at is None]
+
+
+def _parts(
+    blobs: Mapping[str, bytes | None], deadlines: Mapping[str, int | None], expiries: Mapping[str, int | None]
+) -> Iterator[_Part]:
     """Yield parts of some size; one at least."""
     dues = iter(deadlines.items())
-    part, size = _Part([], [], list(islice(dues, PART_DEADLINES))), 0
+    ends = iter([(key, at) for key, at in expiries.items() if blobs.get(key, b"") is not None])
+
+    def begun() -> _Part:
+        return _Part({}, dict(islice(dues, PART_INSTANTS)), dict(islice(ends, PART_INSTANTS)))
+
+    part, size = begun(), 0
     for key, blob in blobs.items():
         if size >= PART_BYTES:
             yield part
-            part, size = _Part([], [], list(islice(dues, PART_DEADLINES))), 0
-        part.keys.append(key)
-        part.blobs.append(blob)
-        size += len(blob)
+            part, size = begun(), 0
+        part.blobs[key] = blob
+        size += len(key if blob is None else blob)
     yield part
-    while more := list(islice(dues, PART_DEADLINES)):
-        yield _Part([], [], more)
+    while (more := begun()).deadlines or more.expiries:
+        yield more

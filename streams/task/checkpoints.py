@@ -123,7 +123,7 @@ class Checkpoints:
         saved, changes, frozen_at = frozen
         while True:
             try:
-                await self._store.save(saved, changes.blobs, changes.deadlines)
+                await self._store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
                 break
             except Unavailable:
                 await asyncio.sleep(SAVE_AGAIN_AFTER_S)

@@ -24,6 +24,8 @@ class Recovered:
     """The next offsets to read, where they are not the earliest."""
     until: Mapping[str, int]
     """Up to where (exclusive) the last owner had read, as far as that is still there."""
+    ends: Mapping[str, int]
+    """The offsets after the last records that are there now."""
     again: Sequence[str]
     """Names that another version could not conclude upon."""
 
@@ -64,7 +66,7 @@ class Recovery:
         self._standing.start_at(starts)
         # What was deleted since cannot be read up to where the last owner had read it.
         until = {name: min(at, bounds[name][1]) for name, at in decided_at.items() if name in bounds}
-        return Recovered(starts, until, again)
+        return Recovered(starts, until, {name: end for name, (_, end) in bounds.items()}, again)
 
     async def _read_back(self) -> dict[str, int]:
         """Hand over what was emitted since the checkpoint; return the furthest input positions it was decided at."""

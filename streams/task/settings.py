@@ -34,6 +34,8 @@ class TaskSettings:
 
     A transaction takes a broker some milliseconds of CPU, whatever is in it.
     """
+    backlog_idle_s: float = 10.0
+    """After how long without a record an owner takes for read what it found in its inputs when it began."""
     packed_at_once: int = 100
     """So many objects of a checkpoint are packed between two steps, or as many as the step took records.
 

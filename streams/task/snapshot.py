@@ -19,9 +19,9 @@ class Snapshot(Generic[Id, T]):
         """Take the objects by id, what makes an id a key, and an object bytes."""
         self._objects, self._key, self._pack = objects, key, pack
         self._left: set[Id] = set()
-        self._blobs: MutableMapping[str, bytes] = {}
+        self._blobs: MutableMapping[str, bytes | None] = {}
 
-    def begin(self, ids: set[Id], blobs: MutableMapping[str, bytes]) -> None:
+    def begin(self, ids: set[Id], blobs: MutableMapping[str, bytes | None]) -> None:
         """Take the moment: the objects of these ids as they are now become blobs by key. The last one is complete."""
         self._left, self._blobs = ids, blobs
 

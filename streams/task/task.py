@@ -18,6 +18,7 @@ from typing import Final
 
 from schemas.errors import Fatal, SopError, Unpublishable
 from streams.ports import TP, Aside, Clock, Incoming, Outgoing, OutputLog, Publisher, Saved, Store
+from streams.task.backlog import Backlog
 from streams.task.checkpoints import Checkpoints
 from streams.task.figures import Figures
 from streams.task.hold import Hold
@@ -82,6 +83,7 @@ class Task:
         self._inputs = [TP(topic, partition) for topic in settings.consumed]
         self._standing = Standing()
         self._hold = Hold({}, settings.step_records_max)
+        self._backlog = Backlog({}, settings.backlog_idle_s)
         self._deferred: dict[str, None] = {}
         """Names to be concluded upon before anything can be saved, in their order."""
         self._suspects = Suspects(settings.version)
@@ -123,6 +125,7 @@ class Task:
         self.figures.received.update(saved.consumed)
         recovered = await self._recovery.run(saved)
         self._hold = Hold(recovered.until, self._settings.step_records_max)
+        self._backlog = Backlog(recovered.ends, self._settings.backlog_idle_s)
         # no record is to be blamed for what the recovery touched
         self._deferred = dict.fromkeys([*recovered.again, *self._work.defer()])
         start = {tp: recovered.starts[tp.name] for tp in self._inputs if tp.name in recovered.starts}
@@ -204,7 +207,7 @@ class Task:
                 return
             batches = self._hold.release()
         await self._set_aside_given_up()
-        names = list(dict.fromkeys([*self._deferred, *await self._work.due(self._standing.now, NAMES_MAX)]))
+        names = list(dict.fromkeys([*self._deferred, *await self._due()]))
         if self._is_calm():
             if self._suspects.forget():
                 await self._note()
@@ -216,6 +219,14 @@ class Task:
         if self._checkpoints.due and self._standing.untold:
             await self._tell()
         await self._checkpoints.advance(self._saved, sum(len(records) for _, records in batches))
+
+    async def _due(self) -> list[str]:
+        """Return the names of what has come due, and of what may be let go."""
+        now = self._standing.now
+        due = [*await self._work.due(now, NAMES_MAX)]
+        if self._backlog.is_read(self._standing.positions, asyncio.get_running_loop().time()):
+            due += await self._work.expired(now, NAMES_MAX)
+        return due
 
     async def _do_by_parts(self, batches: Batches, names: Sequence[str]) -> None:
         """Do all at once, but not more names than records: after a recovery they may be those of all cases."""

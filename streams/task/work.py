@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from streams.ports import TP, Incoming, Outgoing, Stored
@@ -13,13 +13,11 @@ Batches = Sequence[tuple[TP, Sequence[Incoming]]]
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a checkpoint has to write: blobs by key, deadlines by id (microseconds; None: none any more).
+    """What a checkpoint has to write, as `Store.save` takes it. Blobs are added by `Work.pack` until all are there."""
 
-    Blobs are added by `Work.pack` until all are there.
-    """
-
-    blobs: Mapping[str, bytes]
+    blobs: Mapping[str, bytes | None]
     deadlines: Mapping[str, int | None]
+    expiries: Mapping[str, int | None] = field(default_factory=dict)
 
 
 class Work(Protocol):
@@ -48,6 +46,12 @@ class Work(Protocol):
 
     async def due(self, now: int, limit: int) -> Sequence[str]:
         """Return the names of what has come due by now (microseconds); who asks has it concluded upon."""
+
+    async def expired(self, now: int, limit: int) -> Sequence[str]:
+        """Return the names of what may be let go by now (microseconds); who asks has it concluded upon.
+
+        Not to be asked while input waits that was there when this owner began: it may belong to what would go.
+        """
 
     async def conclude(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
         """Return what is to be published by now of what was touched and what is named.

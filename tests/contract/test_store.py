@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any, cast
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -59,6 +60,7 @@ async def test_nothing_stands_at_first(new_owner: NewOwner) -> None:
     assert await store.claim() is None
     assert await store.load(["case:a"]) == {}
     assert await store.due(10**18, 10) == []
+    assert await store.expired(10**18, 10) == []
 
 
 async def test_the_next_owner_finds_what_was_saved_as_a_whole(new_owner: NewOwner) -> None:
@@ -88,6 +90,41 @@ async def test_what_is_due_comes_earliest_first_up_to_the_limit(new_owner: NewOw
     assert await store.due(early, 10) == ["b", "a"]
     assert await store.due(late, 2) == ["b", "a"]
     assert await store.due(early - 6, 10) == []
+
+
+async def test_what_is_deleted_is_gone_with_its_expiry_and_nothing_else_is(new_owner: NewOwner) -> None:
+    store = new_owner()
+    await store.claim()
+    blobs = {"case:a": b"a", "case:b": b"b", "partner:a": b"p"}
+    await store.save(saved(1), blobs, {"a": 5, "b": 6}, {"case:a": 3, "case:b": 4, "partner:a": 2})
+    await store.save(saved(2), {"case:a": None, "case:never": None}, {"a": None})
+    successor = new_owner()
+    assert await successor.claim() == saved(2)
+    assert await successor.load(list(blobs)) == {"case:b": b"b", "partner:a": b"p"}
+    assert await successor.due(10, 10) == ["b"]
+    assert await successor.expired(10, 10) == ["partner:a", "case:b"]
+
+
+async def test_what_was_deleted_can_come_again(new_owner: NewOwner) -> None:
+    store = new_owner()
+    await store.claim()
+    await store.save(saved(1), {"case:a": b"a"}, {}, {"case:a": 3})
+    await store.save(saved(2), {"case:a": None}, {}, {"case:a": 7})
+    assert await store.expired(10, 10) == [], "what is gone expires no more"
+    await store.save(saved(3), {"case:a": b"anew"}, {}, {"case:a": 9})
+    assert await store.load(["case:a"]) == {"case:a": b"anew"}
+    assert await store.expired(9, 10) == ["case:a"]
+
+
+async def test_what_has_expired_comes_earliest_first_up_to_the_limit_until_it_is_set_anew(new_owner: NewOwner) -> None:
+    store = new_owner()
+    await store.claim()
+    blobs = {f"case:{each}": b"x" for each in "abcd"}
+    await store.save(saved(1), blobs, {}, {"case:a": 3, "case:b": 1, "case:c": 2, "case:d": None})
+    assert [await store.expired(until, 2) for until in (0, 1, 3)] == [[], ["case:b"], ["case:b", "case:c"]]
+    assert await store.expired(3, 9) == ["case:b", "case:c", "case:a"], "asking changes nothing"
+    await store.save(saved(2), {}, {}, {"case:b": 9, "case:c": None})
+    assert await store.expired(3, 9) == ["case:a"]
 
 
 async def test_an_owner_that_was_replaced_can_neither_save_nor_load(new_owner: NewOwner) -> None:
@@ -168,7 +205,7 @@ async def test_a_save_repeated_because_its_answer_was_lost_is_recognised(client:
 @pytest.fixture
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.stores.redis.PART_BYTES", 10)
-    monkeypatch.setattr("streams.stores.redis.PART_DEADLINES", 2)
+    monkeypatch.setattr("streams.stores.redis.PART_INSTANTS", 2)
 
 
 @pytest.mark.usefixtures("_small_parts")
@@ -176,14 +213,19 @@ async def test_a_save_of_many_parts_is_one(client: Redis, prefix: str) -> None:
     store = RedisStore(client, prefix, 3)
     await store.claim()
     blobs = {f"case:{number}": bytes([number]) * number for number in range(40)}
-    await store.save(saved(1), blobs, {f"{number}": number for number in range(500)})
-    await store.save(saved(2), {"case:1": b"one"}, {f"{number}": None for number in range(1, 500)})
+    expiries = {key: at for at, key in enumerate(blobs)}
+    await store.save(saved(1), blobs, {f"{number}": number for number in range(500)}, expiries)
+    changes: dict[str, bytes | None] = {"case:1": b"one"}
+    gone = [f"case:{number}" for number in range(30, 40)]
+    await store.save(saved(2), changes | dict.fromkeys(gone), {f"{number}": None for number in range(1, 500)})
+    blobs = {key: blob for key, blob in blobs.items() if key not in gone}
     successor = RedisStore(client, prefix, 3)
     assert await successor.claim() == saved(2)
     assert await successor.load(list(blobs)) == blobs | {"case:1": b"one"}
     assert await successor.due(10**18, 999) == ["0"]
+    assert await successor.expired(10**18, 999) == list(blobs)
     assert sorted(await client.keys(f"*{prefix}*")) == sorted(
-        f"{{{prefix}:3}}:{key}".encode() for key in ("meta", "due", *blobs)
+        f"{{{prefix}:3}}:{key}".encode() for key in ("meta", "due", "expiry", *blobs)
     )
 
 
@@ -255,19 +297,21 @@ def broken(store: RedisStore, call: int, when: str) -> list[str]:
     return calls
 
 
-OLD = {f"case:{number}": b"old-old-old" for number in range(4)}
+OLD = {f"case:{number}": b"old-old-old" for number in range(6)}
 NEW = {f"case:{number}": b"new-new-new" for number in range(4)}
-CALLS = 4 + 1 + 3
+CHANGES = NEW | dict.fromkeys(["case:4", "case:5"])
+PARTS = 5
+CALLS = PARTS + 1 + PARTS - 1
 
 
 async def half_saved(client: Redis, prefix: str, call: int, when: str) -> RedisStore:
     """Return a store that has saved what is old, and of what is new as much as comes before a call is lost."""
     store = RedisStore(client, prefix, 3)
     await store.claim()
-    await store.save(saved(1), OLD, dict.fromkeys("abcdefgh", 1))
+    await store.save(saved(1), OLD, dict.fromkeys("abcdefgh", 1), dict.fromkeys(OLD, 1))
     calls = broken(store, call, when)
     with pytest.raises(Unavailable):
-        await store.save(saved(2), NEW, dict.fromkeys("abcdefgh", 2))
+        await store.save(saved(2), CHANGES, dict.fromkeys("abcdefgh", 2), dict.fromkeys(NEW, 2))
     assert len(calls) == call
     return store
 
@@ -279,10 +323,11 @@ async def test_whichever_call_is_lost_the_same_save_can_be_repeated(
     client: Redis, prefix: str, call: int, when: str
 ) -> None:
     store = await half_saved(client, prefix, call, when)
-    await store.save(saved(2), NEW, dict.fromkeys("abcdefgh", 2))
+    await store.save(saved(2), CHANGES, dict.fromkeys("abcdefgh", 2), dict.fromkeys(NEW, 2))
     await store.save(saved(3), {"case:0": b"newest"}, {})
-    assert await store.load(list(NEW)) == NEW | {"case:0": b"newest"}
+    assert await store.load(list(OLD)) == NEW | {"case:0": b"newest"}
     assert await store.due(1, 9) == []
+    assert [await store.expired(until, 9) for until in (1, 2)] == [[], list(NEW)]
     assert await RedisStore(client, prefix, 3).claim() == saved(3)
 
 
@@ -295,14 +340,29 @@ async def test_wherever_an_owner_dies_the_next_finds_all_of_its_save_or_nothing(
     store = await half_saved(client, prefix, call, when)
     successor = RedisStore(client, prefix, 3)
     found = await successor.claim()
-    is_new = call > 5 or (call == 5 and when == "after")
+    is_new = call > PARTS + 1 or (call == PARTS + 1 and when == "after")
     assert found == (saved(2) if is_new else saved(1))
-    assert await successor.load(list(NEW)) == (NEW if is_new else OLD)
+    assert await successor.load(list(OLD)) == (NEW if is_new else OLD)
     assert await successor.due(1, 99) == ([] if is_new else list("abcdefgh"))
+    assert await successor.expired(1, 99) == ([] if is_new else list(OLD))
     with pytest.raises(StoreLost):
         await store.save(saved(2), NEW, {})
     await successor.save(saved(9), {"case:0": b"newest"}, {"a": None})
-    assert await successor.load(list(NEW)) == (NEW if is_new else OLD) | {"case:0": b"newest"}
+    assert await successor.load(list(OLD)) == (NEW if is_new else OLD) | {"case:0": b"newest"}
+
+
+@pytest.mark.usefixtures("_small_parts")
+async def test_a_part_that_version_0_1_staged_is_carried_over(client: Redis, prefix: str) -> None:
+    store, base = RedisStore(client, prefix, 3), f"{{{prefix}:3}}:"
+    await store.claim()
+    await store.save(saved(1), {"case:a": b"old"}, {"a": 1, "b": 2})
+    head = msgspec.msgpack.encode((["case:a"], [3], [5, "a"], ["b"]))
+    await client.rpush(f"{base}stage", head, b"new")
+    await client.hset(f"{base}meta", "parts", "1")
+    successor = RedisStore(client, prefix, 3)
+    await successor.claim()
+    assert await successor.load(["case:a"]) == {"case:a": b"new"}
+    assert await successor.due(9, 9) == ["a"]
 
 
 async def test_loads_go_on_while_a_save_is_under_way(client: Redis, prefix: str) -> None:

@@ -70,7 +70,7 @@ class Partition:
         """Write a checkpoint; return where it stands."""
         changes = packed(self._work)
         saved = Saved(dict(self._positions), {}, self._work.counts())
-        await self._store.save(saved, changes.blobs, changes.deadlines)
+        await self._store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
         self._work.saved()
         return saved
 

@@ -42,11 +42,13 @@ class Kept(Struct, frozen=True):
     """What was said before."""
     progress: bytes
     note: bytes
+    expiries: dict[str, int] = {}
 
     @property
     def state(self) -> MemoryState:
         """The store as it was left."""
-        return MemoryState(0, msgspec.json.decode(self.saved, type=Saved), dict(self.blobs), Wakes(self.deadlines))
+        saved = msgspec.json.decode(self.saved, type=Saved)
+        return MemoryState(0, saved, dict(self.blobs), Wakes(self.deadlines), Wakes(self.expiries))
 
 
 def files() -> list[Path]:
@@ -85,7 +87,7 @@ async def _made() -> Kept:
     await owner.begin()
     await owner.feed_lines(parts[0])
     saved = await owner.save()
-    blobs, deadlines = dict(state.blobs), dict(state.deadlines)
+    blobs, deadlines, expiries = dict(state.blobs), dict(state.deadlines), dict(state.expiries)
     before = len(owner.said), len(owner.read)
     await owner.feed_lines(parts[1])
     return Kept(
@@ -100,4 +102,5 @@ async def _made() -> Kept:
         note=pack_note(
             Note("0.1.0", (Suspect({"jobs-0": (3, 5)}, 2), Suspect({}, 0, ("case:job-1",), 2, "KeyError"))),
         ),
+        expiries=expiries,
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from agents.moments import Reading
 from schemas.encoding import decode_dead_letter, decode_message
 from schemas.events import AnyEvent
-from schemas.outputs import ActionMessage, AlertBody, AlertMessage, DecisionMessage, OutputMessage
+from schemas.outputs import ActionMessage, AlertBody, AlertMessage, DeadLetter, DecisionMessage, OutputMessage
 from streams.casework.intake import partition_of
 from streams.casework.internal import Answer, unpack
 from streams.ports import TP
@@ -54,13 +54,17 @@ def _emitted(world: World) -> Iterator[tuple[TP, OutputMessage]]:
                 yield tp, decode_message(record.value)
 
 
+def letters(world: World) -> list[DeadLetter]:
+    """Return the dead letters, by partition and in their order."""
+    return [
+        decode_dead_letter(record.value or b"")
+        for partition in range(world.partitions)
+        for record in world.kafka.committed(TP(world.topics.dead_letters, partition))
+    ]
+
+
 def _refused(world: World) -> list[tuple[str, int, int]]:
-    letters = []
-    for partition in range(world.partitions):
-        for record in world.kafka.committed(TP(world.topics.dead_letters, partition)):
-            letter = decode_dead_letter(record.value or b"")
-            letters.append((letter.topic, letter.partition, letter.offset))
-    return letters
+    return [(letter.topic, letter.partition, letter.offset) for letter in letters(world)]
 
 
 def _conservation(world: World) -> Iterator[str]:
@@ -87,11 +91,9 @@ def _given_up(world: World) -> Iterator[str]:
     for name in aside(world):
         if name != f"case:{known}":
             yield f"{name} is set aside"
-    for partition in range(world.partitions):
-        for record in world.kafka.committed(TP(world.topics.dead_letters, partition)):
-            letter = decode_dead_letter(record.value or b"")
-            if letter.reason.startswith("internal: ") and (known is None or known.encode() not in letter.value):
-                yield f"{letter.topic}-{letter.partition}@{letter.offset} was refused: {letter.reason}"
+    for letter in letters(world):
+        if letter.reason.startswith("internal: ") and (known is None or known.encode() not in letter.value):
+            yield f"{letter.topic}-{letter.partition}@{letter.offset} was refused: {letter.reason}"
 
 
 def aside(world: World) -> set[str]:
@@ -164,7 +166,7 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
         kept = [event for event in settled.events if (event.subject, event.ref) not in world.past_retention]
         without, _ = _straight(world, kept, rests_at)
     late = _asked_too_late(_answers(world)) | _asked_too_late(readings)
-    late |= {name.removeprefix("case:") for name in aside(world)}
+    late |= {name.removeprefix("case:") for name in aside(world)} | world.unheard
     for case_id in sorted({key[1] for key in live.keys() | straight.keys() | without.keys()} - late):
         found, wanted = _of_case(live, case_id), _of_case(straight, case_id)
         if found != wanted and found != _of_case(without, case_id):

@@ -70,6 +70,23 @@ def history(dice: Dice) -> list[Delivery]:
     return sorted(brought, key=lambda delivery: (delivery.arrive_at, delivery.topic, delivery.value or b""))
 
 
+def history_that_settles(dice: Dice) -> list[Delivery]:
+    """Return deliveries of a few cases of which nothing is left open, brought as badly as others."""
+    brought: list[Delivery] = []
+    for number in range(dice.whole(1, 4)):
+        begin = MIDNIGHT + dice.whole(6, 12) * HOUR
+        partner = {"partner_id": dice.pick(("p1", "p2"))}
+        ends: tuple[Told, ...] = (
+            ("job.closed", partner | {"closure": "completed"}),
+            ("cancellation.recorded", {"by": "customer", "reason": "other", "marked_against": "none"}),
+            ("cancellation.recorded", {"by": "partner", "reason": "cant_deliver", "marked_against": "partner"}),
+        )
+        for index, (kind, data) in enumerate((_booked(dice), ("job.assigned", partner), dice.pick(ends))):
+            at = begin + index * dice.pick(OFFSETS)
+            brought += _bring(dice, kind, f"job-settles-{number}", at, f"s{number}-{index}", data)
+    return brought
+
+
 def _bring(dice: Dice, kind: str, subject: str, at: int, name: str, data: dict[str, Any]) -> list[Delivery]:
     """Return one or more deliveries of an event; of two that contradict each other whichever is seen first counts."""
     source = dice.pick(("/s", "/app#2"))

@@ -60,6 +60,16 @@ class SimulatedKafka:
         """Take a record from a producer without transactions."""
         self._append(tp, key, value, headers, None)
 
+    @property
+    def brought(self) -> list[tuple[TP, Stored]]:
+        """What producers without transactions brought, by partition."""
+        return [
+            (tp, entry.record)
+            for tp, entries in sorted(self._partitions.items())
+            for entry in entries
+            if entry.record is not None and entry.transaction is None
+        ]
+
     def delete_before(self, tp: TP, offset: int) -> None:
         """Let go of the records before an offset."""
         self._earliest[tp] = max(offset, self._earliest.get(tp, 0))

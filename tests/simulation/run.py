@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from agents.case import NO_LONGER_KEPT
 from schemas.errors import SopError
-from tests.simulation.checks import aside, check
+from tests.simulation.checks import aside, check, letters
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.world import NotQuietError, World
 
@@ -21,6 +22,8 @@ class Outcome:
     records: int
     said: int
     aside: int
+    left: int
+    refused_late: int
 
 
 def run_seed(seed: int) -> Outcome:
@@ -50,4 +53,6 @@ async def _run(seed: int) -> Outcome:
         world.kafka.count(topics.inputs),
         world.kafka.count(topics.outputs),
         len(aside(world)),
+        sum(work.held().cases_left for work in world.works.values()),
+        sum(letter.reason == NO_LONGER_KEPT for letter in letters(world)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import deepcopy
 
 from schemas.errors import Unavailable
@@ -27,7 +27,8 @@ class SimulatedRedis:
     def lose(self, back: int) -> None:
         """Be what it was some saves ago; the owner notices, as it would by the sequence number of its writes."""
         earlier = deepcopy(self._earlier[max(len(self._earlier) - 1 - back, 0)])
-        self.state.saved, self.state.blobs, self.state.deadlines = earlier.saved, earlier.blobs, earlier.deadlines
+        self.state.saved, self.state.blobs = earlier.saved, earlier.blobs
+        self.state.deadlines, self.state.expiries = earlier.deadlines, earlier.expiries
         self.state.epoch += 1
 
 
@@ -55,20 +56,33 @@ class SimulatedStore:
         await self._pause()
         return found
 
-    async def save(self, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
+    async def save(
+        self,
+        saved: Saved,
+        blobs: Mapping[str, bytes | None],
+        deadlines: Mapping[str, int | None],
+        expiries: Mapping[str, int | None] = {},
+    ) -> None:
         """Write all at once; the answer may be lost."""
         await self._pause()
         await self._fails()
-        await self._store.save(saved, blobs, deadlines)
+        await self._store.save(saved, blobs, deadlines, expiries)
         self._redis.keep()
         await self._fails()
         await self._pause()
 
     async def due(self, until: int, limit: int) -> list[str]:
         """Return ids of cases that are due."""
+        return await self._found(lambda: self._store.due(until, limit))
+
+    async def expired(self, until: int, limit: int) -> list[str]:
+        """Return keys that have expired."""
+        return await self._found(lambda: self._store.expired(until, limit))
+
+    async def _found(self, look: Callable[[], Awaitable[list[str]]]) -> list[str]:
         await self._pause()
         await self._fails()
-        found = await self._store.due(until, limit)
+        found = await look()
         await self._pause()
         return found
 

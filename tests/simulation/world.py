@@ -9,8 +9,9 @@ from functools import partial
 from typing import Final, Literal
 
 from agents.case import Reception
-from agents.case_agent import Decided
+from agents.case_agent import CaseAgent, Decided
 from agents.location_agent import LocationAgent
+from agents.moments import Reading
 from schemas.errors import Fatal, Unavailable
 from schemas.events import AnyEvent
 from schemas.limits import Limits
@@ -18,6 +19,7 @@ from schemas.policy import HOUR, MINUTE, SECOND, Policy, PolicySet
 from schemas.topics import Topics
 from streams.casework.casework import CaseWork, CaseWorkSettings
 from streams.casework.intake import partition_of
+from streams.casework.retention import RetentionRules
 from streams.ports import TP, Outgoing
 from streams.simulator.dice import Dice
 from streams.stores.patient import PatientStore
@@ -27,7 +29,7 @@ from streams.task.suspects import ATTEMPTS_MAX, Suspect
 from streams.task.task import Task
 from streams.watchdog import Vitals
 from tests.scenario import MIDNIGHT
-from tests.simulation.history import Delivery, history
+from tests.simulation.history import Delivery, history, history_that_settles
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 from tests.simulation.store import SimulatedRedis, SimulatedStore, unavailable
 
@@ -130,6 +132,13 @@ class Poison:
     """Whether it ends the process without a word, raises, or says what Kafka refuses."""
 
 
+def _retention(dice: Dice) -> RetentionRules | None:
+    """Return rules by which cases leave before a history is over; None: by those that a worker has without settings."""
+    if dice.chance(0.6):
+        return None
+    return RetentionRules(case=dice.pick((MINUTE, HOUR, 12 * HOUR)), quiet=dice.pick((SECOND, MINUTE)))
+
+
 class World:
     """One simulated run."""
 
@@ -142,6 +151,7 @@ class World:
             self.kafka.forgets = lambda _: not self.healed.is_set() and broker.chance(0.02)
         self.topics = Topics()
         self.partitions = self.dice.whole(1, 3)
+        self.retention = _retention(Dice("retention", seed))
         self.work_settings = CaseWorkSettings(
             topics=self.topics,
             partitions=self.partitions,
@@ -150,6 +160,7 @@ class World:
             facts_per_case_max=self.dice.pick((6, 200, 200, 200)),
             residents_max=self.dice.pick((0, 1, 2, 100)),
             reading_wait=self.dice.pick((SECOND // 10, 10 * SECOND)),
+            retention=self.retention or RetentionRules(),
         )
         self.task_settings = TaskSettings(
             consumed=self.topics.consumed,
@@ -165,6 +176,7 @@ class World:
             version="1",
             step_spacing_s=Dice("spacing", seed).pick((0.0, 0.0, 0.03)),
             packed_at_once=Dice("packing", seed).pick((1, 3, 100)),
+            backlog_idle_s=0.1,
         )
         self.spilled_at_once = Dice("residents", seed).pick((1, 1, 500))
         self.stores = [SimulatedRedis() for _ in range(self.partitions)]
@@ -179,6 +191,8 @@ class World:
         self.poison = self._poison(Dice("poison", seed)) if self.dice.chance(0.3) else None
         self.past_retention: set[tuple[str, str]] = set()
         """Partners and refs of the reports that may count as not come: left out, past the retention, when last read."""
+        self.unheard: set[str] = set()
+        """Cases that an answer came for when they were no longer kept."""
         self.well: set[int] = set()
         self.lives: list[asyncio.Task[bool]] = []
         self._finishing = asyncio.Event()
@@ -210,7 +224,10 @@ class World:
         return rest.result()
 
     async def _bring(self) -> None:
-        for delivery in history(self.dice):
+        deliveries = history(self.dice)
+        if self.retention is not None:
+            deliveries += history_that_settles(self.dice)
+        for delivery in sorted(deliveries, key=lambda each: each.arrive_at):
             self.clock.move_to(delivery.arrive_at)
             self._append(delivery)
             if self.dice.chance(0.3):
@@ -228,11 +245,21 @@ class World:
             await asyncio.sleep(self.dice.between(0.0, 20.0))
         self.clock.move_to(self.clock.now_us() + self.dice.pick((HOUR, 4 * HOUR, 100 * HOUR)))
         await asyncio.sleep(self.dice.between(0.0, 20.0))
+        if self.retention is not None:
+            await self._bring_again()
         self.healed.set()
         await self._quiet()
         rests_at = self.clock.now_us()
         self._finishing.set()
         return rests_at
+
+    async def _bring_again(self) -> None:
+        """Let what is old leave; then bring again what cases may have left behind, be it known or refused before."""
+        await asyncio.sleep(self.dice.between(0.0, 60.0))
+        for tp, record in self.kafka.brought:
+            if tp.topic != self.topics.locations and self.dice.chance(0.3):
+                self.kafka.append(tp, record.key, record.value)
+                await asyncio.sleep(self.dice.pick((0.0, 0.0, 3.0)))
 
     async def _quiet(self) -> None:
         loop = asyncio.get_running_loop()
@@ -320,6 +347,7 @@ class World:
         if self.poison is not None and self.poison.how != "is refused":
             vars(work._cases)["decide"] = partial(_decide, work._cases.decide, self.poison, hand)
         vars(work._locations)["receive"] = partial(self._receive, work._locations)
+        vars(work._cases)["hear"] = partial(self._hear, work._cases)
         task = Task(
             partition,
             work,
@@ -355,8 +383,15 @@ class World:
         received = LocationAgent.receive(locations, event)
         track = locations.track(event.subject)
         is_past = event.time < track._horizon and not track._is_asked_about(event.time)
+        is_past |= event.time + POLICIES.at(event.time).presence.retention <= self.clock.now_us() + 2 * MINUTE
         (self.past_retention.add if is_past else self.past_retention.discard)((event.subject, event.ref))
         return received
+
+    def _hear(self, cases: CaseAgent, reading: Reading) -> bool:
+        """Have an answer heard; write down whether its case was no longer kept."""
+        if cases.case(reading.moment.case_id).is_departed:
+            self.unheard.add(reading.moment.case_id)
+        return CaseAgent.hear(cases, reading)
 
     async def _finish_when_all_rests(self, task: Task) -> None:
         await self._finishing.wait()

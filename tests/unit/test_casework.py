@@ -46,7 +46,7 @@ async def conclude(work: CaseWork, now: int) -> list[Outgoing]:
 
 async def save(work: CaseWork) -> None:
     changes = packed(work)
-    await work._store.save(Saved({}, {}, work.counts()), changes.blobs, changes.deadlines)
+    await work._store.save(Saved({}, {}, work.counts()), changes.blobs, changes.deadlines, changes.expiries)
 
 
 def records(lines: Sequence[bytes], first: int = 0) -> list[Stored]:
@@ -114,6 +114,8 @@ async def test_what_is_saved_is_as_it_was_when_it_was_frozen_whatever_is_packed_
     await conclude(work, MIDNIGHT + 11 * HOUR)
     before = packed(work)
     work._residents.touch(list(work._cases.cases), list(work._locations.tracks))
+    for key, at in before.expiries.items():
+        work._retention._set(key, at)
     changes = work.freeze()
     await work.take([(JOBS, records(lines[3:], 3))], LATER)
     await conclude(work, MIDNIGHT + 11 * HOUR)

@@ -43,7 +43,9 @@ def watched() -> Watched:
         figures=figures,
         progress=Progress(0, {"a-b-3": 106}, {"a-b-3": 6}, {"a-b-3": {"applied": 5, "dead_lettered": 1}}, ASIDE),
         vitals=Vitals(saves=7, saved_at=100 * SECOND),
-        held=Held(cases=11, partners=12, deadlines=13, too_late=14),
+        held=Held(
+            cases=11, partners=12, deadlines=13, too_late=14, cases_left=15, cases_remembered=16, partners_left=17
+        ),
         ends={"a-b-3": 120},
     )
 
@@ -73,6 +75,9 @@ def test_what_a_task_counts_is_told() -> None:
         "sop_moments_too_late_total,partition=3": 14,
         "sop_cases_in_memory,partition=3": 11,
         "sop_partners_in_memory,partition=3": 12,
+        "sop_cases_left_total,partition=3": 15,
+        "sop_cases_remembered,partition=3": 16,
+        "sop_partners_left_total,partition=3": 17,
         "sop_deadlines_waiting,partition=3": 13,
         "sop_checkpoint_age_seconds,partition=3": 60,
         "sop_checkpoints_total,partition=3": 7,

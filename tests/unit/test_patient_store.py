@@ -25,7 +25,9 @@ class Silent(MemoryStore):
     """A store that answers only after so many calls."""
 
     def __init__(self, silences: int) -> None:
-        super().__init__(MemoryState(saved=SAVED, blobs={"k": b"v"}, deadlines=Wakes({"c": 1})))
+        super().__init__(
+            MemoryState(saved=SAVED, blobs={"k": b"v"}, deadlines=Wakes({"c": 1}), expiries=Wakes({"k": 2}))
+        )
         self.silences = silences
 
     async def claim(self) -> Saved | None:
@@ -36,13 +38,23 @@ class Silent(MemoryStore):
         self._hear()
         return await super().load(keys)
 
-    async def save(self, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
+    async def save(
+        self,
+        saved: Saved,
+        blobs: Mapping[str, bytes | None],
+        deadlines: Mapping[str, int | None],
+        expiries: Mapping[str, int | None] = {},
+    ) -> None:
         self._hear()
-        await super().save(saved, blobs, deadlines)
+        await super().save(saved, blobs, deadlines, expiries)
 
     async def due(self, until: int, limit: int) -> list[str]:
         self._hear()
         return await super().due(until, limit)
+
+    async def expired(self, until: int, limit: int) -> list[str]:
+        self._hear()
+        return await super().expired(until, limit)
 
     def _hear(self) -> None:
         self.silences -= 1
@@ -73,6 +85,7 @@ CALLS: list[tuple[Callable[[PatientStore], Awaitable[object]], object]] = [
     (lambda store: store.claim(), SAVED),
     (lambda store: store.load(["k"]), {"k": b"v"}),
     (lambda store: store.due(5, 5), ["c"]),
+    (lambda store: store.expired(5, 5), ["k"]),
 ]
 
 

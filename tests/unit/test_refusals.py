@@ -75,7 +75,7 @@ async def test_a_worker_stops_before_what_is_refused_goes_out_and_again_after_a_
     await first.take([(JOBS, bad_records(0, 3))], 0)
     assert len(await first.conclude(0, {JOBS.name: 3}, ())) == 3
     changes = packed(first)
-    await first._store.save(Saved({}, {}, first.counts()), changes.blobs, changes.deadlines)
+    await first._store.save(Saved({}, {}, first.counts()), changes.blobs, changes.deadlines, changes.expiries)
     with pytest.raises(Fatal):
         await first.take([(JOBS, bad_records(3, 1))], 0)
     second = await work_over(state)

@@ -12,8 +12,8 @@ from streams.ports import Saved
 from streams.stores.memory import MemoryState, MemoryStore
 
 
-def freeze(residents: Residents) -> dict[str, bytes]:
-    blobs: dict[str, bytes] = {}
+def freeze(residents: Residents) -> dict[str, bytes | None]:
+    blobs: dict[str, bytes | None] = {}
     residents.freeze(blobs)
     assert residents.pack(10**6)
     return blobs
@@ -55,7 +55,7 @@ async def test_what_is_not_saved_is_packed_where_there_is_too_much_and_lost_nowh
     residents.spill(2, "b", ())
     assert list(cases) == ["b", "f"]
     assert await residents.load("ab", ()) == []
-    blobs: dict[str, bytes] = {}
+    blobs: dict[str, bytes | None] = {}
     packed = residents.freeze(blobs)
     assert set(packed) == set("abcdef")
     assert await residents.load("c", ()) == [], "it is being saved and cannot be loaded yet"
@@ -86,3 +86,57 @@ async def test_what_cannot_be_read_as_the_store_has_it_is_the_store_s_fault(key:
     await store.claim()
     with pytest.raises(StoreLost, match=rf"^{key} cannot be read as the store has it \(\w+\): empty the store"):
         await Residents({}, {}, store).load(["a"], ["a"])
+
+
+async def test_what_was_let_go_is_not_brought_in_again_before_the_store_has_heard_of_it() -> None:
+    cases = {case_id: Case(case_id) for case_id in "ab"}
+    store = MemoryStore(MemoryState())
+    saved = await store.claim() or Saved({}, {}, {})
+    residents = Residents(cases, {}, store)
+    residents.touch("ab", ())
+    await store.save(saved, freeze(residents), {})
+    residents.remove_case("a")
+    assert residents.changed
+    assert await residents.load("a", ()) == []
+    blobs = freeze(residents)
+    assert blobs == {"case:a": None}
+    assert await residents.load("a", ()) == []
+    await store.save(saved, blobs, {})
+    residents.trim(9)
+    assert await residents.load("a", ()) == []
+    assert list(cases) == ["b"]
+
+
+async def test_what_was_let_go_while_it_is_being_packed_is_packed_as_it_was() -> None:
+    cases = {"a": Case("a")}
+    residents = Residents(cases, {}, MemoryStore(MemoryState()))
+    residents.touch("a", ())
+    blobs: dict[str, bytes | None] = {}
+    residents.freeze(blobs)
+    residents.remove_case("a")
+    assert residents.pack(9)
+    assert blobs["case:a"]
+    assert freeze(residents) == {"case:a": None}
+
+
+async def test_what_begins_anew_after_it_was_let_go_is_saved() -> None:
+    tracks = {"p": Track("p")}
+    residents = Residents({}, tracks, MemoryStore(MemoryState()))
+    residents.remove_track("p")
+    tracks["p"] = Track("p")
+    residents.touch((), ["p"])
+    assert freeze(residents)["partner:p"]
+
+
+async def test_departed_cases_are_dropped_first_and_come_back_as_what_remains() -> None:
+    cases = {case_id: Case(case_id) for case_id in "abc"}
+    store = MemoryStore(MemoryState())
+    saved = await store.claim() or Saved({}, {}, {})
+    residents = Residents(cases, {}, store)
+    cases["c"].decided_at = 7
+    cases["c"].depart()
+    residents.touch("abc", ())
+    await store.save(saved, freeze(residents), {})
+    assert residents.trim(9, ["c"]) == ["c"]
+    assert await residents.load("c", ()) == ["c"]
+    assert (cases["c"].last_revisions, cases["c"].decided_at) == ((), 7)

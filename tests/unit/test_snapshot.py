@@ -16,7 +16,7 @@ ADVANCES = st.tuples(st.just("advance"), st.integers(1, 3))
 def test_it_is_of_one_moment(frozen: set[str], actions: list[tuple[str, set[str] | int]]) -> None:
     objects = {each: [0] for each in IDS}
     snapshot = Snapshot(objects, "x:".__add__, bytes)
-    blobs: dict[str, bytes] = {}
+    blobs: dict[str, bytes | None] = {}
     snapshot.begin(set(frozen), blobs)
     for _, what in actions:
         if isinstance(what, int):
@@ -31,7 +31,7 @@ def test_it_is_of_one_moment(frozen: set[str], actions: list[tuple[str, set[str]
 
 
 def test_no_more_is_packed_at_once_than_asked_for() -> None:
-    blobs: dict[str, bytes] = {}
+    blobs: dict[str, bytes | None] = {}
     snapshot = Snapshot(dict.fromkeys(IDS, 7), str, lambda number: bytes([number]))
     snapshot.begin(set(IDS), blobs)
     assert [snapshot.advance(4), len(blobs), snapshot.complete] == [4, 4, False]

@@ -49,6 +49,8 @@ class Repeats:
         self.steps: list[list[bytes]] = []
         self.goes = 1
         """How often a checkpoint has to be gone on with until it is packed."""
+        self.expires: list[str] = []
+        self.asked_what_expired: list[int] = []
         self._left = 0
         self._new: list[bytes] = []
         self._changed = False
@@ -82,6 +84,10 @@ class Repeats:
 
     async def due(self, now: int, limit: int) -> Sequence[str]:  # noqa: ARG002 - the port's
         return ()
+
+    async def expired(self, now: int, limit: int) -> Sequence[str]:
+        self.asked_what_expired.append(now)
+        return [name for name in self.expires if limit]
 
     def set_aside(self, name: str) -> None:
         raise AssertionError(name)
@@ -333,13 +339,30 @@ async def test_what_nobody_has_read_may_be_deleted(cluster: Cluster) -> None:
         await task.recover()
 
 
+async def test_nothing_may_leave_before_all_is_read_that_was_there_at_the_start(cluster: Cluster) -> None:
+    task, work = cluster.owner(now=7)
+    await task.recover()
+    await task.step([(JOBS, records(0, b"j0", b"j1", b"j2")), (TICKETS, records(0, b"t0"))])
+    assert work.asked_what_expired == []
+    await task.step([(TICKETS, records(1, b"t1"))])
+    assert work.asked_what_expired == []
+    await task.step([])
+    assert work.asked_what_expired == [7]
+
+
 async def test_what_is_saved_is_of_one_moment(cluster: Cluster) -> None:
     saved: list[tuple[Saved, bytes, int]] = []
 
     class Watched(MemoryStore):
-        async def save(self, saved_: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]) -> None:
-            saved.append((saved_, blobs["taken"], cluster.kafka.bounds(SAID)[1]))
-            await super().save(saved_, blobs, deadlines)
+        async def save(
+            self,
+            saved_: Saved,
+            blobs: Mapping[str, bytes | None],
+            deadlines: Mapping[str, int | None],
+            expiries: Mapping[str, int | None] = {},
+        ) -> None:
+            saved.append((saved_, blobs["taken"] or b"", cluster.kafka.bounds(SAID)[1]))
+            await super().save(saved_, blobs, deadlines, expiries)
 
     task, _ = cluster.owner()
     task._store = task._checkpoints._store = Watched(cluster.state)

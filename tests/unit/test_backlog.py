@@ -1,0 +1,36 @@
+"""When an owner has read what lay in its inputs when it began."""
+
+from __future__ import annotations
+
+from streams.task.backlog import IDLE_STEPS, Backlog
+
+IDLE_S = 10.0
+
+
+def test_it_is_read_when_every_input_is_read_to_where_it_ended() -> None:
+    backlog = Backlog({"jobs-0": 3, "tickets-0": 2}, IDLE_S)
+    assert not backlog.is_read({"jobs-0": 3, "tickets-0": 1}, 0)
+    assert backlog.is_read({"jobs-0": 7, "tickets-0": 2}, 0)
+    assert backlog.is_read({}, 0), "once read it stays so"
+
+
+def test_it_is_read_where_nothing_was() -> None:
+    assert Backlog({}, IDLE_S).is_read({}, 0)
+    assert Backlog({"jobs-0": 0}, IDLE_S).is_read({}, 0)
+
+
+def test_markers_behind_the_last_record_are_not_waited_for() -> None:
+    backlog = Backlog({"internal.cases-0": 3}, IDLE_S)
+    answers = [backlog.is_read({"internal.cases-0": 2}, step * IDLE_S / IDLE_STEPS) for step in range(IDLE_STEPS + 2)]
+    assert answers == [False] * (IDLE_STEPS + 1) + [True]
+
+
+def test_a_step_that_took_long_is_no_sign_that_nothing_comes() -> None:
+    backlog = Backlog({"jobs-0": 9}, IDLE_S)
+    assert not backlog.is_read({"jobs-0": 1}, 0)
+    assert not backlog.is_read({"jobs-0": 1}, 100 * IDLE_S)
+
+
+def test_as_long_as_something_is_read_it_goes_on() -> None:
+    backlog = Backlog({"jobs-0": 1_000}, IDLE_S)
+    assert not any(backlog.is_read({"jobs-0": at}, at * IDLE_S) for at in range(999))

@@ -1,0 +1,369 @@
+"""What leaves the state and when, what remains of it, and what becomes of facts that come too late for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pytest
+
+from agents.case import NO_LONGER_KEPT
+from schemas.encoding import decode_dead_letter, decode_message
+from schemas.limits import Limits
+from schemas.outputs import DeadLetter, DecisionMessage
+from schemas.policy import DAY, HOUR, MINUTE, PolicySet
+from schemas.topics import Topics
+from streams.casework.casework import CaseWork, CaseWorkSettings
+from streams.casework.internal import Answer, Question, pack, unpack
+from streams.casework.refusals import RefusalLimits
+from streams.casework.retention import LOOK_EVERY_US, RetentionRules
+from streams.ports import TP, Outgoing, Saved, Stored
+from streams.stores.memory import MemoryState, MemoryStore
+from tests.frozen import packed
+from tests.scenario import MIDNIGHT, POLICY, Scenario, instant
+
+TOPICS = Topics()
+RULES = RetentionRules(case=90 * DAY, memory=730 * DAY, quiet=HOUR)
+CLOSED = Scenario().booked("08:00").assigned("09:00").closed("10:00")
+CANCELLED = Scenario().booked("08:00").assigned("09:00").cancelled("10:00", "customer")
+AFTER = MIDNIGHT + 12 * HOUR
+CASE, PARTNER = "case:job-1", "partner:p1"
+
+
+class Owner:
+    """The work of the only partition number, one owner of its state after the other, with what it said."""
+
+    def __init__(self, state: MemoryState | None = None, *, residents_max: int = 99) -> None:
+        self.state = state or MemoryState()
+        self.said: list[Outgoing] = []
+        self.store = MemoryStore(self.state)
+        settings = CaseWorkSettings(
+            topics=TOPICS,
+            partitions=1,
+            policies=PolicySet((), POLICY),
+            limits=Limits(),
+            facts_per_case_max=99,
+            residents_max=residents_max,
+            reading_wait=0,
+            refusal_limits=RefusalLimits(run_max=1),
+            retention=RULES,
+        )
+        self.work = CaseWork(0, settings, self.store)
+        self._offsets: dict[TP, int] = {}
+
+    async def begin(self, emitted: Sequence[Outgoing] = ()) -> Owner:
+        saved = await self.store.claim() or Saved({}, {}, {})
+        await self.work.begin(saved.counts)
+        for offset, each in enumerate(emitted):
+            if each.topic in TOPICS.outputs:
+                self.work.recall(each.topic, Stored(offset, each.key, each.value))
+        await self.work.recalled()
+        return self
+
+    async def step(self, now: int, lines: Iterable[bytes] = (), first: int | None = None) -> list[Outgoing]:
+        """Take events and what follows on internal topics, decide what is due, let go of what may; return what is said.
+
+        The events lie from an offset on, by default behind those before them.
+        """
+        at = self._offsets.get(TP("jobs", 0), 0) if first is None else first
+        batches = [self._batch("jobs", b"job-1", line, now, at + number) for number, line in enumerate(lines)]
+        said: list[Outgoing] = []
+        while True:
+            names = [*await self.work.due(now, 99), *await self.work.expired(now, 99)]
+            await self.work.take(batches, now)
+            out = await self.work.conclude(now, {}, names)
+            said += out
+            internal = [each for each in out if each.topic in TOPICS.internal]
+            if not internal:
+                self.said += said
+                return said
+            batches = [self._batch(each.topic, each.key, each.value, now) for each in internal]
+
+    async def hear(self, now: int, message: Question | Answer) -> list[Outgoing]:
+        topic = TOPICS.cases if isinstance(message, Answer) else TOPICS.partners
+        await self.work.take([self._batch(topic, b"", pack(message), now)], now)
+        return await self.work.conclude(now, {}, ())
+
+    async def save(self) -> None:
+        changes = packed(self.work)
+        saved = Saved({}, {}, self.work.counts())
+        await self.store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
+        self.work.saved()
+
+    async def pass_to(self, now: int) -> list[Outgoing]:
+        """Save; take a step at an instant, by when everything due is looked for again; save."""
+        await self.save()
+        said = await self.step(now)
+        await self.save()
+        return said
+
+    def _batch(self, topic: str, key: bytes, value: bytes, now: int, at: int | None = None) -> tuple[TP, list[Stored]]:
+        tp = TP(topic, 0)
+        offset = self._offsets.get(tp, 0) if at is None else at
+        self._offsets[tp] = offset + 1
+        return tp, [Stored(offset, key, value, (), now // 1000)]
+
+
+def dead_letters(said: Iterable[Outgoing]) -> list[DeadLetter]:
+    return [decode_dead_letter(each.value) for each in said if each.topic == TOPICS.dead_letters]
+
+
+def decisions(said: Iterable[Outgoing]) -> list[DecisionMessage]:
+    messages = [decode_message(each.value) for each in said if each.topic.startswith("decisions.")]
+    return [each for each in messages if isinstance(each, DecisionMessage)]
+
+
+OPEN = {
+    "nobody is assigned yet": Scenario().booked("08:00"),
+    "the partner is assigned": Scenario().booked("08:00").assigned("09:00"),
+    "another partner is assigned after it was closed": CLOSED.copy().assigned("11:00", "p2"),
+    "a decision is provisional": CLOSED.copy().ticket("09:30"),
+    "an action is open": CLOSED.copy().ticket("09:30").image("09:40").validated("09:50"),
+}
+SETTLED = {
+    "closed": CLOSED,
+    "closed, not known to whom it was assigned": Scenario().booked("08:00").closed("10:00"),
+    "cancelled by the customer": CANCELLED,
+    "cancelled before anybody was assigned": Scenario().booked("08:00").cancelled("10:00", "customer"),
+    "cancelled by the partner who cannot deliver": Scenario()
+    .booked("08:00")
+    .assigned("09:00")
+    .cancelled("10:00", reason="cant_deliver"),
+    "nothing is known of a job": Scenario().line_item("10:00", "1.00"),
+}
+LATEST = instant("10:00")
+
+
+@pytest.mark.parametrize("name", OPEN)
+async def test_a_case_with_something_open_never_leaves(name: str) -> None:
+    owner = await Owner().begin()
+    await owner.step(AFTER, OPEN[name].lines())
+    await owner.pass_to(AFTER + 10_000 * DAY)
+    assert owner.state.expiries.get(CASE) is None
+    assert owner.work.held().cases_left == 0
+
+
+@pytest.mark.parametrize("name", SETTLED)
+async def test_a_settled_case_leaves_when_its_latest_fact_is_as_old_as_cases_are_kept(name: str) -> None:
+    owner = await Owner().begin()
+    await owner.step(AFTER, SETTLED[name].lines())
+    await owner.pass_to(AFTER + 10 * DAY)
+    await owner.pass_to(LATEST + RULES.case - 1)
+    assert owner.work.held().cases_left == 0
+    whole = len(owner.state.blobs[CASE])
+    await owner.pass_to(LATEST + RULES.case + LOOK_EVERY_US)
+    held = owner.work.held()
+    assert (held.cases, held.cases_left, held.cases_remembered) == (0, 1, 1)
+    assert len(owner.state.blobs[CASE]) < min(200, whole)
+    assert owner.state.deadlines == {}
+
+
+async def test_a_case_that_only_the_store_has_leaves_too() -> None:
+    owner = await Owner(residents_max=0).begin()
+    await owner.step(AFTER, CLOSED.lines())
+    await owner.save()
+    assert owner.work.held().cases == 0
+    await owner.pass_to(LATEST + RULES.case)
+    assert (owner.work.held().cases, owner.work.held().cases_left) == (0, 1)
+
+
+async def departed(owner: Owner, of: Scenario = CANCELLED) -> int:
+    """Have a case leave; return when."""
+    await owner.step(AFTER, of.lines())
+    await owner.pass_to(AFTER + 10 * DAY)
+    await owner.pass_to(LATEST + RULES.case)
+    assert owner.work.held().cases_left == 1
+    return LATEST + RULES.case
+
+
+async def test_what_remains_are_the_ids_of_the_last_revisions() -> None:
+    owner = await Owner().begin()
+    now = await departed(owner, SETTLED["cancelled by the partner who cannot deliver"])
+    await owner.step(now, CLOSED.lines()[:1])
+    last = {each.body.key: each.decision_id for each in decisions(owner.said)}
+    assert last
+    assert owner.work._cases.cases["job-1"].last_revisions == tuple(sorted(last.values()))
+
+
+LATE = {
+    "known before": CANCELLED.lines()[0],
+    "new": CANCELLED.copy().ticket("11:00").lines()[-1],
+    "known before with other content": Scenario().booked("08:01").lines()[0],
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+@pytest.mark.parametrize("is_new_owner", [False, True])
+async def test_a_fact_that_comes_for_it_goes_to_the_dead_letters(name: str, *, is_new_owner: bool) -> None:
+    owner = await Owner().begin()
+    now = await departed(owner)
+    if is_new_owner:
+        owner = await Owner(owner.state).begin()
+    said = await owner.step(now, [LATE[name], LATE[name]])
+    assert [(each.reason, each.value) for each in dead_letters(said)] == 2 * [(NO_LONGER_KEPT, LATE[name])]
+    assert len(said) == 2
+    await owner.save()
+    assert (owner.work.held().cases, owner.work.held().cases_remembered) == (0, 1)
+
+
+async def test_such_letters_stop_no_worker_that_writes_them_or_finds_them() -> None:
+    owner = await Owner().begin()
+    now = await departed(owner)
+    lines = CANCELLED.lines() * 3
+    said = await owner.step(now, lines)
+    assert len(dead_letters(said)) == len(lines)
+    successor = await Owner(owner.state).begin(said)
+    assert await successor.step(now, lines, len(CANCELLED.lines())) == []
+
+
+async def test_an_answer_that_comes_for_it_changes_nothing() -> None:
+    owner = await Owner().begin()
+    now = await departed(owner)
+    answers = [message for each in owner.said if isinstance(message := unpack_internal(each), Answer)]
+    before = owner.state.blobs[CASE]
+    assert answers
+    for answer in answers:
+        assert await owner.hear(now, answer) == []
+    await owner.save()
+    assert owner.state.blobs[CASE] == before
+    assert owner.work.counts()["internal.cases-0"] == {"applied": 2 * len(answers)}
+
+
+def unpack_internal(record: Outgoing) -> object:
+    return unpack(record.value) if record.topic in TOPICS.internal else None
+
+
+async def test_it_is_forgotten_when_it_is_remembered_no_longer() -> None:
+    owner = await Owner().begin()
+    left_at = await departed(owner)
+    await owner.pass_to(left_at + RULES.memory - 1)
+    assert owner.work.held().cases_remembered == 1
+    now = left_at + RULES.memory + LOOK_EVERY_US
+    await owner.pass_to(now)
+    assert (owner.work.held().cases_remembered, owner.work.held().cases_left) == (0, 1)
+    assert CASE not in owner.state.blobs
+    assert owner.state.expiries == {}
+    said = await owner.step(now, CLOSED.lines())
+    assert dead_letters(said) == []
+    assert owner.work.held().cases == 1
+
+
+async def test_facts_that_are_old_when_they_come_are_decided_together() -> None:
+    owner = await Owner().begin()
+    now = LATEST + 2 * RULES.case
+    lines = CLOSED.copy().ticket("11:00").lines()
+    for number, line in enumerate(lines):
+        now += RULES.quiet - MINUTE
+        assert dead_letters(await owner.step(now, [line], number)) == []
+        await owner.pass_to(now + LOOK_EVERY_US)
+    assert len(owner.work._cases.cases["job-1"].facts) == len(lines)
+
+
+async def test_a_settled_case_stays_for_a_while_after_the_last_that_was_heard_of_it() -> None:
+    owner = await Owner().begin()
+    now = LATEST + 2 * RULES.case
+    await owner.step(now, CLOSED.lines())
+    await owner.pass_to(now + RULES.quiet - 1)
+    assert owner.work.held().cases_left == 0
+    await owner.pass_to(now + RULES.quiet + LOOK_EVERY_US)
+    assert owner.work.held().cases_left == 1
+
+
+@pytest.mark.parametrize("line", [CLOSED.lines()[0], CLOSED.copy().ticket("11:00").lines()[-1]])
+async def test_a_fact_in_the_step_in_which_a_case_would_leave_keeps_it(line: bytes) -> None:
+    owner = await Owner().begin()
+    await owner.step(AFTER, CLOSED.lines())
+    await owner.save()
+    assert dead_letters(await owner.step(LATEST + RULES.case, [line])) == []
+    assert owner.work.held().cases_left == 0
+
+
+async def test_what_an_owner_let_go_without_saving_it_its_successor_lets_go_and_what_it_refused_stays_refused() -> None:
+    owner = await Owner().begin()
+    await owner.step(AFTER, CLOSED.lines())
+    await owner.save()
+    now, first = LATEST + RULES.case, len(CLOSED.lines())
+    await owner.step(now)
+    late, later = CLOSED.copy().line_item("10:30", "1.00").line_item("10:31", "2.00").lines()[-2:]
+    said = await owner.step(now, [late], first)
+    assert len(dead_letters(said)) == 1
+
+    successor = await Owner(owner.state).begin(said)
+    assert successor.work.held().cases_left == 0
+    assert await successor.step(now, [late], first) == []
+    assert successor.work.held().cases_left == 1
+    assert len(dead_letters(await successor.step(now, [later], first + 1))) == 1
+    assert successor.work.counts() == {"jobs-0": {"applied": 3, "dead_lettered": 2}}
+
+
+async def test_a_case_of_a_checkpoint_without_expiries_gets_one_with_the_next_fact() -> None:
+    owner = await Owner().begin()
+    await owner.step(AFTER, CLOSED.lines())
+    await owner.save()
+    owner.state.expiries.set(CASE, None)
+    successor = await Owner(owner.state).begin()
+    await successor.step(AFTER, CLOSED.lines()[:1])
+    await successor.pass_to(LATEST + RULES.case)
+    assert successor.work.held().cases_left == 1
+
+
+REPORTED = Scenario().report("09:55", 10.0)
+TRACK_KEPT = POLICY.presence.retention
+
+
+async def test_a_track_leaves_when_its_latest_report_is_as_old_as_reports_are_kept() -> None:
+    owner = await Owner().begin()
+    await owner.step(AFTER, REPORTED.lines())
+    latest = instant("09:55")
+    await owner.pass_to(latest + TRACK_KEPT - 1)
+    assert owner.work.held().partners == 1
+    await owner.pass_to(latest + TRACK_KEPT + LOOK_EVERY_US)
+    assert (owner.work.held().partners, owner.work.held().partners_left) == (0, 1)
+    assert owner.state.blobs.keys() == {"retention"}
+    assert owner.state.expiries == {}
+
+
+async def test_a_track_stays_for_as_long_as_a_moment_that_was_asked_about_could_need_a_report() -> None:
+    owner = await Owner().begin()
+    await owner.step(AFTER, [*REPORTED.lines(), *CANCELLED.lines()])
+    await owner.pass_to(LATEST + TRACK_KEPT - 1)
+    assert owner.work.held().partners == 1
+    await owner.pass_to(LATEST + TRACK_KEPT + LOOK_EVERY_US)
+    assert owner.work.held().partners == 0
+
+
+async def test_after_a_track_has_left_a_question_about_its_time_is_too_late_and_takes_nothing_back() -> None:
+    owner = await Owner().begin()
+    await owner.step(AFTER, [*REPORTED.lines(), *CANCELLED.lines()])
+    question = next(message for each in owner.said if isinstance(message := unpack_internal(each), Question))
+    now = LATEST + TRACK_KEPT + DAY
+    await owner.pass_to(now)
+    assert owner.work.held().partners == 0
+    (again,) = await owner.hear(now, question)
+    answer = unpack(again.value)
+    assert isinstance(answer, Answer)
+    assert (answer.reading.closest, answer.reading.too_late) == (None, True)
+    assert owner.work.held().too_late == 1
+    await owner.hear(now, answer)
+    (known,) = owner.work._cases.cases["job-1"].readings.values()
+    assert known.closest is not None
+
+
+async def test_reports_that_come_with_an_old_question_count_in_full() -> None:
+    """As after a week in which no worker ran: nothing of that partner was ever here."""
+    owner = await Owner().begin()
+    now = LATEST + 7 * DAY
+    await owner.step(now, CANCELLED.lines())
+    await owner.step(now, Scenario().report("09:45", 10.0).lines())
+    (known,) = owner.work._cases.cases["job-1"].readings.values()
+    assert known.closest is not None
+
+
+async def test_a_report_that_comes_when_the_track_has_left_begins_another() -> None:
+    owner = await Owner().begin()
+    await owner.step(AFTER, REPORTED.lines())
+    now = AFTER + 30 * DAY
+    await owner.pass_to(now)
+    await owner.step(now, Scenario().report("12:00").lines())
+    await owner.save()
+    assert PARTNER in owner.state.blobs
+    assert owner.state.expiries[PARTNER] == now + RULES.quiet
