@@ -47,7 +47,7 @@ e2e: setup ## the real worker process against real Kafka and Redis
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
 
 # What `make faults` takes; what is not given is as little as in `make test`.
-FAULT_COUNTS := SEED EVENTS KILLS STOPS CHANGES FREEZES LOSSES SILENCE_S BOUNCES CUTS BROKEN BACKLOG RIGHTS LINES SOAK_S
+FAULT_COUNTS := SEED EVENTS KILLS STOPS CHANGES FREEZES LOSSES SILENCE_S BOUNCES CUTS BROKEN BACKLOG RIGHTS LINES SOAK_S MONTHS
 
 faults: setup ## the fault suite, recorded in docs/faults.md (KILLS=300 EVENTS=1000000 SEED=1 ARGS="-k killed_workers")
 	@mkdir -p docs

@@ -37,6 +37,8 @@ class Scale:
     """Rights to read and to write that are taken away, one after the other."""
     soak_s: int = 12
     """How long events stream in while something happens now and then."""
+    months: int = 12
+    """Of settled jobs, by a clock that runs fast."""
     backlog: int = 20_000
     """Events waiting when a worker starts."""
 

@@ -126,6 +126,14 @@ def no_memory_of_what_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Arrivals, "is_repeated", lambda *_: False)
 
 
+def no_memory_of_departed_cases(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forget(each: case.Case) -> None:
+        each.facts, each.readings, each.asked, each.sent = {}, {}, {}, case.Sent()
+        each.asked_of = each._history = None
+
+    monkeypatch.setattr(case.Case, "depart", forget)
+
+
 SEEDS_BEFORE: Final[Mapping[Callable[[pytest.MonkeyPatch], Any], int]] = {
     no_order_between_what_was_read_and_the_rest: 800,
     no_choice_between_readings: 150,
@@ -145,6 +153,7 @@ REMOVED: Final[Sequence[Callable[[pytest.MonkeyPatch], Any]]] = (
     no_end_to_what_hangs,
     no_look_at_what_can_be_seen,
     no_memory_of_what_arrived,
+    no_memory_of_departed_cases,
     others.forgets_what_was_said,
     others.does_not_wait_to_catch_up,
     others.is_not_fenced,
