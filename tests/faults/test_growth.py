@@ -80,7 +80,7 @@ class Year:
         brought = [Outgoing("jobs", 0, b"", each) for each in lines]
         while True:
             names = [*await work.due(self.now, 1_000), *await work.expired(self.now, 1_000)]
-            await work.take([(TP(each.topic, 0), [self._record(each)]) for each in brought])
+            await work.take([(TP(each.topic, 0), [self._record(each)]) for each in brought], self.now)
             said = await work.conclude(self.now, {}, names)
             letters = [decode_dead_letter(each.value) for each in said if each.topic == TOPICS.dead_letters]
             assert {each.reason for each in letters} <= {NO_LONGER_KEPT}
