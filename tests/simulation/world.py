@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
@@ -29,13 +29,11 @@ from streams.task.suspects import ATTEMPTS_MAX, Suspect
 from streams.task.task import Task
 from streams.watchdog import Vitals
 from tests.scenario import MIDNIGHT
+from tests.simulation.hand import FATES, FOREVER_S, Hand
 from tests.simulation.history import Delivery, history, history_that_settles
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
-from tests.simulation.store import SimulatedRedis, SimulatedStore, unavailable
+from tests.simulation.store import SimulatedRedis, SimulatedStore
 
-Fate = Literal["killed", "frozen", "revoked", "store_lost"]
-FATES: Final[Sequence[Fate]] = ("killed", "frozen", "revoked", "store_lost")
-FOREVER_S: Final = 1e6
 QUIET_WITHIN_S: Final = 2_400.0
 """A case that raises whatever is known of it costs each of its records three lives, of some ten seconds."""
 NOTHING_DUE_WITHIN_US: Final = 11 * SECOND
@@ -73,53 +71,6 @@ class SkewedClock:
 
     def now_us(self) -> int:
         return self.clock.now_us() + self.skew
-
-
-class Hand:
-    """Holds one owner of a partition number by the hand: everything it awaits passes here."""
-
-    def __init__(self, dice: Dice, fates: Sequence[Fate], haste: float, healed: asyncio.Event) -> None:
-        self.over = asyncio.Event()
-        self.is_spared = False
-        """Whether the fate has to wait: nothing tells an end by chance at a last attempt from one by the record."""
-        self.fate: Fate | None = dice.pick(fates) if fates else None
-        self._dice = dice
-        self._haste = haste
-        self._left = 1 + int(dice.exponential(200)) if fates else 0
-        self._still_until = 0.0
-        self._silent_until = 0.0
-        self._healed = healed
-
-    async def pause(self) -> None:
-        """Take some time, or meet one's fate: then nothing of this owner goes on, or not for a while.
-
-        Whoever has a fate ends when all get well.
-        """
-        loop = asyncio.get_running_loop()
-        self._left -= not (self._left == 1 and self.is_spared)
-        if self._left == 0:
-            self.over.set()
-            standstill = {"killed": FOREVER_S, "frozen": self._dice.between(0.1, 20.0)}
-            self._still_until = loop.time() + standstill.get(self.fate or "", 0.0)
-        draw = self._dice.fraction()
-        delay = 0.0 if draw < self._haste else self._dice.pick((0.001, 0.01, 0.1, 1.0 if draw > 0.99 else 0.02))
-        await asyncio.sleep(min(max(self._still_until - loop.time(), delay), FOREVER_S))
-        if self.fate and self._healed.is_set():
-            await asyncio.sleep(FOREVER_S)
-
-    def die(self) -> None:
-        """Let nothing of this owner go on from the next pause on."""
-        self.over.set()
-        self._still_until = float("inf")
-
-    async def fails(self) -> None:
-        """Raise `Unavailable` now and then, for a moment or longer, while there is a fate to meet."""
-        now = asyncio.get_running_loop().time()
-        if self._left > 0 and self._dice.chance(0.02):
-            self._silent_until = now + self._dice.pick((0.0, 0.0, 1.0, 30.0))
-            raise unavailable()
-        if now < self._silent_until:
-            raise unavailable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +134,7 @@ class World:
         self.tasks: dict[int, Task] = {}
         self.works: dict[int, CaseWork] = {}
         self.at: dict[int, dict[TP, int]] = {}
-        self.fates_met: list[Fate] = []
+        self.fates_met: list[str] = []
         self.patience_s = self.dice.pick((0.05, 5.0))
         self.healed = asyncio.Event()
         self.haste = self.dice.pick((0.3, 0.8, 0.97))

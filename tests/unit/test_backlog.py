@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streams.task.backlog import IDLE_STEPS, Backlog
+from tests.unit.test_task import JOBS, TICKETS, Cluster, records
 
 IDLE_S = 10.0
 
@@ -34,3 +35,17 @@ def test_a_step_that_took_long_is_no_sign_that_nothing_comes() -> None:
 def test_as_long_as_something_is_read_it_goes_on() -> None:
     backlog = Backlog({"jobs-0": 1_000}, IDLE_S)
     assert not any(backlog.is_read({"jobs-0": at}, at * IDLE_S) for at in range(999))
+
+
+async def test_nothing_may_leave_before_all_is_read_that_was_there_at_the_start() -> None:
+    cluster = Cluster()
+    for tp, value in ((JOBS, b"j0"), (JOBS, b"j1"), (TICKETS, b"t0"), (TICKETS, b"t1")):
+        cluster.kafka.append(tp, b"", value)
+    task, work = cluster.owner(now=7)
+    await task.recover()
+    await task.step([(JOBS, records(0, b"j0", b"j1")), (TICKETS, records(0, b"t0"))])
+    assert work.asked_what_expired == []
+    await task.step([(TICKETS, records(1, b"t1"))])
+    assert work.asked_what_expired == []
+    await task.step([])
+    assert work.asked_what_expired == [7]

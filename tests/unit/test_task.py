@@ -339,17 +339,6 @@ async def test_what_nobody_has_read_may_be_deleted(cluster: Cluster) -> None:
         await task.recover()
 
 
-async def test_nothing_may_leave_before_all_is_read_that_was_there_at_the_start(cluster: Cluster) -> None:
-    task, work = cluster.owner(now=7)
-    await task.recover()
-    await task.step([(JOBS, records(0, b"j0", b"j1", b"j2")), (TICKETS, records(0, b"t0"))])
-    assert work.asked_what_expired == []
-    await task.step([(TICKETS, records(1, b"t1"))])
-    assert work.asked_what_expired == []
-    await task.step([])
-    assert work.asked_what_expired == [7]
-
-
 async def test_what_is_saved_is_of_one_moment(cluster: Cluster) -> None:
     saved: list[tuple[Saved, bytes, int]] = []
 
