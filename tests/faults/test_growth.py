@@ -30,7 +30,7 @@ LEVEL_AFTER_MONTHS = 6
 GROWTH_MAX = 1.05
 MONTHS = scale().months
 JOBS_A_DAY = 4
-STEP = 6 * HOUR
+STEP = 12 * HOUR
 BEGIN = parse_instant("2026-01-01T00:00:00Z")
 TOPICS = Topics()
 
@@ -107,7 +107,7 @@ class Year:
             else:
                 ended = {"by": "partner", "reason": "cant_deliver", "marked_against": "partner"}
                 yield line("cancellation.recorded", job, at + 20 * MINUTE, "end", ended)
-        if self.now - BEGIN > 4 * MONTH + STEP and self.dice.chance(0.2):
+        if self.now - BEGIN > 4 * MONTH + STEP and self.dice.chance(0.4):
             then = self.now - 4 * MONTH
             yield _booked(f"job-{then}-0", then - HOUR)
 

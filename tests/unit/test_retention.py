@@ -8,6 +8,7 @@ import pytest
 
 from agents.case import NO_LONGER_KEPT
 from schemas.encoding import decode_dead_letter, decode_message
+from schemas.errors import UsageError
 from schemas.limits import Limits
 from schemas.outputs import DeadLetter, DecisionMessage
 from schemas.policy import DAY, HOUR, MINUTE, PolicySet
@@ -17,6 +18,7 @@ from streams.casework.internal import Answer, Question, pack, unpack
 from streams.casework.refusals import RefusalLimits
 from streams.casework.retention import LOOK_EVERY_US, RetentionRules
 from streams.ports import TP, Outgoing, Saved, Stored
+from streams.settings import environment_with, settings_from
 from streams.stores.memory import MemoryState, MemoryStore
 from tests.frozen import packed
 from tests.scenario import MIDNIGHT, POLICY, Scenario, instant
@@ -367,3 +369,20 @@ async def test_a_report_that_comes_when_the_track_has_left_begins_another() -> N
     await owner.save()
     assert PARTNER in owner.state.blobs
     assert owner.state.expiries[PARTNER] == now + RULES.quiet
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("90 d", 90 * DAY), ("1 d 12 h", 36 * HOUR), (" 3600 ", HOUR), ("1 us", 1), ("30 min", 30 * MINUTE)],
+)
+def test_how_long_is_a_setting(text: str, kept: int) -> None:
+    given = settings_from({"SOP_CASE_RETENTION": text, "SOP_CASE_MEMORY": text})
+    assert given.retention == RetentionRules(case=kept, memory=kept)
+    assert settings_from(environment_with(given)) == given
+
+
+@pytest.mark.parametrize("text", ["", "0", "0 s", "-1", "1.5", "90 days", "nan", "d"])
+@pytest.mark.parametrize("variable", ["SOP_CASE_RETENTION", "SOP_CASE_MEMORY"])
+def test_what_is_no_time_to_keep_something_is_refused(variable: str, text: str) -> None:
+    with pytest.raises(UsageError, match=f"{variable}: .*duration above 0"):
+        settings_from({variable: text})
