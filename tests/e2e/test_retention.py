@@ -1,0 +1,63 @@
+"""A settled case leaves Redis under a running worker; what comes for it later is refused, by the next worker too."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from redis import Redis
+
+from schemas.policy import HOUR, MINUTE
+from streams.casework.residents import DEPARTED
+from streams.casework.retention import NO_LONGER_KEPT
+from streams.clock import SystemClock
+from tests.e2e.harness import Bench, until
+from tests.scenario import line
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+CASE = "job-leaves"
+
+
+def settled_case(began_at: int) -> list[bytes]:
+    booked = {
+        "customer_id": "c1",
+        "category": "ac",
+        "city": "Delhi",
+        "site": {"lat": 28.6139, "lon": 77.2090},
+        "premises": "residential",
+        "scheduled_for": "2026-11-21T10:00:00+05:30",
+    }
+    return [
+        line("job.booked", CASE, began_at, "booked", booked),
+        line("job.assigned", CASE, began_at + MINUTE, "assigned", {"partner_id": "p1"}),
+        line("job.closed", CASE, began_at + HOUR, "closed", {"partner_id": "p1", "closure": "completed"}),
+    ]
+
+
+def test_what_comes_for_a_case_that_has_left_is_refused_for_good(redis_bench: Bench) -> None:
+    bench = redis_bench
+    lines = settled_case(SystemClock().now_us() - 24 * HOUR)
+
+    def letters() -> list[tuple[str, bytes]]:
+        told = [json.loads(each.value)["data"] for each in bench.read("dead-letters")]
+        return [(each["reason"], base64.b64decode(each["value"])) for each in told]
+
+    with Redis.from_url(bench.redis_url) as redis:
+
+        def has_left() -> bool:
+            keys = list(redis.scan_iter(f"*{bench.prefix}*:case:{CASE}"))
+            return [bytes(redis.get(key) or b"")[:1] for key in keys] == [DEPARTED]
+
+        worker = bench.start_ready(SOP_CASE_RETENTION="2 s")
+        bench.feed_lines(lines)
+        until(has_left, lambda: worker.log)
+        bench.feed_lines(lines[:1])
+        until(lambda: len(letters()) == 1, lambda: worker.log)
+        worker.kill()
+        successor = bench.start_ready(SOP_CASE_RETENTION="2 s")
+        bench.feed_lines(lines[1:])
+        until(lambda: len(letters()) == len(lines), lambda: successor.log)
+        assert has_left()
+    assert sorted(letters()) == sorted((NO_LONGER_KEPT, each) for each in lines)
