@@ -52,7 +52,7 @@ class Retention:
         return self.cases_left - self.cases_forgotten
 
     async def expired(self, now: int, limit: int) -> list[str]:
-        """Return keys that have expired by now (microseconds), as far as the store knows better than nobody."""
+        """Return keys that have expired by now (microseconds), but none of which a new expiry is still to be saved."""
         if now - self._looked_at < LOOK_EVERY_US:
             return []
         self._looked_at = now

@@ -45,7 +45,8 @@ class WriteBack(Generic[T]):
             for each in absent:
                 if each in packed:
                     self.add(each, packed.pop(each))
-        return [each for each in absent if each not in self._resident and each not in self._gone | self._going]
+        gone = self._gone | self._going
+        return [each for each in absent if each not in self._resident and each not in gone]
 
     def add(self, each: str, blob: bytes) -> None:
         """Take in one that was loaded."""
