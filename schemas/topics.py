@@ -49,6 +49,7 @@ class Topics:
         self.internal: Final = tuple(prefix + name for name in INTERNAL)
         self.cases, self.partners, self.progress = self.internal
         self.consumed: Final = (*self.inputs, self.cases, self.partners)
+        self.all: Final = (*self.inputs, *self.outputs, *self.internal)
         self.locations: Final = prefix + LOCATIONS
         self.actions: Final = prefix + ACTIONS
         self.alerts: Final = prefix + ALERTS

@@ -14,9 +14,7 @@ from schemas.topics import Topics
 from streams.kafka.connection import KafkaConnection, partition_counts
 from streams.kafka.log import KafkaLog
 from streams.ports import TP, Aside
-from streams.task.progress import PROGRESS_KEY, Progress, unpack_progress
-
-LATEST_WITHIN_RECORDS = 50
+from streams.task.progress import Progress, latest_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +31,12 @@ class Account:
     consumed: int = 0
     fates: Mapping[str, int] = field(default_factory=dict)
     """How many were applied, duplicate, dead_lettered, forwarded."""
+    earliest: int = 0
+    """The earliest offset kept."""
+    awaited: int | None = None
+    """The next offset to read, None where nobody has said to begin before what is kept."""
+    skipped: int = 0
+    """How many offsets were deleted before they were read, which was accepted."""
 
     @property
     def lag(self) -> int:
@@ -49,6 +53,8 @@ class Account:
             return f"{self.consumed} records consumed where {self.position} offsets were read"
         if max(self.position, self.committed) > self.end:
             return f"read up to {max(self.position, self.committed)}, but the topic ends at {self.end}"
+        if self.awaited is not None and self.awaited < self.earliest:
+            return f"{self.awaited} to {self.earliest - 1} are no longer there and were never read"
         return None
 
 
@@ -58,6 +64,15 @@ class Overview:
 
     accounts: list[Account]
     aside: Mapping[str, Aside]
+
+    def accepted(self) -> Iterator[str]:
+        """Yield what was lost unread and accepted, one line each."""
+        for account in self.accounts:
+            if account.skipped:
+                yield (
+                    f"{account.tp.name}: {account.skipped} offsets were deleted before they were read, "
+                    "which SOP_ACCEPT_TRIMMED_INPUTS accepted"
+                )
 
     def faults(self) -> Iterator[str]:
         """Yield what does not add up and what is not decided any more, one line each."""
@@ -101,28 +116,17 @@ def _accounts(
             progress.positions.get(tp.name, 0),
             progress.consumed.get(tp.name, 0),
             progress.counts.get(tp.name, {}),
+            bounds[tp][0],
+            progress.positions.get(tp.name, 0) if progress.layout is not None else None,
+            progress.skipped.get(tp.name, 0),
         )
 
 
 async def _latest(log: KafkaLog, tp: TP) -> Progress | None:
-    """Return the last progress told, None if there is none; looks at the topic's end before it reads all of it."""
-    (_, end) = (await log.bounds([tp]))[tp]
-    for start in (max(end - LATEST_WITHIN_RECORDS, 0), 0):
-        found: Progress | None = None
-        async for records in log.read(tp, start):
-            for record in records:
-                if record.key == PROGRESS_KEY and record.value is not None:
-                    found = _unpacked(record.value, f"{tp.name}@{record.offset}")
-        if found is not None:
-            return found
-    return None
-
-
-def _unpacked(value: bytes, place: str) -> Progress:
     try:
-        return unpack_progress(value)
+        return await latest_progress(log, tp)
     except msgspec.DecodeError as error:
-        raise UsageError(f"{place}: no progress of this version: {error}") from error
+        raise UsageError(f"{tp.name}: the last progress is none of this version: {error}") from error
 
 
 async def _committed(connection: KafkaConnection, group: str) -> dict[TP, int]:

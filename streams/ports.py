@@ -129,6 +129,15 @@ class Aside(Struct, frozen=True):
     version: str
 
 
+class Layout(Struct, frozen=True):
+    """The topics as Kafka has them: without it a position says nothing."""
+
+    partitions: int
+    """How many partitions each topic has: they decide which partition number a case belongs to."""
+    ids: dict[str, str]
+    """Kafka's id of each topic; one that is deleted and created again has another."""
+
+
 class Saved(Struct, frozen=True):
     """What a checkpoint says beside the state itself: positions by `topic-partition` and counts."""
 
@@ -148,6 +157,10 @@ class Saved(Struct, frozen=True):
     """Whether it is the last one of an owner that ended as it should."""
     now: int = 0
     """The instant (microseconds) up to which deadlines were taken as passed, and event times for past."""
+    skipped: dict[str, int] = {}
+    """How many offsets of each input partition were deleted before they were read, which was accepted."""
+    layout: Layout | None = None
+    """The topics in which the positions are; version 0.1 did not say."""
 
 
 class Store(Protocol):

@@ -13,6 +13,7 @@ from zlib import crc32
 
 from faust.types import TP as FaustTP  # noqa: N811 - told from ours
 
+from schemas.errors import Fatal
 from schemas.instants import SECOND_US
 from schemas.policy import PolicySet
 from schemas.topics import Topics
@@ -23,6 +24,7 @@ from streams.casework.casework import CaseWork, CaseWorkSettings
 from streams.clock import SystemClock
 from streams.connections import connect_kafka, connect_redis
 from streams.kafka.connection import KafkaConnection, prepare_topics
+from streams.kafka.layout import LOOK_EVERY_S, LayoutWatch, TopicLayout, read_layout
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
 from streams.kafka.rights import refuse_missing_rights
@@ -30,7 +32,7 @@ from streams.kafka.topic_checks import check_topics
 from streams.metrics import catalogue
 from streams.metrics.collector import Sample, Watched, exposition, samples
 from streams.metrics.server import MetricsServer, ask_loop
-from streams.ports import TP, Store
+from streams.ports import TP, Layout, Store
 from streams.settings import Settings
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.stores.patient import PatientStore
@@ -101,6 +103,15 @@ class Tasks:
         task = self._tasks.get(tp.partition)
         return task.committable.get(TP(tp.topic, tp.partition)) if task else None
 
+    def passed(self, tp: FaustTP, offset: int) -> None:
+        """Tell the task of a partition where reading goes on."""
+        if task := self._tasks.get(tp.partition):
+            task.passed(TP(tp.topic, tp.partition), offset)
+
+    def skipped(self, tp: FaustTP, first: int, end: int) -> None:
+        """Ask the task of a partition whether it goes on without records that are gone; raises `Fatal` if not."""
+        self._tasks[tp.partition].skip(TP(tp.topic, tp.partition), first, end)
+
     async def handle(self, batch: Batch) -> None:
         """Hand a batch to its task."""
         tp = TP(batch.tp.topic, batch.tp.partition)
@@ -123,13 +134,13 @@ def work(settings: Settings, policies: PolicySet) -> NoReturn:
         metrics = stack.enter_context(MetricsServer(listen)) if listen else None
         client_logger = logging.getLogger("aiokafka")
         client_logger.setLevel(logging.CRITICAL)  # what goes wrong here is told by one line of our own
-        partitions, worker = asyncio.run(_prepare(settings, connection, topics))
+        layout, worker = asyncio.run(_prepare(settings, connection, topics))
         client_logger.setLevel(logging.NOTSET)
-        run_worker(lambda: make_app(settings, policies, connection, topics, partitions, worker, metrics), stop_s=STOP_S)
+        run_worker(lambda: make_app(settings, policies, connection, topics, layout, worker, metrics), stop_s=STOP_S)
 
 
-async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topics) -> tuple[int, str]:
-    """Return how many partitions the topics have, and the version (`version_with`)."""
+async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topics) -> tuple[Layout, str]:
+    """Return the topics as they are, and the version (`version_with`)."""
     redis = connect_redis(settings)
     if redis is not None:
         try:
@@ -139,11 +150,11 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
     await refuse_missing_rights(
         connection, topics, group=settings.group, transactional_id=f"{settings.topic_prefix}{settings.group}-0"
     )
-    partitions = await prepare_topics(connection, topics, settings.partitions, settings.replicas)
+    await prepare_topics(connection, topics, settings.partitions, settings.replicas)
     checked = await check_topics(connection, topics)
     for warning in checked.warnings:
         logger.warning("%s", warning)
-    return partitions, version_with(checked.sizes)
+    return await read_layout(connection, topics.all), version_with(checked.sizes)
 
 
 def version_with(sizes: Mapping[str, int]) -> str:
@@ -155,7 +166,7 @@ def version_with(sizes: Mapping[str, int]) -> str:
     return f"{version('sop-streams')}+{crc32(told.encode()):08x}"
 
 
-def _task_settings(settings: Settings, topics: Topics, partitions: int, worker: str) -> TaskSettings:
+def _task_settings(settings: Settings, topics: Topics, layout: Layout, worker: str) -> TaskSettings:
     return TaskSettings(
         consumed=topics.consumed,
         derived=topics.internal,
@@ -164,7 +175,7 @@ def _task_settings(settings: Settings, topics: Topics, partitions: int, worker: 
         accepts_trimmed=settings.accept_trimmed_inputs,
         emitted=topics.outputs,
         progress=topics.progress,
-        partitions=partitions,
+        layout=layout,
         step_records_max=settings.step_records_max,
         checkpoint_interval=int(settings.checkpoint_interval_s * SECOND_US),
         transaction_timeout_s=settings.transaction_timeout_s,
@@ -195,7 +206,7 @@ class TaskMaker:
         policies: PolicySet,
         connection: KafkaConnection,
         topics: Topics,
-        partitions: int,
+        layout: Layout,
         worker: str,
     ) -> None:
         """Take what holds for all partition numbers; `worker` is its version (`version_with`)."""
@@ -203,15 +214,20 @@ class TaskMaker:
         """What the tasks work on, by number, for as long as these are there."""
         self._settings = settings
         self._connection = connection
-        self._work_settings = _work_settings(settings, topics, policies, partitions)
-        self._task_settings = _task_settings(settings, topics, partitions, worker)
+        self._work_settings = _work_settings(settings, topics, policies, layout.partitions)
+        self._task_settings = _task_settings(settings, topics, layout, worker)
         self._namespace = f"{settings.topic_prefix}{settings.group}"
         self._redis = connect_redis(settings)
         self._memory: dict[int, MemoryState] = {}
         self._attempts = SharedLock()
 
     def make(self, partition: int) -> Task:
-        """Return a task that is still to recover."""
+        """Return a task that is still to recover; raises `Fatal` for a number that came with more partitions."""
+        if partition >= (known := self._task_settings.layout.partitions):
+            raise Fatal(
+                f"the topics have more partitions now than the {known} of when this worker started; "
+                "a restart tells how to go on"
+            )
         vitals, timeout_s = Vitals(), self._settings.transaction_timeout_s
         patience_s = PATIENCE * self._settings.unsaved_s_max
         checkpoints = PatientStore(self._store(partition), vitals, name=f"partition {partition}", patience_s=patience_s)
@@ -239,13 +255,13 @@ def make_app(
     policies: PolicySet,
     connection: KafkaConnection,
     topics: Topics,
-    partitions: int,
+    layout: Layout,
     worker: str,
     metrics: MetricsServer | None = None,
 ) -> BatchApp:
     """Compose the Faust app: one agent over all topics that are consumed, the tasks behind it."""
     register_transport()
-    maker = TaskMaker(settings, policies, connection, topics, partitions, worker)
+    maker = TaskMaker(settings, policies, connection, topics, layout, worker)
 
     def on_fatal(error: BaseException) -> None:
         app.on_fatal(error)
@@ -265,6 +281,15 @@ def make_app(
     Watchdog(settings.watch_limits, tasks.vitals).start(app.loop)
     for topic in topics.consumed:
         batch_agent(app, batch_topic(app, topic), tasks.handle, name=topic)
+    watch = LayoutWatch(TopicLayout(connection, topics.all), layout)
+
+    async def look_at_topics() -> None:
+        try:
+            await watch.look()
+        except Fatal as error:
+            on_fatal(error)
+
+    app.timer(LOOK_EVERY_S)(look_at_topics)
     if metrics is not None:
         metrics.serve(lambda: _metrics_text(app, tasks, maker.works))
     return app

@@ -16,6 +16,7 @@ from streams.casework.casework import CaseWork
 from streams.commands.policies import policies_from
 from streams.connections import connect_kafka
 from streams.kafka.connection import prepare_topics
+from streams.kafka.layout import read_layout
 from streams.ports import Outgoing
 from streams.settings import settings_from
 from streams.task.work import Batches
@@ -51,13 +52,14 @@ def main() -> None:
     # the worker is measured as it is composed, not a copy of it
     vars(worker)["CaseWork"] = CountedWork
     connection = connect_kafka(settings)
-    partitions = asyncio.run(prepare_topics(connection, topics, settings.partitions, 1))
+    asyncio.run(prepare_topics(connection, topics, settings.partitions, 1))
+    layout = asyncio.run(read_layout(connection, topics.all))
 
     def make_app() -> BatchApp:
-        app = worker.make_app(settings, policies_from(()), connection, topics, partitions, worker.version_with({}))
+        app = worker.make_app(settings, policies_from(()), connection, topics, layout, worker.version_with({}))
 
         async def end() -> None:
-            if concluded["idle"] > 10 * partitions:  # each looks ten times a second
+            if concluded["idle"] > 10 * layout.partitions:  # each looks ten times a second
                 meter.report()
                 os.kill(os.getpid(), signal.SIGTERM)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -24,7 +24,7 @@ from streams.clock import SystemClock
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
-from streams.ports import TP, Incoming, Outgoing, Store, Stored
+from streams.ports import TP, Incoming, Layout, Outgoing, Store, Stored
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.stores.redis import RedisStore
 from streams.task.settings import TaskSettings
@@ -56,6 +56,9 @@ class LightWork:
         self._applied: dict[str, dict[str, int]] = {}
         self.at_rest = False
         """Whether a step came after the last event, so that everything is published."""
+
+    def forget_places(self, topics: Collection[str]) -> None:
+        """Forget nothing: the topic is never created again."""
 
     async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Go on from the counts of a checkpoint."""
@@ -167,7 +170,7 @@ def make_app(task: Assignment) -> BatchApp:
         accepts_trimmed=False,
         emitted=(task.decisions,),
         progress=f"{task.decisions}-progress",
-        partitions=1,  # it has none of those in which partitions differ
+        layout=Layout(1, {}),  # it has no topic in which partitions differ
         step_records_max=STEP_RECORDS_MAX,
         checkpoint_interval=CHECKPOINT_EVERY_US,
         transaction_timeout_s=30.0,

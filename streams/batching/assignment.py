@@ -31,7 +31,8 @@ class Share:
 class Assignment:
     """The partitions `tps` of one `generation`, with the handlers' work on them.
 
-    `handlers` maps a topic to who handles its batches. `fail` is told of any fault; `nudge` is called when a partition
+    `handlers` maps a topic to who handles its batches. `passed` is told where reading of a partition goes on, when all
+    before it is handled. `fail` is told of any fault; `nudge` is called when a partition
     that had no room for more batches has room again.
     """
 
@@ -42,6 +43,7 @@ class Assignment:
         *,
         handlers: Mapping[str, Handler],
         in_flight_max: int,
+        passed: Callable[[TP, int], None],
         fail: Callable[[BaseException], None],
         nudge: Callable[[], None],
     ) -> None:
@@ -50,6 +52,7 @@ class Assignment:
         self.closed = False
         self._handlers = handlers
         self._in_flight_max = in_flight_max
+        self._passed = passed
         self._fail = fail
         self._nudge = nudge
         self._shares: dict[TP, Share] = {}
@@ -91,6 +94,12 @@ class Assignment:
                 )
             share.read = batch.next_offset
             share.waiting.append(batch)
+
+    def move_on(self, tp: TP, offset: int) -> None:
+        """Note that `tp` holds nothing to be read before `offset`."""
+        share = self._shares[tp]
+        share.read = max(share.read, offset)
+        self._tell(tp, share)
 
     def due(self) -> Iterator[Batch]:
         """Yield the batches for which there is room; each counts as in flight from then on."""
@@ -141,6 +150,10 @@ class Assignment:
             if stuck:
                 raise TransportError(f"handlers of {len(stuck)} partitions were not done within {drain_s:g} s")
 
+    def _tell(self, tp: TP, share: Share) -> None:
+        if not share.in_flight and not share.waiting:
+            self._passed(tp, share.read)
+
     def _lane(self, partition: int) -> asyncio.Queue[Batch]:
         lane = self._lanes.get(partition)
         if lane is None:
@@ -167,5 +180,6 @@ class Assignment:
                 self._busy.discard(task)
             share = self._shares[batch.tp]
             share.in_flight -= 1
+            self._tell(batch.tp, share)
             if share.in_flight == self._in_flight_max - 1:
                 self._nudge()

@@ -60,6 +60,20 @@ class PositionKeeper(Protocol):
         """
         ...
 
+    def passed(self, tp: TP, offset: int) -> None:
+        """Hear where reading of `tp` goes on, all records before it having been handled.
+
+        That can be after the last of them: markers of transactions and records of aborted ones take offsets too.
+        """
+        ...
+
+    def skipped(self, tp: TP, first: int, end: int) -> None:
+        """Hear that the records of `tp` from `first` to before `end` were deleted before they were read.
+
+        An exception stops the worker; otherwise reading goes on at `end`.
+        """
+        ...
+
     def committable(self, tp: TP) -> int | None:
         """Return the offset up to which, exclusive, `tp` is safely recorded; None when nothing is."""
         ...

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Any
 
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 from msgspec import Struct
 
@@ -32,7 +32,8 @@ def take_fetched(
 ) -> dict[TopicPartition, list[Record]]:
     """Return what was fetched of `tps` and not taken yet; no further record batch once there are `records_max` records.
 
-    The positions move on behind what is returned, and behind what is passed over. Raises the KafkaError that fetching a
+    The positions move on behind what is returned, and behind what is passed over: where there is nothing else, a
+    partition has no records. Raises the KafkaError that fetching a
     partition met with, if there is nothing else to return, and CorruptRecordException.
     """
     taken: dict[TopicPartition, list[Record]] = {}
@@ -49,15 +50,24 @@ def take_fetched(
             if taken:
                 break
             _let_fetch_on(fetcher, tp)
-            fetched.check_raise()
+            if not _is_overtaken(fetched._error, fetcher, tp):
+                fetched.check_raise()
             continue
         records = _take(fetched, tp, left)
         if not fetched.has_more():
             _let_fetch_on(fetcher, tp)
-        if records:
+        if records is not None:
             taken[tp] = records
             left -= len(records)
     return taken
+
+
+def _is_overtaken(error: Exception, fetcher: Fetcher, tp: TopicPartition) -> bool:
+    """Tell whether a partition had no position then, or another one: it is assigned before its position is set."""
+    if isinstance(error, OffsetOutOfRangeError):
+        state = fetcher._subscriptions.subscription.assignment.state_value(tp)
+        return bool(error.args[0][tp] != state.position)
+    return isinstance(error, NoOffsetForPartitionError)
 
 
 def _let_fetch_on(fetcher: Fetcher, tp: TopicPartition) -> None:
@@ -65,18 +75,21 @@ def _let_fetch_on(fetcher: Fetcher, tp: TopicPartition) -> None:
     fetcher._notify(fetcher._wait_consume_future)
 
 
-def _take(fetched: FetchResult, tp: TopicPartition, records_max: int) -> list[Record]:
+def _take(fetched: FetchResult, tp: TopicPartition, records_max: int) -> list[Record] | None:
+    """Return the next records, none where all was passed over; None where the position stays."""
     if not fetched.check_assignment(tp) or not fetched.has_more():
-        return []
+        return None
     partition: Any = fetched._partition_records
+    start = partition.next_fetch_offset
     partition._records_iterator = None  # it and its owner would hold each other, and what was fetched, for long
     taken: list[Record] = []
     while len(taken) < records_max and partition._records.has_next():
         taken += _next_batch(partition, tp)
     fetched._update_position()
+    is_moved = partition.next_fetch_offset != start
     if not partition._records.has_next():
         fetched._partition_records = None
-    return taken
+    return taken if taken or is_moved else None
 
 
 def _next_batch(partition: PartitionRecords, tp: TopicPartition) -> list[Record]:

@@ -20,7 +20,7 @@ from typing import Any, cast
 
 import aiokafka
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.exceptions import ImproperlyConfigured
 from faust.transport.drivers import aiokafka as kafka
@@ -31,6 +31,7 @@ from streams.batching.app import BatchApp
 from streams.batching.assignment import Assignment
 from streams.batching.batch import Batch, TransportError, cut
 from streams.batching.fetched import take_fetched
+from streams.batching.gone import go_on_behind
 
 POLL_S = 1.0  # how often waiting without news looks whether the worker is to stop
 
@@ -56,7 +57,7 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
             bootstrap_servers=kafka.server_list(transport.url, transport.default_port),
             partition_assignment_strategy=[self._assignor],
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            auto_offset_reset="none",  # a position that is not there is nobody's to choose but the keeper's
             isolation_level="read_committed",
             max_poll_interval_ms=int((conf.broker_max_poll_interval or 0) * 1000),
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
@@ -79,23 +80,21 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
         """
         client = self._ensure_consumer()
         await self._refuse_unfit_topics(client)
-        earliest = await client.beginning_offsets([TopicPartition(*tp) for tp in tps]) if tps else {}
+        unknown = [TopicPartition(*tp) for tp in tps if tp not in starts]
+        earliest = await client.beginning_offsets(unknown) if unknown else {}
         if not self._current(generation):
             return None
-        positions: dict[TP, int] = {}
-        for tp in tps:
-            position = starts.get(tp, earliest[tp])
-            if position < earliest[tp]:
-                self.log.warning("%s[%s]: %s to %s are no longer in the log", *tp, position, earliest[tp] - 1)
-            positions[tp] = max(position, earliest[tp])
-            client.seek(TopicPartition(*tp), positions[tp])
+        positions = {tp: starts[tp] if tp in starts else earliest[tp] for tp in tps}
+        for tp, position in positions.items():
+            client.seek(TopicPartition(*tp), position)
         self._placed = generation
         return positions
 
     async def take(self, generation: int, tps: set[TP], records_max: int) -> Taken:
         """Return what was fetched of `tps`, `records_max` records or so; nothing when none came within a second.
 
-        Returns nothing either once `generation` has ended. Raises KafkaError where the group or a topic cannot be read.
+        Returns nothing either once `generation` has ended; no records of a partition where only its position moved on.
+        Raises KafkaError where the group or a topic cannot be read.
         """
         client = self._ensure_consumer()
         fetcher = client._fetcher
@@ -233,6 +232,7 @@ class BatchConsumer(kafka.Consumer):
             generation_id,
             handlers=self.app.handlers,
             in_flight_max=self.app.options.in_flight_max,
+            passed=self.app.keeper.passed,
             fail=self._fail,
             nudge=self._nudge,
         )
@@ -333,11 +333,18 @@ class BatchConsumer(kafka.Consumer):
             await self._wait_for_change()
             return
         records_max = self.app.conf.broker_max_poll_records or self.app.options.records_max
-        taken: Taken = await self._thread.call_thread(self._thread.take, assignment.generation, wanted, records_max)
+        try:
+            taken: Taken = await self._thread.call_thread(self._thread.take, assignment.generation, wanted, records_max)
+        except OffsetOutOfRangeError as error:
+            await go_on_behind(self._thread, assignment, self.app.keeper, error.args[0])
+            return
         if assignment.closed:
             return  # whoever gets these partitions reads them again, from the keeper's positions
         for tp, (records, position) in taken.items():
-            assignment.accept(tp, cut(tp, records, position, assignment.generation, self.app.options))
+            if records:
+                assignment.accept(tp, cut(tp, records, position, assignment.generation, self.app.options))
+            else:
+                assignment.move_on(tp, position)
 
     def _message(self, batch: Batch) -> ConsumerMessage:
         last = batch.records[-1]

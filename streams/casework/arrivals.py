@@ -5,11 +5,13 @@ It does so in the order of their offsets, from an earlier one on, so the last of
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
 
 from streams.casework.intake import Origin
+from streams.ports import TP
 
 
 class Arrivals:
@@ -29,6 +31,12 @@ class Arrivals:
         self._next[route] = origin.offset + 1
         self.changed = True
         return False
+
+    def forget(self, topics: Collection[str]) -> None:
+        """Forget what came from topics that were deleted and created again: others will have their offsets."""
+        kept = {route: at for route, at in self._next.items() if TP.named(route.partition(" ")[2]).topic not in topics}
+        self.changed = self.changed or kept != self._next
+        self._next = kept
 
     def dump(self) -> bytes:
         """Return what is known, as kept in a checkpoint."""

@@ -114,6 +114,11 @@ class CaseWork:
         self._residents.spill(self._settings.residents_max, self._touched_cases, self._touched_partners)
         self._emitted.messages.clear()
 
+    def forget_places(self, topics: Collection[str]) -> None:
+        """Forget which records of topics were met where: they were deleted and created again."""
+        self._letters.forget(topics)
+        self._arrivals.forget(topics)
+
     # -- taking in -----------------------------------------------------------------------------------------------------
 
     async def take(self, batches: Batches, now: int) -> None:

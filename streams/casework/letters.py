@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -47,6 +48,12 @@ class Letters:
         reason = self._reasons.pop(place, None)
         self.changed |= reason is not None
         return reason
+
+    def forget(self, topics: Collection[str]) -> None:
+        """Forget the records of topics that were deleted and created again: others will have their offsets."""
+        kept = {place: reason for place, reason in self._reasons.items() if place[0] not in topics}
+        self.changed |= len(kept) < len(self._reasons)
+        self._reasons = kept
 
     def dump(self) -> bytes:
         """Return what is known, as kept in a checkpoint."""

@@ -20,7 +20,8 @@ from streams.settings import settings_from
 def command() -> int:
     """Tell, per input partition, what became of the records consumed and what waits.
 
-    Exits with 1 where sums differ, and where a case is set aside since it could not be decided.
+    Exits with 1 where sums differ, where records were deleted before they were read, and where a case is set aside
+    since it could not be decided.
 
     SOP_BROKERS, SOP_TOPIC_PREFIX and SOP_GROUP say of which workers; counts are those last published, every
     SOP_CHECKPOINT_INTERVAL_S at the latest while records come.
@@ -28,6 +29,8 @@ def command() -> int:
     settings = settings_from()
     found = asyncio.run(overview(connect_kafka(settings), Topics(settings.topic_prefix), settings.group))
     _show(found.accounts)
+    for accepted in found.accepted():
+        print(f"sop: {accepted}", file=sys.stderr)
     faults = list(found.faults())
     for fault in faults:
         print(f"sop: {fault}", file=sys.stderr)

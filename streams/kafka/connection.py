@@ -72,7 +72,7 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions
     admin = AIOKafkaAdminClient(**connection.client_options())
     try:
         await admin.start()
-        wanted = (*topics.consumed, *topics.outputs, topics.progress)
+        wanted = topics.all
         existing = await _partition_counts(admin, wanted)
         count = max(existing.values(), default=partitions)
         missing = [_new_topic(name, topics, count, replicas, connection) for name in wanted if name not in existing]

@@ -38,7 +38,7 @@ async def check_topics(connection: KafkaConnection, topics: Topics) -> Checked:
     Raises `UsageError` when the brokers do not answer, and where a topic takes only records so small that what comes in
     could neither be taken nor refused.
     """
-    wanted = (*topics.consumed, *topics.outputs, topics.progress)
+    wanted = topics.all
     admin = AIOKafkaAdminClient(**connection.client_options())
     try:
         await admin.start()

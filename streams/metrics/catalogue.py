@@ -29,6 +29,12 @@ SETTLED: Final = Metric(
 )
 IN_FLIGHT: Final = Metric("sop_records_in_flight", "gauge", _INPUT, "Records handed over and not taken yet")
 LAG: Final = Metric("sop_records_lag", "gauge", _INPUT, "Offsets up to the end as last fetched that are not taken yet")
+SKIPPED: Final = Metric(
+    "sop_offsets_skipped_total",
+    "counter",
+    _INPUT,
+    "Offsets deleted before they were read, which SOP_ACCEPT_TRIMMED_INPUTS accepted",
+)
 PUBLISHED: Final = Metric(
     "sop_messages_published_total", "counter", _INPUT, "Records that the broker acknowledged, by topic written to"
 )
@@ -70,6 +76,7 @@ METRICS: Final = (
     SETTLED,
     IN_FLIGHT,
     LAG,
+    SKIPPED,
     PUBLISHED,
     TOO_LATE,
     CASES,

@@ -8,9 +8,10 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from streams.ports import Aside
+from streams.ports import TP, Aside, Layout, OutputLog
 
 PROGRESS_KEY: Final = b"progress"
+LATEST_WITHIN_RECORDS: Final = 50
 
 
 class Progress(Struct, frozen=True):
@@ -30,6 +31,10 @@ class Progress(Struct, frozen=True):
     """The offset from which the state was made."""
     ended: bool = False
     """Whether it is the last one of an owner that ended as it should."""
+    skipped: Mapping[str, int] = {}
+    """How many offsets were deleted before they were read, which was accepted."""
+    layout: Layout | None = None
+    """The topics in which the positions are; version 0.1 did not say."""
 
 
 _decoder: Final = msgspec.json.Decoder(Progress)
@@ -43,3 +48,20 @@ def pack_progress(progress: Progress) -> bytes:
 def unpack_progress(value: bytes) -> Progress:
     """Return what a record says; raises `msgspec.DecodeError` for anything that this version did not write."""
     return _decoder.decode(value)
+
+
+async def latest_progress(log: OutputLog, tp: TP) -> Progress | None:
+    """Return what a partition of `internal.progress` says last, None if nothing; looks at its end before it reads all.
+
+    Raises `msgspec.DecodeError` for anything that this version did not write.
+    """
+    (_, end) = (await log.bounds([tp]))[tp]
+    for start in dict.fromkeys((max(end - LATEST_WITHIN_RECORDS, 0), 0)):
+        found: bytes | None = None
+        async for records in log.read(tp, start):
+            for record in records:
+                if record.key == PROGRESS_KEY and record.value is not None:
+                    found = record.value
+        if found is not None:
+            return unpack_progress(found)
+    return None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from streams.ports import TP, OutputLog, Saved, Stored
+from streams.ports import TP, Layout, OutputLog, Saved, Stored
+from streams.task.layouts import of_others, recreated, without
 from streams.task.positions import raise_to
-from streams.task.progress import unpack_progress
+from streams.task.progress import Progress, latest_progress, unpack_progress
 from streams.task.settings import TaskSettings
 from streams.task.standing import Standing
 from streams.task.suspects import SUSPECTS_KEY, Suspects, unpack_note
-from streams.task.trimmed import refuse_missing
+from streams.task.trimmed import refuse_missing, refuse_truncated, unread_count
 from streams.task.work import Work
 from streams.watchdog import Vitals
 
@@ -28,6 +29,8 @@ class Recovered:
     """The offsets after the last records that are there now."""
     again: Sequence[str]
     """Names that another version could not conclude upon."""
+    is_layout_told: bool
+    """Whether it is on `internal.progress` in which topics all this is."""
 
 
 class Recovery:
@@ -49,24 +52,52 @@ class Recovery:
         self._settings = settings
         self._log, self._work, self._vitals = log, work, vitals
         self._standing, self._suspects = standing, suspects
+        self._told: Progress | None = None
+        """What the last owner told last."""
 
     async def run(self, saved: Saved) -> Recovered:
         """Go on from a checkpoint, with what was emitted since.
 
-        Raises `Fatal` where inputs are gone that decisions rest on.
+        Raises `Fatal` where the state was made from other topics than are there now, where inputs are gone that
+        decisions rest on or that nobody has read, and where inputs end before where they were read.
         """
+        settings = self._settings
+        recreated_topics = recreated(saved.layout, settings.layout, accepts=settings.accepts_trimmed)
+        saved = without(saved, recreated_topics)
         self._suspects.wary = not saved.ended
         self._standing.begin(saved)
         await self._work.begin(saved.counts)
         decided_at = await self._read_back()
+        told_layout = self._told.layout if self._told is not None else saved.layout
+        found_layout = told_layout or await self._layout_of_group()
+        recreated_topics |= recreated(found_layout, settings.layout, accepts=settings.accepts_trimmed)
+        if recreated_topics:
+            self._work.forget_places(recreated_topics)
+            decided_at = of_others(decided_at, recreated_topics)
         again = self._recall_aside()
-        inputs = [TP(topic, self._partition) for topic in self._settings.consumed]
+        inputs = [TP(topic, self._partition) for topic in settings.consumed]
         bounds = {tp.name: found for tp, found in (await self._log.bounds(inputs)).items()}
+        self._refuse_truncated(saved, recreated_topics, bounds)
         starts = self._starts(saved, {name: earliest for name, (earliest, _) in bounds.items()}, decided_at)
         self._standing.start_at(starts)
         # What was deleted since cannot be read up to where the last owner had read it.
         until = {name: min(at, bounds[name][1]) for name, at in decided_at.items() if name in bounds}
-        return Recovered(starts, until, {name: end for name, (_, end) in bounds.items()}, again)
+        ends = {name: end for name, (_, end) in bounds.items()}
+        return Recovered(starts, until, ends, again, told_layout == settings.layout)
+
+    async def _layout_of_group(self) -> Layout | None:
+        """Return in which topics the owner of number 0 said to be: a number that is new came with more partitions."""
+        told = await latest_progress(self._log, TP(self._settings.progress, 0)) if self._partition else None
+        return told.layout if told is not None else None
+
+    def _refuse_truncated(
+        self, saved: Saved, recreated_topics: Collection[str], bounds: Mapping[str, tuple[int, int]]
+    ) -> None:
+        read = dict(saved.inputs)
+        if self._told is not None:
+            raise_to(read, of_others(self._told.positions, recreated_topics))
+        for name, (_, end) in bounds.items():
+            refuse_truncated(name, read.get(name, 0), end)
 
     async def _read_back(self) -> dict[str, int]:
         """Hand over what was emitted since the checkpoint; return the furthest input positions it was decided at."""
@@ -92,7 +123,9 @@ class Recovery:
             self._suspects.recall(unpack_note(record.value))
             return {}
         progress = unpack_progress(record.value)
+        self._told = progress
         self._suspects.wary = not progress.ended
+        self._standing.skipped = dict(progress.skipped)
         self._standing.now = max(self._standing.now, progress.now)
         self._standing.aside, self._standing.begun = dict(progress.aside), dict(progress.begun)
         return progress.positions
@@ -109,11 +142,28 @@ class Recovery:
 
     def _starts(self, saved: Saved, earliest: Mapping[str, int], decided_at: Mapping[str, int]) -> dict[str, int]:
         """Return where to read from: where the checkpoint stands, as far as that is still there."""
-        begun = self._standing.begun
-        if not self._settings.accepts_trimmed:
+        begun, accepts = self._standing.begun, self._settings.accepts_trimmed
+        if not accepts:
             vital = [TP(topic, self._partition).name for topic in self._settings.vital]
             refuse_missing(vital, {**begun, **saved.inputs}, earliest, decided_at)
+        for name, at in self._known(saved, decided_at).items():
+            self._standing.skip(name, unread_count(name, at, earliest[name], accepts=accepts))
         for name, at in earliest.items():
             if name not in saved.inputs:
                 begun[name] = max(begun.get(name, 0), at)
         return {name: max(saved.inputs.get(name, 0), at) for name, at in earliest.items() if name in saved.inputs or at}
+
+    def _known(self, saved: Saved, decided_at: Mapping[str, int]) -> dict[str, int]:
+        """Return the next offset to read of each input partition of which somebody was to read all that came.
+
+        Version 0.1 counted no marker of a transaction as read, so of topics that hold many nothing is known.
+        """
+        layouts = [each for each in (saved.layout, self._told.layout if self._told else None) if each is not None]
+        known: dict[str, int] = {}
+        for topic in self._settings.consumed:
+            name = TP(topic, self._partition).name
+            if any(topic in layout.ids for layout in layouts):
+                known[name] = 0
+            if layouts or topic not in self._settings.derived:
+                raise_to(known, {name: max(saved.inputs.get(name, 0), decided_at.get(name, 0))})
+        return known

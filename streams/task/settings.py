@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from streams.ports import Layout
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSettings:
@@ -16,13 +18,13 @@ class TaskSettings:
     vital: tuple[str, ...]
     """Those of them whose records cannot be done without when state is made again."""
     accepts_trimmed: bool
-    """Whether it is made again also without some of these that were read and are gone."""
+    """Whether to go on without records that are gone, be it that they were read and are needed again or never read."""
     emitted: tuple[str, ...]
     """The output topics of which a task writes its own partition number, `progress` not among them."""
     progress: str
     """The topic that says, in every transaction, how far the inputs had been read."""
-    partitions: int
-    """How many partitions each of these topics has."""
+    layout: Layout
+    """All of these topics as they were when the worker started."""
     step_records_max: int
     checkpoint_interval: int
     transaction_timeout_s: float

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from streams.ports import TP, Aside, Saved
+from streams.ports import TP, Aside, Layout, Saved
+from streams.task.positions import raise_to
 from streams.task.progress import Progress
 from streams.task.work import Batches
 
@@ -12,8 +13,9 @@ from streams.task.work import Batches
 class Standing:
     """Positions and counts by `topic-partition`, and the instant (microseconds) up to which deadlines were passed."""
 
-    def __init__(self) -> None:
-        """Begin with nothing read and nothing written."""
+    def __init__(self, layout: Layout) -> None:
+        """Begin with nothing read and nothing written, in topics as they are now."""
+        self._layout = layout
         self.now = 0
         self.positions: dict[str, int] = {}
         """The next offset to read."""
@@ -23,6 +25,10 @@ class Standing:
         """The offset from which the state was made."""
         self.ended = False
         """Whether this owner ends as it should."""
+        self.goes_on: dict[str, int] = {}
+        """Where reading goes on, all records before it having been handed over."""
+        self.skipped: dict[str, int] = {}
+        """How many offsets were deleted before they were read."""
         self._outputs: dict[str, int] = {}
         self._consumed: dict[str, int] = {}
         self._told: dict[str, int] = {}
@@ -31,6 +37,7 @@ class Standing:
         """Go on from a checkpoint."""
         self.positions, self._outputs, self._consumed = dict(saved.inputs), dict(saved.outputs), dict(saved.consumed)
         self.aside, self.begun, self.now = dict(saved.aside), dict(saved.begun), saved.now
+        self.skipped = dict(saved.skipped)
 
     def start_at(self, positions: Mapping[str, int]) -> None:
         """Take the positions from which records will come, about which nobody has to be told."""
@@ -42,6 +49,22 @@ class Standing:
         for tp, records in batches:
             self.positions[tp.name] = records[-1].offset + 1
             self._consumed[tp.name] = self._consumed.get(tp.name, 0) + len(records)
+
+    def pass_over(self, received: Mapping[str, int]) -> None:
+        """Count as read what holds no record, where all records handed over, so many, are part of the state."""
+        for name in list(self.goes_on):
+            if received.get(name, 0) == self._consumed.get(name, 0):
+                raise_to(self.positions, {name: self.goes_on.pop(name)})
+
+    def skip(self, name: str, count: int) -> None:
+        """Note that offsets of an input partition were deleted before they were read."""
+        if count:
+            self.skipped[name] = self.skipped.get(name, 0) + count
+
+    @property
+    def consumed(self) -> Mapping[str, int]:
+        """How many records of each input partition are part of the state."""
+        return self._consumed
 
     def written(self, tp: TP) -> int:
         """Return the offset up to which an output partition is part of the state."""
@@ -67,7 +90,17 @@ class Standing:
 
     def progress(self, counts: Mapping[str, Mapping[str, int]]) -> Progress:
         """Return what is to be told, with what became of the records."""
-        return Progress(self.now, self.positions, self._consumed, counts, self.aside, self.begun, self.ended)
+        return Progress(
+            now=self.now,
+            positions=self.positions,
+            consumed=self._consumed,
+            counts=counts,
+            aside=self.aside,
+            begun=self.begun,
+            ended=self.ended,
+            skipped=self.skipped,
+            layout=self._layout,
+        )
 
     def saved(self, counts: dict[str, dict[str, int]]) -> Saved:
         """Return what a checkpoint says, with what became of the records."""
@@ -80,4 +113,6 @@ class Standing:
             begun=dict(self.begun),
             ended=self.ended,
             now=self.now,
+            skipped=dict(self.skipped),
+            layout=self._layout,
         )

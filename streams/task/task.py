@@ -37,6 +37,7 @@ from streams.task.suspects import (
     pack_note,
     suspect_of,
 )
+from streams.task.trimmed import unread_count
 from streams.task.turns import next_turn
 from streams.task.unended import Sight, abort_unended
 from streams.task.work import Batches, Work
@@ -81,7 +82,7 @@ class Task:
         self._attempts = attempts
         self._queue: asyncio.Queue[tuple[TP, Sequence[Incoming]]] = asyncio.Queue(BATCHES_WAITING_MAX)
         self._inputs = [TP(topic, partition) for topic in settings.consumed]
-        self._standing = Standing()
+        self._standing = Standing(settings.layout)
         self._hold = Hold({}, settings.step_records_max)
         self._backlog = Backlog({}, settings.backlog_idle_s)
         self._deferred: dict[str, None] = {}
@@ -115,15 +116,15 @@ class Task:
     async def recover(self) -> dict[TP, int]:
         """Take over: fence the last owner, load the checkpoint, read back what was emitted since.
 
-        Returns the offsets to read from, where they are not the earliest. Until consumption has come as far as the
+        Returns the offsets to read from. Until consumption has come as far as the
         last owner's had, nothing goes out: what it took into account is never out of account again.
         """
         self.vitals.at_work = True
         await self._publisher.start()
         await self._abort_unended()
         saved = await self._store.claim() or Saved({}, {}, {}, ended=True)
-        self.figures.received.update(saved.consumed)
         recovered = await self._recovery.run(saved)
+        self.figures.received.update(self._standing.consumed)
         self._hold = Hold(recovered.until, self._settings.step_records_max)
         self._backlog = Backlog(recovered.ends, self._settings.backlog_idle_s)
         # no record is to be blamed for what the recovery touched
@@ -134,18 +135,33 @@ class Task:
         self._suspects.begin(self._standing.positions, self._clock.now_us())
         if not self._suspects.wary:
             await self._note()  # who finds it without a checkpoint after it knows that this owner died
+        if not recovered.is_layout_told:
+            await self._tell()
         self.vitals.at_work = False
-        return start
+        return {tp: start.get(tp, 0) for tp in self._inputs}
 
     async def _abort_unended(self) -> None:
         own = [TP(topic, self.partition) for topic in (*self._settings.emitted, self._settings.progress)]
-        shared = [TP(topic, number) for topic in self._settings.derived for number in range(self._settings.partitions)]
+        shared = [
+            TP(topic, number) for topic in self._settings.derived for number in range(self._settings.layout.partitions)
+        ]
         await abort_unended(self._publisher, self._log, own, shared, self._settings.transaction_timeout_s)
 
     async def enqueue(self, tp: TP, records: Sequence[Incoming]) -> None:
         """Hand over a batch of one input partition; waits while too many are waiting."""
         self.figures.received[tp.name] += len(records)
         await self._queue.put((tp, records))
+
+    def passed(self, tp: TP, offset: int) -> None:
+        """Hear where reading of an input partition goes on, maybe behind markers, all before it being handed over."""
+        self._standing.goes_on[tp.name] = offset
+
+    def skip(self, tp: TP, first: int, end: int) -> None:
+        """Hear that offsets of an input partition, `end` excluded, were deleted before they were read.
+
+        Raises `Fatal` unless that is accepted.
+        """
+        self._standing.skip(tp.name, unread_count(tp.name, first, end, accepts=self._settings.accepts_trimmed))
 
     def wants(self, tp: TP) -> bool:
         """Tell whether more of an input partition is wanted now."""
@@ -199,6 +215,7 @@ class Task:
 
     async def step(self, batches: Batches) -> None:
         """Take batches in, publish what follows from them and from what is due, save when it is time."""
+        self._standing.pass_over(self.figures.received)
         # The last owner's clock may have been ahead: what it accepted is accepted again, and no deadline is put back.
         self._standing.now = max(self._standing.now, self._clock.now_us())
         if self._is_held():

@@ -1,10 +1,13 @@
-"""Records that are no longer there and that what was said rests on: to go on without them could contradict it."""
+"""Records that are no longer there: to go on without them could contradict what was said, or decide on half a case."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 
 from schemas.errors import Fatal
+
+logger = logging.getLogger("sop.task")
 
 
 def refuse_missing(
@@ -28,3 +31,31 @@ def refuse_missing(
                 "bring them or the checkpoints back, or have these cases decided anew without them by "
                 "SOP_ACCEPT_TRIMMED_INPUTS=true"
             )
+
+
+def unread_count(name: str, position: int, earliest: int, *, accepts: bool) -> int:
+    """Return how many offsets of a partition were deleted before they were read, 0 if none.
+
+    Takes the next offset to read, the earliest that is kept, and whether to go on without what lies between.
+
+    Raises `Fatal` that says which are missing, and how to go on, where that is not accepted.
+    """
+    if position >= earliest:
+        return 0
+    gone = f"{name}: {position} to {earliest - 1} are no longer there and were never read"
+    if not accepts:
+        raise Fatal(
+            f"{gone}: cases would be decided without them; produce these records again after a restart with "
+            "SOP_ACCEPT_TRIMMED_INPUTS=true, which goes on without them, and give the topic a longer retention"
+        )
+    logger.warning("%s; going on without them, as SOP_ACCEPT_TRIMMED_INPUTS says", gone)
+    return earliest - position
+
+
+def refuse_truncated(name: str, position: int, end: int) -> None:
+    """Raise `Fatal` where a partition ends before the next offset to read: records that were read are lost."""
+    if position > end:
+        raise Fatal(
+            f"{name}: read up to {position}, but the log ends at {end}: Kafka has lost records, and others would be "
+            "taken for them; restore the topic, or have `sop rebuild` make the state again from what is left"
+        )

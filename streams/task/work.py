@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -34,6 +34,9 @@ class Work(Protocol):
 
     async def recalled(self) -> None:
         """Bring the state in line with what was recalled; called again and again while there is more."""
+
+    def forget_places(self, topics: Collection[str]) -> None:
+        """Forget which records of topics were met where: they were deleted and created again."""
 
     async def take(self, batches: Batches, now: int) -> None:
         """Add batches to the state, as of now (microseconds); what they touch is concluded upon next."""

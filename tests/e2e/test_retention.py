@@ -8,9 +8,9 @@ import json
 import pytest
 from redis import Redis
 
+from agents.case import NO_LONGER_KEPT
 from schemas.policy import HOUR, MINUTE
 from streams.casework.residents import DEPARTED
-from streams.casework.retention import NO_LONGER_KEPT
 from streams.clock import SystemClock
 from tests.e2e.harness import Bench, until
 from tests.scenario import line

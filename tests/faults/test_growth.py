@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 import pytest
 from redis.asyncio import Redis
 
+from agents.case import NO_LONGER_KEPT
 from schemas.encoding import decode_dead_letter
 from schemas.instants import parse_instant
 from schemas.limits import Limits
 from schemas.policy import DAY, HOUR, MINUTE, Policy, PolicySet
 from schemas.topics import Topics
 from streams.casework.casework import CaseWork, CaseWorkSettings
-from streams.casework.retention import NO_LONGER_KEPT, RetentionRules
+from streams.casework.retention import RetentionRules
 from streams.ports import TP, Outgoing, Saved, Stored
 from streams.simulator.dice import Dice
 from streams.stores.redis import RedisStore

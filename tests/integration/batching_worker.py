@@ -36,6 +36,7 @@ class Plan:
     revoked_s: float = 0.0
     raise_at: int = -1  # offset at which the handler raises
     raise_assigned: bool = False
+    skips: bool = False  # whether it goes on without records that are gone
     commit_max: int = -1  # what the keeper lets be committed, -1: what it stored
     store: bool = True  # whether positions are stored after every batch
     crash_when_stopped: bool = False  # a part of Faust breaks while it stops
@@ -78,6 +79,14 @@ class FileKeeper:
 
     def wants(self, tp: TP) -> bool:  # noqa: ARG002 - the port's
         return True
+
+    def passed(self, tp: TP, offset: int) -> None:
+        self.note("passed", tp=tp, offset=offset)
+
+    def skipped(self, tp: TP, first: int, end: int) -> None:
+        self.note("skipped", tp=tp, first=first, end=end)
+        if not self._plan.skips:
+            raise LookupError(f"{first} to {end - 1} are gone")
 
     def committable(self, tp: TP) -> int | None:
         return self._plan.commit_max if self._plan.commit_max >= 0 else self._stored.get(tp)

@@ -28,15 +28,14 @@ def check(world: World, rests_at: int) -> list[str]:
         *_given_up(world),
         *_chains(world),
         *_said_once(world),
-        *_same_as_straight(world, max(rests_at, _told_passed(world))),
+        *_same_as_straight(world, rests_at),
     ]
 
 
-def _told_passed(world: World) -> int:
-    """Return the instant up to which some owner passed deadlines, by a clock that may have been ahead."""
+def _told_passed(world: World, partition: int) -> int:
+    """Return the instant up to which some owner of a number passed deadlines, by a clock that may have been ahead."""
     told = (
         unpack_progress(record.value).now
-        for partition in range(world.partitions)
         for record in world.kafka.committed(TP(world.topics.progress, partition))
         if record.key == PROGRESS_KEY and record.value is not None
     )
@@ -160,11 +159,12 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
     for left in settled.refused:
         yield f"{left.record.topic}-{left.record.partition}@{left.record.offset} was accepted, but {left.reason}"
     live = standing(message for _, message in _emitted(world))
-    straight, readings = _straight(world, settled.events, rests_at)
+    ends = [max(rests_at, _told_passed(world, partition)) for partition in range(world.partitions)]
+    straight, readings = _straight(world, settled.events, ends)
     without = straight
     if world.past_retention:
         kept = [event for event in settled.events if (event.subject, event.ref) not in world.past_retention]
-        without, _ = _straight(world, kept, rests_at)
+        without, _ = _straight(world, kept, ends)
     late = _asked_too_late(_answers(world)) | _asked_too_late(readings)
     late |= {name.removeprefix("case:") for name in aside(world)} | world.unheard
     for case_id in sorted({key[1] for key in live.keys() | straight.keys() | without.keys()} - late):
@@ -175,8 +175,20 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
                     yield f"{key}: {found.get(key)}, in a straight run {wanted.get(key)}"
 
 
-def _straight(world: World, events: Sequence[AnyEvent], rests_at: int) -> tuple[Standing, list[Reading]]:
-    """Return what stands after a straight run, and the readings that it took to get there."""
+def _straight(world: World, events: Sequence[AnyEvent], ends: Sequence[int]) -> tuple[Standing, list[Reading]]:
+    """Return what stands after a straight run, and the readings that it took to get there.
+
+    Takes for each partition number the instant up to which its deadlines are passed.
+    """
+    stands: Standing = {}
+    readings: list[Reading] = []
+    for end in sorted(set(ends)):
+        found, readings = _straight_until(world, events, end)
+        stands |= {key: what for key, what in found.items() if ends[partition_of(key[1], world.partitions)] == end}
+    return stands, readings
+
+
+def _straight_until(world: World, events: Sequence[AnyEvent], rests_at: int) -> tuple[Standing, list[Reading]]:
     replay = Replay(world.work_settings.policies)
     hear, readings = replay.cases.hear, list[Reading]()
 

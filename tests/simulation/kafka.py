@@ -74,6 +74,15 @@ class SimulatedKafka:
         """Let go of the records before an offset."""
         self._earliest[tp] = max(offset, self._earliest.get(tp, 0))
 
+    def truncate(self, tp: TP, end: int) -> None:
+        """Lose the records from an offset on, as a partition does whose leader was not up to date."""
+        del self._partitions[tp][end:]
+
+    def recreate(self, tp: TP) -> None:
+        """Begin a partition anew, as of a topic that was deleted and created again."""
+        self._partitions.pop(tp, None)
+        self._earliest.pop(tp, None)
+
     def initialise(self, transactional_id: str) -> int:
         """Fence whoever had the id before, abort what it left open, and return the new epoch."""
         if transactional_id in self._open:

@@ -20,7 +20,7 @@ from schemas.topics import Topics
 from streams.casework.casework import CaseWork, CaseWorkSettings
 from streams.casework.intake import partition_of
 from streams.casework.retention import RetentionRules
-from streams.ports import TP, Outgoing
+from streams.ports import TP, Layout, Outgoing
 from streams.simulator.dice import Dice
 from streams.stores.patient import PatientStore
 from streams.task.settings import TaskSettings
@@ -120,7 +120,7 @@ class World:
             accepts_trimmed=False,
             emitted=self.topics.outputs,
             progress=self.topics.progress,
-            partitions=self.partitions,
+            layout=Layout(self.partitions, {}),
             step_records_max=self.dice.pick((1, 10, 50)),
             checkpoint_interval=self.dice.pick((0, SECOND // 5, 2 * SECOND, 30 * SECOND)),
             transaction_timeout_s=10.0,

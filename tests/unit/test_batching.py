@@ -42,6 +42,12 @@ class FakeKeeper:
     def wants(self, tp: TP) -> bool:
         return tp not in self.full
 
+    def passed(self, tp: TP, offset: int) -> None:  # noqa: ARG002 - the port's
+        return
+
+    def skipped(self, tp: TP, first: int, end: int) -> None:
+        raise AssertionError((tp, first, end))
+
     def committable(self, tp: TP) -> int | None:
         return self.safe.get(tp)
 
@@ -52,6 +58,7 @@ class Bench:
     def __init__(self, *tps: TP, in_flight_max: int = 2) -> None:
         self.handled: list[tuple[TP, int]] = []
         self.gates: dict[TP, asyncio.Event] = {}
+        self.passed: dict[TP, int] = {}
         self.faults: list[BaseException] = []
         self.nudges = 0
         self.raises: BaseException | None = None
@@ -60,6 +67,7 @@ class Bench:
             7,
             handlers=dict.fromkeys("ab", self._handle),
             in_flight_max=in_flight_max,
+            passed=self.passed.__setitem__,
             fail=self.faults.append,
             nudge=self._nudge,
         )

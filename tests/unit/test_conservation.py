@@ -31,6 +31,27 @@ def test_counts_are_held_against_each_other_and_against_offsets(
     assert Account(JOBS, 10, 0, position, consumed, fates).fault == fault
 
 
+@pytest.mark.parametrize(
+    ("earliest", "awaited", "fault"),
+    [
+        (6, 6, None),
+        (7, 6, "6 to 6 are no longer there and were never read"),
+        (3, 0, "0 to 2 are no longer there and were never read"),
+        (7, None, None),
+    ],
+)
+def test_what_expired_unread_is_a_fault(earliest: int, awaited: int | None, fault: str | None) -> None:
+    assert Account(JOBS, 10, 0, 6, 6, FATES, earliest, awaited).fault == fault
+
+
+def test_what_expired_unread_and_was_accepted_is_told_and_no_fault() -> None:
+    found = Overview([Account(JOBS, 10, 0, 6, 6, FATES, 6, 6, skipped=2), Account(TP("jobs", 1), 0, 0)], {})
+    assert list(found.faults()) == []
+    assert [line.partition(",")[0] for line in found.accepted()] == [
+        "jobs-0: 2 offsets were deleted before they were read"
+    ]
+
+
 @pytest.mark.parametrize(("committed", "position", "lag"), [(0, 0, 10), (4, 6, 4), (6, 4, 4), (10, 10, 0)])
 def test_lag_is_what_neither_the_task_nor_the_group_has_read(committed: int, position: int, lag: int) -> None:
     assert Account(JOBS, 10, committed, position).lag == lag

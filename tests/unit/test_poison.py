@@ -49,6 +49,7 @@ class Lives:
         self._values = values
         for value in values:
             self.kafka.append(JOBS, b"", value)
+            self.kafka.append(ANSWERS, b"", value)
         self.checkpoint_interval = 10**18
         self.topic = JOBS
         self.make_work: Callable[[], Repeats] = lambda: Poisoned(poison, happens)

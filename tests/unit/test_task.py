@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from schemas.errors import Fatal
-from streams.ports import TP, Incoming, Outgoing, Saved, Stored
+from streams.ports import TP, Incoming, Layout, Outgoing, Saved, Stored
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.task.positions import as_inputs
 from streams.task.progress import PROGRESS_KEY, unpack_progress
@@ -21,7 +21,7 @@ from streams.task.work import Batches, Changes
 from streams.watchdog import Vitals
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
-JOBS, TICKETS, SAID = TP("jobs", 0), TP("tickets", 0), TP("said", 0)
+JOBS, TICKETS, ANSWERS, SAID = TP("jobs", 0), TP("tickets", 0), TP("answers", 0), TP("said", 0)
 SETTINGS = TaskSettings(
     consumed=("jobs", "tickets", "answers"),
     derived=("answers",),
@@ -29,7 +29,7 @@ SETTINGS = TaskSettings(
     accepts_trimmed=False,
     emitted=("said",),
     progress="progress",
-    partitions=1,
+    layout=Layout(1, {"jobs": "J", "tickets": "T", "answers": "A", "said": "S"}),
     step_records_max=10,
     checkpoint_interval=0,
     transaction_timeout_s=30.0,
@@ -65,6 +65,9 @@ class Repeats:
 
     async def recalled(self) -> None:
         return
+
+    def forget_places(self, topics: Collection[str]) -> None:
+        self.forgotten = set(topics)
 
     async def take(self, batches: Batches, now: int) -> None:
         self.taken_at.append(now)
@@ -136,17 +139,17 @@ class Cluster:
         self.kafka = SimulatedKafka()
         self.state = MemoryState()
 
-    def owner(self, now: int = 100, *, saves: bool = True, **others: Any) -> tuple[Task, Repeats]:
+    def owner(self, now: int = 100, *, partition: int = 0, saves: bool = True, **others: Any) -> tuple[Task, Repeats]:
         work = Repeats()
         interval = SETTINGS.checkpoint_interval if saves else 10**18
         settings = replace(SETTINGS, checkpoint_interval=interval, **others)
         task = Task(
-            0,
+            partition,
             work,
             settings,
-            publisher=SimulatedPublisher(self.kafka, "sop-0"),
+            publisher=SimulatedPublisher(self.kafka, f"sop-{partition}"),
             log=SimulatedLog(self.kafka),
-            store=MemoryStore(self.state),
+            store=MemoryStore(MemoryState() if partition else self.state),
             clock=StoppedClock(now),
             vitals=Vitals(),
             attempts=SharedLock(),
@@ -155,6 +158,10 @@ class Cluster:
 
     def said(self) -> list[bytes | None]:
         return [record.value for record in self.kafka.committed(SAID)]
+
+
+def starts(jobs: int = 0, tickets: int = 0) -> dict[TP, int]:
+    return {JOBS: jobs, TICKETS: tickets, ANSWERS: 0}
 
 
 def records(first: int, *values: bytes) -> Sequence[Stored]:
@@ -173,10 +180,10 @@ def cluster() -> Cluster:
 
 async def test_a_step_publishes_what_follows_with_how_far_it_has_read(cluster: Cluster) -> None:
     task, _ = cluster.owner(now=7)
-    assert await task.recover() == {}
+    assert await task.recover() == starts()
     await task.step([(JOBS, records(0, b"j0", b"j1"))])
     assert cluster.said() == [b"j0", b"j1"]
-    (progress,) = (each for each in cluster.kafka.committed(TP("progress", 0)) if each.key == PROGRESS_KEY)
+    _, progress = (each for each in cluster.kafka.committed(TP("progress", 0)) if each.key == PROGRESS_KEY)
     told = unpack_progress(progress.value or b"")
     assert (told.positions, told.consumed, told.now) == ({"jobs-0": 2}, {"jobs-0": 2}, 7)
 
@@ -189,7 +196,7 @@ async def test_a_task_stopped_after_a_step_leaves_a_checkpoint_to_its_successor(
     assert cluster.state.saved is not None
     assert as_inputs(cluster.state.saved.inputs) == "jobs-0:1"
     successor, work = cluster.owner()
-    assert await successor.recover() == {JOBS: 2}
+    assert await successor.recover() == starts(jobs=2)
     assert work.recalled_values == []
 
 
@@ -288,7 +295,7 @@ async def test_what_was_deleted_is_not_waited_for(cluster: Cluster) -> None:
     await killed.step([(TICKETS, records(0, b"t0", b"t1"))])
     cluster.kafka.delete_before(TICKETS, 2)
     task, work = cluster.owner()
-    assert await task.recover() == {TICKETS: 2}
+    assert await task.recover() == starts(tickets=2)
     await task.step([(JOBS, records(0, b"j0"))])
     assert work.taken == [b"j0"]
     assert work.concluded_at
@@ -310,11 +317,11 @@ async def test_what_decisions_rest_on_may_be_deleted_if_that_is_accepted(cluster
     await killed.step([(JOBS, records(0, b"j0", b"j1"))])
     cluster.kafka.delete_before(JOBS, 1)
     task, work = cluster.owner(saves=False, accepts_trimmed=True)
-    assert await task.recover() == {JOBS: 1}
+    assert await task.recover() == starts(jobs=1)
     await task.step([(JOBS, records(1, b"j1"))])
     assert work.concluded_at
     successor, _ = cluster.owner()
-    assert await successor.recover() == {JOBS: 1}
+    assert await successor.recover() == starts(jobs=1)
 
 
 async def test_what_a_checkpoint_holds_may_be_deleted(cluster: Cluster) -> None:
@@ -324,19 +331,152 @@ async def test_what_a_checkpoint_holds_may_be_deleted(cluster: Cluster) -> None:
     await task.stop()
     cluster.kafka.delete_before(JOBS, 2)
     successor, _ = cluster.owner()
-    assert await successor.recover() == {JOBS: 2}
+    assert await successor.recover() == starts(jobs=2)
 
 
 async def test_what_nobody_has_read_may_be_deleted(cluster: Cluster) -> None:
     cluster.kafka.delete_before(JOBS, 1)
     for _ in range(2):
         task, _ = cluster.owner(saves=False)
-        assert await task.recover() == {JOBS: 1}
+        assert await task.recover() == starts(jobs=1)
         await task.step([(JOBS, records(1, b"j1"))])
     cluster.kafka.delete_before(JOBS, 2)
     task, _ = cluster.owner()
     with pytest.raises(Fatal, match="jobs-0: 1 to 1 "):
         await task.recover()
+
+
+async def has_read(cluster: Cluster, *batches: tuple[TP, Sequence[Stored]], saves: bool) -> None:
+    """Have an owner read batches and die; only with `saves` is there a checkpoint."""
+    task, _ = cluster.owner(saves=saves)
+    await task.recover()
+    await task.step(batches)
+    if saves:
+        await task.stop()
+
+
+@pytest.mark.parametrize("saves", [True, False])
+@pytest.mark.parametrize(
+    ("tp", "earliest", "gone"),
+    [
+        (TICKETS, 1, None),
+        (TICKETS, 2, "tickets-0: 1 to 1 are no longer there and were never read"),
+        (ANSWERS, 0, None),
+        (ANSWERS, 3, "answers-0: 0 to 2 are no longer there and were never read"),
+    ],
+)
+async def test_what_nobody_has_read_may_not_be_deleted_once_somebody_was_to_read_it(
+    cluster: Cluster, saves: bool, tp: TP, earliest: int, gone: str | None
+) -> None:
+    for value in (b"a0", b"a1", b"a2"):
+        cluster.kafka.append(ANSWERS, b"", value)
+    await has_read(cluster, (JOBS, records(0, b"j0")), (TICKETS, records(0, b"t0")), saves=saves)
+    cluster.kafka.delete_before(tp, earliest)
+    task, _ = cluster.owner()
+    if gone is None:
+        await task.recover()
+    else:
+        with pytest.raises(Fatal, match=gone):
+            await task.recover()
+
+
+@pytest.mark.parametrize("saves", [True, False])
+async def test_what_was_deleted_unread_is_counted_where_that_is_accepted(cluster: Cluster, saves: bool) -> None:
+    await has_read(cluster, (TICKETS, records(0, b"t0")), saves=saves)
+    cluster.kafka.delete_before(JOBS, 2)
+    task, work = cluster.owner(accepts_trimmed=True)
+    assert (await task.recover())[JOBS] == 2
+    assert task.progress().skipped == {"jobs-0": 2}
+    await task.step([(JOBS, records(2, b"j2")), (TICKETS, records(0, b"t0", b"t1")[saves:])])
+    await task.stop()
+    successor, _ = cluster.owner()
+    await successor.recover()
+    assert successor.progress().skipped == {"jobs-0": 2}
+    assert b"j2" in work.taken
+
+
+@pytest.mark.parametrize("saves", [True, False])
+async def test_an_input_that_ends_before_what_was_read_is_refused(cluster: Cluster, saves: bool) -> None:
+    await has_read(cluster, (JOBS, records(0, b"j0", b"j1", b"j2")), saves=saves)
+    cluster.kafka.truncate(JOBS, 2)
+    task, _ = cluster.owner()
+    with pytest.raises(Fatal, match="jobs-0: read up to 3, but the log ends at 2"):
+        await task.recover()
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+async def test_a_running_task_is_asked_before_anything_is_skipped(cluster: Cluster, accepts: bool) -> None:
+    task, _ = cluster.owner(accepts_trimmed=accepts)
+    await task.recover()
+    if accepts:
+        task.skip(JOBS, 1, 4)
+        assert task.progress().skipped == {"jobs-0": 3}
+    else:
+        with pytest.raises(Fatal, match="jobs-0: 1 to 3 are no longer there and were never read"):
+            task.skip(JOBS, 1, 4)
+
+
+async def test_offsets_without_records_count_as_read_when_all_before_them_is(cluster: Cluster) -> None:
+    task, _ = cluster.owner(saves=False)
+    await task.recover()
+    await task.enqueue(JOBS, records(0, b"j0"))
+    task.passed(JOBS, 2)
+    await task.step([])
+    assert task.progress().positions == {}
+    await task.step(await task._gather(0.0))
+    await task.step([])
+    assert task.progress().positions == {"jobs-0": 2}
+
+
+LAYOUT = SETTINGS.layout
+
+
+@pytest.mark.parametrize("saves", [True, False])
+@pytest.mark.parametrize("accepts", [True, False])
+async def test_state_made_under_another_number_of_partitions_is_refused(
+    cluster: Cluster, saves: bool, accepts: bool
+) -> None:
+    await has_read(cluster, (JOBS, records(0, b"j0")), saves=saves)
+    for number in (0, 4):
+        task, _ = cluster.owner(partition=number, layout=Layout(5, LAYOUT.ids), accepts_trimmed=accepts)
+        with pytest.raises(Fatal, match=r"have 5 partitions, this group's state was made under 1, .*`sop rebuild`"):
+            await task.recover()
+
+
+@pytest.mark.parametrize("saves", [True, False])
+@pytest.mark.parametrize("topic", ["jobs", "answers", "said"])
+async def test_a_topic_created_again_is_refused(cluster: Cluster, saves: bool, topic: str) -> None:
+    await has_read(cluster, (JOBS, records(0, b"j0")), saves=saves)
+    task, _ = cluster.owner(layout=Layout(1, {**LAYOUT.ids, topic: "another"}))
+    with pytest.raises(Fatal, match=f"^{topic}: deleted and created again"):
+        await task.recover()
+
+
+@pytest.mark.parametrize("saves", [True, False])
+async def test_a_topic_created_again_is_read_from_its_beginning_where_that_is_accepted(
+    cluster: Cluster, saves: bool
+) -> None:
+    await has_read(cluster, (JOBS, records(0, b"j0", b"j1")), (TICKETS, records(0, b"t0")), saves=saves)
+    cluster.kafka.recreate(JOBS)
+    cluster.kafka.append(JOBS, b"", b"new")
+    created_again = Layout(1, {**LAYOUT.ids, "jobs": "another"})
+    task, work = cluster.owner(layout=created_again, accepts_trimmed=True)
+    assert await task.recover() == starts(tickets=1 if saves else 0)
+    assert work.forgotten == {"jobs"}
+    await task.step([(JOBS, records(0, b"new")), (TICKETS, records(0, b"t0", b"t1")[saves:])])
+    assert b"new" in work.taken
+    await task.stop()
+    successor, _ = cluster.owner(layout=created_again)
+    assert await successor.recover() == starts(jobs=1, tickets=2)
+
+
+async def test_a_checkpoint_that_does_not_say_under_which_topics_it_was_made_is_taken_over(cluster: Cluster) -> None:
+    cluster.state.saved = Saved({"jobs-0": 1}, {}, {}, ended=True)
+    task, _ = cluster.owner()
+    assert await task.recover() == starts(jobs=1)
+    await task.step([(JOBS, records(1, b"j1"))])
+    await task.stop()
+    assert cluster.state.saved.layout == LAYOUT
 
 
 async def test_what_is_saved_is_of_one_moment(cluster: Cluster) -> None:

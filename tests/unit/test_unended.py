@@ -17,7 +17,10 @@ from tests.unit.test_task import JOBS, SAID, Cluster, records
 
 @pytest.fixture
 def cluster() -> Cluster:
-    return Cluster()
+    made = Cluster()
+    for value in (b"j0", b"j1"):
+        made.kafka.append(JOBS, b"", value)
+    return made
 
 
 async def idle(task: Task) -> None:

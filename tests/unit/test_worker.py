@@ -7,13 +7,14 @@ import gc
 from schemas.topics import Topics
 from streams.commands.policies import policies_from
 from streams.kafka.connection import KafkaConnection
+from streams.ports import Layout
 from streams.settings import Settings
 from streams.worker import TaskMaker
 
 
 async def test_the_work_on_a_partition_goes_with_its_task() -> None:
     settings = Settings()
-    maker = TaskMaker(settings, policies_from(()), KafkaConnection(settings.brokers), Topics(), 4, "1")
+    maker = TaskMaker(settings, policies_from(()), KafkaConnection(settings.brokers), Topics(), Layout(4, {}), "1")
     tasks = [maker.make(0), maker.make(1)]
     assert set(maker.works) == {0, 1}
     del tasks[1]
