@@ -24,8 +24,8 @@ def recreated(made_under: Layout | None, present: Layout, *, accepts: bool) -> f
     if made_under.partitions != present.partitions:
         raise Fatal(
             f"the topics have {present.partitions} partitions, this group's state was made under "
-            f"{made_under.partitions}, and most cases belong to another partition now: stop all workers of the group, "
-            "run `sop rebuild`, start them again"
+            f"{made_under.partitions}, and most cases belong to another partition now: go on with topics of their own "
+            "(SOP_TOPIC_PREFIX, SOP_GROUP) to which all events are produced again"
         )
     others = frozenset(topic for topic, id_ in made_under.ids.items() if present.ids.get(topic, id_) != id_)
     if others and not accepts:

@@ -57,5 +57,5 @@ def refuse_truncated(name: str, position: int, end: int) -> None:
     if position > end:
         raise Fatal(
             f"{name}: read up to {position}, but the log ends at {end}: Kafka has lost records, and others would be "
-            "taken for them; restore the topic, or have `sop rebuild` make the state again from what is left"
+            "taken for them; restore the topic"
         )

@@ -1,0 +1,167 @@
+"""What a new owner does where topics are not what they were: expired unread, cut, created again, more partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from schemas.errors import Fatal
+from streams.ports import TP, Layout, Saved, Stored
+from streams.task.layouts import changed
+from tests.unit.test_task import ANSWERS, JOBS, SETTINGS, TICKETS, Cluster, records, starts
+
+LAYOUT = SETTINGS.layout
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    made = Cluster()
+    for value in (b"j0", b"j1", b"j2"):
+        made.kafka.append(JOBS, b"", value)
+    for value in (b"t0", b"t1"):
+        made.kafka.append(TICKETS, b"", value)
+    return made
+
+
+async def has_read(cluster: Cluster, *batches: tuple[TP, Sequence[Stored]], saves: bool) -> None:
+    """Have an owner read batches and die; only with `saves` is there a checkpoint."""
+    task, _ = cluster.owner(saves=saves)
+    await task.recover()
+    await task.step(batches)
+    if saves:
+        await task.stop()
+
+
+@pytest.mark.parametrize("saves", [True, False])
+@pytest.mark.parametrize(
+    ("tp", "earliest", "gone"),
+    [
+        (TICKETS, 1, None),
+        (TICKETS, 2, "tickets-0: 1 to 1 are no longer there and were never read"),
+        (ANSWERS, 0, None),
+        (ANSWERS, 3, "answers-0: 0 to 2 are no longer there and were never read"),
+    ],
+)
+async def test_what_nobody_has_read_may_not_be_deleted_once_somebody_was_to_read_it(
+    cluster: Cluster, saves: bool, tp: TP, earliest: int, gone: str | None
+) -> None:
+    for value in (b"a0", b"a1", b"a2"):
+        cluster.kafka.append(ANSWERS, b"", value)
+    await has_read(cluster, (JOBS, records(0, b"j0")), (TICKETS, records(0, b"t0")), saves=saves)
+    cluster.kafka.delete_before(tp, earliest)
+    task, _ = cluster.owner()
+    if gone is None:
+        await task.recover()
+    else:
+        with pytest.raises(Fatal, match=gone):
+            await task.recover()
+
+
+@pytest.mark.parametrize("saves", [True, False])
+async def test_what_was_deleted_unread_is_counted_where_that_is_accepted(cluster: Cluster, saves: bool) -> None:
+    await has_read(cluster, (TICKETS, records(0, b"t0")), saves=saves)
+    cluster.kafka.delete_before(JOBS, 2)
+    task, work = cluster.owner(accepts_trimmed=True)
+    assert (await task.recover())[JOBS] == 2
+    assert task.progress().skipped == {"jobs-0": 2}
+    await task.step([(JOBS, records(2, b"j2")), (TICKETS, records(0, b"t0", b"t1")[saves:])])
+    await task.stop()
+    successor, _ = cluster.owner()
+    await successor.recover()
+    assert successor.progress().skipped == {"jobs-0": 2}
+    assert b"j2" in work.taken
+
+
+@pytest.mark.parametrize("saves", [True, False])
+async def test_an_input_that_ends_before_what_was_read_is_refused(cluster: Cluster, saves: bool) -> None:
+    await has_read(cluster, (JOBS, records(0, b"j0", b"j1", b"j2")), saves=saves)
+    cluster.kafka.truncate(JOBS, 2)
+    task, _ = cluster.owner()
+    with pytest.raises(Fatal, match="jobs-0: read up to 3, but the log ends at 2"):
+        await task.recover()
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+async def test_a_running_task_is_asked_before_anything_is_skipped(cluster: Cluster, accepts: bool) -> None:
+    task, _ = cluster.owner(accepts_trimmed=accepts)
+    await task.recover()
+    if accepts:
+        task.skip(JOBS, 1, 4)
+        assert task.progress().skipped == {"jobs-0": 3}
+    else:
+        with pytest.raises(Fatal, match="jobs-0: 1 to 3 are no longer there and were never read"):
+            task.skip(JOBS, 1, 4)
+
+
+async def test_offsets_without_records_count_as_read_when_all_before_them_is(cluster: Cluster) -> None:
+    task, _ = cluster.owner(saves=False)
+    await task.recover()
+    await task.enqueue(JOBS, records(0, b"j0"))
+    task.passed(JOBS, 2)
+    await task.step([])
+    assert task.progress().positions == {}
+    await task.step(await task._gather(0.0))
+    await task.step([])
+    assert task.progress().positions == {"jobs-0": 2}
+
+
+@pytest.mark.parametrize("saves", [True, False])
+@pytest.mark.parametrize("accepts", [True, False])
+async def test_state_made_under_another_number_of_partitions_is_refused(
+    cluster: Cluster, saves: bool, accepts: bool
+) -> None:
+    await has_read(cluster, (JOBS, records(0, b"j0")), saves=saves)
+    for number in (0, 4):
+        task, _ = cluster.owner(partition=number, layout=Layout(5, LAYOUT.ids), accepts_trimmed=accepts)
+        with pytest.raises(Fatal, match=r"have 5 partitions, this group's state was made under 1"):
+            await task.recover()
+
+
+@pytest.mark.parametrize("saves", [True, False])
+@pytest.mark.parametrize("topic", ["jobs", "answers", "said"])
+async def test_a_topic_created_again_is_refused(cluster: Cluster, saves: bool, topic: str) -> None:
+    await has_read(cluster, (JOBS, records(0, b"j0")), saves=saves)
+    task, _ = cluster.owner(layout=Layout(1, {**LAYOUT.ids, topic: "another"}))
+    with pytest.raises(Fatal, match=f"^{topic}: deleted and created again"):
+        await task.recover()
+
+
+@pytest.mark.parametrize("saves", [True, False])
+async def test_a_topic_created_again_is_read_from_its_beginning_where_that_is_accepted(
+    cluster: Cluster, saves: bool
+) -> None:
+    await has_read(cluster, (JOBS, records(0, b"j0", b"j1")), (TICKETS, records(0, b"t0")), saves=saves)
+    cluster.kafka.recreate(JOBS)
+    cluster.kafka.append(JOBS, b"", b"new")
+    created_again = Layout(1, {**LAYOUT.ids, "jobs": "another"})
+    task, work = cluster.owner(layout=created_again, accepts_trimmed=True)
+    assert await task.recover() == starts(tickets=1 if saves else 0)
+    assert work.forgotten == {"jobs"}
+    await task.step([(JOBS, records(0, b"new")), (TICKETS, records(0, b"t0", b"t1")[saves:])])
+    assert b"new" in work.taken
+    await task.stop()
+    successor, _ = cluster.owner(layout=created_again)
+    assert await successor.recover() == starts(jobs=1, tickets=2)
+
+
+async def test_a_checkpoint_that_does_not_say_under_which_topics_it_was_made_is_taken_over(cluster: Cluster) -> None:
+    cluster.state.saved = Saved({"jobs-0": 1}, {}, {}, ended=True)
+    task, _ = cluster.owner()
+    assert await task.recover() == starts(jobs=1)
+    await task.step([(JOBS, records(1, b"j1"))])
+    await task.stop()
+    assert cluster.state.saved.layout == LAYOUT
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (Layout(2, {"a": "1", "b": "2"}), None),
+        (Layout(2, {"a": "1", "b": "3"}), "b: deleted and created again while this worker runs"),
+        (Layout(2, {"b": "2"}), "a: deleted while this worker runs"),
+        (Layout(3, {"a": "1", "b": "2"}), "the topics have 3 partitions now, 2 when this worker started"),
+    ],
+)
+def test_a_running_worker_is_told_what_changed(now: Layout, told: str | None) -> None:
+    assert changed(Layout(2, {"a": "1", "b": "2"}), now) == told
