@@ -1,0 +1,138 @@
+"""Topics that change under a worker or while there is none: expired unread, created again, with more partitions."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined] # re-exported all the same
+
+from tests.e2e.conftest import run_sop
+from tests.e2e.harness import DEADLINE_S, DECISIONS, INPUTS, INTERNAL, OUTPUTS, STOP_S, Bench, Worker, until
+from tests.e2e.stories import Visit
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+
+VISIT = Visit("job-1", "partner-1")
+EXPIRED = "are no longer there and were never read"
+
+
+@pytest.fixture(params=["redis", "memory"])
+def any_bench(request: pytest.FixtureRequest, redis_bench: Bench, bench: Bench) -> Bench:
+    """Return a bench with checkpoints in Redis, and one without."""
+    return redis_bench if request.param == "redis" else bench
+
+
+def admin(bench: Bench) -> AdminClient:
+    return AdminClient({"bootstrap.servers": bench.brokers, "log_level": 0})
+
+
+def expire(bench: Bench, *topics: str) -> None:
+    """Have all that topics hold be deleted, as their retention would."""
+    ends = [TopicPartition(*place, -1) for place in bench._places(topics)]
+    client = admin(bench)
+    for deleted in client.delete_records(ends).values():
+        deleted.result(DEADLINE_S)
+
+
+def delete(bench: Bench, topic: str) -> None:
+    """Delete a topic; a worker that still looks for it can have the broker create it again at once."""
+    client, name = admin(bench), bench.prefix + topic
+    if name in client.list_topics(timeout=10).topics:
+        client.delete_topics([name])[name].result(DEADLINE_S)
+
+
+def create_again(bench: Bench, topic: str) -> None:
+    """Delete a topic while no worker runs, and create it again."""
+    client = admin(bench)
+    delete(bench, topic)
+    until(lambda: bench.prefix + topic not in client.list_topics(timeout=10).topics)
+    bench.create(topic)
+
+
+def grow(bench: Bench, partitions: int) -> None:
+    topics = [*INPUTS, *INTERNAL, *OUTPUTS, "internal.progress"]
+    client = admin(bench)
+    raised = client.create_partitions([NewPartitions(bench.prefix + topic, partitions) for topic in topics])
+    for each in raised.values():
+        each.result(DEADLINE_S)
+
+
+def ends_with_70(worker: Worker) -> str:
+    """Return the last line of a worker that ends by itself."""
+    until(lambda: worker.process.poll() is not None, lambda: worker.log)
+    assert worker.process.wait(STOP_S) == 70, worker.log
+    return worker.log.splitlines()[-1]
+
+
+def begun(bench: Bench) -> None:
+    """Have a worker read the booking of a visit and stop."""
+    worker = bench.start_ready()
+    bench.feed_lines(VISIT.booking)
+    bench.settle()
+    assert worker.stop() == 0
+
+
+@pytest.mark.parametrize("topics", [("cancellations", "tickets"), ("locations",)])
+def test_what_expires_unread_is_told_and_passed_over_only_where_that_is_accepted(
+    any_bench: Bench, topics: tuple[str, ...]
+) -> None:
+    bench = any_bench
+    begun(bench)
+    bench.feed_lines([*VISIT.report, *VISIT.claim])
+    expire(bench, *topics)
+    assert EXPIRED in ends_with_70(bench.start())
+    assert bench.read(*DECISIONS) == []
+    told = run_sop("status", env=bench.environment())
+    assert told.returncode == 1
+    assert EXPIRED in told.stderr
+    bench.workers.clear()
+    accepting = bench.start_ready(SOP_ACCEPT_TRIMMED_INPUTS="true")
+    bench.settle()
+    assert EXPIRED in accepting.log
+    assert accepting.stop() == 0
+    told = run_sop("status", env=bench.environment())
+    assert "were deleted before they were read" in told.stderr
+    assert told.returncode == 0
+    again = bench.start_ready()
+    assert again.stop() == 0
+
+
+def test_a_topic_deleted_ends_a_running_worker_and_refuses_the_next(any_bench: Bench) -> None:
+    bench = any_bench
+    worker = bench.start_ready()
+    bench.feed_lines(VISIT.booking)
+    bench.settle()
+    delete(bench, "tickets")
+    assert f"{bench.prefix}tickets: deleted" in ends_with_70(worker)
+    create_again(bench, "tickets")
+    assert f"{bench.prefix}tickets: deleted and created again" in ends_with_70(bench.start())
+
+
+def test_more_partitions_end_a_running_worker_and_refuse_the_next(any_bench: Bench) -> None:
+    bench = any_bench
+    worker = bench.start_ready()
+    bench.feed_lines(VISIT.booking)
+    bench.settle()
+    grow(bench, 5)
+    assert "the topics have 5 partitions now, 4 when this worker started" in ends_with_70(worker)
+    assert "the topics have 5 partitions, this group's state was made under 4" in ends_with_70(bench.start())
+
+
+@pytest.mark.parametrize("topic", ["tickets", "actions"])
+def test_a_topic_created_again_is_gone_on_with_from_its_beginning_where_that_is_accepted(
+    any_bench: Bench, topic: str
+) -> None:
+    bench = any_bench
+    begun(bench)
+    create_again(bench, topic)
+    assert f"{bench.prefix}{topic}: deleted and created again" in ends_with_70(bench.start())
+    bench.workers.clear()
+    worker = bench.start_ready(SOP_ACCEPT_TRIMMED_INPUTS="true")
+    bench.feed_lines([*VISIT.report, *VISIT.claim])
+    bench.settle()
+    assert worker.stop() == 0
+    assert {json.loads(record.value)["data"]["case_id"] for record in bench.read("decisions.paf")} == {"job-1"}
+    again = bench.start_ready()
+    assert again.stop() == 0
