@@ -9,6 +9,10 @@ BIN := .venv/bin
 FAST := tests/unit tests/property tests/rules
 STAMP := .venv/installed
 
+# Tests wait more than they compute. Each process takes whole files, in the order of tests/conftest.py.
+JOBS ?= 4
+SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+
 help: ## show this list
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/make \1#\2/p' Makefile | column -t -s '#'
 
@@ -30,8 +34,8 @@ $(STAMP): requirements.lock pyproject.toml tests/asyncapi/package-lock.json
 run: setup ## decide sample events on an embedded Kafka (ARGS="--duration 30")
 	$(BIN)/sop up $(ARGS)
 
-test: setup ## every test, with real Kafka and Redis (ARGS="-k name")
-	$(BIN)/python -m pytest $(ARGS)
+test: setup ## every test, with real Kafka and Redis (ARGS="-k name"; JOBS=1 for one file at a time)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: setup ## what must hold before a commit; changes no file
 	$(BIN)/ruff check

@@ -27,9 +27,28 @@ settings.register_profile("sop", deadline=None, suppress_health_check=[HealthChe
 settings.load_profile("sop")
 
 
+SLOW_FOLDERS = ("faults", "e2e", "integration", "simulation", "contract")
+"""Where files take longest, longest first."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders that take longest, so that no process is left alone with a long file at the end.
+
+    The order within a folder stays as it is, that is random.
+    """
+    tests = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.relative_to(tests).parts[0]
+        return SLOW_FOLDERS.index(folder) if folder in SLOW_FOLDERS else len(SLOW_FOLDERS)
+
+    items.sort(key=rank)
+
+
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    """One real broker for the whole session; tests keep apart by their topic `prefix`."""
+    """One real broker for each process that runs tests; they keep apart by their topic `prefix`."""
     with EmbeddedKafka(
         tmp_path_factory.mktemp("kafka"),
         cache_dir=user_cache_dir(os.environ),
@@ -70,7 +89,7 @@ def redis_program() -> Path:
 
 @pytest.fixture(scope="session")
 def redis_server(redis_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One real Redis for the whole session; tests keep apart by their `prefix`."""
+    """One real Redis for each process that runs tests; they keep apart by their `prefix`."""
     server = RedisServer(redis_program, tmp_path_factory.mktemp("redis"))
     server.start()
     yield server
