@@ -61,10 +61,12 @@ faults: setup ## the fault suite, recorded in docs/faults.md (KILLS=300 EVENTS=1
 
 bench: setup ## ours beside other runtimes, written to docs/performance.md (QUICK=1 to try it)
 	$(PYTHON) -m venv bench/.venv
-	$(BIN)/uv pip install --quiet --python bench/.venv/bin/python -r bench/requirements.txt \
-	    --overrides bench/overrides.txt -e '.[embedded]'
+	$(BIN)/uv pip install --quiet --python bench/.venv/bin/python --no-deps --require-hashes -r bench/requirements.txt
+	$(BIN)/uv pip install --quiet --python bench/.venv/bin/python --no-deps --no-build-isolation -e .
 	bench/.venv/bin/python -m bench $(if $(QUICK),--quick --out build/bench) $(ARGS)
 
-lock: setup ## resolve the dependencies anew within pyproject.toml's bounds
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes \
-	    --no-header --no-annotate --quiet -o requirements.lock
+LOCK := $(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate --quiet
+
+lock: setup ## resolve the dependencies anew within the bounds of pyproject.toml and bench/requirements.in
+	$(LOCK) pyproject.toml --all-extras -o requirements.lock
+	$(LOCK) bench/requirements.in pyproject.toml --extra embedded --overrides bench/overrides.txt -o bench/requirements.txt

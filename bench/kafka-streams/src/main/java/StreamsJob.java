@@ -24,9 +24,9 @@ import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.Stores;
 
 /**
- * The light job in Kafka Streams: one processor, one RocksDB store with its changelog, exactly once, one thread.
+ * The light job in Kafka Streams: one processor, one store with its changelog, exactly once, one thread.
  *
- * <p>Arguments: brokers, events topic, decisions topic, application id, number of events.
+ * <p>Arguments: brokers, events topic, decisions topic, application id, number of events, store (rocksdb or memory).
  */
 public final class StreamsJob {
     /** What the job reads of an event; Jackson skips the rest. */
@@ -194,11 +194,15 @@ public final class StreamsJob {
         ObjectMapper mapper = new ObjectMapper().registerModule(new BlackbirdModule());
         Meter meter = new Meter(Long.parseLong(arguments[4]));
         var text = Serdes.String();
+        var store = switch (arguments[5]) {
+            case "rocksdb" -> Stores.persistentKeyValueStore("jobs");
+            case "memory" -> Stores.inMemoryKeyValueStore("jobs");
+            default -> throw new IllegalArgumentException("no such store: " + arguments[5]);
+        };
         Topology topology = new Topology()
             .addSource("events", text.deserializer(), json(mapper, Event.class).deserializer(), arguments[1])
             .addProcessor("job", () -> new JobProcessor(meter), "events")
-            .addStateStore(
-                Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore("jobs"), text, json(mapper, State.class)), "job")
+            .addStateStore(Stores.keyValueStoreBuilder(store, text, json(mapper, State.class)), "job")
             .addSink("decisions", arguments[2], text.serializer(), json(mapper, Decision.class).serializer(), "job");
         Properties settings = new Properties();
         settings.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, arguments[0]);
