@@ -22,8 +22,10 @@ from schemas.patterns import matches
 from schemas.policy import Policy, PolicySet
 from schemas.policy_keys import KEY_NOTES
 from schemas.policy_rules import duration_keys, faults, values
+from schemas.suggestions import suggestion
 
 HASH_DIGITS: Final = 16
+_BYTE_ORDER_MARK: Final = "\ufeff"
 KEY_LEVELS_MAX: Final = 32
 
 _DEEP_KEY: Final = rf"""(([\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{KEY_LEVELS_MAX - 1}}}"""
@@ -56,7 +58,7 @@ def read_policy(text: str, where: str) -> Policy:
     if matches(_DEEP_KEY, text):
         raise PolicyError(f"{where}: not a policy: a key of {KEY_LEVELS_MAX} levels or more")
     try:
-        document: dict[str, object] = tomllib.loads(text)
+        document: dict[str, object] = tomllib.loads(text.removeprefix(_BYTE_ORDER_MARK))
     except (ValueError, RecursionError) as error:
         raise PolicyError(f"{where}: not TOML: {_one_line(str(error))}") from None
     try:
@@ -156,8 +158,16 @@ def _keyed(message: str) -> str:
     reason, key = (match["reason"], match["key"] or "") if match else (message, "")
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", reason)
     if unknown:
-        return f"{key + '.' if key else ''}{unknown[1]}: unknown key"
+        return _unknown(f"{key + '.' if key else ''}{unknown[1]}")
     return f"{key or 'document'}: {reason[:1].lower()}{reason[1:]}"
+
+
+def _unknown(key: str) -> str:
+    """Return the words for a key that no policy has, and for the key of the same table that it is nearest to."""
+    table, dot, name = key.rpartition(".")
+    tables = {field.name for field in structs.fields(Policy) if field.name != "hash"}
+    known = {each.removeprefix(f"{table}.") for each in KEY_NOTES if each.startswith(f"{table}.")} if table else tables
+    return f"{key}: unknown key{suggestion(name, known, prefix=table + dot)}"
 
 
 def _one_line(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 KEY_NOTES: Final[dict[str, str]] = {
@@ -42,3 +43,53 @@ KEY_NOTES: Final[dict[str, str]] = {
     "alert.surge_deviations": "standard deviations above the mean at which a city stands out (OOS-1)",
     "alert.surge_hours": "hours before, with which the hour is compared (OOS-1)",
 }
+
+DURATION_UNIT: Final = "duration"
+
+KEY_UNITS: Final[dict[str, str]] = {
+    "presence.radius_m": "m",
+    "presence.max_accuracy_m": "m",
+    "presence.before": DURATION_UNIT,
+    "presence.after": DURATION_UNIT,
+    "presence.linger": DURATION_UNIT,
+    "presence.retention": DURATION_UNIT,
+    "presence.slot": DURATION_UNIT,
+    "presence.reading_wait": DURATION_UNIT,
+    "proof.min_images": "images",
+    "bpc_only.groups": "names",
+    "bpc_only.cities": "names",
+    "ticket_flow.live_cities": "names",
+    "ticket_flow.excluded_commercial_categories": "names",
+    "city.aliases": "names",
+    "park.duration": DURATION_UNIT,
+    "paf.claim_window": DURATION_UNIT,
+    "offline.ticket_id_pattern": "pattern",
+    "offline.image_link_pattern": "pattern",
+    "offline.default_region": "ISO 3166",
+    "offline.name_similarity": "0 to 1",
+    "offline.honorifics": "words",
+    "offline.date_tolerance_days": "days",
+    "alert.moment_ttl": DURATION_UNIT,
+    "alert.stay": DURATION_UNIT,
+    "alert.park_overdue": DURATION_UNIT,
+    "alert.mocked_window": DURATION_UNIT,
+    "alert.travel_speed_kmh": "km/h",
+    "alert.travel_distance_m": "m",
+    "alert.stuck": DURATION_UNIT,
+    "alert.spike_window": DURATION_UNIT,
+    "alert.spike_claims": "claims",
+    "alert.spike_ratio": "times",
+    "alert.spike_floor": "claims per assignment",
+    "alert.surge_claims": "claims",
+    "alert.surge_deviations": "standard deviations",
+    "alert.surge_hours": "h",
+}
+"""In what each key is given; a duration is text with units ("15 min", "1h30m") or whole seconds."""
+
+
+def clauses_of(key: str) -> tuple[str, ...]:
+    """Return the ids of the clauses that a key serves, as its note names them."""
+    return tuple(_CLAUSE.findall(KEY_NOTES[key]))
+
+
+_CLAUSE: Final = re.compile(r"(?:OOS|DIS)-\d+")

@@ -135,7 +135,8 @@ def _secret(variable: str, value: str, file: str) -> str:
     try:
         return read_small_text(file).strip()
     except ValueError as error:
-        raise UsageError(f"{variable}_FILE: {file}: cannot be read: {error}") from error
+        # what it names is not shown: somebody may have put the secret itself there
+        raise UsageError(f"{variable}_FILE: the file that it names cannot be read: {error}") from error
 
 
 def _tls(prefix: str, ca_file: str, cert_file: str, key_file: str) -> ssl.SSLContext:

@@ -6,14 +6,17 @@ Every setting is an environment variable `SOP_…`; the README's table is checke
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.durations import duration_text, parse_duration
+from schemas.durations import UNITS, parse_seconds
 from schemas.errors import UsageError
 from schemas.limits import Limits
+from schemas.policy import SECOND
+from schemas.suggestions import suggestion
 from streams.casework.refusals import RefusalLimits
 from streams.casework.retention import RetentionRules
 from streams.embedded.jars import user_cache_dir
@@ -29,7 +32,7 @@ PORT_MAX: Final = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a worker runs with; units last in the names, `_s` seconds; `case_retention` and `case_memory` in µs."""
+    """What a worker runs with; units last in the names, `_s` seconds, and so are `case_retention` and `case_memory`."""
 
     brokers: str = "127.0.0.1:9092"
     kafka_security: str = "plaintext"
@@ -62,8 +65,8 @@ class Settings:
     step_records_max: int = 2_000
     residents_max: int = 5_000
     facts_per_case_max: int = 1_000
-    case_retention: int = RetentionRules().case
-    case_memory: int = RetentionRules().memory
+    case_retention: float = RetentionRules().case / SECOND
+    case_memory: float = RetentionRules().memory / SECOND
     value_bytes_max: int = Limits().value_bytes
     name_chars_max: int = Limits().name_chars
     url_chars_max: int = Limits().url_chars
@@ -95,7 +98,7 @@ class Settings:
     @property
     def retention(self) -> RetentionRules:
         """For how long settled cases are kept, and that they were there."""
-        return RetentionRules(case=self.case_retention, memory=self.case_memory)
+        return RetentionRules(case=round(self.case_retention * SECOND), memory=round(self.case_memory * SECOND))
 
     @property
     def limits(self) -> Limits:
@@ -126,16 +129,15 @@ def _positive_float(text: str) -> float:
     return number
 
 
-def _duration(text: str) -> int:
-    plain = text.strip()
-    duration = parse_duration(int(plain) if plain.isdecimal() else plain)
-    if duration <= 0:
+def _seconds(text: str) -> float:
+    seconds = parse_seconds(text)
+    if not 0 < seconds < float("inf"):
         raise ValueError
-    return duration
+    return seconds
 
 
 def _session_s(text: str) -> float:
-    seconds = _positive_float(text)
+    seconds = _seconds(text)
     if not 1 <= seconds <= SESSION_S_MAX:
         raise ValueError
     return seconds
@@ -152,7 +154,7 @@ def _address(text: str) -> str:
     host, _, port = text.strip().rpartition(":")
     if not text.strip():
         return ""
-    if not port.isdecimal() or int(port) > PORT_MAX:
+    if not port.isdecimal() or int(port) > PORT_MAX or "@" in host:
         raise ValueError
     return f"{host or '127.0.0.1'}:{port}"
 
@@ -173,7 +175,7 @@ _READERS: Final[Mapping[type, tuple[Callable[[str], Any], str]]] = {
     str: (str.strip, "text"),
     tuple: (lambda text: tuple(part.strip() for part in text.split(",") if part.strip()), "paths, separated by commas"),
 }
-_DURATION: Final = (_duration, 'a duration above 0 such as "90 d" or "36 h", or whole seconds')
+_DURATION: Final = f"seconds, or text such as 90m or 1h30m (units: {UNITS})"
 _OWN_READERS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
     "log_level": (_level, "one of WARNING, INFO, ERROR, CRITICAL"),
     "kafka_security": (_one_of("plaintext", "ssl", "sasl_ssl"), "one of plaintext, ssl, sasl_ssl"),
@@ -183,10 +185,11 @@ _OWN_READERS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
     ),
     "profile": (_one_of("", "local"), "local"),
     "metrics_listen": (_address, "PORT or HOST:PORT"),
-    "case_retention": _DURATION,
-    "case_memory": _DURATION,
-    "session_timeout_s": (_session_s, f"a number from 1 to {SESSION_S_MAX}"),
+    "session_timeout_s": (_session_s, f"a duration from 1 s to {SESSION_S_MAX} s: {_DURATION}"),
 }
+
+_DURATIONS: Final = frozenset({"case_retention", "case_memory"})
+_HARMLESS: Final = re.compile(r"[\w .+-]{0,64}(?::\d{0,6})?|\[[\dA-Fa-f:.]{2,45}\](?::\d{0,6})?", re.ASCII)
 
 VARIABLES: Final[Mapping[str, str]] = {f"SOP_{each.name.upper()}": each.name for each in fields(Settings)}
 """Every environment variable and the setting that it gives."""
@@ -199,28 +202,43 @@ def settings_from(environment: Mapping[str, str] | None = None) -> Settings:
     """
     given = os.environ if environment is None else environment
     values: dict[str, Any] = {}
-    defaults = Settings()
     for variable in sorted(name for name in given if name.startswith("SOP_")):
         name = VARIABLES.get(variable)
         if name is None:
-            raise UsageError(f"{variable}: there is no such setting")
-        read, expected = _OWN_READERS.get(name) or _READERS[type(getattr(defaults, name))]
+            raise UsageError(f"{variable}: there is no such setting{suggestion(variable, VARIABLES)}")
+        read, expected = _reader(name)
         try:
             values[name] = read(given[variable])
         except (KeyError, ValueError):
-            raise UsageError(f"{variable}: {given[variable]!r} is not {expected}") from None
+            raise UsageError(f"{variable}: {shown(given[variable])} is not {expected}") from None
     return Settings(**values)
+
+
+def _reader(name: str) -> tuple[Callable[[str], Any], str]:
+    """Return what reads the value of a setting, and what it has to be."""
+    if own := _OWN_READERS.get(name):
+        return own
+    if name in _DURATIONS or name.endswith(("_s", "_s_max")):
+        return _seconds, f"a duration above 0: {_DURATION}"
+    return _READERS[type(getattr(Settings(), name))]
+
+
+def shown(value: str) -> str:
+    """Return a value that cannot be used as a message shows it: words, numbers and hosts with ports as they are.
+
+    Anything else, such as a user and a password before a host, may be a secret and is not shown.
+    """
+    harmless = all(_HARMLESS.fullmatch(part) for part in value.split(","))
+    return repr(value) if harmless else "a value that is not shown, since it may hold a secret,"
 
 
 def environment_with(settings: Settings) -> dict[str, str]:
     """Return this process's environment with every setting as its variable, for a worker started as a child."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("SOP_")}
-    return others | {variable: _text(name, getattr(settings, name)) for variable, name in VARIABLES.items()}
+    return others | {variable: _text(getattr(settings, name)) for variable, name in VARIABLES.items()}
 
 
-def _text(name: str, value: Any) -> str:
-    if _OWN_READERS.get(name) is _DURATION:
-        return duration_text(value)
+def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -17,7 +17,7 @@ from streams.files.writing import written
 from streams.replay.outcome import Outcome, Terms, replayed
 from streams.replay.parallel import can_fork, replayed_on
 from streams.settings import Settings, settings_from
-from streams.up.stop import StopWish
+from streams.stop import StopWish
 
 READ = "records read"
 

@@ -23,8 +23,8 @@ from streams.kafka.connection import prepare_topics
 from streams.settings import Settings, settings_from
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import branch_shares, simulate
+from streams.stop import StopWish
 from streams.up.feed import Feed, Line, Router
-from streams.up.stop import StopWish
 
 _DEFAULTS = SimulatorOptions()
 

@@ -23,11 +23,11 @@ from streams.embedded.kafka import EmbeddedKafka
 from streams.kafka.connection import INPUT_BYTES_MAX
 from streams.replay.recorded import Recorded, read_file
 from streams.settings import Settings, cache_dir, java_home, settings_from
+from streams.stop import StopWish
 from streams.up.console import Board
 from streams.up.feed import Line
 from streams.up.samples import sample_lines, sample_options
 from streams.up.session import Lines, Plan, Session
-from streams.up.stop import StopWish
 from streams.up.worker_child import WorkerChild
 
 WORKER_LOG = "worker.log"

@@ -14,9 +14,10 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, NoError, TopicAlre
 from schemas.errors import UsageError
 from schemas.topics import Topics
 from streams.kafka.security import KafkaSecurity
-from streams.settings import PORT_MAX
+from streams.settings import PORT_MAX, shown
 
-_ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+):([0-9]{1,5})")
+_ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/,@\[\]]+):([0-9]{1,5})")
+NEXT_STEP: Final = "set SOP_BROKERS to a Kafka that runs, or start one with `sop up`"
 SILENT: Final = logging.Logger("librdkafka", logging.CRITICAL + 1)  # noqa: LOG001 - nobody else is to find it
 """Without a logger librdkafka prints; what matters of what it would say comes as an error as well."""
 
@@ -42,7 +43,9 @@ class KafkaConnection:
         for address in self.brokers.split(","):
             matched = _ADDRESS.fullmatch(address)
             if matched is None or int(matched[1]) > PORT_MAX:
-                raise UsageError(f"{self.brokers!r} are not brokers as HOST:PORT[,HOST:PORT…]")
+                raise UsageError(
+                    f"brokers: {shown(self.brokers)} is not HOST:PORT[,HOST:PORT…] (SOP_BROKERS, --brokers, kafka://…)"
+                )
 
     def client_options(self) -> dict[str, Any]:
         """Return what every aiokafka client is given."""
@@ -99,7 +102,7 @@ def trouble(connection: KafkaConnection, error: KafkaError) -> str:
     """Return one line for a user; the client's own words for a broker out of reach tell only its socket's family."""
     if isinstance(error, KafkaConnectionError):
         refusal = "" if connection.security.protocol == "plaintext" else ", or not to this user or certificate"
-        return f"Kafka at {connection.brokers} does not answer{refusal}"
+        return f"Kafka at {connection.brokers} does not answer{refusal}; {NEXT_STEP}"
     return f"Kafka at {connection.brokers}: {error}"
 
 

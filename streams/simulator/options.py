@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.errors import UsageError
+from schemas.suggestions import suggestion
 from streams.simulator.cities import all_cities
 
 DEFAULT_START_AT: Final = 1_736_101_800_000_000  # 2025-01-06T00:00:00+05:30, the same day for ever
@@ -55,7 +56,19 @@ class SimulatorOptions:
             raise UsageError("the start must lie in the years 1970 to 2099")
         for name in self.cities:
             if name not in all_cities():
-                raise UsageError(f"city {name!r} is not known; known are {', '.join(all_cities())}")
+                known = ", ".join(all_cities())
+                raise UsageError(
+                    f"city {name!r} is not known{suggestion(_spelled(name), all_cities())} (known: {known})"
+                )
+
+
+def _spelled(name: str) -> str:
+    """Return the city that other spellings stand for, any other name as it is."""
+    wanted = name.strip().casefold()
+    for city in all_cities().values():
+        if wanted in {each.strip().casefold() for each in (city.name, *city.spellings)}:
+            return city.name
+    return name
 
 
 def _check_range(what: str, value: float, low: float, high: float) -> None:

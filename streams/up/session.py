@@ -18,9 +18,9 @@ from streams.clock import SystemClock
 from streams.connections import connect_kafka
 from streams.kafka.connection import prepare_topics
 from streams.settings import Settings
+from streams.stop import StopWish
 from streams.up.console import Board
 from streams.up.feed import Feed, Line, Router
-from streams.up.stop import StopWish
 from streams.up.worker_child import WorkerChild
 
 LOOK_EVERY_S: Final = 0.1

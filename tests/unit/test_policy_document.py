@@ -10,13 +10,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from schemas.canonical import canonical_json, digest32
-from schemas.durations import duration_text, parse_duration
+from schemas.durations import duration_text, parse_duration, parse_seconds
 from schemas.errors import PolicyError
 from schemas.files import SMALL_FILE_BYTES_MAX
 from schemas.policy import DAY, HOUR, MINUTE, SECOND, Policy, Presence
 from schemas.policy_document import default_policy, dump_policy, hashed, load_policies, read_policy
-from schemas.policy_keys import KEY_NOTES
-from schemas.policy_rules import values
+from schemas.policy_keys import DURATION_UNIT, KEY_NOTES, KEY_UNITS, clauses_of
+from schemas.policy_rules import duration_keys, values
 from schemas.policy_schema import policy_schema
 from streams.commands.policies import read_document
 
@@ -150,6 +150,12 @@ def test_a_malformed_or_inconsistent_policy_is_refused_with_key_and_reason(docum
         ("72 h", 72 * HOUR, "3 d"),
         ("1 h 30 min", 90 * MINUTE, "1 h 30 min"),
         ("90min", 90 * MINUTE, "1 h 30 min"),
+        ("90m", 90 * MINUTE, "1 h 30 min"),
+        ("1h30m", 90 * MINUTE, "1 h 30 min"),
+        ("30 s", 30 * SECOND, "30 s"),
+        (" 2 h ", 2 * HOUR, "2 h"),
+        ("5ms", 5_000, "5 ms"),
+        ("5m 5ms", 5 * MINUTE + 5_000, "5 min 5 ms"),
         ("7 d", 7 * DAY, "7 d"),
         ("250 ms 5 us", 250_005, "250 ms 5 us"),
         ("0 s", 0, "0 s"),
@@ -162,10 +168,47 @@ def test_durations_are_text_with_units_or_whole_seconds(text: object, duration: 
     assert parse_duration(back) == duration
 
 
-@pytest.mark.parametrize("text", ["", " ", "5", "min", "5 weeks", "5 min 1 h", "1.5 h", "-5 min", True, None, 1.5])
-def test_anything_else_is_no_duration(text: object) -> None:
-    with pytest.raises(ValueError, match="not a duration"):
+@pytest.mark.parametrize(
+    "text", ["", " ", "5", "min", "5 weeks", "5 min 1 h", "1.5 h", "-5 min", "5 M", True, None, 1.5]
+)
+def test_anything_else_is_no_duration_and_the_units_are_told(text: object) -> None:
+    with pytest.raises(ValueError, match=r"not a duration .*units: d, h, min or m, s, ms, us"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("0.5", 0.5), ("90m", 5400), ("1h30m", 5400), ("30 s", 30), ("250ms", 0.25)]
+)
+def test_seconds_are_plain_numbers_or_durations(text: str, seconds: float) -> None:
+    assert parse_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5 weeks", "1.5 h"])
+def test_what_is_neither_is_no_number_of_seconds(text: str) -> None:
+    with pytest.raises(ValueError, match="not a duration"):
+        parse_seconds(text)
+
+
+def test_a_byte_order_mark_before_a_document_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "marked.toml").write_bytes(b"\xef\xbb\xbflabel = 'x'\n")
+    (tmp_path / "plain.toml").write_bytes(b"label = 'x'\n")
+    marked, plain = (load_policies([tmp_path / name]) for name in ("marked.toml", "plain.toml"))
+    assert marked.at(0) == plain.at(0)
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ("[presence]\nradius = 300", "presence.radius: unknown key; did you mean presence.radius_m?"),
+        ("[parks]\nduration = '2 h'", "parks: unknown key; did you mean park?"),
+        ("efective_from = 2026-01-01T00:00:00Z", "efective_from: unknown key; did you mean effective_from?"),
+        ("[presence]\ncolour = 1", "presence.colour: unknown key"),
+    ],
+)
+def test_a_near_miss_of_a_key_is_told(document: str, told: str) -> None:
+    with pytest.raises(PolicyError) as refused:
+        read_policy(f"label = 'x'\n{document}\n", "p.toml")
+    assert str(refused.value) == f"p.toml: {told}"
 
 
 @pytest.mark.parametrize(
@@ -183,6 +226,9 @@ def test_a_written_policy_reads_back_the_same(policy: Policy) -> None:
 def test_every_key_has_its_note_with_a_clause_and_a_place_in_the_written_document() -> None:
     keys = [key for key, _ in values(Policy())]
     assert list(KEY_NOTES) == keys
+    assert list(KEY_UNITS) == keys
+    assert {key for key, unit in KEY_UNITS.items() if unit == DURATION_UNIT} == duration_keys()
+    assert all(clauses_of(key) for key in keys)
     text = dump_policy(Policy())
     for note in KEY_NOTES.values():
         assert f"# {note}\n" in text

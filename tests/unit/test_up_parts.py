@@ -19,10 +19,10 @@ from schemas.topics import Topics
 from streams.commands.up import _recorded
 from streams.kafka.connection import INPUT_BYTES_MAX
 from streams.settings import Settings, environment_with, settings_from
+from streams.stop import StopWish
 from streams.up.console import Board
 from streams.up.feed import Router
 from streams.up.samples import sample_lines, sample_options
-from streams.up.stop import StopWish
 
 NOW = 1_795_000_000_000_000
 AT = 1_794_996_000_500_000
