@@ -14,7 +14,7 @@ from schemas.topics import Topics
 from streams.kafka.connection import KafkaConnection, partition_counts
 from streams.kafka.log import KafkaLog
 from streams.ports import TP, Aside
-from streams.task.progress import Progress, latest_progress
+from streams.task.progress import Progress, Told, latest_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The account of every partition of the topics consumed, in the topics' order, and what is set aside, by name."""
+    """The account of every partition of the topics consumed, in the topics' order, and what is set aside, by name.
+
+    `told_at` has, by partition number, the instant (microseconds) at which counts were last published.
+    """
 
     accounts: list[Account]
     aside: Mapping[str, Aside]
+    told_at: Mapping[int, int]
 
     def accepted(self) -> Iterator[str]:
         """Yield what was lost unread and accepted, one line each."""
@@ -94,11 +98,13 @@ async def overview(connection: KafkaConnection, topics: Topics, group: str) -> O
         raise UsageError(f"Kafka at {connection.brokers} has no topic {', '.join(missing)}")
     tps = [TP(name, number) for name in topics.consumed for number in range(counts[name])]
     log = KafkaLog(connection)
-    told = [await _latest(log, TP(topics.progress, number)) for number in range(counts[topics.progress])]
+    latest = [await _latest(log, TP(topics.progress, number)) for number in range(counts[topics.progress])]
+    told = [each and each.progress for each in latest]
     committed = await _committed(connection, group)
     bounds = await log.bounds(tps)
     aside = {name: each for progress in told if progress for name, each in sorted(progress.aside.items())}
-    return Overview(list(_accounts(tps, bounds, committed, told)), aside)
+    told_at = {number: each.at for number, each in enumerate(latest) if each}
+    return Overview(list(_accounts(tps, bounds, committed, told)), aside, told_at)
 
 
 def _accounts(
@@ -122,7 +128,7 @@ def _accounts(
         )
 
 
-async def _latest(log: KafkaLog, tp: TP) -> Progress | None:
+async def _latest(log: KafkaLog, tp: TP) -> Told | None:
     try:
         return await latest_progress(log, tp)
     except msgspec.DecodeError as error:

@@ -1,24 +1,27 @@
-"""Ctrl-C, SIGTERM and a terminal that is closed as one wish to stop, from the first moment of a command to its last."""
+"""Signals as one wish to stop, from the first moment of a command to its last."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType, TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, *(() if sys.platform == "win32" else (signal.SIGHUP,)))
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+TERMINAL_CLOSED: Final = () if sys.platform == "win32" else (signal.SIGHUP,)
+INTERRUPTIONS: Final = (*STOP_SIGNALS, *TERMINAL_CLOSED)
 
 
 class StopWish:
-    """While entered, a signal calls `on_stop`; as long as that is None, it raises KeyboardInterrupt.
+    """While entered, a signal calls `on_stop`.
 
-    One that the process was started to ignore (`nohup`) stays ignored.
+    A signal that the process was started to ignore (`nohup`) stays ignored.
     """
 
-    def __init__(self) -> None:
-        self.on_stop: Callable[[], object] | None = None
+    def __init__(self, signals: Iterable[signal.Signals], on_stop: Callable[[], object]) -> None:
+        self.on_stop = on_stop
+        self._signals = tuple(signals)
         self._before: dict[signal.Signals, Any] = {}
 
     def ignore(self) -> None:
@@ -27,8 +30,8 @@ class StopWish:
 
     def __enter__(self) -> Self:
         """Take the signals."""
-        heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        self._before = {number: signal.signal(number, self._told) for number in heeded}
+        taken = [number for number in self._signals if signal.getsignal(number) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._told) for number in taken}
         return self
 
     def __exit__(
@@ -39,6 +42,14 @@ class StopWish:
             signal.signal(number, handler)
 
     def _told(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the system's
-        if self.on_stop is None:
-            raise KeyboardInterrupt
         self.on_stop()
+
+
+def end() -> NoReturn:
+    """End the process with status 0, as a service that is asked to stop does."""
+    raise SystemExit(0)
+
+
+def interrupt() -> NoReturn:
+    """End a command that is not done, as Ctrl-C does."""
+    raise KeyboardInterrupt

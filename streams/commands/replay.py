@@ -17,7 +17,7 @@ from streams.files.writing import written
 from streams.replay.outcome import Outcome, Terms, replayed
 from streams.replay.parallel import can_fork, replayed_on
 from streams.settings import Settings, settings_from
-from streams.stop import StopWish
+from streams.stop import INTERRUPTIONS, StopWish, interrupt
 
 READ = "records read"
 
@@ -58,7 +58,7 @@ def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | 
     )
     sources = [*inputs, *((policy,) if policy else settings.policies)]
     with (
-        StopWish(),
+        StopWish(INTERRUPTIONS, interrupt),
         _uncollected(),
         written(out, sources) as write,
         _outcome(processes, inputs, settings, terms) as outcome,

@@ -23,7 +23,7 @@ from streams.kafka.connection import prepare_topics
 from streams.settings import Settings, settings_from
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import branch_shares, simulate
-from streams.stop import StopWish
+from streams.stop import INTERRUPTIONS, StopWish, interrupt
 from streams.up.feed import Feed, Line, Router
 
 _DEFAULTS = SimulatorOptions()
@@ -93,7 +93,7 @@ def command(
         settings = replace(settings_from(), brokers=brokers, topic_prefix=prefix)
         print(f"{asyncio.run(_feed(settings, lines, speed))} events sent to {out}", file=sys.stderr)
         return
-    with StopWish(), written(out, [str(trace)] if trace else []) as write:
+    with StopWish(INTERRUPTIONS, interrupt), written(out, [str(trace)] if trace else []) as write:
         count = 0
         for line in lines:
             write(line)

@@ -18,7 +18,7 @@ PARALLEL_FETCHES = 4
 FETCH_TIMEOUT_S = 30
 
 Progress = Callable[[int, int], None]
-"""Called with the number of jars that are there and the number of all jars."""
+"""Called with the bytes of the jars that are there and those of all jars."""
 
 
 class EmbeddedKafkaError(Exception):
@@ -27,12 +27,13 @@ class EmbeddedKafkaError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Jar:
-    """One jar by its Maven coordinates, with the SHA-256 (hexadecimal) of its content."""
+    """One jar by its Maven coordinates, with the SHA-256 (hexadecimal) of its content and its size in bytes."""
 
     group: str
     artifact: str
     version: str
     sha256: str
+    size: int
 
     @property
     def file_name(self) -> str:
@@ -53,9 +54,9 @@ def listed_jars() -> list[Jar]:
     text = resources.files("streams.embedded").joinpath("jars.txt").read_text(encoding="ascii")
     jars = []
     for line in text.splitlines():
-        coordinates, sha256 = line.split()
+        coordinates, sha256, size = line.split()
         group, artifact, version = coordinates.split(":")
-        jars.append(Jar(group, artifact, version, sha256))
+        jars.append(Jar(group, artifact, version, sha256, int(size)))
     return jars
 
 
@@ -77,30 +78,31 @@ def ensure_jars(cache_dir: Path, progress: Progress | None = None) -> Path:
     jars = listed_jars()
     folder = cache_dir / f"kafka-{KAFKA_VERSION}"
     missing = [jar for jar in jars if not jar.is_in(folder)]
+    total = sum(jar.size for jar in jars)
+    there = total - sum(jar.size for jar in missing)
     if missing:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _fetch(
-                missing,
-                folder,
-                lambda done: progress and progress(len(jars) - len(missing) + done, len(jars)),
-            )
+            _fetch(missing, folder, lambda fetched: progress and progress(there + fetched, total))
         except PermissionError as error:
             raise EmbeddedKafkaError(f"cannot write Kafka's jars to {folder}: {error.strerror}") from error
     return folder
 
 
 def _fetch(jars: list[Jar], folder: Path, tell: Callable[[int], object]) -> None:
+    """Fetch jars into a folder; `tell` is called with the bytes that are there, each time that a jar is."""
     tell(0)
     with (
         tempfile.TemporaryDirectory(dir=folder, prefix="fetching-") as scratch,
         ThreadPoolExecutor(PARALLEL_FETCHES) as pool,
     ):
-        fetches = [pool.submit(_fetch_one, jar, Path(scratch), folder) for jar in jars]
+        fetches = {pool.submit(_fetch_one, jar, Path(scratch), folder): jar for jar in jars}
+        fetched = 0
         try:
-            for done, fetch in enumerate(as_completed(fetches), start=1):
+            for fetch in as_completed(fetches):
                 fetch.result()
-                tell(done)
+                fetched += fetches[fetch].size
+                tell(fetched)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from streams.ports import TP, Aside, Layout, OutputLog
+from streams.ports import TP, Aside, Layout, OutputLog, Stored
 
 PROGRESS_KEY: Final = b"progress"
 LATEST_WITHIN_RECORDS: Final = 50
@@ -50,18 +50,25 @@ def unpack_progress(value: bytes) -> Progress:
     return _decoder.decode(value)
 
 
-async def latest_progress(log: OutputLog, tp: TP) -> Progress | None:
+class Told(NamedTuple):
+    """What a task told last, and the instant (microseconds) of the record that says so."""
+
+    progress: Progress
+    at: int
+
+
+async def latest_progress(log: OutputLog, tp: TP) -> Told | None:
     """Return what a partition of `internal.progress` says last, None if nothing; looks at its end before it reads all.
 
     Raises `msgspec.DecodeError` for anything that this version did not write.
     """
     (_, end) = (await log.bounds([tp]))[tp]
     for start in dict.fromkeys((max(end - LATEST_WITHIN_RECORDS, 0), 0)):
-        found: bytes | None = None
+        found: Stored | None = None
         async for records in log.read(tp, start):
             for record in records:
                 if record.key == PROGRESS_KEY and record.value is not None:
-                    found = record.value
+                    found = record
         if found is not None:
-            return unpack_progress(found)
+            return Told(unpack_progress(found.value or b""), found.timestamp * 1000)
     return None

@@ -88,7 +88,7 @@ class Recovery:
     async def _layout_of_group(self) -> Layout | None:
         """Return in which topics the owner of number 0 said to be: a number that is new came with more partitions."""
         told = await latest_progress(self._log, TP(self._settings.progress, 0)) if self._partition else None
-        return told.layout if told is not None else None
+        return told.progress.layout if told is not None else None
 
     def _refuse_truncated(
         self, saved: Saved, recreated_topics: Collection[str], bounds: Mapping[str, tuple[int, int]]

@@ -21,6 +21,7 @@ from streams.settings import Settings
 from streams.stop import StopWish
 from streams.up.console import Board
 from streams.up.feed import Feed, Line, Router
+from streams.up.progress import Waiting
 from streams.up.worker_child import WorkerChild
 
 LOOK_EVERY_S: Final = 0.1
@@ -36,7 +37,7 @@ class PartEndedError(SopError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to run: `duration_s` None means until stopped; `broker_runs` tells whether the broker is still there.
+    """What to run: `duration_s` from the first event on, None until stopped; `broker_runs` tells whether it still does.
 
     `welcome` is said once the broker has answered.
     """
@@ -52,9 +53,11 @@ class Plan:
 class Session:
     """Runs a plan; `sent` tells how many events went in."""
 
-    def __init__(self, plan: Plan, board: Board, worker: WorkerChild) -> None:
+    def __init__(self, plan: Plan, board: Board, waiting: Waiting, worker: WorkerChild) -> None:
         self._plan = plan
         self._board = board
+        self._waiting = waiting
+        self._begun = asyncio.Event()
         self._worker = worker
         self._connection = connect_kafka(plan.settings)
         prefix = plan.settings.topic_prefix
@@ -74,19 +77,24 @@ class Session:
         """
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        wish.on_stop = lambda: loop.call_soon_threadsafe(stop.set)
         try:
             settings = self._plan.settings
+            self._waiting.now("preparing topics")
             partitions = await prepare_topics(self._connection, self._topics, settings.partitions, settings.replicas)
+            self._waiting.end()
             for line in self._plan.welcome:
                 self._board.say(line)
             async with self._outputs(partitions) as outputs:
                 inputs = _partitions(self._topics.inputs, partitions)
                 lines = self._plan.lines(sum((await outputs.end_offsets(inputs)).values()))
+                # until here a signal ends it at once: there is nothing yet that has to be stopped in good order
+                wish.on_stop = lambda: loop.call_soon_threadsafe(stop.set)
                 self._worker.start()
+                self._waiting.now("waiting for the worker to join")
                 await self._first_of(self._until(stop), self._watch(), self._show(outputs), self._send(lines))
         finally:
             wish.ignore()
+            self._waiting.end()
             self._worker.stop()
 
     async def _first_of(self, *parts: Coroutine[Any, Any, None]) -> None:
@@ -102,11 +110,15 @@ class Session:
             task.result()
 
     async def _until(self, stop: asyncio.Event) -> None:
+        """Wait for the wish to stop, and no longer than the plan's duration after the first event."""
+        asked = asyncio.ensure_future(stop.wait())
+        begun = asyncio.ensure_future(self._begun.wait())
         try:
-            async with asyncio.timeout(self._plan.duration_s):
-                await stop.wait()
-        except TimeoutError:
-            return
+            await asyncio.wait((asked, begun), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((asked,), timeout=self._plan.duration_s)
+        finally:
+            asked.cancel()
+            begun.cancel()
 
     async def _watch(self) -> None:
         while self._plan.broker_runs():
@@ -118,7 +130,9 @@ class Session:
 
     async def _send(self, lines: Iterator[Line]) -> None:
         await self._worker_has_joined()
+        self._waiting.end()
         self._board.head()
+        self._begun.set()
         await self._feed.run(lines)
         self._board.say(f"all {self._feed.sent} events are sent; Ctrl-C ends")
         await asyncio.Event().wait()

@@ -17,7 +17,8 @@ Rows = dict[str, dict[str, int]]
 
 
 def rows(told: str) -> Rows:
-    head, *lines = (line.split() for line in told.splitlines())
+    _, table = told.split("\n\n")
+    head, *lines = (line.split() for line in table.splitlines())
     return {line[0]: dict(zip(head[1:], map(int, line[1:]), strict=True)) for line in lines}
 
 

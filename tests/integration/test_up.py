@@ -1,8 +1,10 @@
 """`sop up` as a process: what it shows, how it ends, and that it leaves nothing behind."""
 
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,7 +17,9 @@ import psutil
 import pytest
 
 from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded.ports import HOST
 from tests.scenario import Scenario
+from tests.terminal import on_terminal
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -72,6 +76,17 @@ class Up:
         self._error.seek(0)
         return status, self._error.read()
 
+    def close_output(self) -> None:
+        """Read no more of what it shows."""
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def ended(self) -> tuple[int, str]:
+        """Return exit status and standard error once it has ended, without what it still shows."""
+        status = self._process.wait(timeout=DEADLINE_S)
+        self._error.seek(0)
+        return status, self._error.read()
+
     def cases(self) -> set[str]:
         """Return the cases that decisions were shown of."""
         return {row[2] for line in self.shown if (row := ROW.match(line))}
@@ -80,7 +95,9 @@ class Up:
         """End it whatever state it is in."""
         with suppress(ProcessLookupError):
             self._process.kill()
-        self._process.communicate(timeout=DEADLINE_S)
+        self._process.wait(timeout=DEADLINE_S)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
         self._error.close()
 
 
@@ -154,6 +171,74 @@ def test_what_it_started_ends_with_it_when_it_is_killed() -> None:
 
         assert running.rest()[0] == -signal.SIGKILL
         assert all_gone(processes)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_it_fits_a_terminal_from_its_first_line_on(kafka: EmbeddedKafka, prefix: str, columns: int) -> None:
+    option, variables = over(kafka, prefix)
+    others = {name: value for name, value in os.environ.items() if not name.startswith("SOP_")}
+    command = [str(SOP), "up", *option.split(), "--duration", "8s", "--jobs", "200", "--speed", "400"]
+
+    status, lines = on_terminal(command, columns, others | variables)
+
+    assert status == 0
+    assert "loading" in lines[0]
+    assert any("waiting for the worker" in line for line in lines)
+    head = next(number for number, line in enumerate(lines) if line.startswith("UTC"))
+    assert max(len(line) for line in lines[head:]) <= columns
+    assert any(re.match(r"\d\d:\d\d:\d\d  (tagging|paf) ", line) for line in lines[head:])
+    assert any(" events sent: " in line for line in lines[head:])
+
+
+def test_as_json_there_are_messages_only_on_standard_output(kafka: EmbeddedKafka, prefix: str) -> None:
+    option, variables = over(kafka, prefix)
+    with up(f"{option} --json --duration 6 --jobs 100", **variables) as running:
+        status, error = running.rest()
+
+        assert status == 0
+        assert {json.loads(line)["type"] for line in running.shown} >= {"decision.tagging", "decision.paf", "action"}
+        assert " events sent: " in error
+
+
+def test_the_duration_counts_from_the_first_event(kafka: EmbeddedKafka, prefix: str) -> None:
+    option, variables = over(kafka, prefix)
+    with up(f"{option} --duration 0.5 --jobs 100", **variables) as running:  # less than the worker takes to join
+        status, error = running.rest()
+
+        assert (status, error) == (0, "")
+        (summary,) = (line for line in running.shown if " events sent: " in line)
+        assert not summary.startswith("0 ")
+
+
+def test_a_reader_who_has_seen_enough_ends_it_without_failure(kafka: EmbeddedKafka, prefix: str) -> None:
+    option, variables = over(kafka, prefix)
+    with up(f"{option} --jobs 100", **variables) as running:
+        running.until(ROW.match)
+        processes = running.processes()
+
+        running.close_output()
+
+        assert running.ended() == (0, "")
+        assert all_gone(processes)
+
+
+@pytest.mark.parametrize("command", ["worker", "up --brokers {broker}"])
+def test_a_signal_in_the_first_seconds_is_a_stop_like_any_other(command: str) -> None:
+    with socket.create_server((HOST, 0)) as silent:
+        broker = f"{HOST}:{silent.getsockname()[1]}"
+        process = subprocess.Popen(
+            [SOP, *command.format(broker=broker).split()],
+            env={"SOP_BROKERS": broker},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        silent.settimeout(DEADLINE_S)
+        with silent.accept()[0]:  # it has begun, and waits for an answer that never comes
+            process.send_signal(signal.SIGTERM)
+            _, error = process.communicate(timeout=STOP_S)
+
+    assert (process.returncode, error) == (0, "")
 
 
 def test_a_worker_that_dies_is_told_in_one_line_with_status_1(kafka: EmbeddedKafka, prefix: str) -> None:

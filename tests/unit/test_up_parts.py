@@ -16,11 +16,11 @@ from schemas.limits import Limits
 from schemas.outputs import ActionBody, ActionMessage, AlertBody, AlertMessage, DecisionBody, DecisionMessage
 from schemas.policy import HOUR, MINUTE
 from schemas.topics import Topics
-from streams.commands.up import _recorded
 from streams.kafka.connection import INPUT_BYTES_MAX
 from streams.settings import Settings, environment_with, settings_from
-from streams.stop import StopWish
+from streams.stop import INTERRUPTIONS, StopWish, interrupt
 from streams.up.console import Board
+from streams.up.demonstration import _recorded
 from streams.up.feed import Router
 from streams.up.samples import sample_lines, sample_options
 
@@ -128,10 +128,12 @@ def refused(reason: str) -> bytes:
     )
 
 
-def shown_by(board_takes: list[tuple[str, bytes]], *, terminal: bool = False) -> tuple[list[str], list[str]]:
+def shown_by(
+    board_takes: list[tuple[str, bytes]], *, terminal: bool = False, width: int = 60
+) -> tuple[list[str], list[str]]:
     """Return the lines shown for records, and the summary."""
     out = io.StringIO()
-    board = Board(Console(file=out, force_terminal=terminal, width=60, color_system=None, highlight=False))
+    board = Board(Console(file=out, force_terminal=terminal, width=width, color_system=None, highlight=False))
     for topic, value in board_takes:
         board.take(topic, value)
     return out.getvalue().splitlines(), list(board.summary(7))
@@ -157,9 +159,82 @@ def test_a_decision_on_nobody_says_so() -> None:
     assert " nobody " in line
 
 
-def test_on_a_terminal_a_line_is_cut_at_its_width() -> None:
-    (line,), _ = shown_by([("decisions.paf", encode_message(decision("upheld")))], terminal=True)
-    assert len(line) == 60
+LONG = "partner_led_cancellation/out_of_scope"
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (
+            80,
+            [
+                "10:00:00  paf       job-1       partner_led_cancellation/  final        OOS-18",
+                "                                out_of_scope (no_claim)",
+            ],
+        ),
+        (
+            120,
+            [
+                f"10:00:00  paf       job-1       {LONG[:25]}  final        1    p1            no_claim [OOS-18]",
+                "                                out_of_scope",
+            ],
+        ),
+        (
+            150,
+            [
+                f"2026-11-18T10:00:00Z  paf{' ' * 14}job-1        {LONG}  final        1    p1            no_claim "
+                "[OOS-18]"
+            ],
+        ),
+    ],
+)
+def test_on_a_terminal_a_row_fits_its_width_and_long_texts_go_on_below(width: int, shown: list[str]) -> None:
+    lines, _ = shown_by([("decisions.paf", encode_message(decision(LONG)))], terminal=True, width=width)
+    assert lines == shown
+
+
+@pytest.mark.parametrize("width", [40, 80, 99, 100, 120, 149, 150, 200])
+def test_no_line_of_any_row_is_wider_than_the_terminal_and_nothing_is_cut(width: int) -> None:
+    records = [
+        ("decisions.paf", encode_message(decision(LONG, partner="partner-with-a-very-long-name-0001"))),
+        ("alerts", encode_message(alert("firing"))),
+        (
+            "x.dead-letters",
+            refused("data.site.lat: not a number from -90 to 90, and a_word_of_more_than_twenty_letters"),
+        ),
+    ]
+    lines, _ = shown_by(records, terminal=True, width=width)
+    assert max(map(len, lines)) <= max(width, 64)
+    told = "".join("".join(lines).split())
+    for text in ("cancellation/", "out_of_scope", "park_", "overdue", "jobs-2@7", "letters"):
+        assert text in told
+
+
+def test_a_refused_event_has_the_room_of_the_columns_that_it_does_not_need() -> None:
+    lines, _ = shown_by([("x.dead-letters", refused("value: not JSON (input was truncated)"))], terminal=True, width=80)
+    assert lines == ["          refused               jobs-2@7 (value: not JSON (input was truncated))"]
+
+
+def test_what_an_event_carries_is_shown_without_control_characters() -> None:
+    lines, _ = shown_by([("x.dead-letters", refused("id: \x1b[2J\nsop: all is well\u202e"))])
+    (line,) = lines
+    assert line.isprintable()
+
+
+def test_as_json_every_message_is_a_line_and_nothing_else_is(capsys: pytest.CaptureFixture[str]) -> None:
+    board = Board(Console(), as_json=True)
+    board.say("welcome")
+    board.head()
+    values = [encode_message(decision("upheld")), encode_message(action("done")), refused("value: \x9b")]
+    for topic, value in zip(("decisions.paf", "actions", "dead-letters"), values, strict=True):
+        board.take(topic, value)
+    board.take("decisions.paf", b"?")
+    board.sum_up(3)
+    out, err = capsys.readouterr()
+    assert [json.loads(line) for line in out.splitlines()] == [json.loads(value) for value in values]
+    assert all(line.isprintable() for line in out.splitlines())
+    assert err.startswith("welcome\ndecisions.paf: value: not a message of ours")
+    assert "1 decisions on 1 cases" in err
 
 
 def test_the_summary_counts_what_was_shown_and_what_was_not() -> None:
@@ -207,7 +282,7 @@ def test_a_recorded_line_that_no_topic_takes_is_told_with_its_place(tmp_path: Pa
 def test_a_signal_that_the_process_was_started_to_ignore_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with StopWish():
+        with StopWish(INTERRUPTIONS, interrupt):
             signal.raise_signal(signal.SIGHUP)
             with pytest.raises(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGTERM)
