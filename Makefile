@@ -19,7 +19,9 @@ help: ## show this list
 setup: $(STAMP) ## install everything into .venv, from the lock file
 
 $(STAMP): requirements.lock pyproject.toml tests/asyncapi/package-lock.json
-	@test -n "$(PYTHON)" || { echo "sop-streams needs Python 3.11 or later" >&2; exit 2; }
+	@test -n "$(PYTHON)" || { echo "sop-streams needs Python 3.11 or later; none was found ($$(python3 -V 2>&1))" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sop-streams needs Python 3.11 or later;" \
+	    "$(PYTHON) is Python $$($(PYTHON) -c 'import platform; print(platform.python_version())')" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 	@# uv, itself from the lock, installs many times faster; pip does where uv cannot reach the registry.
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import Final
 
 import click
 
 from schemas.errors import Fatal, SopError, UsageError
+from streams.commands.groups import SuggestingGroup
 from streams.logs import log_nowhere
+from streams.printable import printable
+from streams.stop import INTERRUPTIONS, STOP_SIGNALS, StopWish, end
 
 EXIT_USAGE: Final = 2
 EXIT_FATAL: Final = 70
@@ -23,23 +27,29 @@ COMMANDS: Final = {
     "status": "how far the workers are, and whether every record is accounted for",
     "case": "a case's facts, timeline and decisions, explained clause by clause",
     "dead-letters": "look at what was refused, and send it again",
-    "policy": "check policy documents",
+    "policy": "show the built-in policy, check policy documents",
     "schemas": "export JSON Schemas and an AsyncAPI document",
+    "glossary": "what the words, letters and clauses of the SOPs stand for",
 }
 """Every command, in the order of the help, with its one line."""
 
+SERVICES: Final = {"worker": STOP_SIGNALS, "up": INTERRUPTIONS}
+"""Commands that run until a signal stops them, with the signals that do."""
 
-class Commands(click.Group):
+
+class Commands(SuggestingGroup):
     """Finds the commands in `streams.commands`; the help is told without importing any of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         """Return the names in the order of the help."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by its name."""
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name in SERVICES:  # importing one takes a second or two, in which a signal ends it as later
+            ctx.obj = ctx.with_resource(StopWish(SERVICES[cmd_name], end))
         command: click.Command = importlib.import_module(f"streams.commands.{cmd_name.replace('-', '_')}").command
         return command
 
@@ -57,6 +67,9 @@ def sop() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 something did not hold, 2 unusable input, 70 cannot go on."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # whatever its encoding cannot hold is escaped
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(arguments))
 
 
@@ -65,28 +78,45 @@ def run(arguments: list[str] | None = None) -> int:
     log_nowhere()
     try:
         status = sop.main(arguments, prog_name="sop", standalone_mode=False)
+        print(end="", flush=True)
     except click.exceptions.Exit as asked:
         return asked.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message(), file=sys.stderr)
         return EXIT_USAGE
     except click.ClickException as error:
-        return _complain(error.format_message(), EXIT_USAGE)
+        return _complain(error.format_message() + _help_for(error), EXIT_USAGE)
     except UsageError as error:
         return _complain(str(error), EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     except (Fatal, SopError) as error:
         return _complain(str(error), EXIT_FATAL)
-    except BrokenPipeError:
-        # whoever read our output has seen enough; nothing may be written to it any more, not even at exit
-        sys.stdout = None
-        return 0
+    except OSError as error:
+        return _output_ended(error)
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # click's and Rich's end where nobody reads on
+            return _output_ended(ended.__context__)
+        raise
     return status if isinstance(status, int) else 0
 
 
+def _help_for(error: click.ClickException) -> str:
+    """Return where the usage is told that a command line does not follow."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f" (see {context.command_path} --help)" if context else ""
+
+
+def _output_ended(error: OSError) -> int:
+    """Return the status for an output that takes no more: 0 where its reader has seen enough."""
+    sys.stdout = None  # nothing may be written to it any more, not even at exit
+    if isinstance(error, BrokenPipeError):
+        return 0
+    return _complain(f"{error.filename or 'standard output'}: {error.strerror}", EXIT_USAGE)
+
+
 def _complain(message: str, status: int) -> int:
-    print(f"sop: {' '.join(message.split())}", file=sys.stderr)
+    print(f"sop: {printable(' '.join(message.split()))}", file=sys.stderr)
     return status
 
 

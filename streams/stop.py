@@ -9,8 +9,8 @@ from types import FrameType, TracebackType
 from typing import Any, Final, NoReturn, Self
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-TERMINAL_CLOSED: Final = () if sys.platform == "win32" else (signal.SIGHUP,)
-INTERRUPTIONS: Final = (*STOP_SIGNALS, *TERMINAL_CLOSED)
+INTERRUPTIONS: Final = (*STOP_SIGNALS, *(() if sys.platform == "win32" else (signal.SIGHUP,)))
+"""Those and that the terminal is closed."""
 
 
 class StopWish:

@@ -9,24 +9,22 @@ from collections import Counter
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from schemas.errors import UsageError
 from schemas.instants import format_instant
 from schemas.topics import INPUTS, Topics
 from streams.clock import SystemClock
+from streams.commands.groups import SuggestingGroup
+from streams.commands.tables import Column, show_table
 from streams.connections import connect_kafka
 from streams.dead_letters import Letter, Redrive, Selection, read_letters, redrive_of
 from streams.kafka.connection import KafkaConnection
+from streams.printable import printable, printable_bytes
 from streams.redrive import send_again
 from streams.settings import settings_from
 
-PIPE_WIDTH = 200
 
-
-@click.group()
+@click.group(cls=SuggestingGroup)
 def command() -> None:
     """What could not be accepted: SOP_BROKERS and SOP_TOPIC_PREFIX say where the topic dead-letters is."""
 
@@ -34,16 +32,31 @@ def command() -> None:
 @command.command(name="list")
 @click.option("--topic", type=click.Choice(INPUTS), help="Only records of this input topic.")
 @click.option("--cause", metavar="PATH", help="Only reasons that begin with this path, as the list shows it.")
-def list_letters(topic: str | None, cause: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of the table.")
+def list_letters(topic: str | None, cause: str | None, as_json: bool) -> None:
     """Count the dead letters by topic and cause."""
     found = _selected(Selection(topic=topic or "", cause=cause or ""))
     counts = Counter((each.letter.topic, each.cause) for each in found)
     latest = {(each.letter.topic, each.cause): each for each in found}
-    table = Table("topic", "cause", "count", "latest record", "its reason", box=None, pad_edge=False)
-    for group, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        last = latest[group]
-        table.add_row(*map(Text, (*map(printable, group), str(count), last.origin, printable(last.letter.reason))))
-    Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+    groups = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    if as_json:
+        for (name, path), count in groups:
+            last = latest[name, path]
+            told = {"topic": name, "cause": path, "count": count, "latest": last.origin, "reason": last.letter.reason}
+            print(json.dumps(told))
+        return
+    columns = (
+        Column("topic"),
+        Column("cause", wraps=True),
+        Column("count", right=True),
+        Column("latest record", rank=1),
+        Column("its reason", wraps=True),
+    )
+    rows = [
+        (*map(printable, group), str(count), printable(latest[group].origin), printable(latest[group].letter.reason))
+        for group, count in groups
+    ]
+    show_table(columns, rows)
 
 
 @command.command(name="show")
@@ -54,14 +67,14 @@ def show(origin: str) -> None:
     if not found:
         raise UsageError(f"{origin}: there is no dead letter of this record")
     for each in found:
-        print(f"record:      {each.origin}")
-        print(f"dead letter: {each.place}")
+        print(f"record:      {printable(each.origin)}")
+        print(f"dead letter: {printable(each.place)}")
         print(f"reason:      {printable(each.letter.reason)}")
         print(f"sent again:  {each.redrives} times")
-        print(f"key:         {'none' if each.letter.key is None else text_of(each.letter.key)}")
+        print(f"key:         {'none' if each.letter.key is None else printable_bytes(each.letter.key)}")
         for name, value in each.headers:
-            print(f"header:      {printable(name)}: {'none' if value is None else text_of(value)}")
-        print(f"value:       {len(each.letter.value)} bytes\n{text_of(each.letter.value)}")
+            print(f"header:      {printable(name)}: {'none' if value is None else printable_bytes(value)}")
+        print(f"value:       {len(each.letter.value)} bytes\n{printable_bytes(each.letter.value)}")
 
 
 @command.command(name="redrive")
@@ -83,14 +96,14 @@ def redrive(origins: tuple[str, ...], topic: str | None, cause: str | None, dry_
     """
     selection = Selection(topic=topic or "", cause=cause or "", origins=frozenset(origins))
     if selection.selects_all:
-        raise UsageError("say which: records, --topic or --cause")
+        raise click.UsageError("say which: records, --topic or --cause")
     settings = settings_from()
     planned = redrive_of(_selected(selection), Topics(settings.topic_prefix), redrives_max)
     for each, why in planned.kept:
-        print(f"kept {each.origin}: {why}")
+        print(printable(f"kept {each.origin}: {why}"))
     if dry_run:
         for each in planned.sent:
-            print(f"would send {each.origin} again: {printable(each.letter.reason)}")
+            print(printable(f"would send {each.origin} again: {each.letter.reason}"))
     else:
         asyncio.run(_send(connect_kafka(settings), planned))
     print(f"{len(planned.sent)} records {'to be sent' if dry_run else 'sent'} again, {len(planned.kept)} kept")
@@ -119,13 +132,3 @@ def _selected(selection: Selection) -> Sequence[Letter]:
         return [each async for each in letters if selection.takes(each, settings.topic_prefix)]
 
     return asyncio.run(read())
-
-
-def text_of(value: bytes) -> str:
-    """Return bytes as text for a terminal, whatever they hold: what is no printable UTF-8 is escaped."""
-    return printable(value.decode("utf-8", errors="backslashreplace"))
-
-
-def printable(text: str) -> str:
-    """Return text with control characters escaped, so that none can forge lines or colours."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

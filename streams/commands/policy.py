@@ -10,29 +10,55 @@ import click
 from schemas.durations import duration_text
 from schemas.instants import format_instant
 from schemas.policy import Policy
-from schemas.policy_document import default_policy, load_policies
+from schemas.policy_document import default_policy, dump_policy, load_policies
+from schemas.policy_keys import KEY_NOTES, KEY_UNITS, clauses_of
 from schemas.policy_rules import duration_keys, values
+from streams.commands.groups import SuggestingGroup
+from streams.commands.options import FILE
 from streams.commands.policies import read_document
+from streams.commands.tables import Column, show_table
+from streams.printable import printable
 
 _DURATIONS = duration_keys()
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def command() -> None:
     """Policies: the numbers and lists that decisions depend on."""
 
 
 @command.command()
-@click.argument("files", metavar="FILE…", nargs=-1, required=True)
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=FILE)
 def check(files: tuple[str, ...]) -> None:
     """Check policy documents, also against each other; tell what each changes of the built-in policy."""
     for file in files:
         policy = read_document(file)
         begin = "always" if policy.effective_from is None else f"from {format_instant(policy.effective_from)}"
-        print(f"{file}: {policy.name}, in force {begin}")
+        print(printable(f"{file}: {policy.name}, in force {begin}"))
         for line in _changes(policy):
-            print(f"  {line}")
+            print(printable(f"  {line}"))
     load_policies([Path(file) for file in files])
+
+
+@command.command()
+@click.option("--toml", "as_toml", is_flag=True, help="A policy document with all of it, to begin your own from.")
+def show(as_toml: bool) -> None:
+    """Show the built-in policy: every key with its default, its unit, the clauses that it serves and what it means."""
+    if as_toml:
+        print(dump_policy(default_policy()), end="")
+        return
+    columns = (
+        Column("KEY"),
+        Column("DEFAULT", wraps=True),
+        Column("UNIT", wraps=True),
+        Column("CLAUSES", wraps=True),
+        Column("MEANING", rank=1, wraps=True),
+    )
+    rows = [
+        (key, _text(key, value), KEY_UNITS[key], " ".join(clauses_of(key)), KEY_NOTES[key].rpartition(" (")[0])
+        for key, value in values(default_policy())
+    ]
+    show_table(columns, rows)
 
 
 def _changes(policy: Policy) -> Iterator[str]:

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import click
 
 from streams.commands.inputs import Rereadable, instant, present_unless, recorded
+from streams.commands.options import FILE
 from streams.commands.policies import only, policies_from
 from streams.commands.progress import counted
 from streams.files.writing import written
@@ -23,14 +24,15 @@ READ = "records read"
 
 
 @click.command()
-@click.argument("inputs", metavar="INPUT…", nargs=-1, required=True)
+@click.argument("inputs", metavar="INPUT…", nargs=-1, required=True, type=FILE)
 @click.option(
     "--out",
     required=True,
     metavar="FILE",
+    type=FILE,
     help="Where to write what is emitted, as JSON Lines (.gz and .zst too); - for standard output.",
 )
-@click.option("--policy", metavar="FILE", help="Decide all cases under this policy, whatever its date.")
+@click.option("--policy", metavar="FILE", type=FILE, help="Decide all cases under this policy, whatever its date.")
 @click.option(
     "--until", metavar="TIME", help="Where the virtual clock ends (RFC 3339; default: the last event's time)."
 )

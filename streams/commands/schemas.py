@@ -8,9 +8,10 @@ import click
 
 from schemas.asyncapi import export
 from schemas.errors import UsageError
+from streams.commands.groups import SuggestingGroup
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def command() -> None:
     """The contract of all messages, for programs and people."""
 

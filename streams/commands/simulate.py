@@ -16,6 +16,7 @@ from schemas.topics import Topics
 from streams.clock import SystemClock
 from streams.commands.inputs import KAFKA, instant
 from streams.commands.progress import counted
+from streams.commands.options import FILE
 from streams.connections import connect_kafka
 from streams.files.reading import STANDARD
 from streams.files.writing import written
@@ -36,6 +37,7 @@ _DEFAULTS = SimulatorOptions()
     "--out",
     default="-",
     metavar="FILE",
+    type=FILE,
     help="Where to write the events: a file (.gz and .zst too), - (default) for standard output, or "
     "kafka://HOST:PORT[/PREFIX].",
 )

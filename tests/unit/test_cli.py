@@ -2,17 +2,21 @@
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from schemas.policy_keys import KEY_UNITS
 from streams.cli import COMMANDS, run
 from tests.scenario import Scenario
+from tests.terminal import on_terminal
 
 NOWHERE = "127.0.0.1:1"
 SOP = Path(sys.executable).with_name("sop")
+TOP = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +36,11 @@ def _in_a_folder_with_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("nonsense", "No such command 'nonsense'"),
-        ("--nonsense", "No such option"),
+        ("nonsense", "No such command 'nonsense' (see sop --help)"),
+        ("--nonsense", "No such option: --nonsense (see sop --help)"),
+        ("repaly", "No such command 'repaly'; did you mean replay? (see sop --help)"),
+        ("policy chekc", "No such command 'chekc'; did you mean check? (see sop policy --help)"),
+        ("replay events.jsonl --ouput x", "No such option: --ouput Did you mean --out? (see sop replay --help)"),
         ("replay --out out.jsonl", "Missing argument 'INPUT…'"),
         ("replay events.jsonl", "Missing option '--out'"),
         ("replay absent.jsonl --out out.jsonl", "absent.jsonl: cannot be read: No such file"),
@@ -45,11 +52,13 @@ def _in_a_folder_with_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("replay events.jsonl --out out.jsonl --policy absent.toml", "absent.toml: cannot be read: No such file"),
         ("replay events.jsonl --out out.jsonl --policy broken.toml", "broken.toml: park.duration: not a duration"),
         (f"replay kafka://{NOWHERE} --out out.jsonl", f"Kafka at {NOWHERE} does not answer"),
-        ("replay kafka://nowhere --out out.jsonl", "'nowhere' are not brokers as HOST:PORT"),
+        ("replay kafka://nowhere --out out.jsonl", "'nowhere' is not HOST:PORT"),
         ("simulate --jobs 0", "jobs must lie between 1 and"),
         ("simulate --jobs many", "Invalid value for '--jobs'"),
         ("simulate --start today", "--start: not an RFC 3339 date-time"),
-        ("simulate --city Atlantis", "'Atlantis' is not known"),
+        ("simulate --city Atlantis", "'Atlantis' is not known (known: Delhi, Mumbai"),
+        ("simulate --city dehli", "'dehli' is not known; did you mean Delhi?"),
+        ("simulate --city bombay", "'bombay' is not known; did you mean Mumbai?"),
         ("simulate --trace absent.csv", "absent.csv: "),
         ("simulate --out absent/day.jsonl", "absent/day.jsonl: cannot be written: No such file"),
         ("case", "Missing argument 'CASE_ID'"),
@@ -65,15 +74,20 @@ def _in_a_folder_with_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("policy check good.toml same.toml", "same.toml: label: 'x' is the label of another policy too"),
         ("schemas export", "Missing argument 'DIR'"),
         ("schemas export events.jsonl", "events.jsonl: cannot be written: File exists"),
-        ("up --duration 0", "Invalid value for '--duration'"),
+        ("up --duration 0", "Invalid value for '--duration': '0' is not a duration above 0"),
+        ("up --duration soon", "'soon' is not a duration above 0: seconds, or text such as 90m or 1h30m (units: d, h,"),
+        ("up --duration -1h", "is not a duration above 0"),
         ("up --speed fast", "Invalid value for '--speed'"),
         ("up --jobs 0", "jobs must lie between 1 and"),
         ("up --input absent.jsonl", "absent.jsonl: cannot be read: No such file"),
         ("up --data events.jsonl", "events.jsonl: cannot be used: File exists"),
-        (f"up --brokers {NOWHERE}", f"Kafka at {NOWHERE} does not answer"),
-        ("up --brokers nowhere", "'nowhere' are not brokers as HOST:PORT"),
-        ("up --brokers 127.0.0.1:65536", "'127.0.0.1:65536' are not brokers as HOST:PORT"),
-        ("up --brokers 127.0.0.1:1,", "'127.0.0.1:1,' are not brokers as HOST:PORT"),
+        (
+            f"up --brokers {NOWHERE}",
+            f"Kafka at {NOWHERE} does not answer; set SOP_BROKERS to a Kafka that runs, or start",
+        ),
+        ("up --brokers nowhere", "'nowhere' is not HOST:PORT"),
+        ("up --brokers 127.0.0.1:65536", "'127.0.0.1:65536' is not HOST:PORT"),
+        ("up --brokers 127.0.0.1:1,", "'127.0.0.1:1,' is not HOST:PORT"),
     ],
 )
 def test_what_cannot_be_used_is_told_in_one_line_with_status_2(
@@ -92,6 +106,12 @@ def test_what_cannot_be_used_is_told_in_one_line_with_status_2(
     ("variable", "value", "told"),
     [
         ("SOP_NONSENSE", "1", "SOP_NONSENSE: there is no such setting"),
+        ("SOP_PARTITONS", "1", "SOP_PARTITONS: there is no such setting; did you mean SOP_PARTITIONS?"),
+        (
+            "SOP_REDIS_TIMEOUT_S",
+            "5 weeks",
+            "SOP_REDIS_TIMEOUT_S: '5 weeks' is not a duration above 0: seconds, or text",
+        ),
         ("SOP_PARTITIONS", "none", "SOP_PARTITIONS: 'none' is not a whole number above 0"),
         ("SOP_ACCEPT_TRIMMED_INPUTS", "yes", "SOP_ACCEPT_TRIMMED_INPUTS: 'yes' is not true or false"),
         ("SOP_POLICIES", "good.toml,broken.toml", "broken.toml: park.duration: not a duration"),
@@ -108,6 +128,16 @@ def test_a_worker_that_cannot_start_tells_so_in_one_line_with_status_2(variable:
     assert done.stderr.startswith(f"sop: {told}")
 
 
+@pytest.mark.parametrize(
+    "arguments", ["case job-1 --input {0}", "replay {0} --out x.jsonl", "simulate --out {0}", "up --brokers {1}"]
+)
+def test_a_secret_in_an_address_on_the_command_line_is_not_shown(
+    arguments: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments.format("kafka://user:secret@host:9092", "user:secret@host:9092").split()) == 2
+    assert "secret@" not in "".join(capsys.readouterr())
+
+
 def test_a_command_without_its_subcommand_shows_its_help_with_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == 2
     told = capsys.readouterr().err
@@ -118,6 +148,102 @@ def test_a_command_without_its_subcommand_shows_its_help_with_status_2(capsys: p
 def test_every_command_has_a_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([name, "--help"]) == 0
     assert f"Usage: sop {name}" in capsys.readouterr().out
+
+
+def test_a_module_is_the_command_too() -> None:
+    done = subprocess.run([sys.executable, "-m", "streams", "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: sop ")
+
+
+def test_an_older_python_is_refused_with_its_version() -> None:
+    old = "import runpy, sys; sys.version_info = (3, 10, 13, 'final', 0); runpy.run_module('streams')"
+    done = subprocess.run([sys.executable, "-c", old], cwd=TOP, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "sop: Python 3.11 or later is needed, this is Python 3.10.13\n")
+
+
+def test_make_refuses_an_older_python_with_its_version(tmp_path: Path) -> None:
+    old = tmp_path / "python3.10"
+    old.write_text('#!/bin/sh\ncase "$*" in *sys.exit*) exit 1;; *) echo 3.10.13;; esac\n', encoding="ascii")
+    old.chmod(0o755)
+    make = ["make", "-s", "setup", f"PYTHON={old}", f"STAMP={tmp_path}/installed"]
+    done = subprocess.run(make, cwd=TOP, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "sop-streams needs Python 3.11 or later" in done.stderr
+    assert "is Python 3.10.13" in done.stderr
+
+
+@pytest.mark.parametrize("variables", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ("glossary", 0),
+        ("case jób-1 --input events.jsonl", 2),
+        ("--nonsensé", 2),
+    ],
+)
+def test_an_output_that_cannot_hold_a_character_gets_it_escaped(
+    variables: dict[str, str], arguments: str, status: int
+) -> None:
+    done = subprocess.run([SOP, *arguments.split()], env=variables, capture_output=True, check=False)
+    assert done.returncode == status, done.stderr
+    assert b"Traceback" not in done.stderr
+    assert (done.stdout + done.stderr).isascii()
+
+
+@pytest.mark.parametrize("arguments", ["glossary", "policy show", "--help"])
+def test_a_reader_who_has_seen_enough_is_no_failure(arguments: str) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with os.fdopen(theirs, "wb") as closed:
+        done = subprocess.run([SOP, *arguments.split()], stdout=closed, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_an_output_without_room_is_told_in_one_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([SOP, "glossary"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "sop: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("sop repl", "plain,replay"),
+        ("sop replay day.jsonl --out dec", "file,dec"),
+        ("sop case job-1 --policy pol", "file,pol"),
+        ("sop up --input day", "file,day"),
+        ("sop glossary pa", "plain,PAF"),
+    ],
+)
+def test_a_shell_can_complete_commands_and_files(words: str, completed: str) -> None:
+    variables = {"_SOP_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = subprocess.run([SOP], env=variables, capture_output=True, text=True, check=False)
+    assert completed in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("arguments", ["policy show", "glossary"])
+def test_what_is_shown_fits_a_terminal(arguments: str, columns: int) -> None:
+    status, lines = on_terminal([str(SOP), *arguments.split()], columns)
+    assert status == 0
+    assert max(map(len, lines)) <= columns
+
+
+def test_the_built_in_policy_is_shown_key_by_key(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["policy", "show"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["KEY", "DEFAULT", "UNIT", "CLAUSES", "MEANING"]
+    assert [line.split()[0] for line in lines] == list(KEY_UNITS)
+    (radius,) = (line for line in lines if line.startswith("presence.radius_m "))
+    assert radius.split()[1:4] == ["500.0", "m", "OOS-7"]
+
+
+def test_the_built_in_policy_as_a_document_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["policy", "show", "--toml"]) == 0
+    Path("mine.toml").write_text(capsys.readouterr().out, encoding="utf-8")
+    assert run(["policy", "check", "mine.toml"]) == 0
+    assert capsys.readouterr().out.count("\n") == 1
 
 
 def test_schemas_are_exported_as_files(capsys: pytest.CaptureFixture[str]) -> None:

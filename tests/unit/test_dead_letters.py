@@ -6,8 +6,8 @@ import pytest
 
 from schemas.outputs import DeadLetter
 from schemas.topics import Topics
-from streams.commands.dead_letters import text_of
 from streams.dead_letters import REDRIVES_HEADER, Letter, Selection, redrive_of
+from streams.printable import printable_bytes
 
 TOPICS = Topics("x.")
 
@@ -82,4 +82,4 @@ def test_a_selection_takes_what_meets_all_that_it_says(selection: Selection, tak
     ],
 )
 def test_a_terminal_is_shown_nothing_that_could_move_its_cursor(value: bytes, shown: str) -> None:
-    assert text_of(value) == shown
+    assert printable_bytes(value) == shown

@@ -160,6 +160,7 @@ def test_a_decision_on_nobody_says_so() -> None:
 
 
 LONG = "partner_led_cancellation/out_of_scope"
+AT_TEXT = "2026-11-18T10:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -181,10 +182,7 @@ LONG = "partner_led_cancellation/out_of_scope"
         ),
         (
             150,
-            [
-                f"2026-11-18T10:00:00Z  paf{' ' * 14}job-1        {LONG}  final        1    p1            no_claim "
-                "[OOS-18]"
-            ],
+            [f"{AT_TEXT}  paf              job-1        {LONG}  final        1    p1            no_claim [OOS-18]"],
         ),
     ],
 )

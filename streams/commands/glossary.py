@@ -1,0 +1,38 @@
+"""`sop glossary`: what the words, letters and clauses of the SOPs stand for."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+
+import click
+from click.shell_completion import CompletionItem
+
+from schemas.errors import UsageError
+from schemas.suggestions import suggestion
+from streams.glossary import ENTRIES, page
+
+WIDTH_MAX = 100
+INDENT = " " * 4
+
+
+def _names(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in ENTRIES if name.casefold().startswith(begun.casefold())]
+
+
+@click.command()
+@click.argument("words", metavar="[WORD|CLAUSE]…", nargs=-1, shell_complete=_names)
+@click.option("--markdown", is_flag=True, help="All of it as the page docs/glossary.md.")
+def command(words: tuple[str, ...], markdown: bool) -> None:
+    """Tell what words (PAF, BPC, OOS, …) and clauses (OOS-18, DIS-3, …) stand for; without any, all of them."""
+    if markdown:
+        print("\n".join(page()), end="")
+        return
+    known = {name.casefold(): name for name in ENTRIES}
+    for word in words:
+        if word.casefold() not in known:
+            raise UsageError(f"{word}: not in the glossary{suggestion(word, ENTRIES)}")
+    width = min(shutil.get_terminal_size().columns, WIDTH_MAX)
+    for name in [known[word.casefold()] for word in words] or ENTRIES:
+        print(name)
+        print(textwrap.fill(ENTRIES[name], width, initial_indent=INDENT, subsequent_indent=INDENT))

@@ -1,0 +1,94 @@
+"""What comes from outside moves no cursor, forges no line and turns no text around, wherever it is shown."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.cli import run
+from streams.logs import OneLine
+from streams.printable import printable, printable_bytes, printable_json
+from tests.scenario import Scenario
+
+HOSTILE = {
+    "colours": "\x1b[31mred",
+    "window title": "\x1b]0;owned\x07",
+    "8-bit control sequence": "\x9b2J",
+    "carriage return": "job\rsop: all is well",
+    "new line": "job\nsop: all is well",
+    "next line": "job\x85sop: all is well",
+    "line separator": "job\u2028sop: all is well",
+    "right-to-left override": "job-\u202e1",
+    "isolate": "job-\u2066x\u2069",
+    "backspace": "abc\x08\x08\x08",
+    "zero width": "job\u200b-1",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_text_becomes_one_visible_line(text: str) -> None:
+    assert not text.isprintable()
+    assert printable(text).isprintable()
+
+
+@pytest.mark.parametrize("text", ["job-1", "Žofie 🙂", "नमस", "a\\nb"])
+def test_text_that_can_be_seen_stays_as_it_is(text: str) -> None:
+    assert printable(text) == text
+
+
+@given(st.binary())
+def test_any_bytes_become_one_visible_line(value: bytes) -> None:
+    assert printable_bytes(value).isprintable()
+
+
+@given(st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_json_keeps_its_value_and_becomes_one_visible_line(value: object) -> None:
+    shown = printable_json(json.dumps(value).encode())
+    assert shown.isprintable()
+    assert json.loads(shown) == value
+
+
+def test_raw_controls_and_characters_beyond_the_first_plane_are_escaped_in_json() -> None:
+    document = json.dumps(["\x9b\u202e\U000e0001é"], ensure_ascii=False)
+    shown = printable_json(document.encode())
+    assert shown == '["\\u009b\\u202e\\udb40\\udc01é"]'
+    assert json.loads(shown) == json.loads(document)
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_log_line_is_one_line_whatever_its_message_and_traceback_carry(text: str) -> None:
+    try:
+        raise ValueError(text)
+    except ValueError:
+        record = logging.LogRecord("sop", logging.ERROR, __file__, 1, "case %s", (text,), sys.exc_info())
+    assert OneLine().format(record).isprintable()
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
+def test_a_case_with_hostile_ids_is_told_in_visible_lines(
+    text: str, form: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "events.jsonl"
+    refused = json.dumps({"subject": "job-1", "id": text}).encode()
+    lines = Scenario().booked().assigned(partner=text).ticket("10:00", text).lines()
+    file.write_bytes(b"\n".join([*lines, refused]) + b"\n")
+
+    assert run(["case", "job-1", "--input", str(file), *form]) == 0
+
+    told = capsys.readouterr().out
+    assert all(line.isprintable() for line in told.split("\n"))
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_an_error_that_names_hostile_text_is_one_visible_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["case", text, "--input", "absent.jsonl"]) == 2
+    assert run([text]) == 2
+    assert run(["policy", "check", text]) == 2
+    told = capsys.readouterr().err.split("\n")
+    assert len(told) == 4
+    assert all(line.isprintable() for line in told)
