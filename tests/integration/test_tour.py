@@ -1,0 +1,43 @@
+"""The commands of the README's tour run as they stand there, those apart that need a Kafka."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+TOUR = README[README.index("## A tour") : README.index("## Configuration")]
+LIVE = ("sop up", "kcat", "SOP_BROKERS=")
+
+
+def commands() -> list[str]:
+    """Return the commands of the tour's blocks, each with the lines of the document that it reads."""
+    blocks = re.findall(r"^```\n(.*?)^```", TOUR, re.MULTILINE | re.DOTALL)
+    found = [
+        command
+        for block in blocks
+        for command in re.findall(r"^\$ (.*<<'END'\n(?:.*\n)*?END|.*)$", block, re.MULTILINE)
+    ]
+    return [command for command in found if not command.startswith((*LIVE, ". .venv"))]
+
+
+def test_the_tour_copies_and_pastes(tmp_path: Path) -> None:
+    script = "\n".join(["set -e", *commands()])
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert {file.name for file in (tmp_path / "tour").iterdir()} >= {
+        "day.jsonl",
+        "decided.jsonl",
+        "parking.toml",
+        "contract",
+    }
+    assert "sop: " not in done.stderr
+    for summary in re.findall(r"^\d+ events, .* messages$", TOUR, re.MULTILINE):
+        assert summary in done.stderr
+    (count,) = re.findall(r"^\d+ day\.jsonl$", TOUR, re.MULTILINE)
+    assert count in done.stdout
