@@ -52,6 +52,24 @@ def test_records_waiting_are_lag(bench: Bench, day: Day) -> None:
     assert sum(row["lag"] for row in rows(told.stdout).values()) == 200
 
 
+def test_broker_group_owners_and_the_age_of_the_counts_are_told(bench: Bench, day: Day) -> None:
+    worker = bench.start_ready()
+    bench.feed_lines(day.lines[:200])
+    bench.settle()
+    told = run_sop("status", "--json", env=bench.environment())
+    shown = run_sop("status", env=bench.environment())
+    assert worker.stop() == 0
+    found = json.loads(told.stdout)
+    (owner,) = found["owners"]
+    numbers = sorted({int(each["partition"].rpartition("-")[2]) for each in found["partitions"]})
+    assert (found["brokers"], found["state"], owner["partitions"]) == (bench.brokers, "Stable", numbers)
+    assert found["counts_age_s"]
+    heading = shown.stdout.split("\n\n")[0]
+    assert heading.startswith(f"Kafka {bench.brokers}, group {found['group']}: Stable, 1 members\n")
+    assert f"partitions {', '.join(map(str, numbers))}" in heading
+    assert "counts published, by partition: 0 " in heading
+
+
 def test_a_sum_that_does_not_add_up_is_told_with_status_1(bench: Bench) -> None:
     assert bench.start_ready().stop() == 0
     name = f"{bench.prefix}jobs-0"
