@@ -15,8 +15,8 @@ from schemas.instants import format_instant
 from schemas.topics import Topics
 from streams.clock import SystemClock
 from streams.commands.inputs import KAFKA, instant
-from streams.commands.progress import counted
 from streams.commands.options import FILE
+from streams.commands.progress import counted
 from streams.connections import connect_kafka
 from streams.files.reading import STANDARD
 from streams.files.writing import written
