@@ -25,7 +25,7 @@ TICKETS: Final = ("t1", "t1", "t1", "t2", "r1", "o1", "o2")
 OFFLINE_TICKETS: Final = ("o1", "o1", "o2", "t1")
 SOURCES: Final = ("/desk", "/app#2")
 NAMES: Final = ("Ravi Kumar Sharma", "Shri Ravi Sharma", None, "Ravi", "Asha Rao", " ", "Mr.")
-PHONES: Final = ("+919876543210", "98765 43210", None, "+12025550100", "none", "98765XXXXX")
+PHONES: Final = ("+919876543210", "98765 43210", None, "+12025550100", "none", "98765XxXxX")
 LINKS: Final = (
     "https://media.example/proof/1.jpg",
     "https://media.example/2.pdf",

@@ -103,7 +103,7 @@ TABLE = [
     ),
     row(
         "policy of two images: two digests under one link are two",
-        here().image("10:05", sha="a").image("10:06", sha="a").image("10:07", sha="b").validated("11:00"),
+        here().image("10:05", sha="a").image("10:06", sha="A").image("10:07", sha="b").validated("11:00"),
         ruled(OOS, "final", "OOS-5", "t1 validated image image3", "11:00", **CODE),
         policy=TWO_IMAGES,
     ),
