@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.durations import UNITS, parse_seconds
+from schemas.durations import UNITS, duration_text, parse_seconds
 from schemas.errors import UsageError
 from schemas.limits import Limits
 from schemas.policy import SECOND
@@ -235,10 +235,12 @@ def shown(value: str) -> str:
 def environment_with(settings: Settings) -> dict[str, str]:
     """Return this process's environment with every setting as its variable, for a worker started as a child."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("SOP_")}
-    return others | {variable: _text(getattr(settings, name)) for variable, name in VARIABLES.items()}
+    return others | {variable: _text(name, getattr(settings, name)) for variable, name in VARIABLES.items()}
 
 
-def _text(value: object) -> str:
+def _text(name: str, value: Any) -> str:
+    if name in _DURATIONS:
+        return duration_text(round(value * SECOND))
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(value) if isinstance(value, tuple) else str(value)

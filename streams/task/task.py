@@ -22,6 +22,7 @@ from streams.task.backlog import Backlog
 from streams.task.checkpoints import Checkpoints
 from streams.task.figures import Figures
 from streams.task.hold import Hold
+from streams.task.inbox import Inbox
 from streams.task.progress import PROGRESS_KEY, Progress, pack_progress
 from streams.task.recovery import Recovery
 from streams.task.settings import TaskSettings
@@ -43,8 +44,6 @@ from streams.task.unended import Sight, abort_unended
 from streams.task.work import Batches, Work
 from streams.watchdog import Vitals
 
-BATCHES_WAITING_MAX: Final = 16
-LOOK_EVERY_S: Final = 0.1
 SIGHT_TIMEOUTS: Final = 2
 """For how many time-outs of a transaction it is waited until what was written can be seen."""
 ASIDE_MAX: Final = 20
@@ -80,7 +79,7 @@ class Task:
         self._settings = settings
         self._publisher, self._log, self._store, self._clock = publisher, log, store, clock
         self._attempts = attempts
-        self._queue: asyncio.Queue[tuple[TP, Sequence[Incoming]]] = asyncio.Queue(BATCHES_WAITING_MAX)
+        self._inbox = Inbox()
         self._inputs = [TP(topic, partition) for topic in settings.consumed]
         self._standing = Standing(settings.layout)
         self._hold = Hold({}, settings.step_records_max)
@@ -150,7 +149,7 @@ class Task:
     async def enqueue(self, tp: TP, records: Sequence[Incoming]) -> None:
         """Hand over a batch of one input partition; waits while too many are waiting."""
         self.figures.received[tp.name] += len(records)
-        await self._queue.put((tp, records))
+        await self._inbox.put(tp, records)
 
     def passed(self, tp: TP, offset: int) -> None:
         """Hear where reading of an input partition goes on, maybe behind markers, all before it being handed over."""
@@ -171,7 +170,7 @@ class Task:
         """Work until `finish`; any exception means that the process has to end."""
         running_s, turn = asyncio.get_running_loop().time, 0.0
         while not self._finishing:
-            batches = await self._gather(turn)
+            batches = await self._inbox.take(turn, self._settings.step_records_max)
             self.vitals.at_work = True
             began = time.monotonic()
             if batches:
@@ -195,21 +194,6 @@ class Task:
             await self._tell()
             await self._checkpoints.save_now(self._saved)
         await self._publisher.stop()
-
-    async def _gather(self, not_before: float) -> list[tuple[TP, Sequence[Incoming]]]:
-        """Return what is at hand, not before an instant of the loop's; after a while nothing: something may be due."""
-        try:
-            async with asyncio.timeout(LOOK_EVERY_S):
-                batches = [await self._queue.get()]
-        except TimeoutError:
-            return []
-        if (rest_s := not_before - asyncio.get_running_loop().time()) > 0:
-            await asyncio.sleep(rest_s)
-        count = len(batches[0][1])
-        while count < self._settings.step_records_max and not self._queue.empty():
-            batches.append(self._queue.get_nowait())
-            count += len(batches[-1][1])
-        return batches
 
     # -- a step --------------------------------------------------------------------------------------------------------
 

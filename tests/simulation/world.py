@@ -232,7 +232,7 @@ class World:
             if self.at[number].get(tp, 0) < self.kafka.bounds(tp)[1]:
                 return f"{tp.name} is not read to its end"
         work = self.works[number]
-        if task._queue.qsize() or task.vitals.at_work:
+        if len(task._inbox) or task.vitals.at_work:
             return f"{number} is at work"
         if task._is_held():
             return f"{number} holds back until {task._hold._until}, stands at {task._standing.positions}"

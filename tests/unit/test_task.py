@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import pytest
 
-from schemas.errors import Fatal
 from streams.ports import TP, Incoming, Layout, Outgoing, Saved, Stored
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.task.positions import as_inputs
@@ -287,63 +286,6 @@ async def test_checkpoints_go_on_though_the_clock_is_put_back(cluster: Cluster) 
     await task._checkpoints.finish()
     assert cluster.state.saved is not None
     assert cluster.state.saved.inputs == {"jobs-0": 1}
-
-
-async def test_what_was_deleted_is_not_waited_for(cluster: Cluster) -> None:
-    killed, _ = cluster.owner(saves=False)
-    await killed.recover()
-    await killed.step([(TICKETS, records(0, b"t0", b"t1"))])
-    cluster.kafka.delete_before(TICKETS, 2)
-    task, work = cluster.owner()
-    assert await task.recover() == starts(tickets=2)
-    await task.step([(JOBS, records(0, b"j0"))])
-    assert work.taken == [b"j0"]
-    assert work.concluded_at
-
-
-async def test_what_decisions_rest_on_may_not_be_deleted(cluster: Cluster) -> None:
-    killed, _ = cluster.owner(saves=False)
-    await killed.recover()
-    await killed.step([(JOBS, records(0, b"j0", b"j1"))])
-    cluster.kafka.delete_before(JOBS, 1)
-    task, _ = cluster.owner()
-    with pytest.raises(Fatal, match="jobs-0: 0 to 0 are no longer there, in no checkpoint, and decisions rest on them"):
-        await task.recover()
-
-
-async def test_what_decisions_rest_on_may_be_deleted_if_that_is_accepted(cluster: Cluster) -> None:
-    killed, _ = cluster.owner(saves=False)
-    await killed.recover()
-    await killed.step([(JOBS, records(0, b"j0", b"j1"))])
-    cluster.kafka.delete_before(JOBS, 1)
-    task, work = cluster.owner(saves=False, accepts_trimmed=True)
-    assert await task.recover() == starts(jobs=1)
-    await task.step([(JOBS, records(1, b"j1"))])
-    assert work.concluded_at
-    successor, _ = cluster.owner()
-    assert await successor.recover() == starts(jobs=1)
-
-
-async def test_what_a_checkpoint_holds_may_be_deleted(cluster: Cluster) -> None:
-    task, _ = cluster.owner()
-    await task.recover()
-    await task.step([(JOBS, records(0, b"j0", b"j1"))])
-    await task.stop()
-    cluster.kafka.delete_before(JOBS, 2)
-    successor, _ = cluster.owner()
-    assert await successor.recover() == starts(jobs=2)
-
-
-async def test_what_nobody_has_read_may_be_deleted(cluster: Cluster) -> None:
-    cluster.kafka.delete_before(JOBS, 1)
-    for _ in range(2):
-        task, _ = cluster.owner(saves=False)
-        assert await task.recover() == starts(jobs=1)
-        await task.step([(JOBS, records(1, b"j1"))])
-    cluster.kafka.delete_before(JOBS, 2)
-    task, _ = cluster.owner()
-    with pytest.raises(Fatal, match="jobs-0: 1 to 1 "):
-        await task.recover()
 
 
 async def test_what_is_saved_is_of_one_moment(cluster: Cluster) -> None:
