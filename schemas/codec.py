@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from base64 import b64decode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
@@ -19,13 +19,11 @@ from msgspec import Struct
 from schemas.content import content_of
 from schemas.errors import Unacceptable
 from schemas.events import AnyEvent, Event
+from schemas.headers import Headers
 from schemas.instants import parse_instant
 from schemas.limits import Limits
 from schemas.location_reports import read_location_report
 from schemas.validation import DataCheck, TextCheck, data_checks, is_uri_reference, required_text_check
-
-Headers = Sequence[tuple[str, bytes | None]]
-"""Headers of a Kafka record in order; of several with one name the last counts."""
 
 
 class Heading(Struct, gc=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -11,6 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 from schemas.canonical import JsonValue, canonical_json_of_text, digest32
 from schemas.errors import Unacceptable
 from schemas.events import Money
+from schemas.headers import Headers, portable, restored
 from schemas.instants import format_instant, read_instant
 from schemas.outputs import (
     ActionMessage,
@@ -108,10 +109,10 @@ def dead_letter_message(  # noqa: PLR0913 - a letter has so many parts
     partition: int,
     offset: int,
     reason: str,
-    value: bytes,
+    value: bytes | None,
     key: bytes | None,
     time: int | None = None,
-    headers: Sequence[tuple[str, bytes | None]] = (),
+    headers: Headers = (),
     known_as: str | None = None,
 ) -> bytes:
     """Return a refused record as a CloudEvent in structured JSON, the same bytes for the same record and reason.
@@ -120,8 +121,16 @@ def dead_letter_message(  # noqa: PLR0913 - a letter has so many parts
     record in binary content mode; `known_as` is what the id is made from instead of a topic whose name is not the same
     everywhere.
     """
+    shown, names = portable(headers)
     letter = DeadLetter(
-        topic=topic, partition=partition, offset=offset, reason=reason, value=value, key=key, headers=tuple(headers)
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        reason=reason,
+        value=value,
+        key=key,
+        headers=shown,
+        header_names=names,
     )
     try:
         subject = (key or b"").decode() or None
@@ -150,14 +159,18 @@ def decode_message(value: bytes) -> OutputMessage:
 
 
 def decode_dead_letter(value: bytes) -> DeadLetter:
-    """Return the dead letter that a record of the topic holds; raises `Unacceptable` for anything else."""
+    """Return the dead letter that a record of the topic holds, the names of its headers as they came.
+
+    Raises `Unacceptable` for anything else.
+    """
     try:
         read = _dead_letters.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        headers = restored(read.data.headers, read.data.header_names)
+    except (ValueError, RecursionError) as error:
         raise Unacceptable(f"value: not a dead letter ({error})") from None
     if read.type != DEAD_LETTER_TYPE:
         raise Unacceptable(f"type: {read.type!a} is not a dead letter")
-    return read.data
+    return msgspec.structs.replace(read.data, headers=headers, header_names=())
 
 
 class _Published(Struct, frozen=True):

@@ -127,12 +127,15 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An input that was refused: its bytes as they came (base64 in JSON), where they came from, and why.
 
     `headers` are kept because in binary content mode the envelope is in them: without them it could not be redriven.
+    Where a header's name is no UTF-8 it holds U+FFFD in place of what cannot be text, and `header_names` has the bytes
+    of the names of all headers, in their order.
     """
 
     topic: str
     partition: int
     offset: int
     reason: str
-    value: bytes
+    value: bytes | None
     key: bytes | None = None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+    header_names: tuple[bytes, ...] = ()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from schemas.encoding import decode_dead_letter
 from schemas.errors import Unacceptable, UsageError
+from schemas.headers import Headers
 from schemas.outputs import DeadLetter
 from schemas.topics import Topics
 from streams.kafka.connection import KafkaConnection, partition_counts
@@ -19,8 +20,6 @@ REDRIVES_HEADER: Final = "sop-redrives"
 """Header of a redriven record: how often it has been sent again."""
 
 _COUNT: Final = re.compile(rb"[0-9]{1,9}")
-
-Headers = Sequence[tuple[str, bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
+from schemas.headers import Headers
+
 
 class TP(NamedTuple):
     """A topic and one of its partitions."""
@@ -49,7 +51,7 @@ class Incoming(Protocol):
         """Its value."""
 
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
+    def headers(self) -> Headers:
         """Its headers."""
 
 
@@ -58,7 +60,7 @@ class Outgoing(NamedTuple):
 
     topic: str
     partition: int
-    key: bytes
+    key: bytes | None
     value: bytes
     about: str | None = None
     """The name that it is about, to be set aside if Kafka refuses it for its content.
@@ -73,7 +75,7 @@ class Stored(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: Headers = ()
     timestamp: int = 0
     """In milliseconds, of the producer or the broker."""
 

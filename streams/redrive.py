@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from schemas.errors import Unavailable
 from streams.dead_letters import REDRIVES_HEADER, Letter
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.record_batches import record_batch
 from streams.ports import TP
 
 
@@ -32,13 +33,9 @@ async def send_again(connection: KafkaConnection, letters: Sequence[Letter]) -> 
         await producer.start()
         for each in letters:
             letter = each.letter
-            written = await producer.send_and_wait(
-                letter.topic,
-                letter.value,
-                letter.key,
-                partition=letter.partition,
-                headers=[*each.headers, (REDRIVES_HEADER, b"%d" % (each.redrives + 1))],
-            )
+            headers = [*each.headers, (REDRIVES_HEADER, b"%d" % (each.redrives + 1))]
+            record = record_batch(letter.key, letter.value, headers)
+            written = await (await producer.send_batch(record, letter.topic, partition=letter.partition))
             yield each, f"{TP(written.topic, written.partition).name}@{written.offset}"
     except KafkaError as error:
         raise Unavailable(f"Kafka at {connection.brokers} does not take records: {error}") from error

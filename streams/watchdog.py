@@ -40,7 +40,10 @@ class Vitals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchLimits:
-    """For how many seconds the loop may not answer, a task may not move, and a checkpoint may not be written."""
+    """For how many seconds the loop may not answer, nothing may move, and a checkpoint may not be written.
+
+    What moves is a task, and a worker that joins its group.
+    """
 
     loop_s: float = 10.0
     move_s: float = 60.0
@@ -66,15 +69,25 @@ class Stall:
 
 
 class Watchdog:
-    """Looks at the event loop and at all tasks, every tick."""
+    """Looks at the event loop, at the membership of the group and at all tasks, every tick."""
 
-    def __init__(self, limits: WatchLimits, vitals: Callable[[], Mapping[int, Vitals]]) -> None:
-        """Take the limits and what returns the vitals of the tasks at present, by partition number."""
+    def __init__(
+        self,
+        limits: WatchLimits,
+        vitals: Callable[[], Mapping[int, Vitals]],
+        refusal: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """Take the limits, and what returns the vitals of the tasks at present, by partition number.
+
+        `refusal` returns why the worker is no member of a stable group, None while it is one.
+        """
         self._limits = limits
         self._vitals = vitals
+        self._refusal = refusal
         self._beats = 0
         self._loop_thread = 0
         self._loop = Stall(limits.loop_s)
+        self._outside = Stall(limits.move_s)
         self._stalls: dict[int, tuple[Vitals, Stall, Stall]] = {}
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -86,6 +99,9 @@ class Watchdog:
         """Yield what is stalled, in one line each; to be called once a tick."""
         if self._loop.look(self._beats, expected=self._beats > 0):
             yield f"the event loop has not answered for {self._limits.loop_s:g} s{_place(self._loop_thread)}"
+        refusal = self._refusal()
+        if self._outside.look(0, expected=refusal is not None):
+            yield f"no stable membership of the group for {self._limits.move_s:g} s: {refusal}"
         present = dict(self._vitals())
         self._stalls = {number: self._stalls_of(number, vitals) for number, vitals in present.items()}
         for number, (vitals, move, save) in self._stalls.items():

@@ -19,6 +19,7 @@ from schemas.policy import PolicySet
 from schemas.topics import Topics
 from streams.batching.app import BatchApp, batch_agent, batch_topic, register_transport
 from streams.batching.batch import Batch, BatchOptions
+from streams.batching.membership import Refusal
 from streams.batching.running import run_worker
 from streams.casework.casework import CaseWork, CaseWorkSettings
 from streams.clock import SystemClock
@@ -278,7 +279,7 @@ def make_app(
         broker_heartbeat_interval=settings.session_timeout_s / 3,
         broker_commit_interval=settings.checkpoint_interval_s,  # offsets move with checkpoints only
     )
-    Watchdog(settings.watch_limits, tasks.vitals).start(app.loop)
+    Watchdog(settings.watch_limits, tasks.vitals, lambda: _outside(app.refusal(), settings)).start(app.loop)
     for topic in topics.consumed:
         batch_agent(app, batch_topic(app, topic), tasks.handle, name=topic)
     watch = LayoutWatch(TopicLayout(connection, topics.all), layout)
@@ -293,6 +294,21 @@ def make_app(
     if metrics is not None:
         metrics.serve(lambda: _metrics_text(app, tasks, maker.works))
     return app
+
+
+def _outside(refusal: Refusal | None, settings: Settings) -> str | None:
+    """Return in words why the worker is no member of its group, and what to do about it; None where it is one."""
+    if refusal is None:
+        return None
+    advice = {
+        "INCONSISTENT_GROUP_PROTOCOL": "stop its other members, workers of version 0.1 too, or take another group",
+        "INVALID_SESSION_TIMEOUT": f"SOP_SESSION_TIMEOUT_S is {settings.session_timeout_s:g}, "
+        "the broker's group.min.session.timeout.ms and group.max.session.timeout.ms are its limits",
+        "GROUP_MAX_SIZE_REACHED": "run fewer workers, or raise the broker's group.max.size",
+        "GROUP_AUTHORIZATION_FAILED": "its user needs Read on the group",
+    }.get(refusal.name)
+    told = f"SOP_GROUP={settings.group}: {refusal.words}{f' ({refusal.name})' if refusal.name else ''}"
+    return f"{told}; {advice}" if advice else told
 
 
 async def _metrics_text(app: BatchApp, tasks: Tasks, works: Mapping[int, CaseWork]) -> bytes:

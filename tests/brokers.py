@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from streams.embedded.jars import user_cache_dir
 from streams.embedded.kafka import CLUSTER_ID, EmbeddedKafka
@@ -56,6 +57,17 @@ class FaultyKafka(EmbeddedKafka):
         file = self.data_dir / "server.properties"
         lines = dict(line.split("=", 1) for line in file.read_text().splitlines() if line)
         file.write_text("".join(f"{name}={value}\n" for name, value in (lines | self.properties).items()))
+
+
+class FormattedKafka(FaultyKafka):
+    """A broker formatted as Kafka's own tool does it: with the features of its version, which ours does without."""
+
+    def _launch(self, java: Path, jars: Path, lock: BinaryIO) -> None:
+        (self.data_dir / "log" / "meta.properties").unlink()
+        tool = [str(java), "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID]
+        command = [*tool, "-c", "server.properties"]
+        subprocess.run(command, cwd=self.data_dir, check=True, stdout=subprocess.DEVNULL, timeout=60)
+        super()._launch(java, jars, lock)
 
 
 def proxied(data_dir: Path, proxy_port: int) -> tuple[FaultyKafka, int]:

@@ -15,6 +15,7 @@ from mode.utils.queues import ThrowableQueue
 
 from schemas.errors import SopError
 from streams.batching.batch import Batch, BatchOptions, Handler, PositionKeeper, TransportError
+from streams.batching.membership import UNANSWERED, Refusal
 
 SCHEME = "kafkabatch"
 EXIT_FATAL = 70
@@ -118,6 +119,12 @@ class BatchApp(faust.App):
     def at_rest(self) -> bool:
         """Whether all partitions were let go, if there ever were any, and nothing failed in that."""
         return self._consumer is None or cast(Any, self._consumer).at_rest
+
+    def refusal(self) -> Refusal | None:
+        """Return why this is no member of a stable group: None where it is one, or stops. Callable from any thread."""
+        if self.should_stop:
+            return None
+        return cast(Any, self._consumer).refusal() if self._consumer is not None else UNANSWERED
 
     def ends(self) -> Mapping[TP, int]:
         """Return the offsets after the last committed records of what is assigned, as far as fetches told them."""

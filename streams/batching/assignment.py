@@ -7,11 +7,17 @@ lanes do not wait for each other.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from faust.types import TP
 
 from streams.batching.batch import Batch, Handler, PositionKeeper, TransportError
+
+
+def partial_numbers(tps: Collection[TP], topics: Collection[str]) -> list[int]:
+    """Return the partition numbers among `tps` of which some of `topics` lack theirs."""
+    numbers = {tp.partition for tp in tps}
+    return sorted(number for number in numbers if any(TP(topic, number) not in tps for topic in topics))
 
 
 class Share:

@@ -6,22 +6,23 @@ compaction, aborted transactions and transaction markers leave some.
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from faust.types import TP
+
+from streams.kafka.record_batches import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Some consecutive records of one partition, never empty.
 
-    `tp` is (topic, partition). `records` are aiokafka's: `key` and `value` are bytes or None, `headers` a tuple of
-    (name, bytes), `timestamp` milliseconds. `next_offset` is where reading goes on after it, at least the last
-    offset plus one. `generation` is that of the consumer group under which it was read.
+    `tp` is (topic, partition). `next_offset` is where reading goes on after it, at least the last offset plus one.
+    `generation` is that of the consumer group under which it was read.
     """
 
     tp: TP
-    records: Sequence[Any]
+    records: Sequence[Record]
     next_offset: int
     generation: int
 
@@ -109,7 +110,7 @@ class TransportError(Exception):
     """The transport cannot go on without losing, skipping or repeating what it must not."""
 
 
-def cut(tp: TP, records: Sequence[Any], position: int, generation: int, options: BatchOptions) -> Iterator[Batch]:
+def cut(tp: TP, records: Sequence[Record], position: int, generation: int, options: BatchOptions) -> Iterator[Batch]:
     """Yield `records` of `tp`, at least one, as batches within the bounds of `options`, in their order.
 
     `position` is where reading goes on after all of them.

@@ -4,16 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from streams.batching.assignment import Assignment
 from streams.batching.batch import PositionKeeper, TransportError
-
-if TYPE_CHECKING:
-    from streams.batching.transport import BatchConsumerThread
+from streams.batching.client import BatchConsumerThread
 
 
 async def go_on_behind(

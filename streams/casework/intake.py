@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
-
 from aiokafka.partitioner import murmur2
 from msgspec import Struct
 
 from agents.moments import Moment, Reading
 from schemas.codec import decode_record
-from schemas.errors import Fatal, Unacceptable
+from schemas.errors import Unacceptable
 from schemas.events import AnyEvent, LocationReported
+from schemas.headers import Headers, portable, restored
+from schemas.instants import LATEST_US
 from schemas.limits import Limits
 from schemas.topics import Topics
 from streams.casework.internal import Answer, Forwarded, Question, unpack
 from streams.ports import TP, Incoming
-
-TIMESTAMP_MS_MAX: Final = 253_402_300_799_999
-"""The last instant that can be written as a date; producers may put any number on a record."""
 
 
 class Origin(Struct, frozen=True, gc=False):
@@ -30,12 +26,12 @@ class Origin(Struct, frozen=True, gc=False):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Headers
 
     @property
     def timestamp_us(self) -> int | None:
         """The record's timestamp in microseconds; None where there is none, or none that is a date."""
-        return self.timestamp * 1000 if 0 <= self.timestamp <= TIMESTAMP_MS_MAX else None
+        return self.timestamp * 1000 if 0 <= self.timestamp <= LATEST_US // 1000 else None
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -91,7 +87,7 @@ class Intake:
             message.timestamp,
             message.key,
             message.value,
-            message.headers,
+            restored(message.headers, message.header_names),
         )
         return Taken(tp, record, self._event(first, None), first)
 
@@ -121,8 +117,7 @@ def is_report(event: AnyEvent) -> bool:
 
 def forward(origin: Origin) -> Forwarded:
     """Return the message that carries a record on to its subject's partition."""
-    if origin.value is None:
-        raise Fatal(f"{origin.name}: a record without value cannot be sent on")
+    headers, header_names = portable(origin.headers)
     return Forwarded(
         origin.topic,
         origin.partition,
@@ -130,5 +125,6 @@ def forward(origin: Origin) -> Forwarded:
         origin.timestamp,
         origin.key,
         origin.value,
-        tuple((name, value) for name, value in origin.headers),
+        headers,
+        header_names,
     )

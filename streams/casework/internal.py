@@ -25,9 +25,10 @@ class Answer(Struct, frozen=True, array_like=True, tag="answer"):
 
 
 class Forwarded(Struct, frozen=True, array_like=True, tag="forwarded"):
-    """An event found on another partition than its subject's, with where it came from; `value` as it was consumed.
+    """An event found on another partition than its subject's, with where it came from, byte for byte.
 
-    Producers that place keys in their own way are met so; identity makes a repeated forward harmless.
+    Producers that place keys in their own way are met so; identity makes a repeated forward harmless. `headers` and
+    `header_names` are as in a dead letter.
     """
 
     topic: str
@@ -35,8 +36,9 @@ class Forwarded(Struct, frozen=True, array_like=True, tag="forwarded"):
     offset: int
     timestamp: int
     key: bytes | None
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...]
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+    header_names: tuple[bytes, ...] = ()
 
 
 InternalMessage = Question | Answer | Forwarded

@@ -64,12 +64,12 @@ class Outbox:
             partition=origin.partition,
             offset=origin.offset,
             reason=reason,
-            value=origin.value or b"",
+            value=origin.value,
             key=origin.key,
             time=origin.timestamp_us,
             headers=origin.headers,
         )
-        self._records.append(Outgoing(self._topics.dead_letters, self._partition, origin.key or b"", value))
+        self._records.append(Outgoing(self._topics.dead_letters, self._partition, origin.key, value))
 
     def take(self) -> list[Outgoing]:
         """Return and forget what was collected."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from schemas.errors import UsageError
+from schemas.headers import name_bytes
 from schemas.instants import format_instant
 from schemas.topics import INPUTS, Topics
 from streams.clock import SystemClock
@@ -73,8 +74,12 @@ def show(origin: str) -> None:
         print(f"sent again:  {each.redrives} times")
         print(f"key:         {'none' if each.letter.key is None else printable_bytes(each.letter.key)}")
         for name, value in each.headers:
-            print(f"header:      {printable(name)}: {'none' if value is None else printable_bytes(value)}")
-        print(f"value:       {len(each.letter.value)} bytes\n{printable_bytes(each.letter.value)}")
+            shown = "none" if value is None else printable_bytes(value)
+            print(f"header:      {printable_bytes(name_bytes(name))}: {shown}")
+        if each.letter.value is None:
+            print("value:       none")
+        else:
+            print(f"value:       {len(each.letter.value)} bytes\n{printable_bytes(each.letter.value)}")
 
 
 @command.command(name="redrive")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,8 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import Fatal
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.fetched import take_fetched
+from streams.kafka.record_batches import Record, keep_record_batches
 from streams.ports import TP, Stored
 
 RECORDS_PER_POLL_MAX = 5000
@@ -35,9 +38,8 @@ class KafkaLog:
             end = (await consumer.end_offsets([partition]))[partition]
             consumer.seek(partition, max(start, beginning))
             while await consumer.position(partition) < end:
-                polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_PER_POLL_MAX)
-                for records in polled.values():
-                    yield [Stored(r.offset, r.key, r.value, tuple(r.headers), r.timestamp) for r in records]
+                if records := await _fetched(consumer, partition):
+                    yield [Stored(r.offset, r.key, r.value, r.headers, r.timestamp) for r in records]
         except KafkaError as error:
             raise Fatal(f"{tp.name}: cannot be read back: {error}") from error
         finally:
@@ -73,6 +75,7 @@ class KafkaLog:
             await consumer.stop()
 
     def _consumer(self, isolation: str) -> AIOKafkaConsumer:
+        keep_record_batches()
         return AIOKafkaConsumer(
             **self._connection.client_options(),
             isolation_level=isolation,
@@ -81,3 +84,15 @@ class KafkaLog:
             fetch_max_wait_ms=50,
             max_partition_fetch_bytes=self._connection.message_bytes_max,
         )
+
+
+async def _fetched(consumer: AIOKafkaConsumer, partition: TopicPartition) -> list[Record]:
+    """Return what was fetched of the only partition assigned; waits a moment for more where there is nothing."""
+    fetcher = consumer._fetcher  # noqa: SLF001 - see `streams.kafka.fetched`
+    taken = take_fetched(fetcher, {partition}, RECORDS_PER_POLL_MAX)
+    if not taken:
+        news = fetcher._create_fetch_waiter()  # noqa: SLF001 - the same
+        await asyncio.wait([news], timeout=POLL_MS / 1000)
+        news.cancel()
+        taken = take_fetched(fetcher, {partition}, RECORDS_PER_POLL_MAX)
+    return taken.get(partition, [])

@@ -272,4 +272,4 @@ class _Transaction:
 
 
 def _size(record: Outgoing) -> int:
-    return len(record.key) + len(record.value)
+    return len(record.key or b"") + len(record.value)

@@ -86,14 +86,13 @@ def refused_line(refused: Refused) -> bytes:
     One of a file has the same id from whatever folder the file was read.
     """
     record = refused.record
-    value = record.value or b""
-    known_as = None if record.input_number is None else f"{record.input_number}/{digest32(value)}"
+    known_as = None if record.input_number is None else f"{record.input_number}/{digest32(record.value or b'')}"
     return dead_letter_message(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
         reason=refused.reason,
-        value=value,
+        value=record.value,
         key=record.key,
         headers=record.headers,
         known_as=known_as,

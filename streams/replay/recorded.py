@@ -11,6 +11,7 @@ from agents.case import why_refused
 from schemas.codec import decode_record
 from schemas.errors import Unacceptable
 from schemas.events import LOCATION_REPORT, AnyEvent
+from schemas.headers import Headers
 from schemas.limits import Limits
 from streams.files.reading import read_lines
 
@@ -27,7 +28,7 @@ class Recorded(Struct, frozen=True, gc=False):
     offset: int
     value: bytes | None
     key: bytes | None = None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: Headers = ()
     cut_from: int | None = None
     input_number: int | None = None
 

@@ -101,7 +101,7 @@ class FileKeeper:
             "done",
             tp=batch.tp,
             offsets=offsets,
-            values=[record.value.decode() for record in batch.records],
+            values=[(record.value or b"").decode() for record in batch.records],
             next_offset=batch.next_offset,
             generation=batch.generation,
         )

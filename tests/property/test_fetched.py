@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchError, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import Assignment
-from aiokafka.errors import CorruptRecordException, TopicAuthorizationFailedError
+from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.batching.fetched import take_fetched
+from schemas.errors import Fatal
+from schemas.headers import Headers
+from streams.kafka.fetched import take_fetched
+from streams.kafka.record_batches import RecordBatches, record_batch
 
 TP, OTHER = TopicPartition("events", 0), TopicPartition("events", 1)
 PRODUCER = 7
@@ -44,11 +48,11 @@ class FakeFetcher:
         self.told += 1
 
 
-def batch(first: int, count: int, *, transactional: bool, marker: int | None = None) -> bytes:
+def batch(first: int, count: int, *, transactional: bool, marker: int | None = None, codec: int = 0) -> bytes:
     """Return a record batch from an offset on; `marker` makes it the end of a transaction (0 aborted, 1 committed)."""
     builder = DefaultRecordBatchBuilder(
         magic=2,
-        compression_type=0,
+        compression_type=codec,
         is_transactional=int(transactional),
         producer_id=PRODUCER if transactional else -1,
         producer_epoch=0 if transactional else -1,
@@ -58,15 +62,26 @@ def batch(first: int, count: int, *, transactional: bool, marker: int | None = N
     for index in range(count):
         key = struct.pack(">hh", 0, marker) if marker is not None else b"k%d" % (first + index)
         value = None if (first + index) % 5 == 0 else b"v%d" % (first + index)
-        headers: list[tuple[str, bytes]] = [("h", b"1")] if index % 3 == 0 else []
+        headers: list[tuple[str, bytes | None]] = [("h", b"1"), ("none", None)] if index % 3 == 0 else []
         builder.append(index, timestamp=1_000 + first + index, key=key, value=value, headers=headers)
     data = builder.build()
-    data[:8] = struct.pack(">q", first)
     if marker is not None:
         (attributes,) = struct.unpack_from(">h", data, CHECKED_FROM)
         struct.pack_into(">h", data, CHECKED_FROM, attributes | IS_CONTROL)
+    return stored(data, first)
+
+
+def stored(data: bytearray, first: int) -> bytes:
+    """Return a record batch as a broker keeps it: its first offset set, its checksum right."""
+    struct.pack_into(">q", data, 0, first)
     struct.pack_into(">I", data, CHECKED_FROM - 4, calc_crc32c(bytes(data[CHECKED_FROM:])))
     return bytes(data)
+
+
+NAMES = st.binary(max_size=8)
+HEADERS = st.lists(st.tuples(NAMES, st.none() | st.binary(max_size=8)), max_size=4)
+CODECS = st.integers(0, 4)
+"""None, gzip, snappy, lz4, zstd."""
 
 
 @st.composite
@@ -78,7 +93,7 @@ def logs(draw: st.DrawFn) -> tuple[bytes, list[tuple[int, int]], int]:
         if kind == "gap":
             offset += count
             continue
-        data += batch(offset, count, transactional=kind != "plain")
+        data += batch(offset, count, transactional=kind != "plain", codec=draw(CODECS))
         if kind == "aborted":
             aborted.append((PRODUCER, offset))
         offset += count
@@ -89,11 +104,15 @@ def logs(draw: st.DrawFn) -> tuple[bytes, list[tuple[int, int]], int]:
 
 
 def fetched(
-    assignment: Assignment, data: bytes, aborted: Sequence[tuple[int, int]] = (), start: int = 0
+    assignment: Assignment,
+    data: bytes,
+    aborted: Sequence[tuple[int, int]] = (),
+    start: int = 0,
+    kept: Callable[[bytes], object] = RecordBatches,
 ) -> FetchResult:
     """Return a fetch result as aiokafka makes it, the partition's position being where it starts."""
     assignment.state_value(TP).seek(start)
-    records = PartitionRecords(TP, MemoryRecords(data), list(aborted), start, None, None, True, READ_COMMITTED)
+    records = PartitionRecords(TP, kept(data), list(aborted), start, None, None, True, READ_COMMITTED)
     return FetchResult(TP, assignment=assignment, partition_records=records, backoff=0)
 
 
@@ -123,7 +142,7 @@ def test_the_records_and_the_position_after_them_are_those_of_aiokafka(
 ) -> None:
     def check() -> None:
         theirs, ours = Assignment([TP]), Assignment([TP])
-        expected = fetched(theirs, *log).getall()
+        expected = fetched(theirs, *log, kept=MemoryRecords).getall()
         fetcher = FakeFetcher({TP: fetched(ours, *log)}, ours)
         found: list[Any] = []
         while fetcher._records:
@@ -137,14 +156,73 @@ def test_the_records_and_the_position_after_them_are_those_of_aiokafka(
     inside_loop(check)
 
 
-def test_a_wrong_checksum_is_refused() -> None:
+def taken_of(data: bytes) -> list[Any]:
+    """Return all that is taken of a piece of a log."""
+    found: list[Any] = []
+
     def check() -> None:
         assignment = Assignment([TP])
-        data = bytearray(batch(0, 3, transactional=False))
-        data[-1] ^= 1
-        fetcher = FakeFetcher({TP: fetched(assignment, bytes(data))}, assignment)
-        with pytest.raises(CorruptRecordException, match=r"events\[0\]: a checksum is wrong at 0"):
-            take_fetched(fetcher, {TP}, 10)
+        fetcher = FakeFetcher({TP: fetched(assignment, data)}, assignment)
+        while fetcher._records:
+            found.extend(take_fetched(fetcher, {TP}, 100).get(TP, []))
+
+    inside_loop(check)
+    return found
+
+
+@given(st.none() | st.binary(max_size=8), st.none() | st.binary(max_size=8), HEADERS)
+def test_any_header_that_kafka_takes_comes_and_goes_as_it_is(
+    key: bytes | None, value: bytes | None, named: list[tuple[bytes, bytes | None]]
+) -> None:
+    headers: Headers = [(name.decode("utf-8", "surrogateescape"), content) for name, content in named]
+    written = record_batch(key, value, headers)._build()
+    for name, _ in named:
+        assert name in written
+    (record,) = taken_of(stored(written, 7))
+    assert (record.offset, record.key, record.value, list(record.headers)) == (7, key, value, headers)
+
+
+@pytest.mark.parametrize(("magic", "codec"), [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (1, 3)])
+def test_formats_of_before_record_batches_are_read(magic: int, codec: int) -> None:
+    builder = LegacyRecordBatchBuilder(magic, codec, 1 << 20)
+    for index in range(3):
+        builder.append(index, timestamp=1_000 + index, key=None, value=b"v" * 99)
+    found = taken_of(bytes(builder.build()))
+    assert [(each.offset, each.value, each.headers) for each in found] == [(n, b"v" * 99, ()) for n in range(3)]
+    assert {each.timestamp for each in found} == ({-1} if magic == 0 else {1_000, 1_001, 1_002})
+
+
+def changed(at: int, to: bytes, *, codec: int = 0, checked: bool = True) -> bytes:
+    """Return a record batch from offset 5 with other bytes at a place; `checked`: with the checksum of what it is."""
+    data = bytearray(batch(5, 40, transactional=False, codec=codec))
+    at %= len(data)
+    data[at : at + len(to)] = to
+    return stored(data, 5) if checked else bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        pytest.param(changed(-1, b"x", checked=False), "its checksum is wrong", id="checksum"),
+        pytest.param(changed(16, b"\x03"), "its format has the number 3", id="format of the future"),
+        pytest.param(changed(8, struct.pack(">i", 20)), "32 bytes are no record batch", id="too short"),
+        pytest.param(changed(8, struct.pack(">i", -9)), "12 bytes are no record batch", id="negative length"),
+        pytest.param(changed(57, struct.pack(">i", 41)), "", id="more records than there are"),
+        pytest.param(changed(57, struct.pack(">i", 39)), "", id="fewer records than there are"),
+        pytest.param(changed(61, b"\xff\xff\xff"), "", id="record longer than its batch"),
+        pytest.param(changed(22, b"\x05"), "codec", id="codec of the future"),
+        *(pytest.param(changed(61, b"\xff" * 20, codec=codec), "", id=f"codec {codec}") for codec in range(1, 5)),
+    ],
+)
+def test_what_is_no_record_batch_is_told_with_its_place_after_what_lies_before_it(data: bytes, told: str) -> None:
+    def check() -> None:
+        assignment = Assignment([TP])
+        fetcher = FakeFetcher({TP: fetched(assignment, batch(0, 5, transactional=False) + data)}, assignment)
+        assert [each.offset for each in take_fetched(fetcher, {TP}, 100)[TP]] == [0, 1, 2, 3, 4]
+        assert assignment.state_value(TP).position == 5
+        for _ in range(2):
+            with pytest.raises(Fatal, match=rf"^events-0@5: the record batch that begins there cannot be .*{told}"):
+                take_fetched(fetcher, {TP}, 100)
 
     inside_loop(check)
 

@@ -91,7 +91,7 @@ def _given_up(world: World) -> Iterator[str]:
         if name != f"case:{known}":
             yield f"{name} is set aside"
     for letter in letters(world):
-        if letter.reason.startswith("internal: ") and (known is None or known.encode() not in letter.value):
+        if letter.reason.startswith("internal: ") and (known is None or known.encode() not in (letter.value or b"")):
             yield f"{letter.topic}-{letter.partition}@{letter.offset} was refused: {letter.reason}"
 
 

@@ -7,25 +7,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.batching.app import BatchApp, batch_agent, batch_topic, register_transport
-from streams.batching.assignment import Assignment
+from streams.batching.assignment import Assignment, partial_numbers
 from streams.batching.batch import Batch, BatchOptions, TransportError, cut
-from streams.batching.transport import BatchConsumerThread
+from streams.batching.client import BatchConsumerThread
+from streams.batching.membership import PartitionNumberAssignor
+from streams.kafka.record_batches import Record
 
-A0, B0, A1 = TP("a", 0), TP("b", 0), TP("a", 1)
+A0, B0, A1, B1 = TP("a", 0), TP("b", 0), TP("a", 1), TP("b", 1)
 
 
-@dataclass
-class Record:
-    offset: int
-    value: bytes | None = b""
-    key: bytes | None = None
+def record(offset: int, value: bytes | None = b"", key: bytes | None = None) -> Record:
+    return Record(offset, 0, 0, key, value, ())
 
 
 @dataclass
@@ -96,7 +94,7 @@ class Bench:
 
 
 def batch(tp: TP, offset: int) -> Batch:
-    return Batch(tp, [Record(offset)], offset + 1, 7)
+    return Batch(tp, [record(offset)], offset + 1, 7)
 
 
 async def settle() -> None:
@@ -112,17 +110,17 @@ async def settle() -> None:
 def test_cutting_keeps_all_records_in_order_within_the_bounds(
     sizes: list[int], records_max: int, bytes_max: int
 ) -> None:
-    records = [Record(3 * index, b"v" * size, b"k") for index, size in enumerate(sizes)]
+    records = [record(3 * index, b"v" * size, b"k") for index, size in enumerate(sizes)]
     batches = list(cut(A0, records, 999, 7, BatchOptions(records_max=records_max, bytes_max=bytes_max)))
     assert [record for one in batches for record in one.records] == records
     assert [one.next_offset for one in batches] == [one.records[-1].offset + 1 for one in batches[:-1]] + [999]
     for one in batches:
         assert len(one.records) <= records_max
-        assert len(one.records) == 1 or sum(len(r.value) + len(r.key) for r in one.records) <= bytes_max
+        assert len(one.records) == 1 or sum(len(r.value or b"") + len(r.key or b"") for r in one.records) <= bytes_max
 
 
 def test_a_record_without_key_and_value_has_no_weight() -> None:
-    records = [Record(0, None), Record(1, None)]
+    records = [record(0, None), record(1, None)]
     assert len(list(cut(A0, records, 2, 7, BatchOptions(bytes_max=1)))) == 1
 
 
@@ -278,7 +276,7 @@ class Cluster:
 def test_a_partition_number_of_every_topic_goes_to_one_member(partitions: int, members: int) -> None:
     topics = [f"topic-{number}" for number in range(6)]
     metadata = ConsumerProtocolMemberMetadata(0, topics, b"")
-    assigned = RangePartitionAssignor.assign(
+    assigned = PartitionNumberAssignor.assign(
         Cluster(topics, partitions), {f"member-{number}": metadata for number in range(members)}
     )
     held = {member: dict(one.assignment) for member, one in assigned.items()}
@@ -289,6 +287,22 @@ def test_a_partition_number_of_every_topic_goes_to_one_member(partitions: int, m
         (topic, n) for by_topic in held.values() for topic, numbers in by_topic.items() for n in numbers
     )
     assert everything == [(topic, number) for topic in topics for number in range(partitions)]
+
+
+@pytest.mark.parametrize(
+    ("tps", "partial"),
+    [
+        ([], []),
+        ([A0, B0], []),
+        ([A0, B0, A1, B1], []),
+        ([A0], [0]),
+        ([A0, B0, A1], [1]),
+        ([A0, B1], [0, 1]),
+        ([A0, B0, TP("c", 1)], [1]),
+    ],
+)
+def test_a_number_that_comes_without_some_topic_is_noticed(tps: list[TP], partial: list[int]) -> None:
+    assert partial_numbers(frozenset(tps), {"a", "b"}) == partial
 
 
 def make_app(**settings: Any) -> BatchApp:

@@ -13,7 +13,12 @@ TOPICS = Topics("x.")
 
 
 def letter(
-    offset: int, *, topic: str = "x.jobs", value: bytes = b"{}", reason: str = "id: missing", redrives: bytes = b""
+    offset: int,
+    *,
+    topic: str = "x.jobs",
+    value: bytes | None = b"{}",
+    reason: str = "id: missing",
+    redrives: bytes = b"",
 ) -> Letter:
     headers = (("ce_id", b"e"), *(((REDRIVES_HEADER, redrives),) if redrives else ()))
     return Letter(
@@ -31,6 +36,11 @@ def test_records_are_sent_in_their_order() -> None:
 def test_a_record_refused_again_is_sent_once_from_its_latest_letter() -> None:
     found = redrive_of([letter(3), letter(9, redrives=b"1"), letter(5, value=b"other")], TOPICS, 3)
     assert [(each.letter.offset, each.redrives) for each in found.sent] == [(5, 0), (9, 1)]
+
+
+def test_a_record_without_value_and_one_with_an_empty_one_are_two() -> None:
+    found = redrive_of([letter(3, value=None), letter(5, value=b"")], TOPICS, 3)
+    assert [each.letter.value for each in found.sent] == [None, b""]
 
 
 def test_a_record_sent_as_often_as_allowed_is_kept_whatever_its_first_letter_says() -> None:

@@ -290,6 +290,37 @@ def test_a_dead_letter_keeps_the_bytes_and_says_where_from_and_why() -> None:
     assert (letter.value, letter.key, letter.headers) == (b"\xff{", b"job-17", (("ce_id", b"\x00"), ("x", None)))
 
 
+@pytest.mark.parametrize("value", [None, b"", b"\x00"])
+def test_a_dead_letter_tells_no_value_from_an_empty_one(value: bytes | None) -> None:
+    message = dead_letter_message(topic="f", partition=0, offset=1, reason="value: missing", value=value, key=None)
+    told = json.loads(message)["data"]["value"]
+    assert told == (None if value is None else base64.b64encode(value).decode())
+    assert decode_dead_letter(message).value == value
+
+
+def test_a_header_whose_name_is_no_utf_8_is_readable_in_a_dead_letter_and_whole() -> None:
+    headers = (("caf\udce9", b"1"), ("caf\ufffd", None), ("plain", b""))
+    message = dead_letter_message(
+        topic="f", partition=0, offset=1, reason="value: missing", value=b"", key=None, headers=headers
+    )
+    data = json.loads(message)["data"]
+    assert data["headers"] == [["caf\ufffd", "MQ=="], ["caf\ufffd", None], ["plain", ""]]
+    names = [base64.b64decode(name) for name in data["header_names"]]
+    assert names == [b"caf\xe9", "caf\ufffd".encode(), b"plain"]
+    letter = decode_dead_letter(message)
+    assert (letter.headers, letter.header_names) == (headers, ())
+
+
+def test_a_dead_letter_with_fewer_names_than_headers_is_none() -> None:
+    message = dead_letter_message(
+        topic="f", partition=0, offset=1, reason="r: x", value=b"", key=None, headers=[("\udcff", b""), ("b", b"")]
+    )
+    whole = json.loads(message)
+    whole["data"]["header_names"].pop()
+    with pytest.raises(Unacceptable):
+        decode_dead_letter(json.dumps(whole).encode())
+
+
 @pytest.mark.parametrize("key", [None, b"", b"\xff"])
 def test_a_dead_letter_without_a_readable_key_has_no_subject(key: bytes | None) -> None:
     message = dead_letter_message(topic="f", partition=0, offset=1, reason="r: x", value=b"", key=key)

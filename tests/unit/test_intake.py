@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from agents.moments import Moment, Reading, presence_rules
 from schemas.encoding import decode_dead_letter
 from schemas.errors import Fatal, Unacceptable
 from schemas.events import Event
+from schemas.instants import LATEST_US
 from schemas.limits import Limits
 from schemas.policy import DAY, HOUR, SECOND
 from schemas.topics import Topics
-from streams.casework.intake import TIMESTAMP_MS_MAX, Intake, Origin, forward, is_report, partition_of
+from streams.casework.intake import Intake, Origin, forward, is_report, partition_of
 from streams.casework.internal import Answer, Question, pack
 from streams.casework.outbox import Outbox
 from streams.ports import TP, Stored
@@ -23,6 +25,7 @@ LINES = dict(zip(("booked", "report"), Scenario().booked("08:00").report("09:00"
 MOMENT = Moment("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
 LATER = MIDNIGHT + DAY
 AT_EIGHT = MIDNIGHT + 8 * HOUR
+LATEST_MS = LATEST_US // 1000
 
 
 def stored(value: bytes | None, timestamp: int = LATER // 1000) -> Stored:
@@ -62,7 +65,7 @@ def test_what_is_too_far_in_the_future_is_so_by_the_worker_s_clock_whatever_the_
 
 @pytest.mark.parametrize(
     ("timestamp", "expected"),
-    [(-1, None), (0, 0), (TIMESTAMP_MS_MAX, TIMESTAMP_MS_MAX * 1000), (TIMESTAMP_MS_MAX + 1, None), (2**63 - 1, None)],
+    [(-1, None), (0, 0), (LATEST_MS, LATEST_MS * 1000), (LATEST_MS + 1, None), (2**63 - 1, None)],
 )
 def test_a_timestamp_that_is_no_date_is_none(timestamp: int, expected: int | None) -> None:
     record = INTAKE.read(TP("x.jobs", 2), stored(b"{", timestamp), LATER)
@@ -93,9 +96,21 @@ def test_a_forwarded_record_keeps_where_it_came_from_and_when() -> None:
     assert again.content == first.content
 
 
-def test_a_record_without_value_cannot_be_forwarded() -> None:
-    with pytest.raises(Fatal, match=r"^x\.jobs-2@7: "):
-        forward(Origin("x.jobs", 2, 7, 0, b"k", None, ()))
+@pytest.mark.parametrize("key", [None, b"", b"\xff"])
+@pytest.mark.parametrize("value", [None, b"", b"\xff"])
+@pytest.mark.parametrize("header", [("h", None), ("h", b""), ("", b"\xff"), ("caf\udce9", None), ("caf\ufffd", b"1")])
+def test_a_record_is_forwarded_byte_for_byte(
+    key: bytes | None, value: bytes | None, header: tuple[str, bytes | None]
+) -> None:
+    origin = Origin("x.jobs", 2, 7, -1, key, value, (header, ("other", None)))
+    taken = INTAKE.read(TP(TOPICS.cases, 0), stored(pack(forward(origin))), LATER)
+    assert taken.origin == origin
+
+
+def test_a_record_forwarded_by_version_0_1_is_read() -> None:
+    first = Origin("x.jobs", 2, 7, 5, b"k", LINES["booked"], (("h", b"1"),))
+    of_then = ("forwarded", "x.jobs", 2, 7, 5, b"k", LINES["booked"], (("h", b"1"),))
+    assert INTAKE.read(TP(TOPICS.cases, 0), stored(msgspec.msgpack.encode(of_then)), LATER).origin == first
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"\x93\xa8question"])

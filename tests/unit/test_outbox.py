@@ -32,7 +32,7 @@ def test_messages_go_to_the_task_s_own_number_by_case_or_alert() -> None:
     assert {record.partition for record in records} == {3}
     for record in records:
         if record.topic == "x.alerts":
-            assert len(record.key) == 32
+            assert len(record.key or b"") == 32
         else:
             assert record.key == b"job-1"
     assert {"x.decisions.tagging", "x.decisions.paf", "x.actions"} <= {record.topic for record in records}
@@ -58,6 +58,15 @@ def test_an_event_is_sent_on_to_where_its_subject_belongs() -> None:
     assert (fact.topic, fact.partition, fact.key) == ("x.internal.cases", partition_of("job-9", 8), b"job-9")
     assert (report.topic, report.partition, report.key) == ("x.internal.partners", partition_of("p1", 8), b"p1")
     assert unpack(fact.value) == Forwarded("x.jobs", 3, 17, ORIGIN.timestamp, b"\xffkey", b"value", (("ce_id", b"e"),))
+
+
+def test_a_dead_letter_tells_nothing_from_empty() -> None:
+    for key, value in ((None, None), (b"", b"")):
+        out = outbox()
+        out.dead_letter(Origin("x.jobs", 3, 17, 1 << 62, key, value, (("h", None),)), "value: missing")
+        (record,) = out.take()
+        letter = decode_dead_letter(record.value)
+        assert (record.key, letter.key, letter.value, letter.headers) == (key, key, value, (("h", None),))
 
 
 def test_a_dead_letter_carries_the_record_as_it_was() -> None:

@@ -98,7 +98,9 @@ class Owner:
         await self.save()
         return said
 
-    def _batch(self, topic: str, key: bytes, value: bytes, now: int, at: int | None = None) -> tuple[TP, list[Stored]]:
+    def _batch(
+        self, topic: str, key: bytes | None, value: bytes, now: int, at: int | None = None
+    ) -> tuple[TP, list[Stored]]:
         tp = TP(topic, 0)
         offset = self._offsets.get(tp, 0) if at is None else at
         self._offsets[tp] = offset + 1

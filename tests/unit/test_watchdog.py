@@ -54,6 +54,17 @@ def test_a_loop_that_has_not_run_yet_is_given_its_time() -> None:
     assert not [told for _ in range(10) for told in watchdog.look()]
 
 
+def test_a_group_that_does_not_let_the_worker_in_is_told_with_its_reason() -> None:
+    refusal: str | None = "it is full"
+    watchdog = Watchdog(LIMITS, dict, lambda: refusal)
+    assert looked(watchdog, 6) == []
+    assert looked(watchdog, 1) == [f"no stable membership of the group for {5 * TICK_S:g} s: it is full"]
+    refusal = None
+    assert looked(watchdog, 20) == []
+    refusal = "it is full"
+    assert looked(watchdog, 5) == []
+
+
 def test_a_loop_that_does_not_answer_is_told() -> None:
     watchdog = Watchdog(LIMITS, dict)
     watchdog.beat()

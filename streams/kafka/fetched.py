@@ -11,20 +11,11 @@ from collections.abc import Collection
 from typing import Any
 
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
-from aiokafka.errors import CorruptRecordException, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
-from msgspec import Struct
 
-
-class Record(Struct, frozen=True, gc=False):
-    """One record; `timestamp` in milliseconds, `timestamp_type` 0 for the producer's and 1 for the broker's."""
-
-    offset: int
-    timestamp: int
-    timestamp_type: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+from schemas.errors import Fatal
+from streams.kafka.record_batches import Record, records_of
 
 
 def take_fetched(
@@ -33,8 +24,9 @@ def take_fetched(
     """Return what was fetched of `tps` and not taken yet; no further record batch once there are `records_max` records.
 
     The positions move on behind what is returned, and behind what is passed over: where there is nothing else, a
-    partition has no records. Raises the KafkaError that fetching a
-    partition met with, if there is nothing else to return, and CorruptRecordException.
+    partition has no records. The consumer has to be one that keeps record batches. Raises the KafkaError that fetching
+    a partition met with, if there is nothing else to return, and Fatal, naming the place, for a record batch that
+    nobody can read.
     """
     taken: dict[TopicPartition, list[Record]] = {}
     left = records_max
@@ -84,7 +76,17 @@ def _take(fetched: FetchResult, tp: TopicPartition, records_max: int) -> list[Re
     partition._records_iterator = None  # it and its owner would hold each other, and what was fetched, for long
     taken: list[Record] = []
     while len(taken) < records_max and partition._records.has_next():
-        taken += _next_batch(partition, tp)
+        try:
+            records, next_offset = _next_batch(partition)
+        except Exception as error:  # each codec's library has errors of its own
+            partition._records.step_back()
+            if taken:  # what lies before it is not held up; the next call tells
+                break
+            place = f"{tp.topic}-{tp.partition}@{partition._records.offset}"
+            told = str(error) or type(error).__name__
+            raise Fatal(f"{place}: the record batch that begins there cannot be read: {told}") from error
+        taken += records
+        partition.next_fetch_offset = next_offset
     fetched._update_position()
     is_moved = partition.next_fetch_offset != start
     if not partition._records.has_next():
@@ -92,24 +94,20 @@ def _take(fetched: FetchResult, tp: TopicPartition, records_max: int) -> list[Re
     return taken if taken or is_moved else None
 
 
-def _next_batch(partition: PartitionRecords, tp: TopicPartition) -> list[Record]:
-    """Return the records of the next record batch, none where it is to be passed over; moves the position behind it."""
+def _next_batch(partition: PartitionRecords) -> tuple[list[Record], int]:
+    """Return the records of the next record batch, none where it is to be passed over, and the offset behind it."""
     batch: Any = partition._records.next_batch()
     if partition._check_crcs and not batch.validate_crc():
-        raise CorruptRecordException(f"{tp.topic}[{tp.partition}]: a checksum is wrong at {batch.base_offset}")
-    start, partition.next_fetch_offset = partition.next_fetch_offset, batch.next_offset
+        raise ValueError("its checksum is wrong")
     if partition._isolation_level == READ_COMMITTED and batch.producer_id is not None:
         partition._consume_aborted_up_to(batch.base_offset)
         if batch.is_control_batch and partition._contains_abort_marker(batch):
             partition._aborted_producers.discard(batch.producer_id)
         if batch.is_transactional and batch.producer_id in partition._aborted_producers:
-            return []
+            return [], batch.next_offset
     if batch.is_control_batch:
-        return []
-    records = [
-        Record(each.offset, each.timestamp, each.timestamp_type, each.key, each.value, tuple(each.headers))
-        for each in batch
-    ]
-    if records and records[0].offset < start:  # reading begins within this batch
-        return [each for each in records if each.offset >= start]
-    return records
+        return [], batch.next_offset
+    records = records_of(batch, partition._records.latest)
+    if records and records[0].offset < partition.next_fetch_offset:  # reading begins within this batch
+        records = [each for each in records if each.offset >= partition.next_fetch_offset]
+    return records, batch.next_offset

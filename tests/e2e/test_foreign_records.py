@@ -1,0 +1,171 @@
+"""Records as other people's producers and brokers write them: compressed, with any header, without a value."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported all the same
+
+from schemas.encoding import decode_dead_letter
+from schemas.headers import Headers
+from schemas.topics import INPUTS, Topics
+from streams.casework.intake import partition_of
+from streams.kafka.connection import KafkaConnection
+from streams.kafka.log import KafkaLog
+from streams.kafka.record_batches import record_batch
+from streams.ports import TP, Stored
+from tests.e2e.conftest import run_sop
+from tests.e2e.harness import Bench, Feed, feed_of
+from tests.e2e.stories import Visit
+from tests.e2e.verifier import faults, said
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+VISIT = Visit("job-1", "partner-1")
+MIB = 1024 * 1024
+KINDS = ("tagging", "paf")
+CODECS = ("gzip", "snappy", "lz4", "zstd")
+ANY_HEADERS: Headers = (("caf\udce9", b"\xff"), ("none", None), ("empty", b""))
+
+
+def lines(visit: Visit) -> list[bytes]:
+    """Return what leads to decisions."""
+    return [*visit.booking, *visit.report, *visit.claim]
+
+
+def decided(bench: Bench) -> set[tuple[str, str]]:
+    """Return about which case there are which kinds of decisions."""
+    messages = [each for each in said(bench.outputs()) if each.type.startswith("decision.")]
+    return {(each.data["case_id"], each.type.removeprefix("decision.")) for each in messages}
+
+
+def produce(bench: Bench, records: Sequence[tuple[str, int, bytes | None, bytes | None, Headers]]) -> None:
+    """Write records (topic, partition, key, value, headers) of which no client's own way of producing is capable."""
+
+    async def send() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=bench.brokers, enable_idempotence=True)
+        await producer.start()
+        try:
+            for topic, partition, key, value, headers in records:
+                batch = record_batch(key, value, headers)
+                await (await producer.send_batch(batch, bench.prefix + topic, partition=partition))
+        finally:
+            await producer.stop()
+
+    asyncio.run(send())
+
+
+def stored(bench: Bench, topic: str) -> list[Stored]:
+    """Return all records of a topic, whatever their headers are."""
+
+    async def read() -> list[Stored]:
+        log = KafkaLog(KafkaConnection(bench.brokers))
+        tps = [TP(bench.prefix + topic, number) for number in range(bench.partitions)]
+        return [each for tp in tps async for records in log.read(tp, 0) for each in records]
+
+    return asyncio.run(read())
+
+
+def test_what_a_producer_compresses_is_decided_like_any_other_input(bench: Bench) -> None:
+    bench.start_ready()
+    for codec in CODECS:
+        options: dict[str, str | int] = {"compression.type": codec, "linger.ms": 200}
+        bench.feed_lines(lines(Visit(f"job-{codec}", f"partner-{codec}")), **options)
+    bench.settle()
+    assert decided(bench) == {(f"job-{codec}", kind) for codec in CODECS for kind in KINDS}
+    assert faults(said(bench.outputs())) == []
+
+
+@pytest.mark.parametrize("shift", [0, 2])
+def test_topics_of_any_compression_type_are_read_and_read_back(bench: Bench, shift: int) -> None:
+    """Every codec on inputs, internal topics and outputs; without a store the state is what a worker reads back."""
+    topics = Topics(bench.prefix)
+    codec_of = {name: CODECS[(at + shift) % len(CODECS)] for at, name in enumerate((*topics.consumed, topics.progress))}
+    codec_of |= {name: CODECS[(at + shift) % len(CODECS)] for at, name in enumerate(topics.outputs)}
+    configs = {
+        name: {"compression.type": codec, "max.message.bytes": str(MIB if name in topics.inputs else 8 * MIB)}
+        for name, codec in codec_of.items()
+    }
+    admin = AdminClient({"bootstrap.servers": bench.brokers, "log_level": 0})
+    new = [NewTopic(name, bench.partitions, 1, config=config) for name, config in configs.items()]
+    for made in admin.create_topics(new).values():
+        made.result()
+    first = bench.start_ready()
+    # placed by CRC32, librdkafka's default: some go on over the internal topics
+    events = [*map(feed_of, lines(VISIT)), Feed("jobs", b"job-2", b"{}")]
+    bench.feed(events, partitioner="consistent_random")
+    bench.settle()
+    before = [(each.topic, each.partition, each.value) for each in bench.outputs()]
+    assert decided(bench) == {("job-1", kind) for kind in KINDS}
+    assert first.stop() == 0
+    bench.start_ready()
+    bench.settle()
+    assert [(each.topic, each.partition, each.value) for each in bench.outputs()] == before
+    environment = bench.environment()
+    for command in (("status",), ("dead-letters", "list"), ("case", "job-1")):
+        told = run_sop(*command, env=environment)
+        assert told.returncode == 0, told.stderr
+
+
+def test_any_header_goes_through_a_forward(bench: Bench) -> None:
+    """The record lies on the wrong partition: its task sends it on, the case's own task decides, or refuses it."""
+    bench.start_ready()
+    wrong = (partition_of("job-1", bench.partitions) + 1) % bench.partitions
+    events = [(each.topic, wrong, each.key, each.value, ANY_HEADERS) for each in map(feed_of, lines(VISIT))]
+    events = [each for each in events if each[0] != "locations"]
+    topic, _, key, value, _ = events[0]
+    assert value is not None
+    conflicting = json.dumps({**json.loads(value), "time": "2025-01-01T00:00:00Z"}).encode()
+    produce(bench, [*events, (topic, wrong, key, conflicting, ANY_HEADERS)])
+    bench.settle()
+    assert decided(bench) == {("job-1", kind) for kind in KINDS}
+    (letter,) = (decode_dead_letter(each.value or b"") for each in stored(bench, "dead-letters"))
+    assert letter.reason.startswith("id: ")
+    assert (letter.partition, letter.key, letter.value) == (wrong, key, conflicting)
+    assert letter.headers == ANY_HEADERS
+
+
+def test_what_is_refused_comes_back_byte_for_byte(bench: Bench) -> None:
+    refused = [(b"job-1", None), (None, None), (b"", b""), (b"\xff", b"\xff")]
+    environment = bench.environment()
+    bench.start_ready()
+    produce(bench, [("jobs", 1, key, value, ANY_HEADERS) for key, value in refused])
+    bench.settle()
+    found = bench.read("dead-letters")
+    assert [each.key for each in found] == [key for key, _ in refused]
+    letters = [json.loads(each.value)["data"] for each in found]
+    assert [each["value"] for each in letters] == [None, None, "", "/w=="]
+    for each in letters:
+        assert each["headers"] == [["caf\ufffd", "/w=="], ["none", None], ["empty", ""]]
+
+    for offset, (_, value) in enumerate(refused):
+        shown = run_sop("dead-letters", "show", f"{bench.prefix}jobs-1@{offset}", env=environment)
+        assert shown.returncode == 0, shown.stderr
+        assert "header:      caf\\xe9: \\xff\n" in shown.stdout
+        assert ("value:       none" in shown.stdout) == (value is None)
+
+    sent = run_sop("dead-letters", "redrive", "--topic", "jobs", "--send", env=environment)
+    assert sent.returncode == 0, sent.stderr
+    again = stored(bench, "jobs")[len(refused) :]
+    assert [(each.key, each.value) for each in again] == refused
+    for each in again:
+        assert list(each.headers) == [*ANY_HEADERS, ("sop-redrives", b"1")]
+    bench.settle()
+    assert len(bench.read("dead-letters")) == 2 * len(refused)
+
+
+def test_a_replay_reads_records_with_any_header_from_kafka(bench: Bench) -> None:
+    bench.create(*INPUTS)
+    events = [(each.topic, 0, each.key, each.value, ANY_HEADERS) for each in map(feed_of, lines(VISIT))]
+    produce(bench, [*events, ("jobs", 0, None, None, ANY_HEADERS)])
+    out = bench.folder / "out.jsonl"
+    told = run_sop("replay", f"kafka://{bench.brokers}/{bench.prefix}", "--out", out, env=bench.environment())
+    assert told.returncode == 0, told.stderr
+    messages = [json.loads(line) for line in out.read_bytes().splitlines()]
+    (letter,) = (each["data"] for each in messages if each["type"] == "dead-letter")
+    assert letter["value"] is None
+    assert {f"decision.{kind}" for kind in KINDS} <= {each["type"] for each in messages}

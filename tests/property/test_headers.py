@@ -1,0 +1,22 @@
+"""Headers of any bytes are written down as valid text, and lose nothing by it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.headers import name_bytes, portable, restored
+
+NAMES = st.binary(max_size=6) | st.text(max_size=6).map(str.encode)
+NAMED = st.lists(st.tuples(NAMES, st.none() | st.binary(max_size=6)), max_size=5)
+
+
+@given(NAMED)
+def test_what_is_written_down_is_valid_text_and_comes_back(named: list[tuple[bytes, bytes | None]]) -> None:
+    headers = tuple((name.decode("utf-8", "surrogateescape"), value) for name, value in named)
+    assert [name_bytes(name) for name, _ in headers] == [name for name, _ in named]
+    shown, names = portable(headers)
+    for text, _ in shown:
+        text.encode()
+    assert restored(shown, names) == headers
+    assert bool(names) == any(name.decode("utf-8", "replace").encode() != name for name, _ in named)
