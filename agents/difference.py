@@ -146,14 +146,14 @@ def _alerts(
 ) -> Iterator[AlertMessage]:
     """Yield alerts that begin to fire, and conditions that ceased to hold; a moment is said once, for good.
 
-    A condition that fires on is said again when its message would read otherwise: its labels, or its evidence and so
-    its start.
+    A condition that fires on while its labels change is sent again with the new ones (domain, "Alerts").
     """
     firing = {alert_id(finding.alert): finding for finding in findings}
     for key in sorted(firing.keys() | sent.keys()):
         finding, old = firing.get(key), sent.get(key)
         if finding is not None:
-            if old is None or old.body.state == "resolved" or (not finding.is_moment and old.body != finding.alert):
+            is_relabelled = old is not None and not finding.is_moment and old.body.labels != finding.alert.labels
+            if old is None or old.body.state == "resolved" or is_relabelled:
                 yield AlertMessage(body=finding.alert, alert_id=key, subject=case_id)
         elif old is not None and old.body.state == "firing" and old.body.ends_at is None:
             resolved = structs.replace(old.body, state="resolved", ends_at=max(old.body.starts_at, as_of))

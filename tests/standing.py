@@ -26,7 +26,7 @@ def standing(messages: Iterable[OutputMessage]) -> Standing:
             continue  # about a moment
         else:
             key = ("condition", message.subject, message.alert_id)
-            holds, what = message.body.state == "firing", message.body
+            holds, what = message.body.state == "firing", message.body.labels
         stands.pop(key, None)
         if holds:
             stands[key] = what
