@@ -114,16 +114,13 @@ def content_of(row: bytes) -> bytes:
     return row[_identity_end(row) + 1 :]
 
 
-def is_better(row: bytes, other: bytes) -> bool:
-    """Tell which of two reports of a slot counts: the more accurate, then the earlier, then the smaller id, source.
+def rank(row: bytes) -> tuple[bool, float, int, list[bytes]]:
+    """Return by what the reports of a slot are ordered, the one that counts first.
 
-    One that is no fix comes after all that are.
+    The more accurate, then the earlier, then the smaller by id and source; one that is no fix comes after all that are.
     """
-    a, b = unpack(row), unpack(other)
-    rank, other_rank = (not a.is_fix, a.accuracy_m, a.time), (not b.is_fix, b.accuracy_m, b.time)
-    if rank != other_rank:
-        return rank < other_rank
-    return identity_of(row).split(SEPARATOR) < identity_of(other).split(SEPARATOR)
+    report = unpack(row)
+    return not report.is_fix, report.accuracy_m, report.time, identity_of(row).split(SEPARATOR)
 
 
 def _identity_end(row: bytes) -> int:

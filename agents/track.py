@@ -21,8 +21,8 @@ from agents.reports import (
     content_of,
     identity,
     identity_of,
-    is_better,
     pack,
+    rank,
     report_rules,
     time_of,
     unpack,
@@ -102,7 +102,7 @@ class Track:
     def add_report(self, event: Event[LocationReported], policy: Policy) -> Reception:
         """Add a report, judged by the policy in force at its own time; say whether it is known already.
 
-        Of a slot the best is kept (contracts, 2.3); of the others `THINNED_PER_SLOT_MAX` are still known, so that a
+        Of a slot the best is kept (contracts, 2.3); the `THINNED_PER_SLOT_MAX` next best are still known, so that a
         second one of such an identity is no new one. What the retention put out is forgotten, but not a report that
         comes past it to a question that is here: in the order of another reading it would have come in time.
         """
@@ -294,7 +294,7 @@ class Track:
         series = self._mocked if is_mocked else self._plain
         rival = self._rival(series, time)
         if rival is not None:
-            if not is_better(row, rival):
+            if rank(rival) < rank(row):
                 self._thin_out(row, packed_identity)
                 return
             series.remove(rival)
@@ -309,14 +309,20 @@ class Track:
             self._suspect(index)
 
     def _thin_out(self, row: bytes, packed_identity: bytes) -> None:
-        """Leave a report known that is not kept, unless so many of its slot are that this is no ordinary sender."""
+        """Leave a report known that is not kept; where a slot has too many, its worst is forgotten.
+
+        So the order in which they came decides neither what is known nor, when one comes again, what counts.
+        """
         slot, time = self._rules[self._current].slot, time_of(row)
         begin = time - time % slot
-        if len(self._thinned.between(begin, begin + slot - 1)) < THINNED_PER_SLOT_MAX:
-            self._thinned.insert(row)
-            self._known[packed_identity] = row
-        else:
-            self._known.pop(packed_identity, None)
+        self._thinned.insert(row)
+        self._known[packed_identity] = row
+        beside = self._thinned.between(begin, begin + slot - 1)
+        thinned = [each for each in beside if self._rules[unpack(each).rules].slot == slot]
+        if len(thinned) > THINNED_PER_SLOT_MAX:
+            worst = max(thinned, key=rank)
+            self._thinned.remove(worst)
+            del self._known[identity_of(worst)]
 
     def _rival(self, series: Series, time: int) -> bytes | None:
         """Return the kept report of the same slot, if there is one; slots of other policies are other slots."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agents.geo import distance_m
 from agents.moments import Moment, Reading, Sighting
-from agents.track import Track
+from agents.track import THINNED_PER_SLOT_MAX, Track
 from schemas.events import Event, LocationReported, Site
 from schemas.policy import HOUR, MINUTE, SECOND, Policy
-from tests.tracks import POLICY, RETENTION, moment, report
+from tests.tracks import POLICY, RETENTION, moment, report, track_of
 
 Report = Event[LocationReported]
 Step = Report | Moment | str
@@ -44,6 +44,26 @@ MOMENTS = st.builds(
 )
 DISTINCT_REPORTS = st.lists(REPORTS, max_size=25, unique_by=lambda each: each.identity)
 DISTINCT_MOMENTS = st.lists(MOMENTS, min_size=1, max_size=4, unique_by=lambda each: (each.case_id, each.fact))
+
+CROWDS = st.lists(
+    st.builds(
+        report,
+        st.integers(0, 10 * SECOND - 1),
+        source=st.sampled_from(["/app", "/z#z"]),
+        accuracy=st.sampled_from([0.0, 10.0, 20.0]),
+        mocked=st.booleans(),
+    ),
+    min_size=2 * THINNED_PER_SLOT_MAX,
+    max_size=40,
+    unique_by=lambda each: each.identity,
+)
+"""More reports of one slot than are known of it."""
+CROWD = [report(at, source=source) for at in range(THINNED_PER_SLOT_MAX + 3) for source in ("/app", "/z#z")]
+
+
+def reordered(reports: list[Report]) -> st.SearchStrategy[tuple[list[Report], list[Report]]]:
+    """Draw the same reports in another order, each of them twice."""
+    return st.tuples(st.just(reports), st.permutations([*reports, *reports]))
 
 
 def is_fix(each: Report) -> bool:
@@ -123,14 +143,12 @@ def test_what_is_read_out_at_once_answers_questions_in_full_that_came_before_a_r
         assert reading.too_late if each not in in_time else reading == expected(reports, each, POLICY)
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.data(), DISTINCT_REPORTS)
-def test_kept_reports_do_not_depend_on_their_order(data: st.DataObject, reports: list[Report]) -> None:
-    first, second = Track("p1"), Track("p1")
-    for each in reports:
-        first.add_report(each, POLICY)
-    for each in data.draw(st.permutations([*reports, *reports])):
-        second.add_report(each, POLICY)
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(DISTINCT_REPORTS, CROWDS).flatmap(reordered))
+@example(([*CROWD], [*reversed(CROWD), *CROWD]))
+@example(([*CROWD], [*CROWD, *CROWD]))
+def test_kept_reports_do_not_depend_on_their_order(brought: tuple[list[Report], list[Report]]) -> None:
+    first, second = (track_of(*reports) for reports in brought)
     first.travels(), second.travels()  # which were suspected on the way may differ
     first._told, second._told = {}, {}
     assert first.dump() == second.dump()

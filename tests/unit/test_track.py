@@ -302,10 +302,24 @@ def test_a_report_that_was_thinned_out_keeps_its_identity(order: tuple[str, str]
     assert track.add_report(report(HOUR, name="a", accuracy=20.0), POLICY) == "conflict"
 
 
-def test_of_a_slot_so_many_thinned_out_reports_are_known_at_most() -> None:
-    others = [report(1, name=f"o{number}", accuracy=20.0) for number in range(THINNED_PER_SLOT_MAX + 1)]
-    track = track_of(report(0, name="best", accuracy=10.0), *others)
-    assert [track.add_report(each, POLICY) for each in others] == ["duplicate"] * THINNED_PER_SLOT_MAX + ["applied"]
+@pytest.mark.parametrize("step", [1, -1])
+def test_of_a_slot_the_best_so_many_thinned_out_reports_are_known_in_whatever_order_they_came(step: int) -> None:
+    others = [report(number, name=f"o{number}", accuracy=20.0) for number in range(THINNED_PER_SLOT_MAX + 1)]
+    track = track_of(report(0, name="best", accuracy=10.0), *others[::step])
+    before = track.dump()
+    again = [track.add_report(each, POLICY) for each in others]
+    assert again == ["duplicate"] * THINNED_PER_SLOT_MAX + ["applied"]
+    assert track.dump() == before
+    assert {track.add_report(report(1, name=f"o{number}", accuracy=1.0), POLICY) for number in range(8)} == {"conflict"}
+
+
+def test_slots_of_another_policy_are_other_slots_for_thinned_out_reports_too() -> None:
+    minute = Policy(hash="m", presence=Presence(slot=MINUTE))
+    crowd = [report(number, name=f"o{number}", accuracy=20.0) for number in range(THINNED_PER_SLOT_MAX + 1)]
+    track = track_of(*crowd)
+    for number in range(THINNED_PER_SLOT_MAX + 1):
+        track.add_report(report(number, name=f"m{number}", accuracy=10.0), minute)
+    assert [track.add_report(each, POLICY) for each in crowd] == ["duplicate"] * len(crowd)
 
 
 def test_a_thinned_out_report_is_forgotten_past_the_retention() -> None:
