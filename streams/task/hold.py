@@ -44,6 +44,14 @@ class Hold:
                 self._ahead_counts[tp] += len(records) - count
         return before
 
+    @property
+    def passed(self) -> dict[str, int]:
+        """Where partitions have been read to again of which something is kept: all that came before it was returned.
+
+        The last owner may have stood behind a transaction's marker, which no record says to have been passed.
+        """
+        return {tp.name: self._until.get(tp.name, 0) for tp in self._ahead_counts}
+
     def wants(self, tp: TP) -> bool:
         """Tell whether more of a partition may come; where it may not, all of it is read that was to be read again."""
         return self._ahead_counts[tp] < self._ahead_max

@@ -23,6 +23,7 @@ from streams.task.checkpoints import Checkpoints
 from streams.task.figures import Figures
 from streams.task.hold import Hold
 from streams.task.inbox import Inbox
+from streams.task.positions import raise_to
 from streams.task.progress import PROGRESS_KEY, Progress, pack_progress
 from streams.task.recovery import Recovery
 from streams.task.settings import TaskSettings
@@ -204,9 +205,13 @@ class Task:
         self._standing.now = max(self._standing.now, self._clock.now_us())
         if self._is_held():
             await self._each(self._suspects.portions(self._hold.before(batches)), is_deferred=True)
+            if self._finishing:
+                return
+            raise_to(self._standing.positions, self._hold.passed)
             if self._is_held():
                 return
-            batches = self._hold.release()
+            batches = []
+        batches = [*self._hold.release(), *batches]
         await self._set_aside_given_up()
         names = list(dict.fromkeys([*self._deferred, *await self._due()]))
         if self._is_calm():

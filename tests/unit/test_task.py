@@ -239,6 +239,39 @@ async def test_what_the_last_owner_had_not_read_waits_for_what_it_had(cluster: C
     assert work.taken == [b"j0", b"j1", b"t0", b"j2", b"t1"]
 
 
+async def after_a_crash_behind_a_marker(cluster: Cluster) -> tuple[Task, Repeats]:
+    """Return who comes after an owner that had read j0, and t0 and the marker of a transaction behind it."""
+    killed, _ = cluster.owner(saves=False)
+    await killed.recover()
+    await killed.enqueue(TICKETS, records(0, b"t0"))
+    killed.passed(TICKETS, 2)
+    await killed.step(await killed._inbox.take(0.0, 10))
+    await killed.step([(JOBS, records(0, b"j0"))])
+    task, work = cluster.owner()
+    await task.recover()
+    return task, work
+
+
+async def test_what_comes_behind_a_marker_shows_that_all_before_it_is_read(cluster: Cluster) -> None:
+    task, work = await after_a_crash_behind_a_marker(cluster)
+    await task.step([(JOBS, records(0, b"j0"))])
+    await task.step([(TICKETS, [*records(0, b"t0"), *records(2, b"t2")])])
+    assert work.taken == [b"j0", b"t0", b"t2"]
+    assert work.positions == {"jobs-0": 1, "tickets-0": 3}
+
+
+async def test_what_waited_is_not_lost_where_a_marker_was_all_that_was_to_be_read_again(cluster: Cluster) -> None:
+    task, work = await after_a_crash_behind_a_marker(cluster)
+    await task.step([(JOBS, records(0, b"j0", b"j1"))])
+    await task.enqueue(TICKETS, records(0, b"t0"))
+    task.passed(TICKETS, 2)
+    await task.step(await task._inbox.take(0.0, 10))
+    assert work.concluded_at == []
+    await task.step([(JOBS, records(2, b"j2"))])
+    assert work.taken == [b"j0", b"t0", b"j1", b"j2"]
+    assert work.positions == {"jobs-0": 3, "tickets-0": 2}
+
+
 async def test_of_what_waits_only_so_much_is_kept(cluster: Cluster) -> None:
     for number in range(3, 40):
         cluster.kafka.append(JOBS, b"", b"j%d" % number)
