@@ -23,6 +23,7 @@ from tests.standing import Standing, standing
 def check(world: World, rests_at: int) -> list[str]:
     """Return what does not hold, one line each."""
     return [
+        *world.expiry.wrong,
         *_conservation(world),
         *_dead_letters(world),
         *_given_up(world),
@@ -70,10 +71,12 @@ def _conservation(world: World) -> Iterator[str]:
     """Every record consumed has one fate, and nothing is held back."""
     for number, task in world.tasks.items():
         for tp in task._inputs:
-            consumed = len(world.kafka.committed(tp))
+            records = len(world.kafka.ever_committed(tp))
+            consumed = task.progress().consumed.get(tp.name, 0)
             fates = world.works[number].tally.copy().get(tp.name, {})
-            if sum(fates.values()) != consumed:
-                yield f"{tp.name}: {consumed} records, but {fates}"
+            lost = world.expiry.count_lost(tp)
+            if sum(fates.values()) != consumed or not records - lost <= consumed <= records:
+                yield f"{tp.name}: {records} records, {lost} lost, {consumed} consumed, but {fates}"
         if task._is_held() or world.works[number]._outbox._records:
             yield f"{number} still holds something back"
 
@@ -146,13 +149,13 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
     Reports are kept for as long as the retention says (contracts, "Events in"): what came when it was past that is
     none that a worker has to know, and it may end as if that had not come.
     """
-    refused = set(_refused(world))
+    without = {*_refused(world), *world.expiry.missed()}
     records = (
         Recorded(topic, partition, each.offset, each.value, each.key, each.headers)
         for topic in world.topics.inputs
         for partition in range(world.partitions)
-        for each in world.kafka.committed(TP(topic, partition))
-        if (topic, partition, each.offset) not in refused
+        for each in world.kafka.ever_committed(TP(topic, partition))
+        if (topic, partition, each.offset) not in without
     )
     facts_max = world.work_settings.facts_per_case_max
     settled = settle(enumerate(records), world.work_settings.limits, None, facts_max)
@@ -161,15 +164,16 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
     live = standing(message for _, message in _emitted(world))
     ends = [max(rests_at, _told_passed(world, partition)) for partition in range(world.partitions)]
     straight, readings = _straight(world, settled.events, ends)
-    without = straight
+    forgetful = straight
     if world.past_retention:
         kept = [event for event in settled.events if (event.subject, event.ref) not in world.past_retention]
-        without, _ = _straight(world, kept, ends)
+        forgetful, _ = _straight(world, kept, ends)
     late = _asked_too_late(_answers(world)) | _asked_too_late(readings)
     late |= {name.removeprefix("case:") for name in aside(world)} | world.unheard
-    for case_id in sorted({key[1] for key in live.keys() | straight.keys() | without.keys()} - late):
+    late |= _losers(world, readings)
+    for case_id in sorted({key[1] for key in live.keys() | straight.keys() | forgetful.keys()} - late):
         found, wanted = _of_case(live, case_id), _of_case(straight, case_id)
-        if found != wanted and found != _of_case(without, case_id):
+        if found != wanted and found != _of_case(forgetful, case_id):
             for key in sorted(found.keys() | wanted.keys(), key=repr):
                 if found.get(key) != wanted.get(key):
                     yield f"{key}: {found.get(key)}, in a straight run {wanted.get(key)}"
@@ -204,9 +208,16 @@ def _of_case(stands: Standing, case_id: str) -> Standing:
     return {key: what for key, what in stands.items() if key[1] == case_id}
 
 
+def _losers(world: World, readings: Iterable[Reading]) -> set[str]:
+    """Return the cases that were decided without something that has expired."""
+    cases, partners = world.expiry.concerned()
+    asked = (reading.moment for reading in (*readings, *_answers(world)))
+    return cases | {moment.case_id for moment in asked if moment.partner_id in partners}
+
+
 def _answers(world: World) -> Iterator[Reading]:
     for partition in range(world.partitions):
-        for record in world.kafka.committed(TP(world.topics.cases, partition)):
+        for record in world.kafka.ever_committed(TP(world.topics.cases, partition)):
             message = unpack(record.value or b"")
             if isinstance(message, Answer):
                 yield message.reading

@@ -129,7 +129,14 @@ class SimulatedKafka:
     def committed(self, tp: TP, start: int = 0, end: int | None = None) -> list[Stored]:
         """Return what a `read_committed` consumer sees between two offsets."""
         earliest, stable = self.bounds(tp)
-        entries = self._partitions[tp][max(start, earliest) : stable if end is None else min(end, stable)]
+        return self._visible(tp, max(start, earliest), stable if end is None else min(end, stable))
+
+    def ever_committed(self, tp: TP) -> list[Stored]:
+        """Return what such a consumer could ever have seen, expired or not."""
+        return self._visible(tp, 0, self.bounds(tp)[1])
+
+    def _visible(self, tp: TP, start: int, end: int) -> list[Stored]:
+        entries = self._partitions[tp][start:end]
         return [
             entry.record
             for entry in entries

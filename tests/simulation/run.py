@@ -24,16 +24,18 @@ class Outcome:
     aside: int
     left: int
     refused_late: int
+    stops: int
+    lost: int
 
 
-def run_seed(seed: int) -> Outcome:
-    """Run a seed; the same seed gives the same outcome."""
+def run_seed(seed: int, *, expires: bool = True) -> Outcome:
+    """Run a seed; the same seed gives the same outcome. Only with `expires` do records expire, if the seed says so."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(_run(seed))
+        return runner.run(_run(seed, expires=expires))
 
 
-async def _run(seed: int) -> Outcome:
-    world = World(seed)
+async def _run(seed: int, *, expires: bool) -> Outcome:
+    world = World(seed, expires=expires)
     unexpected: list[str] = []
 
     def never_retrieved(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
@@ -55,4 +57,6 @@ async def _run(seed: int) -> Outcome:
         len(aside(world)),
         sum(work.held().cases_left for work in world.works.values()),
         sum(letter.reason == NO_LONGER_KEPT for letter in letters(world)),
+        world.expiry.stops,
+        len(world.expiry.concerned()[0]),
     )

@@ -40,11 +40,13 @@ class SimulatedStore:
         self._store = MemoryStore(redis.state)
         self._pause = pause
         self._fails = fails
+        self.claimed: Saved | None = None
+        """The checkpoint that the owner begins with."""
 
     async def claim(self) -> Saved | None:
         """Become the owner."""
         await self._pause()
-        found = deepcopy(await self._store.claim())
+        found = self.claimed = deepcopy(await self._store.claim())
         await self._pause()
         return found
 

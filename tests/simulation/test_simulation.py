@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from schemas.errors import Fatal
 from streams.casework.casework import CaseWork
 from streams.task.hold import Hold
 from tests.simulation.kafka import SimulatedKafka
@@ -21,7 +23,7 @@ ONCE_FAILED: Final = [
 
 @pytest.mark.parametrize("seed", ONCE_FAILED)
 def test_a_seed_that_once_failed_holds(seed: int) -> None:
-    assert run_seed(seed).violations == []
+    assert run_seed(seed, expires=False).violations == []
 
 
 @pytest.mark.parametrize("group", range(GROUPS))
@@ -29,6 +31,7 @@ def test_seeds_hold(group: int) -> None:
     first = 1 + group * SEEDS_PER_GROUP
     outcomes = [run_seed(seed) for seed in range(first, first + SEEDS_PER_GROUP)]
     assert {each.seed: each.violations for each in outcomes if each.violations} == {}
+    assert sum(each.stops for each in outcomes) > 0
     assert sum(each.fates for each in outcomes) > SEEDS_PER_GROUP
     assert sum(each.said for each in outcomes) > 10 * SEEDS_PER_GROUP
 
@@ -64,9 +67,34 @@ def takes_all_records_for_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.casework.casework.partition_of", lambda *_: Everywhere())
 
 
+def goes_on_without_what_nobody_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("recovery", "task"):
+        monkeypatch.setattr(f"streams.task.{module}.unread_count", lambda *_, accepts: accepts)
+
+
+def goes_on_without_what_decisions_rest_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.task.recovery.refuse_missing", lambda *_: None)
+
+
+def stops_for_what_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(names: Iterable[str], _: object, earliest: Mapping[str, int], __: object) -> None:
+        if gone := [name for name in names if earliest[name]]:
+            raise Fatal(f"{gone} are no longer there")
+
+    monkeypatch.setattr("streams.task.recovery.refuse_missing", refuse)
+
+
+def loses_what_waited_to_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Hold, "release", lambda *_: [])
+
+
 @pytest.mark.parametrize(
     "fault",
     [
+        goes_on_without_what_nobody_read,
+        goes_on_without_what_decisions_rest_on,
+        stops_for_what_is_saved,
+        loses_what_waited_to_be_read_again,
         forgets_what_was_said,
         does_not_wait_to_catch_up,
         is_not_fenced,

@@ -29,6 +29,7 @@ from streams.task.suspects import ATTEMPTS_MAX, Suspect
 from streams.task.task import Task
 from streams.watchdog import Vitals
 from tests.scenario import MIDNIGHT
+from tests.simulation.expiry import Expiry
 from tests.simulation.hand import FATES, FOREVER_S, Hand
 from tests.simulation.history import Delivery, history, history_that_settles
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
@@ -93,7 +94,7 @@ def _retention(dice: Dice) -> RetentionRules | None:
 class World:
     """One simulated run."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, expires: bool = True) -> None:
         self.dice = Dice("world", seed)
         self.clock = ManualClock()
         self.kafka = SimulatedKafka(lambda: self.clock.now_us() // 1000)
@@ -120,7 +121,7 @@ class World:
             accepts_trimmed=False,
             emitted=self.topics.outputs,
             progress=self.topics.progress,
-            layout=Layout(self.partitions, {}),
+            layout=Layout(self.partitions, {topic: topic for topic in self.topics.all}),
             step_records_max=self.dice.pick((1, 10, 50)),
             checkpoint_interval=self.dice.pick((0, SECOND // 5, 2 * SECOND, 30 * SECOND)),
             transaction_timeout_s=10.0,
@@ -131,6 +132,9 @@ class World:
         )
         self.spilled_at_once = Dice("residents", seed).pick((1, 1, 500))
         self.stores = [SimulatedRedis() for _ in range(self.partitions)]
+        expiring = Dice("expiry", seed)
+        happens = expires and expiring.chance(0.4)
+        self.expiry = Expiry(expiring, self.kafka, self.topics, self.stores, happens=happens)
         self.tasks: dict[int, Task] = {}
         self.works: dict[int, CaseWork] = {}
         self.at: dict[int, dict[TP, int]] = {}
@@ -166,7 +170,8 @@ class World:
         owners = [asyncio.create_task(self._own(partition)) for partition in range(self.partitions)]
         bringing = asyncio.create_task(self._bring())
         rest = asyncio.create_task(self._rest(bringing))
-        done, _ = await asyncio.wait([rest, bringing, *owners], return_when=asyncio.FIRST_EXCEPTION)
+        expiring = asyncio.create_task(self.expiry.run(self.healed))
+        done, _ = await asyncio.wait([rest, bringing, expiring, *owners], return_when=asyncio.FIRST_EXCEPTION)
         for each in done:
             each.result()
         for life in self.lives:
@@ -302,7 +307,7 @@ class World:
         task = Task(
             partition,
             work,
-            self.task_settings,
+            replace(self.task_settings, accepts_trimmed=self.expiry.is_accepted(partition)),
             publisher=SimulatedPublisher(self.kafka, f"sop-{partition}", hand.pause),
             log=SimulatedLog(self.kafka, hand.pause),
             store=store,
@@ -311,7 +316,7 @@ class World:
             attempts=SharedLock(),
         )
         vars(task)["_note"] = partial(_note, task._note, hand)
-        positions = await task.recover()
+        positions = await self.expiry.recover(task, answering)
         self.tasks[partition], self.works[partition], self.at[partition] = task, work, dict(positions)
         if hand.fate is None:
             self.well.add(partition)
@@ -324,6 +329,7 @@ class World:
             feeding.cancel()
             finishing.cancel()
         if feeding.done():
+            running.cancel()
             feeding.result()
         await running
         await task.stop()
@@ -359,10 +365,13 @@ class World:
                 continue
             tp = self.dice.weighted(ready, [weights[each] for each in ready])
             end = self.kafka.bounds(tp)[1]
+            at[tp] = self.expiry.skip(task, tp, at.get(tp, 0))
             records = self.kafka.committed(tp, at.get(tp, 0), end)[: self.dice.whole(1, 12)]
             at[tp] = records[-1].offset + 1 if records else end
             if records:
                 await task.enqueue(tp, records)
+            elif self.expiry.happens:
+                task.passed(tp, end)
 
 
 async def _note(note: Callable[[Suspect | None], Awaitable[None]], hand: Hand, doing: Suspect | None = None) -> None:
