@@ -45,7 +45,7 @@ class Stream:
             timeout=REPLAY_S,
             check=False,
         )
-        assert told.returncode == 0, told.stderr
+        assert told.returncode == 0 or "was accepted" in told.stderr, told.stderr
         with out.open("rb") as lines:
             return outcome(map(json.loads, lines))
 
