@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "replay": "decide recorded events again, in event-time order",
     "simulate": "make a realistic stream of events of a city",
     "status": "how far the workers are, and whether every record is accounted for",
+    "rebuild": "make the workers' state again from Kafka, for topics that have more partitions",
     "case": "a case's facts, timeline and decisions, explained clause by clause",
     "dead-letters": "look at what was refused, and send it again",
     "policy": "show the built-in policy, check policy documents",

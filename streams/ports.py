@@ -198,3 +198,13 @@ class Store(Protocol):
 
     async def expired(self, until: int, limit: int) -> list[str]:
         """Return up to `limit` keys whose saved expiry is at or before an instant, the earliest first."""
+
+
+class ReplaceableStore(Store, Protocol):
+    """Checkpoints whose content can be thrown away as a whole."""
+
+    async def clear(self, saved: Saved) -> None:
+        """Save positions, then drop all blobs, deadlines and expiries; the owner has claimed the store before.
+
+        Where this ends in between, the positions are saved and some of the rest is still there. Raises as `save` does.
+        """

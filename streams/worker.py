@@ -167,7 +167,8 @@ def version_with(sizes: Mapping[str, int]) -> str:
     return f"{version('sop-streams')}+{crc32(told.encode()):08x}"
 
 
-def _task_settings(settings: Settings, topics: Topics, layout: Layout, worker: str) -> TaskSettings:
+def task_settings(settings: Settings, topics: Topics, layout: Layout, worker: str) -> TaskSettings:
+    """Return what all tasks share; `worker` is its version (`version_with`)."""
     return TaskSettings(
         consumed=topics.consumed,
         derived=topics.internal,
@@ -184,7 +185,8 @@ def _task_settings(settings: Settings, topics: Topics, layout: Layout, worker: s
     )
 
 
-def _work_settings(settings: Settings, topics: Topics, policies: PolicySet, partitions: int) -> CaseWorkSettings:
+def work_settings(settings: Settings, topics: Topics, policies: PolicySet, partitions: int) -> CaseWorkSettings:
+    """Return what the work of all partition numbers shares."""
     return CaseWorkSettings(
         topics=topics,
         partitions=partitions,
@@ -215,8 +217,8 @@ class TaskMaker:
         """What the tasks work on, by number, for as long as these are there."""
         self._settings = settings
         self._connection = connection
-        self._work_settings = _work_settings(settings, topics, policies, layout.partitions)
-        self._task_settings = _task_settings(settings, topics, layout, worker)
+        self._work_settings = work_settings(settings, topics, policies, layout.partitions)
+        self._task_settings = task_settings(settings, topics, layout, worker)
         self._namespace = f"{settings.topic_prefix}{settings.group}"
         self._redis = connect_redis(settings)
         self._memory: dict[int, MemoryState] = {}

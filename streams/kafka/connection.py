@@ -92,8 +92,8 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions
     different = sorted(f"{name} has {number}" for name, number in counts.items() if number != count)
     if different:
         raise UsageError(
-            f"Kafka at {connection.brokers}: all topics need {count} partitions; {', '.join(different)}. Raise these "
-            "only where nothing was decided yet: what is there cannot move (docs/operations.md, Topics that change)"
+            f"Kafka at {connection.brokers}: all topics need {count} partitions; {', '.join(different)}. Raise these, "
+            "and where anything was decided run sop rebuild then (docs/operations.md, Topics that change)"
         )
     return count
 

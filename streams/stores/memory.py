@@ -65,6 +65,12 @@ class MemoryStore:
                 state.blobs[key] = blob
         state.saved = saved
 
+    async def clear(self, saved: Saved) -> None:
+        """Save positions and drop everything else."""
+        await self.save(saved, {}, {})
+        self._state.blobs.clear()
+        self._state.deadlines, self._state.expiries = Wakes(), Wakes()
+
     async def due(self, until: int, limit: int) -> list[str]:
         """Return ids of cases that are due, the earliest first."""
         self._check()

@@ -14,6 +14,7 @@ one, by a new owner if this one dies.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple, cast
@@ -110,6 +111,8 @@ PART_BYTES: Final = 1 << 17
 PART_INSTANTS: Final = 500
 """So many bytes of blobs, deadlines, and expiries make a part; between parts others have their turn."""
 
+CLEARED_AT_ONCE: Final = 500
+
 WRITTEN: Final = 1
 MISSING: Final = 2
 
@@ -184,6 +187,17 @@ class RedisStore:
         self._writing = False
         self._seq += 1
 
+    async def clear(self, saved: Saved) -> None:
+        """Save positions, then drop everything else, some keys at a time."""
+        await self.save(saved, {}, {})
+        meta = self._keys[0].encode()
+        cursor, is_over = 0, False
+        while not is_over:
+            cursor, keys = await self._answer(self._redis.scan(cursor, _pattern(self._base), CLEARED_AT_ONCE))
+            if gone := [key for key in keys if key != meta]:
+                await self._answer(self._redis.unlink(*gone))
+            is_over = cursor == 0
+
     async def _carry_over(self, parts: int) -> None:
         """Go on with what holds and is still in the redo log, a part at a time."""
         while parts:
@@ -231,6 +245,11 @@ class RedisStore:
             return await cast("Awaitable[Any]", call)
         except RedisError as error:
             raise Unavailable(f"Redis: {error}") from error
+
+
+def _pattern(prefix: str) -> str:
+    """Return the pattern that keys with a prefix match, whatever characters it has."""
+    return re.sub(r"([\\\[\]*?])", r"\\\1", prefix) + "*"
 
 
 class _Part(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from msgspec import structs
 
@@ -11,6 +11,9 @@ from schemas.errors import Fatal
 from streams.ports import TP, Layout, Saved
 
 T = TypeVar("T")
+
+UNFINISHED: Final = 0
+"""So many partitions has the layout of a state that `sop rebuild` has begun to replace; no topics have none."""
 
 
 def recreated(made_under: Layout | None, present: Layout, *, accepts: bool) -> frozenset[str]:
@@ -21,11 +24,13 @@ def recreated(made_under: Layout | None, present: Layout, *, accepts: bool) -> f
     """
     if made_under is None:
         return frozenset()
+    if made_under.partitions == UNFINISHED:
+        raise Fatal("this group's state is being rebuilt, or sop rebuild did not come to its end: run sop rebuild")
     if made_under.partitions != present.partitions:
         raise Fatal(
             f"the topics have {present.partitions} partitions, this group's state was made under "
-            f"{made_under.partitions}, and most cases belong to another partition now: go on with topics of their own "
-            "(SOP_TOPIC_PREFIX, SOP_GROUP) to which all events are produced again"
+            f"{made_under.partitions}, and most cases belong to another partition now: stop all workers and run "
+            "sop rebuild"
         )
     others = frozenset(topic for topic, id_ in made_under.ids.items() if present.ids.get(topic, id_) != id_)
     if others and not accepts:

@@ -11,6 +11,8 @@ from msgspec import Struct
 from streams.ports import TP, Aside, Layout, OutputLog, Stored
 
 PROGRESS_KEY: Final = b"progress"
+REBUILT_KEY: Final = b"rebuilt"
+"""Of a record that `sop rebuild` leaves: only a checkpoint that was made after it knows all of the state."""
 LATEST_WITHIN_RECORDS: Final = 50
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from schemas.errors import Fatal
 from streams.ports import TP, Layout, OutputLog, Saved, Stored
 from streams.task.layouts import of_others, recreated, without
 from streams.task.positions import raise_to
-from streams.task.progress import Progress, latest_progress, unpack_progress
+from streams.task.progress import REBUILT_KEY, Progress, latest_progress, unpack_progress
 from streams.task.settings import TaskSettings
 from streams.task.standing import Standing
 from streams.task.suspects import SUSPECTS_KEY, Suspects, unpack_note
@@ -122,6 +123,11 @@ class Recovery:
         if record.key == SUSPECTS_KEY:
             self._suspects.recall(unpack_note(record.value))
             return {}
+        if record.key == REBUILT_KEY:
+            raise Fatal(
+                f"{topic}-{self._partition}@{record.offset}: the checkpoints that sop rebuild made are gone, and "
+                "what was said of cases that it moved lies in other partitions: stop all workers and run it again"
+            )
         progress = unpack_progress(record.value)
         self._told = progress
         self._suspects.wary = not progress.ended

@@ -1,0 +1,245 @@
+"""Tasks over a simulated Kafka, a rebuild for more partitions, and tasks that go on: all ends as in a straight run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from schemas.errors import Fatal
+from schemas.limits import Limits
+from schemas.policy import PolicySet
+from schemas.topics import Topics
+from streams.casework.casework import CaseWork, CaseWorkSettings
+from streams.casework.intake import partition_of
+from streams.ports import TP, Layout
+from streams.rebuild.rebuild import Rebuild
+from streams.stores.memory import MemoryState, MemoryStore
+from streams.task.settings import TaskSettings
+from streams.task.shared_lock import SharedLock
+from streams.task.task import Task
+from streams.watchdog import Vitals
+from tests.e2e.harness import Record, feed_of
+from tests.e2e.stories import LONG_AGO, Visit
+from tests.e2e.verifier import Outcome, Said, faults, outcome, said
+from tests.scenario import POLICY
+from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
+
+TOPICS = Topics()
+NOW = LONG_AGO + 10**12
+VISITS = [Visit(f"job-{number}", f"partner-{number % 3}", metres=90.0 * number) for number in range(9)]
+CONFLICT = VISITS[0].booking[0].replace(b"residential", b"commercial")
+NO_EVENT = b"no event"
+BEFORE = [
+    *(line for visit in VISITS for line in [*visit.booking, *visit.report]),
+    *(line for visit in VISITS[::2] for line in visit.claim),
+    CONFLICT,
+    NO_EVENT,
+]
+AFTER = [*(line for visit in VISITS[1::2] for line in visit.claim), *VISITS[0].booking]
+MOVED = (": on partitions ", ":None after ")
+"""What the verifier says of chains that go on in another partition."""
+
+
+class Standstill:
+    """A clock that shows one instant."""
+
+    def now_us(self) -> int:
+        return NOW
+
+
+@dataclass
+class Group:
+    """The tasks of one group, and its checkpoints."""
+
+    partitions: int
+    kafka: SimulatedKafka = field(default_factory=lambda: SimulatedKafka(_counter()))
+    states: defaultdict[int, MemoryState] = field(default_factory=lambda: defaultdict(MemoryState))
+
+    @property
+    def settings(self) -> TaskSettings:
+        return TaskSettings(
+            consumed=TOPICS.consumed,
+            derived=TOPICS.internal,
+            vital=(*(topic for topic in TOPICS.inputs if topic != TOPICS.locations), TOPICS.cases),
+            accepts_trimmed=False,
+            emitted=TOPICS.outputs,
+            progress=TOPICS.progress,
+            layout=Layout(self.partitions, dict.fromkeys(TOPICS.all, "id")),
+            step_records_max=100,
+            checkpoint_interval=0,
+            transaction_timeout_s=1.0,
+            version="1",
+        )
+
+    @property
+    def work_settings(self) -> CaseWorkSettings:
+        return CaseWorkSettings(
+            topics=TOPICS,
+            partitions=self.partitions,
+            policies=PolicySet((), POLICY),
+            limits=Limits(),
+            facts_per_case_max=99,
+            residents_max=99,
+            reading_wait=0,
+        )
+
+    def task(self, number: int) -> Task:
+        store = MemoryStore(self.states[number])
+        return Task(
+            number,
+            CaseWork(number, self.work_settings, store),
+            self.settings,
+            publisher=SimulatedPublisher(self.kafka, f"group-{number}"),
+            log=SimulatedLog(self.kafka),
+            store=store,
+            clock=Standstill(),
+            vitals=Vitals(),
+            attempts=SharedLock(),
+        )
+
+    def feed(self, lines: Sequence[bytes], *, misplaced: bool = False) -> None:
+        for at, line in enumerate(lines):
+            feed = feed_of(line)
+            number = at % self.partitions if misplaced else partition_of((feed.key or b"").decode(), self.partitions)
+            self.kafka.append(TP(feed.topic, number), feed.key, feed.value)
+
+    async def work(self, *, stops: bool = True, steps_max: int = 1000) -> None:
+        """Have all tasks work off what is there, in so many steps; without `stops` they die after that."""
+        tasks = [self.task(number) for number in range(self.partitions)]
+        positions: dict[TP, int] = {}
+        for task in tasks:
+            positions |= await task.recover()
+        idle = 0
+        while idle < 2 and steps_max:  # the step after the last records acts on deadlines
+            idle += 1
+            steps_max -= 1
+            for task in tasks:
+                found = {
+                    tp: self.kafka.committed(tp, at) for tp, at in positions.items() if tp.partition == task.partition
+                }
+                batches = [(tp, records) for tp, records in found.items() if records]
+                positions |= {tp: records[-1].offset + 1 for tp, records in batches}
+                idle = 0 if batches else idle
+                await task.step(batches)
+        if stops:
+            for task in tasks:
+                await task.stop()
+
+    async def rebuild(self, partitions: int) -> None:
+        self.partitions = partitions
+        numbers = range(partitions)
+        rebuild = Rebuild(
+            TOPICS,
+            self.settings,
+            self.work_settings,
+            log=SimulatedLog(self.kafka),
+            publishers=[SimulatedPublisher(self.kafka, f"group-{number}") for number in numbers],
+            stores=[MemoryStore(self.states[number]) for number in numbers],
+        )
+        await rebuild.run(lambda *_: None)
+        await rebuild.stop()
+
+    def said(self) -> list[Said]:
+        records = [
+            Record(topic, number, each.offset, each.key, each.value or b"", each.timestamp)
+            for topic in TOPICS.outputs
+            for number in range(self.partitions)
+            for each in self.kafka.committed(TP(topic, number))
+        ]
+        return said(sorted(records, key=lambda record: record.timestamp_ms))
+
+    def outcome(self) -> Outcome:
+        return outcome(each.envelope for each in self.said())
+
+
+def _counter() -> Callable[[], int]:
+    at = iter(range(1, 10**9))
+    return lambda: next(at)
+
+
+@pytest.mark.parametrize(("old", "new"), [(1, 2), (1, 3), (2, 3), (2, 4), (4, 6), (3, 3)])
+@pytest.mark.parametrize("stops", [True, False])
+async def test_after_a_rebuild_all_ends_as_in_a_straight_run(old: int, new: int, *, stops: bool) -> None:
+    straight = Group(new)
+    straight.feed([*BEFORE, *AFTER])
+    await straight.work()
+    group = Group(old)
+    group.feed(BEFORE)
+    await group.work(stops=stops)
+    await group.rebuild(new)
+    group.feed(AFTER)
+    await group.work()
+    assert group.outcome() == straight.outcome()
+    assert [each for each in faults(group.said()) if not any(told in each for told in MOVED)] == []
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
+@pytest.mark.parametrize("stops", [True, False])
+async def test_what_was_on_its_way_between_tasks_arrives_where_it_belongs_now(steps: int, *, stops: bool) -> None:
+    lines = [line for line in BEFORE if line not in (CONFLICT, NO_EVENT)]
+    straight = Group(6)
+    straight.feed([*lines, *AFTER])
+    await straight.work()
+    group = Group(4)
+    group.feed(lines, misplaced=True)
+    await group.work(stops=stops, steps_max=steps)
+    await group.rebuild(6)
+    group.feed(AFTER, misplaced=True)
+    await group.work()
+    assert group.outcome() == straight.outcome()
+    assert [each for each in faults(group.said()) if not any(told in each for told in MOVED)] == []
+
+
+async def test_a_rebuild_says_nothing_and_neither_do_tasks_that_find_nothing_new() -> None:
+    group = Group(2)
+    group.feed(BEFORE)
+    await group.work()
+    before = group.said()
+    await group.rebuild(3)
+    await group.rebuild(3)
+    await group.work()
+    assert len(group.said()) == len(before)
+
+
+async def test_growing_again_and_losing_the_checkpoints_asks_for_a_rebuild() -> None:
+    group = Group(1)
+    group.feed(BEFORE)
+    await group.work()
+    await group.rebuild(2)
+    await group.rebuild(5)
+    group.states.clear()
+    with pytest.raises(Fatal, match="sop rebuild"):
+        await group.work()
+    await group.rebuild(5)
+    group.feed(AFTER)
+    await group.work()
+    straight = Group(5)
+    straight.feed([*BEFORE, *AFTER])
+    await straight.work()
+    assert group.outcome() == straight.outcome()
+
+
+async def test_an_unfinished_rebuild_is_gone_on_with_by_no_task() -> None:
+    group = Group(1)
+    group.feed(BEFORE)
+    await group.work()
+    await group.rebuild(2)
+    state = group.states[1]
+    assert state.saved is not None
+    await MemoryStore(state).claim()
+    layout = Layout(0, {})
+    state.saved = type(state.saved)({}, {}, {}, layout=layout)
+    with pytest.raises(Fatal, match="did not come to its end"):
+        await group.work()
+
+
+async def test_what_decisions_rest_on_may_not_be_gone() -> None:
+    group = Group(1)
+    group.feed(BEFORE)
+    await group.work()
+    group.kafka.delete_before(TP("jobs", 0), 2)
+    with pytest.raises(Fatal, match="jobs-0: 0 to 1 are no longer there"):
+        await group.rebuild(2)
