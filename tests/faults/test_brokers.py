@@ -233,7 +233,7 @@ def test_nodes_of_a_cluster_die_and_come_back(
     assert overrun == []
 
 
-def test_an_output_topic_that_vanished_is_made_again(
+def test_an_output_topic_that_vanished_is_made_again_and_gone_on_with_where_that_is_accepted(
     make_crew: Callable[..., CrewBench], broker: FaultyKafka, short: Known, report: Report
 ) -> None:
     bench = make_crew(broker.address, SOP_TRANSACTION_TIMEOUT_S=GIVES_UP_S)
@@ -244,5 +244,7 @@ def test_an_output_topic_that_vanished_is_made_again(
     with Feeder(bench, short.stream) as feeder:
         feeder.allow_all()
     bench.await_that(operator.exists)
+    bench.await_that(lambda: "decisions.paf: deleted and created again" in bench.told())
+    bench.settings["SOP_ACCEPT_TRIMMED_INPUTS"] = "true"
     bench.settle(SETTLE_S)
     report("F8 decisions.paf deleted before the first decision", 1, bench, short)
