@@ -24,12 +24,21 @@ from streams.watchdog import Vitals
 from tests.e2e.harness import Record, feed_of
 from tests.e2e.stories import LONG_AGO, Visit
 from tests.e2e.verifier import Outcome, Said, faults, outcome, said
-from tests.scenario import POLICY
+from tests.scenario import POLICY, destination, line
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
 TOPICS = Topics()
 NOW = LONG_AGO + 10**12
 VISITS = [Visit(f"job-{number}", f"partner-{number % 3}", metres=90.0 * number) for number in range(9)]
+
+
+def closer_report(visit: Visit) -> bytes:
+    """Return a report that comes late and has the partner far away when the ticket was opened."""
+    lat, lon = destination(3000.0)
+    data = {"lat": lat, "lon": lon, "accuracy_m": 10.0}
+    return line("location.reported", visit.partner_id, visit.ticket_at - 1, f"late-{visit.case_id}", data)
+
+
 CONFLICT = VISITS[0].booking[0].replace(b"residential", b"commercial")
 NO_EVENT = b"no event"
 BEFORE = [
@@ -38,7 +47,11 @@ BEFORE = [
     CONFLICT,
     NO_EVENT,
 ]
-AFTER = [*(line for visit in VISITS[1::2] for line in visit.claim), *VISITS[0].booking]
+AFTER = [
+    *(line for visit in VISITS[1::2] for line in visit.claim),
+    *VISITS[0].booking,
+    *(closer_report(visit) for visit in VISITS),
+]
 MOVED = (": on partitions ", ":None after ")
 """What the verifier says of chains that go on in another partition."""
 
@@ -101,8 +114,8 @@ class Group:
         )
 
     def feed(self, lines: Sequence[bytes], *, misplaced: bool = False) -> None:
-        for at, line in enumerate(lines):
-            feed = feed_of(line)
+        for at, each in enumerate(lines):
+            feed = feed_of(each)
             number = at % self.partitions if misplaced else partition_of((feed.key or b"").decode(), self.partitions)
             self.kafka.append(TP(feed.topic, number), feed.key, feed.value)
 
