@@ -245,6 +245,9 @@ def assert_pairs(notes: list[Note]) -> None:
             case "revoked":
                 assert held == {(t, p) for t, p in note["tps"]}
                 held = set()
+            case "passed":
+                assert placed
+                assert tuple(note["tp"]) in held
             case _:
                 assert placed
                 assert tuple(note["tp"]) in held
@@ -368,7 +371,8 @@ def test_a_keeper_may_take_longer_than_the_groups_session(bench: Bench) -> None:
     worker = bench.start(bench.plan(topics, assigned_s=8.0))
     until(lambda: bench.offsets() != {})
     assert bench.stop(worker) == 0
-    assert [note["what"] for note in bench.notes()] == ["assigned", "placed", "began", "done", "revoked"]
+    noted = [note["what"] for note in bench.notes() if note["what"] != "passed"]
+    assert noted == ["assigned", "placed", "began", "done", "revoked"]
 
 
 def test_topics_that_cannot_be_read_together_are_refused(bench: Bench) -> None:
