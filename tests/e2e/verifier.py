@@ -143,15 +143,15 @@ def _ids(messages: list[Said]) -> Iterator[str]:
 
 
 def _repeated(messages: list[Said]) -> Iterator[str]:
-    """Nothing is said twice: no revision of a decision or action, no dead letter, no alert in the state it had."""
+    """Nothing is said twice: no revision of a decision or action, no dead letter, no alert in the state and with the labels it had."""
     seen: Counter[tuple[object, ...]] = Counter()
-    state: dict[str, str] = {}
+    state: dict[str, tuple[str, object]] = {}
     for each in messages:
         data = each.data
         if each.type == "alert":
-            if state.get(data["alert_id"]) == data["state"]:
+            if state.get(data["alert_id"]) == (data["state"], data["labels"]):
                 yield f"{_where(each)}: alert {data['alert_id']} is {data['state']} twice in a row"
-            state[data["alert_id"]] = data["state"]
+            state[data["alert_id"]] = (data["state"], data["labels"])
         elif each.type == "dead-letter":
             seen["dead letter", data["topic"], data["partition"], data["offset"]] += 1
         else:

@@ -66,10 +66,14 @@ def no_atomic_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     save = SimulatedStore.save
 
     async def positions_first(
-        store: SimulatedStore, saved: Saved, blobs: Mapping[str, bytes], deadlines: Mapping[str, int | None]
+        store: SimulatedStore,
+        saved: Saved,
+        blobs: Mapping[str, bytes | None],
+        deadlines: Mapping[str, int | None],
+        expiries: Mapping[str, int | None] = {},
     ) -> None:
         await save(store, saved, {}, {})
-        await save(store, saved, blobs, deadlines)
+        await save(store, saved, blobs, deadlines, expiries)
 
     monkeypatch.setattr(SimulatedStore, "save", positions_first)
 

@@ -39,5 +39,5 @@ def test_the_tour_copies_and_pastes(tmp_path: Path) -> None:
     assert "sop: " not in done.stderr
     for summary in re.findall(r"^\d+ events, .* messages$", TOUR, re.MULTILINE):
         assert summary in done.stderr
-    (count,) = re.findall(r"^\d+ day\.jsonl$", TOUR, re.MULTILINE)
-    assert count in done.stdout
+    (count,) = re.findall(r"^\d+ events written to day\.jsonl$", TOUR, re.MULTILINE)
+    assert count in done.stderr
