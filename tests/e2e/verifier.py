@@ -143,7 +143,7 @@ def _ids(messages: list[Said]) -> Iterator[str]:
 
 
 def _repeated(messages: list[Said]) -> Iterator[str]:
-    """Nothing is said twice: no revision of a decision or action, no dead letter, no alert in the state and with the labels it had."""
+    """Nothing is said twice: no revision of a decision or action, no dead letter, no alert that reads as before."""
     seen: Counter[tuple[object, ...]] = Counter()
     state: dict[str, tuple[str, object]] = {}
     for each in messages:
