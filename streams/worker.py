@@ -152,10 +152,11 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
         connection, topics, group=settings.group, transactional_id=f"{settings.topic_prefix}{settings.group}-0"
     )
     await prepare_topics(connection, topics, settings.partitions, settings.replicas)
+    layout = await read_layout(connection, topics.all)  # waits until every topic is known, its size limit too
     checked = await check_topics(connection, topics)
     for warning in checked.warnings:
         logger.warning("%s", warning)
-    return await read_layout(connection, topics.all), version_with(checked.sizes)
+    return layout, version_with(checked.sizes)
 
 
 def version_with(sizes: Mapping[str, int]) -> str:

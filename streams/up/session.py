@@ -132,10 +132,14 @@ class Session:
         await self._worker_has_joined()
         self._waiting.end()
         self._board.head()
-        self._begun.set()
-        await self._feed.run(lines)
+        await self._feed.run(self._noting_the_first(lines))
         self._board.say(f"all {self._feed.sent} events are sent; Ctrl-C ends")
         await asyncio.Event().wait()
+
+    def _noting_the_first(self, lines: Iterator[Line]) -> Iterator[Line]:
+        for line in lines:
+            yield line
+            self._begun.set()  # it was handed over, since the next one is asked for
 
     async def _worker_has_joined(self) -> None:
         """Wait for the worker, since a backlog is not read in the order in which it was written to several topics."""

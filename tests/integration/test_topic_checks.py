@@ -11,6 +11,7 @@ from schemas.errors import UsageError
 from schemas.topics import Topics
 from streams.embedded.kafka import EmbeddedKafka
 from streams.kafka.connection import KafkaConnection, prepare_topics
+from streams.kafka.layout import read_layout
 from streams.kafka.topic_checks import SIZE_MIN, check_topics, refuse_small, warnings
 
 
@@ -24,6 +25,7 @@ def make(kafka: EmbeddedKafka, name: str, config: dict[str, str]) -> None:
 async def test_topics_that_a_worker_made_have_nothing_to_be_told(kafka: EmbeddedKafka, prefix: str) -> None:
     connection, topics = KafkaConnection(kafka.address), Topics(prefix)
     await prepare_topics(connection, topics, 1, 1)
+    await read_layout(connection, topics.all)  # waits until all are known
     checked = await check_topics(connection, topics)
     assert checked.warnings == []
     assert checked.sizes == dict.fromkeys((*topics.outputs, *topics.internal), 8 * 1024 * 1024)
