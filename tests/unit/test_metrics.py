@@ -71,6 +71,7 @@ def test_what_a_task_counts_is_told() -> None:
         f"sop_records_settled_total,fate=forwarded,{place}": 0,
         f"sop_records_in_flight,{place}": 4,
         f"sop_records_lag,{place}": 14,
+        f"sop_offsets_skipped_total,{place}": 0,
         "sop_messages_published_total,partition=3,topic=actions": 2,
         "sop_moments_too_late_total,partition=3": 14,
         "sop_cases_in_memory,partition=3": 11,
