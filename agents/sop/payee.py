@@ -17,6 +17,11 @@ MASKS: Final = "*•#"
 _NUMBER: Final = re.compile(r"(?:\+\W*)?\d(?:.*\d)?", re.DOTALL)
 _CROSSES: Final = re.compile(r"(?<![^\W\d_])[xX](?:[\s-]*[xX])+(?![^\W\d_])")
 """Two or more in a row that are no part of a word: digits crossed out."""
+_LABEL: Final = re.compile(
+    r"(?<!\S)[^\s\d]*[^\W\d_][^\s\d]*(?!\S)"  # a word
+    r"|[(\[{][^\d()\[\]{}]*[^\W\d_][^\d()\[\]{}]*[)\]}]"  # brackets around words
+)
+"""What has letters and no digits: a `*` in it is no masked digit, as in "Mob# 9876543210"."""
 
 
 def has_payee(proof: PaymentProofAdded, policy: Offline) -> bool:
@@ -43,11 +48,15 @@ def payee_differs(proof: PaymentProofAdded, identified: PartnerIdentified, polic
 def phone_number(phone: str | None) -> str | None:
     """Return the number that a phone is, without words and brackets around it; None where it is absent.
 
-    It is where it is blank or where a digit is masked, by `* • #`, a letter among its digits or next to them, or a row
-    of x beside them (domain, "Offline service"). What has no digits at all is returned as it is.
+    It is where it is blank or where a digit is masked: by `* • #` outside of those words and brackets, a letter among
+    its digits or next to them, or a row of x beside them (domain, "Offline service"). What has no digits at all is
+    returned as it is.
     """
     written = unicodedata.normalize("NFKC", phone or "").strip()
-    if any(mask in written for mask in MASKS) or _CROSSES.search(written):
+    if _CROSSES.search(written):
+        return None
+    unlabelled = _LABEL.sub("", written)
+    if any(mask in unlabelled for mask in MASKS):
         return None
     number = _NUMBER.search(written)
     if number is None:
