@@ -40,10 +40,13 @@ EXACT_BELOW: Final = 2.0**53
 
 
 def _number(text: str) -> int | float:
-    """Return a number with a fraction or an exponent: a large whole one exactly, any other as its nearest double."""
+    """Return a number with a fraction or an exponent: a large whole one exactly, any other as its nearest double.
+
+    One that no double comes near is infinite; who reads it refuses it by its path.
+    """
     value = float(text)
     if math.isinf(value):
-        raise ValueError("number out of range")
+        return value
     if abs(value) >= EXACT_BELOW and (exact := Decimal(text)) == exact.to_integral_value():
         return int(exact)
     return value
@@ -129,7 +132,11 @@ def _event(
     if raw is None:
         raise Unacceptable("data: missing")
     data = check_data(raw)
-    return Event(source, event_id, event_type, subject, time, data, content_of(event_type, subject, time, raw))
+    try:
+        content = content_of(event_type, subject, time, raw)
+    except ValueError as error:
+        raise Unacceptable(f"data: {error}") from None
+    return Event(source, event_id, event_type, subject, time, data, content)
 
 
 def _data(envelope: Mapping[str, object], limits: Limits) -> object:

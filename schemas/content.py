@@ -7,6 +7,7 @@ are written (`schemas.codec` reads them so); any other number has the value of i
 
 from __future__ import annotations
 
+import math
 from hashlib import blake2b
 from typing import Final
 
@@ -18,7 +19,10 @@ _encoder: Final = msgspec.json.Encoder(order="deterministic")
 
 
 def content_of(event_type: str, subject: str, time: int, data: object) -> bytes:
-    """Return the 16-byte digest of an event's content; `data` is the JSON value as decoded, `time` in microseconds."""
+    """Return the 16-byte digest of an event's content; `data` is the JSON value as decoded, `time` in microseconds.
+
+    Raises ValueError for data with an infinite number.
+    """
     plain = _encoder.encode((event_type, subject, time, _plain(data)))
     return blake2b(plain, digest_size=DIGEST_BYTES).digest()
 
@@ -28,6 +32,8 @@ def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {name: item if type(item) is str else _plain(item) for name, item in value.items() if item is not None}
     if isinstance(value, float):
+        if math.isinf(value):
+            raise ValueError("a number is out of range")
         return int(value) if value.is_integer() else value
     if isinstance(value, list):
         return [_plain(item) for item in value]

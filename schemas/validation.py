@@ -168,9 +168,12 @@ def _number(path: str, kind: Number) -> Check:
         if not low <= value <= high:
             raise Unacceptable(f"{path}: {bounds}")
         try:
-            return float(value)
+            number = float(value)
         except OverflowError:
-            raise Unacceptable(f"{path}: too large") from None
+            number = math.inf
+        if number == math.inf:
+            raise Unacceptable(f"{path}: too large")
+        return number
 
     return check
 
