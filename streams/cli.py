@@ -13,6 +13,7 @@ from schemas.errors import Fatal, SopError, UsageError
 from streams.commands.groups import SuggestingGroup
 from streams.logs import log_nowhere
 from streams.printable import printable
+from streams.standard_error import prepare_standard_error
 from streams.stop import INTERRUPTIONS, STOP_SIGNALS, StopWish, end
 
 EXIT_USAGE: Final = 2
@@ -68,9 +69,9 @@ def sop() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 something did not hold, 2 unusable input, 70 cannot go on."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # whatever its encoding cannot hold is escaped
-            stream.reconfigure(errors="backslashreplace")
+    prepare_standard_error()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # whatever its encoding cannot hold is escaped
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(arguments))
 
 

@@ -14,7 +14,9 @@ from streams.commands.inputs import Rereadable, instant, present_unless, recorde
 from streams.commands.options import FILE
 from streams.commands.policies import only, policies_from
 from streams.commands.progress import counted
-from streams.files.writing import written
+from streams.files.reading import input_name
+from streams.files.writing import output_name, written
+from streams.printable import printable
 from streams.replay.outcome import Outcome, Terms, replayed
 from streams.replay.parallel import can_fork, replayed_on
 from streams.settings import Settings, settings_from
@@ -75,7 +77,8 @@ def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | 
         file=sys.stderr,
     )
     if outcome.refused and not outcome.events:
-        print(f"sop: no line of {', '.join(inputs)} was accepted; {out} says why", file=sys.stderr)
+        told = f"sop: no line of {', '.join(map(input_name, inputs))} was accepted; {output_name(out)} says why"
+        print(printable(told), file=sys.stderr)
         return 1
     return 0
 

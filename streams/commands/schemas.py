@@ -9,6 +9,7 @@ import click
 from schemas.asyncapi import export
 from schemas.errors import UsageError
 from streams.commands.groups import SuggestingGroup
+from streams.printable import printable
 
 
 @click.group(cls=SuggestingGroup)
@@ -24,4 +25,4 @@ def export_schemas(directory: Path) -> None:
         written = export(directory)
     except OSError as error:
         raise UsageError(f"{directory}: cannot be written: {error.strerror}") from error
-    print(f"{len(written)} files in {directory}")
+    print(printable(f"{len(written)} files in {directory}"))

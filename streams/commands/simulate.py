@@ -18,9 +18,9 @@ from streams.commands.inputs import KAFKA, instant
 from streams.commands.options import FILE
 from streams.commands.progress import counted
 from streams.connections import connect_kafka
-from streams.files.reading import STANDARD
-from streams.files.writing import written
+from streams.files.writing import output_name, written
 from streams.kafka.connection import prepare_topics
+from streams.printable import printable
 from streams.settings import Settings, settings_from
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import branch_shares, simulate
@@ -93,14 +93,14 @@ def command(
     if out.startswith(KAFKA):
         brokers, _, prefix = out.removeprefix(KAFKA).partition("/")
         settings = replace(settings_from(), brokers=brokers, topic_prefix=prefix)
-        print(f"{asyncio.run(_feed(settings, lines, speed))} events sent to {out}", file=sys.stderr)
+        print(printable(f"{asyncio.run(_feed(settings, lines, speed))} events sent to {out}"), file=sys.stderr)
         return
     with StopWish(INTERRUPTIONS, interrupt), written(out, [str(trace)] if trace else []) as write:
         count = 0
         for line in lines:
             write(line)
             count += 1
-    print(f"{count} events written to {'standard output' if out == STANDARD else out}", file=sys.stderr)
+    print(printable(f"{count} events written to {output_name(out)}"), file=sys.stderr)
 
 
 def _lines(options: SimulatorOptions) -> Iterator[bytes]:

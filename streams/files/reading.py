@@ -72,8 +72,13 @@ def read_lines(path: str, line_bytes_max: int) -> Iterator[Line]:
         raise _unreadable(path, reason) from error
 
 
+def input_name(path: str) -> str:
+    """Return what a message calls an input."""
+    return "standard input" if path == STANDARD else path or "''"
+
+
 def _unreadable(path: str, reason: str) -> UsageError:
-    return UsageError(f"{'standard input' if path == STANDARD else path}: cannot be read: {reason}")
+    return UsageError(f"{input_name(path)}: cannot be read: {reason}")
 
 
 def _raw(path: str) -> io.FileIO:

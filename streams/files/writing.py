@@ -61,11 +61,12 @@ def written(name: str, sources: Iterable[str] = ()) -> Iterator[WriteLine]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise UsageError(f"{_called(name)}: cannot be written: {error.strerror or error}") from error
+        raise UsageError(f"{output_name(name)}: cannot be written: {error.strerror or error}") from error
 
 
-def _called(name: str) -> str:
-    return "standard output" if name == STANDARD else name
+def output_name(name: str) -> str:
+    """Return what a message calls an output."""
+    return "standard output" if name == STANDARD else name or "''"
 
 
 def _packer(name: str) -> _Packer:
@@ -86,7 +87,7 @@ def _refuse_sources(name: str, sources: Iterable[str]) -> None:
         with suppress(OSError):  # who reads it will say so
             other = os.fstat(STDIN_FILENO) if source == STANDARD else Path(source).stat()
             if os.path.samestat(mine, other):
-                raise UsageError(f"{_called(name)}: cannot be written: it is the input {source}")
+                raise UsageError(f"{output_name(name)}: cannot be written: it is the input {source}")
 
 
 def _status(name: str) -> os.stat_result | None:
@@ -134,7 +135,7 @@ def _replacing(name: str, status: os.stat_result | None) -> Iterator[BinaryIO]:
     if status is not None:
         os.close(os.open(target, os.O_WRONLY))  # what may not be written may not be replaced
     # In a folder, so that a new file has the mode that the system gives to new files there.
-    with tempfile.TemporaryDirectory(prefix=".sop-", dir=target.parent, ignore_cleanup_errors=True) as folder:
+    with _folder_beside(target, exists=status is not None) as folder:
         unfinished = Path(folder) / "unfinished"
         with unfinished.open("wb") as file:
             if status is not None:
@@ -145,3 +146,16 @@ def _replacing(name: str, status: os.stat_result | None) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(target)
+
+
+def _folder_beside(target: Path, *, exists: bool) -> tempfile.TemporaryDirectory[str]:
+    """Make a folder that goes when it is left.
+
+    Raises OSError, beside a target that `exists` with the words that it is the folder around it that takes no file.
+    """
+    try:
+        return tempfile.TemporaryDirectory(prefix=".sop-", dir=target.parent, ignore_cleanup_errors=True)
+    except OSError as error:
+        if not exists:
+            raise
+        raise OSError(error.errno, f"no file can be made in {target.parent}: {error.strerror}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -52,13 +53,15 @@ class Settled(Struct, frozen=True):
 def read_file(path: str, line_bytes_max: int, input_number: int = 1) -> Iterator[Recorded]:
     """Yield the lines of a JSON Lines file (`.gz` and `.zst` too, `-`: standard input); blank lines are passed over.
 
-    Of a line of more than `line_bytes_max` only the beginning is kept. Raises `UsageError` naming the file when it
-    cannot be read to its end.
+    Of a line of more than `line_bytes_max` only the beginning is kept. A name that is no UTF-8 is given with U+FFFD in
+    place of what is none, so that it can be written. Raises `UsageError` naming the file when it cannot be read to its
+    end.
     """
+    topic = os.fsencode(path).decode(errors="replace")
     for number, (line, size) in enumerate(read_lines(path, line_bytes_max), 1):
         cut_from = size if size > line_bytes_max else None
         if cut_from is not None or (line and not line.isspace()):
-            yield Recorded(path, 0, number, line, cut_from=cut_from, input_number=input_number)
+            yield Recorded(topic, 0, number, line, cut_from=cut_from, input_number=input_number)
 
 
 def settle(

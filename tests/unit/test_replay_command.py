@@ -127,6 +127,17 @@ def test_an_input_without_lines_or_with_one_that_is_accepted_ends_with_0(lines: 
 
 
 @JOBS
+def test_a_file_may_have_any_name(jobs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Letters are JSON, which cannot hold a name that is no UTF-8; a terminal must not be told to do anything."""
+    name = os.fsdecode(b"\xff\x1b[31m\n.jsonl")
+    write_lines(name, b"not JSON")
+    (letter,) = letters(replay(name, "--jobs", jobs, status=1))
+    assert letter["topic"] == "\N{REPLACEMENT CHARACTER}\x1b[31m\n.jsonl"
+    _, told = capsys.readouterr().err.splitlines()
+    assert told == r"sop: no line of \udcff\x1b[31m\n.jsonl was accepted; out.jsonl says why"
+
+
+@JOBS
 @pytest.mark.parametrize("name", ["day.jsonl.gz", "day.jsonl.zst"])
 def test_a_damaged_archive_is_told_of_and_leaves_no_output(
     jobs: str, name: str, folder: Path, capsys: pytest.CaptureFixture[str]
@@ -169,6 +180,19 @@ def test_a_closed_standard_input_is_told_of() -> None:
     shell = ["sh", "-c", '"$0" replay - --out out.jsonl <&-', SOP]
     done = subprocess.run(shell, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "sop: standard input: cannot be read: it is closed\n")
+
+
+@JOBS
+@pytest.mark.parametrize("stderr", [">&-", ">/dev/full"])
+def test_a_standard_error_that_takes_nothing_changes_nothing(jobs: str, stderr: str, folder: Path) -> None:
+    write_lines("day.jsonl", *case_lines())
+    replay("day.jsonl")
+    shell = ["sh", "-c", f'"$0" replay day.jsonl --out - --jobs {jobs} 2{stderr}', SOP]
+    done = subprocess.run(shell, stdout=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stdout) == (0, (folder / "out.jsonl").read_bytes())
+    shell[2] = f'"$0" replay absent --out - 2{stderr}'
+    done = subprocess.run(shell, stdout=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stdout) == (2, b"")
 
 
 @pytest.fixture

@@ -166,7 +166,6 @@ def test_a_device_that_is_full_is_told_of_and_left_alone() -> None:
         ("new/", errno.EISDIR),
         ("file/out", errno.ENOTDIR),
         ("circle", errno.ELOOP),
-        ("", errno.EISDIR),
         ("n" * 300, errno.ENAMETOOLONG),
         ("/dev/fd/1234567", errno.EBADF),
     ],
@@ -187,6 +186,16 @@ def test_what_is_write_protected_is_not_replaced(folder: Path) -> None:
     Path("out").chmod(0o444)
     assert os.strerror(errno.EACCES) in told("out")
     assert (folder / "out").read_bytes() == b"kept"
+
+
+def test_a_file_without_a_name_is_told_of() -> None:
+    assert told("") == f"'': cannot be written: {os.strerror(errno.EISDIR)}"
+
+
+@pytest.mark.skipif(not Path("/proc/self/comm").is_file(), reason="this system has no /proc")
+def test_a_folder_that_takes_no_file_is_named() -> None:
+    folder = Path("/proc/self").resolve()
+    assert told("/proc/self/comm").startswith(f"/proc/self/comm: cannot be written: no file can be made in {folder}: ")
 
 
 @pytest.fixture(params=["itself", "another path", "hard link", "symbolic link", "open file", "link to open file"])
