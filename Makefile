@@ -9,6 +9,9 @@ BIN := .venv/bin
 FAST := tests/unit tests/property tests/rules
 STAMP := .venv/installed
 
+# Tests start Python some hundred times; what it imports is compiled once, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Tests wait more than they compute. Each process takes whole files, in the order of tests/conftest.py.
 JOBS ?= 4
 SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
