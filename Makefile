@@ -16,6 +16,11 @@ export PYTHONDONTWRITEBYTECODE :=
 JOBS ?= 4
 SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
+# Half of the CPU of a broker's start goes into loading classes; the tests' brokers, some fifty, have them from an archive.
+ARCHIVE := .venv/kafka.aot
+test e2e faults: $(ARCHIVE)
+test e2e faults: export JDK_JAVA_OPTIONS := $(JDK_JAVA_OPTIONS) "-XX:AOTCache=$(CURDIR)/$(ARCHIVE)"
+
 help: ## show this list
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/make \1#\2/p' Makefile | column -t -s '#'
 
@@ -35,6 +40,9 @@ $(STAMP): requirements.lock pyproject.toml tests/asyncapi/package-lock.json
 	@# One test needs the schemas that npm carries; without npm it is skipped.
 	! command -v npm >/dev/null || npm ci --prefix tests/asyncapi --no-audit --no-fund --loglevel=error
 	@touch $@
+
+$(ARCHIVE): $(STAMP)
+	-$(BIN)/python -m tests.kafka_archive $@ # without it, all is as it was, only slower
 
 run: setup ## decide sample events on an embedded Kafka (ARGS="--duration 30")
 	$(BIN)/sop up $(ARGS)
