@@ -80,10 +80,7 @@ def _days() -> Iterator[bytes]:
     """Yield the events of simulated days, each with jobs and partners of its own."""
     start_at = time.time_ns() // 1000 // DAY_US * DAY_US - DAYS_AGO * DAY_US
     for day in itertools.count():
-        options = SimulatorOptions(
-            jobs=JOBS_A_DAY, seed=day + 1, first_number=1 + day * JOBS_A_DAY, start_at=start_at + day * DAY_US
-        )
-        yield from simulate(options)
+        yield from simulate(SimulatorOptions(jobs=JOBS_A_DAY, seed=day + 1, start_at=start_at + day * DAY_US))
 
 
 def _pace(brokers: str, topics: Topics, prefix: str, ended: threading.Event, sent: _Sent) -> None:

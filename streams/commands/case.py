@@ -15,6 +15,7 @@ from streams.replay.case_story import case_story, refused_of
 from streams.replay.recorded import settle
 from streams.replay.timeline import document, told
 from streams.settings import settings_from
+from streams.wrapping import show
 
 
 @click.command()
@@ -47,4 +48,4 @@ def command(case_id: str, inputs: tuple[str, ...], until: str | None, policy: st
         print(printable_json(document(story)))
         return
     for line in told(story):
-        print(printable(line))
+        show(printable(line))

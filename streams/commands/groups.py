@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from schemas.suggestions import suggestion
 
+HELP_CHARS_MAX: Final = 200
+
 
 class SuggestingGroup(click.Group):
     """Says for a subcommand that does not exist which one may have been meant, as click does for options."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of subcommands, each with a whole sentence."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(HELP_CHARS_MAX)) for name, each in commands if each])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

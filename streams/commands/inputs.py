@@ -72,4 +72,4 @@ def instant(option: str, text: str) -> int:
     try:
         return parse_instant(text)
     except ValueError as error:
-        raise UsageError(f"{option}: {error}") from None
+        raise UsageError(f"{option}: {error}, such as 2025-01-06T00:00:00+05:30") from None

@@ -16,8 +16,8 @@ from schemas.policy_rules import duration_keys, values
 from streams.commands.groups import SuggestingGroup
 from streams.commands.options import FILE
 from streams.commands.policies import read_document
-from streams.commands.tables import Column, show_table
 from streams.printable import printable
+from streams.wrapping import show
 
 _DURATIONS = duration_keys()
 
@@ -40,25 +40,16 @@ def check(files: tuple[str, ...]) -> None:
     load_policies([Path(file) for file in files])
 
 
-@command.command()
+@command.command("show")
 @click.option("--toml", "as_toml", is_flag=True, help="A policy document with all of it, to begin your own from.")
-def show(as_toml: bool) -> None:
+def show_built_in(as_toml: bool) -> None:
     """Show the built-in policy: every key with its default, its unit, the clauses that it serves and what it means."""
     if as_toml:
         print(dump_policy(default_policy()), end="")
         return
-    columns = (
-        Column("KEY"),
-        Column("DEFAULT", wraps=True),
-        Column("UNIT", wraps=True),
-        Column("CLAUSES", wraps=True),
-        Column("MEANING", rank=1, wraps=True),
-    )
-    rows = [
-        (key, _text(key, value), KEY_UNITS[key], " ".join(clauses_of(key)), KEY_NOTES[key].rpartition(" (")[0])
-        for key, value in values(default_policy())
-    ]
-    show_table(columns, rows)
+    for key, value in values(default_policy()):
+        show(f"{key} = {_text(key, value)} ({KEY_UNITS[key]}) [{' '.join(clauses_of(key))}]")
+        show(f"    {KEY_NOTES[key].rpartition(' (')[0]}")
 
 
 def _changes(policy: Policy) -> Iterator[str]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -26,8 +27,11 @@ from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import branch_shares, simulate
 from streams.stop import INTERRUPTIONS, StopWish, interrupt
 from streams.up.feed import Feed, Line, Router
+from streams.wrapping import show
 
 _DEFAULTS = SimulatorOptions()
+GOES_ON: Final = " " * 17
+"""Where a branch's name begins, after its share and its jobs."""
 
 
 @click.command()
@@ -47,11 +51,29 @@ _DEFAULTS = SimulatorOptions()
     metavar="TIME",
     help=f"The first midnight (RFC 3339), in the past (default: {format_instant(_DEFAULTS.start_at)}).",
 )
-@click.option("--days", type=int, default=_DEFAULTS.days, show_default=True)
+@click.option("--days", type=int, default=_DEFAULTS.days, show_default=True, help="Over how many days.")
 @click.option("--city", "cities", multiple=True, metavar="NAME", help="Only this city; may be repeated.")
-@click.option("--late", type=float, default=_DEFAULTS.late_share, show_default=True, help="Share delivered late.")
-@click.option("--duplicates", type=float, default=_DEFAULTS.duplicate_share, show_default=True)
-@click.option("--malformed", type=float, default=_DEFAULTS.malformed_share, show_default=True)
+@click.option(
+    "--late",
+    type=float,
+    default=_DEFAULTS.late_share,
+    show_default=True,
+    help="Share of events delivered late.",
+)
+@click.option(
+    "--duplicates",
+    type=float,
+    default=_DEFAULTS.duplicate_share,
+    show_default=True,
+    help="Share of events delivered twice.",
+)
+@click.option(
+    "--malformed",
+    type=float,
+    default=_DEFAULTS.malformed_share,
+    show_default=True,
+    help="Share of events followed by a broken twin.",
+)
 @click.option(
     "--trace", metavar="FILE", type=click.Path(path_type=Path), help="A GPS trace (CSV lat,lng,datetime,uid)."
 )
@@ -87,7 +109,7 @@ def command(
     )
     if stats:
         for branch in branch_shares(options):
-            print(f"{branch.share:7.2%}  {branch.jobs:6d}  {branch.name:32}  {branch.leads_to}")
+            show(f"{branch.share:7.2%}  {branch.jobs:6d}  {branch.name}: {branch.leads_to}", GOES_ON)
         return
     lines = counted(_lines(options), "events")
     if out.startswith(KAFKA):

@@ -26,12 +26,12 @@ _COLUMNS = (
     Column("partition"),
     Column("consumed", right=True),
     Column("applied", rank=2, right=True),
-    Column("duplicate", rank=4, right=True),
+    Column("duplicate", rank=3, right=True),
     Column("dead-lettered", rank=1, right=True),
-    Column("forwarded", rank=5, right=True),
-    Column("position", rank=3, right=True),
+    Column("forwarded", rank=4, right=True),
+    Column("position", rank=5, right=True),
     Column("committed", rank=6, right=True),
-    Column("end", rank=3, right=True),
+    Column("end", rank=5, right=True),
     Column("lag", right=True),
 )
 
@@ -71,7 +71,7 @@ async def _asked(connection: KafkaConnection, topics: Topics, group: str) -> tup
 
 def _heading(found: Overview, group: Membership, brokers: str, now: int) -> Iterator[str]:
     """Yield whose figures these are: broker, group, who owns which partition numbers, how old the counts are."""
-    yield f"Kafka {brokers}, group {group.group}: {group.state}, {len(group.owners)} members"
+    yield f"Kafka {brokers}, group {group.group}: {group.state}, {_members(len(group.owners))}"
     for owner in group.owners:
         yield printable(f"  {owner.client} at {owner.host}: {_partitions(owner)}")
     numbers = sorted({account.tp.partition for account in found.accounts})
@@ -81,6 +81,10 @@ def _heading(found: Overview, group: Membership, brokers: str, now: int) -> Iter
     )
     yield f"counts published, by partition: {', '.join(ages)}"
     yield ""
+
+
+def _members(count: int) -> str:
+    return "1 member" if count == 1 else f"{count} members"
 
 
 def _partitions(owner: Owner) -> str:

@@ -20,8 +20,7 @@ REPORT_INTERVALS_S: Final = (5, 60)
 class SimulatorOptions:
     """One simulated stretch of days; the same options give the same bytes.
 
-    ``first_number`` is the number of the first job and of the first partner, so that a simulation can go on from
-    another. ``start_at`` is the first midnight, in microseconds since the epoch; ``cities`` restricts the cities by
+    ``start_at`` is the first midnight, in microseconds since the epoch; ``cities`` restricts the cities by
     name (empty: all). The shares are of all events: delivered late, delivered again, followed by a broken twin.
     ``report_interval_s`` is the mean time between two location reports of a travelling partner.
     ``trace_file`` is a recorded GPS trace that partners follow. Raises UsageError where a value is unusable.
@@ -29,7 +28,6 @@ class SimulatorOptions:
 
     jobs: int = 200
     seed: int = 1
-    first_number: int = 1
     start_at: int = DEFAULT_START_AT
     days: int = 1
     cities: tuple[str, ...] = ()
@@ -47,7 +45,6 @@ class SimulatorOptions:
     def __post_init__(self) -> None:
         _check_range("jobs", self.jobs, 1, 1_000_000)
         _check_range("days", self.days, 1, 366)
-        _check_range("first number", self.first_number, 1, 1_000_000_000)
         _check_range("report interval (s)", self.report_interval_s, *REPORT_INTERVALS_S)
         _check_range("late share", self.late_share, 0, HIGHEST_SHARE)
         _check_range("duplicate share", self.duplicate_share, 0, HIGHEST_SHARE)

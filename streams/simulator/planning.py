@@ -83,7 +83,7 @@ def make_plan(options: SimulatorOptions) -> Plan:
     deck = Dice(options.seed, "deck").shuffled(deck)
     drafts = [_draft(options, cities, branch, index) for index, branch in enumerate(deck)]
     drafts.sort(key=lambda draft: draft.job.booked_at)
-    for number, draft in enumerate(drafts, start=options.first_number):
+    for number, draft in enumerate(drafts, 1):
         draft.job.number = number
     return Plan([draft.job for draft in drafts], _Dispatcher(options).assign(drafts))
 
@@ -133,7 +133,6 @@ class _Dispatcher:
     def __init__(self, options: SimulatorOptions) -> None:
         self._seed = options.seed
         self._run = options.run
-        self._first_number = options.first_number
         self._pools: dict[tuple[str, str, str], list[Roster]] = {}
         self._rosters: list[Roster] = []
 
@@ -174,7 +173,7 @@ class _Dispatcher:
         return roster
 
     def _hire(self, draft: _Draft) -> Partner:
-        number = self._first_number + len(self._rosters)
+        number = 1 + len(self._rosters)
         dice = Dice(self._seed, "partner", number)
         return Partner(
             run=self._run,

@@ -1,6 +1,7 @@
 """The simulated days of a city's home services: from options to lines of events, the same for the same options."""
 
 import heapq
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
@@ -17,6 +18,7 @@ from streams.simulator.route import reports
 from streams.simulator.story import Story
 from streams.simulator.trace import read_trips
 
+_ANY: Final = re.compile(r"\*(\[[^]]*\])?")
 _TELL: Final = {branch.name: branch.tell for branch in BRANCHES}
 
 
@@ -55,11 +57,16 @@ def branch_shares(options: SimulatorOptions) -> list[BranchShare]:
             branch.name,
             counts[branch.name],
             counts[branch.name] / options.jobs,
-            "; ".join(branch.leads_to) or "nothing to decide",
+            "; ".join(map(_readable, branch.leads_to)) or "nothing to decide",
         )
         for branch in BRANCHES
         if branch.name in counts
     ]
+
+
+def _readable(effect: str) -> str:
+    """Return an effect, which is a pattern where several would do, for a reader."""
+    return _ANY.sub("…", effect)
 
 
 def branch_of_cases(options: SimulatorOptions) -> dict[str, str]:

@@ -94,17 +94,14 @@ def _welcome(settings: Settings, data: Path | None) -> tuple[str, ...]:
     topic = f"{settings.topic_prefix}decisions.paf"
     return (
         f"Kafka is at {settings.brokers}" + (f", its data in {data}" if data else ""),
-        f"look in:  kcat -b {settings.brokers} -C -t {topic} -o beginning -e -f '%k %s\\n'",
+        f"look in:  kcat -b {settings.brokers} -C -e -t {topic} -f '%k %s\\n'",
     )
 
 
 def _samples(jobs: int, seed: int) -> Lines:
     options = sample_options(jobs=jobs, seed=seed)
 
-    def lines(events_there: int) -> Iterator[Line]:
-        return sample_lines(options, first_number=events_there + 1, now=SystemClock().now_us())
-
-    return lines
+    return lambda: sample_lines(options, now=SystemClock().now_us())
 
 
 def _recorded(file: str) -> Lines:
@@ -115,7 +112,7 @@ def _recorded(file: str) -> Lines:
     records = read_file(file, INPUT_BYTES_MAX)
     first = next(records, None)
     begun = records if first is None else chain([first], records)
-    return lambda _: map(_line, begun)
+    return lambda: map(_line, begun)
 
 
 def _line(record: Recorded) -> Line:

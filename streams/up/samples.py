@@ -25,12 +25,12 @@ def sample_options(*, jobs: int, seed: int) -> SimulatorOptions:
     return SimulatorOptions(jobs=jobs, seed=seed, report_interval_s=REPORT_INTERVAL_S)
 
 
-def sample_lines(options: SimulatorOptions, *, first_number: int, now: int) -> Iterator[Line]:
+def sample_lines(options: SimulatorOptions, *, now: int) -> Iterator[Line]:
     """Yield the events of a day as it looks at `now` (microseconds), in their order of arrival.
 
-    Jobs and partners are numbered from `first_number`. No event is to be sent before the instant at which it arrives.
+    No event is to be sent before the instant at which it arrives.
     """
     began_at = now - BEGAN_AGO
-    for delivery in deliveries(replace(options, first_number=first_number, start_at=began_at)):
+    for delivery in deliveries(replace(options, start_at=began_at)):
         arrive_at = delivery.arrive_at
         yield Line(delivery.line, not_before=arrive_at, paced=arrive_at > began_at + HEAD_START)

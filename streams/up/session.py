@@ -27,8 +27,8 @@ from streams.up.worker_child import WorkerChild
 LOOK_EVERY_S: Final = 0.1
 FETCH_WAIT_MS: Final = 100
 
-Lines = Callable[[int], Iterator[Line]]
-"""Returns the events to send; takes how many events the input topics hold already."""
+Lines = Callable[[], Iterator[Line]]
+"""Returns the events to send."""
 
 
 class PartEndedError(SopError):
@@ -85,13 +85,13 @@ class Session:
             for line in self._plan.welcome:
                 self._board.say(line)
             async with self._outputs(partitions) as outputs:
-                inputs = _partitions(self._topics.inputs, partitions)
-                lines = self._plan.lines(sum((await outputs.end_offsets(inputs)).values()))
                 # until here a signal ends it at once: there is nothing yet that has to be stopped in good order
                 wish.on_stop = lambda: loop.call_soon_threadsafe(stop.set)
                 self._worker.start()
                 self._waiting.now("waiting for the worker to join")
-                await self._first_of(self._until(stop), self._watch(), self._show(outputs), self._send(lines))
+                await self._first_of(
+                    self._until(stop), self._watch(), self._show(outputs), self._send(self._plan.lines())
+                )
         finally:
             wish.ignore()
             self._waiting.end()

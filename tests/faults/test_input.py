@@ -124,7 +124,7 @@ def test_events_a_month_late_lead_to_the_same(
 ) -> None:
     dice = Dice("a month late", run_scale.seed)
     first = list(simulate(replace(OF_A_MONTH, seed=run_scale.seed)))
-    after = list(simulate(replace(OF_A_MONTH, seed=run_scale.seed, start_at=START_AT + MONTH, first_number=1_000)))
+    after = list(simulate(replace(OF_A_MONTH, seed=run_scale.seed, start_at=START_AT + MONTH)))
     late = [each for each in first if json.loads(each)["type"] in HARMLESS_WHEN_LATE and dice.chance(0.5)]
     in_time = [each for each in first if each not in set(late)]
     straight = written([*first, *after], tmp_path / "straight.jsonl")

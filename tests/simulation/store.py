@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import deepcopy
+from typing import TypeVar
 
 from schemas.errors import Unavailable
 from streams.ports import Saved
@@ -11,6 +12,8 @@ from streams.stores.memory import MemoryState, MemoryStore
 from tests.simulation.kafka import Pause
 
 KEPT_MAX = 4
+
+T = TypeVar("T")
 
 
 class SimulatedRedis:
@@ -52,11 +55,7 @@ class SimulatedStore:
 
     async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the blobs that exist."""
-        await self._pause()
-        await self._fails()
-        found = await self._store.load(keys)
-        await self._pause()
-        return found
+        return await self._found(lambda: self._store.load(keys))
 
     async def save(
         self,
@@ -81,7 +80,7 @@ class SimulatedStore:
         """Return keys that have expired."""
         return await self._found(lambda: self._store.expired(until, limit))
 
-    async def _found(self, look: Callable[[], Awaitable[list[str]]]) -> list[str]:
+    async def _found(self, look: Callable[[], Awaitable[T]]) -> T:
         await self._pause()
         await self._fails()
         found = await look()

@@ -223,20 +223,44 @@ def test_a_shell_can_complete_commands_and_files(words: str, completed: str) -> 
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-@pytest.mark.parametrize("arguments", ["policy show", "glossary"])
-def test_what_is_shown_fits_a_terminal(arguments: str, columns: int) -> None:
-    status, lines = on_terminal([str(SOP), *arguments.split()], columns)
-    assert status == 0
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ("policy show", 0),
+        ("glossary", 0),
+        ("case job-1 --input events.jsonl", 0),
+        ("simulate --stats", 0),
+        ("policy --help", 0),
+        ("simulate --city Mumbay", 2),
+    ],
+)
+def test_what_is_shown_fits_a_terminal_in_whole_words(arguments: str, status: int, columns: int) -> None:
+    ended, lines = on_terminal([str(SOP), *arguments.split()], columns)
+    assert ended == status
     assert max(map(len, lines)) <= columns
+    _, unbroken = on_terminal([str(SOP), *arguments.split()], 1_000)
+    whole = {word for word in " ".join(unbroken).split() if len(word) < columns - 6 and "-" not in word}
+    assert whole <= set(" ".join(lines).split())
+
+
+def test_a_group_tells_its_commands_in_whole_sentences(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["policy", "--help"]) == 0
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]
+
+
+def test_no_pattern_is_shown_where_any_kind_of_outcome_would_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["simulate", "--stats"]) == 0
+    assert "*" not in capsys.readouterr().out
 
 
 def test_the_built_in_policy_is_shown_key_by_key(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["policy", "show"]) == 0
-    head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split() == ["KEY", "DEFAULT", "UNIT", "CLAUSES", "MEANING"]
-    assert [line.split()[0] for line in lines] == list(KEY_UNITS)
-    (radius,) = (line for line in lines if line.startswith("presence.radius_m "))
-    assert radius.split()[1:4] == ["500.0", "m", "OOS-7"]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[::2]] == list(KEY_UNITS)
+    assert lines[:2] == [
+        "presence.radius_m = 500.0 (m) [OOS-7]",
+        "    metres from the site within which a partner is on site, inclusive",
+    ]
 
 
 def test_the_built_in_policy_as_a_document_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
