@@ -17,6 +17,13 @@ ROWS = 40
 
 def on_terminal(command: Sequence[str], columns: int, env: Mapping[str, str] | None = None) -> tuple[int, list[str]]:
     """Run a command to its end; return its status and all lines that it showed, progress included, without colours."""
+    status, shown = written_to_terminal(command, columns, env)
+    text = CONTROL.sub("", shown).replace("\r", "\n")
+    return status, [line.rstrip() for line in text.split("\n") if line.strip()]
+
+
+def written_to_terminal(command: Sequence[str], columns: int, env: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Run a command to its end; return its status and what it wrote, control sequences included."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
     variables = dict(os.environ if env is None else env) | {"TERM": "xterm"}
@@ -31,5 +38,4 @@ def on_terminal(command: Sequence[str], columns: int, env: Mapping[str, str] | N
     finally:
         os.close(ours)
         status = process.wait()
-    text = CONTROL.sub("", shown.decode("utf-8", errors="replace")).replace("\r", "\n")
-    return status, [line.rstrip() for line in text.split("\n") if line.strip()]
+    return status, shown.decode("utf-8", errors="replace")
