@@ -30,7 +30,7 @@ $(STAMP): requirements.lock pyproject.toml tests/asyncapi/package-lock.json
 	@test -n "$(PYTHON)" || { echo "sop-streams needs Python 3.11 or later; none was found ($$(python3 -V 2>&1))" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sop-streams needs Python 3.11 or later;" \
 	    "$(PYTHON) is Python $$($(PYTHON) -c 'import platform; print(platform.python_version())')" >&2; exit 2; }
-	@echo "installing into .venv, once; this takes half a minute to a few minutes"
+	@echo "installing Python packages and Java into .venv, once (500 MB; half a minute to a few minutes)"
 	@$(PYTHON) -m venv .venv
 	@# uv, itself from the lock, installs many times faster; pip does where uv cannot reach the registry.
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
@@ -39,8 +39,8 @@ $(STAMP): requirements.lock pyproject.toml tests/asyncapi/package-lock.json
 	    $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@# One test needs the schemas that npm carries; without npm it is skipped.
-	@! command -v npm >/dev/null || npm ci --prefix tests/asyncapi --no-audit --no-fund --no-update-notifier \
-	    --loglevel=error >/dev/null
+	@! command -v npm >/dev/null || { echo "installing the schemas for one test"; npm ci --prefix tests/asyncapi --no-audit --no-fund --no-update-notifier \
+	    --loglevel=error >/dev/null; }
 	@touch $@
 
 $(ARCHIVE): $(STAMP)
