@@ -19,7 +19,8 @@ SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 # Half of the CPU of a broker's start goes into loading classes; the tests' brokers, some fifty, have them from an archive.
 ARCHIVE := .venv/kafka.aot
 test e2e faults: $(ARCHIVE)
-test e2e faults: export JDK_JAVA_OPTIONS := $(JDK_JAVA_OPTIONS) "-XX:AOTCache=$(CURDIR)/$(ARCHIVE)"
+test e2e faults: export JDK_JAVA_OPTIONS := $(JDK_JAVA_OPTIONS) -XX:+IgnoreUnrecognizedVMOptions \
+    "-XX:AOTCache=$(CURDIR)/$(ARCHIVE)"
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/make \1#\2/p' Makefile | column -t -s '#'

@@ -15,7 +15,6 @@ from streams.logs import log_nowhere
 from streams.printable import printable
 from streams.standard_error import prepare_standard_error
 from streams.stop import INTERRUPTIONS, STOP_SIGNALS, StopWish, end
-from streams.wrapping import fitting
 
 EXIT_USAGE: Final = 2
 EXIT_FATAL: Final = 70
@@ -119,8 +118,7 @@ def _output_ended(error: OSError) -> int:
 
 
 def _complain(message: str, status: int) -> int:
-    for line in fitting(f"sop: {printable(' '.join(message.split()))}", sys.stderr):
-        print(line, file=sys.stderr)
+    print(f"sop: {printable(' '.join(message.split()))}", file=sys.stderr)
     return status
 
 

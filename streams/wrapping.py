@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from typing import Final, TextIO
+from typing import Final
 
 import click
 
@@ -14,17 +14,13 @@ GOES_ON: Final = " " * 6
 
 
 def show(line: str, goes_on: str = GOES_ON) -> None:
-    """Show a line on standard output; on a terminal the heads of what is indented stand out."""
-    for part in fitting(line, sys.stdout, goes_on):
-        click.secho(part, bold=not line.startswith(" "))
+    """Show a line on standard output; on a terminal the heads of what is indented stand out.
 
-
-def fitting(line: str, stream: TextIO, goes_on: str = GOES_ON) -> list[str]:
-    """Return a line as the lines that fit the terminal which `stream` is; elsewhere it stays one line.
-
-    `goes_on` is what further lines begin with.
+    A line that is too long for the terminal goes on in further ones, which begin with `goes_on`; elsewhere it stays one.
     """
-    if not stream.isatty():
-        return [line]
-    width = max(os.get_terminal_size(stream.fileno()).columns, 2 * len(goes_on))
-    return textwrap.wrap(line, width, subsequent_indent=goes_on, break_on_hyphens=False) or [""]
+    parts = [line]
+    if sys.stdout.isatty():
+        width = max(os.get_terminal_size(sys.stdout.fileno()).columns, 2 * len(goes_on))
+        parts = textwrap.wrap(line, width, subsequent_indent=goes_on, break_on_hyphens=False) or [""]
+    for part in parts:
+        click.secho(part, bold=not line.startswith(" "))
