@@ -16,7 +16,7 @@ GOES_ON: Final = " " * 6
 def show(line: str, goes_on: str = GOES_ON) -> None:
     """Show a line on standard output; on a terminal the heads of what is indented stand out.
 
-    A line that is too long for the terminal goes on in further ones, which begin with `goes_on`; elsewhere it stays one.
+    A line that is too long for the terminal goes on in further ones, which begin with `goes_on`; elsewhere it is one.
     """
     parts = [line]
     if sys.stdout.isatty():
