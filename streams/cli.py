@@ -12,7 +12,7 @@ import click
 from schemas.errors import Fatal, SopError, UsageError
 from streams.commands.groups import SuggestingGroup
 from streams.logs import log_nowhere
-from streams.printable import printable
+from streams.printable import printable, without_passwords
 from streams.standard_error import prepare_standard_error
 from streams.stop import INTERRUPTIONS, STOP_SIGNALS, StopWish, end
 
@@ -118,7 +118,7 @@ def _output_ended(error: OSError) -> int:
 
 
 def _complain(message: str, status: int) -> int:
-    print(f"sop: {printable(' '.join(message.split()))}", file=sys.stderr)
+    print(f"sop: {printable(without_passwords(' '.join(message.split())))}", file=sys.stderr)
     return status
 
 

@@ -135,8 +135,12 @@ def _secret(variable: str, value: str, file: str) -> str:
     try:
         return read_small_text(file).strip()
     except ValueError as error:
-        # what it names is not shown: somebody may have put the secret itself there
-        raise UsageError(f"{variable}_FILE: the file that it names cannot be read: {error}") from error
+        raise _unreadable(f"{variable}_FILE", error) from error
+
+
+def _unreadable(variable: str, error: ValueError) -> UsageError:
+    """Return the error for a file that cannot be read: unnamed, since somebody may have put the secret itself there."""
+    return UsageError(f"{variable}: the file that it names cannot be read: {error}")
 
 
 def _tls(prefix: str, ca_file: str, cert_file: str, key_file: str) -> ssl.SSLContext:
@@ -148,7 +152,7 @@ def _tls(prefix: str, ca_file: str, cert_file: str, key_file: str) -> ssl.SSLCon
             try:
                 read_small_file(file)
             except ValueError as error:
-                raise UsageError(f"{prefix}_{name}_FILE: {file}: cannot be used: {error}") from error
+                raise _unreadable(f"{prefix}_{name}_FILE", error) from error
     try:
         context = ssl.create_default_context(cafile=ca_file or None)
         context.sslobject_class = SayingGoodbyeOnly

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+_CREDENTIALS: Final = re.compile(r"((?:[A-Za-z][\w+.-]*://)?)[^\s/'\"(,=:@]*:\S*@")
 _NOT_IN_JSON_AS_IS: Final = re.compile(r"[^\x20-\x7e]")
 
 
@@ -17,6 +18,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def without_passwords(text: str) -> str:
+    """Return a message in which what stands before a host (`user:password@host`) is left out, whoever put it there."""
+    return _CREDENTIALS.sub(r"\1…@", text)
 
 
 def printable_bytes(value: bytes) -> str:

@@ -19,7 +19,7 @@ from streams.commands.policies import policies_from
 from streams.embedded.jars import KAFKA_VERSION, EmbeddedKafkaError
 from streams.embedded.kafka import EmbeddedKafka
 from streams.kafka.connection import INPUT_BYTES_MAX
-from streams.printable import printable
+from streams.printable import printable, without_passwords
 from streams.replay.recorded import Recorded, read_file
 from streams.settings import Settings, cache_dir, java_home, settings_from
 from streams.stop import StopWish
@@ -85,7 +85,7 @@ def _run(session: Session, wish: StopWish) -> int:
     except UsageError:
         raise
     except SopError as error:
-        Console(stderr=True).out(printable(f"sop: {error}"), highlight=False)
+        Console(stderr=True).out(printable(without_passwords(f"sop: {error}")), highlight=False)
         return 1
     return 0
 

@@ -129,7 +129,19 @@ def test_a_worker_that_cannot_start_tells_so_in_one_line_with_status_2(variable:
 
 
 @pytest.mark.parametrize(
-    "arguments", ["case job-1 --input {0}", "replay {0} --out x.jsonl", "simulate --out {0}", "up --brokers {1}"]
+    "arguments",
+    [
+        "case job-1 --input {0}",
+        "replay {0} --out x.jsonl",
+        "replay events.jsonl --out {0}",
+        "replay redis://{1} --out x.jsonl",
+        "replay events.jsonl --out x.jsonl --policy {0}",
+        "simulate --out {0}",
+        "simulate --jobs {1}",
+        "up --brokers {1}",
+        "worker {1}",
+        "{1}",
+    ],
 )
 def test_a_secret_in_an_address_on_the_command_line_is_not_shown(
     arguments: str, capsys: pytest.CaptureFixture[str]

@@ -117,11 +117,14 @@ def test_without_a_ca_of_its_own_librdkafka_trusts_whom_python_trusts(monkeypatc
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"kafka_security": "ssl", "kafka_ca_file": "absent"}, "SOP_KAFKA_CA_FILE: absent: "),
+        (
+            {"kafka_security": "ssl", "kafka_ca_file": "absent"},
+            "SOP_KAFKA_CA_FILE: the file that it names cannot be read: ",
+        ),
         ({"kafka_security": "ssl", "kafka_cert_file": "absent"}, "SOP_KAFKA_CERT_FILE and SOP_KAFKA_KEY_FILE belong"),
         (
             {"kafka_security": "ssl", "kafka_cert_file": "absent", "kafka_key_file": "absent"},
-            "SOP_KAFKA_CERT_FILE: absent: cannot be used: No such file",
+            "SOP_KAFKA_CERT_FILE: the file that it names cannot be read: No such file",
         ),
         ({"kafka_security": "sasl_ssl"}, "SOP_KAFKA_SECURITY: sasl_ssl needs SOP_KAFKA_USER"),
         (

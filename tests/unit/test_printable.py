@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streams.cli import run
 from streams.logs import OneLine
-from streams.printable import printable, printable_bytes, printable_json
+from streams.printable import printable, printable_bytes, printable_json, without_passwords
 from tests.scenario import Scenario
 
 HOSTILE = {
@@ -33,6 +33,21 @@ HOSTILE = {
 def test_hostile_text_becomes_one_visible_line(text: str) -> None:
     assert not text.isprintable()
     assert printable(text).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("kafka://user:secret@h:9092: cannot be read", "kafka://…@h:9092: cannot be read"),
+        ("'redis://:secret@h' is no number", "'redis://…@h' is no number"),
+        ("extra argument (user:secret@h:1)", "extra argument (…@h:1)"),
+        ("a:1,user:se/cr#et@x@h:1", "…@h:1"),
+        ("--brokers=user:secret@h", "--brokers=…@h"),
+        ("jobs-3@120: no host, x@h, a:b, 10:00", "jobs-3@120: no host, x@h, a:b, 10:00"),
+    ],
+)
+def test_a_message_tells_no_password_before_a_host(text: str, shown: str) -> None:
+    assert without_passwords(text) == shown
 
 
 @pytest.mark.parametrize("text", ["job-1", "Žofie 🙂", "नमस", "a\\nb"])
