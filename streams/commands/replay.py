@@ -23,6 +23,8 @@ from streams.settings import Settings, settings_from
 from streams.stop import INTERRUPTIONS, StopWish, interrupt
 
 READ = "records read"
+JOBS_MAX = 256
+"""Each is a process, and a slip of the finger must not start as many as the system can bear."""
 
 
 @click.command()
@@ -40,7 +42,7 @@ READ = "records read"
 )
 @click.option(
     "--jobs",
-    type=click.IntRange(1),
+    type=click.IntRange(1, JOBS_MAX),
     metavar="N",
     help="On how many processes; what is written does not depend on it (default: one for each core).",
 )

@@ -78,6 +78,7 @@ def _in_a_folder_with_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("up --duration soon", "'soon' is not a duration above 0: seconds, or text such as 90m or 1h30m (units: d, h,"),
         ("up --duration -1h", "is not a duration above 0"),
         ("up --speed fast", "Invalid value for '--speed'"),
+        ("replay events.jsonl --out x.jsonl --jobs 100000", "Invalid value for '--jobs': 100000 is not in the range"),
         ("up --jobs 0", "jobs must lie between 1 and"),
         ("up --input absent.jsonl", "absent.jsonl: cannot be read: No such file"),
         ("up --data events.jsonl", "events.jsonl: cannot be used: File exists"),

@@ -118,7 +118,7 @@ def test_without_a_ca_of_its_own_librdkafka_trusts_whom_python_trusts(monkeypatc
     ("given", "told"),
     [
         (
-            {"kafka_security": "ssl", "kafka_ca_file": "absent"},
+            {"kafka_security": "ssl", "kafka_ca_file": f"-----BEGIN PRIVATE KEY-----\n{PLANTED}"},
             "SOP_KAFKA_CA_FILE: the file that it names cannot be read: ",
         ),
         ({"kafka_security": "ssl", "kafka_cert_file": "absent"}, "SOP_KAFKA_CERT_FILE and SOP_KAFKA_KEY_FILE belong"),
