@@ -114,12 +114,13 @@ def dead_letter_message(  # noqa: PLR0913 - a letter has so many parts
     time: int | None = None,
     headers: Headers = (),
     known_as: str | None = None,
+    value_bytes: int | None = None,
 ) -> bytes:
     """Return a refused record as a CloudEvent in structured JSON, the same bytes for the same record and reason.
 
     `time` is when the record was taken in (microseconds; None where nothing says so); `headers` are needed to redrive a
     record in binary content mode; `known_as` is what the id is made from instead of a topic whose name is not the same
-    everywhere.
+    everywhere; `value_bytes` is how many bytes the value had of a record that is cut.
     """
     shown, names = portable(headers)
     letter = DeadLetter(
@@ -131,6 +132,7 @@ def dead_letter_message(  # noqa: PLR0913 - a letter has so many parts
         key=key,
         headers=shown,
         header_names=names,
+        value_bytes=UNSET if value_bytes is None else value_bytes,
     )
     try:
         subject = (key or b"").decode() or None

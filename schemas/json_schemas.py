@@ -154,8 +154,15 @@ def _dead_letter() -> JsonObject:
     properties: JsonObject = {**components["DeadLetter"]["properties"]}
     base64: JsonObject = {"type": "string", "contentEncoding": "base64"}
     name_and_value: JsonObject = {"type": "array", "items": {"type": ["string", "null"]}, "minItems": 2, "maxItems": 2}
+    headers: JsonObject = {"type": "array", "items": name_and_value}
+    value_bytes: JsonObject = {
+        "type": "integer",
+        "minimum": 0,
+        "description": "How many bytes the value of the record has. Only a letter that is cut says so: the record is "
+        "too large for it, so value and key have their first 1,024 bytes, and headers are left out.",
+    }
     return {
         "type": "object",
-        "properties": {**properties, "key": base64, "headers": {"type": "array", "items": name_and_value}},
+        "properties": {**properties, "key": base64, "headers": headers, "value_bytes": value_bytes},
         "required": components["DeadLetter"]["required"],
     }

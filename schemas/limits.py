@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
+
+HEAD_BYTES: Final = 1024
+"""How much is kept of a value or a key that is too large."""
 
 
 class Limits(Struct, frozen=True):
     """Bounds on inbound events; characters are Unicode code points.
 
-    `future_us` is how far in the future an event time may lie; `nesting_levels` how deep objects and lists may lie in
-    one another, so that no input can exhaust the stack of whatever reads it.
+    `value_bytes` is how large the value, the key and the headers of a record may each be. `future_us` is how far in the
+    future an event time may lie; `nesting_levels` how deep objects and lists may lie in one another, so that no input
+    can exhaust the stack of whatever reads it.
     """
 
     value_bytes: int = 256 * 1024

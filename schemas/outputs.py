@@ -128,7 +128,8 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `headers` are kept because in binary content mode the envelope is in them: without them it could not be redriven.
     Where a header's name is no UTF-8 it holds U+FFFD in place of what cannot be text, and `header_names` has the bytes
-    of the names of all headers, in their order.
+    of the names of all headers, in their order. A record that is too large for a letter is cut: `value` and `key` have
+    their first 1,024 bytes, `headers` are left out, and `value_bytes` says how many bytes the value had (0 for none).
     """
 
     topic: str
@@ -139,3 +140,9 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     key: bytes | None = None
     headers: tuple[tuple[str, bytes | None], ...] = ()
     header_names: tuple[bytes, ...] = ()
+    value_bytes: int | UnsetType = UNSET
+
+    @property
+    def is_cut(self) -> bool:
+        """Tell whether only the beginning of the record is here."""
+        return self.value_bytes is not UNSET

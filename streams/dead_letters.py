@@ -94,6 +94,9 @@ def redrive_of(letters: Iterable[Letter], topics: Topics, redrives_max: int) -> 
         if letter.topic not in topics.inputs:
             redrive.kept.append((each, f"{letter.topic} is not an input topic"))
             continue
+        if letter.is_cut:
+            redrive.kept.append((each, "the dead letter has only the beginning of it"))
+            continue
         record = (letter.topic, letter.key, letter.value, tuple(each.headers))
         if record not in latest or each.redrives > latest[record].redrives:
             latest[record] = each

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from schemas.headers import Headers
+from schemas.sizes import Sizes, headers_size
 
 
 class TP(NamedTuple):
@@ -54,6 +55,16 @@ class Incoming(Protocol):
     def headers(self) -> Headers:
         """Its headers."""
 
+    @property
+    def cut_from(self) -> Sizes | None:
+        """How large its parts are, where it is too large: of key and value only the beginnings are here, no headers."""
+
+
+def weight(record: Incoming) -> int:
+    """Return how many bytes of a record are in memory, or so."""
+    held = len(record.key or b"") + len(record.value or b"")
+    return held + headers_size(record.headers) if record.headers else held
+
 
 class Outgoing(NamedTuple):
     """A record to publish."""
@@ -78,6 +89,8 @@ class Stored(NamedTuple):
     headers: Headers = ()
     timestamp: int = 0
     """In milliseconds, of the producer or the broker."""
+    cut_from: Sizes | None = None
+    """As `Incoming` has it."""
 
 
 class Clock(Protocol):

@@ -28,6 +28,8 @@ SESSION_S_MAX: Final = 90
 An answer of the broker is waited for at least as long (`streams.worker`), so a lost one is missed late too.
 """
 PORT_MAX: Final = 65_535
+VALUE_BYTES_MAX: Final = 2 * 1024 * 1024
+"""A record whose value, key and headers are no larger is smaller than the 8 MiB that are kept of any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,13 @@ def _positive_int(text: str) -> int:
     return number
 
 
+def _value_bytes(text: str) -> int:
+    number = _positive_int(text)
+    if number > VALUE_BYTES_MAX:
+        raise ValueError
+    return number
+
+
 def _positive_float(text: str) -> float:
     number = float(text)
     if not 0 < number < float("inf"):
@@ -184,6 +193,7 @@ _OWN_READERS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
         "one of SCRAM-SHA-512, SCRAM-SHA-256, PLAIN",
     ),
     "profile": (_one_of("", "local"), "local"),
+    "value_bytes_max": (_value_bytes, f"a whole number from 1 to {VALUE_BYTES_MAX}"),
     "metrics_listen": (_address, "PORT or HOST:PORT"),
     "session_timeout_s": (_session_s, f"a duration from 1 s to {SESSION_S_MAX} s: {_DURATION}"),
 }

@@ -29,7 +29,7 @@ from streams.kafka.layout import LOOK_EVERY_S, LayoutWatch, TopicLayout, read_la
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
 from streams.kafka.rights import refuse_missing_rights
-from streams.kafka.topic_checks import check_topics
+from streams.kafka.topic_checks import check_topics, letter_bytes_max
 from streams.metrics import catalogue
 from streams.metrics.collector import Sample, Watched, exposition, samples
 from streams.metrics.server import MetricsServer, ask_loop
@@ -135,13 +135,13 @@ def work(settings: Settings, policies: PolicySet) -> NoReturn:
         metrics = stack.enter_context(MetricsServer(listen)) if listen else None
         client_logger = logging.getLogger("aiokafka")
         client_logger.setLevel(logging.CRITICAL)  # what goes wrong here is told by one line of our own
-        layout, worker = asyncio.run(_prepare(settings, connection, topics))
+        layout, sizes = asyncio.run(_prepare(settings, connection, topics))
         client_logger.setLevel(logging.NOTSET)
-        run_worker(lambda: make_app(settings, policies, connection, topics, layout, worker, metrics), stop_s=STOP_S)
+        run_worker(lambda: make_app(settings, policies, connection, topics, layout, sizes, metrics), stop_s=STOP_S)
 
 
-async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topics) -> tuple[Layout, str]:
-    """Return the topics as they are, and the version (`version_with`)."""
+async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topics) -> tuple[Layout, Mapping[str, int]]:
+    """Return the topics as they are, and how large a record each may have that is written to (`Checked.sizes`)."""
     redis = connect_redis(settings)
     if redis is not None:
         try:
@@ -156,7 +156,7 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
     checked = await check_topics(connection, topics)
     for warning in checked.warnings:
         logger.warning("%s", warning)
-    return layout, version_with(checked.sizes)
+    return layout, checked.sizes
 
 
 def version_with(sizes: Mapping[str, int]) -> str:
@@ -186,8 +186,10 @@ def task_settings(settings: Settings, topics: Topics, layout: Layout, worker: st
     )
 
 
-def work_settings(settings: Settings, topics: Topics, policies: PolicySet, partitions: int) -> CaseWorkSettings:
-    """Return what the work of all partition numbers shares."""
+def work_settings(
+    settings: Settings, topics: Topics, policies: PolicySet, partitions: int, sizes: Mapping[str, int]
+) -> CaseWorkSettings:
+    """Return what the work of all partition numbers shares; `sizes` as `Checked` has them."""
     return CaseWorkSettings(
         topics=topics,
         partitions=partitions,
@@ -198,6 +200,7 @@ def work_settings(settings: Settings, topics: Topics, policies: PolicySet, parti
         reading_wait=int(settings.reading_wait_s * SECOND_US),
         refusal_limits=settings.refusal_limits,
         retention=settings.retention,
+        letter_bytes_max=letter_bytes_max(sizes, topics),
     )
 
 
@@ -211,15 +214,15 @@ class TaskMaker:
         connection: KafkaConnection,
         topics: Topics,
         layout: Layout,
-        worker: str,
+        sizes: Mapping[str, int],
     ) -> None:
-        """Take what holds for all partition numbers; `worker` is its version (`version_with`)."""
+        """Take what holds for all partition numbers; `sizes` as `Checked` has them."""
         self.works: WeakValueDictionary[int, CaseWork] = WeakValueDictionary()
         """What the tasks work on, by number, for as long as these are there."""
         self._settings = settings
         self._connection = connection
-        self._work_settings = work_settings(settings, topics, policies, layout.partitions)
-        self._task_settings = task_settings(settings, topics, layout, worker)
+        self._work_settings = work_settings(settings, topics, policies, layout.partitions, sizes)
+        self._task_settings = task_settings(settings, topics, layout, version_with(sizes))
         self._namespace = f"{settings.topic_prefix}{settings.group}"
         self._redis = connect_redis(settings)
         self._memory: dict[int, MemoryState] = {}
@@ -260,12 +263,15 @@ def make_app(
     connection: KafkaConnection,
     topics: Topics,
     layout: Layout,
-    worker: str,
+    sizes: Mapping[str, int],
     metrics: MetricsServer | None = None,
 ) -> BatchApp:
-    """Compose the Faust app: one agent over all topics that are consumed, the tasks behind it."""
+    """Compose the Faust app: one agent over all topics that are consumed, the tasks behind it.
+
+    `sizes` as `Checked` has them.
+    """
     register_transport()
-    maker = TaskMaker(settings, policies, connection, topics, layout, worker)
+    maker = TaskMaker(settings, policies, connection, topics, layout, sizes)
 
     def on_fatal(error: BaseException) -> None:
         app.on_fatal(error)

@@ -56,7 +56,7 @@ def main() -> None:
     layout = asyncio.run(read_layout(connection, topics.all))
 
     def make_app() -> BatchApp:
-        app = worker.make_app(settings, policies_from(()), connection, topics, layout, worker.version_with({}))
+        app = worker.make_app(settings, policies_from(()), connection, topics, layout, {})
 
         async def end() -> None:
             if concluded["idle"] > 10 * layout.partitions:  # each looks ten times a second

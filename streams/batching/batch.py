@@ -11,6 +11,7 @@ from typing import Protocol
 from faust.types import TP
 
 from streams.kafka.record_batches import Record
+from streams.ports import weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,8 @@ class PositionKeeper(Protocol):
 class BatchOptions:
     """Bounds of the transport; the defaults suit records of up to a few kilobytes.
 
-    `records_max` and `bytes_max` bound a batch (keys and values count; a single larger record still makes one).
-    `in_flight_max` is how many batches of one partition may be under way to or in the handler. `fetch_wait_ms` is
+    `records_max` and `bytes_max` bound a batch; keys, values and headers count, and a single larger record still makes
+    one. `in_flight_max` is how many batches of one partition may be under way to or in the handler. `fetch_wait_ms` is
     how long the broker may hold back a fetch that finds nothing. `drain_s` is how long a handler may go on once its
     partition is to go, `release_s` how long the keeper may take to let go, `commit_s` how long an offset commit may
     take.
@@ -117,9 +118,9 @@ def cut(tp: TP, records: Sequence[Record], position: int, generation: int, optio
     """
     first, size = 0, 0
     for index, record in enumerate(records):
-        weight = len(record.key or b"") + len(record.value or b"")
-        if index > first and (index - first >= options.records_max or size + weight > options.bytes_max):
+        held = weight(record)
+        if index > first and (index - first >= options.records_max or size + held > options.bytes_max):
             yield Batch(tp, records[first:index], records[index - 1].offset + 1, generation)
             first, size = index, 0
-        size += weight
+        size += held
     yield Batch(tp, records[first:], position, generation)

@@ -38,7 +38,10 @@ STORE_LOOK_EVERY_US = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseWorkSettings:
-    """What the work of all partition numbers shares; `reading_wait` in microseconds."""
+    """What the work of all partition numbers shares; `reading_wait` in microseconds.
+
+    `letter_bytes_max` is how large a dead letter may be, its key included.
+    """
 
     topics: Topics
     partitions: int
@@ -49,6 +52,7 @@ class CaseWorkSettings:
     reading_wait: int
     refusal_limits: RefusalLimits = field(default_factory=RefusalLimits)
     retention: RetentionRules = field(default_factory=RetentionRules)
+    letter_bytes_max: int = 1_000_000
 
 
 class CaseWork:
@@ -64,7 +68,7 @@ class CaseWork:
         self._locations = LocationAgent(settings.policies)
         self._residents = Residents(self._cases.cases, self._locations.tracks, store)
         self._intake = Intake(settings.topics, settings.limits)
-        self._outbox = Outbox(settings.topics, partition, settings.partitions)
+        self._outbox = Outbox(settings.topics, partition, settings.partitions, settings.letter_bytes_max)
         self._location_inputs = [
             TP(topic, partition).name for topic in (settings.topics.locations, settings.topics.partners)
         ]

@@ -12,6 +12,7 @@ from schemas.events import AnyEvent, LocationReported
 from schemas.headers import Headers, portable, restored
 from schemas.instants import LATEST_US
 from schemas.limits import Limits
+from schemas.sizes import Sizes, refuse_large, sizes_of
 from schemas.topics import Topics
 from streams.casework.internal import Answer, Forwarded, Question, unpack
 from streams.ports import TP, Incoming
@@ -27,6 +28,7 @@ class Origin(Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers
+    cut_from: Sizes | None = None
 
     @property
     def timestamp_us(self) -> int | None:
@@ -93,6 +95,7 @@ class Intake:
 
     def _event(self, record: Incoming, now: int | None) -> AnyEvent | Unacceptable:
         try:
+            refuse_large(record.cut_from or sizes_of(record.value, record.key, record.headers), self._limits)
             return decode_record(record.value, record.headers, self._limits, now)
         except Unacceptable as refused:
             # Not what was raised: by its traceback it holds the frames, and so the batch that it would be part of, in a
@@ -102,7 +105,16 @@ class Intake:
 
 def origin(tp: TP, record: Incoming) -> Origin:
     """Return where a record lies, with its bytes."""
-    return Origin(tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, record.headers)
+    return Origin(
+        tp.topic,
+        tp.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        record.headers,
+        record.cut_from,
+    )
 
 
 def partition_of(key: str, partitions: int) -> int:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import structs
+
 from agents.moments import Moment, Reading
 from schemas.encoding import dead_letter_message, encode_message
 from schemas.events import AnyEvent
+from schemas.limits import HEAD_BYTES
 from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
 from schemas.topics import Topics
 from streams.casework.intake import Origin, forward, is_report, partition_of
@@ -23,11 +26,12 @@ class Outbox:
     elsewhere.
     """
 
-    def __init__(self, topics: Topics, partition: int, partitions: int) -> None:
-        """Take the topic names, the task's partition number and how many there are."""
+    def __init__(self, topics: Topics, partition: int, partitions: int, letter_bytes_max: int) -> None:
+        """Take the topic names, the task's partition number, how many there are, and how large a dead letter may be."""
         self._topics = topics
         self._partition = partition
         self._partitions = partitions
+        self._letter_bytes_max = letter_bytes_max
         self._records: list[Outgoing] = []
 
     def messages(self, name: str, messages: Iterable[OutputMessage]) -> None:
@@ -58,7 +62,16 @@ class Outbox:
         self._send_on(topic, event.subject, pack(forward(origin)), "")
 
     def dead_letter(self, origin: Origin, reason: str) -> None:
-        """Add a record that cannot be accepted, with its bytes."""
+        """Add a record that cannot be accepted, with its bytes; of one too large for a letter with their beginnings."""
+        if origin.cut_from is not None:
+            letter = self._letter(origin, reason, origin.cut_from.value)
+        else:
+            letter = self._letter(origin, reason)
+            if len(letter.value) + len(letter.key or b"") > self._letter_bytes_max:
+                letter = self._letter(_cut(origin), reason, len(origin.value or b""))
+        self._records.append(letter)
+
+    def _letter(self, origin: Origin, reason: str, value_bytes: int | None = None) -> Outgoing:
         value = dead_letter_message(
             topic=origin.topic,
             partition=origin.partition,
@@ -68,8 +81,9 @@ class Outbox:
             key=origin.key,
             time=origin.timestamp_us,
             headers=origin.headers,
+            value_bytes=value_bytes,
         )
-        self._records.append(Outgoing(self._topics.dead_letters, self._partition, origin.key, value))
+        return Outgoing(self._topics.dead_letters, self._partition, origin.key, value)
 
     def take(self) -> list[Outgoing]:
         """Return and forget what was collected."""
@@ -78,3 +92,14 @@ class Outbox:
 
     def _send_on(self, topic: str, key: str, value: bytes, about: str) -> None:
         self._records.append(Outgoing(topic, partition_of(key, self._partitions), key.encode(), value, about))
+
+
+def _cut(origin: Origin) -> Origin:
+    """Return the record without its headers, and of key and value the beginnings."""
+    key, value = origin.key, origin.value
+    return structs.replace(
+        origin,
+        key=None if key is None else key[:HEAD_BYTES],
+        value=None if value is None else value[:HEAD_BYTES],
+        headers=(),
+    )

@@ -13,6 +13,7 @@ import click
 from schemas.errors import UsageError
 from schemas.headers import name_bytes
 from schemas.instants import format_instant
+from schemas.outputs import DeadLetter
 from schemas.topics import INPUTS, Topics
 from streams.clock import SystemClock
 from streams.commands.groups import SuggestingGroup
@@ -73,13 +74,20 @@ def show(origin: str) -> None:
         print(f"reason:      {printable(each.letter.reason)}")
         print(f"sent again:  {each.redrives} times")
         print(f"key:         {'none' if each.letter.key is None else printable_bytes(each.letter.key)}")
+        if each.letter.is_cut:
+            print("header:      left out, as is what follows the beginning of key and value: the record is too large")
         for name, value in each.headers:
             shown = "none" if value is None else printable_bytes(value)
             print(f"header:      {printable_bytes(name_bytes(name))}: {shown}")
         if each.letter.value is None:
             print("value:       none")
         else:
-            print(f"value:       {len(each.letter.value)} bytes\n{printable_bytes(each.letter.value)}")
+            print(f"value:       {_length(each.letter)}\n{printable_bytes(each.letter.value)}")
+
+
+def _length(letter: DeadLetter) -> str:
+    kept = len(letter.value or b"")
+    return f"{letter.value_bytes} bytes, of which the first {kept} are here" if letter.is_cut else f"{kept} bytes"
 
 
 @command.command(name="redrive")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 
 import click
 from redis.asyncio import Redis
@@ -56,7 +57,7 @@ async def _rebuild(settings: Settings, policies: PolicySet) -> None:
                 "is a member for SOP_SESSION_TIMEOUT_S"
             )
         checked = await check_topics(connection, topics)
-        rebuild = _composed(settings, policies, connection, topics, layout, version_with(checked.sizes), redis)
+        rebuild = _composed(settings, policies, connection, topics, layout, checked.sizes, redis)
         try:
             await rebuild.run(_tell)
         finally:
@@ -80,14 +81,14 @@ def _composed(
     connection: KafkaConnection,
     topics: Topics,
     layout: Layout,
-    worker: str,
+    sizes: Mapping[str, int],
     redis: Redis,
 ) -> Rebuild:
     namespace, numbers = f"{settings.topic_prefix}{settings.group}", range(layout.partitions)
     return Rebuild(
         topics,
-        task_settings(settings, topics, layout, worker),
-        work_settings(settings, topics, policies, layout.partitions),
+        task_settings(settings, topics, layout, version_with(sizes)),
+        work_settings(settings, topics, policies, layout.partitions, sizes),
         log=KafkaLog(connection),
         publishers=[
             KafkaPublisher(connection, f"{namespace}-{number}", timeout_s=settings.transaction_timeout_s)

@@ -15,11 +15,10 @@ from typing import Final
 import zstandard
 
 from schemas.errors import UsageError
+from schemas.limits import HEAD_BYTES
 
 STANDARD: Final = "-"
 """The name of standard input, and of standard output."""
-HEAD_BYTES: Final = 1024
-"""How much is kept of a line that is too long."""
 
 STDIN_FILENO: Final = 0
 _CHUNK_BYTES: Final = 256 * 1024

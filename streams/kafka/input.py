@@ -37,7 +37,8 @@ async def _read(connection: KafkaConnection, topics: Topics) -> list[Recorded]:
     for tp in await _partitions(connection, topics):
         async for records in log.read(tp, 0):
             recorded += [
-                Recorded(tp.topic, tp.partition, each.offset, each.value, each.key, each.headers) for each in records
+                Recorded(tp.topic, tp.partition, each.offset, each.value, each.key, each.headers, each.cut_from)
+                for each in records
             ]
     return recorded
 

@@ -39,7 +39,7 @@ class KafkaLog:
             consumer.seek(partition, max(start, beginning))
             while await consumer.position(partition) < end:
                 if records := await _fetched(consumer, partition):
-                    yield [Stored(r.offset, r.key, r.value, r.headers, r.timestamp) for r in records]
+                    yield [Stored(r.offset, r.key, r.value, r.headers, r.timestamp, r.cut_from) for r in records]
         except KafkaError as error:
             raise Fatal(f"{tp.name}: cannot be read back: {error}") from error
         finally:

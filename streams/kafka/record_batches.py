@@ -7,7 +7,8 @@ are (`schemas.headers`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any, Final, SupportsIndex
 
 from aiokafka.consumer import fetcher
@@ -15,8 +16,10 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchBuilderPy, _DefaultRecordBatchPy
 from aiokafka.record.legacy_records import LegacyRecordBatch
 from msgspec import Struct
+from zstandard import ZstdDecompressor
 
 from schemas.headers import Headers
+from schemas.sizes import Sizes
 
 LENGTH_AT: Final = 8
 LOG_OVERHEAD: Final = 12
@@ -28,7 +31,11 @@ NO_TIMESTAMP: Final = -1
 
 
 class Record(Struct, frozen=True, gc=False):
-    """One record; `timestamp` in milliseconds, -1 for none; its type is 0 for the producer's and 1 for the broker's."""
+    """One record; `timestamp` in milliseconds, -1 for none; its type is 0 for the producer's and 1 for the broker's.
+
+    `cut_from` is how large the parts of a record are that is too large to be kept: it has no headers then, and of key
+    and value only the beginnings.
+    """
 
     offset: int
     timestamp: int
@@ -36,6 +43,7 @@ class Record(Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers
+    cut_from: Sizes | None = None
 
 
 class RecordBatches:
@@ -48,14 +56,25 @@ class RecordBatches:
         """Take a fetched record set."""
         self._data = data
         self._at = self._began = 0
+        self.parts: Iterator[Any] | None = None
+        """What is left of the batch that was asked for last, if somebody is to go on with it."""
+        self.next_offset = 0
+        """The offset behind that batch."""
 
     def size_in_bytes(self) -> int:
         """Return how many bytes were fetched."""
         return len(self._data)
 
     def has_next(self) -> bool:
-        """Tell whether there is another whole batch."""
+        """Tell whether there is another whole batch, or the rest of one."""
+        if self.parts is not None:
+            return True
         return self._at + LOG_OVERHEAD <= len(self._data) and self._end() <= len(self._data)
+
+    @cached_property
+    def zstd(self) -> ZstdDecompressor:
+        """What inflates Zstandard: its memory serves one batch after the other."""
+        return ZstdDecompressor()
 
     @property
     def offset(self) -> int:
@@ -71,11 +90,13 @@ class RecordBatches:
             raise ValueError(f"{len(raw)} bytes are no record batch")
         if magic not in SMALLEST:
             raise ValueError(f"its format has the number {magic}")
-        return DefaultRecordBatch(raw) if magic == 2 else LegacyRecordBatch(bytes(raw), magic)
+        batch: Any = DefaultRecordBatch(raw) if magic == 2 else LegacyRecordBatch(bytes(raw), magic)
+        self.next_offset = batch.next_offset
+        return batch
 
     def step_back(self) -> None:
         """Have the batch that was asked for last come next again."""
-        self._at = self._began
+        self._at, self.parts = self._began, None
 
     def _end(self) -> int:
         length = int.from_bytes(self._data[self._at + LENGTH_AT : self._at + LOG_OVERHEAD], "big", signed=True)

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
-from streams.kafka.connection import KafkaConnection
+from streams.kafka.connection import MESSAGE_BYTES_MAX, KafkaConnection
 
 SIZE: Final = "max.message.bytes"
 IN_SYNC: Final = "min.insync.replicas"
@@ -21,6 +21,9 @@ DEAD_LETTER_FACTOR: Final = 2
 
 SIZE_MIN: Final = 1_000_000
 """What any topic that is written to has to take; Kafka's default is a little more."""
+
+RECORD_OVERHEAD_BYTES: Final = 128
+"""How much larger than its key and value a record is, alone in its batch."""
 
 Configs = Mapping[str, Mapping[str, str]]
 
@@ -54,6 +57,11 @@ async def check_topics(connection: KafkaConnection, topics: Topics) -> Checked:
     sizes = {name: size for name in written if (size := _number(configs, name, SIZE)) is not None}
     told = [*_hidden(hidden), *_tight(sizes, connection), *warnings(configs, replicas, brokers, topics)]
     return Checked(told, sizes)
+
+
+def letter_bytes_max(sizes: Mapping[str, int], topics: Topics) -> int:
+    """Return how large a dead letter and its key may be, by what the topics take (`Checked.sizes`)."""
+    return min(MESSAGE_BYTES_MAX, sizes.get(topics.dead_letters, SIZE_MIN)) - RECORD_OVERHEAD_BYTES
 
 
 def refuse_small(configs: Configs, topics: Topics) -> None:

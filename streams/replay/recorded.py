@@ -14,13 +14,14 @@ from schemas.errors import Unacceptable
 from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.headers import Headers
 from schemas.limits import Limits
+from schemas.sizes import Sizes, refuse_large, sizes_of
 from streams.files.reading import read_lines
 
 
 class Recorded(Struct, frozen=True, gc=False):
     """A recorded message: where it lies (for a file: its name, 0, the line from 1), and its bytes.
 
-    `cut_from` is how many bytes the value has that is larger than any may be, and of which only the beginning is here.
+    `cut_from` is how large its parts are, where one is larger than any may be, and only the beginning is here.
     `input_number` tells files apart, from 1, since the name of one depends on the folder that it is read from.
     """
 
@@ -30,7 +31,7 @@ class Recorded(Struct, frozen=True, gc=False):
     value: bytes | None
     key: bytes | None = None
     headers: Headers = ()
-    cut_from: int | None = None
+    cut_from: Sizes | None = None
     input_number: int | None = None
 
 
@@ -59,7 +60,7 @@ def read_file(path: str, line_bytes_max: int, input_number: int = 1) -> Iterator
     """
     topic = os.fsencode(path).decode(errors="replace")
     for number, (line, size) in enumerate(read_lines(path, line_bytes_max), 1):
-        cut_from = size if size > line_bytes_max else None
+        cut_from = Sizes(size) if size > line_bytes_max else None
         if cut_from is not None or (line and not line.isspace()):
             yield Recorded(topic, 0, number, line, cut_from=cut_from, input_number=input_number)
 
@@ -81,8 +82,7 @@ def settle(
     duplicates = 0
     for number, record in numbered:
         try:
-            if record.cut_from is not None:
-                raise Unacceptable(f"value: {record.cut_from} bytes, at most {limits.value_bytes}")
+            refuse_large(record.cut_from or sizes_of(record.value, record.key, record.headers), limits)
             event = decode_record(record.value, record.headers, limits, now)
         except Unacceptable as unacceptable:
             refused.append(Refused(number, record, unacceptable.reason))

@@ -6,10 +6,14 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
+from typing import Final
 
-from streams.ports import TP, Incoming
+from streams.ports import TP, Incoming, weight
 from streams.task.positions import reached
 from streams.task.work import Batches
+
+AHEAD_BYTES_MAX: Final = 8 * 1024 * 1024
+"""How many bytes of a partition are kept before no more of it is wanted."""
 
 
 class Hold:
@@ -27,6 +31,7 @@ class Hold:
         self._ahead_max = ahead_max
         self._ahead: list[tuple[TP, Sequence[Incoming]]] = []
         self._ahead_counts: Counter[TP] = Counter()
+        self._ahead_bytes: Counter[TP] = Counter()
 
     def lasts(self, positions: Mapping[str, int]) -> bool:
         """Tell whether some of it is still to be read, of which the next offsets are given."""
@@ -42,6 +47,7 @@ class Hold:
             if count < len(records):
                 self._ahead.append((tp, records[count:]))
                 self._ahead_counts[tp] += len(records) - count
+                self._ahead_bytes[tp] += sum(map(weight, records[count:]))
         return before
 
     @property
@@ -54,10 +60,11 @@ class Hold:
 
     def wants(self, tp: TP) -> bool:
         """Tell whether more of a partition may come; where it may not, all of it is read that was to be read again."""
-        return self._ahead_counts[tp] < self._ahead_max
+        return self._ahead_counts[tp] < self._ahead_max and self._ahead_bytes[tp] < AHEAD_BYTES_MAX
 
     def release(self) -> Batches:
         """Return and forget what was kept."""
         ahead, self._ahead = self._ahead, []
         self._ahead_counts.clear()
+        self._ahead_bytes.clear()
         return ahead

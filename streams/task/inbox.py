@@ -6,10 +6,32 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from streams.ports import TP, Incoming
+from streams.ports import TP, Incoming, weight
 
 BATCHES_WAITING_MAX: Final = 16
+BYTES_WAITING_MAX: Final = 8 * 1024 * 1024
+"""No further batch waits beside so many bytes: what waits of all partition numbers is in memory at once."""
 LOOK_EVERY_S: Final = 0.1
+
+
+class _Waiting(asyncio.Queue[tuple[TP, Sequence[Incoming]]]):
+    """A queue that is full by the number of its batches or by their bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(BATCHES_WAITING_MAX)
+        self._bytes = 0
+
+    def full(self) -> bool:
+        return super().full() or self._bytes >= BYTES_WAITING_MAX
+
+    def _put(self, batch: tuple[TP, Sequence[Incoming]]) -> None:
+        super()._put(batch)
+        self._bytes += sum(map(weight, batch[1]))
+
+    def _get(self) -> tuple[TP, Sequence[Incoming]]:
+        batch = super()._get()
+        self._bytes -= sum(map(weight, batch[1]))
+        return batch
 
 
 class Inbox:
@@ -17,7 +39,7 @@ class Inbox:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._queue: asyncio.Queue[tuple[TP, Sequence[Incoming]]] = asyncio.Queue(BATCHES_WAITING_MAX)
+        self._queue = _Waiting()
 
     def __len__(self) -> int:
         """Return how many batches wait."""

@@ -117,7 +117,7 @@ def _recorded(file: str) -> Lines:
 
 def _line(record: Recorded) -> Line:
     if record.cut_from is not None:
-        told = f"{record.cut_from} bytes are more than a message may have"
+        told = f"{record.cut_from.value} bytes are more than a message may have"
         raise UsageError(f"{record.topic}, line {record.offset}: {told}")
     return Line(record.value or b"")
 

@@ -14,8 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from schemas.limits import Limits
-from streams.files.reading import HEAD_BYTES
+from schemas.limits import HEAD_BYTES, Limits
 from streams.simulator.dice import Dice
 from tests.e2e.harness import SOP
 from tests.faults.conftest import Known, Report

@@ -70,7 +70,7 @@ def test_what_is_too_far_in_the_future_is_so_by_the_worker_s_clock_whatever_the_
 def test_a_timestamp_that_is_no_date_is_none(timestamp: int, expected: int | None) -> None:
     record = INTAKE.read(TP("x.jobs", 2), stored(b"{", timestamp), LATER)
     assert record.origin.timestamp_us == expected
-    out = Outbox(TOPICS, 2, 4)
+    out = Outbox(TOPICS, 2, 4, 1_000)
     out.dead_letter(record.origin, "value: not an event")
     (letter,) = out.take()
     assert decode_dead_letter(letter.value).value == b"{"

@@ -14,12 +14,13 @@ from tests.scenario import MIDNIGHT, POLICY, Scenario
 
 TOPICS = Topics("x.")
 PARTITIONS = 8
+LETTER_BYTES_MAX = 20_000
 MOMENT = Moment("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
 ORIGIN = Origin("x.jobs", 3, 17, 1_795_219_200_000, b"\xffkey", b"value", (("ce_id", b"e"),))
 
 
 def outbox() -> Outbox:
-    return Outbox(TOPICS, 3, PARTITIONS)
+    return Outbox(TOPICS, 3, PARTITIONS, LETTER_BYTES_MAX)
 
 
 def test_messages_go_to_the_task_s_own_number_by_case_or_alert() -> None:

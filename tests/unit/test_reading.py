@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import UsageError
-from streams.files.reading import HEAD_BYTES, Line, _split, read_lines
+from schemas.limits import HEAD_BYTES
+from streams.files.reading import Line, _split, read_lines
 
 MOST = 3_000
 LINES = [b'{"a": 1}', b"", b"x" * MOST, b'{"b": 2}']

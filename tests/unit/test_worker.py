@@ -14,7 +14,7 @@ from streams.worker import TaskMaker
 
 async def test_the_work_on_a_partition_goes_with_its_task() -> None:
     settings = Settings()
-    maker = TaskMaker(settings, policies_from(()), KafkaConnection(settings.brokers), Topics(), Layout(4, {}), "1")
+    maker = TaskMaker(settings, policies_from(()), KafkaConnection(settings.brokers), Topics(), Layout(4, {}), {})
     tasks = [maker.make(0), maker.make(1)]
     assert set(maker.works) == {0, 1}
     del tasks[1]
