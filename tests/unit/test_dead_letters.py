@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from schemas.outputs import DeadLetter
@@ -47,6 +48,17 @@ def test_a_record_sent_as_often_as_allowed_is_kept_whatever_its_first_letter_say
     found = redrive_of([letter(3), letter(9, redrives=b"3")], TOPICS, 3)
     assert found.sent == []
     assert [(each.letter.offset, why) for each, why in found.kept] == [(9, "was sent again 3 times already")]
+
+
+def test_a_record_of_which_only_the_beginning_is_there_is_kept() -> None:
+    cut = [
+        Letter(each.place, msgspec.structs.replace(each.letter, value_bytes=size))
+        for each, size in ((letter(3), 1 << 30), (letter(5, value=None), 0))
+    ]
+    found = redrive_of([*cut, letter(9)], TOPICS, 3)
+    assert [each.letter.offset for each in found.sent] == [9]
+    why = "the dead letter has only the beginning of it"
+    assert [(each.letter.offset, told) for each, told in found.kept] == [(3, why), (5, why)]
 
 
 @pytest.mark.parametrize("topic", ["jobs", "x.actions", "x.internal.cases", "other"])

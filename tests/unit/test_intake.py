@@ -12,6 +12,7 @@ from schemas.events import Event
 from schemas.instants import LATEST_US
 from schemas.limits import Limits
 from schemas.policy import DAY, HOUR, SECOND
+from schemas.sizes import Sizes
 from schemas.topics import Topics
 from streams.casework.intake import Intake, Origin, forward, is_report, partition_of
 from streams.casework.internal import Answer, Question, pack
@@ -74,6 +75,30 @@ def test_a_timestamp_that_is_no_date_is_none(timestamp: int, expected: int | Non
     out.dead_letter(record.origin, "value: not an event")
     (letter,) = out.take()
     assert decode_dead_letter(letter.value).value == b"{"
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (Stored(7, b"k", b"{" * 262_145), "value: 262145 bytes, at most 262144"),
+        (Stored(7, b"k" * 262_145, b"{"), "key: 262145 bytes, at most 262144"),
+        (Stored(7, None, None, (("h", b"1" * 262_142),)), "headers: 262145 bytes, at most 262144"),
+        (Stored(7, None, None, (("h" * 262_143, None),)), "headers: 262145 bytes, at most 262144"),
+        (Stored(7, None, None, (("ce_specversion", b"1.0"), ("ce_id", b"\xff" * 262_145))), "headers: 262171 bytes"),
+        (Stored(7, b"k", b"{", (), 0, Sizes(1 << 30, 1, 0)), "value: 1073741824 bytes, at most 262144"),
+        (Stored(7, b"k", LINES["booked"], (), 0, Sizes(400, 1, 1 << 30)), "headers: 1073741824 bytes, at most"),
+    ],
+)
+def test_a_record_with_a_part_that_is_too_large_is_refused_before_it_is_looked_at(record: Stored, reason: str) -> None:
+    taken = INTAKE.read(TP("x.jobs", 2), record, LATER)
+    assert isinstance(taken.content, Unacceptable)
+    assert taken.content.reason.startswith(reason)
+    assert taken.origin.cut_from == record.cut_from
+
+
+def test_parts_as_large_as_they_may_be_are_read() -> None:
+    record = stored(LINES["booked"])._replace(key=b"k" * 262_144, headers=(("h", b"1" * 262_141),))
+    assert isinstance(INTAKE.read(TP("x.jobs", 2), record, LATER).content, Event)
 
 
 def test_an_event_sent_on_is_not_judged_by_a_second_clock() -> None:

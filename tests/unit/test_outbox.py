@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agents.moments import Moment, Reading, presence_rules
 from schemas.encoding import decode_dead_letter, decode_message
+from schemas.headers import Headers
 from schemas.policy import PolicySet
+from schemas.sizes import Sizes
 from schemas.topics import Topics
 from streams.casework.intake import Origin, partition_of
 from streams.casework.internal import Answer, Forwarded, Question, unpack
@@ -79,6 +83,50 @@ def test_a_dead_letter_carries_the_record_as_it_was() -> None:
     assert (letter.topic, letter.partition, letter.offset) == ORIGIN.place
     assert (letter.value, letter.key, letter.reason) == (b"value", b"\xffkey", "id: missing")
     assert letter.headers == (("ce_id", b"e"),)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "headers"),
+    [
+        pytest.param(b"key", b"v" * LETTER_BYTES_MAX, (), id="value"),
+        pytest.param(b"key", b"v" * (LETTER_BYTES_MAX * 3 // 4 - 100), (), id="value in Base64"),
+        pytest.param(b"\0" * 3_000, b"v", (), id="key of control characters"),
+        pytest.param(b"k" * LETTER_BYTES_MAX, None, (), id="key"),
+        pytest.param(b"key", None, (("h", b"h" * LETTER_BYTES_MAX),), id="headers"),
+        pytest.param(b"key", b"", (("\0" * LETTER_BYTES_MAX, None),), id="name of a header"),
+    ],
+)
+def test_a_dead_letter_without_room_for_the_record_has_the_beginnings(
+    key: bytes, value: bytes | None, headers: Headers
+) -> None:
+    out = outbox()
+    out.dead_letter(Origin("x.jobs", 3, 17, 0, key, value, headers), "value: too much")
+    (record,) = out.take()
+    assert len(record.value) + len(record.key or b"") <= LETTER_BYTES_MAX
+    letter = decode_dead_letter(record.value)
+    assert letter.is_cut
+    assert letter.value_bytes == len(value or b"")
+    assert (record.key, letter.key, letter.headers) == (key[:1024], key[:1024], ())
+    assert letter.value == (None if value is None else value[:1024])
+
+
+def test_a_dead_letter_that_just_fits_is_whole() -> None:
+    out = outbox()
+    for size in range(14_000, 15_000):
+        out.dead_letter(Origin("x.jobs", 3, 17, 0, b"key", b"v" * size, ()), "value: too much")
+    letters = [(record, decode_dead_letter(record.value)) for record in out.take()]
+    whole = [record for record, letter in letters if not letter.is_cut]
+    assert 0 < len(whole) < len(letters)
+    assert LETTER_BYTES_MAX - 4 < max(len(record.value) + len(record.key or b"") for record in whole) <= LETTER_BYTES_MAX
+    assert all(b"value_bytes" not in record.value for record in whole)
+
+
+def test_a_dead_letter_of_a_record_that_was_cut_says_how_large_it_was() -> None:
+    out = outbox()
+    out.dead_letter(Origin("x.jobs", 3, 17, 0, b"key", b"beginning", (), Sizes(1 << 30, 3, 0)), "value: too much")
+    (record,) = out.take()
+    letter = decode_dead_letter(record.value)
+    assert (letter.value, letter.value_bytes) == (b"beginning", 1 << 30)
 
 
 def test_what_was_taken_is_gone() -> None:

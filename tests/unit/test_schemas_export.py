@@ -80,6 +80,7 @@ def test_the_schema_of_the_envelope_refuses_what_the_codec_refuses(member: str, 
         dead_letter_message(
             topic="jobs", partition=0, offset=1, reason="id: blank", value=b"\xff", key=b"k", headers=[("a", None)]
         ),
+        dead_letter_message(topic="jobs", partition=0, offset=1, reason="r: x", value=b"{", key=None, value_bytes=9),
     ],
 )
 def test_what_goes_out_satisfies_its_schema_and_says_nothing_more(message: bytes) -> None:
