@@ -17,7 +17,7 @@ from streams.batching.assignment import partial_numbers
 from streams.batching.batch import TransportError
 from streams.batching.membership import UNANSWERED, GroupConsumer, PartitionNumberAssignor, Refusal
 from streams.kafka.fetched import take_fetched
-from streams.kafka.record_batches import keep_record_batches
+from streams.kafka.fetcher import adapt_consumers
 
 POLL_S = 1.0  # how often waiting without news looks whether the worker is to stop
 
@@ -35,7 +35,7 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
         conf = app.conf
         if conf.broker_session_timeout > conf.broker_request_timeout:
             raise ImproperlyConfigured("broker_session_timeout is longer than broker_request_timeout")
-        keep_record_batches()
+        adapt_consumers()
         return GroupConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,

@@ -12,7 +12,8 @@ from aiokafka.errors import KafkaError
 from schemas.errors import Fatal
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.fetched import take_fetched
-from streams.kafka.record_batches import Record, keep_record_batches
+from streams.kafka.fetcher import adapt_consumers
+from streams.kafka.record_batches import Record
 from streams.ports import TP, Stored
 
 RECORDS_PER_POLL_MAX = 5000
@@ -75,7 +76,7 @@ class KafkaLog:
             await consumer.stop()
 
     def _consumer(self, isolation: str) -> AIOKafkaConsumer:
-        keep_record_batches()
+        adapt_consumers()
         return AIOKafkaConsumer(
             **self._connection.client_options(),
             isolation_level=isolation,

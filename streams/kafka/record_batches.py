@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any, Final, SupportsIndex
 
-from aiokafka.consumer import fetcher
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchBuilderPy, _DefaultRecordBatchPy
 from aiokafka.record.legacy_records import LegacyRecordBatch
@@ -101,11 +100,6 @@ class RecordBatches:
     def _end(self) -> int:
         length = int.from_bytes(self._data[self._at + LENGTH_AT : self._at + LOG_OVERHEAD], "big", signed=True)
         return self._at + LOG_OVERHEAD + max(length, 0)
-
-
-def keep_record_batches() -> None:
-    """Have consumers of aiokafka that are made from now on keep the bytes of batches; harmless when done twice."""
-    fetcher.MemoryRecords = RecordBatches
 
 
 def records_of(batch: Any, raw: memoryview) -> list[Record]:
