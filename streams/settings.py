@@ -28,8 +28,8 @@ SESSION_S_MAX: Final = 90
 An answer of the broker is waited for at least as long (`streams.worker`), so a lost one is missed late too.
 """
 PORT_MAX: Final = 65_535
-VALUE_BYTES_MAX: Final = 2 * 1024 * 1024
-"""A record whose value, key and headers are no larger is smaller than the 8 MiB that are kept of any."""
+VALUE_BYTES_MAX: Final = 4 * 1024 * 1024
+"""What an input topic takes that a worker makes; a larger value may not be kept whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from schemas.events import AnyEvent, LocationReported
 from schemas.headers import Headers, portable, restored
 from schemas.instants import LATEST_US
 from schemas.limits import Limits
-from schemas.sizes import Sizes, refuse_large, sizes_of
+from schemas.sizes import Sizes, refuse_large
 from schemas.topics import Topics
 from streams.casework.internal import Answer, Forwarded, Question, unpack
 from streams.ports import TP, Incoming
@@ -95,7 +95,7 @@ class Intake:
 
     def _event(self, record: Incoming, now: int | None) -> AnyEvent | Unacceptable:
         try:
-            refuse_large(record.cut_from or sizes_of(record.value, record.key, record.headers), self._limits)
+            refuse_large(record.value, record.key, record.headers, self._limits, record.cut_from)
             return decode_record(record.value, record.headers, self._limits, now)
         except Unacceptable as refused:
             # Not what was raised: by its traceback it holds the frames, and so the batch that it would be part of, in a

@@ -133,7 +133,9 @@ def test_a_batch_that_holds_much_is_never_in_memory_as_a_whole(codec: int) -> No
 
 @pytest.mark.parametrize("codec", range(5))
 def test_records_of_up_to_8_mib_come_whole_a_few_at_a_time(codec: int) -> None:
-    records = [(b"k", b"%d" % at * (MIB - 100), []) for at in range(10)] + [(b"k", b"a" * (8 * MIB - 100), [])]
+    records: list[tuple[Any, Any, Any]] = [(b"k", b"%d" % at * (MIB - 100), []) for at in range(10)] + [
+        (b"k", b"a" * (8 * MIB - 100), [])
+    ]
 
     def check() -> None:
         taken = list(taken_in_turns(batch(records, codec)))

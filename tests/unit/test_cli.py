@@ -114,7 +114,7 @@ def test_what_cannot_be_used_is_told_in_one_line_with_status_2(
             "SOP_REDIS_TIMEOUT_S: '5 weeks' is not a duration above 0: seconds, or text",
         ),
         ("SOP_PARTITIONS", "none", "SOP_PARTITIONS: 'none' is not a whole number above 0"),
-        ("SOP_VALUE_BYTES_MAX", "2097153", "SOP_VALUE_BYTES_MAX: '2097153' is not a whole number from 1 to 2097152"),
+        ("SOP_VALUE_BYTES_MAX", "4194305", "SOP_VALUE_BYTES_MAX: '4194305' is not a whole number from 1 to 4194304"),
         ("SOP_ACCEPT_TRIMMED_INPUTS", "yes", "SOP_ACCEPT_TRIMMED_INPUTS: 'yes' is not true or false"),
         ("SOP_POLICIES", "good.toml,broken.toml", "broken.toml: park.duration: not a duration"),
         ("SOP_BROKERS", NOWHERE, f"Kafka at {NOWHERE} does not answer"),

@@ -14,7 +14,9 @@ JOBS = TP("jobs", 0)
 QUARTER = BYTES_WAITING_MAX // 4
 
 
-def batch(number: int, value: bytes | None = b"", key: bytes | None = None, header: bytes | None = None) -> list[Stored]:
+def batch(
+    number: int, value: bytes | None = b"", key: bytes | None = None, header: bytes | None = None
+) -> list[Stored]:
     return [Stored(number, key, value, (("h", header),))]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import random
 from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
 
 import cramjam
 import pytest
@@ -14,12 +15,13 @@ from aiokafka.codec import snappy_encode
 from streams.kafka.inflating import SNAPPY_BLOCK_BYTES_MAX, inflating
 
 MIB = 1024 * 1024
-NOISE = random.Random(1).randbytes(300_000)  # noqa: S311 - bytes that do not get smaller
+NOISE = b"".join(sha256(b"%d" % number).digest() for number in range(10_000))
+"""Bytes that do not get smaller."""
 CONTENT = NOISE + b"a" * (9 * MIB) + NOISE
 LZ4_BLOCKS_OF_4_MIB = bytes.fromhex("04224d18607073")
 
 
-def zstd(content: bytes, **options: bool) -> bytes:
+def zstd(content: bytes, **options: Any) -> bytes:
     return zstandard.ZstdCompressor(**options).compress(content)
 
 

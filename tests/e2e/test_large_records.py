@@ -1,0 +1,108 @@
+"""Records that are small on the wire and large in memory: each is one dead letter, and everything else is decided."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from schemas.encoding import decode_dead_letter
+from schemas.limits import HEAD_BYTES
+from schemas.outputs import DeadLetter
+from streams.casework.intake import partition_of
+from tests.e2e.bombs import GZIP, MIB, ZSTD, Record, packed, produce
+from tests.e2e.conftest import run_sop
+from tests.e2e.harness import Bench, Worker, feed_of, until
+from tests.e2e.stories import Visit
+from tests.e2e.verifier import faults, said
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+BEGIN = b'{"specversion":"1.0","data":"'
+RECORDS = 1000
+VISITS = [Visit(f"job-{number}", f"partner-{number}") for number in range(3)]
+BOMBS: list[tuple[int, Record, str]] = [
+    (ZSTD, (b"job-9", BEGIN, 12 * MIB, ()), f"value: {12 * MIB} bytes, at most 262144"),
+    (GZIP, (b"job-9", BEGIN, 12 * MIB, ()), f"value: {12 * MIB} bytes, at most 262144"),
+    (GZIP, (b"job-9", BEGIN, 7 * MIB, ()), f"value: {7 * MIB} bytes, at most 262144"),
+    (ZSTD, (b"job-9", BEGIN, 600 * MIB, ()), f"value: {600 * MIB} bytes, at most 262144"),
+    (ZSTD, (b"\1" * 5 * MIB, b"{}", 2, ()), f"key: {5 * MIB} bytes, at most 262144"),
+    (ZSTD, (b"job-9", b"{}", 2, [(b"h", 12 * MIB)]), f"headers: {12 * MIB + 7} bytes, at most 262144"),
+    (GZIP, (b"job-9", b"{}", 2, [(b"h", 0)] * MIB), f"headers: {3 * MIB + 4} bytes, at most 262144"),
+]
+"""Codec, record, and why it is refused. What does not lie where its key belongs is refused there, not sent on."""
+
+
+def peak_mib(worker: Worker) -> int:
+    """Return how much memory a worker had at most."""
+    status = Path(f"/proc/{worker.process.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+
+def letters(bench: Bench) -> list[DeadLetter]:
+    return [decode_dead_letter(each.value) for each in bench.read("dead-letters")]
+
+
+def decided(bench: Bench) -> set[str]:
+    return {each.data["case_id"] for each in said(bench.outputs()) if each.type.startswith("decision.")}
+
+
+def feed(bench: Bench, visit: Visit) -> None:
+    bench.feed(map(feed_of, [*visit.booking, *visit.report, *visit.claim]))
+
+
+def test_a_record_too_large_for_a_dead_letter_is_one_with_its_beginning(redis_bench: Bench) -> None:
+    bench = redis_bench
+    worker = bench.start_ready()
+    feed(bench, VISITS[0])
+    for partition in {0, partition_of("job-9", bench.partitions)}:
+        produce(bench, "jobs", partition, [packed([record], codec) for codec, record, _ in BOMBS])
+    feed(bench, VISITS[1])
+    bench.settle()
+    found = letters(bench)
+    assert sorted(each.reason for each in found) == sorted(reason for _, _, reason in BOMBS * 2)
+    for each in found:
+        assert each.is_cut
+        assert len(each.value or b"") <= HEAD_BYTES
+        assert f"{each.value_bytes} bytes" in each.reason or each.value == b"{}"
+    assert decided(bench) == {"job-0", "job-1"}
+    assert peak_mib(worker) < 400
+
+    environment = bench.environment()
+    redriven = run_sop("dead-letters", "redrive", "--topic", "jobs", "--send", env=environment)
+    assert redriven.returncode == 0, redriven.stderr
+    assert f"0 records sent again, {len(found)} kept" in redriven.stdout
+    assert "the dead letter has only the beginning of it" in redriven.stdout
+    large = next(each for each in found if each.value_bytes == 600 * MIB)
+    place = f"{large.topic}-{large.partition}@{large.offset}"
+    shown = run_sop("dead-letters", "show", place, env=environment)
+    assert f"value:       {600 * MIB} bytes, of which the first 1024 are here" in shown.stdout
+    assert run_sop("status", env=environment).returncode == 0
+
+    assert worker.stop() == 0
+    bench.start_ready()  # reads back what was said of all this
+    feed(bench, VISITS[2])
+    bench.settle()
+    assert decided(bench) == {"job-0", "job-1", "job-2"}
+    assert len(letters(bench)) == len(found)
+    assert faults(said(bench.outputs())) == []
+
+
+def test_many_records_in_few_bytes_are_never_held_together(bench: Bench) -> None:
+    """The same event over and over, as large as one may be: a quarter of a gigabyte in each partition."""
+    worker = bench.start_ready()
+    for partition in range(bench.partitions):
+        named = (Visit(f"job-{number}", "partner-0") for number in count())
+        visit = next(each for each in named if partition_of(each.case_id, bench.partitions) == partition)
+        event = feed_of(visit.booking[0])
+        assert event.key is not None
+        produce(bench, event.topic, partition, [packed([(event.key, event.value, 250_000, ())] * RECORDS, ZSTD)])
+    until(lambda: not bench.lag(), lambda: worker.log)  # the harness's own client refuses to unpack so much
+    told = run_sop("status", "--json", env=bench.environment())
+    assert told.returncode == 0, told.stderr
+    counted = [each for each in json.loads(told.stdout)["partitions"] if "jobs" in each["partition"]]
+    assert [(each["applied"], each["duplicate"]) for each in counted] == [(1, RECORDS - 1)] * bench.partitions
+    assert letters(bench) == []
+    assert peak_mib(worker) < 400
