@@ -35,8 +35,6 @@ class Account:
     """The earliest offset kept."""
     awaited: int | None = None
     """The next offset to read, None where nobody has said to begin before what is kept."""
-    skipped: int = 0
-    """How many offsets were deleted before they were read, which was accepted."""
 
     @property
     def lag(self) -> int:
@@ -62,21 +60,20 @@ class Account:
 class Overview:
     """The account of every partition of the topics consumed, in the topics' order, and what is set aside, by name.
 
-    `told_at` has, by partition number, the instant (microseconds) at which counts were last published.
+    `told_at` has, by partition number, the instant (microseconds) at which counts were last published; `skipped`, by
+    partition of inputs and outputs, how many offsets were deleted before they were read, which was accepted.
     """
 
     accounts: list[Account]
     aside: Mapping[str, Aside]
     told_at: Mapping[int, int]
+    skipped: Mapping[str, int]
 
     def accepted(self) -> Iterator[str]:
         """Yield what was lost unread and accepted, one line each."""
-        for account in self.accounts:
-            if account.skipped:
-                yield (
-                    f"{account.tp.name}: {account.skipped} offsets were deleted before they were read, "
-                    "which SOP_ACCEPT_TRIMMED_INPUTS accepted"
-                )
+        for name, count in self.skipped.items():
+            gone = f"{name}: {count} offsets were deleted before they were read"
+            yield f"{gone}, which SOP_ACCEPT_TRIMMED_INPUTS accepted"
 
     def faults(self) -> Iterator[str]:
         """Yield what does not add up and what is not decided any more, one line each."""
@@ -104,7 +101,8 @@ async def overview(connection: KafkaConnection, topics: Topics, group: str) -> O
     bounds = await log.bounds(tps)
     aside = {name: each for progress in told if progress for name, each in sorted(progress.aside.items())}
     told_at = {number: each.at for number, each in enumerate(latest) if each}
-    return Overview(list(_accounts(tps, bounds, committed, told)), aside, told_at)
+    skipped = {name: count for progress in told if progress for name, count in sorted(progress.skipped.items())}
+    return Overview(list(_accounts(tps, bounds, committed, told)), aside, told_at, skipped)
 
 
 def _accounts(
@@ -124,7 +122,6 @@ def _accounts(
             progress.counts.get(tp.name, {}),
             bounds[tp][0],
             progress.positions.get(tp.name, 0) if progress.layout is not None else None,
-            progress.skipped.get(tp.name, 0),
         )
 
 

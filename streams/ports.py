@@ -173,7 +173,9 @@ class Saved(Struct, frozen=True):
     now: int = 0
     """The instant (microseconds) up to which deadlines were taken as passed, and event times for past."""
     skipped: dict[str, int] = {}
-    """How many offsets of each input partition were deleted before they were read, which was accepted."""
+    """How many offsets of each partition were deleted before they were read or read back, which was accepted."""
+    said: dict[str, int] = {}
+    """How many records of each output partition are part of the state."""
     layout: Layout | None = None
     """The topics in which the positions are; version 0.1 did not say."""
 

@@ -78,7 +78,7 @@ def _of_inputs(watched: Watched) -> Iterator[Sample]:
     for name, end in watched.ends.items():
         behind = max(end - progress.positions.get(name, 0), 0)
         yield catalogue.LAG, (name.removesuffix(f"-{partition}"), partition), behind
-    for name in progress.positions:
+    for name in dict.fromkeys([*progress.positions, *progress.skipped]):
         yield catalogue.SKIPPED, (name.removesuffix(f"-{partition}"), partition), progress.skipped.get(name, 0)
     for topic, count in figures.published.items():
         yield catalogue.PUBLISHED, (topic, partition), count

@@ -25,13 +25,14 @@ from streams.casework.casework import CaseWork, CaseWorkSettings
 from streams.casework.intake import partition_of
 from streams.casework.residents import CASE, PARTNER
 from streams.ports import TP, Layout, Outgoing, OutputLog, Publisher, ReplaceableStore, Saved
+from streams.rebuild.eras import Eras, Rebuilt, read_rebuilt
 from streams.rebuild.recorded import Past, Recorded, Records, past
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.task.layouts import UNFINISHED
 from streams.task.positions import raise_to
-from streams.task.progress import PROGRESS_KEY, REBUILT_KEY, Progress, latest_progress, pack_progress
+from streams.task.progress import PROGRESS_KEY, REBUILT_KEY, Progress, latest_progress, pack_progress, with_said
 from streams.task.settings import TaskSettings
-from streams.task.trimmed import refuse_missing, refuse_truncated
+from streams.task.trimmed import forgotten_count, refuse_missing, refuse_truncated
 from streams.task.unended import abort_unended
 
 NOTHING_TOLD: Final = Progress(now=0, positions={}, consumed={}, counts={})
@@ -57,7 +58,8 @@ class Rebuild:
     async def run(self, told: Callable[[int, int, int], None]) -> None:
         """Rebuild number by number; `told` hears of each, with how many cases and partners it has.
 
-        Raises `Fatal` where records are gone that decisions rest on, and where a worker was started meanwhile.
+        Raises `Fatal` where records are gone that decisions rest on or that say what was decided, and where a worker
+        was started meanwhile.
         """
         for number, publisher in enumerate(self._publishers):
             await publisher.start()
@@ -65,16 +67,27 @@ class Rebuild:
             await abort_unended(publisher, self._log, own, self._derived(), self._settings.transaction_timeout_s)
         progress = [await self._told(number) for number in range(len(self._publishers))]
         begun = await self._begun(progress)
-        unfinished = Layout(UNFINISHED, self._settings.layout.ids)
-        told_of = msgspec.json.encode(self._settings.layout)
-        for number in range(len(self._publishers)):
-            await self._publishers[number].publish([Outgoing(self._topics.progress, number, REBUILT_KEY, told_of)])
-            await self._stores[number].claim()
-            await self._stores[number].clear(Saved({}, {}, {}, layout=unfinished))
-        found = await past(self._log, self._topics, progress)
+        progress = [await self._without_forgotten(number, each) for number, each in enumerate(progress)]
+        rebuilt = [await read_rebuilt(self._log, TP(self._topics.progress, number)) for number in range(len(progress))]
+        eras = Eras(rebuilt)
+        for number, each in enumerate(rebuilt):
+            await self._begin(number, Rebuilt({**each.ends, eras.last + 1: await self._ends(number)}))
+        found = await past(self._log, self._topics, progress, eras)
         now = max(each.now for each in progress)
         for number in range(len(self._publishers)):
             await self._rebuild(number, found, begun, now, told)
+
+    async def _begin(self, number: int, rebuilt: Rebuilt) -> None:
+        """Leave word of this rebuild, and have no worker go on from what the store holds."""
+        record = Outgoing(self._topics.progress, number, REBUILT_KEY, msgspec.json.encode(rebuilt))
+        await self._publishers[number].publish([record])
+        await self._stores[number].claim()
+        await self._stores[number].clear(Saved({}, {}, {}, layout=Layout(UNFINISHED, self._settings.layout.ids)))
+
+    async def _ends(self, number: int) -> dict[str, int]:
+        """Return where the partitions of a number end that hold what is written about its cases."""
+        tps = [TP(topic, number) for topic in (*self._settings.emitted, self._topics.cases)]
+        return {tp.name: end for tp, (_, end) in (await self._log.bounds(tps)).items()}
 
     async def stop(self) -> None:
         """Disconnect the publishers."""
@@ -101,11 +114,25 @@ class Rebuild:
         for name, (_, end) in bounds.items():
             refuse_truncated(name, positions.get(name, 0), end)
         earliest = {name: first for name, (first, _) in bounds.items()}
-        if not self._settings.accepts_trimmed:
-            vital = [tp.name for tp in everywhere if tp.topic in self._settings.vital and tp.name in positions]
-            refuse_missing(vital, dict.fromkeys(vital, 0) | begun, earliest, positions)
+        vital = [tp.name for tp in everywhere if tp.topic in self._settings.vital and tp.name in positions]
+        accepts = self._settings.accepts_trimmed
+        refuse_missing(vital, dict.fromkeys(vital, 0) | begun, earliest, positions, accepts=accepts)
         raise_to(begun, {name: min(earliest[name], at) for name, at in positions.items() if name in earliest})
         return begun
+
+    async def _without_forgotten(self, number: int, told: Progress) -> Progress:
+        """Return what a number told without what it said that is no longer there; refuse to do without it."""
+        said, skipped = dict(told.said), dict(told.skipped)
+        tps = [TP(topic, number) for topic in self._settings.emitted]
+        for tp, (earliest, _) in (await self._log.bounds(tps)).items():
+            if not earliest:
+                continue
+            found = sum([len(records) async for records in self._log.read(tp, 0)])
+            missing = said.get(tp.name, 0) - found
+            if forgotten := forgotten_count(tp.name, 0, earliest, missing, accepts=self._settings.accepts_trimmed):
+                skipped[tp.name] = skipped.get(tp.name, 0) + forgotten
+            said[tp.name] = found
+        return structs.replace(told, said=said, skipped=skipped)
 
     def _refuse_recreated(self, made_under: Layout | None) -> None:
         present = self._settings.layout.ids
@@ -124,6 +151,7 @@ class Rebuild:
         work.pack(sys.maxsize)
         case_ids = [key.removeprefix(CASE) for key in changes.blobs if key.startswith(CASE)]
         progress = await self._progress(number, found, begun, now)
+        progress = structs.replace(progress, said=with_said(progress.said, unsaid, self._settings.emitted))
         ends = await self._tell(number, progress, unsaid)
         await self._stores[number].save(
             Saved(
@@ -136,6 +164,7 @@ class Rebuild:
                 ended=True,
                 now=now,
                 skipped=dict(progress.skipped),
+                said=dict(progress.said),
                 layout=self._settings.layout,
             ),
             changes.blobs,

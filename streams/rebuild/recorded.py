@@ -18,6 +18,7 @@ from streams.casework.intake import Intake, partition_of
 from streams.casework.internal import Answer, Forwarded, Question, pack, unpack
 from streams.casework.letters import Place
 from streams.ports import TP, OutputLog, Stored
+from streams.rebuild.eras import Eras
 from streams.task.positions import raise_to
 from streams.task.progress import Progress
 
@@ -34,6 +35,8 @@ class Past:
     """The dead letters."""
     on_their_way: frozenset[Place]
     """Records that were sent on to another partition number, where nobody has read them."""
+    eras: Eras
+    """Which records came before which earlier rebuild."""
 
     @property
     def positions(self) -> dict[str, int]:
@@ -44,7 +47,7 @@ class Past:
         return found
 
 
-async def past(log: OutputLog, topics: Topics, told: Sequence[Progress]) -> Past:
+async def past(log: OutputLog, topics: Topics, told: Sequence[Progress], eras: Eras) -> Past:
     """Return what became of the records up to where the owners told that they had read."""
     letters: dict[Place, Stored] = {}
     on_their_way: set[Place] = set()
@@ -59,7 +62,7 @@ async def past(log: OutputLog, topics: Topics, told: Sequence[Progress]) -> Past
                 for message in (unpack(record.value or b"") for record in records):
                     if isinstance(message, Forwarded):
                         on_their_way.add((message.topic, message.partition, message.offset))
-    return Past(told, letters, frozenset(on_their_way - letters.keys()))
+    return Past(told, letters, frozenset(on_their_way - letters.keys()), eras)
 
 
 class Recorded:
@@ -165,11 +168,15 @@ class Recorded:
                 yield tp, records
 
     async def _merged(self, topic: str, kept: Callable[[Stored], Stored | None]) -> list[tuple[TP, Stored]]:
-        """Return records of all partitions by their timestamps, those of one partition in its order."""
-        runs: dict[TP, list[tuple[int, TP, Stored]]] = {}
+        """Return records of all partitions in the order of the rebuilds between them, those of one in its order.
+
+        Timestamps say what came first only where version 0.1 went on without a rebuild.
+        """
+        runs: dict[TP, list[tuple[tuple[int, int, TP], Stored]]] = {}
         async for tp, records in self._all(topic):
             run = runs.setdefault(tp, [])
             for record in records:
                 if (found := kept(record)) is not None:
-                    run.append((max(found.timestamp, run[-1][0] if run else 0), tp, found))
-        return [(tp, record) for _, tp, record in heapq.merge(*runs.values(), key=lambda each: each[:2])]
+                    at = max(found.timestamp, run[-1][0][1] if run else 0)
+                    run.append(((self._past.eras.at(tp, found.offset), at, tp), found))
+        return [(tp, record) for (_, _, tp), record in heapq.merge(*runs.values(), key=lambda each: each[0])]

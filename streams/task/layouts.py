@@ -63,6 +63,7 @@ def without(saved: Saved, topics: Collection[str]) -> Saved:
         consumed=of_others(saved.consumed, topics),
         begun=of_others(saved.begun, topics),
         skipped=of_others(saved.skipped, topics),
+        said=of_others(saved.said, topics),
     )
 
 

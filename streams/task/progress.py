@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from streams.ports import TP, Aside, Layout, OutputLog, Stored
+from streams.ports import TP, Aside, Layout, Outgoing, OutputLog, Stored
 
 PROGRESS_KEY: Final = b"progress"
 REBUILT_KEY: Final = b"rebuilt"
@@ -34,7 +35,9 @@ class Progress(Struct, frozen=True):
     ended: bool = False
     """Whether it is the last one of an owner that ended as it should."""
     skipped: Mapping[str, int] = {}
-    """How many offsets were deleted before they were read, which was accepted."""
+    """How many offsets were deleted before they were read or read back, which was accepted."""
+    said: Mapping[str, int] = {}
+    """How many records there are on each output partition, those of this transaction included."""
     layout: Layout | None = None
     """The topics in which the positions are; version 0.1 did not say."""
 
@@ -50,6 +53,13 @@ def pack_progress(progress: Progress) -> bytes:
 def unpack_progress(value: bytes) -> Progress:
     """Return what a record says; raises `msgspec.DecodeError` for anything that this version did not write."""
     return _decoder.decode(value)
+
+
+def with_said(said: Mapping[str, int], records: Iterable[Outgoing], topics: Collection[str]) -> dict[str, int]:
+    """Return how many records there are on each output partition when some more are published; `topics` are these."""
+    counts = Counter(said)
+    counts.update(TP(each.topic, each.partition).name for each in records if each.topic in topics)
+    return dict(counts)
 
 
 class Told(NamedTuple):

@@ -13,7 +13,7 @@ from streams.task.progress import REBUILT_KEY, Progress, latest_progress, unpack
 from streams.task.settings import TaskSettings
 from streams.task.standing import Standing
 from streams.task.suspects import SUSPECTS_KEY, Suspects, unpack_note
-from streams.task.trimmed import refuse_missing, refuse_truncated, unread_count
+from streams.task.trimmed import forgotten_count, refuse_missing, refuse_truncated, unread_count
 from streams.task.work import Work
 from streams.watchdog import Vitals
 
@@ -60,7 +60,8 @@ class Recovery:
         """Go on from a checkpoint, with what was emitted since.
 
         Raises `Fatal` where the state was made from other topics than are there now, where inputs are gone that
-        decisions rest on or that nobody has read, and where inputs end before where they were read.
+        decisions rest on or that nobody has read, where outputs are gone that nobody has read back, and where
+        partitions end before where they were read or written.
         """
         settings = self._settings
         recreated_topics = recreated(saved.layout, settings.layout, accepts=settings.accepts_trimmed)
@@ -76,8 +77,11 @@ class Recovery:
             self._work.forget_places(recreated_topics)
             decided_at = of_others(decided_at, recreated_topics)
         again = self._recall_aside()
+        outputs = [TP(topic, self._partition) for topic in settings.emitted]
         inputs = [TP(topic, self._partition) for topic in settings.consumed]
-        bounds = {tp.name: found for tp, found in (await self._log.bounds(inputs)).items()}
+        found = await self._log.bounds([*inputs, *outputs])
+        self._look_for_forgotten(saved, recreated_topics, {tp.name: found[tp] for tp in outputs})
+        bounds = {tp.name: found[tp] for tp in inputs}
         self._refuse_truncated(saved, recreated_topics, bounds)
         starts = self._starts(saved, {name: earliest for name, (earliest, _) in bounds.items()}, decided_at)
         self._standing.start_at(starts)
@@ -100,6 +104,18 @@ class Recovery:
         for name, (_, end) in bounds.items():
             refuse_truncated(name, read.get(name, 0), end)
 
+    def _look_for_forgotten(
+        self, saved: Saved, recreated_topics: Collection[str], bounds: Mapping[str, tuple[int, int]]
+    ) -> None:
+        """Look whether all that was said since the checkpoint could be read back."""
+        said = of_others(self._told.said, recreated_topics) if self._told is not None else {}
+        for name, (earliest, end) in bounds.items():
+            position = saved.outputs.get(name, 0)
+            refuse_truncated(name, position, end)
+            missing = said.get(name, 0) - self._standing.said.get(name, 0)
+            forgotten = forgotten_count(name, position, earliest, missing, accepts=self._settings.accepts_trimmed)
+            self._standing.skip(name, forgotten)
+
     async def _read_back(self) -> dict[str, int]:
         """Hand over what was emitted since the checkpoint; return the furthest input positions it was decided at."""
         decided_at: dict[str, int] = {}
@@ -109,7 +125,7 @@ class Recovery:
                 self._vitals.moves += 1
                 for record in records:
                     raise_to(decided_at, self._read_at(topic, record))
-                    self._standing.wrote({tp: record.offset + 1})
+                    self._standing.read_back(tp, record.offset)
                 await self._work.recalled()
         return decided_at
 
@@ -149,9 +165,8 @@ class Recovery:
     def _starts(self, saved: Saved, earliest: Mapping[str, int], decided_at: Mapping[str, int]) -> dict[str, int]:
         """Return where to read from: where the checkpoint stands, as far as that is still there."""
         begun, accepts = self._standing.begun, self._settings.accepts_trimmed
-        if not accepts:
-            vital = [TP(topic, self._partition).name for topic in self._settings.vital]
-            refuse_missing(vital, {**begun, **saved.inputs}, earliest, decided_at)
+        vital = [TP(topic, self._partition).name for topic in self._settings.vital]
+        refuse_missing(vital, {**begun, **saved.inputs}, earliest, decided_at, accepts=accepts)
         for name, at in self._known(saved, decided_at).items():
             self._standing.skip(name, unread_count(name, at, earliest[name], accepts=accepts))
         for name, at in earliest.items():

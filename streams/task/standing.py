@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from streams.ports import TP, Aside, Layout, Saved
+from streams.ports import TP, Aside, Layout, Outgoing, Saved
 from streams.task.positions import raise_to
-from streams.task.progress import Progress
+from streams.task.progress import Progress, with_said
 from streams.task.work import Batches
 
 
 class Standing:
     """Positions and counts by `topic-partition`, and the instant (microseconds) up to which deadlines were passed."""
 
-    def __init__(self, layout: Layout) -> None:
-        """Begin with nothing read and nothing written, in topics as they are now."""
+    def __init__(self, layout: Layout, emitted: Collection[str]) -> None:
+        """Begin with nothing read and nothing written, in topics as they are now; `emitted` are the output topics."""
         self._layout = layout
+        self._emitted = emitted
         self.now = 0
         self.positions: dict[str, int] = {}
         """The next offset to read."""
@@ -28,7 +29,9 @@ class Standing:
         self.goes_on: dict[str, int] = {}
         """Where reading goes on, all records before it having been handed over."""
         self.skipped: dict[str, int] = {}
-        """How many offsets were deleted before they were read."""
+        """How many offsets were deleted before they were read or read back."""
+        self.said: dict[str, int] = {}
+        """How many records of each output partition are part of the state."""
         self._outputs: dict[str, int] = {}
         self._consumed: dict[str, int] = {}
         self._told: dict[str, int] = {}
@@ -37,7 +40,7 @@ class Standing:
         """Go on from a checkpoint."""
         self.positions, self._outputs, self._consumed = dict(saved.inputs), dict(saved.outputs), dict(saved.consumed)
         self.aside, self.begun, self.now = dict(saved.aside), dict(saved.begun), saved.now
-        self.skipped = dict(saved.skipped)
+        self.skipped, self.said = dict(saved.skipped), dict(saved.said)
 
     def start_at(self, positions: Mapping[str, int]) -> None:
         """Take the positions from which records will come, about which nobody has to be told."""
@@ -57,7 +60,7 @@ class Standing:
                 raise_to(self.positions, {name: self.goes_on.pop(name)})
 
     def skip(self, name: str, count: int) -> None:
-        """Note that offsets of an input partition were deleted before they were read."""
+        """Note that offsets of a partition were deleted before they were read or read back."""
         if count:
             self.skipped[name] = self.skipped.get(name, 0) + count
 
@@ -79,17 +82,23 @@ class Standing:
         """Note that output partitions are part of the state up to these offsets."""
         self._outputs.update({tp.name: end for tp, end in ends.items()})
 
-    def told(self) -> None:
+    def read_back(self, tp: TP, offset: int) -> None:
+        """Note that a record of an output partition is part of the state that an earlier owner wrote."""
+        self.wrote({tp: offset + 1})
+        if tp.topic in self._emitted:
+            self.said[tp.name] = self.said.get(tp.name, 0) + 1
+
+    def told(self, progress: Progress) -> None:
         """Note that everybody may know what `progress` says."""
-        self._told = dict(self.positions)
+        self._told, self.said = dict(self.positions), dict(progress.said)
 
     @property
     def untold(self) -> bool:
         """Whether something was read since it was last told."""
         return self._told != self.positions
 
-    def progress(self, counts: Mapping[str, Mapping[str, int]]) -> Progress:
-        """Return what is to be told, with what became of the records."""
+    def progress(self, counts: Mapping[str, Mapping[str, int]], outgoing: Iterable[Outgoing] = ()) -> Progress:
+        """Return what is to be told together with other records; `counts` says what became of those read."""
         return Progress(
             now=self.now,
             positions=self.positions,
@@ -99,6 +108,7 @@ class Standing:
             begun=self.begun,
             ended=self.ended,
             skipped=self.skipped,
+            said=with_said(self.said, outgoing, self._emitted),
             layout=self._layout,
         )
 
@@ -114,5 +124,6 @@ class Standing:
             ended=self.ended,
             now=self.now,
             skipped=dict(self.skipped),
+            said=dict(self.said),
             layout=self._layout,
         )

@@ -82,7 +82,7 @@ class Task:
         self._attempts = attempts
         self._inbox = Inbox()
         self._inputs = [TP(topic, partition) for topic in settings.consumed]
-        self._standing = Standing(settings.layout)
+        self._standing = Standing(settings.layout, settings.emitted)
         self._hold = Hold({}, settings.step_records_max)
         self._backlog = Backlog({}, settings.backlog_idle_s)
         self._deferred: dict[str, None] = {}
@@ -385,11 +385,11 @@ class Task:
 
     async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish what follows from the inputs, with how far they were read."""
-        told = pack_progress(self._standing.progress(self._work.counts()))
-        progress = Outgoing(self._settings.progress, self.partition, PROGRESS_KEY, told)
+        told = self._standing.progress(self._work.counts(), outgoing)
+        progress = Outgoing(self._settings.progress, self.partition, PROGRESS_KEY, pack_progress(told))
         self._standing.wrote(await self._publisher.publish([*outgoing, progress]))
         self.figures.published.update(each.topic for each in outgoing)
-        self._standing.told()
+        self._standing.told(told)
 
     async def _tell(self) -> None:
         """Say how far the inputs were read, and nothing else."""

@@ -11,26 +11,35 @@ logger = logging.getLogger("sop.task")
 
 
 def refuse_missing(
-    names: Iterable[str], starts: Mapping[str, int], earliest: Mapping[str, int], read: Mapping[str, int]
+    names: Iterable[str],
+    starts: Mapping[str, int],
+    earliest: Mapping[str, int],
+    read: Mapping[str, int],
+    *,
+    accepts: bool,
 ) -> None:
     """Refuse to recover where records are gone that an earlier owner had read and that are in no checkpoint.
 
     All by `topic-partition`: where the state would have to be made again from, the earliest offset that is kept, the
     next offset that was to be read when something was last said. Where nothing was begun there is nothing to miss.
+    `accepts` says whether to go on without them, with a warning.
 
-    Raises `Fatal` that says which are missing, and how to go on.
+    Raises `Fatal` that says which are missing, and how to go on, where that is not accepted.
     """
     for name in names:
         start = starts.get(name)
         if start is None:
             continue
         end = min(earliest[name], read.get(name, 0))
-        if start < end:
+        if start >= end:
+            continue
+        gone = f"{name}: {start} to {end - 1} are no longer there, in no checkpoint, and decisions rest on them"
+        if not accepts:
             raise Fatal(
-                f"{name}: {start} to {end - 1} are no longer there, in no checkpoint, and decisions rest on them: "
-                "bring them or the checkpoints back, or have these cases decided anew without them by "
+                f"{gone}: bring them or the checkpoints back, or have these cases decided anew without them by "
                 "SOP_ACCEPT_TRIMMED_INPUTS=true"
             )
+        _warn(gone)
 
 
 def unread_count(name: str, position: int, earliest: int, *, accepts: bool) -> int:
@@ -48,8 +57,32 @@ def unread_count(name: str, position: int, earliest: int, *, accepts: bool) -> i
             f"{gone}: cases would be decided without them; produce these records again after a restart with "
             "SOP_ACCEPT_TRIMMED_INPUTS=true, which goes on without them, and give the topic a longer retention"
         )
-    logger.warning("%s; going on without them, as SOP_ACCEPT_TRIMMED_INPUTS says", gone)
+    _warn(gone)
     return earliest - position
+
+
+def forgotten_count(name: str, position: int, earliest: int, missing: int, *, accepts: bool) -> int:
+    """Return how many offsets of an output partition were deleted before they were read back, 0 if nothing lay there.
+
+    Takes the offset up to which it is part of the state, the earliest that is kept, how many records were said there
+    and are not found, and whether to go on without them. What else lies there are markers of transactions.
+
+    Raises `Fatal` that says which are missing, and how to go on, where that is not accepted.
+    """
+    if position >= earliest or missing <= 0:
+        return 0
+    gone = f"{name}: {position} to {earliest - 1} are no longer there, in no checkpoint, and held {missing} messages"
+    if not accepts:
+        raise Fatal(
+            f"{gone} that would be said again: bring them or the checkpoints back, or have it said again by "
+            "SOP_ACCEPT_TRIMMED_INPUTS=true; and give the topic a longer retention"
+        )
+    _warn(gone)
+    return earliest - position
+
+
+def _warn(gone: str) -> None:
+    logger.warning("%s; going on without them, as SOP_ACCEPT_TRIMMED_INPUTS says", gone)
 
 
 def refuse_truncated(name: str, position: int, end: int) -> None:

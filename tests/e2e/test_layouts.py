@@ -99,6 +99,45 @@ def test_what_expires_unread_is_told_and_passed_over_only_where_that_is_accepted
     assert again.stop() == 0
 
 
+def test_what_was_said_and_expired_before_it_was_read_back_is_said_again_only_where_that_is_accepted(
+    redis_bench: Bench,
+) -> None:
+    bench = redis_bench
+    bench.start_ready(SOP_CHECKPOINT_INTERVAL_S="600")
+    bench.feed_lines([*VISIT.booking, *VISIT.report, *VISIT.claim])
+    until(lambda: len(bench.read("decisions.paf")) == 1)
+    bench.workers.pop().kill()
+    expire(bench, "decisions.paf")
+    told = ends_with_70(bench.start())
+    assert f"{bench.prefix}decisions.paf-" in told
+    assert "are no longer there, in no checkpoint, and held 1 messages that would be said again" in told
+    assert bench.read("decisions.paf") == []
+    bench.workers.clear()
+    worker = bench.start_ready(SOP_ACCEPT_TRIMMED_INPUTS="true")
+    until(lambda: len(bench.read("decisions.paf")) == 1, lambda: worker.log)
+    assert "held 1 messages; going on without them" in worker.log
+    assert worker.stop() == 0
+    status = run_sop("status", env=bench.environment())
+    assert (status.returncode, "offsets were deleted before they were read" in status.stderr) == (0, True)
+    again = bench.start_ready()
+    assert again.stop() == 0
+
+
+def test_outputs_that_are_in_a_checkpoint_may_expire(redis_bench: Bench) -> None:
+    bench = redis_bench
+    worker = bench.start_ready()
+    bench.feed_lines([*VISIT.booking, *VISIT.report, *VISIT.claim])
+    bench.settle()
+    assert len(bench.read("decisions.paf")) == 1
+    assert worker.stop() == 0
+    expire(bench, *OUTPUTS)
+    again = bench.start_ready()
+    bench.feed_lines(VISIT.booking)
+    bench.settle()
+    assert again.stop() == 0
+    assert bench.outputs() == []
+
+
 def test_a_topic_deleted_ends_a_running_worker_and_refuses_the_next(any_bench: Bench) -> None:
     bench = any_bench
     worker = bench.start_ready()

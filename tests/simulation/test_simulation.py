@@ -73,12 +73,12 @@ def goes_on_without_what_nobody_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def goes_on_without_what_decisions_rest_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.task.recovery.refuse_missing", lambda *_: None)
+    monkeypatch.setattr("streams.task.recovery.refuse_missing", lambda *_, accepts: accepts)
 
 
 def stops_for_what_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(names: Iterable[str], _: object, earliest: Mapping[str, int], __: object) -> None:
-        if gone := [name for name in names if earliest[name]]:
+    def refuse(names: Iterable[str], _: object, earliest: Mapping[str, int], __: object, *, accepts: bool) -> None:
+        if not accepts and (gone := [name for name in names if earliest[name]]):
             raise Fatal(f"{gone} are no longer there")
 
     monkeypatch.setattr("streams.task.recovery.refuse_missing", refuse)

@@ -45,10 +45,11 @@ def test_what_expired_unread_is_a_fault(earliest: int, awaited: int | None, faul
 
 
 def test_what_expired_unread_and_was_accepted_is_told_and_no_fault() -> None:
-    found = Overview([Account(JOBS, 10, 0, 6, 6, FATES, 6, 6, skipped=2), Account(TP("jobs", 1), 0, 0)], {}, {})
+    found = Overview([Account(JOBS, 10, 0, 6, 6, FATES, 6, 6)], {}, {}, {"jobs-0": 2, "actions-1": 3})
     assert list(found.faults()) == []
     assert [line.partition(",")[0] for line in found.accepted()] == [
-        "jobs-0: 2 offsets were deleted before they were read"
+        "jobs-0: 2 offsets were deleted before they were read",
+        "actions-1: 3 offsets were deleted before they were read",
     ]
 
 
@@ -59,7 +60,7 @@ def test_lag_is_what_neither_the_task_nor_the_group_has_read(committed: int, pos
 
 def test_what_does_not_add_up_and_what_is_set_aside_is_told() -> None:
     accounts = [Account(JOBS, 10, 0, 6, 6, FATES), Account(TP("jobs", 1), 10, 0, 6, 5, FATES)]
-    found = Overview(accounts, {"case:job-7": Aside("internal: KeyError", "1.2")}, {})
+    found = Overview(accounts, {"case:job-7": Aside("internal: KeyError", "1.2")}, {}, {})
     assert list(found.faults()) == [
         "jobs-1: 5 records consumed, 6 accounted for",
         "case:job-7 is set aside: internal: KeyError (version 1.2)",

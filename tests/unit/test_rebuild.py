@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 import pytest
 
@@ -15,6 +16,7 @@ from schemas.topics import Topics
 from streams.casework.casework import CaseWork, CaseWorkSettings
 from streams.casework.intake import partition_of
 from streams.ports import TP, Layout
+from streams.rebuild.eras import Eras, Rebuilt
 from streams.rebuild.rebuild import Rebuild
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.task.settings import TaskSettings
@@ -32,11 +34,13 @@ NOW = LONG_AGO + 10**12
 VISITS = [Visit(f"job-{number}", f"partner-{number % 3}", metres=90.0 * number) for number in range(9)]
 
 
-def closer_report(visit: Visit) -> bytes:
+def closer_report(visit: Visit, before_us: int = 2, metres: float = 3000.0) -> bytes:
     """Return a report that comes late and has the partner far away when the ticket was opened."""
-    lat, lon = destination(3000.0)
+    lat, lon = destination(metres)
     data = {"lat": lat, "lon": lon, "accuracy_m": 10.0}
-    return line("location.reported", visit.partner_id, visit.ticket_at - 1, f"late-{visit.case_id}", data)
+    return line(
+        "location.reported", visit.partner_id, visit.ticket_at - before_us, f"{before_us}-{visit.case_id}", data
+    )
 
 
 CONFLICT = VISITS[0].booking[0].replace(b"residential", b"commercial")
@@ -52,6 +56,7 @@ AFTER = [
     *VISITS[0].booking,
     *(closer_report(visit) for visit in VISITS),
 ]
+STILL_LATER = [closer_report(visit, 1, 150.0) for visit in VISITS]
 MOVED = (": on partitions ", ":None after ")
 """What the verifier says of chains that go on in another partition."""
 
@@ -70,6 +75,7 @@ class Group:
     partitions: int
     kafka: SimulatedKafka = field(default_factory=lambda: SimulatedKafka(_counter()))
     states: defaultdict[int, MemoryState] = field(default_factory=lambda: defaultdict(MemoryState))
+    accepts_trimmed: bool = False
 
     @property
     def settings(self) -> TaskSettings:
@@ -77,7 +83,7 @@ class Group:
             consumed=TOPICS.consumed,
             derived=TOPICS.internal,
             vital=(*(topic for topic in TOPICS.inputs if topic != TOPICS.locations), TOPICS.cases),
-            accepts_trimmed=False,
+            accepts_trimmed=self.accepts_trimmed,
             emitted=TOPICS.outputs,
             progress=TOPICS.progress,
             layout=Layout(self.partitions, dict.fromkeys(TOPICS.all, "id")),
@@ -162,14 +168,14 @@ class Group:
             for number in range(self.partitions)
             for each in self.kafka.committed(TP(topic, number))
         ]
-        return said(sorted(records, key=lambda record: record.timestamp_ms))
+        return said(sorted(records, key=lambda record: abs(record.timestamp_ms)))
 
     def outcome(self) -> Outcome:
         return outcome(each.envelope for each in self.said())
 
 
-def _counter() -> Callable[[], int]:
-    at = iter(range(1, 10**9))
+def _counter(step: int = 1) -> Callable[[], int]:
+    at = count(step, step)
     return lambda: next(at)
 
 
@@ -184,6 +190,30 @@ async def test_after_a_rebuild_all_ends_as_in_a_straight_run(old: int, new: int,
     await group.work(stops=stops)
     await group.rebuild(new)
     group.feed(AFTER)
+    await group.work()
+    assert group.outcome() == straight.outcome()
+    assert [each for each in faults(group.said()) if not any(told in each for told in MOVED)] == []
+
+
+@pytest.mark.parametrize(("old", "grown", "new"), [(1, 2, 3), (2, 3, 4), (2, 3, 6), (4, 6, 8)])
+@pytest.mark.parametrize("stops", [True, False])
+async def test_what_came_first_is_known_where_clocks_go_backwards(
+    old: int, grown: int, new: int, *, stops: bool
+) -> None:
+    straight = Group(new)
+    straight.feed([*BEFORE, *AFTER, *STILL_LATER])
+    await straight.work()
+    group = Group(old, SimulatedKafka(_counter(-1)))
+    group.feed(BEFORE)
+    await group.work(stops=stops)
+    await group.rebuild(grown)
+    group.feed(AFTER)
+    await group.work(stops=stops)
+    await group.rebuild(new)
+    said = len(group.said())
+    await group.work()
+    assert len(group.said()) == said
+    group.feed(STILL_LATER)
     await group.work()
     assert group.outcome() == straight.outcome()
     assert [each for each in faults(group.said()) if not any(told in each for told in MOVED)] == []
@@ -256,3 +286,49 @@ async def test_what_decisions_rest_on_may_not_be_gone() -> None:
     group.kafka.delete_before(TP("jobs", 0), 2)
     with pytest.raises(Fatal, match="jobs-0: 0 to 1 are no longer there"):
         await group.rebuild(2)
+
+
+async def expire(group: Group, topic: str) -> int:
+    """Delete all of a topic's first partition, which holds something aborted too; return where it ends."""
+    aborts = SimulatedPublisher(group.kafka, "group-0")
+    await aborts.start()
+    await aborts.abort([TP(topic, 0)])
+    _, end = group.kafka.bounds(TP(topic, 0))
+    group.kafka.delete_before(TP(topic, 0), end)
+    return end
+
+
+async def test_what_was_said_may_not_be_gone_unless_that_is_accepted() -> None:
+    group = Group(1)
+    group.feed(BEFORE)
+    await group.work()
+    before, decided = group.outcome(), len(group.kafka.committed(TP("decisions.paf", 0)))
+    end = await expire(group, "decisions.paf")
+    told = f"decisions.paf-0: 0 to {end - 1} are no longer there, in no checkpoint, and held {decided} messages"
+    with pytest.raises(Fatal, match=told):
+        await group.rebuild(2)
+    group.accepts_trimmed = True
+    await group.rebuild(2)
+    group.accepts_trimmed = False
+    await group.rebuild(3)
+    await group.work()
+    assert group.outcome() == before
+    saved = group.states[0].saved
+    assert saved is not None
+    assert saved.skipped == {"decisions.paf-0": end}
+
+
+async def test_outputs_may_be_gone_that_held_nothing_that_was_said() -> None:
+    group = Group(1)
+    group.feed(BEFORE)
+    await group.work()
+    assert group.kafka.committed(TP("decisions.refund", 0)) == []
+    await expire(group, "decisions.refund")
+    await group.rebuild(2)
+
+
+def test_records_between_the_same_rebuilds_are_of_one_era() -> None:
+    eras = Eras([Rebuilt({1: {"alerts-0": 4}, 2: {"alerts-0": 4}, 3: {"alerts-0": 9}}), Rebuilt({3: {"alerts-1": 0}})])
+    assert [eras.at(TP("alerts", 0), offset) for offset in (0, 3, 4, 8, 9)] == [0, 0, 2, 2, 3]
+    assert [eras.at(TP("alerts", number), 0) for number in (1, 2)] == [3, 0]
+    assert (eras.last, Eras([]).last) == (3, 0)

@@ -1,0 +1,150 @@
+"""What a new owner does where outputs are gone before anybody has read them back, and where only their markers are."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import msgspec
+import pytest
+
+from schemas.errors import Fatal
+from streams.ports import TP, Layout, Outgoing
+from streams.task.progress import PROGRESS_KEY, Progress
+from tests.simulation.kafka import SimulatedPublisher
+from tests.unit.test_task import JOBS, SAID, SETTINGS, Cluster, records, starts
+
+PROGRESS = TP(SETTINGS.progress, 0)
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    made = Cluster()
+    for value in (b"j0", b"j1", b"j2"):
+        made.kafka.append(JOBS, b"", value)
+    return made
+
+
+async def says(cluster: Cluster, first: int, *values: bytes, saves: bool) -> None:
+    """Have an owner say what it reads, a transaction for each, and end; only with `saves` is there a checkpoint."""
+    task, _ = cluster.owner(saves=saves)
+    await task.recover()
+    for offset, value in enumerate(values, first):
+        await task.step([(JOBS, records(offset, value))])
+    if saves:
+        await task.stop()
+
+
+def expire(cluster: Cluster) -> int:
+    """Delete all that was said; return where the partition ends."""
+    _, end = cluster.kafka.bounds(SAID)
+    cluster.kafka.delete_before(SAID, end)
+    return end
+
+
+async def goes_on(cluster: Cluster) -> None:
+    task, _ = cluster.owner(saves=False)
+    await task.recover()
+    assert task.progress().skipped == {}
+
+
+async def test_what_was_said_and_is_in_no_checkpoint_may_not_be_deleted(cluster: Cluster) -> None:
+    await says(cluster, 0, b"j0", b"j1", saves=False)
+    end = expire(cluster)
+    told = f"said-0: 0 to {end - 1} are no longer there, in no checkpoint, and held 2 messages"
+    task, _ = cluster.owner()
+    with pytest.raises(Fatal, match=told):
+        await task.recover()
+
+
+async def test_what_was_said_since_the_checkpoint_may_not_be_deleted(cluster: Cluster) -> None:
+    await says(cluster, 0, b"j0", saves=True)
+    earlier = deepcopy(cluster.state)
+    await says(cluster, 1, b"j1", saves=True)
+    await says(cluster, 2, b"j2", saves=False)
+    cluster.state = earlier
+    cluster.kafka.delete_before(SAID, cluster.kafka.committed(SAID)[1].offset + 1)
+    task, _ = cluster.owner()
+    with pytest.raises(Fatal, match=r"said-0: 1 to 2 .* held 1 messages"):
+        await task.recover()
+
+
+async def test_what_was_said_may_be_deleted_where_that_is_accepted(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    await says(cluster, 0, b"j0", b"j1", saves=False)
+    end = expire(cluster)
+    task, work = cluster.owner(saves=False, accepts_trimmed=True)
+    assert await task.recover() == starts()
+    assert f"said-0: 0 to {end - 1} are no longer there" in caplog.text
+    await task.step([(JOBS, records(0, b"j0", b"j1"))])
+    await task.step([])
+    assert work.concluded_at
+    successor, _ = cluster.owner()
+    await successor.recover()
+    assert successor.progress().skipped == {"said-0": end}
+    assert successor.progress().said == {"said-0": 2}
+
+
+async def test_what_a_checkpoint_holds_may_be_deleted_with_the_markers_behind_it(cluster: Cluster) -> None:
+    await says(cluster, 0, b"j0", b"j1", saves=True)
+    state = cluster.state.saved
+    assert state is not None
+    assert expire(cluster) > state.outputs["said-0"]
+    await goes_on(cluster)
+
+
+async def test_markers_and_what_was_aborted_may_be_deleted(cluster: Cluster) -> None:
+    await says(cluster, 0, b"j0", saves=True)
+    aborts = SimulatedPublisher(cluster.kafka, "sop-0")
+    await aborts.start()
+    await aborts.abort([SAID])
+    cluster.kafka.delete_before(SAID, cluster.kafka.bounds(SAID)[1])
+    await says(cluster, 1, b"j1", saves=False)
+    await goes_on(cluster)
+
+
+async def test_a_first_owner_begins_on_outputs_that_are_gone(cluster: Cluster) -> None:
+    cluster.kafka.append(SAID, b"", b"of somebody else")
+    expire(cluster)
+    await goes_on(cluster)
+
+
+async def test_a_worker_that_did_not_count_what_it_said_stops_nobody(cluster: Cluster) -> None:
+    former = SimulatedPublisher(cluster.kafka, "sop-0")
+    await former.start()
+    told = msgspec.json.encode(Progress(now=0, positions={"jobs-0": 1}, consumed={"jobs-0": 1}, counts={}))
+    without_count = msgspec.json.decode(told)
+    del without_count["said"]
+    progress = Outgoing(SETTINGS.progress, 0, PROGRESS_KEY, msgspec.json.encode(without_count))
+    await former.publish([Outgoing("said", 0, b"", b"j0"), progress])
+    expire(cluster)
+    await goes_on(cluster)
+
+
+async def test_an_output_topic_created_again_holds_nothing_that_is_missed(cluster: Cluster) -> None:
+    await says(cluster, 0, b"j0", saves=False)
+    cluster.kafka.recreate(SAID)
+    cluster.kafka.append(SAID, b"", b"of somebody else")
+    expire(cluster)
+    task, _ = cluster.owner(layout=Layout(1, {**SETTINGS.layout.ids, "said": "another"}), accepts_trimmed=True)
+    await task.recover()
+    assert task.progress().skipped == {}
+
+
+async def test_outputs_that_end_before_what_was_written_are_refused(cluster: Cluster) -> None:
+    await says(cluster, 0, b"j0", b"j1", saves=True)
+    cluster.kafka.truncate(SAID, 1)
+    task, _ = cluster.owner()
+    with pytest.raises(Fatal, match="said-0: read up to 3, but the log ends at 1"):
+        await task.recover()
+
+
+async def test_inputs_that_decisions_rested_on_are_gone_without_with_a_warning(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    await says(cluster, 0, b"j0", b"j1", saves=False)
+    cluster.kafka.delete_before(JOBS, 1)
+    task, _ = cluster.owner(accepts_trimmed=True)
+    await task.recover()
+    assert "jobs-0: 0 to 0 are no longer there, in no checkpoint, and decisions rest on them; going on" in caplog.text
+    assert task.progress().skipped == {}
