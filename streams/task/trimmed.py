@@ -71,11 +71,11 @@ def forgotten_count(name: str, position: int, earliest: int, missing: int, *, ac
     """
     if position >= earliest or missing <= 0:
         return 0
-    gone = f"{name}: {position} to {earliest - 1} are no longer there, in no checkpoint, and held {missing} messages"
+    gone = f"{name}: {position} to {earliest - 1} are no longer there, in no checkpoint; messages missing: {missing}"
     if not accepts:
         raise Fatal(
-            f"{gone} that would be said again: bring them or the checkpoints back, or have it said again by "
-            "SOP_ACCEPT_TRIMMED_INPUTS=true; and give the topic a longer retention"
+            f"{gone}; bring them or the checkpoints back, or have them said again by SOP_ACCEPT_TRIMMED_INPUTS=true, "
+            "and give the topic a longer retention"
         )
     _warn(gone)
     return earliest - position

@@ -50,7 +50,7 @@ async def goes_on(cluster: Cluster) -> None:
 async def test_what_was_said_and_is_in_no_checkpoint_may_not_be_deleted(cluster: Cluster) -> None:
     await says(cluster, 0, b"j0", b"j1", saves=False)
     end = expire(cluster)
-    told = f"said-0: 0 to {end - 1} are no longer there, in no checkpoint, and held 2 messages"
+    told = f"said-0: 0 to {end - 1} are no longer there, in no checkpoint; messages missing: 2"
     task, _ = cluster.owner()
     with pytest.raises(Fatal, match=told):
         await task.recover()
@@ -64,7 +64,7 @@ async def test_what_was_said_since_the_checkpoint_may_not_be_deleted(cluster: Cl
     cluster.state = earlier
     cluster.kafka.delete_before(SAID, cluster.kafka.committed(SAID)[1].offset + 1)
     task, _ = cluster.owner()
-    with pytest.raises(Fatal, match=r"said-0: 1 to 2 .* held 1 messages"):
+    with pytest.raises(Fatal, match=r"said-0: 1 to 2 .* messages missing: 1"):
         await task.recover()
 
 

@@ -304,7 +304,7 @@ async def test_what_was_said_may_not_be_gone_unless_that_is_accepted() -> None:
     await group.work()
     before, decided = group.outcome(), len(group.kafka.committed(TP("decisions.paf", 0)))
     end = await expire(group, "decisions.paf")
-    told = f"decisions.paf-0: 0 to {end - 1} are no longer there, in no checkpoint, and held {decided} messages"
+    told = f"decisions.paf-0: 0 to {end - 1} are no longer there, in no checkpoint; messages missing: {decided}"
     with pytest.raises(Fatal, match=told):
         await group.rebuild(2)
     group.accepts_trimmed = True
