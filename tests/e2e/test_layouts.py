@@ -111,7 +111,7 @@ def test_what_was_said_and_expired_before_it_was_read_back_is_said_again_only_wh
     expire(bench, "decisions.paf")
     told = ends_with_70(bench.start())
     assert f"{bench.prefix}decisions.paf-" in told
-    assert f"are no longer there, in no checkpoint; messages missing: {count}: bring them" in told
+    assert f"are no longer there, in no checkpoint; messages missing: {count}; bring them" in told
     assert bench.read("decisions.paf") == []
     bench.workers.clear()
     worker = bench.start_ready(SOP_ACCEPT_TRIMMED_INPUTS="true")

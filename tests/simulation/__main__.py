@@ -18,7 +18,7 @@ def main() -> int:
     asked = parser.parse_args()
     logging.disable()
     began = time.monotonic()
-    failed = fates = said = aside = left = late = stops = lost = 0
+    failed = fates = said = aside = left = late = stops = lost = again = unseen = 0
     for seed in range(asked.start, asked.start + asked.seeds):
         outcome = run_seed(seed)
         fates += outcome.fates
@@ -28,6 +28,8 @@ def main() -> int:
         late += outcome.refused_late
         stops += outcome.stops
         lost += outcome.lost
+        again += outcome.created_again
+        unseen += outcome.said_unseen
         if outcome.violations:
             failed += 1
             sys.stdout.write("\n  ".join([f"seed {seed}:", *outcome.violations]) + "\n")
@@ -35,7 +37,8 @@ def main() -> int:
     per_minute = asked.seeds / (time.monotonic() - began) * 60
     told = f"{failed} failed, {fates} fates met, {said} records said, {aside} cases set aside, "
     told += f"{left} no longer kept, {late} facts that came too late for one, "
-    told += f"{stops} stops for expired records, {lost} cases that lost some"
+    told += f"{again} topics created again, {stops} stops for these and for expired records, "
+    told += f"{lost} cases that lost some, {unseen} messages lost before they were read back"
     sys.stdout.write(f"{asked.seeds} seeds, {told}, {per_minute:.0f} a minute\n")
     return 1 if failed else 0
 

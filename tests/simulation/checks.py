@@ -11,9 +11,11 @@ from schemas.events import AnyEvent
 from schemas.outputs import ActionMessage, AlertBody, AlertMessage, DeadLetter, DecisionMessage, OutputMessage
 from streams.casework.intake import partition_of
 from streams.casework.internal import Answer, unpack
+from streams.casework.letters import Place
 from streams.ports import TP
 from streams.replay.recorded import Recorded, settle
 from streams.replay.replay import Replay
+from streams.task.layouts import of_others
 from streams.task.positions import from_inputs, reached
 from streams.task.progress import PROGRESS_KEY, unpack_progress
 from tests.simulation.world import World
@@ -49,7 +51,7 @@ def _emitted(world: World) -> Iterator[tuple[TP, OutputMessage]]:
             continue
         for partition in range(world.partitions):
             tp = TP(topic, partition)
-            for record in world.kafka.committed(tp):
+            for record in world.kafka.ever_committed(tp):
                 assert record.value is not None
                 yield tp, decode_message(record.value)
 
@@ -59,12 +61,26 @@ def letters(world: World) -> list[DeadLetter]:
     return [
         decode_dead_letter(record.value or b"")
         for partition in range(world.partitions)
-        for record in world.kafka.committed(TP(world.topics.dead_letters, partition))
+        for record in world.kafka.ever_committed(TP(world.topics.dead_letters, partition))
     ]
 
 
-def _refused(world: World) -> list[tuple[str, int, int]]:
-    return [(letter.topic, letter.partition, letter.offset) for letter in letters(world)]
+def _said_unseen(world: World) -> tuple[set[str], set[Place]]:
+    """Return the cases and partners about which something may be said again, and the records that may be refused."""
+    subjects, places = set[str](), set[Place]()
+    for tp, record in world.expiry.said_unseen:
+        assert record.value is not None
+        if tp.topic == world.topics.dead_letters:
+            letter = decode_dead_letter(record.value)
+            subjects.add((letter.key or b"").decode())
+            places.add((letter.topic, letter.partition, letter.offset))
+        else:
+            subjects.add(_subject(decode_message(record.value)))
+    return subjects, places
+
+
+def _subject(message: OutputMessage) -> str:
+    return message.subject if isinstance(message, AlertMessage) else message.body.case_id
 
 
 def _conservation(world: World) -> Iterator[str]:
@@ -82,8 +98,10 @@ def _conservation(world: World) -> Iterator[str]:
 
 
 def _dead_letters(world: World) -> Iterator[str]:
-    for place, count in Counter(_refused(world)).items():
-        if count > 1:
+    _, again = _said_unseen(world)
+    places = Counter((letter.topic, letter.partition, letter.offset) for letter in letters(world))
+    for place, count in places.items():
+        if count > 1 + world.expiry.created_again[place[0]] and place not in again:
             yield f"{place} went to the dead letters {count} times"
 
 
@@ -104,10 +122,12 @@ def aside(world: World) -> set[str]:
 
 
 def _chains(world: World) -> Iterator[str]:
-    """Each revision supersedes the one before it and has read no less."""
+    """Each revision supersedes the one before it and has read no less, in topics that are the same as then."""
     last: dict[object, DecisionMessage | ActionMessage] = {}
+    again, _ = _said_unseen(world)
+    others = world.expiry.created_again
     for tp, message in _emitted(world):
-        if isinstance(message, AlertMessage):
+        if isinstance(message, AlertMessage) or _subject(message) in again:
             continue
         body = message.body
         key: object = message.action_id if isinstance(message, ActionMessage) else (body.case_id, message.body.key)
@@ -121,8 +141,9 @@ def _chains(world: World) -> Iterator[str]:
             superseded = old.decision_id if isinstance(old, DecisionMessage) else None
             if message.supersedes != superseded:
                 yield f"{name} supersedes {message.supersedes}, the last was {superseded}"
-        if old and not reached(from_inputs(message.inputs or ""), from_inputs(old.inputs or "")):
-            yield f"{name} was decided at {message.inputs}, the one before at {old.inputs}"
+        read, read_before = (of_others(from_inputs(each.inputs or ""), others) for each in (message, old or message))
+        if not reached(read, read_before):
+            yield f"{name} was decided at {read}, the one before at {read_before}"
         last[key] = message
 
 
@@ -130,7 +151,10 @@ def _said_once(world: World) -> Iterator[str]:
     """No id has two bodies, and nothing is said again that stands."""
     bodies: defaultdict[str, set[object]] = defaultdict(set)
     bodies_of_alerts: dict[str, AlertBody] = {}
+    again, _ = _said_unseen(world)
     for _, message in _emitted(world):
+        if _subject(message) in again:
+            continue
         if isinstance(message, DecisionMessage):
             bodies[message.decision_id].add(repr(message))
         elif isinstance(message, AlertMessage):
@@ -149,13 +173,14 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
     Reports are kept for as long as the retention says (contracts, "Events in"): what came when it was past that is
     none that a worker has to know, and it may end as if that had not come.
     """
-    without = {*_refused(world), *world.expiry.missed()}
+    without = world.expiry.missed()
+    refused = {(letter.topic, letter.partition, letter.offset, letter.value) for letter in letters(world)}
     records = (
         Recorded(topic, partition, each.offset, each.value, each.key, each.headers)
         for topic in world.topics.inputs
         for partition in range(world.partitions)
         for each in world.kafka.ever_committed(TP(topic, partition))
-        if (topic, partition, each.offset) not in without
+        if (topic, partition, each.offset) not in without and (topic, partition, each.offset, each.value) not in refused
     )
     facts_max = world.work_settings.facts_per_case_max
     settled = settle(enumerate(records), world.work_settings.limits, None, facts_max)
@@ -170,7 +195,7 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
         forgetful, _ = _straight(world, kept, ends)
     late = _asked_too_late(_answers(world)) | _asked_too_late(readings)
     late |= {name.removeprefix("case:") for name in aside(world)} | world.unheard
-    late |= _losers(world, readings)
+    late |= _losers(world, readings) | _said_unseen(world)[0]
     for case_id in sorted({key[1] for key in live.keys() | straight.keys() | forgetful.keys()} - late):
         found, wanted = _of_case(live, case_id), _of_case(straight, case_id)
         if found != wanted and found != _of_case(forgetful, case_id):

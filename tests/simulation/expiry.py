@@ -1,16 +1,16 @@
-"""Records that expire by a seed: who stops for it, what is lost, and what a straight run has to do without."""
+"""Records that expire and topics that are created again by a seed: who stops for it, and what is lost by it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from schemas.errors import Fatal
 from schemas.topics import Topics
 from streams.casework.internal import Answer, Forwarded, InternalMessage, Question, unpack
-from streams.ports import TP, Saved, Stored
+from streams.ports import TP, Layout, Saved, Stored
 from streams.simulator.dice import Dice
 from streams.task.task import Task
 from tests.simulation.kafka import SimulatedKafka
@@ -18,15 +18,23 @@ from tests.simulation.store import SimulatedRedis, SimulatedStore
 
 GONE: Final = "no longer there"
 """What every stop says of records that have expired."""
+CREATED_AGAIN: Final = "deleted and created again"
+"""What every stop says of topics that are others now."""
 
 
 class Expiry:
-    """Moves the log starts of what is consumed on, and accepts what is lost by it, for one start of an owner each."""
+    """Moves log starts on and creates inputs again; accepts what is lost by it, for one start of an owner each."""
 
     def __init__(
         self, dice: Dice, kafka: SimulatedKafka, topics: Topics, stores: Sequence[SimulatedRedis], *, happens: bool
     ) -> None:
         self.happens = happens
+        self.layout = Layout(len(stores), {topic: topic for topic in topics.all})
+        """The topics as they are now."""
+        self.created_again: Counter[str] = Counter()
+        """How often which topic was."""
+        self.said_unseen: list[tuple[TP, Stored]] = []
+        """What was said and nobody knows of: it may be said again."""
         self.stops = 0
         """How often an owner refused to go on."""
         self.wrong: list[str] = []
@@ -37,19 +45,40 @@ class Expiry:
         self._stores = stores
         self._lost: defaultdict[TP, set[int]] = defaultdict(set)
         """The offsets without which some state had to be made."""
+        self._deleted: list[tuple[TP, Stored]] = []
+        """What lay in topics that were created again."""
         self._accepted: set[int] = set()
+        self._stood_under: dict[int, Layout] = {}
+        """Under which layout the last owner of a number took over."""
 
-    async def run(self, healed: asyncio.Event) -> None:
-        """Have records expire until all get well: some that are in a checkpoint, and some that may be in none."""
+    async def run(self, healed: asyncio.Event, end_all: Callable[[], bool]) -> None:
+        """Have records expire until all get well: some that are in a checkpoint, and some that may be in none.
+
+        Now and then a topic is created again, when `end_all` has ended all owners, as their worker's look at it does.
+        """
         while self.happens and not healed.is_set():
             await asyncio.sleep(self._dice.exponential(10.0))
-            number = self._dice.whole(0, len(self._stores) - 1)
-            tp = TP(self._dice.pick(self._topics.consumed), number)
-            earliest, end = self._kafka.bounds(tp)
-            if self._dice.chance(0.6):
-                end = min(_position(self._stores[number].state.saved, tp), end)
-            if earliest < end and not healed.is_set():
-                self._kafka.delete_before(tp, self._dice.whole(earliest + 1, end))
+            if healed.is_set():
+                break
+            if self._dice.chance(0.05) and end_all():
+                self._create_again(self._dice.pick(self._topics.inputs))
+            self._expire(self._dice.whole(0, len(self._stores) - 1))
+
+    def _expire(self, number: int) -> None:
+        tp = TP(self._dice.pick((*self._topics.consumed, *self._topics.outputs)), number)
+        earliest, end = self._kafka.bounds(tp)
+        if self._dice.chance(0.6):
+            end = min(self._position(self._stores[number].state.saved, tp), end)
+        if earliest < end:
+            self._kafka.delete_before(tp, self._dice.whole(earliest + 1, end))
+
+    def _create_again(self, topic: str) -> None:
+        self.created_again[topic] += 1
+        self.layout = Layout(self.layout.partitions, {**self.layout.ids, topic: f"{topic} {self.created_again[topic]}"})
+        for tp in (TP(topic, number) for number in range(self.layout.partitions)):
+            self._deleted += [(tp, record) for record in self._records(tp)]
+            self._lost.pop(tp, None)
+            self._kafka.recreate(tp)
 
     def is_accepted(self, number: int) -> bool:
         """Tell whether the next owner of a number is to go on without what is lost."""
@@ -59,18 +88,24 @@ class Expiry:
         """Have a task take over: without what is lost only if that is accepted, or if nobody was there before."""
         number, accepts = task.partition, task._settings.accepts_trimmed
         is_first = not self._kafka.committed(TP(self._topics.progress, number))
+        outputs = [TP(topic, number) for topic in self._topics.outputs]
+        gone_before = {tp: self._kafka.bounds(tp)[0] for tp in outputs}
         try:
             starts = await task.recover()
         except Fatal as error:
-            if GONE in str(error):
-                self.stops += 1
-                self._accepted.add(number)
-                if not self._misses(store.claimed, number):
-                    self.wrong.append(f"{number} stopped, but nothing is lost: {error}")
+            self._stopped(number, store.claimed, str(error))
             raise
         self._accepted.discard(number)
+        if not accepts and self._stood_under.get(number, self.layout) != self.layout:
+            self.wrong.append(f"{number} went on in topics that were created again")
+        self._stood_under[number] = self.layout
+        said = [each for each in self._forgotten(store.claimed, number) if each not in self.said_unseen]
+        self.said_unseen += said
+        missed_said = [(tp.name, each.offset) for tp, each in said if each.offset < gone_before[tp]]
+        if missed_said and not (accepts or is_first):
+            self.wrong.append(f"{number} went on without {missed_said}")
         for tp, start in starts.items():
-            gone = set(range(_position(store.claimed, tp), start)) - self._lost[tp]
+            gone = set(range(self._position(store.claimed, tp), start)) - self._lost[tp]
             if not (accepts or is_first) and (missed := [each for each in self._records(tp) if each.offset in gone]):
                 self.wrong.append(f"{number} went on without {[each.offset for each in missed]} of {tp.name}")
             self._lost[tp] |= gone
@@ -101,7 +136,8 @@ class Expiry:
     def concerned(self) -> tuple[set[str], set[str]]:
         """Return the cases and the partners of which something was lost: a fact, a report, a question, an answer."""
         cases, partners = set[str](), set[str]()
-        for tp, record, message in self._lost_records():
+        deleted = ((tp, record, None) for tp, record in self._deleted)
+        for tp, record, message in (*self._lost_records(), *deleted):
             if isinstance(message, Question):
                 cases.add(message.moment.case_id)
             elif isinstance(message, Answer):
@@ -111,9 +147,37 @@ class Expiry:
                 (partners if topic == self._topics.locations else cases).add((key or b"").decode())
         return cases, partners
 
+    def _stopped(self, number: int, saved: Saved | None, why: str) -> None:
+        """Have the next owner of a number accept what this one stopped for, if it did so rightly."""
+        if GONE in why:
+            is_right = self._misses(saved, number) or bool(self._forgotten(saved, number))
+        elif CREATED_AGAIN in why:
+            is_right = bool(self.created_again)
+        else:
+            return
+        self.stops += 1
+        self._accepted.add(number)
+        if not is_right:
+            self.wrong.append(f"{number} stopped, but nothing is lost: {why}")
+
     def _misses(self, saved: Saved | None, number: int) -> bool:
         tps = (TP(topic, number) for topic in self._topics.consumed)
-        return any(_position(saved, tp) < self._kafka.bounds(tp)[0] for tp in tps)
+        return any(self._position(saved, tp) < self._kafka.bounds(tp)[0] for tp in tps)
+
+    def _forgotten(self, saved: Saved | None, number: int) -> list[tuple[TP, Stored]]:
+        """Return what was said since a checkpoint and cannot be read back."""
+        return [
+            (tp, record)
+            for tp in (TP(topic, number) for topic in self._topics.outputs)
+            for record in self._records(tp)
+            if self._position(saved, tp) <= record.offset < self._kafka.bounds(tp)[0]
+        ]
+
+    def _position(self, saved: Saved | None, tp: TP) -> int:
+        """Return up to where a partition is part of a checkpoint, 0 where that is of another topic of this name."""
+        if saved is None or saved.layout is None or saved.layout.ids[tp.topic] != self.layout.ids[tp.topic]:
+            return 0
+        return (saved.inputs if tp.topic in self._topics.consumed else saved.outputs).get(tp.name, 0)
 
     def _records(self, tp: TP) -> list[Stored]:
         return self._kafka.ever_committed(tp)
@@ -123,7 +187,3 @@ class Expiry:
             for record in self._records(tp):
                 if record.offset in offsets:
                     yield tp, record, unpack(record.value or b"") if tp.topic in self._topics.internal else None
-
-
-def _position(saved: Saved | None, tp: TP) -> int:
-    return saved.inputs.get(tp.name, 0) if saved is not None else 0

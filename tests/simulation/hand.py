@@ -48,6 +48,7 @@ class Hand:
 
     def die(self) -> None:
         """Let nothing of this owner go on from the next pause on."""
+        self.is_spared = False
         self.over.set()
         self._still_until = float("inf")
 

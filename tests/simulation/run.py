@@ -26,6 +26,8 @@ class Outcome:
     refused_late: int
     stops: int
     lost: int
+    created_again: int
+    said_unseen: int
 
 
 def run_seed(seed: int, *, expires: bool = True) -> Outcome:
@@ -59,4 +61,6 @@ async def _run(seed: int, *, expires: bool) -> Outcome:
         sum(letter.reason == NO_LONGER_KEPT for letter in letters(world)),
         world.expiry.stops,
         len(world.expiry.concerned()[0]),
+        world.expiry.created_again.total(),
+        len(world.expiry.said_unseen),
     )

@@ -32,6 +32,7 @@ def test_seeds_hold(group: int) -> None:
     outcomes = [run_seed(seed) for seed in range(first, first + SEEDS_PER_GROUP)]
     assert {each.seed: each.violations for each in outcomes if each.violations} == {}
     assert sum(each.stops for each in outcomes) > 0
+    assert sum(each.created_again + each.said_unseen for each in outcomes) > 0
     assert sum(each.fates for each in outcomes) > SEEDS_PER_GROUP
     assert sum(each.said for each in outcomes) > 10 * SEEDS_PER_GROUP
 
@@ -84,6 +85,23 @@ def stops_for_what_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.task.recovery.refuse_missing", refuse)
 
 
+def goes_on_without_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.task.recovery.forgotten_count", lambda *_, accepts: 0 * accepts)
+
+
+def stops_for_outputs_that_are_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str, _: int, earliest: int, __: int, *, accepts: bool) -> int:
+        if earliest and not accepts:
+            raise Fatal(f"{name}: 0 to {earliest} are no longer there")
+        return 0
+
+    monkeypatch.setattr("streams.task.recovery.forgotten_count", refuse)
+
+
+def goes_on_in_a_topic_created_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.task.recovery.recreated", lambda *_, **__: frozenset())
+
+
 def loses_what_waited_to_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Hold, "release", lambda *_: [])
 
@@ -94,6 +112,9 @@ def loses_what_waited_to_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
         goes_on_without_what_nobody_read,
         goes_on_without_what_decisions_rest_on,
         stops_for_what_is_saved,
+        goes_on_without_what_was_said,
+        stops_for_outputs_that_are_saved,
+        goes_on_in_a_topic_created_again,
         loses_what_waited_to_be_read_again,
         forgets_what_was_said,
         does_not_wait_to_catch_up,

@@ -41,7 +41,6 @@ NOTHING_DUE_WITHIN_US: Final = 11 * SECOND
 """More than the longest wait for an answer."""
 POLICIES: Final = PolicySet((Policy(label="later", effective_from=MIDNIGHT + 9 * HOUR, hash="h2"),), Policy(hash="h1"))
 
-
 Deciding = Callable[[str, int, str | None], Decided]
 
 
@@ -121,7 +120,7 @@ class World:
             accepts_trimmed=False,
             emitted=self.topics.outputs,
             progress=self.topics.progress,
-            layout=Layout(self.partitions, {topic: topic for topic in self.topics.all}),
+            layout=Layout(self.partitions, {}),
             step_records_max=self.dice.pick((1, 10, 50)),
             checkpoint_interval=self.dice.pick((0, SECOND // 5, 2 * SECOND, 30 * SECOND)),
             transaction_timeout_s=10.0,
@@ -150,6 +149,7 @@ class World:
         """Cases that an answer came for when they were no longer kept."""
         self.well: set[int] = set()
         self.lives: list[asyncio.Task[bool]] = []
+        self.hands: list[Hand] = []
         self._finishing = asyncio.Event()
 
     def _poison(self, others: Dice) -> Poison:
@@ -170,7 +170,7 @@ class World:
         owners = [asyncio.create_task(self._own(partition)) for partition in range(self.partitions)]
         bringing = asyncio.create_task(self._bring())
         rest = asyncio.create_task(self._rest(bringing))
-        expiring = asyncio.create_task(self.expiry.run(self.healed))
+        expiring = asyncio.create_task(self.expiry.run(self.healed, self._end_all))
         done, _ = await asyncio.wait([rest, bringing, expiring, *owners], return_when=asyncio.FIRST_EXCEPTION)
         for each in done:
             each.result()
@@ -258,6 +258,7 @@ class World:
             skew = self.dice.whole(-2, 2) * MINUTE if self.skewed and not self.healed.is_set() else 0
             life = asyncio.create_task(self._live(partition, hand, SkewedClock(self.clock, skew)))
             self.lives.append(life)
+            self.hands.append(hand)
             over = asyncio.create_task(hand.over.wait())
             heal = asyncio.create_task(self._till_healed(hand))
             await asyncio.wait([life, over, heal], return_when=asyncio.FIRST_COMPLETED)
@@ -271,6 +272,14 @@ class World:
             elif await self._ended(life):
                 return
             await asyncio.sleep(self.dice.pick((0.0, 0.1, 3.0)))
+
+    def _end_all(self) -> bool:
+        """End all owners at once; False if one is at a last attempt, which would be blamed for it."""
+        alive = [hand for life, hand in zip(self.lives, self.hands, strict=True) if not life.done()]
+        may_end = not any(hand.is_spared for hand in alive)
+        for hand in alive if may_end else ():
+            hand.die()
+        return may_end
 
     async def _till_healed(self, hand: Hand) -> None:
         await (self.healed.wait() if hand.fate else asyncio.sleep(FOREVER_S))
@@ -307,7 +316,7 @@ class World:
         task = Task(
             partition,
             work,
-            replace(self.task_settings, accepts_trimmed=self.expiry.is_accepted(partition)),
+            replace(self.task_settings, accepts_trimmed=self.expiry.is_accepted(partition), layout=self.expiry.layout),
             publisher=SimulatedPublisher(self.kafka, f"sop-{partition}", hand.pause),
             log=SimulatedLog(self.kafka, hand.pause),
             store=store,
@@ -370,7 +379,7 @@ class World:
             at[tp] = records[-1].offset + 1 if records else end
             if records:
                 await task.enqueue(tp, records)
-            elif self.expiry.happens:
+            else:
                 task.passed(tp, end)
 
 
