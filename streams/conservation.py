@@ -61,7 +61,7 @@ class Overview:
     """The account of every partition of the topics consumed, in the topics' order, and what is set aside, by name.
 
     `told_at` has, by partition number, the instant (microseconds) at which counts were last published; `skipped`, by
-    partition of inputs and outputs, how many offsets were deleted before they were read, which was accepted.
+    partition of inputs and outputs, how many offsets or messages were deleted before they were read: it was accepted.
     """
 
     accounts: list[Account]

@@ -173,9 +173,12 @@ class Saved(Struct, frozen=True):
     now: int = 0
     """The instant (microseconds) up to which deadlines were taken as passed, and event times for past."""
     skipped: dict[str, int] = {}
-    """How many offsets of each partition were deleted before they were read or read back, which was accepted."""
+    """How many offsets of inputs were deleted before they were read, which was accepted, by input partition.
+
+    By output partition, how many messages were deleted before they were read back.
+    """
     said: dict[str, int] = {}
-    """How many records of each output partition are part of the state."""
+    """How many messages were said on each output partition, as far as they are part of the state or in `skipped`."""
     layout: Layout | None = None
     """The topics in which the positions are; version 0.1 did not say."""
 

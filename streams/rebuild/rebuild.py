@@ -128,10 +128,11 @@ class Rebuild:
             if not earliest:
                 continue
             found = sum([len(records) async for records in self._log.read(tp, 0)])
-            missing = said.get(tp.name, 0) - found
+            known = found + skipped.get(tp.name, 0)
+            missing = said.get(tp.name, 0) - known
             if forgotten := forgotten_count(tp.name, 0, earliest, missing, accepts=self._settings.accepts_trimmed):
                 skipped[tp.name] = skipped.get(tp.name, 0) + forgotten
-            said[tp.name] = found
+            said[tp.name] = known + forgotten
         return structs.replace(told, said=said, skipped=skipped)
 
     def _refuse_recreated(self, made_under: Layout | None) -> None:

@@ -35,9 +35,9 @@ class Progress(Struct, frozen=True):
     ended: bool = False
     """Whether it is the last one of an owner that ended as it should."""
     skipped: Mapping[str, int] = {}
-    """How many offsets were deleted before they were read or read back, which was accepted."""
+    """How many offsets of inputs were deleted before they were read, and messages before they were read back."""
     said: Mapping[str, int] = {}
-    """How many records there are on each output partition, those of this transaction included."""
+    """How many messages were said on each output partition, those of this transaction included."""
     layout: Layout | None = None
     """The topics in which the positions are; version 0.1 did not say."""
 
@@ -56,7 +56,7 @@ def unpack_progress(value: bytes) -> Progress:
 
 
 def with_said(said: Mapping[str, int], records: Iterable[Outgoing], topics: Collection[str]) -> dict[str, int]:
-    """Return how many records there are on each output partition when some more are published; `topics` are these."""
+    """Return how many messages were said on each output partition when some more are published; `topics` are these."""
     counts = Counter(said)
     counts.update(TP(each.topic, each.partition).name for each in records if each.topic in topics)
     return dict(counts)

@@ -107,14 +107,20 @@ class Recovery:
     def _look_for_forgotten(
         self, saved: Saved, recreated_topics: Collection[str], bounds: Mapping[str, tuple[int, int]]
     ) -> None:
-        """Look whether all that was said since the checkpoint could be read back."""
+        """Look whether all that was said since the checkpoint could be read back, but what was gone without before.
+
+        What a checkpoint says was said holds that already; where there is none, what was told last has to say it.
+        """
         said = of_others(self._told.said, recreated_topics) if self._told is not None else {}
+        skipped = of_others(self._told.skipped, recreated_topics) if self._told is not None else {}
         for name, (earliest, end) in bounds.items():
             position = saved.outputs.get(name, 0)
             refuse_truncated(name, position, end)
-            missing = said.get(name, 0) - self._standing.said.get(name, 0)
+            gone = (saved.skipped if position else skipped).get(name, 0)
+            known = self._standing.said.get(name, 0) + (0 if position else gone)
+            missing = said.get(name, 0) - known
             forgotten = forgotten_count(name, position, earliest, missing, accepts=self._settings.accepts_trimmed)
-            self._standing.skip(name, forgotten)
+            self._standing.forgot(name, known + forgotten, gone + forgotten)
 
     async def _read_back(self) -> dict[str, int]:
         """Hand over what was emitted since the checkpoint; return the furthest input positions it was decided at."""

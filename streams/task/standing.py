@@ -29,9 +29,9 @@ class Standing:
         self.goes_on: dict[str, int] = {}
         """Where reading goes on, all records before it having been handed over."""
         self.skipped: dict[str, int] = {}
-        """How many offsets were deleted before they were read or read back."""
+        """How many offsets of inputs were deleted before they were read, and messages before they were read back."""
         self.said: dict[str, int] = {}
-        """How many records of each output partition are part of the state."""
+        """How many messages were said on each output partition, those among them that were gone without."""
         self._outputs: dict[str, int] = {}
         self._consumed: dict[str, int] = {}
         self._told: dict[str, int] = {}
@@ -60,7 +60,7 @@ class Standing:
                 raise_to(self.positions, {name: self.goes_on.pop(name)})
 
     def skip(self, name: str, count: int) -> None:
-        """Note that offsets of a partition were deleted before they were read or read back."""
+        """Note that offsets of an input partition were deleted before they were read."""
         if count:
             self.skipped[name] = self.skipped.get(name, 0) + count
 
@@ -87,6 +87,11 @@ class Standing:
         self.wrote({tp: offset + 1})
         if tp.topic in self._emitted:
             self.said[tp.name] = self.said.get(tp.name, 0) + 1
+
+    def forgot(self, name: str, said: int, skipped: int) -> None:
+        """Note how many messages were said on an output partition, and how many of them are gone without at least."""
+        self.said[name] = said
+        raise_to(self.skipped, {name: skipped})
 
     def told(self, progress: Progress) -> None:
         """Note that everybody may know what `progress` says."""

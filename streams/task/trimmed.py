@@ -62,9 +62,9 @@ def unread_count(name: str, position: int, earliest: int, *, accepts: bool) -> i
 
 
 def forgotten_count(name: str, position: int, earliest: int, missing: int, *, accepts: bool) -> int:
-    """Return how many offsets of an output partition were deleted before they were read back, 0 if nothing lay there.
+    """Return how many messages of an output partition were deleted before they were read back, 0 if none.
 
-    Takes the offset up to which it is part of the state, the earliest that is kept, how many records were said there
+    Takes the offset up to which it is part of the state, the earliest that is kept, how many messages were said there
     and are not found, and whether to go on without them. What else lies there are markers of transactions.
 
     Raises `Fatal` that says which are missing, and how to go on, where that is not accepted.
@@ -78,7 +78,7 @@ def forgotten_count(name: str, position: int, earliest: int, missing: int, *, ac
             "and give the topic a longer retention"
         )
     _warn(gone)
-    return earliest - position
+    return missing
 
 
 def _warn(gone: str) -> None:

@@ -60,12 +60,13 @@ class Expiry:
             await asyncio.sleep(self._dice.exponential(10.0))
             if healed.is_set():
                 break
-            if self._dice.chance(0.05) and end_all():
+            if self._dice.chance(0.08) and end_all():
                 self._create_again(self._dice.pick(self._topics.inputs))
             self._expire(self._dice.whole(0, len(self._stores) - 1))
 
     def _expire(self, number: int) -> None:
-        tp = TP(self._dice.pick((*self._topics.consumed, *self._topics.outputs)), number)
+        said = [topic for topic in self._topics.outputs if self._kafka.committed(TP(topic, number))]
+        tp = TP(self._dice.pick(said if said and self._dice.chance(0.4) else self._topics.consumed), number)
         earliest, end = self._kafka.bounds(tp)
         if self._dice.chance(0.6):
             end = min(self._position(self._stores[number].state.saved, tp), end)

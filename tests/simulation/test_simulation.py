@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from schemas.errors import Fatal
 from streams.casework.casework import CaseWork
 from streams.task.hold import Hold
+from streams.task.layouts import recreated
 from tests.simulation.kafka import SimulatedKafka
 from tests.simulation.run import run_seed
 
@@ -99,7 +100,10 @@ def stops_for_outputs_that_are_saved(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def goes_on_in_a_topic_created_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.task.recovery.recreated", lambda *_, **__: frozenset())
+    def accepted(*layouts: Any, accepts: bool) -> frozenset[str]:
+        return recreated(*layouts, accepts=True)
+
+    monkeypatch.setattr("streams.task.recovery.recreated", accepted)
 
 
 def loses_what_waited_to_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

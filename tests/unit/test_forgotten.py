@@ -9,6 +9,7 @@ import pytest
 
 from schemas.errors import Fatal
 from streams.ports import TP, Layout, Outgoing
+from streams.stores.memory import MemoryState
 from streams.task.progress import PROGRESS_KEY, Progress
 from tests.simulation.kafka import SimulatedPublisher
 from tests.unit.test_task import JOBS, SAID, SETTINGS, Cluster, records, starts
@@ -41,10 +42,10 @@ def expire(cluster: Cluster) -> int:
     return end
 
 
-async def goes_on(cluster: Cluster) -> None:
+async def goes_on(cluster: Cluster, skipped: dict[str, int] | None = None) -> None:
     task, _ = cluster.owner(saves=False)
     await task.recover()
-    assert task.progress().skipped == {}
+    assert task.progress().skipped == (skipped or {})
 
 
 async def test_what_was_said_and_is_in_no_checkpoint_may_not_be_deleted(cluster: Cluster) -> None:
@@ -81,8 +82,26 @@ async def test_what_was_said_may_be_deleted_where_that_is_accepted(
     assert work.concluded_at
     successor, _ = cluster.owner()
     await successor.recover()
-    assert successor.progress().skipped == {"said-0": end}
-    assert successor.progress().said == {"said-0": 2}
+    assert successor.progress().skipped == {"said-0": 2}
+    assert successor.progress().said == {"said-0": 4}
+
+
+async def test_what_was_gone_without_once_hides_nothing_from_an_earlier_checkpoint(cluster: Cluster) -> None:
+    await says(cluster, 0, b"j0", saves=True)
+    earlier = deepcopy(cluster.state)
+    expire(cluster)
+    cluster.state = MemoryState()
+    accepting, _ = cluster.owner(accepts_trimmed=True)
+    await accepting.recover()
+    await accepting.step([(JOBS, records(0, b"j0", b"j1"))])
+    await accepting.stop()
+    await goes_on(cluster, skipped={"said-0": 1})
+    cluster.state = earlier
+    await goes_on(cluster, skipped={"said-0": 1})
+    expire(cluster)
+    task, _ = cluster.owner()
+    with pytest.raises(Fatal, match=r"said-0: 1 to 4 .* messages missing: 2"):
+        await task.recover()
 
 
 async def test_what_a_checkpoint_holds_may_be_deleted_with_the_markers_behind_it(cluster: Cluster) -> None:

@@ -315,7 +315,7 @@ async def test_what_was_said_may_not_be_gone_unless_that_is_accepted() -> None:
     assert group.outcome() == before
     saved = group.states[0].saved
     assert saved is not None
-    assert saved.skipped == {"decisions.paf-0": end}
+    assert saved.skipped == {"decisions.paf-0": decided}
 
 
 async def test_outputs_may_be_gone_that_held_nothing_that_was_said() -> None:
