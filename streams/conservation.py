@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
 
-import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
 from streams.kafka.connection import KafkaConnection, partition_counts
+from streams.kafka.layout import TopicLayout
 from streams.kafka.log import KafkaLog
-from streams.ports import TP, Aside
-from streams.task.progress import Progress, Told, latest_progress
+from streams.ports import TP, Aside, Layout, OutputLog
+from streams.task.progress import Progress, latest_progress
+
+HELD_UP_S: Final = 5.0
+"""For how long an open transaction has to keep readers at the same offset until it is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Account:
     """The earliest offset kept."""
     awaited: int | None = None
     """The next offset to read, None where nobody has said to begin before what is kept."""
+    is_held_up: bool = False
+    """Whether there is more behind the end, which another producer's open transaction keeps from everybody."""
 
     @property
     def lag(self) -> int:
@@ -53,6 +60,8 @@ class Account:
             return f"read up to {max(self.position, self.committed)}, but the topic ends at {self.end}"
         if self.awaited is not None and self.awaited < self.earliest:
             return f"{self.awaited} to {self.earliest - 1} are no longer there and were never read"
+        if self.is_held_up:
+            return f"nothing from {self.end} on can be read until the transaction of another producer there has ended"
         return None
 
 
@@ -62,12 +71,14 @@ class Overview:
 
     `told_at` has, by partition number, the instant (microseconds) at which counts were last published; `skipped`, by
     partition of inputs and outputs, how many offsets or messages were deleted before they were read: it was accepted.
+    `changes` tell what is not any more as the workers knew it, one line each.
     """
 
     accounts: list[Account]
     aside: Mapping[str, Aside]
     told_at: Mapping[int, int]
     skipped: Mapping[str, int]
+    changes: Sequence[str] = ()
 
     def accepted(self) -> Iterator[str]:
         """Yield what was lost unread and accepted, one line each."""
@@ -76,7 +87,8 @@ class Overview:
             yield f"{gone}, which SOP_ACCEPT_TRIMMED_INPUTS accepted"
 
     def faults(self) -> Iterator[str]:
-        """Yield what does not add up and what is not decided any more, one line each."""
+        """Yield what workers cannot go on with, what does not add up and what is set aside, one line each."""
+        yield from self.changes
         for account in self.accounts:
             if account.fault is not None:
                 yield f"{account.tp.name}: {account.fault}"
@@ -89,20 +101,48 @@ async def overview(connection: KafkaConnection, topics: Topics, group: str) -> O
 
     Raises `UsageError` when Kafka does not answer or the topics are missing.
     """
-    counts = await partition_counts(connection, (*topics.consumed, topics.progress))
+    counts = await partition_counts(connection, topics.all)
     missing = [name for name in (*topics.consumed, topics.progress) if name not in counts]
     if missing:
         raise UsageError(f"Kafka at {connection.brokers} has no topic {', '.join(missing)}")
     tps = [TP(name, number) for name in topics.consumed for number in range(counts[name])]
     log = KafkaLog(connection)
-    latest = [await _latest(log, TP(topics.progress, number)) for number in range(counts[topics.progress])]
+    latest = [await latest_progress(log, TP(topics.progress, number)) for number in range(counts[topics.progress])]
     told = [each and each.progress for each in latest]
     committed = await _committed(connection, group)
+    held_up = await _held_up(log, [tp for tp in tps if tp.topic in topics.inputs])
     bounds = await log.bounds(tps)
     aside = {name: each for progress in told if progress for name, each in sorted(progress.aside.items())}
     told_at = {number: each.at for number, each in enumerate(latest) if each}
     skipped = {name: count for progress in told if progress for name, count in sorted(progress.skipped.items())}
-    return Overview(list(_accounts(tps, bounds, committed, told)), aside, told_at, skipped)
+    accounts = [replace(each, is_held_up=each.tp in held_up) for each in _accounts(tps, bounds, committed, told)]
+    layouts = [progress.layout for progress in told if progress and progress.layout]
+    changes = _changes(counts, await TopicLayout(connection, topics.all).read(), layouts)
+    return Overview(accounts, aside, told_at, skipped, list(changes))
+
+
+async def _held_up(log: OutputLog, tps: Sequence[TP]) -> frozenset[TP]:
+    """Return the partitions in which an open transaction keeps everybody from reading on, for a while by now."""
+    if not (held_up := await log.unended(tps)):
+        return frozenset()
+    before = await log.bounds(held_up)
+    await asyncio.sleep(HELD_UP_S)
+    bounds = await log.bounds(held_up)
+    return frozenset(tp for tp in await log.unended(held_up) if bounds[tp][1] == before[tp][1])
+
+
+def _changes(counts: Mapping[str, int], present: Layout, made_under: Sequence[Layout]) -> Iterator[str]:
+    """Yield what makes workers refuse to start: the partitions that topics have, their ids, those of earlier."""
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+        yield f"topics differ in their number of partitions: {told}"
+    known = {(name, id_) for layout in made_under for name, id_ in layout.ids.items()}
+    if missing := sorted({name for name, _ in known} - present.ids.keys()):
+        yield f"{', '.join(missing)}: deleted since the workers last read or wrote there"
+    if others := sorted({name for name, id_ in known if present.ids.get(name, id_) != id_}):
+        yield f"{', '.join(others)}: deleted and created again since the workers last read or wrote there"
+    if earlier := {layout.partitions for layout in made_under} - {present.partitions}:
+        yield f"the topics have {present.partitions} partitions, the workers' state was made under {min(earlier)}"
 
 
 def _accounts(
@@ -123,13 +163,6 @@ def _accounts(
             bounds[tp][0],
             progress.positions.get(tp.name, 0) if progress.layout is not None else None,
         )
-
-
-async def _latest(log: KafkaLog, tp: TP) -> Told | None:
-    try:
-        return await latest_progress(log, tp)
-    except msgspec.DecodeError as error:
-        raise UsageError(f"{tp.name}: the last progress is none of this version: {error}") from error
 
 
 async def _committed(connection: KafkaConnection, group: str) -> dict[TP, int]:

@@ -114,8 +114,11 @@ def _by_record(each: Letter) -> tuple[str, int, int]:
     return (each.letter.topic, each.letter.partition, each.letter.offset)
 
 
-async def read_letters(connection: KafkaConnection, topics: Topics) -> AsyncIterator[Letter]:
-    """Yield all dead letters, by partition and offset; raises `UsageError` where they cannot be read."""
+async def read_letters(connection: KafkaConnection, topics: Topics, foreign: list[str]) -> AsyncIterator[Letter]:
+    """Yield all dead letters, by partition and offset; raises `UsageError` where they cannot be read.
+
+    The places of records that are no dead letters are added to `foreign`: somebody else wrote them there.
+    """
     name = topics.dead_letters
     counts = await partition_counts(connection, [name])
     if name not in counts:
@@ -128,5 +131,5 @@ async def read_letters(connection: KafkaConnection, topics: Topics) -> AsyncIter
                 place = f"{tp.name}@{record.offset}"
                 try:
                     yield Letter(place, decode_dead_letter(record.value or b""))
-                except Unacceptable as error:
-                    raise UsageError(f"{place}: {error}") from error
+                except Unacceptable:
+                    foreign.append(place)

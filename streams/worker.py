@@ -19,6 +19,7 @@ from schemas.policy import PolicySet
 from schemas.topics import Topics
 from streams.batching.app import BatchApp, batch_agent, batch_topic, register_transport
 from streams.batching.batch import Batch, BatchOptions
+from streams.batching.held_up import HeldUp
 from streams.batching.membership import Refusal
 from streams.batching.running import run_worker
 from streams.casework.casework import CaseWork, CaseWorkSettings
@@ -291,9 +292,10 @@ def make_app(
     Watchdog(settings.watch_limits, tasks.vitals, lambda: _outside(app.refusal(), settings)).start(app.loop)
     for topic in topics.consumed:
         batch_agent(app, batch_topic(app, topic), tasks.handle, name=topic)
-    watch = LayoutWatch(TopicLayout(connection, topics.all), layout)
+    watch, held_up = LayoutWatch(TopicLayout(connection, topics.all), layout), HeldUp()
 
     async def look_at_topics() -> None:
+        held_up.look({tp: each for tp, each in app.ends().items() if tp.topic in topics.inputs}, app.loop.time())
         try:
             await watch.look()
         except Fatal as error:
@@ -325,7 +327,7 @@ async def _metrics_text(app: BatchApp, tasks: Tasks, works: Mapping[int, CaseWor
 
     def told() -> list[Sample]:
         now = SystemClock().now_us()
-        ends = {TP(*tp): end for tp, end in app.ends().items()}
+        ends = {TP(*tp): end.last for tp, end in app.ends().items()}
         return [
             sample
             for number, task in tasks.all().items()

@@ -14,7 +14,7 @@ from faust.types import TP, EventT, Message, TopicT
 from mode.utils.queues import ThrowableQueue
 
 from schemas.errors import SopError
-from streams.batching.batch import Batch, BatchOptions, Handler, PositionKeeper, TransportError
+from streams.batching.batch import Batch, BatchOptions, Ends, Handler, PositionKeeper, TransportError
 from streams.batching.membership import UNANSWERED, Refusal
 
 SCHEME = "kafkabatch"
@@ -126,8 +126,8 @@ class BatchApp(faust.App):
             return None
         return cast(Any, self._consumer).refusal() if self._consumer is not None else UNANSWERED
 
-    def ends(self) -> Mapping[TP, int]:
-        """Return the offsets after the last committed records of what is assigned, as far as fetches told them."""
+    def ends(self) -> Mapping[TP, Ends]:
+        """Return where the partitions that are assigned end, as far as fetches told."""
         return cast(Any, self._consumer).ends() if self._consumer is not None else {}
 
     def _create_directories(self) -> None:

@@ -6,7 +6,7 @@ compaction, aborted transactions and transaction markers leave some.
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from faust.types import TP
 
@@ -26,6 +26,13 @@ class Batch:
     records: Sequence[Record]
     next_offset: int
     generation: int
+
+
+class Ends(NamedTuple):
+    """Where a partition ends: behind what can be read, and behind what another producer may still commit."""
+
+    stable: int
+    last: int
 
 
 Handler = Callable[[Batch], Awaitable[None]]

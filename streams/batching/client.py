@@ -14,7 +14,7 @@ from faust.types import TP
 
 from streams.batching.app import BatchApp
 from streams.batching.assignment import partial_numbers
-from streams.batching.batch import TransportError
+from streams.batching.batch import Ends, TransportError
 from streams.batching.membership import UNANSWERED, GroupConsumer, PartitionNumberAssignor, Refusal
 from streams.kafka.fetched import take_fetched
 from streams.kafka.fetcher import adapt_consumers
@@ -116,14 +116,14 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
         """Return why there is no membership of a stable group, None where there is. Callable from any thread."""
         return cast(GroupConsumer, self._consumer).refusal() if self._consumer is not None else UNANSWERED
 
-    def ends(self) -> dict[TP, int]:
-        """Return the offsets after the last committed records, as fetches told them. Callable from any thread."""
+    def ends(self) -> dict[TP, Ends]:
+        """Return where partitions end, as far as fetches told. Callable from any thread."""
         subscription = self._consumer._subscription.subscription if self._consumer is not None else None
         assignment = subscription.assignment if subscription is not None else None
         if assignment is None:
             return {}
-        told = {TP(*tp): assignment.state_value(tp).lso for tp in assignment.tps}
-        return {tp: end for tp, end in told.items() if end is not None}
+        states = {TP(*tp): assignment.state_value(tp) for tp in assignment.tps}
+        return {tp: Ends(each.lso, each.highwater) for tp, each in states.items() if each.lso is not None}
 
     def close(self) -> None:
         """Have the client hang up, since a rebalance would keep it from stopping. Callable from any thread.

@@ -25,7 +25,7 @@ from mode import ServiceT
 
 from streams.batching.app import BatchApp
 from streams.batching.assignment import Assignment
-from streams.batching.batch import Batch, TransportError, cut
+from streams.batching.batch import Batch, Ends, TransportError, cut
 from streams.batching.client import POLL_S, BatchConsumerThread, Taken
 from streams.batching.gone import go_on_behind
 from streams.batching.membership import Refusal
@@ -53,8 +53,8 @@ class BatchConsumer(kafka.Consumer):
         """Whether nothing is assigned, all that was having been let go in good order."""
         return self._assignment is None and not self._failed
 
-    def ends(self) -> Mapping[TP, int]:
-        """Return the offsets after the last committed records of what is assigned, as far as fetches told."""
+    def ends(self) -> Mapping[TP, Ends]:
+        """Return where the partitions that are assigned end, as far as fetches told."""
         return self._thread.ends()
 
     def refusal(self) -> Refusal | None:

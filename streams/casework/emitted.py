@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from schemas.encoding import decode_dead_letter, decode_message
+from schemas.errors import Unacceptable
 from schemas.outputs import AlertMessage, OutputMessage
 from schemas.topics import Topics
 from streams.casework.letters import Letters
@@ -24,16 +25,23 @@ class Emitted:
         self._dead_letters = topics.dead_letters
 
     def take(self, topic: str, value: bytes) -> Mapping[str, int]:
-        """Take a record's value; return the input positions at which it was decided, empty if it does not say."""
+        """Take a record's value; return the input positions at which it was decided, empty if it does not say.
+
+        Raises `Unacceptable` for a record that none of ours wrote.
+        """
         if topic == self._dead_letters:
             letter = decode_dead_letter(value)
             self.letters.found((letter.topic, letter.partition, letter.offset), letter.reason)
             return {}
         message = decode_message(value)
+        try:
+            positions = from_inputs(message.inputs or "")
+        except ValueError:
+            raise Unacceptable("inputs: no positions") from None
         if not isinstance(message, AlertMessage):
             self.messages.setdefault(message.body.case_id, []).append(message)
         elif "case_id" in message.body.labels:
             self.messages.setdefault(message.subject, []).append(message)
         else:
             self.alert_ids.add(message.alert_id)
-        return from_inputs(message.inputs) if message.inputs else {}
+        return positions

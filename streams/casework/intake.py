@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from agents.moments import Moment, Reading
 from schemas.codec import decode_record
-from schemas.errors import Unacceptable
+from schemas.errors import Fatal, Unacceptable
 from schemas.events import AnyEvent, LocationReported
 from schemas.headers import Headers, portable, restored
 from schemas.instants import LATEST_US
@@ -73,11 +73,16 @@ class Intake:
         """Read one record, as of now (microseconds).
 
         An event sent on was accepted by the clock of who sent it; another one, which may be behind, has no say.
-        Raises `Fatal` for an internal record that this version did not write.
+        Raises `Fatal` for an internal message of another version.
         """
         if tp.topic not in self._topics.internal:
             return Taken(tp, record, self._event(record, now))
-        message = unpack(record.value or b"")
+        try:
+            message = unpack(record.value or b"")
+        except Unacceptable as refused:
+            return Taken(tp, record, _refusal(refused))
+        except Fatal as error:
+            raise Fatal(f"{tp.name}@{record.offset}: {error}") from None
         if isinstance(message, Question):
             return Taken(tp, record, message.moment)
         if isinstance(message, Answer):
@@ -98,9 +103,15 @@ class Intake:
             refuse_large(record.value, record.key, record.headers, self._limits, record.cut_from)
             return decode_record(record.value, record.headers, self._limits, now)
         except Unacceptable as refused:
-            # Not what was raised: by its traceback it holds the frames, and so the batch that it would be part of, in a
-            # cycle that nobody collects.
-            return Unacceptable(refused.reason)
+            return _refusal(refused)
+
+
+def _refusal(refused: Unacceptable) -> Unacceptable:
+    """Return a refusal like the one that was raised, which must not be kept.
+
+    By its traceback it holds the frames, and so the batch that it would be part of, in a cycle that nobody collects.
+    """
+    return Unacceptable(refused.reason)
 
 
 def origin(tp: TP, record: Incoming) -> Origin:

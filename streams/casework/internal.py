@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from agents.moments import Moment, Reading
-from schemas.errors import Fatal
+from schemas.errors import Fatal, Unacceptable
 
 
 class Question(Struct, frozen=True, array_like=True, tag="question"):
@@ -52,8 +52,23 @@ def pack(message: InternalMessage) -> bytes:
 
 
 def unpack(value: bytes) -> InternalMessage:
-    """Return the message; raises `Fatal` for anything that this version did not write."""
+    """Return the message.
+
+    Raises `Unacceptable` for what somebody else wrote, and `Fatal` for a message of a version that has others: what it
+    says would be lost.
+    """
     try:
         return _decoder.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Fatal(f"a record on an internal topic was not written by this version ({error})") from None
+    except (ValueError, RecursionError) as error:
+        if _is_tagged(value):
+            raise Fatal(f"an internal message of another version, which has to read it itself ({error})") from None
+        raise Unacceptable(f"value: not an internal message ({error})") from None
+
+
+def _is_tagged(value: bytes) -> bool:
+    """Tell whether a value has the form of all messages: an array that begins with a name."""
+    try:
+        content = msgspec.msgpack.decode(value)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, list) and bool(content) and isinstance(content[0], str)

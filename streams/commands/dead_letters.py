@@ -139,9 +139,13 @@ async def _send(connection: KafkaConnection, planned: Redrive) -> None:
 def _selected(selection: Selection) -> Sequence[Letter]:
     settings = settings_from()
     connection, topics = connect_kafka(settings), Topics(settings.topic_prefix)
+    foreign: list[str] = []
 
     async def read() -> list[Letter]:
-        letters = read_letters(connection, topics)
+        letters = read_letters(connection, topics, foreign)
         return [each async for each in letters if selection.takes(each, settings.topic_prefix)]
 
-    return asyncio.run(read())
+    found = asyncio.run(read())
+    if foreign:
+        print(f"sop: {len(foreign)} records there are no dead letters, the first is {foreign[0]}", file=sys.stderr)
+    return found

@@ -41,8 +41,9 @@ _COLUMNS = (
 def command(as_json: bool) -> int:
     """Tell, per input partition, what became of the records consumed and what waits.
 
-    Exits with 1 where sums differ, where records were deleted before they were read, and where a case is set aside
-    since it could not be decided.
+    Exits with 1 where sums differ, where records were deleted before they were read, where another producer's open
+    transaction keeps an input from being read, where topics are not any more what they were, and where a case is set
+    aside since it could not be decided.
 
     SOP_BROKERS, SOP_TOPIC_PREFIX and SOP_GROUP say of which workers; counts are those last published, every
     SOP_CHECKPOINT_INTERVAL_S at the latest while records come.

@@ -263,11 +263,11 @@ class _Transaction:
 
     def _acknowledged(self, error: KafkaError | None, message: Message) -> None:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
-        if topic is None or partition is None or offset is None:
+        if topic is None or partition is None:
             return
-        if error is None:
+        if error is None and offset is not None:
             self.ends[TP(topic, partition)] = offset + 1
-        elif error.code() in _CONTENT:
+        elif error is not None and error.code() in _CONTENT:  # what is refused has no offset
             self._failed.add(TP(topic, partition))
 
 

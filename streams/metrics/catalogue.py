@@ -28,7 +28,12 @@ SETTLED: Final = Metric(
     "Records that are applied, duplicate, dead_lettered or forwarded",
 )
 IN_FLIGHT: Final = Metric("sop_records_in_flight", "gauge", _INPUT, "Records handed over and not taken yet")
-LAG: Final = Metric("sop_records_lag", "gauge", _INPUT, "Offsets up to the end as last fetched that are not taken yet")
+LAG: Final = Metric(
+    "sop_records_lag",
+    "gauge",
+    _INPUT,
+    "Offsets up to the end as last fetched that are not taken yet, those of open transactions too",
+)
 SKIPPED: Final = Metric(
     "sop_offsets_skipped_total",
     "counter",

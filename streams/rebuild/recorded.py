@@ -5,10 +5,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from msgspec import structs
 
 from schemas.encoding import decode_dead_letter, decode_message
+from schemas.errors import Unacceptable
 from schemas.events import Event
 from schemas.instants import LATEST_US
 from schemas.limits import Limits
@@ -23,6 +25,7 @@ from streams.task.positions import raise_to
 from streams.task.progress import Progress
 
 Records = tuple[TP, list[Stored]]
+Message = TypeVar("Message")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,14 @@ class Past:
         return found
 
 
+def _ours(decode: Callable[[bytes], Message], record: Stored) -> Message | None:
+    """Return the message that a record holds, None where somebody else wrote it."""
+    try:
+        return decode(record.value or b"")
+    except Unacceptable:
+        return None
+
+
 async def past(log: OutputLog, topics: Topics, told: Sequence[Progress], eras: Eras) -> Past:
     """Return what became of the records up to where the owners told that they had read."""
     letters: dict[Place, Stored] = {}
@@ -54,12 +65,11 @@ async def past(log: OutputLog, topics: Topics, told: Sequence[Progress], eras: E
     for number, progress in enumerate(told):
         async for records in log.read(TP(topics.dead_letters, number), 0):
             for record in records:
-                if record.value is not None:
-                    letter = decode_dead_letter(record.value)
+                if (letter := _ours(decode_dead_letter, record)) is not None:
                     letters[letter.topic, letter.partition, letter.offset] = record
         for tp in (TP(topics.cases, number), TP(topics.partners, number)):
             async for records in log.read(tp, progress.positions.get(tp.name, 0)):
-                for message in (unpack(record.value or b"") for record in records):
+                for message in (_ours(unpack, record) for record in records):
                     if isinstance(message, Forwarded):
                         on_their_way.add((message.topic, message.partition, message.offset))
     return Past(told, letters, frozenset(on_their_way - letters.keys()), eras)
@@ -81,9 +91,9 @@ class Recorded:
         """Return what was said on an output topic, the dead letters excepted, in the order in which it was."""
 
         def mine(record: Stored) -> Stored | None:
-            if record.value is None:
+            message = _ours(decode_message, record)
+            if message is None:
                 return None
-            message = decode_message(record.value)
             subject = message.subject if isinstance(message, AlertMessage) else message.body.case_id
             return record if self._is_mine(subject) else None
 
@@ -93,7 +103,7 @@ class Recorded:
         """Return the answers to cases in their order, without the positions of location agents that are no more."""
 
         def mine(record: Stored) -> Stored | None:
-            message = unpack(record.value or b"")
+            message = _ours(unpack, record)
             if not isinstance(message, Answer) or not self._is_mine(message.reading.moment.case_id):
                 return None
             return record._replace(value=pack(Answer(structs.replace(message.reading, made_at={}))))
@@ -103,7 +113,7 @@ class Recorded:
     async def questions(self) -> AsyncIterator[Records]:
         """Yield the questions about partners."""
         async for tp, records in self._all(self._topics.partners):
-            read = [(record, unpack(record.value or b"")) for record in records]
+            read = [(record, _ours(unpack, record)) for record in records]
             yield (
                 tp,
                 [

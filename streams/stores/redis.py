@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from schemas.errors import Fatal, StoreLost, Unavailable
 from streams.ports import Saved
@@ -147,16 +147,17 @@ class RedisStore:
             raise StoreLost(f"{self._keys[0]} in Redis holds no positions ({error}); delete {self._base}*") from error
 
     async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Return the blobs that exist; the owner's standing is read in the same transaction.
+        """Return the blobs that exist; the owner's standing is read after them, so nobody else wrote them.
 
-        A write may go on meanwhile, so the standing may be anything from before it to after it.
+        A write may go on meanwhile, so the standing may be anything from before it to after it. It is no transaction of
+        Redis: one that is full takes none, not even to read.
         """
         await self._refuse_eviction()
         seq_before = self._seq
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.hmget(self._keys[0], ["epoch", "seq"])
+        pipeline = self._redis.pipeline(transaction=False)
         pipeline.mget([self._base + key for key in keys])
-        (epoch, seq), blobs = await self._answer(pipeline.execute())
+        pipeline.hmget(self._keys[0], ["epoch", "seq"])
+        blobs, (epoch, seq) = await self._answer(pipeline.execute())
         self._check(epoch, seq, seq_before, self._seq + self._writing)
         return {key: blob for key, blob in zip(keys, blobs, strict=True) if blob is not None}
 
@@ -239,10 +240,11 @@ class RedisStore:
             mine = f"epoch {self._epoch}, write {self._seq}"
             raise StoreLost(f"{self._base} in Redis stands at epoch {standing[0]}, write {standing[1]}; mine: {mine}")
 
-    @staticmethod
-    async def _answer(call: object) -> Any:
+    async def _answer(self, call: object) -> Any:
         try:
             return await cast("Awaitable[Any]", call)
+        except ResponseError as error:
+            raise Unavailable(f"Redis, keys {self._base}*: {error}") from error
         except RedisError as error:
             raise Unavailable(f"Redis: {error}") from error
 

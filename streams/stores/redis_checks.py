@@ -10,7 +10,13 @@ from contextlib import suppress
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as NoConnectionError
 from redis.exceptions import TimeoutError as NoAnswerError
 
@@ -32,6 +38,12 @@ async def check_redis(redis: Redis, wait_s: float) -> None:
         with suppress(NoPermissionError):
             if reason := unfit(await redis.info()):
                 raise UsageError(f"SOP_REDIS_URL: {reason}")
+    except (AuthenticationError, AuthorizationError) as error:
+        raise UsageError(
+            f"SOP_REDIS_URL: Redis does not let this user in: {error} (SOP_REDIS_USER, SOP_REDIS_PASSWORD)"
+        ) from error
+    except ResponseError as error:
+        raise UsageError(f"SOP_REDIS_URL: Redis refuses: {error}") from error
     except RedisError as error:
         raise UsageError(f"SOP_REDIS_URL: Redis does not answer: {error}") from error
     except (OSError, ValueError, TypeError) as error:

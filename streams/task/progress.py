@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from streams.ports import TP, Aside, Layout, Outgoing, OutputLog, Stored
+from schemas.errors import Unacceptable
+from streams.ports import TP, Aside, Layout, Outgoing, OutputLog
 
 PROGRESS_KEY: Final = b"progress"
 REBUILT_KEY: Final = b"rebuilt"
@@ -51,8 +53,11 @@ def pack_progress(progress: Progress) -> bytes:
 
 
 def unpack_progress(value: bytes) -> Progress:
-    """Return what a record says; raises `msgspec.DecodeError` for anything that this version did not write."""
-    return _decoder.decode(value)
+    """Return what a record says; raises `Unacceptable` for anything that this version did not write."""
+    try:
+        return _decoder.decode(value)
+    except (ValueError, RecursionError) as error:
+        raise Unacceptable(f"value: no progress of this version ({error})") from None
 
 
 def with_said(said: Mapping[str, int], records: Iterable[Outgoing], topics: Collection[str]) -> dict[str, int]:
@@ -72,15 +77,16 @@ class Told(NamedTuple):
 async def latest_progress(log: OutputLog, tp: TP) -> Told | None:
     """Return what a partition of `internal.progress` says last, None if nothing; looks at its end before it reads all.
 
-    Raises `msgspec.DecodeError` for anything that this version did not write.
+    What this version did not write is passed over.
     """
     (_, end) = (await log.bounds([tp]))[tp]
     for start in dict.fromkeys((max(end - LATEST_WITHIN_RECORDS, 0), 0)):
-        found: Stored | None = None
+        found: Told | None = None
         async for records in log.read(tp, start):
             for record in records:
                 if record.key == PROGRESS_KEY and record.value is not None:
-                    found = record
+                    with suppress(Unacceptable):
+                        found = Told(unpack_progress(record.value), record.timestamp * 1000)
         if found is not None:
-            return Told(unpack_progress(found.value or b""), found.timestamp * 1000)
+            return found
     return None

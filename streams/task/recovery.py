@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.errors import Fatal
+from schemas.errors import Fatal, Unacceptable
 from streams.ports import TP, Layout, OutputLog, Saved, Stored
 from streams.task.layouts import of_others, recreated, without
 from streams.task.positions import raise_to
-from streams.task.progress import REBUILT_KEY, Progress, latest_progress, unpack_progress
+from streams.task.progress import PROGRESS_KEY, REBUILT_KEY, Progress, latest_progress, unpack_progress
 from streams.task.settings import TaskSettings
 from streams.task.standing import Standing
 from streams.task.suspects import SUSPECTS_KEY, Suspects, unpack_note
 from streams.task.trimmed import forgotten_count, refuse_missing, refuse_truncated, unread_count
 from streams.task.work import Work
 from streams.watchdog import Vitals
+
+logger = logging.getLogger("sop.task")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Recovery:
         self._standing, self._suspects = standing, suspects
         self._told: Progress | None = None
         """What the last owner told last."""
+        self._foreign: set[TP] = set()
+        """Partitions in which somebody else's records were found."""
 
     async def run(self, saved: Saved) -> Recovered:
         """Go on from a checkpoint, with what was emitted since.
@@ -130,15 +135,30 @@ class Recovery:
             async for records in self._log.read(tp, self._standing.written(tp)):
                 self._vitals.moves += 1
                 for record in records:
-                    raise_to(decided_at, self._read_at(topic, record))
-                    self._standing.read_back(tp, record.offset)
+                    raise_to(decided_at, self._read_at(tp, record))
                 await self._work.recalled()
         return decided_at
 
-    def _read_at(self, topic: str, record: Stored) -> Mapping[str, int]:
-        """Take what an earlier owner emitted; return the input positions at which it did."""
-        if topic != self._settings.progress:
-            return self._work.recall(topic, record)
+    def _read_at(self, tp: TP, record: Stored) -> Mapping[str, int]:
+        """Take what an earlier owner emitted; return the input positions at which it did.
+
+        What somebody else wrote there was never said, so it is passed over.
+        """
+        try:
+            if tp.topic == self._settings.progress:
+                read_at = self._progress_at(record)
+            else:
+                read_at = self._work.recall(tp.topic, record)
+        except Unacceptable as error:
+            self._standing.wrote({tp: record.offset + 1})
+            if tp not in self._foreign:  # one line a partition: there may be many
+                logger.warning("%s@%d: not written by a worker, passed over: %s", tp.name, record.offset, error)
+                self._foreign.add(tp)
+            return {}
+        self._standing.read_back(tp, record.offset)
+        return read_at
+
+    def _progress_at(self, record: Stored) -> Mapping[str, int]:
         self._suspects.wary = True
         if record.value is None:
             return {}
@@ -147,9 +167,12 @@ class Recovery:
             return {}
         if record.key == REBUILT_KEY:
             raise Fatal(
-                f"{topic}-{self._partition}@{record.offset}: the checkpoints that sop rebuild made are gone, and "
-                "what was said of cases that it moved lies in other partitions: stop all workers and run it again"
+                f"{TP(self._settings.progress, self._partition).name}@{record.offset}: the checkpoints that sop "
+                "rebuild made are gone, and what was said of cases that it moved lies in other partitions: stop all "
+                "workers and run it again"
             )
+        if record.key != PROGRESS_KEY:
+            raise Unacceptable("key: none of a worker's")
         progress = unpack_progress(record.value)
         self._told = progress
         self._suspects.wary = not progress.ended

@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
+from schemas.errors import Unacceptable
 from streams.ports import TP, Incoming
 from streams.task.positions import reached
 from streams.task.work import Batches
@@ -110,8 +111,11 @@ def pack_note(note: Note) -> bytes:
 
 
 def unpack_note(value: bytes) -> Note:
-    """Return a note read back; raises `msgspec.DecodeError` for anything that this version did not write."""
-    return _decoder.decode(value)
+    """Return a note read back; raises `Unacceptable` for anything that this version did not write."""
+    try:
+        return _decoder.decode(value)
+    except (ValueError, RecursionError) as error:
+        raise Unacceptable(f"value: no note of this version ({error})") from None
 
 
 def suspect_of(portion: Portion, attempts: int, error: str = "") -> Suspect:

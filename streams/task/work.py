@@ -29,7 +29,8 @@ class Work(Protocol):
     def recall(self, topic: str, record: Stored) -> Mapping[str, int]:
         """Take a record that an earlier owner emitted since the checkpoint, each topic's in their order.
 
-        Returns the input positions at which it was decided, by `topic-partition`, empty if it does not say.
+        Returns the input positions at which it was decided, by `topic-partition`, empty if it does not say. Raises
+        `Unacceptable` for a record that no owner emitted.
         """
 
     async def recalled(self) -> None:

@@ -228,6 +228,25 @@ async def test_of_a_record_too_large_among_others_in_a_batch_it_is_told_whom_it_
     assert refused.value.about == f"case:{MESSAGE_BYTES_MAX + 1}"
 
 
+async def test_of_a_small_record_that_its_topic_does_not_take_it_is_told_whom_it_is_about(
+    kafka: EmbeddedKafka, prefix: str
+) -> None:
+    """An operator lowered what one topic takes; another record of the transaction is larger."""
+    topics, connection = (f"{prefix}little", f"{prefix}enough"), KafkaConnection(kafka.address)
+    admin = AIOKafkaAdminClient(**connection.client_options())
+    await admin.start()
+    little = NewTopic(topics[0], 1, 1, topic_configs={"max.message.bytes": "300"})
+    await admin.create_topics([little, NewTopic(topics[1], 1, 1)])
+    await admin.close()
+    publisher = KafkaPublisher(connection, f"{prefix}one", timeout_s=TIMEOUT_S)
+    await publisher.start()
+    refused_one = Outgoing(topics[0], 0, b"", b"x" * 500, "case:small")
+    with pytest.raises(Unpublishable, match=rf"^{topics[0]} takes no record of 500 bytes") as refused:
+        await publisher.publish([refused_one, Outgoing(topics[1], 0, b"", b"x" * 5000, "case:larger")])
+    assert refused.value.about == "case:small"
+    await publisher.stop()
+
+
 async def test_a_publisher_that_failed_publishes_nothing_more(broker: Broker, publisher: Publisher) -> None:
     tp = TP(broker.topics[0], 0)
     successor = broker.publisher("one")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported all the same
 
 from schemas.encoding import decode_dead_letter
@@ -19,7 +20,7 @@ from streams.kafka.log import KafkaLog
 from streams.kafka.record_batches import record_batch
 from streams.ports import TP, Stored
 from tests.e2e.conftest import run_sop
-from tests.e2e.harness import Bench, Feed, feed_of
+from tests.e2e.harness import INTERNAL, OUTPUTS, Bench, Feed, feed_of
 from tests.e2e.stories import Visit
 from tests.e2e.verifier import faults, said
 
@@ -169,3 +170,60 @@ def test_a_replay_reads_records_with_any_header_from_kafka(bench: Bench) -> None
     (letter,) = (each["data"] for each in messages if each["type"] == "dead-letter")
     assert letter["value"] is None
     assert {f"decision.{kind}" for kind in KINDS} <= {each["type"] for each in messages}
+
+
+def test_what_somebody_else_writes_into_the_workers_topics_stops_nobody(bench: Bench) -> None:
+    """Nothing of it was ever said: internal records are refused, what is read back of the others is passed over."""
+    environment = bench.environment()
+    worker = bench.start_ready()
+    bench.feed_lines(VISIT.booking)
+    bench.settle()
+    contents = [(None, None), (b"job-1", None), (None, b""), (b"job-1", b"\xff\xff"), (b"job-1", b"{}")]
+    internal = [(topic, 1, key, value, ANY_HEADERS) for topic in INTERNAL for key, value in contents]
+    produce(bench, internal)
+    bench.settle()
+    assert worker.stop() == 0
+    assert len(bench.read("dead-letters")) == len(internal)
+    numbers = range(bench.partitions)
+    produce(bench, [(topic, at, key, value, ()) for topic in OUTPUTS for at in numbers for key, value in contents])
+    keys = (b"job-1", b"progress", b"suspects")  # a compacted topic takes none without a key
+    produce(bench, [("internal.progress", at, key, b"{}", ()) for at in numbers for key in keys])
+
+    again = bench.start_ready()
+    bench.feed_lines([*VISIT.report, *VISIT.claim])
+    bench.settle()
+    assert f"{bench.prefix}decisions.paf-0@" in again.log
+    assert "not written by a worker, passed over" in again.log
+    told = run_sop("status", env=environment)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert again.stop() == 0
+    ours = [
+        each for each in bench.read("decisions.tagging", "decisions.paf") if each.value.startswith(b'{"specversion"')
+    ]
+    assert {each.key for each in ours} == {b"job-1"}
+    listed = run_sop("dead-letters", "list", env=environment)
+    assert listed.returncode == 0
+    assert f"{bench.prefix}internal.cases" in listed.stdout
+    assert f"sop: {4 * bench.partitions} records there are no dead letters" not in listed.stdout
+    assert "records there are no dead letters, the first is" in listed.stderr
+
+
+def test_an_input_that_a_strangers_transaction_holds_up_is_told(bench: Bench) -> None:
+    """Nobody can read what lies behind an open transaction; the worker reads on when it ends."""
+    bench.start_ready()
+    stranger = Producer(
+        {"bootstrap.servers": bench.brokers, "transactional.id": f"{bench.prefix}stranger", "log_level": 0}
+    )
+    stranger.init_transactions(30)
+    stranger.begin_transaction()
+    for number in range(bench.partitions):
+        stranger.produce(f"{bench.prefix}jobs", b"{}", partition=number)
+    assert stranger.flush(30) == 0
+    bench.feed_lines(lines(VISIT))
+    told = run_sop("status", env=bench.environment())
+    assert told.returncode == 1
+    assert f"sop: {bench.prefix}jobs-0: nothing from 0 on can be read until the transaction of another" in told.stderr
+    stranger.abort_transaction(30)
+    bench.settle()
+    assert decided(bench) == {("job-1", kind) for kind in KINDS}
+    assert run_sop("status", env=bench.environment()).returncode == 0

@@ -148,6 +148,9 @@ def test_a_topic_deleted_ends_a_running_worker_and_refuses_the_next(any_bench: B
     assert f"{bench.prefix}tickets: deleted" in ends_with_70(worker)
     create_again(bench, "tickets")
     assert f"{bench.prefix}tickets: deleted and created again" in ends_with_70(bench.start())
+    told = run_sop("status", env=bench.environment())
+    assert told.returncode == 1
+    assert f"sop: {bench.prefix}tickets: deleted and created again since" in told.stderr
 
 
 def test_more_partitions_end_a_running_worker_and_refuse_the_next(any_bench: Bench) -> None:
@@ -158,6 +161,9 @@ def test_more_partitions_end_a_running_worker_and_refuse_the_next(any_bench: Ben
     grow(bench, 5)
     assert "the topics have 5 partitions now, 4 when this worker started" in ends_with_70(worker)
     assert "the topics have 5 partitions, this group's state was made under 4" in ends_with_70(bench.start())
+    told = run_sop("status", env=bench.environment())
+    assert told.returncode == 1
+    assert "sop: the topics have 5 partitions, the workers' state was made under 4" in told.stderr
 
 
 @pytest.mark.parametrize("topic", ["tickets", "actions"])

@@ -130,3 +130,32 @@ async def test_what_somebody_else_put_in_its_place_is_the_store_s_fault(redis_se
         await client.hset(f"{{{prefix}:0}}:meta", "saved", "{")
         with pytest.raises(StoreLost, match="holds no positions"):
             await RedisStore(client, prefix, 0).claim()
+
+
+async def test_what_is_there_can_be_read_while_redis_is_full(own_redis_server: RedisServer, prefix: str) -> None:
+    """Decisions go on then; only checkpoints wait."""
+    async with connected(own_redis_server.url) as client:
+        store = RedisStore(client, prefix, 0)
+        await store.claim()
+        await store.save(SAVED, {"case:1": b"one"}, {})
+        await client.config_set("maxmemory", "1")
+        assert await store.load(["case:1", "case:2"]) == {"case:1": b"one"}
+        with pytest.raises(Unavailable):
+            await store.save(SAVED, {"case:1": b"two"}, {})
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("redis://:wrong@127.0.0.1:{port}/0", "Redis does not let this user in: "),
+        ("redis://127.0.0.1:{port}/0", "Redis does not let this user in: "),
+        ("redis://:right@127.0.0.1:{port}/99", "Redis refuses: DB index is out of range"),
+    ],
+)
+async def test_what_redis_has_against_who_asks_is_told(own_redis_server: RedisServer, address: str, told: str) -> None:
+    async with connected(own_redis_server.url) as client:
+        await client.config_set("requirepass", "right")
+    async with connected(address.format(port=own_redis_server.port)) as client:
+        with pytest.raises(UsageError) as refused:
+            await check_redis(client, 2.0)
+    assert str(refused.value).startswith(f"SOP_REDIS_URL: {told}")

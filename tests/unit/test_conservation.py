@@ -53,6 +53,11 @@ def test_what_expired_unread_and_was_accepted_is_told_and_no_fault() -> None:
     ]
 
 
+def test_what_another_producer_s_open_transaction_holds_up_is_a_fault() -> None:
+    account = Account(JOBS, 10, 0, 6, 6, FATES, is_held_up=True)
+    assert account.fault == "nothing from 10 on can be read until the transaction of another producer there has ended"
+
+
 @pytest.mark.parametrize(("committed", "position", "lag"), [(0, 0, 10), (4, 6, 4), (6, 4, 4), (10, 10, 0)])
 def test_lag_is_what_neither_the_task_nor_the_group_has_read(committed: int, position: int, lag: int) -> None:
     assert Account(JOBS, 10, committed, position).lag == lag

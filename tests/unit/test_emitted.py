@@ -66,3 +66,11 @@ def test_dead_letters_are_known_by_where_the_record_lay() -> None:
 def test_a_foreign_record_is_not_taken_for_ours() -> None:
     with pytest.raises(Unacceptable):
         Emitted(TOPICS).take("x.actions", b"{}")
+
+
+@pytest.mark.parametrize("inputs", ["jobs-0", "jobs-0:x"])
+def test_positions_that_are_none_make_a_foreign_record_too(inputs: str) -> None:
+    emitted = Emitted(TOPICS)
+    with pytest.raises(Unacceptable):
+        emitted.take("x.actions", encode_message(structs.replace(said_of("job-1")[0], inputs=inputs)))
+    assert emitted.messages == {}

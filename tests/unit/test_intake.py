@@ -138,10 +138,21 @@ def test_a_record_forwarded_by_version_0_1_is_read() -> None:
     assert INTAKE.read(TP(TOPICS.cases, 0), stored(msgspec.msgpack.encode(of_then)), LATER).origin == first
 
 
-@pytest.mark.parametrize("value", [None, b"", b"{}", b"\x93\xa8question"])
-def test_an_internal_record_of_another_version_stops_the_worker(value: bytes | None) -> None:
-    with pytest.raises(Fatal):
-        INTAKE.read(TP(TOPICS.cases, 0), stored(value), LATER)
+@pytest.mark.parametrize(
+    "value", [None, b"", b"{}", b"\xff\xff", b"\x93\xa8question", b"\x90", b"\x91\x01", b"\x91" * 9999]
+)
+def test_what_somebody_else_wrote_on_an_internal_topic_is_refused(value: bytes | None) -> None:
+    taken = INTAKE.read(TP(TOPICS.cases, 0), stored(value), LATER)
+    assert isinstance(taken.content, Unacceptable)
+    assert taken.content.reason.startswith("value: not an internal message")
+    assert taken.content.__traceback__ is None
+    assert taken.origin.place == (TOPICS.cases, 0, 7)
+
+
+@pytest.mark.parametrize("message", [("question",), ("notice", 1), ("answer", {})])
+def test_an_internal_message_of_another_version_stops_the_worker(message: tuple[object, ...]) -> None:
+    with pytest.raises(Fatal, match=rf"^{TOPICS.cases}-0@7: an internal message of another version"):
+        INTAKE.read(TP(TOPICS.cases, 0), stored(msgspec.msgpack.encode(message)), LATER)
 
 
 def test_reports_are_told_from_facts() -> None:

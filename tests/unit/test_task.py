@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from schemas.errors import Unacceptable
 from streams.ports import TP, Incoming, Layout, Outgoing, Saved, Stored
 from streams.stores.memory import MemoryState, MemoryStore
 from streams.task.positions import as_inputs
@@ -36,6 +37,9 @@ SETTINGS = TaskSettings(
 )
 
 
+FOREIGN = b"foreign"
+
+
 class Repeats:
     """Work that says every value it takes, and when; writes down what it is told."""
 
@@ -59,6 +63,8 @@ class Repeats:
 
     def recall(self, topic: str, record: Stored) -> Mapping[str, int]:
         assert topic in SETTINGS.emitted
+        if record.value == FOREIGN:
+            raise Unacceptable("value: foreign")
         self.recalled_values.append(record.value or b"")
         return {}
 

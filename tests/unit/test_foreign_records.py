@@ -1,0 +1,54 @@
+"""Records that somebody else wrote into the topics from which a task recovers."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.ports import TP
+from streams.task.progress import latest_progress
+from tests.simulation.kafka import SimulatedLog
+from tests.unit.test_task import FOREIGN, JOBS, SAID, SETTINGS, Cluster, records
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    made = Cluster()
+    for value in (b"j0", b"j1"):
+        made.kafka.append(JOBS, b"", value)
+    return made
+
+
+@pytest.mark.parametrize("key", [None, b"", b"k", b"progress", b"suspects"])
+@pytest.mark.parametrize("value", [b"", b"{", b"{}", b'{"now": "\xff"}', b"[" * 100_000, b'{"positions": {"\xff": 1}}'])
+async def test_what_somebody_else_wrote_among_the_progress_is_passed_over(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture, key: bytes | None, value: bytes
+) -> None:
+    killed, _ = cluster.owner(saves=False)
+    await killed.recover()
+    await killed.step([(JOBS, records(0, b"j0", b"j1"))])
+    for _ in range(2):
+        cluster.kafka.append(TP("progress", 0), key, value)
+    task, work = cluster.owner()
+    await task.recover()
+    assert caplog.text.count("not written by a worker, passed over") == 1
+    told = await latest_progress(SimulatedLog(cluster.kafka), TP("progress", 0))
+    assert told is not None
+    assert told.progress.layout == SETTINGS.layout
+    await task.step([(JOBS, records(0, b"j0"))])
+    assert work.concluded_at == [], "it waits for what the last owner had read"
+    await task.step([(JOBS, records(1, b"j1"))])
+    assert work.concluded_at
+
+
+async def test_what_somebody_else_wrote_among_what_was_said_is_passed_over(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    killed, _ = cluster.owner(saves=False)
+    await killed.recover()
+    await killed.step([(JOBS, records(0, b"j0"))])
+    for value in (FOREIGN, b"j1"):
+        cluster.kafka.append(SAID, b"", value)
+    task, work = cluster.owner()
+    await task.recover()
+    assert work.recalled_values == [b"j0", b"j1"]
+    assert "said-0@2: not written by a worker, passed over: value: foreign" in caplog.text
