@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.codec import decode_record
+from schemas.errors import Unacceptable
 from schemas.events import AnyEvent
 from schemas.limits import Limits
 from tests.inbound import envelope
@@ -121,6 +122,25 @@ def test_numbers_of_other_values_are_other_content(one: str, other: str) -> None
         for text in (one, other)
     ]
     assert contents[0].content != contents[1].content
+
+
+@pytest.mark.parametrize(
+    ("field", "number", "reason"),
+    [
+        ("lat", "1e400", "data.lat: not within -90 to 90"),
+        ("lon", "-1e400", "data.lon: not within -180 to 180"),
+        ("accuracy_m", "1e400", "data.accuracy_m: too large"),
+        ("accuracy_m", "-1e400", "data.accuracy_m: below 0"),
+        ("job_id", "1e400", "data.job_id: not a string"),
+        ("unknown", "1e400", "data: a number is out of range"),
+        ("unknown", '[{"x": -1e400}]', "data: a number is out of range"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused_by_its_path(field: str, number: str, reason: str) -> None:
+    value = encoded(envelope("location.reported", data={**PLAIN, field: "N"})).replace(b'"N"', number.encode())
+    with pytest.raises(Unacceptable) as refused:
+        decode_record(value, None, LIMITS)
+    assert refused.value.reason == reason
 
 
 def test_content_has_one_value_on_every_machine() -> None:
