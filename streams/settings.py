@@ -152,6 +152,12 @@ def _session_s(text: str) -> float:
     return seconds
 
 
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError
+    return text.strip()
+
+
 def _level(text: str) -> str:
     if text.upper() not in ("WARNING", "INFO", "ERROR", "CRITICAL"):
         raise ValueError
@@ -186,6 +192,7 @@ _READERS: Final[Mapping[type, tuple[Callable[[str], Any], str]]] = {
 }
 _DURATION: Final = f"seconds, or text such as 90m or 1h30m (units: {UNITS})"
 _OWN_READERS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
+    "group": (_filled, "text"),
     "log_level": (_level, "one of WARNING, INFO, ERROR, CRITICAL"),
     "kafka_security": (_one_of("plaintext", "ssl", "sasl_ssl"), "one of plaintext, ssl, sasl_ssl"),
     "kafka_mechanism": (

@@ -101,6 +101,10 @@ def warnings(configs: Configs, replicas: Mapping[str, int], brokers: int, topics
                 yield f"{name} has one replica on a cluster of {brokers} brokers: it is lost with its broker"
             elif (_number(configs, name, IN_SYNC) or 2) < 2:
                 yield f"{name}: {IN_SYNC} is 1: what one broker alone acknowledged is lost with it"
+    for name in topics.inputs:
+        cleanup = configs.get(name, {}).get(CLEANUP, "")
+        if "compact" in cleanup:
+            yield f"{name}: {CLEANUP} is {cleanup}: of the events with one key all but the last are lost, read or not"
     for name in written:
         cleanup = configs.get(name, {}).get(CLEANUP, "")
         if name != topics.progress and "compact" in cleanup:

@@ -32,7 +32,7 @@ LAG: Final = Metric(
     "sop_records_lag",
     "gauge",
     _INPUT,
-    "Offsets up to the end as last fetched that are not taken yet, those of open transactions too",
+    "Offsets up to the end as last fetched, open transactions included, that are not taken",
 )
 SKIPPED: Final = Metric(
     "sop_offsets_skipped_total",

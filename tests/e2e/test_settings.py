@@ -24,6 +24,7 @@ REFUSED = [
     pytest.param({"SOP_PARTITIONS": "0"}, "SOP_PARTITIONS: '0' is not ", id="no-partitions"),
     pytest.param({"SOP_CHECKPOINT_INTERVAL_S": "nan"}, "SOP_CHECKPOINT_INTERVAL_S: 'nan' is not ", id="not-a-number"),
     pytest.param({"SOP_TOPIC_PREFIX": "a/b"}, "cannot create a/bjobs: ", id="prefix-of-no-topic"),
+    pytest.param({"SOP_GROUP": " "}, "SOP_GROUP: ' ' is not text", id="no-group"),
     pytest.param({"SOP_REPLICAS": "3"}, "jobs: ", id="more-replicas-than-brokers"),
     pytest.param({"SOP_SESSION_TIMEOUT_S": "3600"}, "SOP_SESSION_TIMEOUT_S: ", id="session-too-long"),
 ]

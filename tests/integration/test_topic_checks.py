@@ -84,11 +84,12 @@ def test_topics_that_nothing_is_known_of_are_accepted() -> None:
 
 async def test_topics_whose_clean_up_forgets_are_told(kafka: EmbeddedKafka, prefix: str) -> None:
     connection, topics = KafkaConnection(kafka.address), Topics(prefix)
+    make(kafka, topics.inputs[0], {"cleanup.policy": "compact,delete"})
     make(kafka, topics.actions, {"cleanup.policy": "compact", "max.message.bytes": "8388608"})
     make(kafka, topics.progress, {"cleanup.policy": "delete", "max.message.bytes": "8388608"})
     await prepare_topics(connection, topics, 1, 1)
     told = (await check_topics(connection, topics)).warnings
-    assert [line.partition(": ")[0] for line in told] == [topics.actions, topics.progress]
+    assert [line.partition(": ")[0] for line in told] == [topics.inputs[0], topics.actions, topics.progress]
 
 
 @pytest.mark.parametrize(
