@@ -77,7 +77,7 @@ def _heading(found: Overview, group: Membership, brokers: str, now: int) -> Iter
         yield printable(f"  {owner.client} at {owner.host}: {_partitions(owner)}")
     numbers = sorted({account.tp.partition for account in found.accounts})
     ages = (
-        f"{number} {_age(found.told_at[number], now)} ago" if number in found.told_at else f"{number} never"
+        f"{number}: {_age(found.told_at[number], now)} ago" if number in found.told_at else f"{number}: never"
         for number in numbers
     )
     yield f"counts published, by partition: {', '.join(ages)}"

@@ -65,9 +65,9 @@ def test_broker_group_owners_and_the_age_of_the_counts_are_told(bench: Bench, da
     assert (found["brokers"], found["state"], owner["partitions"]) == (bench.brokers, "Stable", numbers)
     assert found["counts_age_s"]
     heading = shown.stdout.split("\n\n")[0]
-    assert heading.startswith(f"Kafka {bench.brokers}, group {found['group']}: Stable, 1 members\n")
+    assert heading.startswith(f"Kafka {bench.brokers}, group {found['group']}: Stable, 1 member\n")
     assert f"partitions {', '.join(map(str, numbers))}" in heading
-    assert "counts published, by partition: 0 " in heading
+    assert "counts published, by partition: 0: " in heading
 
 
 def test_a_sum_that_does_not_add_up_is_told_with_status_1(bench: Bench) -> None:
