@@ -26,7 +26,14 @@ class Expiry:
     """Moves log starts on and creates inputs again; accepts what is lost by it, for one start of an owner each."""
 
     def __init__(
-        self, dice: Dice, kafka: SimulatedKafka, topics: Topics, stores: Sequence[SimulatedRedis], *, happens: bool
+        self,
+        dice: Dice,
+        rarer: Dice,
+        kafka: SimulatedKafka,
+        topics: Topics,
+        stores: Sequence[SimulatedRedis],
+        *,
+        happens: bool,
     ) -> None:
         self.happens = happens
         self.layout = Layout(len(stores), {topic: topic for topic in topics.all})
@@ -39,7 +46,8 @@ class Expiry:
         """How often an owner refused to go on."""
         self.wrong: list[str] = []
         """Who went on without records that are gone, or stopped though none are."""
-        self._dice = dice
+        self._dice, self._rarer = dice, rarer
+        self._rarer_happens = happens and rarer.chance(0.5)
         self._kafka = kafka
         self._topics = topics
         self._stores = stores
@@ -60,18 +68,23 @@ class Expiry:
             await asyncio.sleep(self._dice.exponential(10.0))
             if healed.is_set():
                 break
-            if self._dice.chance(0.08) and end_all():
-                self._create_again(self._dice.pick(self._topics.inputs))
-            self._expire(self._dice.whole(0, len(self._stores) - 1))
+            number = self._dice.whole(0, len(self._stores) - 1)
+            self._expire(TP(self._dice.pick(self._topics.consumed), number), self._dice)
+            if self._rarer_happens and self._rarer.chance(0.1) and end_all():
+                self._create_again(self._rarer.pick(self._topics.inputs))
+            said = [tp for tp in self._outputs(number) if self._kafka.committed(tp)]
+            if self._rarer_happens and said:
+                self._expire(self._rarer.pick(said), self._rarer)
 
-    def _expire(self, number: int) -> None:
-        said = [topic for topic in self._topics.outputs if self._kafka.committed(TP(topic, number))]
-        tp = TP(self._dice.pick(said if said and self._dice.chance(0.4) else self._topics.consumed), number)
+    def _outputs(self, number: int) -> list[TP]:
+        return [TP(topic, number) for topic in self._topics.outputs]
+
+    def _expire(self, tp: TP, dice: Dice) -> None:
         earliest, end = self._kafka.bounds(tp)
-        if self._dice.chance(0.6):
-            end = min(self._position(self._stores[number].state.saved, tp), end)
+        if dice.chance(0.6):
+            end = min(self._position(self._stores[tp.partition].state.saved, tp), end)
         if earliest < end:
-            self._kafka.delete_before(tp, self._dice.whole(earliest + 1, end))
+            self._kafka.delete_before(tp, dice.whole(earliest + 1, end))
 
     def _create_again(self, topic: str) -> None:
         self.created_again[topic] += 1
@@ -89,8 +102,7 @@ class Expiry:
         """Have a task take over: without what is lost only if that is accepted, or if nobody was there before."""
         number, accepts = task.partition, task._settings.accepts_trimmed
         is_first = not self._kafka.committed(TP(self._topics.progress, number))
-        outputs = [TP(topic, number) for topic in self._topics.outputs]
-        gone_before = {tp: self._kafka.bounds(tp)[0] for tp in outputs}
+        gone_before = {tp: self._kafka.bounds(tp)[0] for tp in self._outputs(number)}
         try:
             starts = await task.recover()
         except Fatal as error:
@@ -169,7 +181,7 @@ class Expiry:
         """Return what was said since a checkpoint and cannot be read back."""
         return [
             (tp, record)
-            for tp in (TP(topic, number) for topic in self._topics.outputs)
+            for tp in self._outputs(number)
             for record in self._records(tp)
             if self._position(saved, tp) <= record.offset < self._kafka.bounds(tp)[0]
         ]

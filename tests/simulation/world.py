@@ -133,7 +133,7 @@ class World:
         self.stores = [SimulatedRedis() for _ in range(self.partitions)]
         expiring = Dice("expiry", seed)
         happens = expires and expiring.chance(0.4)
-        self.expiry = Expiry(expiring, self.kafka, self.topics, self.stores, happens=happens)
+        self.expiry = Expiry(expiring, Dice("rarer", seed), self.kafka, self.topics, self.stores, happens=happens)
         self.tasks: dict[int, Task] = {}
         self.works: dict[int, CaseWork] = {}
         self.at: dict[int, dict[TP, int]] = {}
