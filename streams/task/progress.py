@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from schemas.errors import Unacceptable
+from schemas.errors import Fatal, Unacceptable
 from streams.ports import TP, Aside, Layout, Outgoing, OutputLog
 
 PROGRESS_KEY: Final = b"progress"
@@ -44,7 +44,14 @@ class Progress(Struct, frozen=True):
     """The topics in which the positions are; version 0.1 did not say."""
 
 
+class _Positions(Struct):
+    """What the progress of every version has."""
+
+    positions: dict[str, int]
+
+
 _decoder: Final = msgspec.json.Decoder(Progress)
+_any_version: Final = msgspec.json.Decoder(_Positions)
 
 
 def pack_progress(progress: Progress) -> bytes:
@@ -53,11 +60,18 @@ def pack_progress(progress: Progress) -> bytes:
 
 
 def unpack_progress(value: bytes) -> Progress:
-    """Return what a record says; raises `Unacceptable` for anything that this version did not write."""
+    """Return what a record says.
+
+    Raises `Unacceptable` for what somebody else wrote, and `Fatal` for the progress of a version that tells it in
+    another way: without it a case could be decided from less than before.
+    """
     try:
         return _decoder.decode(value)
     except (ValueError, RecursionError) as error:
-        raise Unacceptable(f"value: no progress of this version ({error})") from None
+        with suppress(ValueError, RecursionError):
+            _any_version.decode(value)
+            raise Fatal(f"progress of another version, which has to go on from it itself ({error})") from None
+        raise Unacceptable(f"value: no progress ({error})") from None
 
 
 def with_said(said: Mapping[str, int], records: Iterable[Outgoing], topics: Collection[str]) -> dict[str, int]:

@@ -173,7 +173,11 @@ class Recovery:
             )
         if record.key != PROGRESS_KEY:
             raise Unacceptable("key: none of a worker's")
-        progress = unpack_progress(record.value)
+        try:
+            progress = unpack_progress(record.value)
+        except Fatal as error:
+            place = f"{TP(self._settings.progress, self._partition).name}@{record.offset}"
+            raise Fatal(f"{place}: {error}") from None
         self._told = progress
         self._suspects.wary = not progress.ended
         self._standing.skipped = dict(progress.skipped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.errors import Fatal
 from streams.ports import TP
 from streams.task.progress import latest_progress
 from tests.simulation.kafka import SimulatedLog
@@ -38,6 +39,13 @@ async def test_what_somebody_else_wrote_among_the_progress_is_passed_over(
     assert work.concluded_at == [], "it waits for what the last owner had read"
     await task.step([(JOBS, records(1, b"j1"))])
     assert work.concluded_at
+
+
+async def test_the_progress_of_another_version_is_not_passed_over(cluster: Cluster) -> None:
+    cluster.kafka.append(TP("progress", 0), b"progress", b'{"positions": {"jobs-0": 1}, "now": "another form"}')
+    task, _ = cluster.owner()
+    with pytest.raises(Fatal, match="progress-0@0: progress of another version"):
+        await task.recover()
 
 
 async def test_what_somebody_else_wrote_among_what_was_said_is_passed_over(
