@@ -63,6 +63,15 @@ class LocationAgent:
         latest = self.track(partner_id).latest
         return latest + self._policies.at(latest).presence.retention
 
+    def depart(self, partner_id: str) -> bool:
+        """Forget a partner's reports; return whether something remains: about which of them alerts were sent.
+
+        They may come again, and no alert is sent twice.
+        """
+        told = self.tracks[partner_id].told
+        self.tracks[partner_id] = Track(partner_id, told)
+        return bool(told)
+
     def has_news(self, partner_id: str) -> bool:
         """Tell whether `answers` or `alerts` may have anything to say of a partner now; most reports say nothing."""
         return self.track(partner_id).has_news

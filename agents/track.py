@@ -7,6 +7,7 @@ moment needs costs a look-up and an insertion; only moments whose window holds a
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Mapping
 from typing import Final, Literal
 
 from msgspec import Struct, msgpack
@@ -66,8 +67,8 @@ class Track:
     `missed_retention` counts the moments that lay further back than the retention when they were asked (a metric).
     """
 
-    def __init__(self, partner_id: str) -> None:
-        """Begin a track of which nothing is known."""
+    def __init__(self, partner_id: str, told: Mapping[str, int] | None = None) -> None:
+        """Begin a track of which nothing is known but what `told` says."""
         self.partner_id = partner_id
         self.missed_retention = 0
         self._policy: Policy | None = None
@@ -87,12 +88,13 @@ class Track:
         self._asked: set[QuestionKey] = set()
         self._touched: set[QuestionKey] = set()
         self._suspects: set[bytes] = set()
-        self._told: dict[str, int] = {}
+        self.told = dict(told or {})
+        """The later reports of travels that alerts were sent about, by source and id, and their times."""
 
     @property
     def latest(self) -> int:
         """The instant (microseconds) of the latest report or moment."""
-        return max(self._latest, self._by_time[-1][0]) if self._by_time else self._latest
+        return max(self._latest, *(at for at, _, _ in self._by_time[-1:]), *self.told.values(), LONG_AGO)
 
     @property
     def is_empty(self) -> bool:
@@ -175,11 +177,11 @@ class Track:
                 continue
             later = unpack(row)
             earlier = self._valid_beside(self._plain.index(later.time), -1)
-            if earlier is None or later.ref in self._told:
+            if earlier is None or later.ref in self.told:
                 continue
             finding = impossible_travel(self.partner_id, earlier, later, self._rules[later.rules])
             if finding is not None:
-                self._told[later.ref] = later.time
+                self.told[later.ref] = later.time
                 findings.append(finding)
         self._suspects.clear()
         return tuple(findings)
@@ -197,7 +199,7 @@ class Track:
             asked=sorted(self._asked),
             touched=sorted(self._touched),
             suspects=sorted(self._suspects),
-            told=self._told,
+            told=self.told,
             missed_retention=self.missed_retention,
             thinned=self._thinned.rows[self._thinned.start :],
         )
@@ -222,7 +224,7 @@ class Track:
         track._asked = set(saved.asked)
         track._touched = set(saved.touched)
         track._suspects = set(saved.suspects)
-        track._told = saved.told
+        track.told = saved.told
         return track
 
     def _answered(self) -> tuple[Reading, ...]:
@@ -267,8 +269,8 @@ class Track:
             self._newest = None
         for _, case_id, fact in self._by_time[: bisect_left(self._by_time, (self._whole_from + self._back,))]:
             self._forget((case_id, fact))
-        for ref in [ref for ref, time in self._told.items() if time < self._kept_from]:
-            del self._told[ref]
+        for ref in [ref for ref, time in self.told.items() if time < self._kept_from]:
+            del self.told[ref]
 
     def _append(self, row: bytes, packed_identity: bytes, event: Event[LocationReported]) -> bool:
         """Keep a report as nearly all come: not mocked, in a later slot than any other. Tell whether it was one."""

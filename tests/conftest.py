@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +33,13 @@ SLOW_FOLDERS = ("faults", "e2e", "integration", "simulation", "contract")
 
 
 @pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """Take the signals that `nohup` or a shell's `&` has ignored: what tests start would ignore them too."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the folders that take longest, so that no process is left alone with a long file at the end.
 

@@ -290,14 +290,22 @@ class CaseWork:
             self._retention.case_forgotten(key)
 
     def _retain_track(self, partner_id: str, now: int) -> None:
-        """Keep a track for as long as its policy says, and while something is heard of it."""
-        key, until = PARTNER + partner_id, self._locations.kept_until(partner_id)
-        if self._retention.is_over(key, until, now):
-            self._residents.remove_track(partner_id)
-            self._touched_partners.discard(partner_id)
-            self._retention.partner_left(key)
+        """Keep a track for as long as its policy says, what remains of it for as long as what remains of a case."""
+        key, track, memory = PARTNER + partner_id, self._locations.track(partner_id), self._retention.rules.memory
+        is_departed = track.is_empty and bool(track.told)
+        until = track.latest + memory if is_departed else self._locations.kept_until(partner_id)
+        if not self._retention.is_over(key, until, now):
+            self._retention.keep_until(key, until, now, until - track.latest)
+            return
+        if is_departed:
+            self._retention.partner_forgotten(key)
         else:
-            self._retention.keep_until(key, until, now, until - self._locations.track(partner_id).latest)
+            remains = self._locations.depart(partner_id)
+            self._retention.partner_left(key, track.latest + memory if remains else None)
+            if remains:
+                return
+        self._residents.remove_track(partner_id)
+        self._touched_partners.discard(partner_id)
 
     def set_aside(self, name: str) -> None:
         """Decide a case, or answer for a partner, no more; facts are added as ever."""

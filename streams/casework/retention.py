@@ -90,11 +90,18 @@ class Retention:
         self.cases_forgotten += 1
         self.changed = True
 
-    def partner_left(self, key: str) -> None:
-        """Note that a track is gone."""
-        self._drop(key)
+    def partner_left(self, key: str, until: int | None) -> None:
+        """Note that a track is gone; what remains of it, if anything does, is kept up to an instant (microseconds)."""
+        if until is None:
+            self._drop(key)
+        else:
+            self._set(key, until)
         self.partners_left += 1
         self.changed = True
+
+    def partner_forgotten(self, key: str) -> None:
+        """Note that nothing remains of a track."""
+        self._drop(key)
 
     def freeze(self) -> Mapping[str, int | None]:
         """Return what the store is to hear of, with what becomes of the cases and tracks themselves."""

@@ -150,7 +150,7 @@ def test_what_is_read_out_at_once_answers_questions_in_full_that_came_before_a_r
 def test_kept_reports_do_not_depend_on_their_order(brought: tuple[list[Report], list[Report]]) -> None:
     first, second = (track_of(*reports) for reports in brought)
     first.travels(), second.travels()  # which were suspected on the way may differ
-    first._told, second._told = {}, {}
+    first.told, second.told = {}, {}
     assert first.dump() == second.dump()
 
 

@@ -388,3 +388,20 @@ def test_how_long_is_a_setting(text: str, kept: int) -> None:
 def test_what_is_no_time_to_keep_something_is_refused(variable: str, text: str) -> None:
     with pytest.raises(UsageError, match=f"{variable}: .*duration above 0"):
         settings_from({variable: text})
+
+
+async def test_no_alert_is_sent_again_when_reports_of_a_track_that_has_left_come_again() -> None:
+    owner = await Owner().begin()
+    travelled = Scenario().report("09:00").report("09:05", 100_000.0).lines()
+    alerts = [each for each in await owner.step(AFTER, travelled) if each.topic == TOPICS.alerts]
+    assert len(alerts) == 1
+    now = AFTER + 30 * DAY
+    await owner.pass_to(now)
+    assert (owner.work.held().partners_left, PARTNER in owner.state.blobs) == (1, True)
+    successor = await Owner(owner.state).begin()
+    assert [each for each in await successor.step(now, travelled) if each.topic == TOPICS.alerts] == []
+    await successor.pass_to(now + DAY)
+    await successor.pass_to(now + RULES.memory + DAY)
+    assert successor.state.blobs.keys() == {"retention"}
+    assert successor.state.expiries == {}
+    assert successor.work.held().partners_left == 2
