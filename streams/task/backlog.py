@@ -1,14 +1,20 @@
 """What lay in the inputs when an owner began: while it is being read, nothing may leave the state by the clock.
 
 A worker that was down for days, or that begins on old topics, finds events that are older than what is kept. They
-belong to cases and partners that would otherwise leave before it has come to them.
+belong to cases and partners that would otherwise leave before it has come to them. A worker whose machine slept for
+days begins in the same way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from schemas.policy import HOUR
+from streams.ports import TP, OutputLog
+
+SLEPT_US: Final = HOUR
+"""By so much the clock goes on at once only where a machine slept, or where it was set."""
 IDLE_STEPS: Final = 20
 """Where nothing is read for a while, in so many steps, what is left are no records but markers of transactions."""
 
@@ -23,6 +29,14 @@ class Backlog:
         self._left: dict[str, int] | None = None
         self._moved_s = 0.0
         self._idle_steps = 0
+        self._told_at: int | None = None
+
+    async def renew(self, now: int, log: OutputLog, inputs: Sequence[TP]) -> None:
+        """Begin anew, with where the inputs end now, if the clock (microseconds) was not told for too long."""
+        told_at, self._told_at = self._told_at, now
+        if told_at is not None and now - told_at > SLEPT_US:
+            self._ends = {tp.name: end for tp, (_, end) in (await log.bounds(inputs)).items()}
+            self._left = None
 
     def is_read(self, positions: Mapping[str, int], running_s: float) -> bool:
         """Tell whether all of it is read; asked in each step, with the next offsets to read and a running time."""

@@ -230,6 +230,7 @@ class Task:
         """Return the names of what has come due, and of what may be let go."""
         now = self._standing.now
         due = [*await self._work.due(now, NAMES_MAX)]
+        await self._backlog.renew(now, self._log, self._inputs)
         if self._backlog.is_read(self._standing.positions, asyncio.get_running_loop().time()):
             due += await self._work.expired(now, NAMES_MAX)
         return due

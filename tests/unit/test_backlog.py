@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streams.task.backlog import IDLE_STEPS, Backlog
-from tests.unit.test_task import JOBS, TICKETS, Cluster, records
+from streams.task.backlog import IDLE_STEPS, SLEPT_US, Backlog
+from tests.unit.test_task import JOBS, TICKETS, Cluster, StoppedClock, records
 
 IDLE_S = 10.0
 
@@ -49,3 +49,19 @@ async def test_nothing_may_leave_before_all_is_read_that_was_there_at_the_start(
     assert work.asked_what_expired == []
     await task.step([])
     assert work.asked_what_expired == [7]
+
+
+async def test_nothing_may_leave_when_a_machine_has_slept_before_what_came_meanwhile_is_read() -> None:
+    cluster = Cluster()
+    task, work = cluster.owner(now=7)
+    await task.recover()
+    await task.step([])
+    assert work.asked_what_expired == [7]
+    cluster.kafka.append(JOBS, b"", b"j0")
+    work.asked_what_expired.clear()
+    task._clock = StoppedClock(7 + SLEPT_US + 1)
+    await task.step([])
+    assert work.asked_what_expired == []
+    await task.step([(JOBS, records(0, b"j0"))])
+    await task.step([])
+    assert work.asked_what_expired == [7 + SLEPT_US + 1]
