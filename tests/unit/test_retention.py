@@ -310,69 +310,6 @@ async def test_a_case_of_a_checkpoint_without_expiries_gets_one_with_the_next_fa
     assert successor.work.held().cases_left == 1
 
 
-REPORTED = Scenario().report("09:55", 10.0)
-TRACK_KEPT = POLICY.presence.retention
-
-
-async def test_a_track_leaves_when_its_latest_report_is_as_old_as_reports_are_kept() -> None:
-    owner = await Owner().begin()
-    await owner.step(AFTER, REPORTED.lines())
-    latest = instant("09:55")
-    await owner.pass_to(latest + TRACK_KEPT - 1)
-    assert owner.work.held().partners == 1
-    await owner.pass_to(latest + TRACK_KEPT + LOOK_EVERY_US)
-    assert (owner.work.held().partners, owner.work.held().partners_left) == (0, 1)
-    assert owner.state.blobs.keys() == {"retention"}
-    assert owner.state.expiries == {}
-
-
-async def test_a_track_stays_for_as_long_as_a_moment_that_was_asked_about_could_need_a_report() -> None:
-    owner = await Owner().begin()
-    await owner.step(AFTER, [*REPORTED.lines(), *CANCELLED.lines()])
-    await owner.pass_to(LATEST + TRACK_KEPT - 1)
-    assert owner.work.held().partners == 1
-    await owner.pass_to(LATEST + TRACK_KEPT + LOOK_EVERY_US)
-    assert owner.work.held().partners == 0
-
-
-async def test_after_a_track_has_left_a_question_about_its_time_is_too_late_and_takes_nothing_back() -> None:
-    owner = await Owner().begin()
-    await owner.step(AFTER, [*REPORTED.lines(), *CANCELLED.lines()])
-    question = next(message for each in owner.said if isinstance(message := unpack_internal(each), Question))
-    now = LATEST + TRACK_KEPT + DAY
-    await owner.pass_to(now)
-    assert owner.work.held().partners == 0
-    (again,) = await owner.hear(now, question)
-    answer = unpack(again.value)
-    assert isinstance(answer, Answer)
-    assert (answer.reading.closest, answer.reading.too_late) == (None, True)
-    assert owner.work.held().too_late == 1
-    await owner.hear(now, answer)
-    (known,) = owner.work._cases.cases["job-1"].readings.values()
-    assert known.closest is not None
-
-
-async def test_reports_that_come_with_an_old_question_count_in_full() -> None:
-    """As after a week in which no worker ran: nothing of that partner was ever here."""
-    owner = await Owner().begin()
-    now = LATEST + 7 * DAY
-    await owner.step(now, CANCELLED.lines())
-    await owner.step(now, Scenario().report("09:45", 10.0).lines())
-    (known,) = owner.work._cases.cases["job-1"].readings.values()
-    assert known.closest is not None
-
-
-async def test_a_report_that_comes_when_the_track_has_left_begins_another() -> None:
-    owner = await Owner().begin()
-    await owner.step(AFTER, REPORTED.lines())
-    now = AFTER + 30 * DAY
-    await owner.pass_to(now)
-    await owner.step(now, Scenario().report("12:00").lines())
-    await owner.save()
-    assert PARTNER in owner.state.blobs
-    assert owner.state.expiries[PARTNER] == now + RULES.quiet
-
-
 @pytest.mark.parametrize(
     ("text", "kept"),
     [("90 d", 90 * DAY), ("1 d 12 h", 36 * HOUR), (" 3600 ", HOUR), ("1 us", 1), ("30 min", 30 * MINUTE)],
@@ -388,20 +325,3 @@ def test_how_long_is_a_setting(text: str, kept: int) -> None:
 def test_what_is_no_time_to_keep_something_is_refused(variable: str, text: str) -> None:
     with pytest.raises(UsageError, match=f"{variable}: .*duration above 0"):
         settings_from({variable: text})
-
-
-async def test_no_alert_is_sent_again_when_reports_of_a_track_that_has_left_come_again() -> None:
-    owner = await Owner().begin()
-    travelled = Scenario().report("09:00").report("09:05", 100_000.0).lines()
-    alerts = [each for each in await owner.step(AFTER, travelled) if each.topic == TOPICS.alerts]
-    assert len(alerts) == 1
-    now = AFTER + 30 * DAY
-    await owner.pass_to(now)
-    assert (owner.work.held().partners_left, PARTNER in owner.state.blobs) == (1, True)
-    successor = await Owner(owner.state).begin()
-    assert [each for each in await successor.step(now, travelled) if each.topic == TOPICS.alerts] == []
-    await successor.pass_to(now + DAY)
-    await successor.pass_to(now + RULES.memory + DAY)
-    assert successor.state.blobs.keys() == {"retention"}
-    assert successor.state.expiries == {}
-    assert successor.work.held().partners_left == 2
