@@ -179,6 +179,8 @@ class Saved(Struct, frozen=True):
     """
     said: dict[str, int] = {}
     """How many messages were said on each output partition, as far as they are part of the state or in `skipped`."""
+    former: dict[str, dict[str, int]] = {}
+    """By topic that was created again, the offset of each output partition before which the former one is meant."""
     layout: Layout | None = None
     """The topics in which the positions are; version 0.1 did not say."""
 

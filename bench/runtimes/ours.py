@@ -64,7 +64,7 @@ class LightWork:
         """Go on from the counts of a checkpoint."""
         self._applied = {name: dict(fates) for name, fates in counts.items()}
 
-    def recall(self, topic: str, record: Stored) -> Mapping[str, int]:  # noqa: ARG002 - there is one topic
+    def recall(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:  # noqa: ARG002 - there is one topic
         """Remember a decision emitted since the checkpoint."""
         self._said.add(orjson.loads(record.value or b"{}").get("decision_id", ""))
         return {}

@@ -103,9 +103,9 @@ class CaseWork:
             with readable(key):
                 self._kept[key].load(blob)
 
-    def recall(self, topic: str, record: Stored) -> Mapping[str, int]:
+    def recall(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:
         """Take a record emitted since the checkpoint; return the input positions it was decided at."""
-        return self._emitted.take(topic, record.value) if record.value is not None else {}
+        return self._emitted.take(topic, record.value, former) if record.value is not None else {}
 
     async def recalled(self) -> None:
         """Let the cases know what was said about them, of what was recalled since this was called last."""

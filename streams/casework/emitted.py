@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from schemas.encoding import decode_dead_letter, decode_message
 from schemas.errors import Unacceptable
@@ -24,14 +24,16 @@ class Emitted:
         self.letters = Letters()
         self._dead_letters = topics.dead_letters
 
-    def take(self, topic: str, value: bytes) -> Mapping[str, int]:
+    def take(self, topic: str, value: bytes, former: Collection[str] = ()) -> Mapping[str, int]:
         """Take a record's value; return the input positions at which it was decided, empty if it does not say.
 
+        A dead letter from one of `former` topics is about no record that is there now.
         Raises `Unacceptable` for a record that none of ours wrote.
         """
         if topic == self._dead_letters:
             letter = decode_dead_letter(value)
-            self.letters.found((letter.topic, letter.partition, letter.offset), letter.reason)
+            if letter.topic not in former:
+                self.letters.found((letter.topic, letter.partition, letter.offset), letter.reason)
             return {}
         message = decode_message(value)
         try:

@@ -166,6 +166,7 @@ class Rebuild:
                 now=now,
                 skipped=dict(progress.skipped),
                 said=dict(progress.said),
+                former={topic: dict(ends) for topic, ends in progress.former.items()},
                 layout=self._settings.layout,
             ),
             changes.blobs,

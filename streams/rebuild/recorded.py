@@ -63,9 +63,10 @@ async def past(log: OutputLog, topics: Topics, told: Sequence[Progress], eras: E
     letters: dict[Place, Stored] = {}
     on_their_way: set[Place] = set()
     for number, progress in enumerate(told):
-        async for records in log.read(TP(topics.dead_letters, number), 0):
+        async for records in log.read(tp := TP(topics.dead_letters, number), 0):
             for record in records:
-                if (letter := _ours(decode_dead_letter, record)) is not None:
+                letter = _ours(decode_dead_letter, record)
+                if letter is not None and record.offset >= progress.former.get(letter.topic, {}).get(tp.name, 0):
                     letters[letter.topic, letter.partition, letter.offset] = record
         for tp in (TP(topics.cases, number), TP(topics.partners, number)):
             async for records in log.read(tp, progress.positions.get(tp.name, 0)):

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from schemas.errors import Fatal
 from streams.ports import TP, Layout, Saved
+from streams.task.progress import Progress
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ def recreated(made_under: Layout | None, present: Layout, *, accepts: bool) -> f
             f"{made_under.partitions}, and most cases belong to another partition now: stop all workers and run "
             "sop rebuild"
         )
-    others = frozenset(topic for topic, id_ in made_under.ids.items() if present.ids.get(topic, id_) != id_)
+    others = _others(made_under, present)
     if others and not accepts:
         raise Fatal(
             f"{', '.join(sorted(others))}: deleted and created again since this group last read or wrote there, so its "
@@ -64,7 +65,27 @@ def without(saved: Saved, topics: Collection[str]) -> Saved:
         begun=of_others(saved.begun, topics),
         skipped=of_others(saved.skipped, topics),
         said=of_others(saved.said, topics),
+        former={topic: of_others(ends, topics) for topic, ends in saved.former.items()},
     )
+
+
+def in_present(told: Progress, present: Layout) -> Progress:
+    """Return what was told, without the positions and counts of topics that are others now."""
+    others = _others(told.layout, present) if told.layout is not None else frozenset[str]()
+    if not others:
+        return told
+    return structs.replace(
+        told,
+        positions=of_others(told.positions, others),
+        begun=of_others(told.begun, others),
+        skipped=of_others(told.skipped, others),
+        said=of_others(told.said, others),
+        former={topic: of_others(ends, others) for topic, ends in told.former.items()},
+    )
+
+
+def _others(made_under: Layout, present: Layout) -> frozenset[str]:
+    return frozenset(topic for topic, id_ in made_under.ids.items() if present.ids.get(topic, id_) != id_)
 
 
 def of_others(by_name: Mapping[str, T], topics: Collection[str]) -> dict[str, T]:

@@ -40,6 +40,8 @@ class Progress(Struct, frozen=True):
     """How many offsets of inputs were deleted before they were read, and messages before they were read back."""
     said: Mapping[str, int] = {}
     """How many messages were said on each output partition, those of this transaction included."""
+    former: Mapping[str, Mapping[str, int]] = {}
+    """By topic that was created again, the offset of each output partition before which the former one is meant."""
     layout: Layout | None = None
     """The topics in which the positions are; version 0.1 did not say."""
 

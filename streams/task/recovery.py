@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from schemas.errors import Fatal, Unacceptable
 from streams.ports import TP, Layout, OutputLog, Saved, Stored
-from streams.task.layouts import of_others, recreated, without
+from streams.task.layouts import in_present, of_others, recreated, without
 from streams.task.positions import raise_to
 from streams.task.progress import PROGRESS_KEY, REBUILT_KEY, Progress, latest_progress, unpack_progress
 from streams.task.settings import TaskSettings
@@ -58,6 +58,8 @@ class Recovery:
         self._standing, self._suspects = standing, suspects
         self._told: Progress | None = None
         """What the last owner told last."""
+        self._recreated: frozenset[str] = frozenset()
+        """Topics that were created again since somebody told in which topics all is."""
         self._foreign: set[TP] = set()
         """Partitions in which somebody else's records were found."""
 
@@ -74,20 +76,24 @@ class Recovery:
         self._suspects.wary = not saved.ended
         self._standing.begin(saved)
         await self._work.begin(saved.counts)
-        decided_at = await self._read_back()
+        decided_at: dict[str, int] = {}
+        await self._read_back(settings.progress, decided_at)
         told_layout = self._told.layout if self._told is not None else saved.layout
         found_layout = told_layout or await self._layout_of_group()
-        recreated_topics |= recreated(found_layout, settings.layout, accepts=settings.accepts_trimmed)
-        if recreated_topics:
-            self._work.forget_places(recreated_topics)
-            decided_at = of_others(decided_at, recreated_topics)
+        self._recreated = recreated(found_layout, settings.layout, accepts=settings.accepts_trimmed)
+        if recreated_topics | self._recreated:
+            self._work.forget_places(recreated_topics | self._recreated)
+            self._suspects.forget_places(self._recreated)
+        for topic in settings.emitted:
+            await self._read_back(topic, decided_at)
         again = self._recall_aside()
         outputs = [TP(topic, self._partition) for topic in settings.emitted]
         inputs = [TP(topic, self._partition) for topic in settings.consumed]
         found = await self._log.bounds([*inputs, *outputs])
-        self._look_for_forgotten(saved, recreated_topics, {tp.name: found[tp] for tp in outputs})
+        self._standing.find_again(self._recreated, {tp.name: found[tp][1] for tp in outputs})
+        self._look_for_forgotten(saved, {tp.name: found[tp] for tp in outputs})
         bounds = {tp.name: found[tp] for tp in inputs}
-        self._refuse_truncated(saved, recreated_topics, bounds)
+        self._refuse_truncated(saved, bounds)
         starts = self._starts(saved, {name: earliest for name, (earliest, _) in bounds.items()}, decided_at)
         self._standing.start_at(starts)
         # What was deleted since cannot be read up to where the last owner had read it.
@@ -100,24 +106,19 @@ class Recovery:
         told = await latest_progress(self._log, TP(self._settings.progress, 0)) if self._partition else None
         return told.progress.layout if told is not None else None
 
-    def _refuse_truncated(
-        self, saved: Saved, recreated_topics: Collection[str], bounds: Mapping[str, tuple[int, int]]
-    ) -> None:
+    def _refuse_truncated(self, saved: Saved, bounds: Mapping[str, tuple[int, int]]) -> None:
         read = dict(saved.inputs)
         if self._told is not None:
-            raise_to(read, of_others(self._told.positions, recreated_topics))
+            raise_to(read, self._told.positions)
         for name, (_, end) in bounds.items():
             refuse_truncated(name, read.get(name, 0), end)
 
-    def _look_for_forgotten(
-        self, saved: Saved, recreated_topics: Collection[str], bounds: Mapping[str, tuple[int, int]]
-    ) -> None:
+    def _look_for_forgotten(self, saved: Saved, bounds: Mapping[str, tuple[int, int]]) -> None:
         """Look whether all that was said since the checkpoint could be read back, but what was gone without before.
 
         What a checkpoint says was said holds that already; where there is none, what was told last has to say it.
         """
-        said = of_others(self._told.said, recreated_topics) if self._told is not None else {}
-        skipped = of_others(self._told.skipped, recreated_topics) if self._told is not None else {}
+        said, skipped = (self._told.said, self._told.skipped) if self._told is not None else ({}, {})
         for name, (earliest, end) in bounds.items():
             position = saved.outputs.get(name, 0)
             refuse_truncated(name, position, end)
@@ -127,17 +128,14 @@ class Recovery:
             forgotten = forgotten_count(name, position, earliest, missing, accepts=self._settings.accepts_trimmed)
             self._standing.forgot(name, known + forgotten, gone + forgotten)
 
-    async def _read_back(self) -> dict[str, int]:
-        """Hand over what was emitted since the checkpoint; return the furthest input positions it was decided at."""
-        decided_at: dict[str, int] = {}
-        for topic in (*self._settings.emitted, self._settings.progress):
-            tp = TP(topic, self._partition)
-            async for records in self._log.read(tp, self._standing.written(tp)):
-                self._vitals.moves += 1
-                for record in records:
-                    raise_to(decided_at, self._read_at(tp, record))
-                await self._work.recalled()
-        return decided_at
+    async def _read_back(self, topic: str, decided_at: dict[str, int]) -> None:
+        """Hand over what was emitted on a topic since the checkpoint; raise to where it was decided, in place."""
+        tp = TP(topic, self._partition)
+        async for records in self._log.read(tp, self._standing.written(tp)):
+            self._vitals.moves += 1
+            for record in records:
+                raise_to(decided_at, self._read_at(tp, record))
+            await self._work.recalled()
 
     def _read_at(self, tp: TP, record: Stored) -> Mapping[str, int]:
         """Take what an earlier owner emitted; return the input positions at which it did.
@@ -148,7 +146,9 @@ class Recovery:
             if tp.topic == self._settings.progress:
                 read_at = self._progress_at(record)
             else:
-                read_at = self._work.recall(tp.topic, record)
+                former = self._former(tp, record)
+                read_at = self._work.recall(tp.topic, record, former)
+                read_at = of_others(read_at, former) if former else read_at
         except Unacceptable as error:
             self._standing.wrote({tp: record.offset + 1})
             if tp not in self._foreign:  # one line a partition: there may be many
@@ -157,6 +157,11 @@ class Recovery:
             return {}
         self._standing.read_back(tp, record.offset)
         return read_at
+
+    def _former(self, tp: TP, record: Stored) -> Collection[str]:
+        """Return the topics that were created again since a record was emitted."""
+        known = self._standing.former.items()
+        return self._recreated.union(topic for topic, ends in known if record.offset < ends.get(tp.name, 0))
 
     def _progress_at(self, record: Stored) -> Mapping[str, int]:
         self._suspects.wary = True
@@ -174,13 +179,14 @@ class Recovery:
         if record.key != PROGRESS_KEY:
             raise Unacceptable("key: none of a worker's")
         try:
-            progress = unpack_progress(record.value)
+            progress = in_present(unpack_progress(record.value), self._settings.layout)
         except Fatal as error:
             place = f"{TP(self._settings.progress, self._partition).name}@{record.offset}"
             raise Fatal(f"{place}: {error}") from None
         self._told = progress
         self._suspects.wary = not progress.ended
         self._standing.skipped = dict(progress.skipped)
+        self._standing.former = {topic: dict(ends) for topic, ends in progress.former.items()}
         self._standing.now = max(self._standing.now, progress.now)
         self._standing.aside, self._standing.begun = dict(progress.aside), dict(progress.begun)
         return progress.positions

@@ -32,6 +32,8 @@ class Standing:
         """How many offsets of inputs were deleted before they were read, and messages before they were read back."""
         self.said: dict[str, int] = {}
         """How many messages were said on each output partition, those among them that were gone without."""
+        self.former: dict[str, dict[str, int]] = {}
+        """By topic that was created again, the offset of each output partition before which the former one is meant."""
         self._outputs: dict[str, int] = {}
         self._consumed: dict[str, int] = {}
         self._told: dict[str, int] = {}
@@ -40,7 +42,7 @@ class Standing:
         """Go on from a checkpoint."""
         self.positions, self._outputs, self._consumed = dict(saved.inputs), dict(saved.outputs), dict(saved.consumed)
         self.aside, self.begun, self.now = dict(saved.aside), dict(saved.begun), saved.now
-        self.skipped, self.said = dict(saved.skipped), dict(saved.said)
+        self.skipped, self.said, self.former = dict(saved.skipped), dict(saved.said), dict(saved.former)
 
     def start_at(self, positions: Mapping[str, int]) -> None:
         """Take the positions from which records will come, about which nobody has to be told."""
@@ -93,6 +95,10 @@ class Standing:
         self.said[name] = said
         raise_to(self.skipped, {name: skipped})
 
+    def find_again(self, topics: Collection[str], ends: Mapping[str, int]) -> None:
+        """Note that topics were created again: what is said up to these ends of output partitions means former ones."""
+        self.former.update({topic: dict(ends) for topic in topics})
+
     def told(self, progress: Progress) -> None:
         """Note that everybody may know what `progress` says."""
         self._told, self.said = dict(self.positions), dict(progress.said)
@@ -114,6 +120,7 @@ class Standing:
             ended=self.ended,
             skipped=self.skipped,
             said=with_said(self.said, outgoing, self._emitted),
+            former=self.former,
             layout=self._layout,
         )
 
@@ -130,5 +137,6 @@ class Standing:
             now=self.now,
             skipped=dict(self.skipped),
             said=dict(self.said),
+            former=dict(self.former),
             layout=self._layout,
         )

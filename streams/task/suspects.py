@@ -11,7 +11,7 @@ owner ended as it should, nothing is noted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, TypeVar
@@ -142,6 +142,12 @@ class Suspects:
         self._suspects = list(note.suspects)
         if note.version != self._version:
             self._suspects = [msgspec.structs.replace(each, attempts=0) for each in note.suspects]
+
+    def forget_places(self, topics: Collection[str]) -> None:
+        """Suspect no record of topics that were deleted and created again: others have their offsets now."""
+        self._suspects = [
+            each for each in self._suspects if all(TP.named(name).topic not in topics for name in each.ranges)
+        ]
 
     def begin(self, positions: Mapping[str, int], now: int) -> None:
         """Begin at the next offsets to read, and to count the time (microseconds) for which to be wary."""

@@ -26,9 +26,10 @@ class Work(Protocol):
     async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Start from the counts of the last checkpoint; state is loaded when it is touched."""
 
-    def recall(self, topic: str, record: Stored) -> Mapping[str, int]:
+    def recall(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:
         """Take a record that an earlier owner emitted since the checkpoint, each topic's in their order.
 
+        Where it names places in `former` topics it means others than those that have these names now.
         Returns the input positions at which it was decided, by `topic-partition`, empty if it does not say. Raises
         `Unacceptable` for a record that no owner emitted.
         """

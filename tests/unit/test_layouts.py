@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from schemas.errors import Fatal
-from streams.ports import TP, Layout, Saved, Stored
+from streams.ports import TP, Layout, Outgoing, Saved, Stored
 from streams.task.layouts import changed
+from streams.task.suspects import ATTEMPTS_MAX, SUSPECTS_KEY, Note, Suspect, pack_note
+from tests.simulation.kafka import SimulatedPublisher
 from tests.unit.test_task import ANSWERS, JOBS, SETTINGS, TICKETS, Cluster, records, starts
 
 LAYOUT = SETTINGS.layout
@@ -200,6 +202,80 @@ async def test_a_topic_created_again_is_read_from_its_beginning_where_that_is_ac
     await task.stop()
     successor, _ = cluster.owner(layout=created_again)
     assert await successor.recover() == starts(jobs=1, tickets=2)
+
+
+def recreate_jobs(cluster: Cluster) -> Layout:
+    """Create a topic again, with a record; return the topics as they are then."""
+    cluster.kafka.recreate(JOBS)
+    cluster.kafka.append(JOBS, b"", b"new")
+    return Layout(1, {**LAYOUT.ids, "jobs": "another"})
+
+
+@pytest.mark.parametrize("saves", [True, False])
+async def test_what_was_said_before_and_after_a_topic_was_created_again_is_told_apart(
+    cluster: Cluster, saves: bool
+) -> None:
+    await has_read(cluster, (JOBS, records(0, b"j0")), saves=saves)
+    await has_read(cluster, (JOBS, records(0, b"j0", b"j1")[saves:]), saves=False)
+    created_again = recreate_jobs(cluster)
+    killed, _ = cluster.owner(layout=created_again, saves=False, accepts_trimmed=True)
+    await killed.recover()
+    await killed.step([(JOBS, records(0, b"new"))])
+    successor, work = cluster.owner(layout=created_again, accepts_trimmed=True)
+    await successor.recover()
+    assert work.former_of[b"j1"] == {"jobs"}
+    assert work.former_of[b"new"] == set()
+    await successor.step([(TICKETS, records(0, b"t0"))])
+    assert not work.concluded_at, "what its predecessor had read of the new topic is missing"
+    await successor.step([(JOBS, records(0, b"new"))])
+    assert work.concluded_at
+
+
+async def test_when_a_topic_was_created_again_is_known_for_ever(cluster: Cluster) -> None:
+    await has_read(cluster, (JOBS, records(0, b"j0")), saves=False)
+    created_again = recreate_jobs(cluster)
+    accepting, _ = cluster.owner(layout=created_again, accepts_trimmed=True)
+    await accepting.recover()
+    await accepting.step([(JOBS, records(0, b"new"))])
+    await accepting.stop()
+    later, _ = cluster.owner(layout=created_again)
+    await later.recover()
+    await later.step([(TICKETS, records(0, b"t0"))])
+    await later.stop()
+    cluster.state.saved = None
+    without_checkpoint, work = cluster.owner(layout=created_again)
+    await without_checkpoint.recover()
+    assert work.former_of == {b"j0": {"jobs"}, b"new": set(), b"t0": set()}
+
+
+async def test_outputs_created_again_hold_nothing_of_former_inputs(cluster: Cluster) -> None:
+    await has_read(cluster, (JOBS, records(0, b"j0", b"j1", b"j2")), saves=False)
+    created_again = recreate_jobs(cluster)
+    accepting, _ = cluster.owner(layout=created_again, saves=False, accepts_trimmed=True)
+    await accepting.recover()
+    cluster.kafka.recreate(TP("said", 0))
+    both = Layout(1, {**created_again.ids, "said": "another"})
+    again, _ = cluster.owner(layout=both, saves=False, accepts_trimmed=True)
+    await again.recover()
+    await again.step([(JOBS, records(0, b"new"))])
+    successor, work = cluster.owner(layout=both)
+    await successor.recover()
+    assert work.former_of == {b"new": set()}
+
+
+async def test_a_record_is_not_suspected_for_one_of_a_former_topic(cluster: Cluster) -> None:
+    killer = Suspect({"jobs-0": (0, 1)}, 1, attempts=ATTEMPTS_MAX, error="KeyError")
+    await has_read(cluster, (TICKETS, records(0, b"t0")), saves=False)
+    former = SimulatedPublisher(cluster.kafka, "sop-0")
+    await former.start()
+    await former.publish([Outgoing("progress", 0, SUSPECTS_KEY, pack_note(Note("1", (killer,))))])
+    created_again = recreate_jobs(cluster)
+    killed, _ = cluster.owner(layout=created_again, saves=False, accepts_trimmed=True)
+    await killed.recover()
+    for task, work in (cluster.owner(layout=created_again, saves=False) for _ in range(2)):
+        await task.recover()
+        await task.step([(JOBS, records(0, b"new")), (TICKETS, records(0, b"t0"))])
+        assert b"new" in work.taken
 
 
 async def test_a_checkpoint_that_does_not_say_under_which_topics_it_was_made_is_taken_over(cluster: Cluster) -> None:

@@ -75,6 +75,7 @@ class Group:
     partitions: int
     kafka: SimulatedKafka = field(default_factory=lambda: SimulatedKafka(_counter()))
     states: defaultdict[int, MemoryState] = field(default_factory=lambda: defaultdict(MemoryState))
+    ids: dict[str, str] = field(default_factory=lambda: dict.fromkeys(TOPICS.all, "id"))
     accepts_trimmed: bool = False
 
     @property
@@ -86,7 +87,7 @@ class Group:
             accepts_trimmed=self.accepts_trimmed,
             emitted=TOPICS.outputs,
             progress=TOPICS.progress,
-            layout=Layout(self.partitions, dict.fromkeys(TOPICS.all, "id")),
+            layout=Layout(self.partitions, dict(self.ids)),
             step_records_max=100,
             checkpoint_interval=0,
             transaction_timeout_s=1.0,
@@ -286,6 +287,28 @@ async def test_what_decisions_rest_on_may_not_be_gone() -> None:
     group.kafka.delete_before(TP("jobs", 0), 2)
     with pytest.raises(Fatal, match="jobs-0: 0 to 1 are no longer there"):
         await group.rebuild(2)
+
+
+async def test_what_was_refused_of_a_former_topic_is_accepted_from_the_one_created_again() -> None:
+    jobs = TP("jobs", 0)
+    group = Group(1)
+    for _ in BEFORE:
+        group.kafka.append(jobs, b"", NO_EVENT)
+    await group.work()
+    group.kafka.recreate(jobs)
+    group.ids["jobs"] = "another"
+    group.feed(BEFORE)
+    group.accepts_trimmed = True
+    await group.work()
+    group.accepts_trimmed = False
+    before = group.outcome()
+    await group.rebuild(2)
+    await group.work()
+    assert group.outcome() == before
+    for number in range(2):
+        saved = group.states[number].saved
+        assert saved is not None
+        assert ("jobs" in saved.former) == (number == 0)
 
 
 async def expire(group: Group, topic: str) -> int:

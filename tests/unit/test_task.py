@@ -46,6 +46,8 @@ class Repeats:
     def __init__(self) -> None:
         self.taken: list[bytes] = []
         self.recalled_values: list[bytes] = []
+        self.former_of: dict[bytes, set[str]] = {}
+        """In which topics that are there no more the places are that a value recalled names."""
         self.taken_at: list[int] = []
         self.concluded_at: list[int] = []
         self.has_concluded = asyncio.Event()
@@ -61,11 +63,12 @@ class Repeats:
     async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         self.begun = counts
 
-    def recall(self, topic: str, record: Stored) -> Mapping[str, int]:
+    def recall(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:
         assert topic in SETTINGS.emitted
         if record.value == FOREIGN:
             raise Unacceptable("value: foreign")
         self.recalled_values.append(record.value or b"")
+        self.former_of[record.value or b""] = set(former)
         return {}
 
     async def recalled(self) -> None:
