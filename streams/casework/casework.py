@@ -13,7 +13,7 @@ from agents.case import NO_LONGER_KEPT, why_refused
 from agents.case_agent import CaseAgent, Decided
 from agents.location_agent import LocationAgent
 from agents.moments import Moment, Reading
-from schemas.errors import Unacceptable
+from schemas.errors import Fatal, Unacceptable
 from schemas.events import AnyEvent, Event
 from schemas.limits import Limits
 from schemas.policy import PolicySet
@@ -110,6 +110,9 @@ class CaseWork:
     async def recalled(self) -> None:
         """Let the cases know what was said about them, of what was recalled since this was called last."""
         await self._load(self._emitted.messages, ())
+        if left := self._departed & self._emitted.messages.keys():
+            told = "no longer kept in the checkpoint, but decided since: Redis is back at what had been replaced"
+            raise Fatal(f"{CASE}{min(left)}: {told}; empty it, and the state is made again from Kafka")
         for case_id, messages in self._emitted.messages.items():
             for message in messages:
                 self._cases.case(case_id).sent.record(message)

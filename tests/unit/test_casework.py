@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
+from schemas.errors import Fatal
 from schemas.limits import Limits
 from schemas.policy import DAY, HOUR, PolicySet
 from schemas.topics import Topics
@@ -13,6 +16,7 @@ from streams.ports import TP, Outgoing, Saved, Stored
 from streams.stores.memory import MemoryState, MemoryStore
 from tests.frozen import packed
 from tests.scenario import MIDNIGHT, POLICY, Scenario
+from tests.unit.test_retention import AFTER, CLOSED, Owner
 
 JOBS, TICKETS, CASES = TP("jobs", 0), TP("tickets", 0), TP("internal.cases", 1)
 TOPICS = Topics()
@@ -157,3 +161,14 @@ async def test_what_is_in_the_dead_letters_already_is_not_refused_again_but_coun
     second.refuse(JOBS, record, "internal: KeyError")
     assert await conclude(second, MIDNIGHT) == []
     assert second.counts() == first.counts() == {"jobs-0": {"dead_lettered": 1}}
+
+
+async def test_a_checkpoint_that_let_go_of_what_was_decided_since_is_refused() -> None:
+    first = await Owner().begin()
+    await first.step(AFTER, CLOSED.lines())
+    await first.pass_to(AFTER + 91 * DAY)
+    without_checkpoint = await Owner().begin(first.said)
+    said = await without_checkpoint.step(AFTER + 91 * DAY, [*CLOSED.lines(), *Scenario().cancelled("10:30").lines()])
+    assert any(each.topic in TOPICS.outputs for each in said)
+    with pytest.raises(Fatal, match=r"^case:job-1: no longer kept in the checkpoint, but decided since"):
+        await Owner(first.state).begin(said)
