@@ -135,6 +135,11 @@ class SimulatedKafka:
         """Return what such a consumer could ever have seen, expired or not."""
         return self._visible(tp, 0, self.bounds(tp)[1])
 
+    def is_committed_in(self, other: TP, tp: TP, offset: int) -> bool:
+        """Tell whether the transaction of a record was committed in another partition too."""
+        transaction = self._partitions[tp][offset].transaction
+        return transaction is not None and transaction.fates.get(other) == "committed"
+
     def _visible(self, tp: TP, start: int, end: int) -> list[Stored]:
         entries = self._partitions[tp][start:end]
         return [

@@ -21,6 +21,8 @@ class SimulatedRedis:
 
     def __init__(self) -> None:
         self.state = MemoryState()
+        self.losses = 0
+        """How often it was not what it had been."""
         self._earlier: list[MemoryState] = [MemoryState()]
 
     def keep(self) -> None:
@@ -33,6 +35,7 @@ class SimulatedRedis:
         self.state.saved, self.state.blobs = earlier.saved, earlier.blobs
         self.state.deadlines, self.state.expiries = earlier.deadlines, earlier.expiries
         self.state.epoch += 1
+        self.losses += 1
 
 
 class SimulatedStore:
