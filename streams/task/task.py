@@ -134,8 +134,7 @@ class Task:
         self._checkpoints.begin(dict(start), self._inputs, self.partition)
         self._suspects.begin(self._standing.positions, self._clock.now_us())
         if not (self._suspects.wary and recovered.is_layout_told):
-            # who finds it without a checkpoint after it knows that this owner died, and no suspects in former topics
-            await self._note()
+            await self._note()  # who finds it knows that this owner died, and of no suspects in former topics
         if not recovered.is_layout_told:
             await self._tell()
         self.vitals.at_work = False
