@@ -122,8 +122,9 @@ class Recovery:
         for name, (earliest, end) in bounds.items():
             position = saved.outputs.get(name, 0)
             refuse_truncated(name, position, end)
-            gone = (saved.skipped if position else skipped).get(name, 0)
-            known = self._standing.said.get(name, 0) + (0 if position else gone)
+            is_counted = bool(position or saved.said.get(name))
+            gone = (saved.skipped if is_counted else skipped).get(name, 0)
+            known = self._standing.said.get(name, 0) + (0 if is_counted else gone)
             missing = said.get(name, 0) - known
             forgotten = forgotten_count(name, position, earliest, missing, accepts=self._settings.accepts_trimmed)
             self._standing.forgot(name, known + forgotten, gone + forgotten)

@@ -104,6 +104,20 @@ async def test_what_was_gone_without_once_hides_nothing_from_an_earlier_checkpoi
         await task.recover()
 
 
+async def test_what_is_said_after_an_accepted_loss_and_before_any_other_may_not_be_deleted(cluster: Cluster) -> None:
+    """Its checkpoint counts what was gone without, though it holds no place in the partition."""
+    await says(cluster, 0, b"j0", saves=False)
+    expire(cluster)
+    accepting, _ = cluster.owner(accepts_trimmed=True)
+    await accepting.recover()
+    cluster.state.saved = accepting._saved()
+    await says(cluster, 1, b"j1", saves=False)
+    expire(cluster)
+    task, _ = cluster.owner()
+    with pytest.raises(Fatal, match="messages missing: 1"):
+        await task.recover()
+
+
 async def test_what_a_checkpoint_holds_may_be_deleted_with_the_markers_behind_it(cluster: Cluster) -> None:
     await says(cluster, 0, b"j0", b"j1", saves=True)
     state = cluster.state.saved
