@@ -40,8 +40,8 @@ $(STAMP): requirements.lock pyproject.toml tests/asyncapi/package-lock.json
 	    $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@# One test needs the schemas that npm carries; without npm it is skipped.
-	@! command -v npm >/dev/null || { echo "installing the schemas for one test"; npm ci --prefix tests/asyncapi --no-audit --no-fund --no-update-notifier \
-	    --loglevel=error >/dev/null; }
+	@! command -v npm >/dev/null || { echo "installing the schemas for one test"; \
+	    npm ci --prefix tests/asyncapi --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null; }
 	@touch $@
 
 $(ARCHIVE): $(STAMP)

@@ -23,6 +23,7 @@ from schemas.headers import Headers
 from schemas.instants import parse_instant
 from schemas.limits import Limits
 from schemas.location_reports import read_location_report
+from schemas.sizes import Sizes, refuse_large
 from schemas.validation import DataCheck, TextCheck, data_checks, is_uri_reference, required_text_check
 
 
@@ -63,20 +64,22 @@ def decode_record(
     headers: Headers | None,
     limits: Limits,
     now_us: int | None = None,
+    *,
+    key: bytes | None = None,
+    cut_from: Sizes | None = None,
 ) -> AnyEvent:
     """Return the event that a Kafka record holds, in either content mode.
 
     `now_us` is the present in microseconds, beyond which an event may lie by `limits.future_us` and no more (None: as
-    far as it likes).
-    Raises `Unacceptable`; the reason begins with the first offending field in the order specversion, id, source, type,
-    subject, time, datacontenttype, data.
+    far as it likes). `cut_from` is how large the parts of a record are of which not all is here.
+    Raises `Unacceptable`; the reason begins with a part of the record that is too large, else with the first offending
+    field in the order specversion, id, source, type, subject, time, datacontenttype, data.
     """
+    refuse_large(value, key, headers or (), limits, cut_from)
     attributes = _binary_attributes(headers) if headers else None
     if value is None and not (attributes and attributes["data_base64"]):
         raise Unacceptable("value: missing")
     value = value or b""
-    if len(value) > limits.value_bytes:
-        raise Unacceptable(f"value: {len(value)} bytes, at most {limits.value_bytes}")
     if attributes is None:
         report = read_location_report(value, limits, now_us)
         if report is not None:

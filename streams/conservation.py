@@ -16,6 +16,7 @@ from streams.kafka.connection import KafkaConnection, partition_counts
 from streams.kafka.layout import TopicLayout
 from streams.kafka.log import KafkaLog
 from streams.ports import TP, Aside, Layout, OutputLog
+from streams.task.layouts import replaced
 from streams.task.progress import Progress, latest_progress
 
 HELD_UP_S: Final = 5.0
@@ -136,10 +137,9 @@ def _changes(counts: Mapping[str, int], present: Layout, made_under: Sequence[La
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
         yield f"topics differ in their number of partitions: {told}"
-    known = {(name, id_) for layout in made_under for name, id_ in layout.ids.items()}
-    if missing := sorted({name for name, _ in known} - present.ids.keys()):
+    if missing := sorted({name for layout in made_under for name in layout.ids} - present.ids.keys()):
         yield f"{', '.join(missing)}: deleted since the workers last read or wrote there"
-    if others := sorted({name for name, id_ in known if present.ids.get(name, id_) != id_}):
+    if others := sorted({name for layout in made_under for name in replaced(layout, present)}):
         yield f"{', '.join(others)}: deleted and created again since the workers last read or wrote there"
     if earlier := {layout.partitions for layout in made_under} - {present.partitions}:
         yield f"the topics have {present.partitions} partitions, the workers' state was made under {min(earlier)}"

@@ -12,7 +12,7 @@ from schemas.events import AnyEvent, LocationReported
 from schemas.headers import Headers, portable, restored
 from schemas.instants import LATEST_US
 from schemas.limits import Limits
-from schemas.sizes import Sizes, refuse_large
+from schemas.sizes import Sizes
 from schemas.topics import Topics
 from streams.casework.internal import Answer, Forwarded, Question, unpack
 from streams.ports import TP, Incoming
@@ -100,8 +100,9 @@ class Intake:
 
     def _event(self, record: Incoming, now: int | None) -> AnyEvent | Unacceptable:
         try:
-            refuse_large(record.value, record.key, record.headers, self._limits, record.cut_from)
-            return decode_record(record.value, record.headers, self._limits, now)
+            return decode_record(
+                record.value, record.headers, self._limits, now, key=record.key, cut_from=record.cut_from
+            )
         except Unacceptable as refused:
             return _refusal(refused)
 

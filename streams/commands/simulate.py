@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -29,9 +29,15 @@ from streams.stop import INTERRUPTIONS, StopWish, interrupt
 from streams.up.feed import Feed, Line, Router
 from streams.wrapping import show
 
+Decorated = TypeVar("Decorated", bound=Callable[..., Any] | click.Command)
+
 _DEFAULTS = SimulatorOptions()
 GOES_ON: Final = " " * 17
 """Where a branch's name begins, after its share and its jobs."""
+
+
+def _share(name: str, default: float, what: str) -> Callable[[Decorated], Decorated]:
+    return click.option(name, type=float, default=default, show_default=True, help=f"Share of events {what}.")
 
 
 @click.command()
@@ -53,27 +59,9 @@ GOES_ON: Final = " " * 17
 )
 @click.option("--days", type=int, default=_DEFAULTS.days, show_default=True, help="Over how many days.")
 @click.option("--city", "cities", multiple=True, metavar="NAME", help="Only this city; may be repeated.")
-@click.option(
-    "--late",
-    type=float,
-    default=_DEFAULTS.late_share,
-    show_default=True,
-    help="Share of events delivered late.",
-)
-@click.option(
-    "--duplicates",
-    type=float,
-    default=_DEFAULTS.duplicate_share,
-    show_default=True,
-    help="Share of events delivered twice.",
-)
-@click.option(
-    "--malformed",
-    type=float,
-    default=_DEFAULTS.malformed_share,
-    show_default=True,
-    help="Share of events followed by a broken twin.",
-)
+@_share("--late", _DEFAULTS.late_share, "delivered late")
+@_share("--duplicates", _DEFAULTS.duplicate_share, "delivered twice")
+@_share("--malformed", _DEFAULTS.malformed_share, "followed by a broken twin")
 @click.option(
     "--trace", metavar="FILE", type=click.Path(path_type=Path), help="A GPS trace (CSV lat,lng,datetime,uid)."
 )

@@ -14,7 +14,7 @@ from schemas.errors import Unacceptable
 from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.headers import Headers
 from schemas.limits import Limits
-from schemas.sizes import Sizes, refuse_large
+from schemas.sizes import Sizes
 from streams.files.reading import read_lines
 
 
@@ -82,8 +82,7 @@ def settle(
     duplicates = 0
     for number, record in numbered:
         try:
-            refuse_large(record.value, record.key, record.headers, limits, record.cut_from)
-            event = decode_record(record.value, record.headers, limits, now)
+            event = decode_record(record.value, record.headers, limits, now, key=record.key, cut_from=record.cut_from)
         except Unacceptable as unacceptable:
             refused.append(Refused(number, record, unacceptable.reason))
             continue

@@ -33,7 +33,7 @@ def recreated(made_under: Layout | None, present: Layout, *, accepts: bool) -> f
             f"{made_under.partitions}, and most cases belong to another partition now: stop all workers and run "
             "sop rebuild"
         )
-    others = _others(made_under, present)
+    others = replaced(made_under, present)
     if others and not accepts:
         raise Fatal(
             f"{', '.join(sorted(others))}: deleted and created again since this group last read or wrote there, so its "
@@ -49,7 +49,7 @@ def changed(before: Layout, now: Layout) -> str | None:
         return f"{', '.join(missing)}: deleted while this worker runs"
     if before.partitions != now.partitions:
         return f"the topics have {now.partitions} partitions now, {before.partitions} when this worker started"
-    if others := sorted(topic for topic, id_ in before.ids.items() if now.ids[topic] != id_):
+    if others := sorted(replaced(before, now)):
         return f"{', '.join(others)}: deleted and created again while this worker runs"
     return None
 
@@ -71,7 +71,7 @@ def without(saved: Saved, topics: Collection[str]) -> Saved:
 
 def in_present(told: Progress, present: Layout) -> Progress:
     """Return what was told, without the positions and counts of topics that are others now."""
-    others = _others(told.layout, present) if told.layout is not None else frozenset[str]()
+    others = replaced(told.layout, present) if told.layout is not None else frozenset[str]()
     if not others:
         return told
     return structs.replace(
@@ -84,7 +84,8 @@ def in_present(told: Progress, present: Layout) -> Progress:
     )
 
 
-def _others(made_under: Layout, present: Layout) -> frozenset[str]:
+def replaced(made_under: Layout, present: Layout) -> frozenset[str]:
+    """Return the topics that have another id than under an earlier layout."""
     return frozenset(topic for topic, id_ in made_under.ids.items() if present.ids.get(topic, id_) != id_)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.errors import Fatal, Unacceptable
-from streams.ports import TP, Aside, Layout, Outgoing, OutputLog
+from streams.ports import TP, Aside, Layout, Outgoing, OutputLog, Stored
 
 PROGRESS_KEY: Final = b"progress"
 REBUILT_KEY: Final = b"rebuilt"
@@ -76,6 +76,14 @@ def unpack_progress(value: bytes) -> Progress:
         raise Unacceptable(f"value: no progress ({error})") from None
 
 
+def progress_in(tp: TP, record: Stored) -> Progress:
+    """Return what a record of a partition of `internal.progress` says; raises as `unpack_progress`, with its place."""
+    try:
+        return unpack_progress(record.value or b"")
+    except Fatal as error:
+        raise Fatal(f"{tp.name}@{record.offset}: {error}") from None
+
+
 def with_said(said: Mapping[str, int], records: Iterable[Outgoing], topics: Collection[str]) -> dict[str, int]:
     """Return how many messages were said on each output partition when some more are published; `topics` are these."""
     counts = Counter(said)
@@ -93,7 +101,7 @@ class Told(NamedTuple):
 async def latest_progress(log: OutputLog, tp: TP) -> Told | None:
     """Return what a partition of `internal.progress` says last, None if nothing; looks at its end before it reads all.
 
-    What this version did not write is passed over.
+    What no worker wrote is passed over. Raises `Fatal` for what a version tells in another way.
     """
     (_, end) = (await log.bounds([tp]))[tp]
     for start in dict.fromkeys((max(end - LATEST_WITHIN_RECORDS, 0), 0)):
@@ -102,7 +110,7 @@ async def latest_progress(log: OutputLog, tp: TP) -> Told | None:
             for record in records:
                 if record.key == PROGRESS_KEY and record.value is not None:
                     with suppress(Unacceptable):
-                        found = Told(unpack_progress(record.value), record.timestamp * 1000)
+                        found = Told(progress_in(tp, record), record.timestamp * 1000)
         if found is not None:
             return found
     return None

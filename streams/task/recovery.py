@@ -10,7 +10,7 @@ from schemas.errors import Fatal, Unacceptable
 from streams.ports import TP, Layout, OutputLog, Saved, Stored
 from streams.task.layouts import in_present, of_others, recreated, without
 from streams.task.positions import raise_to
-from streams.task.progress import PROGRESS_KEY, REBUILT_KEY, Progress, latest_progress, unpack_progress
+from streams.task.progress import PROGRESS_KEY, REBUILT_KEY, Progress, latest_progress, progress_in
 from streams.task.settings import TaskSettings
 from streams.task.standing import Standing
 from streams.task.suspects import SUSPECTS_KEY, Suspects, unpack_note
@@ -145,7 +145,7 @@ class Recovery:
         """
         try:
             if tp.topic == self._settings.progress:
-                read_at = self._progress_at(record)
+                read_at = self._progress_at(tp, record)
             else:
                 former = self._former(tp, record)
                 read_at = self._work.recall(tp.topic, record, former)
@@ -164,7 +164,7 @@ class Recovery:
         known = self._standing.former.items()
         return self._recreated.union(topic for topic, ends in known if record.offset < ends.get(tp.name, 0))
 
-    def _progress_at(self, record: Stored) -> Mapping[str, int]:
+    def _progress_at(self, tp: TP, record: Stored) -> Mapping[str, int]:
         self._suspects.wary = True
         if record.value is None:
             return {}
@@ -173,17 +173,12 @@ class Recovery:
             return {}
         if record.key == REBUILT_KEY:
             raise Fatal(
-                f"{TP(self._settings.progress, self._partition).name}@{record.offset}: the checkpoints that sop "
-                "rebuild made are gone, and what was said of cases that it moved lies in other partitions: stop all "
-                "workers and run it again"
+                f"{tp.name}@{record.offset}: the checkpoints that sop rebuild made are gone, and what was said of "
+                "cases that it moved lies in other partitions: stop all workers and run it again"
             )
         if record.key != PROGRESS_KEY:
             raise Unacceptable("key: none of a worker's")
-        try:
-            progress = in_present(unpack_progress(record.value), self._settings.layout)
-        except Fatal as error:
-            place = f"{TP(self._settings.progress, self._partition).name}@{record.offset}"
-            raise Fatal(f"{place}: {error}") from None
+        progress = in_present(progress_in(tp, record), self._settings.layout)
         self._told = progress
         self._suspects.wary = not progress.ended
         self._standing.skipped = dict(progress.skipped)

@@ -13,10 +13,7 @@ from tests.unit.test_task import FOREIGN, JOBS, SAID, SETTINGS, Cluster, records
 
 @pytest.fixture
 def cluster() -> Cluster:
-    made = Cluster()
-    for value in (b"j0", b"j1"):
-        made.kafka.append(JOBS, b"", value)
-    return made
+    return Cluster(b"j0", b"j1")
 
 
 @pytest.mark.parametrize("key", [None, b"", b"k", b"progress", b"suspects"])
@@ -46,6 +43,8 @@ async def test_the_progress_of_another_version_is_not_passed_over(cluster: Clust
     task, _ = cluster.owner()
     with pytest.raises(Fatal, match="progress-0@0: progress of another version"):
         await task.recover()
+    with pytest.raises(Fatal, match="progress-0@0: progress of another version"):
+        await latest_progress(SimulatedLog(cluster.kafka), TP("progress", 0))
 
 
 async def test_what_somebody_else_wrote_among_what_was_said_is_passed_over(

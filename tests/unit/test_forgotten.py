@@ -19,10 +19,7 @@ PROGRESS = TP(SETTINGS.progress, 0)
 
 @pytest.fixture
 def cluster() -> Cluster:
-    made = Cluster()
-    for value in (b"j0", b"j1", b"j2"):
-        made.kafka.append(JOBS, b"", value)
-    return made
+    return Cluster(b"j0", b"j1", b"j2")
 
 
 async def says(cluster: Cluster, first: int, *values: bytes, saves: bool) -> None:

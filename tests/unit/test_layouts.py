@@ -18,9 +18,7 @@ LAYOUT = SETTINGS.layout
 
 @pytest.fixture
 def cluster() -> Cluster:
-    made = Cluster()
-    for value in (b"j0", b"j1", b"j2"):
-        made.kafka.append(JOBS, b"", value)
+    made = Cluster(b"j0", b"j1", b"j2")
     for value in (b"t0", b"t1"):
         made.kafka.append(TICKETS, b"", value)
     return made

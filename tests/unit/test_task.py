@@ -141,10 +141,12 @@ class StoppedClock:
 
 
 class Cluster:
-    """A broker and a store, for one owner after the other."""
+    """A broker and a store, for one owner after the other; the values are those of records on `JOBS`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *values: bytes) -> None:
         self.kafka = SimulatedKafka()
+        for value in values:
+            self.kafka.append(JOBS, b"", value)
         self.state = MemoryState()
 
     def owner(self, now: int = 100, *, partition: int = 0, saves: bool = True, **others: Any) -> tuple[Task, Repeats]:
@@ -178,9 +180,7 @@ def records(first: int, *values: bytes) -> Sequence[Stored]:
 
 @pytest.fixture
 def cluster() -> Cluster:
-    made = Cluster()
-    for value in (b"j0", b"j1", b"j2"):
-        made.kafka.append(JOBS, b"", value)
+    made = Cluster(b"j0", b"j1", b"j2")
     for value in (b"t0", b"t1"):
         made.kafka.append(TICKETS, b"", value)
     return made

@@ -17,10 +17,7 @@ from tests.unit.test_task import JOBS, SAID, Cluster, records
 
 @pytest.fixture
 def cluster() -> Cluster:
-    made = Cluster()
-    for value in (b"j0", b"j1"):
-        made.kafka.append(JOBS, b"", value)
-    return made
+    return Cluster(b"j0", b"j1")
 
 
 async def idle(task: Task) -> None:
