@@ -12,8 +12,9 @@ EXTRAS = PROJECT["optional-dependencies"]
 
 
 def names(requirements: list[str]) -> set[str]:
+    """Return the normalised names (PEP 503) of requirements."""
     found = (re.match(r"[\w.-]+", each) for each in requirements)
-    return {name[0].lower().replace("_", "-") for name in found if name}
+    return {re.sub(r"[-_.]+", "-", name[0]).lower() for name in found if name}
 
 
 @pytest.mark.parametrize(
