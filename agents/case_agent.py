@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from agents.case import Case, Reception
+from agents.case.case import Case, Reception
+from agents.case.reconcile import difference
 from agents.decide import decide
-from agents.difference import difference
-from agents.moments import Moment, Reading, presence_rules
-from agents.presence import moments
+from agents.presence.presence import moments
+from agents.presence.queries import Moment, Reading, presence_rules
 from agents.sop.alerts import place_labels
 from schemas.events import AnyEvent
 from schemas.outputs import OutputMessage
-from schemas.policy import PolicySet
+from schemas.policy.model import PolicySet
 
 
 class Decided(Struct, frozen=True):

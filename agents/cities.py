@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from schemas.policy import Policy
+from schemas.policy.model import Policy
 
 
 def compared(name: str, policy: Policy) -> str:

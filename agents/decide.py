@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from agents.history import History
-from agents.moments import presence_rules
-from agents.presence import Readings, presence
+from agents.case.view import History
+from agents.presence.presence import Readings, presence
+from agents.presence.queries import presence_rules
 from agents.sop import alerts, offline_service, offline_service_steps, out_of_scope, out_of_scope_steps
 from agents.verdict import Deadlines, Verdict
-from schemas.policy import Policy
+from schemas.policy.model import Policy
 
 
 def decide(history: History, readings: Readings, policy: Policy, now: int) -> Verdict:

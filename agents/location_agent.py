@@ -9,13 +9,13 @@ from typing import cast
 
 from msgspec import structs
 
-from agents.case import Reception
-from agents.moments import Moment, Reading
-from agents.track import Track
-from schemas.encoding import alert_id
+from agents.case.case import Reception
+from agents.presence.queries import Moment, Reading
+from agents.presence.track import Track
+from schemas.codec.encoder import alert_id
 from schemas.events import AnyEvent, Event, LocationReported
 from schemas.outputs import AlertMessage
-from schemas.policy import PolicySet
+from schemas.policy.model import PolicySet
 
 
 class LocationAgent:

@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import UNSET, Struct, field
 
 from schemas.outputs import AlertBody, DecisionBody, DecisionKind, Status, SubjectOf
-from schemas.policy import Policy
+from schemas.policy.model import Policy
 
 
 class Citable(Protocol):

@@ -15,9 +15,9 @@ from bench.live import LiveWorker, make_topics
 from bench.rounds import Row, tell
 from bench.services import Services
 from schemas.topics import Topics
+from streams.demo.feed import Router
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
-from streams.up.feed import Router
 
 RATE: Final = 5_000
 LOOK_EVERY_S: Final = 10.0

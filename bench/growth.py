@@ -19,14 +19,14 @@ from redis.asyncio import Redis
 
 from bench.assignment import MARK, peak_mb
 from bench.rounds import Row, tell
-from schemas.limits import Limits
+from schemas.codec.limits import Limits
 from schemas.topics import Topics
-from streams.casework.casework import CaseWork, CaseWorkSettings
-from streams.casework.residents import CASE, PARTNER
-from streams.commands.policies import policies_from
-from streams.ports import TP, Saved, Store, Stored
-from streams.stores.memory import MemoryState, MemoryStore
-from streams.stores.redis import RedisStore
+from streams.cli.policies import policies_from
+from streams.memory.store import MemoryState, MemoryStore
+from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.processor.state_cache import CASE, PARTNER
+from streams.redis.store import RedisStore
+from streams.runtime.ports import TP, Saved, Store, Stored
 
 STEP: Final = 1_000
 MEASURED_MAX: Final = 1_000

@@ -10,9 +10,9 @@ from bench import kafka, light
 from bench.assignment import Assignment
 from bench.contestants import Contestant
 from schemas.topics import Topics
+from streams.demo.feed import Router
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
-from streams.up.feed import Router
 
 DAYS_AGO: Final = 3
 DAY_US: Final = 86_400_000_000

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
-from schemas.codec import decode_record
+from schemas.codec.decoder import decode_record
+from schemas.codec.limits import Limits
 from schemas.errors import Unacceptable
 from schemas.events import LocationReported
-from schemas.limits import Limits
 from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
-from schemas.policy import PolicySet
+from schemas.policy.model import PolicySet
 from schemas.topics import Topics
-from streams.commands.policies import policies_from
+from streams.cli.policies import policies_from
 
 FACTS_MAX = 1000
 

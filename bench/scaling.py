@@ -17,7 +17,7 @@ from bench.contestants import module
 from bench.latency import NEVER
 from bench.rounds import Row, cpu_s, tell, wait_until_idle
 from bench.services import Services
-from streams.task.progress import PROGRESS_KEY, unpack_progress
+from streams.runtime.progress import PROGRESS_KEY, unpack_progress
 
 RUN_S_MAX: Final = 120.0
 Told = list[tuple[int, int]]

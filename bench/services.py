@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from streams.embedded.jars import user_cache_dir
-from streams.embedded.kafka import EmbeddedKafka
-from streams.embedded.ports import HOST, free_port
+from streams.embedded_kafka.broker import EmbeddedKafka
+from streams.embedded_kafka.free_ports import HOST, free_port
+from streams.embedded_kafka.jars import user_cache_dir
 
 START_S: Final = 10.0
 

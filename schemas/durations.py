@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from schemas.policy import DAY, HOUR, MINUTE, SECOND
+from schemas.policy.model import DAY, HOUR, MINUTE, SECOND
 
 _UNITS: Final = {"d": DAY, "h": HOUR, "min": MINUTE, "s": SECOND, "ms": 1000, "us": 1}
 _SPELLINGS: Final = {"min": "m(?:in)?"}

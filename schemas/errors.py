@@ -43,7 +43,7 @@ class Unpublishable(Fatal):
     """A record whose content has it refused by Kafka, however often it is sent: it is too large, or invalid there."""
 
     def __init__(self, message: str, *, about: str | None, is_certain: bool) -> None:
-        """Take whom the record is about (see `streams.ports.Outgoing`), and whether it is this record for certain."""
+        """Take whom the record is about (see `Outgoing`), and whether it is this record for certain."""
         super().__init__(message)
         self.about = about
         self.is_certain = is_certain

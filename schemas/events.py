@@ -2,7 +2,7 @@
 
 Field names, optionality and lists of values are the contract that producers rely on; the codec checks what types alone
 cannot say (lengths, patterns, ranges). Times inside data stay text (`scheduled_for`, dates), since no rule orders by
-them. Tags and array form serve checkpoints alone (`agents.case`): there the order of fields counts, so new ones go
+them. Tags and array form serve checkpoints alone (`agents.case.case`): there the order of fields counts, so new ones go
 last.
 """
 

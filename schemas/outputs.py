@@ -1,6 +1,6 @@
 """What goes out: the bodies of decisions, actions, alerts and dead letters (contracts, "Decisions out").
 
-A body holds what was concluded; ids, revisions and the envelope are added by the difference (`agents.difference`) and
+A body holds what was concluded; ids, revisions and the envelope are added by `agents.case.reconcile` and
 the encoder. A field that does not apply is `UNSET` and absent in JSON; `None` is JSON `null`, which says "undecided" or
 "nobody".
 """

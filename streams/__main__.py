@@ -7,7 +7,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - a checkout runs on whatever Pyth
     print("sop: Python 3.11 or later is needed, this is Python " + told, file=sys.stderr)  # noqa: T201
     sys.exit(2)
 
-from streams.cli import main
+from streams.cli.main import main
 
 if __name__ == "__main__":
     main()

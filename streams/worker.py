@@ -14,36 +14,36 @@ from zlib import crc32
 from faust.types import TP as FaustTP  # noqa: N811 - told from ours
 
 from schemas.errors import Fatal
-from schemas.instants import SECOND_US
-from schemas.policy import PolicySet
+from schemas.policy.model import PolicySet
+from schemas.timestamps import SECOND_US
 from schemas.topics import Topics
-from streams.batching.app import BatchApp, batch_agent, batch_topic, register_transport
-from streams.batching.batch import Batch, BatchOptions
-from streams.batching.held_up import HeldUp
-from streams.batching.membership import Refusal
-from streams.batching.running import run_worker
-from streams.casework.casework import CaseWork, CaseWorkSettings
-from streams.clock import SystemClock
-from streams.connections import connect_kafka, connect_redis
+from streams.config.connections import connect_kafka, connect_redis
+from streams.config.settings import Settings
+from streams.faust_transport.app import BatchApp, batch_agent, batch_topic, register_transport
+from streams.faust_transport.batch import Batch, BatchOptions
+from streams.faust_transport.blocked_inputs import HeldUp
+from streams.faust_transport.membership import Refusal
+from streams.faust_transport.runner import run_worker
 from streams.kafka.connection import KafkaConnection, prepare_topics
 from streams.kafka.layout import LOOK_EVERY_S, LayoutWatch, TopicLayout, read_layout
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
 from streams.kafka.rights import refuse_missing_rights
 from streams.kafka.topic_checks import check_topics, letter_bytes_max
+from streams.memory.store import MemoryState, MemoryStore
 from streams.metrics import catalogue
 from streams.metrics.collector import Sample, Watched, exposition, samples
 from streams.metrics.server import MetricsServer, ask_loop
-from streams.ports import TP, Layout, Store
-from streams.settings import Settings
-from streams.stores.memory import MemoryState, MemoryStore
-from streams.stores.patient import PatientStore
-from streams.stores.redis import RedisStore
-from streams.stores.redis_checks import check_redis
-from streams.task.settings import TaskSettings
-from streams.task.shared_lock import SharedLock
-from streams.task.task import Task
-from streams.watchdog import Vitals, Watchdog
+from streams.process.clock import SystemClock
+from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.redis.checks import check_redis
+from streams.redis.store import RedisStore
+from streams.runtime.ports import TP, Layout, Store
+from streams.runtime.retrying_store import PatientStore
+from streams.runtime.settings import TaskSettings
+from streams.runtime.shared_lock import SharedLock
+from streams.runtime.task import Task
+from streams.runtime.watchdog import Vitals, Watchdog
 
 STOP_S = 20.0
 REQUEST_S = 40.0

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from streams.embedded.jars import user_cache_dir
-from streams.embedded.kafka import CLUSTER_ID, EmbeddedKafka
-from streams.embedded.ports import HOST, free_port
+from streams.embedded_kafka.broker import CLUSTER_ID, EmbeddedKafka
+from streams.embedded_kafka.free_ports import HOST, free_port
+from streams.embedded_kafka.jars import user_cache_dir
 
 
 class FaultyKafka(EmbeddedKafka):

@@ -14,8 +14,8 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from hypothesis import HealthCheck, settings
 
-from streams.embedded.jars import user_cache_dir
-from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded_kafka.broker import EmbeddedKafka
+from streams.embedded_kafka.jars import user_cache_dir
 from tests.redis_server import RedisServer, find_redis_server
 
 LEAK_GRACE_S = 20.0

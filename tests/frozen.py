@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.task.work import Changes, Work
+from streams.runtime.processor import Changes, Work
 
 
 def packed(work: Work) -> Changes:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from streams.embedded.jars import user_cache_dir
-from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded_kafka.broker import EmbeddedKafka
+from streams.embedded_kafka.jars import user_cache_dir
 from tests.e2e.harness import until
 
 LAUNCHER_OPTIONS = "JDK_JAVA_OPTIONS"

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from streams.embedded.ports import HOST, free_port
+from streams.embedded_kafka.free_ports import HOST, free_port
 
 START_TIMEOUT_S = 30.0
 POLL_S = 0.01

@@ -19,17 +19,17 @@ from typing import Any, Final, Self
 import msgspec
 from msgspec import UNSET
 
+from agents.case.view import build_history
 from agents.decide import decide
-from agents.history import build_history
-from agents.moments import presence_rules
-from agents.presence import moments
-from agents.track import Track
+from agents.presence.presence import moments
+from agents.presence.queries import presence_rules
+from agents.presence.track import Track
 from agents.verdict import Finding, Step, Verdict
-from schemas.codec import decode_record
+from schemas.codec.decoder import decode_record
+from schemas.codec.limits import Limits
 from schemas.events import AnyEvent
-from schemas.limits import Limits
 from schemas.outputs import DecisionBody
-from schemas.policy import DAY, HOUR, MINUTE, SECOND, Policy
+from schemas.policy.model import DAY, HOUR, MINUTE, SECOND, Policy
 
 SOURCE: Final = "/s"
 SITE: Final = (28.6139, 77.2090)

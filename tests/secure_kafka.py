@@ -14,9 +14,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
     UserScramCredentialUpsertion,
 )
 
-from streams.embedded.jars import EmbeddedKafkaError
-from streams.embedded.kafka import POLL_S
-from streams.embedded.ports import HOST, free_port
+from streams.embedded_kafka.broker import POLL_S
+from streams.embedded_kafka.free_ports import HOST, free_port
+from streams.embedded_kafka.jars import EmbeddedKafkaError
 from tests.brokers import FaultyKafka
 from tests.certificates import Certificates
 

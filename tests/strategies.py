@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from schemas.codec import decode_record
+from schemas.codec.decoder import decode_record
+from schemas.codec.limits import Limits
 from schemas.events import AnyEvent
-from schemas.limits import Limits
-from schemas.policy import HOUR, MINUTE, SECOND
+from schemas.policy.model import HOUR, MINUTE, SECOND
 from tests.scenario import destination, instant, line
 
 LIMITS: Final = Limits()

@@ -6,11 +6,11 @@ from hashlib import blake2b
 from math import degrees
 from typing import Final
 
-from agents.geo import EARTH_RADIUS_M
-from agents.moments import Moment, PresenceRules, Reading, presence_rules
-from agents.track import Track
+from agents.presence.geo import EARTH_RADIUS_M
+from agents.presence.queries import Moment, PresenceRules, Reading, presence_rules
+from agents.presence.track import Track
 from schemas.events import Event, LocationReported, Site
-from schemas.policy import HOUR, Policy
+from schemas.policy.model import HOUR, Policy
 
 SITE: Final = Site(28.6139, 77.2090)
 NOON: Final = 1_795_262_400_000_000

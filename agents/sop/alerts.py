@@ -1,6 +1,6 @@
 """What ops wants to know of one case: the single-case alerts, each a small function (domain, "Alerts").
 
-Impossible travel is noticed where the location reports are (`agents.travel`).
+Impossible travel is noticed where the location reports are (`agents.presence.travel`).
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from agents.case.view import History
 from agents.cities import compared
-from agents.history import History
-from agents.presence import Whereabouts
+from agents.presence.presence import Whereabouts
 from agents.sop.out_of_scope import Assessment
 from agents.sop.out_of_scope import evidence as select
 from agents.verdict import Citable, Deadlines, Finding, Step
 from schemas.outputs import AlertBody, DecisionBody, Severity
-from schemas.policy import Policy
+from schemas.policy.model import Policy
 
 Labels = Mapping[str, str]
 

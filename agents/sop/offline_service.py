@@ -9,13 +9,13 @@ from typing import Final, Literal, TypeVar
 from msgspec import Struct
 
 from agents import money
-from agents.history import History, Ticket
+from agents.case.view import History, Ticket
 from agents.sop.payee import has_payee, payee_differs
 from agents.sop.proof_link import LinkFault, link_fault
 from agents.verdict import Citable, Ruling
 from schemas.events import AnyEvent, Event, EventData, PartnerIdentified, PaymentProofAdded
 from schemas.outputs import DecisionBody
-from schemas.policy import Policy
+from schemas.policy.model import Policy
 
 T = TypeVar("T", bound=EventData)
 ServiceType = Literal["no_booking", "cancelled_then_served", "partial"]

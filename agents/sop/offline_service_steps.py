@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from agents.history import Ticket
+from agents.case.view import Ticket
 from agents.sop.offline_service import OfflineAssessment, refund, tagging
 from agents.verdict import Citable, Step
 from schemas.outputs import DecisionBody

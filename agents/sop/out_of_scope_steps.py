@@ -9,13 +9,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from agents.history import Engagement, Ticket
+from agents.case.view import Engagement, Ticket
 from agents.sop.out_of_scope import Assessment
 from agents.sop.out_of_scope.evidence import Evidence, claim, images, off_site, route, verdict
 from agents.verdict import Citable, Deadlines, Step
 from schemas.events import CallLogged, CallParty, Event
-from schemas.instants import format_instant
 from schemas.outputs import DecisionBody, DecisionKind
+from schemas.timestamps import format_instant
 
 PRESENCE_REASONS: Final = ("presence_conflict", "presence_unknown")
 """Why a PAF (P3, P7) waits for somebody to find out where the partner was."""

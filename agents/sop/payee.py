@@ -11,7 +11,7 @@ import phonenumbers
 from rapidfuzz import fuzz
 
 from schemas.events import PartnerIdentified, PaymentProofAdded
-from schemas.policy import Offline
+from schemas.policy.model import Offline
 
 MASKS: Final = "*•#"
 _NUMBER: Final = re.compile(r"(?:\+\W*)?\d(?:.*\d)?", re.DOTALL)

@@ -7,8 +7,8 @@ from collections.abc import Collection
 from typing import Literal
 from urllib.parse import urlsplit
 
-from schemas.patterns import matches
-from schemas.policy import Offline
+from schemas.policy.model import Offline
+from schemas.policy.patterns import matches
 
 LinkFault = Literal["proof_link_missing", "proof_link_is_ticket", "proof_link_invalid"]
 

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Producer
 from bench.assignment import Meter, assigned
 from bench.rules import Rules
 from bench.runtimes.bare import COMMIT_EVERY, CONSUMER, PRODUCER
-from schemas.encoding import encode_message
+from schemas.codec.encoder import encode_message
 from schemas.topics import Topics
 
 

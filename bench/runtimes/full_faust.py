@@ -18,7 +18,7 @@ import faust  # noqa: E402 - the loop is chosen before
 from bench.assignment import Meter, assigned  # noqa: E402
 from bench.light import PARTITIONS  # noqa: E402
 from bench.rules import Rules  # noqa: E402
-from schemas.encoding import encode_message  # noqa: E402
+from schemas.codec.encoder import encode_message  # noqa: E402
 from schemas.topics import Topics  # noqa: E402
 
 

@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from bench.assignment import Meter, assigned
 from schemas.topics import Topics
 from streams import worker
-from streams.batching.app import BatchApp
-from streams.batching.running import run_worker
-from streams.casework.casework import CaseWork
-from streams.commands.policies import policies_from
-from streams.connections import connect_kafka
+from streams.cli.policies import policies_from
+from streams.config.connections import connect_kafka
+from streams.config.settings import settings_from
+from streams.faust_transport.app import BatchApp
+from streams.faust_transport.runner import run_worker
 from streams.kafka.connection import prepare_topics
 from streams.kafka.layout import read_layout
-from streams.ports import Outgoing
-from streams.settings import settings_from
-from streams.task.work import Batches
+from streams.processor.processor import CaseWork
+from streams.runtime.ports import Outgoing
+from streams.runtime.processor import Batches
 
 
 def main() -> None:

@@ -17,22 +17,22 @@ from redis.asyncio import Redis
 from bench.assignment import Assignment, Meter, assigned
 from bench.light import State, step
 from schemas.errors import Fatal
-from streams.batching.app import BatchApp, batch_agent, batch_topic, register_transport
-from streams.batching.batch import BatchOptions
-from streams.batching.running import run_worker
-from streams.clock import SystemClock
+from streams.faust_transport.app import BatchApp, batch_agent, batch_topic, register_transport
+from streams.faust_transport.batch import BatchOptions
+from streams.faust_transport.runner import run_worker
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
-from streams.ports import TP, Incoming, Layout, Outgoing, Store, Stored
-from streams.stores.memory import MemoryState, MemoryStore
-from streams.stores.redis import RedisStore
-from streams.task.settings import TaskSettings
-from streams.task.shared_lock import SharedLock
-from streams.task.snapshot import Snapshot
-from streams.task.task import Task
-from streams.task.work import Batches, Changes
-from streams.watchdog import Vitals
+from streams.memory.store import MemoryState, MemoryStore
+from streams.process.clock import SystemClock
+from streams.redis.store import RedisStore
+from streams.runtime.ports import TP, Incoming, Layout, Outgoing, Store, Stored
+from streams.runtime.processor import Batches, Changes
+from streams.runtime.settings import TaskSettings
+from streams.runtime.shared_lock import SharedLock
+from streams.runtime.snapshot import Snapshot
+from streams.runtime.task import Task
+from streams.runtime.watchdog import Vitals
 from streams.worker import Tasks
 
 CHECKPOINT_EVERY_US: Final = 5_000_000
@@ -40,7 +40,7 @@ STEP_RECORDS_MAX: Final = 10_000
 
 
 class LightWork:
-    """The light job of one partition number (see `streams.task.work.Work`)."""
+    """The light job of one partition number (see `streams.runtime.processor.Work`)."""
 
     def __init__(self, partition: int, task: Assignment, store: Store, meter: Meter) -> None:
         """Take the partition number, where decisions go, where state is kept and who counts."""

@@ -14,8 +14,8 @@ from typing import Final
 
 import zstandard
 
+from schemas.codec.limits import HEAD_BYTES
 from schemas.errors import UsageError
-from schemas.limits import HEAD_BYTES
 
 STANDARD: Final = "-"
 """The name of standard input, and of standard output."""

@@ -13,8 +13,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, NoError, TopicAlre
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
+from streams.config.settings import PORT_MAX, shown
 from streams.kafka.security import KafkaSecurity
-from streams.settings import PORT_MAX, shown
 
 _ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/,@\[\]]+):([0-9]{1,5})")
 NEXT_STEP: Final = "set SOP_BROKERS to a Kafka that runs, or start one with `sop up`"

@@ -12,8 +12,8 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.errors import Fatal, Unavailable, UsageError
 from streams.kafka.connection import SILENT, KafkaConnection
-from streams.ports import Layout
-from streams.task.layouts import changed
+from streams.runtime.layout import changed
+from streams.runtime.ports import Layout
 
 LOOK_EVERY_S: Final = 5.0
 KNOWN_AFTER_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)

@@ -14,7 +14,7 @@ from streams.kafka.connection import KafkaConnection
 from streams.kafka.fetched import take_fetched
 from streams.kafka.fetcher import adapt_consumers
 from streams.kafka.record_batches import Record
-from streams.ports import TP, Stored
+from streams.runtime.ports import TP, Stored
 
 RECORDS_PER_POLL_MAX = 5000
 POLL_MS = 200
@@ -22,7 +22,7 @@ COMMITTED, EVERYTHING = "read_committed", "read_uncommitted"
 
 
 class KafkaLog:
-    """See `streams.ports.OutputLog`; a consumer lives as long as one call."""
+    """See `streams.runtime.ports.OutputLog`; a consumer lives as long as one call."""
 
     def __init__(self, connection: KafkaConnection) -> None:
         """Take how to connect."""

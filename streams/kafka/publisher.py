@@ -21,7 +21,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from schemas.errors import Fatal, Fenced, Unpublishable
 from streams.kafka.connection import SILENT, KafkaConnection
 from streams.kafka.topic_checks import SIZE
-from streams.ports import TP, Outgoing
+from streams.runtime.ports import TP, Outgoing
 
 _FENCED: Final = frozenset(
     {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}  # noqa: SLF001 - its name
@@ -40,7 +40,7 @@ LOOK_AGAIN_S: Final = 1.0
 
 
 class KafkaPublisher:
-    """One partition number's producer (see `streams.ports.Publisher`)."""
+    """One partition number's producer (see `streams.runtime.ports.Publisher`)."""
 
     def __init__(self, connection: KafkaConnection, transactional_id: str, *, timeout_s: float) -> None:
         """Take how to connect, the id that only the partition's owner uses, and how long a transaction may take."""

@@ -2,7 +2,7 @@
 
 aiokafka gives up a whole batch, and with it the partition, for one header whose name is no UTF-8, which Kafka does not
 ask for. So its consumers are made to keep the bytes of batches, and such a batch is read again with its names as they
-are (`schemas.headers`).
+are (`schemas.codec.headers`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from aiokafka.record.legacy_records import LegacyRecordBatch
 from msgspec import Struct
 from zstandard import ZstdDecompressor
 
-from schemas.headers import Headers
-from schemas.sizes import Sizes
+from schemas.codec.headers import Headers
+from schemas.codec.record_sizes import Sizes
 
 LENGTH_AT: Final = 8
 LOG_OVERHEAD: Final = 12

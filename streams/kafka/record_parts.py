@@ -15,8 +15,8 @@ import zstandard
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.util import decode_varint_py
 
-from schemas.limits import HEAD_BYTES
-from schemas.sizes import Sizes
+from schemas.codec.limits import HEAD_BYTES
+from schemas.codec.record_sizes import Sizes
 from streams.kafka.connection import MESSAGE_BYTES_MAX
 from streams.kafka.inflating import Inflating, inflating
 from streams.kafka.record_batches import MAGIC_AT, SMALLEST, Record, records_of

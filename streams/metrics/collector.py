@@ -11,14 +11,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from schemas.instants import SECOND_US
-from streams.casework.held import Held
-from streams.casework.tally import FATES
+from schemas.timestamps import SECOND_US
 from streams.metrics import catalogue
 from streams.metrics.catalogue import METRICS, Metric
-from streams.task.figures import Figures
-from streams.task.progress import Progress
-from streams.watchdog import Vitals
+from streams.processor.dispositions import FATES
+from streams.processor.state_size import Held
+from streams.runtime.progress import Progress
+from streams.runtime.task_metrics import Figures
+from streams.runtime.watchdog import Vitals
 
 Sample = tuple[Metric, tuple[str, ...], float]
 

@@ -10,10 +10,10 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from agents.moments import Reading
+from agents.presence.queries import Reading
 from schemas.events import LOCATION_REPORT, AnyEvent, Site
 from schemas.outputs import ActionMessage, AlertMessage, OutputMessage
-from schemas.policy import PolicySet
+from schemas.policy.model import PolicySet
 from streams.replay.recorded import Recorded, Refused
 from streams.replay.replay import Replay
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from schemas.canonical import digest32
-from schemas.encoding import dead_letter_message, encode_message
+from schemas.codec.canonical_json import digest32
+from schemas.codec.encoder import dead_letter_message, encode_message
+from schemas.codec.limits import Limits
 from schemas.events import LOCATION_REPORT, AnyEvent
-from schemas.limits import Limits
-from schemas.policy import PolicySet
+from schemas.policy.model import PolicySet
 from streams.replay.recorded import Recorded, Refused, settle
 from streams.replay.replay import Replay
 

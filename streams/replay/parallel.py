@@ -20,11 +20,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from schemas.encoding import encode_message
+from schemas.codec.encoder import encode_message
 from schemas.errors import Fatal, UsageError
 from streams.replay.outcome import LONG_AGO, Outcome, Terms, case_count, end_of, last_instant, refused_line
+from streams.replay.partitioning import SettledShare, Share, TakenIn, deal, settle_share, take_in
 from streams.replay.recorded import Recorded, Refused
-from streams.replay.shares import SettledShare, Share, TakenIn, deal, settle_share, take_in
 
 LINES_PER_MESSAGE: Final = 500
 ENDING: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from agents.case import why_refused
-from schemas.codec import decode_record
+from agents.case.case import why_refused
+from schemas.codec.decoder import decode_record
+from schemas.codec.headers import Headers
+from schemas.codec.limits import Limits
+from schemas.codec.record_sizes import Sizes
 from schemas.errors import Unacceptable
 from schemas.events import LOCATION_REPORT, AnyEvent
-from schemas.headers import Headers
-from schemas.limits import Limits
-from schemas.sizes import Sizes
 from streams.files.reading import read_lines
 
 

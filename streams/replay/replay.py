@@ -14,9 +14,9 @@ from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.outputs import OutputMessage
-from schemas.policy import PolicySet
-from streams.replay.ahead import Ahead
-from streams.wakes import Wakes
+from schemas.policy.model import PolicySet
+from streams.replay.look_ahead import Ahead
+from streams.runtime.timers import Wakes
 
 
 class Told(NamedTuple):

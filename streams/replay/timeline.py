@@ -9,11 +9,11 @@ import msgspec
 from msgspec import structs
 
 from agents.clauses import CLAUSES
-from agents.moments import Reading, Sighting
-from schemas.encoding import encode_message
+from agents.presence.queries import Reading, Sighting
+from schemas.codec.encoder import encode_message
 from schemas.events import AnyEvent, Money, Site
-from schemas.instants import format_instant
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
+from schemas.timestamps import format_instant
 from streams.replay.case_story import CaseStory, Said
 from streams.replay.recorded import Refused
 

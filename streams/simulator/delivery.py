@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from streams.simulator.dice import Dice
-from streams.simulator.happening import DESK, MINUTE_US, Happening
 from streams.simulator.malformed import FAULTS, spoil
 from streams.simulator.options import SimulatorOptions
+from streams.simulator.rng import Dice
+from streams.simulator.sim_event import DESK, MINUTE_US, Happening
 
 TRANSIT_MEAN_S: Final = 0.6
 LATE_MEAN_MIN: Final = 25.0

@@ -2,8 +2,8 @@
 
 from typing import Final, Literal
 
-from streams.simulator.dice import Dice
-from streams.simulator.happening import Happening, Value, write_json
+from streams.simulator.rng import Dice
+from streams.simulator.sim_event import Happening, Value, write_json
 
 Fault = Literal[
     "invalid_json", "missing_field", "ill_typed", "unknown_type", "out_of_range", "unusable_time", "conflict"

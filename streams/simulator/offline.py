@@ -5,9 +5,9 @@ from typing import Final
 
 from streams.simulator.branch import Branch
 from streams.simulator.claims import claim, customer_cancels, settle_parking
-from streams.simulator.happening import MINUTE_US, indian_date
 from streams.simulator.ordinary import add_extras
 from streams.simulator.people import Person, draw_person, spell_name
+from streams.simulator.sim_event import MINUTE_US, indian_date
 from streams.simulator.story import DAY_MIN, HOUR_MIN, Changes, Story
 
 _REUSED_PROOFS: Final = ("screenshot-a", "screenshot-b")

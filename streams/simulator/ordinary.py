@@ -3,7 +3,7 @@
 from typing import Final
 
 from streams.simulator.branch import Branch, Visit
-from streams.simulator.happening import MINUTE_US
+from streams.simulator.sim_event import MINUTE_US
 from streams.simulator.story import DAY_MIN, Story, rupees
 
 _EXTRAS: Final = ("gas refill", "filter cartridge", "drain pipe", "capacitor", "door gasket", "inlet valve", "")

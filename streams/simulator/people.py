@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from streams.simulator.dice import Dice
+from streams.simulator.rng import Dice
 
 _GIVEN: Final = (
     "Aarav", "Abdul", "Ajay", "Amit", "Anand", "Anil", "Anjali", "Arjun", "Asha", "Bala", "Deepak",

@@ -6,12 +6,12 @@ from typing import Final, NamedTuple
 from streams.simulator.branch import BPC_ONLY_GROUP, Branch, Signal
 from streams.simulator.branches import BRANCHES, share_out
 from streams.simulator.cities import City, all_cities
-from streams.simulator.dice import Dice
-from streams.simulator.happening import MINUTE_US
 from streams.simulator.job import Job, Partner
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.people import draw_person
 from streams.simulator.points import Point
+from streams.simulator.rng import Dice
+from streams.simulator.sim_event import MINUTE_US
 
 # jobs by the hour at which they are scheduled: a peak before noon, a smaller one in the evening
 DEMAND_BY_HOUR: Final = {

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from streams.simulator.branch import Signal
-from streams.simulator.dice import Dice
-from streams.simulator.happening import MINUTE_US, PARTNER_APP, Happening, Value
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.planning import SLOWEST_M_PER_S, Roster, Stop
 from streams.simulator.points import Point
+from streams.simulator.rng import Dice
+from streams.simulator.sim_event import MINUTE_US, PARTNER_APP, Happening, Value
 from streams.simulator.trace import Trip
 
 FASTEST_M_PER_S: Final = 9.0

@@ -9,12 +9,12 @@ from typing import Final
 
 from streams.simulator.branches import BRANCHES, share_out
 from streams.simulator.delivery import Delivery, Tally, deliver
-from streams.simulator.dice import Dice
-from streams.simulator.happening import Happening
 from streams.simulator.job import Job
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.planning import chosen_cities, make_plan
+from streams.simulator.rng import Dice
 from streams.simulator.route import reports
+from streams.simulator.sim_event import Happening
 from streams.simulator.story import Story
 from streams.simulator.trace import read_trips
 

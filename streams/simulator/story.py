@@ -3,8 +3,10 @@
 import hashlib
 from typing import Final
 
-from streams.simulator.dice import Dice
-from streams.simulator.happening import (
+from streams.simulator.job import Job, Partner
+from streams.simulator.people import spell_name, spell_phone
+from streams.simulator.rng import Dice
+from streams.simulator.sim_event import (
     BOOKING,
     CUSTOMER_APP,
     DESK,
@@ -15,8 +17,6 @@ from streams.simulator.happening import (
     indian_date,
     indian_text,
 )
-from streams.simulator.job import Job, Partner
-from streams.simulator.people import spell_name, spell_phone
 
 JITTER_US: Final = 20_000_000
 HOUR_MIN: Final = 60

@@ -13,12 +13,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from confluent_kafka import Producer
 
 from schemas.errors import Fatal, Fenced, Unpublishable
-from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
-from streams.ports import TP, Outgoing, OutputLog, Publisher, Stored
-from streams.task.unended import Sight
+from streams.runtime.hanging_transactions import Sight
+from streams.runtime.ports import TP, Outgoing, OutputLog, Publisher, Stored
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
 MESSAGE_BYTES_MAX = 100_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from redis.asyncio import Redis
 
-from streams.ports import ReplaceableStore, Saved
-from streams.stores.memory import MemoryState, MemoryStore
-from streams.stores.redis import RedisStore
+from streams.memory.store import MemoryState, MemoryStore
+from streams.redis.store import RedisStore
+from streams.runtime.ports import ReplaceableStore, Saved
 from tests.redis_server import RedisServer
 
 FIRST, SECOND, THIRD = (Saved({"jobs-3": at}, {}, {}) for at in (1, 2, 3))

@@ -15,9 +15,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from schemas.errors import StoreLost, Unavailable
-from streams.ports import Saved, Store
-from streams.stores.memory import MemoryState, MemoryStore
-from streams.stores.redis import RedisStore
+from streams.memory.store import MemoryState, MemoryStore
+from streams.redis.store import RedisStore
+from streams.runtime.ports import Saved, Store
 from tests.redis_server import RedisServer
 
 NewOwner = Callable[[], Store]
@@ -204,8 +204,8 @@ async def test_a_save_repeated_because_its_answer_was_lost_is_recognised(client:
 
 @pytest.fixture
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.stores.redis.PART_BYTES", 10)
-    monkeypatch.setattr("streams.stores.redis.PART_INSTANTS", 2)
+    monkeypatch.setattr("streams.redis.store.PART_BYTES", 10)
+    monkeypatch.setattr("streams.redis.store.PART_INSTANTS", 2)
 
 
 @pytest.mark.usefixtures("_small_parts")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded_kafka.broker import EmbeddedKafka
 from tests.e2e.harness import SOP, Bench
 from tests.e2e.verifier import Outcome, outcome
 from tests.redis_server import RedisServer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.policy import HOUR, MINUTE
+from schemas.policy.model import HOUR, MINUTE
 from tests.scenario import SITE, destination, line, rfc3339
 
 LONG_AGO = 1_736_150_400_000_000  # 2025-01-06T08:00:00Z: every deadline has passed

@@ -11,14 +11,14 @@ from aiokafka import AIOKafkaProducer
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported all the same
 
-from schemas.encoding import decode_dead_letter
-from schemas.headers import Headers
+from schemas.codec.encoder import decode_dead_letter
+from schemas.codec.headers import Headers
 from schemas.topics import INPUTS, Topics
-from streams.casework.intake import partition_of
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.log import KafkaLog
 from streams.kafka.record_batches import record_batch
-from streams.ports import TP, Stored
+from streams.processor.decoder import partition_of
+from streams.runtime.ports import TP, Stored
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import INTERNAL, OUTPUTS, Bench, Feed, feed_of
 from tests.e2e.stories import Visit

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.encoding import decode_dead_letter
-from schemas.limits import HEAD_BYTES
+from schemas.codec.encoder import decode_dead_letter
+from schemas.codec.limits import HEAD_BYTES
 from schemas.outputs import DeadLetter
-from streams.casework.intake import partition_of
+from streams.processor.decoder import partition_of
 from tests.e2e.bombs import GZIP, MIB, ZSTD, Record, packed, produce
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, Worker, feed_of, until

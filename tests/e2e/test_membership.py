@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas.topics import INPUTS
-from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded_kafka.broker import EmbeddedKafka
 from tests.brokers import FormattedKafka
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, Worker, until

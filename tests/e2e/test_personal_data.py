@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from schemas.policy import DAY, HOUR, MINUTE
+from schemas.policy.model import DAY, HOUR, MINUTE
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import DECISIONS, Bench
 from tests.e2e.stories import LONG_AGO, Visit

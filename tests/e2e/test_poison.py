@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.watchdog import EXIT_STALLED
+from streams.runtime.watchdog import EXIT_STALLED
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, Worker, until
 from tests.e2e.stories import Visit

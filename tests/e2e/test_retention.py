@@ -8,10 +8,10 @@ import json
 import pytest
 from redis import Redis
 
-from agents.case import NO_LONGER_KEPT
-from schemas.policy import HOUR, MINUTE
-from streams.casework.residents import DEPARTED
-from streams.clock import SystemClock
+from agents.case.case import NO_LONGER_KEPT
+from schemas.policy.model import HOUR, MINUTE
+from streams.process.clock import SystemClock
+from streams.processor.state_cache import DEPARTED
 from tests.e2e.harness import Bench, until
 from tests.scenario import line
 

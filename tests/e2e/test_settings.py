@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.embedded.ports import HOST, free_port
+from streams.embedded_kafka.free_ports import HOST, free_port
 from tests.e2e.harness import SOP, Bench
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]

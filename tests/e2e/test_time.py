@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from schemas.policy import HOUR, SECOND
-from streams.clock import SystemClock
+from schemas.policy.model import HOUR, SECOND
+from streams.process.clock import SystemClock
 from tests.e2e.conftest import replayed
 from tests.e2e.harness import DEADLINE_S, Bench, until
 from tests.e2e.stories import Visit

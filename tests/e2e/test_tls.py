@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer
 
-from streams.embedded.ports import HOST, free_port
+from streams.embedded_kafka.free_ports import HOST, free_port
 from tests.certificates import Certificates, make_certificates
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, feed_of, until

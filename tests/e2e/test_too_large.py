@@ -13,7 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
     ResourceType,
 )
 
-from schemas.policy import MINUTE
+from schemas.policy.model import MINUTE
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, until
 from tests.e2e.stories import LONG_AGO, Visit

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.clock import SystemClock
+from streams.process.clock import SystemClock
 
 SOURCE = Path(__file__).with_name("skew.c")
 SECOND_NS = 1_000_000_000

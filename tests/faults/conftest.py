@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded_kafka.broker import EmbeddedKafka
 from tests.e2e.verifier import Outcome, said
 from tests.faults.crew import CrewBench
 from tests.faults.ledger import Ledger

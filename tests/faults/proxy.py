@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from streams.embedded.ports import HOST, free_port
+from streams.embedded_kafka.free_ports import HOST, free_port
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
     ResourceType,
 )
 
-from streams.simulator.dice import Dice
+from streams.simulator.rng import Dice
 from tests.brokers import Cluster, FaultyKafka
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench

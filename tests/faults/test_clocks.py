@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded_kafka.broker import EmbeddedKafka
 from tests.e2e.harness import INPUTS, _Reader
 from tests.faults.clocks import Skew, WorkerClock, compiled
 from tests.faults.conftest import Known, Report

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from streams.batching.app import _FIXED_SETTINGS, BatchApp, batch_agent, batch_topic, register_transport
-from streams.batching.batch import Batch
+from streams.faust_transport.app import _FIXED_SETTINGS, BatchApp, batch_agent, batch_topic, register_transport
+from streams.faust_transport.batch import Batch
 from tests.faults.conftest import Report
-from tests.unit.test_batching import FakeKeeper
+from tests.unit.test_faust_transport import FakeKeeper
 
 UNSAFE: dict[str, object] = {
     "autodiscover": True,

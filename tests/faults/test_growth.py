@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 import pytest
 from redis.asyncio import Redis
 
-from agents.case import NO_LONGER_KEPT
-from schemas.encoding import decode_dead_letter
-from schemas.instants import parse_instant
-from schemas.limits import Limits
-from schemas.policy import DAY, HOUR, MINUTE, Policy, PolicySet
+from agents.case.case import NO_LONGER_KEPT
+from schemas.codec.encoder import decode_dead_letter
+from schemas.codec.limits import Limits
+from schemas.policy.model import DAY, HOUR, MINUTE, Policy, PolicySet
+from schemas.timestamps import parse_instant
 from schemas.topics import Topics
-from streams.casework.casework import CaseWork, CaseWorkSettings
-from streams.casework.retention import RetentionRules
-from streams.ports import TP, Outgoing, Saved, Stored
-from streams.simulator.dice import Dice
-from streams.stores.redis import RedisStore
+from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.processor.retention import RetentionRules
+from streams.redis.store import RedisStore
+from streams.runtime.ports import TP, Outgoing, Saved, Stored
+from streams.simulator.rng import Dice
 from tests.faults.conftest import Report
 from tests.faults.scale import Scale, scale
 from tests.frozen import packed

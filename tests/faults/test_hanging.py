@@ -9,12 +9,12 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported all the same
 
-from streams.embedded.ports import HOST, free_port
+from streams.embedded_kafka.free_ports import HOST, free_port
 from streams.kafka.connection import SILENT, KafkaConnection
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
-from streams.ports import TP, Outgoing
-from streams.task.unended import Sight, abort_unended
+from streams.runtime.hanging_transactions import Sight, abort_unended
+from streams.runtime.ports import TP, Outgoing
 from tests.brokers import FaultyKafka
 from tests.e2e.harness import until
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from schemas.codec import decode_record
+from schemas.codec.decoder import decode_record
+from schemas.codec.limits import Limits
 from schemas.errors import Unacceptable
-from schemas.limits import Limits
-from schemas.policy import DAY
-from streams.clock import SystemClock
-from streams.embedded.kafka import EmbeddedKafka
-from streams.simulator.dice import Dice
+from schemas.policy.model import DAY
+from streams.embedded_kafka.broker import EmbeddedKafka
+from streams.process.clock import SystemClock
 from streams.simulator.options import SimulatorOptions
+from streams.simulator.rng import Dice
 from streams.simulator.simulation import simulate
 from tests.e2e.harness import SOP, Feed, feed_of
 from tests.e2e.stories import Visit

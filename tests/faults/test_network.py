@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from streams.simulator.dice import Dice
+from streams.simulator.rng import Dice
 from tests.brokers import FaultyKafka, proxied
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench

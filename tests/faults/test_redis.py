@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from streams.embedded.kafka import EmbeddedKafka
-from streams.simulator.dice import Dice
+from streams.embedded_kafka.broker import EmbeddedKafka
+from streams.simulator.rng import Dice
 from tests.e2e.harness import SOP
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench

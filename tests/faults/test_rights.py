@@ -21,7 +21,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
 )
 
 from schemas.topics import INPUTS, INTERNAL, OUTPUTS
-from streams.simulator.dice import Dice
+from streams.simulator.rng import Dice
 from tests.certificates import Certificates, make_certificates
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, feed_of, until

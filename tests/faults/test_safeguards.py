@@ -7,17 +7,17 @@ from typing import Any, Final
 
 import pytest
 
-from agents import case
+from agents.case import case
 from schemas.errors import Fenced
-from streams.casework.arrivals import Arrivals
-from streams.casework.emitted import Emitted
-from streams.casework.letters import Letters
-from streams.casework.writeback import WriteBack
-from streams.ports import TP, Outgoing, Saved, Stored
-from streams.stores.memory import MemoryStore
-from streams.task import task
-from streams.task.hold import Hold
-from streams.task.unended import Sight
+from streams.memory.store import MemoryStore
+from streams.processor.dead_letter_index import Letters
+from streams.processor.emitted_outputs import Emitted
+from streams.processor.forward_deduplication import Arrivals
+from streams.processor.write_back_cache import WriteBack
+from streams.runtime import task
+from streams.runtime.catch_up_buffer import Hold
+from streams.runtime.hanging_transactions import Sight
+from streams.runtime.ports import TP, Outgoing, Saved, Stored
 from tests.faults.conftest import Report
 from tests.simulation import test_simulation as others
 from tests.simulation.kafka import SimulatedLog, SimulatedPublisher

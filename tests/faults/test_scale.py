@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from schemas.limits import HEAD_BYTES, Limits
-from streams.simulator.dice import Dice
+from schemas.codec.limits import HEAD_BYTES, Limits
+from streams.simulator.rng import Dice
 from tests.e2e.harness import SOP
 from tests.faults.conftest import Known, Report
 from tests.faults.scale import Scale, scale

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from streams.embedded.kafka import EmbeddedKafka
-from streams.simulator.dice import Dice
+from streams.embedded_kafka.broker import EmbeddedKafka
+from streams.simulator.rng import Dice
 from tests.e2e.verifier import Refusal
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from streams.embedded.kafka import EmbeddedKafka
-from streams.simulator.dice import Dice
+from streams.embedded_kafka.broker import EmbeddedKafka
+from streams.simulator.rng import Dice
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench, Member
 from tests.faults.monitor import Monitor, now_ms, percentiles

@@ -12,10 +12,10 @@ import pytest
 from confluent_kafka import Producer
 
 from schemas.errors import Fatal
-from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.log import KafkaLog
-from streams.ports import TP
+from streams.runtime.ports import TP
 
 pytestmark = pytest.mark.timeout(120)
 

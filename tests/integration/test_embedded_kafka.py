@@ -16,9 +16,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from streams.embedded import jars
-from streams.embedded.jars import EmbeddedKafkaError, ensure_jars, user_cache_dir
-from streams.embedded.kafka import EmbeddedKafka, find_java
+from streams.embedded_kafka import jars
+from streams.embedded_kafka.broker import EmbeddedKafka, find_java
+from streams.embedded_kafka.jars import EmbeddedKafkaError, ensure_jars, user_cache_dir
 
 TIMEOUT_S = 60.0
 
@@ -116,7 +116,7 @@ def test_stop_leaves_no_process(own_kafka: EmbeddedKafka) -> None:
 
 STARTS_A_BROKER = """
 import json, os, pathlib, sys, time
-from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded_kafka.broker import EmbeddedKafka
 broker = EmbeddedKafka(pathlib.Path(sys.argv[1]), cache_dir=pathlib.Path(sys.argv[2]))
 broker.start()
 print(json.dumps({"broker": broker.pid, "address": broker.address}), flush=True)

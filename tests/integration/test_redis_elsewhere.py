@@ -11,11 +11,11 @@ import pytest
 from redis.asyncio import Redis
 
 from schemas.errors import Fatal, StoreLost, Unavailable, UsageError
-from streams.connections import connect_redis
-from streams.ports import Saved
-from streams.settings import Settings
-from streams.stores.redis import LOOK_EVERY_S, RedisStore
-from streams.stores.redis_checks import check_redis
+from streams.config.connections import connect_redis
+from streams.config.settings import Settings
+from streams.redis.checks import check_redis
+from streams.redis.store import LOOK_EVERY_S, RedisStore
+from streams.runtime.ports import Saved
 from tests.redis_server import RedisServer
 
 CLUSTER_PORT_MAX = 55_535

@@ -5,9 +5,9 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from schemas.limits import Limits
+from schemas.codec.limits import Limits
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage
-from schemas.policy import Policy, PolicySet
+from schemas.policy.model import Policy, PolicySet
 from streams.replay.recorded import Recorded, Settled, settle
 from streams.replay.replay import Replay
 from streams.simulator.branch import Branch

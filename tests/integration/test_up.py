@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from streams.embedded.kafka import EmbeddedKafka
-from streams.embedded.ports import HOST
+from streams.embedded_kafka.broker import EmbeddedKafka
+from streams.embedded_kafka.free_ports import HOST
 from tests.scenario import Scenario
 from tests.terminal import on_terminal
 
@@ -61,7 +61,7 @@ class Up:
 
     def worker(self) -> psutil.Process:
         """Return the worker itself."""
-        (worker,) = (each for each in self.processes() if each.cmdline()[1:] == ["-m", "streams.cli", "worker"])
+        (worker,) = (each for each in self.processes() if each.cmdline()[1:] == ["-m", "streams.cli.main", "worker"])
         return worker
 
     def tell(self, number: signal.Signals) -> None:

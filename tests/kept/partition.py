@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from schemas.limits import Limits
-from schemas.policy import PolicySet
+from schemas.codec.limits import Limits
+from schemas.policy.model import PolicySet
 from schemas.topics import Topics
-from streams.casework.casework import CaseWork, CaseWorkSettings
-from streams.ports import TP, Saved, Stored
-from streams.stores.memory import MemoryState, MemoryStore
+from streams.memory.store import MemoryState, MemoryStore
+from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.runtime.ports import TP, Saved, Stored
 from tests.e2e.harness import feed_of
 from tests.frozen import packed
 from tests.scenario import MIDNIGHT, POLICY

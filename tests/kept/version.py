@@ -14,13 +14,13 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from streams.ports import Saved
+from streams.memory.store import MemoryState
+from streams.runtime.poison_isolation import Note, Suspect, pack_note
+from streams.runtime.ports import Saved
+from streams.runtime.progress import Progress, pack_progress
+from streams.runtime.timers import Wakes
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
-from streams.stores.memory import MemoryState
-from streams.task.progress import Progress, pack_progress
-from streams.task.suspects import Note, Suspect, pack_note
-from streams.wakes import Wakes
 from tests.kept.partition import NOW, Partition, Record
 
 FOLDER: Final = Path(__file__).parent

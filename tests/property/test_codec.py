@@ -10,14 +10,14 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.canonical import canonical_json, canonical_json_of_text
-from schemas.codec import decode_record
-from schemas.content import content_of
-from schemas.encoding import content_hash, decision_data, decode_dead_letter, decode_message, encode_message
+from schemas.codec.canonical_json import canonical_json, canonical_json_of_text
+from schemas.codec.decoder import decode_record
+from schemas.codec.encoder import content_hash, decision_data, decode_dead_letter, decode_message, encode_message
+from schemas.codec.event_digest import content_of
+from schemas.codec.fields import FIELDS
+from schemas.codec.limits import Limits
 from schemas.errors import Unacceptable
 from schemas.events import EVENT_TYPES, Money
-from schemas.fields import FIELDS
-from schemas.limits import Limits
 from schemas.outputs import DecisionBody, DecisionMessage
 from tests.inbound import DATA, envelope, packed_and_unpacked
 

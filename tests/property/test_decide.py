@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from agents.clauses import CLAUSES
 from agents.verdict import Verdict
-from schemas.codec import decode_record
-from schemas.policy import DAY
+from schemas.codec.decoder import decode_record
+from schemas.policy.model import DAY
 from tests.scenario import POLICY, judge
 from tests.strategies import LIMITS, GeneratedCase, cases
 

@@ -19,8 +19,8 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.codec.headers import Headers
 from schemas.errors import Fatal
-from schemas.headers import Headers
 from streams.kafka.fetched import take_fetched
 from streams.kafka.record_batches import RecordBatches, record_batch
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.headers import name_bytes, portable, restored
+from schemas.codec.headers import name_bytes, portable, restored
 
 NAMES = st.binary(max_size=6) | st.text(max_size=6).map(str.encode)
 NAMED = st.lists(st.tuples(NAMES, st.none() | st.binary(max_size=6)), max_size=5)

@@ -7,9 +7,9 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.codec import decode_record, read_heading
+from schemas.codec.decoder import decode_record, read_heading
+from schemas.codec.limits import Limits
 from schemas.errors import Unacceptable
-from schemas.limits import Limits
 
 LIMITS = Limits(name_chars=20)
 NAMES = ("specversion", "id", "source", "type", "subject", "time")

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from schemas.events import LOCATION_REPORT, AnyEvent
-from schemas.policy import PolicySet
+from schemas.policy.model import PolicySet
+from tests.positions import Standing, standing
 from tests.scenario import POLICY, Scenario, destination, instant
-from tests.standing import Standing, standing
 
 POLICIES = PolicySet((), POLICY)
 NOW = instant("10:00 +30d")

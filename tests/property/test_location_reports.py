@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas import codec
+from schemas.codec import decoder as codec
+from schemas.codec.limits import Limits
+from schemas.codec.location_reports import read_location_report
 from schemas.errors import Unacceptable
 from schemas.events import AnyEvent
-from schemas.limits import Limits
-from schemas.location_reports import read_location_report
 
 LIMITS = Limits(name_chars=20, url_chars=16)
 NOON = 1_795_262_400_000_000

@@ -8,18 +8,18 @@ from typing import Final, Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.case import pack_case, unpack_case
+from agents.case.case import pack_case, unpack_case
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
-from agents.moments import Moment, Reading
-from agents.track import Track
+from agents.presence.queries import Moment, Reading
+from agents.presence.track import Track
 from schemas.events import AnyEvent
 from schemas.outputs import WITHDRAWN, DecisionMessage, OutputMessage
-from schemas.policy import PolicySet
-from streams.casework.intake import is_report
+from schemas.policy.model import PolicySet
+from streams.processor.decoder import is_report
 from streams.replay.replay import Replay
+from tests.positions import standing
 from tests.scenario import POLICY
-from tests.standing import standing
 from tests.strategies import GeneratedCase, cases
 
 POLICIES: Final = PolicySet((), POLICY)

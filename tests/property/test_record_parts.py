@@ -14,9 +14,9 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.codec.limits import HEAD_BYTES
+from schemas.codec.record_sizes import Sizes
 from schemas.errors import Fatal
-from schemas.limits import HEAD_BYTES
-from schemas.sizes import Sizes
 from streams.kafka import record_parts
 from streams.kafka.fetched import take_fetched
 from streams.kafka.record_batches import Record

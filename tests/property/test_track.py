@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agents.geo import distance_m
-from agents.moments import Moment, Reading, Sighting
-from agents.track import THINNED_PER_SLOT_MAX, Track
+from agents.presence.geo import distance_m
+from agents.presence.queries import Moment, Reading, Sighting
+from agents.presence.track import THINNED_PER_SLOT_MAX, Track
 from schemas.events import Event, LocationReported, Site
-from schemas.policy import HOUR, MINUTE, SECOND, Policy
+from schemas.policy.model import HOUR, MINUTE, SECOND, Policy
 from tests.tracks import POLICY, RETENTION, moment, report, track_of
 
 Report = Event[LocationReported]

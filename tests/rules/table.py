@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schemas.policy import Policy
+from schemas.policy.model import Policy
 from tests.scenario import POLICY, Outcome, Ruled, Scenario
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from agents.presence.track import Track
 from agents.sop.alerts import decision_flip
-from agents.track import Track
 from agents.verdict import Finding
 from schemas.outputs import Status
-from schemas.policy import HOUR
+from schemas.policy.model import HOUR
 from tests.rules.table import away, begun, dropped, here, offices, proven, quit_job, refuted, unseen
 from tests.scenario import POLICY, Scenario, instant
 

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from agents.history import build_history
+from agents.case.view import build_history
 from tests.rules.table import begun, dropped, proven, quit_job
 from tests.scenario import Outcome, Scenario, instant
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas.policy import Offline, Policy
+from schemas.policy.model import Offline, Policy
 from tests.rules.table import Row, dropped, row
 from tests.scenario import Ruled, Scenario, ruled
 

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from schemas.policy import Policy, Presence
+from schemas.policy.model import Policy, Presence
 from tests.rules.table import begun, dropped, proven
 from tests.scenario import POLICY, Scenario, destination, names
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from schemas.policy import Policy, Proof
+from schemas.policy.model import Policy, Proof
 from tests.rules.table import CODE, Row, away, begun, dropped, here, proven, quit_job, refuted, row, struck, unseen
 from tests.scenario import Scenario, ruled
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from agents.moments import Reading
-from schemas.encoding import decode_dead_letter, decode_message
+from agents.presence.queries import Reading
+from schemas.codec.encoder import decode_dead_letter, decode_message
 from schemas.events import AnyEvent
 from schemas.outputs import ActionMessage, AlertBody, AlertMessage, DeadLetter, DecisionMessage, OutputMessage
-from streams.casework.intake import partition_of
-from streams.casework.internal import Answer, unpack
-from streams.casework.letters import Place
-from streams.ports import TP
+from streams.processor.dead_letter_index import Place
+from streams.processor.decoder import partition_of
+from streams.processor.internal_messages import Answer, unpack
 from streams.replay.recorded import Recorded, settle
 from streams.replay.replay import Replay
-from streams.task.layouts import of_others
-from streams.task.positions import from_inputs, reached
-from streams.task.progress import PROGRESS_KEY, unpack_progress
+from streams.runtime.layout import of_others
+from streams.runtime.offsets import from_inputs, reached
+from streams.runtime.ports import TP
+from streams.runtime.progress import PROGRESS_KEY, unpack_progress
+from tests.positions import Standing, standing
 from tests.simulation.world import World
-from tests.standing import Standing, standing
 
 
 def check(world: World, rests_at: int) -> list[str]:

@@ -9,10 +9,10 @@ from typing import Final
 
 from schemas.errors import Fatal
 from schemas.topics import Topics
-from streams.casework.internal import Answer, Forwarded, InternalMessage, Question, unpack
-from streams.ports import TP, Layout, Saved, Stored
-from streams.simulator.dice import Dice
-from streams.task.task import Task
+from streams.processor.internal_messages import Answer, Forwarded, InternalMessage, Question, unpack
+from streams.runtime.ports import TP, Layout, Saved, Stored
+from streams.runtime.task import Task
+from streams.simulator.rng import Dice
 from tests.simulation.kafka import SimulatedKafka
 from tests.simulation.store import SimulatedRedis, SimulatedStore
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from streams.simulator.dice import Dice
+from streams.simulator.rng import Dice
 from tests.simulation.store import unavailable
 
 Fate = Literal["killed", "frozen", "revoked", "store_lost"]

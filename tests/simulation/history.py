@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from schemas.policy import HOUR, MINUTE, SECOND
+from schemas.policy.model import HOUR, MINUTE, SECOND
 from schemas.topics import TOPIC_OF_TYPE
-from streams.simulator.dice import Dice
+from streams.simulator.rng import Dice
 from tests.scenario import MIDNIGHT, destination, line
 from tests.strategies import ACCURACIES_M, CALLS, DISTANCES_M, LINKS, MONEY, NAMES, PHONES
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from schemas.errors import Fenced, Unpublishable
-from streams.ports import TP, Outgoing, Stored
+from streams.runtime.ports import TP, Outgoing, Stored
 
 READ_MAX = 7
 
@@ -181,7 +181,7 @@ class SimulatedKafka:
 
 
 class SimulatedPublisher:
-    """See `streams.ports.Publisher`."""
+    """See `streams.runtime.ports.Publisher`."""
 
     def __init__(self, kafka: SimulatedKafka, transactional_id: str, pause: Pause = no_pause) -> None:
         self._kafka = kafka
@@ -229,7 +229,7 @@ class SimulatedPublisher:
 
 
 class SimulatedLog:
-    """See `streams.ports.OutputLog`."""
+    """See `streams.runtime.ports.OutputLog`."""
 
     def __init__(self, kafka: SimulatedKafka, pause: Pause = no_pause) -> None:
         self._kafka = kafka

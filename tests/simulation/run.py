@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from agents.case import NO_LONGER_KEPT
+from agents.case.case import NO_LONGER_KEPT
 from schemas.errors import SopError
 from tests.simulation.checks import aside, check, letters
 from tests.simulation.loop import VirtualLoop

@@ -7,8 +7,8 @@ from copy import deepcopy
 from typing import TypeVar
 
 from schemas.errors import Unavailable
-from streams.ports import Saved
-from streams.stores.memory import MemoryState, MemoryStore
+from streams.memory.store import MemoryState, MemoryStore
+from streams.runtime.ports import Saved
 from tests.simulation.kafka import Pause
 
 KEPT_MAX = 4
@@ -39,7 +39,7 @@ class SimulatedRedis:
 
 
 class SimulatedStore:
-    """One owner's view (see `streams.ports.Store`); `fails` says for each call whether it goes unanswered."""
+    """One owner's view (see `streams.runtime.ports.Store`); `fails` says for each call whether it goes unanswered."""
 
     def __init__(self, redis: SimulatedRedis, pause: Pause, fails: Pause) -> None:
         self._redis = redis

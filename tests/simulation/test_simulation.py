@@ -9,9 +9,9 @@ from typing import Any, Final
 import pytest
 
 from schemas.errors import Fatal
-from streams.casework.casework import CaseWork
-from streams.task.hold import Hold
-from streams.task.layouts import recreated
+from streams.processor.processor import CaseWork
+from streams.runtime.catch_up_buffer import Hold
+from streams.runtime.layout import recreated
 from tests.simulation.kafka import SimulatedKafka
 from tests.simulation.run import run_seed
 
@@ -42,7 +42,7 @@ def test_a_seed_runs_the_same_twice() -> None:
 
 
 def forgets_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.casework.emitted.Emitted.take", lambda *_: {})
+    monkeypatch.setattr("streams.processor.emitted_outputs.Emitted.take", lambda *_: {})
 
 
 def does_not_wait_to_catch_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,16 +65,16 @@ def takes_all_records_for_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         def __ne__(self, _: object) -> bool:
             return False
 
-    monkeypatch.setattr("streams.casework.casework.partition_of", lambda *_: Everywhere())
+    monkeypatch.setattr("streams.processor.processor.partition_of", lambda *_: Everywhere())
 
 
 def goes_on_without_what_nobody_read(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("recovery", "task"):
-        monkeypatch.setattr(f"streams.task.{module}.unread_count", lambda *_, accepts: accepts)
+        monkeypatch.setattr(f"streams.runtime.{module}.unread_count", lambda *_, accepts: accepts)
 
 
 def goes_on_without_what_decisions_rest_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.task.recovery.refuse_missing", lambda *_, accepts: accepts)
+    monkeypatch.setattr("streams.runtime.recovery.refuse_missing", lambda *_, accepts: accepts)
 
 
 def stops_for_what_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,11 +82,11 @@ def stops_for_what_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
         if not accepts and (gone := [name for name in names if earliest[name]]):
             raise Fatal(f"{gone} are no longer there")
 
-    monkeypatch.setattr("streams.task.recovery.refuse_missing", refuse)
+    monkeypatch.setattr("streams.runtime.recovery.refuse_missing", refuse)
 
 
 def goes_on_without_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.task.recovery.forgotten_count", lambda *_, accepts: 0 * accepts)
+    monkeypatch.setattr("streams.runtime.recovery.forgotten_count", lambda *_, accepts: 0 * accepts)
 
 
 def stops_for_outputs_that_are_saved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,14 +95,14 @@ def stops_for_outputs_that_are_saved(monkeypatch: pytest.MonkeyPatch) -> None:
             raise Fatal(f"{name}: 0 to {earliest} are no longer there")
         return 0
 
-    monkeypatch.setattr("streams.task.recovery.forgotten_count", refuse)
+    monkeypatch.setattr("streams.runtime.recovery.forgotten_count", refuse)
 
 
 def goes_on_in_a_topic_created_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def accepted(*layouts: Any, accepts: bool) -> frozenset[str]:
         return recreated(*layouts, accepts=True)
 
-    monkeypatch.setattr("streams.task.recovery.recreated", accepted)
+    monkeypatch.setattr("streams.runtime.recovery.recreated", accepted)
 
 
 def loses_what_waited_to_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

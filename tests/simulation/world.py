@@ -8,26 +8,26 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
-from agents.case import Reception
+from agents.case.case import Reception
 from agents.case_agent import CaseAgent, Decided
 from agents.location_agent import LocationAgent
-from agents.moments import Reading
+from agents.presence.queries import Reading
+from schemas.codec.limits import Limits
 from schemas.errors import Fatal, Unavailable
 from schemas.events import AnyEvent
-from schemas.limits import Limits
-from schemas.policy import HOUR, MINUTE, SECOND, Policy, PolicySet
+from schemas.policy.model import HOUR, MINUTE, SECOND, Policy, PolicySet
 from schemas.topics import Topics
-from streams.casework.casework import CaseWork, CaseWorkSettings
-from streams.casework.intake import partition_of
-from streams.casework.retention import RetentionRules
-from streams.ports import TP, Layout, Outgoing
-from streams.simulator.dice import Dice
-from streams.stores.patient import PatientStore
-from streams.task.settings import TaskSettings
-from streams.task.shared_lock import SharedLock
-from streams.task.suspects import ATTEMPTS_MAX, Suspect
-from streams.task.task import Task
-from streams.watchdog import Vitals
+from streams.processor.decoder import partition_of
+from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.processor.retention import RetentionRules
+from streams.runtime.poison_isolation import ATTEMPTS_MAX, Suspect
+from streams.runtime.ports import TP, Layout, Outgoing
+from streams.runtime.retrying_store import PatientStore
+from streams.runtime.settings import TaskSettings
+from streams.runtime.shared_lock import SharedLock
+from streams.runtime.task import Task
+from streams.runtime.watchdog import Vitals
+from streams.simulator.rng import Dice
 from tests.scenario import MIDNIGHT
 from tests.simulation.expiry import Expiry
 from tests.simulation.hand import FATES, FOREVER_S, Hand

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from agents.history import Engagement, History, build_history
-from agents.moments import Reading, Sighting, presence_rules
-from agents.presence import Readings, moments, presence
+from agents.case.view import Engagement, History, build_history
+from agents.presence.presence import Readings, moments, presence
+from agents.presence.queries import Reading, Sighting, presence_rules
 from agents.sop.out_of_scope import Assessment, assess, decisions
 from agents.verdict import Deadlines
 from schemas.events import Site
 from schemas.outputs import DecisionBody
-from schemas.policy import Policy
+from schemas.policy.model import Policy
 from tests.scenario import POLICY, SOURCE, Scenario, destination, instant, names
 
 HERE: Final = 100.0

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from agents.history import History, build_history
+from agents.case.view import History, build_history
 from agents.sop.offline_service import OfflineAssessment, assess, decisions
 from schemas.events import (
     AnyEvent,
@@ -25,7 +25,7 @@ from schemas.events import (
     TicketCreated,
 )
 from schemas.outputs import DecisionBody
-from schemas.policy import MINUTE, Policy
+from schemas.policy.model import MINUTE, Policy
 
 POLICY: Final = Policy(hash="h")
 BOOKED: Final = JobBooked(

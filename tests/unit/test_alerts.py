@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from agents.history import build_history
+from agents.case.view import build_history
 from agents.sop.alerts import decision_flip, place_labels
 from agents.verdict import Finding
 from schemas.events import JobBooked
 from schemas.outputs import WITHDRAWN, DecisionBody, Status, SubjectOf
-from schemas.policy import HOUR, Alert, Policy
+from schemas.policy.model import HOUR, Alert, Policy
 from tests.scenario import POLICY, Scenario, instant, names
 
 PLACE = {"city": "bangalore", "category": "ac"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.task.backlog import IDLE_STEPS, SLEPT_US, Backlog
+from streams.runtime.backlog import IDLE_STEPS, SLEPT_US, Backlog
 from tests.unit.test_task import JOBS, TICKETS, Cluster, StoppedClock, records
 
 IDLE_S = 10.0

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from agents.case import Case, pack_case, unpack_case
+from agents.case.case import Case, pack_case, unpack_case
 from agents.case_agent import CaseAgent
-from agents.moments import Moment, Reading, Sighting, presence_rules
+from agents.presence.queries import Moment, Reading, Sighting, presence_rules
 from schemas.events import Site
-from schemas.policy import PolicySet
+from schemas.policy.model import PolicySet
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
 MOMENT = Moment("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agents.clauses import CLAUSES
-from streams.cli import run
+from streams.cli.main import run
 from tests.scenario import Scenario
 
 SECRETS = {"name": "Anjali Rao", "phone": "+919810012345"}

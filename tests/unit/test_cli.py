@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.policy_keys import KEY_UNITS
-from streams.cli import COMMANDS, run
+from schemas.policy.keys import KEY_UNITS
+from streams.cli.main import COMMANDS, run
 from tests.scenario import Scenario
 from tests.terminal import on_terminal
 

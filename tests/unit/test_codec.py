@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from schemas.codec import decode_record
+from schemas.codec.decoder import decode_record
+from schemas.codec.fields import FIELDS
+from schemas.codec.limits import Limits
+from schemas.codec.validation import data_checks
 from schemas.errors import Unacceptable
 from schemas.events import EVENT_TYPES, AnyEvent, LocationReported
-from schemas.fields import FIELDS
-from schemas.limits import Limits
-from schemas.validation import data_checks
 from tests.inbound import DATA, changed, envelope, packed_and_unpacked
 
 LIMITS = Limits()

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import UsageError
-from streams.connections import connect_kafka, connect_redis
+from streams.config.connections import connect_kafka, connect_redis
+from streams.config.settings import Settings, settings_from
 from streams.kafka.security import KafkaSecurity
-from streams.settings import Settings, settings_from
 from tests.certificates import Certificates, make_certificates
 
 PLANTED = "planted-hunter2"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from streams.settings import settings_from
+from streams.config.settings import settings_from
 
 TOP = Path(__file__).parents[2]
 COMPOSE = TOP / "docker-compose.yml"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from schemas.codec import decode_record
+from schemas.codec.decoder import decode_record
+from schemas.codec.limits import Limits
 from schemas.errors import Unacceptable
 from schemas.events import AnyEvent
-from schemas.limits import Limits
 from tests.inbound import envelope
 
 LIMITS = Limits()

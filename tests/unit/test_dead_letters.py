@@ -7,8 +7,8 @@ import pytest
 
 from schemas.outputs import DeadLetter
 from schemas.topics import Topics
-from streams.dead_letters import REDRIVES_HEADER, Letter, Selection, redrive_of
-from streams.printable import printable_bytes
+from streams.operations.dead_letters import REDRIVES_HEADER, Letter, Selection, redrive_of
+from streams.terminal.printable import printable_bytes
 
 TOPICS = Topics("x.")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from schemas.policy import DAY
-from streams.casework.internal import Answer, Question, unpack
-from streams.casework.retention import LOOK_EVERY_US
+from schemas.policy.model import DAY
+from streams.processor.internal_messages import Answer, Question, unpack
+from streams.processor.retention import LOOK_EVERY_US
 from tests.scenario import POLICY, Scenario, instant
 from tests.unit.test_retention import AFTER, CANCELLED, LATEST, PARTNER, RULES, TOPICS, Owner, unpack_internal
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from schemas.errors import Fatal
-from streams.ports import TP
-from streams.task.progress import latest_progress
+from streams.runtime.ports import TP
+from streams.runtime.progress import latest_progress
 from tests.simulation.kafka import SimulatedLog
 from tests.unit.test_task import FOREIGN, JOBS, SAID, SETTINGS, Cluster, records
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from schemas.errors import Fatal
-from streams.ports import TP, Layout, Outgoing
-from streams.stores.memory import MemoryState
-from streams.task.progress import PROGRESS_KEY, Progress
+from streams.memory.store import MemoryState
+from streams.runtime.ports import TP, Layout, Outgoing
+from streams.runtime.progress import PROGRESS_KEY, Progress
 from tests.simulation.kafka import SimulatedPublisher
 from tests.unit.test_task import JOBS, SAID, SETTINGS, Cluster, records, starts
 

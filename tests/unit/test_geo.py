@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.geo import EARTH_RADIUS_M, distance_at_most_m, distance_m
+from agents.presence.geo import EARTH_RADIUS_M, distance_at_most_m, distance_m
 from schemas.events import Site
 
 DEGREE_M = 111_195.08

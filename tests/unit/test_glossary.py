@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agents.clauses import CLAUSES
-from streams.cli import run
+from streams.cli.main import run
 from streams.glossary import CLAUSE_TEXTS, ENTRIES, WORDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "glossary.md"

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from streams.ports import TP, Stored
-from streams.task.hold import AHEAD_BYTES_MAX, Hold
-from streams.task.inbox import BATCHES_WAITING_MAX, BYTES_WAITING_MAX, Inbox
+from streams.runtime.catch_up_buffer import AHEAD_BYTES_MAX, Hold
+from streams.runtime.inbox import BATCHES_WAITING_MAX, BYTES_WAITING_MAX, Inbox
+from streams.runtime.ports import TP, Stored
 
 JOBS = TP("jobs", 0)
 QUARTER = BYTES_WAITING_MAX // 4

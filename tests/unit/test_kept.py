@@ -11,12 +11,12 @@ import msgspec
 import pytest
 import zstandard
 
-from agents.case import pack_case, unpack_case
-from agents.track import Track
-from streams.casework.internal import pack, unpack
-from streams.stores.memory import MemoryState
-from streams.task.progress import pack_progress, unpack_progress
-from streams.task.suspects import pack_note, unpack_note
+from agents.case.case import pack_case, unpack_case
+from agents.presence.track import Track
+from streams.memory.store import MemoryState
+from streams.processor.internal_messages import pack, unpack
+from streams.runtime.poison_isolation import pack_note, unpack_note
+from streams.runtime.progress import pack_progress, unpack_progress
 from tests.e2e.verifier import Outcome, outcome
 from tests.kept.partition import TOPICS, Partition, Record
 from tests.kept.version import Kept, files, load

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from schemas.errors import Fatal
-from streams.ports import TP, Layout, Outgoing, Saved, Stored
-from streams.task.layouts import changed
-from streams.task.suspects import ATTEMPTS_MAX, SUSPECTS_KEY, Note, Suspect, pack_note
+from streams.runtime.layout import changed
+from streams.runtime.poison_isolation import ATTEMPTS_MAX, SUSPECTS_KEY, Note, Suspect, pack_note
+from streams.runtime.ports import TP, Layout, Outgoing, Saved, Stored
 from tests.simulation.kafka import SimulatedPublisher
 from tests.unit.test_task import ANSWERS, JOBS, SETTINGS, TICKETS, Cluster, records, starts
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.ports import Saved
-from streams.stores.memory import MemoryState, MemoryStore
-from streams.wakes import SLACK
+from streams.memory.store import MemoryState, MemoryStore
+from streams.runtime.ports import Saved
+from streams.runtime.timers import SLACK
 
 NOTHING = Saved({}, {}, {})
 

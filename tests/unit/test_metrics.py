@@ -13,16 +13,16 @@ from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
 from schemas.errors import UsageError
-from streams.casework.held import Held
+from streams.config.settings import settings_from
 from streams.metrics import server
 from streams.metrics.catalogue import METRICS
 from streams.metrics.collector import Sample, Watched, WorkerCollector, samples
 from streams.metrics.server import MetricsServer, ask_loop
-from streams.ports import Aside
-from streams.settings import settings_from
-from streams.task.figures import Figures
-from streams.task.progress import Progress
-from streams.watchdog import Vitals
+from streams.processor.state_size import Held
+from streams.runtime.ports import Aside
+from streams.runtime.progress import Progress
+from streams.runtime.task_metrics import Figures
+from streams.runtime.watchdog import Vitals
 
 DOCS = Path(__file__).parents[2] / "docs"
 OPERATIONS = (DOCS / "operations.md").read_text(encoding="utf-8")

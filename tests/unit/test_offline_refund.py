@@ -5,7 +5,7 @@ from msgspec import UNSET, structs
 
 from schemas.events import EventData, Money, RefundRequested
 from schemas.outputs import DecisionBody
-from schemas.policy import MINUTE
+from schemas.policy.model import MINUTE
 from tests.unit.offline_case import (
     BOOKED,
     CANCELLED,

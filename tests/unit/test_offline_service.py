@@ -9,7 +9,7 @@ from agents.clauses import CLAUSES
 from agents.sop.offline_service import CHECKS, assess, decisions
 from schemas.events import EventData, RefundRequested, TicketClosed, TicketCreated
 from schemas.outputs import DecisionBody
-from schemas.policy import MINUTE, Offline
+from schemas.policy.model import MINUTE, Offline
 from tests.unit.offline_case import (
     BOOKED,
     CANCELLED,

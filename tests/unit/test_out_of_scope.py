@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from agents.cities import compared, is_among
-from schemas.policy import Policy
+from schemas.policy.model import Policy
 from tests.scenario import POLICY, Scenario, names
 from tests.unit.engaged import (
     CANT,

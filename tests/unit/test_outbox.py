@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from agents.moments import Moment, Reading, presence_rules
-from schemas.encoding import decode_dead_letter, decode_message
-from schemas.headers import Headers
-from schemas.policy import PolicySet
-from schemas.sizes import Sizes
+from agents.presence.queries import Moment, Reading, presence_rules
+from schemas.codec.encoder import decode_dead_letter, decode_message
+from schemas.codec.headers import Headers
+from schemas.codec.record_sizes import Sizes
+from schemas.policy.model import PolicySet
 from schemas.topics import Topics
-from streams.casework.intake import Origin, partition_of
-from streams.casework.internal import Answer, Forwarded, Question, unpack
-from streams.casework.outbox import Outbox
+from streams.processor.decoder import Origin, partition_of
+from streams.processor.internal_messages import Answer, Forwarded, Question, unpack
+from streams.processor.outbox import Outbox
 from streams.replay.replay import Replay
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 

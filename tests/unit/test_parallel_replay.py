@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from schemas.codec.limits import Limits
 from schemas.errors import Fatal, UsageError
-from schemas.limits import Limits
-from schemas.policy import HOUR, Policy, PolicySet
-from streams.commands.inputs import Rereadable
+from schemas.policy.model import HOUR, Policy, PolicySet
+from streams.cli.inputs import Rereadable
+from streams.config.settings import Settings
 from streams.replay.outcome import Outcome, Terms, replayed
 from streams.replay.parallel import can_fork, replayed_on
 from streams.replay.recorded import Recorded
-from streams.settings import Settings
 from streams.simulator.options import DEFAULT_START_AT, SimulatorOptions
 from streams.simulator.simulation import simulate
 

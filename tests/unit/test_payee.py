@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agents.sop.payee import e164, has_payee, name_score, payee_differs, phone_number
-from schemas.policy import Offline
+from schemas.policy.model import Offline
 from tests.unit.offline_case import identified, proof
 
 OFFLINE = Offline()

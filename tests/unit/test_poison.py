@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 
 from schemas.errors import Fatal, Unavailable
-from streams.ports import TP, Aside, Outgoing
-from streams.stores.memory import MemoryState, MemoryStore
-from streams.task.shared_lock import SharedLock
-from streams.task.suspects import SUSPECTS_KEY, WARY_US, Note, unpack_note
-from streams.task.task import ASIDE_MAX, Task
-from streams.task.work import Batches
-from streams.watchdog import Vitals
+from streams.memory.store import MemoryState, MemoryStore
+from streams.runtime.poison_isolation import SUSPECTS_KEY, WARY_US, Note, unpack_note
+from streams.runtime.ports import TP, Aside, Outgoing
+from streams.runtime.processor import Batches
+from streams.runtime.shared_lock import SharedLock
+from streams.runtime.task import ASIDE_MAX, Task
+from streams.runtime.watchdog import Vitals
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 from tests.unit.test_task import JOBS, SETTINGS, TICKETS, Repeats, StoppedClock, records
 

@@ -9,16 +9,16 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from schemas.canonical import canonical_json, digest32
+from schemas.codec.canonical_json import canonical_json, digest32
 from schemas.durations import duration_text, parse_duration, parse_seconds
 from schemas.errors import PolicyError
 from schemas.files import SMALL_FILE_BYTES_MAX
-from schemas.policy import DAY, HOUR, MINUTE, SECOND, Policy, Presence
-from schemas.policy_document import default_policy, dump_policy, hashed, load_policies, read_policy
-from schemas.policy_keys import DURATION_UNIT, KEY_NOTES, KEY_UNITS, clauses_of
-from schemas.policy_rules import duration_keys, values
-from schemas.policy_schema import policy_schema
-from streams.commands.policies import read_document
+from schemas.jsonschema.policy import policy_schema
+from schemas.policy.document import default_policy, dump_policy, hashed, load_policies, read_policy
+from schemas.policy.keys import DURATION_UNIT, KEY_NOTES, KEY_UNITS, clauses_of
+from schemas.policy.model import DAY, HOUR, MINUTE, SECOND, Policy, Presence
+from schemas.policy.validation import duration_keys, values
+from streams.cli.policies import read_document
 
 LABEL = 'label = "v2"\n'
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.task.positions import as_inputs, from_inputs, raise_to, reached
+from streams.runtime.offsets import as_inputs, from_inputs, raise_to, reached
 
 POSITIONS = st.dictionaries(st.sampled_from(["jobs-3", "a-b-0", "internal.cases-12"]), st.integers(0, 10**12))
 

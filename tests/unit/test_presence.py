@@ -7,10 +7,10 @@ import copy
 import msgspec
 import pytest
 
-from agents.moments import Reading, Sighting, presence_rules
-from agents.presence import Presence, cited, moments, presence
+from agents.presence.presence import Presence, cited, moments, presence
+from agents.presence.queries import Reading, Sighting, presence_rules
 from schemas.events import Site
-from schemas.policy import Policy
+from schemas.policy.model import Policy
 from tests.scenario import POLICY, SITE, SOURCE, Scenario, destination, names
 from tests.unit.engaged import AWAY, HERE, engagement_of, history_of, place_at, readings_of
 

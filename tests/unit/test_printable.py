@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.cli import run
-from streams.logs import OneLine
-from streams.printable import printable, printable_bytes, printable_json, without_passwords
+from streams.cli.main import run
+from streams.process.logs import OneLine
+from streams.terminal.printable import printable, printable_bytes, printable_json, without_passwords
 from tests.scenario import Scenario
 
 HOSTILE = {

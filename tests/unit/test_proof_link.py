@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agents.sop.proof_link import link_fault
-from schemas.patterns import matches
-from schemas.policy import Offline
+from schemas.policy.model import Offline
+from schemas.policy.patterns import matches
 
 OFFLINE = Offline()
 TICKETS = ("T-1", "complaint/Ünit")

@@ -16,8 +16,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.codec.limits import HEAD_BYTES
 from schemas.errors import UsageError
-from schemas.limits import HEAD_BYTES
 from streams.files.reading import Line, _split, read_lines
 
 MOST = 3_000

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.cli import COMMANDS
-from streams.settings import VARIABLES, environment_with, settings_from
+from streams.cli.main import COMMANDS
+from streams.config.settings import VARIABLES, environment_with, settings_from
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| `(SOP_\w+)` \| (?:`(.*?)`|empty) \| (.+) \|$", README, re.MULTILINE)

@@ -9,20 +9,20 @@ from itertools import count
 
 import pytest
 
+from schemas.codec.limits import Limits
 from schemas.errors import Fatal
-from schemas.limits import Limits
-from schemas.policy import PolicySet
+from schemas.policy.model import PolicySet
 from schemas.topics import Topics
-from streams.casework.casework import CaseWork, CaseWorkSettings
-from streams.casework.intake import partition_of
-from streams.ports import TP, Layout
-from streams.rebuild.eras import Eras, Rebuilt
-from streams.rebuild.rebuild import Rebuild
-from streams.stores.memory import MemoryState, MemoryStore
-from streams.task.settings import TaskSettings
-from streams.task.shared_lock import SharedLock
-from streams.task.task import Task
-from streams.watchdog import Vitals
+from streams.memory.store import MemoryState, MemoryStore
+from streams.operations.rebuild.eras import Eras, Rebuilt
+from streams.operations.rebuild.rebuild import Rebuild
+from streams.processor.decoder import partition_of
+from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.runtime.ports import TP, Layout
+from streams.runtime.settings import TaskSettings
+from streams.runtime.shared_lock import SharedLock
+from streams.runtime.task import Task
+from streams.runtime.watchdog import Vitals
 from tests.e2e.harness import Record, feed_of
 from tests.e2e.stories import LONG_AGO, Visit
 from tests.e2e.verifier import Outcome, Said, faults, outcome, said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.stores.redis_checks import unfit
+from streams.redis.checks import unfit
 
 FIT = {
     "redis_mode": "standalone",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.codec.limits import Limits
 from schemas.errors import Fatal
-from schemas.limits import Limits
-from schemas.policy import Policy, PolicySet
+from schemas.policy.model import Policy, PolicySet
 from schemas.topics import Topics
-from streams.casework.casework import CaseWork, CaseWorkSettings
-from streams.casework.refusals import RefusalLimits, Refusals
-from streams.ports import TP, Saved, Stored
-from streams.stores.memory import MemoryState, MemoryStore
+from streams.memory.store import MemoryState, MemoryStore
+from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.processor.refusal_limit import RefusalLimits, Refusals
+from streams.runtime.ports import TP, Saved, Stored
 from tests.frozen import packed
 
 JOBS = TP("jobs", 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.outputs import ActionMessage, DecisionMessage, OutputMessage
-from schemas.policy import PolicySet
+from schemas.policy.model import PolicySet
 from streams.replay.replay import Replay
 from tests.scenario import POLICY, Scenario, instant
 

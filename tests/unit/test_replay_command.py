@@ -18,8 +18,8 @@ import psutil
 import pytest
 import zstandard
 
-from schemas.limits import Limits
-from streams.cli import run
+from schemas.codec.limits import Limits
+from streams.cli.main import run
 from streams.replay.parallel import can_fork
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate

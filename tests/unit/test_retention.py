@@ -6,20 +6,20 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-from agents.case import NO_LONGER_KEPT
-from schemas.encoding import decode_dead_letter, decode_message
+from agents.case.case import NO_LONGER_KEPT
+from schemas.codec.encoder import decode_dead_letter, decode_message
+from schemas.codec.limits import Limits
 from schemas.errors import UsageError
-from schemas.limits import Limits
 from schemas.outputs import DeadLetter, DecisionMessage
-from schemas.policy import DAY, HOUR, MINUTE, PolicySet
+from schemas.policy.model import DAY, HOUR, MINUTE, PolicySet
 from schemas.topics import Topics
-from streams.casework.casework import CaseWork, CaseWorkSettings
-from streams.casework.internal import Answer, Question, pack, unpack
-from streams.casework.refusals import RefusalLimits
-from streams.casework.retention import LOOK_EVERY_US, RetentionRules
-from streams.ports import TP, Outgoing, Saved, Stored
-from streams.settings import environment_with, settings_from
-from streams.stores.memory import MemoryState, MemoryStore
+from streams.config.settings import environment_with, settings_from
+from streams.memory.store import MemoryState, MemoryStore
+from streams.processor.internal_messages import Answer, Question, pack, unpack
+from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.processor.refusal_limit import RefusalLimits
+from streams.processor.retention import LOOK_EVERY_US, RetentionRules
+from streams.runtime.ports import TP, Outgoing, Saved, Stored
 from tests.frozen import packed
 from tests.scenario import MIDNIGHT, POLICY, Scenario, instant
 

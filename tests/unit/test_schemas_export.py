@@ -11,17 +11,17 @@ import jsonschema
 import pytest
 from jsonschema import Draft202012Validator
 
-from schemas.asyncapi import asyncapi_document, export
-from schemas.codec import decode_record
-from schemas.encoding import dead_letter_message, encode_message
+from schemas.codec.decoder import decode_record
+from schemas.codec.encoder import dead_letter_message, encode_message
+from schemas.codec.fields import FIELDS
+from schemas.codec.limits import Limits
 from schemas.errors import Unacceptable
 from schemas.events import EVENT_TYPES
-from schemas.fields import FIELDS
-from schemas.json_schemas import message_schemas
-from schemas.limits import Limits
+from schemas.jsonschema.asyncapi import asyncapi_document, export
+from schemas.jsonschema.messages import message_schemas
 from schemas.topics import INPUTS, OUTPUTS
 from tests.inbound import DATA, envelope
-from tests.unit.test_encoding import ACTION, ALERT, BARE_ACTION, PAF, REFUND, revision
+from tests.unit.test_encoder import ACTION, ALERT, BARE_ACTION, PAF, REFUND, revision
 
 NODE_PROJECT = Path(__file__).parents[1] / "asyncapi"
 VALIDATORS = {name: Draft202012Validator(json.loads(json.dumps(schema))) for name, schema in message_schemas().items()}

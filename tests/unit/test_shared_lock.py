@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AbstractAsyncContextManager
 
-from streams.task.shared_lock import SharedLock
+from streams.runtime.shared_lock import SharedLock
 
 
 class Holders:

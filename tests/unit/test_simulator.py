@@ -11,20 +11,20 @@ from pathlib import Path
 import phonenumbers
 import pytest
 
-from schemas.codec import decode_record
+from schemas.codec.decoder import decode_record
+from schemas.codec.limits import Limits
 from schemas.errors import Unacceptable, UsageError
-from schemas.instants import format_instant, parse_instant
-from schemas.limits import Limits
+from schemas.timestamps import format_instant, parse_instant
 from streams.simulator.branches import BRANCHES, share_out
 from streams.simulator.cities import CITY_RADIUS_M, all_cities
 from streams.simulator.delivery import Tally
-from streams.simulator.dice import Dice
-from streams.simulator.happening import Happening
 from streams.simulator.malformed import FAULTS, Fault, spoil
 from streams.simulator.options import DEFAULT_START_AT, SimulatorOptions
 from streams.simulator.people import draw_person, spell_phone
 from streams.simulator.planning import chosen_cities, make_plan
 from streams.simulator.points import Point
+from streams.simulator.rng import Dice
+from streams.simulator.sim_event import Happening
 from streams.simulator.simulation import _tell, branch_of_cases, branch_shares, deliveries, simulate
 from streams.simulator.trace import Trip, read_trips
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.task.snapshot import Snapshot
+from streams.runtime.snapshot import Snapshot
 
 IDS = "abcdef"
 CHANGES = st.tuples(st.just("change"), st.sets(st.sampled_from(IDS), min_size=1))

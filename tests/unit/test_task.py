@@ -10,15 +10,15 @@ from typing import Any, cast
 import pytest
 
 from schemas.errors import Unacceptable
-from streams.ports import TP, Incoming, Layout, Outgoing, Saved, Stored
-from streams.stores.memory import MemoryState, MemoryStore
-from streams.task.positions import as_inputs
-from streams.task.progress import PROGRESS_KEY, unpack_progress
-from streams.task.settings import TaskSettings
-from streams.task.shared_lock import SharedLock
-from streams.task.task import Task
-from streams.task.work import Batches, Changes
-from streams.watchdog import Vitals
+from streams.memory.store import MemoryState, MemoryStore
+from streams.runtime.offsets import as_inputs
+from streams.runtime.ports import TP, Incoming, Layout, Outgoing, Saved, Stored
+from streams.runtime.processor import Batches, Changes
+from streams.runtime.progress import PROGRESS_KEY, unpack_progress
+from streams.runtime.settings import TaskSettings
+from streams.runtime.shared_lock import SharedLock
+from streams.runtime.task import Task
+from streams.runtime.watchdog import Vitals
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
 JOBS, TICKETS, ANSWERS, SAID = TP("jobs", 0), TP("tickets", 0), TP("answers", 0), TP("said", 0)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agents.moments import PresenceRules
-from agents.track import THINNED_PER_SLOT_MAX, Track
+from agents.presence.queries import PresenceRules
+from agents.presence.track import THINNED_PER_SLOT_MAX, Track
 from schemas.events import Event, LocationReported, Site
-from schemas.policy import HOUR, MINUTE, SECOND, Policy, Presence
+from schemas.policy.model import HOUR, MINUTE, SECOND, Policy, Presence
 from tests.tracks import NOON, POLICY, RETENTION, SITE, moment, only_reading, report, track_of
 
 Report = Event[LocationReported]

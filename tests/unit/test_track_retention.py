@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agents.track import Track
+from agents.presence.track import Track
 from schemas.events import Site
-from schemas.policy import HOUR, MINUTE, SECOND
+from schemas.policy.model import HOUR, MINUTE, SECOND
 from tests.scenario import destination
 from tests.tracks import POLICY, RETENTION, moment, only_reading, report, track_of
 

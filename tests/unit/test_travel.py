@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agents.geo import distance_m
-from agents.track import Track
+from agents.presence.geo import distance_m
+from agents.presence.track import Track
 from schemas.events import Event, LocationReported, Site
-from schemas.policy import HOUR, SECOND, Alert, Policy, Presence
+from schemas.policy.model import HOUR, SECOND, Alert, Policy, Presence
 from tests.tracks import NOON, POLICY, SITE, report, track_of
 
 Report = Event[LocationReported]

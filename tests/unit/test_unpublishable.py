@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from streams.ports import Aside, Outgoing
+from streams.runtime.ports import Aside, Outgoing
 from tests.unit.test_poison import Lives, lived, raises
 from tests.unit.test_task import Repeats
 

@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from streams.watchdog import EXIT_STALLED, TICK_S, Stall, Vitals, Watchdog, WatchLimits
+from streams.runtime.watchdog import EXIT_STALLED, TICK_S, Stall, Vitals, Watchdog, WatchLimits
 
 LIMITS = WatchLimits(loop_s=3 * TICK_S, move_s=5 * TICK_S, unsaved_s=7 * TICK_S)
 
 BLOCKED_LOOP = """
 import asyncio, logging, sys, threading
-from streams.watchdog import Watchdog, WatchLimits
+from streams.runtime.watchdog import Watchdog, WatchLimits
 logging.basicConfig(stream=sys.stderr, format="%(message)s")
 
 async def main():

@@ -5,10 +5,10 @@ from __future__ import annotations
 import gc
 
 from schemas.topics import Topics
-from streams.commands.policies import policies_from
+from streams.cli.policies import policies_from
+from streams.config.settings import Settings
 from streams.kafka.connection import KafkaConnection
-from streams.ports import Layout
-from streams.settings import Settings
+from streams.runtime.ports import Layout
 from streams.worker import TaskMaker
 
 

@@ -6,11 +6,11 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from agents.case.view import Engagement, History, Ticket
 from agents.cities import is_among
-from agents.history import Engagement, History, Ticket
-from agents.presence import Presence
+from agents.presence.presence import Presence
 from schemas.events import Event, MediaAdded, TicketValidated
-from schemas.policy import Policy
+from schemas.policy.model import Policy
 
 Genuineness = Literal["none", "not_genuine", "genuine", "pending"]
 Route = Literal["unknown", "bpc_only", "commercial", "ticketed", "manual"]

@@ -5,7 +5,7 @@ A selector whose fact is not there returns nothing, so that "if there is one" ne
 
 from __future__ import annotations
 
-from agents.presence import cited
+from agents.presence.presence import cited
 from agents.sop.out_of_scope.assessment import NOTHING_TO_PHOTOGRAPH, Assessment, commercial_tickets
 from agents.verdict import Citable
 

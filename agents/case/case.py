@@ -1,0 +1,228 @@
+"""A case: the set of its facts, what it was told of its partners' whereabouts, and what has been said about it.
+
+Adding a fact is idempotent and commutative, so a case is the same however its facts came in. What was said (`Sent`) can
+be rebuilt from the output topics alone, which are the truth of it.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from agents.case.view import History, build_history
+from agents.presence.queries import Moment, MomentKey, Reading
+from schemas.events import AnyEvent
+from schemas.outputs import ActionMessage, AlertMessage, DecisionKey, DecisionMessage, OutputMessage
+
+Reception = Literal["applied", "duplicate", "conflict", "full", "departed"]
+Refusal = Literal["conflict", "full", "departed"]
+NO_LONGER_KEPT: Final = "subject: no longer kept"
+"""The reason of dead letters that came for a departed case."""
+StepKey = tuple[str, str | None, str | None]
+"""(code, partner id, ticket id): what identifies an action within its case."""
+
+
+class Sent:
+    """The last of everything that was emitted about one case, by its key."""
+
+    __slots__ = ("actions", "alerts", "decisions")
+
+    def __init__(self) -> None:
+        """Begin with nothing emitted."""
+        self.decisions: dict[DecisionKey, DecisionMessage] = {}
+        self.actions: dict[StepKey, ActionMessage] = {}
+        self.alerts: dict[str, AlertMessage] = {}
+
+    def record(self, message: OutputMessage) -> None:
+        """Take a message as emitted; messages of one key come in the order in which they were emitted."""
+        if isinstance(message, DecisionMessage):
+            self.decisions[message.body.key] = message
+        elif isinstance(message, ActionMessage):
+            body = message.body
+            self.actions[(body.code, body.partner_id, body.ticket_id)] = message
+        else:
+            self.alerts[message.alert_id] = message
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to follow: a provisional decision, an open action, a condition that fires."""
+        return (
+            any(each.body.status == "provisional" for each in self.decisions.values())
+            or any(each.body.state == "open" for each in self.actions.values())
+            or any(each.body.state == "firing" and each.body.ends_at is None for each in self.alerts.values())
+        )
+
+
+class Case:
+    """One case; `decided_at` is the latest instant (microseconds) up to which deadlines have been taken as passed.
+
+    Of a departed case, which is no longer kept (surfaces, 4.9), there are `last_revisions` and nothing else.
+    """
+
+    __slots__ = (
+        "_history",
+        "asked",
+        "asked_of",
+        "case_id",
+        "decided_at",
+        "facts",
+        "last_revisions",
+        "readings",
+        "sent",
+    )
+
+    def __init__(self, case_id: str) -> None:
+        """Begin a case of which nothing is known."""
+        self.case_id = case_id
+        self.facts: dict[tuple[str, str], AnyEvent] = {}
+        self.readings: dict[MomentKey, Reading] = {}
+        self.asked: dict[MomentKey, Moment] = {}
+        self.asked_of: History | None = None
+        """The history that `asked` was made from."""
+        self.sent = Sent()
+        self.decided_at = 0
+        self.last_revisions: tuple[str, ...] | None = None
+        """The ids of its last decisions, when it is departed."""
+        self._history: History | None = None
+
+    def add(self, event: AnyEvent, facts_max: int) -> Reception:
+        """Add a fact; say whether it is new, known already, a conflict with a known one, one too many, or too late."""
+        if self.last_revisions is not None:
+            return "departed"
+        known = self.facts.get(event.identity)
+        if known is not None:
+            return "duplicate" if known.content == event.content else "conflict"
+        if len(self.facts) >= facts_max:
+            return "full"
+        self.facts[event.identity] = event
+        self._history = None
+        return "applied"
+
+    def told(self, reading: Reading) -> bool:
+        """Take a reading unless a better one of that moment is there; say whether it changes what is known.
+
+        Better is one made while the reports were there, then the later made: a question may be repeated when they are
+        gone, after a recovery or for another site. To a departed case nothing makes a difference.
+        """
+        if self.last_revisions is not None:
+            return False
+        known = self.readings.get(reading.moment.key)
+        if known is not None and not _replaces(reading, known):
+            return False
+        self.readings[reading.moment.key] = reading
+        return known is None or not known.says_the_same(reading)
+
+    @property
+    def history(self) -> History:
+        """The facts in their order."""
+        if self._history is None:
+            self._history = build_history(self.case_id, self.facts.values())
+        return self._history
+
+    @property
+    def is_departed(self) -> bool:
+        """Whether it is no longer kept."""
+        return self.last_revisions is not None
+
+    def depart(self) -> None:
+        """Keep nothing but the ids of the last decisions, and when they were made."""
+        self.last_revisions = tuple(sorted(each.decision_id for each in self.sent.decisions.values()))
+        self.facts, self.readings, self.asked, self.sent = {}, {}, {}, Sent()
+        self.asked_of = self._history = None
+
+    def awaits_reading(self) -> bool:
+        """Tell whether the answer to some moment asked is still on its way; for a stay nobody waits."""
+        return any(
+            (known := self.readings.get(key)) is None or known.moment.window != moment.window
+            for key, moment in self.asked.items()
+        )
+
+    def forget_unseen(self) -> None:
+        """Let go of the readings of moments not asked about any more that saw nobody.
+
+        The others are kept: a moment can come back, with an assignment, when the reports are gone.
+        """
+        gone = [key for key in self.readings.keys() - self.asked.keys() if not self.readings[key].sightings]
+        for key in gone:
+            del self.readings[key]
+
+
+def why_refused(event: AnyEvent, refusal: Refusal) -> str:
+    """Return the reason with which an event goes to the dead letters (contracts, "Envelope")."""
+    if refusal == "conflict":
+        return f"id: {event.ref} is known with other content"
+    if refusal == "departed":
+        return NO_LONGER_KEPT
+    return f"subject: {event.subject} has as many facts as a case may have"
+
+
+def _replaces(new: Reading, known: Reading) -> bool:
+    if new.moment.window == known.moment.window and new.too_late != known.too_late:
+        return known.too_late
+    return all(new.made_at.get(part, 0) >= at for part, at in known.made_at.items())
+
+
+class CaseState(Struct, frozen=True, array_like=True):
+    """A case as a checkpoint keeps it."""
+
+    case_id: str
+    facts: list[AnyEvent]
+    readings: list[Reading]
+    asked: list[Moment]
+    sent: list[OutputMessage]
+    decided_at: int
+
+
+class Remains(Struct, frozen=True, array_like=True):
+    """What a checkpoint keeps of a departed case."""
+
+    case_id: str
+    last_revisions: tuple[str, ...]
+    decided_at: int
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(CaseState)
+_remains_decoder: Final = msgspec.msgpack.Decoder(Remains)
+
+
+def pack_case(case: Case) -> bytes:
+    """Return a case in msgpack."""
+    sent = case.sent
+    state = CaseState(
+        case_id=case.case_id,
+        facts=list(case.facts.values()),
+        readings=list(case.readings.values()),
+        asked=list(case.asked.values()),
+        sent=[*sent.decisions.values(), *sent.actions.values(), *sent.alerts.values()],
+        decided_at=case.decided_at,
+    )
+    return _encoder.encode(state)
+
+
+def unpack_case(packed: bytes) -> Case:
+    """Return the case that was packed; raises `msgspec.DecodeError` for anything else."""
+    state = _decoder.decode(packed)
+    case = Case(state.case_id)
+    case.facts = {event.identity: event for event in state.facts}
+    case.readings = {reading.moment.key: reading for reading in state.readings}
+    case.asked = {moment.key: moment for moment in state.asked}
+    for message in state.sent:
+        case.sent.record(message)
+    case.decided_at = state.decided_at
+    return case
+
+
+def pack_remains(case: Case) -> bytes:
+    """Return what remains of a departed case, in msgpack."""
+    return _encoder.encode(Remains(case.case_id, case.last_revisions or (), case.decided_at))
+
+
+def unpack_remains(packed: bytes) -> Case:
+    """Return the departed case of which `pack_remains` was made; raises `msgspec.DecodeError` for anything else."""
+    remains = _remains_decoder.decode(packed)
+    case = Case(remains.case_id)
+    case.last_revisions, case.decided_at = remains.last_revisions, remains.decided_at
+    return case

@@ -1,0 +1,30 @@
+"""What a track remembers of a question about its partner's whereabouts, and of its answer."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from agents.presence.answering import Answer, reach_back
+from agents.presence.queries import Moment
+
+QuestionKey = tuple[str, str]
+"""(case id, ref of the moment's own fact): what identifies a question to one partner."""
+
+
+class Question(Struct, array_like=True):
+    """A moment asked about and what was last answered; instants in microseconds.
+
+    Reports up to `until` can change the answer, those before `floor` do not count: the moment's window begins there, or
+    the retention where the moment lay further back when it was asked. An instant before the window says that all of it
+    counts, but that reports may have left with the track.
+    """
+
+    moment: Moment
+    floor: int
+    until: int
+    answer: Answer = Answer()
+
+    @property
+    def is_too_late(self) -> bool:
+        """Whether the moment lay past the retention when it was asked."""
+        return self.floor != self.moment.time - reach_back(self.moment)

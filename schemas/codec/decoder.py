@@ -1,0 +1,218 @@
+"""Bytes to events: every inbound message is decoded here, once, into frozen types (contracts, "Envelope").
+
+Of members of one object with the same name the last counts, at every level, as JSON parsers commonly have it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from schemas.codec.event_digest import content_of
+from schemas.codec.headers import Headers
+from schemas.codec.limits import Limits
+from schemas.codec.location_reports import read_location_report
+from schemas.codec.record_sizes import Sizes, refuse_large
+from schemas.codec.validation import DataCheck, TextCheck, data_checks, is_uri_reference, required_text_check
+from schemas.errors import Unacceptable
+from schemas.events import AnyEvent, Event
+from schemas.timestamps import parse_instant
+
+
+class Heading(Struct, gc=False):
+    """What a record says at its head of the event that it holds, unchecked."""
+
+    source: str
+    id: str
+    type: str
+    subject: str
+
+
+EXACT_BELOW: Final = 2.0**53
+"""Above it doubles cannot tell whole numbers from their neighbours."""
+
+
+def _number(text: str) -> int | float:
+    """Return a number with a fraction or an exponent: a large whole one exactly, any other as its nearest double.
+
+    One that no double comes near is infinite; who reads it refuses it by its path.
+    """
+    value = float(text)
+    if math.isinf(value):
+        return value
+    if abs(value) >= EXACT_BELOW and (exact := Decimal(text)) == exact.to_integral_value():
+        return int(exact)
+    return value
+
+
+_json: Final = msgspec.json.Decoder(float_hook=_number)
+_headings: Final = msgspec.json.Decoder(Heading)
+_STRUCTURED: Final = b"application/cloudevents"
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+
+
+def decode_record(
+    value: bytes | None,
+    headers: Headers | None,
+    limits: Limits,
+    now_us: int | None = None,
+    *,
+    key: bytes | None = None,
+    cut_from: Sizes | None = None,
+) -> AnyEvent:
+    """Return the event that a Kafka record holds, in either content mode.
+
+    `now_us` is the present in microseconds, beyond which an event may lie by `limits.future_us` and no more (None: as
+    far as it likes). `cut_from` is how large the parts of a record are of which not all is here.
+    Raises `Unacceptable`; the reason begins with a part of the record that is too large, else with the first offending
+    field in the order specversion, id, source, type, subject, time, datacontenttype, data.
+    """
+    refuse_large(value, key, headers or (), limits, cut_from)
+    attributes = _binary_attributes(headers) if headers else None
+    if value is None and not (attributes and attributes["data_base64"]):
+        raise Unacceptable("value: missing")
+    value = value or b""
+    if attributes is None:
+        report = read_location_report(value, limits, now_us)
+        if report is not None:
+            return report
+        envelope = _parse(value, "value", limits)
+        if not isinstance(envelope, dict):
+            raise Unacceptable("value: not a JSON object")
+        return _event(envelope, lambda: _data(envelope, limits), limits, now_us)
+    if not value and attributes["data_base64"]:
+        return _event(attributes, lambda: _data(attributes, limits), limits, now_us)
+    return _event(attributes, lambda: _parse(value, "data", limits), limits, now_us)
+
+
+def read_heading(value: bytes | None, headers: Headers | None) -> Heading | None:
+    """Return the heading of a record in either content mode, in a twentieth of the time that `decode_record` takes.
+
+    An event that `decode_record` accepts has the heading's values. None: `decode_record` refuses the record.
+    """
+    try:
+        attributes = _binary_attributes(headers) if headers else None
+        if attributes is not None:
+            return msgspec.convert(attributes, Heading)
+        try:
+            return _headings.decode(value or b"")
+        except msgspec.ValidationError:  # also where a member is there twice and only its last is a string
+            return msgspec.convert(_json.decode(value or b""), Heading)
+    except (Unacceptable, ValueError, RecursionError):
+        return None
+
+
+def _event(
+    envelope: Mapping[str, object], read_data: Callable[[], object], limits: Limits, now_us: int | None
+) -> AnyEvent:
+    """Check an envelope in the order of its members, then its data."""
+    check_id, check_source, check_type, check_subject, checks_of_data = _checks(limits)
+    if (version := envelope.get("specversion")) != "1.0":
+        raise Unacceptable("specversion: missing" if version is None else "specversion: not 1.0")
+    event_id = check_id(envelope.get("id"))
+    source = check_source(envelope.get("source"))
+    if not is_uri_reference(source):
+        raise Unacceptable("source: not a URI reference")
+    event_type = check_type(envelope.get("type"))
+    check_data = checks_of_data.get(event_type)
+    if check_data is None:
+        raise Unacceptable(f"type: {event_type!a} is not known")
+    subject = check_subject(envelope.get("subject"))
+    time = _time(envelope.get("time"))
+    if now_us is not None and time > now_us + limits.future_us:
+        raise Unacceptable("time: too far in the future")
+    if not isinstance(envelope.get("datacontenttype"), str | None):
+        raise Unacceptable("datacontenttype: not a string")
+    raw = read_data()
+    if raw is None:
+        raise Unacceptable("data: missing")
+    data = check_data(raw)
+    try:
+        content = content_of(event_type, subject, time, raw)
+    except ValueError as error:
+        raise Unacceptable(f"data: {error}") from None
+    return Event(source, event_id, event_type, subject, time, data, content)
+
+
+def _data(envelope: Mapping[str, object], limits: Limits) -> object:
+    """Return the data of an envelope, decoded where it is there as base64, None where there is none."""
+    data, packed = envelope.get("data"), envelope.get("data_base64")
+    if data is not None or packed is None:
+        return data
+    if not isinstance(packed, str):
+        raise Unacceptable("data_base64: not a string")
+    try:
+        text = b64decode(packed, validate=True)
+    except ValueError:
+        raise Unacceptable("data_base64: not base64") from None
+    return _parse(text, "data_base64", limits)
+
+
+@lru_cache(maxsize=8)
+def _checks(limits: Limits) -> tuple[TextCheck, TextCheck, TextCheck, TextCheck, Mapping[str, DataCheck]]:
+    """Return the checks of id, source, type, subject; and those of the data by event type."""
+    return (
+        required_text_check("id", limits.name_chars),
+        required_text_check("source", limits.url_chars),
+        required_text_check("type", limits.name_chars),
+        required_text_check("subject", limits.name_chars),
+        data_checks(limits),
+    )
+
+
+def _time(text: object) -> int:
+    if text is None:
+        raise Unacceptable("time: missing")
+    if not isinstance(text, str):
+        raise Unacceptable("time: not a string")
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise Unacceptable(f"time: {error}") from None
+
+
+def _binary_attributes(headers: Headers) -> dict[str, object] | None:
+    """Return the attributes of binary content mode, or None if the record is in structured mode.
+
+    A record is binary if it has the header `ce_specversion` and does not say that its value is a whole envelope.
+    """
+    named = {name.lower(): value for name, value in headers if value is not None}
+    content_type = named.get("content-type", b"").strip().lower()
+    if content_type.startswith(_STRUCTURED) or "ce_specversion" not in named:
+        return None
+    attributes: dict[str, object] = {}
+    for name in ("specversion", "id", "source", "type", "subject", "time", "data_base64"):
+        value = named.get(f"ce_{name}")
+        try:
+            attributes[name] = None if value is None else value.decode()
+        except UnicodeDecodeError:
+            raise Unacceptable(f"{name}: not UTF-8") from None
+    return attributes
+
+
+def _parse(text: bytes, path: str, limits: Limits) -> object:
+    """Return the JSON value of a text, or raise `Unacceptable`."""
+    if text.count(b"{") + text.count(b"[") > limits.nesting_levels and _nesting(text) > limits.nesting_levels:
+        raise Unacceptable(f"{path}: nested more than {limits.nesting_levels} levels deep")
+    try:
+        parsed: object = _json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unacceptable(f"{path}: not JSON ({error})") from None
+    return parsed
+
+
+def _nesting(text: bytes) -> int:
+    """Return how deep objects and lists lie in one another, strings left out of account."""
+    level = deepest = 0
+    for mark in re.findall(rb"[\[{\]}]", _STRING.sub(b"", text)):
+        level += 1 if mark in b"[{" else -1
+        deepest = max(deepest, level)
+    return deepest

@@ -1,0 +1,38 @@
+"""How large the parts of a record are, and which of them no record may have so large."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from schemas.codec.headers import Headers, name_bytes
+from schemas.codec.limits import Limits
+from schemas.errors import Unacceptable
+
+
+class Sizes(NamedTuple):
+    """How many bytes the parts of a record have in Kafka; a key or a value of null has none."""
+
+    value: int
+    key: int = 0
+    headers: int = 0
+
+
+def refuse_large(
+    value: bytes | None, key: bytes | None, headers: Headers, limits: Limits, cut_from: Sizes | None
+) -> None:
+    """Raise `Unacceptable`, naming the first part of value, key and headers that is larger than one may be.
+
+    `cut_from` is how large the parts of a record are, all of which is not here.
+    """
+    sizes = cut_from or (len(value) if value else 0, len(key) if key else 0, headers_size(headers) if headers else 0)
+    if sizes[0] > limits.value_bytes:
+        raise Unacceptable(f"value: {sizes[0]} bytes, at most {limits.value_bytes}")
+    if sizes[1] > limits.heading_bytes:
+        raise Unacceptable(f"key: {sizes[1]} bytes, at most {limits.heading_bytes}")
+    if sizes[2] > limits.heading_bytes:
+        raise Unacceptable(f"headers: {sizes[2]} bytes, at most {limits.heading_bytes}")
+
+
+def headers_size(headers: Headers) -> int:
+    """Return how many bytes headers have in Kafka, where each begins with two lengths of at least a byte."""
+    return sum(2 + len(name if name.isascii() else name_bytes(name)) + len(value or b"") for name, value in headers)

@@ -1,0 +1,151 @@
+"""`sop dead-letters`: what was refused, why, and another chance for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+import click
+
+from schemas.codec.headers import name_bytes
+from schemas.errors import UsageError
+from schemas.outputs import DeadLetter
+from schemas.timestamps import format_instant
+from schemas.topics import INPUTS, Topics
+from streams.cli.groups import SuggestingGroup
+from streams.config.connections import connect_kafka
+from streams.config.settings import settings_from
+from streams.kafka.connection import KafkaConnection
+from streams.operations.dead_letters import Letter, Redrive, Selection, read_letters, redrive_of
+from streams.operations.redrive import send_again
+from streams.process.clock import SystemClock
+from streams.terminal.printable import printable, printable_bytes
+from streams.terminal.tables import Column, show_table
+
+
+@click.group(cls=SuggestingGroup)
+def command() -> None:
+    """What could not be accepted: SOP_BROKERS and SOP_TOPIC_PREFIX say where the topic dead-letters is."""
+
+
+@command.command(name="list")
+@click.option("--topic", type=click.Choice(INPUTS), help="Only records of this input topic.")
+@click.option("--cause", metavar="PATH", help="Only reasons that begin with this path, as the list shows it.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of the table.")
+def list_letters(topic: str | None, cause: str | None, as_json: bool) -> None:
+    """Count the dead letters by topic and cause."""
+    found = _selected(Selection(topic=topic or "", cause=cause or ""))
+    counts = Counter((each.letter.topic, each.cause) for each in found)
+    latest = {(each.letter.topic, each.cause): each for each in found}
+    groups = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    if as_json:
+        for (name, path), count in groups:
+            last = latest[name, path]
+            told = {"topic": name, "cause": path, "count": count, "latest": last.origin, "reason": last.letter.reason}
+            print(json.dumps(told))
+        return
+    columns = (
+        Column("topic"),
+        Column("cause", wraps=True),
+        Column("count", right=True),
+        Column("latest record", rank=1),
+        Column("its reason", wraps=True),
+    )
+    rows = [
+        (*map(printable, group), str(count), printable(latest[group].origin), printable(latest[group].letter.reason))
+        for group, count in groups
+    ]
+    show_table(columns, rows)
+
+
+@command.command(name="show")
+@click.argument("origin", metavar="TOPIC-PARTITION@OFFSET")
+def show(origin: str) -> None:
+    """Show a refused record as it came: reason, key, headers, value."""
+    found = _selected(Selection(origins=frozenset([origin])))
+    if not found:
+        raise UsageError(f"{origin}: there is no dead letter of this record")
+    for each in found:
+        print(f"record:      {printable(each.origin)}")
+        print(f"dead letter: {printable(each.place)}")
+        print(f"reason:      {printable(each.letter.reason)}")
+        print(f"sent again:  {each.redrives} times")
+        print(f"key:         {'none' if each.letter.key is None else printable_bytes(each.letter.key)}")
+        if each.letter.is_cut:
+            print("header:      left out, as is what follows the beginning of key and value: the record is too large")
+        for name, value in each.headers:
+            shown = "none" if value is None else printable_bytes(value)
+            print(f"header:      {printable_bytes(name_bytes(name))}: {shown}")
+        if each.letter.value is None:
+            print("value:       none")
+        else:
+            print(f"value:       {_length(each.letter)}\n{printable_bytes(each.letter.value)}")
+
+
+def _length(letter: DeadLetter) -> str:
+    kept = len(letter.value or b"")
+    return f"{letter.value_bytes} bytes, of which the first {kept} are here" if letter.is_cut else f"{kept} bytes"
+
+
+@command.command(name="redrive")
+@click.argument("origins", metavar="[TOPIC-PARTITION@OFFSET]…", nargs=-1)
+@click.option("--topic", type=click.Choice(INPUTS), help="Records of this input topic.")
+@click.option("--cause", metavar="PATH", help="Reasons that begin with this path.")
+@click.option("--dry-run/--send", default=True, show_default=True, help="Only tell what would be sent again, or send.")
+@click.option(
+    "--redrives-max",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="How often one record may be sent again in all.",
+)
+def redrive(origins: tuple[str, ...], topic: str | None, cause: str | None, dry_run: bool, redrives_max: int) -> None:
+    """Send refused records to their topics again, as they were; what has been accepted since is a duplicate there.
+
+    One JSON line per record sent goes to standard error: keep it, it is the audit trail.
+    """
+    selection = Selection(topic=topic or "", cause=cause or "", origins=frozenset(origins))
+    if selection.selects_all:
+        raise click.UsageError("say which: records, --topic or --cause")
+    settings = settings_from()
+    planned = redrive_of(_selected(selection), Topics(settings.topic_prefix), redrives_max)
+    for each, why in planned.kept:
+        print(printable(f"kept {each.origin}: {why}"))
+    if dry_run:
+        for each in planned.sent:
+            print(printable(f"would send {each.origin} again: {each.letter.reason}"))
+    else:
+        asyncio.run(_send(connect_kafka(settings), planned))
+    print(f"{len(planned.sent)} records {'to be sent' if dry_run else 'sent'} again, {len(planned.kept)} kept")
+
+
+async def _send(connection: KafkaConnection, planned: Redrive) -> None:
+    clock = SystemClock()
+    async for each, place in send_again(connection, planned.sent):
+        line = {
+            "at": format_instant(clock.now_us()),
+            "redriven": each.origin,
+            "dead_letter": each.place,
+            "cause": each.cause,
+            "sent_to": place,
+            "redrives": each.redrives + 1,
+        }
+        print(json.dumps(line), file=sys.stderr, flush=True)
+
+
+def _selected(selection: Selection) -> Sequence[Letter]:
+    settings = settings_from()
+    connection, topics = connect_kafka(settings), Topics(settings.topic_prefix)
+    foreign: list[str] = []
+
+    async def read() -> list[Letter]:
+        letters = read_letters(connection, topics, foreign)
+        return [each async for each in letters if selection.takes(each, settings.topic_prefix)]
+
+    found = asyncio.run(read())
+    if foreign:
+        print(f"sop: {len(foreign)} records there are no dead letters, the first is {foreign[0]}", file=sys.stderr)
+    return found

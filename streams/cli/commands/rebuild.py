@@ -1,0 +1,102 @@
+"""`sop rebuild`: the state again from Kafka, when the topics have more partitions."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+
+import click
+from redis.asyncio import Redis
+
+from schemas.errors import UsageError
+from schemas.policy.model import PolicySet
+from schemas.topics import Topics
+from streams.cli.policies import policies_from
+from streams.config.connections import connect_kafka, connect_redis
+from streams.config.settings import Settings, settings_from
+from streams.kafka.connection import KafkaConnection, partition_counts
+from streams.kafka.layout import read_layout
+from streams.kafka.log import KafkaLog
+from streams.kafka.membership import membership
+from streams.kafka.publisher import KafkaPublisher
+from streams.kafka.topic_checks import check_topics
+from streams.operations.rebuild.rebuild import Rebuild
+from streams.redis.checks import check_redis
+from streams.redis.store import RedisStore
+from streams.runtime.ports import Layout
+from streams.worker import REDIS_WAIT_TIMEOUTS, task_settings, version_with, work_settings
+
+
+@click.command()
+def command() -> None:
+    """Make the state again from Kafka, for topics that have more partitions than the workers knew.
+
+    All workers have to be stopped; the settings are theirs. Reads all topics once for each partition, decides nothing,
+    and replaces the checkpoints in Redis. Run it again if it did not come to its end.
+    """
+    settings = settings_from()
+    asyncio.run(_rebuild(settings, policies_from(settings.policies)))
+
+
+async def _rebuild(settings: Settings, policies: PolicySet) -> None:
+    redis = connect_redis(settings)
+    if redis is None:
+        raise UsageError(
+            "SOP_REDIS_URL: a rebuilt state is kept in Redis; without it go on with topics of their own "
+            "(SOP_TOPIC_PREFIX, SOP_GROUP) to which all events are produced again"
+        )
+    connection, topics = connect_kafka(settings), Topics(settings.topic_prefix)
+    try:
+        await check_redis(redis, REDIS_WAIT_TIMEOUTS * settings.redis_timeout_s)
+        layout = await _layout(connection, topics)
+        group = await membership(connection, settings.group)
+        if group.owners:
+            raise UsageError(
+                f"SOP_GROUP={settings.group} has {len(group.owners)} members: stop all workers; one that was killed "
+                "is a member for SOP_SESSION_TIMEOUT_S"
+            )
+        checked = await check_topics(connection, topics)
+        rebuild = _composed(settings, policies, connection, topics, layout, checked.sizes, redis)
+        try:
+            await rebuild.run(_tell)
+        finally:
+            await rebuild.stop()
+    finally:
+        await redis.aclose()
+
+
+async def _layout(connection: KafkaConnection, topics: Topics) -> Layout:
+    """Return the topics as they are; raises `UsageError` unless all have the same number of partitions."""
+    layout = await read_layout(connection, topics.all)
+    counts = await partition_counts(connection, topics.all)
+    if fewer := sorted(name for name, count in counts.items() if count < layout.partitions):
+        raise UsageError(f"all topics need {layout.partitions} partitions; {', '.join(fewer)} has fewer")
+    return layout
+
+
+def _composed(
+    settings: Settings,
+    policies: PolicySet,
+    connection: KafkaConnection,
+    topics: Topics,
+    layout: Layout,
+    sizes: Mapping[str, int],
+    redis: Redis,
+) -> Rebuild:
+    namespace, numbers = f"{settings.topic_prefix}{settings.group}", range(layout.partitions)
+    return Rebuild(
+        topics,
+        task_settings(settings, topics, layout, version_with(sizes)),
+        work_settings(settings, topics, policies, layout.partitions, sizes),
+        log=KafkaLog(connection),
+        publishers=[
+            KafkaPublisher(connection, f"{namespace}-{number}", timeout_s=settings.transaction_timeout_s)
+            for number in numbers
+        ],
+        stores=[RedisStore(redis, namespace, number) for number in numbers],
+    )
+
+
+def _tell(number: int, cases: int, partners: int) -> None:
+    print(f"partition {number}: {cases} cases, {partners} partners", file=sys.stderr)

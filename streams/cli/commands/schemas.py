@@ -1,0 +1,28 @@
+"""`sop schemas`: the contract as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from schemas.errors import UsageError
+from schemas.jsonschema.asyncapi import export
+from streams.cli.groups import SuggestingGroup
+from streams.terminal.printable import printable
+
+
+@click.group(cls=SuggestingGroup)
+def command() -> None:
+    """The contract of all messages, for programs and people."""
+
+
+@command.command(name="export")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+def export_schemas(directory: Path) -> None:
+    """Write the JSON Schema of every message and of a policy, and one AsyncAPI 3 document of all topics."""
+    try:
+        written = export(directory)
+    except OSError as error:
+        raise UsageError(f"{directory}: cannot be written: {error.strerror}") from error
+    print(printable(f"{len(written)} files in {directory}"))

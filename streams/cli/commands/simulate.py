@@ -1,0 +1,135 @@
+"""`sop simulate`: a city's day of events, to a file or to Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from schemas.errors import UsageError
+from schemas.timestamps import format_instant
+from schemas.topics import Topics
+from streams.cli.inputs import KAFKA, instant
+from streams.cli.options import FILE
+from streams.config.connections import connect_kafka
+from streams.config.settings import Settings, settings_from
+from streams.demo.feed import Feed, Line, Router
+from streams.files.writing import output_name, written
+from streams.kafka.connection import prepare_topics
+from streams.process.clock import SystemClock
+from streams.process.signals import INTERRUPTIONS, StopWish, interrupt
+from streams.simulator.options import SimulatorOptions
+from streams.simulator.simulation import branch_shares, simulate
+from streams.terminal.printable import printable
+from streams.terminal.progress import counted
+from streams.terminal.wrapping import show
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any] | click.Command)
+
+_DEFAULTS = SimulatorOptions()
+GOES_ON: Final = " " * 17
+"""Where a branch's name begins, after its share and its jobs."""
+
+
+def _share(name: str, default: float, what: str) -> Callable[[Decorated], Decorated]:
+    return click.option(name, type=float, default=default, show_default=True, help=f"Share of events {what}.")
+
+
+@click.command()
+@click.option("--jobs", type=int, default=_DEFAULTS.jobs, show_default=True, help="How many jobs.")
+@click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True, help="The same seed gives the same bytes.")
+@click.option(
+    "--out",
+    default="-",
+    metavar="FILE",
+    type=FILE,
+    help="Where to write the events: a file (.gz and .zst too), - (default) for standard output, or "
+    "kafka://HOST:PORT[/PREFIX].",
+)
+@click.option("--speed", type=click.FloatRange(1), default=1_000, show_default=True, help="Events a second to Kafka.")
+@click.option(
+    "--start",
+    metavar="TIME",
+    help=f"The first midnight (RFC 3339), in the past (default: {format_instant(_DEFAULTS.start_at)}).",
+)
+@click.option("--days", type=int, default=_DEFAULTS.days, show_default=True, help="Over how many days.")
+@click.option("--city", "cities", multiple=True, metavar="NAME", help="Only this city; may be repeated.")
+@_share("--late", _DEFAULTS.late_share, "delivered late")
+@_share("--duplicates", _DEFAULTS.duplicate_share, "delivered twice")
+@_share("--malformed", _DEFAULTS.malformed_share, "followed by a broken twin")
+@click.option(
+    "--trace", metavar="FILE", type=click.Path(path_type=Path), help="A GPS trace (CSV lat,lng,datetime,uid)."
+)
+@click.option("--stats", is_flag=True, help="Tell the share of each branch of the SOPs instead of the events.")
+def command(
+    jobs: int,
+    seed: int,
+    out: str,
+    speed: float,
+    start: str | None,
+    days: int,
+    cities: tuple[str, ...],
+    late: float,
+    duplicates: float,
+    malformed: float,
+    trace: Path | None,
+    stats: bool,
+) -> None:
+    """Make a city day of job, location, ticket and cancellation events, in their order of arrival.
+
+    Ids differ between runs with another seed or start.
+    """
+    options = SimulatorOptions(
+        jobs=jobs,
+        seed=seed,
+        start_at=_DEFAULTS.start_at if start is None else _past(start),
+        days=days,
+        cities=cities,
+        late_share=late,
+        duplicate_share=duplicates,
+        malformed_share=malformed,
+        trace_file=trace,
+    )
+    if stats:
+        for branch in branch_shares(options):
+            show(f"{branch.share:7.2%}  {branch.jobs:6d}  {branch.name}: {branch.leads_to}", GOES_ON)
+        return
+    lines = counted(_lines(options), "events")
+    if out.startswith(KAFKA):
+        brokers, _, prefix = out.removeprefix(KAFKA).partition("/")
+        settings = replace(settings_from(), brokers=brokers, topic_prefix=prefix)
+        print(printable(f"{asyncio.run(_feed(settings, lines, speed))} events sent to {out}"), file=sys.stderr)
+        return
+    with StopWish(INTERRUPTIONS, interrupt), written(out, [str(trace)] if trace else []) as write:
+        count = 0
+        for line in lines:
+            write(line)
+            count += 1
+    print(printable(f"{count} events written to {output_name(out)}"), file=sys.stderr)
+
+
+def _lines(options: SimulatorOptions) -> Iterator[bytes]:
+    """Yield the lines of a day, which takes a while to plan, from when the first of them is asked for."""
+    yield from simulate(options)
+
+
+def _past(start: str) -> int:
+    """Return the instant (microseconds) of `--start`; events that are still to come are refused everywhere."""
+    start_at = instant("--start", start)
+    if start_at > SystemClock().now_us():
+        raise UsageError(f"--start: {start} is in the future")
+    return start_at
+
+
+async def _feed(settings: Settings, lines: Iterator[bytes], speed: float) -> int:
+    """Send events to the input topics of a cluster, made if they are missing; return how many were acknowledged."""
+    connection, topics = connect_kafka(settings), Topics(settings.topic_prefix)
+    await prepare_topics(connection, topics, settings.partitions, settings.replicas)
+    feed = Feed(connection, Router(topics, settings.topic_prefix), SystemClock(), events_per_s=speed)
+    await feed.run(Line(value) for value in lines)
+    return feed.sent

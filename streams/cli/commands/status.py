@@ -1,0 +1,132 @@
+"""`sop status`: how far the workers are, and whether every record is accounted for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+
+import click
+
+from schemas.durations import duration_text
+from schemas.timestamps import SECOND_US
+from schemas.topics import Topics
+from streams.config.connections import connect_kafka
+from streams.config.settings import settings_from
+from streams.kafka.connection import KafkaConnection
+from streams.kafka.membership import Membership, Owner, membership
+from streams.operations.accounting import Overview, overview
+from streams.process.clock import SystemClock
+from streams.processor.dispositions import FATES
+from streams.terminal.printable import printable
+from streams.terminal.tables import Column, show_table
+
+_COLUMNS = (
+    Column("partition"),
+    Column("consumed", right=True),
+    Column("applied", rank=2, right=True),
+    Column("duplicate", rank=3, right=True),
+    Column("dead-lettered", rank=1, right=True),
+    Column("forwarded", rank=4, right=True),
+    Column("position", rank=5, right=True),
+    Column("committed", rank=6, right=True),
+    Column("end", rank=5, right=True),
+    Column("lag", right=True),
+)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def command(as_json: bool) -> int:
+    """Tell, per input partition, what became of the records consumed and what waits.
+
+    Exits with 1 where sums differ, where records were deleted before they were read, where another producer's open
+    transaction keeps an input from being read, where topics are not any more what they were, and where a case is set
+    aside since it could not be decided.
+
+    SOP_BROKERS, SOP_TOPIC_PREFIX and SOP_GROUP say of which workers; counts are those last published, every
+    SOP_CHECKPOINT_INTERVAL_S at the latest while records come.
+    """
+    settings = settings_from()
+    connection = connect_kafka(settings)
+    found, group = asyncio.run(_asked(connection, Topics(settings.topic_prefix), settings.group))
+    faults = [printable(fault) for fault in found.faults()]
+    now = SystemClock().now_us()
+    if as_json:
+        print(json.dumps(_document(found, group, settings.brokers, now, faults)))
+    else:
+        for line in _heading(found, group, settings.brokers, now):
+            print(line)
+        show_table(_COLUMNS, list(_rows(found)))
+    for accepted in found.accepted():
+        print(f"sop: {accepted}", file=sys.stderr)
+    for fault in faults:
+        print(f"sop: {fault}", file=sys.stderr)
+    return 1 if faults else 0
+
+
+async def _asked(connection: KafkaConnection, topics: Topics, group: str) -> tuple[Overview, Membership]:
+    return await overview(connection, topics, group), await membership(connection, group)
+
+
+def _heading(found: Overview, group: Membership, brokers: str, now: int) -> Iterator[str]:
+    """Yield whose figures these are: broker, group, who owns which partition numbers, how old the counts are."""
+    yield f"Kafka {brokers}, group {group.group}: {group.state}, {_members(len(group.owners))}"
+    for owner in group.owners:
+        yield printable(f"  {owner.client} at {owner.host}: {_partitions(owner)}")
+    numbers = sorted({account.tp.partition for account in found.accounts})
+    ages = (
+        f"{number}: {_age(found.told_at[number], now)} ago" if number in found.told_at else f"{number}: never"
+        for number in numbers
+    )
+    yield f"counts published, by partition: {', '.join(ages)}"
+    yield ""
+
+
+def _members(count: int) -> str:
+    return "1 member" if count == 1 else f"{count} members"
+
+
+def _partitions(owner: Owner) -> str:
+    if owner.numbers is None:
+        return "partitions not told"
+    return f"partitions {', '.join(map(str, owner.numbers))}" if owner.numbers else "no partition"
+
+
+def _age(told_at: int, now: int) -> str:
+    return duration_text(max(now - told_at, 0) // SECOND_US * SECOND_US)
+
+
+def _rows(found: Overview) -> Iterator[tuple[str, ...]]:
+    for account in found.accounts:
+        applied, duplicate, dead_lettered, forwarded = (account.fates.get(fate, 0) for fate in FATES)
+        numbers = (account.consumed, applied, duplicate, dead_lettered, forwarded)
+        offsets = (account.position, account.committed, account.end, account.lag)
+        yield (account.tp.name, *map(str, (*numbers, *offsets)))
+
+
+def _document(found: Overview, group: Membership, brokers: str, now: int, faults: list[str]) -> dict[str, object]:
+    return {
+        "brokers": brokers,
+        "group": group.group,
+        "state": group.state,
+        "owners": [
+            {"client": owner.client, "host": owner.host, "partitions": owner.numbers and list(owner.numbers)}
+            for owner in group.owners
+        ],
+        "counts_age_s": {str(number): (now - at) / SECOND_US for number, at in sorted(found.told_at.items())},
+        "partitions": [
+            {
+                "partition": account.tp.name,
+                "consumed": account.consumed,
+                **dict(account.fates),
+                "position": account.position,
+                "committed": account.committed,
+                "end": account.end,
+                "lag": account.lag,
+            }
+            for account in found.accounts
+        ],
+        "faults": faults,
+    }

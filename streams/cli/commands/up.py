@@ -1,0 +1,67 @@
+"""`sop up`: all of it on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from streams.cli.options import FILE, SECONDS
+from streams.demo.live_view import Board
+from streams.demo.progress import Waiting
+from streams.process.signals import StopWish
+
+
+@click.command()
+@click.option(
+    "--data", metavar="DIR", type=click.Path(path_type=Path), help="Keep Kafka's data here (default: nowhere)."
+)
+@click.option(
+    "--duration", metavar="DURATION", type=SECONDS, help="End by itself this long after the first event (90m, 30)."
+)
+@click.option(
+    "--input", "input_file", metavar="FILE", type=FILE, help="Send these events (JSON Lines, .gz and .zst too) instead."
+)
+@click.option("--brokers", metavar="HOST:PORT", help="Use this running Kafka instead of an embedded one.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Every message as JSON, one a line, and nothing else on standard output."
+)
+@click.option("--jobs", type=int, default=1000, show_default=True, help="How many jobs the sample day has.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Which sample day.")
+@click.option(
+    "--speed",
+    metavar="EVENTS",
+    type=click.FloatRange(min=0, min_open=True),
+    default=100.0,
+    show_default=True,
+    help="Events sent per second.",
+)
+@click.pass_obj
+def command(
+    wish: StopWish,
+    data: Path | None,
+    duration: float | None,
+    input_file: str | None,
+    brokers: str | None,
+    as_json: bool,
+    jobs: int,
+    seed: int,
+    speed: float,
+) -> int:
+    """Run Kafka, a worker and a stream of sample events; show the decisions as they come."""
+    board = Board(Console(highlight=False), as_json=as_json)
+    with Waiting(board.say) as waiting:
+        waiting.now("loading")
+        from streams.demo.demo import Demonstration, demonstrate  # noqa: PLC0415 - takes a second or more
+
+        asked = Demonstration(
+            data=data,
+            duration_s=duration,
+            input_file=input_file,
+            brokers=brokers,
+            jobs=jobs,
+            seed=seed,
+            events_per_s=speed,
+        )
+        return demonstrate(asked, board, waiting, wish)

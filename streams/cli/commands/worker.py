@@ -1,0 +1,18 @@
+"""`sop worker`: the Faust worker."""
+
+from __future__ import annotations
+
+import click
+
+from streams.cli.policies import policies_from
+from streams.config.settings import settings_from
+from streams.process.logs import log_to_stderr
+from streams.worker import work
+
+
+@click.command()
+def command() -> None:
+    """Consume, decide and emit until stopped (SIGTERM, Ctrl-C); environment variables SOP_… are the settings."""
+    settings = settings_from()
+    log_to_stderr(settings.log_level)
+    work(settings, policies_from(settings.policies))

@@ -1,0 +1,273 @@
+"""Settings of a worker, and the only place that reads the environment.
+
+Every setting is an environment variable `SOP_…`; the README's table is checked against `VARIABLES`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from schemas.codec.limits import Limits
+from schemas.durations import UNITS, duration_text, parse_seconds
+from schemas.errors import UsageError
+from schemas.policy.model import SECOND
+from schemas.suggestions import suggestion
+from streams.embedded_kafka.jars import user_cache_dir
+from streams.processor.refusal_limit import RefusalLimits
+from streams.processor.retention import RetentionRules
+from streams.runtime.watchdog import WatchLimits
+
+SESSION_S_MAX: Final = 90
+"""The partitions of a worker that died wait for another as long as a session lasts.
+
+An answer of the broker is waited for at least as long (`streams.worker`), so a lost one is missed late too.
+"""
+PORT_MAX: Final = 65_535
+VALUE_BYTES_MAX: Final = 4 * 1024 * 1024
+"""What an input topic takes that a worker makes; a larger value may not be kept whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a worker runs with; units last in the names, `_s` seconds, and so are `case_retention` and `case_memory`."""
+
+    brokers: str = "127.0.0.1:9092"
+    kafka_security: str = "plaintext"
+    kafka_ca_file: str = ""
+    kafka_cert_file: str = ""
+    kafka_key_file: str = ""
+    kafka_mechanism: str = "SCRAM-SHA-512"
+    kafka_user: str = ""
+    kafka_password: str = field(default="", repr=False)
+    kafka_password_file: str = ""
+    redis_url: str = field(default="", repr=False)
+    redis_url_file: str = ""
+    redis_ca_file: str = ""
+    redis_cert_file: str = ""
+    redis_key_file: str = ""
+    redis_user: str = ""
+    redis_password: str = field(default="", repr=False)
+    redis_password_file: str = ""
+    profile: str = ""
+    topic_prefix: str = ""
+    group: str = "sop-streams"
+    partitions: int = 4
+    replicas: int = 1
+    policies: tuple[str, ...] = ()
+    checkpoint_interval_s: float = 5.0
+    reading_wait_s: float = 10.0
+    transaction_timeout_s: float = 30.0
+    session_timeout_s: float = 6.0
+    redis_timeout_s: float = 5.0
+    step_records_max: int = 2_000
+    residents_max: int = 5_000
+    facts_per_case_max: int = 1_000
+    case_retention: float = RetentionRules().case / SECOND
+    case_memory: float = RetentionRules().memory / SECOND
+    value_bytes_max: int = Limits().value_bytes
+    name_chars_max: int = Limits().name_chars
+    url_chars_max: int = Limits().url_chars
+    future_s_max: float = Limits().future_us / 1_000_000
+    loop_stall_s_max: float = WatchLimits().loop_s
+    step_stall_s_max: float = WatchLimits().move_s
+    unsaved_s_max: float = WatchLimits().unsaved_s
+    refused_run_max: int = RefusalLimits().run_max
+    refused_share_max: float = RefusalLimits().share_max
+    refused_window_records: int = RefusalLimits().window_records
+    accept_trimmed_inputs: bool = False
+    metrics_listen: str = ""
+    log_level: str = "INFO"
+
+    @property
+    def watch_limits(self) -> WatchLimits:
+        """For how long the worker may get nowhere before it ends itself."""
+        return WatchLimits(loop_s=self.loop_stall_s_max, move_s=self.step_stall_s_max, unsaved_s=self.unsaved_s_max)
+
+    @property
+    def refusal_limits(self) -> RefusalLimits:
+        """How many records may be refused before the worker stops."""
+        return RefusalLimits(
+            run_max=self.refused_run_max,
+            share_max=self.refused_share_max,
+            window_records=self.refused_window_records,
+        )
+
+    @property
+    def retention(self) -> RetentionRules:
+        """For how long settled cases are kept, and that they were there."""
+        return RetentionRules(case=round(self.case_retention * SECOND), memory=round(self.case_memory * SECOND))
+
+    @property
+    def limits(self) -> Limits:
+        """The limits on inbound events."""
+        return Limits(
+            value_bytes=self.value_bytes_max,
+            name_chars=self.name_chars_max,
+            url_chars=self.url_chars_max,
+            future_us=int(self.future_s_max * 1_000_000),
+        )
+
+
+def _truth(text: str) -> bool:
+    return {"true": True, "false": False}[text.strip().lower()]
+
+
+def _positive_int(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _value_bytes(text: str) -> int:
+    number = _positive_int(text)
+    if number > VALUE_BYTES_MAX:
+        raise ValueError
+    return number
+
+
+def _positive_float(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+def _seconds(text: str) -> float:
+    seconds = parse_seconds(text)
+    if not 0 < seconds < float("inf"):
+        raise ValueError
+    return seconds
+
+
+def _session_s(text: str) -> float:
+    seconds = _seconds(text)
+    if not 1 <= seconds <= SESSION_S_MAX:
+        raise ValueError
+    return seconds
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError
+    return text.strip()
+
+
+def _level(text: str) -> str:
+    if text.upper() not in ("WARNING", "INFO", "ERROR", "CRITICAL"):
+        raise ValueError
+    return text.upper()
+
+
+def _address(text: str) -> str:
+    """Return `HOST:PORT`; where there is no host, other machines are none of its business."""
+    host, _, port = text.strip().rpartition(":")
+    if not text.strip():
+        return ""
+    if not port.isdecimal() or int(port) > PORT_MAX or "@" in host:
+        raise ValueError
+    return f"{host or '127.0.0.1'}:{port}"
+
+
+def _one_of(*values: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text.strip() not in values:
+            raise ValueError
+        return text.strip()
+
+    return read
+
+
+_READERS: Final[Mapping[type, tuple[Callable[[str], Any], str]]] = {
+    bool: (_truth, "true or false"),
+    int: (_positive_int, "a whole number above 0"),
+    float: (_positive_float, "a number above 0"),
+    str: (str.strip, "text"),
+    tuple: (lambda text: tuple(part.strip() for part in text.split(",") if part.strip()), "paths, separated by commas"),
+}
+_DURATION: Final = f"seconds, or text such as 90m or 1h30m (units: {UNITS})"
+_OWN_READERS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
+    "group": (_filled, "text"),
+    "log_level": (_level, "one of WARNING, INFO, ERROR, CRITICAL"),
+    "kafka_security": (_one_of("plaintext", "ssl", "sasl_ssl"), "one of plaintext, ssl, sasl_ssl"),
+    "kafka_mechanism": (
+        _one_of("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
+        "one of SCRAM-SHA-512, SCRAM-SHA-256, PLAIN",
+    ),
+    "profile": (_one_of("", "local"), "local"),
+    "value_bytes_max": (_value_bytes, f"a whole number from 1 to {VALUE_BYTES_MAX}"),
+    "metrics_listen": (_address, "PORT or HOST:PORT"),
+    "session_timeout_s": (_session_s, f"a duration from 1 s to {SESSION_S_MAX} s: {_DURATION}"),
+}
+
+_DURATIONS: Final = frozenset({"case_retention", "case_memory"})
+_HARMLESS: Final = re.compile(r"[\w .+-]{0,64}(?::\d{0,6})?|\[[\dA-Fa-f:.]{2,45}\](?::\d{0,6})?", re.ASCII)
+
+VARIABLES: Final[Mapping[str, str]] = {f"SOP_{each.name.upper()}": each.name for each in fields(Settings)}
+"""Every environment variable and the setting that it gives."""
+
+
+def settings_from(environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings that an environment (default: this process's) gives.
+
+    Raises `UsageError` naming the variable for a value that cannot be used, and for an unknown `SOP_…` name.
+    """
+    given = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for variable in sorted(name for name in given if name.startswith("SOP_")):
+        name = VARIABLES.get(variable)
+        if name is None:
+            raise UsageError(f"{variable}: there is no such setting{suggestion(variable, VARIABLES)}")
+        read, expected = _reader(name)
+        try:
+            values[name] = read(given[variable])
+        except (KeyError, ValueError):
+            raise UsageError(f"{variable}: {shown(given[variable])} is not {expected}") from None
+    return Settings(**values)
+
+
+def _reader(name: str) -> tuple[Callable[[str], Any], str]:
+    """Return what reads the value of a setting, and what it has to be."""
+    if own := _OWN_READERS.get(name):
+        return own
+    if name in _DURATIONS or name.endswith(("_s", "_s_max")):
+        return _seconds, f"a duration above 0: {_DURATION}"
+    return _READERS[type(getattr(Settings(), name))]
+
+
+def shown(value: str) -> str:
+    """Return a value that cannot be used as a message shows it: words, numbers and hosts with ports as they are.
+
+    Anything else, such as a user and a password before a host, may be a secret and is not shown.
+    """
+    harmless = all(_HARMLESS.fullmatch(part) for part in value.split(","))
+    return repr(value) if harmless else "a value that is not shown, since it may hold a secret,"
+
+
+def environment_with(settings: Settings) -> dict[str, str]:
+    """Return this process's environment with every setting as its variable, for a worker started as a child."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("SOP_")}
+    return others | {variable: _text(name, getattr(settings, name)) for variable, name in VARIABLES.items()}
+
+
+def _text(name: str, value: Any) -> str:
+    if name in _DURATIONS:
+        return duration_text(round(value * SECOND))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def cache_dir() -> Path:
+    """Return the folder for what can be fetched again."""
+    return user_cache_dir(os.environ)
+
+
+def java_home() -> str | None:
+    """Return where the machine's own Java is, if the environment says so."""
+    return os.environ.get("JAVA_HOME")

@@ -1,0 +1,156 @@
+"""What `sop up` shows: a row for every decision, alert and refused event as it comes, and a summary in the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from schemas.codec.encoder import decode_dead_letter, decode_message
+from schemas.errors import Unacceptable
+from schemas.outputs import ActionMessage, AlertMessage, DeadLetter, DecisionMessage
+from schemas.timestamps import format_instant
+from schemas.topics import DEAD_LETTERS
+from streams.demo.row_layout import Row, laid_out, titles
+from streams.terminal.printable import printable, printable_json
+
+_STYLES: Final = {
+    "provisional": "yellow",
+    "final": "green",
+    "info": "cyan",
+    "warning": "yellow",
+    "critical": "bold red",
+}
+
+
+class Board:
+    """Shows output messages and counts them."""
+
+    def __init__(self, console: Console, *, as_json: bool = False) -> None:
+        """Take where to show them: rows that fit a terminal's width, elsewhere one line each.
+
+        `as_json` writes every message as its JSON, one a line, to standard output, and all else to standard error.
+        """
+        self._console = console
+        self._as_json = as_json
+        self.decisions: Counter[tuple[str, str]] = Counter()
+        self.alerts: Counter[str] = Counter()
+        self.actions = 0
+        self.dead_letters = 0
+        self.cases: set[str] = set()
+
+    def say(self, text: str) -> None:
+        """Show a line of text, which nothing breaks, so that it can be copied."""
+        console = Console(stderr=True) if self._as_json else self._console
+        console.out(printable(text), highlight=False)
+
+    def head(self) -> None:
+        """Show the titles of the columns."""
+        if not self._as_json:
+            self._write(titles(self._width), "bold")
+
+    def take(self, topic: str, value: bytes) -> None:
+        """Count a record of an output topic and show it; actions, and alerts that are over, have no row."""
+        try:
+            row = self._counted(topic, value)
+        except Unacceptable as error:
+            self.say(f"{topic}: {error}")
+            return
+        if self._as_json:
+            self._console.out(printable_json(value), highlight=False)
+        elif row is not None:
+            for line in laid_out(row, self._width):
+                self._write(line, _STYLES[row.status or "critical"])
+
+    def sum_up(self, sent: int) -> None:
+        """Show the summary, on a terminal in lines of whole words."""
+        for line in self.summary(sent):
+            if self._as_json or not self._console.is_terminal:
+                self.say(line)
+            else:
+                self._console.print(Text(line))
+
+    def summary(self, sent: int) -> Iterator[str]:
+        """Yield the lines that sum up what was sent and what came of it."""
+        yield (
+            f"{sent} events sent: {self.decisions.total()} decisions on {len(self.cases)} cases, "
+            f"{self.actions} actions opened, {self.alerts.total()} alerts, {self.dead_letters} dead letters"
+        )
+        counted = [(f"{kind} {outcome}", count) for (kind, outcome), count in self.decisions.items()]
+        counted += [(f"alert {name}", count) for name, count in self.alerts.items()]
+        for name, count in sorted(counted):
+            yield f"{count:7d}  {name}"
+
+    @property
+    def _width(self) -> int | None:
+        return self._console.width if self._console.is_terminal else None
+
+    def _counted(self, topic: str, value: bytes) -> Row | None:
+        """Count a record; return its row, if it has one. Raises `Unacceptable` for one that is not ours."""
+        if topic.endswith(DEAD_LETTERS):
+            letter = decode_dead_letter(value)
+            self.dead_letters += 1
+            return dead_letter_row(letter)
+        message = decode_message(value)
+        if isinstance(message, DecisionMessage):
+            self.decisions[message.body.kind, message.body.outcome] += 1
+            self.cases.add(message.body.case_id)
+            return decision_row(message)
+        if isinstance(message, ActionMessage):
+            self.actions += message.body.state == "open"
+            return None
+        if message.body.state != "firing":
+            return None
+        self.alerts[message.body.name] += 1
+        return alert_row(message)
+
+    def _write(self, line: str, style: str) -> None:
+        self._console.print(Text(line, style), soft_wrap=True)
+
+
+def decision_row(message: DecisionMessage) -> Row:
+    """Return the row of a decision."""
+    body = message.body
+    return _row(
+        effective=_second(body.effective_at),
+        what=body.kind,
+        case=body.case_id,
+        outcome=body.outcome,
+        status=body.status,
+        revision=str(message.revision),
+        partner=body.partner_id or "nobody",
+        reasons=", ".join(body.reasons),
+        clauses=", ".join(body.clauses),
+    )
+
+
+def alert_row(message: AlertMessage) -> Row:
+    """Return the row of an alert."""
+    body = message.body
+    return _row(
+        effective=_second(body.starts_at),
+        what="alert",
+        case=body.labels.get("case_id", ""),
+        outcome=body.name,
+        status=body.severity,
+        partner=body.labels.get("partner_id", ""),
+        reasons=body.summary,
+    )
+
+
+def dead_letter_row(letter: DeadLetter) -> Row:
+    """Return the row of a refused event: where it lies and why it was refused."""
+    place = f"{letter.topic}-{letter.partition}@{letter.offset}"
+    return _row(what="refused", outcome=place, reasons=letter.reason)
+
+
+def _row(**texts: str) -> Row:
+    """Return a row of the texts given, which may carry anything; the others are empty."""
+    return Row(**{field: printable(texts.get(field, "")) for field in Row._fields})
+
+
+def _second(instant: int) -> str:
+    return format_instant(instant - instant % 1_000_000)

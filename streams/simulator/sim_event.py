@@ -1,0 +1,65 @@
+"""One event of the simulated world, before it is delivered, and how it is written down."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta, timezone
+from typing import Final
+
+import msgspec
+
+from schemas.timestamps import EPOCH, format_instant
+
+# a value of an event's data, as JSON knows it
+Value = str | int | float | bool | Mapping[str, "str | float"]
+
+INDIA: Final = timezone(timedelta(hours=5, minutes=30))
+MINUTE_US: Final = 60_000_000
+DESK: Final = "/desk"
+BOOKING: Final = "/booking"
+PARTNER_APP: Final = "/apps/partner"
+CUSTOMER_APP: Final = "/apps/customer"
+
+
+@dataclass(slots=True)
+class Happening:
+    """An event: ``time`` in microseconds since the epoch, ``delay_us`` a delay of delivery that the story wants."""
+
+    time: int
+    source: str
+    id: str
+    type: str
+    subject: str
+    data: dict[str, Value] = field(default_factory=dict)
+    delay_us: int = 0
+
+    def envelope(self, *, indian_time: bool) -> dict[str, object]:
+        """Return the CloudEvent as a JSON object, its time written with India's offset or in UTC."""
+        return {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "subject": self.subject,
+            "time": indian_text(self.time) if indian_time else format_instant(self.time),
+            "datacontenttype": "application/json",
+            "data": self.data,
+        }
+
+    def line(self, *, indian_time: bool) -> bytes:
+        """Return the CloudEvent as one line of JSON without its end of line."""
+        return write_json(self.envelope(indian_time=indian_time))
+
+
+def write_json(value: object) -> bytes:
+    """Return ``value`` as compact JSON in UTF-8."""
+    return msgspec.json.encode(value)
+
+
+def indian_text(instant_us: int) -> str:
+    """Return RFC 3339 text of ``instant_us`` with India's offset."""
+    return (EPOCH + timedelta(microseconds=instant_us)).astimezone(INDIA).isoformat()
+
+
+def indian_date(instant_us: int) -> str:
+    """Return the full date that it is in India at ``instant_us``."""
+    return (EPOCH + timedelta(microseconds=instant_us)).astimezone(INDIA).date().isoformat()

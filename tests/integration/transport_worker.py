@@ -1,0 +1,160 @@
+"""A worker process for the tests of the batch transport: notes what it is given, one JSON line each.
+
+    python -m tests.integration.transport_worker '{"broker": ..., "group": ..., ...}'
+
+Positions are kept in a folder, one file per partition, so that a later worker goes on from them.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+
+from faust.types import TP
+
+from streams.faust_transport.app import BatchApp, batch_agent, batch_topic, register_transport
+from streams.faust_transport.batch import Batch, BatchOptions
+from streams.faust_transport.runner import run_worker
+
+
+@dataclass
+class Plan:
+    """What a worker of a test reads and how it behaves."""
+
+    broker: str
+    group: str
+    topics: list[str]
+    positions: str  # folder
+    notes: str  # file
+    handler_s: dict[str, float] = field(default_factory=dict)  # by partition number
+    assigned_s: float = 0.0
+    revoked_s: float = 0.0
+    raise_at: int = -1  # offset at which the handler raises
+    raise_assigned: bool = False
+    skips: bool = False  # whether it goes on without records that are gone
+    commit_max: int = -1  # what the keeper lets be committed, -1: what it stored
+    store: bool = True  # whether positions are stored after every batch
+    crash_when_stopped: bool = False  # a part of Faust breaks while it stops
+    options: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+class FileKeeper:
+    """Positions in files, written at once and renamed into place."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._stored: dict[TP, int] = {}
+        self._reached: dict[TP, int] = {}
+        self._notes = Path(plan.notes).open("a", encoding="utf-8")  # noqa: SIM115 - open as long as the process
+
+    def note(self, what: str, **values: object) -> None:
+        """Write one line that a kill of this process cannot take back."""
+        self._notes.write(json.dumps({"what": what, "pid": os.getpid(), **values}) + "\n")
+        self._notes.flush()
+
+    async def assigned(self, tps: frozenset[TP]) -> Mapping[TP, int]:
+        self.note("assigned", tps=sorted(tps))
+        if self._plan.raise_assigned:
+            raise OSError("no positions to be had")
+        await take(self._plan.assigned_s)
+        files = {tp: self._file(tp) for tp in tps}
+        self._stored = {tp: int(file.read_text()) for tp, file in files.items() if file.exists()}
+        self._reached = dict(self._stored)
+        self.note("placed", tps=sorted(tps))
+        return dict(self._stored)
+
+    async def revoked(self, tps: frozenset[TP]) -> None:
+        await take(self._plan.revoked_s)
+        for tp, reached in self._reached.items():
+            self._store(tp, reached)
+        self.note("revoked", tps=sorted(tps))
+
+    def wants(self, tp: TP) -> bool:  # noqa: ARG002 - the port's
+        return True
+
+    def passed(self, tp: TP, offset: int) -> None:
+        self.note("passed", tp=tp, offset=offset)
+
+    def skipped(self, tp: TP, first: int, end: int) -> None:
+        self.note("skipped", tp=tp, first=first, end=end)
+        if not self._plan.skips:
+            raise LookupError(f"{first} to {end - 1} are gone")
+
+    def committable(self, tp: TP) -> int | None:
+        return self._plan.commit_max if self._plan.commit_max >= 0 else self._stored.get(tp)
+
+    async def handle(self, batch: Batch) -> None:
+        first, offsets = batch.records[0].offset, [record.offset for record in batch.records]
+        self.note("began", tp=batch.tp, offsets=offsets, generation=batch.generation)
+        if self._plan.raise_at in offsets:
+            raise ValueError(f"cannot handle {first}")
+        await take(self._plan.handler_s.get(str(batch.tp.partition), 0.0))
+        self.note(
+            "done",
+            tp=batch.tp,
+            offsets=offsets,
+            values=[(record.value or b"").decode() for record in batch.records],
+            next_offset=batch.next_offset,
+            generation=batch.generation,
+        )
+        self._reached[batch.tp] = batch.next_offset
+        if self._plan.store:
+            self._store(batch.tp, batch.next_offset)
+
+    def _store(self, tp: TP, offset: int) -> None:
+        file = self._file(tp)
+        part = file.with_suffix(f".{os.getpid()}")
+        part.write_text(str(offset))
+        part.rename(file)
+        self._stored[tp] = offset
+
+    def _file(self, tp: TP) -> Path:
+        return Path(self._plan.positions) / f"{tp.topic}-{tp.partition}.position"
+
+
+async def take(seconds: float) -> None:
+    """Stand for work that takes this long."""
+    done = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, done.set)
+    await done.wait()
+
+
+async def break_when_stopped(app: BatchApp) -> None:
+    """Stand for a part of Faust that does not stop well, after all else has."""
+    await app.crash(RuntimeError("broke while stopping"))
+
+
+def main() -> None:
+    plan = Plan(**json.loads(sys.argv[1]))
+    logging.basicConfig(level=logging.WARNING)
+
+    def make_app() -> BatchApp:
+        register_transport()
+        keeper = FileKeeper(plan)
+        app = BatchApp(
+            plan.group,
+            broker=f"kafkabatch://{plan.broker}",
+            keeper=keeper,
+            options=BatchOptions(**plan.options),  # type: ignore[arg-type] # numbers are numbers in JSON
+            broker_session_timeout=6.0,
+            broker_heartbeat_interval=0.5,
+            broker_commit_interval=0.1,
+        )
+        batch_agent(app, batch_topic(app, *plan.topics), keeper.handle, name="notes")
+        if plan.crash_when_stopped:
+            vars(app)["on_shutdown"] = partial(break_when_stopped, app)
+        return app
+
+    run_worker(make_app, stop_s=15.0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""A replay whose tracks take their reports ahead says what one says that goes from instant to instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from hypothesis import given
+
+from agents.case_agent import CaseAgent
+from agents.location_agent import LocationAgent
+from schemas.events import AnyEvent
+from schemas.outputs import OutputMessage
+from schemas.policy.model import PolicySet
+from streams.processor.decoder import is_report
+from streams.replay.replay import Replay
+from streams.runtime.timers import Wakes
+from tests.scenario import POLICY
+from tests.strategies import GeneratedCase, cases
+
+POLICIES: Final = PolicySet((), POLICY)
+
+
+def by_instants(events: Sequence[AnyEvent], until: int) -> Iterator[OutputMessage]:
+    """Yield what is said by agents that take every event at its own instant, the deadlines after them."""
+    case_agent, locations, wakes = CaseAgent(POLICIES, facts_max=99), LocationAgent(POLICIES), Wakes()
+    left = sorted(events, key=lambda event: event.order, reverse=True)
+    while left or wakes:
+        now = min(at for at in (left[-1].time if left else None, wakes.next()) if at is not None)
+        if now > until:
+            return
+        touched, partners = set[str](), set[str]()
+        while left and left[-1].time == now:
+            event = left.pop()
+            if is_report(event):
+                locations.receive(event)
+                partners.add(event.subject)
+            elif case_agent.receive(event) == "applied":
+                touched.add(event.subject)
+        for moment in [moment for case_id in sorted(touched) for moment in case_agent.questions(case_id)]:
+            locations.ask(moment)
+            partners.add(moment.partner_id)
+        readings = [reading for partner in sorted(partners) for reading in locations.answers(partner, {})]
+        touched |= {reading.moment.case_id for reading in readings if case_agent.hear(reading)} | {*wakes.due(now)}
+        for case_id in sorted(touched):
+            decided = case_agent.decide(case_id, now)
+            wakes.set(case_id, decided.next_deadline)
+            yield from decided.messages
+        for partner in sorted(partners):
+            yield from locations.alerts(partner)
+
+
+@given(cases(max_reports=25))
+def test_reports_ahead_change_nothing(case: GeneratedCase) -> None:
+    events = [*case.facts, *case.reports]
+    replay = Replay(POLICIES)
+    assert list(replay.run(events, case.now)) == list(by_instants(events, case.now))

@@ -1,0 +1,68 @@
+"""Shares of any input, together, are settled as the whole is, and each has what its cases ask about."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.codec.limits import Limits
+from schemas.events import LOCATION_REPORT
+from schemas.policy.model import Policy, PolicySet
+from streams.replay.outcome import Terms
+from streams.replay.partitioning import deal, settle_share, take_in
+from streams.replay.recorded import Recorded, settle
+
+NOON_US = 1_794_830_400_000_000
+"""2026-11-16T12:00:00Z."""
+TERMS = Terms(policies=PolicySet((), Policy()), limits=Limits(), facts_per_case_max=3, now=NOON_US)
+TIMES = st.sampled_from(["2026-11-16T12:00:00Z"] * 3 + ["2045-07-07T10:00:00Z"])
+PARTNERS = st.sampled_from(["p1", "p2", "p3", "p4"])
+IDS = st.sampled_from([*"abcdef", "\u00e9", "", None])
+
+
+def line(event_type: str, subject: str, event_id: str | None, data: dict[str, object], time: str) -> bytes:
+    whole: dict[str, object] = {"specversion": "1.0", "id": event_id, "source": "/s", "type": event_type}
+    return json.dumps(whole | {"subject": subject, "time": time, "data": data}).encode()
+
+
+REPORTS = st.builds(
+    lambda partner, event_id, lat, time: line(
+        LOCATION_REPORT, partner, event_id, {"lat": lat, "lon": 77, "accuracy_m": 5}, time
+    ),
+    PARTNERS,
+    IDS,
+    st.sampled_from([28, 28.0, 29, 91]),
+    TIMES,
+)
+FACTS = st.builds(
+    lambda case_id, event_id, partner, time: line("job.started", case_id, event_id, {"partner_id": partner}, time),
+    st.sampled_from(["j1", "j2", "p1"]),
+    IDS,
+    st.one_of(PARTNERS, st.none()),
+    TIMES,
+)
+LINES = st.lists(st.one_of(REPORTS, FACTS, st.just(b"{")), max_size=20)
+
+
+@given(LINES, st.integers(1, 4), st.sampled_from([1, 2, 99]))
+def test_shares_are_settled_as_the_whole(lines: list[bytes], processes: int, facts_max: int) -> None:
+    records = [Recorded("day", 0, number, each) for number, each in enumerate(lines)]
+    terms = replace(TERMS, facts_per_case_max=facts_max)
+    whole = settle(enumerate(records), terms.limits, terms.now, facts_max)
+    taken = take_in(records, records, terms)
+    shares = [(share, settle_share(taken, share, terms)) for share in deal(taken, processes)]
+    refused = [*taken.settled.refused, *(each for _, share in shares for each in share.refused)]
+    assert sorted(refused, key=lambda each: each.number) == whole.refused
+    assert taken.settled.duplicates + sum(share.duplicates for _, share in shares) == whole.duplicates
+    assert len(taken.settled.events) + sum(share.accepted for _, share in shares) == len(whole.events)
+    facts = [event for event in whole.events if event.type != LOCATION_REPORT]
+    found = [event for _, share in shares for event in share.events if event.type != LOCATION_REPORT]
+    assert sorted(found, key=lambda event: event.order) == sorted(facts, key=lambda event: event.order)
+    for share, settled in shares:
+        named = {getattr(event.data, "partner_id", None) for event in settled.events} | share.own
+        wanted = [event for event in whole.events if event.type == LOCATION_REPORT and event.subject in named]
+        there = [event for event in settled.events if event.type == LOCATION_REPORT]
+        assert sorted(there, key=lambda event: event.order) == sorted(wanted, key=lambda event: event.order)

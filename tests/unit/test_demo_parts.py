@@ -1,0 +1,286 @@
+"""The parts of `sop up` that need no process: where lines go, the sample day, what is shown."""
+
+import io
+import json
+import signal
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from schemas.codec.decoder import decode_record
+from schemas.codec.encoder import dead_letter_message, encode_message
+from schemas.codec.limits import Limits
+from schemas.errors import Unacceptable, UsageError
+from schemas.outputs import ActionBody, ActionMessage, AlertBody, AlertMessage, DecisionBody, DecisionMessage
+from schemas.policy.model import HOUR, MINUTE
+from schemas.topics import Topics
+from streams.config.settings import Settings, environment_with, settings_from
+from streams.demo.demo import _recorded
+from streams.demo.feed import Router
+from streams.demo.live_view import Board
+from streams.demo.samples import sample_lines, sample_options
+from streams.kafka.connection import INPUT_BYTES_MAX
+from streams.process.signals import INTERRUPTIONS, StopWish, interrupt
+
+NOW = 1_795_000_000_000_000
+AT = 1_794_996_000_500_000
+
+
+@pytest.mark.parametrize(
+    ("value", "topic", "key"),
+    [
+        ('{"type": "job.booked", "subject": "job-1"}', "jobs", b"job-1"),
+        ('{"type": "ticket.closed", "subject": "job-1"}', "tickets", b"job-1"),
+        ('{"type": "cancellation.recorded", "subject": "job-1"}', "cancellations", b"job-1"),
+        ('{"type": "location.reported", "subject": "जय"}', "locations", "जय".encode()),
+        ('{"type": "ticket.closed"}', "tickets", None),
+        ('{"type": "job.mislaid", "subject": "job-1"}', "jobs", b"job-1"),
+        ('{"type": 1, "subject": "job-1"}', "jobs", None),
+        ('{"subject": "\\ud800"}', "jobs", None),
+        ("[]", "jobs", None),
+        ("{", "jobs", None),
+        ("[" * 100_000, "jobs", None),
+    ],
+)
+def test_a_line_goes_to_its_types_topic_keyed_by_its_subject(value: str, topic: str, key: bytes | None) -> None:
+    assert Router(Topics("x."), "x.").route(value.encode()) == (f"x.{topic}", key)
+
+
+def test_the_sample_day_has_begun_and_goes_on() -> None:
+    lines = list(sample_lines(sample_options(jobs=60, seed=1), now=NOW))
+    assert [line.not_before for line in lines] == sorted(line.not_before for line in lines)
+    assert not lines[0].paced
+    assert lines[-1].paced
+    assert lines[-1].not_before > NOW
+    hurried = [line for line in lines if not line.paced]
+    assert NOW - 24 * HOUR < hurried[0].not_before < hurried[-1].not_before < NOW
+
+
+def test_no_sample_is_ahead_of_the_present_by_more_than_devices_clocks_are() -> None:
+    checked = 0
+    for line in sample_lines(sample_options(jobs=60, seed=1), now=NOW):
+        try:
+            event = decode_record(line.value, None, Limits())
+        except Unacceptable:
+            continue
+        checked += 1
+        assert event.time <= line.not_before + MINUTE
+    assert checked
+
+
+def test_samples_of_a_later_run_are_about_other_jobs_and_partners() -> None:
+    def subjects(now: int) -> set[str]:
+        lines = sample_lines(sample_options(jobs=30, seed=1), now=now)
+        return {json.loads(line.value)["subject"] for line in islice(lines, 200)}
+
+    assert subjects(NOW).isdisjoint(subjects(NOW + 1))
+
+
+def decision(outcome: str, *, partner: str | None = "p1", revision: int = 1) -> DecisionMessage:
+    body = DecisionBody(
+        kind="paf",
+        subject_of="out_of_scope",
+        case_id="job-1",
+        partner_id=partner,
+        status="final",
+        outcome=outcome,
+        reasons=("no_claim",),
+        clauses=("OOS-18",),
+        policy="x@1",
+        effective_at=AT,
+    )
+    return DecisionMessage(
+        body=body,
+        decision_id=f"d{revision}",
+        content_hash="c",
+        revision=revision,
+        supersedes=None,
+        changed=(),
+        explanation="",
+    )
+
+
+def action(state: str) -> ActionMessage:
+    body = ActionBody(code="call_partner", case_id="job-1", state=state, clauses=(), evidence=(), time=AT)  # type: ignore[arg-type]
+    return ActionMessage(body=body, action_id="a", revision=1)
+
+
+def alert(state: str) -> AlertMessage:
+    body = AlertBody(
+        name="park_overdue",
+        severity="warning",
+        state=state,  # type: ignore[arg-type]
+        key=("case_id",),
+        labels={"case_id": "job-1"},
+        summary="late",
+        evidence=(),
+        starts_at=AT,
+        ends_at=AT if state == "resolved" else None,
+    )
+    return AlertMessage(body=body, alert_id="l", subject="job-1")
+
+
+def refused(reason: str) -> bytes:
+    return dead_letter_message(
+        topic="jobs", partition=2, offset=7, reason=reason, value=b"{", key=None, time=AT, headers=()
+    )
+
+
+def shown_by(
+    board_takes: list[tuple[str, bytes]], *, terminal: bool = False, width: int = 60
+) -> tuple[list[str], list[str]]:
+    """Return the lines shown for records, and the summary."""
+    out = io.StringIO()
+    board = Board(Console(file=out, force_terminal=terminal, width=width, color_system=None, highlight=False))
+    for topic, value in board_takes:
+        board.take(topic, value)
+    return out.getvalue().splitlines(), list(board.summary(7))
+
+
+def test_a_decision_is_one_line_by_columns() -> None:
+    (line,), _ = shown_by([("x.decisions.paf", encode_message(decision("upheld")))])
+    assert line.split() == [
+        "2026-11-18T10:00:00Z",
+        "paf",
+        "job-1",
+        "upheld",
+        "final",
+        "1",
+        "p1",
+        "no_claim",
+        "[OOS-18]",
+    ]
+
+
+def test_a_decision_on_nobody_says_so() -> None:
+    (line,), _ = shown_by([("x.decisions.paf", encode_message(decision("upheld", partner=None)))])
+    assert " nobody " in line
+
+
+LONG = "partner_led_cancellation/out_of_scope"
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (
+            80,
+            [
+                "10:00:00  paf       job-1              final        partner_led_cancellation/",
+                "                                                    out_of_scope (no_claim)",
+                "                                                    [OOS-18]",
+            ],
+        ),
+        (
+            110,
+            [f"10:00:00  paf       job-1              final        {LONG} (no_claim) [OOS-18]"],
+        ),
+        (
+            130,
+            [f"10:00:00  paf       job-1              p1                   final        {LONG} (no_claim) [OOS-18]"],
+        ),
+    ],
+)
+def test_on_a_terminal_a_row_fits_its_width_and_long_texts_go_on_below(width: int, shown: list[str]) -> None:
+    lines, _ = shown_by([("decisions.paf", encode_message(decision(LONG)))], terminal=True, width=width)
+    assert lines == shown
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 119, 120, 200])
+def test_no_line_of_any_row_is_wider_than_the_terminal_and_nothing_is_cut(width: int) -> None:
+    records = [
+        ("decisions.paf", encode_message(decision(LONG, partner="partner-with-a-very-long-name-0001"))),
+        ("alerts", encode_message(alert("firing"))),
+        (
+            "x.dead-letters",
+            refused("data.site.lat: not a number from -90 to 90, and a_word_of_more_than_twenty_letters"),
+        ),
+    ]
+    lines, _ = shown_by(records, terminal=True, width=width)
+    assert max(map(len, lines)) <= max(width, 64)
+    told = "".join("".join(lines).split())
+    for text in ("cancellation/", "out_of_scope", "park_", "overdue", "jobs-2@7", "letters"):
+        assert text in told
+
+
+def test_a_refused_event_has_the_room_of_the_columns_that_it_does_not_need() -> None:
+    lines, _ = shown_by([("x.dead-letters", refused("value: not JSON (input was truncated)"))], terminal=True, width=80)
+    assert lines == ["          refused   jobs-2@7: value: not JSON (input was truncated)"]
+
+
+def test_what_an_event_carries_is_shown_without_control_characters() -> None:
+    lines, _ = shown_by([("x.dead-letters", refused("id: \x1b[2J\nsop: all is well\u202e"))])
+    (line,) = lines
+    assert line.isprintable()
+
+
+def test_as_json_every_message_is_a_line_and_nothing_else_is(capsys: pytest.CaptureFixture[str]) -> None:
+    board = Board(Console(), as_json=True)
+    board.say("welcome")
+    board.head()
+    values = [encode_message(decision("upheld")), encode_message(action("done")), refused("value: \x9b")]
+    for topic, value in zip(("decisions.paf", "actions", "dead-letters"), values, strict=True):
+        board.take(topic, value)
+    board.take("decisions.paf", b"?")
+    board.sum_up(3)
+    out, err = capsys.readouterr()
+    assert [json.loads(line) for line in out.splitlines()] == [json.loads(value) for value in values]
+    assert all(line.isprintable() for line in out.splitlines())
+    assert err.startswith("welcome\ndecisions.paf: value: not a message of ours")
+    assert "1 decisions on 1 cases" in err
+
+
+def test_the_summary_counts_what_was_shown_and_what_was_not() -> None:
+    records = [
+        ("decisions.paf", encode_message(decision("upheld"))),
+        ("decisions.paf", encode_message(decision("upheld", revision=2))),
+        ("decisions.paf", encode_message(decision("waived", revision=3))),
+        ("actions", encode_message(action("open"))),
+        ("actions", encode_message(action("done"))),
+        ("alerts", encode_message(alert("firing"))),
+        ("alerts", encode_message(alert("resolved"))),
+        ("x.dead-letters", refused("value: not JSON")),
+    ]
+    lines, summary = shown_by(records)
+    assert len(lines) == 5
+    assert lines[-1].split() == ["refused", "jobs-2@7", "value:", "not", "JSON"]
+    assert summary == [
+        "7 events sent: 3 decisions on 1 cases, 1 actions opened, 1 alerts, 1 dead letters",
+        "      1  alert park_overdue",
+        "      2  paf upheld",
+        "      1  paf waived",
+    ]
+
+
+def test_a_record_that_is_not_ours_is_told_and_does_not_end_the_board() -> None:
+    lines, summary = shown_by([("decisions.paf", b"?"), ("decisions.paf", encode_message(decision("upheld")))])
+    assert lines[0].startswith("decisions.paf: value: not a message of ours")
+    assert "1 decisions" in summary[0]
+
+
+def test_a_worker_is_given_its_settings_by_its_environment() -> None:
+    settings = Settings(brokers="h:1,i:2", topic_prefix="x.", policies=("a.toml", "b.toml"), reading_wait_s=2.5)
+    assert settings_from(environment_with(settings)) == settings
+
+
+def test_a_recorded_line_that_no_topic_takes_is_told_with_its_place(tmp_path: Path) -> None:
+    recorded = tmp_path / "day.jsonl"
+    recorded.write_bytes(b"{}\n" + b"x" * (INPUT_BYTES_MAX + 1) + b"\n")
+    lines = _recorded(str(recorded))()
+    assert next(lines).value == b"{}"
+    with pytest.raises(UsageError, match=rf"day\.jsonl, line 2: {INPUT_BYTES_MAX + 1} bytes"):
+        next(lines)
+
+
+def test_a_signal_that_the_process_was_started_to_ignore_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopWish(INTERRUPTIONS, interrupt):
+            signal.raise_signal(signal.SIGHUP)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

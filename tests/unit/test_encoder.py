@@ -1,0 +1,328 @@
+"""What goes out: golden bytes and ids, revisions compared, and reading our own messages back."""
+
+import base64
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas.codec.canonical_json import canonical_json, digest32
+from schemas.codec.encoder import (
+    action_id,
+    alert_id,
+    changed_fields,
+    content_hash,
+    dead_letter_message,
+    decision_data,
+    decision_id,
+    decode_dead_letter,
+    decode_message,
+    encode_message,
+)
+from schemas.errors import Unacceptable
+from schemas.events import Money
+from schemas.outputs import ActionBody, ActionMessage, AlertBody, AlertMessage, DecisionBody, DecisionMessage
+
+PAF = DecisionBody(
+    kind="paf",
+    subject_of="out_of_scope",
+    case_id="job-17",
+    partner_id="p-4",
+    status="final",
+    outcome="reversal_scheduled",
+    clauses=("OOS-18",),
+    evidence=("/apps/partner#e-9", "/apps/desk#e-2", "/apps/partner#e-9"),
+    policy="default@0123456789abcdef",
+    effective_at=1_795_255_200_000_000,
+    cancellation_marked=True,
+    counts_in_mg=False,
+    resolve_at="training_or_review",
+)
+REFUND = DecisionBody(
+    kind="refund",
+    subject_of="offline_service",
+    case_id="jöb",
+    partner_id=None,
+    status="provisional",
+    outcome="awaiting_proof",
+    reasons=("proof_missing", "booking_missing"),
+    policy="default@0123456789abcdef",
+    effective_at=1_795_255_200_000_001,
+    counts_in_mg=None,
+    proven_amount=Money("10.50", "INR"),
+)
+ACTION = ActionMessage(
+    body=ActionBody(
+        code="park_ticket",
+        case_id="job-17",
+        state="open",
+        clauses=("OOS-9",),
+        evidence=("/apps/partner#e-9",),
+        time=1_795_255_200_000_000,
+        params={"until": "2026-11-21T13:00:00Z"},
+        partner_id="p-4",
+        ticket_id="t-1",
+        due_at=1_795_266_000_000_000,
+    ),
+    action_id=action_id("job-17", "p-4", "park_ticket", "t-1"),
+    revision=2,
+    inputs="jobs-0:7",
+)
+BARE_ACTION = ActionMessage(
+    body=ActionBody(code="x", case_id="c", state="done", clauses=(), evidence=(), time=0), action_id="a", revision=1
+)
+ALERT = AlertMessage(
+    body=AlertBody(
+        name="park_overdue",
+        severity="warning",
+        state="firing",
+        key=("case_id", "ticket_id"),
+        labels={"ticket_id": "t-1", "case_id": "job-17", "city": "Pune"},
+        summary="A call is overdue.",
+        evidence=("/apps/partner#e-9",),
+        starts_at=1_795_255_200_000_000,
+    ),
+    alert_id="0" * 32,
+    subject="job-17",
+)
+
+
+def revision(body: DecisionBody, **members: Any) -> DecisionMessage:
+    content = content_hash(body)
+    return DecisionMessage(
+        **{
+            "body": body,
+            "decision_id": decision_id(content, None),
+            "content_hash": content,
+            "revision": 1,
+            "supersedes": None,
+            "changed": (),
+            "explanation": "It was so.",
+            **members,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "content", "first", "second"),
+    [
+        (
+            PAF,
+            "6586605a58a65be759ccf101497efe73",
+            "1867ebcba622bb52eaa9685c03b96c0e",
+            "c5fe2761710c7379feea7f60603a944f",
+        ),
+        (
+            REFUND,
+            "dc4f51be07328603b71e9fa6e6e65be5",
+            "e167f0c1d92398c972b3540369d28477",
+            "3485f3d73ef6e6849a61c4d84e76f614",
+        ),
+    ],
+)
+def test_ids_of_decisions_are_the_same_everywhere_and_for_ever(
+    body: DecisionBody, content: str, first: str, second: str
+) -> None:
+    assert content_hash(body) == content
+    assert decision_id(content, None) == first
+    assert decision_id(content, first) == second
+
+
+def test_the_content_hash_is_over_the_canonical_data_without_place_and_explanation() -> None:
+    data = json.loads(encode_message(revision(PAF)))["data"]
+    for name in ("decision_id", "content_hash", "revision", "supersedes", "changed", "explanation"):
+        del data[name]
+    assert digest32(canonical_json(data)) == content_hash(PAF)
+    assert data == decision_data(PAF)
+
+
+def test_a_decision_goes_out_as_a_cloud_event() -> None:
+    message = revision(PAF, revision=2, supersedes="0" * 32, changed=("status", "outcome"), inputs="jobs-3:120")
+    assert json.loads(encode_message(message)) == {
+        "specversion": "1.0",
+        "id": message.decision_id,
+        "source": "/sop/decisions",
+        "type": "decision.paf",
+        "subject": "job-17",
+        "time": "2026-11-21T10:00:00Z",
+        "datacontenttype": "application/json",
+        "dataschema": "urn:sop-streams:schema:decision.paf:1",
+        "inputs": "jobs-3:120",
+        "data": {
+            "decision_id": message.decision_id,
+            "content_hash": message.content_hash,
+            "kind": "paf",
+            "subject_of": "out_of_scope",
+            "revision": 2,
+            "supersedes": "0" * 32,
+            "changed": ["outcome", "status"],
+            "case_id": "job-17",
+            "partner_id": "p-4",
+            "status": "final",
+            "outcome": "reversal_scheduled",
+            "reasons": [],
+            "clauses": ["OOS-18"],
+            "evidence": ["/apps/desk#e-2", "/apps/partner#e-9"],
+            "policy": "default@0123456789abcdef",
+            "effective_at": "2026-11-21T10:00:00Z",
+            "explanation": "It was so.",
+            "cancellation_marked": True,
+            "counts_in_mg": False,
+            "resolve_at": "training_or_review",
+        },
+    }
+
+
+def test_what_does_not_apply_is_absent_and_what_is_undecided_is_null() -> None:
+    whole = json.loads(encode_message(revision(REFUND)))
+    assert "inputs" not in whole
+    assert "apology" not in whole["data"]
+    assert whole["data"]["counts_in_mg"] is None
+    assert whole["data"]["partner_id"] is None
+    assert whole["data"]["proven_amount"] == {"amount": "10.50", "currency": "INR"}
+
+
+def test_changed_names_the_fields_that_differ_absent_ones_included() -> None:
+    other = msgspec.structs.replace(PAF, status="provisional", apology=True, resolve_at=msgspec.UNSET)
+    assert changed_fields(PAF, other) == ("apology", "resolve_at", "status")
+    assert changed_fields(other, PAF) == ("apology", "resolve_at", "status")
+    undecided = msgspec.structs.replace(PAF, counts_in_mg=None)
+    absent = msgspec.structs.replace(PAF, counts_in_mg=msgspec.UNSET)
+    assert changed_fields(undecided, absent) == ("counts_in_mg",)
+    assert changed_fields(PAF, PAF) == ()
+
+
+@pytest.mark.parametrize("evidence", [PAF.evidence[::-1], PAF.evidence[:2]])
+def test_the_order_and_repetition_of_evidence_do_not_count(evidence: tuple[str, ...]) -> None:
+    assert content_hash(msgspec.structs.replace(PAF, evidence=evidence)) == content_hash(PAF)
+
+
+def test_an_action_goes_out_with_what_applies_to_it() -> None:
+    whole = json.loads(encode_message(ACTION))
+    assert (whole["type"], whole["source"], whole["time"]) == ("action", "/sop/actions", "2026-11-21T10:00:00Z")
+    assert whole["data"] == {
+        "action_id": ACTION.action_id,
+        "code": "park_ticket",
+        "params": {"until": "2026-11-21T13:00:00Z"},
+        "case_id": "job-17",
+        "partner_id": "p-4",
+        "ticket_id": "t-1",
+        "state": "open",
+        "revision": 2,
+        "clauses": ["OOS-9"],
+        "evidence": ["/apps/partner#e-9"],
+        "due_at": "2026-11-21T13:00:00Z",
+    }
+    assert json.loads(encode_message(BARE_ACTION))["data"].keys().isdisjoint({"partner_id", "ticket_id", "due_at"})
+
+
+def test_ids_of_actions_and_alerts_hang_on_their_keys_alone() -> None:
+    assert action_id("job-17", "p-4", "park_ticket", "t-1") == "76bf1ea5dae880af855846bb7b6a4149"
+    assert action_id("job-17", None, "park_ticket", "p-4") != action_id("job-17", "p-4", "park_ticket", None)
+    body = ALERT.body
+    assert alert_id(body) == "84a265ff77f7eda742574cf2addefced"
+    same = msgspec.structs.replace(body, state="resolved", labels={**body.labels, "city": "Delhi"}, starts_at=5)
+    assert alert_id(same) == alert_id(body)
+    assert alert_id(msgspec.structs.replace(body, name="other")) != alert_id(body)
+    assert alert_id(msgspec.structs.replace(body, labels={**body.labels, "case_id": "job-18"})) != alert_id(body)
+
+
+def test_an_alert_carries_its_name_and_severity_as_labels_and_the_time_of_its_state() -> None:
+    whole = json.loads(encode_message(ALERT))
+    assert whole["data"]["labels"] == {
+        "alertname": "park_overdue",
+        "case_id": "job-17",
+        "city": "Pune",
+        "severity": "warning",
+        "ticket_id": "t-1",
+    }
+    assert decode_message(encode_message(ALERT)) == ALERT
+    assert whole["time"] == whole["data"]["starts_at"] == "2026-11-21T10:00:00Z"
+    assert "ends_at" not in whole["data"]
+    body = msgspec.structs.replace(ALERT.body, state="resolved", ends_at=ALERT.body.starts_at + 1_000_000)
+    resolved = json.loads(encode_message(msgspec.structs.replace(ALERT, body=body)))
+    assert resolved["time"] == resolved["data"]["ends_at"] == "2026-11-21T10:00:01Z"
+    assert resolved["id"] != whole["id"]
+
+
+def test_a_message_reads_back_as_it_was() -> None:
+    for message in (ACTION, BARE_ACTION, ALERT):
+        assert decode_message(encode_message(message)) == message
+    body = msgspec.structs.replace(PAF, evidence=tuple(sorted(set(PAF.evidence))))
+    decision = revision(body, revision=3, supersedes="1" * 32, changed=("status",), inputs="jobs-3:120")
+    assert decode_message(encode_message(decision)) == decision
+    undated = msgspec.structs.replace(REFUND, reasons=tuple(sorted(REFUND.reasons)))
+    assert decode_message(encode_message(revision(undated))) == revision(undated)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"[" * 100_000,
+        b"{}",
+        b'{"type":"job.rated","subject":"s","time":"2026-11-21T10:00:00Z","data":{}}',
+        b'{"type":"decision.paf","subject":"s","time":"2026-11-21T10:00:00Z","data":{}}',
+        b'{"type":"action","subject":"s","time":"never","data":{}}',
+        b'{"type":"alert","subject":"s","time":"2026-11-21T10:00:00Z","data":{"labels":5,"starts_at":5}}',
+    ],
+)
+def test_what_is_no_message_of_ours_is_refused(value: bytes) -> None:
+    with pytest.raises(Unacceptable):
+        decode_message(value)
+    with pytest.raises(Unacceptable):
+        decode_dead_letter(value)
+
+
+def test_a_dead_letter_keeps_the_bytes_and_says_where_from_and_why() -> None:
+    place: dict[str, Any] = {"topic": "jobs", "partition": 3, "offset": 120, "reason": "data.stars: missing"}
+    message = dead_letter_message(
+        **place, value=b"\xff{", key=b"job-17", time=1_795_255_200_000_000, headers=[("ce_id", b"\x00"), ("x", None)]
+    )
+    whole = json.loads(message)
+    assert (whole["type"], whole["subject"], whole["time"]) == ("dead-letter", "job-17", "2026-11-21T10:00:00Z")
+    assert {name: whole["data"][name] for name in place} == place
+    assert base64.b64decode(whole["data"]["value"]) == b"\xff{"
+    letter = decode_dead_letter(message)
+    assert (letter.value, letter.key, letter.headers) == (b"\xff{", b"job-17", (("ce_id", b"\x00"), ("x", None)))
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\x00"])
+def test_a_dead_letter_tells_no_value_from_an_empty_one(value: bytes | None) -> None:
+    message = dead_letter_message(topic="f", partition=0, offset=1, reason="value: missing", value=value, key=None)
+    told = json.loads(message)["data"]["value"]
+    assert told == (None if value is None else base64.b64encode(value).decode())
+    assert decode_dead_letter(message).value == value
+
+
+def test_a_header_whose_name_is_no_utf_8_is_readable_in_a_dead_letter_and_whole() -> None:
+    headers = (("caf\udce9", b"1"), ("caf\ufffd", None), ("plain", b""))
+    message = dead_letter_message(
+        topic="f", partition=0, offset=1, reason="value: missing", value=b"", key=None, headers=headers
+    )
+    data = json.loads(message)["data"]
+    assert data["headers"] == [["caf\ufffd", "MQ=="], ["caf\ufffd", None], ["plain", ""]]
+    names = [base64.b64decode(name) for name in data["header_names"]]
+    assert names == [b"caf\xe9", "caf\ufffd".encode(), b"plain"]
+    letter = decode_dead_letter(message)
+    assert (letter.headers, letter.header_names) == (headers, ())
+
+
+def test_a_dead_letter_with_fewer_names_than_headers_is_none() -> None:
+    message = dead_letter_message(
+        topic="f", partition=0, offset=1, reason="r: x", value=b"", key=None, headers=[("\udcff", b""), ("b", b"")]
+    )
+    whole = json.loads(message)
+    whole["data"]["header_names"].pop()
+    with pytest.raises(Unacceptable):
+        decode_dead_letter(json.dumps(whole).encode())
+
+
+@pytest.mark.parametrize("key", [None, b"", b"\xff"])
+def test_a_dead_letter_without_a_readable_key_has_no_subject(key: bytes | None) -> None:
+    message = dead_letter_message(topic="f", partition=0, offset=1, reason="r: x", value=b"", key=key)
+    assert json.loads(message).keys().isdisjoint({"subject", "time"})
+    assert decode_dead_letter(message).key == key

@@ -1,0 +1,117 @@
+"""What a task does about transactions that Kafka took for ended and left open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from schemas.errors import Fatal, Fenced
+from streams.runtime.hanging_transactions import abort_unended
+from streams.runtime.ports import TP, Outgoing
+from streams.runtime.task import Task
+from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
+from tests.unit.test_task import JOBS, SAID, Cluster, records
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster(b"j0", b"j1")
+
+
+async def idle(task: Task) -> None:
+    for _ in range(10):
+        await task.step([])
+        await asyncio.sleep(0.01)
+
+
+async def test_what_a_hanging_transaction_said_is_said_again_and_seen_once(cluster: Cluster) -> None:
+    hanging, _ = cluster.owner(saves=False)
+    await hanging.recover()
+    cluster.kafka.forgets = lambda tp: tp == SAID
+    await hanging.step([(JOBS, records(0, b"j0"))])
+    cluster.kafka.forgets = lambda _: False
+    assert cluster.said() == []
+    successor, _ = cluster.owner()
+    await successor.recover()
+    await successor.step([(JOBS, records(0, b"j0"))])
+    await successor.step([(JOBS, records(1, b"j1"))])
+    assert cluster.said() == [b"j0", b"j1"]
+
+
+async def test_no_checkpoint_counts_on_what_nobody_can_see(cluster: Cluster) -> None:
+    hanging, _ = cluster.owner()
+    await hanging.recover()
+    cluster.kafka.forgets = lambda tp: tp == SAID
+    await hanging.step([(JOBS, records(0, b"j0"))])
+    await idle(hanging)
+    saved = [cluster.state.saved]
+    assert hanging.committable == {}
+    cluster.kafka.forgets = lambda _: False
+    await hanging.step([(JOBS, records(1, b"j1"))])  # which ends what hangs
+    await hanging.stop()
+    assert cluster.said() == [b"j0", b"j1"]
+    saved.append(cluster.state.saved)
+    assert [each and each.inputs for each in saved] == [None, {"jobs-0": 2}]
+
+
+async def test_what_a_successor_aborted_is_not_taken_for_committed(cluster: Cluster) -> None:
+    fenced, _ = cluster.owner()
+    await fenced.recover()
+    cluster.kafka.forgets = lambda tp: tp == SAID
+    await fenced.step([(JOBS, records(0, b"j0"))])
+    successor = SimulatedPublisher(cluster.kafka, "sop-0")
+    await successor.start()
+    await successor.abort([SAID])
+    with pytest.raises(Fenced):
+        await idle(fenced)
+    assert cluster.state.saved is None
+
+
+@pytest.mark.parametrize("interval", [0, 10**18], ids=["a checkpoint is under way", "none is"])
+async def test_an_owner_that_ends_does_not_wait_for_what_is_open_and_is_no_suspect_for_it(
+    cluster: Cluster, interval: int
+) -> None:
+    ending, _ = cluster.owner(saves=interval == 0)
+    await ending.recover()
+    cluster.kafka.forgets = lambda tp: tp == SAID
+    await ending.step([(JOBS, records(0, b"j0"))])
+    await ending.stop()
+    saved = cluster.state.saved
+    successor, _ = cluster.owner()
+    await successor.recover()
+    assert (saved, successor._suspects.wary) == (None, False)
+
+
+async def test_what_another_producer_holds_open_in_an_output_ends_the_recovery(cluster: Cluster) -> None:
+    cluster.kafka.add("another", cluster.kafka.initialise("another"), Outgoing(*SAID, b"", b"theirs"))
+    task, _ = cluster.owner(transaction_timeout_s=0.1)
+    with pytest.raises(Fatal, match="said-0: a transaction of another producer is open"):
+        await task.recover()
+
+
+async def test_an_end_that_can_be_seen_only_a_moment_later_is_waited_for() -> None:
+    class Lagging(SimulatedLog):
+        """A log in which what is open is seen to be so three times."""
+
+        seen = 0
+
+        async def unended(self, tps: Sequence[TP]) -> list[TP]:
+            self.seen += 1
+            return list(tps) if self.seen <= 3 else await super().unended(tps)
+
+    kafka = SimulatedKafka()
+    publisher, log = SimulatedPublisher(kafka, "sop-0"), Lagging(kafka)
+    await publisher.start()
+    await abort_unended(publisher, log, [SAID], [], limit_s=10.0)
+    assert log.seen == 4
+
+
+async def test_what_is_under_way_elsewhere_in_a_shared_topic_is_left_alone(cluster: Cluster) -> None:
+    answers, epoch = TP("answers", 0), cluster.kafka.initialise("another")
+    cluster.kafka.add("another", epoch, Outgoing(*answers, b"", b"theirs"))
+    task, _ = cluster.owner()
+    await task.recover()
+    cluster.kafka.commit("another", epoch)
+    assert [record.value for record in cluster.kafka.committed(answers)] == [b"theirs"]

@@ -1,0 +1,59 @@
+"""When cases are woken: each once, the earliest first, always by what was set last."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.runtime.timers import SLACK, Wakes
+
+SETS = st.lists(st.tuples(st.sampled_from("abcd"), st.none() | st.integers(0, 9)), max_size=30)
+
+
+def test_the_earliest_is_next_and_what_is_due_comes_in_order() -> None:
+    wakes = Wakes()
+    for case_id, at in (("a", 30), ("b", 10), ("c", 20)):
+        wakes.set(case_id, at)
+    assert wakes.next() == 10
+    assert list(wakes.due(20)) == ["b", "c"]
+    assert list(wakes.due(20)) == []
+    assert "b" not in wakes
+    assert wakes.next() == 30
+
+
+def test_a_case_that_is_set_anew_is_woken_by_the_last_instant_only() -> None:
+    wakes = Wakes()
+    wakes.set("a", 10)
+    wakes.set("a", 30)
+    assert list(wakes.due(20)) == []
+    wakes.set("a", 10)
+    assert list(wakes.due(20)) == ["a"]
+    assert list(wakes.due(40)) == []
+
+
+def test_a_case_that_nothing_wakes_sleeps() -> None:
+    wakes = Wakes()
+    wakes.set("a", 10)
+    wakes.set("a", None)
+    wakes.set("b", None)
+    assert wakes.next() is None
+    assert list(wakes.due(100)) == []
+
+
+@given(SETS, st.integers(0, 9))
+def test_due_is_whatever_stands_at_or_before_now(sets: list[tuple[str, int | None]], now: int) -> None:
+    wakes = Wakes()
+    for case_id, at in sets:
+        wakes.set(case_id, at)
+    standing = {case_id: at for case_id, at in dict(sets).items() if at is not None}
+    assert wakes.next() == min(standing.values(), default=None)
+    assert wakes.due(now) == {case_id: at for case_id, at in standing.items() if at <= now}
+    assert wakes == {case_id: at for case_id, at in standing.items() if at > now}
+
+
+def test_a_case_set_ten_thousand_times_is_kept_once() -> None:
+    wakes = Wakes()
+    for at in range(10_000):
+        wakes.set("a", at)
+    assert len(wakes._heap) <= SLACK + 2
+    assert list(wakes.due(10_000)) == ["a"]
