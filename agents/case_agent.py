@@ -9,10 +9,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 from agents.case.case import Case, Reception
-from agents.case.reconcile import difference
+from agents.case.reconcile import reconcile
 from agents.decide import decide
 from agents.presence.presence import moments
-from agents.presence.queries import Moment, Reading, presence_rules
+from agents.presence.queries import PresenceAnswer, PresenceQuery, presence_rules
 from agents.sop.alerts import place_labels
 from schemas.events import AnyEvent
 from schemas.outputs import OutputMessage
@@ -46,14 +46,14 @@ class CaseAgent:
         """Add a fact to its case."""
         return self.case(event.subject).add(event, self._facts_max)
 
-    def hear(self, reading: Reading) -> bool:
+    def hear(self, reading: PresenceAnswer) -> bool:
         """Take the location agent's answer; say whether it tells anything new."""
         return self.case(reading.moment.case_id).told(reading)
 
-    def questions(self, case_id: str) -> tuple[Moment, ...]:
+    def questions(self, case_id: str) -> tuple[PresenceQuery, ...]:
         """Return the moments of a case not asked about yet as they stand now, and take them as asked."""
         case = self.case(case_id)
-        new: tuple[Moment, ...] = ()
+        new: tuple[PresenceQuery, ...] = ()
         if case.asked_of is not case.history:
             policy = self._policies.at(case.history.begins_at)
             current = {moment.key: moment for moment in moments(case.history, presence_rules(policy))}
@@ -83,7 +83,7 @@ class CaseAgent:
         case.decided_at = max(case.decided_at, now)
         policy = self._policies.at(case.history.begins_at)
         verdict = decide(case.history, case.readings, policy, case.decided_at)
-        messages = difference(case_id, verdict, case.sent, policy, place_labels(case.history, policy), inputs)
+        messages = reconcile(case_id, verdict, case.sent, policy, place_labels(case.history, policy), inputs)
         for message in messages:
             case.sent.record(message)
         return Decided(messages, verdict.next_deadline)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from agents.case.view import History
-from agents.presence.presence import Readings, presence
+from agents.case.view import CaseView
+from agents.presence.presence import PresenceAnswers, presence
 from agents.presence.queries import presence_rules
 from agents.sop import alerts, offline_service, offline_service_steps, out_of_scope, out_of_scope_steps
-from agents.verdict import Deadlines, Verdict
+from agents.verdict import Deadlines, Evaluation
 from schemas.policy.model import Policy
 
 
-def decide(history: History, readings: Readings, policy: Policy, now: int) -> Verdict:
+def decide(history: CaseView, readings: PresenceAnswers, policy: Policy, now: int) -> Evaluation:
     """Return all that ought to be decided about a case.
 
     Takes the case's history, the location agent's readings by moment, the policy in force, and the instant
@@ -30,4 +30,4 @@ def decide(history: History, readings: Readings, policy: Policy, now: int) -> Ve
     findings = alerts.findings(history, assessments, decisions, steps, policy, deadlines)
     sighted = (sighting.time for each in assessments for sighting in each.presence.sightings)
     as_of = max(deadlines.last_passed, *(fact.time for fact in history.facts[-1:]), *sighted, 0)
-    return Verdict(decisions=decisions, steps=steps, findings=findings, as_of=as_of, next_deadline=deadlines.next)
+    return Evaluation(decisions=decisions, steps=steps, findings=findings, as_of=as_of, next_deadline=deadlines.next)

@@ -10,7 +10,7 @@ from typing import cast
 from msgspec import structs
 
 from agents.case.case import Reception
-from agents.presence.queries import Moment, Reading
+from agents.presence.queries import PresenceAnswer, PresenceQuery
 from agents.presence.track import Track
 from schemas.codec.encoder import alert_id
 from schemas.events import AnyEvent, Event, LocationReported
@@ -48,7 +48,7 @@ class LocationAgent:
         """
         return self.track(partner_id).take(reports, until, self._policies)
 
-    def ask(self, moment: Moment, asked_at: int | None = None) -> None:
+    def ask(self, moment: PresenceQuery, asked_at: int | None = None) -> None:
         """Take a question; `answers` has the answer.
 
         `asked_at` is when it was put (microseconds; None: tracks do not leave): a moment that is older then than tracks
@@ -76,7 +76,7 @@ class LocationAgent:
         """Tell whether `answers` or `alerts` may have anything to say of a partner now; most reports say nothing."""
         return self.track(partner_id).has_news
 
-    def answers(self, partner_id: str, made_at: dict[str, int]) -> list[Reading]:
+    def answers(self, partner_id: str, made_at: dict[str, int]) -> list[PresenceAnswer]:
         """Return a partner's readings that are new or changed, marked with the input positions they were made at."""
         readings = self.track(partner_id).readings()
         return [structs.replace(reading, made_at=made_at) for reading in readings] if readings else []

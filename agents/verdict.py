@@ -45,7 +45,7 @@ class Deadlines:
         return False
 
 
-class Ruling(Struct, frozen=True, kw_only=True):
+class RuleResult(Struct, frozen=True, kw_only=True):
     """One row of a decision table that applies, with its evidence as facts and the passed deadlines it rests on."""
 
     outcome: str
@@ -104,14 +104,14 @@ class Step(Struct, frozen=True, kw_only=True):
     deadlines: tuple[int, ...] = ()
 
 
-class Finding(Struct, frozen=True):
+class AlertCondition(Struct, frozen=True):
     """An alert that is true now (its body says `firing`): about a moment, sent once, or a condition, while it holds."""
 
     alert: AlertBody
     is_moment: bool
 
 
-class Verdict(Struct, frozen=True):
+class Evaluation(Struct, frozen=True):
     """All that ought to be decided about a case.
 
     `as_of` (microseconds) is the latest of its facts, readings and passed deadlines: when the case came to be as it is;
@@ -120,6 +120,6 @@ class Verdict(Struct, frozen=True):
 
     decisions: tuple[DecisionBody, ...]
     steps: tuple[Step, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[AlertCondition, ...]
     as_of: int
     next_deadline: int | None

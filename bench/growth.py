@@ -23,10 +23,10 @@ from schemas.codec.limits import Limits
 from schemas.topics import Topics
 from streams.cli.policies import policies_from
 from streams.memory.store import MemoryState, MemoryStore
-from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.state_cache import CASE, PARTNER
 from streams.redis.store import RedisStore
-from streams.runtime.ports import TP, Saved, Store, Stored
+from streams.runtime.ports import TP, Checkpoint, Store, Stored
 
 STEP: Final = 1_000
 MEASURED_MAX: Final = 1_000
@@ -111,9 +111,9 @@ class Measured:
     def __init__(self, store: Store) -> None:
         """Take where the checkpoints go."""
         self.store = store
-        self.work = CaseWork(
+        self.work = SopProcessor(
             0,
-            CaseWorkSettings(
+            ProcessorSettings(
                 topics=TOPICS,
                 partitions=1,
                 policies=policies_from(()),
@@ -143,7 +143,7 @@ class Measured:
         """Write a checkpoint."""
         changes = self.work.freeze()
         self.work.pack(sys.maxsize)
-        await self.store.save(Saved({}, {}, {}), changes.blobs, changes.deadlines)
+        await self.store.save(Checkpoint({}, {}, {}), changes.blobs, changes.deadlines)
         self.work.saved()
 
 

@@ -8,7 +8,7 @@ from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from schemas.events import LocationReported
 from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
 from schemas.policy.model import PolicySet
@@ -35,7 +35,7 @@ class Rules:
         """Take one event in; what cannot be accepted is passed over."""
         try:
             event = decode_record(value, None, self._limits, timestamp_ms * 1000)
-        except Unacceptable:
+        except InvalidMessage:
             return
         if isinstance(event.data, LocationReported):
             self._locations.receive(event)

@@ -2,7 +2,7 @@
 
 SopError
 ├── Unavailable         try again: a broker or store does not answer right now
-├── Unacceptable        to the dead letters: this input will never be accepted as it is
+├── InvalidMessage      to the dead letters: this input will never be accepted as it is
 └── Fatal               stop: going on would lose or falsify something
     ├── Fenced          another worker publishes for this partition now
     ├── Unpublishable   Kafka will never take a record as it is: what it is about is given up after a restart
@@ -22,7 +22,7 @@ class Unavailable(SopError):
     """A service does not answer; the same call may succeed later."""
 
 
-class Unacceptable(SopError):
+class InvalidMessage(SopError):
     """An input that goes to the dead letters; `reason` is one line that begins with the path of the offending field."""
 
     def __init__(self, reason: str) -> None:

@@ -35,15 +35,15 @@ from streams.metrics import catalogue
 from streams.metrics.collector import Sample, Watched, exposition, samples
 from streams.metrics.server import MetricsServer, ask_loop
 from streams.process.clock import SystemClock
-from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.redis.checks import check_redis
 from streams.redis.store import RedisStore
 from streams.runtime.ports import TP, Layout, Store
-from streams.runtime.retrying_store import PatientStore
+from streams.runtime.retrying_store import RetryingStore
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
-from streams.runtime.watchdog import Vitals, Watchdog
+from streams.runtime.watchdog import Health, Watchdog
 
 STOP_S = 20.0
 REQUEST_S = 40.0
@@ -57,7 +57,7 @@ logger = logging.getLogger("sop.worker")
 
 
 class Tasks:
-    """The tasks of the partitions assigned, by number; keeps their positions for the transport (`PositionKeeper`)."""
+    """The tasks of the partitions assigned, by number; keeps their positions for the transport (`OffsetProvider`)."""
 
     def __init__(self, make_task: Callable[[int], Task], on_fatal: Callable[[BaseException], None]) -> None:
         """Take what makes a task, and what to do when one cannot go on."""
@@ -66,7 +66,7 @@ class Tasks:
         self._tasks: dict[int, Task] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
 
-    def vitals(self) -> dict[int, Vitals]:
+    def vitals(self) -> dict[int, Health]:
         """Return the signs of life of the tasks."""
         return {number: task.vitals for number, task in self._tasks.items()}
 
@@ -189,9 +189,9 @@ def task_settings(settings: Settings, topics: Topics, layout: Layout, worker: st
 
 def work_settings(
     settings: Settings, topics: Topics, policies: PolicySet, partitions: int, sizes: Mapping[str, int]
-) -> CaseWorkSettings:
+) -> ProcessorSettings:
     """Return what the work of all partition numbers shares; `sizes` as `Checked` has them."""
-    return CaseWorkSettings(
+    return ProcessorSettings(
         topics=topics,
         partitions=partitions,
         policies=policies,
@@ -218,7 +218,7 @@ class TaskMaker:
         sizes: Mapping[str, int],
     ) -> None:
         """Take what holds for all partition numbers; `sizes` as `Checked` has them."""
-        self.works: WeakValueDictionary[int, CaseWork] = WeakValueDictionary()
+        self.works: WeakValueDictionary[int, SopProcessor] = WeakValueDictionary()
         """What the tasks work on, by number, for as long as these are there."""
         self._settings = settings
         self._connection = connection
@@ -236,10 +236,12 @@ class TaskMaker:
                 f"the topics have more partitions now than the {known} of when this worker started; "
                 "a restart tells how to go on"
             )
-        vitals, timeout_s = Vitals(), self._settings.transaction_timeout_s
+        vitals, timeout_s = Health(), self._settings.transaction_timeout_s
         patience_s = PATIENCE * self._settings.unsaved_s_max
-        checkpoints = PatientStore(self._store(partition), vitals, name=f"partition {partition}", patience_s=patience_s)
-        self.works[partition] = work = CaseWork(partition, self._work_settings, checkpoints)
+        checkpoints = RetryingStore(
+            self._store(partition), vitals, name=f"partition {partition}", patience_s=patience_s
+        )
+        self.works[partition] = work = SopProcessor(partition, self._work_settings, checkpoints)
         return Task(
             partition,
             work,
@@ -322,7 +324,7 @@ def _outside(refusal: Refusal | None, settings: Settings) -> str | None:
     return f"{told}; {advice}" if advice else told
 
 
-async def _metrics_text(app: BatchApp, tasks: Tasks, works: Mapping[int, CaseWork]) -> bytes:
+async def _metrics_text(app: BatchApp, tasks: Tasks, works: Mapping[int, SopProcessor]) -> bytes:
     """Return the metrics of this moment as a scrape reads them, as the event loop has them between two of its steps."""
 
     def told() -> list[Sample]:

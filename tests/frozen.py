@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from streams.runtime.processor import Changes, Work
+from streams.runtime.processor import Changes, Processor
 
 
-def packed(work: Work) -> Changes:
+def packed(work: Processor) -> Changes:
     """Return what a checkpoint would write now."""
     changes = work.freeze()
     while not work.pack(1):

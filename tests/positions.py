@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from schemas.outputs import WITHDRAWN, ActionMessage, DecisionMessage, OutputMessage
 
-Standing = dict[tuple[str, str, object], object]
+Positions = dict[tuple[str, str, object], object]
 """What stands, by what kind of thing, which case and what about: contents of decisions, open actions, conditions."""
 
 
-def standing(messages: Iterable[OutputMessage]) -> Standing:
+def standing(messages: Iterable[OutputMessage]) -> Positions:
     """Return what stands after messages, those about one thing in their order."""
-    stands: Standing = {}
+    stands: Positions = {}
     what: object
     for message in messages:
         if isinstance(message, DecisionMessage):

@@ -19,12 +19,12 @@ from typing import Any, Final, Self
 import msgspec
 from msgspec import UNSET
 
-from agents.case.view import build_history
+from agents.case.view import build_case_view
 from agents.decide import decide
 from agents.presence.presence import moments
 from agents.presence.queries import presence_rules
 from agents.presence.track import Track
-from agents.verdict import Finding, Step, Verdict
+from agents.verdict import AlertCondition, Evaluation, Step
 from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
 from schemas.events import AnyEvent
@@ -127,7 +127,7 @@ def ruled(outcome: str, status: str, clauses: str, evidence: str, at: str, reaso
 class Outcome:
     """A verdict seen through the names of a scenario."""
 
-    verdict: Verdict
+    verdict: Evaluation
 
     def body(self, kind: str, partner: str | None = "p1", subject_of: str = "out_of_scope") -> DecisionBody | None:
         """Return the one decision of a kind (offline: whoever the partner), or None."""
@@ -174,7 +174,7 @@ class Outcome:
         """Return the codes of all open steps."""
         return {step.code for step in self.verdict.steps if step.open}
 
-    def alerts(self, name: str) -> list[Finding]:
+    def alerts(self, name: str) -> list[AlertCondition]:
         """Return the findings of a name."""
         return [finding for finding in self.verdict.findings if finding.alert.name == name]
 
@@ -323,12 +323,12 @@ class Scenario:
         return Outcome(judge(self.case_id, self.facts, self.reports, policy, until))
 
 
-def judge(case_id: str, facts: Sequence[AnyEvent], reports: Sequence[AnyEvent], policy: Policy, now: int) -> Verdict:
+def judge(case_id: str, facts: Sequence[AnyEvent], reports: Sequence[AnyEvent], policy: Policy, now: int) -> Evaluation:
     """Decide a case from its facts and its partners' reports, taken in the order given.
 
     The moments are asked first: a report that comes when its moment is known counts, however late it is.
     """
-    history = build_history(case_id, facts)
+    history = build_case_view(case_id, facts)
     tracks: dict[str, Track] = {}
     for moment in moments(history, presence_rules(policy)):
         tracks.setdefault(moment.partner_id, Track(moment.partner_id)).ask(moment)

@@ -7,7 +7,7 @@ from math import degrees
 from typing import Final
 
 from agents.presence.geo import EARTH_RADIUS_M
-from agents.presence.queries import Moment, PresenceRules, Reading, presence_rules
+from agents.presence.queries import PresenceAnswer, PresenceQuery, PresenceRules, presence_rules
 from agents.presence.track import Track
 from schemas.events import Event, LocationReported, Site
 from schemas.policy.model import HOUR, Policy
@@ -43,9 +43,9 @@ def moment(
     site: Site | None = SITE,
     stay: bool = False,
     rules: PresenceRules = RULES,
-) -> Moment:
+) -> PresenceQuery:
     """Return a moment some microseconds after noon."""
-    return Moment(case, "p1", fact, NOON + offset, site, rules, stay)
+    return PresenceQuery(case, "p1", fact, NOON + offset, site, rules, stay)
 
 
 def track_of(*reports: Event[LocationReported], policy: Policy = POLICY) -> Track:
@@ -56,7 +56,7 @@ def track_of(*reports: Event[LocationReported], policy: Policy = POLICY) -> Trac
     return track
 
 
-def only_reading(track: Track, asked: Moment) -> Reading:
+def only_reading(track: Track, asked: PresenceQuery) -> PresenceAnswer:
     """Ask one moment and return its answer."""
     track.ask(asked)
     (reading,) = track.readings()

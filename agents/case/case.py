@@ -11,8 +11,8 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
-from agents.case.view import History, build_history
-from agents.presence.queries import Moment, MomentKey, Reading
+from agents.case.view import CaseView, build_case_view
+from agents.presence.queries import PresenceAnswer, PresenceQuery, PresenceQueryKey
 from schemas.events import AnyEvent
 from schemas.outputs import ActionMessage, AlertMessage, DecisionKey, DecisionMessage, OutputMessage
 
@@ -77,15 +77,15 @@ class Case:
         """Begin a case of which nothing is known."""
         self.case_id = case_id
         self.facts: dict[tuple[str, str], AnyEvent] = {}
-        self.readings: dict[MomentKey, Reading] = {}
-        self.asked: dict[MomentKey, Moment] = {}
-        self.asked_of: History | None = None
+        self.readings: dict[PresenceQueryKey, PresenceAnswer] = {}
+        self.asked: dict[PresenceQueryKey, PresenceQuery] = {}
+        self.asked_of: CaseView | None = None
         """The history that `asked` was made from."""
         self.sent = Sent()
         self.decided_at = 0
         self.last_revisions: tuple[str, ...] | None = None
         """The ids of its last decisions, when it is departed."""
-        self._history: History | None = None
+        self._history: CaseView | None = None
 
     def add(self, event: AnyEvent, facts_max: int) -> Reception:
         """Add a fact; say whether it is new, known already, a conflict with a known one, one too many, or too late."""
@@ -100,7 +100,7 @@ class Case:
         self._history = None
         return "applied"
 
-    def told(self, reading: Reading) -> bool:
+    def told(self, reading: PresenceAnswer) -> bool:
         """Take a reading unless a better one of that moment is there; say whether it changes what is known.
 
         Better is one made while the reports were there, then the later made: a question may be repeated when they are
@@ -115,10 +115,10 @@ class Case:
         return known is None or not known.says_the_same(reading)
 
     @property
-    def history(self) -> History:
+    def history(self) -> CaseView:
         """The facts in their order."""
         if self._history is None:
-            self._history = build_history(self.case_id, self.facts.values())
+            self._history = build_case_view(self.case_id, self.facts.values())
         return self._history
 
     @property
@@ -158,7 +158,7 @@ def why_refused(event: AnyEvent, refusal: Refusal) -> str:
     return f"subject: {event.subject} has as many facts as a case may have"
 
 
-def _replaces(new: Reading, known: Reading) -> bool:
+def _replaces(new: PresenceAnswer, known: PresenceAnswer) -> bool:
     if new.moment.window == known.moment.window and new.too_late != known.too_late:
         return known.too_late
     return all(new.made_at.get(part, 0) >= at for part, at in known.made_at.items())
@@ -169,8 +169,8 @@ class CaseState(Struct, frozen=True, array_like=True):
 
     case_id: str
     facts: list[AnyEvent]
-    readings: list[Reading]
-    asked: list[Moment]
+    readings: list[PresenceAnswer]
+    asked: list[PresenceQuery]
     sent: list[OutputMessage]
     decided_at: int
 

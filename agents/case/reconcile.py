@@ -14,7 +14,7 @@ from msgspec import structs
 from agents.case.case import Sent, StepKey
 from agents.case.explanation import explain
 from agents.sop.alerts import decision_flip
-from agents.verdict import Finding, Step, Verdict
+from agents.verdict import AlertCondition, Evaluation, Step
 from schemas.codec.encoder import action_id, alert_id, changed_fields, content_hash, decision_id
 from schemas.outputs import (
     WITHDRAWN,
@@ -31,8 +31,8 @@ from schemas.policy.model import Policy
 V = TypeVar("V")
 
 
-def difference(
-    case_id: str, verdict: Verdict, sent: Sent, policy: Policy, place: Mapping[str, str], inputs: str | None
+def reconcile(
+    case_id: str, verdict: Evaluation, sent: Sent, policy: Policy, place: Mapping[str, str], inputs: str | None
 ) -> list[OutputMessage]:
     """Return the messages that bring what was sent about a case in line with a verdict; `sent` is left as it is.
 
@@ -100,7 +100,7 @@ def _withdrawn(old: DecisionBody, policy_name: str) -> DecisionBody:
     )
 
 
-def _actions(case_id: str, verdict: Verdict, sent: Mapping[StepKey, ActionMessage]) -> Iterator[ActionMessage]:
+def _actions(case_id: str, verdict: Evaluation, sent: Mapping[StepKey, ActionMessage]) -> Iterator[ActionMessage]:
     """Yield a revision for each action whose state, parameters or due time changed (domain, "Actions")."""
     possible = {(step.code, step.partner_id, step.ticket_id): step for step in verdict.steps}
     steps = {key: step for key, step in possible.items() if step.open or key in sent}
@@ -142,7 +142,7 @@ def _standing(body: ActionBody) -> tuple[object, ...]:
 
 
 def _alerts(
-    case_id: str, findings: Sequence[Finding], sent: Mapping[str, AlertMessage], as_of: int
+    case_id: str, findings: Sequence[AlertCondition], sent: Mapping[str, AlertMessage], as_of: int
 ) -> Iterator[AlertMessage]:
     """Yield alerts that begin to fire, and conditions that ceased to hold; a moment is said once, for good.
 

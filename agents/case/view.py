@@ -104,7 +104,7 @@ class Engagement(Struct, frozen=True):
         return in_force(self.assignments, time)
 
 
-class History(Struct, frozen=True):
+class CaseView(Struct, frozen=True):
     """All facts of one case, sorted."""
 
     case_id: str
@@ -143,7 +143,7 @@ def in_force(assignments: Sequence[Event[JobAssigned]], time: int) -> Event[JobA
     return found
 
 
-def build_history(case_id: str, facts: Iterable[AnyEvent]) -> History:
+def build_case_view(case_id: str, facts: Iterable[AnyEvent]) -> CaseView:
     """Sort a case's facts (in any order) into its history."""
     ordered = tuple(sorted(facts, key=lambda fact: fact.order))
     kinds = _Kinds(ordered)
@@ -151,7 +151,7 @@ def build_history(case_id: str, facts: Iterable[AnyEvent]) -> History:
     tickets = _tickets(ordered, kinds)
     assignments = kinds.of(JobAssigned)
     line_items = {item.data.line_id: item for item in kinds.of(LineItemAdded)}
-    return History(
+    return CaseView(
         case_id=case_id,
         facts=ordered,
         booking=bookings[-1] if bookings else None,

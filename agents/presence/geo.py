@@ -9,7 +9,7 @@ EARTH_RADIUS_M: Final = 6_371_008.8
 """Mean radius of the Earth."""
 
 
-class Point(Protocol):
+class GeoPoint(Protocol):
     """A WGS84 point in degrees."""
 
     @property
@@ -21,7 +21,7 @@ class Point(Protocol):
         """Degrees east."""
 
 
-def distance_m(a: Point, b: Point) -> float:
+def distance_m(a: GeoPoint, b: GeoPoint) -> float:
     """Return the great-circle distance of two points in metres, by the haversine formula (OOS-7)."""
     lat_a, lat_b = radians(a.lat), radians(b.lat)
     half_lat = sin((lat_b - lat_a) / 2)
@@ -30,7 +30,7 @@ def distance_m(a: Point, b: Point) -> float:
     return 2 * EARTH_RADIUS_M * asin(min(1.0, sqrt(haversine)))  # rounding can take antipodes past 1
 
 
-def distance_at_most_m(a: Point, b: Point) -> float:
+def distance_at_most_m(a: GeoPoint, b: GeoPoint) -> float:
     """Return an upper bound of the distance in metres, much cheaper: along a meridian, then along the equator."""
     lon = abs(a.lon - b.lon)
     return EARTH_RADIUS_M * radians(abs(a.lat - b.lat) + min(lon, 360.0 - lon))

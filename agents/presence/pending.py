@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from agents.presence.answering import Answer, reach_back
-from agents.presence.queries import Moment
+from agents.presence.answering import Observations, reach_back
+from agents.presence.queries import PresenceQuery
 
-QuestionKey = tuple[str, str]
+PendingQueryKey = tuple[str, str]
 """(case id, ref of the moment's own fact): what identifies a question to one partner."""
 
 
-class Question(Struct, array_like=True):
+class PendingQuery(Struct, array_like=True):
     """A moment asked about and what was last answered; instants in microseconds.
 
     Reports up to `until` can change the answer, those before `floor` do not count: the moment's window begins there, or
@@ -19,10 +19,10 @@ class Question(Struct, array_like=True):
     counts, but that reports may have left with the track.
     """
 
-    moment: Moment
+    moment: PresenceQuery
     floor: int
     until: int
-    answer: Answer = Answer()
+    answer: Observations = Observations()
 
     @property
     def is_too_late(self) -> bool:

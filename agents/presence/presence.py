@@ -7,24 +7,24 @@ from typing import Final, Literal
 
 from msgspec import Struct, structs
 
-from agents.case.view import Engagement, History
-from agents.presence.queries import Moment, MomentKey, PresenceRules, Reading, Sighting
+from agents.case.view import CaseView, Engagement
+from agents.presence.queries import LocationFix, PresenceAnswer, PresenceQuery, PresenceQueryKey, PresenceRules
 from agents.verdict import Citable
 from schemas.events import AnyEvent, Site
 
 State = Literal["on_site", "off_site", "unknown"]
-Readings = Mapping[MomentKey, Reading]
+PresenceAnswers = Mapping[PresenceQueryKey, PresenceAnswer]
 
 
-class Whereabouts(Struct, frozen=True):
+class PresenceAt(Struct, frozen=True):
     """What is known of the partner at one moment: the moment's own fact and the reading (None: not there yet)."""
 
     fact: AnyEvent
-    reading: Reading | None
+    reading: PresenceAnswer | None
     state: State
 
     @property
-    def sighting(self) -> Sighting | None:
+    def sighting(self) -> LocationFix | None:
         """The valid report closest to the moment."""
         return self.reading.closest if self.reading else None
 
@@ -32,12 +32,12 @@ class Whereabouts(Struct, frozen=True):
 class Presence(Struct, frozen=True):
     """An engagement's presence: its moments in fact order, those that matter to the SOP and the other cancellations."""
 
-    matters: tuple[Whereabouts, ...]
-    cancellations: tuple[Whereabouts, ...]
+    matters: tuple[PresenceAt, ...]
+    cancellations: tuple[PresenceAt, ...]
     """At every cancellation of the engagement, whoever cancelled (for alerts only)."""
 
     @property
-    def sightings(self) -> Iterator[Sighting]:
+    def sightings(self) -> Iterator[LocationFix]:
         """The reports that its readings tell of."""
         for at in (*self.matters, *self.cancellations):
             if at.reading is not None:
@@ -53,12 +53,12 @@ class Presence(Struct, frozen=True):
 NO_MOMENTS: Final = Presence((), ())
 
 
-def moments(history: History, rules: PresenceRules) -> tuple[Moment, ...]:
+def moments(history: CaseView, rules: PresenceRules) -> tuple[PresenceQuery, ...]:
     """Return every moment of a case to ask about, in fact order per engagement; about nobody nothing is asked."""
     return tuple(moment for engagement in history.engagements for moment in _moments(engagement, history, rules))
 
 
-def presence(engagement: Engagement, history: History, readings: Readings, rules: PresenceRules) -> Presence:
+def presence(engagement: Engagement, history: CaseView, readings: PresenceAnswers, rules: PresenceRules) -> Presence:
     """Return where the partner was at its moments, seen from the site as it stands now.
 
     A reading of another window does not count; one of another site does, but not what it says of a stay.
@@ -68,13 +68,13 @@ def presence(engagement: Engagement, history: History, readings: Readings, rules
     asked = {moment.fact: moment for moment in _moments(engagement, history, rules)}
     site = _site(history)
 
-    def at(fact: AnyEvent) -> Whereabouts:
+    def at(fact: AnyEvent) -> PresenceAt:
         moment = asked.get(fact.ref)
         reading = readings.get(moment.key) if moment else None
         if moment is None or reading is None or reading.moment.window != moment.window:
-            return Whereabouts(fact, None, "unknown")
+            return PresenceAt(fact, None, "unknown")
         known = reading if reading.moment == moment else structs.replace(reading, stay=None)
-        return Whereabouts(fact, known, _state(known, site, rules))
+        return PresenceAt(fact, known, _state(known, site, rules))
 
     return Presence(
         matters=tuple(at(fact) for fact in _that_matter(engagement)),
@@ -82,7 +82,7 @@ def presence(engagement: Engagement, history: History, readings: Readings, rules
     )
 
 
-def cited(engagement: Engagement, history: History, presence: Presence, state: State) -> tuple[Citable, ...]:
+def cited(engagement: Engagement, history: CaseView, presence: Presence, state: State) -> tuple[Citable, ...]:
     """Return the evidence for a state: the earliest such moment, its report, the booking, the assignment at it."""
     found = next((at for at in presence.matters if at.state == state), None)
     if found is None:
@@ -91,14 +91,14 @@ def cited(engagement: Engagement, history: History, presence: Presence, state: S
     return tuple(each for each in evidence if each is not None)
 
 
-def _moments(engagement: Engagement, history: History, rules: PresenceRules) -> list[Moment]:
+def _moments(engagement: Engagement, history: CaseView, rules: PresenceRules) -> list[PresenceQuery]:
     """Return the moments of an engagement to ask about, in fact order."""
     partner_id = engagement.partner_id
     if partner_id is None or not (engagement.oos_tickets or engagement.cancellations):
         return []
     site = _site(history)
     return [
-        Moment(history.case_id, partner_id, fact.ref, fact.time, site if asks_stay else None, rules, asks_stay)
+        PresenceQuery(history.case_id, partner_id, fact.ref, fact.time, site if asks_stay else None, rules, asks_stay)
         for fact, asks_stay in _asked(engagement)
     ]
 
@@ -119,11 +119,11 @@ def _asked(engagement: Engagement) -> list[tuple[AnyEvent, bool]]:
     return [(fact, fact.ref in cancelled) for fact in facts]
 
 
-def _site(history: History) -> Site | None:
+def _site(history: CaseView) -> Site | None:
     return history.booking.data.site if history.booking else None
 
 
-def _state(reading: Reading, site: Site | None, rules: PresenceRules) -> State:
+def _state(reading: PresenceAnswer, site: Site | None, rules: PresenceRules) -> State:
     metres = reading.distance_m(reading.closest, site) if reading.closest else None
     if metres is None:
         return "unknown"

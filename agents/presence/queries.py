@@ -12,7 +12,7 @@ from agents.presence.geo import distance_m
 from schemas.events import Site
 from schemas.policy.model import Policy
 
-MomentKey = tuple[str, str]
+PresenceQueryKey = tuple[str, str]
 """(partner id, ref of the moment's own fact): at most one moment each within a case."""
 
 
@@ -28,7 +28,7 @@ class PresenceRules(Struct, frozen=True, array_like=True):
     mocked_window: int
 
 
-class Moment(Struct, frozen=True, array_like=True):
+class PresenceQuery(Struct, frozen=True, array_like=True):
     """A question: where was this partner at `time` (microseconds)?
 
     `stay` asks also whether the partner was still at `site` later, which matters after a cancellation only. Nothing
@@ -44,7 +44,7 @@ class Moment(Struct, frozen=True, array_like=True):
     stay: bool
 
     @property
-    def key(self) -> MomentKey:
+    def key(self) -> PresenceQueryKey:
         """What identifies the moment within its case."""
         return (self.partner_id, self.fact)
 
@@ -55,7 +55,7 @@ class Moment(Struct, frozen=True, array_like=True):
         return (self.time, rules.max_accuracy_m, rules.before, rules.after, rules.mocked_window)
 
 
-class Sighting(Struct, frozen=True, array_like=True):
+class LocationFix(Struct, frozen=True, array_like=True):
     """One location report as evidence: its ref, its time (microseconds) and where it was made.
 
     Version 0.1 kept the distance from the site of its moment instead of the place (then None).
@@ -67,7 +67,7 @@ class Sighting(Struct, frozen=True, array_like=True):
     place: Site | None = None
 
 
-class Reading(Struct, frozen=True, array_like=True):
+class PresenceAnswer(Struct, frozen=True, array_like=True):
     """The answer to a moment, from all reports known when it was made.
 
     `closest` is the valid report nearest in time (domain, "Presence"), `mocked` the earliest mocked one within
@@ -77,23 +77,23 @@ class Reading(Struct, frozen=True, array_like=True):
     moment having been asked about past the retention, never replaces one of the same window that is not.
     """
 
-    moment: Moment
-    closest: Sighting | None
-    mocked: Sighting | None
-    stay: Sighting | None
+    moment: PresenceQuery
+    closest: LocationFix | None
+    mocked: LocationFix | None
+    stay: LocationFix | None
     made_at: dict[str, int] = {}
     too_late: bool = False
 
     @property
-    def sightings(self) -> tuple[Sighting, ...]:
+    def sightings(self) -> tuple[LocationFix, ...]:
         """The reports that it tells of."""
         return tuple(each for each in (self.closest, self.mocked, self.stay) if each is not None)
 
-    def says_the_same(self, other: Reading) -> bool:
+    def says_the_same(self, other: PresenceAnswer) -> bool:
         """Tell whether two readings differ in nothing but when they were made."""
         return self == structs.replace(other, made_at=self.made_at)
 
-    def distance_m(self, sighting: Sighting, site: Site | None) -> float | None:
+    def distance_m(self, sighting: LocationFix, site: Site | None) -> float | None:
         """Return how far one of its sightings is from a site in metres, None if there is no telling."""
         if site is None:
             return None

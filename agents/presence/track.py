@@ -13,8 +13,8 @@ from typing import Final, Literal
 from msgspec import Struct, msgpack
 
 from agents.presence.answering import answer, reach_ahead, reach_back
-from agents.presence.pending import Question, QuestionKey
-from agents.presence.queries import Moment, Reading
+from agents.presence.pending import PendingQuery, PendingQueryKey
+from agents.presence.queries import PresenceAnswer, PresenceQuery
 from agents.presence.reports import (
     Report,
     ReportRules,
@@ -29,7 +29,7 @@ from agents.presence.reports import (
     unpack,
 )
 from agents.presence.travel import impossible_travel, may_be_impossible
-from agents.verdict import Finding
+from agents.verdict import AlertCondition
 from schemas.events import Event, LocationReported
 from schemas.policy.model import MINUTE, Policy, PolicySet
 
@@ -40,7 +40,7 @@ PRUNE_EVERY: Final = 10 * MINUTE
 THINNED_PER_SLOT_MAX: Final = 8
 
 
-class Saved(Struct, frozen=True, array_like=True):
+class TrackState(Struct, frozen=True, array_like=True):
     """A track as it is written to a checkpoint."""
 
     partner_id: str
@@ -49,16 +49,16 @@ class Saved(Struct, frozen=True, array_like=True):
     latest_rules: int
     plain: list[bytes]
     mocked: list[bytes]
-    questions: list[Question]
-    asked: list[QuestionKey]
-    touched: list[QuestionKey]
+    questions: list[PendingQuery]
+    asked: list[PendingQueryKey]
+    touched: list[PendingQueryKey]
     suspects: list[bytes]
     told: dict[str, int]
     missed_retention: int
     thinned: list[bytes] = []
 
 
-SAVED: Final = msgpack.Decoder(Saved)
+SAVED: Final = msgpack.Decoder(TrackState)
 
 
 class Track:
@@ -82,11 +82,11 @@ class Track:
         self._mocked = Series([])
         self._thinned = Series([])
         self._known: dict[bytes, bytes] = {}
-        self._questions: dict[QuestionKey, Question] = {}
+        self._questions: dict[PendingQueryKey, PendingQuery] = {}
         self._by_time: list[tuple[int, str, str]] = []
         self._back = self._ahead = 0
-        self._asked: set[QuestionKey] = set()
-        self._touched: set[QuestionKey] = set()
+        self._asked: set[PendingQueryKey] = set()
+        self._touched: set[PendingQueryKey] = set()
         self._suspects: set[bytes] = set()
         self.told = dict(told or {})
         """The later reports of travels that alerts were sent about, by source and id, and their times."""
@@ -133,7 +133,7 @@ class Track:
                 self._prune()
         return None
 
-    def ask(self, moment: Moment, *, may_have_left: bool = False) -> None:
+    def ask(self, moment: PresenceQuery, *, may_have_left: bool = False) -> None:
         """Take a question, new, changed or repeated; the next `readings` answers it.
 
         `may_have_left` says that this may be a new track where an earlier one was that knew of the moment.
@@ -151,7 +151,7 @@ class Track:
         elif may_have_left:
             self.missed_retention += 1
             floor -= 1
-        self._remember(key, Question(moment, floor, moment.time + reach_ahead(moment)))
+        self._remember(key, PendingQuery(moment, floor, moment.time + reach_ahead(moment)))
         self._asked.add(key)
 
     @property
@@ -159,7 +159,7 @@ class Track:
         """Whether `readings` or `travels` may have anything to return, or to let go of."""
         return bool(self._asked or self._touched or self._suspects or self._kept_from >= self._prune_at)
 
-    def readings(self) -> tuple[Reading, ...]:
+    def readings(self) -> tuple[PresenceAnswer, ...]:
         """Return the answers to all moments asked since the last call and those that changed, by time, case and fact.
 
         `made_at` is left empty. What lies past the retention is let go of here, so call it after each batch.
@@ -169,9 +169,9 @@ class Track:
             self._prune()
         return said
 
-    def travels(self) -> tuple[Finding, ...]:
+    def travels(self) -> tuple[AlertCondition, ...]:
         """Return the `impossible_travel` alerts not returned before, by time: each once for its later report."""
-        findings: list[Finding] = []
+        findings: list[AlertCondition] = []
         for row in sorted(self._suspects):
             if self._known.get(identity_of(row)) != row:
                 continue
@@ -188,7 +188,7 @@ class Track:
 
     def dump(self) -> bytes:
         """Return the track for a checkpoint, as MessagePack."""
-        saved = Saved(
+        saved = TrackState(
             partner_id=self.partner_id,
             rules=self._rules,
             latest=self._latest,
@@ -227,18 +227,19 @@ class Track:
         track.told = saved.told
         return track
 
-    def _answered(self) -> tuple[Reading, ...]:
+    def _answered(self) -> tuple[PresenceAnswer, ...]:
         """Answer all moments asked about or touched."""
-        said: list[Reading] = []
+        answers: list[PresenceAnswer] = []
         for key in sorted(self._asked | self._touched, key=lambda key: (self._questions[key].moment.time, key)):
             question = self._questions[key]
             new, question.until = answer(question.moment, self._plain, self._mocked, question.floor)
             if key in self._asked or new != question.answer:
                 question.answer = new
-                said.append(Reading(question.moment, new.closest, new.mocked, new.stay, too_late=question.is_too_late))
+                late = question.is_too_late
+                answers.append(PresenceAnswer(question.moment, new.closest, new.mocked, new.stay, too_late=late))
         self._asked.clear()
         self._touched.clear()
-        return tuple(said)
+        return tuple(answers)
 
     def _adopt(self, policy: Policy) -> None:
         """Make a policy's rules the current ones."""
@@ -361,14 +362,14 @@ class Track:
                 return True
         return False
 
-    def _remember(self, key: QuestionKey, question: Question) -> None:
+    def _remember(self, key: PendingQueryKey, question: PendingQuery) -> None:
         moment = question.moment
         self._questions[key] = question
         insort(self._by_time, (moment.time, *key))
         self._back = max(self._back, reach_back(moment))
         self._ahead = max(self._ahead, reach_ahead(moment))
 
-    def _forget(self, key: QuestionKey) -> None:
+    def _forget(self, key: PendingQueryKey) -> None:
         question = self._questions.pop(key, None)
         if question is not None:
             del self._by_time[bisect_left(self._by_time, (question.moment.time, *key))]

@@ -6,7 +6,7 @@ from typing import Final
 
 from agents.presence.geo import distance_at_most_m, distance_m
 from agents.presence.reports import Report, ReportRules
-from agents.verdict import Finding
+from agents.verdict import AlertCondition
 from schemas.outputs import AlertBody
 
 KMH_PER_M_PER_US: Final = 3_600_000.0
@@ -17,7 +17,7 @@ def may_be_impossible(earlier: Report, later: Report, rules: ReportRules) -> boo
     return distance_at_most_m(earlier, later) >= rules.travel_distance_m
 
 
-def impossible_travel(partner_id: str, earlier: Report, later: Report, rules: ReportRules) -> Finding | None:
+def impossible_travel(partner_id: str, earlier: Report, later: Report, rules: ReportRules) -> AlertCondition | None:
     """Return the alert that two successive valid reports imply a speed that nobody travels at, None if they do not.
 
     Both accuracies are deducted from the distance. `rules` are those of the later report; reports further apart than
@@ -40,4 +40,4 @@ def impossible_travel(partner_id: str, earlier: Report, later: Report, rules: Re
         starts_at=later.time,
         ends_at=later.time + rules.moment_ttl,
     )
-    return Finding(body, is_moment=True)
+    return AlertCondition(body, is_moment=True)

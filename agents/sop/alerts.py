@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from agents.case.view import History
+from agents.case.view import CaseView
 from agents.cities import compared
-from agents.presence.presence import Whereabouts
+from agents.presence.presence import PresenceAt
 from agents.sop.out_of_scope import Assessment
 from agents.sop.out_of_scope import evidence as select
-from agents.verdict import Citable, Deadlines, Finding, Step
+from agents.verdict import AlertCondition, Citable, Deadlines, Step
 from schemas.outputs import AlertBody, DecisionBody, Severity
 from schemas.policy.model import Policy
 
@@ -21,19 +21,19 @@ Labels = Mapping[str, str]
 
 
 def findings(
-    history: History,
+    history: CaseView,
     assessments: Sequence[Assessment],
     decisions: Sequence[DecisionBody],
     steps: Sequence[Step],
     policy: Policy,
     deadlines: Deadlines,
-) -> tuple[Finding, ...]:
+) -> tuple[AlertCondition, ...]:
     """Return the alerts that are true of a case now, in the order of the table.
 
     Takes the assessment of every engagement, and all decisions and steps of the case.
     """
     place = place_labels(history, policy)
-    found: list[Finding] = []
+    found: list[AlertCondition] = []
     for rule in BY_ENGAGEMENT:
         for assessment in assessments:
             found += rule(assessment, place, deadlines)
@@ -43,7 +43,7 @@ def findings(
     return tuple(found)
 
 
-def place_labels(history: History, policy: Policy) -> Labels:
+def place_labels(history: CaseView, policy: Policy) -> Labels:
     """Return the labels every alert of a case carries where the booking is known: city, as compared, and category."""
     if history.booking is None:
         return {}
@@ -51,7 +51,9 @@ def place_labels(history: History, policy: Policy) -> Labels:
     return {"city": compared(booking.city, policy), "category": booking.category}
 
 
-def decision_flip(old: DecisionBody, new: DecisionBody, revision: int, place: Labels, policy: Policy) -> Finding | None:
+def decision_flip(
+    old: DecisionBody, new: DecisionBody, revision: int, place: Labels, policy: Policy
+) -> AlertCondition | None:
     """Return the alert that a final decision's outcome changed (to or from withdrawn too), None if it did not.
 
     `revision` is the number of the new one, `place` the case's `place_labels`.
@@ -70,7 +72,7 @@ def decision_flip(old: DecisionBody, new: DecisionBody, revision: int, place: La
     )
 
 
-def _stayed_after_cancellation(a: Assessment, place: Labels, deadlines: Deadlines) -> Iterator[Finding]:
+def _stayed_after_cancellation(a: Assessment, place: Labels, deadlines: Deadlines) -> Iterator[AlertCondition]:
     """DIS-2, DIS-3: on site when the customer cancelled, or still there well after a cancellation; no tag by itself."""
     stays = [stay for at in a.presence.cancellations for stay in _stays(a, at, deadlines)]
     if not stays:
@@ -88,7 +90,7 @@ def _stayed_after_cancellation(a: Assessment, place: Labels, deadlines: Deadline
     )
 
 
-def _stays(a: Assessment, at: Whereabouts, deadlines: Deadlines) -> Iterator[tuple[int, tuple[Citable, ...]]]:
+def _stays(a: Assessment, at: PresenceAt, deadlines: Deadlines) -> Iterator[tuple[int, tuple[Citable, ...]]]:
     """Yield when a stay at a cancellation began to show, with its evidence: at once by a customer's, later by any."""
     if at.state != "on_site" or at.reading is None:
         return
@@ -102,7 +104,7 @@ def _stays(a: Assessment, at: Whereabouts, deadlines: Deadlines) -> Iterator[tup
         yield stay.time, (*_seen(a, at), stay)
 
 
-def _validated_off_site(a: Assessment, place: Labels, _: Deadlines) -> Iterator[Finding]:
+def _validated_off_site(a: Assessment, place: Labels, _: Deadlines) -> Iterator[AlertCondition]:
     """OOS-7, OOS-21: a verdict was given, yet the partner was seen away from the site only."""
     if a.verdict is None or a.presence.state != "off_site" or a.route == "commercial":
         return
@@ -118,7 +120,7 @@ def _validated_off_site(a: Assessment, place: Labels, _: Deadlines) -> Iterator[
     )
 
 
-def _ticket_outside_geofence(a: Assessment, place: Labels, deadlines: Deadlines) -> Iterator[Finding]:
+def _ticket_outside_geofence(a: Assessment, place: Labels, deadlines: Deadlines) -> Iterator[AlertCondition]:
     """OOS-7, OOS-19: the partner was off site when an out-of-scope ticket was created."""
     created = {ticket.created.ref: ticket for ticket in a.engagement.oos_tickets}
     for at in a.presence.matters:
@@ -139,7 +141,7 @@ def _ticket_outside_geofence(a: Assessment, place: Labels, deadlines: Deadlines)
         )
 
 
-def _mocked_location(a: Assessment, place: Labels, _: Deadlines) -> Iterator[Finding]:
+def _mocked_location(a: Assessment, place: Labels, _: Deadlines) -> Iterator[AlertCondition]:
     """OOS-7: the partner's device made a location up around a moment that matters; the earliest such moment counts."""
     for at in a.presence.matters:
         if at.reading is None or at.reading.mocked is None:
@@ -157,7 +159,7 @@ def _mocked_location(a: Assessment, place: Labels, _: Deadlines) -> Iterator[Fin
         return
 
 
-BY_ENGAGEMENT: Final[tuple[Callable[[Assessment, Labels, Deadlines], Iterator[Finding]], ...]] = (
+BY_ENGAGEMENT: Final[tuple[Callable[[Assessment, Labels, Deadlines], Iterator[AlertCondition]], ...]] = (
     _stayed_after_cancellation,
     _validated_off_site,
     _ticket_outside_geofence,
@@ -166,8 +168,8 @@ BY_ENGAGEMENT: Final[tuple[Callable[[Assessment, Labels, Deadlines], Iterator[Fi
 
 
 def _park_overdue(
-    history: History, steps: Iterable[Step], place: Labels, policy: Policy, deadlines: Deadlines
-) -> Iterator[Finding]:
+    history: CaseView, steps: Iterable[Step], place: Labels, policy: Policy, deadlines: Deadlines
+) -> Iterator[AlertCondition]:
     """OOS-10: the call that ends a parking is open for long."""
     for step in steps:
         if step.code != "call_partner" or not step.open or step.due_at is None:
@@ -185,7 +187,7 @@ def _park_overdue(
             )
 
 
-def _bpc_only_cancellation(decisions: Iterable[DecisionBody], place: Labels) -> Iterator[Finding]:
+def _bpc_only_cancellation(decisions: Iterable[DecisionBody], place: Labels) -> Iterator[AlertCondition]:
     """OOS-2: a partner cancelled who may only close at BPC (P1)."""
     for body in decisions:
         if body.kind == "paf" and body.outcome == "upheld" and body.reasons == ("cancellation_not_allowed",):
@@ -202,7 +204,7 @@ def _bpc_only_cancellation(decisions: Iterable[DecisionBody], place: Labels) -> 
 
 def _stuck_provisional(
     decisions: Iterable[DecisionBody], place: Labels, policy: Policy, deadlines: Deadlines
-) -> Iterator[Finding]:
+) -> Iterator[AlertCondition]:
     """Any clause: a step of the procedure is outstanding for long."""
     for body in decisions:
         stuck_at = body.effective_at + policy.alert.stuck
@@ -228,10 +230,10 @@ def _moment(
     evidence: tuple[str, ...],
     starts_at: int,
     policy: Policy,
-) -> Finding:
+) -> AlertCondition:
     """Return an alert about a moment: sent once, over `moment_ttl` after its start."""
     body = _firing(name, severity, key, place, summary, evidence, starts_at, starts_at + policy.alert.moment_ttl)
-    return Finding(body, is_moment=True)
+    return AlertCondition(body, is_moment=True)
 
 
 def _condition(
@@ -243,9 +245,9 @@ def _condition(
     summary: str,
     evidence: tuple[str, ...],
     starts_at: int,
-) -> Finding:
+) -> AlertCondition:
     """Return an alert about a condition: it fires while it is found."""
-    return Finding(_firing(name, severity, key, place, summary, evidence, starts_at, None), is_moment=False)
+    return AlertCondition(_firing(name, severity, key, place, summary, evidence, starts_at, None), is_moment=False)
 
 
 def _firing(
@@ -285,7 +287,7 @@ def _present(members: Mapping[str, str | None]) -> Labels:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def _seen(a: Assessment, at: Whereabouts) -> tuple[Citable, ...]:
+def _seen(a: Assessment, at: PresenceAt) -> tuple[Citable, ...]:
     """Return what shows where the partner was at a moment: its fact, the report, the booking, the assignment at it."""
     shown = (at.fact, at.sighting, a.history.booking, a.engagement.assignment_at(at.fact.time))
     return tuple(each for each in shown if each is not None)

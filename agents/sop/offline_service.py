@@ -9,10 +9,10 @@ from typing import Final, Literal, TypeVar
 from msgspec import Struct
 
 from agents import money
-from agents.case.view import History, Ticket
+from agents.case.view import CaseView, Ticket
 from agents.sop.payee import has_payee, payee_differs
 from agents.sop.proof_link import LinkFault, link_fault
-from agents.verdict import Citable, Ruling
+from agents.verdict import Citable, RuleResult
 from schemas.events import AnyEvent, Event, EventData, PartnerIdentified, PaymentProofAdded
 from schemas.outputs import DecisionBody
 from schemas.policy.model import Policy
@@ -25,7 +25,7 @@ Reporting = Literal["direct", "indirect"]
 class Examined(Struct, frozen=True):
     """What the checks look at: the case, one proof and the latest identification, where there are any."""
 
-    history: History
+    history: CaseView
     policy: Policy
     service_type: ServiceType
     proof: Event[PaymentProofAdded] | None
@@ -43,7 +43,7 @@ class Check(Struct, frozen=True):
 class OfflineAssessment(Struct, frozen=True):
     """What is known of an offline service in a case, with the proof that counts and the checks that it fails."""
 
-    history: History
+    history: CaseView
     policy: Policy
     tickets: tuple[Ticket, ...]
     """The tickets that qualify, at least one, earliest first."""
@@ -72,7 +72,7 @@ def qualifies(ticket: Ticket) -> bool:
     return ticket.kind == "poor_service" and (bool(ticket.proofs) or ticket.created.data.offline_suspected)
 
 
-def _service_type(history: History, tickets: tuple[Ticket, ...]) -> ServiceType:
+def _service_type(history: CaseView, tickets: tuple[Ticket, ...]) -> ServiceType:
     """DIS-2: never booked; cancelled and not closed after that; else extras on a booking."""
     if any(ticket.id == history.case_id for ticket in tickets):
         return "no_booking"
@@ -171,7 +171,7 @@ def _failed(on: Examined) -> tuple[Check, ...]:
     return tuple(check for check in CHECKS if check.fails(on))
 
 
-def assess(history: History, policy: Policy) -> OfflineAssessment | None:
+def assess(history: CaseView, policy: Policy) -> OfflineAssessment | None:
     """Return what a case's history says of an offline service, None where no ticket qualifies."""
     tickets = tuple(ticket for ticket in history.tickets if qualifies(ticket))
     if not tickets:
@@ -219,7 +219,7 @@ def _present(*facts: Citable | None) -> tuple[Citable, ...]:
     return tuple(fact for fact in facts if fact is not None)
 
 
-def _tagged(assessment: OfflineAssessment) -> Ruling | None:
+def _tagged(assessment: OfflineAssessment) -> RuleResult | None:
     """DIS-2, DIS-9: every check passes."""
     proof, history = assessment.proof, assessment.history
     if assessment.failed or proof is None:
@@ -227,7 +227,7 @@ def _tagged(assessment: OfflineAssessment) -> Ruling | None:
     booking = None if assessment.service_type == "no_booking" else history.booking
     cancelled = assessment.service_type == "cancelled_then_served"
     cancellation = history.cancellations[-1] if cancelled else None
-    return Ruling(
+    return RuleResult(
         outcome=f"offline_service/{assessment.service_type}",
         status="final",
         clauses=("DIS-2", "DIS-9", *_indirect(assessment)),
@@ -241,7 +241,7 @@ def _tagged(assessment: OfflineAssessment) -> Ruling | None:
     )
 
 
-def _not_tagged(assessment: OfflineAssessment) -> Ruling | None:
+def _not_tagged(assessment: OfflineAssessment) -> RuleResult | None:
     """The clauses of the failed checks: final where nothing more can come, by cash or with all tickets closed."""
     if not assessment.failed:
         return None
@@ -251,7 +251,7 @@ def _not_tagged(assessment: OfflineAssessment) -> Ruling | None:
     is_final = (by_cash or all_closed) and "booking_missing" not in reasons
     closings = [ticket.closings[0] for ticket in assessment.tickets] if is_final and not by_cash else []
     clauses = tuple(clause for check in assessment.failed for clause in check.clauses)
-    return Ruling(
+    return RuleResult(
         outcome="offline_service/not_tagged",
         status="final" if is_final else "provisional",
         reasons=reasons,
@@ -264,7 +264,7 @@ def _not_tagged(assessment: OfflineAssessment) -> Ruling | None:
 TAGGING: Final = (_tagged, _not_tagged)
 
 
-def tagging(assessment: OfflineAssessment) -> Ruling:
+def tagging(assessment: OfflineAssessment) -> RuleResult:
     """Return what the offline service is tagged as: of the two rows one always applies."""
     return next(ruling for row in TAGGING if (ruling := row(assessment)) is not None)
 
@@ -272,11 +272,13 @@ def tagging(assessment: OfflineAssessment) -> Ruling:
 # Refund, one function per row; asked only where a refund was asked for
 
 
-def _eligible_full(assessment: OfflineAssessment, tagged: Ruling, evidence: tuple[Citable, ...]) -> Ruling | None:
+def _eligible_full(
+    assessment: OfflineAssessment, tagged: RuleResult, evidence: tuple[Citable, ...]
+) -> RuleResult | None:
     """DIS-10: the whole service went past the platform, so all that was proven."""
     if assessment.failed or assessment.proof is None or assessment.service_type == "partial":
         return None
-    return Ruling(
+    return RuleResult(
         outcome="eligible_full",
         status=tagged.status,
         clauses=("DIS-10",),
@@ -285,21 +287,23 @@ def _eligible_full(assessment: OfflineAssessment, tagged: Ruling, evidence: tupl
     )
 
 
-def _eligible_partial(assessment: OfflineAssessment, tagged: Ruling, evidence: tuple[Citable, ...]) -> Ruling | None:
+def _eligible_partial(
+    assessment: OfflineAssessment, tagged: RuleResult, evidence: tuple[Citable, ...]
+) -> RuleResult | None:
     """DIS-10: what was proven beyond the extras on the booking; two currencies cannot be set off."""
     if assessment.failed or assessment.proof is None or assessment.service_type != "partial":
         return None
     items = assessment.history.line_items
     proven = assessment.proof.data.amount
     if any(item.data.amount.currency != proven.currency for item in items):
-        return Ruling(
+        return RuleResult(
             outcome="awaiting_proof",
             status="provisional",
             reasons=("currency_mismatch",),
             clauses=("DIS-10",),
             evidence=(*evidence, *items),
         )
-    return Ruling(
+    return RuleResult(
         outcome="eligible_partial",
         status=tagged.status,
         clauses=("DIS-10",),
@@ -308,11 +312,11 @@ def _eligible_partial(assessment: OfflineAssessment, tagged: Ruling, evidence: t
     )
 
 
-def _refused(_: OfflineAssessment, tagged: Ruling, evidence: tuple[Citable, ...]) -> Ruling | None:
+def _refused(_: OfflineAssessment, tagged: RuleResult, evidence: tuple[Citable, ...]) -> RuleResult | None:
     """DIS-10: not tagged, and finally so."""
     if not tagged.reasons or tagged.status != "final":
         return None
-    return Ruling(
+    return RuleResult(
         outcome="refused",
         status="final",
         reasons=tagged.reasons,
@@ -322,9 +326,9 @@ def _refused(_: OfflineAssessment, tagged: Ruling, evidence: tuple[Citable, ...]
     )
 
 
-def _awaiting_proof(_: OfflineAssessment, tagged: Ruling, evidence: tuple[Citable, ...]) -> Ruling | None:
+def _awaiting_proof(_: OfflineAssessment, tagged: RuleResult, evidence: tuple[Citable, ...]) -> RuleResult | None:
     """DIS-10: otherwise."""
-    return Ruling(
+    return RuleResult(
         outcome="awaiting_proof",
         status="provisional",
         reasons=tagged.reasons,
@@ -336,7 +340,7 @@ def _awaiting_proof(_: OfflineAssessment, tagged: Ruling, evidence: tuple[Citabl
 REFUND: Final = (_eligible_full, _eligible_partial, _refused, _awaiting_proof)
 
 
-def refund(assessment: OfflineAssessment) -> Ruling | None:
+def refund(assessment: OfflineAssessment) -> RuleResult | None:
     """Return what is decided of a refund, None where nobody asked for one."""
     if assessment.refund_request is None:
         return None

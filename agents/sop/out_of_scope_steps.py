@@ -21,7 +21,7 @@ PRESENCE_REASONS: Final = ("presence_conflict", "presence_unknown")
 """Why a PAF (P3, P7) waits for somebody to find out where the partner was."""
 
 
-class Answer(Struct, frozen=True):
+class Reply(Struct, frozen=True):
     """The latest answer of a party to a question, on any ticket of the engagement (None: never answered)."""
 
     call: Event[CallLogged] | None
@@ -44,9 +44,9 @@ class Situation(Struct, frozen=True):
 
     a: Assessment
     decisions: tuple[DecisionBody, ...]
-    visit: Answer
-    serve: Answer
-    cancel: Answer
+    visit: Reply
+    serve: Reply
+    cancel: Reply
 
     @property
     def engagement(self) -> Engagement:
@@ -93,7 +93,7 @@ def steps(assessment: Assessment, decisions: tuple[DecisionBody, ...], deadlines
     return (*(row(situation) for row in ENGAGEMENT_ROWS), *of_tickets)
 
 
-def _answer(engagement: Engagement, party: CallParty, yes: str, no: str) -> Answer:
+def _answer(engagement: Engagement, party: CallParty, yes: str, no: str) -> Reply:
     calls = [
         call
         for ticket in engagement.tickets
@@ -102,7 +102,7 @@ def _answer(engagement: Engagement, party: CallParty, yes: str, no: str) -> Answ
     ]
     latest = max(calls, key=lambda call: call.order, default=None)
     outcome = latest.data.outcome if latest else None
-    return Answer(call=latest, is_yes=outcome == yes, is_no=outcome == no)
+    return Reply(call=latest, is_yes=outcome == yes, is_no=outcome == no)
 
 
 # --- One step per engagement ---

@@ -17,7 +17,7 @@ from streams.faust_transport.app import BatchApp
 from streams.faust_transport.runner import run_worker
 from streams.kafka.connection import prepare_topics
 from streams.kafka.layout import read_layout
-from streams.processor.processor import CaseWork
+from streams.processor.processor import SopProcessor
 from streams.runtime.ports import Outgoing
 from streams.runtime.processor import Batches
 
@@ -38,7 +38,7 @@ def main() -> None:
     )
     concluded = {"idle": 0}
 
-    class CountedWork(CaseWork):
+    class CountedWork(SopProcessor):
         async def take(self, batches: Batches, now: int) -> None:
             await super().take(batches, now)
             meter.add(sum(len(records) for tp, records in batches if tp.topic in inputs))
@@ -50,7 +50,7 @@ def main() -> None:
             return outgoing
 
     # the worker is measured as it is composed, not a copy of it
-    vars(worker)["CaseWork"] = CountedWork
+    vars(worker)["SopProcessor"] = CountedWork
     connection = connect_kafka(settings)
     asyncio.run(prepare_topics(connection, topics, settings.partitions, 1))
     layout = asyncio.run(read_layout(connection, topics.all))

@@ -32,7 +32,7 @@ from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.snapshot import Snapshot
 from streams.runtime.task import Task
-from streams.runtime.watchdog import Vitals
+from streams.runtime.watchdog import Health
 from streams.worker import Tasks
 
 CHECKPOINT_EVERY_US: Final = 5_000_000
@@ -40,7 +40,7 @@ STEP_RECORDS_MAX: Final = 10_000
 
 
 class LightWork:
-    """The light job of one partition number (see `streams.runtime.processor.Work`)."""
+    """The light job of one partition number (see `streams.runtime.processor.Processor`)."""
 
     def __init__(self, partition: int, task: Assignment, store: Store, meter: Meter) -> None:
         """Take the partition number, where decisions go, where state is kept and who counts."""
@@ -190,7 +190,7 @@ def make_app(task: Assignment) -> BatchApp:
             log=KafkaLog(connection),
             store=store,
             clock=SystemClock(),
-            vitals=Vitals(),
+            vitals=Health(),
             attempts=attempts,
         )
 

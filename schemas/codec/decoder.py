@@ -22,7 +22,7 @@ from schemas.codec.limits import Limits
 from schemas.codec.location_reports import read_location_report
 from schemas.codec.record_sizes import Sizes, refuse_large
 from schemas.codec.validation import DataCheck, TextCheck, data_checks, is_uri_reference, required_text_check
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from schemas.events import AnyEvent, Event
 from schemas.timestamps import parse_instant
 
@@ -72,13 +72,13 @@ def decode_record(
 
     `now_us` is the present in microseconds, beyond which an event may lie by `limits.future_us` and no more (None: as
     far as it likes). `cut_from` is how large the parts of a record are of which not all is here.
-    Raises `Unacceptable`; the reason begins with a part of the record that is too large, else with the first offending
-    field in the order specversion, id, source, type, subject, time, datacontenttype, data.
+    Raises `InvalidMessage`; the reason begins with a part of the record that is too large, else with the first
+    offending field in the order specversion, id, source, type, subject, time, datacontenttype, data.
     """
     refuse_large(value, key, headers or (), limits, cut_from)
     attributes = _binary_attributes(headers) if headers else None
     if value is None and not (attributes and attributes["data_base64"]):
-        raise Unacceptable("value: missing")
+        raise InvalidMessage("value: missing")
     value = value or b""
     if attributes is None:
         report = read_location_report(value, limits, now_us)
@@ -86,7 +86,7 @@ def decode_record(
             return report
         envelope = _parse(value, "value", limits)
         if not isinstance(envelope, dict):
-            raise Unacceptable("value: not a JSON object")
+            raise InvalidMessage("value: not a JSON object")
         return _event(envelope, lambda: _data(envelope, limits), limits, now_us)
     if not value and attributes["data_base64"]:
         return _event(attributes, lambda: _data(attributes, limits), limits, now_us)
@@ -106,7 +106,7 @@ def read_heading(value: bytes | None, headers: Headers | None) -> Heading | None
             return _headings.decode(value or b"")
         except msgspec.ValidationError:  # also where a member is there twice and only its last is a string
             return msgspec.convert(_json.decode(value or b""), Heading)
-    except (Unacceptable, ValueError, RecursionError):
+    except (InvalidMessage, ValueError, RecursionError):
         return None
 
 
@@ -116,29 +116,29 @@ def _event(
     """Check an envelope in the order of its members, then its data."""
     check_id, check_source, check_type, check_subject, checks_of_data = _checks(limits)
     if (version := envelope.get("specversion")) != "1.0":
-        raise Unacceptable("specversion: missing" if version is None else "specversion: not 1.0")
+        raise InvalidMessage("specversion: missing" if version is None else "specversion: not 1.0")
     event_id = check_id(envelope.get("id"))
     source = check_source(envelope.get("source"))
     if not is_uri_reference(source):
-        raise Unacceptable("source: not a URI reference")
+        raise InvalidMessage("source: not a URI reference")
     event_type = check_type(envelope.get("type"))
     check_data = checks_of_data.get(event_type)
     if check_data is None:
-        raise Unacceptable(f"type: {event_type!a} is not known")
+        raise InvalidMessage(f"type: {event_type!a} is not known")
     subject = check_subject(envelope.get("subject"))
     time = _time(envelope.get("time"))
     if now_us is not None and time > now_us + limits.future_us:
-        raise Unacceptable("time: too far in the future")
+        raise InvalidMessage("time: too far in the future")
     if not isinstance(envelope.get("datacontenttype"), str | None):
-        raise Unacceptable("datacontenttype: not a string")
+        raise InvalidMessage("datacontenttype: not a string")
     raw = read_data()
     if raw is None:
-        raise Unacceptable("data: missing")
+        raise InvalidMessage("data: missing")
     data = check_data(raw)
     try:
         content = content_of(event_type, subject, time, raw)
     except ValueError as error:
-        raise Unacceptable(f"data: {error}") from None
+        raise InvalidMessage(f"data: {error}") from None
     return Event(source, event_id, event_type, subject, time, data, content)
 
 
@@ -148,11 +148,11 @@ def _data(envelope: Mapping[str, object], limits: Limits) -> object:
     if data is not None or packed is None:
         return data
     if not isinstance(packed, str):
-        raise Unacceptable("data_base64: not a string")
+        raise InvalidMessage("data_base64: not a string")
     try:
         text = b64decode(packed, validate=True)
     except ValueError:
-        raise Unacceptable("data_base64: not base64") from None
+        raise InvalidMessage("data_base64: not base64") from None
     return _parse(text, "data_base64", limits)
 
 
@@ -170,13 +170,13 @@ def _checks(limits: Limits) -> tuple[TextCheck, TextCheck, TextCheck, TextCheck,
 
 def _time(text: object) -> int:
     if text is None:
-        raise Unacceptable("time: missing")
+        raise InvalidMessage("time: missing")
     if not isinstance(text, str):
-        raise Unacceptable("time: not a string")
+        raise InvalidMessage("time: not a string")
     try:
         return parse_instant(text)
     except ValueError as error:
-        raise Unacceptable(f"time: {error}") from None
+        raise InvalidMessage(f"time: {error}") from None
 
 
 def _binary_attributes(headers: Headers) -> dict[str, object] | None:
@@ -194,18 +194,18 @@ def _binary_attributes(headers: Headers) -> dict[str, object] | None:
         try:
             attributes[name] = None if value is None else value.decode()
         except UnicodeDecodeError:
-            raise Unacceptable(f"{name}: not UTF-8") from None
+            raise InvalidMessage(f"{name}: not UTF-8") from None
     return attributes
 
 
 def _parse(text: bytes, path: str, limits: Limits) -> object:
-    """Return the JSON value of a text, or raise `Unacceptable`."""
+    """Return the JSON value of a text, or raise `InvalidMessage`."""
     if text.count(b"{") + text.count(b"[") > limits.nesting_levels and _nesting(text) > limits.nesting_levels:
-        raise Unacceptable(f"{path}: nested more than {limits.nesting_levels} levels deep")
+        raise InvalidMessage(f"{path}: nested more than {limits.nesting_levels} levels deep")
     try:
         parsed: object = _json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unacceptable(f"{path}: not JSON ({error})") from None
+        raise InvalidMessage(f"{path}: not JSON ({error})") from None
     return parsed
 
 

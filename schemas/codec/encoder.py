@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from schemas.codec.canonical_json import JsonValue, canonical_json_of_text, digest32
 from schemas.codec.headers import Headers, portable, restored
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from schemas.events import Money
 from schemas.jsonschema.ids import schema_id
 from schemas.outputs import (
@@ -145,7 +145,7 @@ def dead_letter_message(  # noqa: PLR0913 - a letter has so many parts
 def decode_message(value: bytes) -> OutputMessage:
     """Return the decision, action or alert that a record of an output topic holds.
 
-    Raises `Unacceptable` for anything else.
+    Raises `InvalidMessage` for anything else.
     """
     try:
         published = _published.decode(value)
@@ -156,22 +156,22 @@ def decode_message(value: bytes) -> OutputMessage:
         if published.type == "alert":
             return _read_alert(published)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise Unacceptable(f"value: not a message of ours ({error})") from None
-    raise Unacceptable(f"type: {published.type!a} is not a decision, action or alert")
+        raise InvalidMessage(f"value: not a message of ours ({error})") from None
+    raise InvalidMessage(f"type: {published.type!a} is not a decision, action or alert")
 
 
 def decode_dead_letter(value: bytes) -> DeadLetter:
     """Return the dead letter that a record of the topic holds, the names of its headers as they came.
 
-    Raises `Unacceptable` for anything else.
+    Raises `InvalidMessage` for anything else.
     """
     try:
         read = _dead_letters.decode(value)
         headers = restored(read.data.headers, read.data.header_names)
     except (ValueError, RecursionError) as error:
-        raise Unacceptable(f"value: not a dead letter ({error})") from None
+        raise InvalidMessage(f"value: not a dead letter ({error})") from None
     if read.type != DEAD_LETTER_TYPE:
-        raise Unacceptable(f"type: {read.type!a} is not a dead letter")
+        raise InvalidMessage(f"type: {read.type!a} is not a dead letter")
     return msgspec.structs.replace(read.data, headers=headers, header_names=())
 
 

@@ -38,7 +38,7 @@ class Choice(Struct, frozen=True):
     values: tuple[str, ...]
 
 
-class Flag(Struct, frozen=True):
+class Boolean(Struct, frozen=True):
     """True or false."""
 
 
@@ -49,21 +49,21 @@ class Number(Struct, frozen=True):
     high: float | None = None
 
 
-class Whole(Struct, frozen=True):
+class Integer(Struct, frozen=True):
     """A number written as an integer, within inclusive bounds."""
 
     low: int
     high: int
 
 
-class Group(Struct, frozen=True):
+class Object(Struct, frozen=True):
     """An object with fields of its own, which becomes a struct."""
 
     fields: tuple[Field, ...]
     becomes: type[Money | Site]
 
 
-Kind: TypeAlias = Text | Pattern | FullDate | Choice | Flag | Number | Whole | Group
+Kind: TypeAlias = Text | Pattern | FullDate | Choice | Boolean | Number | Integer | Object
 
 
 class Field(Struct, frozen=True):
@@ -81,8 +81,8 @@ _NAME: Final = Text()
 _BLANKABLE: Final = Text(blank="absent")
 _LATITUDE: Final = Number(-90.0, 90.0)
 _LONGITUDE: Final = Number(-180.0, 180.0)
-_SITE: Final = Group((Field("lat", _LATITUDE), Field("lon", _LONGITUDE)), Site)
-MONEY: Final = Group(
+_SITE: Final = Object((Field("lat", _LATITUDE), Field("lon", _LONGITUDE)), Site)
+MONEY: Final = Object(
     (
         Field("amount", Pattern(AMOUNT_PATTERN, "a decimal string of at most 12 digits before and 4 after the point")),
         Field("currency", Pattern(CURRENCY_PATTERN, "three capital letters")),
@@ -118,12 +118,12 @@ FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("description", Text(limit="value", blank="absent"), required=False),
     ),
     "job.closed": (_PARTNER, Field("closure", _choice(events.Closure))),
-    "job.rated": (Field("stars", Whole(1, 5)),),
+    "job.rated": (Field("stars", Integer(1, 5)),),
     "location.reported": (
         Field("lat", _LATITUDE),
         Field("lon", _LONGITUDE),
         Field("accuracy_m", Number(0.0)),
-        Field("mocked", Flag(), required=False),
+        Field("mocked", Boolean(), required=False),
         Field("job_id", _NAME, required=False),
     ),
     "ticket.created": (
@@ -131,8 +131,8 @@ FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("kind", _choice(events.TicketKind)),
         Field("opened_by", _choice(events.Opener)),
         Field("reason", _choice(events.TicketReason), required=False),
-        Field("refund_requested", Flag(), required=False),
-        Field("offline_suspected", Flag(), required=False),
+        Field("refund_requested", Boolean(), required=False),
+        Field("offline_suspected", Boolean(), required=False),
         _NAMED_PARTNER,
     ),
     "ticket.media_added": (
@@ -162,7 +162,7 @@ FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("claimed_partner_id", _NAME),
         Field("method", _choice(events.PaymentMethod)),
         Field("proof_url", Text(limit="url", blank="kept")),
-        Field("legible", Flag()),
+        Field("legible", Boolean()),
         Field("payee_name", _BLANKABLE, required=False),
         Field("payee_phone", _BLANKABLE, required=False),
         Field("amount", MONEY),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from schemas.codec.headers import Headers, name_bytes
 from schemas.codec.limits import Limits
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 
 
 class Sizes(NamedTuple):
@@ -20,17 +20,17 @@ class Sizes(NamedTuple):
 def refuse_large(
     value: bytes | None, key: bytes | None, headers: Headers, limits: Limits, cut_from: Sizes | None
 ) -> None:
-    """Raise `Unacceptable`, naming the first part of value, key and headers that is larger than one may be.
+    """Raise `InvalidMessage`, naming the first part of value, key and headers that is larger than one may be.
 
     `cut_from` is how large the parts of a record are, all of which is not here.
     """
     sizes = cut_from or (len(value) if value else 0, len(key) if key else 0, headers_size(headers) if headers else 0)
     if sizes[0] > limits.value_bytes:
-        raise Unacceptable(f"value: {sizes[0]} bytes, at most {limits.value_bytes}")
+        raise InvalidMessage(f"value: {sizes[0]} bytes, at most {limits.value_bytes}")
     if sizes[1] > limits.heading_bytes:
-        raise Unacceptable(f"key: {sizes[1]} bytes, at most {limits.heading_bytes}")
+        raise InvalidMessage(f"key: {sizes[1]} bytes, at most {limits.heading_bytes}")
     if sizes[2] > limits.heading_bytes:
-        raise Unacceptable(f"headers: {sizes[2]} bytes, at most {limits.heading_bytes}")
+        raise InvalidMessage(f"headers: {sizes[2]} bytes, at most {limits.heading_bytes}")
 
 
 def headers_size(headers: Headers) -> int:

@@ -1,7 +1,7 @@
 """Checks of the data of inbound events, made from the table of fields (contracts, "Envelope" and "Events in").
 
-A check takes a JSON value and returns what becomes of it, or raises `Unacceptable` with the path and the reason. Checks
-are made once per set of limits; after that an event costs one call per field.
+A check takes a JSON value and returns what becomes of it, or raises `InvalidMessage` with the path and the reason.
+Checks are made once per set of limits; after that an event costs one call per field.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
-from schemas.codec.fields import FIELDS, Choice, Field, Flag, FullDate, Group, Kind, Number, Pattern, Text, Whole
+from schemas.codec.fields import FIELDS, Boolean, Choice, Field, FullDate, Integer, Kind, Number, Object, Pattern, Text
 from schemas.codec.limits import Limits
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from schemas.events import EVENT_TYPES, EventData
 from schemas.timestamps import parse_full_date
 
@@ -38,11 +38,11 @@ def required_text_check(path: str, most: int) -> TextCheck:
 
     def check(value: object) -> str:
         if not isinstance(value, str):
-            raise Unacceptable(f"{path}: missing" if value is None else f"{path}: not a string")
+            raise InvalidMessage(f"{path}: missing" if value is None else f"{path}: not a string")
         if len(value) > most:
-            raise Unacceptable(f"{path}: {len(value)} characters, at most {most}")
+            raise InvalidMessage(f"{path}: {len(value)} characters, at most {most}")
         if not value.strip():
-            raise Unacceptable(f"{path}: blank")
+            raise InvalidMessage(f"{path}: blank")
         return value
 
     return check
@@ -60,14 +60,14 @@ def _group(fields: tuple[Field, ...], becomes: type[object], path: str, limits: 
 
     def check(value: object) -> object:
         if not isinstance(value, dict):
-            raise Unacceptable(f"{path}: not an object")
+            raise InvalidMessage(f"{path}: not an object")
         found = {}
         for name, check_field, required in checks:
             item = value.get(name)
             if item is not None:
                 found[name] = check_field(item)
             elif required:
-                raise Unacceptable(f"{path}.{name}: missing")
+                raise InvalidMessage(f"{path}.{name}: missing")
         return becomes(**found)
 
     return check
@@ -85,13 +85,13 @@ def _check(field: Field, parent: str, limits: Limits) -> Check:
             return _full_date(path)
         case Choice():
             return _choice(path, kind)
-        case Flag():
+        case Boolean():
             return _flag(path)
         case Number():
             return _number(path, kind)
-        case Whole():
+        case Integer():
             return _whole(path, kind)
-        case Group():
+        case Object():
             return _group(kind.fields, kind.becomes, path, limits)
 
 
@@ -114,9 +114,9 @@ def _pattern(path: str, kind: Pattern) -> Check:
 
     def check(value: object) -> object:
         if not isinstance(value, str):
-            raise Unacceptable(f"{path}: not a string")
+            raise InvalidMessage(f"{path}: not a string")
         if expression.fullmatch(value) is None:
-            raise Unacceptable(f"{path}: not {kind.meaning}")
+            raise InvalidMessage(f"{path}: not {kind.meaning}")
         return value
 
     return check
@@ -125,11 +125,11 @@ def _pattern(path: str, kind: Pattern) -> Check:
 def _full_date(path: str) -> Check:
     def check(value: object) -> object:
         if not isinstance(value, str):
-            raise Unacceptable(f"{path}: not a string")
+            raise InvalidMessage(f"{path}: not a string")
         try:
             parse_full_date(value)
         except ValueError as error:
-            raise Unacceptable(f"{path}: {error}") from None
+            raise InvalidMessage(f"{path}: {error}") from None
         return value
 
     return check
@@ -143,7 +143,7 @@ def _choice(path: str, kind: Choice) -> Check:
     def check(value: object) -> object:
         known = shared.get(value) if isinstance(value, str) else None
         if known is None:
-            raise Unacceptable(refusal)
+            raise InvalidMessage(refusal)
         return known
 
     return check
@@ -152,7 +152,7 @@ def _choice(path: str, kind: Choice) -> Check:
 def _flag(path: str) -> Check:
     def check(value: object) -> object:
         if not isinstance(value, bool):
-            raise Unacceptable(f"{path}: not true or false")
+            raise InvalidMessage(f"{path}: not true or false")
         return value
 
     return check
@@ -164,26 +164,26 @@ def _number(path: str, kind: Number) -> Check:
 
     def check(value: object) -> object:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Unacceptable(f"{path}: not a number")
+            raise InvalidMessage(f"{path}: not a number")
         if not low <= value <= high:
-            raise Unacceptable(f"{path}: {bounds}")
+            raise InvalidMessage(f"{path}: {bounds}")
         try:
             number = float(value)
         except OverflowError:
             number = math.inf
         if number == math.inf:
-            raise Unacceptable(f"{path}: too large")
+            raise InvalidMessage(f"{path}: too large")
         return number
 
     return check
 
 
-def _whole(path: str, kind: Whole) -> Check:
+def _whole(path: str, kind: Integer) -> Check:
     def check(value: object) -> object:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise Unacceptable(f"{path}: not a whole number")
+            raise InvalidMessage(f"{path}: not a whole number")
         if not kind.low <= value <= kind.high:
-            raise Unacceptable(f"{path}: not within {kind.low} to {kind.high}")
+            raise InvalidMessage(f"{path}: not within {kind.low} to {kind.high}")
         return value
 
     return check

@@ -9,7 +9,20 @@ import msgspec
 
 from schemas.codec.canonical_json import JsonValue
 from schemas.codec.encoder import DEAD_LETTER_TYPE
-from schemas.codec.fields import FIELDS, MONEY, Choice, Field, Flag, FullDate, Group, Kind, Number, Pattern, Text, Whole
+from schemas.codec.fields import (
+    FIELDS,
+    MONEY,
+    Boolean,
+    Choice,
+    Field,
+    FullDate,
+    Integer,
+    Kind,
+    Number,
+    Object,
+    Pattern,
+    Text,
+)
 from schemas.codec.limits import Limits
 from schemas.events import EVENT_TYPES
 from schemas.jsonschema.ids import schema_id
@@ -100,14 +113,14 @@ def _kind(kind: Kind, limits: Limits) -> JsonObject:
             return {"type": "string", "format": "date", "pattern": _FULL_DATE_PATTERN}
         case Choice():
             return {"enum": list(kind.values)}
-        case Flag():
+        case Boolean():
             return {"type": "boolean"}
         case Number():
             most = sys.float_info.max if kind.high is None else kind.high
             return {"type": "number", "minimum": kind.low, "maximum": most}
-        case Whole():
+        case Integer():
             return {"type": "integer", "minimum": kind.low, "maximum": kind.high}
-        case Group():
+        case Object():
             return _object(kind.fields, limits)
 
 

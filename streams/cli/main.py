@@ -12,7 +12,7 @@ import click
 from schemas.errors import Fatal, SopError, UsageError
 from streams.cli.groups import SuggestingGroup
 from streams.process.logs import log_nowhere
-from streams.process.signals import INTERRUPTIONS, STOP_SIGNALS, StopWish, end
+from streams.process.signals import INTERRUPTIONS, STOP_SIGNALS, StopSignals, end
 from streams.terminal.printable import printable, without_passwords
 from streams.terminal.standard_error import prepare_standard_error
 
@@ -51,7 +51,7 @@ class Commands(SuggestingGroup):
         if cmd_name not in COMMANDS:
             return None
         if cmd_name in SERVICES:  # importing one takes a second or two, in which a signal ends it as later
-            ctx.obj = ctx.with_resource(StopWish(SERVICES[cmd_name], end))
+            ctx.obj = ctx.with_resource(StopSignals(SERVICES[cmd_name], end))
         command: click.Command = importlib.import_module(f"streams.cli.commands.{cmd_name.replace('-', '_')}").command
         return command
 

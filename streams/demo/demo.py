@@ -17,7 +17,7 @@ from schemas.errors import SopError, UsageError
 from streams.cli.policies import policies_from
 from streams.config.settings import Settings, cache_dir, java_home, settings_from
 from streams.demo.feed import Line
-from streams.demo.live_view import Board
+from streams.demo.live_view import LiveView
 from streams.demo.progress import Waiting
 from streams.demo.samples import sample_lines, sample_options
 from streams.demo.session import Lines, Plan, Session
@@ -26,7 +26,7 @@ from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.embedded_kafka.jars import KAFKA_VERSION, EmbeddedKafkaError
 from streams.kafka.connection import INPUT_BYTES_MAX
 from streams.process.clock import SystemClock
-from streams.process.signals import StopWish
+from streams.process.signals import StopSignals
 from streams.replay.recorded import Recorded, read_file
 from streams.terminal.printable import printable, without_passwords
 
@@ -47,7 +47,7 @@ class Demonstration:
     events_per_s: float
 
 
-def demonstrate(asked: Demonstration, board: Board, waiting: Waiting, wish: StopWish) -> int:
+def demonstrate(asked: Demonstration, board: LiveView, waiting: Waiting, wish: StopSignals) -> int:
     """Run until stopped or until the time is over; return the exit status.
 
     Raises `UsageError` for what cannot be used.
@@ -78,7 +78,7 @@ def demonstrate(asked: Demonstration, board: Board, waiting: Waiting, wish: Stop
     return status
 
 
-def _run(session: Session, wish: StopWish) -> int:
+def _run(session: Session, wish: StopSignals) -> int:
     """Run a session; a part of it that ended by itself is told in one line, with status 1."""
     try:
         asyncio.run(session.run(wish))

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from schemas.codec.encoder import decode_dead_letter, decode_message
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from schemas.outputs import ActionMessage, AlertMessage, DeadLetter, DecisionMessage
 from schemas.timestamps import format_instant
 from schemas.topics import DEAD_LETTERS
@@ -26,7 +26,7 @@ _STYLES: Final = {
 }
 
 
-class Board:
+class LiveView:
     """Shows output messages and counts them."""
 
     def __init__(self, console: Console, *, as_json: bool = False) -> None:
@@ -56,7 +56,7 @@ class Board:
         """Count a record of an output topic and show it; actions, and alerts that are over, have no row."""
         try:
             row = self._counted(topic, value)
-        except Unacceptable as error:
+        except InvalidMessage as error:
             self.say(f"{topic}: {error}")
             return
         if self._as_json:
@@ -89,7 +89,7 @@ class Board:
         return self._console.width if self._console.is_terminal else None
 
     def _counted(self, topic: str, value: bytes) -> Row | None:
-        """Count a record; return its row, if it has one. Raises `Unacceptable` for one that is not ours."""
+        """Count a record; return its row, if it has one. Raises `InvalidMessage` for one that is not ours."""
         if topic.endswith(DEAD_LETTERS):
             letter = decode_dead_letter(value)
             self.dead_letters += 1

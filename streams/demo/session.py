@@ -17,12 +17,12 @@ from schemas.topics import Topics
 from streams.config.connections import connect_kafka
 from streams.config.settings import Settings
 from streams.demo.feed import Feed, Line, Router
-from streams.demo.live_view import Board
+from streams.demo.live_view import LiveView
 from streams.demo.progress import Waiting
 from streams.demo.worker_child import WorkerChild
 from streams.kafka.connection import prepare_topics
 from streams.process.clock import SystemClock
-from streams.process.signals import StopWish
+from streams.process.signals import StopSignals
 
 LOOK_EVERY_S: Final = 0.1
 FETCH_WAIT_MS: Final = 100
@@ -53,7 +53,7 @@ class Plan:
 class Session:
     """Runs a plan; `sent` tells how many events went in."""
 
-    def __init__(self, plan: Plan, board: Board, waiting: Waiting, worker: WorkerChild) -> None:
+    def __init__(self, plan: Plan, board: LiveView, waiting: Waiting, worker: WorkerChild) -> None:
         self._plan = plan
         self._board = board
         self._waiting = waiting
@@ -69,7 +69,7 @@ class Session:
         """How many events were acknowledged."""
         return self._feed.sent
 
-    async def run(self, wish: StopWish) -> None:
+    async def run(self, wish: StopSignals) -> None:
         """Run until the wish to stop, the plan's duration, or a failure; what was started is stopped.
 
         Raises `UsageError` for a broker or an input that cannot be used, `PartEndedError` when worker or broker end by

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from streams.config.settings import Settings, environment_with
-from streams.process.child import GuardedChild
+from streams.process.child import ChildProcess
 
 STOP_S: Final = 2.5
 
@@ -18,12 +18,12 @@ class WorkerChild:
     def __init__(self, settings: Settings, log_file: Path) -> None:
         self._settings = settings
         self._log_file = log_file
-        self._worker: GuardedChild | None = None
+        self._worker: ChildProcess | None = None
 
     def start(self) -> None:
         """Start the process and return at once."""
         command = [sys.executable, "-m", "streams.cli.main", "worker"]
-        self._worker = GuardedChild(command, self._log_file, env=environment_with(self._settings))
+        self._worker = ChildProcess(command, self._log_file, env=environment_with(self._settings))
 
     @property
     def ended_with(self) -> int | None:

@@ -23,7 +23,7 @@ from aiokafka.errors import KafkaError
 from streams.embedded_kafka.free_ports import HOST, free_port, is_open
 from streams.embedded_kafka.jars import EmbeddedKafkaError, Progress, ensure_jars
 from streams.process import child_guard
-from streams.process.child import GuardedChild
+from streams.process.child import ChildProcess
 
 JAVA_VERSION_MIN = 17
 START_TIMEOUT_S = 60.0
@@ -112,7 +112,7 @@ class EmbeddedKafka:
         self._partitions = partitions
         self._java_home = java_home
         self._progress = progress
-        self._broker: GuardedChild | None = None
+        self._broker: ChildProcess | None = None
 
     @property
     def address(self) -> str:
@@ -190,7 +190,7 @@ class EmbeddedKafka:
         (self.data_dir / "log4j2.properties").write_text(_LOG_PROPERTIES, encoding="ascii")
 
     def _launch(self, java: Path, jars: Path, lock: BinaryIO) -> None:
-        self._broker = GuardedChild(
+        self._broker = ChildProcess(
             [str(java), *_JAVA_OPTIONS, "-cp", f"{jars}/*", "kafka.Kafka", "server.properties"],
             self.data_dir / BROKER_LOG,
             cwd=self.data_dir,

@@ -14,7 +14,7 @@ from faust.types import TP, EventT, Message, TopicT
 from mode.utils.queues import ThrowableQueue
 
 from schemas.errors import SopError
-from streams.faust_transport.batch import Batch, BatchOptions, Ends, Handler, PositionKeeper, TransportError
+from streams.faust_transport.batch import Batch, BatchOptions, Ends, Handler, OffsetProvider, TransportError
 from streams.faust_transport.membership import UNANSWERED, Refusal
 
 SCHEME = "kafkabatch"
@@ -83,7 +83,7 @@ class BatchApp(faust.App):
         group_id: str,
         *,
         broker: str,
-        keeper: PositionKeeper,
+        keeper: OffsetProvider,
         options: BatchOptions | None = None,
         on_fatal: Callable[[BaseException], None] = exit_at_once,
         **settings: Any,

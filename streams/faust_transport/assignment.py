@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from faust.types import TP
 
-from streams.faust_transport.batch import Batch, Handler, PositionKeeper, TransportError
+from streams.faust_transport.batch import Batch, Handler, OffsetProvider, TransportError
 
 
 def partial_numbers(tps: Collection[TP], topics: Collection[str]) -> list[int]:
@@ -78,7 +78,7 @@ class Assignment:
         assert starts.keys() == self.tps
         self._shares = {tp: Share(start) for tp, start in starts.items()}
 
-    def wanted(self, keeper: PositionKeeper) -> set[TP]:
+    def wanted(self, keeper: OffsetProvider) -> set[TP]:
         """Return the partitions that can take another batch and of which the keeper wants more."""
         return {
             tp
@@ -129,7 +129,7 @@ class Assignment:
             )
         self._lane(batch.tp.partition).put_nowait(batch)
 
-    def committable(self, keeper: PositionKeeper) -> dict[TP, int]:
+    def committable(self, keeper: OffsetProvider) -> dict[TP, int]:
         """Return the group offsets that may move on: as far as the keeper says, no further than delivered."""
         offsets: dict[TP, int] = {}
         for tp, share in self._shares.items():

@@ -38,7 +38,7 @@ class Ends(NamedTuple):
 Handler = Callable[[Batch], Awaitable[None]]
 
 
-class PositionKeeper(Protocol):
+class OffsetProvider(Protocol):
     """Decides where reading starts and how far the group's offsets may go.
 
     `assigned` and `revoked` come in pairs, one pair per generation of the group, also when nothing was assigned and

@@ -9,12 +9,12 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from streams.faust_transport.assignment import Assignment
-from streams.faust_transport.batch import PositionKeeper, TransportError
+from streams.faust_transport.batch import OffsetProvider, TransportError
 from streams.faust_transport.client import BatchConsumerThread
 
 
 async def go_on_behind(
-    thread: BatchConsumerThread, assignment: Assignment, keeper: PositionKeeper, positions: Mapping[TopicPartition, int]
+    thread: BatchConsumerThread, assignment: Assignment, keeper: OffsetProvider, positions: Mapping[TopicPartition, int]
 ) -> None:
     """Go on behind records that were deleted before they were read, if the keeper lets that happen.
 

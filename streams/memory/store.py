@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.errors import StoreLost
-from streams.runtime.ports import Saved
-from streams.runtime.timers import Wakes
+from streams.runtime.ports import Checkpoint
+from streams.runtime.timers import TimerQueue
 
 
 @dataclass(slots=True)
@@ -18,10 +18,10 @@ class MemoryState:
     """What the owners of one partition number share, one after another."""
 
     epoch: int = 0
-    saved: Saved | None = None
+    saved: Checkpoint | None = None
     blobs: dict[str, bytes] = field(default_factory=dict)
-    deadlines: Wakes = field(default_factory=Wakes)
-    expiries: Wakes = field(default_factory=Wakes)
+    deadlines: TimerQueue = field(default_factory=TimerQueue)
+    expiries: TimerQueue = field(default_factory=TimerQueue)
 
 
 class MemoryStore:
@@ -32,7 +32,7 @@ class MemoryStore:
         self._state = state
         self._epoch = -1
 
-    async def claim(self) -> Saved | None:
+    async def claim(self) -> Checkpoint | None:
         """Become the owner and return where the state stands."""
         self._state.epoch += 1
         self._epoch = self._state.epoch
@@ -45,7 +45,7 @@ class MemoryStore:
 
     async def save(
         self,
-        saved: Saved,
+        saved: Checkpoint,
         blobs: Mapping[str, bytes | None],
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
@@ -65,11 +65,11 @@ class MemoryStore:
                 state.blobs[key] = blob
         state.saved = saved
 
-    async def clear(self, saved: Saved) -> None:
+    async def clear(self, saved: Checkpoint) -> None:
         """Save positions and drop everything else."""
         await self.save(saved, {}, {})
         self._state.blobs.clear()
-        self._state.deadlines, self._state.expiries = Wakes(), Wakes()
+        self._state.deadlines, self._state.expiries = TimerQueue(), TimerQueue()
 
     async def due(self, until: int, limit: int) -> list[str]:
         """Return ids of cases that are due, the earliest first."""
@@ -86,7 +86,7 @@ class MemoryStore:
             raise StoreLost(f"another owner has claimed the state (epoch {self._state.epoch}, mine {self._epoch})")
 
 
-def _at_or_before(instants: Wakes, until: int, limit: int) -> list[str]:
+def _at_or_before(instants: TimerQueue, until: int, limit: int) -> list[str]:
     found = instants.due(until, limit)
     for name, at in found.items():  # asking changes nothing
         instants.set(name, at)

@@ -17,8 +17,8 @@ from streams.metrics.catalogue import METRICS, Metric
 from streams.processor.dispositions import FATES
 from streams.processor.state_size import Held
 from streams.runtime.progress import Progress
-from streams.runtime.task_metrics import Figures
-from streams.runtime.watchdog import Vitals
+from streams.runtime.task_metrics import TaskMetrics
+from streams.runtime.watchdog import Health
 
 Sample = tuple[Metric, tuple[str, ...], float]
 
@@ -28,9 +28,9 @@ class Watched:
     """One partition number at one moment."""
 
     number: int
-    figures: Figures
+    figures: TaskMetrics
     progress: Progress
-    vitals: Vitals
+    vitals: Health
     held: Held
     ends: Mapping[str, int]
     """The offset after the last record that can be read, as last fetched, by `topic-partition`."""

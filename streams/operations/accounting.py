@@ -16,7 +16,7 @@ from streams.kafka.connection import KafkaConnection, partition_counts
 from streams.kafka.layout import TopicLayout
 from streams.kafka.log import KafkaLog
 from streams.runtime.layout import replaced
-from streams.runtime.ports import TP, Aside, Layout, OutputLog
+from streams.runtime.ports import TP, Layout, OutputLog, Quarantined
 from streams.runtime.progress import Progress, latest_progress
 
 HELD_UP_S: Final = 5.0
@@ -76,7 +76,7 @@ class Overview:
     """
 
     accounts: list[Account]
-    aside: Mapping[str, Aside]
+    aside: Mapping[str, Quarantined]
     told_at: Mapping[int, int]
     skipped: Mapping[str, int]
     changes: Sequence[str] = ()

@@ -9,7 +9,7 @@ from typing import Final
 
 from schemas.codec.encoder import decode_dead_letter
 from schemas.codec.headers import Headers
-from schemas.errors import Unacceptable, UsageError
+from schemas.errors import InvalidMessage, UsageError
 from schemas.outputs import DeadLetter
 from schemas.topics import Topics
 from streams.kafka.connection import KafkaConnection, partition_counts
@@ -131,5 +131,5 @@ async def read_letters(connection: KafkaConnection, topics: Topics, foreign: lis
                 place = f"{tp.name}@{record.offset}"
                 try:
                     yield Letter(place, decode_dead_letter(record.value or b""))
-                except Unacceptable:
+                except InvalidMessage:
                     foreign.append(place)

@@ -11,7 +11,7 @@ from pathlib import Path
 from streams.process import child_guard
 
 
-class GuardedChild:
+class ChildProcess:
     """A command that runs under `child_guard` from now on; it writes to `log_file`.
 
     Ctrl-C does not reach it: the parent decides when it stops. `pass_fds` are files that the guard holds open until the

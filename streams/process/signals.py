@@ -13,7 +13,7 @@ INTERRUPTIONS: Final = (*STOP_SIGNALS, *(() if sys.platform == "win32" else (sig
 """Those and that the terminal is closed."""
 
 
-class StopWish:
+class StopSignals:
     """While entered, a signal calls `on_stop`.
 
     A signal that the process was started to ignore (`nohup`) stays ignored.

@@ -21,7 +21,7 @@ class Refused(Struct, frozen=True, array_like=True):
     reason: str = ""
 
 
-class Letters:
+class DeadLetterIndex:
     """Records found in the dead letters, until they are met.
 
     Kept in checkpoints, since a letter can be there whose transaction did not tell how far was read

@@ -5,16 +5,16 @@ from __future__ import annotations
 from aiokafka.partitioner import murmur2
 from msgspec import Struct
 
-from agents.presence.queries import Moment, Reading
+from agents.presence.queries import PresenceAnswer, PresenceQuery
 from schemas.codec.decoder import decode_record
 from schemas.codec.headers import Headers, portable, restored
 from schemas.codec.limits import Limits
 from schemas.codec.record_sizes import Sizes
-from schemas.errors import Fatal, Unacceptable
+from schemas.errors import Fatal, InvalidMessage
 from schemas.events import AnyEvent, LocationReported
 from schemas.timestamps import LATEST_US
 from schemas.topics import Topics
-from streams.processor.internal_messages import Answer, Forwarded, Question, unpack
+from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, unpack
 from streams.runtime.ports import TP, Incoming
 
 
@@ -46,22 +46,22 @@ class Origin(Struct, frozen=True, gc=False):
         return f"{self.topic}-{self.partition}@{self.offset}"
 
 
-class Taken(Struct, frozen=True, gc=False):
+class DecodedRecord(Struct, frozen=True, gc=False):
     """One consumed record, read: its input partition, and what it holds or why it is refused."""
 
     tp: TP
     record: Incoming
-    content: AnyEvent | Moment | Reading | Unacceptable
-    sent_on: Origin | None = None
+    content: AnyEvent | PresenceQuery | PresenceAnswer | InvalidMessage
+    forwarded_from: Origin | None = None
     """Where it was first consumed, if that was elsewhere."""
 
     @property
     def origin(self) -> Origin:
         """Where it was first consumed; few records are ever asked."""
-        return self.sent_on or origin(self.tp, self.record)
+        return self.forwarded_from or origin(self.tp, self.record)
 
 
-class Intake:
+class RecordDecoder:
     """Reads records of the input topics and of the internal ones."""
 
     def __init__(self, topics: Topics, limits: Limits) -> None:
@@ -69,24 +69,24 @@ class Intake:
         self._topics = topics
         self._limits = limits
 
-    def read(self, tp: TP, record: Incoming, now: int) -> Taken:
+    def read(self, tp: TP, record: Incoming, now: int) -> DecodedRecord:
         """Read one record, as of now (microseconds).
 
         An event sent on was accepted by the clock of who sent it; another one, which may be behind, has no say.
         Raises `Fatal` for an internal message of another version.
         """
         if tp.topic not in self._topics.internal:
-            return Taken(tp, record, self._event(record, now))
+            return DecodedRecord(tp, record, self._event(record, now))
         try:
             message = unpack(record.value or b"")
-        except Unacceptable as refused:
-            return Taken(tp, record, _refusal(refused))
+        except InvalidMessage as refused:
+            return DecodedRecord(tp, record, _refusal(refused))
         except Fatal as error:
             raise Fatal(f"{tp.name}@{record.offset}: {error}") from None
-        if isinstance(message, Question):
-            return Taken(tp, record, message.moment)
-        if isinstance(message, Answer):
-            return Taken(tp, record, message.reading)
+        if isinstance(message, QueryMessage):
+            return DecodedRecord(tp, record, message.moment)
+        if isinstance(message, AnswerMessage):
+            return DecodedRecord(tp, record, message.reading)
         first = Origin(
             message.topic,
             message.partition,
@@ -96,23 +96,23 @@ class Intake:
             message.value,
             restored(message.headers, message.header_names),
         )
-        return Taken(tp, record, self._event(first, None), first)
+        return DecodedRecord(tp, record, self._event(first, None), first)
 
-    def _event(self, record: Incoming, now: int | None) -> AnyEvent | Unacceptable:
+    def _event(self, record: Incoming, now: int | None) -> AnyEvent | InvalidMessage:
         try:
             return decode_record(
                 record.value, record.headers, self._limits, now, key=record.key, cut_from=record.cut_from
             )
-        except Unacceptable as refused:
+        except InvalidMessage as refused:
             return _refusal(refused)
 
 
-def _refusal(refused: Unacceptable) -> Unacceptable:
+def _refusal(refused: InvalidMessage) -> InvalidMessage:
     """Return a refusal like the one that was raised, which must not be kept.
 
     By its traceback it holds the frames, and so the batch that it would be part of, in a cycle that nobody collects.
     """
-    return Unacceptable(refused.reason)
+    return InvalidMessage(refused.reason)
 
 
 def origin(tp: TP, record: Incoming) -> Origin:

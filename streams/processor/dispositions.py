@@ -7,8 +7,8 @@ from typing import Final, Literal, get_args
 
 from streams.runtime.ports import TP
 
-Fate = Literal["applied", "duplicate", "dead_lettered", "forwarded"]
-FATES: Final[tuple[Fate, ...]] = get_args(Fate)
+Disposition = Literal["applied", "duplicate", "dead_lettered", "forwarded"]
+FATES: Final[tuple[Disposition, ...]] = get_args(Disposition)
 
 
 class Tally:
@@ -20,7 +20,7 @@ class Tally:
         self._of: dict[TP, dict[str, int]] = {}
         """The same counts, found without making a name of the partition for each record."""
 
-    def add(self, tp: TP, fate: Fate) -> None:
+    def add(self, tp: TP, fate: Disposition) -> None:
         """Count one record."""
         fates = self._of.get(tp)
         if fates is None:

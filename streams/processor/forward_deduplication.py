@@ -14,7 +14,7 @@ from streams.processor.decoder import Origin
 from streams.runtime.ports import TP
 
 
-class Arrivals:
+class ForwardDeduplication:
     """The offset after the last record that arrived, by the topic through which it came and where it was consumed."""
 
     def __init__(self) -> None:

@@ -8,20 +8,20 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from agents.presence.queries import Moment, Reading
-from schemas.errors import Fatal, Unacceptable
+from agents.presence.queries import PresenceAnswer, PresenceQuery
+from schemas.errors import Fatal, InvalidMessage
 
 
-class Question(Struct, frozen=True, array_like=True, tag="question"):
+class QueryMessage(Struct, frozen=True, array_like=True, tag="question"):
     """From the case agent to the location agent of the partner."""
 
-    moment: Moment
+    moment: PresenceQuery
 
 
-class Answer(Struct, frozen=True, array_like=True, tag="answer"):
+class AnswerMessage(Struct, frozen=True, array_like=True, tag="answer"):
     """From the location agent to the case agent of the case."""
 
-    reading: Reading
+    reading: PresenceAnswer
 
 
 class Forwarded(Struct, frozen=True, array_like=True, tag="forwarded"):
@@ -41,7 +41,7 @@ class Forwarded(Struct, frozen=True, array_like=True, tag="forwarded"):
     header_names: tuple[bytes, ...] = ()
 
 
-InternalMessage = Question | Answer | Forwarded
+InternalMessage = QueryMessage | AnswerMessage | Forwarded
 
 _decoder: msgspec.msgpack.Decoder[InternalMessage] = msgspec.msgpack.Decoder(InternalMessage)
 
@@ -54,15 +54,15 @@ def pack(message: InternalMessage) -> bytes:
 def unpack(value: bytes) -> InternalMessage:
     """Return the message.
 
-    Raises `Unacceptable` for what somebody else wrote, and `Fatal` for a message of a version that has others: what it
-    says would be lost.
+    Raises `InvalidMessage` for what somebody else wrote, and `Fatal` for a message of a version that has others: what
+    it says would be lost.
     """
     try:
         return _decoder.decode(value)
     except (ValueError, RecursionError) as error:
         if _is_tagged(value):
             raise Fatal(f"an internal message of another version, which has to read it itself ({error})") from None
-        raise Unacceptable(f"value: not an internal message ({error})") from None
+        raise InvalidMessage(f"value: not an internal message ({error})") from None
 
 
 def _is_tagged(value: bytes) -> bool:

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
-from agents.presence.queries import Moment, Reading
+from agents.presence.queries import PresenceAnswer, PresenceQuery
 from schemas.codec.encoder import dead_letter_message, encode_message
 from schemas.codec.limits import HEAD_BYTES
 from schemas.events import AnyEvent
 from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
 from schemas.topics import Topics
 from streams.processor.decoder import Origin, forward, is_report, partition_of
-from streams.processor.internal_messages import Answer, Question, pack
+from streams.processor.internal_messages import AnswerMessage, QueryMessage, pack
 from streams.processor.state_cache import CASE, PARTNER
 from streams.runtime.ports import Outgoing
 
@@ -45,16 +45,16 @@ class Outbox:
                 topic, key = self._topics.actions, message.body.case_id
             self._records.append(Outgoing(topic, self._partition, key.encode(), encode_message(message), name))
 
-    def questions(self, moments: Iterable[Moment]) -> None:
+    def questions(self, moments: Iterable[PresenceQuery]) -> None:
         """Add questions to location agents."""
         for moment in moments:
-            self._send_on(self._topics.partners, moment.partner_id, pack(Question(moment)), CASE + moment.case_id)
+            self._send_on(self._topics.partners, moment.partner_id, pack(QueryMessage(moment)), CASE + moment.case_id)
 
-    def answers(self, readings: Iterable[Reading]) -> None:
+    def answers(self, readings: Iterable[PresenceAnswer]) -> None:
         """Add answers to case agents."""
         for reading in readings:
             about = PARTNER + reading.moment.partner_id
-            self._send_on(self._topics.cases, reading.moment.case_id, pack(Answer(reading)), about)
+            self._send_on(self._topics.cases, reading.moment.case_id, pack(AnswerMessage(reading)), about)
 
     def forward(self, origin: Origin, event: AnyEvent) -> None:
         """Send an event on to its subject's partition."""

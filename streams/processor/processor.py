@@ -12,32 +12,32 @@ from dataclasses import dataclass, field
 from agents.case.case import NO_LONGER_KEPT, why_refused
 from agents.case_agent import CaseAgent, Decided
 from agents.location_agent import LocationAgent
-from agents.presence.queries import Moment, Reading
+from agents.presence.queries import PresenceAnswer, PresenceQuery
 from schemas.codec.limits import Limits
-from schemas.errors import Fatal, Unacceptable
+from schemas.errors import Fatal, InvalidMessage
 from schemas.events import AnyEvent, Event
 from schemas.policy.model import PolicySet
 from schemas.topics import Topics
-from streams.processor.dead_letter_index import Letters
-from streams.processor.decoder import Intake, Origin, Taken, is_report, origin, partition_of
+from streams.processor.dead_letter_index import DeadLetterIndex
+from streams.processor.decoder import DecodedRecord, Origin, RecordDecoder, is_report, origin, partition_of
 from streams.processor.dispositions import Tally
-from streams.processor.emitted_outputs import Emitted
-from streams.processor.forward_deduplication import Arrivals
+from streams.processor.emitted_outputs import EmittedOutputs
+from streams.processor.forward_deduplication import ForwardDeduplication
 from streams.processor.outbox import Outbox
 from streams.processor.refusal_limit import RefusalLimits, Refusals
 from streams.processor.retention import Retention, RetentionRules
-from streams.processor.state_cache import CASE, PARTNER, Residents, readable
+from streams.processor.state_cache import CASE, PARTNER, StateCache, readable
 from streams.processor.state_size import Held
 from streams.runtime.offsets import as_inputs
 from streams.runtime.ports import TP, Incoming, Outgoing, Store, Stored
 from streams.runtime.processor import Batches, Changes
-from streams.runtime.timers import Wakes
+from streams.runtime.timers import TimerQueue
 
 STORE_LOOK_EVERY_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CaseWorkSettings:
+class ProcessorSettings:
     """What the work of all partition numbers shares; `reading_wait` in microseconds.
 
     `letter_bytes_max` is how large a dead letter may be, its key included.
@@ -55,10 +55,10 @@ class CaseWorkSettings:
     letter_bytes_max: int = 1_000_000
 
 
-class CaseWork:
-    """The cases and partners of one partition number (see `streams.runtime.processor.Work`)."""
+class SopProcessor:
+    """The cases and partners of one partition number (see `streams.runtime.processor.Processor`)."""
 
-    def __init__(self, partition: int, settings: CaseWorkSettings, store: Store) -> None:
+    def __init__(self, partition: int, settings: ProcessorSettings, store: Store) -> None:
         """Take the partition number, and the store behind what is not in memory."""
         self.tally = Tally()
         self._partition = partition
@@ -66,25 +66,25 @@ class CaseWork:
         self._store = store
         self._cases = CaseAgent(settings.policies, facts_max=settings.facts_per_case_max)
         self._locations = LocationAgent(settings.policies)
-        self._residents = Residents(self._cases.cases, self._locations.tracks, store)
-        self._intake = Intake(settings.topics, settings.limits)
+        self._residents = StateCache(self._cases.cases, self._locations.tracks, store)
+        self._intake = RecordDecoder(settings.topics, settings.limits)
         self._outbox = Outbox(settings.topics, partition, settings.partitions, settings.letter_bytes_max)
         self._location_inputs = [
             TP(topic, partition).name for topic in (settings.topics.locations, settings.topics.partners)
         ]
-        self._emitted = Emitted(settings.topics)
+        self._emitted = EmittedOutputs(settings.topics)
         self._letters = self._emitted.letters
         self._refusals = Refusals(settings.refusal_limits)
-        self._arrivals = Arrivals()
+        self._arrivals = ForwardDeduplication()
         self._retention = Retention(settings.retention, store)
-        self._kept: Mapping[str, Arrivals | Letters | Refusals | Retention] = {
+        self._kept: Mapping[str, ForwardDeduplication | DeadLetterIndex | Refusals | Retention] = {
             "arrivals": self._arrivals,
             "letters": self._letters,
             "refusals": self._refusals,
             "retention": self._retention,
         }
         """What checkpoints keep beside cases and tracks."""
-        self._wakes = Wakes()
+        self._wakes = TimerQueue()
         self._touched_cases: set[str] = set()
         self._touched_partners: set[str] = set()
         self._departed: set[str] = set()
@@ -156,17 +156,17 @@ class CaseWork:
                 others.append(record)
         return others
 
-    def _take(self, taken: Taken) -> None:
+    def _take(self, taken: DecodedRecord) -> None:
         content = taken.content
-        if taken.sent_on is not None and self._arrivals.is_repeated(taken.tp.topic, taken.sent_on):
+        if taken.forwarded_from is not None and self._arrivals.is_repeated(taken.tp.topic, taken.forwarded_from):
             self.tally.add(taken.tp, "duplicate")
         elif self._letters and (known := self._letters.met(taken.origin.place)) is not None:
             self._count_refused(taken.tp, taken.origin, known)
         elif isinstance(content, Event):
             self._take_event(taken, content)
-        elif isinstance(content, Unacceptable):
+        elif isinstance(content, InvalidMessage):
             self._refuse(taken.tp, taken.origin, content.reason)
-        elif isinstance(content, Moment):
+        elif isinstance(content, PresenceQuery):
             self._locations.ask(content, taken.origin.timestamp_us)
             self._retention.heard_of(PARTNER, content.partner_id)
             self._touched_partners.add(content.partner_id)
@@ -177,7 +177,7 @@ class CaseWork:
                 self._touched_cases.add(content.moment.case_id)
             self.tally.add(taken.tp, "applied")
 
-    def _take_event(self, taken: Taken, event: AnyEvent) -> None:
+    def _take_event(self, taken: DecodedRecord, event: AnyEvent) -> None:
         tp, subject, report = taken.tp, event.subject, is_report(event)
         known = self._locations.tracks if report else self._cases.cases
         if subject not in known and partition_of(subject, self._settings.partitions) != self._partition:
@@ -383,7 +383,7 @@ class CaseWork:
         self._departed &= self._cases.cases.keys()
 
 
-def _concerned(taken: Sequence[Taken]) -> tuple[set[str], set[str]]:
+def _concerned(taken: Sequence[DecodedRecord]) -> tuple[set[str], set[str]]:
     """Return the ids of the cases and of the partners that records are about."""
     cases: set[str] = set()
     partners: set[str] = set()
@@ -391,8 +391,8 @@ def _concerned(taken: Sequence[Taken]) -> tuple[set[str], set[str]]:
         content = each.content
         if isinstance(content, Event):
             (partners if is_report(content) else cases).add(content.subject)
-        elif isinstance(content, Moment):
+        elif isinstance(content, PresenceQuery):
             partners.add(content.partner_id)
-        elif isinstance(content, Reading):
+        elif isinstance(content, PresenceAnswer):
             cases.add(content.moment.case_id)
     return cases, partners

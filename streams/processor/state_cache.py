@@ -15,7 +15,7 @@ import zstandard
 from agents.case.case import Case, pack_case, pack_remains, unpack_case, unpack_remains
 from agents.presence.track import Track
 from schemas.errors import StoreLost
-from streams.processor.write_back_cache import Format, WriteBack
+from streams.processor.write_back_cache import Format, WriteBackCache
 from streams.runtime.ports import Store
 
 CASE = "case:"
@@ -27,16 +27,16 @@ CASES_PER_TRACK: Final = 8
 """A track of a day's reports takes as much memory as so many cases."""
 
 
-class Residents:
+class StateCache:
     """Keeps the agents' dictionaries filled from the store, and knows what has changed since it was saved."""
 
     def __init__(self, cases: dict[str, Case], tracks: dict[str, Track], store: Store) -> None:
         """Take the dictionaries that the agents work on, and the store behind them."""
         self.spilled_at_once = SPILLED_AT_ONCE
         self._store = store
-        self._cases = WriteBack(cases, _case_format(), CASE)
+        self._cases = WriteBackCache(cases, _case_format(), CASE)
         # not compressed: a track is numbers, which do not shrink for the time it takes
-        self._tracks = WriteBack(tracks, Format(Track.dump, Track.load), PARTNER)
+        self._tracks = WriteBackCache(tracks, Format(Track.dump, Track.load), PARTNER)
 
     @property
     def changed(self) -> bool:

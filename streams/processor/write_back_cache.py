@@ -18,7 +18,7 @@ class Format(NamedTuple, Generic[T]):
     unpack: Callable[[bytes], T]
 
 
-class WriteBack(Generic[T]):
+class WriteBackCache(Generic[T]):
     """Objects of one kind by id: in memory, the longest left alone first; packed, since not saved; being saved."""
 
     def __init__(self, resident: dict[str, T], form: Format[T], prefix: str) -> None:

@@ -25,7 +25,7 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from schemas.errors import Fatal, StoreLost, Unavailable
 from streams.redis.checks import eviction
-from streams.runtime.ports import Saved
+from streams.runtime.ports import Checkpoint
 
 # Carries a part that holds over from the stage; a call for 200 items each, since Lua's stack is short.
 _CARRY_OVER: Final = """
@@ -116,7 +116,7 @@ CLEARED_AT_ONCE: Final = 500
 WRITTEN: Final = 1
 MISSING: Final = 2
 
-_saved: Final = msgspec.json.Decoder(Saved)
+_saved: Final = msgspec.json.Decoder(Checkpoint)
 _packed: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -136,7 +136,7 @@ class RedisStore:
         self._run_save = redis.register_script(_CARRY_OVER + _SAVE)
         self._run_go_on = redis.register_script(_CARRY_OVER + _GO_ON)
 
-    async def claim(self) -> Saved | None:
+    async def claim(self) -> Checkpoint | None:
         """Become the owner and return where the state stands."""
         epoch, seq, saved, parts = await self._answer(self._run_claim(keys=self._keys))
         self._epoch, self._seq = int(epoch), int(seq)
@@ -163,7 +163,7 @@ class RedisStore:
 
     async def save(
         self,
-        saved: Saved,
+        saved: Checkpoint,
         blobs: Mapping[str, bytes | None],
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
@@ -188,7 +188,7 @@ class RedisStore:
         self._writing = False
         self._seq += 1
 
-    async def clear(self, saved: Saved) -> None:
+    async def clear(self, saved: Checkpoint) -> None:
         """Save positions, then drop everything else, some keys at a time."""
         await self.save(saved, {}, {})
         meta = self._keys[0].encode()

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from agents.presence.queries import Reading
+from agents.presence.queries import PresenceAnswer
 from schemas.events import LOCATION_REPORT, AnyEvent, Site
 from schemas.outputs import ActionMessage, AlertMessage, OutputMessage
 from schemas.policy.model import PolicySet
@@ -37,7 +37,7 @@ class CaseStory:
     reports: Counter[str]
     site: Site | None
     """Where the job was to be done, by the latest booking."""
-    readings: tuple[Reading, ...]
+    readings: tuple[PresenceAnswer, ...]
     said: tuple[Said, ...]
     refused: tuple[Refused, ...] = ()
     """Records that name the case and cannot be accepted: what they say is not in the story."""

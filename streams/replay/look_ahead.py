@@ -18,7 +18,7 @@ IN_ORDER: Final = attrgetter("time", "id", "source")
 """`Event.order`, made in a third of the time."""
 
 
-class Ahead:
+class LookAhead:
     """The reports that tracks have not taken yet, and the instant (microseconds) up to which each partner's has."""
 
     def __init__(

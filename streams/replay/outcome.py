@@ -12,7 +12,7 @@ from schemas.codec.encoder import dead_letter_message, encode_message
 from schemas.codec.limits import Limits
 from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.policy.model import PolicySet
-from streams.replay.recorded import Recorded, Refused, settle
+from streams.replay.recorded import Recorded, Refused, deduplicate
 from streams.replay.replay import Replay
 
 LONG_AGO: Final = -(1 << 62)
@@ -54,7 +54,7 @@ class Outcome:
 
 def replayed(records: Iterable[Recorded], terms: Terms) -> Outcome:
     """Replay a whole input on this process."""
-    settled = settle(enumerate(records), terms.limits, terms.now, terms.facts_per_case_max)
+    settled = deduplicate(enumerate(records), terms.limits, terms.now, terms.facts_per_case_max)
     until = end_of(terms, last_instant(settled.events))
     return Outcome(
         events=len(settled.events),

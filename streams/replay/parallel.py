@@ -23,7 +23,14 @@ from msgspec import Struct
 from schemas.codec.encoder import encode_message
 from schemas.errors import Fatal, UsageError
 from streams.replay.outcome import LONG_AGO, Outcome, Terms, case_count, end_of, last_instant, refused_line
-from streams.replay.partitioning import SettledShare, Share, TakenIn, deal, settle_share, take_in
+from streams.replay.partitioning import (
+    DeduplicatedPartition,
+    ReplayPartition,
+    TakenIn,
+    assign,
+    deduplicate_partition,
+    take_in,
+)
 from streams.replay.recorded import Recorded, Refused
 
 LINES_PER_MESSAGE: Final = 500
@@ -31,7 +38,7 @@ ENDING: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 LOST: Final = "a process of the replay ended before it was done"
 
 Line = tuple[int, bool, str, int, bytes]
-"""A message as written, with what orders it (`streams.replay.replay.Told`)."""
+"""A message as written, with what orders it (`streams.replay.replay.Emission`)."""
 
 
 class Tally(Struct, frozen=True):
@@ -62,7 +69,7 @@ def replayed_on(
     with ExitStack() as running:
         pipes = [
             _started(running, f"replay-{number}", partial(_replay, taken=taken, share=share, terms=terms))
-            for number, share in enumerate(deal(taken, processes))
+            for number, share in enumerate(assign(taken, processes))
         ]
         tallies = [_tally(pipe) for pipe in pipes]
         until = end_of(terms, max(last_instant(settled.events), *(tally.last for tally in tallies)))
@@ -117,10 +124,10 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _replay(pipe: Connection, *, taken: TakenIn, share: Share, terms: Terms) -> None:
+def _replay(pipe: Connection, *, taken: TakenIn, share: ReplayPartition, terms: Terms) -> None:
     """Do a share: send a tally, hear where the clock ends, send the lines."""
     try:
-        settled = settle_share(taken, share, terms)
+        settled = deduplicate_partition(taken, share, terms)
     except UsageError as error:
         pipe.send(error)
         return
@@ -137,7 +144,7 @@ def _replay(pipe: Connection, *, taken: TakenIn, share: Share, terms: Terms) -> 
     pipe.send(None)
 
 
-def _lines(settled: SettledShare, share: Share, terms: Terms, until: int) -> Iterator[Line]:
+def _lines(settled: DeduplicatedPartition, share: ReplayPartition, terms: Terms, until: int) -> Iterator[Line]:
     """Yield what a share comes to, in order; alerts about a partner only where it belongs."""
     yield from map(_refused, settled.refused)
     for told in terms.replay().told(settled.events, until):

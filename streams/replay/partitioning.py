@@ -20,7 +20,7 @@ from schemas.codec.decoder import Heading, read_heading
 from schemas.errors import UsageError
 from schemas.events import LOCATION_REPORT, AnyEvent
 from streams.replay.outcome import Terms
-from streams.replay.recorded import Recorded, Refused, Settled, settle
+from streams.replay.recorded import Deduplicated, Recorded, Refused, deduplicate
 
 FACT_REPORTS: Final = 20
 """A fact is as much work as so many reports: a case is decided for each."""
@@ -35,14 +35,14 @@ class TakenIn(Struct, frozen=True):
 
     records: Iterable[Recorded]
     """The same each time they are gone through."""
-    settled: Settled
+    settled: Deduplicated
     partners: dict[str, int]
     """A number for each partner."""
     whose: array[int]
     """For each record the partner's number, or `SETTLED`."""
 
 
-class Share(Struct, frozen=True):
+class ReplayPartition(Struct, frozen=True):
     """What one process replays: settled events, the reports of its own partners, and of others that its cases name."""
 
     events: list[AnyEvent]
@@ -50,7 +50,7 @@ class Share(Struct, frozen=True):
     others: set[str]
 
 
-class SettledShare(Struct, frozen=True):
+class DeduplicatedPartition(Struct, frozen=True):
     """A share with its reports settled; counts and refusals are of its own partners' reports."""
 
     events: list[AnyEvent]
@@ -89,11 +89,11 @@ def take_in(first_time: Iterable[Recorded], records: Iterable[Recorded], terms: 
             if heading is not None and _identity(heading) in shared:
                 rest[number] = record
                 whose[number] = SETTLED
-    settled = settle(sorted(rest.items()), terms.limits, terms.now, terms.facts_per_case_max)
+    settled = deduplicate(sorted(rest.items()), terms.limits, terms.now, terms.facts_per_case_max)
     return TakenIn(records, settled, partners, whose)
 
 
-def deal(taken: TakenIn, processes: int) -> list[Share]:
+def assign(taken: TakenIn, processes: int) -> list[ReplayPartition]:
     """Return a share for each process, with about as much work in each; the same in every run."""
     first_named, named = _named(taken.settled.events)
 
@@ -106,7 +106,7 @@ def deal(taken: TakenIn, processes: int) -> list[Share]:
     for event in taken.settled.events:
         work[group(event)] += 1 if event.type == LOCATION_REPORT else FACT_REPORTS
     goes_to = _dealt(work, processes)
-    shares = [Share([], set(), set()) for _ in range(processes)]
+    shares = [ReplayPartition([], set(), set()) for _ in range(processes)]
     for (is_partner, name), number in goes_to.items():
         if is_partner:
             shares[number].own.add(name)
@@ -123,17 +123,17 @@ def deal(taken: TakenIn, processes: int) -> list[Share]:
     return shares
 
 
-def settle_share(taken: TakenIn, share: Share, terms: Terms) -> SettledShare:
+def deduplicate_partition(taken: TakenIn, share: ReplayPartition, terms: Terms) -> DeduplicatedPartition:
     """Read the reports of a share and settle them. Raises `UsageError` when the input cannot be read again."""
     own = {number for partner, number in taken.partners.items() if partner in share.own}
     wanted = own | {number for partner, number in taken.partners.items() if partner in share.others}
     whose = taken.whose
     reports = ((number, record) for number, record in _numbered(taken.records, whose) if whose[number] in wanted)
-    settled = settle(reports, terms.limits, terms.now, terms.facts_per_case_max)
+    settled = deduplicate(reports, terms.limits, terms.now, terms.facts_per_case_max)
     accepted = sum(event.subject in share.own for event in settled.events)
     refused = [each for each in settled.refused if whose[each.number] in own]
     count = sum(number in own for number in whose)
-    return SettledShare(share.events + settled.events, accepted, count - accepted - len(refused), refused)
+    return DeduplicatedPartition(share.events + settled.events, accepted, count - accepted - len(refused), refused)
 
 
 def _numbered(records: Iterable[Recorded], whose: array[int]) -> Iterator[tuple[int, Recorded]]:

@@ -13,7 +13,7 @@ from schemas.codec.decoder import decode_record
 from schemas.codec.headers import Headers
 from schemas.codec.limits import Limits
 from schemas.codec.record_sizes import Sizes
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from schemas.events import LOCATION_REPORT, AnyEvent
 from streams.files.reading import read_lines
 
@@ -43,7 +43,7 @@ class Refused(Struct, frozen=True):
     reason: str
 
 
-class Settled(Struct, frozen=True):
+class Deduplicated(Struct, frozen=True):
     """A whole input, settled: the accepted events once each, what was refused, and how many were duplicates."""
 
     events: list[AnyEvent]
@@ -65,9 +65,9 @@ def read_file(path: str, line_bytes_max: int, input_number: int = 1) -> Iterator
             yield Recorded(topic, 0, number, line, cut_from=cut_from, input_number=input_number)
 
 
-def settle(
+def deduplicate(
     numbered: Iterable[tuple[int, Recorded]], limits: Limits, now: int | None, facts_per_case_max: int
-) -> Settled:
+) -> Deduplicated:
     """Decode records in input order and tell events from duplicates, conflicts and what cannot be accepted.
 
     Takes each record with its place in the whole input. All that can have an identity in common must be among them, and
@@ -83,7 +83,7 @@ def settle(
     for number, record in numbered:
         try:
             event = decode_record(record.value, record.headers, limits, now, key=record.key, cut_from=record.cut_from)
-        except Unacceptable as unacceptable:
+        except InvalidMessage as unacceptable:
             refused.append(Refused(number, record, unacceptable.reason))
             continue
         content = known.get(event.identity)
@@ -100,4 +100,4 @@ def settle(
             facts[event.subject] += 1
         known[event.identity] = event.content
         events.append(event)
-    return Settled(events, refused, duplicates)
+    return Deduplicated(events, refused, duplicates)

@@ -15,11 +15,11 @@ from agents.location_agent import LocationAgent
 from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.outputs import OutputMessage
 from schemas.policy.model import PolicySet
-from streams.replay.look_ahead import Ahead
-from streams.runtime.timers import Wakes
+from streams.replay.look_ahead import LookAhead
+from streams.runtime.timers import TimerQueue
 
 
-class Told(NamedTuple):
+class Emission(NamedTuple):
     """A message, and what orders it among all of a replay: when it is said, of whom, and its number among those."""
 
     at: int
@@ -38,13 +38,13 @@ class Replay:
         """Take the policies in force."""
         self.cases = CaseAgent(policies, facts_max=sys.maxsize)  # what is one too many was refused when settled
         self._locations = LocationAgent(policies)
-        self._wakes = Wakes()
+        self._wakes = TimerQueue()
 
     def run(self, events: Sequence[AnyEvent], until: int | None = None) -> Iterator[OutputMessage]:
         """Yield every message of `told`."""
         return (each.message for each in self.told(events, until))
 
-    def told(self, events: Sequence[AnyEvent], until: int | None = None) -> Iterator[Told]:
+    def told(self, events: Sequence[AnyEvent], until: int | None = None) -> Iterator[Emission]:
         """Yield every message, in the order of the instants (microseconds) at which it is due to be said.
 
         Takes the accepted events, each once, in any order; those after `until` (default: the last event's time) are not
@@ -54,7 +54,7 @@ class Replay:
             until = max((event.time for event in events), default=0)
         facts = sorted((event for event in events if event.type != LOCATION_REPORT), key=lambda event: event.order)
         reports = (event for event in events if event.type == LOCATION_REPORT)
-        ahead = Ahead(self._locations, reports, _asked_at(facts), until)
+        ahead = LookAhead(self._locations, reports, _asked_at(facts), until)
         at = 0
         while True:
             instants = (facts[at].time if at < len(facts) else None, self._wakes.next(), ahead.next())
@@ -70,7 +70,7 @@ class Replay:
             yield from self._conclude(now, touched, {*stopped})
             ahead.go_on(stopped, now)
 
-    def _conclude(self, now: int, touched: set[str], partners: set[str]) -> Iterator[Told]:
+    def _conclude(self, now: int, touched: set[str], partners: set[str]) -> Iterator[Emission]:
         for case_id in sorted(touched):
             for moment in self.cases.questions(case_id):
                 self._locations.ask(moment)
@@ -84,10 +84,10 @@ class Replay:
             decided = self.cases.decide(case_id, now)
             self._wakes.set(case_id, decided.next_deadline)
             for number, message in enumerate(decided.messages):
-                yield Told(now, False, case_id, number, message)
+                yield Emission(now, False, case_id, number, message)
         for partner_id in sorted(partners):
             for number, alert in enumerate(self._locations.alerts(partner_id)):
-                yield Told(now, True, partner_id, number, alert)
+                yield Emission(now, True, partner_id, number, alert)
 
 
 def _asked_at(facts: Iterable[AnyEvent]) -> dict[str, set[int]]:

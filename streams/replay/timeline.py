@@ -9,7 +9,7 @@ import msgspec
 from msgspec import structs
 
 from agents.clauses import CLAUSES
-from agents.presence.queries import Reading, Sighting
+from agents.presence.queries import LocationFix, PresenceAnswer
 from schemas.codec.encoder import encode_message
 from schemas.events import AnyEvent, Money, Site
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
@@ -100,7 +100,7 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-def _whereabouts(reading: Reading, site: Site | None) -> list[str]:
+def _whereabouts(reading: PresenceAnswer, site: Site | None) -> list[str]:
     moment = reading.moment
     closest = "no valid report" if reading.closest is None else _sighting(reading.closest, reading, site)
     lines = [f"whereabouts of {moment.partner_id} at {moment.fact}: {closest}"]
@@ -111,14 +111,14 @@ def _whereabouts(reading: Reading, site: Site | None) -> list[str]:
     return lines
 
 
-def _sighting(sighting: Sighting, reading: Reading, site: Site | None) -> str:
+def _sighting(sighting: LocationFix, reading: PresenceAnswer, site: Site | None) -> str:
     metres = reading.distance_m(sighting, site)
     where = "no site to compare with" if metres is None else f"{metres:.0f} m from the site"
     apart_s = (sighting.time - reading.moment.time) / 1_000_000
     return f"{where}, {abs(apart_s):.0f} s {'before' if apart_s < 0 else 'after'} ({sighting.ref})"
 
 
-def _reading(reading: Reading, site: Site | None) -> dict[str, Any]:
+def _reading(reading: PresenceAnswer, site: Site | None) -> dict[str, Any]:
     sightings = {"closest": reading.closest, "mocked": reading.mocked, "stay": reading.stay}
     return {
         "time": format_instant(reading.moment.time),

@@ -16,7 +16,7 @@ AHEAD_BYTES_MAX: Final = 8 * 1024 * 1024
 """How many bytes of a partition are kept before no more of it is wanted."""
 
 
-class Hold:
+class CatchUpBuffer:
     """Keeps what lies further on until the rest is read.
 
     Else it could come before something that was accepted, and have that refused this time.

@@ -9,19 +9,19 @@ from typing import Final, NamedTuple
 
 from schemas.errors import Unavailable
 from schemas.timestamps import SECOND_US
-from streams.runtime.hanging_transactions import Sight
-from streams.runtime.ports import TP, Clock, Saved, Store
-from streams.runtime.processor import Changes, Work
+from streams.runtime.hanging_transactions import Visibility
+from streams.runtime.ports import TP, Checkpoint, Clock, Store
+from streams.runtime.processor import Changes, Processor
 from streams.runtime.settings import TaskSettings
 from streams.runtime.stagger import phase
-from streams.runtime.watchdog import Vitals
+from streams.runtime.watchdog import Health
 
 SAVE_AGAIN_AFTER_S: Final = 0.5
 ALL: Final = sys.maxsize
 
 
 class _Frozen(NamedTuple):
-    saved: Saved
+    saved: Checkpoint
     changes: Changes
     at: int
     """The instant."""
@@ -38,11 +38,11 @@ class Checkpoints:
     def __init__(
         self,
         store: Store,
-        work: Work,
-        sight: Sight,
+        work: Processor,
+        sight: Visibility,
         publish: Callable[[], Awaitable[None]],
         clock: Clock,
-        vitals: Vitals,
+        vitals: Health,
         settings: TaskSettings,
     ) -> None:
         """Take where to, of what, what tells when it may go, what publishes, the settings; the vitals hear of it."""
@@ -68,7 +68,7 @@ class Checkpoints:
         is_free = self._frozen is None and (self._under_way is None or self._under_way.done())
         return is_free and (_running_s() - self._looked_s) * SECOND_US >= self._settings.checkpoint_interval
 
-    async def advance(self, standing: Callable[[], Saved], records: int) -> None:
+    async def advance(self, standing: Callable[[], Checkpoint], records: int) -> None:
         """Go on with the one under way, begin the next if it is time and anything changed; to be called between steps.
 
         Within one, positions, state and outputs are not those of one moment. Takes how many records the step took.
@@ -87,7 +87,7 @@ class Checkpoints:
         else:
             self._vitals.saved_at = now
 
-    async def save_now(self, standing: Callable[[], Saved]) -> None:
+    async def save_now(self, standing: Callable[[], Checkpoint]) -> None:
         """Write a last one, after the one that is under way, unless readers cannot see yet what they would count on."""
         if await self.finish() and await self._sight.wait_for(standing().outputs):
             await self._publish()
@@ -116,7 +116,7 @@ class Checkpoints:
             self._under_way = asyncio.create_task(self._save(frozen), name="checkpoint")
         return may_be_written
 
-    def _has_read_on(self, saved: Saved) -> bool:
+    def _has_read_on(self, saved: Checkpoint) -> bool:
         return any(saved.inputs.get(tp.name, 0) > self.committable.get(tp, 0) for tp in self._inputs)
 
     async def _save(self, frozen: _Frozen) -> bool:

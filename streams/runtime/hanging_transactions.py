@@ -69,7 +69,7 @@ class _Waiting:
         self._pause_s = min(2 * self._pause_s, LOOK_AGAIN_WITHIN_S)
 
 
-class Sight:
+class Visibility:
     """Tells when what was written can be seen."""
 
     def __init__(self, log: OutputLog, limit_s: float) -> None:

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from msgspec import structs
 
 from schemas.errors import Fatal
-from streams.runtime.ports import TP, Layout, Saved
+from streams.runtime.ports import TP, Checkpoint, Layout
 from streams.runtime.progress import Progress
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ def changed(before: Layout, now: Layout) -> str | None:
     return None
 
 
-def without(saved: Saved, topics: Collection[str]) -> Saved:
+def without(saved: Checkpoint, topics: Collection[str]) -> Checkpoint:
     """Return a checkpoint without the positions and counts of some topics."""
     return structs.replace(
         saved,

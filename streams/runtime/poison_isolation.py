@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from streams.runtime.offsets import reached
 from streams.runtime.ports import TP, Incoming
 from streams.runtime.processor import Batches
@@ -44,7 +44,7 @@ Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class Chunk:
     """What is done in one go: records are taken and concluded upon, names are concluded upon."""
 
     batches: Batches
@@ -94,7 +94,7 @@ class Suspect(Struct, frozen=True):
         return (self.ranges, self.names) == (other.ranges, other.names)
 
 
-class Note(Struct, frozen=True):
+class AttemptLog(Struct, frozen=True):
     """All suspects there would be if the owner ended now, the latest last; none: all went well."""
 
     version: str
@@ -102,29 +102,29 @@ class Note(Struct, frozen=True):
     suspects: tuple[Suspect, ...] = ()
 
 
-_decoder: Final = msgspec.json.Decoder(Note)
+_decoder: Final = msgspec.json.Decoder(AttemptLog)
 
 
-def pack_note(note: Note) -> bytes:
+def pack_note(note: AttemptLog) -> bytes:
     """Return the record's value."""
     return msgspec.json.encode(note, order="sorted")
 
 
-def unpack_note(value: bytes) -> Note:
-    """Return a note read back; raises `Unacceptable` for anything that this version did not write."""
+def unpack_note(value: bytes) -> AttemptLog:
+    """Return a note read back; raises `InvalidMessage` for anything that this version did not write."""
     try:
         return _decoder.decode(value)
     except (ValueError, RecursionError) as error:
-        raise Unacceptable(f"value: no note of this version ({error})") from None
+        raise InvalidMessage(f"value: no note of this version ({error})") from None
 
 
-def suspect_of(portion: Portion, attempts: int, error: str = "") -> Suspect:
+def suspect_of(portion: Chunk, attempts: int, error: str = "") -> Suspect:
     """Return a portion as a suspect, tried so often if it is a single record or name."""
     suspect = Suspect(ranges_of(portion.batches), portion.records, tuple(portion.names), attempts, error)
     return suspect if suspect.is_single else msgspec.structs.replace(suspect, attempts=0)
 
 
-class Suspects:
+class PoisonIsolation:
     """What the last owners' notes say of the records and names to come."""
 
     def __init__(self, version: str) -> None:
@@ -137,7 +137,7 @@ class Suspects:
         self._names_done: set[str] = set()
         self._wary_until = 0
 
-    def recall(self, note: Note) -> None:
+    def recall(self, note: AttemptLog) -> None:
         """Take a note read back; the last one counts."""
         self._suspects = list(note.suspects)
         if note.version != self._version:
@@ -163,10 +163,10 @@ class Suspects:
             return True
         return saved and now >= self._wary_until and all(reached(positions, each.ends) for each in self._suspects)
 
-    def portions(self, batches: Batches) -> Iterator[Portion]:
+    def portions(self, batches: Batches) -> Iterator[Chunk]:
         """Yield batches in portions to be taken one after the other; at least one, which may be empty."""
         if not self._suspects:
-            yield Portion(batches)
+            yield Chunk(batches)
             return
         others: list[tuple[TP, Sequence[Incoming]]] = []
         for tp, records in batches:
@@ -175,14 +175,14 @@ class Suspects:
                     others.append((tp, list(run)))
                     continue
                 if others:
-                    yield Portion(others)
+                    yield Chunk(others)
                     others = []
                 for each in _parts(list(run), size):
-                    yield Portion([(tp, each)])
+                    yield Chunk([(tp, each)])
         if others or not batches:
-            yield Portion(others)
+            yield Chunk(others)
 
-    def name_portions(self, names: Sequence[str]) -> Iterator[Portion]:
+    def name_portions(self, names: Sequence[str]) -> Iterator[Chunk]:
         """Yield names in portions to be concluded upon one after the other, those most suspected first."""
         sizes = dict.fromkeys(names, NAMES_MAX)
         for each in self._suspects:
@@ -190,22 +190,22 @@ class Suspects:
             sizes.update({name: min(size, sizes[name]) for name in each.names if name in sizes})
         for size, same in groupby(sorted(sizes, key=sizes.__getitem__), sizes.__getitem__):
             for part in _parts(list(same), size):
-                yield Portion([], part)
+                yield Chunk([], part)
 
-    def note(self, doing: Suspect | None = None) -> Note:
+    def note(self, doing: Suspect | None = None) -> AttemptLog:
         """Return what to note before something is done, or when nothing is."""
         suspects = [each for each in self._suspects if each not in self._went_well]
         if doing is not None:
             suspects = [*(each for each in suspects if not each.is_same(doing)), doing]
-        return Note(self._version, tuple(_remembered(suspects)))
+        return AttemptLog(self._version, tuple(_remembered(suspects)))
 
-    def next_of(self, portion: Portion) -> Suspect | None:
+    def next_of(self, portion: Chunk) -> Suspect | None:
         """Return a portion that is about to be done as a suspect, None for an empty one."""
         if not (portion.batches or portion.names):
             return None
         return suspect_of(portion, self._known(suspect_of(portion, 0)).attempts + 1)
 
-    def went_well(self, portion: Portion, positions: Mapping[str, int]) -> None:
+    def went_well(self, portion: Chunk, positions: Mapping[str, int]) -> None:
         """Hear what was done, and how far the inputs are read.
 
         What raised before stays suspected by the next owner too, in case that it does so only after something else;
@@ -227,11 +227,11 @@ class Suspects:
         self._suspects = []
         return was_suspicious
 
-    def names_given_up(self) -> list[Portion]:
+    def names_given_up(self) -> list[Chunk]:
         """Return the names that were tried often enough, a portion each."""
-        return [Portion([], each.names) for each in self._suspects if each.names and each.attempts >= ATTEMPTS_MAX]
+        return [Chunk([], each.names) for each in self._suspects if each.names and each.attempts >= ATTEMPTS_MAX]
 
-    def refusal(self, portion: Portion) -> str | None:
+    def refusal(self, portion: Chunk) -> str | None:
         """Return why a portion is given up, if it is: a single record or name that was tried often enough."""
         if not self._suspects:
             return None

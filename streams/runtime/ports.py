@@ -137,7 +137,7 @@ class OutputLog(Protocol):
         """Return those partitions that hold records of a transaction that has not ended."""
 
 
-class Aside(Struct, frozen=True):
+class Quarantined(Struct, frozen=True):
     """Why something is no longer concluded upon, and the version of the worker that could not."""
 
     reason: str
@@ -153,7 +153,7 @@ class Layout(Struct, frozen=True):
     """Kafka's id of each topic; one that is deleted and created again has another."""
 
 
-class Saved(Struct, frozen=True):
+class Checkpoint(Struct, frozen=True):
     """What a checkpoint says beside the state itself: positions by `topic-partition` and counts."""
 
     inputs: dict[str, int]
@@ -164,7 +164,7 @@ class Saved(Struct, frozen=True):
     """What became of the records consumed, by input partition."""
     consumed: dict[str, int] = {}
     """How many records were consumed, by input partition."""
-    aside: dict[str, Aside] = {}
+    aside: dict[str, Quarantined] = {}
     """What is set aside, by name."""
     begun: dict[str, int] = {}
     """The offset of each input partition from which the state was made."""
@@ -188,7 +188,7 @@ class Saved(Struct, frozen=True):
 class Store(Protocol):
     """Checkpoints of one partition number: blobs by key, and where they stand. Always an earlier moment as a whole."""
 
-    async def claim(self) -> Saved | None:
+    async def claim(self) -> Checkpoint | None:
         """Become the owner: later writes of earlier ones are refused. Return where the state stands (None: nothing)."""
 
     async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
@@ -199,7 +199,7 @@ class Store(Protocol):
 
     async def save(
         self,
-        saved: Saved,
+        saved: Checkpoint,
         blobs: Mapping[str, bytes | None],
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
@@ -223,7 +223,7 @@ class Store(Protocol):
 class ReplaceableStore(Store, Protocol):
     """Checkpoints whose content can be thrown away as a whole."""
 
-    async def clear(self, saved: Saved) -> None:
+    async def clear(self, saved: Checkpoint) -> None:
         """Save positions, then drop all blobs, deadlines and expiries; the owner has claimed the store before.
 
         Where this ends in between, the positions are saved and some of the rest is still there. Raises as `save` does.

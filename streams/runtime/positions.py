@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from streams.runtime.offsets import raise_to
-from streams.runtime.ports import TP, Aside, Layout, Outgoing, Saved
+from streams.runtime.ports import TP, Checkpoint, Layout, Outgoing, Quarantined
 from streams.runtime.processor import Batches
 from streams.runtime.progress import Progress, with_said
 
 
-class Standing:
+class Positions:
     """Positions and counts by `topic-partition`, and the instant (microseconds) up to which deadlines were passed."""
 
     def __init__(self, layout: Layout, emitted: Collection[str]) -> None:
@@ -20,7 +20,7 @@ class Standing:
         self.now = 0
         self.positions: dict[str, int] = {}
         """The next offset to read."""
-        self.aside: dict[str, Aside] = {}
+        self.aside: dict[str, Quarantined] = {}
         """What is set aside, by name."""
         self.begun: dict[str, int] = {}
         """The offset from which the state was made."""
@@ -38,7 +38,7 @@ class Standing:
         self._consumed: dict[str, int] = {}
         self._told: dict[str, int] = {}
 
-    def begin(self, saved: Saved) -> None:
+    def begin(self, saved: Checkpoint) -> None:
         """Go on from a checkpoint."""
         self.positions, self._outputs, self._consumed = dict(saved.inputs), dict(saved.outputs), dict(saved.consumed)
         self.aside, self.begun, self.now = dict(saved.aside), dict(saved.begun), saved.now
@@ -124,9 +124,9 @@ class Standing:
             layout=self._layout,
         )
 
-    def saved(self, counts: dict[str, dict[str, int]]) -> Saved:
+    def saved(self, counts: dict[str, dict[str, int]]) -> Checkpoint:
         """Return what a checkpoint says, with what became of the records."""
-        return Saved(
+        return Checkpoint(
             inputs=dict(self.positions),
             outputs=dict(self._outputs),
             counts=counts,

@@ -13,14 +13,14 @@ Batches = Sequence[tuple[TP, Sequence[Incoming]]]
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a checkpoint has to write, as `Store.save` takes it. Blobs are added by `Work.pack` until all are there."""
+    """What a checkpoint has to write, as `Store.save` takes it. `Processor.pack` adds the blobs until all are there."""
 
     blobs: Mapping[str, bytes | None]
     deadlines: Mapping[str, int | None]
     expiries: Mapping[str, int | None] = field(default_factory=dict)
 
 
-class Work(Protocol):
+class Processor(Protocol):
     """What a task does with the records of its partition number; holds the state that they make."""
 
     async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
@@ -31,7 +31,7 @@ class Work(Protocol):
 
         Where it names places in `former` topics it means others than those that have these names now.
         Returns the input positions at which it was decided, by `topic-partition`, empty if it does not say. Raises
-        `Unacceptable` for a record that no owner emitted.
+        `InvalidMessage` for a record that no owner emitted.
         """
 
     async def recalled(self) -> None:

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from schemas.errors import Fatal, Unacceptable
-from streams.runtime.ports import TP, Aside, Layout, Outgoing, OutputLog, Stored
+from schemas.errors import Fatal, InvalidMessage
+from streams.runtime.ports import TP, Layout, Outgoing, OutputLog, Quarantined, Stored
 
 PROGRESS_KEY: Final = b"progress"
 REBUILT_KEY: Final = b"rebuilt"
@@ -30,7 +30,7 @@ class Progress(Struct, frozen=True):
     """Records read, as whoever hands them to the work counts them."""
     counts: Mapping[str, Mapping[str, int]]
     """What became of them, as the work counts: their sum is `consumed` (architecture, 3.3)."""
-    aside: Mapping[str, Aside] = {}
+    aside: Mapping[str, Quarantined] = {}
     """What is set aside, by name."""
     begun: Mapping[str, int] = {}
     """The offset from which the state was made."""
@@ -64,7 +64,7 @@ def pack_progress(progress: Progress) -> bytes:
 def unpack_progress(value: bytes) -> Progress:
     """Return what a record says.
 
-    Raises `Unacceptable` for what somebody else wrote, and `Fatal` for the progress of a version that tells it in
+    Raises `InvalidMessage` for what somebody else wrote, and `Fatal` for the progress of a version that tells it in
     another way: without it a case could be decided from less than before.
     """
     try:
@@ -73,7 +73,7 @@ def unpack_progress(value: bytes) -> Progress:
         with suppress(ValueError, RecursionError):
             _any_version.decode(value)
             raise Fatal(f"progress of another version, which has to go on from it itself ({error})") from None
-        raise Unacceptable(f"value: no progress ({error})") from None
+        raise InvalidMessage(f"value: no progress ({error})") from None
 
 
 def progress_in(tp: TP, record: Stored) -> Progress:
@@ -109,7 +109,7 @@ async def latest_progress(log: OutputLog, tp: TP) -> Told | None:
         async for records in log.read(tp, start):
             for record in records:
                 if record.key == PROGRESS_KEY and record.value is not None:
-                    with suppress(Unacceptable):
+                    with suppress(InvalidMessage):
                         found = Told(progress_in(tp, record), record.timestamp * 1000)
         if found is not None:
             return found

@@ -6,17 +6,17 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.errors import Fatal, Unacceptable
+from schemas.errors import Fatal, InvalidMessage
 from streams.runtime.layout import in_present, of_others, recreated, without
 from streams.runtime.offsets import raise_to
-from streams.runtime.poison_isolation import SUSPECTS_KEY, Suspects, unpack_note
-from streams.runtime.ports import TP, Layout, OutputLog, Saved, Stored
-from streams.runtime.positions import Standing
-from streams.runtime.processor import Work
+from streams.runtime.poison_isolation import SUSPECTS_KEY, PoisonIsolation, unpack_note
+from streams.runtime.ports import TP, Checkpoint, Layout, OutputLog, Stored
+from streams.runtime.positions import Positions
+from streams.runtime.processor import Processor
 from streams.runtime.progress import PROGRESS_KEY, REBUILT_KEY, Progress, latest_progress, progress_in
 from streams.runtime.settings import TaskSettings
 from streams.runtime.trimmed import forgotten_count, refuse_missing, refuse_truncated, unread_count
-from streams.runtime.watchdog import Vitals
+from streams.runtime.watchdog import Health
 
 logger = logging.getLogger("sop.task")
 
@@ -46,10 +46,10 @@ class Recovery:
         settings: TaskSettings,
         *,
         log: OutputLog,
-        work: Work,
-        standing: Standing,
-        suspects: Suspects,
-        vitals: Vitals,
+        work: Processor,
+        standing: Positions,
+        suspects: PoisonIsolation,
+        vitals: Health,
     ) -> None:
         """Take what is to be brought there, and where to read what was emitted."""
         self._partition = partition
@@ -63,7 +63,7 @@ class Recovery:
         self._foreign: set[TP] = set()
         """Partitions in which somebody else's records were found."""
 
-    async def run(self, saved: Saved) -> Recovered:
+    async def run(self, saved: Checkpoint) -> Recovered:
         """Go on from a checkpoint, with what was emitted since.
 
         Raises `Fatal` where the state was made from other topics than are there now, where inputs are gone that
@@ -106,14 +106,14 @@ class Recovery:
         told = await latest_progress(self._log, TP(self._settings.progress, 0)) if self._partition else None
         return told.progress.layout if told is not None else None
 
-    def _refuse_truncated(self, saved: Saved, bounds: Mapping[str, tuple[int, int]]) -> None:
+    def _refuse_truncated(self, saved: Checkpoint, bounds: Mapping[str, tuple[int, int]]) -> None:
         read = dict(saved.inputs)
         if self._told is not None:
             raise_to(read, self._told.positions)
         for name, (_, end) in bounds.items():
             refuse_truncated(name, read.get(name, 0), end)
 
-    def _look_for_forgotten(self, saved: Saved, bounds: Mapping[str, tuple[int, int]]) -> None:
+    def _look_for_forgotten(self, saved: Checkpoint, bounds: Mapping[str, tuple[int, int]]) -> None:
         """Look whether all that was said since the checkpoint could be read back, but what was gone without before.
 
         What a checkpoint says was said holds that already; where there is none, what was told last has to say it.
@@ -150,7 +150,7 @@ class Recovery:
                 former = self._former(tp, record)
                 read_at = self._work.recall(tp.topic, record, former)
                 read_at = of_others(read_at, former) if former else read_at
-        except Unacceptable as error:
+        except InvalidMessage as error:
             self._standing.wrote({tp: record.offset + 1})
             if tp not in self._foreign:  # one line a partition: there may be many
                 logger.warning("%s@%d: not written by a worker, passed over: %s", tp.name, record.offset, error)
@@ -177,7 +177,7 @@ class Recovery:
                 "cases that it moved lies in other partitions: stop all workers and run it again"
             )
         if record.key != PROGRESS_KEY:
-            raise Unacceptable("key: none of a worker's")
+            raise InvalidMessage("key: none of a worker's")
         progress = in_present(progress_in(tp, record), self._settings.layout)
         self._told = progress
         self._suspects.wary = not progress.ended
@@ -197,7 +197,7 @@ class Recovery:
             self._work.set_aside(name)
         return again
 
-    def _starts(self, saved: Saved, earliest: Mapping[str, int], decided_at: Mapping[str, int]) -> dict[str, int]:
+    def _starts(self, saved: Checkpoint, earliest: Mapping[str, int], decided_at: Mapping[str, int]) -> dict[str, int]:
         """Return where to read from: where the checkpoint stands, as far as that is still there."""
         begun, accepts = self._standing.begun, self._settings.accepts_trimmed
         vital = [TP(topic, self._partition).name for topic in self._settings.vital]
@@ -209,7 +209,7 @@ class Recovery:
                 begun[name] = max(begun.get(name, 0), at)
         return {name: max(saved.inputs.get(name, 0), at) for name, at in earliest.items() if name in saved.inputs or at}
 
-    def _known(self, saved: Saved, decided_at: Mapping[str, int]) -> dict[str, int]:
+    def _known(self, saved: Checkpoint, decided_at: Mapping[str, int]) -> dict[str, int]:
         """Return the next offset to read of each input partition of which somebody was to read all that came.
 
         Version 0.1 counted no marker of a transaction as read, so of topics that hold many nothing is known.

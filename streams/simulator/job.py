@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from streams.simulator.cities import City
 from streams.simulator.people import Person
-from streams.simulator.points import Point
+from streams.simulator.points import PlanePoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Partner:
     category: str
     group: str
     person: Person
-    home: Point
+    home: PlanePoint
 
     @property
     def partner_id(self) -> str:
@@ -38,8 +38,8 @@ class Job:
     branch: str
     city: City
     city_spelling: str
-    site: Point
-    elsewhere: Point
+    site: PlanePoint
+    elsewhere: PlanePoint
     category: str
     commercial_premises: bool
     commercial_appliance: bool

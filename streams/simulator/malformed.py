@@ -2,8 +2,8 @@
 
 from typing import Final, Literal
 
-from streams.simulator.rng import Dice
-from streams.simulator.sim_event import Happening, Value, write_json
+from streams.simulator.rng import Rng
+from streams.simulator.sim_event import SimEvent, Value, write_json
 
 Fault = Literal[
     "invalid_json", "missing_field", "ill_typed", "unknown_type", "out_of_range", "unusable_time", "conflict"
@@ -42,14 +42,14 @@ _NEEDED: Final = {
 }
 
 
-def spoil(happening: Happening, fault: Fault, dice: Dice) -> bytes:
+def spoil(happening: SimEvent, fault: Fault, dice: Rng) -> bytes:
     """Return the line of a faulty twin of ``happening``.
 
     Only a ``conflict`` is well formed: it claims the identity of ``happening`` for another instant.
     """
     if fault == "conflict":
         shifted = happening.time + CONFLICT_SHIFT_US
-        return Happening(
+        return SimEvent(
             shifted, happening.source, happening.id, happening.type, happening.subject, happening.data
         ).line(indian_time=False)
     envelope = happening.envelope(indian_time=False)
@@ -67,7 +67,7 @@ def spoil(happening: Happening, fault: Fault, dice: Dice) -> bytes:
     return write_json(envelope)
 
 
-def _spoilt_data(happening: Happening, fault: Fault) -> dict[str, Value]:
+def _spoilt_data(happening: SimEvent, fault: Fault) -> dict[str, Value]:
     data = dict(happening.data)
     needed = _NEEDED[happening.type]
     if fault == "missing_field":

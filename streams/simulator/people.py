@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from streams.simulator.rng import Dice
+from streams.simulator.rng import Rng
 
 _GIVEN: Final = (
     "Aarav", "Abdul", "Ajay", "Amit", "Anand", "Anil", "Anjali", "Arjun", "Asha", "Bala", "Deepak",
@@ -40,13 +40,13 @@ class Person:
     phone: str
 
 
-def draw_person(dice: Dice) -> Person:
+def draw_person(dice: Rng) -> Person:
     """Return a person with a name of two or three words."""
     words = (dice.pick(_GIVEN), dice.pick(_MIDDLE), dice.pick(_FAMILY))
     return Person(" ".join(word for word in words if word), f"{dice.pick(_MOBILE_RANGES)}{dice.whole(0, 99_999):05d}")
 
 
-def spell_name(name: str, dice: Dice) -> str:
+def spell_name(name: str, dice: Rng) -> str:
     """Return ``name`` as a payment screen may show it: other case, other order, with an honorific."""
     words = name.split()
     return dice.pick(
@@ -60,6 +60,6 @@ def spell_name(name: str, dice: Dice) -> str:
     )
 
 
-def spell_phone(phone: str, dice: Dice) -> str:
+def spell_phone(phone: str, dice: Rng) -> str:
     """Return the ten digits of ``phone`` as people write them."""
     return dice.pick((phone, f"+91{phone}", f"+91 {phone[:5]} {phone[5:]}", f"0{phone}", f"{phone[:5]}-{phone[5:]}"))

@@ -9,8 +9,8 @@ from streams.simulator.cities import City, all_cities
 from streams.simulator.job import Job, Partner
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.people import draw_person
-from streams.simulator.points import Point
-from streams.simulator.rng import Dice
+from streams.simulator.points import PlanePoint
+from streams.simulator.rng import Rng
 from streams.simulator.sim_event import MINUTE_US
 
 # jobs by the hour at which they are scheduled: a peak before noon, a smaller one in the evening
@@ -32,7 +32,7 @@ class Stop(NamedTuple):
 
     arrive_at: int
     leave_at: int
-    place: Point
+    place: PlanePoint
     signal: Signal
     job_id: str
 
@@ -44,7 +44,7 @@ class Roster:
     partner: Partner
     stops: list[Stop] = field(default_factory=list)
 
-    def can_reach(self, place: Point, arrive_at: int) -> bool:
+    def can_reach(self, place: PlanePoint, arrive_at: int) -> bool:
         """Return whether the partner is free in time for ``place`` and has not had enough jobs."""
         if not self.stops:
             return True
@@ -70,7 +70,7 @@ class _Draft:
 
     branch: Branch
     job: Job
-    dice: Dice
+    dice: Rng
     group: str
 
 
@@ -80,7 +80,7 @@ def make_plan(options: SimulatorOptions) -> Plan:
     counts = share_out(options.jobs, cities)
     by_name = {branch.name: branch for branch in BRANCHES}
     deck = [by_name[name] for name, count in counts.items() for _ in range(count)]
-    deck = Dice(options.seed, "deck").shuffled(deck)
+    deck = Rng(options.seed, "deck").shuffled(deck)
     drafts = [_draft(options, cities, branch, index) for index, branch in enumerate(deck)]
     drafts.sort(key=lambda draft: draft.job.booked_at)
     for number, draft in enumerate(drafts, 1):
@@ -94,7 +94,7 @@ def chosen_cities(options: SimulatorOptions) -> list[City]:
 
 
 def _draft(options: SimulatorOptions, cities: list[City], branch: Branch, index: int) -> _Draft:
-    dice = Dice(options.seed, "job", index)
+    dice = Rng(options.seed, "job", index)
     fitting = [city for city in cities if branch.fits(city)]
     city = dice.weighted(fitting, [each.weight for each in fitting])
     site = city.draw_place(dice)
@@ -162,7 +162,7 @@ class _Dispatcher:
         else:
             job.partner = roster.partner
 
-    def _find(self, draft: _Draft, place: Point, arrive_at: int, taken: Partner | None) -> Roster:
+    def _find(self, draft: _Draft, place: PlanePoint, arrive_at: int, taken: Partner | None) -> Roster:
         pool = self._pools.setdefault((draft.job.city.name, draft.job.category, draft.group), [])
         free = [each for each in pool if each.partner is not taken and each.can_reach(place, arrive_at)]
         if free:
@@ -174,7 +174,7 @@ class _Dispatcher:
 
     def _hire(self, draft: _Draft) -> Partner:
         number = 1 + len(self._rosters)
-        dice = Dice(self._seed, "partner", number)
+        dice = Rng(self._seed, "partner", number)
         return Partner(
             run=self._run,
             number=number,
@@ -186,7 +186,7 @@ class _Dispatcher:
         )
 
 
-def _whereabouts(roster: Roster) -> Point:
+def _whereabouts(roster: Roster) -> PlanePoint:
     return roster.stops[-1].place if roster.stops else roster.partner.home
 
 

@@ -6,18 +6,18 @@ from typing import NamedTuple
 METRES_PER_DEGREE = math.radians(1.0) * 6_371_008.8
 
 
-class Point(NamedTuple):
+class PlanePoint(NamedTuple):
     """A WGS84 point in degrees."""
 
     lat: float
     lon: float
 
-    def moved(self, east_m: float, north_m: float) -> "Point":
+    def moved(self, east_m: float, north_m: float) -> "PlanePoint":
         """Return the point that lies so many metres east and north."""
         shrink = math.cos(math.radians(self.lat))
-        return Point(self.lat + north_m / METRES_PER_DEGREE, self.lon + east_m / (METRES_PER_DEGREE * shrink))
+        return PlanePoint(self.lat + north_m / METRES_PER_DEGREE, self.lon + east_m / (METRES_PER_DEGREE * shrink))
 
-    def offset_to_m(self, other: "Point") -> tuple[float, float]:
+    def offset_to_m(self, other: "PlanePoint") -> tuple[float, float]:
         """Return how many metres east and north ``other`` lies."""
         shrink = math.cos(math.radians(self.lat))
         return (
@@ -25,6 +25,6 @@ class Point(NamedTuple):
             (other.lat - self.lat) * METRES_PER_DEGREE,
         )
 
-    def distance_m(self, other: "Point") -> float:
+    def distance_m(self, other: "PlanePoint") -> float:
         """Return the distance to ``other`` in metres."""
         return math.hypot(*self.offset_to_m(other))

@@ -12,7 +12,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Dice:
+class Rng:
     """A stream of draws named by its seed parts; other parts give an independent stream."""
 
     def __init__(self, *seed_parts: str | int) -> None:

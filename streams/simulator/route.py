@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 from streams.simulator.branch import Signal
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.planning import SLOWEST_M_PER_S, Roster, Stop
-from streams.simulator.points import Point
-from streams.simulator.rng import Dice
-from streams.simulator.sim_event import MINUTE_US, PARTNER_APP, Happening, Value
+from streams.simulator.points import PlanePoint
+from streams.simulator.rng import Rng
+from streams.simulator.sim_event import MINUTE_US, PARTNER_APP, SimEvent, Value
 from streams.simulator.trace import Trip
 
 FASTEST_M_PER_S: Final = 9.0
@@ -31,31 +31,31 @@ _ACCURACY_M: Final = ((4.0, 18.0), (18.0, 60.0), (60.0, 180.0), (210.0, 900.0))
 _ACCURACY_UP_TO: Final = (0.70, 0.94, 0.99)
 
 
-class Sighting(NamedTuple):
+class ReportedFix(NamedTuple):
     """Where the partner truly is at an instant; ``recorded`` places come from a trace and carry its own noise."""
 
     time: int
-    place: Point
+    place: PlanePoint
     signal: Signal
     job_id: str
     recorded: bool = False
 
 
-def reports(roster: Roster, options: SimulatorOptions, trips: Sequence[Trip]) -> Iterator[Happening]:
+def reports(roster: Roster, options: SimulatorOptions, trips: Sequence[Trip]) -> Iterator[SimEvent]:
     """Yield the location reports of one partner, earliest first."""
     partner_id = roster.partner.partner_id
-    route = _Route(roster, options, trips, Dice(options.seed, "route", roster.partner.number))
-    device = Dice(options.seed, "device", roster.partner.number)
+    route = _Route(roster, options, trips, Rng(options.seed, "route", roster.partner.number))
+    device = Rng(options.seed, "device", roster.partner.number)
     number = 0
     for sighting in route.sightings():
         if sighting.signal != "silent":
             number += 1
             at = sighting.time - sighting.time % 1_000
             data = _measure(sighting, device)
-            yield Happening(at, PARTNER_APP, f"{partner_id}-{number:06d}", "location.reported", partner_id, data)
+            yield SimEvent(at, PARTNER_APP, f"{partner_id}-{number:06d}", "location.reported", partner_id, data)
 
 
-def _measure(sighting: Sighting, dice: Dice) -> dict[str, Value]:
+def _measure(sighting: ReportedFix, dice: Rng) -> dict[str, Value]:
     low_m, high_m = _ACCURACY_M[bisect(_ACCURACY_UP_TO, dice.fraction())]
     place = sighting.place
     if sighting.signal == "mocked":
@@ -81,7 +81,7 @@ def _measure(sighting: Sighting, dice: Dice) -> dict[str, Value]:
 class _Route:
     """Walks through a roster's stops."""
 
-    def __init__(self, roster: Roster, options: SimulatorOptions, trips: Sequence[Trip], dice: Dice) -> None:
+    def __init__(self, roster: Roster, options: SimulatorOptions, trips: Sequence[Trip], dice: Rng) -> None:
         self._partner = roster.partner
         self._stops = roster.stops
         self._interval_us = options.report_interval_s * 1_000_000
@@ -90,7 +90,7 @@ class _Route:
         self._place = roster.partner.home
         self._free_at: int | None = None
 
-    def sightings(self) -> Iterator[Sighting]:
+    def sightings(self) -> Iterator[ReportedFix]:
         """Yield the sightings of all stops and of the ways between them."""
         for stop in self._stops:
             if self._free_at is not None:
@@ -101,7 +101,7 @@ class _Route:
         if self._free_at is not None:
             yield from self._rest(self._free_at)
 
-    def _between(self, free_at: int, stop: Stop) -> Iterator[Sighting]:
+    def _between(self, free_at: int, stop: Stop) -> Iterator[ReportedFix]:
         """Rest after a stop where there is time, and go home where there is a lot."""
         gap_us = stop.arrive_at - free_at
         travel_us = _travel_us(self._place.distance_m(stop.place) + REST_M[1], SLOWEST_M_PER_S)
@@ -110,7 +110,7 @@ class _Route:
         if gap_us > OFF_DUTY_US:
             self._place, self._free_at = self._partner.home, None
 
-    def _rest(self, free_at: int) -> Iterator[Sighting]:
+    def _rest(self, free_at: int) -> Iterator[ReportedFix]:
         """Drive some way off, so that nobody seems to have stayed with a customer."""
         along_m = self._dice.between(*REST_M) * self._dice.pick((-1, 1))
         spot = self._place.moved(along_m, 0.0) if self._dice.chance(0.5) else self._place.moved(0.0, along_m)
@@ -118,7 +118,7 @@ class _Route:
         yield from self._drive(free_at, self._place, arrive_at, spot)
         self._place, self._free_at = spot, arrive_at
 
-    def _way(self, stop: Stop) -> Iterator[Sighting]:
+    def _way(self, stop: Stop) -> Iterator[ReportedFix]:
         """Stand until it is time, then travel to the stop, the last part along a recorded trip where one fits."""
         trip = self._fitting_trip(stop)
         first = trip[0] if trip else (stop.arrive_at, stop.place)
@@ -129,13 +129,13 @@ class _Route:
         next_at = first[0]
         for time, place in trip[:-1]:
             if time >= next_at:
-                yield Sighting(time, place, "good", stop.job_id, recorded=True)
+                yield ReportedFix(time, place, "good", stop.job_id, recorded=True)
                 next_at = time + self._step_us(1.0)
 
-    def _approach_us(self, place: Point) -> int:
+    def _approach_us(self, place: PlanePoint) -> int:
         return _travel_us(self._place.distance_m(place), self._dice.between(SLOWEST_M_PER_S, FASTEST_M_PER_S))
 
-    def _fitting_trip(self, stop: Stop) -> list[tuple[int, Point]]:
+    def _fitting_trip(self, stop: Stop) -> list[tuple[int, PlanePoint]]:
         """Return (instant, place) of a recorded trip that ends at the stop in time, or nothing."""
         for _ in range(TRIP_TRIES if self._trips else 0):
             trip = self._dice.pick(self._trips)
@@ -146,7 +146,7 @@ class _Route:
                 return [(stop.arrive_at + before_s * 1_000_000, place) for before_s, place in placed]
         return []
 
-    def _stay(self, stop: Stop) -> Iterator[Sighting]:
+    def _stay(self, stop: Stop) -> Iterator[ReportedFix]:
         parked = stop._replace(place=stop.place.moved(*self._dice.offset_m(PARKING_M)))
         for number, sighting in enumerate(self._stand(parked, AT_STOP_FACTOR)):
             if stop.signal == "jump" and number in JUMP_REPORTS:
@@ -155,13 +155,15 @@ class _Route:
             else:
                 yield sighting
 
-    def _stand(self, stop: Stop, factor: float) -> Iterator[Sighting]:
+    def _stand(self, stop: Stop, factor: float) -> Iterator[ReportedFix]:
         time = stop.arrive_at
         while time < stop.leave_at:
-            yield Sighting(time, stop.place, stop.signal, stop.job_id)
+            yield ReportedFix(time, stop.place, stop.signal, stop.job_id)
             time += self._step_us(factor)
 
-    def _drive(self, depart_at: int, begin: Point, arrive_at: int, end: Point, job_id: str = "") -> Iterator[Sighting]:
+    def _drive(
+        self, depart_at: int, begin: PlanePoint, arrive_at: int, end: PlanePoint, job_id: str = ""
+    ) -> Iterator[ReportedFix]:
         """Go from point to point in a shallow bow, since streets are never straight."""
         east_m, north_m = begin.offset_to_m(end)
         bow = self._dice.between(-BOW, BOW)
@@ -170,7 +172,7 @@ class _Route:
             part = (time - depart_at) / (arrive_at - depart_at)
             aside = bow * math.sin(math.pi * part)
             place = begin.moved(east_m * part - north_m * aside, north_m * part + east_m * aside)
-            yield Sighting(time, place, "good", job_id)
+            yield ReportedFix(time, place, "good", job_id)
             time += self._step_us(1.0)
 
     def _step_us(self, factor: float) -> int:

@@ -21,7 +21,7 @@ CUSTOMER_APP: Final = "/apps/customer"
 
 
 @dataclass(slots=True)
-class Happening:
+class SimEvent:
     """An event: ``time`` in microseconds since the epoch, ``delay_us`` a delay of delivery that the story wants."""
 
     time: int

@@ -12,9 +12,9 @@ from streams.simulator.delivery import Delivery, Tally, deliver
 from streams.simulator.job import Job
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.planning import chosen_cities, make_plan
-from streams.simulator.rng import Dice
+from streams.simulator.rng import Rng
 from streams.simulator.route import reports
-from streams.simulator.sim_event import Happening
+from streams.simulator.sim_event import SimEvent
 from streams.simulator.story import Story
 from streams.simulator.trace import read_trips
 
@@ -75,14 +75,14 @@ def branch_of_cases(options: SimulatorOptions) -> dict[str, str]:
 
 
 def _tell(job: Job, seed: int) -> Story:
-    story = Story(job, Dice(seed, "story", job.number))
+    story = Story(job, Rng(seed, "story", job.number))
     _TELL[job.branch](story)
     return story
 
 
-def _told(jobs: Iterable[Job], seed: int) -> Iterator[Happening]:
+def _told(jobs: Iterable[Job], seed: int) -> Iterator[SimEvent]:
     """Yield the events of all jobs (by booking), earliest first; a job is told only when its time comes."""
-    waiting: list[tuple[int, int, int, Happening]] = []
+    waiting: list[tuple[int, int, int, SimEvent]] = []
     for job in jobs:
         while waiting and waiting[0][0] < job.booked_at:
             yield heapq.heappop(waiting)[3]

@@ -5,14 +5,14 @@ from typing import Final
 
 from streams.simulator.job import Job, Partner
 from streams.simulator.people import spell_name, spell_phone
-from streams.simulator.rng import Dice
+from streams.simulator.rng import Rng
 from streams.simulator.sim_event import (
     BOOKING,
     CUSTOMER_APP,
     DESK,
     MINUTE_US,
     PARTNER_APP,
-    Happening,
+    SimEvent,
     Value,
     indian_date,
     indian_text,
@@ -38,11 +38,11 @@ _LINKS: Final = (
 class Story:
     """The events of one job, in the order told; ``case_id`` is their subject."""
 
-    def __init__(self, job: Job, dice: Dice) -> None:
+    def __init__(self, job: Job, dice: Rng) -> None:
         self.job = job
         self.dice = dice
         self.case_id = job.job_id
-        self.happenings: list[Happening] = []
+        self.happenings: list[SimEvent] = []
         self._tickets = 0
 
     def instant(self, minute: float) -> int:
@@ -187,7 +187,7 @@ class Story:
         # the apps' clocks give milliseconds, the back office's whole seconds
         grain_us = 1_000 if source in {PARTNER_APP, CUSTOMER_APP} else 1_000_000
         event_id = f"{self.case_id}-{len(self.happenings) + 1:02d}"
-        self.happenings.append(Happening(at - at % grain_us, source, event_id, kind, self.case_id, data, delay_us))
+        self.happenings.append(SimEvent(at - at % grain_us, source, event_id, kind, self.case_id, data, delay_us))
 
 
 def rupees(amount: int) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from schemas.errors import UsageError
 from streams.files.reading import read_lines
-from streams.simulator.points import Point
+from streams.simulator.points import PlanePoint
 
 ROW_BYTES_MAX: Final = 4_096
 COLUMNS: Final = ("lat", "lng", "datetime", "uid")
@@ -21,11 +21,11 @@ TRIP_M_MIN: Final = 400.0
 TRIP_M_MAX: Final = 8_000.0
 
 
-class Fix(NamedTuple):
+class TracePoint(NamedTuple):
     """One recorded point: whole seconds since the epoch, and where."""
 
     time_s: int
-    place: Point
+    place: PlanePoint
 
 
 class Trip(NamedTuple):
@@ -38,7 +38,7 @@ class Trip(NamedTuple):
         """How long the trip took."""
         return -self.steps[0][0]
 
-    def ending_at(self, end: Point, coming_from: Point) -> list[tuple[int, Point]]:
+    def ending_at(self, end: PlanePoint, coming_from: PlanePoint) -> list[tuple[int, PlanePoint]]:
         """Return (seconds before the end, place) of each point, turned to come from a direction and end at ``end``."""
         east_m, north_m = end.offset_to_m(coming_from)
         first_east_m, first_north_m = self.steps[0][1:]
@@ -68,7 +68,7 @@ def _text(path: Path) -> Iterator[str]:
         yield f"{line.decode()}\n"
 
 
-def _fixes(path: Path, file: Iterable[str]) -> Iterator[tuple[str, Fix]]:
+def _fixes(path: Path, file: Iterable[str]) -> Iterator[tuple[str, TracePoint]]:
     """Yield (who, fix) for each row."""
     rows = csv.reader(file)
     try:
@@ -84,19 +84,19 @@ def _fixes(path: Path, file: Iterable[str]) -> Iterator[tuple[str, Fix]]:
         raise UsageError(f"trace file {path}, line {max(rows.line_num, 1)}: {reason}") from error
 
 
-def _fix(lat: str, lon: str, time: str) -> Fix:
-    place = Point(float(lat), float(lon))
+def _fix(lat: str, lon: str, time: str) -> TracePoint:
+    place = PlanePoint(float(lat), float(lon))
     if not (-90 <= place.lat <= 90 and -180 <= place.lon <= 180):
         raise ValueError(f"{lat},{lon} is no place on Earth")
     moment = datetime.fromisoformat(time)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return Fix(int(moment.timestamp()), place)
+    return TracePoint(int(moment.timestamp()), place)
 
 
-def _trips(fixes: Iterable[tuple[str, Fix]]) -> Iterator[Trip]:
+def _trips(fixes: Iterable[tuple[str, TracePoint]]) -> Iterator[Trip]:
     """Cut where somebody else, a gap, a leap or the longest trip begins; yield what is long enough."""
-    piece: list[Fix] = []
+    piece: list[TracePoint] = []
     piece_of = ""
     for who, fix in fixes:
         if piece and who == piece_of and fix.time_s == piece[-1].time_s:
@@ -110,7 +110,7 @@ def _trips(fixes: Iterable[tuple[str, Fix]]) -> Iterator[Trip]:
         yield from _trip(piece)
 
 
-def _goes_on(piece: list[Fix], fix: Fix) -> bool:
+def _goes_on(piece: list[TracePoint], fix: TracePoint) -> bool:
     since_s = fix.time_s - piece[-1].time_s
     return (
         0 < since_s <= GAP_S_MAX
@@ -120,7 +120,7 @@ def _goes_on(piece: list[Fix], fix: Fix) -> bool:
     )
 
 
-def _trip(piece: list[Fix]) -> Iterator[Trip]:
+def _trip(piece: list[TracePoint]) -> Iterator[Trip]:
     end = piece[-1]
     if end.time_s - piece[0].time_s >= TRIP_S_MIN and end.place.distance_m(piece[0].place) >= TRIP_M_MIN:
         yield Trip(tuple((fix.time_s - end.time_s, *end.place.offset_to_m(fix.place)) for fix in piece))

@@ -17,7 +17,7 @@ from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
-from streams.runtime.hanging_transactions import Sight
+from streams.runtime.hanging_transactions import Visibility
 from streams.runtime.ports import TP, Outgoing, OutputLog, Publisher, Stored
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
@@ -64,7 +64,7 @@ class SeenPublisher(KafkaPublisher):
 
     async def publish(self, records: Sequence[Outgoing]) -> Mapping[TP, int]:
         ends = await super().publish(records)
-        await Sight(KafkaLog(self._connection), TIMEOUT_S).wait_for({tp.name: end for tp, end in ends.items()})
+        await Visibility(KafkaLog(self._connection), TIMEOUT_S).wait_for({tp.name: end for tp, end in ends.items()})
         return ends
 
 

@@ -7,10 +7,10 @@ from redis.asyncio import Redis
 
 from streams.memory.store import MemoryState, MemoryStore
 from streams.redis.store import RedisStore
-from streams.runtime.ports import ReplaceableStore, Saved
+from streams.runtime.ports import Checkpoint, ReplaceableStore
 from tests.redis_server import RedisServer
 
-FIRST, SECOND, THIRD = (Saved({"jobs-3": at}, {}, {}) for at in (1, 2, 3))
+FIRST, SECOND, THIRD = (Checkpoint({"jobs-3": at}, {}, {}) for at in (1, 2, 3))
 
 
 async def is_replaced(store: ReplaceableStore, successor: ReplaceableStore) -> None:

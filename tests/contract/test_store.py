@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from schemas.errors import StoreLost, Unavailable
 from streams.memory.store import MemoryState, MemoryStore
 from streams.redis.store import RedisStore
-from streams.runtime.ports import Saved, Store
+from streams.runtime.ports import Checkpoint, Store
 from tests.redis_server import RedisServer
 
 NewOwner = Callable[[], Store]
@@ -27,8 +27,8 @@ def connected(server: RedisServer) -> Redis:
     return Redis.from_url(server.url, socket_timeout=2.0, retry=Retry(NoBackoff(), 0))
 
 
-def saved(at: int) -> Saved:
-    return Saved({"jobs-3": at}, {"actions-3": at + 1}, {"jobs-3": {"applied": at}}, {"jobs-3": at})
+def saved(at: int) -> Checkpoint:
+    return Checkpoint({"jobs-3": at}, {"actions-3": at + 1}, {"jobs-3": {"applied": at}}, {"jobs-3": at})
 
 
 @pytest.fixture(scope="module", autouse=True)

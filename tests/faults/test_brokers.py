@@ -22,7 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
     ResourceType,
 )
 
-from streams.simulator.rng import Dice
+from streams.simulator.rng import Rng
 from tests.brokers import Cluster, FaultyKafka
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench
@@ -51,7 +51,7 @@ def through(bench: CrewBench, known: Known, faults: Sequence[Callable[[], object
             feeder.allow(share // 4)
             befall()
         feeder.allow_all()
-    bench.settle(SETTLE_S)
+    bench.deduplicate(SETTLE_S)
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +189,7 @@ def test_refused_output_stops_the_input(
         overrun = refused_then_accepted(
             bench, topic, feeder, events, lambda: refuse(operator), lambda: accept(operator)
         )
-    bench.settle(SETTLE_S)
+    bench.deduplicate(SETTLE_S)
     report(f"F8 {topic} refused: {refusal}", 1, bench, short, **{"offset overrun": len(overrun)})
     assert overrun == []
 
@@ -198,7 +198,7 @@ def test_nodes_of_a_cluster_die_and_come_back(
     make_crew: Callable[..., CrewBench], tmp_path: Path, short: Known, run_scale: Scale, report: Report
 ) -> None:
     """First one, with a topic that all three have to keep; then one or two, with topics that two have to keep."""
-    dice = Dice("nodes", run_scale.seed)
+    dice = Rng("nodes", run_scale.seed)
     with Cluster(tmp_path / "cluster") as cluster:
         bench = make_crew(cluster.addresses, SOP_REPLICAS=3, SOP_TRANSACTION_TIMEOUT_S=GIVES_UP_S)
         operator, topic, lost = Operator(bench, "decisions.tagging"), "decisions.tagging", cluster.nodes[2]
@@ -226,7 +226,7 @@ def test_nodes_of_a_cluster_die_and_come_back(
                     second.start()
                 first.start()
             feeder.allow_all()
-        bench.settle(SETTLE_S)
+        bench.deduplicate(SETTLE_S)
         figures = {"offset overrun": len(overrun)}
         report("F5, F8 nodes of three killed; too few replicas", run_scale.bounces + 1, bench, short, **figures)
         bench.close()
@@ -246,5 +246,5 @@ def test_an_output_topic_that_vanished_is_made_again_and_gone_on_with_where_that
     bench.await_that(operator.exists)
     bench.await_that(lambda: "decisions.paf: deleted and created again" in bench.told())
     bench.settings["SOP_ACCEPT_TRIMMED_INPUTS"] = "true"
-    bench.settle(SETTLE_S)
+    bench.deduplicate(SETTLE_S)
     report("F8 decisions.paf deleted before the first decision", 1, bench, short)

@@ -73,5 +73,5 @@ def test_clocks_that_are_wrong_change_no_decision(
             if number % 2 == 0:
                 bench.kill(bench.crew[number // 2 % 2])
         feeder.allow_all()
-    bench.settle(SETTLE_S)
+    bench.deduplicate(SETTLE_S)
     report(f"F16 clocks {', '.join(SKEWS)}; workers killed between", len(SKEWS), bench, short)

@@ -14,11 +14,11 @@ from schemas.codec.limits import Limits
 from schemas.policy.model import DAY, HOUR, MINUTE, Policy, PolicySet
 from schemas.timestamps import parse_instant
 from schemas.topics import Topics
-from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.retention import RetentionRules
 from streams.redis.store import RedisStore
-from streams.runtime.ports import TP, Outgoing, Saved, Stored
-from streams.simulator.rng import Dice
+from streams.runtime.ports import TP, Checkpoint, Outgoing, Stored
+from streams.simulator.rng import Rng
 from tests.faults.conftest import Report
 from tests.faults.scale import Scale, scale
 from tests.frozen import packed
@@ -44,7 +44,7 @@ class Year:
 
     redis: Redis
     namespace: str
-    dice: Dice
+    dice: Rng
     now: int = BEGIN
     events: int = 0
     refused: int = 0
@@ -54,8 +54,8 @@ class Year:
 
     async def month(self) -> None:
         store = RedisStore(self.redis, self.namespace, 0)
-        saved = await store.claim() or Saved({}, {}, {})
-        settings = CaseWorkSettings(
+        saved = await store.claim() or Checkpoint({}, {}, {})
+        settings = ProcessorSettings(
             topics=TOPICS,
             partitions=1,
             policies=PolicySet((), Policy(hash="h")),
@@ -65,7 +65,7 @@ class Year:
             reading_wait=0,
             retention=RULES,
         )
-        work = CaseWork(0, settings, store)
+        work = SopProcessor(0, settings, store)
         await work.begin(saved.counts)
         until = self.now + MONTH
         while self.now < until:
@@ -76,7 +76,7 @@ class Year:
             work.saved()
         await self._measure()
 
-    async def _step(self, work: CaseWork, lines: list[bytes]) -> None:
+    async def _step(self, work: SopProcessor, lines: list[bytes]) -> None:
         self.events += len(lines)
         brought = [Outgoing("jobs", 0, b"", each) for each in lines]
         while True:
@@ -137,7 +137,7 @@ async def test_keys_and_bytes_in_redis_come_to_a_level(
     redis_server: RedisServer, prefix: str, run_scale: Scale, report: Report
 ) -> None:
     async with Redis.from_url(redis_server.url) as redis:
-        year = Year(redis, prefix, Dice("growth", run_scale.seed))
+        year = Year(redis, prefix, Rng("growth", run_scale.seed))
         for _ in range(MONTHS):
             await year.month()
     first, second = halves(year.keys[LEVEL_AFTER_MONTHS:]), halves(year.size[LEVEL_AFTER_MONTHS:])

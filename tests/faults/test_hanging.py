@@ -13,7 +13,7 @@ from streams.embedded_kafka.free_ports import HOST, free_port
 from streams.kafka.connection import SILENT, KafkaConnection
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
-from streams.runtime.hanging_transactions import Sight, abort_unended
+from streams.runtime.hanging_transactions import Visibility, abort_unended
 from streams.runtime.ports import TP, Outgoing
 from tests.brokers import FaultyKafka
 from tests.e2e.harness import until
@@ -74,5 +74,5 @@ async def test_what_hangs_is_aborted_and_can_be_said_again(nodes: tuple[FaultyKa
     assert await log.unended([SAID, TOLD]) == []
     ends = await publisher.publish([Outgoing(*SAID, b"", b"again")])
     await publisher.stop()
-    await Sight(log, TIMEOUT_S).wait_for({SAID.name: ends[SAID]})
+    await Visibility(log, TIMEOUT_S).wait_for({SAID.name: ends[SAID]})
     assert (await values(log, SAID), await values(log, TOLD)) == ([b"again"], [b"once"])

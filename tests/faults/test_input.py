@@ -13,12 +13,12 @@ import pytest
 
 from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from schemas.policy.model import DAY
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.process.clock import SystemClock
 from streams.simulator.options import SimulatorOptions
-from streams.simulator.rng import Dice
+from streams.simulator.rng import Rng
 from streams.simulator.simulation import simulate
 from tests.e2e.harness import SOP, Feed, feed_of
 from tests.e2e.stories import Visit
@@ -83,13 +83,13 @@ def through(bench: CrewBench, known: Known, workers: int = 1) -> None:
     bench.ready()
     with Feeder(bench, known.stream) as feeder:
         feeder.allow_all()
-    bench.settle(SETTLE_S)
+    bench.deduplicate(SETTLE_S)
 
 
 def test_events_that_come_again_and_in_any_order_lead_to_the_same(
     bench: CrewBench, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
-    dice = Dice("again", run_scale.seed)
+    dice = Rng("again", run_scale.seed)
     once = [each for each in make_stream(600, run_scale.seed, tmp_path / "once.jsonl").lines() if is_event(each)]
     again = [each for each in once for _ in range(TIMES)]
     mixed = [
@@ -122,7 +122,7 @@ HARMLESS_WHEN_LATE = {
 def test_events_a_month_late_lead_to_the_same(
     bench: CrewBench, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
-    dice = Dice("a month late", run_scale.seed)
+    dice = Rng("a month late", run_scale.seed)
     first = list(simulate(replace(OF_A_MONTH, seed=run_scale.seed)))
     after = list(simulate(replace(OF_A_MONTH, seed=run_scale.seed, start_at=START_AT + MONTH)))
     late = [each for each in first if json.loads(each)["type"] in HARMLESS_WHEN_LATE and dice.chance(0.5)]
@@ -138,7 +138,7 @@ def test_events_a_month_late_lead_to_the_same(
 def is_event(value: bytes) -> bool:
     try:
         decode_record(value, (), Limits())
-    except Unacceptable:
+    except InvalidMessage:
         return False
     return True
 
@@ -146,7 +146,7 @@ def is_event(value: bytes) -> bool:
 def test_random_bytes_and_broken_events_are_kept_as_they_are(
     bench: CrewBench, short: Known, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
-    dice = Dice("broken", run_scale.seed)
+    dice = Rng("broken", run_scale.seed)
     good = list(short.stream.lines())
     broken = [breakage(dice, dice.pick(good)) for _ in range(run_scale.broken)]
     known = written(
@@ -156,7 +156,7 @@ def test_random_bytes_and_broken_events_are_kept_as_they_are(
     report("F13 broken events among good ones", sum(known.outcome.refused.values()), bench, known)
 
 
-def breakage(dice: Dice, value: bytes) -> bytes:
+def breakage(dice: Rng, value: bytes) -> bytes:
     """Return an event cut off, with bytes changed, put in or taken out, nested, or no event at all; on one line."""
     at = dice.whole(0, len(value) - 1)
     few = bytes(dice.whole(0, 255) for _ in range(dice.whole(1, 8)))
@@ -178,7 +178,7 @@ def breakage(dice: Dice, value: bytes) -> bytes:
 def test_a_topic_of_nothing_but_broken_events_stops_the_worker(
     make_crew: Callable[..., CrewBench], kafka: EmbeddedKafka, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
-    dice = Dice("nothing but broken", run_scale.seed)
+    dice = Rng("nothing but broken", run_scale.seed)
     known = written((b"no event " + str(dice.fraction()).encode() for _ in range(1_000)), tmp_path / "in.jsonl")
     bench = make_crew(kafka.address, SOP_REFUSED_RUN_MAX=RUN_MAX)
     bench.join()
@@ -188,7 +188,7 @@ def test_a_topic_of_nothing_but_broken_events_stops_the_worker(
     bench.await_that(lambda: bench.ends[70] > 0)
     letters = len(bench.read("dead-letters"))
     bench.settings |= {name: str(value) for name, value in NEVER.items()}
-    bench.settle(SETTLE_S)
+    bench.deduplicate(SETTLE_S)
     report("F10 nothing but broken events, then accepted", 1, bench, known, **{"letters before the stop": letters})
     assert letters <= RUN_MAX * bench.partitions
 
@@ -207,7 +207,7 @@ def test_hostile_text_does_nothing_where_it_ends(bench: CrewBench, run_scale: Sc
     records += [Feed("tickets", b"job-1", json.dumps(envelope(text)).encode()) for text in HOSTILE]
     visit = Visit("job-2", "p-2")
     bench.feed([*records, *map(feed_of, [*visit.booking, *visit.report, *visit.claim])])
-    bench.settle()
+    bench.deduplicate()
     messages = said(bench.outputs())
     hits = [text for text in HOSTILE if text in worker.log]
     forged = [each for each in worker.log.splitlines() if not each[:4].isdigit()]
@@ -242,7 +242,7 @@ def test_events_from_the_future_drag_no_deadline_along(bench: CrewBench, report:
     at_epoch = json.dumps(envelope("job.booked", id="0", subject="job-0", time=rfc3339(0))).encode()
     at_end = json.dumps(envelope("job.booked", id="9", subject="job-9", time="9999-12-31T23:59:59Z")).encode()
     bench.feed_lines([*others, at_epoch, at_end])
-    bench.settle()
+    bench.deduplicate()
     messages = said(bench.outputs())
     early = [each for each in messages if each.type == "action" and each.data["code"] == "call_partner"]
     refused = [each for each in messages if each.type == "dead-letter"]
@@ -278,7 +278,7 @@ def test_a_backlog_is_worked_off_in_bounded_memory(
 
     bench.await_that(done, SETTLE_S)
     seconds = (now_ms() - began) / 1000
-    bench.settle(SETTLE_S)
+    bench.deduplicate(SETTLE_S)
     figures = {"events a second": int(stream.events / seconds), "peak MiB": peak // MIB}
     report("F18 backlog, one worker starting", 1, bench, known, **figures)
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from streams.simulator.rng import Dice
+from streams.simulator.rng import Rng
 from tests.brokers import FaultyKafka, proxied
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench
@@ -69,7 +69,7 @@ def test_trouble_on_the_link_to_the_brokers_changes_no_decision(
     run_scale: Scale,
     report: Report,
 ) -> None:
-    dice = Dice("link", run_scale.seed)
+    dice = Rng("link", run_scale.seed)
     bench = make_crew(link.broker.address)
     for _ in range(2):
         bench.join(SOP_BROKERS=link.proxy.address)
@@ -85,14 +85,14 @@ def test_trouble_on_the_link_to_the_brokers_changes_no_decision(
             link.proxy.mend()
             bench.work_on(5)
         feeder.allow_all()
-    bench.settle(SETTLE_S)
+    bench.deduplicate(SETTLE_S)
     report("F6 link to the brokers in turn cut, slow, silent, reset", faults, bench, short)
 
 
 def test_what_an_old_owner_wrote_arrives_after_its_successor_began(
     make_crew: Callable[..., CrewBench], link: Link, short: Known, run_scale: Scale, report: Report
 ) -> None:
-    dice = Dice("late writes", run_scale.seed)
+    dice = Rng("late writes", run_scale.seed)
     bench = make_crew(link.broker.address, SOP_STEP_RECORDS_MAX=50)
     old = bench.join(SOP_BROKERS=link.proxy.address)
     bench.ready()
@@ -118,5 +118,5 @@ def test_what_an_old_owner_wrote_arrives_after_its_successor_began(
             old = bench.join(**old.settings)
             bench.ready()
         feeder.allow_all()
-    bench.settle(SETTLE_S)
+    bench.deduplicate(SETTLE_S)
     report("F25 an old owner's transaction arrives after its successor's start", run_scale.cuts, bench, short)

@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from streams.embedded_kafka.broker import EmbeddedKafka
-from streams.simulator.rng import Dice
+from streams.simulator.rng import Rng
 from tests.e2e.harness import SOP
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench
@@ -57,13 +57,13 @@ def in_parts(bench: CrewBench, known: Known, faults: int, befall: Callable[[int]
             bench.work_on(20)
             befall(number)
         feeder.allow_all()
-    bench.settle(SETTLE_S)
+    bench.deduplicate(SETTLE_S)
 
 
 class Troubles:
     """What befalls a Redis, one trouble after the other."""
 
-    def __init__(self, bench: CrewBench, server: RedisServer, silence_s: int, dice: Dice) -> None:
+    def __init__(self, bench: CrewBench, server: RedisServer, silence_s: int, dice: Rng) -> None:
         self._bench = bench
         self._server = server
         self._silence_s = silence_s
@@ -110,7 +110,7 @@ class Troubles:
 def test_no_trouble_with_redis_changes_a_decision(
     bench: CrewBench, own_redis_server: RedisServer, short: Known, run_scale: Scale, report: Report
 ) -> None:
-    troubles = Troubles(bench, own_redis_server, run_scale.silence_s, Dice("redis", run_scale.seed))
+    troubles = Troubles(bench, own_redis_server, run_scale.silence_s, Rng("redis", run_scale.seed))
     faults = run_scale.losses * len(troubles)
     in_parts(bench, short, faults, troubles)
     report(f"F7 Redis in turn {troubles.names} ({run_scale.silence_s} s)", faults, bench, short)
@@ -119,7 +119,7 @@ def test_no_trouble_with_redis_changes_a_decision(
 def test_a_redis_thrown_back_to_an_older_snapshot_changes_no_decision(
     bench: CrewBench, own_redis_server: RedisServer, short: Known, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
-    dice = Dice("redis snapshots", run_scale.seed)
+    dice = Rng("redis snapshots", run_scale.seed)
     snapshots: list[Path] = []
 
     def throw_back(number: int) -> None:
@@ -200,5 +200,5 @@ def test_a_write_of_an_old_owner_that_arrives_late_is_refused(
                 old = bench.join(**old.settings)
                 bench.ready()
             feeder.allow_all()
-        bench.settle(SETTLE_S)
+        bench.deduplicate(SETTLE_S)
     report("F25 an old owner's checkpoint arrives after its successor's", run_scale.losses, bench, short)

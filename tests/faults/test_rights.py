@@ -21,7 +21,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
 )
 
 from schemas.topics import INPUTS, INTERNAL, OUTPUTS
-from streams.simulator.rng import Dice
+from streams.simulator.rng import Rng
 from tests.certificates import Certificates, make_certificates
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, feed_of, until
@@ -142,7 +142,7 @@ def refusal(right: Right) -> str:
 
 
 def test_a_right_that_is_missing_is_named_in_one_line(secured: Secured, run_scale: Scale, report: Report) -> None:
-    dice = Dice("rights", run_scale.seed)
+    dice = Rng("rights", run_scale.seed)
     topics = [right for right in RIGHTS if right[0] is ResourceType.TOPIC]
     by_operation = [[right for right in topics if right[3] is each] for each in (READ, WRITE)]
     others = [right for right in RIGHTS if right[0] is not ResourceType.TOPIC]

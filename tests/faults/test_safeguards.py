@@ -10,14 +10,14 @@ import pytest
 from agents.case import case
 from schemas.errors import Fenced
 from streams.memory.store import MemoryStore
-from streams.processor.dead_letter_index import Letters
-from streams.processor.emitted_outputs import Emitted
-from streams.processor.forward_deduplication import Arrivals
-from streams.processor.write_back_cache import WriteBack
+from streams.processor.dead_letter_index import DeadLetterIndex
+from streams.processor.emitted_outputs import EmittedOutputs
+from streams.processor.forward_deduplication import ForwardDeduplication
+from streams.processor.write_back_cache import WriteBackCache
 from streams.runtime import task
-from streams.runtime.catch_up_buffer import Hold
-from streams.runtime.hanging_transactions import Sight
-from streams.runtime.ports import TP, Outgoing, Saved, Stored
+from streams.runtime.catch_up_buffer import CatchUpBuffer
+from streams.runtime.hanging_transactions import Visibility
+from streams.runtime.ports import TP, Checkpoint, Outgoing, Stored
 from tests.faults.conftest import Report
 from tests.simulation import test_simulation as others
 from tests.simulation.kafka import SimulatedLog, SimulatedPublisher
@@ -30,22 +30,22 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def no_memory_of_dead_letters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Letters, "met", lambda *_: False)
+    monkeypatch.setattr(DeadLetterIndex, "met", lambda *_: False)
 
 
 def no_memory_of_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
     _after_recall(monkeypatch, lambda emitted: emitted.alert_ids.clear())
 
 
-def _after_recall(monkeypatch: pytest.MonkeyPatch, forget: Callable[[Emitted], None]) -> None:
-    take = Emitted.take
+def _after_recall(monkeypatch: pytest.MonkeyPatch, forget: Callable[[EmittedOutputs], None]) -> None:
+    take = EmittedOutputs.take
 
-    def taken(emitted: Emitted, topic: str, value: bytes) -> Mapping[str, int]:
+    def taken(emitted: EmittedOutputs, topic: str, value: bytes) -> Mapping[str, int]:
         read = take(emitted, topic, value)
         forget(emitted)
         return read
 
-    monkeypatch.setattr(Emitted, "take", taken)
+    monkeypatch.setattr(EmittedOutputs, "take", taken)
 
 
 def no_check_of_the_stores_owner(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,13 +53,13 @@ def no_check_of_the_stores_owner(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def no_regard_for_what_is_not_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    trim = WriteBack.trim
+    trim = WriteBackCache.trim
 
-    def trim_all(cache: WriteBack[object], resident_max: int) -> list[str]:
+    def trim_all(cache: WriteBackCache[object], resident_max: int) -> list[str]:
         cache.dirty.clear()
         return trim(cache, resident_max)
 
-    monkeypatch.setattr(WriteBack, "trim", trim_all)
+    monkeypatch.setattr(WriteBackCache, "trim", trim_all)
 
 
 def no_atomic_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def no_atomic_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def positions_first(
         store: SimulatedStore,
-        saved: Saved,
+        saved: Checkpoint,
         blobs: Mapping[str, bytes | None],
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
@@ -79,7 +79,7 @@ def no_atomic_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def no_order_between_what_was_read_and_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Hold, "before", lambda _, batches: batches)
+    monkeypatch.setattr(CatchUpBuffer, "before", lambda _, batches: batches)
 
 
 def no_difference_between_committed_and_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,11 +123,11 @@ def no_look_at_what_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     async def hopeful(*_: object) -> None:
         return
 
-    monkeypatch.setattr(Sight, "wait_for", hopeful)
+    monkeypatch.setattr(Visibility, "wait_for", hopeful)
 
 
 def no_memory_of_what_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Arrivals, "is_repeated", lambda *_: False)
+    monkeypatch.setattr(ForwardDeduplication, "is_repeated", lambda *_: False)
 
 
 def no_memory_of_departed_cases(monkeypatch: pytest.MonkeyPatch) -> None:

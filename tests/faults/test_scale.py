@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from schemas.codec.limits import HEAD_BYTES, Limits
-from streams.simulator.rng import Dice
+from streams.simulator.rng import Rng
 from tests.e2e.harness import SOP
 from tests.faults.conftest import Known, Report
 from tests.faults.scale import Scale, scale
@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120 + REPLAY_S)]
 def test_a_replay_of_broken_lines_and_a_very_large_one_keeps_them_in_bounded_memory(
     short: Known, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
-    dice = Dice("scale", run_scale.seed)
+    dice = Rng("scale", run_scale.seed)
     good = list(short.stream.lines())
     wanted: Counter[bytes] = Counter()
     with (tmp_path / "in.jsonl").open("wb") as file:
@@ -56,7 +56,7 @@ def test_a_replay_of_broken_lines_and_a_very_large_one_keeps_them_in_bounded_mem
     assert peak < BASE_MIB * MIB + run_scale.lines * KIB_PER_LINE * 1024
 
 
-def fuzz(dice: Dice, good: list[bytes], lines: int) -> Iterator[bytes]:
+def fuzz(dice: Rng, good: list[bytes], lines: int) -> Iterator[bytes]:
     """Yield broken lines, now and then a good one, and in their middle one that is very large."""
     for number in range(lines):
         if number == lines // 2:

@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 
 from streams.embedded_kafka.broker import EmbeddedKafka
-from streams.simulator.rng import Dice
+from streams.simulator.rng import Rng
 from tests.e2e.harness import INPUTS
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench, Member
@@ -74,7 +74,7 @@ def thirds(values: list[int]) -> list[float]:
 class Faults:
     """What befalls a member, or Redis, in turn as drawn."""
 
-    def __init__(self, bench: CrewBench, redis: RedisServer, dice: Dice) -> None:
+    def __init__(self, bench: CrewBench, redis: RedisServer, dice: Rng) -> None:
         self.befallen: Counter[str] = Counter()
         self._bench, self._redis, self._dice = bench, redis, dice
 
@@ -115,7 +115,7 @@ def test_a_long_time_under_load_with_faults_leaves_nothing_behind(
     spared, hit = bench.join(), bench.join()
     bench.ready()
     gauge = Gauge(psutil.Process(spared.worker.process.pid))
-    faults = Faults(bench, own_redis_server, Dice("soak", run_scale.seed))
+    faults = Faults(bench, own_redis_server, Rng("soak", run_scale.seed))
     every_s = min(FAULT_EVERY_S, run_scale.soak_s / FAULTS_MIN)
     begun = time.monotonic()
     next_fault_s, allowed = every_s / 2, 0
@@ -129,7 +129,7 @@ def test_a_long_time_under_load_with_faults_leaves_nothing_behind(
                 faults.befall(hit)
             bench.rest(LOOK_EVERY_S)
         feeder.allow_all()
-    bench.settle(SETTLE_S)
+    bench.deduplicate(SETTLE_S)
     befallen = ", ".join(f"{name} {times}" for name, times in sorted(faults.befallen.items()))
     name = f"F24 {run_scale.soak_s / 60:.1f} min under load"
     report(name, faults.befallen.total(), bench, known, befallen=befallen, **gauge.figures)

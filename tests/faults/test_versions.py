@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from streams.embedded_kafka.broker import EmbeddedKafka
-from streams.simulator.rng import Dice
+from streams.simulator.rng import Rng
 from tests.e2e.verifier import Refusal
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench
@@ -32,7 +32,7 @@ radius_m = 50
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
-def of_later_minor(line: bytes, dice: Dice) -> bytes:
+def of_later_minor(line: bytes, dice: Rng) -> bytes:
     """Return an event with members, and fields of its data, that this version does not know; else as it is."""
     try:
         event = json.loads(line)
@@ -59,7 +59,7 @@ def test_events_of_a_later_minor_and_a_later_policy_change_nothing_that_was(
     report: Report,
     tmp_path: Path,
 ) -> None:
-    dice = Dice("later minor", run_scale.seed)
+    dice = Rng("later minor", run_scale.seed)
     first = list(short.stream.lines())[:EVENTS]
     plain = written(first, tmp_path / "plain.jsonl")
     ahead = written([*(of_later_minor(each, dice) for each in first), *of_unknown_types()], tmp_path / "ahead.jsonl")
@@ -77,7 +77,7 @@ def test_events_of_a_later_minor_and_a_later_policy_change_nothing_that_was(
             assert bench.leave(member) == 0
             bench.takes_part(bench.join(SOP_POLICIES=str(policy)))
         feeder.allow_all()
-    bench.settle(SETTLE_S)
+    bench.deduplicate(SETTLE_S)
     report("F19 fields and types of a later minor, a later policy rolled out", EVENTS + UNKNOWN_TYPES, bench, known)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from streams.embedded_kafka.broker import EmbeddedKafka
-from streams.simulator.rng import Dice
+from streams.simulator.rng import Rng
 from tests.faults.conftest import Known, Report
 from tests.faults.crew import CrewBench, Member
 from tests.faults.monitor import Monitor, now_ms, percentiles
@@ -38,7 +38,7 @@ class Storm:
     """One run: who is there, what streams in, what it was like for those who wait for decisions."""
 
     bench: CrewBench
-    dice: Dice
+    dice: Rng
     feeder: Feeder
     monitor: Monitor
     share: int
@@ -111,14 +111,14 @@ class Storm:
 @contextmanager
 def storm(bench: CrewBench, known: Known, faults: int, *seed: object) -> Iterator[Storm]:
     """Begin with two workers; when the faults are over feed the rest and wait until all rests."""
-    dice = Dice(*map(str, seed))
+    dice = Rng(*map(str, seed))
     for _ in range(2):
         bench.join(SOP_STEP_RECORDS_MAX=dice.pick((20, 200, 2000)))
     bench.ready()
     with Feeder(bench, known.stream) as feeder, Monitor(bench) as monitor:
         yield Storm(bench, dice, feeder, monitor, int(known.stream.events / (faults * 1.3)))
         feeder.allow_all()
-    bench.settle(SETTLE_S)
+    bench.deduplicate(SETTLE_S)
 
 
 def test_killed_workers_leave_no_trace(crew_bench: CrewBench, known: Known, run_scale: Scale, report: Report) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from tests.e2e.verifier import Outcome, Said, faults_by_kind, outcome
 
-Verdict = Mapping[str, list[str]]
+Evaluation = Mapping[str, list[str]]
 
 
-def judge(messages: list[Said], replayed: Outcome, unaccounted: list[str]) -> Verdict:
+def judge(messages: list[Said], replayed: Outcome, unaccounted: list[str]) -> Evaluation:
     """Return what is wrong with messages, by column; `replayed` is the known answer."""
     lost, wrong = _against(outcome(each.envelope for each in messages), replayed)
     return {"lost": lost, "wrong": wrong, **faults_by_kind(messages), "unaccounted": unaccounted}

@@ -20,7 +20,7 @@ from tests.integration.transport_worker import Plan
 
 DEADLINE_S, POLL_S = 60.0, 0.02
 
-Note = dict[str, Any]
+AttemptLog = dict[str, Any]
 Place = tuple[str, int]
 
 
@@ -80,7 +80,7 @@ class Bench:
     def set_position(self, place: Place, offset: int) -> None:
         (self.folder / "positions" / f"{place[0]}-{place[1]}.position").write_text(str(offset))
 
-    def notes(self, what: str | None = None) -> list[Note]:
+    def notes(self, what: str | None = None) -> list[AttemptLog]:
         file = self.folder / "notes"
         lines = file.read_text().splitlines() if file.exists() else []
         notes = [json.loads(line) for line in lines if line.endswith("}")]
@@ -201,7 +201,7 @@ def test_a_clean_handover_repeats_nothing_and_nothing_old_arrives(bench: Bench) 
         assert_pairs([note for note in bench.notes() if note["pid"] == pid])
 
 
-def shares(notes: list[Note]) -> dict[int, list[Place]]:
+def shares(notes: list[AttemptLog]) -> dict[int, list[Place]]:
     """Return by process what it holds after `notes`."""
     held: dict[int, list[Place]] = {}
     for note in notes:
@@ -230,7 +230,7 @@ def fill_until_spread(bench: Bench, topics: list[str], partitions: int, *, over:
     return produced
 
 
-def assert_pairs(notes: list[Note]) -> None:
+def assert_pairs(notes: list[AttemptLog]) -> None:
     """Check one process's notes: batches come between placing and revoking, of what is held, with one generation."""
     held: set[Place] = set()
     generations: set[int] = set()

@@ -15,12 +15,12 @@ from streams.config.connections import connect_redis
 from streams.config.settings import Settings
 from streams.redis.checks import check_redis
 from streams.redis.store import LOOK_EVERY_S, RedisStore
-from streams.runtime.ports import Saved
+from streams.runtime.ports import Checkpoint
 from tests.redis_server import RedisServer
 
 CLUSTER_PORT_MAX = 55_535
 """A node of a cluster opens the port 10,000 further on too."""
-SAVED = Saved({"jobs-0": 3}, {}, {})
+SAVED = Checkpoint({"jobs-0": 3}, {}, {})
 
 
 def connected(url: str) -> Redis:

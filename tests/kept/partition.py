@@ -8,8 +8,8 @@ from schemas.codec.limits import Limits
 from schemas.policy.model import PolicySet
 from schemas.topics import Topics
 from streams.memory.store import MemoryState, MemoryStore
-from streams.processor.processor import CaseWork, CaseWorkSettings
-from streams.runtime.ports import TP, Saved, Stored
+from streams.processor.processor import ProcessorSettings, SopProcessor
+from streams.runtime.ports import TP, Checkpoint, Stored
 from tests.e2e.harness import feed_of
 from tests.frozen import packed
 from tests.scenario import MIDNIGHT, POLICY
@@ -31,7 +31,7 @@ class Partition:
         self.said: list[Record] = []
         """What went out, internal records left out."""
         self._store = MemoryStore(state)
-        settings = CaseWorkSettings(
+        settings = ProcessorSettings(
             topics=TOPICS,
             partitions=1,
             policies=PolicySet((), POLICY),
@@ -40,12 +40,12 @@ class Partition:
             residents_max=1,
             reading_wait=0,
         )
-        self._work = CaseWork(0, settings, self._store)
+        self._work = SopProcessor(0, settings, self._store)
         self._positions: dict[str, int] = {}
 
     async def begin(self, emitted: Iterable[Record] = ()) -> None:
         """Take over from the checkpoint, and from what was emitted since."""
-        saved = await self._store.claim() or Saved({}, {}, {})
+        saved = await self._store.claim() or Checkpoint({}, {}, {})
         self._positions = dict(saved.inputs)
         await self._work.begin(saved.counts)
         for offset, (topic, value) in enumerate(emitted):
@@ -66,10 +66,10 @@ class Partition:
             self.said += [record for record in out if record[0] not in TOPICS.internal]
             records = [record for record in out if record[0] in TOPICS.internal]
 
-    async def save(self) -> Saved:
+    async def save(self) -> Checkpoint:
         """Write a checkpoint; return where it stands."""
         changes = packed(self._work)
-        saved = Saved(dict(self._positions), {}, self._work.counts())
+        saved = Checkpoint(dict(self._positions), {}, self._work.counts())
         await self._store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
         self._work.saved()
         return saved

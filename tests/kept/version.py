@@ -15,10 +15,10 @@ import msgspec
 from msgspec import Struct
 
 from streams.memory.store import MemoryState
-from streams.runtime.poison_isolation import Note, Suspect, pack_note
-from streams.runtime.ports import Saved
+from streams.runtime.poison_isolation import AttemptLog, Suspect, pack_note
+from streams.runtime.ports import Checkpoint
 from streams.runtime.progress import Progress, pack_progress
-from streams.runtime.timers import Wakes
+from streams.runtime.timers import TimerQueue
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
 from tests.kept.partition import NOW, Partition, Record
@@ -47,8 +47,8 @@ class Kept(Struct, frozen=True):
     @property
     def state(self) -> MemoryState:
         """The store as it was left."""
-        saved = msgspec.json.decode(self.saved, type=Saved)
-        return MemoryState(0, saved, dict(self.blobs), Wakes(self.deadlines), Wakes(self.expiries))
+        saved = msgspec.json.decode(self.saved, type=Checkpoint)
+        return MemoryState(0, saved, dict(self.blobs), TimerQueue(self.deadlines), TimerQueue(self.expiries))
 
 
 def files() -> list[Path]:
@@ -100,7 +100,7 @@ async def _made() -> Kept:
         said=owner.said[: before[0]],
         progress=pack_progress(Progress(NOW, saved.inputs, saved.consumed, saved.counts)),
         note=pack_note(
-            Note("0.1.0", (Suspect({"jobs-0": (3, 5)}, 2), Suspect({}, 0, ("case:job-1",), 2, "KeyError"))),
+            AttemptLog("0.1.0", (Suspect({"jobs-0": (3, 5)}, 2), Suspect({}, 0, ("case:job-1",), 2, "KeyError"))),
         ),
         expiries=expiries,
     )

@@ -16,7 +16,7 @@ from schemas.codec.encoder import content_hash, decision_data, decode_dead_lette
 from schemas.codec.event_digest import content_of
 from schemas.codec.fields import FIELDS
 from schemas.codec.limits import Limits
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from schemas.events import EVENT_TYPES, Money
 from schemas.outputs import DecisionBody, DecisionMessage
 from tests.inbound import DATA, envelope, packed_and_unpacked
@@ -43,7 +43,7 @@ TEXTS = st.lists(TEXT, max_size=3).map(lambda items: tuple(sorted(set(items))))
 def read_or_refuse(value: bytes, headers: list[tuple[str, bytes | None]] | None = None) -> None:
     try:
         event = decode_record(value, headers, LIMITS, 0)
-    except Unacceptable as refused:
+    except InvalidMessage as refused:
         reason = refused.reason
     else:
         reason = "none: " if packed_and_unpacked(event) == event else "packing: it changed"
@@ -56,7 +56,7 @@ def test_any_bytes_are_read_or_refused(value: bytes) -> None:
     read_or_refuse(value)
     read_or_refuse(value, [("ce_specversion", value), ("ce_id", None), ("x", value)])
     for decode in (decode_message, decode_dead_letter):
-        with pytest.raises(Unacceptable):
+        with pytest.raises(InvalidMessage):
             decode(value)
 
 
@@ -78,7 +78,7 @@ def test_of_several_wrong_fields_the_first_of_the_contract_is_named(data: st.Dat
     wrong = data.draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
     whole = envelope(event_type)
     whole["data"] = dict(reversed((whole["data"] | {name: [] for name in wrong}).items()))
-    with pytest.raises(Unacceptable) as refused:
+    with pytest.raises(InvalidMessage) as refused:
         decode_record(json.dumps(whole).encode(), None, LIMITS)
     assert refused.value.reason.startswith(f"data.{min(wrong, key=names.index)}: ")
 

@@ -9,7 +9,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from agents.clauses import CLAUSES
-from agents.verdict import Verdict
+from agents.verdict import Evaluation
 from schemas.codec.decoder import decode_record
 from schemas.policy.model import DAY
 from tests.scenario import POLICY, judge
@@ -33,7 +33,7 @@ OUTCOMES: Final = {
 }
 
 
-def decided(case: GeneratedCase, now: int | None = None) -> Verdict:
+def decided(case: GeneratedCase, now: int | None = None) -> Evaluation:
     return judge(case.case_id, case.facts, case.reports, POLICY, case.now if now is None else now)
 
 

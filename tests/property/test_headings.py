@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.codec.decoder import decode_record, read_heading
 from schemas.codec.limits import Limits
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 
 LIMITS = Limits(name_chars=20)
 NAMES = ("specversion", "id", "source", "type", "subject", "time")
@@ -55,7 +55,7 @@ def test_a_heading_is_the_event_s(value: bytes | None, headers: list[tuple[str, 
     heading = read_heading(value, headers)
     try:
         event = decode_record(value, headers, LIMITS)
-    except Unacceptable:
+    except InvalidMessage:
         return
     assert heading is not None
     assert (heading.source, heading.id) == event.identity

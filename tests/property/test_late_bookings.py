@@ -11,7 +11,7 @@ from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.policy.model import PolicySet
-from tests.positions import Standing, standing
+from tests.positions import Positions, standing
 from tests.scenario import POLICY, Scenario, destination, instant
 
 POLICIES = PolicySet((), POLICY)
@@ -31,7 +31,7 @@ BOOKINGS = st.lists(st.tuples(st.sampled_from(["08:00", "10:30", "+4d"]), METRES
 ASSIGNED = st.lists(st.sampled_from(["p1", "p2"]), max_size=2)
 
 
-def arrived(events: Iterable[AnyEvent]) -> Standing:
+def arrived(events: Iterable[AnyEvent]) -> Positions:
     """Return what stands after events that came in an order, each with all that follows from it."""
     cases, locations = CaseAgent(POLICIES, facts_max=99), LocationAgent(POLICIES)
     said = []

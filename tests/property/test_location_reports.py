@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.codec import decoder as codec
 from schemas.codec.limits import Limits
 from schemas.codec.location_reports import read_location_report
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from schemas.events import AnyEvent
 
 LIMITS = Limits(name_chars=20, url_chars=16)
@@ -82,7 +82,7 @@ def read(value: bytes, now_us: int | None) -> AnyEvent | str:
         if not isinstance(envelope, dict):
             return "value: not a JSON object"
         return codec._event(envelope, lambda: envelope.get("data"), LIMITS, now_us)
-    except Unacceptable as refused:
+    except InvalidMessage as refused:
         return refused.reason
 
 

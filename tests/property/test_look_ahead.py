@@ -14,7 +14,7 @@ from schemas.outputs import OutputMessage
 from schemas.policy.model import PolicySet
 from streams.processor.decoder import is_report
 from streams.replay.replay import Replay
-from streams.runtime.timers import Wakes
+from streams.runtime.timers import TimerQueue
 from tests.scenario import POLICY
 from tests.strategies import GeneratedCase, cases
 
@@ -23,7 +23,7 @@ POLICIES: Final = PolicySet((), POLICY)
 
 def by_instants(events: Sequence[AnyEvent], until: int) -> Iterator[OutputMessage]:
     """Yield what is said by agents that take every event at its own instant, the deadlines after them."""
-    case_agent, locations, wakes = CaseAgent(POLICIES, facts_max=99), LocationAgent(POLICIES), Wakes()
+    case_agent, locations, wakes = CaseAgent(POLICIES, facts_max=99), LocationAgent(POLICIES), TimerQueue()
     left = sorted(events, key=lambda event: event.order, reverse=True)
     while left or wakes:
         now = min(at for at in (left[-1].time if left else None, wakes.next()) if at is not None)

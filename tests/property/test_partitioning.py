@@ -12,8 +12,8 @@ from schemas.codec.limits import Limits
 from schemas.events import LOCATION_REPORT
 from schemas.policy.model import Policy, PolicySet
 from streams.replay.outcome import Terms
-from streams.replay.partitioning import deal, settle_share, take_in
-from streams.replay.recorded import Recorded, settle
+from streams.replay.partitioning import assign, deduplicate_partition, take_in
+from streams.replay.recorded import Recorded, deduplicate
 
 NOON_US = 1_794_830_400_000_000
 """2026-11-16T12:00:00Z."""
@@ -51,9 +51,9 @@ LINES = st.lists(st.one_of(REPORTS, FACTS, st.just(b"{")), max_size=20)
 def test_shares_are_settled_as_the_whole(lines: list[bytes], processes: int, facts_max: int) -> None:
     records = [Recorded("day", 0, number, each) for number, each in enumerate(lines)]
     terms = replace(TERMS, facts_per_case_max=facts_max)
-    whole = settle(enumerate(records), terms.limits, terms.now, facts_max)
+    whole = deduplicate(enumerate(records), terms.limits, terms.now, facts_max)
     taken = take_in(records, records, terms)
-    shares = [(share, settle_share(taken, share, terms)) for share in deal(taken, processes)]
+    shares = [(share, deduplicate_partition(taken, share, terms)) for share in assign(taken, processes)]
     refused = [*taken.settled.refused, *(each for _, share in shares for each in share.refused)]
     assert sorted(refused, key=lambda each: each.number) == whole.refused
     assert taken.settled.duplicates + sum(share.duplicates for _, share in shares) == whole.duplicates

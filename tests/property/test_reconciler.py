@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agents.case.case import pack_case, unpack_case
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
-from agents.presence.queries import Moment, Reading
+from agents.presence.queries import PresenceAnswer, PresenceQuery
 from agents.presence.track import Track
 from schemas.events import AnyEvent
 from schemas.outputs import WITHDRAWN, DecisionMessage, OutputMessage
@@ -38,8 +38,8 @@ class Agents:
         self._case = case
         self._cases = CaseAgent(POLICIES, facts_max=FACTS_MAX)
         self._locations = LocationAgent(POLICIES)
-        self._questions: list[Moment] = []
-        self._answers: list[Reading] = []
+        self._questions: list[PresenceQuery] = []
+        self._answers: list[PresenceAnswer] = []
         self._clock = 0
         self._made = 0
 

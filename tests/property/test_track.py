@@ -8,14 +8,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agents.presence.geo import distance_m
-from agents.presence.queries import Moment, Reading, Sighting
+from agents.presence.queries import LocationFix, PresenceAnswer, PresenceQuery
 from agents.presence.track import THINNED_PER_SLOT_MAX, Track
 from schemas.events import Event, LocationReported, Site
 from schemas.policy.model import HOUR, MINUTE, SECOND, Policy
 from tests.tracks import POLICY, RETENTION, moment, report, track_of
 
 Report = Event[LocationReported]
-Step = Report | Moment | str
+Step = Report | PresenceQuery | str
 
 OFFSETS = st.one_of(
     st.integers(-20 * MINUTE, 2 * HOUR + MINUTE),
@@ -71,7 +71,7 @@ def is_fix(each: Report) -> bool:
     return each.data.accuracy_m > 0 and (each.data.lat, each.data.lon) != (0, 0)
 
 
-def expected(reports: Iterable[Report], asked: Moment, policy: Policy) -> Reading:
+def expected(reports: Iterable[Report], asked: PresenceQuery, policy: Policy) -> PresenceAnswer:
     """Answer a moment by the letter of the rules."""
     slots: dict[tuple[bool, int], list[Report]] = {}
     for each in reports:
@@ -81,10 +81,10 @@ def expected(reports: Iterable[Report], asked: Moment, policy: Policy) -> Readin
     rules = asked.rules
     valid = [r for r in kept if not r.data.mocked and is_fix(r) and r.data.accuracy_m <= rules.max_accuracy_m]
 
-    def sighting(found: Sequence[Report]) -> Sighting | None:
+    def sighting(found: Sequence[Report]) -> LocationFix | None:
         if not found:
             return None
-        return Sighting(found[0].ref, found[0].time, None, Site(found[0].data.lat, found[0].data.lon))
+        return LocationFix(found[0].ref, found[0].time, None, Site(found[0].data.lat, found[0].data.lon))
 
     def on_site(r: Report) -> bool:
         return asked.site is not None and distance_m(Site(r.data.lat, r.data.lon), asked.site) <= rules.radius_m
@@ -100,15 +100,15 @@ def expected(reports: Iterable[Report], asked: Moment, policy: Policy) -> Readin
         and on_site(r)
         and not any(asked.time < other.time < r.time and not on_site(other) for other in valid)
     ]
-    return Reading(asked, sighting(near), sighting(mocked), sighting(stays))
+    return PresenceAnswer(asked, sighting(near), sighting(mocked), sighting(stays))
 
 
-def play(steps: Iterable[Step]) -> dict[tuple[str, str], Reading]:
+def play(steps: Iterable[Step]) -> dict[tuple[str, str], PresenceAnswer]:
     """Feed a track and return the last reading of each moment; a text step reads it out or carries it over a dump."""
     track = Track("p1")
-    last: dict[tuple[str, str], Reading] = {}
+    last: dict[tuple[str, str], PresenceAnswer] = {}
     for step in [*steps, "read"]:
-        if isinstance(step, Moment):
+        if isinstance(step, PresenceQuery):
             track.ask(step)
         elif isinstance(step, Event):
             track.add_report(step, POLICY)
@@ -122,7 +122,7 @@ def play(steps: Iterable[Step]) -> dict[tuple[str, str], Reading]:
 @settings(max_examples=300, deadline=None)
 @given(st.data(), DISTINCT_REPORTS, DISTINCT_MOMENTS)
 def test_answers_are_those_of_the_set_of_reports_in_any_order_and_batching(
-    data: st.DataObject, reports: list[Report], asked: list[Moment]
+    data: st.DataObject, reports: list[Report], asked: list[PresenceQuery]
 ) -> None:
     breaks: list[Step] = ["read", "read", "dump"]
     steps = data.draw(st.permutations([*reports, *asked, *breaks]))
@@ -132,7 +132,7 @@ def test_answers_are_those_of_the_set_of_reports_in_any_order_and_batching(
 @settings(max_examples=200, deadline=None)
 @given(st.data(), DISTINCT_REPORTS, DISTINCT_MOMENTS)
 def test_what_is_read_out_at_once_answers_questions_in_full_that_came_before_a_report_past_their_retention(
-    data: st.DataObject, reports: list[Report], asked: list[Moment]
+    data: st.DataObject, reports: list[Report], asked: list[PresenceQuery]
 ) -> None:
     later = report(RETENTION + 3 * HOUR, source="/later")
     steps: list[Step] = data.draw(st.permutations([*reports, *asked, *asked, later, "dump"]))

@@ -9,7 +9,7 @@ import pytest
 
 from agents.presence.track import Track
 from agents.sop.alerts import decision_flip
-from agents.verdict import Finding
+from agents.verdict import AlertCondition
 from schemas.outputs import Status
 from schemas.policy.model import HOUR
 from tests.rules.table import away, begun, dropped, here, offices, proven, quit_job, refuted, unseen
@@ -25,14 +25,14 @@ MOCKED = "mocked_location"
 STUCK = "stuck_provisional"
 
 
-def only(case: Scenario, name: str, now: str | None = None) -> Finding:
+def only(case: Scenario, name: str, now: str | None = None) -> AlertCondition:
     """Return the one finding of a name."""
     found = case.verdict(now).alerts(name)
     assert len(found) == 1, found
     return found[0]
 
 
-def labels(finding: Finding) -> dict[str, str]:
+def labels(finding: AlertCondition) -> dict[str, str]:
     """Return an alert's labels, the city in lower case (it is compared so)."""
     told = dict(finding.alert.labels)
     if "city" in told:
@@ -324,7 +324,7 @@ def test_travel_is_impossible_above_150_km_h(
     assert bool(travels(case)) == found
 
 
-def travels(case: Scenario) -> list[Finding]:
+def travels(case: Scenario) -> list[AlertCondition]:
     """Return what a track says of the case's reports."""
     track = Track("p1")
     for report in case.reports:

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from agents.case.view import build_history
+from agents.case.view import build_case_view
 from tests.rules.table import begun, dropped, proven, quit_job
 from tests.scenario import Outcome, Scenario, instant
 
@@ -125,10 +125,10 @@ def test_a_rating_and_its_stars_decide_nothing() -> None:
 
 def test_facts_are_in_order_of_time_id_and_source() -> None:
     facts = begun().ticket("09:00", "a").ticket("09:00", "b").facts
-    orders = {tuple(fact.id for fact in build_history("job-1", each).facts) for each in itertools.permutations(facts)}
+    orders = {tuple(fact.id for fact in build_case_view("job-1", each).facts) for each in itertools.permutations(facts)}
     assert orders == {("booked", "a", "assigned", "b")}
 
 
 def test_the_policy_is_that_of_the_earliest_fact() -> None:
-    history = build_history("job-1", begun().report("07:00").facts)
+    history = build_case_view("job-1", begun().report("07:00").facts)
     assert history.begins_at == instant("08:00")

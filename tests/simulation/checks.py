@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from agents.presence.queries import Reading
+from agents.presence.queries import PresenceAnswer
 from schemas.codec.encoder import decode_dead_letter, decode_message
 from schemas.events import AnyEvent
 from schemas.outputs import ActionMessage, AlertBody, AlertMessage, DeadLetter, DecisionMessage, OutputMessage
 from streams.processor.dead_letter_index import Place
 from streams.processor.decoder import partition_of
-from streams.processor.internal_messages import Answer, unpack
-from streams.replay.recorded import Recorded, settle
+from streams.processor.internal_messages import AnswerMessage, unpack
+from streams.replay.recorded import Recorded, deduplicate
 from streams.replay.replay import Replay
 from streams.runtime.layout import of_others
 from streams.runtime.offsets import from_inputs, reached
 from streams.runtime.ports import TP
 from streams.runtime.progress import PROGRESS_KEY, unpack_progress
-from tests.positions import Standing, standing
+from tests.positions import Positions, standing
 from tests.simulation.world import World
 
 
@@ -183,7 +183,7 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
         if (topic, partition, each.offset) not in without and (topic, partition, each.offset, each.value) not in refused
     )
     facts_max = world.work_settings.facts_per_case_max
-    settled = settle(enumerate(records), world.work_settings.limits, None, facts_max)
+    settled = deduplicate(enumerate(records), world.work_settings.limits, None, facts_max)
     for left in settled.refused:
         yield f"{left.record.topic}-{left.record.partition}@{left.record.offset} was accepted, but {left.reason}"
     live = standing(message for _, message in _emitted(world))
@@ -204,24 +204,24 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
                     yield f"{key}: {found.get(key)}, in a straight run {wanted.get(key)}"
 
 
-def _straight(world: World, events: Sequence[AnyEvent], ends: Sequence[int]) -> tuple[Standing, list[Reading]]:
+def _straight(world: World, events: Sequence[AnyEvent], ends: Sequence[int]) -> tuple[Positions, list[PresenceAnswer]]:
     """Return what stands after a straight run, and the readings that it took to get there.
 
     Takes for each partition number the instant up to which its deadlines are passed.
     """
-    stands: Standing = {}
-    readings: list[Reading] = []
+    stands: Positions = {}
+    readings: list[PresenceAnswer] = []
     for end in sorted(set(ends)):
         found, readings = _straight_until(world, events, end)
         stands |= {key: what for key, what in found.items() if ends[partition_of(key[1], world.partitions)] == end}
     return stands, readings
 
 
-def _straight_until(world: World, events: Sequence[AnyEvent], rests_at: int) -> tuple[Standing, list[Reading]]:
+def _straight_until(world: World, events: Sequence[AnyEvent], rests_at: int) -> tuple[Positions, list[PresenceAnswer]]:
     replay = Replay(world.work_settings.policies)
-    hear, readings = replay.cases.hear, list[Reading]()
+    hear, readings = replay.cases.hear, list[PresenceAnswer]()
 
-    def overheard(reading: Reading) -> bool:
+    def overheard(reading: PresenceAnswer) -> bool:
         readings.append(reading)
         return hear(reading)
 
@@ -229,26 +229,26 @@ def _straight_until(world: World, events: Sequence[AnyEvent], rests_at: int) -> 
     return standing(replay.run(events, rests_at)), readings
 
 
-def _of_case(stands: Standing, case_id: str) -> Standing:
+def _of_case(stands: Positions, case_id: str) -> Positions:
     return {key: what for key, what in stands.items() if key[1] == case_id}
 
 
-def _losers(world: World, readings: Iterable[Reading]) -> set[str]:
+def _losers(world: World, readings: Iterable[PresenceAnswer]) -> set[str]:
     """Return the cases that were decided without something that has expired."""
     cases, partners = world.expiry.concerned()
     asked = (reading.moment for reading in (*readings, *_answers(world)))
     return cases | {moment.case_id for moment in asked if moment.partner_id in partners}
 
 
-def _answers(world: World) -> Iterator[Reading]:
+def _answers(world: World) -> Iterator[PresenceAnswer]:
     for partition in range(world.partitions):
         for record in world.kafka.ever_committed(TP(world.topics.cases, partition)):
             message = unpack(record.value or b"")
-            if isinstance(message, Answer):
+            if isinstance(message, AnswerMessage):
                 yield message.reading
 
 
-def _asked_too_late(readings: Iterable[Reading]) -> set[str]:
+def _asked_too_late(readings: Iterable[PresenceAnswer]) -> set[str]:
     """Return the cases with a moment about which nobody knew before its reports were past the retention.
 
     A booking that comes later, or is corrected, makes no other moment of it.

@@ -9,10 +9,10 @@ from typing import Final
 
 from schemas.errors import Fatal
 from schemas.topics import Topics
-from streams.processor.internal_messages import Answer, Forwarded, InternalMessage, Question, unpack
-from streams.runtime.ports import TP, Layout, Saved, Stored
+from streams.processor.internal_messages import AnswerMessage, Forwarded, InternalMessage, QueryMessage, unpack
+from streams.runtime.ports import TP, Checkpoint, Layout, Stored
 from streams.runtime.task import Task
-from streams.simulator.rng import Dice
+from streams.simulator.rng import Rng
 from tests.simulation.kafka import SimulatedKafka
 from tests.simulation.store import SimulatedRedis, SimulatedStore
 
@@ -31,8 +31,8 @@ class Expiry:
 
     def __init__(
         self,
-        dice: Dice,
-        rarer: Dice,
+        dice: Rng,
+        rarer: Rng,
         kafka: SimulatedKafka,
         topics: Topics,
         stores: Sequence[SimulatedRedis],
@@ -83,7 +83,7 @@ class Expiry:
     def _outputs(self, number: int) -> list[TP]:
         return [TP(topic, number) for topic in self._topics.outputs]
 
-    def _expire(self, tp: TP, dice: Dice) -> None:
+    def _expire(self, tp: TP, dice: Rng) -> None:
         earliest, end = self._kafka.bounds(tp)
         if dice.chance(0.6):
             end = min(self._position(self._stores[tp.partition].state.saved, tp), end)
@@ -166,16 +166,16 @@ class Expiry:
         cases, partners = set[str](), set[str]()
         deleted = ((tp, record, None) for tp, record in self._deleted)
         for tp, record, message in (*self._lost_records(), *deleted):
-            if isinstance(message, Question):
+            if isinstance(message, QueryMessage):
                 cases.add(message.moment.case_id)
-            elif isinstance(message, Answer):
+            elif isinstance(message, AnswerMessage):
                 cases.add(message.reading.moment.case_id)
             else:
                 topic, key = (tp.topic, record.key) if message is None else (message.topic, message.key)
                 (partners if topic == self._topics.locations else cases).add((key or b"").decode())
         return cases, partners
 
-    def _stopped(self, number: int, saved: Saved | None, why: str) -> None:
+    def _stopped(self, number: int, saved: Checkpoint | None, why: str) -> None:
         """Have the next owner of a number accept what this one stopped for, if rightly, or begin on an empty store."""
         if GONE in why:
             is_right = self._misses(saved, number) or bool(self._forgotten(saved, number))
@@ -192,11 +192,11 @@ class Expiry:
         if not is_right:
             self.wrong.append(f"{number} stopped, but nothing is lost: {why}")
 
-    def _misses(self, saved: Saved | None, number: int) -> bool:
+    def _misses(self, saved: Checkpoint | None, number: int) -> bool:
         tps = (TP(topic, number) for topic in self._topics.consumed)
         return any(self._position(saved, tp) < self._kafka.bounds(tp)[0] for tp in tps)
 
-    def _forgotten(self, saved: Saved | None, number: int) -> list[tuple[TP, Stored]]:
+    def _forgotten(self, saved: Checkpoint | None, number: int) -> list[tuple[TP, Stored]]:
         """Return what was said since a checkpoint and cannot be read back."""
         return [
             (tp, record)
@@ -205,7 +205,7 @@ class Expiry:
             if self._position(saved, tp) <= record.offset < self._kafka.bounds(tp)[0]
         ]
 
-    def _position(self, saved: Saved | None, tp: TP) -> int:
+    def _position(self, saved: Checkpoint | None, tp: TP) -> int:
         """Return up to where a partition is part of a checkpoint, 0 where that is of another topic of this name."""
         if saved is None or saved.layout is None or saved.layout.ids[tp.topic] != self.layout.ids[tp.topic]:
             return 0

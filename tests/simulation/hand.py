@@ -6,22 +6,22 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from streams.simulator.rng import Dice
+from streams.simulator.rng import Rng
 from tests.simulation.store import unavailable
 
-Fate = Literal["killed", "frozen", "revoked", "store_lost"]
-FATES: Final[Sequence[Fate]] = ("killed", "frozen", "revoked", "store_lost")
+Disposition = Literal["killed", "frozen", "revoked", "store_lost"]
+FATES: Final[Sequence[Disposition]] = ("killed", "frozen", "revoked", "store_lost")
 FOREVER_S: Final = 1e6
 
 
 class Hand:
     """Holds one owner of a partition number by the hand: everything it awaits passes here."""
 
-    def __init__(self, dice: Dice, fates: Sequence[Fate], haste: float, healed: asyncio.Event) -> None:
+    def __init__(self, dice: Rng, fates: Sequence[Disposition], haste: float, healed: asyncio.Event) -> None:
         self.over = asyncio.Event()
         self.is_spared = False
         """Whether the fate has to wait: nothing tells an end by chance at a last attempt from one by the record."""
-        self.fate: Fate | None = dice.pick(fates) if fates else None
+        self.fate: Disposition | None = dice.pick(fates) if fates else None
         self._dice = dice
         self._haste = haste
         self._left = 1 + int(dice.exponential(200)) if fates else 0

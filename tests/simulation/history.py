@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from schemas.policy.model import HOUR, MINUTE, SECOND
 from schemas.topics import TOPIC_OF_TYPE
-from streams.simulator.rng import Dice
+from streams.simulator.rng import Rng
 from tests.scenario import MIDNIGHT, destination, line
 from tests.strategies import ACCURACIES_M, CALLS, DISTANCES_M, LINKS, MONEY, NAMES, PHONES
 
@@ -45,7 +45,7 @@ class Delivery:
     misplaced: bool
 
 
-def history(dice: Dice) -> list[Delivery]:
+def history(dice: Rng) -> list[Delivery]:
     """Return deliveries in order of arrival: late ones, repeated, contradictory, malformed and misplaced ones."""
     brought: list[Delivery] = []
     cases = [f"job-{number}" for number in range(1, dice.whole(1, 5) + 1)]
@@ -70,7 +70,7 @@ def history(dice: Dice) -> list[Delivery]:
     return sorted(brought, key=lambda delivery: (delivery.arrive_at, delivery.topic, delivery.value or b""))
 
 
-def history_that_settles(dice: Dice) -> list[Delivery]:
+def history_that_settles(dice: Rng) -> list[Delivery]:
     """Return deliveries of a few cases of which nothing is left open, brought as badly as others."""
     brought: list[Delivery] = []
     for number in range(dice.whole(1, 4)):
@@ -87,7 +87,7 @@ def history_that_settles(dice: Dice) -> list[Delivery]:
     return brought
 
 
-def _bring(dice: Dice, kind: str, subject: str, at: int, name: str, data: dict[str, Any]) -> list[Delivery]:
+def _bring(dice: Rng, kind: str, subject: str, at: int, name: str, data: dict[str, Any]) -> list[Delivery]:
     """Return one or more deliveries of an event; of two that contradict each other whichever is seen first counts."""
     source = dice.pick(("/s", "/app#2"))
     value: bytes | None = line(kind, subject, at, name, data, source)
@@ -107,7 +107,7 @@ def _bring(dice: Dice, kind: str, subject: str, at: int, name: str, data: dict[s
     return deliveries
 
 
-def _facts(dice: Dice, partners: list[str]) -> list[Told]:
+def _facts(dice: Rng, partners: list[str]) -> list[Told]:
     """Return what happens to one case: a claim, a payment outside the platform, or both, and some more."""
     partner = dice.pick(partners)
     told: list[Told] = [_booked(dice), ("job.assigned", {"partner_id": partner})]
@@ -119,7 +119,7 @@ def _facts(dice: Dice, partners: list[str]) -> list[Told]:
     return [each for each in told if not dice.chance(0.1)] or told[:1]
 
 
-def _booked(dice: Dice) -> Told:
+def _booked(dice: Rng) -> Told:
     lat, lon = destination(dice.pick((0.0, 0.0, 300.0)))
     return "job.booked", {
         "customer_id": "c1",
@@ -144,7 +144,7 @@ def _claim(partner: str) -> list[Told]:
     ]
 
 
-def _payment(dice: Dice, partner: str) -> list[Told]:
+def _payment(dice: Rng, partner: str) -> list[Told]:
     return [
         (
             "ticket.created",
@@ -171,7 +171,7 @@ def _payment(dice: Dice, partner: str) -> list[Told]:
     ]
 
 
-def _other(dice: Dice, partners: list[str]) -> Told:
+def _other(dice: Rng, partners: list[str]) -> Told:
     """Return something that changes what was concluded before."""
     partner = dice.pick(partners)
     ticket = dice.pick(("t1", "t1", "t2", "r1", "o1"))

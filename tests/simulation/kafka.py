@@ -20,13 +20,13 @@ async def no_pause() -> None:
     """Wait for nothing."""
 
 
-Fate = Literal["committed", "aborted"]
+Disposition = Literal["committed", "aborted"]
 
 
 @dataclass(slots=True)
 class _Transaction:
     touched: set[TP] = field(default_factory=set)
-    fates: dict[TP, Fate] = field(default_factory=dict)
+    fates: dict[TP, Disposition] = field(default_factory=dict)
     """How it ended, in each partition in which it did."""
 
 
@@ -156,7 +156,7 @@ class SimulatedKafka:
         if self._epochs.get(transactional_id) != epoch:
             raise Fenced(f"{transactional_id}: epoch {epoch} is over")
 
-    def _end(self, transactional_id: str, fate: Fate, where: Collection[TP]) -> None:
+    def _end(self, transactional_id: str, fate: Disposition, where: Collection[TP]) -> None:
         transaction = self._open.pop(transactional_id, _Transaction())  # none is open where a new owner aborted it
         for tp in sorted(transaction.touched):
             unended = self._forgotten[transactional_id, tp]

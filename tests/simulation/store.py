@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from schemas.errors import Unavailable
 from streams.memory.store import MemoryState, MemoryStore
-from streams.runtime.ports import Saved
+from streams.runtime.ports import Checkpoint
 from tests.simulation.kafka import Pause
 
 KEPT_MAX = 4
@@ -46,10 +46,10 @@ class SimulatedStore:
         self._store = MemoryStore(redis.state)
         self._pause = pause
         self._fails = fails
-        self.claimed: Saved | None = None
+        self.claimed: Checkpoint | None = None
         """The checkpoint that the owner begins with."""
 
-    async def claim(self) -> Saved | None:
+    async def claim(self) -> Checkpoint | None:
         """Become the owner."""
         await self._pause()
         found = self.claimed = deepcopy(await self._store.claim())
@@ -62,7 +62,7 @@ class SimulatedStore:
 
     async def save(
         self,
-        saved: Saved,
+        saved: Checkpoint,
         blobs: Mapping[str, bytes | None],
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},

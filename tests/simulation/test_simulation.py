@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 
 from schemas.errors import Fatal
-from streams.processor.processor import CaseWork
-from streams.runtime.catch_up_buffer import Hold
+from streams.processor.processor import SopProcessor
+from streams.runtime.catch_up_buffer import CatchUpBuffer
 from streams.runtime.layout import recreated
 from tests.simulation.kafka import SimulatedKafka
 from tests.simulation.run import run_seed
@@ -42,11 +42,11 @@ def test_a_seed_runs_the_same_twice() -> None:
 
 
 def forgets_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.processor.emitted_outputs.Emitted.take", lambda *_: {})
+    monkeypatch.setattr("streams.processor.emitted_outputs.EmittedOutputs.take", lambda *_: {})
 
 
 def does_not_wait_to_catch_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Hold, "lasts", lambda *_: False)
+    monkeypatch.setattr(CatchUpBuffer, "lasts", lambda *_: False)
 
 
 def is_not_fenced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def forgets_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
     async def wakes_nobody(*_: object) -> list[str]:
         return []
 
-    monkeypatch.setattr(CaseWork, "due", wakes_nobody)
+    monkeypatch.setattr(SopProcessor, "due", wakes_nobody)
 
 
 def takes_all_records_for_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def goes_on_in_a_topic_created_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def loses_what_waited_to_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Hold, "release", lambda *_: [])
+    monkeypatch.setattr(CatchUpBuffer, "release", lambda *_: [])
 
 
 @pytest.mark.parametrize(

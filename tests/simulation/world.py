@@ -11,23 +11,23 @@ from typing import Final, Literal
 from agents.case.case import Reception
 from agents.case_agent import CaseAgent, Decided
 from agents.location_agent import LocationAgent
-from agents.presence.queries import Reading
+from agents.presence.queries import PresenceAnswer
 from schemas.codec.limits import Limits
 from schemas.errors import Fatal, Unavailable
 from schemas.events import AnyEvent
 from schemas.policy.model import HOUR, MINUTE, SECOND, Policy, PolicySet
 from schemas.topics import Topics
 from streams.processor.decoder import partition_of
-from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.retention import RetentionRules
 from streams.runtime.poison_isolation import ATTEMPTS_MAX, Suspect
 from streams.runtime.ports import TP, Layout, Outgoing
-from streams.runtime.retrying_store import PatientStore
+from streams.runtime.retrying_store import RetryingStore
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
-from streams.runtime.watchdog import Vitals
-from streams.simulator.rng import Dice
+from streams.runtime.watchdog import Health
+from streams.simulator.rng import Rng
 from tests.scenario import MIDNIGHT
 from tests.simulation.expiry import Expiry
 from tests.simulation.hand import FATES, FOREVER_S, Hand
@@ -83,7 +83,7 @@ class Poison:
     """Whether it ends the process without a word, raises, or says what Kafka refuses."""
 
 
-def _retention(dice: Dice) -> RetentionRules | None:
+def _retention(dice: Rng) -> RetentionRules | None:
     """Return rules by which cases leave before a history is over; None: by those that a worker has without settings."""
     if dice.chance(0.6):
         return None
@@ -94,16 +94,16 @@ class World:
     """One simulated run."""
 
     def __init__(self, seed: int, *, expires: bool = True) -> None:
-        self.dice = Dice("world", seed)
+        self.dice = Rng("world", seed)
         self.clock = ManualClock()
         self.kafka = SimulatedKafka(lambda: self.clock.now_us() // 1000)
-        broker = Dice("broker", seed)
+        broker = Rng("broker", seed)
         if broker.chance(0.25):
             self.kafka.forgets = lambda _: not self.healed.is_set() and broker.chance(0.02)
         self.topics = Topics()
         self.partitions = self.dice.whole(1, 3)
-        self.retention = _retention(Dice("retention", seed))
-        self.work_settings = CaseWorkSettings(
+        self.retention = _retention(Rng("retention", seed))
+        self.work_settings = ProcessorSettings(
             topics=self.topics,
             partitions=self.partitions,
             policies=POLICIES,
@@ -125,24 +125,24 @@ class World:
             checkpoint_interval=self.dice.pick((0, SECOND // 5, 2 * SECOND, 30 * SECOND)),
             transaction_timeout_s=10.0,
             version="1",
-            step_spacing_s=Dice("spacing", seed).pick((0.0, 0.0, 0.03)),
-            packed_at_once=Dice("packing", seed).pick((1, 3, 100)),
+            step_spacing_s=Rng("spacing", seed).pick((0.0, 0.0, 0.03)),
+            packed_at_once=Rng("packing", seed).pick((1, 3, 100)),
             backlog_idle_s=0.1,
         )
-        self.spilled_at_once = Dice("residents", seed).pick((1, 1, 500))
+        self.spilled_at_once = Rng("residents", seed).pick((1, 1, 500))
         self.stores = [SimulatedRedis() for _ in range(self.partitions)]
-        expiring = Dice("expiry", seed)
+        expiring = Rng("expiry", seed)
         happens = expires and expiring.chance(0.4)
-        self.expiry = Expiry(expiring, Dice("rarer", seed), self.kafka, self.topics, self.stores, happens=happens)
+        self.expiry = Expiry(expiring, Rng("rarer", seed), self.kafka, self.topics, self.stores, happens=happens)
         self.tasks: dict[int, Task] = {}
-        self.works: dict[int, CaseWork] = {}
+        self.works: dict[int, SopProcessor] = {}
         self.at: dict[int, dict[TP, int]] = {}
         self.fates_met: list[str] = []
         self.patience_s = self.dice.pick((0.05, 5.0))
         self.healed = asyncio.Event()
         self.haste = self.dice.pick((0.3, 0.8, 0.97))
         self.skewed = self.dice.chance(0.3)
-        self.poison = self._poison(Dice("poison", seed)) if self.dice.chance(0.3) else None
+        self.poison = self._poison(Rng("poison", seed)) if self.dice.chance(0.3) else None
         self.past_retention: set[tuple[str, str]] = set()
         """Partners and refs of the reports that may count as not come: left out, past the retention, when last read."""
         self.unheard: set[str] = set()
@@ -152,7 +152,7 @@ class World:
         self.hands: list[Hand] = []
         self._finishing = asyncio.Event()
 
-    def _poison(self, others: Dice) -> Poison:
+    def _poison(self, others: Rng) -> Poison:
         begins_at = MIDNIGHT + self.dice.pick((0, 9 * HOUR, 12 * HOUR, 30 * HOUR))
         poison = Poison(self.dice.pick(("job-1", "job-2")), begins_at, "kills" if self.dice.chance(0.5) else "raises")
         if others.chance(0.4):
@@ -304,10 +304,10 @@ class World:
             return False
 
     async def _live(self, partition: int, hand: Hand, clock: SkewedClock) -> bool:
-        vitals = Vitals()
+        vitals = Health()
         answering = SimulatedStore(self.stores[partition], hand.pause, hand.fails)
-        store = PatientStore(answering, vitals, name=f"partition {partition}", patience_s=self.patience_s)
-        work = CaseWork(partition, self.work_settings, store)
+        store = RetryingStore(answering, vitals, name=f"partition {partition}", patience_s=self.patience_s)
+        work = SopProcessor(partition, self.work_settings, store)
         work._residents.spilled_at_once = self.spilled_at_once
         if self.poison is not None and self.poison.how != "is refused":
             vars(work._cases)["decide"] = partial(_decide, work._cases.decide, self.poison, hand)
@@ -353,7 +353,7 @@ class World:
         (self.past_retention.add if is_past else self.past_retention.discard)((event.subject, event.ref))
         return received
 
-    def _hear(self, cases: CaseAgent, reading: Reading) -> bool:
+    def _hear(self, cases: CaseAgent, reading: PresenceAnswer) -> bool:
         """Have an answer heard; write down whether its case was no longer kept."""
         if cases.case(reading.moment.case_id).is_departed:
             self.unheard.add(reading.moment.case_id)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from agents.case.view import Engagement, History, build_history
-from agents.presence.presence import Readings, moments, presence
-from agents.presence.queries import Reading, Sighting, presence_rules
+from agents.case.view import CaseView, Engagement, build_case_view
+from agents.presence.presence import PresenceAnswers, moments, presence
+from agents.presence.queries import LocationFix, PresenceAnswer, presence_rules
 from agents.sop.out_of_scope import Assessment, assess, decisions
 from agents.verdict import Deadlines
 from schemas.events import Site
@@ -29,12 +29,12 @@ OUT: Final = "partner_led_cancellation/out_of_scope"
 CANT: Final = "partner_led_cancellation/cant_deliver"
 
 
-def history_of(case: Scenario) -> History:
+def history_of(case: Scenario) -> CaseView:
     """Return the history of a scenario's facts."""
-    return build_history(case.case_id, case.facts)
+    return build_case_view(case.case_id, case.facts)
 
 
-def engagement_of(history: History, partner: str | None = "p1") -> Engagement:
+def engagement_of(history: CaseView, partner: str | None = "p1") -> Engagement:
     """Return a partner's engagement."""
     return next(each for each in history.engagements if each.partner_id == partner)
 
@@ -44,15 +44,15 @@ def place_at(metres: float) -> Site:
     return Site(*destination(metres))
 
 
-def readings_of(history: History, seen: Mapping[str, float], policy: Policy = POLICY) -> Readings:
+def readings_of(history: CaseView, seen: Mapping[str, float], policy: Policy = POLICY) -> PresenceAnswers:
     """Return an answer to every moment: `seen` has metres from the site by its fact's name, the report is `near-…`."""
-    answers: dict[tuple[str, str], Reading] = {}
+    answers: dict[tuple[str, str], PresenceAnswer] = {}
     for moment in moments(history, presence_rules(policy)):
         name = moment.fact.removeprefix(f"{SOURCE}#")
         closest = None
         if name in seen:
-            closest = Sighting(f"{SOURCE}#near-{name}", moment.time, None, place_at(seen[name]))
-        answers[moment.key] = Reading(moment, closest, None, None)
+            closest = LocationFix(f"{SOURCE}#near-{name}", moment.time, None, place_at(seen[name]))
+        answers[moment.key] = PresenceAnswer(moment, closest, None, None)
     return answers
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from agents.case.view import History, build_history
+from agents.case.view import CaseView, build_case_view
 from agents.sop.offline_service import OfflineAssessment, assess, decisions
 from schemas.events import (
     AnyEvent,
@@ -70,9 +70,9 @@ def facts(*data: EventData) -> tuple[AnyEvent, ...]:
     )
 
 
-def history(*data: EventData, case_id: str = "job-1") -> History:
+def history(*data: EventData, case_id: str = "job-1") -> CaseView:
     """Return the history of facts a minute apart."""
-    return build_history(case_id, facts(*data))
+    return build_case_view(case_id, facts(*data))
 
 
 def assessed(*data: EventData, case_id: str = "job-1", policy: Policy = POLICY) -> OfflineAssessment:

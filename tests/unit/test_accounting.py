@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from streams.operations.accounting import Account, Overview
-from streams.runtime.ports import TP, Aside
+from streams.runtime.ports import TP, Quarantined
 
 JOBS = TP("jobs", 0)
 FATES = {"applied": 3, "duplicate": 1, "dead_lettered": 1, "forwarded": 1}
@@ -65,7 +65,7 @@ def test_lag_is_what_neither_the_task_nor_the_group_has_read(committed: int, pos
 
 def test_what_does_not_add_up_and_what_is_set_aside_is_told() -> None:
     accounts = [Account(JOBS, 10, 0, 6, 6, FATES), Account(TP("jobs", 1), 10, 0, 6, 5, FATES)]
-    found = Overview(accounts, {"case:job-7": Aside("internal: KeyError", "1.2")}, {}, {})
+    found = Overview(accounts, {"case:job-7": Quarantined("internal: KeyError", "1.2")}, {}, {})
     assert list(found.faults()) == [
         "jobs-1: 5 records consumed, 6 accounted for",
         "case:job-7 is set aside: internal: KeyError (version 1.2)",

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from agents.case.view import build_history
+from agents.case.view import build_case_view
 from agents.sop.alerts import decision_flip, place_labels
-from agents.verdict import Finding
+from agents.verdict import AlertCondition
 from schemas.events import JobBooked
 from schemas.outputs import WITHDRAWN, DecisionBody, Status, SubjectOf
 from schemas.policy.model import HOUR, Alert, Policy
@@ -191,8 +191,8 @@ def test_nobody_is_left_out_of_labels() -> None:
 
 
 def test_place_is_unknown_without_a_booking() -> None:
-    assert place_labels(build_history("job-1", ()), POLICY) == {}
-    assert place_labels(build_history("job-1", begun().facts), POLICY) == PLACE
+    assert place_labels(build_case_view("job-1", ()), POLICY) == {}
+    assert place_labels(build_case_view("job-1", begun().facts), POLICY) == PLACE
 
 
 def decided(outcome: str, status: Status = "final", *, subject_of: SubjectOf = "out_of_scope") -> DecisionBody:
@@ -229,7 +229,7 @@ def test_flip_is_a_changed_outcome_of_a_final_decision(old: DecisionBody, new: D
 def test_flip_names_the_decision_and_its_revision() -> None:
     policy = Policy(hash="h", alert=Alert(moment_ttl=HOUR))
     finding = decision_flip(decided("a"), decided("b"), 3, PLACE, policy)
-    assert isinstance(finding, Finding)
+    assert isinstance(finding, AlertCondition)
     alert = finding.alert
     assert finding.is_moment
     assert (alert.name, alert.severity) == ("decision_flip", "warning")

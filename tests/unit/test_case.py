@@ -10,17 +10,19 @@ from msgspec import structs
 
 from agents.case.case import Case, pack_case, unpack_case
 from agents.case_agent import CaseAgent
-from agents.presence.queries import Moment, Reading, Sighting, presence_rules
+from agents.presence.queries import LocationFix, PresenceAnswer, PresenceQuery, presence_rules
 from schemas.events import Site
 from schemas.policy.model import PolicySet
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
-MOMENT = Moment("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
-SEEN = Sighting("/s#r", MIDNIGHT, None, Site(28.6139, 77.2090))
+MOMENT = PresenceQuery("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
+SEEN = LocationFix("/s#r", MIDNIGHT, None, Site(28.6139, 77.2090))
 
 
-def reading(at: int = 0, *, seen: bool = True, too_late: bool = False, moment: Moment = MOMENT) -> Reading:
-    return Reading(moment, SEEN if seen else None, None, None, {"locations-0": at, "partners-0": 1}, too_late)
+def reading(
+    at: int = 0, *, seen: bool = True, too_late: bool = False, moment: PresenceQuery = MOMENT
+) -> PresenceAnswer:
+    return PresenceAnswer(moment, SEEN if seen else None, None, None, {"locations-0": at, "partners-0": 1}, too_late)
 
 
 def test_a_fact_is_new_once() -> None:

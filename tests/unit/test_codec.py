@@ -10,7 +10,7 @@ from schemas.codec.decoder import decode_record
 from schemas.codec.fields import FIELDS
 from schemas.codec.limits import Limits
 from schemas.codec.validation import data_checks
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from schemas.events import EVENT_TYPES, AnyEvent, LocationReported
 from tests.inbound import DATA, changed, envelope, packed_and_unpacked
 
@@ -28,7 +28,7 @@ def decoded(value: Any) -> AnyEvent:
 
 
 def refusal(value: bytes | None, limits: Limits = LIMITS, **arguments: Any) -> str:
-    with pytest.raises(Unacceptable) as refused:
+    with pytest.raises(InvalidMessage) as refused:
         decode_record(value, arguments.pop("headers", None), limits, **arguments)
     assert "\n" not in refused.value.reason
     return refused.value.reason
@@ -216,7 +216,7 @@ def test_what_is_longer_than_it_may_be_is_refused_blank_or_not(
 ) -> None:
     check = data_checks(LIMITS)[event_type]
     check({**DATA[event_type], name: "x" * most})
-    with pytest.raises(Unacceptable, match=rf"^data\.{name}: {most + 1} characters, at most {most}$"):
+    with pytest.raises(InvalidMessage, match=rf"^data\.{name}: {most + 1} characters, at most {most}$"):
         check({**DATA[event_type], name: char * (most + 1)})
 
 

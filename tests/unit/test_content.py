@@ -9,7 +9,7 @@ import pytest
 
 from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from schemas.events import AnyEvent
 from tests.inbound import envelope
 
@@ -138,7 +138,7 @@ def test_numbers_of_other_values_are_other_content(one: str, other: str) -> None
 )
 def test_a_number_that_is_not_finite_is_refused_by_its_path(field: str, number: str, reason: str) -> None:
     value = encoded(envelope("location.reported", data={**PLAIN, field: "N"})).replace(b'"N"', number.encode())
-    with pytest.raises(Unacceptable) as refused:
+    with pytest.raises(InvalidMessage) as refused:
         decode_record(value, None, LIMITS)
     assert refused.value.reason == reason
 

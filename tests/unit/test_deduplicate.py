@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from schemas.codec.limits import Limits
-from streams.replay.recorded import Recorded, Settled, settle
+from streams.replay.recorded import Deduplicated, Recorded, deduplicate
 from tests.scenario import Scenario, line
 
 PLACE = {"lat": 28.6, "lon": 77.2, "accuracy_m": 5}
@@ -17,11 +17,13 @@ def rated(name: str, case_id: str = "job-1", stars: int = 3, at: int = 0) -> byt
     return line("job.rated", case_id, at, name, {"stars": stars})
 
 
-def settled(lines: Sequence[bytes], facts_max: int = 99) -> Settled:
-    return settle(enumerate(Recorded("f", 0, n, each) for n, each in enumerate(lines, 1)), Limits(), None, facts_max)
+def settled(lines: Sequence[bytes], facts_max: int = 99) -> Deduplicated:
+    return deduplicate(
+        enumerate(Recorded("f", 0, n, each) for n, each in enumerate(lines, 1)), Limits(), None, facts_max
+    )
 
 
-def told(found: Settled) -> tuple[list[str], list[str]]:
+def told(found: Deduplicated) -> tuple[list[str], list[str]]:
     """Return the ids of what was accepted, and lines with reasons of what was not."""
     refused = [f"{each.record.offset} {each.reason.partition(':')[0]}" for each in found.refused]
     return [event.id for event in found.events], refused

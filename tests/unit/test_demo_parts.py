@@ -12,17 +12,17 @@ from rich.console import Console
 from schemas.codec.decoder import decode_record
 from schemas.codec.encoder import dead_letter_message, encode_message
 from schemas.codec.limits import Limits
-from schemas.errors import Unacceptable, UsageError
+from schemas.errors import InvalidMessage, UsageError
 from schemas.outputs import ActionBody, ActionMessage, AlertBody, AlertMessage, DecisionBody, DecisionMessage
 from schemas.policy.model import HOUR, MINUTE
 from schemas.topics import Topics
 from streams.config.settings import Settings, environment_with, settings_from
 from streams.demo.demo import _recorded
 from streams.demo.feed import Router
-from streams.demo.live_view import Board
+from streams.demo.live_view import LiveView
 from streams.demo.samples import sample_lines, sample_options
 from streams.kafka.connection import INPUT_BYTES_MAX
-from streams.process.signals import INTERRUPTIONS, StopWish, interrupt
+from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
 
 NOW = 1_795_000_000_000_000
 AT = 1_794_996_000_500_000
@@ -63,7 +63,7 @@ def test_no_sample_is_ahead_of_the_present_by_more_than_devices_clocks_are() -> 
     for line in sample_lines(sample_options(jobs=60, seed=1), now=NOW):
         try:
             event = decode_record(line.value, None, Limits())
-        except Unacceptable:
+        except InvalidMessage:
             continue
         checked += 1
         assert event.time <= line.not_before + MINUTE
@@ -133,7 +133,7 @@ def shown_by(
 ) -> tuple[list[str], list[str]]:
     """Return the lines shown for records, and the summary."""
     out = io.StringIO()
-    board = Board(Console(file=out, force_terminal=terminal, width=width, color_system=None, highlight=False))
+    board = LiveView(Console(file=out, force_terminal=terminal, width=width, color_system=None, highlight=False))
     for topic, value in board_takes:
         board.take(topic, value)
     return out.getvalue().splitlines(), list(board.summary(7))
@@ -217,7 +217,7 @@ def test_what_an_event_carries_is_shown_without_control_characters() -> None:
 
 
 def test_as_json_every_message_is_a_line_and_nothing_else_is(capsys: pytest.CaptureFixture[str]) -> None:
-    board = Board(Console(), as_json=True)
+    board = LiveView(Console(), as_json=True)
     board.say("welcome")
     board.head()
     values = [encode_message(decision("upheld")), encode_message(action("done")), refused("value: \x9b")]
@@ -277,7 +277,7 @@ def test_a_recorded_line_that_no_topic_takes_is_told_with_its_place(tmp_path: Pa
 def test_a_signal_that_the_process_was_started_to_ignore_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with StopWish(INTERRUPTIONS, interrupt):
+        with StopSignals(INTERRUPTIONS, interrupt):
             signal.raise_signal(signal.SIGHUP)
             with pytest.raises(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGTERM)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.policy.model import DAY
-from streams.processor.internal_messages import Answer, Question, unpack
+from streams.processor.internal_messages import AnswerMessage, QueryMessage, unpack
 from streams.processor.retention import LOOK_EVERY_US
 from tests.scenario import POLICY, Scenario, instant
 from tests.unit.test_retention import AFTER, CANCELLED, LATEST, PARTNER, RULES, TOPICS, Owner, unpack_internal
@@ -36,13 +36,13 @@ async def test_a_track_stays_for_as_long_as_a_moment_that_was_asked_about_could_
 async def test_after_a_track_has_left_a_question_about_its_time_is_too_late_and_takes_nothing_back() -> None:
     owner = await Owner().begin()
     await owner.step(AFTER, [*REPORTED.lines(), *CANCELLED.lines()])
-    question = next(message for each in owner.said if isinstance(message := unpack_internal(each), Question))
+    question = next(message for each in owner.said if isinstance(message := unpack_internal(each), QueryMessage))
     now = LATEST + TRACK_KEPT + DAY
     await owner.pass_to(now)
     assert owner.work.held().partners == 0
     (again,) = await owner.hear(now, question)
     answer = unpack(again.value)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, AnswerMessage)
     assert (answer.reading.closest, answer.reading.too_late) == (None, True)
     assert owner.work.held().too_late == 1
     await owner.hear(now, answer)

@@ -6,11 +6,11 @@ import pytest
 from msgspec import structs
 
 from schemas.codec.encoder import dead_letter_message, encode_message
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from schemas.outputs import AlertBody, AlertMessage, OutputMessage
 from schemas.policy.model import PolicySet
 from schemas.topics import Topics
-from streams.processor.emitted_outputs import Emitted
+from streams.processor.emitted_outputs import EmittedOutputs
 from streams.replay.replay import Replay
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
@@ -24,7 +24,7 @@ def said_of(case_id: str) -> list[OutputMessage]:
 
 
 def test_messages_are_found_by_their_case_in_their_order() -> None:
-    emitted = Emitted(TOPICS)
+    emitted = EmittedOutputs(TOPICS)
     first, second = said_of("job-1"), said_of("job-2")
     for message in [*first, *second]:
         assert emitted.take("x.any", encode_message(message)) == {}
@@ -34,7 +34,7 @@ def test_messages_are_found_by_their_case_in_their_order() -> None:
 def test_the_positions_at_which_it_was_decided_are_returned() -> None:
     message = said_of("job-1")[0]
     told = encode_message(structs.replace(message, inputs="jobs-3:120,tickets-3:88"))
-    assert Emitted(TOPICS).take("x.actions", told) == {"jobs-3": 121, "tickets-3": 89}
+    assert EmittedOutputs(TOPICS).take("x.actions", told) == {"jobs-3": 121, "tickets-3": 89}
 
 
 def test_an_alert_about_a_partner_alone_is_known_by_its_id() -> None:
@@ -49,14 +49,14 @@ def test_an_alert_about_a_partner_alone_is_known_by_its_id() -> None:
         starts_at=MIDNIGHT,
         ends_at=MIDNIGHT + 1,
     )
-    emitted = Emitted(TOPICS)
+    emitted = EmittedOutputs(TOPICS)
     emitted.take("x.alerts", encode_message(AlertMessage(body=body, alert_id="a" * 32, subject="p1")))
     assert emitted.alert_ids == {"a" * 32}
     assert emitted.messages == {}
 
 
 def test_dead_letters_are_known_by_where_the_record_lay() -> None:
-    emitted = Emitted(TOPICS)
+    emitted = EmittedOutputs(TOPICS)
     letter = dead_letter_message(topic="x.jobs", partition=3, offset=9, reason="id: missing", value=b"", key=None)
     assert emitted.take(TOPICS.dead_letters, letter) == {}
     assert emitted.letters.met(("x.jobs", 3, 9))
@@ -64,7 +64,7 @@ def test_dead_letters_are_known_by_where_the_record_lay() -> None:
 
 
 def test_a_dead_letter_from_a_former_topic_is_about_no_record_of_another_one() -> None:
-    emitted = Emitted(TOPICS)
+    emitted = EmittedOutputs(TOPICS)
     letter = dead_letter_message(topic="x.jobs", partition=3, offset=9, reason="id: missing", value=b"", key=None)
     emitted.take(TOPICS.dead_letters, letter, {"x.jobs"})
     assert not emitted.letters
@@ -73,13 +73,13 @@ def test_a_dead_letter_from_a_former_topic_is_about_no_record_of_another_one() -
 
 
 def test_a_foreign_record_is_not_taken_for_ours() -> None:
-    with pytest.raises(Unacceptable):
-        Emitted(TOPICS).take("x.actions", b"{}")
+    with pytest.raises(InvalidMessage):
+        EmittedOutputs(TOPICS).take("x.actions", b"{}")
 
 
 @pytest.mark.parametrize("inputs", ["jobs-0", "jobs-0:x"])
 def test_positions_that_are_none_make_a_foreign_record_too(inputs: str) -> None:
-    emitted = Emitted(TOPICS)
-    with pytest.raises(Unacceptable):
+    emitted = EmittedOutputs(TOPICS)
+    with pytest.raises(InvalidMessage):
         emitted.take("x.actions", encode_message(structs.replace(said_of("job-1")[0], inputs=inputs)))
     assert emitted.messages == {}

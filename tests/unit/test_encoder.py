@@ -20,7 +20,7 @@ from schemas.codec.encoder import (
     decode_message,
     encode_message,
 )
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from schemas.events import Money
 from schemas.outputs import ActionBody, ActionMessage, AlertBody, AlertMessage, DecisionBody, DecisionMessage
 
@@ -271,9 +271,9 @@ def test_a_message_reads_back_as_it_was() -> None:
     ],
 )
 def test_what_is_no_message_of_ours_is_refused(value: bytes) -> None:
-    with pytest.raises(Unacceptable):
+    with pytest.raises(InvalidMessage):
         decode_message(value)
-    with pytest.raises(Unacceptable):
+    with pytest.raises(InvalidMessage):
         decode_dead_letter(value)
 
 
@@ -317,7 +317,7 @@ def test_a_dead_letter_with_fewer_names_than_headers_is_none() -> None:
     )
     whole = json.loads(message)
     whole["data"]["header_names"].pop()
-    with pytest.raises(Unacceptable):
+    with pytest.raises(InvalidMessage):
         decode_dead_letter(json.dumps(whole).encode())
 
 

@@ -28,5 +28,5 @@ def test_the_drawing_shows_the_classes() -> None:
 
 
 def test_a_refusal_keeps_its_reason() -> None:
-    refused = errors.Unacceptable("data.stars: missing")
+    refused = errors.InvalidMessage("data.stars: missing")
     assert refused.reason == str(refused) == "data.stars: missing"

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from streams.runtime.catch_up_buffer import AHEAD_BYTES_MAX, Hold
+from streams.runtime.catch_up_buffer import AHEAD_BYTES_MAX, CatchUpBuffer
 from streams.runtime.inbox import BATCHES_WAITING_MAX, BYTES_WAITING_MAX, Inbox
 from streams.runtime.ports import TP, Stored
 
@@ -61,7 +61,7 @@ async def test_small_batches_are_bound_by_their_number() -> None:
 
 
 def test_what_is_kept_until_the_rest_is_read_is_bound_by_its_bytes() -> None:
-    hold = Hold({"tickets-0": 5}, 99)
+    hold = CatchUpBuffer({"tickets-0": 5}, 99)
     assert hold.before([(JOBS, batch(0, bytes(AHEAD_BYTES_MAX // 2)))]) == []
     assert hold.wants(JOBS)
     hold.before([(JOBS, batch(1, bytes(AHEAD_BYTES_MAX // 2)))])

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.memory.store import MemoryState, MemoryStore
-from streams.runtime.ports import Saved
+from streams.runtime.ports import Checkpoint
 from streams.runtime.timers import SLACK
 
-NOTHING = Saved({}, {}, {})
+NOTHING = Checkpoint({}, {}, {})
 
 
 @given(

@@ -19,21 +19,21 @@ from streams.metrics.catalogue import METRICS
 from streams.metrics.collector import Sample, Watched, WorkerCollector, samples
 from streams.metrics.server import MetricsServer, ask_loop
 from streams.processor.state_size import Held
-from streams.runtime.ports import Aside
+from streams.runtime.ports import Quarantined
 from streams.runtime.progress import Progress
-from streams.runtime.task_metrics import Figures
-from streams.runtime.watchdog import Vitals
+from streams.runtime.task_metrics import TaskMetrics
+from streams.runtime.watchdog import Health
 
 DOCS = Path(__file__).parents[2] / "docs"
 OPERATIONS = (DOCS / "operations.md").read_text(encoding="utf-8")
 RULES = [rule for group in YAML(typ="safe").load(DOCS / "alerts.yaml")["groups"] for rule in group["rules"]]
 SECOND = 1_000_000
-ASIDE = {"job-1": Aside("internal: KeyError", "0.1.0")}
+ASIDE = {"job-1": Quarantined("internal: KeyError", "0.1.0")}
 
 
 def watched() -> Watched:
     """Return partition number 3 with 10 records handed over: 6 settled, one of them refused, 4 in flight."""
-    figures = Figures(tried_again=2)
+    figures = TaskMetrics(tried_again=2)
     figures.received.update({"a-b-3": 10})
     figures.published.update(["actions", "actions"])
     figures.stepped(0.25)
@@ -42,7 +42,7 @@ def watched() -> Watched:
         number=3,
         figures=figures,
         progress=Progress(0, {"a-b-3": 106}, {"a-b-3": 6}, {"a-b-3": {"applied": 5, "dead_lettered": 1}}, ASIDE),
-        vitals=Vitals(saves=7, saved_at=100 * SECOND),
+        vitals=Health(saves=7, saved_at=100 * SECOND),
         held=Held(
             cases=11, partners=12, deadlines=13, too_late=14, cases_left=15, cases_remembered=16, partners_left=17
         ),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from agents.presence.queries import Moment, Reading, presence_rules
+from agents.presence.queries import PresenceAnswer, PresenceQuery, presence_rules
 from schemas.codec.encoder import decode_dead_letter, decode_message
 from schemas.codec.headers import Headers
 from schemas.codec.record_sizes import Sizes
 from schemas.policy.model import PolicySet
 from schemas.topics import Topics
 from streams.processor.decoder import Origin, partition_of
-from streams.processor.internal_messages import Answer, Forwarded, Question, unpack
+from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, unpack
 from streams.processor.outbox import Outbox
 from streams.replay.replay import Replay
 from tests.scenario import MIDNIGHT, POLICY, Scenario
@@ -19,7 +19,7 @@ from tests.scenario import MIDNIGHT, POLICY, Scenario
 TOPICS = Topics("x.")
 PARTITIONS = 8
 LETTER_BYTES_MAX = 20_000
-MOMENT = Moment("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
+MOMENT = PresenceQuery("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
 ORIGIN = Origin("x.jobs", 3, 17, 1_795_219_200_000, b"\xffkey", b"value", (("ce_id", b"e"),))
 
 
@@ -44,15 +44,15 @@ def test_messages_go_to_the_task_s_own_number_by_case_or_alert() -> None:
 
 
 def test_questions_go_to_the_partner_and_answers_to_the_case() -> None:
-    reading = Reading(MOMENT, None, None, None)
+    reading = PresenceAnswer(MOMENT, None, None, None)
     out = outbox()
     out.questions([MOMENT])
     out.answers([reading])
     question, answer = out.take()
     assert (question.topic, question.partition, question.key) == ("x.internal.partners", partition_of("p1", 8), b"p1")
-    assert unpack(question.value) == Question(MOMENT)
+    assert unpack(question.value) == QueryMessage(MOMENT)
     assert (answer.topic, answer.partition, answer.key) == ("x.internal.cases", partition_of("job-1", 8), b"job-1")
-    assert unpack(answer.value) == Answer(reading)
+    assert unpack(answer.value) == AnswerMessage(reading)
 
 
 def test_an_event_is_sent_on_to_where_its_subject_belongs() -> None:

@@ -10,12 +10,12 @@ import pytest
 
 from schemas.errors import Fatal, Unavailable
 from streams.memory.store import MemoryState, MemoryStore
-from streams.runtime.poison_isolation import SUSPECTS_KEY, WARY_US, Note, unpack_note
-from streams.runtime.ports import TP, Aside, Outgoing
+from streams.runtime.poison_isolation import SUSPECTS_KEY, WARY_US, AttemptLog, unpack_note
+from streams.runtime.ports import TP, Outgoing, Quarantined
 from streams.runtime.processor import Batches
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import ASIDE_MAX, Task
-from streams.runtime.watchdog import Vitals
+from streams.runtime.watchdog import Health
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 from tests.unit.test_task import JOBS, SETTINGS, TICKETS, Repeats, StoppedClock, records
 
@@ -69,7 +69,7 @@ class Lives:
             log=SimulatedLog(self.kafka),
             store=MemoryStore(self._state),
             clock=self.clock,
-            vitals=Vitals(),
+            vitals=Health(),
             attempts=self.attempts,
         )
         try:
@@ -86,7 +86,7 @@ class Lives:
     def said(self) -> list[bytes]:
         return [record.value or b"" for record in self.kafka.committed(TP("said", 0))]
 
-    def notes(self) -> list[Note]:
+    def notes(self) -> list[AttemptLog]:
         found = self.kafka.committed(TP("progress", 0))
         return [unpack_note(record.value or b"") for record in found if record.key == SUSPECTS_KEY]
 
@@ -305,7 +305,7 @@ async def test_a_name_that_cannot_be_concluded_upon_is_set_aside_and_all_else_go
     assert lives.work.aside == ["bad"]
     assert set(lives.work.concluded) == {"a", "x", "y"}
     assert lives.said() == [b"a"]
-    assert lives.task.progress().aside == {"bad": Aside(reason, "1")}
+    assert lives.task.progress().aside == {"bad": Quarantined(reason, "1")}
 
 
 async def test_a_death_names_what_could_not_be_concluded_upon() -> None:

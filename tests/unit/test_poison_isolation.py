@@ -8,10 +8,10 @@ from streams.runtime.poison_isolation import (
     NAMES_MAX,
     SINGLES_MAX,
     WIDE_MAX,
-    Note,
-    Portion,
+    AttemptLog,
+    Chunk,
+    PoisonIsolation,
     Suspect,
-    Suspects,
     pack_note,
     ranges_of,
     suspect_of,
@@ -24,9 +24,9 @@ BATCHES = [(JOBS, records(0, *(b"%d" % number for number in range(5)))), (TICKET
 SINGLE = Suspect({"jobs-0": (1, 2)}, 1, attempts=1)
 
 
-def suspecting(*suspects: Suspect, version: str = "1") -> Suspects:
-    found = Suspects("1")
-    found.recall(Note(version, suspects))
+def suspecting(*suspects: Suspect, version: str = "1") -> PoisonIsolation:
+    found = PoisonIsolation("1")
+    found.recall(AttemptLog(version, suspects))
     return found
 
 
@@ -84,14 +84,14 @@ def test_suspected_names_come_first(known: list[tuple[str, ...]], portions: list
 @pytest.mark.parametrize(
     ("portion", "attempts"),
     [
-        (Portion([(JOBS, records(3, b"x"))]), 2),
-        (Portion([], ["a"]), 2),
-        (Portion([(JOBS, records(3, b"x", b"y"))]), 0),
-        (Portion([], ["a", "b"]), 0),
-        (Portion([(JOBS, records(3, b"x"))], ["a"]), 0),
+        (Chunk([(JOBS, records(3, b"x"))]), 2),
+        (Chunk([], ["a"]), 2),
+        (Chunk([(JOBS, records(3, b"x", b"y"))]), 0),
+        (Chunk([], ["a", "b"]), 0),
+        (Chunk([(JOBS, records(3, b"x"))], ["a"]), 0),
     ],
 )
-def test_attempts_count_at_what_is_alone(portion: Portion, attempts: int) -> None:
+def test_attempts_count_at_what_is_alone(portion: Chunk, attempts: int) -> None:
     assert suspect_of(portion, 2).attempts == attempts
 
 
@@ -99,7 +99,7 @@ def test_nothing_at_hand_is_one_portion() -> None:
     assert [portion.batches for portion in suspecting(SINGLE).portions([])] == [[]]
 
 
-ALONE = Portion([(JOBS, records(1, b"x"))])
+ALONE = Chunk([(JOBS, records(1, b"x"))])
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_what_went_well_is_suspected_no_more_unless_it_raised_before(
 
 def test_names_that_went_well_one_by_one_are_suspected_no_more() -> None:
     suspects = suspecting(Suspect({}, 0, ("a", "b")))
-    suspects.went_well(Portion([], ["a"]), {})
+    suspects.went_well(Chunk([], ["a"]), {})
     assert suspects.note().suspects
-    suspects.went_well(Portion([], ["b"]), {})
+    suspects.went_well(Chunk([], ["b"]), {})
     assert not suspects.note().suspects
 
 

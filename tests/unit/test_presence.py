@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from agents.presence.presence import Presence, cited, moments, presence
-from agents.presence.queries import Reading, Sighting, presence_rules
+from agents.presence.queries import LocationFix, PresenceAnswer, presence_rules
 from schemas.events import Site
 from schemas.policy.model import Policy
 from tests.scenario import POLICY, SITE, SOURCE, Scenario, destination, names
@@ -112,8 +112,10 @@ def test_a_booking_that_comes_later_measures_anew(before: Scenario, metres: floa
 def test_a_stay_is_one_at_the_site_that_was_asked_about() -> None:
     before = claimed()
     asked = {m.fact: m for m in moments(history_of(before), RULES)}[f"{SOURCE}#cancelled"]
-    near = Sighting(f"{SOURCE}#near", asked.time, None, place_at(HERE))
-    told = {asked.key: Reading(asked, near, None, Sighting(f"{SOURCE}#stay", asked.time, None, place_at(HERE)))}
+    near = LocationFix(f"{SOURCE}#near", asked.time, None, place_at(HERE))
+    told = {
+        asked.key: PresenceAnswer(asked, near, None, LocationFix(f"{SOURCE}#stay", asked.time, None, place_at(HERE)))
+    }
     for site, stays in ((SITE, True), (destination(1.0), False)):
         history = history_of(claimed().booked("08:30", site=site))
         (at,) = presence(engagement_of(history), history, told, RULES).cancellations
@@ -135,7 +137,7 @@ def test_a_reading_of_version_0_1_tells_the_distance_from_its_own_site(site: tup
     (moment, *_) = moments(history_of(claimed()), RULES)
     asked = msgspec.structs.replace(moment, site=Site(*SITE))
     packed = msgspec.msgpack.encode([msgspec.to_builtins(asked), ["/s#near", moment.time, 100.0], None, None])
-    kept = msgspec.msgpack.decode(packed, type=Reading)
+    kept = msgspec.msgpack.decode(packed, type=PresenceAnswer)
     history = history_of(claimed().booked("08:30", site=site))
     assert presence(engagement_of(history), history, {moment.key: kept}, RULES).state == state
 
@@ -143,7 +145,7 @@ def test_a_reading_of_version_0_1_tells_the_distance_from_its_own_site(site: tup
 def test_an_answer_without_a_valid_report_is_unknown() -> None:
     history = history_of(claimed())
     (moment, *_) = moments(history, RULES)
-    found = presence(engagement_of(history), history, {moment.key: Reading(moment, None, None, None)}, RULES)
+    found = presence(engagement_of(history), history, {moment.key: PresenceAnswer(moment, None, None, None)}, RULES)
     assert found.state == "unknown"
 
 

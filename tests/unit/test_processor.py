@@ -12,8 +12,8 @@ from schemas.policy.model import DAY, HOUR, PolicySet
 from schemas.topics import Topics
 from streams.memory.store import MemoryState, MemoryStore
 from streams.processor.decoder import partition_of
-from streams.processor.processor import STORE_LOOK_EVERY_US, CaseWork, CaseWorkSettings
-from streams.runtime.ports import TP, Outgoing, Saved, Stored
+from streams.processor.processor import STORE_LOOK_EVERY_US, ProcessorSettings, SopProcessor
+from streams.runtime.ports import TP, Checkpoint, Outgoing, Stored
 from tests.frozen import packed
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 from tests.unit.test_retention import AFTER, CLOSED, Owner
@@ -24,10 +24,10 @@ TOPICS = Topics()
 
 async def work_over(
     state: MemoryState, *, partition: int = 0, partitions: int = 1, residents_max: int = 99
-) -> CaseWork:
+) -> SopProcessor:
     store = MemoryStore(state)
-    saved = await store.claim() or Saved({}, {}, {})
-    settings = CaseWorkSettings(
+    saved = await store.claim() or Checkpoint({}, {}, {})
+    settings = ProcessorSettings(
         topics=TOPICS,
         partitions=partitions,
         policies=PolicySet((), POLICY),
@@ -36,7 +36,7 @@ async def work_over(
         residents_max=residents_max,
         reading_wait=0,
     )
-    work = CaseWork(partition, settings, store)
+    work = SopProcessor(partition, settings, store)
     await work.begin(saved.counts)
     return work
 
@@ -44,13 +44,13 @@ async def work_over(
 LATER = MIDNIGHT + DAY
 
 
-async def conclude(work: CaseWork, now: int) -> list[Outgoing]:
+async def conclude(work: SopProcessor, now: int) -> list[Outgoing]:
     return await work.conclude(now, {}, await work.due(now, 99))
 
 
-async def save(work: CaseWork) -> None:
+async def save(work: SopProcessor) -> None:
     changes = packed(work)
-    await work._store.save(Saved({}, {}, work.counts()), changes.blobs, changes.deadlines, changes.expiries)
+    await work._store.save(Checkpoint({}, {}, work.counts()), changes.blobs, changes.deadlines, changes.expiries)
 
 
 def records(lines: Sequence[bytes], first: int = 0) -> list[Stored]:
@@ -133,13 +133,13 @@ async def test_what_is_sent_on_again_after_a_fall_is_taken_once() -> None:
     lines = Scenario(foreign).booked("08:00").assigned("09:00").lines()
     sender = await work_over(MemoryState(), partitions=2)
     await sender.take([(JOBS, records(lines))], LATER)
-    sent_on = await conclude(sender, MIDNIGHT)
-    assert [(each.topic, each.partition) for each in sent_on] == 2 * [(TOPICS.cases, 1)]
+    forwarded_from = await conclude(sender, MIDNIGHT)
+    assert [(each.topic, each.partition) for each in forwarded_from] == 2 * [(TOPICS.cases, 1)]
     assert sender.counts() == {"jobs-0": {"forwarded": 2}}
 
     state = MemoryState()
     first = await work_over(state, partition=1, partitions=2)
-    arrived = [Stored(at, each.key, each.value) for at, each in enumerate([*sent_on, *sent_on])]
+    arrived = [Stored(at, each.key, each.value) for at, each in enumerate([*forwarded_from, *forwarded_from])]
     await first.take([(CASES, arrived[:3])], LATER)
     await save(first)
     second = await work_over(state, partition=1, partitions=2)

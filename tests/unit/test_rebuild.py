@@ -17,12 +17,12 @@ from streams.memory.store import MemoryState, MemoryStore
 from streams.operations.rebuild.eras import Eras, Rebuilt
 from streams.operations.rebuild.rebuild import Rebuild
 from streams.processor.decoder import partition_of
-from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.runtime.ports import TP, Layout
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
-from streams.runtime.watchdog import Vitals
+from streams.runtime.watchdog import Health
 from tests.e2e.harness import Record, feed_of
 from tests.e2e.stories import LONG_AGO, Visit
 from tests.e2e.verifier import Outcome, Said, faults, outcome, said
@@ -95,8 +95,8 @@ class Group:
         )
 
     @property
-    def work_settings(self) -> CaseWorkSettings:
-        return CaseWorkSettings(
+    def work_settings(self) -> ProcessorSettings:
+        return ProcessorSettings(
             topics=TOPICS,
             partitions=self.partitions,
             policies=PolicySet((), POLICY),
@@ -110,13 +110,13 @@ class Group:
         store = MemoryStore(self.states[number])
         return Task(
             number,
-            CaseWork(number, self.work_settings, store),
+            SopProcessor(number, self.work_settings, store),
             self.settings,
             publisher=SimulatedPublisher(self.kafka, f"group-{number}"),
             log=SimulatedLog(self.kafka),
             store=store,
             clock=Standstill(),
-            vitals=Vitals(),
+            vitals=Health(),
             attempts=SharedLock(),
         )
 

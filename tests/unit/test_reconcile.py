@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from agents.case.case import Sent
-from agents.case.reconcile import difference
-from agents.verdict import Finding, Step, Verdict
+from agents.case.reconcile import reconcile
+from agents.verdict import AlertCondition, Evaluation, Step
 from schemas.codec.encoder import decision_id
 from schemas.outputs import (
     WITHDRAWN,
@@ -41,7 +41,7 @@ def step(*, is_open: bool = True, done: bool = False, due_at: int | None = None,
     return Step(code="call_partner", partner_id="p1", open=is_open, done=done, clauses=(), params=params, due_at=due_at)
 
 
-def finding(*, ends_at: int | None = None) -> Finding:
+def finding(*, ends_at: int | None = None) -> AlertCondition:
     alert = AlertBody(
         name="park_overdue",
         severity="warning",
@@ -53,13 +53,15 @@ def finding(*, ends_at: int | None = None) -> Finding:
         starts_at=5,
         ends_at=ends_at,
     )
-    return Finding(alert, is_moment=ends_at is not None)
+    return AlertCondition(alert, is_moment=ends_at is not None)
 
 
 def verdict(
-    *decisions: DecisionBody, steps: Iterable[Step] = (), findings: Iterable[Finding] = (), as_of: int = 20
-) -> Verdict:
-    return Verdict(decisions=decisions, steps=tuple(steps), findings=tuple(findings), as_of=as_of, next_deadline=None)
+    *decisions: DecisionBody, steps: Iterable[Step] = (), findings: Iterable[AlertCondition] = (), as_of: int = 20
+) -> Evaluation:
+    return Evaluation(
+        decisions=decisions, steps=tuple(steps), findings=tuple(findings), as_of=as_of, next_deadline=None
+    )
 
 
 class Saying:
@@ -68,11 +70,11 @@ class Saying:
     def __init__(self) -> None:
         self.sent = Sent()
 
-    def say(self, each: Verdict, inputs: str | None = None) -> list[OutputMessage]:
-        messages = difference("job-1", each, self.sent, POLICY, {}, inputs)
+    def say(self, each: Evaluation, inputs: str | None = None) -> list[OutputMessage]:
+        messages = reconcile("job-1", each, self.sent, POLICY, {}, inputs)
         for message in messages:
             self.sent.record(message)
-        assert difference("job-1", each, self.sent, POLICY, {}, inputs) == [], "said again"
+        assert reconcile("job-1", each, self.sent, POLICY, {}, inputs) == [], "said again"
         return messages
 
 
@@ -158,8 +160,8 @@ def test_a_condition_whose_labels_change_while_it_fires_is_told_again(
     first = replace(finding().alert, labels={"case_id": "job-1"}, key=("case_id",))
     new = replace(first, **changed)
     saying = Saying()
-    (before,) = saying.say(verdict(findings=[Finding(first, is_moment=False)]))
-    said = saying.say(verdict(findings=[Finding(new, is_moment=False)]))
+    (before,) = saying.say(verdict(findings=[AlertCondition(first, is_moment=False)]))
+    said = saying.say(verdict(findings=[AlertCondition(new, is_moment=False)]))
     assert [each.body for each in said] == ([new] if again else [])
     assert isinstance(before, AlertMessage)
     assert {each.alert_id for each in said if isinstance(each, AlertMessage)} <= {before.alert_id}
@@ -172,7 +174,7 @@ def test_a_moment_whose_labels_change_is_not_told_again() -> None:
     saying = Saying()
     saying.say(verdict(findings=[finding(ends_at=99)]))
     other = replace(finding(ends_at=99).alert, labels={**finding().alert.labels, "city": "indore"})
-    assert saying.say(verdict(findings=[Finding(other, is_moment=True)])) == []
+    assert saying.say(verdict(findings=[AlertCondition(other, is_moment=True)])) == []
 
 
 def test_a_moment_is_told_once_and_never_taken_back() -> None:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from agents.presence.queries import Moment, Reading, presence_rules
+from agents.presence.queries import PresenceAnswer, PresenceQuery, presence_rules
 from schemas.codec.encoder import decode_dead_letter
 from schemas.codec.limits import Limits
 from schemas.codec.record_sizes import Sizes
-from schemas.errors import Fatal, Unacceptable
+from schemas.errors import Fatal, InvalidMessage
 from schemas.events import Event
 from schemas.policy.model import DAY, HOUR, SECOND
 from schemas.timestamps import LATEST_US
 from schemas.topics import Topics
-from streams.processor.decoder import Intake, Origin, forward, is_report, partition_of
-from streams.processor.internal_messages import Answer, Question, pack
+from streams.processor.decoder import Origin, RecordDecoder, forward, is_report, partition_of
+from streams.processor.internal_messages import AnswerMessage, QueryMessage, pack
 from streams.processor.outbox import Outbox
 from streams.runtime.ports import TP, Stored
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
 TOPICS = Topics("x.")
-INTAKE = Intake(TOPICS, Limits())
+INTAKE = RecordDecoder(TOPICS, Limits())
 LINES = dict(zip(("booked", "report"), Scenario().booked("08:00").report("09:00").lines(), strict=True))
-MOMENT = Moment("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
+MOMENT = PresenceQuery("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
 LATER = MIDNIGHT + DAY
 AT_EIGHT = MIDNIGHT + 8 * HOUR
 LATEST_MS = LATEST_US // 1000
@@ -43,14 +43,14 @@ def test_a_record_of_an_input_topic_is_an_event() -> None:
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"\xff"])
 def test_what_is_no_event_is_refused_with_a_reason(value: bytes | None) -> None:
     taken = INTAKE.read(TP("x.jobs", 2), stored(value), LATER)
-    assert isinstance(taken.content, Unacceptable)
+    assert isinstance(taken.content, InvalidMessage)
     assert taken.content.reason
 
 
 def test_what_is_refused_holds_on_to_nothing_else() -> None:
     """Else all records of its batch would stay in memory for ever, since no collector looks at them."""
     refused = INTAKE.read(TP("x.jobs", 2), stored(b"{"), LATER).content
-    assert isinstance(refused, Unacceptable)
+    assert isinstance(refused, InvalidMessage)
     assert (refused.__traceback__, refused.__context__, refused.__cause__) == (None, None, None)
 
 
@@ -60,7 +60,7 @@ def test_what_is_too_far_in_the_future_is_so_by_the_worker_s_clock_whatever_the_
     accepted = INTAKE.read(TP("x.jobs", 2), record, AT_EIGHT - HOUR).content
     refused = INTAKE.read(TP("x.jobs", 2), record, AT_EIGHT - HOUR - 1).content
     assert isinstance(accepted, Event)
-    assert isinstance(refused, Unacceptable)
+    assert isinstance(refused, InvalidMessage)
     assert refused.reason == "time: too far in the future"
 
 
@@ -91,7 +91,7 @@ def test_a_timestamp_that_is_no_date_is_none(timestamp: int, expected: int | Non
 )
 def test_a_record_with_a_part_that_is_too_large_is_refused_before_it_is_looked_at(record: Stored, reason: str) -> None:
     taken = INTAKE.read(TP("x.jobs", 2), record, LATER)
-    assert isinstance(taken.content, Unacceptable)
+    assert isinstance(taken.content, InvalidMessage)
     assert taken.content.reason.startswith(reason)
     assert taken.origin.cut_from == record.cut_from
 
@@ -108,9 +108,9 @@ def test_an_event_sent_on_is_not_judged_by_a_second_clock() -> None:
 
 
 def test_questions_and_answers_are_read_from_internal_topics() -> None:
-    reading = Reading(MOMENT, None, None, None, {"x.locations-0": 3})
-    assert INTAKE.read(TP(TOPICS.partners, 0), stored(pack(Question(MOMENT))), LATER).content == MOMENT
-    assert INTAKE.read(TP(TOPICS.cases, 0), stored(pack(Answer(reading))), LATER).content == reading
+    reading = PresenceAnswer(MOMENT, None, None, None, {"x.locations-0": 3})
+    assert INTAKE.read(TP(TOPICS.partners, 0), stored(pack(QueryMessage(MOMENT))), LATER).content == MOMENT
+    assert INTAKE.read(TP(TOPICS.cases, 0), stored(pack(AnswerMessage(reading))), LATER).content == reading
 
 
 def test_a_forwarded_record_keeps_where_it_came_from_and_when() -> None:
@@ -143,7 +143,7 @@ def test_a_record_forwarded_by_version_0_1_is_read() -> None:
 )
 def test_what_somebody_else_wrote_on_an_internal_topic_is_refused(value: bytes | None) -> None:
     taken = INTAKE.read(TP(TOPICS.cases, 0), stored(value), LATER)
-    assert isinstance(taken.content, Unacceptable)
+    assert isinstance(taken.content, InvalidMessage)
     assert taken.content.reason.startswith("value: not an internal message")
     assert taken.content.__traceback__ is None
     assert taken.origin.place == (TOPICS.cases, 0, 7)

@@ -9,9 +9,9 @@ from schemas.errors import Fatal
 from schemas.policy.model import Policy, PolicySet
 from schemas.topics import Topics
 from streams.memory.store import MemoryState, MemoryStore
-from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.refusal_limit import RefusalLimits, Refusals
-from streams.runtime.ports import TP, Saved, Stored
+from streams.runtime.ports import TP, Checkpoint, Stored
 from tests.frozen import packed
 
 JOBS = TP("jobs", 0)
@@ -75,7 +75,7 @@ async def test_a_worker_stops_before_what_is_refused_goes_out_and_again_after_a_
     await first.take([(JOBS, bad_records(0, 3))], 0)
     assert len(await first.conclude(0, {JOBS.name: 3}, ())) == 3
     changes = packed(first)
-    await first._store.save(Saved({}, {}, first.counts()), changes.blobs, changes.deadlines, changes.expiries)
+    await first._store.save(Checkpoint({}, {}, first.counts()), changes.blobs, changes.deadlines, changes.expiries)
     with pytest.raises(Fatal):
         await first.take([(JOBS, bad_records(3, 1))], 0)
     second = await work_over(state)
@@ -83,10 +83,10 @@ async def test_a_worker_stops_before_what_is_refused_goes_out_and_again_after_a_
         await second.take([(JOBS, bad_records(3, 1))], 0)
 
 
-async def work_over(state: MemoryState) -> CaseWork:
+async def work_over(state: MemoryState) -> SopProcessor:
     store = MemoryStore(state)
-    saved = await store.claim() or Saved({}, {}, {})
-    settings = CaseWorkSettings(
+    saved = await store.claim() or Checkpoint({}, {}, {})
+    settings = ProcessorSettings(
         topics=Topics(),
         partitions=1,
         policies=PolicySet((), Policy()),
@@ -96,7 +96,7 @@ async def work_over(state: MemoryState) -> CaseWork:
         reading_wait=0,
         refusal_limits=LIMITS,
     )
-    work = CaseWork(0, settings, store)
+    work = SopProcessor(0, settings, store)
     await work.begin(saved.counts)
     await work.recalled()
     return work

@@ -15,11 +15,11 @@ from schemas.policy.model import DAY, HOUR, MINUTE, PolicySet
 from schemas.topics import Topics
 from streams.config.settings import environment_with, settings_from
 from streams.memory.store import MemoryState, MemoryStore
-from streams.processor.internal_messages import Answer, Question, pack, unpack
-from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.processor.internal_messages import AnswerMessage, QueryMessage, pack, unpack
+from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.refusal_limit import RefusalLimits
 from streams.processor.retention import LOOK_EVERY_US, RetentionRules
-from streams.runtime.ports import TP, Outgoing, Saved, Stored
+from streams.runtime.ports import TP, Checkpoint, Outgoing, Stored
 from tests.frozen import packed
 from tests.scenario import MIDNIGHT, POLICY, Scenario, instant
 
@@ -38,7 +38,7 @@ class Owner:
         self.state = state or MemoryState()
         self.said: list[Outgoing] = []
         self.store = MemoryStore(self.state)
-        settings = CaseWorkSettings(
+        settings = ProcessorSettings(
             topics=TOPICS,
             partitions=1,
             policies=PolicySet((), POLICY),
@@ -49,11 +49,11 @@ class Owner:
             refusal_limits=RefusalLimits(run_max=1),
             retention=RULES,
         )
-        self.work = CaseWork(0, settings, self.store)
+        self.work = SopProcessor(0, settings, self.store)
         self._offsets: dict[TP, int] = {}
 
     async def begin(self, emitted: Sequence[Outgoing] = ()) -> Owner:
-        saved = await self.store.claim() or Saved({}, {}, {})
+        saved = await self.store.claim() or Checkpoint({}, {}, {})
         await self.work.begin(saved.counts)
         for offset, each in enumerate(emitted):
             if each.topic in TOPICS.outputs:
@@ -80,14 +80,14 @@ class Owner:
                 return said
             batches = [self._batch(each.topic, each.key, each.value, now) for each in internal]
 
-    async def hear(self, now: int, message: Question | Answer) -> list[Outgoing]:
-        topic = TOPICS.cases if isinstance(message, Answer) else TOPICS.partners
+    async def hear(self, now: int, message: QueryMessage | AnswerMessage) -> list[Outgoing]:
+        topic = TOPICS.cases if isinstance(message, AnswerMessage) else TOPICS.partners
         await self.work.take([self._batch(topic, b"", pack(message), now)], now)
         return await self.work.conclude(now, {}, ())
 
     async def save(self) -> None:
         changes = packed(self.work)
-        saved = Saved({}, {}, self.work.counts())
+        saved = Checkpoint({}, {}, self.work.counts())
         await self.store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
         self.work.saved()
 
@@ -222,7 +222,7 @@ async def test_such_letters_stop_no_worker_that_writes_them_or_finds_them() -> N
 async def test_an_answer_that_comes_for_it_changes_nothing() -> None:
     owner = await Owner().begin()
     now = await departed(owner)
-    answers = [message for each in owner.said if isinstance(message := unpack_internal(each), Answer)]
+    answers = [message for each in owner.said if isinstance(message := unpack_internal(each), AnswerMessage)]
     before = owner.state.blobs[CASE]
     assert answers
     for answer in answers:

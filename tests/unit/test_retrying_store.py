@@ -9,16 +9,16 @@ import pytest
 
 from schemas.errors import StoreLost, Unavailable
 from streams.memory.store import MemoryState, MemoryStore
-from streams.runtime.ports import Saved
+from streams.runtime.ports import Checkpoint
 from streams.runtime.processor import Batches
-from streams.runtime.retrying_store import PatientStore
-from streams.runtime.timers import Wakes
-from streams.runtime.watchdog import Vitals
+from streams.runtime.retrying_store import RetryingStore
+from streams.runtime.timers import TimerQueue
+from streams.runtime.watchdog import Health
 from tests.simulation.loop import VirtualLoop
 from tests.unit.test_poison import Lives, raises
 from tests.unit.test_task import Repeats
 
-SAVED = Saved({"jobs-0": 3}, {}, {})
+SAVED = Checkpoint({"jobs-0": 3}, {}, {})
 
 
 class Silent(MemoryStore):
@@ -26,11 +26,11 @@ class Silent(MemoryStore):
 
     def __init__(self, silences: int) -> None:
         super().__init__(
-            MemoryState(saved=SAVED, blobs={"k": b"v"}, deadlines=Wakes({"c": 1}), expiries=Wakes({"k": 2}))
+            MemoryState(saved=SAVED, blobs={"k": b"v"}, deadlines=TimerQueue({"c": 1}), expiries=TimerQueue({"k": 2}))
         )
         self.silences = silences
 
-    async def claim(self) -> Saved | None:
+    async def claim(self) -> Checkpoint | None:
         self._hear()
         return await super().claim()
 
@@ -40,7 +40,7 @@ class Silent(MemoryStore):
 
     async def save(
         self,
-        saved: Saved,
+        saved: Checkpoint,
         blobs: Mapping[str, bytes | None],
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
@@ -66,12 +66,12 @@ class Bench:
     """A patient store over one that begins to be silent once it is claimed."""
 
     def __init__(self, silences: int) -> None:
-        self.vitals = Vitals()
+        self.vitals = Health()
         self.silent = Silent(0)
-        self.store = PatientStore(self.silent, self.vitals, name="partition 0", patience_s=10)
+        self.store = RetryingStore(self.silent, self.vitals, name="partition 0", patience_s=10)
         self._silences = silences
 
-    def ask(self, call: Callable[[PatientStore], Awaitable[object]]) -> object:
+    def ask(self, call: Callable[[RetryingStore], Awaitable[object]]) -> object:
         async def asked() -> object:
             await self.store.claim()
             self.silent.silences = self._silences
@@ -81,7 +81,7 @@ class Bench:
             return runner.run(asked())
 
 
-CALLS: list[tuple[Callable[[PatientStore], Awaitable[object]], object]] = [
+CALLS: list[tuple[Callable[[RetryingStore], Awaitable[object]], object]] = [
     (lambda store: store.claim(), SAVED),
     (lambda store: store.load(["k"]), {"k": b"v"}),
     (lambda store: store.due(5, 5), ["c"]),
@@ -92,7 +92,7 @@ CALLS: list[tuple[Callable[[PatientStore], Awaitable[object]], object]] = [
 @pytest.mark.parametrize("silences", [0, 1, 5])
 @pytest.mark.parametrize(("call", "answer"), CALLS)
 def test_what_is_read_is_asked_for_until_it_comes(
-    call: Callable[[PatientStore], Awaitable[object]], answer: object, silences: int
+    call: Callable[[RetryingStore], Awaitable[object]], answer: object, silences: int
 ) -> None:
     bench = Bench(silences)
     assert bench.ask(call) == answer
@@ -100,7 +100,7 @@ def test_what_is_read_is_asked_for_until_it_comes(
 
 
 @pytest.mark.parametrize(("call", "_"), CALLS)
-def test_patience_ends(call: Callable[[PatientStore], Awaitable[object]], _: object) -> None:
+def test_patience_ends(call: Callable[[RetryingStore], Awaitable[object]], _: object) -> None:
     with pytest.raises(Unavailable, match="Redis: no answer; waited for 10 s"):
         Bench(1_000).ask(call)
 
@@ -131,9 +131,9 @@ ALL_CALLS = [*(call for call, _ in CALLS), lambda store: store.save(SAVED, {}, {
 @pytest.mark.parametrize("error", ODDITIES, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("call", ALL_CALLS)
 def test_whatever_a_store_raises_is_told_as_its_own_fault(
-    call: Callable[[PatientStore], Awaitable[object]], error: Exception
+    call: Callable[[RetryingStore], Awaitable[object]], error: Exception
 ) -> None:
-    store = PatientStore(Odd(error), Vitals(), name="partition 0", patience_s=1)
+    store = RetryingStore(Odd(error), Health(), name="partition 0", patience_s=1)
 
     async def asked() -> object:
         return await call(store)
@@ -154,7 +154,7 @@ def test_a_write_is_left_to_who_began_it() -> None:
 def test_a_store_that_was_lost_is_not_waited_for() -> None:
     bench = Bench(0)
 
-    async def taken_over(store: PatientStore) -> object:
+    async def taken_over(store: RetryingStore) -> object:
         await MemoryStore(bench.silent._state).claim()
         return await store.load(["k"])
 
@@ -170,7 +170,7 @@ async def test_no_record_is_blamed_for_whatever_a_store_raises(error: Exception)
 
     class Loads(Repeats):
         async def take(self, batches: Batches, now: int) -> None:
-            await PatientStore(Odd(MemoryState()), Vitals(), name="", patience_s=0).load(["case:a"])
+            await RetryingStore(Odd(MemoryState()), Health(), name="", patience_s=0).load(["case:a"])
             await super().take(batches, now)
 
     lives = Lives([b"a"], raises)

@@ -15,7 +15,7 @@ from schemas.codec.decoder import decode_record
 from schemas.codec.encoder import dead_letter_message, encode_message
 from schemas.codec.fields import FIELDS
 from schemas.codec.limits import Limits
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from schemas.events import EVENT_TYPES
 from schemas.jsonschema.asyncapi import asyncapi_document, export
 from schemas.jsonschema.messages import message_schemas
@@ -38,7 +38,7 @@ VALUES: list[Any] = [
 def accepted(whole: dict[str, Any]) -> bool:
     try:
         decode_record(json.dumps(whole).encode(), None, Limits())
-    except Unacceptable:
+    except InvalidMessage:
         return False
     return True
 

@@ -13,7 +13,7 @@ import pytest
 
 from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
-from schemas.errors import Unacceptable, UsageError
+from schemas.errors import InvalidMessage, UsageError
 from schemas.timestamps import format_instant, parse_instant
 from streams.simulator.branches import BRANCHES, share_out
 from streams.simulator.cities import CITY_RADIUS_M, all_cities
@@ -22,15 +22,15 @@ from streams.simulator.malformed import FAULTS, Fault, spoil
 from streams.simulator.options import DEFAULT_START_AT, SimulatorOptions
 from streams.simulator.people import draw_person, spell_phone
 from streams.simulator.planning import chosen_cities, make_plan
-from streams.simulator.points import Point
-from streams.simulator.rng import Dice
-from streams.simulator.sim_event import Happening
+from streams.simulator.points import PlanePoint
+from streams.simulator.rng import Rng
+from streams.simulator.sim_event import SimEvent
 from streams.simulator.simulation import _tell, branch_of_cases, branch_shares, deliveries, simulate
 from streams.simulator.trace import Trip, read_trips
 
 SMALL = SimulatorOptions(jobs=60, seed=7, report_interval_s=60)
 CLEAN = SimulatorOptions(jobs=60, seed=7, report_interval_s=60, malformed_share=0)
-BEIJING = Point(39.984094, 116.319236)
+BEIJING = PlanePoint(39.984094, 116.319236)
 
 
 def write_trace(path: Path, *, points: int = 120, header: str = "lat,lng,datetime,uid") -> Path:
@@ -44,10 +44,10 @@ def write_trace(path: Path, *, points: int = 120, header: str = "lat,lng,datetim
     return path
 
 
-def reported_places(lines: list[bytes]) -> dict[str, Point]:
+def reported_places(lines: list[bytes]) -> dict[str, PlanePoint]:
     events = [json.loads(line) for line in lines]
     return {
-        event["id"]: Point(event["data"]["lat"], event["data"]["lon"])
+        event["id"]: PlanePoint(event["data"]["lat"], event["data"]["lon"])
         for event in events
         if event["type"] == "location.reported"
     }
@@ -171,7 +171,7 @@ def test_nothing_is_late_repeated_or_broken_where_no_share_is() -> None:
     assert max(identities.values()) == 1
 
 
-REPORT = Happening(
+REPORT = SimEvent(
     1_800_000_000_000_000,
     "/apps/partner",
     "partner-0001-000001",
@@ -179,7 +179,7 @@ REPORT = Happening(
     "partner-0001",
     {"lat": 19.1, "lon": 72.9, "accuracy_m": 8.0},
 )
-CLOSING = Happening(1_800_000_000_000_000, "/desk", "job-1-09", "ticket.closed", "job-1", {"ticket_id": "TKT-0000011"})
+CLOSING = SimEvent(1_800_000_000_000_000, "/desk", "job-1-09", "ticket.closed", "job-1", {"ticket_id": "TKT-0000011"})
 
 
 @pytest.mark.parametrize("happening", [REPORT, CLOSING], ids=["report", "closing"])
@@ -193,20 +193,20 @@ CLOSING = Happening(1_800_000_000_000_000, "/desk", "job-1-09", "ticket.closed",
         ("unusable_time", "time"),
     ],
 )
-def test_a_spoilt_line_is_refused_for_its_fault(happening: Happening, fault: Fault, reason: str) -> None:
-    with pytest.raises(Unacceptable, match=f"^{reason}"):
-        decode_record(spoil(happening, fault, Dice("spoil", fault)), None, Limits())
+def test_a_spoilt_line_is_refused_for_its_fault(happening: SimEvent, fault: Fault, reason: str) -> None:
+    with pytest.raises(InvalidMessage, match=f"^{reason}"):
+        decode_record(spoil(happening, fault, Rng("spoil", fault)), None, Limits())
 
 
 @pytest.mark.parametrize(("happening", "reason"), [(REPORT, "data.lat"), (CLOSING, "id")])
-def test_a_value_out_of_range_is_refused(happening: Happening, reason: str) -> None:
-    with pytest.raises(Unacceptable, match=f"^{reason}"):
-        decode_record(spoil(happening, "out_of_range", Dice("spoil")), None, Limits())
+def test_a_value_out_of_range_is_refused(happening: SimEvent, reason: str) -> None:
+    with pytest.raises(InvalidMessage, match=f"^{reason}"):
+        decode_record(spoil(happening, "out_of_range", Rng("spoil")), None, Limits())
 
 
 def test_a_conflict_has_the_identity_but_not_the_content() -> None:
     event = decode_record(REPORT.line(indian_time=False), None, Limits())
-    twin = decode_record(spoil(REPORT, "conflict", Dice("spoil")), None, Limits())
+    twin = decode_record(spoil(REPORT, "conflict", Rng("spoil")), None, Limits())
     assert twin.identity == event.identity
     assert twin.content != event.content
 
@@ -243,7 +243,7 @@ def test_partners_are_nowhere_twice_at_once_and_have_time_to_travel() -> None:
 
 
 def test_phones_are_valid_in_every_spelling() -> None:
-    dice = Dice("phones")
+    dice = Rng("phones")
     for _ in range(300):
         person = draw_person(dice)
         spelt = phonenumbers.parse(spell_phone(person.phone, dice), "IN")
@@ -261,9 +261,9 @@ def test_demand_is_low_early_and_highest_before_noon() -> None:
 @pytest.mark.parametrize("name", ["trace.csv", "trace.csv.gz"])
 def test_a_trace_is_laid_to_its_end_without_stretching(tmp_path: Path, name: str) -> None:
     (trip,) = read_trips(write_trace(tmp_path / name))
-    end, start = Point(19.07, 72.88), Point(19.20, 72.95)
+    end, start = PlanePoint(19.07, 72.88), PlanePoint(19.20, 72.95)
     laid = [place for _, place in trip.ending_at(end, start)]
-    recorded = [Point(39.98, 116.3).moved(east, north) for _, east, north in trip.steps]
+    recorded = [PlanePoint(39.98, 116.3).moved(east, north) for _, east, north in trip.steps]
     assert laid[-1] == end
     for (one, two), (was_one, was_two) in zip(pairwise(laid), pairwise(recorded), strict=True):
         assert one.distance_m(two) == pytest.approx(was_one.distance_m(was_two), rel=0.01)
@@ -271,7 +271,7 @@ def test_a_trace_is_laid_to_its_end_without_stretching(tmp_path: Path, name: str
 
 def test_a_laid_trace_comes_from_the_direction_wanted() -> None:
     trip = Trip(((-60, -900.0, 0.0), (0, 0.0, 0.0)))
-    end = Point(13.0, 77.6)
+    end = PlanePoint(13.0, 77.6)
     first = trip.ending_at(end, end.moved(0.0, 5_000.0))[0][1]
     assert end.offset_to_m(first) == pytest.approx((0.0, 900.0), abs=0.5)
 

@@ -8,11 +8,11 @@ from agents.case.case import Case
 from agents.presence.track import Track
 from schemas.errors import StoreLost
 from streams.memory.store import MemoryState, MemoryStore
-from streams.processor.state_cache import CASES_PER_TRACK, Residents
-from streams.runtime.ports import Saved
+from streams.processor.state_cache import CASES_PER_TRACK, StateCache
+from streams.runtime.ports import Checkpoint
 
 
-def freeze(residents: Residents) -> dict[str, bytes | None]:
+def freeze(residents: StateCache) -> dict[str, bytes | None]:
     blobs: dict[str, bytes | None] = {}
     residents.freeze(blobs)
     assert residents.pack(10**6)
@@ -21,7 +21,7 @@ def freeze(residents: Residents) -> dict[str, bytes | None]:
 
 async def test_those_left_alone_the_longest_go_and_those_not_saved_stay() -> None:
     cases = {case_id: Case(case_id) for case_id in "abcde"}
-    residents = Residents(cases, {}, MemoryStore(MemoryState()))
+    residents = StateCache(cases, {}, MemoryStore(MemoryState()))
     residents.touch(set("abcde"), ())
     freeze(residents)
     residents.touch(["a"], ())
@@ -35,7 +35,7 @@ async def test_those_left_alone_the_longest_go_and_those_not_saved_stay() -> Non
 
 async def test_a_track_counts_as_several_cases() -> None:
     tracks = {f"p{number}": Track(f"p{number}") for number in range(5)}
-    residents = Residents({}, tracks, MemoryStore(MemoryState()))
+    residents = StateCache({}, tracks, MemoryStore(MemoryState()))
     residents.touch((), list(tracks))
     freeze(residents)
     residents.trim(2 * CASES_PER_TRACK)
@@ -48,8 +48,8 @@ async def test_what_is_not_saved_is_packed_where_there_is_too_much_and_lost_nowh
         case.decided_at = ord(case.case_id)
     state = MemoryState()
     store = MemoryStore(state)
-    saved = await store.claim() or Saved({}, {}, {})
-    residents = Residents(cases, {}, store)
+    saved = await store.claim() or Checkpoint({}, {}, {})
+    residents = StateCache(cases, {}, store)
     residents.spilled_at_once = 1
     residents.touch(set("abcdef"), ())
     residents.spill(2, "b", ())
@@ -69,7 +69,7 @@ async def test_what_is_not_saved_is_packed_where_there_is_too_much_and_lost_nowh
 
 async def test_tracks_that_are_not_saved_are_packed_as_well() -> None:
     tracks = {f"p{number}": Track(f"p{number}") for number in range(4)}
-    residents = Residents({}, tracks, MemoryStore(MemoryState()))
+    residents = StateCache({}, tracks, MemoryStore(MemoryState()))
     residents.spilled_at_once = 1
     residents.touch((), list(tracks))
     residents.spill(1 * CASES_PER_TRACK, (), ["p1"])
@@ -85,14 +85,14 @@ async def test_what_cannot_be_read_as_the_store_has_it_is_the_store_s_fault(key:
     store = MemoryStore(MemoryState(blobs={key: blob}))
     await store.claim()
     with pytest.raises(StoreLost, match=rf"^{key} cannot be read as the store has it \(\w+\): empty the store"):
-        await Residents({}, {}, store).load(["a"], ["a"])
+        await StateCache({}, {}, store).load(["a"], ["a"])
 
 
 async def test_what_was_let_go_is_not_brought_in_again_before_the_store_has_heard_of_it() -> None:
     cases = {case_id: Case(case_id) for case_id in "ab"}
     store = MemoryStore(MemoryState())
-    saved = await store.claim() or Saved({}, {}, {})
-    residents = Residents(cases, {}, store)
+    saved = await store.claim() or Checkpoint({}, {}, {})
+    residents = StateCache(cases, {}, store)
     residents.touch("ab", ())
     await store.save(saved, freeze(residents), {})
     residents.remove_case("a")
@@ -109,7 +109,7 @@ async def test_what_was_let_go_is_not_brought_in_again_before_the_store_has_hear
 
 async def test_what_was_let_go_while_it_is_being_packed_is_packed_as_it_was() -> None:
     cases = {"a": Case("a")}
-    residents = Residents(cases, {}, MemoryStore(MemoryState()))
+    residents = StateCache(cases, {}, MemoryStore(MemoryState()))
     residents.touch("a", ())
     blobs: dict[str, bytes | None] = {}
     residents.freeze(blobs)
@@ -121,7 +121,7 @@ async def test_what_was_let_go_while_it_is_being_packed_is_packed_as_it_was() ->
 
 async def test_what_begins_anew_after_it_was_let_go_is_saved() -> None:
     tracks = {"p": Track("p")}
-    residents = Residents({}, tracks, MemoryStore(MemoryState()))
+    residents = StateCache({}, tracks, MemoryStore(MemoryState()))
     residents.remove_track("p")
     tracks["p"] = Track("p")
     residents.touch((), ["p"])
@@ -131,8 +131,8 @@ async def test_what_begins_anew_after_it_was_let_go_is_saved() -> None:
 async def test_departed_cases_are_dropped_first_and_come_back_as_what_remains() -> None:
     cases = {case_id: Case(case_id) for case_id in "abc"}
     store = MemoryStore(MemoryState())
-    saved = await store.claim() or Saved({}, {}, {})
-    residents = Residents(cases, {}, store)
+    saved = await store.claim() or Checkpoint({}, {}, {})
+    residents = StateCache(cases, {}, store)
     cases["c"].decided_at = 7
     cases["c"].depart()
     residents.touch("abc", ())

@@ -9,16 +9,16 @@ from typing import Any, cast
 
 import pytest
 
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from streams.memory.store import MemoryState, MemoryStore
 from streams.runtime.offsets import as_inputs
-from streams.runtime.ports import TP, Incoming, Layout, Outgoing, Saved, Stored
+from streams.runtime.ports import TP, Checkpoint, Incoming, Layout, Outgoing, Stored
 from streams.runtime.processor import Batches, Changes
 from streams.runtime.progress import PROGRESS_KEY, unpack_progress
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
-from streams.runtime.watchdog import Vitals
+from streams.runtime.watchdog import Health
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
 JOBS, TICKETS, ANSWERS, SAID = TP("jobs", 0), TP("tickets", 0), TP("answers", 0), TP("said", 0)
@@ -66,7 +66,7 @@ class Repeats:
     def recall(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:
         assert topic in SETTINGS.emitted
         if record.value == FOREIGN:
-            raise Unacceptable("value: foreign")
+            raise InvalidMessage("value: foreign")
         self.recalled_values.append(record.value or b"")
         self.former_of[record.value or b""] = set(former)
         return {}
@@ -161,7 +161,7 @@ class Cluster:
             log=SimulatedLog(self.kafka),
             store=MemoryStore(MemoryState() if partition else self.state),
             clock=StoppedClock(now),
-            vitals=Vitals(),
+            vitals=Health(),
             attempts=SharedLock(),
         )
         return task, work
@@ -331,12 +331,12 @@ async def test_checkpoints_go_on_though_the_clock_is_put_back(cluster: Cluster) 
 
 
 async def test_what_is_saved_is_of_one_moment(cluster: Cluster) -> None:
-    saved: list[tuple[Saved, bytes, int]] = []
+    saved: list[tuple[Checkpoint, bytes, int]] = []
 
     class Watched(MemoryStore):
         async def save(
             self,
-            saved_: Saved,
+            saved_: Checkpoint,
             blobs: Mapping[str, bytes | None],
             deadlines: Mapping[str, int | None],
             expiries: Mapping[str, int | None] = {},

@@ -14,6 +14,7 @@ PURE_FUNCTION_LINES_MAX = 40
 ENVIRONMENT_READER = "streams/config/settings.py"
 CLOCK_READER = "streams/process/clock.py"
 WALL_CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+QUEUES = {"Queue", "LifoQueue", "PriorityQueue", "SimpleQueue"}
 UNFINISHED = ("TO" + "DO", "FIX" + "ME", "X" + "XX")
 TEXTS = ("*.py", "*.md", "*.toml", "*.yml", "*.yaml", "Makefile", "Dockerfile")
 
@@ -89,7 +90,7 @@ def clock_readers(name: str, tree: ast.Module) -> Iterator[Finding]:
 def unbounded_queues(_name: str, tree: ast.Module) -> Iterator[Finding]:
     for node in ast.walk(tree):
         match node:
-            case ast.Call(func=func, args=[], keywords=[]) if dotted(func).split(".")[-1].endswith("Queue"):
+            case ast.Call(func=func, args=[], keywords=[]) if dotted(func).split(".")[-1] in QUEUES:
                 yield node.lineno, "a queue states its bound"
 
 

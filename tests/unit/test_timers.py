@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.runtime.timers import SLACK, Wakes
+from streams.runtime.timers import SLACK, TimerQueue
 
 SETS = st.lists(st.tuples(st.sampled_from("abcd"), st.none() | st.integers(0, 9)), max_size=30)
 
 
 def test_the_earliest_is_next_and_what_is_due_comes_in_order() -> None:
-    wakes = Wakes()
+    wakes = TimerQueue()
     for case_id, at in (("a", 30), ("b", 10), ("c", 20)):
         wakes.set(case_id, at)
     assert wakes.next() == 10
@@ -22,7 +22,7 @@ def test_the_earliest_is_next_and_what_is_due_comes_in_order() -> None:
 
 
 def test_a_case_that_is_set_anew_is_woken_by_the_last_instant_only() -> None:
-    wakes = Wakes()
+    wakes = TimerQueue()
     wakes.set("a", 10)
     wakes.set("a", 30)
     assert list(wakes.due(20)) == []
@@ -32,7 +32,7 @@ def test_a_case_that_is_set_anew_is_woken_by_the_last_instant_only() -> None:
 
 
 def test_a_case_that_nothing_wakes_sleeps() -> None:
-    wakes = Wakes()
+    wakes = TimerQueue()
     wakes.set("a", 10)
     wakes.set("a", None)
     wakes.set("b", None)
@@ -42,7 +42,7 @@ def test_a_case_that_nothing_wakes_sleeps() -> None:
 
 @given(SETS, st.integers(0, 9))
 def test_due_is_whatever_stands_at_or_before_now(sets: list[tuple[str, int | None]], now: int) -> None:
-    wakes = Wakes()
+    wakes = TimerQueue()
     for case_id, at in sets:
         wakes.set(case_id, at)
     standing = {case_id: at for case_id, at in dict(sets).items() if at is not None}
@@ -52,7 +52,7 @@ def test_due_is_whatever_stands_at_or_before_now(sets: list[tuple[str, int | Non
 
 
 def test_a_case_set_ten_thousand_times_is_kept_once() -> None:
-    wakes = Wakes()
+    wakes = TimerQueue()
     for at in range(10_000):
         wakes.set("a", at)
     assert len(wakes._heap) <= SLACK + 2

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from streams.runtime.ports import Aside, Outgoing
+from streams.runtime.ports import Outgoing, Quarantined
 from tests.unit.test_poison import Lives, lived, raises
 from tests.unit.test_task import Repeats
 
@@ -44,7 +44,7 @@ async def test_who_says_what_kafka_refuses_is_set_aside_and_all_else_goes_on(tel
     reason = "said takes no record of 4 bytes"
     place = "case:bad" if tells_which else "jobs-0@0..3"
     assert str(lives.deaths[0]) == f"{place}: {reason}"
-    assert lives.task.progress().aside == {"case:bad": Aside(f"internal: {reason}", "1")}
+    assert lives.task.progress().aside == {"case:bad": Quarantined(f"internal: {reason}", "1")}
     assert set(lives.said()) == {b"a", b"b"}
     assert await lives.live()
     assert "case:bad" in lives.task.progress().aside

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from streams.runtime.watchdog import EXIT_STALLED, TICK_S, Stall, Vitals, Watchdog, WatchLimits
+from streams.runtime.watchdog import EXIT_STALLED, TICK_S, Health, Stall, Watchdog, WatchLimits
 
 LIMITS = WatchLimits(loop_s=3 * TICK_S, move_s=5 * TICK_S, unsaved_s=7 * TICK_S)
 
@@ -73,19 +73,19 @@ def test_a_loop_that_does_not_answer_is_told() -> None:
 
 
 def test_a_task_in_a_step_that_does_not_end_is_told() -> None:
-    vitals = Vitals(at_work=True)
+    vitals = Health(at_work=True)
     watchdog = Watchdog(LIMITS, lambda: {3: vitals})
     assert looked(watchdog, 6) == []
     assert looked(watchdog, 1) == ["partition 3 has made no progress for 2.5 s"]
 
 
 def test_a_task_with_nothing_to_do_may_rest() -> None:
-    vitals = Vitals()
+    vitals = Health()
     assert looked(Watchdog(LIMITS, lambda: {3: vitals}), 20) == []
 
 
 def test_a_task_that_moves_may_take_long() -> None:
-    vitals = Vitals(at_work=True)
+    vitals = Health(at_work=True)
     watchdog = Watchdog(LIMITS, lambda: {3: vitals})
     for _ in range(20):
         vitals.moves += 1
@@ -93,17 +93,17 @@ def test_a_task_that_moves_may_take_long() -> None:
 
 
 def test_checkpoints_that_cannot_be_written_are_told() -> None:
-    vitals = Vitals(unsaved=True)
+    vitals = Health(unsaved=True)
     watchdog = Watchdog(LIMITS, lambda: {3: vitals})
     assert looked(watchdog, 8) == []
     assert looked(watchdog, 1) == ["partition 3 could write no checkpoint for 3.5 s"]
 
 
 def test_another_task_of_the_same_partition_begins_anew() -> None:
-    tasks = {3: Vitals(at_work=True)}
+    tasks = {3: Health(at_work=True)}
     watchdog = Watchdog(LIMITS, lambda: tasks)
     assert looked(watchdog, 6) == []
-    tasks[3] = Vitals(at_work=True)
+    tasks[3] = Health(at_work=True)
     assert looked(watchdog, 6) == []
 
 

@@ -6,7 +6,7 @@ from agents.sop.out_of_scope.assessment import Assessment, assess
 from agents.sop.out_of_scope.paf import paf
 from agents.sop.out_of_scope.rating_reversal import rating_reversal
 from agents.sop.out_of_scope.tagging import tagging
-from agents.verdict import Deadlines, Ruling
+from agents.verdict import Deadlines, RuleResult
 from schemas.outputs import DecisionBody, DecisionKind
 
 __all__ = ["Assessment", "assess", "decisions"]
@@ -17,7 +17,7 @@ def decisions(assessment: Assessment, deadlines: Deadlines) -> tuple[DecisionBod
 
     `deadlines` tells which have passed and remembers the next.
     """
-    rulings: tuple[tuple[DecisionKind, Ruling | None], ...] = (
+    rulings: tuple[tuple[DecisionKind, RuleResult | None], ...] = (
         ("tagging", tagging(assessment)),
         ("paf", paf(assessment, deadlines)),
         ("rating_reversal", rating_reversal(assessment)),

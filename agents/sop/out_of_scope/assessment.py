@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from agents.case.view import Engagement, History, Ticket
+from agents.case.view import CaseView, Engagement, Ticket
 from agents.cities import is_among
 from agents.presence.presence import Presence
 from schemas.events import Event, MediaAdded, TicketValidated
@@ -24,7 +24,7 @@ CLAIMING_REASONS: Final = ("out_of_scope", "pro_cannot_deliver", "cant_deliver")
 class Assessment(Struct, frozen=True, kw_only=True):
     """What the facts of one engagement amount to, before any decision."""
 
-    history: History
+    history: CaseView
     engagement: Engagement
     presence: Presence
     policy: Policy
@@ -66,7 +66,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
         return _commercial_appliance(self.history)
 
 
-def assess(history: History, engagement: Engagement, presence: Presence, policy: Policy) -> Assessment:
+def assess(history: CaseView, engagement: Engagement, presence: Presence, policy: Policy) -> Assessment:
     """Return what the facts of an engagement amount to; `presence` is that of its own partner."""
     claim, verdict = _claim(engagement)
     images = _distinct_images(engagement)
@@ -87,7 +87,7 @@ def assess(history: History, engagement: Engagement, presence: Presence, policy:
     )
 
 
-def _commercial_appliance(history: History) -> bool:
+def _commercial_appliance(history: CaseView) -> bool:
     return history.booking is not None and history.booking.data.appliance_use == "commercial"
 
 
@@ -122,7 +122,7 @@ def _genuineness(claim: Ticket | None, verdict: Event[TicketValidated] | None, *
     return "genuine" if proven else "pending"
 
 
-def _route(history: History, engagement: Engagement, policy: Policy) -> Route:
+def _route(history: CaseView, engagement: Engagement, policy: Policy) -> Route:
     """OOS-2, OOS-7 to OOS-12: by which way of the SOP the engagement goes, first match."""
     if history.booking is None:
         return "unknown"

@@ -17,28 +17,28 @@ from agents.sop.out_of_scope.evidence import (
     route,
     verdict,
 )
-from agents.verdict import Deadlines, Ruling
+from agents.verdict import Deadlines, RuleResult
 
 
-def paf(a: Assessment, deadlines: Deadlines) -> Ruling | None:
+def paf(a: Assessment, deadlines: Deadlines) -> RuleResult | None:
     """Return the ruling on the penalty, None without a cancellation or where nothing out of scope is claimed."""
     if not a.concerned or not a.engagement.cancellations:
         return None
     return next((ruling for row in ROWS if (ruling := row(a, deadlines))), None)
 
 
-def _booking_missing(a: Assessment, _: Deadlines) -> Ruling | None:
+def _booking_missing(a: Assessment, _: Deadlines) -> RuleResult | None:
     """P0, OOS-18: nothing can be reviewed before the booking is known."""
     if a.route != "unknown":
         return None
     return _under_review(a, "booking_missing", "OOS-18", end(a))
 
 
-def _cancellation_not_allowed(a: Assessment, _: Deadlines) -> Ruling | None:
+def _cancellation_not_allowed(a: Assessment, _: Deadlines) -> RuleResult | None:
     """P1, OOS-2: a partner who may only close at BPC cancelled, with a genuine reason or without."""
     if a.route != "bpc_only" or not a.partner_cancelled:
         return None
-    return Ruling(
+    return RuleResult(
         outcome="upheld",
         status="final",
         reasons=("cancellation_not_allowed",),
@@ -48,11 +48,11 @@ def _cancellation_not_allowed(a: Assessment, _: Deadlines) -> Ruling | None:
     )
 
 
-def _not_genuine(a: Assessment, _: Deadlines) -> Ruling | None:
+def _not_genuine(a: Assessment, _: Deadlines) -> RuleResult | None:
     """P2, OOS-18: the claim was refused, the mark stands."""
     if a.genuineness != "not_genuine" or not a.marked:
         return None
-    return Ruling(
+    return RuleResult(
         outcome="upheld",
         status="final",
         reasons=("not_genuine",),
@@ -62,7 +62,7 @@ def _not_genuine(a: Assessment, _: Deadlines) -> Ruling | None:
     )
 
 
-def _presence_conflict(a: Assessment, _: Deadlines) -> Ruling | None:
+def _presence_conflict(a: Assessment, _: Deadlines) -> RuleResult | None:
     """P3, OOS-7: judged genuine, yet the partner was seen away from the site only."""
     if a.presence.state != "off_site" or a.genuineness != "genuine" or a.route == "commercial":
         return None
@@ -70,11 +70,11 @@ def _presence_conflict(a: Assessment, _: Deadlines) -> Ruling | None:
     return _under_review(a, "presence_conflict", "OOS-7", evidence)
 
 
-def _not_on_site(a: Assessment, _: Deadlines) -> Ruling | None:
+def _not_on_site(a: Assessment, _: Deadlines) -> RuleResult | None:
     """P4, OOS-14, OOS-19: the partner cancelled without having been at the site."""
     if a.presence.state != "off_site" or not a.partner_cancelled or a.route == "commercial":
         return None
-    return Ruling(
+    return RuleResult(
         outcome="upheld",
         status="final",
         reasons=("not_on_site",),
@@ -84,14 +84,14 @@ def _not_on_site(a: Assessment, _: Deadlines) -> Ruling | None:
     )
 
 
-def _no_claim(a: Assessment, deadlines: Deadlines) -> Ruling | None:
+def _no_claim(a: Assessment, deadlines: Deadlines) -> RuleResult | None:
     """P5, OOS-18: marked and nobody claimed anything; settled once the time for a claim is over."""
     if a.genuineness != "none" or not a.marked:
         return None
     marked = mark(a)
     due = marked[0].time + a.policy.paf.claim_window
     is_over = deadlines.passed(due)
-    return Ruling(
+    return RuleResult(
         outcome="upheld",
         status="final" if is_over else "provisional",
         reasons=("no_claim",),
@@ -102,25 +102,25 @@ def _no_claim(a: Assessment, deadlines: Deadlines) -> Ruling | None:
     )
 
 
-def _awaiting_validation(a: Assessment, _: Deadlines) -> Ruling | None:
+def _awaiting_validation(a: Assessment, _: Deadlines) -> RuleResult | None:
     """P6, OOS-18: the claim is not settled yet."""
     if a.genuineness != "pending":
         return None
     return _under_review(a, "awaiting_validation", "OOS-18", claim(a) + verdict(a) + end(a))
 
 
-def _presence_unknown(a: Assessment, _: Deadlines) -> Ruling | None:
+def _presence_unknown(a: Assessment, _: Deadlines) -> RuleResult | None:
     """P7, OOS-7: judged genuine, yet nothing shows where the partner was."""
     if a.genuineness != "genuine" or a.presence.state != "unknown" or a.route == "commercial":
         return None
     return _under_review(a, "presence_unknown", "OOS-7", claim(a) + verdict(a) + images(a) + end(a))
 
 
-def _reversal_scheduled(a: Assessment, _: Deadlines) -> Ruling | None:
+def _reversal_scheduled(a: Assessment, _: Deadlines) -> RuleResult | None:
     """P8, OOS-12 (commercial premises), OOS-18: not at fault, the mark goes at the training or review date."""
     if a.genuineness != "genuine" or not a.marked:
         return None
-    return Ruling(
+    return RuleResult(
         outcome="reversal_scheduled",
         status="final",
         clauses=("OOS-12",) if a.route == "commercial" else ("OOS-18",),
@@ -129,11 +129,11 @@ def _reversal_scheduled(a: Assessment, _: Deadlines) -> Ruling | None:
     )
 
 
-def _waived(a: Assessment, _: Deadlines) -> Ruling | None:
+def _waived(a: Assessment, _: Deadlines) -> RuleResult | None:
     """P9, OOS-20: genuine and never marked, so there is no penalty."""
     if a.genuineness != "genuine":
         return None
-    return Ruling(
+    return RuleResult(
         outcome="waived",
         status="final",
         clauses=("OOS-20",),
@@ -142,9 +142,9 @@ def _waived(a: Assessment, _: Deadlines) -> Ruling | None:
     )
 
 
-def _not_applicable(a: Assessment, _: Deadlines) -> Ruling | None:
+def _not_applicable(a: Assessment, _: Deadlines) -> RuleResult | None:
     """P10, OOS-16: no mark, and nothing genuine to waive."""
-    return Ruling(
+    return RuleResult(
         outcome="not_applicable",
         status="final",
         clauses=("OOS-16",),
@@ -153,9 +153,9 @@ def _not_applicable(a: Assessment, _: Deadlines) -> Ruling | None:
     )
 
 
-def _under_review(a: Assessment, reason: str, clause: str, evidence: Evidence) -> Ruling:
+def _under_review(a: Assessment, reason: str, clause: str, evidence: Evidence) -> RuleResult:
     """Return what P0, P3, P6 and P7 share: open, the mark as it stands, the plan undecided."""
-    return Ruling(
+    return RuleResult(
         outcome="under_review",
         status="provisional",
         reasons=(reason,),

@@ -6,21 +6,21 @@ from typing import Final
 
 from agents.sop.out_of_scope.assessment import Assessment
 from agents.sop.out_of_scope.evidence import Evidence, claim, end, images, off_site, verdict
-from agents.verdict import Ruling
+from agents.verdict import RuleResult
 
 
-def rating_reversal(a: Assessment) -> Ruling | None:
+def rating_reversal(a: Assessment) -> RuleResult | None:
     """Return the ruling on a rating reversal, None where nobody asked for one."""
     if not a.engagement.rating_tickets:
         return None
     return next((ruling for row in ROWS if (ruling := row(a))), None)
 
 
-def _job_not_closed(a: Assessment) -> Ruling | None:
+def _job_not_closed(a: Assessment) -> RuleResult | None:
     """OOS-3: the job goes on."""
     if a.engagement.closings or a.engagement.cancellations:
         return None
-    return Ruling(
+    return RuleResult(
         outcome="awaiting_verification",
         status="provisional",
         reasons=("job_not_closed",),
@@ -29,12 +29,12 @@ def _job_not_closed(a: Assessment) -> Ruling | None:
     )
 
 
-def _not_closed_at_bpc(a: Assessment) -> Ruling | None:
+def _not_closed_at_bpc(a: Assessment) -> RuleResult | None:
     """OOS-3: the job ended in another way."""
     closings = a.engagement.closings
     if closings and closings[-1].data.closure == "bpc":
         return None
-    return Ruling(
+    return RuleResult(
         outcome="denied",
         status="final",
         reasons=("not_closed_at_bpc",),
@@ -43,11 +43,11 @@ def _not_closed_at_bpc(a: Assessment) -> Ruling | None:
     )
 
 
-def _no_oos_ticket(a: Assessment) -> Ruling | None:
+def _no_oos_ticket(a: Assessment) -> RuleResult | None:
     """OOS-3: there is no ticket of the partner's own to verify."""
     if any(ticket.created.data.opened_by == "partner" for ticket in a.engagement.oos_tickets):
         return None
-    return Ruling(
+    return RuleResult(
         outcome="denied",
         status="final",
         reasons=("no_oos_ticket",),
@@ -56,11 +56,11 @@ def _no_oos_ticket(a: Assessment) -> Ruling | None:
     )
 
 
-def _not_genuine(a: Assessment) -> Ruling | None:
+def _not_genuine(a: Assessment) -> RuleResult | None:
     """OOS-3: the claim was refused."""
     if a.genuineness != "not_genuine":
         return None
-    return Ruling(
+    return RuleResult(
         outcome="denied",
         status="final",
         reasons=("not_genuine",),
@@ -69,11 +69,11 @@ def _not_genuine(a: Assessment) -> Ruling | None:
     )
 
 
-def _awaiting_validation(a: Assessment) -> Ruling | None:
+def _awaiting_validation(a: Assessment) -> RuleResult | None:
     """OOS-3, OOS-21: the claim is not settled yet."""
     if a.genuineness != "pending":
         return None
-    return Ruling(
+    return RuleResult(
         outcome="awaiting_verification",
         status="provisional",
         reasons=("awaiting_validation",),
@@ -82,11 +82,11 @@ def _awaiting_validation(a: Assessment) -> Ruling | None:
     )
 
 
-def _presence_conflict(a: Assessment) -> Ruling | None:
+def _presence_conflict(a: Assessment) -> RuleResult | None:
     """OOS-3, OOS-7: judged genuine, yet the partner was seen away from the site only."""
     if a.presence.state != "off_site" or a.route == "commercial":
         return None
-    return Ruling(
+    return RuleResult(
         outcome="awaiting_verification",
         status="provisional",
         reasons=("presence_conflict",),
@@ -95,9 +95,9 @@ def _presence_conflict(a: Assessment) -> Ruling | None:
     )
 
 
-def _granted(a: Assessment) -> Ruling | None:
+def _granted(a: Assessment) -> RuleResult | None:
     """OOS-3: the ticket is validated; where the partner was may stay unknown."""
-    return Ruling(
+    return RuleResult(
         outcome="granted",
         status="final",
         clauses=("OOS-3",),

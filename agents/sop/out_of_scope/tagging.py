@@ -6,21 +6,21 @@ from typing import Final
 
 from agents.sop.out_of_scope.assessment import Assessment
 from agents.sop.out_of_scope.evidence import claim, images, partners, verdict
-from agents.verdict import Ruling
+from agents.verdict import RuleResult
 
 
-def tagging(a: Assessment) -> Ruling | None:
+def tagging(a: Assessment) -> RuleResult | None:
     """Return the tag that the engagement gets, None where nothing out of scope is claimed."""
     if not a.concerned:
         return None
     return next((ruling for row in ROWS if (ruling := row(a))), None)
 
 
-def _tag_genuine(a: Assessment) -> Ruling | None:
+def _tag_genuine(a: Assessment) -> RuleResult | None:
     """OOS-5, OOS-6: an established case."""
     if a.genuineness != "genuine":
         return None
-    return Ruling(
+    return RuleResult(
         outcome="partner_led_cancellation/out_of_scope",
         status="final",
         clauses=_tag_clauses(a),
@@ -29,11 +29,11 @@ def _tag_genuine(a: Assessment) -> Ruling | None:
     )
 
 
-def _tag_pending(a: Assessment) -> Ruling | None:
+def _tag_pending(a: Assessment) -> RuleResult | None:
     """OOS-5, OOS-6: a case not judged yet, or judged without its images."""
     if a.genuineness != "pending":
         return None
-    return Ruling(
+    return RuleResult(
         outcome="partner_led_cancellation/out_of_scope",
         status="provisional",
         clauses=_tag_clauses(a),
@@ -42,11 +42,11 @@ def _tag_pending(a: Assessment) -> Ruling | None:
     )
 
 
-def _tag_cant_deliver(a: Assessment) -> Ruling | None:
+def _tag_cant_deliver(a: Assessment) -> RuleResult | None:
     """OOS-14, OOS-17: the partner cancelled without a genuine claim."""
     if not a.partner_cancelled:
         return None
-    return Ruling(
+    return RuleResult(
         outcome="partner_led_cancellation/cant_deliver",
         status="final",
         clauses=("OOS-14", "OOS-17"),
@@ -54,11 +54,11 @@ def _tag_cant_deliver(a: Assessment) -> Ruling | None:
     )
 
 
-def _tag_not_genuine(a: Assessment) -> Ruling | None:
+def _tag_not_genuine(a: Assessment) -> RuleResult | None:
     """OOS-5: the claim was refused, and the partner did not cancel."""
     if a.genuineness != "not_genuine":
         return None
-    return Ruling(
+    return RuleResult(
         outcome="none",
         status="final",
         reasons=("not_genuine",),

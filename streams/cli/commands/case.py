@@ -12,7 +12,7 @@ from streams.cli.options import FILE
 from streams.cli.policies import only, policies_from
 from streams.config.settings import settings_from
 from streams.replay.case_story import case_story, refused_of
-from streams.replay.recorded import settle
+from streams.replay.recorded import deduplicate
 from streams.replay.timeline import document, told
 from streams.terminal.printable import printable, printable_json
 from streams.terminal.wrapping import show
@@ -38,7 +38,7 @@ def command(case_id: str, inputs: tuple[str, ...], until: str | None, policy: st
     policies = only(policy) if policy else policies_from(settings.policies)
     names = inputs or (f"{KAFKA}{settings.brokers}/{settings.topic_prefix}",)
     records = enumerate(recorded(names, settings))
-    settled = settle(records, settings.limits, present_unless(end), settings.facts_per_case_max)
+    settled = deduplicate(records, settings.limits, present_unless(end), settings.facts_per_case_max)
     story = case_story(case_id, settled.events, policies, until=end)
     if story is None:
         as_of = "" if until is None else f" up to {until}"

@@ -16,7 +16,7 @@ from streams.cli.policies import only, policies_from
 from streams.config.settings import Settings, settings_from
 from streams.files.reading import input_name
 from streams.files.writing import output_name, written
-from streams.process.signals import INTERRUPTIONS, StopWish, interrupt
+from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
 from streams.replay.outcome import Outcome, Terms, replayed
 from streams.replay.parallel import can_fork, replayed_on
 from streams.terminal.printable import printable
@@ -64,7 +64,7 @@ def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | 
     )
     sources = [*inputs, *((policy,) if policy else settings.policies)]
     with (
-        StopWish(INTERRUPTIONS, interrupt),
+        StopSignals(INTERRUPTIONS, interrupt),
         _uncollected(),
         written(out, sources) as write,
         _outcome(processes, inputs, settings, terms) as outcome,

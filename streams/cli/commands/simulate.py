@@ -22,7 +22,7 @@ from streams.demo.feed import Feed, Line, Router
 from streams.files.writing import output_name, written
 from streams.kafka.connection import prepare_topics
 from streams.process.clock import SystemClock
-from streams.process.signals import INTERRUPTIONS, StopWish, interrupt
+from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import branch_shares, simulate
 from streams.terminal.printable import printable
@@ -105,7 +105,7 @@ def command(
         settings = replace(settings_from(), brokers=brokers, topic_prefix=prefix)
         print(printable(f"{asyncio.run(_feed(settings, lines, speed))} events sent to {out}"), file=sys.stderr)
         return
-    with StopWish(INTERRUPTIONS, interrupt), written(out, [str(trace)] if trace else []) as write:
+    with StopSignals(INTERRUPTIONS, interrupt), written(out, [str(trace)] if trace else []) as write:
         count = 0
         for line in lines:
             write(line)

@@ -8,9 +8,9 @@ import click
 from rich.console import Console
 
 from streams.cli.options import FILE, SECONDS
-from streams.demo.live_view import Board
+from streams.demo.live_view import LiveView
 from streams.demo.progress import Waiting
-from streams.process.signals import StopWish
+from streams.process.signals import StopSignals
 
 
 @click.command()
@@ -39,7 +39,7 @@ from streams.process.signals import StopWish
 )
 @click.pass_obj
 def command(
-    wish: StopWish,
+    wish: StopSignals,
     data: Path | None,
     duration: float | None,
     input_file: str | None,
@@ -50,7 +50,7 @@ def command(
     speed: float,
 ) -> int:
     """Run Kafka, a worker and a stream of sample events; show the decisions as they come."""
-    board = Board(Console(highlight=False), as_json=as_json)
+    board = LiveView(Console(highlight=False), as_json=as_json)
     with Waiting(board.say) as waiting:
         waiting.now("loading")
         from streams.demo.demo import Demonstration, demonstrate  # noqa: PLC0415 - takes a second or more

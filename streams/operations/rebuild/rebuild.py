@@ -25,12 +25,12 @@ from streams.memory.store import MemoryState, MemoryStore
 from streams.operations.rebuild.eras import Eras, Rebuilt, read_rebuilt
 from streams.operations.rebuild.topic_contents import Past, Recorded, Records, past
 from streams.processor.decoder import partition_of
-from streams.processor.processor import CaseWork, CaseWorkSettings
+from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.state_cache import CASE, PARTNER
 from streams.runtime.hanging_transactions import abort_unended
 from streams.runtime.layout import UNFINISHED
 from streams.runtime.offsets import raise_to
-from streams.runtime.ports import TP, Layout, Outgoing, OutputLog, Publisher, ReplaceableStore, Saved
+from streams.runtime.ports import TP, Checkpoint, Layout, Outgoing, OutputLog, Publisher, ReplaceableStore
 from streams.runtime.progress import PROGRESS_KEY, REBUILT_KEY, Progress, latest_progress, pack_progress, with_said
 from streams.runtime.settings import TaskSettings
 from streams.runtime.trimmed import forgotten_count, refuse_missing, refuse_truncated
@@ -45,7 +45,7 @@ class Rebuild:
         self,
         topics: Topics,
         task_settings: TaskSettings,
-        work_settings: CaseWorkSettings,
+        work_settings: ProcessorSettings,
         *,
         log: OutputLog,
         publishers: Sequence[Publisher],
@@ -82,7 +82,7 @@ class Rebuild:
         record = Outgoing(self._topics.progress, number, REBUILT_KEY, msgspec.json.encode(rebuilt))
         await self._publishers[number].publish([record])
         await self._stores[number].claim()
-        await self._stores[number].clear(Saved({}, {}, {}, layout=Layout(UNFINISHED, self._settings.layout.ids)))
+        await self._stores[number].clear(Checkpoint({}, {}, {}, layout=Layout(UNFINISHED, self._settings.layout.ids)))
 
     async def _ends(self, number: int) -> dict[str, int]:
         """Return where the partitions of a number end that hold what is written about its cases."""
@@ -144,7 +144,7 @@ class Rebuild:
     async def _rebuild(
         self, number: int, found: Past, begun: Mapping[str, int], now: int, told: Callable[[int, int, int], None]
     ) -> None:
-        work = CaseWork(number, self._work_settings, store := MemoryStore(MemoryState()))
+        work = SopProcessor(number, self._work_settings, store := MemoryStore(MemoryState()))
         await store.claim()
         recorded = Recorded(number, self._topics, self._work_settings.limits, self._log, found)
         unsaid = await _fold(work, recorded, self._topics, now)
@@ -155,7 +155,7 @@ class Rebuild:
         progress = structs.replace(progress, said=with_said(progress.said, unsaid, self._settings.emitted))
         ends = await self._tell(number, progress, unsaid)
         await self._stores[number].save(
-            Saved(
+            Checkpoint(
                 inputs=dict(progress.positions),
                 outputs=ends,
                 counts={name: dict(fates) for name, fates in progress.counts.items()},
@@ -216,7 +216,7 @@ class Rebuild:
         return ends
 
 
-async def _fold(work: CaseWork, recorded: Recorded, topics: Topics, now: int) -> list[Outgoing]:
+async def _fold(work: SopProcessor, recorded: Recorded, topics: Topics, now: int) -> list[Outgoing]:
     """Bring the state of a number to where the last owners were; return what they read and did not come to say."""
     await work.begin({})
     for topic in topics.outputs:
@@ -233,7 +233,7 @@ async def _fold(work: CaseWork, recorded: Recorded, topics: Topics, now: int) ->
     return unsaid
 
 
-async def _fold_partners(work: CaseWork, recorded: Recorded, topics: Topics) -> None:
+async def _fold_partners(work: SopProcessor, recorded: Recorded, topics: Topics) -> None:
     """Take questions, then reports, which a track keeps for as long as it is asked about them.
 
     What it answers now was answered, or will be asked again.
@@ -242,11 +242,11 @@ async def _fold_partners(work: CaseWork, recorded: Recorded, topics: Topics) -> 
         await _take(work, batch)
     async for batch in recorded.events(topics.locations):
         await _take(work, batch)
-    async for batch in recorded.sent_on(topics.partners):
+    async for batch in recorded.forwarded_from(topics.partners):
         await _take(work, batch)
 
 
-async def _fold_cases(work: CaseWork, recorded: Recorded, topics: Topics) -> None:
+async def _fold_cases(work: SopProcessor, recorded: Recorded, topics: Topics) -> None:
     for tp, record in await recorded.answers():
         await _take(work, (tp, [record]))
     for topic in topics.inputs:
@@ -254,11 +254,11 @@ async def _fold_cases(work: CaseWork, recorded: Recorded, topics: Topics) -> Non
             async for batch in recorded.events(topic):
                 await _take(work, batch)
                 work.defer()  # makes room
-    async for batch in recorded.sent_on(topics.cases):
+    async for batch in recorded.forwarded_from(topics.cases):
         await _take(work, batch)
     work.defer()
 
 
-async def _take(work: CaseWork, batch: Records) -> None:
+async def _take(work: SopProcessor, batch: Records) -> None:
     if batch[1]:
         await work.take([batch], LATEST_US)

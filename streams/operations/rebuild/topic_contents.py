@@ -11,15 +11,15 @@ from msgspec import structs
 
 from schemas.codec.encoder import decode_dead_letter, decode_message
 from schemas.codec.limits import Limits
-from schemas.errors import Unacceptable
+from schemas.errors import InvalidMessage
 from schemas.events import Event
 from schemas.outputs import AlertMessage
 from schemas.timestamps import LATEST_US
 from schemas.topics import Topics
 from streams.operations.rebuild.eras import Eras
 from streams.processor.dead_letter_index import Place
-from streams.processor.decoder import Intake, partition_of
-from streams.processor.internal_messages import Answer, Forwarded, Question, pack, unpack
+from streams.processor.decoder import RecordDecoder, partition_of
+from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, pack, unpack
 from streams.runtime.offsets import raise_to
 from streams.runtime.ports import TP, OutputLog, Stored
 from streams.runtime.progress import Progress
@@ -54,7 +54,7 @@ def _ours(decode: Callable[[bytes], Message], record: Stored) -> Message | None:
     """Return the message that a record holds, None where somebody else wrote it."""
     try:
         return decode(record.value or b"")
-    except Unacceptable:
+    except InvalidMessage:
         return None
 
 
@@ -83,7 +83,7 @@ class Recorded:
         """Take the number, the topics, the limits on events, where to read, and what became of the records."""
         self._number = number
         self._topics = topics
-        self._intake = Intake(topics, limits)
+        self._intake = RecordDecoder(topics, limits)
         self._log = log
         self._past = past
         self._positions = past.positions
@@ -105,9 +105,9 @@ class Recorded:
 
         def mine(record: Stored) -> Stored | None:
             message = _ours(unpack, record)
-            if not isinstance(message, Answer) or not self._is_mine(message.reading.moment.case_id):
+            if not isinstance(message, AnswerMessage) or not self._is_mine(message.reading.moment.case_id):
                 return None
-            return record._replace(value=pack(Answer(structs.replace(message.reading, made_at={}))))
+            return record._replace(value=pack(AnswerMessage(structs.replace(message.reading, made_at={}))))
 
         return await self._merged(self._topics.cases, mine)
 
@@ -120,7 +120,7 @@ class Recorded:
                 [
                     each
                     for each, asked in read
-                    if isinstance(asked, Question) and self._is_mine(asked.moment.partner_id)
+                    if isinstance(asked, QueryMessage) and self._is_mine(asked.moment.partner_id)
                 ],
             )
 
@@ -139,12 +139,12 @@ class Recorded:
                 ],
             )
 
-    async def sent_on(self, topic: str) -> AsyncIterator[Records]:
+    async def forwarded_from(self, topic: str) -> AsyncIterator[Records]:
         """Yield the events sent on through an internal topic as they came in; those that nobody has read come last."""
         left: list[Records] = []
         async for tp, records in self._all(topic):
             for record in records:
-                first = self._intake.read(tp, record, 0).sent_on
+                first = self._intake.read(tp, record, 0).forwarded_from
                 if first is None:
                     continue
                 at = TP(first.topic, first.partition)
