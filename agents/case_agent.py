@@ -11,7 +11,7 @@ from msgspec import Struct
 from agents.case.case import Case, Reception
 from agents.case.reconcile import reconcile
 from agents.decide import decide
-from agents.presence.presence import moments
+from agents.presence.presence import presence_queries
 from agents.presence.queries import PresenceAnswer, PresenceQuery, presence_rules
 from agents.sop.alerts import place_labels
 from schemas.events import AnyEvent
@@ -46,19 +46,19 @@ class CaseAgent:
         """Add a fact to its case."""
         return self.case(event.subject).add(event, self._facts_max)
 
-    def hear(self, reading: PresenceAnswer) -> bool:
+    def apply_answer(self, answer: PresenceAnswer) -> bool:
         """Take the location agent's answer; say whether it tells anything new."""
-        return self.case(reading.moment.case_id).told(reading)
+        return self.case(answer.query.case_id).told(answer)
 
-    def questions(self, case_id: str) -> tuple[PresenceQuery, ...]:
+    def presence_queries(self, case_id: str) -> tuple[PresenceQuery, ...]:
         """Return the moments of a case not asked about yet as they stand now, and take them as asked."""
         case = self.case(case_id)
         new: tuple[PresenceQuery, ...] = ()
-        if case.asked_of is not case.history:
-            policy = self._policies.at(case.history.begins_at)
-            current = {moment.key: moment for moment in moments(case.history, presence_rules(policy))}
-            new = tuple(moment for key, moment in current.items() if case.asked.get(key) != moment)
-            case.asked, case.asked_of = current, case.history
+        if case.asked_of is not case.view:
+            policy = self._policies.at(case.view.begins_at)
+            current = {query.key: query for query in presence_queries(case.view, presence_rules(policy))}
+            new = tuple(query for key, query in current.items() if case.asked.get(key) != query)
+            case.asked, case.asked_of = current, case.view
         case.forget_unseen()
         return new
 
@@ -69,10 +69,10 @@ class CaseAgent:
         an answer on its way (surfaces, 4.9), and where no fact has come yet. Deadlines are told by `decide`.
         """
         case = self.case(case_id)
-        history = case.history
-        if not history.facts or history.job_open or case.sent.is_open or case.awaits_reading():
+        view = case.view
+        if not view.facts or view.job_open or case.sent.is_open or case.awaits_answer():
             return None
-        return history.facts[-1].time
+        return view.facts[-1].time
 
     def decide(self, case_id: str, now: int, inputs: str | None = None) -> Decided:
         """Decide a case as of an instant (microseconds; never before the last one) and return what has changed.
@@ -81,9 +81,9 @@ class CaseAgent:
         """
         case = self.case(case_id)
         case.decided_at = max(case.decided_at, now)
-        policy = self._policies.at(case.history.begins_at)
-        verdict = decide(case.history, case.readings, policy, case.decided_at)
-        messages = reconcile(case_id, verdict, case.sent, policy, place_labels(case.history, policy), inputs)
+        policy = self._policies.at(case.view.begins_at)
+        verdict = decide(case.view, case.answers, policy, case.decided_at)
+        messages = reconcile(case_id, verdict, case.sent, policy, place_labels(case.view, policy), inputs)
         for message in messages:
             case.sent.record(message)
         return Decided(messages, verdict.next_deadline)

@@ -48,15 +48,15 @@ class LocationAgent:
         """
         return self.track(partner_id).take(reports, until, self._policies)
 
-    def ask(self, moment: PresenceQuery, asked_at: int | None = None) -> None:
+    def query(self, query: PresenceQuery, asked_at: int | None = None) -> None:
         """Take a question; `answers` has the answer.
 
         `asked_at` is when it was put (microseconds; None: tracks do not leave): a moment that is older then than tracks
         are kept for may have been known to one that has left.
         """
-        retention = self._policies.at(moment.time).presence.retention
-        is_old = asked_at is not None and asked_at - moment.time > retention
-        self.track(moment.partner_id).ask(moment, may_have_left=is_old)
+        retention = self._policies.at(query.time).presence.retention
+        is_old = asked_at is not None and asked_at - query.time > retention
+        self.track(query.partner_id).query(query, may_have_left=is_old)
 
     def kept_until(self, partner_id: str) -> int:
         """Return until when (microseconds) a track is kept: `presence.retention` after its latest report or moment."""
@@ -78,8 +78,8 @@ class LocationAgent:
 
     def answers(self, partner_id: str, made_at: dict[str, int]) -> list[PresenceAnswer]:
         """Return a partner's readings that are new or changed, marked with the input positions they were made at."""
-        readings = self.track(partner_id).readings()
-        return [structs.replace(reading, made_at=made_at) for reading in readings] if readings else []
+        answers = self.track(partner_id).answers()
+        return [structs.replace(answer, made_at=made_at) for answer in answers] if answers else []
 
     def alerts(self, partner_id: str, inputs: str | None = None) -> list[AlertMessage]:
         """Return the alerts about a partner's travel that have not been sent."""

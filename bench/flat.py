@@ -39,7 +39,7 @@ def run_flat(services: Services, minutes: float) -> list[Row]:
     sent = _Sent()
     pacing = threading.Thread(target=_pace, args=(services.brokers, topics, prefix, ended, sent))
     looks: list[tuple[float, float, float]] = []
-    with LiveWorker(services.brokers, prefix, services.redis_url, SOP_RESIDENTS_MAX=RESIDENTS) as worker:
+    with LiveWorker(services.brokers, prefix, services.redis_url, SOP_CACHED_CASES_MAX=RESIDENTS) as worker:
         pacing.start()
         try:
             while len(looks) < minutes * 60 / LOOK_EVERY_S:

@@ -119,8 +119,8 @@ class Measured:
                 policies=policies_from(()),
                 limits=Limits(),
                 facts_per_case_max=10_000,
-                residents_max=RESIDENTS,
-                reading_wait=0,
+                cached_cases_max=RESIDENTS,
+                answer_wait=0,
             ),
             store,
         )
@@ -132,7 +132,7 @@ class Measured:
         self._offset += len(values)
         await self.work.take([(TP(topic, 0), batch)], NOW * 1_000_000)
         while True:
-            outgoing = await self.work.conclude(NOW * 1_000_000, {}, ())
+            outgoing = await self.work.evaluate(NOW * 1_000_000, {}, ())
             internal = [each for each in outgoing if each.topic in TOPICS.internal]
             if not internal:
                 return

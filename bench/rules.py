@@ -43,19 +43,19 @@ class Rules:
         elif self._cases.receive(event) == "applied":
             self._touched.add(event.subject)
 
-    def conclude(self, now: int) -> list[tuple[str, str, OutputMessage]]:
+    def evaluate(self, now: int) -> list[tuple[str, str, OutputMessage]]:
         """Decide what was touched as of an instant (microseconds); return topic, key and message of each."""
         return list(self._said(now))
 
     def _said(self, now: int) -> Iterator[tuple[str, str, OutputMessage]]:
         for case_id in self._touched:
-            for moment in self._cases.questions(case_id):
-                self._locations.ask(moment)
+            for moment in self._cases.presence_queries(case_id):
+                self._locations.query(moment)
                 self._partners.add(moment.partner_id)
         for partner_id in self._partners:
             for reading in self._locations.answers(partner_id, {}):
-                if self._cases.hear(reading):
-                    self._touched.add(reading.moment.case_id)
+                if self._cases.apply_answer(reading):
+                    self._touched.add(reading.query.case_id)
             for alert in self._locations.alerts(partner_id):
                 yield self._topics.alerts, partner_id, alert
         for case_id in self._touched:

@@ -29,7 +29,7 @@ from streams.kafka.layout import LOOK_EVERY_S, LayoutWatch, TopicLayout, read_la
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
 from streams.kafka.rights import refuse_missing_rights
-from streams.kafka.topic_checks import check_topics, letter_bytes_max
+from streams.kafka.topic_checks import check_topics, dead_letter_bytes_max
 from streams.memory.store import MemoryState, MemoryStore
 from streams.metrics import catalogue
 from streams.metrics.collector import Sample, Watched, exposition, samples
@@ -66,9 +66,9 @@ class Tasks:
         self._tasks: dict[int, Task] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
 
-    def vitals(self) -> dict[int, Health]:
+    def health(self) -> dict[int, Health]:
         """Return the signs of life of the tasks."""
-        return {number: task.vitals for number, task in self._tasks.items()}
+        return {number: task.health for number, task in self._tasks.items()}
 
     def all(self) -> Mapping[int, Task]:
         """Return the tasks, by partition number."""
@@ -173,9 +173,9 @@ def task_settings(settings: Settings, topics: Topics, layout: Layout, worker: st
     """Return what all tasks share; `worker` is its version (`version_with`)."""
     return TaskSettings(
         consumed=topics.consumed,
-        derived=topics.internal,
+        internal=topics.internal,
         # reports are forgotten after a while in any case; what was made of them lies in answers
-        vital=(*(topic for topic in topics.inputs if topic != topics.locations), topics.cases),
+        required=(*(topic for topic in topics.inputs if topic != topics.locations), topics.cases),
         accepts_trimmed=settings.accept_trimmed_inputs,
         emitted=topics.outputs,
         progress=topics.progress,
@@ -197,11 +197,11 @@ def work_settings(
         policies=policies,
         limits=settings.limits,
         facts_per_case_max=settings.facts_per_case_max,
-        residents_max=settings.residents_max,
-        reading_wait=int(settings.reading_wait_s * SECOND_US),
+        cached_cases_max=settings.cached_cases_max,
+        answer_wait=int(settings.answer_wait_s * SECOND_US),
         refusal_limits=settings.refusal_limits,
         retention=settings.retention,
-        letter_bytes_max=letter_bytes_max(sizes, topics),
+        dead_letter_bytes_max=dead_letter_bytes_max(sizes, topics),
     )
 
 
@@ -236,10 +236,10 @@ class TaskMaker:
                 f"the topics have more partitions now than the {known} of when this worker started; "
                 "a restart tells how to go on"
             )
-        vitals, timeout_s = Health(), self._settings.transaction_timeout_s
+        health, timeout_s = Health(), self._settings.transaction_timeout_s
         patience_s = PATIENCE * self._settings.unsaved_s_max
         checkpoints = RetryingStore(
-            self._store(partition), vitals, name=f"partition {partition}", patience_s=patience_s
+            self._store(partition), health, name=f"partition {partition}", patience_s=patience_s
         )
         self.works[partition] = work = SopProcessor(partition, self._work_settings, checkpoints)
         return Task(
@@ -250,7 +250,7 @@ class TaskMaker:
             log=KafkaLog(self._connection),
             store=checkpoints,
             clock=SystemClock(),
-            vitals=vitals,
+            health=health,
             attempts=self._attempts,
         )
 
@@ -283,7 +283,7 @@ def make_app(
     app = BatchApp(
         settings.group,
         broker=";".join(f"kafkabatch://{broker}" for broker in settings.brokers.split(",")),
-        keeper=tasks,
+        offset_provider=tasks,
         options=BatchOptions(),
         broker_credentials=connection.security.credentials(),
         broker_request_timeout=max(REQUEST_S, settings.session_timeout_s),
@@ -291,7 +291,7 @@ def make_app(
         broker_heartbeat_interval=settings.session_timeout_s / 3,
         broker_commit_interval=settings.checkpoint_interval_s,  # offsets move with checkpoints only
     )
-    Watchdog(settings.watch_limits, tasks.vitals, lambda: _outside(app.refusal(), settings)).start(app.loop)
+    Watchdog(settings.watch_limits, tasks.health, lambda: _outside(app.refusal(), settings)).start(app.loop)
     for topic in topics.consumed:
         batch_agent(app, batch_topic(app, topic), tasks.handle, name=topic)
     watch, held_up = LayoutWatch(TopicLayout(connection, topics.all), layout), HeldUp()
@@ -336,9 +336,9 @@ async def _metrics_text(app: BatchApp, tasks: Tasks, works: Mapping[int, SopProc
             for sample in samples(
                 Watched(
                     number=number,
-                    figures=task.figures,
+                    metrics=task.metrics,
                     progress=task.progress(),
-                    vitals=task.vitals,
+                    health=task.health,
                     held=works[number].held(),
                     ends={tp.name: end for tp, end in ends.items() if tp.partition == number},
                 ),

@@ -21,7 +21,7 @@ from msgspec import UNSET
 
 from agents.case.view import build_case_view
 from agents.decide import decide
-from agents.presence.presence import moments
+from agents.presence.presence import presence_queries
 from agents.presence.queries import presence_rules
 from agents.presence.track import Track
 from agents.verdict import AlertCondition, Evaluation, Step
@@ -330,10 +330,10 @@ def judge(case_id: str, facts: Sequence[AnyEvent], reports: Sequence[AnyEvent], 
     """
     history = build_case_view(case_id, facts)
     tracks: dict[str, Track] = {}
-    for moment in moments(history, presence_rules(policy)):
-        tracks.setdefault(moment.partner_id, Track(moment.partner_id)).ask(moment)
+    for query in presence_queries(history, presence_rules(policy)):
+        tracks.setdefault(query.partner_id, Track(query.partner_id)).query(query)
     for report in reports:
         if report.subject in tracks:
             tracks[report.subject].add_report(report, policy)  # type: ignore[arg-type]
-    readings = {reading.moment.key: reading for track in tracks.values() for reading in track.readings()}
-    return decide(history, readings, policy, now)
+    answers = {answer.query.key: answer for track in tracks.values() for answer in track.answers()}
+    return decide(history, answers, policy, now)

@@ -35,7 +35,7 @@ def report(
     return Event(source, name or f"r{offset}", "location.reported", "p1", NOON + offset, data, content)
 
 
-def moment(
+def query(
     offset: int = 0,
     *,
     fact: str = "/app#m",
@@ -58,8 +58,8 @@ def track_of(*reports: Event[LocationReported], policy: Policy = POLICY) -> Trac
 
 def only_reading(track: Track, asked: PresenceQuery) -> PresenceAnswer:
     """Ask one moment and return its answer."""
-    track.ask(asked)
-    (reading,) = track.readings()
+    track.query(asked)
+    (reading,) = track.answers()
     return reading
 
 

@@ -62,14 +62,14 @@ class Case:
     """
 
     __slots__ = (
-        "_history",
+        "_view",
+        "answers",
         "asked",
         "asked_of",
         "case_id",
         "decided_at",
         "facts",
         "last_revisions",
-        "readings",
         "sent",
     )
 
@@ -77,7 +77,7 @@ class Case:
         """Begin a case of which nothing is known."""
         self.case_id = case_id
         self.facts: dict[tuple[str, str], AnyEvent] = {}
-        self.readings: dict[PresenceQueryKey, PresenceAnswer] = {}
+        self.answers: dict[PresenceQueryKey, PresenceAnswer] = {}
         self.asked: dict[PresenceQueryKey, PresenceQuery] = {}
         self.asked_of: CaseView | None = None
         """The history that `asked` was made from."""
@@ -85,7 +85,7 @@ class Case:
         self.decided_at = 0
         self.last_revisions: tuple[str, ...] | None = None
         """The ids of its last decisions, when it is departed."""
-        self._history: CaseView | None = None
+        self._view: CaseView | None = None
 
     def add(self, event: AnyEvent, facts_max: int) -> Reception:
         """Add a fact; say whether it is new, known already, a conflict with a known one, one too many, or too late."""
@@ -97,10 +97,10 @@ class Case:
         if len(self.facts) >= facts_max:
             return "full"
         self.facts[event.identity] = event
-        self._history = None
+        self._view = None
         return "applied"
 
-    def told(self, reading: PresenceAnswer) -> bool:
+    def told(self, answer: PresenceAnswer) -> bool:
         """Take a reading unless a better one of that moment is there; say whether it changes what is known.
 
         Better is one made while the reports were there, then the later made: a question may be repeated when they are
@@ -108,18 +108,18 @@ class Case:
         """
         if self.last_revisions is not None:
             return False
-        known = self.readings.get(reading.moment.key)
-        if known is not None and not _replaces(reading, known):
+        known = self.answers.get(answer.query.key)
+        if known is not None and not _replaces(answer, known):
             return False
-        self.readings[reading.moment.key] = reading
-        return known is None or not known.says_the_same(reading)
+        self.answers[answer.query.key] = answer
+        return known is None or not known.says_the_same(answer)
 
     @property
-    def history(self) -> CaseView:
+    def view(self) -> CaseView:
         """The facts in their order."""
-        if self._history is None:
-            self._history = build_case_view(self.case_id, self.facts.values())
-        return self._history
+        if self._view is None:
+            self._view = build_case_view(self.case_id, self.facts.values())
+        return self._view
 
     @property
     def is_departed(self) -> bool:
@@ -129,14 +129,14 @@ class Case:
     def depart(self) -> None:
         """Keep nothing but the ids of the last decisions, and when they were made."""
         self.last_revisions = tuple(sorted(each.decision_id for each in self.sent.decisions.values()))
-        self.facts, self.readings, self.asked, self.sent = {}, {}, {}, Sent()
-        self.asked_of = self._history = None
+        self.facts, self.answers, self.asked, self.sent = {}, {}, {}, Sent()
+        self.asked_of = self._view = None
 
-    def awaits_reading(self) -> bool:
+    def awaits_answer(self) -> bool:
         """Tell whether the answer to some moment asked is still on its way; for a stay nobody waits."""
         return any(
-            (known := self.readings.get(key)) is None or known.moment.window != moment.window
-            for key, moment in self.asked.items()
+            (known := self.answers.get(key)) is None or known.query.window != query.window
+            for key, query in self.asked.items()
         )
 
     def forget_unseen(self) -> None:
@@ -144,9 +144,9 @@ class Case:
 
         The others are kept: a moment can come back, with an assignment, when the reports are gone.
         """
-        gone = [key for key in self.readings.keys() - self.asked.keys() if not self.readings[key].sightings]
+        gone = [key for key in self.answers.keys() - self.asked.keys() if not self.answers[key].fixes]
         for key in gone:
-            del self.readings[key]
+            del self.answers[key]
 
 
 def why_refused(event: AnyEvent, refusal: Refusal) -> str:
@@ -159,7 +159,7 @@ def why_refused(event: AnyEvent, refusal: Refusal) -> str:
 
 
 def _replaces(new: PresenceAnswer, known: PresenceAnswer) -> bool:
-    if new.moment.window == known.moment.window and new.too_late != known.too_late:
+    if new.query.window == known.query.window and new.too_late != known.too_late:
         return known.too_late
     return all(new.made_at.get(part, 0) >= at for part, at in known.made_at.items())
 
@@ -169,7 +169,7 @@ class CaseState(Struct, frozen=True, array_like=True):
 
     case_id: str
     facts: list[AnyEvent]
-    readings: list[PresenceAnswer]
+    answers: list[PresenceAnswer]
     asked: list[PresenceQuery]
     sent: list[OutputMessage]
     decided_at: int
@@ -194,7 +194,7 @@ def pack_case(case: Case) -> bytes:
     state = CaseState(
         case_id=case.case_id,
         facts=list(case.facts.values()),
-        readings=list(case.readings.values()),
+        answers=list(case.answers.values()),
         asked=list(case.asked.values()),
         sent=[*sent.decisions.values(), *sent.actions.values(), *sent.alerts.values()],
         decided_at=case.decided_at,
@@ -207,8 +207,8 @@ def unpack_case(packed: bytes) -> Case:
     state = _decoder.decode(packed)
     case = Case(state.case_id)
     case.facts = {event.identity: event for event in state.facts}
-    case.readings = {reading.moment.key: reading for reading in state.readings}
-    case.asked = {moment.key: moment for moment in state.asked}
+    case.answers = {answer.query.key: answer for answer in state.answers}
+    case.asked = {query.key: query for query in state.asked}
     for message in state.sent:
         case.sent.record(message)
     case.decided_at = state.decided_at

@@ -19,7 +19,7 @@ class PendingQuery(Struct, array_like=True):
     counts, but that reports may have left with the track.
     """
 
-    moment: PresenceQuery
+    query: PresenceQuery
     floor: int
     until: int
     answer: Observations = Observations()
@@ -27,4 +27,4 @@ class PendingQuery(Struct, array_like=True):
     @property
     def is_too_late(self) -> bool:
         """Whether the moment lay past the retention when it was asked."""
-        return self.floor != self.moment.time - reach_back(self.moment)
+        return self.floor != self.query.time - reach_back(self.query)

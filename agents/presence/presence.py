@@ -20,13 +20,13 @@ class PresenceAt(Struct, frozen=True):
     """What is known of the partner at one moment: the moment's own fact and the reading (None: not there yet)."""
 
     fact: AnyEvent
-    reading: PresenceAnswer | None
+    answer: PresenceAnswer | None
     state: State
 
     @property
-    def sighting(self) -> LocationFix | None:
+    def fix(self) -> LocationFix | None:
         """The valid report closest to the moment."""
-        return self.reading.closest if self.reading else None
+        return self.answer.closest if self.answer else None
 
 
 class Presence(Struct, frozen=True):
@@ -37,11 +37,11 @@ class Presence(Struct, frozen=True):
     """At every cancellation of the engagement, whoever cancelled (for alerts only)."""
 
     @property
-    def sightings(self) -> Iterator[LocationFix]:
+    def fixes(self) -> Iterator[LocationFix]:
         """The reports that its readings tell of."""
         for at in (*self.matters, *self.cancellations):
-            if at.reading is not None:
-                yield from at.reading.sightings
+            if at.answer is not None:
+                yield from at.answer.fixes
 
     @property
     def state(self) -> State:
@@ -53,27 +53,27 @@ class Presence(Struct, frozen=True):
 NO_MOMENTS: Final = Presence((), ())
 
 
-def moments(history: CaseView, rules: PresenceRules) -> tuple[PresenceQuery, ...]:
+def presence_queries(view: CaseView, rules: PresenceRules) -> tuple[PresenceQuery, ...]:
     """Return every moment of a case to ask about, in fact order per engagement; about nobody nothing is asked."""
-    return tuple(moment for engagement in history.engagements for moment in _moments(engagement, history, rules))
+    return tuple(query for engagement in view.engagements for query in _queries(engagement, view, rules))
 
 
-def presence(engagement: Engagement, history: CaseView, readings: PresenceAnswers, rules: PresenceRules) -> Presence:
+def presence(engagement: Engagement, view: CaseView, answers: PresenceAnswers, rules: PresenceRules) -> Presence:
     """Return where the partner was at its moments, seen from the site as it stands now.
 
     A reading of another window does not count; one of another site does, but not what it says of a stay.
     """
     if not engagement.oos_tickets and not engagement.cancellations:
         return NO_MOMENTS
-    asked = {moment.fact: moment for moment in _moments(engagement, history, rules)}
-    site = _site(history)
+    asked = {query.fact: query for query in _queries(engagement, view, rules)}
+    site = _site(view)
 
     def at(fact: AnyEvent) -> PresenceAt:
-        moment = asked.get(fact.ref)
-        reading = readings.get(moment.key) if moment else None
-        if moment is None or reading is None or reading.moment.window != moment.window:
+        query = asked.get(fact.ref)
+        answer = answers.get(query.key) if query else None
+        if query is None or answer is None or answer.query.window != query.window:
             return PresenceAt(fact, None, "unknown")
-        known = reading if reading.moment == moment else structs.replace(reading, stay=None)
+        known = answer if answer.query == query else structs.replace(answer, stay=None)
         return PresenceAt(fact, known, _state(known, site, rules))
 
     return Presence(
@@ -82,23 +82,23 @@ def presence(engagement: Engagement, history: CaseView, readings: PresenceAnswer
     )
 
 
-def cited(engagement: Engagement, history: CaseView, presence: Presence, state: State) -> tuple[Citable, ...]:
+def cited(engagement: Engagement, view: CaseView, presence: Presence, state: State) -> tuple[Citable, ...]:
     """Return the evidence for a state: the earliest such moment, its report, the booking, the assignment at it."""
     found = next((at for at in presence.matters if at.state == state), None)
     if found is None:
         return ()
-    evidence = (found.fact, found.sighting, history.booking, engagement.assignment_at(found.fact.time))
+    evidence = (found.fact, found.fix, view.booking, engagement.assignment_at(found.fact.time))
     return tuple(each for each in evidence if each is not None)
 
 
-def _moments(engagement: Engagement, history: CaseView, rules: PresenceRules) -> list[PresenceQuery]:
+def _queries(engagement: Engagement, view: CaseView, rules: PresenceRules) -> list[PresenceQuery]:
     """Return the moments of an engagement to ask about, in fact order."""
     partner_id = engagement.partner_id
     if partner_id is None or not (engagement.oos_tickets or engagement.cancellations):
         return []
-    site = _site(history)
+    site = _site(view)
     return [
-        PresenceQuery(history.case_id, partner_id, fact.ref, fact.time, site if asks_stay else None, rules, asks_stay)
+        PresenceQuery(view.case_id, partner_id, fact.ref, fact.time, site if asks_stay else None, rules, asks_stay)
         for fact, asks_stay in _asked(engagement)
     ]
 
@@ -119,12 +119,12 @@ def _asked(engagement: Engagement) -> list[tuple[AnyEvent, bool]]:
     return [(fact, fact.ref in cancelled) for fact in facts]
 
 
-def _site(history: CaseView) -> Site | None:
-    return history.booking.data.site if history.booking else None
+def _site(view: CaseView) -> Site | None:
+    return view.booking.data.site if view.booking else None
 
 
-def _state(reading: PresenceAnswer, site: Site | None, rules: PresenceRules) -> State:
-    metres = reading.distance_m(reading.closest, site) if reading.closest else None
+def _state(answer: PresenceAnswer, site: Site | None, rules: PresenceRules) -> State:
+    metres = answer.distance_m(answer.closest, site) if answer.closest else None
     if metres is None:
         return "unknown"
     return "on_site" if metres <= rules.radius_m else "off_site"

@@ -77,7 +77,7 @@ class PresenceAnswer(Struct, frozen=True, array_like=True):
     moment having been asked about past the retention, never replaces one of the same window that is not.
     """
 
-    moment: PresenceQuery
+    query: PresenceQuery
     closest: LocationFix | None
     mocked: LocationFix | None
     stay: LocationFix | None
@@ -85,7 +85,7 @@ class PresenceAnswer(Struct, frozen=True, array_like=True):
     too_late: bool = False
 
     @property
-    def sightings(self) -> tuple[LocationFix, ...]:
+    def fixes(self) -> tuple[LocationFix, ...]:
         """The reports that it tells of."""
         return tuple(each for each in (self.closest, self.mocked, self.stay) if each is not None)
 
@@ -93,13 +93,13 @@ class PresenceAnswer(Struct, frozen=True, array_like=True):
         """Tell whether two readings differ in nothing but when they were made."""
         return self == structs.replace(other, made_at=self.made_at)
 
-    def distance_m(self, sighting: LocationFix, site: Site | None) -> float | None:
+    def distance_m(self, fix: LocationFix, site: Site | None) -> float | None:
         """Return how far one of its sightings is from a site in metres, None if there is no telling."""
         if site is None:
             return None
-        if sighting.place is not None:
-            return distance_m(sighting.place, site)
-        return sighting.distance_m if site == self.moment.site else None
+        if fix.place is not None:
+            return distance_m(fix.place, site)
+        return fix.distance_m if site == self.query.site else None
 
 
 def presence_rules(policy: Policy) -> PresenceRules:

@@ -36,7 +36,7 @@ from schemas.policy.model import MINUTE, Policy, PolicySet
 Reception = Literal["applied", "duplicate", "conflict"]
 LONG_AGO: Final = -(1 << 62)
 PRUNE_EVERY: Final = 10 * MINUTE
-"""Of the partner's own time: letting go of single reports as each new one comes would cost more than keeping them."""
+"""Of the partner's own time; pruning at every report would cost more than keeping a few."""
 THINNED_PER_SLOT_MAX: Final = 8
 
 
@@ -82,7 +82,7 @@ class Track:
         self._mocked = Series([])
         self._thinned = Series([])
         self._known: dict[bytes, bytes] = {}
-        self._questions: dict[PendingQueryKey, PendingQuery] = {}
+        self._queries: dict[PendingQueryKey, PendingQuery] = {}
         self._by_time: list[tuple[int, str, str]] = []
         self._back = self._ahead = 0
         self._asked: set[PendingQueryKey] = set()
@@ -99,7 +99,7 @@ class Track:
     @property
     def is_empty(self) -> bool:
         """Tell whether there is neither a report nor a question left."""
-        return not (self._plain or self._mocked or self._thinned or self._questions)
+        return not (self._plain or self._mocked or self._thinned or self._queries)
 
     def add_report(self, event: Event[LocationReported], policy: Policy) -> Reception:
         """Add a report, judged by the policy in force at its own time; say whether it is known already.
@@ -133,33 +133,33 @@ class Track:
                 self._prune()
         return None
 
-    def ask(self, moment: PresenceQuery, *, may_have_left: bool = False) -> None:
-        """Take a question, new, changed or repeated; the next `readings` answers it.
+    def query(self, query: PresenceQuery, *, may_have_left: bool = False) -> None:
+        """Take a question, new, changed or repeated; the next `answers` answers it.
 
         `may_have_left` says that this may be a new track where an earlier one was that knew of the moment.
         """
-        assert moment.partner_id == self.partner_id, "a question about somebody else"
-        key = (moment.case_id, moment.fact)
-        known = self._questions.get(key)
+        assert query.partner_id == self.partner_id, "a question about somebody else"
+        key = (query.case_id, query.fact)
+        known = self._queries.get(key)
         self._forget(key)
-        floor = moment.time - reach_back(moment)
-        if known is not None and known.moment.window == moment.window:
+        floor = query.time - reach_back(query)
+        if known is not None and known.query.window == query.window:
             floor = known.floor
-        elif moment.time < self._horizon:
+        elif query.time < self._horizon:
             self.missed_retention += 1
             floor = self._horizon
         elif may_have_left:
             self.missed_retention += 1
             floor -= 1
-        self._remember(key, PendingQuery(moment, floor, moment.time + reach_ahead(moment)))
+        self._remember(key, PendingQuery(query, floor, query.time + reach_ahead(query)))
         self._asked.add(key)
 
     @property
     def has_news(self) -> bool:
-        """Whether `readings` or `travels` may have anything to return, or to let go of."""
+        """Whether `answers` or `travels` may have anything to return, or to let go of."""
         return bool(self._asked or self._touched or self._suspects or self._kept_from >= self._prune_at)
 
-    def readings(self) -> tuple[PresenceAnswer, ...]:
+    def answers(self) -> tuple[PresenceAnswer, ...]:
         """Return the answers to all moments asked since the last call and those that changed, by time, case and fact.
 
         `made_at` is left empty. What lies past the retention is let go of here, so call it after each batch.
@@ -195,7 +195,7 @@ class Track:
             latest_rules=self._latest_rules,
             plain=self._plain.rows[self._plain.start :],
             mocked=self._mocked.rows[self._mocked.start :],
-            questions=[self._questions[case_id, fact] for _, case_id, fact in self._by_time],
+            questions=[self._queries[case_id, fact] for _, case_id, fact in self._by_time],
             asked=sorted(self._asked),
             touched=sorted(self._touched),
             suspects=sorted(self._suspects),
@@ -219,8 +219,8 @@ class Track:
         track._mocked = Series(saved.mocked)
         track._thinned = Series(saved.thinned)
         track._known = {identity_of(row): row for row in saved.plain + saved.mocked + saved.thinned}
-        for question in saved.questions:
-            track._remember((question.moment.case_id, question.moment.fact), question)
+        for pending in saved.questions:
+            track._remember((pending.query.case_id, pending.query.fact), pending)
         track._asked = set(saved.asked)
         track._touched = set(saved.touched)
         track._suspects = set(saved.suspects)
@@ -230,13 +230,12 @@ class Track:
     def _answered(self) -> tuple[PresenceAnswer, ...]:
         """Answer all moments asked about or touched."""
         answers: list[PresenceAnswer] = []
-        for key in sorted(self._asked | self._touched, key=lambda key: (self._questions[key].moment.time, key)):
-            question = self._questions[key]
-            new, question.until = answer(question.moment, self._plain, self._mocked, question.floor)
-            if key in self._asked or new != question.answer:
-                question.answer = new
-                late = question.is_too_late
-                answers.append(PresenceAnswer(question.moment, new.closest, new.mocked, new.stay, too_late=late))
+        for key in sorted(self._asked | self._touched, key=lambda key: (self._queries[key].query.time, key)):
+            each = self._queries[key]
+            new, each.until = answer(each.query, self._plain, self._mocked, each.floor)
+            if key in self._asked or new != each.answer:
+                each.answer = new
+                answers.append(PresenceAnswer(each.query, new.closest, new.mocked, new.stay, too_late=each.is_too_late))
         self._asked.clear()
         self._touched.clear()
         return tuple(answers)
@@ -346,8 +345,8 @@ class Track:
             at, case_id, fact = by_time[index]
             if at > time + self._back:
                 return
-            question = self._questions[case_id, fact]
-            if question.floor <= time <= question.until:
+            pending = self._queries[case_id, fact]
+            if pending.floor <= time <= pending.until:
                 self._touched.add((case_id, fact))
 
     def _is_asked_about(self, time: int) -> bool:
@@ -357,22 +356,22 @@ class Track:
             at, case_id, fact = by_time[index]
             if at > time + self._back + slot:
                 return False
-            question = self._questions[case_id, fact]
-            if question.floor - slot <= time <= at + reach_ahead(question.moment) + slot:
+            pending = self._queries[case_id, fact]
+            if pending.floor - slot <= time <= at + reach_ahead(pending.query) + slot:
                 return True
         return False
 
-    def _remember(self, key: PendingQueryKey, question: PendingQuery) -> None:
-        moment = question.moment
-        self._questions[key] = question
-        insort(self._by_time, (moment.time, *key))
-        self._back = max(self._back, reach_back(moment))
-        self._ahead = max(self._ahead, reach_ahead(moment))
+    def _remember(self, key: PendingQueryKey, pending: PendingQuery) -> None:
+        query = pending.query
+        self._queries[key] = pending
+        insort(self._by_time, (query.time, *key))
+        self._back = max(self._back, reach_back(query))
+        self._ahead = max(self._ahead, reach_ahead(query))
 
     def _forget(self, key: PendingQueryKey) -> None:
-        question = self._questions.pop(key, None)
-        if question is not None:
-            del self._by_time[bisect_left(self._by_time, (question.moment.time, *key))]
+        pending = self._queries.pop(key, None)
+        if pending is not None:
+            del self._by_time[bisect_left(self._by_time, (pending.query.time, *key))]
         self._asked.discard(key)
         self._touched.discard(key)
 

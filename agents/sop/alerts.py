@@ -21,7 +21,7 @@ Labels = Mapping[str, str]
 
 
 def findings(
-    history: CaseView,
+    view: CaseView,
     assessments: Sequence[Assessment],
     decisions: Sequence[DecisionBody],
     steps: Sequence[Step],
@@ -32,22 +32,22 @@ def findings(
 
     Takes the assessment of every engagement, and all decisions and steps of the case.
     """
-    place = place_labels(history, policy)
+    place = place_labels(view, policy)
     found: list[AlertCondition] = []
     for rule in BY_ENGAGEMENT:
         for assessment in assessments:
             found += rule(assessment, place, deadlines)
-    found += _park_overdue(history, steps, place, policy, deadlines)
+    found += _park_overdue(view, steps, place, policy, deadlines)
     found += _bpc_only_cancellation(decisions, place)
     found += _stuck_provisional(decisions, place, policy, deadlines)
     return tuple(found)
 
 
-def place_labels(history: CaseView, policy: Policy) -> Labels:
+def place_labels(view: CaseView, policy: Policy) -> Labels:
     """Return the labels every alert of a case carries where the booking is known: city, as compared, and category."""
-    if history.booking is None:
+    if view.booking is None:
         return {}
-    booking = history.booking.data
+    booking = view.booking.data
     return {"city": compared(booking.city, policy), "category": booking.category}
 
 
@@ -92,9 +92,9 @@ def _stayed_after_cancellation(a: Assessment, place: Labels, deadlines: Deadline
 
 def _stays(a: Assessment, at: PresenceAt, deadlines: Deadlines) -> Iterator[tuple[int, tuple[Citable, ...]]]:
     """Yield when a stay at a cancellation began to show, with its evidence: at once by a customer's, later by any."""
-    if at.state != "on_site" or at.reading is None:
+    if at.state != "on_site" or at.answer is None:
         return
-    stay = at.reading.stay
+    stay = at.answer.stay
     by_customer = any(c.ref == at.fact.ref and c.data.by == "customer" for c in a.engagement.cancellations)
     if not (by_customer or stay) or not deadlines.passed(at.fact.time + a.policy.presence.after):
         return
@@ -132,7 +132,7 @@ def _ticket_outside_geofence(a: Assessment, place: Labels, deadlines: Deadlines)
         yield _moment(
             "ticket_outside_geofence",
             "info",
-            key={"case_id": a.history.case_id, "ticket_id": ticket.id},
+            key={"case_id": a.view.case_id, "ticket_id": ticket.id},
             place=place,
             summary="an out-of-scope ticket was created while the partner was away from the site",
             evidence=_refs(_seen(a, at)),
@@ -144,7 +144,7 @@ def _ticket_outside_geofence(a: Assessment, place: Labels, deadlines: Deadlines)
 def _mocked_location(a: Assessment, place: Labels, _: Deadlines) -> Iterator[AlertCondition]:
     """OOS-7: the partner's device made a location up around a moment that matters; the earliest such moment counts."""
     for at in a.presence.matters:
-        if at.reading is None or at.reading.mocked is None:
+        if at.answer is None or at.answer.mocked is None:
             continue
         yield _moment(
             "mocked_location",
@@ -152,7 +152,7 @@ def _mocked_location(a: Assessment, place: Labels, _: Deadlines) -> Iterator[Ale
             key=_engagement_key(a),
             place=place,
             summary="a mocked location was reported around a moment that matters",
-            evidence=_refs((at.fact, at.reading.mocked)),
+            evidence=_refs((at.fact, at.answer.mocked)),
             starts_at=at.fact.time,
             policy=a.policy,
         )
@@ -168,7 +168,7 @@ BY_ENGAGEMENT: Final[tuple[Callable[[Assessment, Labels, Deadlines], Iterator[Al
 
 
 def _park_overdue(
-    history: CaseView, steps: Iterable[Step], place: Labels, policy: Policy, deadlines: Deadlines
+    view: CaseView, steps: Iterable[Step], place: Labels, policy: Policy, deadlines: Deadlines
 ) -> Iterator[AlertCondition]:
     """OOS-10: the call that ends a parking is open for long."""
     for step in steps:
@@ -179,7 +179,7 @@ def _park_overdue(
             yield _condition(
                 "park_overdue",
                 "warning",
-                key=_present({"case_id": history.case_id, "ticket_id": step.ticket_id}),
+                key=_present({"case_id": view.case_id, "ticket_id": step.ticket_id}),
                 place=place,
                 summary="a parked ticket waits for the call to the partner",
                 evidence=_refs(step.evidence),
@@ -274,7 +274,7 @@ def _firing(
 
 
 def _engagement_key(a: Assessment) -> Labels:
-    return _present({"case_id": a.history.case_id, "partner_id": a.engagement.partner_id})
+    return _present({"case_id": a.view.case_id, "partner_id": a.engagement.partner_id})
 
 
 def _decision_key(body: DecisionBody) -> Labels:
@@ -289,7 +289,7 @@ def _present(members: Mapping[str, str | None]) -> Labels:
 
 def _seen(a: Assessment, at: PresenceAt) -> tuple[Citable, ...]:
     """Return what shows where the partner was at a moment: its fact, the report, the booking, the assignment at it."""
-    shown = (at.fact, at.sighting, a.history.booking, a.engagement.assignment_at(at.fact.time))
+    shown = (at.fact, at.fix, a.view.booking, a.engagement.assignment_at(at.fact.time))
     return tuple(each for each in shown if each is not None)
 
 

@@ -25,7 +25,7 @@ Reporting = Literal["direct", "indirect"]
 class Examined(Struct, frozen=True):
     """What the checks look at: the case, one proof and the latest identification, where there are any."""
 
-    history: CaseView
+    view: CaseView
     policy: Policy
     service_type: ServiceType
     proof: Event[PaymentProofAdded] | None
@@ -43,7 +43,7 @@ class Check(Struct, frozen=True):
 class OfflineAssessment(Struct, frozen=True):
     """What is known of an offline service in a case, with the proof that counts and the checks that it fails."""
 
-    history: CaseView
+    view: CaseView
     policy: Policy
     tickets: tuple[Ticket, ...]
     """The tickets that qualify, at least one, earliest first."""
@@ -72,13 +72,13 @@ def qualifies(ticket: Ticket) -> bool:
     return ticket.kind == "poor_service" and (bool(ticket.proofs) or ticket.created.data.offline_suspected)
 
 
-def _service_type(history: CaseView, tickets: tuple[Ticket, ...]) -> ServiceType:
+def _service_type(view: CaseView, tickets: tuple[Ticket, ...]) -> ServiceType:
     """DIS-2: never booked; cancelled and not closed after that; else extras on a booking."""
-    if any(ticket.id == history.case_id for ticket in tickets):
+    if any(ticket.id == view.case_id for ticket in tickets):
         return "no_booking"
-    if history.cancellations:
-        cancelled = history.cancellations[-1].order
-        if not any(closing.order > cancelled for closing in history.closings):
+    if view.cancellations:
+        cancelled = view.cancellations[-1].order
+        if not any(closing.order > cancelled for closing in view.closings):
             return "cancelled_then_served"
     return "partial"
 
@@ -88,7 +88,7 @@ def _service_type(history: CaseView, tickets: tuple[Ticket, ...]) -> ServiceType
 
 def _booking_missing(on: Examined) -> bool:
     """DIS-2: a type that rests on a booking, and none is known (yet)."""
-    return on.service_type != "no_booking" and on.history.booking is None
+    return on.service_type != "no_booking" and on.view.booking is None
 
 
 def _proof_missing(on: Examined) -> bool:
@@ -112,7 +112,7 @@ def _link_has(fault: LinkFault) -> Callable[[Examined], bool]:
     def fails(on: Examined) -> bool:
         if on.proof is None:
             return False
-        ticket_ids = [ticket.id for ticket in on.history.tickets]
+        ticket_ids = [ticket.id for ticket in on.view.tickets]
         return link_fault(on.proof.data.proof_url, ticket_ids, on.policy.offline) == fault
 
     return fails
@@ -171,21 +171,21 @@ def _failed(on: Examined) -> tuple[Check, ...]:
     return tuple(check for check in CHECKS if check.fails(on))
 
 
-def assess(history: CaseView, policy: Policy) -> OfflineAssessment | None:
+def assess(view: CaseView, policy: Policy) -> OfflineAssessment | None:
     """Return what a case's history says of an offline service, None where no ticket qualifies."""
-    tickets = tuple(ticket for ticket in history.tickets if qualifies(ticket))
+    tickets = tuple(ticket for ticket in view.tickets if qualifies(ticket))
     if not tickets:
         return None
     proofs = _in_order(proof for ticket in tickets for proof in ticket.proofs)
     identifications = _in_order(each for ticket in tickets for each in ticket.identifications)
     identification = identifications[-1] if identifications else None
-    service_type = _service_type(history, tickets)
-    examined = [Examined(history, policy, service_type, proof, identification) for proof in reversed(proofs)]
-    examined = examined or [Examined(history, policy, service_type, None, identification)]
+    service_type = _service_type(view, tickets)
+    examined = [Examined(view, policy, service_type, proof, identification) for proof in reversed(proofs)]
+    examined = examined or [Examined(view, policy, service_type, None, identification)]
     judged = [(each, _failed(each)) for each in examined]
     counts, failed = next((pair for pair in judged if not pair[1]), judged[0])
     return OfflineAssessment(
-        history=history,
+        view=view,
         policy=policy,
         tickets=tickets,
         reporting="direct" if tickets[0].kind == "offline_service" else "indirect",
@@ -221,12 +221,12 @@ def _present(*facts: Citable | None) -> tuple[Citable, ...]:
 
 def _tagged(assessment: OfflineAssessment) -> RuleResult | None:
     """DIS-2, DIS-9: every check passes."""
-    proof, history = assessment.proof, assessment.history
+    proof, view = assessment.proof, assessment.view
     if assessment.failed or proof is None:
         return None
-    booking = None if assessment.service_type == "no_booking" else history.booking
+    booking = None if assessment.service_type == "no_booking" else view.booking
     cancelled = assessment.service_type == "cancelled_then_served"
-    cancellation = history.cancellations[-1] if cancelled else None
+    cancellation = view.cancellations[-1] if cancelled else None
     return RuleResult(
         outcome=f"offline_service/{assessment.service_type}",
         status="final",
@@ -293,7 +293,7 @@ def _eligible_partial(
     """DIS-10: what was proven beyond the extras on the booking; two currencies cannot be set off."""
     if assessment.failed or assessment.proof is None or assessment.service_type != "partial":
         return None
-    items = assessment.history.line_items
+    items = assessment.view.line_items
     proven = assessment.proof.data.amount
     if any(item.data.amount.currency != proven.currency for item in items):
         return RuleResult(
@@ -353,7 +353,7 @@ def decisions(assessment: OfflineAssessment) -> tuple[DecisionBody, ...]:
     """Return the case's offline decisions: tagging, and refund where one was asked for."""
     identification = assessment.identification
     partner_id = identification.data.partner_id if identification else None
-    case_id, policy = assessment.history.case_id, assessment.policy
+    case_id, policy = assessment.view.case_id, assessment.policy
     tagged, refunded = tagging(assessment), refund(assessment)
     bodies = [tagged.body("tagging", "offline_service", case_id=case_id, partner_id=partner_id, policy=policy)]
     if refunded is not None:

@@ -29,7 +29,7 @@ def main() -> None:
         made = 0
         for record in records:
             rules.take(record.value(), record.timestamp()[1])
-        for topic, key, message in rules.conclude(time.time_ns() // 1000):
+        for topic, key, message in rules.evaluate(time.time_ns() // 1000):
             producer.produce(topic, encode_message(message), key)
             made += 1
         producer.poll(0)

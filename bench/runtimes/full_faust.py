@@ -51,7 +51,7 @@ def main() -> None:
         async for value in stream:
             rules.take(value, int(stream.current_event.message.timestamp * 1000))
             made = 0
-            for topic, key, message in rules.conclude(time.time_ns() // 1000):
+            for topic, key, message in rules.evaluate(time.time_ns() // 1000):
                 await outputs[topic].send(key=key.encode(), value=encode_message(message))
                 made += 1
             if meter.add(1, made):

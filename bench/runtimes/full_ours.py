@@ -36,17 +36,17 @@ def main() -> None:
             **({"SOP_REDIS_URL": task.redis_url} if task.redis_url else {}),
         }
     )
-    concluded = {"idle": 0}
+    evaluated = {"idle": 0}
 
     class CountedWork(SopProcessor):
         async def take(self, batches: Batches, now: int) -> None:
             await super().take(batches, now)
             meter.add(sum(len(records) for tp, records in batches if tp.topic in inputs))
 
-        async def conclude(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
-            outgoing = await super().conclude(now, positions, names)
+        async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
+            outgoing = await super().evaluate(now, positions, names)
             meter.decisions += sum(each.topic in said for each in outgoing)
-            concluded["idle"] = 0 if outgoing or not meter.done else concluded["idle"] + 1
+            evaluated["idle"] = 0 if outgoing or not meter.done else evaluated["idle"] + 1
             return outgoing
 
     # the worker is measured as it is composed, not a copy of it
@@ -59,7 +59,7 @@ def main() -> None:
         app = worker.make_app(settings, policies_from(()), connection, topics, layout, {})
 
         async def end() -> None:
-            if concluded["idle"] > 10 * layout.partitions:  # each looks ten times a second
+            if evaluated["idle"] > 10 * layout.partitions:  # each looks ten times a second
                 meter.report()
                 os.kill(os.getpid(), signal.SIGTERM)
 

@@ -64,12 +64,12 @@ class LightWork:
         """Go on from the counts of a checkpoint."""
         self._applied = {name: dict(fates) for name, fates in counts.items()}
 
-    def recall(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:  # noqa: ARG002 - there is one topic
+    def restore_output(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:  # noqa: ARG002 - there is one topic
         """Remember a decision emitted since the checkpoint."""
         self._said.add(orjson.loads(record.value or b"{}").get("decision_id", ""))
         return {}
 
-    async def recalled(self) -> None:
+    async def apply_restored(self) -> None:
         """Nothing is left to do: what was said is left out when it is made again."""
 
     async def take(self, batches: Batches, now: int) -> None:  # noqa: ARG002 - any instant is accepted
@@ -108,7 +108,7 @@ class LightWork:
         """Return nothing."""
         return ()
 
-    async def conclude(
+    async def evaluate(
         self,
         now: int,  # noqa: ARG002 - no deadlines
         positions: Mapping[str, int],  # noqa: ARG002
@@ -121,7 +121,7 @@ class LightWork:
             outgoing = [each for each in outgoing if orjson.loads(each.value)["decision_id"] not in self._said]
         return outgoing
 
-    def set_aside(self, name: str) -> None:
+    def quarantine(self, name: str) -> None:
         """Stop: nothing here has a name."""
         raise Fatal(f"{name} cannot be set aside")
 
@@ -165,8 +165,8 @@ def make_app(task: Assignment) -> BatchApp:
     works: dict[int, LightWork] = {}
     settings = TaskSettings(
         consumed=(task.events,),
-        derived=(),
-        vital=(),
+        internal=(),
+        required=(),
         accepts_trimmed=False,
         emitted=(task.decisions,),
         progress=f"{task.decisions}-progress",
@@ -190,7 +190,7 @@ def make_app(task: Assignment) -> BatchApp:
             log=KafkaLog(connection),
             store=store,
             clock=SystemClock(),
-            vitals=Health(),
+            health=Health(),
             attempts=attempts,
         )
 
@@ -201,7 +201,7 @@ def make_app(task: Assignment) -> BatchApp:
     app = BatchApp(
         task.group,
         broker=f"kafkabatch://{task.brokers}",
-        keeper=tasks,
+        offset_provider=tasks,
         options=BatchOptions(),
         broker_session_timeout=6.0,
         broker_heartbeat_interval=2.0,

@@ -60,12 +60,12 @@ class Settings:
     replicas: int = 1
     policies: tuple[str, ...] = ()
     checkpoint_interval_s: float = 5.0
-    reading_wait_s: float = 10.0
+    answer_wait_s: float = 10.0
     transaction_timeout_s: float = 30.0
     session_timeout_s: float = 6.0
     redis_timeout_s: float = 5.0
     step_records_max: int = 2_000
-    residents_max: int = 5_000
+    cached_cases_max: int = 5_000
     facts_per_case_max: int = 1_000
     case_retention: float = RetentionRules().case / SECOND
     case_memory: float = RetentionRules().memory / SECOND

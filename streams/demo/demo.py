@@ -47,7 +47,7 @@ class Demonstration:
     events_per_s: float
 
 
-def demonstrate(asked: Demonstration, board: LiveView, waiting: Waiting, wish: StopSignals) -> int:
+def demonstrate(asked: Demonstration, live_view: LiveView, waiting: Waiting, wish: StopSignals) -> int:
     """Run until stopped or until the time is over; return the exit status.
 
     Raises `UsageError` for what cannot be used.
@@ -72,9 +72,9 @@ def demonstrate(asked: Demonstration, board: LiveView, waiting: Waiting, wish: S
             duration_s=asked.duration_s,
             broker_runs=(lambda: True) if kafka is None else (lambda: kafka.alive),
         )
-        session = Session(plan, board, waiting, WorkerChild(used, folder / WORKER_LOG))
+        session = Session(plan, live_view, waiting, WorkerChild(used, folder / WORKER_LOG))
         status = _run(session, wish)
-        board.sum_up(session.sent)
+        live_view.sum_up(session.sent)
     return status
 
 

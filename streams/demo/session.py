@@ -53,9 +53,9 @@ class Plan:
 class Session:
     """Runs a plan; `sent` tells how many events went in."""
 
-    def __init__(self, plan: Plan, board: LiveView, waiting: Waiting, worker: WorkerChild) -> None:
+    def __init__(self, plan: Plan, live_view: LiveView, waiting: Waiting, worker: WorkerChild) -> None:
         self._plan = plan
-        self._board = board
+        self._live_view = live_view
         self._waiting = waiting
         self._begun = asyncio.Event()
         self._worker = worker
@@ -83,7 +83,7 @@ class Session:
             partitions = await prepare_topics(self._connection, self._topics, settings.partitions, settings.replicas)
             self._waiting.end()
             for line in self._plan.welcome:
-                self._board.say(line)
+                self._live_view.say(line)
             async with self._outputs(partitions) as outputs:
                 # until here a signal ends it at once: there is nothing yet that has to be stopped in good order
                 wish.on_stop = lambda: loop.call_soon_threadsafe(stop.set)
@@ -131,9 +131,9 @@ class Session:
     async def _send(self, lines: Iterator[Line]) -> None:
         await self._worker_has_joined()
         self._waiting.end()
-        self._board.head()
+        self._live_view.head()
         await self._feed.run(self._noting_the_first(lines))
-        self._board.say(f"all {self._feed.sent} events are sent; Ctrl-C ends")
+        self._live_view.say(f"all {self._feed.sent} events are sent; Ctrl-C ends")
         await asyncio.Event().wait()
 
     def _noting_the_first(self, lines: Iterator[Line]) -> Iterator[Line]:
@@ -158,7 +158,7 @@ class Session:
     async def _show(self, outputs: AIOKafkaConsumer) -> None:
         try:
             async for record in outputs:
-                self._board.take(record.topic, record.value)
+                self._live_view.take(record.topic, record.value)
         except KafkaError as error:
             raise Unavailable(f"Kafka at {self._connection.brokers} does not give decisions: {error}") from error
 

@@ -66,7 +66,7 @@ class GivenSettings(faust.Settings):
 
 
 class BatchApp(faust.App):
-    """A Faust app of group `group_id` that reads by the batch transport at the positions of `keeper`.
+    """A Faust app of group `group_id` that reads by the batch transport at the positions of `offset_provider`.
 
     `broker` is `kafkabatch://host:port[,host:port]`. `on_fatal` is called, in the event loop, with whatever makes going
     on unsafe: a handler or the keeper that raised, partitions that cannot be read. It should end the process; if it
@@ -83,7 +83,7 @@ class BatchApp(faust.App):
         group_id: str,
         *,
         broker: str,
-        keeper: OffsetProvider,
+        offset_provider: OffsetProvider,
         options: BatchOptions | None = None,
         on_fatal: Callable[[BaseException], None] = exit_at_once,
         **settings: Any,
@@ -91,7 +91,7 @@ class BatchApp(faust.App):
         for name, value in _FIXED_SETTINGS.items():
             if settings.setdefault(name, value) != value:
                 raise ValueError(f"{name}={settings[name]!r} cannot be used with batches, it has to be {value!r}")
-        self.keeper = keeper
+        self.offset_provider = offset_provider
         self.options = options or BatchOptions()
         self.on_fatal = on_fatal
         self.handlers: dict[str, Handler] = {}

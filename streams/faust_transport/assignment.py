@@ -78,12 +78,12 @@ class Assignment:
         assert starts.keys() == self.tps
         self._shares = {tp: Share(start) for tp, start in starts.items()}
 
-    def wanted(self, keeper: OffsetProvider) -> set[TP]:
+    def wanted(self, offset_provider: OffsetProvider) -> set[TP]:
         """Return the partitions that can take another batch and of which the keeper wants more."""
         return {
             tp
             for tp, share in self._shares.items()
-            if share.in_flight < self._in_flight_max and not share.waiting and keeper.wants(tp)
+            if share.in_flight < self._in_flight_max and not share.waiting and offset_provider.wants(tp)
         }
 
     def accept(self, tp: TP, batches: Iterable[Batch]) -> None:
@@ -129,11 +129,11 @@ class Assignment:
             )
         self._lane(batch.tp.partition).put_nowait(batch)
 
-    def committable(self, keeper: OffsetProvider) -> dict[TP, int]:
+    def committable(self, offset_provider: OffsetProvider) -> dict[TP, int]:
         """Return the group offsets that may move on: as far as the keeper says, no further than delivered."""
         offsets: dict[TP, int] = {}
         for tp, share in self._shares.items():
-            offset = keeper.committable(tp)
+            offset = offset_provider.committable(tp)
             if offset is not None and share.committed < (end := min(offset, share.delivered)):
                 offsets[tp] = end
         return offsets

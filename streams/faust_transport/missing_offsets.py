@@ -14,7 +14,10 @@ from streams.faust_transport.client import BatchConsumerThread
 
 
 async def go_on_behind(
-    thread: BatchConsumerThread, assignment: Assignment, keeper: OffsetProvider, positions: Mapping[TopicPartition, int]
+    thread: BatchConsumerThread,
+    assignment: Assignment,
+    offset_provider: OffsetProvider,
+    positions: Mapping[TopicPartition, int],
 ) -> None:
     """Go on behind records that were deleted before they were read, if the keeper lets that happen.
 
@@ -32,7 +35,7 @@ async def go_on_behind(
                 "Kafka has lost records, or the topic was created again"
             )
         if position < earliest:
-            keeper.skipped(tp, position, earliest)
+            offset_provider.skipped(tp, position, earliest)
             await thread.call_thread(_jump, thread, assignment.generation, tp, earliest)
             assignment.move_on(tp, earliest)
 

@@ -84,7 +84,7 @@ class BatchConsumer(kafka.Consumer):
             generation_id,
             handlers=self.app.handlers,
             in_flight_max=self.app.options.in_flight_max,
-            passed=self.app.keeper.passed,
+            passed=self.app.offset_provider.passed,
             fail=self._fail,
             nudge=self._nudge,
         )
@@ -112,7 +112,7 @@ class BatchConsumer(kafka.Consumer):
         assignment = self._assignment
         if assignment is None or self._failed:
             return False
-        offsets = assignment.committable(self.app.keeper)
+        offsets = assignment.committable(self.app.offset_provider)
         if not offsets or not await self._commit(offsets):
             return False
         assignment.commit(offsets)
@@ -128,7 +128,7 @@ class BatchConsumer(kafka.Consumer):
     async def _place(self, assignment: Assignment) -> None:
         try:
             await self._thread.call_thread(self._thread.refuse_partial, assignment.tps)
-            starts = await self.app.keeper.assigned(assignment.tps)
+            starts = await self.app.offset_provider.assigned(assignment.tps)
             if not starts.keys() <= assignment.tps:
                 raise TransportError(f"positions for partitions not assigned: {sorted(starts.keys() - assignment.tps)}")
             placed = await self._thread.call_thread(
@@ -154,7 +154,7 @@ class BatchConsumer(kafka.Consumer):
         if self._failed:
             return
         try:
-            await asyncio.wait_for(self.app.keeper.revoked(assignment.tps), options.release_s)
+            await asyncio.wait_for(self.app.offset_provider.revoked(assignment.tps), options.release_s)
         except TimeoutError as error:
             raise TransportError(f"partitions were not let go within {options.release_s:g} s") from error
         await self.force_commit()
@@ -181,7 +181,7 @@ class BatchConsumer(kafka.Consumer):
     async def _deliver_some(self, assignment: Assignment) -> None:
         for batch in assignment.due():
             await self.callback(self._message(batch))
-        wanted = assignment.wanted(self.app.keeper)
+        wanted = assignment.wanted(self.app.offset_provider)
         if not wanted:
             await self._wait_for_change()
             return
@@ -189,7 +189,7 @@ class BatchConsumer(kafka.Consumer):
         try:
             taken: Taken = await self._thread.call_thread(self._thread.take, assignment.generation, wanted, records_max)
         except OffsetOutOfRangeError as error:
-            await go_on_behind(self._thread, assignment, self.app.keeper, error.args[0])
+            await go_on_behind(self._thread, assignment, self.app.offset_provider, error.args[0])
             return
         if assignment.closed:
             return  # whoever gets these partitions reads them again, from the keeper's positions

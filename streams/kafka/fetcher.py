@@ -59,9 +59,9 @@ class TellingFetcher(Fetcher):  # type: ignore[misc] # without types
 class _Heard:
     """A client whose answers to fetches somebody else hears first."""
 
-    def __init__(self, client: Any, hear: Callable[[Any, Any], Awaitable[None]]) -> None:
+    def __init__(self, client: Any, apply_answer: Callable[[Any, Any], Awaitable[None]]) -> None:
         self._client = client
-        self._hear = hear
+        self._hear = apply_answer
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)

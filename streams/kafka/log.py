@@ -53,7 +53,7 @@ class KafkaLog:
             ends = await consumer.end_offsets(consumer.assignment())
         return {TP(each.topic, each.partition): (beginnings[each], end) for each, end in ends.items()}
 
-    async def unended(self, tps: Sequence[TP]) -> list[TP]:
+    async def hanging_transactions(self, tps: Sequence[TP]) -> list[TP]:
         """Return those partitions that hold records of a transaction that has not ended."""
         bounds = await self.bounds(tps)
         async with self._asked(tps, EVERYTHING) as consumer:

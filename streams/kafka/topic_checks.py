@@ -59,7 +59,7 @@ async def check_topics(connection: KafkaConnection, topics: Topics) -> Checked:
     return Checked(told, sizes)
 
 
-def letter_bytes_max(sizes: Mapping[str, int], topics: Topics) -> int:
+def dead_letter_bytes_max(sizes: Mapping[str, int], topics: Topics) -> int:
     """Return how large a dead letter and its key may be, by what the topics take (`Checked.sizes`)."""
     return min(MESSAGE_BYTES_MAX, sizes.get(topics.dead_letters, SIZE_MIN)) - RECORD_OVERHEAD_BYTES
 

@@ -28,9 +28,9 @@ class Watched:
     """One partition number at one moment."""
 
     number: int
-    figures: TaskMetrics
+    metrics: TaskMetrics
     progress: Progress
-    vitals: Health
+    health: Health
     held: Held
     ends: Mapping[str, int]
     """The offset after the last record that can be read, as last fetched, by `topic-partition`."""
@@ -67,8 +67,8 @@ def samples(watched: Watched, now: int) -> Iterator[Sample]:
 
 def _of_inputs(watched: Watched) -> Iterator[Sample]:
     partition = str(watched.number)
-    figures, progress = watched.figures, watched.progress
-    for name, received in figures.received.items():
+    metrics, progress = watched.metrics, watched.progress
+    for name, received in metrics.received.items():
         place = (name.removesuffix(f"-{partition}"), partition)
         yield catalogue.CONSUMED, place, received
         yield catalogue.IN_FLIGHT, place, received - progress.consumed.get(name, 0)
@@ -80,13 +80,13 @@ def _of_inputs(watched: Watched) -> Iterator[Sample]:
         yield catalogue.LAG, (name.removesuffix(f"-{partition}"), partition), behind
     for name in dict.fromkeys([*progress.positions, *progress.skipped]):
         yield catalogue.SKIPPED, (name.removesuffix(f"-{partition}"), partition), progress.skipped.get(name, 0)
-    for topic, count in figures.published.items():
+    for topic, count in metrics.published.items():
         yield catalogue.PUBLISHED, (topic, partition), count
 
 
 def _of_number(watched: Watched, now: int) -> Iterator[Sample]:
     labels = (str(watched.number),)
-    figures, vitals, held = watched.figures, watched.vitals, watched.held
+    metrics, health, held = watched.metrics, watched.health, watched.held
     yield catalogue.TOO_LATE, labels, held.too_late
     yield catalogue.CASES, labels, held.cases
     yield catalogue.PARTNERS, labels, held.partners
@@ -94,13 +94,13 @@ def _of_number(watched: Watched, now: int) -> Iterator[Sample]:
     yield catalogue.CASES_REMEMBERED, labels, held.cases_remembered
     yield catalogue.PARTNERS_LEFT, labels, held.partners_left
     yield catalogue.DEADLINES, labels, held.deadlines
-    if vitals.saved_at:
-        yield catalogue.CHECKPOINT_AGE, labels, max(now - vitals.saved_at, 0) / SECOND_US
-    yield catalogue.CHECKPOINTS, labels, vitals.saves
-    yield catalogue.STEPS, labels, figures.steps
-    yield catalogue.STEP_S, labels, figures.step_s
-    yield catalogue.LAST_STEP_S, labels, figures.last_step_s
-    yield catalogue.TRIED_AGAIN, labels, figures.tried_again
+    if health.saved_at:
+        yield catalogue.CHECKPOINT_AGE, labels, max(now - health.saved_at, 0) / SECOND_US
+    yield catalogue.CHECKPOINTS, labels, health.saves
+    yield catalogue.STEPS, labels, metrics.steps
+    yield catalogue.STEP_S, labels, metrics.step_s
+    yield catalogue.LAST_STEP_S, labels, metrics.last_step_s
+    yield catalogue.TRIED_AGAIN, labels, metrics.tried_again
     yield catalogue.SET_ASIDE, labels, len(watched.progress.aside)
 
 

@@ -124,12 +124,12 @@ async def overview(connection: KafkaConnection, topics: Topics, group: str) -> O
 
 async def _held_up(log: OutputLog, tps: Sequence[TP]) -> frozenset[TP]:
     """Return the partitions in which an open transaction keeps everybody from reading on, for a while by now."""
-    if not (held_up := await log.unended(tps)):
+    if not (held_up := await log.hanging_transactions(tps)):
         return frozenset()
     before = await log.bounds(held_up)
     await asyncio.sleep(HELD_UP_S)
     bounds = await log.bounds(held_up)
-    return frozenset(tp for tp in await log.unended(held_up) if bounds[tp][1] == before[tp][1])
+    return frozenset(tp for tp in await log.hanging_transactions(held_up) if bounds[tp][1] == before[tp][1])
 
 
 def _changes(counts: Mapping[str, int], present: Layout, made_under: Sequence[Layout]) -> Iterator[str]:

@@ -84,9 +84,9 @@ class RecordDecoder:
         except Fatal as error:
             raise Fatal(f"{tp.name}@{record.offset}: {error}") from None
         if isinstance(message, QueryMessage):
-            return DecodedRecord(tp, record, message.moment)
+            return DecodedRecord(tp, record, message.query)
         if isinstance(message, AnswerMessage):
-            return DecodedRecord(tp, record, message.reading)
+            return DecodedRecord(tp, record, message.answer)
         first = Origin(
             message.topic,
             message.partition,

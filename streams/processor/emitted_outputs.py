@@ -21,7 +21,7 @@ class EmittedOutputs:
         """Decisions, actions and alerts by case id, each topic's in their order."""
         self.alert_ids: set[str] = set()
         """Alerts about partners."""
-        self.letters = DeadLetterIndex()
+        self.dead_letters = DeadLetterIndex()
         self._dead_letters = topics.dead_letters
 
     def take(self, topic: str, value: bytes, former: Collection[str] = ()) -> Mapping[str, int]:
@@ -33,7 +33,7 @@ class EmittedOutputs:
         if topic == self._dead_letters:
             letter = decode_dead_letter(value)
             if letter.topic not in former:
-                self.letters.found((letter.topic, letter.partition, letter.offset), letter.reason)
+                self.dead_letters.found((letter.topic, letter.partition, letter.offset), letter.reason)
             return {}
         message = decode_message(value)
         try:

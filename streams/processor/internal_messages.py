@@ -15,13 +15,13 @@ from schemas.errors import Fatal, InvalidMessage
 class QueryMessage(Struct, frozen=True, array_like=True, tag="question"):
     """From the case agent to the location agent of the partner."""
 
-    moment: PresenceQuery
+    query: PresenceQuery
 
 
 class AnswerMessage(Struct, frozen=True, array_like=True, tag="answer"):
     """From the location agent to the case agent of the case."""
 
-    reading: PresenceAnswer
+    answer: PresenceAnswer
 
 
 class Forwarded(Struct, frozen=True, array_like=True, tag="forwarded"):

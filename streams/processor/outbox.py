@@ -26,12 +26,12 @@ class Outbox:
     elsewhere.
     """
 
-    def __init__(self, topics: Topics, partition: int, partitions: int, letter_bytes_max: int) -> None:
+    def __init__(self, topics: Topics, partition: int, partitions: int, dead_letter_bytes_max: int) -> None:
         """Take the topic names, the task's partition number, how many there are, and how large a dead letter may be."""
         self._topics = topics
         self._partition = partition
         self._partitions = partitions
-        self._letter_bytes_max = letter_bytes_max
+        self._letter_bytes_max = dead_letter_bytes_max
         self._records: list[Outgoing] = []
 
     def messages(self, name: str, messages: Iterable[OutputMessage]) -> None:
@@ -45,16 +45,16 @@ class Outbox:
                 topic, key = self._topics.actions, message.body.case_id
             self._records.append(Outgoing(topic, self._partition, key.encode(), encode_message(message), name))
 
-    def questions(self, moments: Iterable[PresenceQuery]) -> None:
+    def presence_queries(self, moments: Iterable[PresenceQuery]) -> None:
         """Add questions to location agents."""
-        for moment in moments:
-            self._send_on(self._topics.partners, moment.partner_id, pack(QueryMessage(moment)), CASE + moment.case_id)
+        for query in moments:
+            self._send_on(self._topics.partners, query.partner_id, pack(QueryMessage(query)), CASE + query.case_id)
 
-    def answers(self, readings: Iterable[PresenceAnswer]) -> None:
+    def answers(self, answers: Iterable[PresenceAnswer]) -> None:
         """Add answers to case agents."""
-        for reading in readings:
-            about = PARTNER + reading.moment.partner_id
-            self._send_on(self._topics.cases, reading.moment.case_id, pack(AnswerMessage(reading)), about)
+        for answer in answers:
+            about = PARTNER + answer.query.partner_id
+            self._send_on(self._topics.cases, answer.query.case_id, pack(AnswerMessage(answer)), about)
 
     def forward(self, origin: Origin, event: AnyEvent) -> None:
         """Send an event on to its subject's partition."""

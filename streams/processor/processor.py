@@ -38,9 +38,9 @@ STORE_LOOK_EVERY_US = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessorSettings:
-    """What the work of all partition numbers shares; `reading_wait` in microseconds.
+    """What the work of all partition numbers shares; `answer_wait` in microseconds.
 
-    `letter_bytes_max` is how large a dead letter may be, its key included.
+    `dead_letter_bytes_max` is how large a dead letter may be, its key included.
     """
 
     topics: Topics
@@ -48,11 +48,11 @@ class ProcessorSettings:
     policies: PolicySet
     limits: Limits
     facts_per_case_max: int
-    residents_max: int
-    reading_wait: int
+    cached_cases_max: int
+    answer_wait: int
     refusal_limits: RefusalLimits = field(default_factory=RefusalLimits)
     retention: RetentionRules = field(default_factory=RetentionRules)
-    letter_bytes_max: int = 1_000_000
+    dead_letter_bytes_max: int = 1_000_000
 
 
 class SopProcessor:
@@ -60,31 +60,31 @@ class SopProcessor:
 
     def __init__(self, partition: int, settings: ProcessorSettings, store: Store) -> None:
         """Take the partition number, and the store behind what is not in memory."""
-        self.tally = Tally()
+        self.dispositions = Tally()
         self._partition = partition
         self._settings = settings
         self._store = store
         self._cases = CaseAgent(settings.policies, facts_max=settings.facts_per_case_max)
         self._locations = LocationAgent(settings.policies)
-        self._residents = StateCache(self._cases.cases, self._locations.tracks, store)
-        self._intake = RecordDecoder(settings.topics, settings.limits)
-        self._outbox = Outbox(settings.topics, partition, settings.partitions, settings.letter_bytes_max)
+        self._cache = StateCache(self._cases.cases, self._locations.tracks, store)
+        self._decoder = RecordDecoder(settings.topics, settings.limits)
+        self._outbox = Outbox(settings.topics, partition, settings.partitions, settings.dead_letter_bytes_max)
         self._location_inputs = [
             TP(topic, partition).name for topic in (settings.topics.locations, settings.topics.partners)
         ]
         self._emitted = EmittedOutputs(settings.topics)
-        self._letters = self._emitted.letters
+        self._dead_letters = self._emitted.dead_letters
         self._refusals = Refusals(settings.refusal_limits)
-        self._arrivals = ForwardDeduplication()
+        self._forwards = ForwardDeduplication()
         self._retention = Retention(settings.retention, store)
         self._kept: Mapping[str, ForwardDeduplication | DeadLetterIndex | Refusals | Retention] = {
-            "arrivals": self._arrivals,
-            "letters": self._letters,
+            "arrivals": self._forwards,
+            "letters": self._dead_letters,
             "refusals": self._refusals,
             "retention": self._retention,
         }
         """What checkpoints keep beside cases and tracks."""
-        self._wakes = TimerQueue()
+        self._timers = TimerQueue()
         self._touched_cases: set[str] = set()
         self._touched_partners: set[str] = set()
         self._departed: set[str] = set()
@@ -98,16 +98,16 @@ class SopProcessor:
 
     async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Go on from the counts of a checkpoint, and from what it kept."""
-        self.tally = Tally(counts)
+        self.dispositions = Tally(counts)
         for key, blob in (await self._store.load(list(self._kept))).items():
             with readable(key):
                 self._kept[key].load(blob)
 
-    def recall(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:
+    def restore_output(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:
         """Take a record emitted since the checkpoint; return the input positions it was decided at."""
         return self._emitted.take(topic, record.value, former) if record.value is not None else {}
 
-    async def recalled(self) -> None:
+    async def apply_restored(self) -> None:
         """Let the cases know what was said about them, of what was recalled since this was called last."""
         await self._load(self._emitted.messages, ())
         if left := self._departed & self._emitted.messages.keys():
@@ -117,29 +117,29 @@ class SopProcessor:
             for message in messages:
                 self._cases.case(case_id).sent.record(message)
         self._locations.said |= self._emitted.alert_ids
-        self._residents.touch(self._emitted.messages, ())
-        self._residents.spill(self._settings.residents_max, self._touched_cases, self._touched_partners)
+        self._cache.touch(self._emitted.messages, ())
+        self._cache.spill(self._settings.cached_cases_max, self._touched_cases, self._touched_partners)
         self._emitted.messages.clear()
 
     def forget_places(self, topics: Collection[str]) -> None:
         """Forget which records of topics were met where: they were deleted and created again."""
-        self._letters.forget(topics)
-        self._arrivals.forget(topics)
+        self._dead_letters.forget(topics)
+        self._forwards.forget(topics)
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
     async def take(self, batches: Batches, now: int) -> None:
         """Decode records, as of now, and hand them to the agents; what cannot be accepted becomes a dead letter."""
-        if self._letters:
+        if self._dead_letters:
             batches = [(tp, self._not_refused(tp, records)) for tp, records in batches]
-        taken = [self._intake.read(tp, record, now) for tp, records in batches for record in records]
+        taken = [self._decoder.read(tp, record, now) for tp, records in batches for record in records]
         await self._load(*_concerned(taken))
         for each in taken:
             self._take(each)
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
         """Have a record go to the dead letters without a look at what it holds, unless it is there."""
-        known = self._letters.met((tp.topic, tp.partition, record.offset))
+        known = self._dead_letters.met((tp.topic, tp.partition, record.offset))
         if known is not None:
             self._count_refused(tp, origin(tp, record), known)
         else:
@@ -149,7 +149,7 @@ class SopProcessor:
         """Count what is in the dead letters already; return the other records."""
         others: list[Incoming] = []
         for record in records:
-            known = self._letters.met((tp.topic, tp.partition, record.offset))
+            known = self._dead_letters.met((tp.topic, tp.partition, record.offset))
             if known is not None:
                 self._count_refused(tp, origin(tp, record), known)
             else:
@@ -158,31 +158,31 @@ class SopProcessor:
 
     def _take(self, taken: DecodedRecord) -> None:
         content = taken.content
-        if taken.forwarded_from is not None and self._arrivals.is_repeated(taken.tp.topic, taken.forwarded_from):
-            self.tally.add(taken.tp, "duplicate")
-        elif self._letters and (known := self._letters.met(taken.origin.place)) is not None:
+        if taken.forwarded_from is not None and self._forwards.is_repeated(taken.tp.topic, taken.forwarded_from):
+            self.dispositions.add(taken.tp, "duplicate")
+        elif self._dead_letters and (known := self._dead_letters.met(taken.origin.place)) is not None:
             self._count_refused(taken.tp, taken.origin, known)
         elif isinstance(content, Event):
             self._take_event(taken, content)
         elif isinstance(content, InvalidMessage):
             self._refuse(taken.tp, taken.origin, content.reason)
         elif isinstance(content, PresenceQuery):
-            self._locations.ask(content, taken.origin.timestamp_us)
+            self._locations.query(content, taken.origin.timestamp_us)
             self._retention.heard_of(PARTNER, content.partner_id)
             self._touched_partners.add(content.partner_id)
-            self.tally.add(taken.tp, "applied")
+            self.dispositions.add(taken.tp, "applied")
         else:
-            if self._cases.hear(content):
-                self._retention.heard_of(CASE, content.moment.case_id)
-                self._touched_cases.add(content.moment.case_id)
-            self.tally.add(taken.tp, "applied")
+            if self._cases.apply_answer(content):
+                self._retention.heard_of(CASE, content.query.case_id)
+                self._touched_cases.add(content.query.case_id)
+            self.dispositions.add(taken.tp, "applied")
 
     def _take_event(self, taken: DecodedRecord, event: AnyEvent) -> None:
         tp, subject, report = taken.tp, event.subject, is_report(event)
         known = self._locations.tracks if report else self._cases.cases
         if subject not in known and partition_of(subject, self._settings.partitions) != self._partition:
             self._outbox.forward(taken.origin, event)
-            self.tally.add(tp, "forwarded")
+            self.dispositions.add(tp, "forwarded")
             return
         reception = self._locations.receive(event) if report else self._cases.receive(event)
         match reception:
@@ -192,7 +192,7 @@ class SopProcessor:
                 self._retention.heard_of(PARTNER if report else CASE, subject)
                 if reception == "applied":
                     (self._touched_partners if report else self._touched_cases).add(subject)
-                self.tally.add(tp, reception)
+                self.dispositions.add(tp, reception)
 
     def _refuse(self, tp: TP, origin: Origin, reason: str) -> None:
         self._outbox.dead_letter(origin, reason)
@@ -200,9 +200,9 @@ class SopProcessor:
 
     def _count_refused(self, tp: TP, origin: Origin, reason: str) -> None:
         """Count a refused record; what comes too late for its case says nothing against who sends it."""
-        self.tally.add(tp, "dead_lettered")
+        self.dispositions.add(tp, "dead_lettered")
         if reason != NO_LONGER_KEPT:
-            self._refusals.note(tp, self.tally.consumed(tp), origin.name)
+            self._refusals.note(tp, self.dispositions.consumed(tp), origin.name)
 
     # -- what follows --------------------------------------------------------------------------------------------------
 
@@ -215,7 +215,7 @@ class SopProcessor:
 
     async def due(self, now: int, limit: int) -> list[str]:
         """Return the names of cases whose time has come, of those that only the store remembers too."""
-        due = set(self._wakes.due(now, limit))
+        due = set(self._timers.due(now, limit))
         if now - self._store_looked_at >= STORE_LOOK_EVERY_US:
             self._store_looked_at = now
             stored = await self._store.due(now, limit)
@@ -226,46 +226,46 @@ class SopProcessor:
         """Return the names of cases and partners that may leave."""
         return [name for name in await self._retention.expired(now, limit) if name not in self._aside]
 
-    async def conclude(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
+    async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
         """Answer and decide what was touched or is named; return all that is to be published."""
         await self._touch(names)
         inputs = as_inputs(positions)
         made_at = {name: positions.get(name, 0) for name in self._location_inputs}
-        for partner_id in self._without_aside(PARTNER, self._touched_partners):
+        for partner_id in self._without_quarantined(PARTNER, self._touched_partners):
             answers = self._locations.answers(partner_id, made_at)
             self._too_late += sum(each.too_late for each in answers)
             self._outbox.answers(answers)
             self._outbox.messages(PARTNER + partner_id, self._locations.alerts(partner_id, inputs))
             self._retain_track(partner_id, now)
-        for case_id in self._without_aside(CASE, self._touched_cases):
-            self._conclude_case(case_id, now, inputs)
+        for case_id in self._without_quarantined(CASE, self._touched_cases):
+            self._evaluate_case(case_id, now, inputs)
         self._settle()
         return self._outbox.take()
 
     def _settle(self) -> None:
         """Note that what was touched has changed; make room for what is touched next."""
-        self._residents.touch(self._touched_cases, self._touched_partners)
+        self._cache.touch(self._touched_cases, self._touched_partners)
         self._touched_cases, self._touched_partners = set(), set()
-        self._residents.spill(self._settings.residents_max, (), ())
+        self._cache.spill(self._settings.cached_cases_max, (), ())
 
-    def _conclude_case(self, case_id: str, now: int, inputs: str) -> None:
+    def _evaluate_case(self, case_id: str, now: int, inputs: str) -> None:
         """Ask what is to be asked; decide, unless an answer is on its way and not late yet (architecture, 3.2)."""
         if self._cases.case(case_id).is_departed:
             self._remember(case_id, now)
             return
-        questions = self._cases.questions(case_id)
-        self._outbox.questions(questions)
-        if not self._cases.case(case_id).awaits_reading():
+        presence_queries = self._cases.presence_queries(case_id)
+        self._outbox.presence_queries(presence_queries)
+        if not self._cases.case(case_id).awaits_answer():
             self._answer_awaited.pop(case_id, None)
-        elif questions or case_id not in self._answer_awaited:
-            self._answer_awaited[case_id] = now + self._settings.reading_wait
+        elif presence_queries or case_id not in self._answer_awaited:
+            self._answer_awaited[case_id] = now + self._settings.answer_wait
         awaited = self._answer_awaited.get(case_id, 0)
         if awaited > now:
-            self._wakes.set(case_id, awaited)
+            self._timers.set(case_id, awaited)
             return
         decided = self._cases.decide(case_id, now, inputs)
         self._outbox.messages(CASE + case_id, decided.messages)
-        self._wakes.set(case_id, decided.next_deadline)
+        self._timers.set(case_id, decided.next_deadline)
         self._retain_case(case_id, decided, now)
 
     # -- what leaves ---------------------------------------------------------------------------------------------------
@@ -288,7 +288,7 @@ class SopProcessor:
         self._touched_cases.discard(case_id)
         key = CASE + case_id
         if self._retention.is_over(key, self._cases.case(case_id).decided_at + self._retention.rules.memory, now):
-            self._residents.remove_case(case_id)
+            self._cache.remove_case(case_id)
             self._departed.discard(case_id)
             self._retention.case_forgotten(key)
 
@@ -307,19 +307,19 @@ class SopProcessor:
             self._retention.partner_left(key, track.latest + memory if remains else None)
             if remains:
                 return
-        self._residents.remove_track(partner_id)
+        self._cache.remove_track(partner_id)
         self._touched_partners.discard(partner_id)
 
-    def set_aside(self, name: str) -> None:
+    def quarantine(self, name: str) -> None:
         """Decide a case, or answer for a partner, no more; facts are added as ever."""
         self._aside.add(name)
         if name.startswith(CASE):
             case_id = name.removeprefix(CASE)
-            self._wakes.set(case_id, None)
+            self._timers.set(case_id, None)
             if case_id in self._cases.cases:
-                self._residents.touch([case_id], ())
+                self._cache.touch([case_id], ())
 
-    def _without_aside(self, kind: str, ids: Collection[str]) -> list[str]:
+    def _without_quarantined(self, kind: str, ids: Collection[str]) -> list[str]:
         return sorted(each for each in ids if kind + each not in self._aside) if self._aside else sorted(ids)
 
     async def _touch(self, names: Sequence[str]) -> None:
@@ -332,7 +332,7 @@ class SopProcessor:
 
     async def _load(self, case_ids: Collection[str], partner_ids: Collection[str]) -> None:
         """Bring in what is concerned; a case that was not here is looked at anew, to know when it is due."""
-        loaded = await self._residents.load(case_ids, partner_ids)
+        loaded = await self._cache.load(case_ids, partner_ids)
         departed = {case_id for case_id in loaded if self._cases.case(case_id).is_departed}
         self._departed |= departed
         self._touched_cases.update(each for each in loaded if each not in departed)
@@ -342,7 +342,7 @@ class SopProcessor:
         return Held(
             cases=len(self._cases.cases),
             partners=len(self._locations.tracks),
-            deadlines=len(self._wakes),
+            deadlines=len(self._timers),
             too_late=self._too_late,
             cases_left=self._retention.cases_left,
             cases_remembered=self._retention.cases_remembered,
@@ -353,33 +353,33 @@ class SopProcessor:
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return what became of the records taken, by `topic-partition`."""
-        return self.tally.copy()
+        return self.dispositions.copy()
 
     @property
     def changed(self) -> bool:
         """Whether `freeze` has anything to return."""
-        return self._residents.changed or any(each.changed for each in self._kept.values())
+        return self._cache.changed or any(each.changed for each in self._kept.values())
 
     def freeze(self) -> Changes:
         """Return the cases and tracks that changed, as they are now, and when which case is to be looked at again."""
         blobs: dict[str, bytes | None] = {}
-        case_ids = self._residents.freeze(blobs)
+        case_ids = self._cache.freeze(blobs)
         for key, each in self._kept.items():
             if each.changed:
                 each.changed = False
                 blobs[key] = each.dump()
-        deadlines = {case_id: self._wakes.get(case_id) for case_id in case_ids}
+        deadlines = {case_id: self._timers.get(case_id) for case_id in case_ids}
         return Changes(blobs, deadlines, self._retention.freeze())
 
     def pack(self, count: int) -> bool:
         """Pack so many more cases and tracks of what is frozen; return whether all is packed."""
-        return self._residents.pack(count)
+        return self._cache.pack(count)
 
     def saved(self) -> None:
         """Drop what is saved and too many to keep in memory; when it is due the store knows."""
         self._retention.saved()
-        for case_id in self._residents.trim(self._settings.residents_max, self._departed):
-            self._wakes.set(case_id, None)
+        for case_id in self._cache.trim(self._settings.cached_cases_max, self._departed):
+            self._timers.set(case_id, None)
         self._departed &= self._cases.cases.keys()
 
 
@@ -394,5 +394,5 @@ def _concerned(taken: Sequence[DecodedRecord]) -> tuple[set[str], set[str]]:
         elif isinstance(content, PresenceQuery):
             partners.add(content.partner_id)
         elif isinstance(content, PresenceAnswer):
-            cases.add(content.moment.case_id)
+            cases.add(content.query.case_id)
     return cases, partners

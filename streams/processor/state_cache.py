@@ -91,18 +91,18 @@ class StateCache:
             count -= snapshot.advance(count)
         return all(snapshot.complete for snapshot in snapshots)
 
-    def spill(self, residents_max: int, case_ids: Collection[str], partner_ids: Collection[str]) -> None:
+    def spill(self, cached_cases_max: int, case_ids: Collection[str], partner_ids: Collection[str]) -> None:
         """Pack what is not saved, nor wanted now, and was left alone the longest, where there is far too much of it."""
-        self._cases.spill(residents_max, self.spilled_at_once, case_ids)
-        self._tracks.spill(residents_max // CASES_PER_TRACK, self.spilled_at_once, partner_ids)
+        self._cases.spill(cached_cases_max, self.spilled_at_once, case_ids)
+        self._tracks.spill(cached_cases_max // CASES_PER_TRACK, self.spilled_at_once, partner_ids)
 
-    def trim(self, residents_max: int, departed: Collection[str] = ()) -> list[str]:
+    def trim(self, cached_cases_max: int, departed: Collection[str] = ()) -> list[str]:
         """Drop what is clean: cases that are departed, then what was left alone the longest; call when saved.
 
         Returns the ids of the cases dropped. So many cases are left, and an eighth as many tracks, which weigh more.
         """
-        self._tracks.trim(residents_max // CASES_PER_TRACK)
-        return self._cases.trim(residents_max, departed)
+        self._tracks.trim(cached_cases_max // CASES_PER_TRACK)
+        return self._cases.trim(cached_cases_max, departed)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class CaseStory:
     reports: Counter[str]
     site: Site | None
     """Where the job was to be done, by the latest booking."""
-    readings: tuple[PresenceAnswer, ...]
+    answers: tuple[PresenceAnswer, ...]
     said: tuple[Said, ...]
     refused: tuple[Refused, ...] = ()
     """Records that name the case and cannot be accepted: what they say is not in the story."""
@@ -102,15 +102,15 @@ def case_story(case_id: str, events: Iterable[AnyEvent], policies: PolicySet, *,
         begun = message.body.starts_at if isinstance(message, AlertMessage) else 0
         said.append(Said(max(begun, case.decided_at if case else 0), message))
     told = replay.cases.case(case_id)
-    readings = [told.readings[key] for key in told.asked if key in told.readings]
+    answers = [told.answers[key] for key in told.asked if key in told.answers]
     return CaseStory(
         case_id=case_id,
         until=end,
         policy=policies.at(facts[0].time).name,
         facts=tuple(facts),
         reports=Counter(report.subject for report in reports),
-        site=told.history.booking.data.site if told.history.booking else None,
-        readings=tuple(sorted(readings, key=lambda reading: (reading.moment.time, reading.moment.key))),
+        site=told.view.booking.data.site if told.view.booking else None,
+        answers=tuple(sorted(answers, key=lambda answer: (answer.query.time, answer.query.key))),
         said=tuple(said),
     )
 

@@ -38,7 +38,7 @@ class Replay:
         """Take the policies in force."""
         self.cases = CaseAgent(policies, facts_max=sys.maxsize)  # what is one too many was refused when settled
         self._locations = LocationAgent(policies)
-        self._wakes = TimerQueue()
+        self._timers = TimerQueue()
 
     def run(self, events: Sequence[AnyEvent], until: int | None = None) -> Iterator[OutputMessage]:
         """Yield every message of `told`."""
@@ -57,7 +57,7 @@ class Replay:
         ahead = LookAhead(self._locations, reports, _asked_at(facts), until)
         at = 0
         while True:
-            instants = (facts[at].time if at < len(facts) else None, self._wakes.next(), ahead.next())
+            instants = (facts[at].time if at < len(facts) else None, self._timers.next(), ahead.next())
             now = min((instant for instant in instants if instant is not None), default=None)
             if now is None or now > until:
                 return
@@ -67,22 +67,22 @@ class Replay:
                 touched.add(facts[at].subject)
                 at += 1
             stopped = ahead.stopped(now)
-            yield from self._conclude(now, touched, {*stopped})
+            yield from self._evaluate(now, touched, {*stopped})
             ahead.go_on(stopped, now)
 
-    def _conclude(self, now: int, touched: set[str], partners: set[str]) -> Iterator[Emission]:
+    def _evaluate(self, now: int, touched: set[str], partners: set[str]) -> Iterator[Emission]:
         for case_id in sorted(touched):
-            for moment in self.cases.questions(case_id):
-                self._locations.ask(moment)
-                partners.add(moment.partner_id)
+            for query in self.cases.presence_queries(case_id):
+                self._locations.query(query)
+                partners.add(query.partner_id)
         for partner_id in sorted(partners):
-            for reading in self._locations.answers(partner_id, {}):
-                if self.cases.hear(reading):
-                    touched.add(reading.moment.case_id)
-        touched.update(self._wakes.due(now))
+            for answer in self._locations.answers(partner_id, {}):
+                if self.cases.apply_answer(answer):
+                    touched.add(answer.query.case_id)
+        touched.update(self._timers.due(now))
         for case_id in sorted(touched):
             decided = self.cases.decide(case_id, now)
-            self._wakes.set(case_id, decided.next_deadline)
+            self._timers.set(case_id, decided.next_deadline)
             for number, message in enumerate(decided.messages):
                 yield Emission(now, False, case_id, number, message)
         for partner_id in sorted(partners):

@@ -38,7 +38,7 @@ def told(story: CaseStory) -> Iterator[str]:
     yield f"{len(story.facts)} facts, {partners or 'no location reports'}"
     yield ""
     entries = [_Entry(fact.time, _FACT, _fact(fact)) for fact in story.facts]
-    entries += [_Entry(each.moment.time, _WHEREABOUTS, _whereabouts(each, story.site)) for each in story.readings]
+    entries += [_Entry(each.query.time, _WHEREABOUTS, _whereabouts(each, story.site)) for each in story.answers]
     entries += [_Entry(said.at, _SAID, _said(said)) for said in story.said]
     for entry in sorted(entries, key=lambda entry: entry[:2]):
         first, *more = entry.lines
@@ -62,7 +62,7 @@ def document(story: CaseStory) -> bytes:
             for fact in story.facts
         ],
         "location_reports": dict(sorted(story.reports.items())),
-        "readings": [_reading(reading, story.site) for reading in story.readings],
+        "readings": [_answer(answer, story.site) for answer in story.answers],
         "messages": [
             {"at": format_instant(said.at), "message": msgspec.Raw(encode_message(said.message))} for said in story.said
         ],
@@ -100,33 +100,33 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-def _whereabouts(reading: PresenceAnswer, site: Site | None) -> list[str]:
-    moment = reading.moment
-    closest = "no valid report" if reading.closest is None else _sighting(reading.closest, reading, site)
-    lines = [f"whereabouts of {moment.partner_id} at {moment.fact}: {closest}"]
-    if reading.mocked is not None:
-        lines.append(f"mocked: {_sighting(reading.mocked, reading, site)}")
-    if reading.stay is not None:
-        lines.append(f"still there: {_sighting(reading.stay, reading, site)}")
+def _whereabouts(answer: PresenceAnswer, site: Site | None) -> list[str]:
+    query = answer.query
+    closest = "no valid report" if answer.closest is None else _fix(answer.closest, answer, site)
+    lines = [f"whereabouts of {query.partner_id} at {query.fact}: {closest}"]
+    if answer.mocked is not None:
+        lines.append(f"mocked: {_fix(answer.mocked, answer, site)}")
+    if answer.stay is not None:
+        lines.append(f"still there: {_fix(answer.stay, answer, site)}")
     return lines
 
 
-def _sighting(sighting: LocationFix, reading: PresenceAnswer, site: Site | None) -> str:
-    metres = reading.distance_m(sighting, site)
+def _fix(fix: LocationFix, answer: PresenceAnswer, site: Site | None) -> str:
+    metres = answer.distance_m(fix, site)
     where = "no site to compare with" if metres is None else f"{metres:.0f} m from the site"
-    apart_s = (sighting.time - reading.moment.time) / 1_000_000
-    return f"{where}, {abs(apart_s):.0f} s {'before' if apart_s < 0 else 'after'} ({sighting.ref})"
+    apart_s = (fix.time - answer.query.time) / 1_000_000
+    return f"{where}, {abs(apart_s):.0f} s {'before' if apart_s < 0 else 'after'} ({fix.ref})"
 
 
-def _reading(reading: PresenceAnswer, site: Site | None) -> dict[str, Any]:
-    sightings = {"closest": reading.closest, "mocked": reading.mocked, "stay": reading.stay}
+def _answer(answer: PresenceAnswer, site: Site | None) -> dict[str, Any]:
+    fixes = {"closest": answer.closest, "mocked": answer.mocked, "stay": answer.stay}
     return {
-        "time": format_instant(reading.moment.time),
-        "partner_id": reading.moment.partner_id,
-        "fact": reading.moment.fact,
+        "time": format_instant(answer.query.time),
+        "partner_id": answer.query.partner_id,
+        "fact": answer.query.fact,
         **{
-            name: {"ref": seen.ref, "time": format_instant(seen.time), "distance_m": reading.distance_m(seen, site)}
-            for name, seen in sightings.items()
+            name: {"ref": seen.ref, "time": format_instant(seen.time), "distance_m": answer.distance_m(seen, site)}
+            for name, seen in fixes.items()
             if seen is not None
         },
     }

@@ -39,17 +39,17 @@ class Checkpoints:
         self,
         store: Store,
         work: Processor,
-        sight: Visibility,
+        visibility: Visibility,
         publish: Callable[[], Awaitable[None]],
         clock: Clock,
-        vitals: Health,
+        health: Health,
         settings: TaskSettings,
     ) -> None:
         """Take where to, of what, what tells when it may go, what publishes, the settings; the vitals hear of it."""
         self.committable: dict[TP, int] = {}
         """The offsets up to which the effect of what was read is in a checkpoint."""
-        self._store, self._work, self._sight, self._publish = store, work, sight, publish
-        self._clock, self._vitals, self._settings = clock, vitals, settings
+        self._store, self._work, self._visibility, self._publish = store, work, visibility, publish
+        self._clock, self._health, self._settings = clock, health, settings
         self._inputs: Sequence[TP] = ()
         self._looked_s = 0.0
         self._frozen: _Frozen | None = None
@@ -59,7 +59,7 @@ class Checkpoints:
     def begin(self, committable: dict[TP, int], inputs: Sequence[TP], number: int) -> None:
         """Go on from the last owner's; the next is due within an interval, depending on the partition number."""
         self.committable, self._inputs = committable, inputs
-        self._vitals.saved_at = self._clock.now_us()
+        self._health.saved_at = self._clock.now_us()
         self._looked_s = _running_s() - phase(number) * self._settings.checkpoint_interval / SECOND_US
 
     @property
@@ -68,7 +68,7 @@ class Checkpoints:
         is_free = self._frozen is None and (self._under_way is None or self._under_way.done())
         return is_free and (_running_s() - self._looked_s) * SECOND_US >= self._settings.checkpoint_interval
 
-    async def advance(self, standing: Callable[[], Checkpoint], records: int) -> None:
+    async def advance(self, positions: Callable[[], Checkpoint], records: int) -> None:
         """Go on with the one under way, begin the next if it is time and anything changed; to be called between steps.
 
         Within one, positions, state and outputs are not those of one moment. Takes how many records the step took.
@@ -79,25 +79,25 @@ class Checkpoints:
         if not self.due:
             return
         self._looked_s, now = _running_s(), self._clock.now_us()
-        saved = standing()
-        self._vitals.unsaved = self._has_read_on(saved) or self._work.changed
-        if self._vitals.unsaved:
+        saved = positions()
+        self._health.unsaved = self._has_read_on(saved) or self._work.changed
+        if self._health.unsaved:
             self._frozen = _Frozen(saved, self._work.freeze(), now)
-            self._under_way = asyncio.create_task(self._sight.wait_for(saved.outputs), name="sight")
+            self._under_way = asyncio.create_task(self._visibility.wait_for(saved.outputs), name="sight")
         else:
-            self._vitals.saved_at = now
+            self._health.saved_at = now
 
-    async def save_now(self, standing: Callable[[], Checkpoint]) -> None:
+    async def save_now(self, positions: Callable[[], Checkpoint]) -> None:
         """Write a last one, after the one that is under way, unless readers cannot see yet what they would count on."""
-        if await self.finish() and await self._sight.wait_for(standing().outputs):
+        if await self.finish() and await self._visibility.wait_for(positions().outputs):
             await self._publish()
-            frozen = _Frozen(standing(), self._work.freeze(), self._clock.now_us())
+            frozen = _Frozen(positions(), self._work.freeze(), self._clock.now_us())
             self._work.pack(ALL)
             await self._save(frozen)
 
     async def finish(self) -> bool:
         """Be done with the one that is under way; return whether it is written, if there was one."""
-        self._sight.hurry()
+        self._visibility.hurry()
         while self._under_way is not None:
             if not await self._next_stage():
                 return False
@@ -128,9 +128,9 @@ class Checkpoints:
             except Unavailable:
                 await asyncio.sleep(SAVE_AGAIN_AFTER_S)
         self.committable.update({tp: saved.inputs[tp.name] for tp in self._inputs if tp.name in saved.inputs})
-        self._vitals.saves += 1
-        self._vitals.saved_at = frozen_at
-        self._vitals.unsaved = False
+        self._health.saves += 1
+        self._health.saved_at = frozen_at
+        self._health.unsaved = False
         return True
 
 

@@ -25,7 +25,7 @@ HURRIED_S: Final = 0.3
 logger = logging.getLogger("sop.task")
 
 
-async def abort_unended(
+async def abort_hanging_transactions(
     publisher: Publisher, log: OutputLog, own: Sequence[TP], shared: Sequence[TP], limit_s: float
 ) -> None:
     """Abort what an earlier owner left open in partitions; to be called when it has been fenced.
@@ -35,14 +35,14 @@ async def abort_unended(
 
     Raises `Fatal` if that does not end it within so many seconds.
     """
-    unended = await log.unended([*own, *shared])
-    if not unended:
+    hanging_transactions = await log.hanging_transactions([*own, *shared])
+    if not hanging_transactions:
         return
-    if left := [tp.name for tp in unended if tp in own]:
+    if left := [tp.name for tp in hanging_transactions if tp in own]:
         logger.warning("aborting what a transaction left open in %s", ", ".join(left))
-    await publisher.abort(unended)
+    await publisher.abort(hanging_transactions)
     waiting = _Waiting()
-    while held_back := await log.unended(own):  # an end is told before it can be seen
+    while held_back := await log.hanging_transactions(own):  # an end is told before it can be seen
         if waiting.seconds > limit_s:
             names = ", ".join(tp.name for tp in held_back)
             another = "a transaction of another producer is open; kafka-transactions.sh finds and aborts it"

@@ -118,9 +118,9 @@ def unpack_note(value: bytes) -> AttemptLog:
         raise InvalidMessage(f"value: no note of this version ({error})") from None
 
 
-def suspect_of(portion: Chunk, attempts: int, error: str = "") -> Suspect:
+def suspect_of(chunk: Chunk, attempts: int, error: str = "") -> Suspect:
     """Return a portion as a suspect, tried so often if it is a single record or name."""
-    suspect = Suspect(ranges_of(portion.batches), portion.records, tuple(portion.names), attempts, error)
+    suspect = Suspect(ranges_of(chunk.batches), chunk.records, tuple(chunk.names), attempts, error)
     return suspect if suspect.is_single else msgspec.structs.replace(suspect, attempts=0)
 
 
@@ -132,26 +132,26 @@ class PoisonIsolation:
         self.wary = False
         """Whether the last owner ended without a last checkpoint: then steps are noted for a while."""
         self._version = version
-        self._suspects: list[Suspect] = []
+        self._isolation: list[Suspect] = []
         self._went_well: list[Suspect] = []
         self._names_done: set[str] = set()
         self._wary_until = 0
 
     def recall(self, note: AttemptLog) -> None:
         """Take a note read back; the last one counts."""
-        self._suspects = list(note.suspects)
+        self._isolation = list(note.suspects)
         if note.version != self._version:
-            self._suspects = [msgspec.structs.replace(each, attempts=0) for each in note.suspects]
+            self._isolation = [msgspec.structs.replace(each, attempts=0) for each in note.suspects]
 
     def forget_places(self, topics: Collection[str]) -> None:
         """Suspect no record of topics that were deleted and created again: others have their offsets now."""
-        self._suspects = [
-            each for each in self._suspects if all(TP.named(name).topic not in topics for name in each.ranges)
+        self._isolation = [
+            each for each in self._isolation if all(TP.named(name).topic not in topics for name in each.ranges)
         ]
 
     def begin(self, positions: Mapping[str, int], now: int) -> None:
         """Begin at the next offsets to read, and to count the time (microseconds) for which to be wary."""
-        self._suspects = [each for each in self._suspects if each.names or not reached(positions, each.ends)]
+        self._isolation = [each for each in self._isolation if each.names or not reached(positions, each.ends)]
         self._wary_until = now + WARY_US
 
     def calm(self, positions: Mapping[str, int], now: int, *, saved: bool) -> bool:
@@ -161,11 +161,11 @@ class PoisonIsolation:
         """
         if not self.wary:
             return True
-        return saved and now >= self._wary_until and all(reached(positions, each.ends) for each in self._suspects)
+        return saved and now >= self._wary_until and all(reached(positions, each.ends) for each in self._isolation)
 
-    def portions(self, batches: Batches) -> Iterator[Chunk]:
+    def chunks(self, batches: Batches) -> Iterator[Chunk]:
         """Yield batches in portions to be taken one after the other; at least one, which may be empty."""
-        if not self._suspects:
+        if not self._isolation:
             yield Chunk(batches)
             return
         others: list[tuple[TP, Sequence[Incoming]]] = []
@@ -182,10 +182,10 @@ class PoisonIsolation:
         if others or not batches:
             yield Chunk(others)
 
-    def name_portions(self, names: Sequence[str]) -> Iterator[Chunk]:
+    def name_chunks(self, names: Sequence[str]) -> Iterator[Chunk]:
         """Yield names in portions to be concluded upon one after the other, those most suspected first."""
         sizes = dict.fromkeys(names, NAMES_MAX)
-        for each in self._suspects:
+        for each in self._isolation:
             size = _part_size(len(each.names))
             sizes.update({name: min(size, sizes[name]) for name in each.names if name in sizes})
         for size, same in groupby(sorted(sizes, key=sizes.__getitem__), sizes.__getitem__):
@@ -194,58 +194,60 @@ class PoisonIsolation:
 
     def note(self, doing: Suspect | None = None) -> AttemptLog:
         """Return what to note before something is done, or when nothing is."""
-        suspects = [each for each in self._suspects if each not in self._went_well]
+        suspects = [each for each in self._isolation if each not in self._went_well]
         if doing is not None:
             suspects = [*(each for each in suspects if not each.is_same(doing)), doing]
         return AttemptLog(self._version, tuple(_remembered(suspects)))
 
-    def next_of(self, portion: Chunk) -> Suspect | None:
+    def next_of(self, chunk: Chunk) -> Suspect | None:
         """Return a portion that is about to be done as a suspect, None for an empty one."""
-        if not (portion.batches or portion.names):
+        if not (chunk.batches or chunk.names):
             return None
-        return suspect_of(portion, self._known(suspect_of(portion, 0)).attempts + 1)
+        return suspect_of(chunk, self._known(suspect_of(chunk, 0)).attempts + 1)
 
-    def went_well(self, portion: Chunk, positions: Mapping[str, int]) -> None:
+    def went_well(self, chunk: Chunk, positions: Mapping[str, int]) -> None:
         """Hear what was done, and how far the inputs are read.
 
         What raised before stays suspected by the next owner too, in case that it does so only after something else;
         what is given up by nobody.
         """
-        if self.refusal(portion) is not None:
-            done = suspect_of(portion, 0)
-            self._suspects = [each for each in self._suspects if not each.is_same(done)]
-        self._names_done.update(portion.names)
+        if self.refusal(chunk) is not None:
+            done = suspect_of(chunk, 0)
+            self._isolation = [each for each in self._isolation if not each.is_same(done)]
+        self._names_done.update(chunk.names)
         self._went_well = [
             each
-            for each in self._suspects
+            for each in self._isolation
             if not each.error and reached(positions, each.ends) and self._names_done.issuperset(each.names)
         ]
 
     def forget(self) -> bool:
         """Suspect nothing any more; return whether anything was suspected."""
-        was_suspicious = bool(self._suspects)
-        self._suspects = []
+        was_suspicious = bool(self._isolation)
+        self._isolation = []
         return was_suspicious
 
     def names_given_up(self) -> list[Chunk]:
         """Return the names that were tried often enough, a portion each."""
-        return [Chunk([], each.names) for each in self._suspects if each.names and each.attempts >= ATTEMPTS_MAX]
+        return [Chunk([], each.names) for each in self._isolation if each.names and each.attempts >= ATTEMPTS_MAX]
 
-    def refusal(self, portion: Chunk) -> str | None:
+    def refusal(self, chunk: Chunk) -> str | None:
         """Return why a portion is given up, if it is: a single record or name that was tried often enough."""
-        if not self._suspects:
+        if not self._isolation:
             return None
-        known = self._known(suspect_of(portion, 0))
+        known = self._known(suspect_of(chunk, 0))
         if known.attempts < ATTEMPTS_MAX:
             return None
         return f"internal: {known.error or 'the process ended'}"
 
     def _known(self, suspect: Suspect) -> Suspect:
-        return next((each for each in self._suspects if each.is_same(suspect)), suspect)
+        return next((each for each in self._isolation if each.is_same(suspect)), suspect)
 
     def _sizes(self, tp: TP) -> Callable[[Incoming], int]:
         """Return what says of a record of a partition how many may be in its portion; 0: any number."""
-        spans = [(*each.ranges[tp.name], _part_size(each.records)) for each in self._suspects if tp.name in each.ranges]
+        spans = [
+            (*each.ranges[tp.name], _part_size(each.records)) for each in self._isolation if tp.name in each.ranges
+        ]
         return lambda record: min((size for first, end, size in spans if first <= record.offset < end), default=0)
 
 

@@ -133,7 +133,7 @@ class OutputLog(Protocol):
     async def bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
         """Return for each partition the earliest offset kept and the offset after the last stable record."""
 
-    async def unended(self, tps: Sequence[TP]) -> list[TP]:
+    async def hanging_transactions(self, tps: Sequence[TP]) -> list[TP]:
         """Return those partitions that hold records of a transaction that has not ended."""
 
 

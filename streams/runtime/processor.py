@@ -26,7 +26,7 @@ class Processor(Protocol):
     async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Start from the counts of the last checkpoint; state is loaded when it is touched."""
 
-    def recall(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:
+    def restore_output(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:
         """Take a record that an earlier owner emitted since the checkpoint, each topic's in their order.
 
         Where it names places in `former` topics it means others than those that have these names now.
@@ -34,7 +34,7 @@ class Processor(Protocol):
         `InvalidMessage` for a record that no owner emitted.
         """
 
-    async def recalled(self) -> None:
+    async def apply_restored(self) -> None:
         """Bring the state in line with what was recalled; called again and again while there is more."""
 
     def forget_places(self, topics: Collection[str]) -> None:
@@ -58,13 +58,13 @@ class Processor(Protocol):
         Not to be asked while input waits that was there when this owner began: it may belong to what would go.
         """
 
-    async def conclude(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
+    async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
         """Return what is to be published by now of what was touched and what is named.
 
         `positions` says up to where the inputs have been read.
         """
 
-    def set_aside(self, name: str) -> None:
+    def quarantine(self, name: str) -> None:
         """Conclude no more upon a name, whatever touches it; its state goes on."""
 
     def counts(self) -> dict[str, dict[str, int]]:

@@ -47,15 +47,15 @@ class Recovery:
         *,
         log: OutputLog,
         work: Processor,
-        standing: Positions,
+        positions: Positions,
         suspects: PoisonIsolation,
-        vitals: Health,
+        health: Health,
     ) -> None:
         """Take what is to be brought there, and where to read what was emitted."""
         self._partition = partition
         self._settings = settings
-        self._log, self._work, self._vitals = log, work, vitals
-        self._standing, self._suspects = standing, suspects
+        self._log, self._work, self._health = log, work, health
+        self._positions, self._isolation = positions, suspects
         self._told: Progress | None = None
         """What the last owner told last."""
         self._recreated: frozenset[str] = frozenset()
@@ -73,8 +73,8 @@ class Recovery:
         settings = self._settings
         recreated_topics = recreated(saved.layout, settings.layout, accepts=settings.accepts_trimmed)
         saved = without(saved, recreated_topics)
-        self._suspects.wary = not saved.ended
-        self._standing.begin(saved)
+        self._isolation.wary = not saved.ended
+        self._positions.begin(saved)
         await self._work.begin(saved.counts)
         decided_at: dict[str, int] = {}
         await self._read_back(settings.progress, decided_at)
@@ -83,19 +83,19 @@ class Recovery:
         self._recreated = recreated(found_layout, settings.layout, accepts=settings.accepts_trimmed)
         if recreated_topics | self._recreated:
             self._work.forget_places(recreated_topics | self._recreated)
-            self._suspects.forget_places(self._recreated)
+            self._isolation.forget_places(self._recreated)
         for topic in settings.emitted:
             await self._read_back(topic, decided_at)
-        again = self._recall_aside()
+        again = self._restore_quarantined()
         outputs = [TP(topic, self._partition) for topic in settings.emitted]
         inputs = [TP(topic, self._partition) for topic in settings.consumed]
         found = await self._log.bounds([*inputs, *outputs])
-        self._standing.find_again(self._recreated, {tp.name: found[tp][1] for tp in outputs})
+        self._positions.find_again(self._recreated, {tp.name: found[tp][1] for tp in outputs})
         self._look_for_forgotten(saved, {tp.name: found[tp] for tp in outputs})
         bounds = {tp.name: found[tp] for tp in inputs}
         self._refuse_truncated(saved, bounds)
         starts = self._starts(saved, {name: earliest for name, (earliest, _) in bounds.items()}, decided_at)
-        self._standing.start_at(starts)
+        self._positions.start_at(starts)
         # What was deleted since cannot be read up to where the last owner had read it.
         until = {name: min(at, bounds[name][1]) for name, at in decided_at.items() if name in bounds}
         ends = {name: end for name, (_, end) in bounds.items()}
@@ -124,19 +124,19 @@ class Recovery:
             refuse_truncated(name, position, end)
             is_counted = bool(position or saved.said.get(name))
             gone = (saved.skipped if is_counted else skipped).get(name, 0)
-            known = self._standing.said.get(name, 0) + (0 if is_counted else gone)
+            known = self._positions.said.get(name, 0) + (0 if is_counted else gone)
             missing = said.get(name, 0) - known
             forgotten = forgotten_count(name, position, earliest, missing, accepts=self._settings.accepts_trimmed)
-            self._standing.forgot(name, known + forgotten, gone + forgotten)
+            self._positions.forgot(name, known + forgotten, gone + forgotten)
 
     async def _read_back(self, topic: str, decided_at: dict[str, int]) -> None:
         """Hand over what was emitted on a topic since the checkpoint; raise to where it was decided, in place."""
         tp = TP(topic, self._partition)
-        async for records in self._log.read(tp, self._standing.written(tp)):
-            self._vitals.moves += 1
+        async for records in self._log.read(tp, self._positions.written(tp)):
+            self._health.moves += 1
             for record in records:
                 raise_to(decided_at, self._read_at(tp, record))
-            await self._work.recalled()
+            await self._work.apply_restored()
 
     def _read_at(self, tp: TP, record: Stored) -> Mapping[str, int]:
         """Take what an earlier owner emitted; return the input positions at which it did.
@@ -148,28 +148,28 @@ class Recovery:
                 read_at = self._progress_at(tp, record)
             else:
                 former = self._former(tp, record)
-                read_at = self._work.recall(tp.topic, record, former)
+                read_at = self._work.restore_output(tp.topic, record, former)
                 read_at = of_others(read_at, former) if former else read_at
         except InvalidMessage as error:
-            self._standing.wrote({tp: record.offset + 1})
+            self._positions.wrote({tp: record.offset + 1})
             if tp not in self._foreign:  # one line a partition: there may be many
                 logger.warning("%s@%d: not written by a worker, passed over: %s", tp.name, record.offset, error)
                 self._foreign.add(tp)
             return {}
-        self._standing.read_back(tp, record.offset)
+        self._positions.read_back(tp, record.offset)
         return read_at
 
     def _former(self, tp: TP, record: Stored) -> Collection[str]:
         """Return the topics that were created again since a record was emitted."""
-        known = self._standing.former.items()
+        known = self._positions.former.items()
         return self._recreated.union(topic for topic, ends in known if record.offset < ends.get(tp.name, 0))
 
     def _progress_at(self, tp: TP, record: Stored) -> Mapping[str, int]:
-        self._suspects.wary = True
+        self._isolation.wary = True
         if record.value is None:
             return {}
         if record.key == SUSPECTS_KEY:
-            self._suspects.recall(unpack_note(record.value))
+            self._isolation.recall(unpack_note(record.value))
             return {}
         if record.key == REBUILT_KEY:
             raise Fatal(
@@ -180,30 +180,30 @@ class Recovery:
             raise InvalidMessage("key: none of a worker's")
         progress = in_present(progress_in(tp, record), self._settings.layout)
         self._told = progress
-        self._suspects.wary = not progress.ended
-        self._standing.skipped = dict(progress.skipped)
-        self._standing.former = {topic: dict(ends) for topic, ends in progress.former.items()}
-        self._standing.now = max(self._standing.now, progress.now)
-        self._standing.aside, self._standing.begun = dict(progress.aside), dict(progress.begun)
+        self._isolation.wary = not progress.ended
+        self._positions.skipped = dict(progress.skipped)
+        self._positions.former = {topic: dict(ends) for topic, ends in progress.former.items()}
+        self._positions.now = max(self._positions.now, progress.now)
+        self._positions.aside, self._positions.begun = dict(progress.aside), dict(progress.begun)
         return progress.positions
 
-    def _recall_aside(self) -> list[str]:
+    def _restore_quarantined(self) -> list[str]:
         """Leave aside what this version could not conclude upon; return what another could not."""
-        aside = self._standing.aside
+        aside = self._positions.aside
         again = [name for name, each in aside.items() if each.version != self._settings.version]
         for name in again:
             del aside[name]
         for name in aside:
-            self._work.set_aside(name)
+            self._work.quarantine(name)
         return again
 
     def _starts(self, saved: Checkpoint, earliest: Mapping[str, int], decided_at: Mapping[str, int]) -> dict[str, int]:
         """Return where to read from: where the checkpoint stands, as far as that is still there."""
-        begun, accepts = self._standing.begun, self._settings.accepts_trimmed
-        vital = [TP(topic, self._partition).name for topic in self._settings.vital]
-        refuse_missing(vital, {**begun, **saved.inputs}, earliest, decided_at, accepts=accepts)
+        begun, accepts = self._positions.begun, self._settings.accepts_trimmed
+        required = [TP(topic, self._partition).name for topic in self._settings.required]
+        refuse_missing(required, {**begun, **saved.inputs}, earliest, decided_at, accepts=accepts)
         for name, at in self._known(saved, decided_at).items():
-            self._standing.skip(name, unread_count(name, at, earliest[name], accepts=accepts))
+            self._positions.skip(name, unread_count(name, at, earliest[name], accepts=accepts))
         for name, at in earliest.items():
             if name not in saved.inputs:
                 begun[name] = max(begun.get(name, 0), at)
@@ -220,6 +220,6 @@ class Recovery:
             name = TP(topic, self._partition).name
             if any(topic in layout.ids for layout in layouts):
                 known[name] = 0
-            if layouts or topic not in self._settings.derived:
+            if layouts or topic not in self._settings.internal:
                 raise_to(known, {name: max(saved.inputs.get(name, 0), decided_at.get(name, 0))})
         return known

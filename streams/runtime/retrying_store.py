@@ -30,10 +30,10 @@ class RetryingStore:
     A write goes through as it is: it runs beside the steps and is repeated by who began it.
     """
 
-    def __init__(self, store: Store, vitals: Health, *, name: str, patience_s: float) -> None:
+    def __init__(self, store: Store, health: Health, *, name: str, patience_s: float) -> None:
         """Take the store, who is to know that waiting is no standstill, a name for the log, and when it is enough."""
         self._store = store
-        self._vitals = vitals
+        self._health = health
         self._name = name
         self._patience_s = patience_s
 
@@ -72,7 +72,7 @@ class RetryingStore:
         began, wait_s = clock(), FIRST_WAIT_S
         while True:
             await asyncio.sleep(wait_s)
-            self._vitals.moves += 1
+            self._health.moves += 1
             try:
                 found = await _answered(call)
             except Unavailable as error:

@@ -13,9 +13,9 @@ class TaskSettings:
 
     consumed: tuple[str, ...]
     """The input topics."""
-    derived: tuple[str, ...]
+    internal: tuple[str, ...]
     """Those of them that tasks write themselves: to refuse a record of theirs would help nobody."""
-    vital: tuple[str, ...]
+    required: tuple[str, ...]
     """Those of them whose records cannot be done without when state is made again."""
     accepts_trimmed: bool
     """Whether to go on without records that are gone, be it that they were read and are needed again or never read."""

@@ -34,10 +34,10 @@ class Snapshot(Generic[Id, T]):
 
     def advance(self, count: int) -> int:
         """Pack so many more, as far as there are; return how many it were."""
-        portion = min(count, len(self._left))
-        for _ in range(portion):
+        chunk = min(count, len(self._left))
+        for _ in range(chunk):
             self._add(self._left.pop())
-        return portion
+        return chunk
 
     @property
     def complete(self) -> bool:

@@ -20,7 +20,7 @@ from schemas.errors import Fatal, SopError, Unpublishable
 from streams.runtime.backlog import Backlog
 from streams.runtime.catch_up_buffer import CatchUpBuffer
 from streams.runtime.checkpoints import Checkpoints
-from streams.runtime.hanging_transactions import Visibility, abort_unended
+from streams.runtime.hanging_transactions import Visibility, abort_hanging_transactions
 from streams.runtime.inbox import Inbox
 from streams.runtime.offsets import raise_to
 from streams.runtime.poison_isolation import (
@@ -66,7 +66,7 @@ class Task:
         log: OutputLog,
         store: Store,
         clock: Clock,
-        vitals: Health,
+        health: Health,
         attempts: SharedLock,
     ) -> None:
         """Take the partition number, its work and the world; `recover` comes first, then `run`.
@@ -74,33 +74,33 @@ class Task:
         Tasks of one process, which end together, share `attempts`.
         """
         self.partition = partition
-        self.vitals = vitals
-        self.figures = TaskMetrics()
+        self.health = health
+        self.metrics = TaskMetrics()
         self._work = work
         self._settings = settings
         self._publisher, self._log, self._store, self._clock = publisher, log, store, clock
         self._attempts = attempts
         self._inbox = Inbox()
         self._inputs = [TP(topic, partition) for topic in settings.consumed]
-        self._standing = Positions(settings.layout, settings.emitted)
-        self._hold = CatchUpBuffer({}, settings.step_records_max)
+        self._positions = Positions(settings.layout, settings.emitted)
+        self._catch_up = CatchUpBuffer({}, settings.step_records_max)
         self._backlog = Backlog({}, settings.backlog_idle_s)
         self._deferred: dict[str, None] = {}
         """Names to be concluded upon before anything can be saved, in their order."""
-        self._suspects = PoisonIsolation(settings.version)
+        self._isolation = PoisonIsolation(settings.version)
         self._recovery = Recovery(
             partition,
             settings,
             log=log,
             work=work,
-            standing=self._standing,
-            suspects=self._suspects,
-            vitals=vitals,
+            positions=self._positions,
+            suspects=self._isolation,
+            health=health,
         )
-        self._sight = Visibility(log, SIGHT_TIMEOUTS * settings.transaction_timeout_s)
-        self._checkpoints = Checkpoints(store, work, self._sight, self._tell, clock, vitals, settings)
+        self._visibility = Visibility(log, SIGHT_TIMEOUTS * settings.transaction_timeout_s)
+        self._checkpoints = Checkpoints(store, work, self._visibility, self._tell, clock, health, settings)
         self._finishing = False
-        self._concluded = False
+        self._has_evaluated = False
 
     @property
     def committable(self) -> Mapping[TP, int]:
@@ -109,7 +109,7 @@ class Task:
 
     def progress(self) -> Progress:
         """Return how far it has come and what became of the records, between two steps or within one."""
-        return self._standing.progress(self._work.counts())
+        return self._positions.progress(self._work.counts())
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -119,67 +119,67 @@ class Task:
         Returns the offsets to read from. Until consumption has come as far as the
         last owner's had, nothing goes out: what it took into account is never out of account again.
         """
-        self.vitals.at_work = True
+        self.health.at_work = True
         await self._publisher.start()
-        await self._abort_unended()
+        await self._abort_hanging_transactions()
         saved = await self._store.claim() or Checkpoint({}, {}, {}, ended=True)
         recovered = await self._recovery.run(saved)
-        self.figures.received.update(self._standing.consumed)
-        self._hold = CatchUpBuffer(recovered.until, self._settings.step_records_max)
+        self.metrics.received.update(self._positions.consumed)
+        self._catch_up = CatchUpBuffer(recovered.until, self._settings.step_records_max)
         self._backlog = Backlog(recovered.ends, self._settings.backlog_idle_s)
         # no record is to be blamed for what the recovery touched
         self._deferred = dict.fromkeys([*recovered.again, *self._work.defer()])
         start = {tp: recovered.starts[tp.name] for tp in self._inputs if tp.name in recovered.starts}
-        self._sight.begin(self._standing.outputs)
+        self._visibility.begin(self._positions.outputs)
         self._checkpoints.begin(dict(start), self._inputs, self.partition)
-        self._suspects.begin(self._standing.positions, self._clock.now_us())
-        if not (self._suspects.wary and recovered.is_layout_told):
+        self._isolation.begin(self._positions.positions, self._clock.now_us())
+        if not (self._isolation.wary and recovered.is_layout_told):
             await self._note()  # who finds it knows that this owner died, and of no suspects in former topics
         if not recovered.is_layout_told:
             await self._tell()
-        self.vitals.at_work = False
+        self.health.at_work = False
         return {tp: start.get(tp, 0) for tp in self._inputs}
 
-    async def _abort_unended(self) -> None:
+    async def _abort_hanging_transactions(self) -> None:
         own = [TP(topic, self.partition) for topic in (*self._settings.emitted, self._settings.progress)]
         shared = [
-            TP(topic, number) for topic in self._settings.derived for number in range(self._settings.layout.partitions)
+            TP(topic, number) for topic in self._settings.internal for number in range(self._settings.layout.partitions)
         ]
-        await abort_unended(self._publisher, self._log, own, shared, self._settings.transaction_timeout_s)
+        await abort_hanging_transactions(self._publisher, self._log, own, shared, self._settings.transaction_timeout_s)
 
     async def enqueue(self, tp: TP, records: Sequence[Incoming]) -> None:
         """Hand over a batch of one input partition; waits while too many are waiting."""
-        self.figures.received[tp.name] += len(records)
+        self.metrics.received[tp.name] += len(records)
         await self._inbox.put(tp, records)
 
     def passed(self, tp: TP, offset: int) -> None:
         """Hear where reading of an input partition goes on, maybe behind markers, all before it being handed over."""
-        self._standing.goes_on[tp.name] = offset
+        self._positions.goes_on[tp.name] = offset
 
     def skip(self, tp: TP, first: int, end: int) -> None:
         """Hear that offsets of an input partition, `end` excluded, were deleted before they were read.
 
         Raises `Fatal` unless that is accepted.
         """
-        self._standing.skip(tp.name, unread_count(tp.name, first, end, accepts=self._settings.accepts_trimmed))
+        self._positions.skip(tp.name, unread_count(tp.name, first, end, accepts=self._settings.accepts_trimmed))
 
     def wants(self, tp: TP) -> bool:
         """Tell whether more of an input partition is wanted now."""
-        return self._hold.wants(tp)
+        return self._catch_up.wants(tp)
 
     async def run(self) -> None:
         """Work until `finish`; any exception means that the process has to end."""
         running_s, turn = asyncio.get_running_loop().time, 0.0
         while not self._finishing:
             batches = await self._inbox.take(turn, self._settings.step_records_max)
-            self.vitals.at_work = True
+            self.health.at_work = True
             began = time.monotonic()
             if batches:
                 turn = next_turn(running_s(), self._settings.step_spacing_s, self.partition)
             await self.step(batches)
-            self.figures.stepped(time.monotonic() - began)
-            self.vitals.at_work = False
-            self.vitals.moves += 1
+            self.metrics.stepped(time.monotonic() - began)
+            self.health.at_work = False
+            self.health.moves += 1
 
     def finish(self) -> None:
         """Let `run` end after the step it is in; what is queued stays undone."""
@@ -190,8 +190,8 @@ class Task:
 
         What was read back and not concluded upon is in no state that could be saved: the next owner reads it again.
         """
-        if self._concluded:
-            self._standing.ended = True
+        if self._has_evaluated:
+            self._positions.ended = True
             await self._tell()
             await self._checkpoints.save_now(self._saved)
         await self._publisher.stop()
@@ -200,38 +200,38 @@ class Task:
 
     async def step(self, batches: Batches) -> None:
         """Take batches in, publish what follows from them and from what is due, save when it is time."""
-        self._standing.pass_over(self.figures.received)
+        self._positions.pass_over(self.metrics.received)
         # The last owner's clock may have been ahead: what it accepted is accepted again, and no deadline is put back.
-        self._standing.now = max(self._standing.now, self._clock.now_us())
+        self._positions.now = max(self._positions.now, self._clock.now_us())
         if self._is_held():
-            await self._each(self._suspects.portions(self._hold.before(batches)), is_deferred=True)
+            await self._each(self._isolation.chunks(self._catch_up.before(batches)), is_deferred=True)
             if self._finishing:
                 return
-            raise_to(self._standing.positions, self._hold.passed)
+            raise_to(self._positions.positions, self._catch_up.passed)
             if self._is_held():
                 return
             batches = []
-        batches = [*self._hold.release(), *batches]
+        batches = [*self._catch_up.release(), *batches]
         await self._set_aside_given_up()
         names = list(dict.fromkeys([*self._deferred, *await self._due()]))
         if self._is_calm():
-            if self._suspects.forget():
+            if self._isolation.forget():
                 await self._note()
             await self._do_by_parts(batches, names)
         else:
             await self._do_warily(batches, names)
         self._deferred.clear()
-        self._concluded = True
-        if self._checkpoints.due and self._standing.untold:
+        self._has_evaluated = True
+        if self._checkpoints.due and self._positions.untold:
             await self._tell()
         await self._checkpoints.advance(self._saved, sum(len(records) for _, records in batches))
 
     async def _due(self) -> list[str]:
         """Return the names of what has come due, and of what may be let go."""
-        now = self._standing.now
+        now = self._positions.now
         due = [*await self._work.due(now, NAMES_MAX)]
         await self._backlog.renew(now, self._log, self._inputs)
-        if self._backlog.is_read(self._standing.positions, asyncio.get_running_loop().time()):
+        if self._backlog.is_read(self._positions.positions, asyncio.get_running_loop().time()):
             due += await self._work.expired(now, NAMES_MAX)
         return due
 
@@ -240,7 +240,7 @@ class Task:
         size = self._settings.step_records_max
         while len(names) > size:
             await self._do(Chunk([], names[:size]))
-            self.vitals.moves += 1
+            self.health.moves += 1
             names = names[size:]
         await self._do(Chunk(batches, names))
 
@@ -249,61 +249,61 @@ class Task:
 
         What tasks wrote themselves comes last: a report sent on may be much newer than those that came straight.
         """
-        derived = [(tp, records) for tp, records in batches if tp.topic in self._settings.derived]
-        inputs = [(tp, records) for tp, records in batches if tp.topic not in self._settings.derived]
+        internal = [(tp, records) for tp, records in batches if tp.topic in self._settings.internal]
+        inputs = [(tp, records) for tp, records in batches if tp.topic not in self._settings.internal]
         await self._do_names(names)
         self._deferred.clear()
-        await self._each(self._suspects.portions(inputs))
-        if derived:
-            await self._each(self._suspects.portions(derived), is_deferred=True)
+        await self._each(self._isolation.chunks(inputs))
+        if internal:
+            await self._each(self._isolation.chunks(internal), is_deferred=True)
             await self._do_names(list(self._deferred))
         await self._do(Chunk([]))  # what was refused of portions deferred touches no name
 
     async def _do_names(self, names: Sequence[str]) -> None:
-        for portion in self._suspects.name_portions(names):
-            await self._do(portion)
+        for chunk in self._isolation.name_chunks(names):
+            await self._do(chunk)
 
     def _is_held(self) -> bool:
-        return self._hold.lasts(self._standing.positions)
+        return self._catch_up.lasts(self._positions.positions)
 
     def _is_calm(self) -> bool:
-        return self._suspects.calm(self._standing.positions, self._clock.now_us(), saved=self.vitals.saves > 0)
+        return self._isolation.calm(self._positions.positions, self._clock.now_us(), saved=self.health.saves > 0)
 
-    async def _each(self, portions: Iterable[Chunk], *, is_deferred: bool = False) -> None:
-        for portion in portions:
+    async def _each(self, chunks: Iterable[Chunk], *, is_deferred: bool = False) -> None:
+        for chunk in chunks:
             if not self._finishing:
-                await self._do(portion, is_deferred=is_deferred)
+                await self._do(chunk, is_deferred=is_deferred)
 
-    async def _do(self, portion: Chunk, *, is_deferred: bool = False) -> None:
+    async def _do(self, chunk: Chunk, *, is_deferred: bool = False) -> None:
         """Do a portion and publish what follows; what cannot be survived is noted before.
 
         Nothing follows yet of a portion that is deferred: what it touches is left to be concluded upon by name, since
         it is no single record to which a fault there would be due.
         """
-        suspect = None if self._is_calm() else self._suspects.next_of(portion)
+        suspect = None if self._is_calm() else self._isolation.next_of(chunk)
         async with self._turn(suspect):
             if suspect is not None:
                 await self._note(suspect)
             try:
-                await self._take(portion)
+                await self._take(chunk)
                 if is_deferred:
                     self._deferred.update(dict.fromkeys(self._work.defer()))
-                outgoing = [] if is_deferred else await self._conclude(portion)
+                outgoing = [] if is_deferred else await self._evaluate(chunk)
             except SopError:
                 if suspect is not None:
                     await self._note()  # the world's fault, not the records'
                 raise
             except Exception as error:
-                raise await self._blamed(portion, suspect, error) from error
-            is_given_up = self._suspects.refusal(portion) is not None
+                raise await self._blamed(chunk, suspect, error) from error
+            is_given_up = self._isolation.refusal(chunk) is not None
             if is_given_up:
-                await self._publish_of(portion, outgoing)  # before the note about it goes
+                await self._publish_of(chunk, outgoing)  # before the note about it goes
             if suspect is not None:
-                self._suspects.went_well(portion, self._standing.positions)
+                self._isolation.went_well(chunk, self._positions.positions)
                 await self._note()
-                self.vitals.moves += 1
+                self.health.moves += 1
         if outgoing and not is_given_up:
-            await self._publish_of(portion, outgoing)
+            await self._publish_of(chunk, outgoing)
 
     def _turn(self, suspect: Suspect | None) -> AbstractAsyncContextManager[None]:
         """Wait until a suspect may be tried: for the last time alone, since whoever ends the process ends all tasks."""
@@ -311,25 +311,25 @@ class Task:
             return nullcontext()
         return self._attempts.alone() if suspect.attempts == ATTEMPTS_MAX else self._attempts.shared()
 
-    async def _take(self, portion: Chunk) -> None:
-        refusal = self._suspects.refusal(portion)
+    async def _take(self, chunk: Chunk) -> None:
+        refusal = self._isolation.refusal(chunk)
         if refusal is None:
-            await self._work.take(portion.batches, self._standing.now)
+            await self._work.take(chunk.batches, self._positions.now)
         else:
-            for tp, records in portion.batches:
+            for tp, records in chunk.batches:
                 for record in records:
                     self._work.refuse(tp, record, refusal)
-            for name in portion.names:
-                self._set_aside(name, refusal)
-        self._standing.read(portion.batches)
+            for name in chunk.names:
+                self._quarantine(name, refusal)
+        self._positions.read(chunk.batches)
 
-    async def _conclude(self, portion: Chunk) -> list[Outgoing]:
-        names = [name for name in portion.names if name not in self._standing.aside]
-        return await self._work.conclude(self._standing.now, self._standing.positions, names)
+    async def _evaluate(self, chunk: Chunk) -> list[Outgoing]:
+        names = [name for name in chunk.names if name not in self._positions.aside]
+        return await self._work.evaluate(self._positions.now, self._positions.positions, names)
 
-    async def _blamed(self, portion: Chunk, suspect: Suspect | None, error: Exception) -> Fatal:
+    async def _blamed(self, chunk: Chunk, suspect: Suspect | None, error: Exception) -> Fatal:
         """Note with what something was raised, for the next owner to look at it more closely."""
-        blamed = suspect_of(portion, 1 if suspect is None else suspect.attempts, type(error).__name__)
+        blamed = suspect_of(chunk, 1 if suspect is None else suspect.attempts, type(error).__name__)
         place = blamed.place or f"partition {self.partition}"
         if blamed.place:
             await self._note(blamed)
@@ -340,34 +340,34 @@ class Task:
 
     async def _set_aside_given_up(self) -> None:
         """Set aside the names given up before a record brings them up: it would be the record that is found then."""
-        given_up = self._suspects.names_given_up()
-        for portion in given_up:
-            for name in portion.names:
-                self._set_aside(name, self._suspects.refusal(portion) or "")
+        given_up = self._isolation.names_given_up()
+        for chunk in given_up:
+            for name in chunk.names:
+                self._quarantine(name, self._isolation.refusal(chunk) or "")
         if given_up:
             await self._tell()  # before the note about them goes
-            for portion in given_up:
-                self._suspects.went_well(portion, self._standing.positions)
+            for chunk in given_up:
+                self._isolation.went_well(chunk, self._positions.positions)
             await self._note()
 
-    def _set_aside(self, name: str, reason: str) -> None:
+    def _quarantine(self, name: str, reason: str) -> None:
         """Have nothing concluded upon a name any more."""
-        aside = self._standing.aside
+        aside = self._positions.aside
         if len(aside) >= ASIDE_MAX:
             raise Fatal(f"{name}: {reason}; {len(aside)} are set aside already, so it is the worker that is broken")
         aside[name] = Quarantined(reason, self._settings.version)
-        self._work.set_aside(name)
+        self._work.quarantine(name)
         logger.error("%s is set aside: %s", name, reason)
 
     # -- what is told and saved ----------------------------------------------------------------------------------------
 
     async def _note(self, doing: Suspect | None = None) -> None:
-        note = pack_note(self._suspects.note(doing))
+        note = pack_note(self._isolation.note(doing))
         record = Outgoing(self._settings.progress, self.partition, SUSPECTS_KEY, note)
-        self._standing.wrote(await self._publisher.publish([record]))
-        self.figures.tried_again += doing is not None and doing.attempts > 1 and not doing.error
+        self._positions.wrote(await self._publisher.publish([record]))
+        self.metrics.tried_again += doing is not None and doing.attempts > 1 and not doing.error
 
-    async def _publish_of(self, portion: Chunk, outgoing: Sequence[Outgoing]) -> None:
+    async def _publish_of(self, chunk: Chunk, outgoing: Sequence[Outgoing]) -> None:
         """Publish what follows from a portion; note what Kafka refuses for its content, for the next owner to give up.
 
         The state is ahead of what was said then, so this owner has to end in any case.
@@ -375,26 +375,26 @@ class Task:
         try:
             await self._publish(outgoing)
         except Unpublishable as error:
-            blamed = suspect_of(portion, ATTEMPTS_MAX, str(error))
+            blamed = suspect_of(chunk, ATTEMPTS_MAX, str(error))
             if error.about and (error.is_certain or blamed.is_single):
                 blamed = suspect_of(Chunk([], [error.about]), ATTEMPTS_MAX, str(error))
             # where even the refusal cannot be published there is nothing left to give up
-            if error.about is not None and blamed.place and self._suspects.refusal(portion) is None:
+            if error.about is not None and blamed.place and self._isolation.refusal(chunk) is None:
                 await self._note(blamed)
                 raise Fatal(f"{blamed.place}: {error}") from error
             raise
 
     async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish what follows from the inputs, with how far they were read."""
-        told = self._standing.progress(self._work.counts(), outgoing)
+        told = self._positions.progress(self._work.counts(), outgoing)
         progress = Outgoing(self._settings.progress, self.partition, PROGRESS_KEY, pack_progress(told))
-        self._standing.wrote(await self._publisher.publish([*outgoing, progress]))
-        self.figures.published.update(each.topic for each in outgoing)
-        self._standing.told(told)
+        self._positions.wrote(await self._publisher.publish([*outgoing, progress]))
+        self.metrics.published.update(each.topic for each in outgoing)
+        self._positions.told(told)
 
     async def _tell(self) -> None:
         """Say how far the inputs were read, and nothing else."""
         await self._publish([])
 
     def _saved(self) -> Checkpoint:
-        return self._standing.saved(self._work.counts())
+        return self._positions.saved(self._work.counts())

@@ -13,9 +13,9 @@ SLACK: Final = 1_000
 class TimerQueue(Mapping[str, int]):
     """At most one instant (microseconds) for each case."""
 
-    def __init__(self, wakes: Mapping[str, int] | None = None) -> None:
+    def __init__(self, timers: Mapping[str, int] | None = None) -> None:
         """Begin with some instants, by case, or with none."""
-        self._at = dict(wakes or {})
+        self._at = dict(timers or {})
         self._order()
 
     def __len__(self) -> int:

@@ -74,7 +74,7 @@ class Watchdog:
     def __init__(
         self,
         limits: WatchLimits,
-        vitals: Callable[[], Mapping[int, Health]],
+        health: Callable[[], Mapping[int, Health]],
         refusal: Callable[[], str | None] = lambda: None,
     ) -> None:
         """Take the limits, and what returns the vitals of the tasks at present, by partition number.
@@ -82,7 +82,7 @@ class Watchdog:
         `refusal` returns why the worker is no member of a stable group, None while it is one.
         """
         self._limits = limits
-        self._vitals = vitals
+        self._health = health
         self._refusal = refusal
         self._beats = 0
         self._loop_thread = 0
@@ -102,23 +102,23 @@ class Watchdog:
         refusal = self._refusal()
         if self._outside.look(0, expected=refusal is not None):
             yield f"no stable membership of the group for {self._limits.move_s:g} s: {refusal}"
-        present = dict(self._vitals())
-        self._stalls = {number: self._stalls_of(number, vitals) for number, vitals in present.items()}
-        for number, (vitals, move, save) in self._stalls.items():
-            if move.look(vitals.moves, expected=vitals.at_work):
+        present = dict(self._health())
+        self._stalls = {number: self._stalls_of(number, health) for number, health in present.items()}
+        for number, (health, move, save) in self._stalls.items():
+            if move.look(health.moves, expected=health.at_work):
                 yield f"partition {number} has made no progress for {self._limits.move_s:g} s"
-            if save.look(vitals.saves, expected=vitals.unsaved):
+            if save.look(health.saves, expected=health.unsaved):
                 yield f"partition {number} could write no checkpoint for {self._limits.unsaved_s:g} s"
 
     def beat(self) -> None:
         """Note that the event loop runs."""
         self._beats += 1
 
-    def _stalls_of(self, number: int, vitals: Health) -> tuple[Health, Stall, Stall]:
+    def _stalls_of(self, number: int, health: Health) -> tuple[Health, Stall, Stall]:
         known = self._stalls.get(number)
-        if known is not None and known[0] is vitals:
+        if known is not None and known[0] is health:
             return known
-        return vitals, Stall(self._limits.move_s), Stall(self._limits.unsaved_s)
+        return health, Stall(self._limits.move_s), Stall(self._limits.unsaved_s)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         pause = threading.Event()

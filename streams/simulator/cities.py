@@ -33,10 +33,10 @@ class City:
     centre: PlanePoint
     districts: tuple[District, ...]
 
-    def draw_place(self, dice: Rng) -> PlanePoint:
+    def draw_place(self, rng: Rng) -> PlanePoint:
         """Return a point of the city where somebody may live, with six decimals."""
-        district = dice.weighted(self.districts, [each.weight for each in self.districts])
-        place = district.centre.moved(*dice.offset_m(district.spread_m))
+        district = rng.weighted(self.districts, [each.weight for each in self.districts])
+        place = district.centre.moved(*rng.offset_m(district.spread_m))
         return PlanePoint(round(place.lat, 6), round(place.lon, 6))
 
 

@@ -14,7 +14,7 @@ def claim(story: Story, reason: str = "out_of_scope", *, images: int = 1, reused
     ticket = story.ticket(20, "out_of_scope", "partner", reason=reason)
     for number in range(images):
         story.image(22 + number, ticket, reused_of=reused_of)
-    if story.dice.chance(0.5):
+    if story.rng.chance(0.5):
         story.call(26, ticket, "partner", "unreachable")
     return ticket
 
@@ -39,7 +39,7 @@ def settle_parking(story: Story, ticket: str, opened_min: float = 20) -> None:
 def waived(story: Story) -> None:
     """A genuine claim, validated at the site, that nobody is blamed for."""
     story.opening()
-    ticket = claim(story, images=story.dice.whole(1, 3))
+    ticket = claim(story, images=story.rng.whole(1, 3))
     story.validated(30, ticket)
     customer_cancels(story, ticket)
     settle_parking(story, ticket)
@@ -114,7 +114,7 @@ def _late_claim(story: Story) -> None:
     if story.job.branch == "no_claim":
         return
     hours = (18, 30) if story.job.branch == "claim_within_window" else (74, 80)
-    opened = story.dice.between(*hours) * HOUR_MIN
+    opened = story.rng.between(*hours) * HOUR_MIN
     ticket = story.ticket(opened, "out_of_scope", "agent", reason="out_of_scope")
     story.image(opened + 4, ticket, "agent")
     story.validated(opened + 50, ticket)
@@ -164,14 +164,14 @@ def _bpc_only_closed(story: Story) -> None:
 
 def _no_booking_known(story: Story) -> None:
     if story.job.branch == "booking_delivered_late":
-        story.booked(delay_us=story.dice.whole(200, 400) * MINUTE_US)
+        story.booked(delay_us=story.rng.whole(200, 400) * MINUTE_US)
     story.assigned()
     partner_cancels(story, "cant_deliver")
 
 
 def _assignment_late(story: Story) -> None:
     story.booked()
-    story.assigned(delay_us=story.dice.whole(200, 400) * MINUTE_US)
+    story.assigned(delay_us=story.rng.whole(200, 400) * MINUTE_US)
     ticket = claim(story)
     story.validated(30, ticket)
     partner_cancels(story)
@@ -193,12 +193,12 @@ def _reassigned_after_claim(story: Story) -> None:
 
 def _stayed(story: Story) -> None:
     story.opening()
-    story.cancelled(15, story.dice.pick(("customer", "platform")), "other")
+    story.cancelled(15, story.rng.pick(("customer", "platform")), "other")
 
 
 def _reused_picture(story: Story) -> None:
     story.opening()
-    ticket = claim(story, reused_of=story.dice.pick(_REUSED_PICTURES))
+    ticket = claim(story, reused_of=story.rng.pick(_REUSED_PICTURES))
     story.validated(30, ticket)
     partner_cancels(story)
     settle_parking(story, ticket)

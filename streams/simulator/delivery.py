@@ -47,14 +47,14 @@ class Tally:
         return self.by_type.total()
 
 
-def deliver(happenings: Iterable[SimEvent], options: SimulatorOptions, tally: Tally) -> Iterator[Delivery]:
+def deliver(sim_events: Iterable[SimEvent], options: SimulatorOptions, tally: Tally) -> Iterator[Delivery]:
     """Yield the deliveries of ``happenings`` (earliest first) by arrival, counting them in ``tally``."""
     waiting: list[Delivery] = []
     carrier = _Carrier(options, tally)
-    for happening in happenings:
-        while waiting and waiting[0].arrive_at <= happening.time:
+    for sim_event in sim_events:
+        while waiting and waiting[0].arrive_at <= sim_event.time:
             yield heapq.heappop(waiting)
-        for delivery in carrier.carry(happening):
+        for delivery in carrier.carry(sim_event):
             heapq.heappush(waiting, delivery)
     while waiting:
         yield heapq.heappop(waiting)
@@ -66,38 +66,38 @@ class _Carrier:
     def __init__(self, options: SimulatorOptions, tally: Tally) -> None:
         self._options = options
         self._tally = tally
-        self._dice = Rng(options.seed, "delivery")
+        self._rng = Rng(options.seed, "delivery")
         self._number = 0
 
-    def carry(self, happening: SimEvent) -> Iterator[Delivery]:
+    def carry(self, sim_event: SimEvent) -> Iterator[Delivery]:
         """Yield the event's delivery, and its duplicate and its faulty twin where it has them."""
-        dice, options = self._dice, self._options
-        arrive_at = happening.time + happening.delay_us + int(dice.exponential(TRANSIT_MEAN_S) * 1_000_000)
-        if dice.chance(options.late_share):
+        rng, options = self._rng, self._options
+        arrive_at = sim_event.time + sim_event.delay_us + int(rng.exponential(TRANSIT_MEAN_S) * 1_000_000)
+        if rng.chance(options.late_share):
             self._tally.late += 1
-            arrive_at += int(min(2 + dice.exponential(LATE_MEAN_MIN), LATE_MAX_MIN) * MINUTE_US)
-        indian_time = happening.source == DESK or dice.chance(INDIAN_TIME_SHARE)
-        yield self._delivery(happening, arrive_at, happening.line(indian_time=indian_time))
-        if dice.chance(options.duplicate_share):
+            arrive_at += int(min(2 + rng.exponential(LATE_MEAN_MIN), LATE_MAX_MIN) * MINUTE_US)
+        indian_time = sim_event.source == DESK or rng.chance(INDIAN_TIME_SHARE)
+        yield self._delivery(sim_event, arrive_at, sim_event.line(indian_time=indian_time))
+        if rng.chance(options.duplicate_share):
             # the same event, sometimes written by a gateway that speaks the other offset
             self._tally.duplicates += 1
             again_at = arrive_at + self._again_us()
-            line = happening.line(indian_time=indian_time ^ dice.chance(0.3))
-            yield self._delivery(happening, again_at, line)
-        if dice.chance(options.malformed_share):
-            yield self._faulty(happening, arrive_at)
+            line = sim_event.line(indian_time=indian_time ^ rng.chance(0.3))
+            yield self._delivery(sim_event, again_at, line)
+        if rng.chance(options.malformed_share):
+            yield self._faulty(sim_event, arrive_at)
 
-    def _faulty(self, happening: SimEvent, arrive_at: int) -> Delivery:
-        fault = self._dice.pick(FAULTS)
+    def _faulty(self, sim_event: SimEvent, arrive_at: int) -> Delivery:
+        fault = self._rng.pick(FAULTS)
         self._tally.faults[fault] += 1
         # a producer sends it right after having failed; who contradicts an event comes after it
-        at = arrive_at + self._again_us() if fault == "conflict" else max(happening.time, arrive_at - 1)
-        return self._delivery(happening, at, spoil(happening, fault, self._dice))
+        at = arrive_at + self._again_us() if fault == "conflict" else max(sim_event.time, arrive_at - 1)
+        return self._delivery(sim_event, at, spoil(sim_event, fault, self._rng))
 
     def _again_us(self) -> int:
-        return int(min(0.1 + self._dice.exponential(AGAIN_MEAN_S), AGAIN_MAX_S) * 1_000_000)
+        return int(min(0.1 + self._rng.exponential(AGAIN_MEAN_S), AGAIN_MAX_S) * 1_000_000)
 
-    def _delivery(self, happening: SimEvent, arrive_at: int, line: bytes) -> Delivery:
+    def _delivery(self, sim_event: SimEvent, arrive_at: int, line: bytes) -> Delivery:
         self._number += 1
-        self._tally.by_type[happening.type] += 1
-        return Delivery(arrive_at, self._number, happening.type, happening.subject, line)
+        self._tally.by_type[sim_event.type] += 1
+        return Delivery(arrive_at, self._number, sim_event.type, sim_event.subject, line)

@@ -42,38 +42,38 @@ _NEEDED: Final = {
 }
 
 
-def spoil(happening: SimEvent, fault: Fault, dice: Rng) -> bytes:
-    """Return the line of a faulty twin of ``happening``.
+def spoil(sim_event: SimEvent, fault: Fault, rng: Rng) -> bytes:
+    """Return the line of a faulty twin of ``sim_event``.
 
-    Only a ``conflict`` is well formed: it claims the identity of ``happening`` for another instant.
+    Only a ``conflict`` is well formed: it claims the identity of ``sim_event`` for another instant.
     """
     if fault == "conflict":
-        shifted = happening.time + CONFLICT_SHIFT_US
+        shifted = sim_event.time + CONFLICT_SHIFT_US
         return SimEvent(
-            shifted, happening.source, happening.id, happening.type, happening.subject, happening.data
+            shifted, sim_event.source, sim_event.id, sim_event.type, sim_event.subject, sim_event.data
         ).line(indian_time=False)
-    envelope = happening.envelope(indian_time=False)
+    envelope = sim_event.envelope(indian_time=False)
     if fault == "invalid_json":
         line = write_json(envelope)
-        return line[: dice.whole(20, len(line) - 2)]
+        return line[: rng.whole(20, len(line) - 2)]
     if fault == "unknown_type":
-        envelope["type"] = f"{happening.type}.v2"
+        envelope["type"] = f"{sim_event.type}.v2"
     elif fault == "unusable_time":
-        envelope["time"] = dice.pick(("yesterday", "2026-11-16 25:00:00", "2026-11-16T10:00:00"))
+        envelope["time"] = rng.pick(("yesterday", "2026-11-16 25:00:00", "2026-11-16T10:00:00"))
     else:
-        envelope["data"] = _spoilt_data(happening, fault)
-        if fault == "out_of_range" and happening.type != "location.reported":
-            envelope["id"] = happening.id.ljust(ID_LENGTH, "0")
+        envelope["data"] = _spoilt_data(sim_event, fault)
+        if fault == "out_of_range" and sim_event.type != "location.reported":
+            envelope["id"] = sim_event.id.ljust(ID_LENGTH, "0")
     return write_json(envelope)
 
 
-def _spoilt_data(happening: SimEvent, fault: Fault) -> dict[str, Value]:
-    data = dict(happening.data)
-    needed = _NEEDED[happening.type]
+def _spoilt_data(sim_event: SimEvent, fault: Fault) -> dict[str, Value]:
+    data = dict(sim_event.data)
+    needed = _NEEDED[sim_event.type]
     if fault == "missing_field":
         del data[needed]
     elif fault == "ill_typed":
         data[needed] = 4711 if isinstance(data[needed], str) else str(data[needed])
-    elif happening.type == "location.reported":
+    elif sim_event.type == "location.reported":
         data["lat"] = 191.5
     return data

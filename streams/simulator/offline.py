@@ -36,13 +36,13 @@ def _partly_on_platform(story: Story) -> None:
 
 
 def _any_setting(story: Story) -> None:
-    story.dice.pick((_without_booking, _cancelled_first, _partly_on_platform))(story)
+    story.rng.pick((_without_booking, _cancelled_first, _partly_on_platform))(story)
 
 
 def _report(story: Story, kind: str = "offline_service", **optional: bool) -> tuple[str, float]:
     """The customer or an agent opens the ticket hours later; returns its id and its minute."""
-    minute = story.dice.between(2 * HOUR_MIN, DAY_MIN)
-    opened_by = story.dice.pick(("customer", "customer", "agent"))
+    minute = story.rng.between(2 * HOUR_MIN, DAY_MIN)
+    opened_by = story.rng.pick(("customer", "customer", "agent"))
     return story.ticket(minute, kind, opened_by, **optional), minute
 
 
@@ -52,7 +52,7 @@ def _ask_back(story: Story, ticket: str, minute: float) -> None:
 
 def _proven(story: Story, *, kind: str = "offline_service", reused_of: str = "", **optional: bool) -> None:
     """Report, identify and prove; the refund is asked for with the ticket or after it."""
-    with_ticket = not optional and story.dice.chance(0.4)
+    with_ticket = not optional and story.rng.chance(0.4)
     asked = {"refund_requested": True} if with_ticket else {}
     ticket, minute = _report(story, kind, **optional, **asked)
     story.identified(minute + 12, ticket)
@@ -89,7 +89,7 @@ def _suspected(story: Story) -> None:
 
 def _reused(story: Story) -> None:
     _any_setting(story)
-    _proven(story, reused_of=story.dice.pick(_REUSED_PROOFS))
+    _proven(story, reused_of=story.rng.pick(_REUSED_PROOFS))
 
 
 def _no_refund_wanted(story: Story) -> None:
@@ -145,9 +145,9 @@ def _corrected(story: Story) -> None:
 
 
 def _close_or_not(story: Story, ticket: str, minute: float) -> None:
-    if story.dice.chance(0.6):
+    if story.rng.chance(0.6):
         _ask_back(story, ticket, minute + 40)
-    if story.dice.chance(0.5):
+    if story.rng.chance(0.5):
         story.ticket_closed(minute + DAY_MIN, ticket)
 
 
@@ -155,7 +155,7 @@ def _stranger(story: Story) -> Person:
     """Return somebody whose name nobody takes for the partner's: no two words begin alike."""
     initials = {word[0] for word in story.job.partner.person.name.split()}
     while True:
-        other = draw_person(story.dice)
+        other = draw_person(story.rng)
         if initials.isdisjoint(word[0] for word in other.name.split()):
             return other
 
@@ -166,8 +166,8 @@ def _mistyped(partner_id: str) -> str:
 
 
 def _ticket_as_link(story: Story) -> Changes:
-    number = story.dice.whole(100_000, 999_999)
-    return {"proof_url": story.dice.pick((f"#{number}", f"TKT-{number}", f" tkt {number}"))}
+    number = story.rng.whole(100_000, 999_999)
+    return {"proof_url": story.rng.pick((f"#{number}", f"TKT-{number}", f" tkt {number}"))}
 
 
 def _other_phone(story: Story) -> Changes:
@@ -175,11 +175,11 @@ def _other_phone(story: Story) -> Changes:
 
 
 def _other_name(story: Story) -> Changes:
-    return {"payee_name": spell_name(_stranger(story).name, story.dice), "payee_phone": None}
+    return {"payee_name": spell_name(_stranger(story).name, story.rng), "payee_phone": None}
 
 
 def _other_day(story: Story) -> Changes:
-    days = story.dice.pick((-9, -4, -2, 2, 3, 6))
+    days = story.rng.pick((-9, -4, -2, 2, 3, 6))
     return {"paid_on": indian_date(story.job.arrive_at + days * DAY_MIN * MINUTE_US)}
 
 
@@ -296,7 +296,7 @@ BRANCHES: Final = (
     Branch(
         name="offline_link_missing",
         weight=1,
-        tell=_proof_with(lambda story: {"proof_url": story.dice.pick(("", "  "))}),
+        tell=_proof_with(lambda story: {"proof_url": story.rng.pick(("", "  "))}),
         leads_to=(_NOT_TAGGED + "(proof_link_missing)",),
     ),
     Branch(
@@ -308,7 +308,7 @@ BRANCHES: Final = (
     Branch(
         name="offline_link_invalid",
         weight=1,
-        tell=_proof_with(lambda story: {"proof_url": story.dice.pick(_NO_IMAGE_LINKS)}),
+        tell=_proof_with(lambda story: {"proof_url": story.rng.pick(_NO_IMAGE_LINKS)}),
         leads_to=(_NOT_TAGGED + "(proof_link_invalid)",),
     ),
     Branch(
@@ -320,7 +320,7 @@ BRANCHES: Final = (
     Branch(
         name="offline_payee_not_visible",
         weight=1,
-        tell=_proof_with(lambda story: {"payee_name": story.dice.pick((None, " ")), "payee_phone": None}),
+        tell=_proof_with(lambda story: {"payee_name": story.rng.pick((None, " ")), "payee_phone": None}),
         leads_to=(_NOT_TAGGED + "(payee_not_visible)",),
     ),
     Branch(

@@ -11,19 +11,19 @@ _EXTRAS: Final = ("gas refill", "filter cartridge", "drain pipe", "capacitor", "
 
 def _completed(story: Story) -> None:
     story.opening()
-    story.started(story.dice.between(2, 6))
+    story.started(story.rng.between(2, 6))
     story.closed(story.job.stay_min - 4)
-    if story.dice.chance(0.6):
-        story.rated(story.job.stay_min + story.dice.between(5, 600), story.dice.pick((5, 5, 5, 4, 4, 3, 2)))
+    if story.rng.chance(0.6):
+        story.rated(story.job.stay_min + story.rng.between(5, 600), story.rng.pick((5, 5, 5, 4, 4, 3, 2)))
 
 
 def add_extras(story: Story) -> None:
     """Add one to three extras to the booking, one of them sometimes corrected."""
-    for number in range(1, story.dice.whole(1, 3) + 1):
-        amount = rupees(story.dice.whole(99, 900))
-        story.line_item(8 + 3 * number, f"line-{number}", amount, story.dice.pick(_EXTRAS))
-    if story.dice.chance(0.2):
-        story.line_item(20, "line-1", rupees(story.dice.whole(99, 900)), "corrected")
+    for number in range(1, story.rng.whole(1, 3) + 1):
+        amount = rupees(story.rng.whole(99, 900))
+        story.line_item(8 + 3 * number, f"line-{number}", amount, story.rng.pick(_EXTRAS))
+    if story.rng.chance(0.2):
+        story.line_item(20, "line-1", rupees(story.rng.whole(99, 900)), "corrected")
 
 
 def _completed_with_extras(story: Story) -> None:
@@ -33,7 +33,7 @@ def _completed_with_extras(story: Story) -> None:
 
 def _rescheduled(story: Story) -> None:
     # booked for an earlier hour first; the correction comes before the partner sets out
-    moved_at = story.job.booked_at + story.dice.whole(11, 30) * MINUTE_US
+    moved_at = story.job.booked_at + story.rng.whole(11, 30) * MINUTE_US
     story.booked(scheduled_at=story.job.scheduled_at - 60 * MINUTE_US)
     story.assigned()
     story.booked(again_at=moved_at)
@@ -44,15 +44,15 @@ def _rescheduled(story: Story) -> None:
 def _reassigned(story: Story) -> None:
     story.opening()
     second = story.job.second
-    story.assigned(second, at=story.job.booked_at + story.dice.whole(11, 40) * MINUTE_US)
+    story.assigned(second, at=story.job.booked_at + story.rng.whole(11, 40) * MINUTE_US)
     story.started(4, second)
     story.closed(50, partner=second)
 
 
 def _cancelled_before_visit(story: Story) -> None:
     story.opening()
-    reason = story.dice.pick(("other", "other", "incorrect_service_booked"))
-    story.cancelled(-50, "customer", reason, story.dice.pick(("none", "customer")))
+    reason = story.rng.pick(("other", "other", "incorrect_service_booked"))
+    story.cancelled(-50, "customer", reason, story.rng.pick(("none", "customer")))
 
 
 def _cancelled_by_platform(story: Story) -> None:
@@ -62,13 +62,13 @@ def _cancelled_by_platform(story: Story) -> None:
 
 def _complaint(story: Story) -> None:
     _completed(story)
-    ticket = story.ticket(story.dice.between(100, DAY_MIN), "poor_service", "customer")
+    ticket = story.ticket(story.rng.between(100, DAY_MIN), "poor_service", "customer")
     story.ticket_closed(2 * DAY_MIN, ticket)
 
 
 def _start_settled(story: Story) -> None:
     story.opening()
-    story.start_blocked(3, story.dice.pick(("otp_refused", "payment_refused")))
+    story.start_blocked(3, story.rng.pick(("otp_refused", "payment_refused")))
     story.started(9)
     story.closed(story.job.stay_min - 4)
 

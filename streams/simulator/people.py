@@ -40,26 +40,26 @@ class Person:
     phone: str
 
 
-def draw_person(dice: Rng) -> Person:
+def draw_person(rng: Rng) -> Person:
     """Return a person with a name of two or three words."""
-    words = (dice.pick(_GIVEN), dice.pick(_MIDDLE), dice.pick(_FAMILY))
-    return Person(" ".join(word for word in words if word), f"{dice.pick(_MOBILE_RANGES)}{dice.whole(0, 99_999):05d}")
+    words = (rng.pick(_GIVEN), rng.pick(_MIDDLE), rng.pick(_FAMILY))
+    return Person(" ".join(word for word in words if word), f"{rng.pick(_MOBILE_RANGES)}{rng.whole(0, 99_999):05d}")
 
 
-def spell_name(name: str, dice: Rng) -> str:
+def spell_name(name: str, rng: Rng) -> str:
     """Return ``name`` as a payment screen may show it: other case, other order, with an honorific."""
     words = name.split()
-    return dice.pick(
+    return rng.pick(
         (
             name,
             name.upper(),
             f"{words[-1]}, {' '.join(words[:-1])}",
-            dice.pick(_HONORIFICS) + name,
+            rng.pick(_HONORIFICS) + name,
             name.lower(),
         )
     )
 
 
-def spell_phone(phone: str, dice: Rng) -> str:
+def spell_phone(phone: str, rng: Rng) -> str:
     """Return the ten digits of ``phone`` as people write them."""
-    return dice.pick((phone, f"+91{phone}", f"+91 {phone[:5]} {phone[5:]}", f"0{phone}", f"{phone[:5]}-{phone[5:]}"))
+    return rng.pick((phone, f"+91{phone}", f"+91 {phone[:5]} {phone[5:]}", f"0{phone}", f"{phone[:5]}-{phone[5:]}"))

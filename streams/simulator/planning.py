@@ -70,7 +70,7 @@ class _Draft:
 
     branch: Branch
     job: Job
-    dice: Rng
+    rng: Rng
     group: str
 
 
@@ -94,37 +94,37 @@ def chosen_cities(options: SimulatorOptions) -> list[City]:
 
 
 def _draft(options: SimulatorOptions, cities: list[City], branch: Branch, index: int) -> _Draft:
-    dice = Rng(options.seed, "job", index)
+    rng = Rng(options.seed, "job", index)
     fitting = [city for city in cities if branch.fits(city)]
-    city = dice.weighted(fitting, [each.weight for each in fitting])
-    site = city.draw_place(dice)
-    hour = dice.weighted(tuple(DEMAND_BY_HOUR), tuple(DEMAND_BY_HOUR.values()))
-    day = dice.whole(0, options.days - 1)
-    scheduled_at = options.start_at + ((day * 24 + hour) * 60 + dice.pick((0, 30))) * MINUTE_US
-    arrive_at = scheduled_at + dice.whole(-10 * 60, 20 * 60) * 1_000_000
-    bearing_east, bearing_north = dice.between(-1, 1), dice.pick((-1, 1))
-    reach_m = dice.between(1_800, 3_400)
+    city = rng.weighted(fitting, [each.weight for each in fitting])
+    site = city.draw_place(rng)
+    hour = rng.weighted(tuple(DEMAND_BY_HOUR), tuple(DEMAND_BY_HOUR.values()))
+    day = rng.whole(0, options.days - 1)
+    scheduled_at = options.start_at + ((day * 24 + hour) * 60 + rng.pick((0, 30))) * MINUTE_US
+    arrive_at = scheduled_at + rng.whole(-10 * 60, 20 * 60) * 1_000_000
+    bearing_east, bearing_north = rng.between(-1, 1), rng.pick((-1, 1))
+    reach_m = rng.between(1_800, 3_400)
     group = branch.group
-    if branch.name == "completed" and city.name in ("Delhi", "Mumbai") and dice.chance(0.1):
+    if branch.name == "completed" and city.name in ("Delhi", "Mumbai") and rng.chance(0.1):
         group = BPC_ONLY_GROUP
     job = Job(
         run=options.run,
         number=0,
         branch=branch.name,
         city=city,
-        city_spelling=dice.pick(city.spellings) if dice.chance(0.06) else city.name,
+        city_spelling=rng.pick(city.spellings) if rng.chance(0.06) else city.name,
         site=site,
         elsewhere=site.moved(bearing_east * reach_m, bearing_north * reach_m),
-        category=branch.category or dice.weighted(tuple(CATEGORIES), tuple(CATEGORIES.values())),
+        category=branch.category or rng.weighted(tuple(CATEGORIES), tuple(CATEGORIES.values())),
         commercial_premises=branch.commercial_premises,
         commercial_appliance=branch.commercial_appliance,
-        customer=draw_person(dice),
-        booked_at=scheduled_at - dice.whole(120, 420) * MINUTE_US,
+        customer=draw_person(rng),
+        booked_at=scheduled_at - rng.whole(120, 420) * MINUTE_US,
         scheduled_at=scheduled_at,
         arrive_at=arrive_at,
-        leave_at=arrive_at + dice.whole(*branch.visit.stay_min) * MINUTE_US,
+        leave_at=arrive_at + rng.whole(*branch.visit.stay_min) * MINUTE_US,
     )
-    return _Draft(branch, job, dice, group)
+    return _Draft(branch, job, rng, group)
 
 
 class _Dispatcher:
@@ -174,15 +174,15 @@ class _Dispatcher:
 
     def _hire(self, draft: _Draft) -> Partner:
         number = 1 + len(self._rosters)
-        dice = Rng(self._seed, "partner", number)
+        rng = Rng(self._seed, "partner", number)
         return Partner(
             run=self._run,
             number=number,
             city=draft.job.city,
             category=draft.job.category,
             group=draft.group,
-            person=draw_person(dice),
-            home=draft.job.city.draw_place(dice),
+            person=draw_person(rng),
+            home=draft.job.city.draw_place(rng),
         )
 
 

@@ -8,9 +8,9 @@ from streams.simulator.story import DAY_MIN, Story
 
 
 def _ask_for_reversal(story: Story) -> None:
-    opened = DAY_MIN + story.dice.between(-300, 300)
+    opened = DAY_MIN + story.rng.between(-300, 300)
     ticket = story.ticket(opened, "rating_reversal", "partner")
-    if story.dice.chance(0.3):
+    if story.rng.chance(0.3):
         story.ticket_closed(opened + 400, ticket)
 
 
@@ -24,7 +24,7 @@ def _closed_at_bpc(story: Story) -> None:
             story.validated(31, ticket, verdict)
             settle_parking(story, ticket)
     story.closed(45, "bpc")
-    story.rated(story.dice.between(60, 300), story.dice.whole(1, 2))
+    story.rated(story.rng.between(60, 300), story.rng.whole(1, 2))
     _ask_for_reversal(story)
 
 
@@ -32,7 +32,7 @@ def _closed_as_completed(story: Story) -> None:
     story.opening()
     story.started(4)
     story.closed(story.job.stay_min - 4)
-    story.rated(story.dice.between(100, 300), 1)
+    story.rated(story.rng.between(100, 300), 1)
     _ask_for_reversal(story)
 
 

@@ -55,17 +55,17 @@ def reports(roster: Roster, options: SimulatorOptions, trips: Sequence[Trip]) ->
             yield SimEvent(at, PARTNER_APP, f"{partner_id}-{number:06d}", "location.reported", partner_id, data)
 
 
-def _measure(sighting: ReportedFix, dice: Rng) -> dict[str, Value]:
-    low_m, high_m = _ACCURACY_M[bisect(_ACCURACY_UP_TO, dice.fraction())]
+def _measure(sighting: ReportedFix, rng: Rng) -> dict[str, Value]:
+    low_m, high_m = _ACCURACY_M[bisect(_ACCURACY_UP_TO, rng.fraction())]
     place = sighting.place
     if sighting.signal == "mocked":
         low_m, high_m = 1.0, 5.0
     elif sighting.signal == "coarse":
         low_m, high_m = 260.0, 1_500.0
-    accuracy_m = round(dice.between(low_m, high_m), 1)
+    accuracy_m = round(rng.between(low_m, high_m), 1)
     if not sighting.recorded:
         # two and a half spreads at most: the noise never exceeds the accuracy told
-        place = place.moved(*dice.offset_m(accuracy_m * 0.4))
+        place = place.moved(*rng.offset_m(accuracy_m * 0.4))
     data: dict[str, Value] = {
         "lat": round(place.lat, 6),
         "lon": round(place.lon, 6),
@@ -81,12 +81,12 @@ def _measure(sighting: ReportedFix, dice: Rng) -> dict[str, Value]:
 class _Route:
     """Walks through a roster's stops."""
 
-    def __init__(self, roster: Roster, options: SimulatorOptions, trips: Sequence[Trip], dice: Rng) -> None:
+    def __init__(self, roster: Roster, options: SimulatorOptions, trips: Sequence[Trip], rng: Rng) -> None:
         self._partner = roster.partner
         self._stops = roster.stops
         self._interval_us = options.report_interval_s * 1_000_000
         self._trips = trips
-        self._dice = dice
+        self._rng = rng
         self._place = roster.partner.home
         self._free_at: int | None = None
 
@@ -112,8 +112,8 @@ class _Route:
 
     def _rest(self, free_at: int) -> Iterator[ReportedFix]:
         """Drive some way off, so that nobody seems to have stayed with a customer."""
-        along_m = self._dice.between(*REST_M) * self._dice.pick((-1, 1))
-        spot = self._place.moved(along_m, 0.0) if self._dice.chance(0.5) else self._place.moved(0.0, along_m)
+        along_m = self._rng.between(*REST_M) * self._rng.pick((-1, 1))
+        spot = self._place.moved(along_m, 0.0) if self._rng.chance(0.5) else self._place.moved(0.0, along_m)
         arrive_at = free_at + _travel_us(abs(along_m), SLOWEST_M_PER_S)
         yield from self._drive(free_at, self._place, arrive_at, spot)
         self._place, self._free_at = spot, arrive_at
@@ -133,12 +133,12 @@ class _Route:
                 next_at = time + self._step_us(1.0)
 
     def _approach_us(self, place: PlanePoint) -> int:
-        return _travel_us(self._place.distance_m(place), self._dice.between(SLOWEST_M_PER_S, FASTEST_M_PER_S))
+        return _travel_us(self._place.distance_m(place), self._rng.between(SLOWEST_M_PER_S, FASTEST_M_PER_S))
 
     def _fitting_trip(self, stop: Stop) -> list[tuple[int, PlanePoint]]:
         """Return (instant, place) of a recorded trip that ends at the stop in time, or nothing."""
         for _ in range(TRIP_TRIES if self._trips else 0):
-            trip = self._dice.pick(self._trips)
+            trip = self._rng.pick(self._trips)
             placed = trip.ending_at(stop.place, self._place)
             begin_at = stop.arrive_at - trip.duration_s * 1_000_000
             slowest_us = _travel_us(self._place.distance_m(placed[0][1]), SLOWEST_M_PER_S)
@@ -147,11 +147,11 @@ class _Route:
         return []
 
     def _stay(self, stop: Stop) -> Iterator[ReportedFix]:
-        parked = stop._replace(place=stop.place.moved(*self._dice.offset_m(PARKING_M)))
+        parked = stop._replace(place=stop.place.moved(*self._rng.offset_m(PARKING_M)))
         for number, sighting in enumerate(self._stand(parked, AT_STOP_FACTOR)):
             if stop.signal == "jump" and number in JUMP_REPORTS:
                 # somebody else's device, on the same account in another part of the country
-                yield sighting._replace(place=stop.place.moved(0.0, self._dice.between(*JUMP_M)))
+                yield sighting._replace(place=stop.place.moved(0.0, self._rng.between(*JUMP_M)))
             else:
                 yield sighting
 
@@ -166,7 +166,7 @@ class _Route:
     ) -> Iterator[ReportedFix]:
         """Go from point to point in a shallow bow, since streets are never straight."""
         east_m, north_m = begin.offset_to_m(end)
-        bow = self._dice.between(-BOW, BOW)
+        bow = self._rng.between(-BOW, BOW)
         time = depart_at
         while time < arrive_at:
             part = (time - depart_at) / (arrive_at - depart_at)
@@ -176,7 +176,7 @@ class _Route:
             time += self._step_us(1.0)
 
     def _step_us(self, factor: float) -> int:
-        return int(self._interval_us * factor * self._dice.between(0.5, 1.5))
+        return int(self._interval_us * factor * self._rng.between(0.5, 1.5))
 
 
 def _travel_us(distance_m: float, speed_m_per_s: float) -> int:

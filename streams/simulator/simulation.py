@@ -45,8 +45,8 @@ def deliveries(options: SimulatorOptions, tally: Tally | None = None) -> Iterato
     trips = read_trips(options.trace_file) if options.trace_file else ()
     plan = make_plan(options)
     devices = (reports(roster, options, trips) for roster in plan.rosters)
-    happenings = heapq.merge(_told(plan.jobs, options.seed), *devices, key=attrgetter("time"))
-    return deliver(happenings, options, tally or Tally())
+    sim_events = heapq.merge(_told(plan.jobs, options.seed), *devices, key=attrgetter("time"))
+    return deliver(sim_events, options, tally or Tally())
 
 
 def branch_shares(options: SimulatorOptions) -> list[BranchShare]:
@@ -86,7 +86,7 @@ def _told(jobs: Iterable[Job], seed: int) -> Iterator[SimEvent]:
     for job in jobs:
         while waiting and waiting[0][0] < job.booked_at:
             yield heapq.heappop(waiting)[3]
-        for index, happening in enumerate(_tell(job, seed).happenings):
-            heapq.heappush(waiting, (happening.time, job.number, index, happening))
+        for index, sim_event in enumerate(_tell(job, seed).sim_events):
+            heapq.heappush(waiting, (sim_event.time, job.number, index, sim_event))
     while waiting:
         yield heapq.heappop(waiting)[3]

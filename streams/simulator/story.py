@@ -38,16 +38,16 @@ _LINKS: Final = (
 class Story:
     """The events of one job, in the order told; ``case_id`` is their subject."""
 
-    def __init__(self, job: Job, dice: Rng) -> None:
+    def __init__(self, job: Job, rng: Rng) -> None:
         self.job = job
-        self.dice = dice
+        self.rng = rng
         self.case_id = job.job_id
-        self.happenings: list[SimEvent] = []
+        self.sim_events: list[SimEvent] = []
         self._tickets = 0
 
     def instant(self, minute: float) -> int:
         """Return the instant ``minute`` minutes after the planned arrival, give or take some seconds."""
-        return self.job.arrive_at + int(minute * MINUTE_US) + self.dice.whole(0, JITTER_US)
+        return self.job.arrive_at + int(minute * MINUTE_US) + self.rng.whole(0, JITTER_US)
 
     def booked(self, *, again_at: int | None = None, scheduled_at: int | None = None, delay_us: int = 0) -> None:
         """The customer books; a later booking of the same job with ``again_at`` corrects the date."""
@@ -59,9 +59,9 @@ class Story:
             "site": {"lat": job.site.lat, "lon": job.site.lon},
             "premises": "commercial" if job.commercial_premises else "residential",
             "scheduled_for": indian_text(scheduled_at or job.scheduled_at),
-            "amount": rupees(self.dice.whole(299, 2_499)),
+            "amount": rupees(self.rng.whole(299, 2_499)),
         }
-        if job.commercial_appliance or self.dice.chance(0.5):
+        if job.commercial_appliance or self.rng.chance(0.5):
             data["appliance_use"] = "commercial" if job.commercial_appliance else "domestic"
         self._add(again_at or job.booked_at, BOOKING, "job.booked", data, delay_us=delay_us)
 
@@ -71,7 +71,7 @@ class Story:
         data: dict[str, Value] = {"partner_id": chosen.partner_id}
         if chosen.group:
             data["partner_group"] = chosen.group
-        when = at or self.job.booked_at + self.dice.whole(60, 600) * 1_000_000
+        when = at or self.job.booked_at + self.rng.whole(60, 600) * 1_000_000
         self._add(when, BOOKING, "job.assigned", data, delay_us=delay_us)
 
     def opening(self) -> None:
@@ -114,13 +114,13 @@ class Story:
 
     def image(self, minute: float, ticket_id: str, added_by: str = "partner", *, reused_of: str = "") -> None:
         """An image is added to a ticket; ``reused_of`` names a picture that other cases show too."""
-        name = hashlib.sha256((reused_of or f"{self.case_id}/{len(self.happenings)}").encode()).hexdigest()
+        name = hashlib.sha256((reused_of or f"{self.case_id}/{len(self.sim_events)}").encode()).hexdigest()
         data: dict[str, Value] = {
             "ticket_id": ticket_id,
             "added_by": added_by,
-            "url": self.dice.pick(_LINKS).format(name[:24]),
+            "url": self.rng.pick(_LINKS).format(name[:24]),
         }
-        if reused_of or self.dice.chance(0.8):
+        if reused_of or self.rng.chance(0.8):
             data["sha256"] = name
         self._add(self.instant(minute), _OPENER_SOURCE[added_by], "ticket.media_added", data)
 
@@ -131,7 +131,7 @@ class Story:
 
     def validated(self, minute: float, ticket_id: str, verdict: str = "genuine") -> None:
         """The team validates a claim, mostly over video."""
-        channel = self.dice.pick(("video_call", "video_call", "video_call", "images", "other"))
+        channel = self.rng.pick(("video_call", "video_call", "video_call", "images", "other"))
         data: dict[str, Value] = {"ticket_id": ticket_id, "verdict": verdict, "channel": channel}
         self._add(self.instant(minute), DESK, "ticket.validated", data)
 
@@ -158,19 +158,19 @@ class Story:
     def proof(self, minute: float, ticket_id: str, changes: Changes | None = None, *, reused_of: str = "") -> None:
         """The customer hands in a good proof of payment, but for the ``changes``; None leaves a field out."""
         person, day = self.job.partner.person, indian_date(self.job.arrive_at)
-        name = hashlib.sha256((reused_of or f"{self.case_id}/{len(self.happenings)}").encode()).hexdigest()
+        name = hashlib.sha256((reused_of or f"{self.case_id}/{len(self.sim_events)}").encode()).hexdigest()
         data: Changes = {
             "ticket_id": ticket_id,
             "claimed_partner_id": self.job.partner.partner_id,
-            "method": self.dice.pick(("upi", "upi", "upi", "upi", "bank_transfer", "wallet", "card")),
-            "proof_url": self.dice.pick(_LINKS).format(name[:24]),
+            "method": self.rng.pick(("upi", "upi", "upi", "upi", "bank_transfer", "wallet", "card")),
+            "proof_url": self.rng.pick(_LINKS).format(name[:24]),
             "legible": True,
-            "payee_name": spell_name(person.name, self.dice),
-            "payee_phone": spell_phone(person.phone, self.dice) if self.dice.chance(0.6) else None,
-            "amount": rupees(self.dice.whole(800, 6_500)),
+            "payee_name": spell_name(person.name, self.rng),
+            "payee_phone": spell_phone(person.phone, self.rng) if self.rng.chance(0.6) else None,
+            "amount": rupees(self.rng.whole(800, 6_500)),
             "paid_on": day,
             "service_date": day,
-            "sha256": name if reused_of or self.dice.chance(0.7) else None,
+            "sha256": name if reused_of or self.rng.chance(0.7) else None,
         }
         given = {key: value for key, value in (data | (changes or {})).items() if value is not None}
         self._add(self.instant(minute), CUSTOMER_APP, "ticket.payment_proof_added", given)
@@ -186,8 +186,8 @@ class Story:
     def _add(self, at: int, source: str, kind: str, data: dict[str, Value], *, delay_us: int = 0) -> None:
         # the apps' clocks give milliseconds, the back office's whole seconds
         grain_us = 1_000 if source in {PARTNER_APP, CUSTOMER_APP} else 1_000_000
-        event_id = f"{self.case_id}-{len(self.happenings) + 1:02d}"
-        self.happenings.append(SimEvent(at - at % grain_us, source, event_id, kind, self.case_id, data, delay_us))
+        event_id = f"{self.case_id}-{len(self.sim_events) + 1:02d}"
+        self.sim_events.append(SimEvent(at - at % grain_us, source, event_id, kind, self.case_id, data, delay_us))
 
 
 def rupees(amount: int) -> dict[str, str]:

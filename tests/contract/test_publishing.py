@@ -285,11 +285,11 @@ async def test_what_is_left_open_is_known_and_seen_by_nobody_until_its_id_is_tak
     left, other = TP(broker.topics[0], 0), TP(broker.topics[1], 1)
     await publisher.publish([Outgoing(*other, b"", b"ended")])
     await broker.leave_open("two", left, b"left")
-    assert await broker.log().unended([left, other]) == [left]
+    assert await broker.log().hanging_transactions([left, other]) == [left]
     assert await values(broker, left) == []
     successor = broker.publisher("two")
     await successor.start()
-    assert await broker.log().unended([left, other]) == []
+    assert await broker.log().hanging_transactions([left, other]) == []
     assert await values(broker, left) == []
     await successor.stop()
 
@@ -300,9 +300,9 @@ async def test_to_abort_shows_nothing_and_ends_nothing_of_others(broker: Broker,
     await broker.leave_open("two", shared, b"theirs")
     await publisher.abort([tp, shared])
     async with asyncio.timeout(TIMEOUT_S):  # the end is acknowledged before it can be seen
-        while tp in (unended := await broker.log().unended([tp, shared])):
+        while tp in (hanging_transactions := await broker.log().hanging_transactions([tp, shared])):
             pass
-    assert unended == [shared]
+    assert hanging_transactions == [shared]
     await publisher.publish([Outgoing(*tp, b"", b"after")])
     assert await values(broker, tp) == [b"before", b"after"]
     assert await values(broker, shared) == []

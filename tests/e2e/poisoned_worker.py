@@ -16,7 +16,7 @@ from streams.cli.main import main
 _, HOW, CASE_ID = sys.argv
 DUE_AFTER_US = 1_000_000
 
-_questions = CaseAgent.questions
+_questions = CaseAgent.presence_queries
 _decide = CaseAgent.decide
 _first_decided: list[int] = []
 
@@ -45,5 +45,5 @@ def _poisoned_when_due(agent: CaseAgent, case_id: str, now: int, inputs: str | N
 if HOW == "raises_when_due":
     CaseAgent.decide = _poisoned_when_due  # type: ignore[method-assign, assignment] # that is the purpose
 else:
-    CaseAgent.questions = _poisoned  # type: ignore[method-assign, assignment]
+    CaseAgent.presence_queries = _poisoned  # type: ignore[method-assign, assignment]
 main(["worker"])

@@ -39,7 +39,7 @@ def crash_bench(redis_url: str, make_bench: Callable[[str], Bench]) -> Bench:
     bench = make_bench(redis_url)
     bench.settings = {"SOP_SESSION_TIMEOUT_S": "2"}  # so that the killed one's partitions are free soon
     if redis_url:
-        bench.settings["SOP_RESIDENTS_MAX"] = "5"
+        bench.settings["SOP_CACHED_CASES_MAX"] = "5"
     return bench
 
 

@@ -58,7 +58,7 @@ def test_a_parked_ticket_is_called_about_when_its_time_comes_though_nothing_arri
 
 
 def test_an_answer_under_way_is_waited_for_and_a_late_one_revises(bench: Bench) -> None:
-    worker = bench.start_ready(SOP_READING_WAIT_S=3)
+    worker = bench.start_ready(SOP_ANSWER_WAIT_S=3)
     visit = Visit("job-1", "p-1")
     bench.feed_lines([*visit.booking, *visit.report])
     bench.deduplicate()

@@ -87,9 +87,9 @@ def test_a_case_whose_decision_its_topic_does_not_take_is_set_aside_until_it_doe
     bench.feed_lines(paid_offline("job-small", 1))
     until(lambda: refunds(bench).get("job-small") == "eligible_partial", lambda: second.log)
     told = run_sop("status", env=bench.environment())
-    (set_aside,) = told.stderr.splitlines()
+    (quarantine,) = told.stderr.splitlines()
     assert told.returncode == 1
-    assert set_aside.startswith(f"sop: case:job-large is set aside: internal: {reason}")
+    assert quarantine.startswith(f"sop: case:job-large is set aside: internal: {reason}")
     assert second.stop() == 0
     assert bench.read("dead-letters") == []
     let(bench, "decisions.refund", SIZES["what a worker makes"])

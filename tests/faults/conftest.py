@@ -44,22 +44,22 @@ class Report:
     ledger: Ledger
     seed: int
 
-    def __call__(self, fault: str, faults: int, bench: CrewBench, known: Known, **figures: object) -> None:
+    def __call__(self, fault: str, faults: int, bench: CrewBench, known: Known, **metrics: object) -> None:
         """Judge what lies in the topics of a bench that has settled."""
         unaccounted = bench.unaccounted()
         messages = said(bench.outputs())  # after it, so that what was said late is judged as well
         verdict = judge(messages, known.outcome, unaccounted)
         if bench.ends:
-            figures["ended by themselves"] = dict(sorted(bench.ends.items()))
+            metrics["ended by themselves"] = dict(sorted(bench.ends.items()))
         self.write(
-            fault, faults, known.stream.events, {column: len(found) for column, found in verdict.items()}, figures
+            fault, faults, known.stream.events, {column: len(found) for column, found in verdict.items()}, metrics
         )
         assert {column: found[:SHOWN_MAX] for column, found in verdict.items() if found} == {}
 
-    def write(self, fault: str, faults: int, events: int, found: dict[str, int], figures: dict[str, object]) -> None:
+    def write(self, fault: str, faults: int, events: int, found: dict[str, int], metrics: dict[str, object]) -> None:
         """Write down a run that was judged otherwise."""
         self.ledger.add(
-            {"fault": fault, "seed": self.seed, "faults": faults, "events": events, "found": found, "figures": figures}
+            {"fault": fault, "seed": self.seed, "faults": faults, "events": events, "found": found, "figures": metrics}
         )
 
 
@@ -117,4 +117,4 @@ def make_crew(prefix: str, tmp_path: Path) -> Iterator[Callable[..., CrewBench]]
 @pytest.fixture
 def crew_bench(make_crew: Callable[..., CrewBench], kafka: EmbeddedKafka, redis_server: RedisServer) -> CrewBench:
     """Yield a bench over the services of the session; almost nothing stays in memory once it is saved."""
-    return make_crew(kafka.address, redis_server.url, SOP_RESIDENTS_MAX=50)
+    return make_crew(kafka.address, redis_server.url, SOP_CACHED_CASES_MAX=50)

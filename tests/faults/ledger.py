@@ -88,8 +88,8 @@ def _row(entry: Entry) -> str:
     found = [entry["found"].get(column, "-") for column in COLUMNS]
     is_drawn = str(entry["fault"]).split()[0] in DRAWN
     bound = f"{3 / faults:.2%}" if is_drawn and faults > 3 and not any(entry["found"].values()) else ""
-    figures = ", ".join(f"{name} {value}" for name, value in entry["figures"].items())
-    cells = [entry["fault"], entry["seed"], faults, entry["events"], *found, bound, figures]
+    metrics = ", ".join(f"{name} {value}" for name, value in entry["figures"].items())
+    cells = [entry["fault"], entry["seed"], faults, entry["events"], *found, bound, metrics]
     return _line(cells)
 
 

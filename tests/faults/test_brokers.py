@@ -198,7 +198,7 @@ def test_nodes_of_a_cluster_die_and_come_back(
     make_crew: Callable[..., CrewBench], tmp_path: Path, short: Known, run_scale: Scale, report: Report
 ) -> None:
     """First one, with a topic that all three have to keep; then one or two, with topics that two have to keep."""
-    dice = Rng("nodes", run_scale.seed)
+    rng = Rng("nodes", run_scale.seed)
     with Cluster(tmp_path / "cluster") as cluster:
         bench = make_crew(cluster.addresses, SOP_REPLICAS=3, SOP_TRANSACTION_TIMEOUT_S=GIVES_UP_S)
         operator, topic, lost = Operator(bench, "decisions.tagging"), "decisions.tagging", cluster.nodes[2]
@@ -217,18 +217,18 @@ def test_nodes_of_a_cluster_die_and_come_back(
             for _ in range(run_scale.bounces):
                 feeder.allow(share)
                 bench.work_on(10)
-                first, second, _ = dice.shuffled(cluster.nodes)
+                first, second, _ = rng.shuffled(cluster.nodes)
                 first.kill()
-                bench.rest(dice.between(0.5, 4.0))
-                if dice.chance(0.5):
+                bench.rest(rng.between(0.5, 4.0))
+                if rng.chance(0.5):
                     second.kill()  # what is left has no majority
-                    bench.rest(dice.between(0.5, 2.0))
+                    bench.rest(rng.between(0.5, 2.0))
                     second.start()
                 first.start()
             feeder.allow_all()
         bench.deduplicate(SETTLE_S)
-        figures = {"offset overrun": len(overrun)}
-        report("F5, F8 nodes of three killed; too few replicas", run_scale.bounces + 1, bench, short, **figures)
+        metrics = {"offset overrun": len(overrun)}
+        report("F5, F8 nodes of three killed; too few replicas", run_scale.bounces + 1, bench, short, **metrics)
         bench.close()
     assert overrun == []
 

@@ -58,7 +58,7 @@ def test_clocks_that_are_wrong_change_no_decision(
     library = compiled(tmp_path)
     clocks = (WorkerClock(library, tmp_path / "one"), WorkerClock(library, tmp_path / "two"))
     kept = "36500 d"  # the simulated day is long past: a clock that jumps would let its cases go
-    bench = make_crew(kafka.address, redis_server.url, SOP_RESIDENTS_MAX=50, SOP_CASE_RETENTION=kept)
+    bench = make_crew(kafka.address, redis_server.url, SOP_CACHED_CASES_MAX=50, SOP_CASE_RETENTION=kept)
     for clock, zone in zip(clocks, ZONES, strict=True):
         bench.join(**clock.environment, TZ=zone)
     bench.ready()

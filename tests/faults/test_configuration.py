@@ -38,7 +38,7 @@ async def ignore(_: Batch) -> None: ...
 
 def app(**settings: Any) -> BatchApp:
     register_transport()
-    return BatchApp("group", broker="kafkabatch://127.0.0.1:1", keeper=FakeKeeper(), **settings)
+    return BatchApp("group", broker="kafkabatch://127.0.0.1:1", offset_provider=FakeKeeper(), **settings)
 
 
 def agent(**options: Any) -> object:

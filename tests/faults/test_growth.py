@@ -44,7 +44,7 @@ class Year:
 
     redis: Redis
     namespace: str
-    dice: Rng
+    rng: Rng
     now: int = BEGIN
     events: int = 0
     refused: int = 0
@@ -61,8 +61,8 @@ class Year:
             policies=PolicySet((), Policy(hash="h")),
             limits=Limits(),
             facts_per_case_max=99,
-            residents_max=50,
-            reading_wait=0,
+            cached_cases_max=50,
+            answer_wait=0,
             retention=RULES,
         )
         work = SopProcessor(0, settings, store)
@@ -82,7 +82,7 @@ class Year:
         while True:
             names = [*await work.due(self.now, 1_000), *await work.expired(self.now, 1_000)]
             await work.take([(TP(each.topic, 0), [self._record(each)]) for each in brought], self.now)
-            said = await work.conclude(self.now, {}, names)
+            said = await work.evaluate(self.now, {}, names)
             letters = [decode_dead_letter(each.value) for each in said if each.topic == TOPICS.dead_letters]
             assert {each.reason for each in letters} <= {NO_LONGER_KEPT}
             self.refused += len(letters)
@@ -97,18 +97,18 @@ class Year:
         """Yield the events of some jobs, of a partner who comes and goes, and one of a job four months ago."""
         for number in range(JOBS_A_DAY * STEP // DAY):
             at, job = self.now - HOUR, f"job-{self.now}-{number}"
-            partner = f"p-{self.now // MONTH}-{self.dice.whole(1, 20)}"
+            partner = f"p-{self.now // MONTH}-{self.rng.whole(1, 20)}"
             yield _booked(job, at)
             yield line("job.assigned", job, at + MINUTE, "assigned", {"partner_id": partner})
             for minute in range(2, 12):
                 where = {"lat": 28.6139, "lon": 77.2090, "accuracy_m": 10.0, "mocked": False}
                 yield line("location.reported", partner, at + minute * MINUTE, f"{job}-{minute}", where)
-            if self.dice.chance(0.5):
+            if self.rng.chance(0.5):
                 yield line("job.closed", job, at + 20 * MINUTE, "end", {"partner_id": partner, "closure": "completed"})
             else:
                 ended = {"by": "partner", "reason": "cant_deliver", "marked_against": "partner"}
                 yield line("cancellation.recorded", job, at + 20 * MINUTE, "end", ended)
-        if self.now - BEGIN > 4 * MONTH + STEP and self.dice.chance(0.4):
+        if self.now - BEGIN > 4 * MONTH + STEP and self.rng.chance(0.4):
             then = self.now - 4 * MONTH
             yield _booked(f"job-{then}-0", then - HOUR)
 
@@ -142,13 +142,13 @@ async def test_keys_and_bytes_in_redis_come_to_a_level(
             await year.month()
     first, second = halves(year.keys[LEVEL_AFTER_MONTHS:]), halves(year.size[LEVEL_AFTER_MONTHS:])
     grown = {"keys": first[1] / first[0], "bytes": second[1] / second[0]}
-    figures: dict[str, object] = {
+    metrics: dict[str, object] = {
         "months": MONTHS,
         "keys by month": "/".join(map(str, year.keys)),
         "KiB by month": "/".join(f"{size / 1024:.0f}" for size in year.size),
         "facts that came too late": year.refused,
     }
-    report.write("F31 months of jobs, each settled", MONTHS, year.events, {}, figures)
+    report.write("F31 months of jobs, each settled", MONTHS, year.events, {}, metrics)
     assert year.refused
     assert year.keys[0] < year.keys[2], "it grows until what is settled is old enough to leave"
     assert {name: share for name, share in grown.items() if share > GROWTH_MAX} == {}

@@ -13,7 +13,7 @@ from streams.embedded_kafka.free_ports import HOST, free_port
 from streams.kafka.connection import SILENT, KafkaConnection
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
-from streams.runtime.hanging_transactions import Visibility, abort_unended
+from streams.runtime.hanging_transactions import Visibility, abort_hanging_transactions
 from streams.runtime.ports import TP, Outgoing
 from tests.brokers import FaultyKafka
 from tests.e2e.harness import until
@@ -32,12 +32,12 @@ def nodes(tmp_path: Path) -> Iterator[tuple[FaultyKafka, FaultyKafka]]:
     first = {"listeners": f"PLAINTEXT://{HOST}:{ports[0]},CONTROLLER://{HOST}:{controller}"}
     second = {"process.roles": "broker", "listeners": f"PLAINTEXT://{HOST}:{ports[1]}"}
     coordinator = FaultyKafka(tmp_path / "1", both | first, port=ports[0])
-    keeper = FaultyKafka(tmp_path / "2", both | second, port=ports[1])
-    keeper.join_as(2)
+    offset_provider = FaultyKafka(tmp_path / "2", both | second, port=ports[1])
+    offset_provider.join_as(2)
     with coordinator:
         producer(coordinator).init_transactions(TIMEOUT_S)  # the first transaction makes the coordinator's topic
-        with keeper:
-            yield coordinator, keeper
+        with offset_provider:
+            yield coordinator, offset_provider
 
 
 def producer(broker: FaultyKafka) -> Producer:
@@ -49,7 +49,7 @@ async def values(log: KafkaLog, tp: TP) -> list[bytes | None]:
 
 
 async def test_what_hangs_is_aborted_and_can_be_said_again(nodes: tuple[FaultyKafka, FaultyKafka]) -> None:
-    coordinator, keeper = nodes
+    coordinator, offset_provider = nodes
     admin = AdminClient({"bootstrap.servers": coordinator.address}, logger=SILENT)
     made = [NewTopic(tp.topic, 1, replica_assignment=[[node]]) for tp, node in ((SAID, 2), (TOLD, 1))]
     for done in admin.create_topics(made).values():
@@ -61,17 +61,17 @@ async def test_what_hangs_is_aborted_and_can_be_said_again(nodes: tuple[FaultyKa
     for topic, partition in (SAID, TOLD):
         first.produce(topic, b"once", partition=partition)
     first.flush(TIMEOUT_S)
-    keeper.kill()
+    offset_provider.kill()
     until(lambda: admin.list_topics().topics[SAID.topic].partitions[0].leader == -1, lambda: "has a leader", TIMEOUT_S)
     first.commit_transaction(TIMEOUT_S)  # which Kafka says went well
-    keeper.start()
+    offset_provider.start()
 
     connection = KafkaConnection(coordinator.address)
     log, publisher = KafkaLog(connection), KafkaPublisher(connection, ID, timeout_s=TIMEOUT_S)
     await publisher.start()
-    assert await log.unended([SAID, TOLD]) == [SAID], "fencing alone would do"
-    await abort_unended(publisher, log, [SAID, TOLD], [], TIMEOUT_S)
-    assert await log.unended([SAID, TOLD]) == []
+    assert await log.hanging_transactions([SAID, TOLD]) == [SAID], "fencing alone would do"
+    await abort_hanging_transactions(publisher, log, [SAID, TOLD], [], TIMEOUT_S)
+    assert await log.hanging_transactions([SAID, TOLD]) == []
     ends = await publisher.publish([Outgoing(*SAID, b"", b"again")])
     await publisher.stop()
     await Visibility(log, TIMEOUT_S).wait_for({SAID.name: ends[SAID]})

@@ -89,13 +89,13 @@ def through(bench: CrewBench, known: Known, workers: int = 1) -> None:
 def test_events_that_come_again_and_in_any_order_lead_to_the_same(
     bench: CrewBench, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
-    dice = Rng("again", run_scale.seed)
+    rng = Rng("again", run_scale.seed)
     once = [each for each in make_stream(600, run_scale.seed, tmp_path / "once.jsonl").lines() if is_event(each)]
     again = [each for each in once for _ in range(TIMES)]
     mixed = [
         each
         for first in range(0, len(again), SHUFFLED_WITHIN)
-        for each in dice.shuffled(again[first : first + SHUFFLED_WITHIN])
+        for each in rng.shuffled(again[first : first + SHUFFLED_WITHIN])
     ]
     # The very last come at once to the end of everything else: some as late as a day.
     late, rest = mixed[: len(mixed) // 20], mixed[len(mixed) // 20 :]
@@ -122,13 +122,13 @@ HARMLESS_WHEN_LATE = {
 def test_events_a_month_late_lead_to_the_same(
     bench: CrewBench, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
-    dice = Rng("a month late", run_scale.seed)
+    rng = Rng("a month late", run_scale.seed)
     first = list(simulate(replace(OF_A_MONTH, seed=run_scale.seed)))
     after = list(simulate(replace(OF_A_MONTH, seed=run_scale.seed, start_at=START_AT + MONTH)))
-    late = [each for each in first if json.loads(each)["type"] in HARMLESS_WHEN_LATE and dice.chance(0.5)]
+    late = [each for each in first if json.loads(each)["type"] in HARMLESS_WHEN_LATE and rng.chance(0.5)]
     in_time = [each for each in first if each not in set(late)]
     straight = written([*first, *after], tmp_path / "straight.jsonl")
-    known = written([*in_time, *after, *dice.shuffled(late)], tmp_path / "late.jsonl")
+    known = written([*in_time, *after, *rng.shuffled(late)], tmp_path / "late.jsonl")
     assert known.outcome == straight.outcome
     assert len(late) > 10
     through(bench, known)
@@ -146,30 +146,30 @@ def is_event(value: bytes) -> bool:
 def test_random_bytes_and_broken_events_are_kept_as_they_are(
     bench: CrewBench, short: Known, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
-    dice = Rng("broken", run_scale.seed)
+    rng = Rng("broken", run_scale.seed)
     good = list(short.stream.lines())
-    broken = [breakage(dice, dice.pick(good)) for _ in range(run_scale.broken)]
+    broken = [breakage(rng, rng.pick(good)) for _ in range(run_scale.broken)]
     known = written(
-        dice.shuffled([*good[:2_000], *(each for each in broken if not is_event(each))]), tmp_path / "in.jsonl"
+        rng.shuffled([*good[:2_000], *(each for each in broken if not is_event(each))]), tmp_path / "in.jsonl"
     )
     through(bench, known)
     report("F13 broken events among good ones", sum(known.outcome.refused.values()), bench, known)
 
 
-def breakage(dice: Rng, value: bytes) -> bytes:
+def breakage(rng: Rng, value: bytes) -> bytes:
     """Return an event cut off, with bytes changed, put in or taken out, nested, or no event at all; on one line."""
-    at = dice.whole(0, len(value) - 1)
-    few = bytes(dice.whole(0, 255) for _ in range(dice.whole(1, 8)))
-    broken = dice.pick(
+    at = rng.whole(0, len(value) - 1)
+    few = bytes(rng.whole(0, 255) for _ in range(rng.whole(1, 8)))
+    broken = rng.pick(
         (
             value[:at],
             value[:at] + few + value[at + len(few) :],
             value[:at] + few + value[at:],
             value[:at] + value[at + len(few) :],
-            value.replace(b":", dice.pick((b': 1e999, "x":', b': 123456789012345678901234567890, "y":')), 1),
+            value.replace(b":", rng.pick((b': 1e999, "x":', b': 123456789012345678901234567890, "y":')), 1),
             value[:-1] + b"," + value[1:],
-            b"[" * dice.whole(1, 2_000),
-            few * dice.whole(1, 200),
+            b"[" * rng.whole(1, 2_000),
+            few * rng.whole(1, 200),
         )
     )
     return broken.replace(b"\n", b" ").replace(b"\r", b" ").strip() or b"null"
@@ -178,8 +178,8 @@ def breakage(dice: Rng, value: bytes) -> bytes:
 def test_a_topic_of_nothing_but_broken_events_stops_the_worker(
     make_crew: Callable[..., CrewBench], kafka: EmbeddedKafka, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
-    dice = Rng("nothing but broken", run_scale.seed)
-    known = written((b"no event " + str(dice.fraction()).encode() for _ in range(1_000)), tmp_path / "in.jsonl")
+    rng = Rng("nothing but broken", run_scale.seed)
+    known = written((b"no event " + str(rng.fraction()).encode() for _ in range(1_000)), tmp_path / "in.jsonl")
     bench = make_crew(kafka.address, SOP_REFUSED_RUN_MAX=RUN_MAX)
     bench.join()
     bench.ready()
@@ -259,7 +259,7 @@ def test_a_backlog_is_worked_off_in_bounded_memory(
     report: Report,
     tmp_path: Path,
 ) -> None:
-    bench = make_crew(kafka.address, redis_server.url, SOP_RESIDENTS_MAX=1000, **NEVER)
+    bench = make_crew(kafka.address, redis_server.url, SOP_CACHED_CASES_MAX=1000, **NEVER)
     stream = make_stream(run_scale.backlog, run_scale.seed, tmp_path / "backlog.jsonl")
     known = Known(stream, stream.replayed())
     first = bench.join()
@@ -279,8 +279,8 @@ def test_a_backlog_is_worked_off_in_bounded_memory(
     bench.await_that(done, SETTLE_S)
     seconds = (now_ms() - began) / 1000
     bench.deduplicate(SETTLE_S)
-    figures = {"events a second": int(stream.events / seconds), "peak MiB": peak // MIB}
-    report("F18 backlog, one worker starting", 1, bench, known, **figures)
+    metrics = {"events a second": int(stream.events / seconds), "peak MiB": peak // MIB}
+    report("F18 backlog, one worker starting", 1, bench, known, **metrics)
 
 
 def test_the_log_replayed_is_what_workers_said(bench: CrewBench, short: Known, report: Report, tmp_path: Path) -> None:

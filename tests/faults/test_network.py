@@ -69,7 +69,7 @@ def test_trouble_on_the_link_to_the_brokers_changes_no_decision(
     run_scale: Scale,
     report: Report,
 ) -> None:
-    dice = Rng("link", run_scale.seed)
+    rng = Rng("link", run_scale.seed)
     bench = make_crew(link.broker.address)
     for _ in range(2):
         bench.join(SOP_BROKERS=link.proxy.address)
@@ -81,7 +81,7 @@ def test_trouble_on_the_link_to_the_brokers_changes_no_decision(
             feeder.allow(share * 3 // 4)
             bench.work_on(5)
             feeder.allow(share // 4)
-            TROUBLES[number % len(TROUBLES)](bench, link.proxy, dice.between(1.0, 5.0))
+            TROUBLES[number % len(TROUBLES)](bench, link.proxy, rng.between(1.0, 5.0))
             link.proxy.mend()
             bench.work_on(5)
         feeder.allow_all()
@@ -92,7 +92,7 @@ def test_trouble_on_the_link_to_the_brokers_changes_no_decision(
 def test_what_an_old_owner_wrote_arrives_after_its_successor_began(
     make_crew: Callable[..., CrewBench], link: Link, short: Known, run_scale: Scale, report: Report
 ) -> None:
-    dice = Rng("late writes", run_scale.seed)
+    rng = Rng("late writes", run_scale.seed)
     bench = make_crew(link.broker.address, SOP_STEP_RECORDS_MAX=50)
     old = bench.join(SOP_BROKERS=link.proxy.address)
     bench.ready()
@@ -100,11 +100,11 @@ def test_what_an_old_owner_wrote_arrives_after_its_successor_began(
     with Feeder(bench, short.stream) as feeder:
         for _ in range(run_scale.cuts):
             feeder.allow(share)
-            bench.work_on(dice.whole(2, 20))
+            bench.work_on(rng.whole(2, 20))
             link.proxy.held = True
             bench.crew.remove(old)
-            bench.rest(dice.between(0.05, 0.5))
-            if dice.chance(0.5):
+            bench.rest(rng.between(0.05, 0.5))
+            if rng.chance(0.5):
                 old.worker.kill()  # what it sent is on its way all the same
             new = bench.join()
             bench.await_that(partial(bench.has_all, new))

@@ -34,7 +34,7 @@ def bench(make_crew: Callable[..., CrewBench], kafka: EmbeddedKafka, own_redis_s
     return make_crew(
         kafka.address,
         own_redis_server.url,
-        SOP_RESIDENTS_MAX=1,
+        SOP_CACHED_CASES_MAX=1,
         SOP_REDIS_TIMEOUT_S=1,
         SOP_STEP_RECORDS_MAX=100,
     )
@@ -63,11 +63,11 @@ def in_parts(bench: CrewBench, known: Known, faults: int, befall: Callable[[int]
 class Troubles:
     """What befalls a Redis, one trouble after the other."""
 
-    def __init__(self, bench: CrewBench, server: RedisServer, silence_s: int, dice: Rng) -> None:
+    def __init__(self, bench: CrewBench, server: RedisServer, silence_s: int, rng: Rng) -> None:
         self._bench = bench
         self._server = server
         self._silence_s = silence_s
-        self._dice = dice
+        self._rng = rng
         self._in_turn = (self.emptied, self.killed, self.read_only, self.full, self.silent)
 
     def __call__(self, number: int) -> None:
@@ -86,7 +86,7 @@ class Troubles:
 
     def killed(self) -> None:
         self._server.stop(kill=True)
-        self._bench.rest(self._dice.between(0.0, 3.0))
+        self._bench.rest(self._rng.between(0.0, 3.0))
         self._server.start()
 
     def read_only(self) -> None:
@@ -119,16 +119,16 @@ def test_no_trouble_with_redis_changes_a_decision(
 def test_a_redis_thrown_back_to_an_older_snapshot_changes_no_decision(
     bench: CrewBench, own_redis_server: RedisServer, short: Known, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
-    dice = Rng("redis snapshots", run_scale.seed)
+    rng = Rng("redis snapshots", run_scale.seed)
     snapshots: list[Path] = []
 
     def throw_back(number: int) -> None:
         with client(own_redis_server) as redis:
             redis.save()
         snapshots.append(Path(shutil.copy(own_redis_server.data_dir / "dump.rdb", tmp_path / f"{number}.rdb")))
-        bench.rest(dice.between(0.3, 1.5))
+        bench.rest(rng.between(0.3, 1.5))
         own_redis_server.stop(kill=True)
-        restore(own_redis_server, dice.pick(snapshots))
+        restore(own_redis_server, rng.pick(snapshots))
 
     in_parts(bench, short, run_scale.losses, throw_back)
     report("F26 Redis killed, an older snapshot put in its place", run_scale.losses, bench, short)
@@ -154,7 +154,7 @@ def test_a_redis_whose_disk_is_full_changes_no_decision(
 ) -> None:
     server = RedisServer(redis_program, small_disk)
     server.start()
-    bench = make_crew(kafka.address, server.url, SOP_RESIDENTS_MAX=1, SOP_REDIS_TIMEOUT_S=1)
+    bench = make_crew(kafka.address, server.url, SOP_CACHED_CASES_MAX=1, SOP_REDIS_TIMEOUT_S=1)
 
     def fill(_: int) -> None:
         with filled(small_disk):

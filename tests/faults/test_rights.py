@@ -142,11 +142,11 @@ def refusal(right: Right) -> str:
 
 
 def test_a_right_that_is_missing_is_named_in_one_line(secured: Secured, run_scale: Scale, report: Report) -> None:
-    dice = Rng("rights", run_scale.seed)
+    rng = Rng("rights", run_scale.seed)
     topics = [right for right in RIGHTS if right[0] is ResourceType.TOPIC]
     by_operation = [[right for right in topics if right[3] is each] for each in (READ, WRITE)]
     others = [right for right in RIGHTS if right[0] is not ResourceType.TOPIC]
-    missing = [*(right for each in by_operation for right in dice.shuffled(each)[: run_scale.rights]), *others]
+    missing = [*(right for each in by_operation for right in rng.shuffled(each)[: run_scale.rights]), *others]
     told: dict[str, str] = {}
     for right in missing:
         secured.deny(right)

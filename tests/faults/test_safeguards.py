@@ -132,8 +132,8 @@ def no_memory_of_what_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def no_memory_of_departed_cases(monkeypatch: pytest.MonkeyPatch) -> None:
     def forget(each: case.Case) -> None:
-        each.facts, each.readings, each.asked, each.sent = {}, {}, {}, case.Sent()
-        each.asked_of = each._history = None
+        each.facts, each.answers, each.asked, each.sent = {}, {}, {}, case.Sent()
+        each.asked_of = each._view = None
 
     monkeypatch.setattr(case.Case, "depart", forget)
 

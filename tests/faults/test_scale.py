@@ -35,19 +35,19 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120 + REPLAY_S)]
 def test_a_replay_of_broken_lines_and_a_very_large_one_keeps_them_in_bounded_memory(
     short: Known, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
-    dice = Rng("scale", run_scale.seed)
+    rng = Rng("scale", run_scale.seed)
     good = list(short.stream.lines())
     wanted: Counter[bytes] = Counter()
     with (tmp_path / "in.jsonl").open("wb") as file:
-        for line in fuzz(dice, good, run_scale.lines):
+        for line in fuzz(rng, good, run_scale.lines):
             wanted[digest(line)] += 1
             file.write(line + b"\n")
     out = tmp_path / "out.jsonl"
     told, peak = run([SOP, "replay", tmp_path / "in.jsonl", "--out", out], tmp_path / "told")
     kept = Counter(refused(out))
     lost = {"lost": sum(kept[each] > wanted[each] for each in kept)}
-    figures: dict[str, object] = {"dead letters, exact to the byte": kept.total(), "peak MiB": peak // MIB}
-    report.write("F13 lines of fuzz and one of 10 MB, replayed", run_scale.lines, run_scale.lines, lost, figures)
+    metrics: dict[str, object] = {"dead letters, exact to the byte": kept.total(), "peak MiB": peak // MIB}
+    report.write("F13 lines of fuzz and one of 10 MB, replayed", run_scale.lines, run_scale.lines, lost, metrics)
     events, again, letters = map(int, re.findall(r"\d+", told)[:3])
     assert (events + again + letters, letters) == (run_scale.lines + 1, kept.total())
     assert lost == {"lost": 0}
@@ -56,13 +56,13 @@ def test_a_replay_of_broken_lines_and_a_very_large_one_keeps_them_in_bounded_mem
     assert peak < BASE_MIB * MIB + run_scale.lines * KIB_PER_LINE * 1024
 
 
-def fuzz(dice: Rng, good: list[bytes], lines: int) -> Iterator[bytes]:
+def fuzz(rng: Rng, good: list[bytes], lines: int) -> Iterator[bytes]:
     """Yield broken lines, now and then a good one, and in their middle one that is very large."""
     for number in range(lines):
         if number == lines // 2:
             yield large()
-        line = dice.pick(good)
-        yield line if number % 10 == 0 else breakage(dice, line)
+        line = rng.pick(good)
+        yield line if number % 10 == 0 else breakage(rng, line)
 
 
 def large() -> bytes:

@@ -57,7 +57,7 @@ class Gauge:
         )
 
     @property
-    def figures(self) -> dict[str, object]:
+    def metrics(self) -> dict[str, object]:
         return {
             "MiB in thirds": "/".join(f"{mean / MIB:.0f}" for mean in thirds(self.memory)),
             "open files in thirds": "/".join(f"{mean:.0f}" for mean in thirds(self.files)),
@@ -74,13 +74,13 @@ def thirds(values: list[int]) -> list[float]:
 class Faults:
     """What befalls a member, or Redis, in turn as drawn."""
 
-    def __init__(self, bench: CrewBench, redis: RedisServer, dice: Rng) -> None:
+    def __init__(self, bench: CrewBench, redis: RedisServer, rng: Rng) -> None:
         self.befallen: Counter[str] = Counter()
-        self._bench, self._redis, self._dice = bench, redis, dice
+        self._bench, self._redis, self._rng = bench, redis, rng
 
     def befall(self, member: Member) -> None:
         ways = {"killed": self._kill, "stopped": self._stop, "frozen": self._freeze, "Redis silent": self._silence}
-        name = self._dice.pick(list(ways))
+        name = self._rng.pick(list(ways))
         self.befallen[name] += 1
         ways[name](member)
 
@@ -111,7 +111,7 @@ def test_a_long_time_under_load_with_faults_leaves_nothing_behind(
 ) -> None:
     stream = make_stream(run_scale.soak_s * EVENTS_PER_S, run_scale.seed, tmp_path / "events.jsonl")
     known = Known(stream, stream.replayed())
-    bench = make_crew(kafka.address, own_redis_server.url, SOP_RESIDENTS_MAX=200)
+    bench = make_crew(kafka.address, own_redis_server.url, SOP_CACHED_CASES_MAX=200)
     spared, hit = bench.join(), bench.join()
     bench.ready()
     gauge = Gauge(psutil.Process(spared.worker.process.pid))
@@ -132,7 +132,7 @@ def test_a_long_time_under_load_with_faults_leaves_nothing_behind(
     bench.deduplicate(SETTLE_S)
     befallen = ", ".join(f"{name} {times}" for name, times in sorted(faults.befallen.items()))
     name = f"F24 {run_scale.soak_s / 60:.1f} min under load"
-    report(name, faults.befallen.total(), bench, known, befallen=befallen, **gauge.figures)
+    report(name, faults.befallen.total(), bench, known, befallen=befallen, **gauge.metrics)
     assert spared.worker.process.pid == gauge.process.pid
     if run_scale.soak_s >= JUDGED_FROM_S:
         _, before, after = thirds(gauge.memory)

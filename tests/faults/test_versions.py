@@ -32,7 +32,7 @@ radius_m = 50
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
-def of_later_minor(line: bytes, dice: Rng) -> bytes:
+def of_later_minor(line: bytes, rng: Rng) -> bytes:
     """Return an event with members, and fields of its data, that this version does not know; else as it is."""
     try:
         event = json.loads(line)
@@ -40,7 +40,7 @@ def of_later_minor(line: bytes, dice: Rng) -> bytes:
         return line
     if not (isinstance(event, dict) and isinstance(event.get("data"), dict)):
         return line
-    unknown: Any = dice.pick([None, 7, "x", [1, {"y": None}], {"deep": {"deeper": [True]}}])
+    unknown: Any = rng.pick([None, 7, "x", [1, {"y": None}], {"deep": {"deeper": [True]}}])
     return json.dumps(
         event | {"sequencetype": "Integer", "data": event["data"] | {"of_a_later_minor": unknown}}
     ).encode()
@@ -59,10 +59,10 @@ def test_events_of_a_later_minor_and_a_later_policy_change_nothing_that_was(
     report: Report,
     tmp_path: Path,
 ) -> None:
-    dice = Rng("later minor", run_scale.seed)
+    rng = Rng("later minor", run_scale.seed)
     first = list(short.stream.lines())[:EVENTS]
     plain = written(first, tmp_path / "plain.jsonl")
-    ahead = written([*(of_later_minor(each, dice) for each in first), *of_unknown_types()], tmp_path / "ahead.jsonl")
+    ahead = written([*(of_later_minor(each, rng) for each in first), *of_unknown_types()], tmp_path / "ahead.jsonl")
     known = Known(ahead.stream, replace(plain.outcome, refused=ahead.outcome.refused))
     assert len(unknown_types(known)) == UNKNOWN_TYPES
     policy = tmp_path / "later.toml"

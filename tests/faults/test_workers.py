@@ -38,7 +38,7 @@ class Storm:
     """One run: who is there, what streams in, what it was like for those who wait for decisions."""
 
     bench: CrewBench
-    dice: Rng
+    rng: Rng
     feeder: Feeder
     monitor: Monitor
     share: int
@@ -53,13 +53,13 @@ class Storm:
 
         One time in four it does not matter whether everybody has work yet.
         """
-        if self.dice.chance(0.75):
+        if self.rng.chance(0.75):
             self.bench.await_that(lambda: all(member.partitions for member in self.bench.crew))
         self.feeder.allow(self.share)
-        wanted = self.monitor.records + self.dice.whole(0, 12)
+        wanted = self.monitor.records + self.rng.whole(0, 12)
         end = time.monotonic() + MOMENT_S
         self.bench.await_that(lambda: self.monitor.records >= wanted or time.monotonic() > end)
-        self.bench.rest(self.dice.between(0.0, 0.05))
+        self.bench.rest(self.rng.between(0.0, 0.05))
 
     def recover(self, partitions: Collection[int], at_ms: int) -> None:
         """Wait until all partitions go on after a fault; now and then only for a drawn part of that time.
@@ -67,8 +67,8 @@ class Storm:
         `partitions` are those of whom it befell: no decision comes of them until somebody else goes on with them.
         """
         self.feeder.allow(self.share // 4)
-        if self.dice.chance(0.25):
-            self.bench.rest(self.dice.between(0.0, 2.5))
+        if self.rng.chance(0.25):
+            self.bench.rest(self.rng.between(0.0, 2.5))
             return
         everybody = range(self.bench.partitions)
         self.bench.await_that(lambda: all(self.monitor.first_after(each, at_ms) for each in everybody), CALM_WITHIN_S)
@@ -104,19 +104,19 @@ class Storm:
         self.bench.work_on(10)
 
     @property
-    def figures(self) -> dict[str, object]:
+    def metrics(self) -> dict[str, object]:
         return {"recoveries": len(self.recoveries_s), "recovery p50/p95/p99/max": percentiles(self.recoveries_s)}
 
 
 @contextmanager
 def storm(bench: CrewBench, known: Known, faults: int, *seed: object) -> Iterator[Storm]:
     """Begin with two workers; when the faults are over feed the rest and wait until all rests."""
-    dice = Rng(*map(str, seed))
+    rng = Rng(*map(str, seed))
     for _ in range(2):
-        bench.join(SOP_STEP_RECORDS_MAX=dice.pick((20, 200, 2000)))
+        bench.join(SOP_STEP_RECORDS_MAX=rng.pick((20, 200, 2000)))
     bench.ready()
     with Feeder(bench, known.stream) as feeder, Monitor(bench) as monitor:
-        yield Storm(bench, dice, feeder, monitor, int(known.stream.events / (faults * 1.3)))
+        yield Storm(bench, rng, feeder, monitor, int(known.stream.events / (faults * 1.3)))
         feeder.allow_all()
     bench.deduplicate(SETTLE_S)
 
@@ -125,8 +125,8 @@ def test_killed_workers_leave_no_trace(crew_bench: CrewBench, known: Known, run_
     with storm(crew_bench, known, run_scale.kills, "kills", run_scale.seed) as run:
         while run.kills < run_scale.kills:
             run.advance()
-            run.kill(run.dice.pick(crew_bench.crew))
-    report("F3 kill -9 under load", run.kills, crew_bench, known, **run.figures)
+            run.kill(run.rng.pick(crew_bench.crew))
+    report("F3 kill -9 under load", run.kills, crew_bench, known, **run.metrics)
 
 
 def test_workers_without_redis_that_are_killed_leave_no_trace(
@@ -137,8 +137,8 @@ def test_workers_without_redis_that_are_killed_leave_no_trace(
     with storm(bench, short, kills, "kills without Redis", run_scale.seed) as run:
         while run.kills < kills:
             run.advance()
-            run.kill(run.dice.pick(bench.crew))
-    report("F3 kill -9 under load, state in memory", run.kills, bench, short, **run.figures)
+            run.kill(run.rng.pick(bench.crew))
+    report("F3 kill -9 under load, state in memory", run.kills, bench, short, **run.metrics)
 
 
 def test_stopped_workers_end_in_good_order(
@@ -147,12 +147,12 @@ def test_stopped_workers_end_in_good_order(
     with storm(crew_bench, known, run_scale.stops, "stops", run_scale.seed) as run:
         for _ in range(run_scale.stops):
             run.advance()
-            member = run.dice.pick(crew_bench.crew)
+            member = run.rng.pick(crew_bench.crew)
             partitions, at_ms = member.partitions, now_ms()
             run.stop(member)
             crew_bench.join(**member.settings)
             run.recover(partitions, at_ms)
-    stops = {"stop p50/p95/p99/max": percentiles(run.stops_s), **run.figures}
+    stops = {"stop p50/p95/p99/max": percentiles(run.stops_s), **run.metrics}
     report("F1 SIGTERM under load", run_scale.stops, crew_bench, known, **stops)
     assert run.bad_stops == []
 
@@ -164,19 +164,19 @@ def test_workers_that_join_leave_and_die_hand_over_without_a_trace(
         for _ in range(run_scale.changes):
             run.advance()
             crew = crew_bench.crew
-            change = run.dice.pick(("join", "leave", "die", "die"))
+            change = run.rng.pick(("join", "leave", "die", "die"))
             if change == "join" and len(crew) < CREW_MAX:
                 at_ms = now_ms()
-                crew_bench.join(SOP_STEP_RECORDS_MAX=run.dice.pick((20, 200, 2000)))
+                crew_bench.join(SOP_STEP_RECORDS_MAX=run.rng.pick((20, 200, 2000)))
                 run.recover((), at_ms)
             elif change == "leave" and len(crew) > 1:
-                member = run.dice.pick(crew)
+                member = run.rng.pick(crew)
                 partitions, at_ms = member.partitions, now_ms()
                 run.stop(member)
                 run.recover(partitions, at_ms)
             else:
-                run.kill(run.dice.pick(crew))
-    report("F2 workers join, leave, die", run_scale.changes, crew_bench, known, **run.figures)
+                run.kill(run.rng.pick(crew))
+    report("F2 workers join, leave, die", run_scale.changes, crew_bench, known, **run.metrics)
 
 
 def test_a_frozen_worker_that_wakes_says_nothing_stale(
@@ -185,5 +185,5 @@ def test_a_frozen_worker_that_wakes_says_nothing_stale(
     with storm(crew_bench, known, 2 * run_scale.freezes, "freezes", run_scale.seed) as run:
         for _ in range(run_scale.freezes):
             run.advance()
-            run.freeze(run.dice.pick(crew_bench.crew))
-    report("F25 frozen longer than its session, woken under load", run_scale.freezes, crew_bench, known, **run.figures)
+            run.freeze(run.rng.pick(crew_bench.crew))
+    report("F25 frozen longer than its session, woken under load", run_scale.freezes, crew_bench, known, **run.metrics)

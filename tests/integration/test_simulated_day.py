@@ -25,8 +25,8 @@ class Day:
     """What a replay said: the last decisions of every case, the alerts and actions of every branch."""
 
     def __init__(self) -> None:
-        self.tally = Tally()
-        lines = enumerate(simulate(OPTIONS, self.tally), start=1)
+        self.dispositions = Tally()
+        lines = enumerate(simulate(OPTIONS, self.dispositions), start=1)
         numbered = ((number, Recorded("day", 0, number, line)) for number, line in lines)
         self.settled: Deduplicated = deduplicate(numbered, Limits(), None, facts_per_case_max=1_000)
         self.branch_of_cases = branch_of_cases(OPTIONS)
@@ -72,6 +72,6 @@ def test_ordinary_cases_have_no_decision(day: Day) -> None:
 
 
 def test_what_is_refused_or_repeated_is_what_was_spoilt_or_repeated(day: Day) -> None:
-    assert len(day.settled.refused) == day.tally.faults.total()
-    assert day.settled.duplicates == day.tally.duplicates
-    assert day.tally.lines == len(day.settled.events) + len(day.settled.refused) + day.settled.duplicates
+    assert len(day.settled.refused) == day.dispositions.faults.total()
+    assert day.settled.duplicates == day.dispositions.duplicates
+    assert day.dispositions.lines == len(day.settled.events) + len(day.settled.refused) + day.settled.duplicates

@@ -138,17 +138,17 @@ def main() -> None:
 
     def make_app() -> BatchApp:
         register_transport()
-        keeper = FileKeeper(plan)
+        offset_provider = FileKeeper(plan)
         app = BatchApp(
             plan.group,
             broker=f"kafkabatch://{plan.broker}",
-            keeper=keeper,
+            offset_provider=offset_provider,
             options=BatchOptions(**plan.options),  # type: ignore[arg-type] # numbers are numbers in JSON
             broker_session_timeout=6.0,
             broker_heartbeat_interval=0.5,
             broker_commit_interval=0.1,
         )
-        batch_agent(app, batch_topic(app, *plan.topics), keeper.handle, name="notes")
+        batch_agent(app, batch_topic(app, *plan.topics), offset_provider.handle, name="notes")
         if plan.crash_when_stopped:
             vars(app)["on_shutdown"] = partial(break_when_stopped, app)
         return app

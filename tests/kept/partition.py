@@ -37,8 +37,8 @@ class Partition:
             policies=PolicySet((), POLICY),
             limits=Limits(),
             facts_per_case_max=1_000,
-            residents_max=1,
-            reading_wait=0,
+            cached_cases_max=1,
+            answer_wait=0,
         )
         self._work = SopProcessor(0, settings, self._store)
         self._positions: dict[str, int] = {}
@@ -49,8 +49,8 @@ class Partition:
         self._positions = dict(saved.inputs)
         await self._work.begin(saved.counts)
         for offset, (topic, value) in enumerate(emitted):
-            self._work.recall(topic, Stored(offset, b"", value))
-        await self._work.recalled()
+            self._work.restore_output(topic, Stored(offset, b"", value))
+        await self._work.apply_restored()
 
     async def feed_lines(self, lines: Iterable[bytes]) -> None:
         """Take events, each from the topic of its type."""
@@ -61,8 +61,8 @@ class Partition:
         while records:
             self.read += records
             await self._work.take([self._batch(*record) for record in records], NOW)
-            concluded = await self._work.conclude(NOW, self._positions, await self._work.due(NOW, 1_000))
-            out = [(each.topic, each.value) for each in concluded]
+            evaluated = await self._work.evaluate(NOW, self._positions, await self._work.due(NOW, 1_000))
+            out = [(each.topic, each.value) for each in evaluated]
             self.said += [record for record in out if record[0] not in TOPICS.internal]
             records = [record for record in out if record[0] in TOPICS.internal]
 

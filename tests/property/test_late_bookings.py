@@ -39,21 +39,21 @@ def arrived(events: Iterable[AnyEvent]) -> Positions:
         is_report = each.type == LOCATION_REPORT
         assert (locations.receive(each) if is_report else cases.receive(each)) == "applied"
         asked = {each.subject} if is_report else set()
-        for moment in () if is_report else cases.questions(each.subject):
-            locations.ask(moment)
-            asked.add(moment.partner_id)
+        for query in () if is_report else cases.presence_queries(each.subject):
+            locations.query(query)
+            asked.add(query.partner_id)
         for partner_id in sorted(asked):
-            for reading in locations.answers(partner_id, {}):
-                cases.hear(reading)
+            for answer in locations.answers(partner_id, {}):
+                cases.apply_answer(answer)
         said += cases.decide("job-1", NOW).messages
     return standing(said)
 
 
-def claimed(sightings: Iterable[tuple[str, float, float, bool]], cancelled_by: str) -> Scenario:
+def claimed(fixes: Iterable[tuple[str, float, float, bool]], cancelled_by: str) -> Scenario:
     """A claim by p1 whose reports are known, with all that a verdict takes, and no booking."""
     case = Scenario().assigned("08:30").ticket("10:00").image("10:20").validated("11:00")
     case.cancelled("10:35", cancelled_by, marked="partner")
-    for at, metres, accuracy, mocked in sightings:
+    for at, metres, accuracy, mocked in fixes:
         case.report(at, metres, accuracy=accuracy, mocked=mocked)
     return case
 
@@ -62,12 +62,12 @@ def claimed(sightings: Iterable[tuple[str, float, float, bool]], cancelled_by: s
 @given(st.data(), SIGHTINGS, BOOKINGS, ASSIGNED, st.sampled_from(["customer", "partner"]))
 def test_bookings_and_assignments_past_the_retention_decide_as_if_in_time(
     data: st.DataObject,
-    sightings: list[tuple[str, float, float, bool]],
+    fixes: list[tuple[str, float, float, bool]],
     bookings: list[tuple[str, float]],
     assigned: list[str],
     cancelled_by: str,
 ) -> None:
-    case = claimed(sightings, cancelled_by)
+    case = claimed(fixes, cancelled_by)
     in_time = case.events()
     for at, metres in bookings:
         case.booked(at, site=destination(metres))

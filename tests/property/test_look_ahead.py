@@ -23,10 +23,10 @@ POLICIES: Final = PolicySet((), POLICY)
 
 def by_instants(events: Sequence[AnyEvent], until: int) -> Iterator[OutputMessage]:
     """Yield what is said by agents that take every event at its own instant, the deadlines after them."""
-    case_agent, locations, wakes = CaseAgent(POLICIES, facts_max=99), LocationAgent(POLICIES), TimerQueue()
+    case_agent, locations, timers = CaseAgent(POLICIES, facts_max=99), LocationAgent(POLICIES), TimerQueue()
     left = sorted(events, key=lambda event: event.order, reverse=True)
-    while left or wakes:
-        now = min(at for at in (left[-1].time if left else None, wakes.next()) if at is not None)
+    while left or timers:
+        now = min(at for at in (left[-1].time if left else None, timers.next()) if at is not None)
         if now > until:
             return
         touched, partners = set[str](), set[str]()
@@ -37,14 +37,14 @@ def by_instants(events: Sequence[AnyEvent], until: int) -> Iterator[OutputMessag
                 partners.add(event.subject)
             elif case_agent.receive(event) == "applied":
                 touched.add(event.subject)
-        for moment in [moment for case_id in sorted(touched) for moment in case_agent.questions(case_id)]:
-            locations.ask(moment)
-            partners.add(moment.partner_id)
-        readings = [reading for partner in sorted(partners) for reading in locations.answers(partner, {})]
-        touched |= {reading.moment.case_id for reading in readings if case_agent.hear(reading)} | {*wakes.due(now)}
+        for query in [query for case_id in sorted(touched) for query in case_agent.presence_queries(case_id)]:
+            locations.query(query)
+            partners.add(query.partner_id)
+        answers = [answer for partner in sorted(partners) for answer in locations.answers(partner, {})]
+        touched |= {answer.query.case_id for answer in answers if case_agent.apply_answer(answer)} | {*timers.due(now)}
         for case_id in sorted(touched):
             decided = case_agent.decide(case_id, now)
-            wakes.set(case_id, decided.next_deadline)
+            timers.set(case_id, decided.next_deadline)
             yield from decided.messages
         for partner in sorted(partners):
             yield from locations.alerts(partner)

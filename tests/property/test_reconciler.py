@@ -66,7 +66,7 @@ class Agents:
 
     def decide(self, now: int) -> list[OutputMessage]:
         """Decide at an instant; return what is new."""
-        self._questions += self._cases.questions(self._case.case_id)
+        self._questions += self._cases.presence_queries(self._case.case_id)
         new = self._cases.decide(self._case.case_id, now).messages
         self.said += new
         return new
@@ -80,9 +80,9 @@ class Agents:
             self._cases.receive(event)
 
     def _ask(self) -> None:
-        for moment in self._questions:
-            self._locations.ask(moment)
-            self._answer(moment.partner_id)
+        for query in self._questions:
+            self._locations.query(query)
+            self._answer(query.partner_id)
         self._questions = []
 
     def _answer(self, partner_id: str) -> None:
@@ -91,8 +91,8 @@ class Agents:
 
     def _hear(self) -> None:
         """Hear the answers, the last made first: the later made must count all the same."""
-        for reading in reversed(self._answers):
-            self._cases.hear(reading)
+        for answer in reversed(self._answers):
+            self._cases.apply_answer(answer)
         self._answers = []
 
     def _checkpoint(self) -> None:

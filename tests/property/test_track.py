@@ -12,7 +12,7 @@ from agents.presence.queries import LocationFix, PresenceAnswer, PresenceQuery
 from agents.presence.track import THINNED_PER_SLOT_MAX, Track
 from schemas.events import Event, LocationReported, Site
 from schemas.policy.model import HOUR, MINUTE, SECOND, Policy
-from tests.tracks import POLICY, RETENTION, moment, report, track_of
+from tests.tracks import POLICY, RETENTION, query, report, track_of
 
 Report = Event[LocationReported]
 Step = Report | PresenceQuery | str
@@ -35,7 +35,7 @@ REPORTS = st.builds(
     place=st.sampled_from([None, None, None, Site(0.0, 0.0)]),
 )
 MOMENTS = st.builds(
-    moment,
+    query,
     st.sampled_from([0, 1, 7 * SECOND, 10 * MINUTE]),
     fact=st.sampled_from(["/app#m", "/app#n"]),
     case=st.sampled_from(["job-1", "job-2"]),
@@ -81,7 +81,7 @@ def expected(reports: Iterable[Report], asked: PresenceQuery, policy: Policy) ->
     rules = asked.rules
     valid = [r for r in kept if not r.data.mocked and is_fix(r) and r.data.accuracy_m <= rules.max_accuracy_m]
 
-    def sighting(found: Sequence[Report]) -> LocationFix | None:
+    def fix(found: Sequence[Report]) -> LocationFix | None:
         if not found:
             return None
         return LocationFix(found[0].ref, found[0].time, None, Site(found[0].data.lat, found[0].data.lon))
@@ -100,7 +100,7 @@ def expected(reports: Iterable[Report], asked: PresenceQuery, policy: Policy) ->
         and on_site(r)
         and not any(asked.time < other.time < r.time and not on_site(other) for other in valid)
     ]
-    return PresenceAnswer(asked, sighting(near), sighting(mocked), sighting(stays))
+    return PresenceAnswer(asked, fix(near), fix(mocked), fix(stays))
 
 
 def play(steps: Iterable[Step]) -> dict[tuple[str, str], PresenceAnswer]:
@@ -109,13 +109,13 @@ def play(steps: Iterable[Step]) -> dict[tuple[str, str], PresenceAnswer]:
     last: dict[tuple[str, str], PresenceAnswer] = {}
     for step in [*steps, "read"]:
         if isinstance(step, PresenceQuery):
-            track.ask(step)
+            track.query(step)
         elif isinstance(step, Event):
             track.add_report(step, POLICY)
         elif step == "dump":
             track = Track.load(track.dump())
         else:
-            last.update({(r.moment.case_id, r.moment.fact): r for r in track.readings()})
+            last.update({(r.query.case_id, r.query.fact): r for r in track.answers()})
     return last
 
 
@@ -139,8 +139,8 @@ def test_what_is_read_out_at_once_answers_questions_in_full_that_came_before_a_r
     in_time = steps[: steps.index(later)]
     said = play(steps)
     for each in asked:
-        reading = said[each.case_id, each.fact]
-        assert reading.too_late if each not in in_time else reading == expected(reports, each, POLICY)
+        answer = said[each.case_id, each.fact]
+        assert answer.too_late if each not in in_time else answer == expected(reports, each, POLICY)
 
 
 @settings(max_examples=200, deadline=None)
@@ -170,8 +170,8 @@ def test_travel_told_at_the_end_does_not_depend_on_the_order(data: st.DataObject
 @given(DISTINCT_REPORTS)
 def test_reports_far_from_every_moment_change_no_answer(reports: list[Report]) -> None:
     track = Track("p1")
-    track.ask(moment(-24 * HOUR, stay=True))
-    track.readings()
+    track.query(query(-24 * HOUR, stay=True))
+    track.answers()
     for each in reports:
         track.add_report(each, POLICY)
-        assert track.readings() == ()
+        assert track.answers() == ()

@@ -236,8 +236,8 @@ def test_moments_end_and_conditions_do_not() -> None:
 
 
 def test_moments_are_told_from_conditions() -> None:
-    moments = {name for case, name, now, _ in TOLD if only(case, name, now).is_moment}
-    assert moments == {STAYED, OUTSIDE, MOCKED}
+    presence_queries = {name for case, name, now, _ in TOLD if only(case, name, now).is_moment}
+    assert presence_queries == {STAYED, OUTSIDE, MOCKED}
 
 
 def test_labels_that_are_null_are_left_out() -> None:

@@ -89,7 +89,7 @@ def _conservation(world: World) -> Iterator[str]:
         for tp in task._inputs:
             records = len(world.kafka.ever_committed(tp))
             consumed = task.progress().consumed.get(tp.name, 0)
-            fates = world.works[number].tally.copy().get(tp.name, {})
+            fates = world.works[number].dispositions.copy().get(tp.name, {})
             lost = world.expiry.count_lost(tp)
             if sum(fates.values()) != consumed or not records - lost <= consumed <= records:
                 yield f"{tp.name}: {records} records, {lost} lost, {consumed} consumed, but {fates}"
@@ -188,14 +188,14 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
         yield f"{left.record.topic}-{left.record.partition}@{left.record.offset} was accepted, but {left.reason}"
     live = standing(message for _, message in _emitted(world))
     ends = [max(rests_at, _told_passed(world, partition)) for partition in range(world.partitions)]
-    straight, readings = _straight(world, settled.events, ends)
+    straight, answers = _straight(world, settled.events, ends)
     forgetful = straight
     if world.past_retention:
         kept = [event for event in settled.events if (event.subject, event.ref) not in world.past_retention]
         forgetful, _ = _straight(world, kept, ends)
-    late = _asked_too_late(_answers(world)) | _asked_too_late(readings)
+    late = _asked_too_late(_answers(world)) | _asked_too_late(answers)
     late |= {name.removeprefix("case:") for name in aside(world)} | world.unheard
-    late |= _losers(world, readings) | _said_unseen(world)[0]
+    late |= _losers(world, answers) | _said_unseen(world)[0]
     for case_id in sorted({key[1] for key in live.keys() | straight.keys() | forgetful.keys()} - late):
         found, wanted = _of_case(live, case_id), _of_case(straight, case_id)
         if found != wanted and found != _of_case(forgetful, case_id):
@@ -210,34 +210,34 @@ def _straight(world: World, events: Sequence[AnyEvent], ends: Sequence[int]) -> 
     Takes for each partition number the instant up to which its deadlines are passed.
     """
     stands: Positions = {}
-    readings: list[PresenceAnswer] = []
+    answers: list[PresenceAnswer] = []
     for end in sorted(set(ends)):
-        found, readings = _straight_until(world, events, end)
+        found, answers = _straight_until(world, events, end)
         stands |= {key: what for key, what in found.items() if ends[partition_of(key[1], world.partitions)] == end}
-    return stands, readings
+    return stands, answers
 
 
 def _straight_until(world: World, events: Sequence[AnyEvent], rests_at: int) -> tuple[Positions, list[PresenceAnswer]]:
     replay = Replay(world.work_settings.policies)
-    hear, readings = replay.cases.hear, list[PresenceAnswer]()
+    apply_answer, answers = replay.cases.apply_answer, list[PresenceAnswer]()
 
-    def overheard(reading: PresenceAnswer) -> bool:
-        readings.append(reading)
-        return hear(reading)
+    def overheard(answer: PresenceAnswer) -> bool:
+        answers.append(answer)
+        return apply_answer(answer)
 
     vars(replay.cases)["hear"] = overheard
-    return standing(replay.run(events, rests_at)), readings
+    return standing(replay.run(events, rests_at)), answers
 
 
 def _of_case(stands: Positions, case_id: str) -> Positions:
     return {key: what for key, what in stands.items() if key[1] == case_id}
 
 
-def _losers(world: World, readings: Iterable[PresenceAnswer]) -> set[str]:
+def _losers(world: World, answers: Iterable[PresenceAnswer]) -> set[str]:
     """Return the cases that were decided without something that has expired."""
     cases, partners = world.expiry.concerned()
-    asked = (reading.moment for reading in (*readings, *_answers(world)))
-    return cases | {moment.case_id for moment in asked if moment.partner_id in partners}
+    asked = (answer.query for answer in (*answers, *_answers(world)))
+    return cases | {query.case_id for query in asked if query.partner_id in partners}
 
 
 def _answers(world: World) -> Iterator[PresenceAnswer]:
@@ -245,21 +245,21 @@ def _answers(world: World) -> Iterator[PresenceAnswer]:
         for record in world.kafka.ever_committed(TP(world.topics.cases, partition)):
             message = unpack(record.value or b"")
             if isinstance(message, AnswerMessage):
-                yield message.reading
+                yield message.answer
 
 
-def _asked_too_late(readings: Iterable[PresenceAnswer]) -> set[str]:
+def _asked_too_late(answers: Iterable[PresenceAnswer]) -> set[str]:
     """Return the cases with a moment about which nobody knew before its reports were past the retention.
 
     A booking that comes later, or is corrected, makes no other moment of it.
     """
     in_time: set[object] = set()
     too_late: dict[object, str] = {}
-    for reading in readings:
-        moment = reading.moment
-        asked = (moment.case_id, moment.key, moment.window)
-        if reading.too_late:
-            too_late[asked] = moment.case_id
+    for answer in answers:
+        query = answer.query
+        asked = (query.case_id, query.key, query.window)
+        if answer.too_late:
+            too_late[asked] = query.case_id
         else:
             in_time.add(asked)
     return {case_id for asked, case_id in too_late.items() if asked not in in_time}

@@ -31,7 +31,7 @@ class Expiry:
 
     def __init__(
         self,
-        dice: Rng,
+        rng: Rng,
         rarer: Rng,
         kafka: SimulatedKafka,
         topics: Topics,
@@ -50,7 +50,7 @@ class Expiry:
         """How often an owner refused to go on."""
         self.wrong: list[str] = []
         """Who went on without records that are gone, or stopped though none are."""
-        self._dice, self._rarer = dice, rarer
+        self._rng, self._rarer = rng, rarer
         self._rarer_happens = happens and rarer.chance(0.5)
         self._kafka = kafka
         self._topics = topics
@@ -69,11 +69,11 @@ class Expiry:
         Now and then a topic is created again, when `end_all` has ended all owners, as their worker's look at it does.
         """
         while self.happens and not healed.is_set():
-            await asyncio.sleep(self._dice.exponential(10.0))
+            await asyncio.sleep(self._rng.exponential(10.0))
             if healed.is_set():
                 break
-            number = self._dice.whole(0, len(self._stores) - 1)
-            self._expire(TP(self._dice.pick(self._topics.consumed), number), self._dice)
+            number = self._rng.whole(0, len(self._stores) - 1)
+            self._expire(TP(self._rng.pick(self._topics.consumed), number), self._rng)
             if self._rarer_happens and self._rarer.chance(0.1) and end_all():
                 self._create_again(self._rarer.pick(self._topics.inputs))
             said = [tp for tp in self._outputs(number) if self._kafka.committed(tp)]
@@ -83,12 +83,12 @@ class Expiry:
     def _outputs(self, number: int) -> list[TP]:
         return [TP(topic, number) for topic in self._topics.outputs]
 
-    def _expire(self, tp: TP, dice: Rng) -> None:
+    def _expire(self, tp: TP, rng: Rng) -> None:
         earliest, end = self._kafka.bounds(tp)
-        if dice.chance(0.6):
+        if rng.chance(0.6):
             end = min(self._position(self._stores[tp.partition].state.saved, tp), end)
         if earliest < end:
-            self._kafka.delete_before(tp, dice.whole(earliest + 1, end))
+            self._kafka.delete_before(tp, rng.whole(earliest + 1, end))
 
     def _create_again(self, topic: str) -> None:
         self.created_again[topic] += 1
@@ -167,9 +167,9 @@ class Expiry:
         deleted = ((tp, record, None) for tp, record in self._deleted)
         for tp, record, message in (*self._lost_records(), *deleted):
             if isinstance(message, QueryMessage):
-                cases.add(message.moment.case_id)
+                cases.add(message.query.case_id)
             elif isinstance(message, AnswerMessage):
-                cases.add(message.reading.moment.case_id)
+                cases.add(message.answer.query.case_id)
             else:
                 topic, key = (tp.topic, record.key) if message is None else (message.topic, message.key)
                 (partners if topic == self._topics.locations else cases).add((key or b"").decode())

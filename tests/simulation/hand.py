@@ -17,14 +17,14 @@ FOREVER_S: Final = 1e6
 class Hand:
     """Holds one owner of a partition number by the hand: everything it awaits passes here."""
 
-    def __init__(self, dice: Rng, fates: Sequence[Disposition], haste: float, healed: asyncio.Event) -> None:
+    def __init__(self, rng: Rng, fates: Sequence[Disposition], haste: float, healed: asyncio.Event) -> None:
         self.over = asyncio.Event()
         self.is_spared = False
         """Whether the fate has to wait: nothing tells an end by chance at a last attempt from one by the record."""
-        self.fate: Disposition | None = dice.pick(fates) if fates else None
-        self._dice = dice
+        self.fate: Disposition | None = rng.pick(fates) if fates else None
+        self._rng = rng
         self._haste = haste
-        self._left = 1 + int(dice.exponential(200)) if fates else 0
+        self._left = 1 + int(rng.exponential(200)) if fates else 0
         self._still_until = 0.0
         self._silent_until = 0.0
         self._healed = healed
@@ -38,10 +38,10 @@ class Hand:
         self._left -= not (self._left == 1 and self.is_spared)
         if self._left == 0:
             self.over.set()
-            standstill = {"killed": FOREVER_S, "frozen": self._dice.between(0.1, 20.0)}
+            standstill = {"killed": FOREVER_S, "frozen": self._rng.between(0.1, 20.0)}
             self._still_until = loop.time() + standstill.get(self.fate or "", 0.0)
-        draw = self._dice.fraction()
-        delay = 0.0 if draw < self._haste else self._dice.pick((0.001, 0.01, 0.1, 1.0 if draw > 0.99 else 0.02))
+        draw = self._rng.fraction()
+        delay = 0.0 if draw < self._haste else self._rng.pick((0.001, 0.01, 0.1, 1.0 if draw > 0.99 else 0.02))
         await asyncio.sleep(min(max(self._still_until - loop.time(), delay), FOREVER_S))
         if self.fate and self._healed.is_set():
             await asyncio.sleep(FOREVER_S)
@@ -55,8 +55,8 @@ class Hand:
     async def fails(self) -> None:
         """Raise `Unavailable` now and then, for a moment or longer, while there is a fate to meet."""
         now = asyncio.get_running_loop().time()
-        if self._left > 0 and self._dice.chance(0.02):
-            self._silent_until = now + self._dice.pick((0.0, 0.0, 1.0, 30.0))
+        if self._left > 0 and self._rng.chance(0.02):
+            self._silent_until = now + self._rng.pick((0.0, 0.0, 1.0, 30.0))
             raise unavailable()
         if now < self._silent_until:
             raise unavailable()

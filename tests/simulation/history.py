@@ -45,88 +45,88 @@ class Delivery:
     misplaced: bool
 
 
-def history(dice: Rng) -> list[Delivery]:
+def history(rng: Rng) -> list[Delivery]:
     """Return deliveries in order of arrival: late ones, repeated, contradictory, malformed and misplaced ones."""
     brought: list[Delivery] = []
-    cases = [f"job-{number}" for number in range(1, dice.whole(1, 5) + 1)]
-    partners = [f"p{number}" for number in range(1, dice.whole(1, 3) + 1)]
-    moments: list[int] = []
+    cases = [f"job-{number}" for number in range(1, rng.whole(1, 5) + 1)]
+    partners = [f"p{number}" for number in range(1, rng.whole(1, 3) + 1)]
+    presence_queries: list[int] = []
     number = 0
     for case_id in cases:
-        begin = MIDNIGHT + dice.pick((8, 8, 10)) * HOUR
-        for index, (kind, data) in enumerate(_facts(dice, partners)):
-            at = begin + dice.whole(0, index) * 20 * MINUTE + dice.pick((1, 1, -1)) * dice.pick(OFFSETS)
-            at += dice.pick((71, 100)) * HOUR if dice.chance(0.04) else 0
-            moments.append(at)
-            brought += _bring(dice, kind, case_id, at, f"e{number}", data)
+        begin = MIDNIGHT + rng.pick((8, 8, 10)) * HOUR
+        for index, (kind, data) in enumerate(_facts(rng, partners)):
+            at = begin + rng.whole(0, index) * 20 * MINUTE + rng.pick((1, 1, -1)) * rng.pick(OFFSETS)
+            at += rng.pick((71, 100)) * HOUR if rng.chance(0.04) else 0
+            presence_queries.append(at)
+            brought += _bring(rng, kind, case_id, at, f"e{number}", data)
             number += 1
     for partner in partners:
-        for _ in range(dice.whole(0, 14)):
-            lat, lon = destination(dice.pick(DISTANCES_M), dice.pick((0.0, 90.0)))
-            at = dice.pick(moments) + dice.pick((1, -1)) * dice.pick(OFFSETS) + dice.whole(-1, 1)
-            told = {"lat": lat, "lon": lon, "accuracy_m": dice.pick(ACCURACIES_M), "mocked": dice.chance(0.1)}
-            brought += _bring(dice, "location.reported", partner, at, f"r{number}", told)
+        for _ in range(rng.whole(0, 14)):
+            lat, lon = destination(rng.pick(DISTANCES_M), rng.pick((0.0, 90.0)))
+            at = rng.pick(presence_queries) + rng.pick((1, -1)) * rng.pick(OFFSETS) + rng.whole(-1, 1)
+            told = {"lat": lat, "lon": lon, "accuracy_m": rng.pick(ACCURACIES_M), "mocked": rng.chance(0.1)}
+            brought += _bring(rng, "location.reported", partner, at, f"r{number}", told)
             number += 1
     return sorted(brought, key=lambda delivery: (delivery.arrive_at, delivery.topic, delivery.value or b""))
 
 
-def history_that_settles(dice: Rng) -> list[Delivery]:
+def history_that_settles(rng: Rng) -> list[Delivery]:
     """Return deliveries of a few cases of which nothing is left open, brought as badly as others."""
     brought: list[Delivery] = []
-    for number in range(dice.whole(1, 4)):
-        begin = MIDNIGHT + dice.whole(6, 12) * HOUR
-        partner = {"partner_id": dice.pick(("p1", "p2"))}
+    for number in range(rng.whole(1, 4)):
+        begin = MIDNIGHT + rng.whole(6, 12) * HOUR
+        partner = {"partner_id": rng.pick(("p1", "p2"))}
         ends: tuple[Told, ...] = (
             ("job.closed", partner | {"closure": "completed"}),
             ("cancellation.recorded", {"by": "customer", "reason": "other", "marked_against": "none"}),
             ("cancellation.recorded", {"by": "partner", "reason": "cant_deliver", "marked_against": "partner"}),
         )
-        for index, (kind, data) in enumerate((_booked(dice), ("job.assigned", partner), dice.pick(ends))):
-            at = begin + index * dice.pick(OFFSETS)
-            brought += _bring(dice, kind, f"job-settles-{number}", at, f"s{number}-{index}", data)
+        for index, (kind, data) in enumerate((_booked(rng), ("job.assigned", partner), rng.pick(ends))):
+            at = begin + index * rng.pick(OFFSETS)
+            brought += _bring(rng, kind, f"job-settles-{number}", at, f"s{number}-{index}", data)
     return brought
 
 
-def _bring(dice: Rng, kind: str, subject: str, at: int, name: str, data: dict[str, Any]) -> list[Delivery]:
+def _bring(rng: Rng, kind: str, subject: str, at: int, name: str, data: dict[str, Any]) -> list[Delivery]:
     """Return one or more deliveries of an event; of two that contradict each other whichever is seen first counts."""
-    source = dice.pick(("/s", "/app#2"))
+    source = rng.pick(("/s", "/app#2"))
     value: bytes | None = line(kind, subject, at, name, data, source)
     topic = TOPIC_OF_TYPE[kind]
 
     def brought(value: bytes | None) -> Delivery:
-        lateness = dice.weighted((0, MINUTE, 8 * HOUR, -30 * MINUTE, -2 * HOUR), (60, 20, 12, 7, 1))
-        return Delivery(at + int(lateness * dice.fraction()), topic, subject.encode(), value, dice.chance(0.1))
+        lateness = rng.weighted((0, MINUTE, 8 * HOUR, -30 * MINUTE, -2 * HOUR), (60, 20, 12, 7, 1))
+        return Delivery(at + int(lateness * rng.fraction()), topic, subject.encode(), value, rng.chance(0.1))
 
     deliveries = [brought(value)]
-    while dice.chance(0.1):
+    while rng.chance(0.1):
         deliveries.append(brought(value))
-    if kind != "location.reported" and dice.chance(0.06):
+    if kind != "location.reported" and rng.chance(0.06):
         deliveries.append(brought(line(kind, subject, at + MINUTE, name, data, source)))
-    if dice.chance(0.03):
-        deliveries.append(brought(dice.pick(MALFORMED)))
+    if rng.chance(0.03):
+        deliveries.append(brought(rng.pick(MALFORMED)))
     return deliveries
 
 
-def _facts(dice: Rng, partners: list[str]) -> list[Told]:
+def _facts(rng: Rng, partners: list[str]) -> list[Told]:
     """Return what happens to one case: a claim, a payment outside the platform, or both, and some more."""
-    partner = dice.pick(partners)
-    told: list[Told] = [_booked(dice), ("job.assigned", {"partner_id": partner})]
-    if dice.chance(0.85):
+    partner = rng.pick(partners)
+    told: list[Told] = [_booked(rng), ("job.assigned", {"partner_id": partner})]
+    if rng.chance(0.85):
         told += _claim(partner)
-    if dice.chance(0.4):
-        told += _payment(dice, partner)
-    told += [_other(dice, partners) for _ in range(dice.whole(0, 8))]
-    return [each for each in told if not dice.chance(0.1)] or told[:1]
+    if rng.chance(0.4):
+        told += _payment(rng, partner)
+    told += [_other(rng, partners) for _ in range(rng.whole(0, 8))]
+    return [each for each in told if not rng.chance(0.1)] or told[:1]
 
 
-def _booked(dice: Rng) -> Told:
-    lat, lon = destination(dice.pick((0.0, 0.0, 300.0)))
+def _booked(rng: Rng) -> Told:
+    lat, lon = destination(rng.pick((0.0, 0.0, 300.0)))
     return "job.booked", {
         "customer_id": "c1",
-        "category": dice.pick(("ac", "ro")),
-        "city": dice.pick(("Delhi", "bengaluru", "Jaipur")),
+        "category": rng.pick(("ac", "ro")),
+        "city": rng.pick(("Delhi", "bengaluru", "Jaipur")),
         "site": {"lat": lat, "lon": lon},
-        "premises": dice.pick(("residential", "residential", "commercial")),
+        "premises": rng.pick(("residential", "residential", "commercial")),
         "scheduled_for": "2026-11-21T10:00:00Z",
     }
 
@@ -144,7 +144,7 @@ def _claim(partner: str) -> list[Told]:
     ]
 
 
-def _payment(dice: Rng, partner: str) -> list[Told]:
+def _payment(rng: Rng, partner: str) -> list[Told]:
     return [
         (
             "ticket.created",
@@ -159,11 +159,11 @@ def _payment(dice: Rng, partner: str) -> list[Told]:
             {
                 "ticket_id": "o1",
                 "claimed_partner_id": partner,
-                "method": dice.pick(("upi", "cash")),
-                "proof_url": dice.pick(LINKS),
-                "legible": dice.chance(0.8),
-                "payee_name": dice.pick(NAMES),
-                "amount": dice.pick(MONEY),
+                "method": rng.pick(("upi", "cash")),
+                "proof_url": rng.pick(LINKS),
+                "legible": rng.chance(0.8),
+                "payee_name": rng.pick(NAMES),
+                "amount": rng.pick(MONEY),
                 "paid_on": "2026-11-20",
                 "service_date": "2026-11-20",
             },
@@ -171,26 +171,26 @@ def _payment(dice: Rng, partner: str) -> list[Told]:
     ]
 
 
-def _other(dice: Rng, partners: list[str]) -> Told:
+def _other(rng: Rng, partners: list[str]) -> Told:
     """Return something that changes what was concluded before."""
-    partner = dice.pick(partners)
-    ticket = dice.pick(("t1", "t1", "t2", "r1", "o1"))
-    marked = dice.pick(("partner", "none", "customer"))
+    partner = rng.pick(partners)
+    ticket = rng.pick(("t1", "t1", "t2", "r1", "o1"))
+    marked = rng.pick(("partner", "none", "customer"))
     others: tuple[Told, ...] = (
-        _booked(dice),
+        _booked(rng),
         ("job.assigned", {"partner_id": partner}),
         ("job.started", {"partner_id": partner}),
-        ("job.closed", {"partner_id": partner, "closure": dice.pick(("bpc", "completed"))}),
-        ("job.line_item_added", {"line_id": "l1", "amount": dice.pick(MONEY)}),
+        ("job.closed", {"partner_id": partner, "closure": rng.pick(("bpc", "completed"))}),
+        ("job.line_item_added", {"line_id": "l1", "amount": rng.pick(MONEY)}),
         ("cancellation.recorded", {"by": "customer", "reason": "other", "marked_against": marked}),
         ("cancellation.recorded", {"by": "partner", "reason": "cant_deliver", "marked_against": marked}),
         ("ticket.created", {"ticket_id": "t2", "kind": "out_of_scope", "opened_by": "partner", "partner_id": partner}),
         ("ticket.media_added", {"ticket_id": ticket, "added_by": "partner", "url": "https://media.example/2.jpg"}),
         (
             "ticket.validated",
-            {"ticket_id": ticket, "verdict": dice.pick(("genuine", "not_genuine")), "channel": "other"},
+            {"ticket_id": ticket, "verdict": rng.pick(("genuine", "not_genuine")), "channel": "other"},
         ),
-        ("ticket.call_logged", {"ticket_id": ticket, "party": "partner", "outcome": dice.pick(CALLS)}),
+        ("ticket.call_logged", {"ticket_id": ticket, "party": "partner", "outcome": rng.pick(CALLS)}),
         ("ticket.closed", {"ticket_id": ticket}),
     )
-    return dice.pick(others)
+    return rng.pick(others)

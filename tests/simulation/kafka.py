@@ -159,12 +159,12 @@ class SimulatedKafka:
     def _end(self, transactional_id: str, fate: Disposition, where: Collection[TP]) -> None:
         transaction = self._open.pop(transactional_id, _Transaction())  # none is open where a new owner aborted it
         for tp in sorted(transaction.touched):
-            unended = self._forgotten[transactional_id, tp]
-            unended.append(transaction)
+            hanging_transactions = self._forgotten[transactional_id, tp]
+            hanging_transactions.append(transaction)
             if tp in where:
-                for each in unended:
+                for each in hanging_transactions:
                     each.fates[tp] = fate
-                unended.clear()
+                hanging_transactions.clear()
                 self._partitions[tp].append(_Entry(None, None))
 
     def _append(
@@ -249,7 +249,7 @@ class SimulatedLog:
         await self._pause()
         return {tp: self._kafka.bounds(tp) for tp in tps}
 
-    async def unended(self, tps: Sequence[TP]) -> list[TP]:
+    async def hanging_transactions(self, tps: Sequence[TP]) -> list[TP]:
         """Return those partitions in which a transaction is open."""
         await self._pause()
         return [tp for tp in tps if self._kafka.is_open(tp)]

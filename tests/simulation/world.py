@@ -83,46 +83,46 @@ class Poison:
     """Whether it ends the process without a word, raises, or says what Kafka refuses."""
 
 
-def _retention(dice: Rng) -> RetentionRules | None:
+def _retention(rng: Rng) -> RetentionRules | None:
     """Return rules by which cases leave before a history is over; None: by those that a worker has without settings."""
-    if dice.chance(0.6):
+    if rng.chance(0.6):
         return None
-    return RetentionRules(case=dice.pick((MINUTE, HOUR, 12 * HOUR)), quiet=dice.pick((SECOND, MINUTE)))
+    return RetentionRules(case=rng.pick((MINUTE, HOUR, 12 * HOUR)), quiet=rng.pick((SECOND, MINUTE)))
 
 
 class World:
     """One simulated run."""
 
     def __init__(self, seed: int, *, expires: bool = True) -> None:
-        self.dice = Rng("world", seed)
+        self.rng = Rng("world", seed)
         self.clock = ManualClock()
         self.kafka = SimulatedKafka(lambda: self.clock.now_us() // 1000)
         broker = Rng("broker", seed)
         if broker.chance(0.25):
             self.kafka.forgets = lambda _: not self.healed.is_set() and broker.chance(0.02)
         self.topics = Topics()
-        self.partitions = self.dice.whole(1, 3)
+        self.partitions = self.rng.whole(1, 3)
         self.retention = _retention(Rng("retention", seed))
         self.work_settings = ProcessorSettings(
             topics=self.topics,
             partitions=self.partitions,
             policies=POLICIES,
             limits=Limits(),
-            facts_per_case_max=self.dice.pick((6, 200, 200, 200)),
-            residents_max=self.dice.pick((0, 1, 2, 100)),
-            reading_wait=self.dice.pick((SECOND // 10, 10 * SECOND)),
+            facts_per_case_max=self.rng.pick((6, 200, 200, 200)),
+            cached_cases_max=self.rng.pick((0, 1, 2, 100)),
+            answer_wait=self.rng.pick((SECOND // 10, 10 * SECOND)),
             retention=self.retention or RetentionRules(),
         )
         self.task_settings = TaskSettings(
             consumed=self.topics.consumed,
-            derived=self.topics.internal,
-            vital=self.topics.consumed,
+            internal=self.topics.internal,
+            required=self.topics.consumed,
             accepts_trimmed=False,
             emitted=self.topics.outputs,
             progress=self.topics.progress,
             layout=Layout(self.partitions, {}),
-            step_records_max=self.dice.pick((1, 10, 50)),
-            checkpoint_interval=self.dice.pick((0, SECOND // 5, 2 * SECOND, 30 * SECOND)),
+            step_records_max=self.rng.pick((1, 10, 50)),
+            checkpoint_interval=self.rng.pick((0, SECOND // 5, 2 * SECOND, 30 * SECOND)),
             transaction_timeout_s=10.0,
             version="1",
             step_spacing_s=Rng("spacing", seed).pick((0.0, 0.0, 0.03)),
@@ -138,11 +138,11 @@ class World:
         self.works: dict[int, SopProcessor] = {}
         self.at: dict[int, dict[TP, int]] = {}
         self.fates_met: list[str] = []
-        self.patience_s = self.dice.pick((0.05, 5.0))
+        self.patience_s = self.rng.pick((0.05, 5.0))
         self.healed = asyncio.Event()
-        self.haste = self.dice.pick((0.3, 0.8, 0.97))
-        self.skewed = self.dice.chance(0.3)
-        self.poison = self._poison(Rng("poison", seed)) if self.dice.chance(0.3) else None
+        self.haste = self.rng.pick((0.3, 0.8, 0.97))
+        self.skewed = self.rng.chance(0.3)
+        self.poison = self._poison(Rng("poison", seed)) if self.rng.chance(0.3) else None
         self.past_retention: set[tuple[str, str]] = set()
         """Partners and refs of the reports that may count as not come: left out, past the retention, when last read."""
         self.unheard: set[str] = set()
@@ -153,8 +153,8 @@ class World:
         self._finishing = asyncio.Event()
 
     def _poison(self, others: Rng) -> Poison:
-        begins_at = MIDNIGHT + self.dice.pick((0, 9 * HOUR, 12 * HOUR, 30 * HOUR))
-        poison = Poison(self.dice.pick(("job-1", "job-2")), begins_at, "kills" if self.dice.chance(0.5) else "raises")
+        begins_at = MIDNIGHT + self.rng.pick((0, 9 * HOUR, 12 * HOUR, 30 * HOUR))
+        poison = Poison(self.rng.pick(("job-1", "job-2")), begins_at, "kills" if self.rng.chance(0.5) else "raises")
         if others.chance(0.4):
             poison = replace(poison, how="is refused")
             self.kafka.tells_which = others.chance(0.5)
@@ -180,27 +180,27 @@ class World:
         return rest.result()
 
     async def _bring(self) -> None:
-        deliveries = history(self.dice)
+        deliveries = history(self.rng)
         if self.retention is not None:
-            deliveries += history_that_settles(self.dice)
+            deliveries += history_that_settles(self.rng)
         for delivery in sorted(deliveries, key=lambda each: each.arrive_at):
             self.clock.move_to(delivery.arrive_at)
             self._append(delivery)
-            if self.dice.chance(0.3):
-                await asyncio.sleep(self.dice.between(0.0, 1.0))
+            if self.rng.chance(0.3):
+                await asyncio.sleep(self.rng.between(0.0, 1.0))
 
     def _append(self, delivery: Delivery) -> None:
         partition = partition_of(delivery.key.decode(), self.partitions)
         if delivery.misplaced:
-            partition = self.dice.whole(0, self.partitions - 1)
+            partition = self.rng.whole(0, self.partitions - 1)
         self.kafka.append(TP(delivery.topic, partition), delivery.key, delivery.value)
 
     async def _rest(self, bringing: asyncio.Task[None]) -> int:
         await bringing
-        if self.dice.chance(0.5):
-            await asyncio.sleep(self.dice.between(0.0, 20.0))
-        self.clock.move_to(self.clock.now_us() + self.dice.pick((HOUR, 4 * HOUR, 100 * HOUR)))
-        await asyncio.sleep(self.dice.between(0.0, 20.0))
+        if self.rng.chance(0.5):
+            await asyncio.sleep(self.rng.between(0.0, 20.0))
+        self.clock.move_to(self.clock.now_us() + self.rng.pick((HOUR, 4 * HOUR, 100 * HOUR)))
+        await asyncio.sleep(self.rng.between(0.0, 20.0))
         if self.retention is not None:
             await self._bring_again()
         self.healed.set()
@@ -211,11 +211,11 @@ class World:
 
     async def _bring_again(self) -> None:
         """Let what is old leave; then bring again what cases may have left behind, be it known or refused before."""
-        await asyncio.sleep(self.dice.between(0.0, 60.0))
+        await asyncio.sleep(self.rng.between(0.0, 60.0))
         for tp, record in self.kafka.brought:
-            if tp.topic != self.topics.locations and self.dice.chance(0.3):
+            if tp.topic != self.topics.locations and self.rng.chance(0.3):
                 self.kafka.append(tp, record.key, record.value)
-                await asyncio.sleep(self.dice.pick((0.0, 0.0, 3.0)))
+                await asyncio.sleep(self.rng.pick((0.0, 0.0, 3.0)))
 
     async def _quiet(self) -> None:
         loop = asyncio.get_running_loop()
@@ -237,13 +237,13 @@ class World:
             if self.at[number].get(tp, 0) < self.kafka.bounds(tp)[1]:
                 return f"{tp.name} is not read to its end"
         work = self.works[number]
-        if len(task._inbox) or task.vitals.at_work:
+        if len(task._inbox) or task.health.at_work:
             return f"{number} is at work"
         if task._is_held():
-            return f"{number} holds back until {task._hold._until}, stands at {task._standing.positions}"
+            return f"{number} holds back until {task._catch_up._until}, stands at {task._positions.positions}"
         stored = self.stores[number].state.deadlines.items()
         due = [at for case_id, at in stored if f"case:{case_id}" not in task.progress().aside]
-        due += [at] if (at := work._wakes.next()) is not None else []
+        due += [at] if (at := work._timers.next()) is not None else []
         if due and min(due) < self.clock.now_us() + NOTHING_DUE_WITHIN_US:
             return f"{number} has something due at {min(due)}, it is {self.clock.now_us()}"
         return ""
@@ -254,8 +254,8 @@ class World:
         """Be one owner of a partition number after the other."""
         while True:
             self.well.discard(partition)
-            hand = Hand(self.dice, () if self.healed.is_set() else FATES, self.haste, self.healed)
-            skew = self.dice.whole(-2, 2) * MINUTE if self.skewed and not self.healed.is_set() else 0
+            hand = Hand(self.rng, () if self.healed.is_set() else FATES, self.haste, self.healed)
+            skew = self.rng.whole(-2, 2) * MINUTE if self.skewed and not self.healed.is_set() else 0
             life = asyncio.create_task(self._live(partition, hand, SkewedClock(self.clock, skew)))
             self.lives.append(life)
             self.hands.append(hand)
@@ -271,7 +271,7 @@ class World:
                 continue  # healed while well: an owner without a fate comes
             elif await self._ended(life):
                 return
-            await asyncio.sleep(self.dice.pick((0.0, 0.1, 3.0)))
+            await asyncio.sleep(self.rng.pick((0.0, 0.1, 3.0)))
 
     def _end_all(self) -> bool:
         """End all owners at once; False if one is at a last attempt, which would be blamed for it."""
@@ -288,10 +288,10 @@ class World:
         if hand.fate == "revoked":
             if partition in self.tasks:
                 self.tasks[partition].finish()
-            await asyncio.wait([life], timeout=self.dice.pick((0.05, 5.0)))
+            await asyncio.wait([life], timeout=self.rng.pick((0.05, 5.0)))
         elif hand.fate == "store_lost":
-            self.stores[partition].lose(self.dice.whole(0, 4) if self.dice.chance(0.7) else 100)
-            await asyncio.wait([life], timeout=self.dice.pick((1.0, 60.0)))
+            self.stores[partition].lose(self.rng.whole(0, 4) if self.rng.chance(0.7) else 100)
+            await asyncio.wait([life], timeout=self.rng.pick((1.0, 60.0)))
         if life.done():
             await self._ended(life)
 
@@ -304,11 +304,11 @@ class World:
             return False
 
     async def _live(self, partition: int, hand: Hand, clock: SkewedClock) -> bool:
-        vitals = Health()
+        health = Health()
         answering = SimulatedStore(self.stores[partition], hand.pause, hand.fails)
-        store = RetryingStore(answering, vitals, name=f"partition {partition}", patience_s=self.patience_s)
+        store = RetryingStore(answering, health, name=f"partition {partition}", patience_s=self.patience_s)
         work = SopProcessor(partition, self.work_settings, store)
-        work._residents.spilled_at_once = self.spilled_at_once
+        work._cache.spilled_at_once = self.spilled_at_once
         if self.poison is not None and self.poison.how != "is refused":
             vars(work._cases)["decide"] = partial(_decide, work._cases.decide, self.poison, hand)
         vars(work._locations)["receive"] = partial(self._receive, work._locations)
@@ -321,7 +321,7 @@ class World:
             log=SimulatedLog(self.kafka, hand.pause),
             store=store,
             clock=clock,
-            vitals=vitals,
+            health=health,
             attempts=SharedLock(),
         )
         vars(task)["_note"] = partial(_note, task._note, hand)
@@ -353,11 +353,11 @@ class World:
         (self.past_retention.add if is_past else self.past_retention.discard)((event.subject, event.ref))
         return received
 
-    def _hear(self, cases: CaseAgent, reading: PresenceAnswer) -> bool:
+    def _hear(self, cases: CaseAgent, answer: PresenceAnswer) -> bool:
         """Have an answer heard; write down whether its case was no longer kept."""
-        if cases.case(reading.moment.case_id).is_departed:
-            self.unheard.add(reading.moment.case_id)
-        return CaseAgent.hear(cases, reading)
+        if cases.case(answer.query.case_id).is_departed:
+            self.unheard.add(answer.query.case_id)
+        return CaseAgent.apply_answer(cases, answer)
 
     async def _finish_when_all_rests(self, task: Task) -> None:
         await self._finishing.wait()
@@ -365,17 +365,17 @@ class World:
 
     async def _feed(self, task: Task, at: dict[TP, int], hand: Hand) -> None:
         """Hand over what is to be read, partition by partition as it happens to come."""
-        weights = {tp: self.dice.pick((1.0, 1.0, 0.03)) for tp in task._inputs}
+        weights = {tp: self.rng.pick((1.0, 1.0, 0.03)) for tp in task._inputs}
         while True:
             await hand.pause()
             ready = [tp for tp in task._inputs if self.kafka.bounds(tp)[1] > at.get(tp, 0) and task.wants(tp)]
             if not ready:
                 await asyncio.sleep(0.05)
                 continue
-            tp = self.dice.weighted(ready, [weights[each] for each in ready])
+            tp = self.rng.weighted(ready, [weights[each] for each in ready])
             end = self.kafka.bounds(tp)[1]
             at[tp] = self.expiry.skip(task, tp, at.get(tp, 0))
-            records = self.kafka.committed(tp, at.get(tp, 0), end)[: self.dice.whole(1, 12)]
+            records = self.kafka.committed(tp, at.get(tp, 0), end)[: self.rng.whole(1, 12)]
             at[tp] = records[-1].offset + 1 if records else end
             if records:
                 await task.enqueue(tp, records)

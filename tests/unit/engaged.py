@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from agents.case.view import CaseView, Engagement, build_case_view
-from agents.presence.presence import PresenceAnswers, moments, presence
+from agents.presence.presence import PresenceAnswers, presence, presence_queries
 from agents.presence.queries import LocationFix, PresenceAnswer, presence_rules
 from agents.sop.out_of_scope import Assessment, assess, decisions
 from agents.verdict import Deadlines
@@ -29,7 +29,7 @@ OUT: Final = "partner_led_cancellation/out_of_scope"
 CANT: Final = "partner_led_cancellation/cant_deliver"
 
 
-def history_of(case: Scenario) -> CaseView:
+def view_of(case: Scenario) -> CaseView:
     """Return the history of a scenario's facts."""
     return build_case_view(case.case_id, case.facts)
 
@@ -47,12 +47,12 @@ def place_at(metres: float) -> Site:
 def readings_of(history: CaseView, seen: Mapping[str, float], policy: Policy = POLICY) -> PresenceAnswers:
     """Return an answer to every moment: `seen` has metres from the site by its fact's name, the report is `near-…`."""
     answers: dict[tuple[str, str], PresenceAnswer] = {}
-    for moment in moments(history, presence_rules(policy)):
-        name = moment.fact.removeprefix(f"{SOURCE}#")
+    for query in presence_queries(history, presence_rules(policy)):
+        name = query.fact.removeprefix(f"{SOURCE}#")
         closest = None
         if name in seen:
-            closest = LocationFix(f"{SOURCE}#near-{name}", moment.time, None, place_at(seen[name]))
-        answers[moment.key] = PresenceAnswer(moment, closest, None, None)
+            closest = LocationFix(f"{SOURCE}#near-{name}", query.time, None, place_at(seen[name]))
+        answers[query.key] = PresenceAnswer(query, closest, None, None)
     return answers
 
 
@@ -64,10 +64,10 @@ def assessed(
     policy: Policy = POLICY,
 ) -> Assessment:
     """Return the assessment of a partner's engagement."""
-    history = history_of(case)
+    history = view_of(case)
     engagement = engagement_of(history, partner)
-    readings = readings_of(history, seen or {}, policy)
-    return assess(history, engagement, presence(engagement, history, readings, presence_rules(policy)), policy)
+    answers = readings_of(history, seen or {}, policy)
+    return assess(history, engagement, presence(engagement, history, answers, presence_rules(policy)), policy)
 
 
 def job(*, group: str | None = None, **booking: Any) -> Scenario:

@@ -19,10 +19,8 @@ MOMENT = PresenceQuery("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(PO
 SEEN = LocationFix("/s#r", MIDNIGHT, None, Site(28.6139, 77.2090))
 
 
-def reading(
-    at: int = 0, *, seen: bool = True, too_late: bool = False, moment: PresenceQuery = MOMENT
-) -> PresenceAnswer:
-    return PresenceAnswer(moment, SEEN if seen else None, None, None, {"locations-0": at, "partners-0": 1}, too_late)
+def answer(at: int = 0, *, seen: bool = True, too_late: bool = False, query: PresenceQuery = MOMENT) -> PresenceAnswer:
+    return PresenceAnswer(query, SEEN if seen else None, None, None, {"locations-0": at, "partners-0": 1}, too_late)
 
 
 def test_a_fact_is_new_once() -> None:
@@ -53,80 +51,80 @@ def test_the_history_follows_the_facts() -> None:
     booked, assigned = Scenario().booked().assigned().facts
     case = Case("job-1")
     case.add(booked, 9)
-    assert len(case.history.facts) == 1
+    assert len(case.view.facts) == 1
     case.add(assigned, 9)
-    assert len(case.history.facts) == 2
+    assert len(case.view.facts) == 2
 
 
 def test_the_reading_made_last_counts_in_whatever_order_they_come() -> None:
-    made = [reading(1), reading(2, seen=False), reading(3)]
+    made = [answer(1), answer(2, seen=False), answer(3)]
     for order in permutations(made):
         case = Case("job-1")
         for each in order:
             case.told(each)
-        assert case.readings[MOMENT.key] == made[2]
+        assert case.answers[MOMENT.key] == made[2]
 
 
 def test_a_reading_made_when_the_reports_were_gone_replaces_none_made_in_time() -> None:
-    in_time, late = reading(1), reading(9, seen=False, too_late=True)
+    in_time, late = answer(1), answer(9, seen=False, too_late=True)
     for order in permutations([in_time, late]):
         case = Case("job-1")
         for each in order:
             case.told(each)
-        assert case.readings[MOMENT.key] == in_time
+        assert case.answers[MOMENT.key] == in_time
 
 
 @pytest.mark.parametrize("again", [(), (2,), (3, 2)])
 def test_a_late_reading_for_another_site_replaces_none_made_in_time(again: tuple[int, ...]) -> None:
     case = Case("job-1")
-    case.told(reading(1))
+    case.told(answer(1))
     elsewhere = structs.replace(MOMENT, site=Site(1.0, 2.0))
     for at in (9, *again):
-        case.told(reading(at, seen=False, too_late=True, moment=elsewhere))
-    assert case.readings[MOMENT.key] == reading(1)
+        case.told(answer(at, seen=False, too_late=True, query=elsewhere))
+    assert case.answers[MOMENT.key] == answer(1)
 
 
 def test_a_reading_in_time_for_another_site_counts() -> None:
     case = Case("job-1")
-    case.told(reading(1))
-    elsewhere = reading(2, moment=structs.replace(MOMENT, site=Site(1.0, 2.0)))
+    case.told(answer(1))
+    elsewhere = answer(2, query=structs.replace(MOMENT, site=Site(1.0, 2.0)))
     assert case.told(elsewhere)
-    assert case.readings[MOMENT.key] == elsewhere
+    assert case.answers[MOMENT.key] == elsewhere
 
 
 def test_a_late_reading_of_a_changed_moment_replaces_that_of_the_old_one() -> None:
     changed = structs.replace(MOMENT, time=MIDNIGHT + 1)
-    late = reading(9, seen=False, too_late=True, moment=changed)
+    late = answer(9, seen=False, too_late=True, query=changed)
     case = Case("job-1")
-    case.told(reading(1))
+    case.told(answer(1))
     assert case.told(late)
-    assert case.readings[MOMENT.key] == late
+    assert case.answers[MOMENT.key] == late
 
 
 def test_only_a_reading_that_says_something_else_is_news() -> None:
     case = Case("job-1")
-    assert case.told(reading(1))
-    assert not case.told(reading(2))
-    assert case.told(reading(3, seen=False))
-    assert not case.told(reading(2))
+    assert case.told(answer(1))
+    assert not case.told(answer(2))
+    assert case.told(answer(3, seen=False))
+    assert not case.told(answer(2))
 
 
 def test_a_reading_is_awaited_until_the_moment_as_it_stands_is_answered() -> None:
     case = Case("job-1")
-    assert not case.awaits_reading()
+    assert not case.awaits_answer()
     case.asked = {MOMENT.key: MOMENT}
-    assert case.awaits_reading()
-    case.told(reading(1, moment=structs.replace(MOMENT, time=MIDNIGHT + 1)))
-    assert case.awaits_reading()
-    case.told(reading(2))
-    assert not case.awaits_reading()
+    assert case.awaits_answer()
+    case.told(answer(1, query=structs.replace(MOMENT, time=MIDNIGHT + 1)))
+    assert case.awaits_answer()
+    case.told(answer(2))
+    assert not case.awaits_answer()
 
 
 def test_nobody_waits_for_a_stay_at_another_site() -> None:
     case = Case("job-1")
     case.asked = {MOMENT.key: structs.replace(MOMENT, site=Site(1.0, 2.0), stay=True)}
-    case.told(reading(1))
-    assert not case.awaits_reading()
+    case.told(answer(1))
+    assert not case.awaits_answer()
 
 
 def test_a_moment_that_comes_back_when_the_reports_are_gone_has_its_reading() -> None:
@@ -136,30 +134,30 @@ def test_a_moment_that_comes_back_when_the_reports_are_gone_has_its_reading() ->
     first, other, back = (f for f in Scenario().assigned().assigned("09:10", "p2").assigned("09:20").facts)
     for fact in (*Scenario().booked().ticket("10:00").facts, first):
         agent.receive(fact)
-    (asked,) = agent.questions("job-1")
-    agent.hear(reading(1, moment=asked))
+    (asked,) = agent.presence_queries("job-1")
+    agent.apply_answer(answer(1, query=asked))
     agent.receive(other)
-    (of_other,) = agent.questions("job-1")
-    agent.hear(reading(2, seen=False, moment=of_other))
+    (of_other,) = agent.presence_queries("job-1")
+    agent.apply_answer(answer(2, seen=False, query=of_other))
     agent.receive(back)
-    assert agent.questions("job-1") == (asked,)
-    agent.hear(reading(3, seen=False, too_late=True, moment=asked))
-    assert list(case.readings.values()) == [reading(1, moment=asked)]
+    assert agent.presence_queries("job-1") == (asked,)
+    agent.apply_answer(answer(3, seen=False, too_late=True, query=asked))
+    assert list(case.answers.values()) == [answer(1, query=asked)]
 
 
 def test_a_packed_case_is_the_same_case() -> None:
     agent = CaseAgent(PolicySet((), POLICY), facts_max=99)
     for fact in Scenario().booked().assigned().ticket("10:00").cancelled("11:00").facts:
         agent.receive(fact)
-    asked = agent.questions("job-1")
-    for moment in asked:
-        agent.hear(reading(1, moment=moment))
+    asked = agent.presence_queries("job-1")
+    for query in asked:
+        agent.apply_answer(answer(1, query=query))
     assert agent.decide("job-1", MIDNIGHT + 10**12, "jobs-0:3").messages
     packed = pack_case(agent.case("job-1"))
     again = unpack_case(packed)
     assert pack_case(again) == packed
     agent.cases["job-1"] = again
-    assert agent.questions("job-1") == ()
+    assert agent.presence_queries("job-1") == ()
     assert agent.decide("job-1", MIDNIGHT + 10**12).messages == []
 
 

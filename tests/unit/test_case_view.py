@@ -9,13 +9,13 @@ from msgspec import structs
 
 from schemas.events import AnyEvent
 from tests.scenario import Scenario, instant
-from tests.unit.engaged import engagement_of, history_of
+from tests.unit.engaged import engagement_of, view_of
 
 
 def owners(case: Scenario) -> dict[str, str | None]:
     """Return whose engagement each ticket, cancellation and closing of a case is in, by name."""
     found: dict[str, str | None] = {}
-    for engagement in history_of(case).engagements:
+    for engagement in view_of(case).engagements:
         facts: list[AnyEvent] = [ticket.created for ticket in engagement.tickets]
         facts += [*engagement.cancellations, *engagement.closings]
         for fact in facts:
@@ -25,7 +25,7 @@ def owners(case: Scenario) -> dict[str, str | None]:
 
 
 def test_the_latest_booking_counts_whatever_came_first() -> None:
-    history = history_of(Scenario().booked("09:00", city="Pune").booked("08:00", city="Delhi"))
+    history = view_of(Scenario().booked("09:00", city="Pune").booked("08:00", city="Delhi"))
     assert history.booking is not None
     assert history.booking.data.city == "Pune"
 
@@ -34,20 +34,20 @@ def test_of_several_creations_of_one_ticket_the_earliest_counts() -> None:
     case = Scenario()
     for at, name, opener in (("11:00", "late", "partner"), ("10:00", "early", "agent")):
         case.add(at, "ticket.created", name, ticket_id="t1", kind="out_of_scope", opened_by=opener)
-    (ticket,) = history_of(case).tickets
+    (ticket,) = view_of(case).tickets
     assert (ticket.created.id, ticket.created.data.opened_by) == ("early", "agent")
 
 
 def test_a_fact_about_an_unknown_ticket_waits_for_its_creation() -> None:
     case = Scenario().assigned().validated("11:00")
-    assert history_of(case).tickets == ()
-    (ticket,) = history_of(case.ticket("10:00")).tickets
+    assert view_of(case).tickets == ()
+    (ticket,) = view_of(case.ticket("10:00")).tickets
     assert [validation.id for validation in ticket.validations] == ["validated"]
 
 
 def test_a_line_item_is_the_latest_of_its_line() -> None:
     case = Scenario().line_item("10:00", "5.00").line_item("11:00", "7.00").line_item("09:00", "1.00", line="l2")
-    assert [item.data.amount.amount for item in history_of(case).line_items] == ["1.00", "7.00"]
+    assert [item.data.amount.amount for item in view_of(case).line_items] == ["1.00", "7.00"]
 
 
 def test_equal_times_are_ordered_by_id_then_source() -> None:
@@ -56,16 +56,16 @@ def test_equal_times_are_ordered_by_id_then_source() -> None:
     case.facts += [
         structs.replace(judged, id=name, source=source) for name, source in (("b", "/a"), ("a", "/z"), ("a", "/b"))
     ]
-    (ticket,) = history_of(case).tickets
+    (ticket,) = view_of(case).tickets
     assert [v.ref for v in ticket.validations] == ["/b#a", "/z#a", "/a#b"]
 
 
 def test_the_order_of_arrival_leaves_no_trace() -> None:
     case = Scenario().booked().assigned().ticket("10:00").image("10:05").cancelled("12:00")
-    straight = history_of(case)
+    straight = view_of(case)
     for facts in itertools.permutations(case.facts):
         case.facts = list(facts)
-        assert history_of(case) == straight
+        assert view_of(case) == straight
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_cancellation_belongs_to_the_partner_in_force_at_its_time(time: str, p
 def test_a_named_partner_owns_the_fact_and_need_not_be_assigned() -> None:
     case = Scenario().assigned("09:00", "p1").ticket("10:00", partner_id="p9").cancelled("11:00", partner="p9")
     assert owners(case) == {"t1": "p9", "cancelled": "p9"}
-    named = engagement_of(history_of(case), "p9")
+    named = engagement_of(view_of(case), "p9")
     assert (named.assignments, named.partner_group, named.assignment_at(0)) == ((), None, None)
 
 
@@ -96,9 +96,7 @@ def test_without_any_assignment_facts_are_nobodys() -> None:
 
 
 def test_a_case_with_assignments_has_no_engagement_of_nobody() -> None:
-    partners = [
-        e.partner_id for e in history_of(Scenario().assigned("09:00", "p2").assigned("10:00", "p1")).engagements
-    ]
+    partners = [e.partner_id for e in view_of(Scenario().assigned("09:00", "p2").assigned("10:00", "p1")).engagements]
     assert partners == ["p1", "p2"]
 
 
@@ -125,12 +123,12 @@ def test_an_offline_ticket_is_in_an_engagement_only_if_it_names_the_partner() ->
     case.ticket("10:00", "o1", kind="offline_service", by="customer")
     case.ticket("10:00", "o2", kind="poor_service", by="customer", partner_id="p1")
     assert owners(case) == {"o2": "p1"}
-    assert engagement_of(history_of(case)).oos_tickets == ()
+    assert engagement_of(view_of(case)).oos_tickets == ()
 
 
 def test_what_is_added_to_a_ticket_goes_with_it() -> None:
     case = Scenario().assigned("09:00", "p1").ticket("10:00").assigned("11:00", "p2").image("12:00").validated("13:00")
-    (ticket,) = engagement_of(history_of(case), "p1").tickets
+    (ticket,) = engagement_of(view_of(case), "p1").tickets
     assert (len(ticket.media), len(ticket.validations)) == (1, 1)
 
 
@@ -143,7 +141,7 @@ def test_a_late_assignment_moves_a_fact() -> None:
 @pytest.mark.parametrize(("time", "name"), [("08:00", "assigned"), ("10:59", "assigned"), ("11:00", "assigned3")])
 def test_the_assignment_at_a_moment_is_that_partners_own(time: str, name: str) -> None:
     case = Scenario().assigned("09:00", "p1").assigned("10:00", "p2").assigned("11:00", "p1", group="rwm")
-    engagement = engagement_of(history_of(case), "p1")
+    engagement = engagement_of(view_of(case), "p1")
     found = engagement.assignment_at(instant(time))
     assert found is not None
     assert found.id == name
@@ -151,7 +149,7 @@ def test_the_assignment_at_a_moment_is_that_partners_own(time: str, name: str) -
 
 def test_the_group_is_that_of_the_partners_latest_assignment() -> None:
     case = Scenario().assigned("09:00", "p1", "rwm").assigned("11:00", "p1", "gold").assigned("12:00", "p2", "rwm")
-    assert engagement_of(history_of(case), "p1").partner_group == "gold"
+    assert engagement_of(view_of(case), "p1").partner_group == "gold"
 
 
 JOB_OPEN = [
@@ -171,4 +169,4 @@ JOB_OPEN = [
 def test_the_job_is_open_for_the_current_partner_until_it_ended(
     case: Scenario, partner: str | None, expected: bool
 ) -> None:
-    assert engagement_of(history_of(case), partner).job_open is expected
+    assert engagement_of(view_of(case), partner).job_open is expected

@@ -17,6 +17,6 @@ def test_a_record_found_there_is_met_once_whenever_that_is() -> None:
 
 
 def test_what_version_0_1_kept_is_known_without_its_reason() -> None:
-    letters = DeadLetterIndex()
-    letters.load(b'[["jobs",0,7]]')
-    assert [letters.met(("jobs", 0, offset)) for offset in (7, 8)] == ["", None]
+    dead_letters = DeadLetterIndex()
+    dead_letters.load(b'[["jobs",0,7]]')
+    assert [dead_letters.met(("jobs", 0, offset)) for offset in (7, 8)] == ["", None]

@@ -133,10 +133,10 @@ def shown_by(
 ) -> tuple[list[str], list[str]]:
     """Return the lines shown for records, and the summary."""
     out = io.StringIO()
-    board = LiveView(Console(file=out, force_terminal=terminal, width=width, color_system=None, highlight=False))
+    live_view = LiveView(Console(file=out, force_terminal=terminal, width=width, color_system=None, highlight=False))
     for topic, value in board_takes:
-        board.take(topic, value)
-    return out.getvalue().splitlines(), list(board.summary(7))
+        live_view.take(topic, value)
+    return out.getvalue().splitlines(), list(live_view.summary(7))
 
 
 def test_a_decision_is_one_line_by_columns() -> None:
@@ -217,14 +217,14 @@ def test_what_an_event_carries_is_shown_without_control_characters() -> None:
 
 
 def test_as_json_every_message_is_a_line_and_nothing_else_is(capsys: pytest.CaptureFixture[str]) -> None:
-    board = LiveView(Console(), as_json=True)
-    board.say("welcome")
-    board.head()
+    live_view = LiveView(Console(), as_json=True)
+    live_view.say("welcome")
+    live_view.head()
     values = [encode_message(decision("upheld")), encode_message(action("done")), refused("value: \x9b")]
     for topic, value in zip(("decisions.paf", "actions", "dead-letters"), values, strict=True):
-        board.take(topic, value)
-    board.take("decisions.paf", b"?")
-    board.sum_up(3)
+        live_view.take(topic, value)
+    live_view.take("decisions.paf", b"?")
+    live_view.sum_up(3)
     out, err = capsys.readouterr()
     assert [json.loads(line) for line in out.splitlines()] == [json.loads(value) for value in values]
     assert all(line.isprintable() for line in out.splitlines())
@@ -261,7 +261,7 @@ def test_a_record_that_is_not_ours_is_told_and_does_not_end_the_board() -> None:
 
 
 def test_a_worker_is_given_its_settings_by_its_environment() -> None:
-    settings = Settings(brokers="h:1,i:2", topic_prefix="x.", policies=("a.toml", "b.toml"), reading_wait_s=2.5)
+    settings = Settings(brokers="h:1,i:2", topic_prefix="x.", policies=("a.toml", "b.toml"), answer_wait_s=2.5)
     assert settings_from(environment_with(settings)) == settings
 
 

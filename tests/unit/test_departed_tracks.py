@@ -40,13 +40,13 @@ async def test_after_a_track_has_left_a_question_about_its_time_is_too_late_and_
     now = LATEST + TRACK_KEPT + DAY
     await owner.pass_to(now)
     assert owner.work.held().partners == 0
-    (again,) = await owner.hear(now, question)
+    (again,) = await owner.apply_answer(now, question)
     answer = unpack(again.value)
     assert isinstance(answer, AnswerMessage)
-    assert (answer.reading.closest, answer.reading.too_late) == (None, True)
+    assert (answer.answer.closest, answer.answer.too_late) == (None, True)
     assert owner.work.held().too_late == 1
-    await owner.hear(now, answer)
-    (known,) = owner.work._cases.cases["job-1"].readings.values()
+    await owner.apply_answer(now, answer)
+    (known,) = owner.work._cases.cases["job-1"].answers.values()
     assert known.closest is not None
 
 
@@ -56,7 +56,7 @@ async def test_reports_that_come_with_an_old_question_count_in_full() -> None:
     now = LATEST + 7 * DAY
     await owner.step(now, CANCELLED.lines())
     await owner.step(now, Scenario().report("09:45", 10.0).lines())
-    (known,) = owner.work._cases.cases["job-1"].readings.values()
+    (known,) = owner.work._cases.cases["job-1"].answers.values()
     assert known.closest is not None
 
 

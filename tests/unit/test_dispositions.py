@@ -9,26 +9,26 @@ JOBS, TICKETS = TP("jobs", 0), TP("tickets", 0)
 
 
 def test_counts_are_kept_by_partition_and_fate() -> None:
-    tally = Tally()
+    dispositions = Tally()
     for tp, fate in ((JOBS, "applied"), (JOBS, "applied"), (JOBS, "duplicate"), (TICKETS, "forwarded")):
-        tally.add(tp, fate)  # type: ignore[arg-type]
-    assert tally.copy() == {"jobs-0": {"applied": 2, "duplicate": 1}, "tickets-0": {"forwarded": 1}}
-    assert tally.consumed(JOBS) == 3
-    assert tally.consumed(TP("locations", 0)) == 0
+        dispositions.add(tp, fate)  # type: ignore[arg-type]
+    assert dispositions.copy() == {"jobs-0": {"applied": 2, "duplicate": 1}, "tickets-0": {"forwarded": 1}}
+    assert dispositions.consumed(JOBS) == 3
+    assert dispositions.consumed(TP("locations", 0)) == 0
 
 
 def test_counting_goes_on_from_a_checkpoint_and_leaves_it_alone() -> None:
     saved = {"jobs-0": {"applied": 5}}
-    tally = Tally(saved)
-    tally.add(JOBS, "applied")
-    tally.add(JOBS, "dead_lettered")
-    assert tally.copy() == {"jobs-0": {"applied": 6, "dead_lettered": 1}}
+    dispositions = Tally(saved)
+    dispositions.add(JOBS, "applied")
+    dispositions.add(JOBS, "dead_lettered")
+    assert dispositions.copy() == {"jobs-0": {"applied": 6, "dead_lettered": 1}}
     assert saved == {"jobs-0": {"applied": 5}}
 
 
 def test_a_copy_does_not_go_on_counting() -> None:
-    tally = Tally()
-    tally.add(JOBS, "applied")
-    copy = tally.copy()
-    tally.add(JOBS, "applied")
+    dispositions = Tally()
+    dispositions.add(JOBS, "applied")
+    copy = dispositions.copy()
+    dispositions.add(JOBS, "applied")
     assert copy == {"jobs-0": {"applied": 1}}

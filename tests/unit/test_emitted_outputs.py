@@ -59,17 +59,17 @@ def test_dead_letters_are_known_by_where_the_record_lay() -> None:
     emitted = EmittedOutputs(TOPICS)
     letter = dead_letter_message(topic="x.jobs", partition=3, offset=9, reason="id: missing", value=b"", key=None)
     assert emitted.take(TOPICS.dead_letters, letter) == {}
-    assert emitted.letters.met(("x.jobs", 3, 9))
-    assert not emitted.letters.met(("x.jobs", 3, 8))
+    assert emitted.dead_letters.met(("x.jobs", 3, 9))
+    assert not emitted.dead_letters.met(("x.jobs", 3, 8))
 
 
 def test_a_dead_letter_from_a_former_topic_is_about_no_record_of_another_one() -> None:
     emitted = EmittedOutputs(TOPICS)
     letter = dead_letter_message(topic="x.jobs", partition=3, offset=9, reason="id: missing", value=b"", key=None)
     emitted.take(TOPICS.dead_letters, letter, {"x.jobs"})
-    assert not emitted.letters
+    assert not emitted.dead_letters
     emitted.take(TOPICS.dead_letters, letter, {"x.tickets"})
-    assert emitted.letters
+    assert emitted.dead_letters
 
 
 def test_a_foreign_record_is_not_taken_for_ours() -> None:

@@ -162,8 +162,8 @@ async def test_a_partition_without_room_is_not_fetched() -> None:
 
 
 def test_a_partition_of_which_the_keeper_wants_no_more_is_not_fetched() -> None:
-    keeper = FakeKeeper(full={A0})
-    assert Bench(A0, A1).assignment.wanted(keeper) == {A1}
+    offset_provider = FakeKeeper(full={A0})
+    assert Bench(A0, A1).assignment.wanted(offset_provider) == {A1}
 
 
 async def test_batches_of_one_partition_number_take_turns() -> None:
@@ -200,20 +200,20 @@ async def test_a_batch_lost_or_repeated_on_the_way_is_refused(entered: list[int]
 
 
 async def test_commits_follow_the_keeper_only_forward_and_no_further_than_delivered() -> None:
-    bench, keeper = Bench(A0, A1), FakeKeeper()
+    bench, offset_provider = Bench(A0, A1), FakeKeeper()
     bench.read(A0, 0, 1, 2, 3)
     await bench.deliver()
-    assert bench.assignment.committable(keeper) == {}
-    keeper.safe = {A0: 1, A1: 0}
-    assert bench.assignment.committable(keeper) == {A0: 1, A1: 0}
-    assert bench.assignment.committable(keeper) == {A0: 1, A1: 0}  # until it is noted as done
+    assert bench.assignment.committable(offset_provider) == {}
+    offset_provider.safe = {A0: 1, A1: 0}
+    assert bench.assignment.committable(offset_provider) == {A0: 1, A1: 0}
+    assert bench.assignment.committable(offset_provider) == {A0: 1, A1: 0}  # until it is noted as done
     bench.assignment.commit({A0: 1, A1: 0})
-    assert bench.assignment.committable(keeper) == {}
-    keeper.safe = {A0: 9, A1: 9}
-    assert bench.assignment.committable(keeper) == {A0: 2}
+    assert bench.assignment.committable(offset_provider) == {}
+    offset_provider.safe = {A0: 9, A1: 9}
+    assert bench.assignment.committable(offset_provider) == {A0: 2}
     bench.assignment.commit({A0: 2})
-    keeper.safe = {A0: 1}
-    assert bench.assignment.committable(keeper) == {}
+    offset_provider.safe = {A0: 1}
+    assert bench.assignment.committable(offset_provider) == {}
     await bench.assignment.close(1.0)
 
 
@@ -307,7 +307,7 @@ def test_a_number_that_comes_without_some_topic_is_noticed(tps: list[TP], partia
 
 def make_app(**settings: Any) -> BatchApp:
     register_transport()
-    return BatchApp("group", broker="kafkabatch://127.0.0.1:1", keeper=FakeKeeper(), **settings)
+    return BatchApp("group", broker="kafkabatch://127.0.0.1:1", offset_provider=FakeKeeper(), **settings)
 
 
 @pytest.mark.parametrize(

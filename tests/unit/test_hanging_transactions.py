@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from schemas.errors import Fatal, Fenced
-from streams.runtime.hanging_transactions import abort_unended
+from streams.runtime.hanging_transactions import abort_hanging_transactions
 from streams.runtime.ports import TP, Outgoing
 from streams.runtime.task import Task
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
@@ -81,7 +81,7 @@ async def test_an_owner_that_ends_does_not_wait_for_what_is_open_and_is_no_suspe
     saved = cluster.state.saved
     successor, _ = cluster.owner()
     await successor.recover()
-    assert (saved, successor._suspects.wary) == (None, False)
+    assert (saved, successor._isolation.wary) == (None, False)
 
 
 async def test_what_another_producer_holds_open_in_an_output_ends_the_recovery(cluster: Cluster) -> None:
@@ -97,14 +97,14 @@ async def test_an_end_that_can_be_seen_only_a_moment_later_is_waited_for() -> No
 
         seen = 0
 
-        async def unended(self, tps: Sequence[TP]) -> list[TP]:
+        async def hanging_transactions(self, tps: Sequence[TP]) -> list[TP]:
             self.seen += 1
-            return list(tps) if self.seen <= 3 else await super().unended(tps)
+            return list(tps) if self.seen <= 3 else await super().hanging_transactions(tps)
 
     kafka = SimulatedKafka()
     publisher, log = SimulatedPublisher(kafka, "sop-0"), Lagging(kafka)
     await publisher.start()
-    await abort_unended(publisher, log, [SAID], [], limit_s=10.0)
+    await abort_hanging_transactions(publisher, log, [SAID], [], limit_s=10.0)
     assert log.seen == 4
 
 

@@ -61,10 +61,10 @@ async def test_small_batches_are_bound_by_their_number() -> None:
 
 
 def test_what_is_kept_until_the_rest_is_read_is_bound_by_its_bytes() -> None:
-    hold = CatchUpBuffer({"tickets-0": 5}, 99)
-    assert hold.before([(JOBS, batch(0, bytes(AHEAD_BYTES_MAX // 2)))]) == []
-    assert hold.wants(JOBS)
-    hold.before([(JOBS, batch(1, bytes(AHEAD_BYTES_MAX // 2)))])
-    assert not hold.wants(JOBS)
-    assert len(hold.release()) == 2
-    assert hold.wants(JOBS)
+    catch_up = CatchUpBuffer({"tickets-0": 5}, 99)
+    assert catch_up.before([(JOBS, batch(0, bytes(AHEAD_BYTES_MAX // 2)))]) == []
+    assert catch_up.wants(JOBS)
+    catch_up.before([(JOBS, batch(1, bytes(AHEAD_BYTES_MAX // 2)))])
+    assert not catch_up.wants(JOBS)
+    assert len(catch_up.release()) == 2
+    assert catch_up.wants(JOBS)

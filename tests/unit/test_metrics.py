@@ -33,16 +33,16 @@ ASIDE = {"job-1": Quarantined("internal: KeyError", "0.1.0")}
 
 def watched() -> Watched:
     """Return partition number 3 with 10 records handed over: 6 settled, one of them refused, 4 in flight."""
-    figures = TaskMetrics(tried_again=2)
-    figures.received.update({"a-b-3": 10})
-    figures.published.update(["actions", "actions"])
-    figures.stepped(0.25)
-    figures.stepped(0.5)
+    metrics = TaskMetrics(tried_again=2)
+    metrics.received.update({"a-b-3": 10})
+    metrics.published.update(["actions", "actions"])
+    metrics.stepped(0.25)
+    metrics.stepped(0.5)
     return Watched(
         number=3,
-        figures=figures,
+        metrics=metrics,
         progress=Progress(0, {"a-b-3": 106}, {"a-b-3": 6}, {"a-b-3": {"applied": 5, "dead_lettered": 1}}, ASIDE),
-        vitals=Health(saves=7, saved_at=100 * SECOND),
+        health=Health(saves=7, saved_at=100 * SECOND),
         held=Held(
             cases=11, partners=12, deadlines=13, too_late=14, cases_left=15, cases_remembered=16, partners_left=17
         ),
@@ -92,7 +92,7 @@ def test_what_a_task_counts_is_told() -> None:
 
 def test_a_task_that_recovers_tells_no_age() -> None:
     recovering = watched()
-    recovering.vitals.saved_at = 0
+    recovering.health.saved_at = 0
     assert not any("checkpoint_age" in name for name in values(list(samples(recovering, 160 * SECOND))))
 
 

@@ -44,15 +44,15 @@ def test_messages_go_to_the_task_s_own_number_by_case_or_alert() -> None:
 
 
 def test_questions_go_to_the_partner_and_answers_to_the_case() -> None:
-    reading = PresenceAnswer(MOMENT, None, None, None)
+    presence_answer = PresenceAnswer(MOMENT, None, None, None)
     out = outbox()
-    out.questions([MOMENT])
-    out.answers([reading])
+    out.presence_queries([MOMENT])
+    out.answers([presence_answer])
     question, answer = out.take()
     assert (question.topic, question.partition, question.key) == ("x.internal.partners", partition_of("p1", 8), b"p1")
     assert unpack(question.value) == QueryMessage(MOMENT)
     assert (answer.topic, answer.partition, answer.key) == ("x.internal.cases", partition_of("job-1", 8), b"job-1")
-    assert unpack(answer.value) == AnswerMessage(reading)
+    assert unpack(answer.value) == AnswerMessage(presence_answer)
 
 
 def test_an_event_is_sent_on_to_where_its_subject_belongs() -> None:
@@ -114,9 +114,9 @@ def test_a_dead_letter_that_just_fits_is_whole() -> None:
     out = outbox()
     for size in range(14_000, 15_000):
         out.dead_letter(Origin("x.jobs", 3, 17, 0, b"key", b"v" * size, ()), "value: too much")
-    letters = [(record, decode_dead_letter(record.value)) for record in out.take()]
-    whole = [record for record, letter in letters if not letter.is_cut]
-    assert 0 < len(whole) < len(letters)
+    dead_letters = [(record, decode_dead_letter(record.value)) for record in out.take()]
+    whole = [record for record, letter in dead_letters if not letter.is_cut]
+    assert 0 < len(whole) < len(dead_letters)
     largest = max(len(record.value) + len(record.key or b"") for record in whole)
     assert LETTER_BYTES_MAX - 4 < largest <= LETTER_BYTES_MAX
     assert all(b"value_bytes" not in record.value for record in whole)
@@ -133,6 +133,6 @@ def test_a_dead_letter_of_a_record_that_was_cut_says_how_large_it_was() -> None:
 def test_what_was_taken_is_gone() -> None:
     out = outbox()
     assert out.take() == []
-    out.questions([MOMENT])
+    out.presence_queries([MOMENT])
     assert len(out.take()) == 1
     assert out.take() == []

@@ -69,7 +69,7 @@ class Lives:
             log=SimulatedLog(self.kafka),
             store=MemoryStore(self._state),
             clock=self.clock,
-            vitals=Health(),
+            health=Health(),
             attempts=self.attempts,
         )
         try:
@@ -197,7 +197,7 @@ async def test_nothing_is_suspected_any_more_after_a_minute_without_a_death() ->
     lives.make_work = Repeats
     assert await lives.live()
     assert lives.notes()[-1].suspects
-    while not lives.task.vitals.saves:
+    while not lives.task.health.saves:
         await lives.task.step([])
         await asyncio.sleep(0)
     lives.clock.now = WARY_US
@@ -256,7 +256,7 @@ class Named(Repeats):
     def __init__(self, due: Sequence[str], poison: Collection[str], happens: Callable[[], None]) -> None:
         super().__init__()
         self.aside: list[str] = []
-        self.concluded: list[str] = []
+        self.evaluated: list[str] = []
         self._due = list(due)
         self._poison = poison
         self._happens = happens
@@ -274,14 +274,14 @@ class Named(Repeats):
         due, self._due = self._due[:limit], self._due[limit:]
         return await super().due(now, limit) or due
 
-    async def conclude(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
+    async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
         for name in [*self.defer(), *names]:
             if name in self._poison and name not in self.aside:
                 self._happens()
-            self.concluded.append(name)
-        return await super().conclude(now, positions, names)
+            self.evaluated.append(name)
+        return await super().evaluate(now, positions, names)
 
-    def set_aside(self, name: str) -> None:
+    def quarantine(self, name: str) -> None:
         self.aside.append(name)
 
 
@@ -303,7 +303,7 @@ async def test_a_name_that_cannot_be_concluded_upon_is_set_aside_and_all_else_go
     assert await lived(lives, 6) == (5 if happens is raises else 6)
     assert isinstance(lives.work, Named)
     assert lives.work.aside == ["bad"]
-    assert set(lives.work.concluded) == {"a", "x", "y"}
+    assert set(lives.work.evaluated) == {"a", "x", "y"}
     assert lives.said() == [b"a"]
     assert lives.task.progress().aside == {"bad": Quarantined(reason, "1")}
 
@@ -379,7 +379,7 @@ async def test_another_version_tries_again_what_was_set_aside() -> None:
     lives.version = "2"
     assert await lives.live()
     assert isinstance(lives.work, Named)
-    assert lives.work.concluded == ["bad"]
+    assert lives.work.evaluated == ["bad"]
     assert lives.task.progress().aside == {}
 
 

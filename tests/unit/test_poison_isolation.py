@@ -31,7 +31,7 @@ def suspecting(*suspects: Suspect, version: str = "1") -> PoisonIsolation:
 
 
 @pytest.mark.parametrize(
-    ("known", "portions"),
+    ("known", "chunks"),
     [
         ([], [{"jobs-0": (0, 5), "tickets-0": (7, 9)}]),
         (
@@ -60,14 +60,14 @@ def suspecting(*suspects: Suspect, version: str = "1") -> PoisonIsolation:
     ],
 )
 def test_suspects_are_done_in_portions_of_which_a_64th_of_them_is_one(
-    known: list[Suspect], portions: list[object]
+    known: list[Suspect], chunks: list[object]
 ) -> None:
-    found = [ranges_of(portion.batches) for portion in suspecting(*known).portions(BATCHES)]
-    assert found == portions
+    found = [ranges_of(chunk.batches) for chunk in suspecting(*known).chunks(BATCHES)]
+    assert found == chunks
 
 
 @pytest.mark.parametrize(
-    ("known", "portions"),
+    ("known", "chunks"),
     [
         ([], ["abcd"]),
         ([("b", "d", "x")], ["b", "d", "ac"]),
@@ -76,9 +76,9 @@ def test_suspects_are_done_in_portions_of_which_a_64th_of_them_is_one(
         ([(*"abc", *map(str, range(90))), ("c",)], ["c", "ab", "d"]),
     ],
 )
-def test_suspected_names_come_first(known: list[tuple[str, ...]], portions: list[str]) -> None:
+def test_suspected_names_come_first(known: list[tuple[str, ...]], chunks: list[str]) -> None:
     suspects = suspecting(*(Suspect({}, 0, names) for names in known))
-    assert ["".join(portion.names) for portion in suspects.name_portions("abcd")] == portions
+    assert ["".join(chunk.names) for chunk in suspects.name_chunks("abcd")] == chunks
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,12 @@ def test_suspected_names_come_first(known: list[tuple[str, ...]], portions: list
         (Chunk([(JOBS, records(3, b"x"))], ["a"]), 0),
     ],
 )
-def test_attempts_count_at_what_is_alone(portion: Chunk, attempts: int) -> None:
-    assert suspect_of(portion, 2).attempts == attempts
+def test_attempts_count_at_what_is_alone(chunk: Chunk, attempts: int) -> None:
+    assert suspect_of(chunk, 2).attempts == attempts
 
 
 def test_nothing_at_hand_is_one_portion() -> None:
-    assert [portion.batches for portion in suspecting(SINGLE).portions([])] == [[]]
+    assert [chunk.batches for chunk in suspecting(SINGLE).chunks([])] == [[]]
 
 
 ALONE = Chunk([(JOBS, records(1, b"x"))])

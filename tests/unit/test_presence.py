@@ -7,21 +7,21 @@ import copy
 import msgspec
 import pytest
 
-from agents.presence.presence import Presence, cited, moments, presence
+from agents.presence.presence import Presence, cited, presence, presence_queries
 from agents.presence.queries import LocationFix, PresenceAnswer, presence_rules
 from schemas.events import Site
 from schemas.policy.model import Policy
 from tests.scenario import POLICY, SITE, SOURCE, Scenario, destination, names
-from tests.unit.engaged import AWAY, HERE, engagement_of, history_of, place_at, readings_of
+from tests.unit.engaged import AWAY, HERE, engagement_of, place_at, readings_of, view_of
 
 RULES = presence_rules(POLICY)
 
 
 def whereabouts(case: Scenario, seen: dict[str, float], policy: Policy = POLICY) -> Presence:
     """Return the presence of p1, seen at these distances."""
-    history = history_of(case)
-    readings = readings_of(history, seen, policy)
-    return presence(engagement_of(history), history, readings, presence_rules(policy))
+    history = view_of(case)
+    answers = readings_of(history, seen, policy)
+    return presence(engagement_of(history), history, answers, presence_rules(policy))
 
 
 def claimed() -> Scenario:
@@ -38,7 +38,7 @@ def test_tickets_the_partners_images_and_the_partners_cancellations_matter() -> 
 
 def test_every_cancellation_is_asked_about_and_only_there_a_stay() -> None:
     case = claimed().cancelled("13:00", "customer")
-    asked = moments(history_of(case), RULES)
+    asked = presence_queries(view_of(case), RULES)
     assert [(m.fact.removeprefix(f"{SOURCE}#"), m.stay) for m in asked] == [
         ("t1", False),
         ("image", False),
@@ -49,7 +49,7 @@ def test_every_cancellation_is_asked_about_and_only_there_a_stay() -> None:
 
 
 def test_nobody_is_not_asked() -> None:
-    assert moments(history_of(Scenario().booked().ticket("10:00").cancelled("12:00")), RULES) == ()
+    assert presence_queries(view_of(Scenario().booked().ticket("10:00").cancelled("12:00")), RULES) == ()
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def test_the_radius_is_policy() -> None:
 
 def told_before(case: Scenario, seen: dict[str, float], after: Scenario) -> Presence:
     """Return the presence of p1 in a case that was told all it knows before it became what it is."""
-    history = history_of(after)
-    return presence(engagement_of(history), history, readings_of(history_of(case), seen), RULES)
+    history = view_of(after)
+    return presence(engagement_of(history), history, readings_of(view_of(case), seen), RULES)
 
 
 @pytest.mark.parametrize(
@@ -111,41 +111,41 @@ def test_a_booking_that_comes_later_measures_anew(before: Scenario, metres: floa
 
 def test_a_stay_is_one_at_the_site_that_was_asked_about() -> None:
     before = claimed()
-    asked = {m.fact: m for m in moments(history_of(before), RULES)}[f"{SOURCE}#cancelled"]
+    asked = {m.fact: m for m in presence_queries(view_of(before), RULES)}[f"{SOURCE}#cancelled"]
     near = LocationFix(f"{SOURCE}#near", asked.time, None, place_at(HERE))
     told = {
         asked.key: PresenceAnswer(asked, near, None, LocationFix(f"{SOURCE}#stay", asked.time, None, place_at(HERE)))
     }
     for site, stays in ((SITE, True), (destination(1.0), False)):
-        history = history_of(claimed().booked("08:30", site=site))
+        history = view_of(claimed().booked("08:30", site=site))
         (at,) = presence(engagement_of(history), history, told, RULES).cancellations
         assert at.state == "on_site"
-        assert at.reading
-        assert (at.reading.stay is not None) is stays
+        assert at.answer
+        assert (at.answer.stay is not None) is stays
 
 
 def test_a_reading_of_another_window_does_not_count() -> None:
     policy = msgspec.structs.replace(POLICY, presence=msgspec.structs.replace(POLICY.presence, before=1))
-    history = history_of(claimed())
-    readings = readings_of(history, {"t1": HERE}, policy)
-    found = presence(engagement_of(history), history, readings, RULES)
-    assert (found.state, found.matters[0].sighting) == ("unknown", None)
+    history = view_of(claimed())
+    answers = readings_of(history, {"t1": HERE}, policy)
+    found = presence(engagement_of(history), history, answers, RULES)
+    assert (found.state, found.matters[0].fix) == ("unknown", None)
 
 
 @pytest.mark.parametrize(("site", "state"), [(SITE, "on_site"), (destination(1.0), "unknown")])
 def test_a_reading_of_version_0_1_tells_the_distance_from_its_own_site(site: tuple[float, float], state: str) -> None:
-    (moment, *_) = moments(history_of(claimed()), RULES)
-    asked = msgspec.structs.replace(moment, site=Site(*SITE))
-    packed = msgspec.msgpack.encode([msgspec.to_builtins(asked), ["/s#near", moment.time, 100.0], None, None])
+    (query, *_) = presence_queries(view_of(claimed()), RULES)
+    asked = msgspec.structs.replace(query, site=Site(*SITE))
+    packed = msgspec.msgpack.encode([msgspec.to_builtins(asked), ["/s#near", query.time, 100.0], None, None])
     kept = msgspec.msgpack.decode(packed, type=PresenceAnswer)
-    history = history_of(claimed().booked("08:30", site=site))
-    assert presence(engagement_of(history), history, {moment.key: kept}, RULES).state == state
+    history = view_of(claimed().booked("08:30", site=site))
+    assert presence(engagement_of(history), history, {query.key: kept}, RULES).state == state
 
 
 def test_an_answer_without_a_valid_report_is_unknown() -> None:
-    history = history_of(claimed())
-    (moment, *_) = moments(history, RULES)
-    found = presence(engagement_of(history), history, {moment.key: PresenceAnswer(moment, None, None, None)}, RULES)
+    history = view_of(claimed())
+    (query, *_) = presence_queries(history, RULES)
+    found = presence(engagement_of(history), history, {query.key: PresenceAnswer(query, None, None, None)}, RULES)
     assert found.state == "unknown"
 
 
@@ -160,7 +160,7 @@ def test_an_answer_without_a_valid_report_is_unknown() -> None:
 def test_evidence_is_the_earliest_moment_with_its_report_the_booking_and_the_assignment(
     state: str, evidence: tuple[str, ...]
 ) -> None:
-    history = history_of(claimed())
+    history = view_of(claimed())
     found = whereabouts(claimed(), {"t1": AWAY, "image": HERE})
     facts = cited(engagement_of(history), history, found, state)  # type: ignore[arg-type]
     assert names(tuple(fact.ref for fact in facts)) == evidence
@@ -168,7 +168,7 @@ def test_evidence_is_the_earliest_moment_with_its_report_the_booking_and_the_ass
 
 def test_evidence_has_the_assignment_at_the_moment() -> None:
     case = claimed().assigned("10:05")
-    history, found = history_of(case), whereabouts(case, {"t1": AWAY, "image": HERE})
+    history, found = view_of(case), whereabouts(case, {"t1": AWAY, "image": HERE})
     on = cited(engagement_of(history), history, found, "on_site")
     off = cited(engagement_of(history), history, found, "off_site")
     assert f"{SOURCE}#assigned2" in {fact.ref for fact in on}
@@ -176,6 +176,6 @@ def test_evidence_has_the_assignment_at_the_moment() -> None:
 
 
 def test_a_state_that_was_never_seen_has_no_evidence() -> None:
-    history = history_of(claimed())
+    history = view_of(claimed())
     found = whereabouts(claimed(), {"t1": HERE, "image": HERE, "cancelled": HERE})
     assert cited(engagement_of(history), history, found, "off_site") == ()

@@ -23,7 +23,7 @@ TOPICS = Topics()
 
 
 async def work_over(
-    state: MemoryState, *, partition: int = 0, partitions: int = 1, residents_max: int = 99
+    state: MemoryState, *, partition: int = 0, partitions: int = 1, cached_cases_max: int = 99
 ) -> SopProcessor:
     store = MemoryStore(state)
     saved = await store.claim() or Checkpoint({}, {}, {})
@@ -33,8 +33,8 @@ async def work_over(
         policies=PolicySet((), POLICY),
         limits=Limits(),
         facts_per_case_max=99,
-        residents_max=residents_max,
-        reading_wait=0,
+        cached_cases_max=cached_cases_max,
+        answer_wait=0,
     )
     work = SopProcessor(partition, settings, store)
     await work.begin(saved.counts)
@@ -44,8 +44,8 @@ async def work_over(
 LATER = MIDNIGHT + DAY
 
 
-async def conclude(work: SopProcessor, now: int) -> list[Outgoing]:
-    return await work.conclude(now, {}, await work.due(now, 99))
+async def evaluate(work: SopProcessor, now: int) -> list[Outgoing]:
+    return await work.evaluate(now, {}, await work.due(now, 99))
 
 
 async def save(work: SopProcessor) -> None:
@@ -65,45 +65,45 @@ async def test_a_case_brought_in_for_a_duplicate_keeps_its_deadline() -> None:
     lines = Scenario().booked("08:00").assigned("09:00").ticket("10:00").image("10:01").lines()
     state = MemoryState()
     first = await work_over(state)
-    await first.recalled()
+    await first.apply_restored()
     await first.take([(TICKETS, records(lines))], LATER)
-    assert "actions" in actions(await conclude(first, MIDNIGHT + 11 * HOUR))
+    assert "actions" in actions(await evaluate(first, MIDNIGHT + 11 * HOUR))
     await save(first)
     (due,) = state.deadlines.values()
 
     second = await work_over(state)
-    await second.recalled()
+    await second.apply_restored()
     await second.take([(TICKETS, records(lines[:1], 4))], LATER)
-    assert await conclude(second, due - 1) == []
-    assert "actions" in actions(await conclude(second, due))
+    assert await evaluate(second, due - 1) == []
+    assert "actions" in actions(await evaluate(second, due))
 
 
 async def test_a_case_at_rest_leaves_nothing_in_memory_and_wakes_by_the_store() -> None:
     lines = Scenario().booked("08:00").assigned("09:00").ticket("10:00").image("10:01").lines()
     state = MemoryState()
-    work = await work_over(state, residents_max=0)
-    await work.recalled()
+    work = await work_over(state, cached_cases_max=0)
+    await work.apply_restored()
     await work.take([(TICKETS, records(lines))], LATER)
-    await conclude(work, MIDNIGHT + 11 * HOUR)
+    await evaluate(work, MIDNIGHT + 11 * HOUR)
     assert work.held().cases == 1
     await save(work)
     work.saved()
     assert (work.held().cases, work.held().deadlines) == (0, 0)
     (due,) = state.deadlines.values()
-    assert await conclude(work, due - 1) == []
-    assert "actions" in actions(await conclude(work, due + STORE_LOOK_EVERY_US))
+    assert await evaluate(work, due - 1) == []
+    assert "actions" in actions(await evaluate(work, due + STORE_LOOK_EVERY_US))
 
 
 async def test_a_deadline_that_leads_to_nothing_is_gone_from_the_store_with_the_next_save() -> None:
     lines = Scenario().booked("08:00").assigned("09:00").ticket("10:00").lines()
     state = MemoryState()
     work = await work_over(state)
-    await work.recalled()
+    await work.apply_restored()
     await work.take([(TICKETS, records(lines))], LATER)
-    await conclude(work, MIDNIGHT + 10 * HOUR)
+    await evaluate(work, MIDNIGHT + 10 * HOUR)
     await save(work)
     changed = [work.changed]
-    await conclude(work, MIDNIGHT + 10**15)
+    await evaluate(work, MIDNIGHT + 10**15)
     changed.append(work.changed)
     await save(work)
     assert changed == [False, True]
@@ -115,14 +115,14 @@ async def test_what_is_saved_is_as_it_was_when_it_was_frozen_whatever_is_packed_
     state = MemoryState()
     work = await work_over(state)
     await work.take([(JOBS, records(lines[:3]))], LATER)
-    await conclude(work, MIDNIGHT + 11 * HOUR)
+    await evaluate(work, MIDNIGHT + 11 * HOUR)
     before = packed(work)
-    work._residents.touch(list(work._cases.cases), list(work._locations.tracks))
+    work._cache.touch(list(work._cases.cases), list(work._locations.tracks))
     for key, at in before.expiries.items():
         work._retention._set(key, at)
     changes = work.freeze()
     await work.take([(JOBS, records(lines[3:], 3))], LATER)
-    await conclude(work, MIDNIGHT + 11 * HOUR)
+    await evaluate(work, MIDNIGHT + 11 * HOUR)
     assert work.pack(99)
     assert changes == before
     assert packed(work).blobs != before.blobs
@@ -133,7 +133,7 @@ async def test_what_is_sent_on_again_after_a_fall_is_taken_once() -> None:
     lines = Scenario(foreign).booked("08:00").assigned("09:00").lines()
     sender = await work_over(MemoryState(), partitions=2)
     await sender.take([(JOBS, records(lines))], LATER)
-    forwarded_from = await conclude(sender, MIDNIGHT)
+    forwarded_from = await evaluate(sender, MIDNIGHT)
     assert [(each.topic, each.partition) for each in forwarded_from] == 2 * [(TOPICS.cases, 1)]
     assert sender.counts() == {"jobs-0": {"forwarded": 2}}
 
@@ -143,7 +143,7 @@ async def test_what_is_sent_on_again_after_a_fall_is_taken_once() -> None:
     await first.take([(CASES, arrived[:3])], LATER)
     await save(first)
     second = await work_over(state, partition=1, partitions=2)
-    await second.recalled()
+    await second.apply_restored()
     await second.take([(CASES, arrived[3:])], LATER)
     assert second.counts() == {"internal.cases-1": {"applied": 2, "duplicate": 2}}
 
@@ -151,15 +151,15 @@ async def test_what_is_sent_on_again_after_a_fall_is_taken_once() -> None:
 async def test_what_is_in_the_dead_letters_already_is_not_refused_again_but_counts_as_refused() -> None:
     record = records([b"{}"])[0]
     first = await work_over(MemoryState())
-    await first.recalled()
+    await first.apply_restored()
     first.refuse(JOBS, record, "internal: KeyError")
-    (letter,) = await conclude(first, MIDNIGHT)
+    (letter,) = await evaluate(first, MIDNIGHT)
 
     second = await work_over(MemoryState())
-    second.recall(letter.topic, Stored(0, letter.key, letter.value))
-    await second.recalled()
+    second.restore_output(letter.topic, Stored(0, letter.key, letter.value))
+    await second.apply_restored()
     second.refuse(JOBS, record, "internal: KeyError")
-    assert await conclude(second, MIDNIGHT) == []
+    assert await evaluate(second, MIDNIGHT) == []
     assert second.counts() == first.counts() == {"jobs-0": {"dead_lettered": 1}}
 
 

@@ -82,8 +82,8 @@ class Group:
     def settings(self) -> TaskSettings:
         return TaskSettings(
             consumed=TOPICS.consumed,
-            derived=TOPICS.internal,
-            vital=(*(topic for topic in TOPICS.inputs if topic != TOPICS.locations), TOPICS.cases),
+            internal=TOPICS.internal,
+            required=(*(topic for topic in TOPICS.inputs if topic != TOPICS.locations), TOPICS.cases),
             accepts_trimmed=self.accepts_trimmed,
             emitted=TOPICS.outputs,
             progress=TOPICS.progress,
@@ -102,8 +102,8 @@ class Group:
             policies=PolicySet((), POLICY),
             limits=Limits(),
             facts_per_case_max=99,
-            residents_max=99,
-            reading_wait=0,
+            cached_cases_max=99,
+            answer_wait=0,
         )
 
     def task(self, number: int) -> Task:
@@ -116,7 +116,7 @@ class Group:
             log=SimulatedLog(self.kafka),
             store=store,
             clock=Standstill(),
-            vitals=Health(),
+            health=Health(),
             attempts=SharedLock(),
         )
 

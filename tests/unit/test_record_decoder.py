@@ -108,9 +108,9 @@ def test_an_event_sent_on_is_not_judged_by_a_second_clock() -> None:
 
 
 def test_questions_and_answers_are_read_from_internal_topics() -> None:
-    reading = PresenceAnswer(MOMENT, None, None, None, {"x.locations-0": 3})
+    answer = PresenceAnswer(MOMENT, None, None, None, {"x.locations-0": 3})
     assert INTAKE.read(TP(TOPICS.partners, 0), stored(pack(QueryMessage(MOMENT))), LATER).content == MOMENT
-    assert INTAKE.read(TP(TOPICS.cases, 0), stored(pack(AnswerMessage(reading))), LATER).content == reading
+    assert INTAKE.read(TP(TOPICS.cases, 0), stored(pack(AnswerMessage(answer))), LATER).content == answer
 
 
 def test_a_forwarded_record_keeps_where_it_came_from_and_when() -> None:

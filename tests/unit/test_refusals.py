@@ -73,7 +73,7 @@ async def test_a_worker_stops_before_what_is_refused_goes_out_and_again_after_a_
     state = MemoryState()
     first = await work_over(state)
     await first.take([(JOBS, bad_records(0, 3))], 0)
-    assert len(await first.conclude(0, {JOBS.name: 3}, ())) == 3
+    assert len(await first.evaluate(0, {JOBS.name: 3}, ())) == 3
     changes = packed(first)
     await first._store.save(Checkpoint({}, {}, first.counts()), changes.blobs, changes.deadlines, changes.expiries)
     with pytest.raises(Fatal):
@@ -92,13 +92,13 @@ async def work_over(state: MemoryState) -> SopProcessor:
         policies=PolicySet((), Policy()),
         limits=Limits(),
         facts_per_case_max=10,
-        residents_max=10,
-        reading_wait=0,
+        cached_cases_max=10,
+        answer_wait=0,
         refusal_limits=LIMITS,
     )
     work = SopProcessor(0, settings, store)
     await work.begin(saved.counts)
-    await work.recalled()
+    await work.apply_restored()
     return work
 
 

@@ -53,7 +53,7 @@ def replay(*arguments: str, status: int = 0) -> list[dict[str, object]]:
     return [json.loads(line) for line in Path("out.jsonl").read_bytes().splitlines()]
 
 
-def letters(said: list[dict[str, object]]) -> list[dict[str, object]]:
+def dead_letters(said: list[dict[str, object]]) -> list[dict[str, object]]:
     found = [message["data"] for message in said if message["type"] == "dead-letter"]
     assert all(isinstance(data, dict) for data in found)
     return found  # type: ignore[return-value]  # as just seen
@@ -66,7 +66,7 @@ def test_a_line_that_is_too_long_is_one_dead_letter_with_its_beginning(jobs: str
     write_lines(
         "day.jsonl", b"", longest, b"x" * (VALUE_MAX + 1), longest + b" ", b" " * (VALUE_MAX * 5), *case_lines()
     )
-    found = letters(replay("day.jsonl", "--jobs", jobs))
+    found = dead_letters(replay("day.jsonl", "--jobs", jobs))
     assert [(each["offset"], each["reason"]) for each in found] == [
         (3, f"value: {VALUE_MAX + 1} bytes, at most {VALUE_MAX}"),
         (4, f"value: {VALUE_MAX + 1} bytes, at most {VALUE_MAX}"),
@@ -88,7 +88,7 @@ def test_facts_beyond_what_a_case_may_have_are_dead_letters_in_the_order_of_the_
     write_lines("day.jsonl", image, booked, ticket, report, image, rated, ticket, assigned, booked)
     said = replay("day.jsonl", "--jobs", jobs)
     reason = "subject: job-1 has as many facts as a case may have"
-    assert [(each["offset"], each["reason"]) for each in letters(said)] == [(3, reason), (7, reason), (8, reason)]
+    assert [(each["offset"], each["reason"]) for each in dead_letters(said)] == [(3, reason), (7, reason), (8, reason)]
 
 
 @JOBS
@@ -99,8 +99,8 @@ def test_dead_letters_are_the_same_from_any_folder_but_for_the_name(jobs: str, m
     absolute = [str(Path(name).absolute()) for name in ("a/day.jsonl", "b/day.jsonl")]
     monkeypatch.chdir("a")
     there = replay("../a/day.jsonl", *absolute[1:], "--jobs", jobs)
-    assert [each["topic"] for each in letters(here)] == ["a/day.jsonl"] * 3 + ["b/day.jsonl"] * 3
-    assert [each["topic"] for each in letters(there)] == ["../a/day.jsonl"] * 3 + absolute[1:] * 3
+    assert [each["topic"] for each in dead_letters(here)] == ["a/day.jsonl"] * 3 + ["b/day.jsonl"] * 3
+    assert [each["topic"] for each in dead_letters(there)] == ["../a/day.jsonl"] * 3 + absolute[1:] * 3
     assert len({str(message["id"]) for message in here}) == len(here)
     for message in (*here, *there):
         if message["type"] == "dead-letter":
@@ -114,7 +114,7 @@ def test_an_input_of_which_nothing_is_accepted_ends_with_1(
     jobs: str, lines: list[bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_lines("day.jsonl", *lines)
-    assert letters(replay("day.jsonl", "--jobs", jobs, status=1))
+    assert dead_letters(replay("day.jsonl", "--jobs", jobs, status=1))
     counts, told = capsys.readouterr().err.splitlines()
     assert counts.startswith("0 events, 0 duplicates")
     assert told == "sop: no line of day.jsonl was accepted; out.jsonl says why"
@@ -131,7 +131,7 @@ def test_a_file_may_have_any_name(jobs: str, capsys: pytest.CaptureFixture[str])
     """Letters are JSON, which cannot hold a name that is no UTF-8; a terminal must not be told to do anything."""
     name = os.fsdecode(b"\xff\x1b[31m\n.jsonl")
     write_lines(name, b"not JSON")
-    (letter,) = letters(replay(name, "--jobs", jobs, status=1))
+    (letter,) = dead_letters(replay(name, "--jobs", jobs, status=1))
     assert letter["topic"] == "\N{REPLACEMENT CHARACTER}\x1b[31m\n.jsonl"
     _, told = capsys.readouterr().err.splitlines()
     assert told == r"sop: no line of \udcff\x1b[31m\n.jsonl was accepted; out.jsonl says why"

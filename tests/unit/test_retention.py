@@ -34,7 +34,7 @@ CASE, PARTNER = "case:job-1", "partner:p1"
 class Owner:
     """The work of the only partition number, one owner of its state after the other, with what it said."""
 
-    def __init__(self, state: MemoryState | None = None, *, residents_max: int = 99) -> None:
+    def __init__(self, state: MemoryState | None = None, *, cached_cases_max: int = 99) -> None:
         self.state = state or MemoryState()
         self.said: list[Outgoing] = []
         self.store = MemoryStore(self.state)
@@ -44,8 +44,8 @@ class Owner:
             policies=PolicySet((), POLICY),
             limits=Limits(),
             facts_per_case_max=99,
-            residents_max=residents_max,
-            reading_wait=0,
+            cached_cases_max=cached_cases_max,
+            answer_wait=0,
             refusal_limits=RefusalLimits(run_max=1),
             retention=RULES,
         )
@@ -57,8 +57,8 @@ class Owner:
         await self.work.begin(saved.counts)
         for offset, each in enumerate(emitted):
             if each.topic in TOPICS.outputs:
-                self.work.recall(each.topic, Stored(offset, each.key, each.value))
-        await self.work.recalled()
+                self.work.restore_output(each.topic, Stored(offset, each.key, each.value))
+        await self.work.apply_restored()
         return self
 
     async def step(self, now: int, lines: Iterable[bytes] = (), first: int | None = None) -> list[Outgoing]:
@@ -72,7 +72,7 @@ class Owner:
         while True:
             names = [*await self.work.due(now, 99), *await self.work.expired(now, 99)]
             await self.work.take(batches, now)
-            out = await self.work.conclude(now, {}, names)
+            out = await self.work.evaluate(now, {}, names)
             said += out
             internal = [each for each in out if each.topic in TOPICS.internal]
             if not internal:
@@ -80,10 +80,10 @@ class Owner:
                 return said
             batches = [self._batch(each.topic, each.key, each.value, now) for each in internal]
 
-    async def hear(self, now: int, message: QueryMessage | AnswerMessage) -> list[Outgoing]:
+    async def apply_answer(self, now: int, message: QueryMessage | AnswerMessage) -> list[Outgoing]:
         topic = TOPICS.cases if isinstance(message, AnswerMessage) else TOPICS.partners
         await self.work.take([self._batch(topic, b"", pack(message), now)], now)
-        return await self.work.conclude(now, {}, ())
+        return await self.work.evaluate(now, {}, ())
 
     async def save(self) -> None:
         changes = packed(self.work)
@@ -162,7 +162,7 @@ async def test_a_settled_case_leaves_when_its_latest_fact_is_as_old_as_cases_are
 
 
 async def test_a_case_that_only_the_store_has_leaves_too() -> None:
-    owner = await Owner(residents_max=0).begin()
+    owner = await Owner(cached_cases_max=0).begin()
     await owner.step(AFTER, CLOSED.lines())
     await owner.save()
     assert owner.work.held().cases == 0
@@ -226,7 +226,7 @@ async def test_an_answer_that_comes_for_it_changes_nothing() -> None:
     before = owner.state.blobs[CASE]
     assert answers
     for answer in answers:
-        assert await owner.hear(now, answer) == []
+        assert await owner.apply_answer(now, answer) == []
     await owner.save()
     assert owner.state.blobs[CASE] == before
     assert owner.work.counts()["internal.cases-0"] == {"applied": 2 * len(answers)}

@@ -66,12 +66,12 @@ class Bench:
     """A patient store over one that begins to be silent once it is claimed."""
 
     def __init__(self, silences: int) -> None:
-        self.vitals = Health()
+        self.health = Health()
         self.silent = Silent(0)
-        self.store = RetryingStore(self.silent, self.vitals, name="partition 0", patience_s=10)
+        self.store = RetryingStore(self.silent, self.health, name="partition 0", patience_s=10)
         self._silences = silences
 
-    def ask(self, call: Callable[[RetryingStore], Awaitable[object]]) -> object:
+    def query(self, call: Callable[[RetryingStore], Awaitable[object]]) -> object:
         async def asked() -> object:
             await self.store.claim()
             self.silent.silences = self._silences
@@ -95,14 +95,14 @@ def test_what_is_read_is_asked_for_until_it_comes(
     call: Callable[[RetryingStore], Awaitable[object]], answer: object, silences: int
 ) -> None:
     bench = Bench(silences)
-    assert bench.ask(call) == answer
-    assert bench.vitals.moves == silences
+    assert bench.query(call) == answer
+    assert bench.health.moves == silences
 
 
 @pytest.mark.parametrize(("call", "_"), CALLS)
 def test_patience_ends(call: Callable[[RetryingStore], Awaitable[object]], _: object) -> None:
     with pytest.raises(Unavailable, match="Redis: no answer; waited for 10 s"):
-        Bench(1_000).ask(call)
+        Bench(1_000).query(call)
 
 
 class Odd(Silent):
@@ -147,7 +147,7 @@ def test_whatever_a_store_raises_is_told_as_its_own_fault(
 def test_a_write_is_left_to_who_began_it() -> None:
     bench = Bench(1)
     with pytest.raises(Unavailable):
-        bench.ask(lambda store: store.save(SAVED, {}, {}))
+        bench.query(lambda store: store.save(SAVED, {}, {}))
     assert bench.silent.silences == 0
 
 
@@ -159,7 +159,7 @@ def test_a_store_that_was_lost_is_not_waited_for() -> None:
         return await store.load(["k"])
 
     with pytest.raises(StoreLost):
-        bench.ask(taken_over)
+        bench.query(taken_over)
 
 
 @pytest.mark.parametrize("error", [TypeError(), ValueError(), KeyError()], ids=lambda error: type(error).__name__)

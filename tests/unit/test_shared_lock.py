@@ -15,7 +15,7 @@ class Holders:
         self.lock = SharedLock()
         self.told: list[str] = []
 
-    async def hold(self, name: str, held: AbstractAsyncContextManager[None], *, fails: bool = False) -> None:
+    async def catch_up(self, name: str, held: AbstractAsyncContextManager[None], *, fails: bool = False) -> None:
         async with held:
             self.told.append(f"{name} in")
             for _ in range(3):
@@ -27,18 +27,18 @@ class Holders:
 
 async def test_many_share_it() -> None:
     holders = Holders()
-    await asyncio.gather(*(holders.hold(name, holders.lock.shared()) for name in "ab"))
+    await asyncio.gather(*(holders.catch_up(name, holders.lock.shared()) for name in "ab"))
     assert holders.told == ["a in", "b in", "a out", "b out"]
 
 
 async def test_one_has_it_alone_after_those_that_share_it_and_before_those_that_come_later() -> None:
     holders, lock = Holders(), Holders().lock
     await asyncio.gather(
-        holders.hold("a", lock.shared()),
-        holders.hold("b", lock.shared()),
-        holders.hold("c", lock.alone()),
-        holders.hold("d", lock.shared()),
-        holders.hold("e", lock.alone()),
+        holders.catch_up("a", lock.shared()),
+        holders.catch_up("b", lock.shared()),
+        holders.catch_up("c", lock.alone()),
+        holders.catch_up("d", lock.shared()),
+        holders.catch_up("e", lock.alone()),
     )
     pairs = list(zip(holders.told[::2], holders.told[1::2], strict=True))
     assert pairs == [("a in", "b in"), ("a out", "b out"), ("c in", "c out"), ("d in", "d out"), ("e in", "e out")]
@@ -47,6 +47,6 @@ async def test_one_has_it_alone_after_those_that_share_it_and_before_those_that_
 async def test_who_fails_lets_go_of_it() -> None:
     holders, lock = Holders(), Holders().lock
     held = [lock.shared(), lock.alone(), lock.shared()]
-    await asyncio.gather(*(holders.hold("a", each, fails=True) for each in held), return_exceptions=True)
-    await holders.hold("b", lock.alone())
+    await asyncio.gather(*(holders.catch_up("a", each, fails=True) for each in held), return_exceptions=True)
+    await holders.catch_up("b", lock.alone())
     assert holders.told == ["a in", "a in", "a in", "b in", "b out"]

@@ -142,32 +142,32 @@ def test_every_clean_line_is_accepted_and_follows_the_rules_of_subjects() -> Non
 
 
 def test_lines_arrive_in_order_and_never_before_they_happened() -> None:
-    arrivals = list(deliveries(CLEAN))
-    assert all(first.arrive_at <= second.arrive_at for first, second in pairwise(arrivals))
-    times = [parse_instant(json.loads(delivery.line)["time"]) for delivery in arrivals]
-    assert all(time <= delivery.arrive_at for time, delivery in zip(times, arrivals, strict=True))
+    forwards = list(deliveries(CLEAN))
+    assert all(first.arrive_at <= second.arrive_at for first, second in pairwise(forwards))
+    times = [parse_instant(json.loads(delivery.line)["time"]) for delivery in forwards]
+    assert all(time <= delivery.arrive_at for time, delivery in zip(times, forwards, strict=True))
     assert any(first > second for first, second in pairwise(times))
 
 
 def test_shares_of_late_repeated_and_broken_lines_are_kept() -> None:
-    tally = Tally()
+    dispositions = Tally()
     options = SimulatorOptions(
         jobs=200, report_interval_s=60, late_share=0.1, duplicate_share=0.05, malformed_share=0.02
     )
-    lines = list(simulate(options, tally))
-    events = tally.lines - tally.duplicates - tally.faults.total()
-    assert len(lines) == tally.lines
-    assert tally.late / events == pytest.approx(0.1, rel=0.1)
-    assert tally.duplicates / events == pytest.approx(0.05, rel=0.15)
-    assert tally.faults.total() / events == pytest.approx(0.02, rel=0.25)
-    assert set(tally.faults) == set(FAULTS)
+    lines = list(simulate(options, dispositions))
+    events = dispositions.lines - dispositions.duplicates - dispositions.faults.total()
+    assert len(lines) == dispositions.lines
+    assert dispositions.late / events == pytest.approx(0.1, rel=0.1)
+    assert dispositions.duplicates / events == pytest.approx(0.05, rel=0.15)
+    assert dispositions.faults.total() / events == pytest.approx(0.02, rel=0.25)
+    assert set(dispositions.faults) == set(FAULTS)
 
 
 def test_nothing_is_late_repeated_or_broken_where_no_share_is() -> None:
-    tally = Tally()
+    dispositions = Tally()
     options = SimulatorOptions(jobs=40, late_share=0, duplicate_share=0, malformed_share=0)
-    identities = Counter((event["source"], event["id"]) for event in map(json.loads, simulate(options, tally)))
-    assert (tally.late, tally.duplicates, tally.faults.total()) == (0, 0, 0)
+    identities = Counter((event["source"], event["id"]) for event in map(json.loads, simulate(options, dispositions)))
+    assert (dispositions.late, dispositions.duplicates, dispositions.faults.total()) == (0, 0, 0)
     assert max(identities.values()) == 1
 
 
@@ -182,7 +182,7 @@ REPORT = SimEvent(
 CLOSING = SimEvent(1_800_000_000_000_000, "/desk", "job-1-09", "ticket.closed", "job-1", {"ticket_id": "TKT-0000011"})
 
 
-@pytest.mark.parametrize("happening", [REPORT, CLOSING], ids=["report", "closing"])
+@pytest.mark.parametrize("sim_event", [REPORT, CLOSING], ids=["report", "closing"])
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
@@ -193,15 +193,15 @@ CLOSING = SimEvent(1_800_000_000_000_000, "/desk", "job-1-09", "ticket.closed", 
         ("unusable_time", "time"),
     ],
 )
-def test_a_spoilt_line_is_refused_for_its_fault(happening: SimEvent, fault: Fault, reason: str) -> None:
+def test_a_spoilt_line_is_refused_for_its_fault(sim_event: SimEvent, fault: Fault, reason: str) -> None:
     with pytest.raises(InvalidMessage, match=f"^{reason}"):
-        decode_record(spoil(happening, fault, Rng("spoil", fault)), None, Limits())
+        decode_record(spoil(sim_event, fault, Rng("spoil", fault)), None, Limits())
 
 
-@pytest.mark.parametrize(("happening", "reason"), [(REPORT, "data.lat"), (CLOSING, "id")])
-def test_a_value_out_of_range_is_refused(happening: SimEvent, reason: str) -> None:
+@pytest.mark.parametrize(("sim_event", "reason"), [(REPORT, "data.lat"), (CLOSING, "id")])
+def test_a_value_out_of_range_is_refused(sim_event: SimEvent, reason: str) -> None:
     with pytest.raises(InvalidMessage, match=f"^{reason}"):
-        decode_record(spoil(happening, "out_of_range", Rng("spoil")), None, Limits())
+        decode_record(spoil(sim_event, "out_of_range", Rng("spoil")), None, Limits())
 
 
 def test_a_conflict_has_the_identity_but_not_the_content() -> None:
@@ -222,9 +222,9 @@ def test_every_branch_tells_acceptable_events_of_known_fields_only() -> None:
     # decoding ignores unknown fields, so they are compared with those of the decoded data
     told = set()
     for job in make_plan(SimulatorOptions(jobs=1_200, seed=4)).jobs:
-        for happening in _tell(job, 4).happenings:
-            event = decode_record(happening.line(indian_time=False), None, Limits())
-            assert set(happening.data) <= set(event.data.__struct_fields__)
+        for sim_event in _tell(job, 4).sim_events:
+            event = decode_record(sim_event.line(indian_time=False), None, Limits())
+            assert set(sim_event.data) <= set(event.data.__struct_fields__)
         told.add(job.branch)
     assert told == {branch.name for branch in BRANCHES}
 
@@ -243,10 +243,10 @@ def test_partners_are_nowhere_twice_at_once_and_have_time_to_travel() -> None:
 
 
 def test_phones_are_valid_in_every_spelling() -> None:
-    dice = Rng("phones")
+    rng = Rng("phones")
     for _ in range(300):
-        person = draw_person(dice)
-        spelt = phonenumbers.parse(spell_phone(person.phone, dice), "IN")
+        person = draw_person(rng)
+        spelt = phonenumbers.parse(spell_phone(person.phone, rng), "IN")
         assert phonenumbers.is_valid_number(spelt)
         assert spelt == phonenumbers.parse(f"+91{person.phone}", "IN")
 

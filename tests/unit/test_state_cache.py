@@ -12,33 +12,33 @@ from streams.processor.state_cache import CASES_PER_TRACK, StateCache
 from streams.runtime.ports import Checkpoint
 
 
-def freeze(residents: StateCache) -> dict[str, bytes | None]:
+def freeze(cache: StateCache) -> dict[str, bytes | None]:
     blobs: dict[str, bytes | None] = {}
-    residents.freeze(blobs)
-    assert residents.pack(10**6)
+    cache.freeze(blobs)
+    assert cache.pack(10**6)
     return blobs
 
 
 async def test_those_left_alone_the_longest_go_and_those_not_saved_stay() -> None:
     cases = {case_id: Case(case_id) for case_id in "abcde"}
-    residents = StateCache(cases, {}, MemoryStore(MemoryState()))
-    residents.touch(set("abcde"), ())
-    freeze(residents)
-    residents.touch(["a"], ())
-    freeze(residents)
-    residents.touch(["b"], ())
-    assert residents.trim(2) == ["c", "d", "e"]
+    cache = StateCache(cases, {}, MemoryStore(MemoryState()))
+    cache.touch(set("abcde"), ())
+    freeze(cache)
+    cache.touch(["a"], ())
+    freeze(cache)
+    cache.touch(["b"], ())
+    assert cache.trim(2) == ["c", "d", "e"]
     assert set(cases) == {"a", "b"}
-    assert residents.trim(0) == ["a"]
+    assert cache.trim(0) == ["a"]
     assert set(cases) == {"b"}, "b is not in the store yet"
 
 
 async def test_a_track_counts_as_several_cases() -> None:
     tracks = {f"p{number}": Track(f"p{number}") for number in range(5)}
-    residents = StateCache({}, tracks, MemoryStore(MemoryState()))
-    residents.touch((), list(tracks))
-    freeze(residents)
-    residents.trim(2 * CASES_PER_TRACK)
+    cache = StateCache({}, tracks, MemoryStore(MemoryState()))
+    cache.touch((), list(tracks))
+    freeze(cache)
+    cache.trim(2 * CASES_PER_TRACK)
     assert list(tracks) == ["p3", "p4"]
 
 
@@ -49,34 +49,34 @@ async def test_what_is_not_saved_is_packed_where_there_is_too_much_and_lost_nowh
     state = MemoryState()
     store = MemoryStore(state)
     saved = await store.claim() or Checkpoint({}, {}, {})
-    residents = StateCache(cases, {}, store)
-    residents.spilled_at_once = 1
-    residents.touch(set("abcdef"), ())
-    residents.spill(2, "b", ())
+    cache = StateCache(cases, {}, store)
+    cache.spilled_at_once = 1
+    cache.touch(set("abcdef"), ())
+    cache.spill(2, "b", ())
     assert list(cases) == ["b", "f"]
-    assert await residents.load("ab", ()) == []
+    assert await cache.load("ab", ()) == []
     blobs: dict[str, bytes | None] = {}
-    packed = residents.freeze(blobs)
+    packed = cache.freeze(blobs)
     assert set(packed) == set("abcdef")
-    assert await residents.load("c", ()) == [], "it is being saved and cannot be loaded yet"
-    assert not residents.pack(1)
-    assert residents.pack(9)
+    assert await cache.load("c", ()) == [], "it is being saved and cannot be loaded yet"
+    assert not cache.pack(1)
+    assert cache.pack(9)
     await store.save(saved, blobs, {})
-    assert residents.trim(0) == ["d", "e", *"bfac"]
-    assert await residents.load("abcdef", ()) == list("abcdef")
+    assert cache.trim(0) == ["d", "e", *"bfac"]
+    assert await cache.load("abcdef", ()) == list("abcdef")
     assert {case_id: case.decided_at for case_id, case in cases.items()} == {each: ord(each) for each in "abcdef"}
 
 
 async def test_tracks_that_are_not_saved_are_packed_as_well() -> None:
     tracks = {f"p{number}": Track(f"p{number}") for number in range(4)}
-    residents = StateCache({}, tracks, MemoryStore(MemoryState()))
-    residents.spilled_at_once = 1
-    residents.touch((), list(tracks))
-    residents.spill(1 * CASES_PER_TRACK, (), ["p1"])
+    cache = StateCache({}, tracks, MemoryStore(MemoryState()))
+    cache.spilled_at_once = 1
+    cache.touch((), list(tracks))
+    cache.spill(1 * CASES_PER_TRACK, (), ["p1"])
     assert list(tracks) == ["p1"]
-    assert await residents.load((), ["p0"]) == []
+    assert await cache.load((), ["p0"]) == []
     assert tracks["p0"].partner_id == "p0"
-    assert set(freeze(residents)) == {"partner:p0", "partner:p1", "partner:p2", "partner:p3"}
+    assert set(freeze(cache)) == {"partner:p0", "partner:p1", "partner:p2", "partner:p3"}
 
 
 @pytest.mark.parametrize("key", ["case:a", "partner:a"])
@@ -92,51 +92,51 @@ async def test_what_was_let_go_is_not_brought_in_again_before_the_store_has_hear
     cases = {case_id: Case(case_id) for case_id in "ab"}
     store = MemoryStore(MemoryState())
     saved = await store.claim() or Checkpoint({}, {}, {})
-    residents = StateCache(cases, {}, store)
-    residents.touch("ab", ())
-    await store.save(saved, freeze(residents), {})
-    residents.remove_case("a")
-    assert residents.changed
-    assert await residents.load("a", ()) == []
-    blobs = freeze(residents)
+    cache = StateCache(cases, {}, store)
+    cache.touch("ab", ())
+    await store.save(saved, freeze(cache), {})
+    cache.remove_case("a")
+    assert cache.changed
+    assert await cache.load("a", ()) == []
+    blobs = freeze(cache)
     assert blobs == {"case:a": None}
-    assert await residents.load("a", ()) == []
+    assert await cache.load("a", ()) == []
     await store.save(saved, blobs, {})
-    residents.trim(9)
-    assert await residents.load("a", ()) == []
+    cache.trim(9)
+    assert await cache.load("a", ()) == []
     assert list(cases) == ["b"]
 
 
 async def test_what_was_let_go_while_it_is_being_packed_is_packed_as_it_was() -> None:
     cases = {"a": Case("a")}
-    residents = StateCache(cases, {}, MemoryStore(MemoryState()))
-    residents.touch("a", ())
+    cache = StateCache(cases, {}, MemoryStore(MemoryState()))
+    cache.touch("a", ())
     blobs: dict[str, bytes | None] = {}
-    residents.freeze(blobs)
-    residents.remove_case("a")
-    assert residents.pack(9)
+    cache.freeze(blobs)
+    cache.remove_case("a")
+    assert cache.pack(9)
     assert blobs["case:a"]
-    assert freeze(residents) == {"case:a": None}
+    assert freeze(cache) == {"case:a": None}
 
 
 async def test_what_begins_anew_after_it_was_let_go_is_saved() -> None:
     tracks = {"p": Track("p")}
-    residents = StateCache({}, tracks, MemoryStore(MemoryState()))
-    residents.remove_track("p")
+    cache = StateCache({}, tracks, MemoryStore(MemoryState()))
+    cache.remove_track("p")
     tracks["p"] = Track("p")
-    residents.touch((), ["p"])
-    assert freeze(residents)["partner:p"]
+    cache.touch((), ["p"])
+    assert freeze(cache)["partner:p"]
 
 
 async def test_departed_cases_are_dropped_first_and_come_back_as_what_remains() -> None:
     cases = {case_id: Case(case_id) for case_id in "abc"}
     store = MemoryStore(MemoryState())
     saved = await store.claim() or Checkpoint({}, {}, {})
-    residents = StateCache(cases, {}, store)
+    cache = StateCache(cases, {}, store)
     cases["c"].decided_at = 7
     cases["c"].depart()
-    residents.touch("abc", ())
-    await store.save(saved, freeze(residents), {})
-    assert residents.trim(9, ["c"]) == ["c"]
-    assert await residents.load("c", ()) == ["c"]
+    cache.touch("abc", ())
+    await store.save(saved, freeze(cache), {})
+    assert cache.trim(9, ["c"]) == ["c"]
+    assert await cache.load("c", ()) == ["c"]
     assert (cases["c"].last_revisions, cases["c"].decided_at) == ((), 7)

@@ -24,8 +24,8 @@ from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublis
 JOBS, TICKETS, ANSWERS, SAID = TP("jobs", 0), TP("tickets", 0), TP("answers", 0), TP("said", 0)
 SETTINGS = TaskSettings(
     consumed=("jobs", "tickets", "answers"),
-    derived=("answers",),
-    vital=("jobs",),
+    internal=("answers",),
+    required=("jobs",),
     accepts_trimmed=False,
     emitted=("said",),
     progress="progress",
@@ -63,7 +63,7 @@ class Repeats:
     async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         self.begun = counts
 
-    def recall(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:
+    def restore_output(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:
         assert topic in SETTINGS.emitted
         if record.value == FOREIGN:
             raise InvalidMessage("value: foreign")
@@ -71,7 +71,7 @@ class Repeats:
         self.former_of[record.value or b""] = set(former)
         return {}
 
-    async def recalled(self) -> None:
+    async def apply_restored(self) -> None:
         return
 
     def forget_places(self, topics: Collection[str]) -> None:
@@ -100,10 +100,10 @@ class Repeats:
         self.asked_what_expired.append(now)
         return [name for name in self.expires if limit]
 
-    def set_aside(self, name: str) -> None:
+    def quarantine(self, name: str) -> None:
         raise AssertionError(name)
 
-    async def conclude(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:  # noqa: ARG002
+    async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:  # noqa: ARG002
         self.concluded_at.append(now)
         self.has_concluded.set()
         self.positions = dict(positions)
@@ -161,7 +161,7 @@ class Cluster:
             log=SimulatedLog(self.kafka),
             store=MemoryStore(MemoryState() if partition else self.state),
             clock=StoppedClock(now),
-            vitals=Health(),
+            health=Health(),
             attempts=SharedLock(),
         )
         return task, work

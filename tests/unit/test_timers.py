@@ -11,49 +11,49 @@ SETS = st.lists(st.tuples(st.sampled_from("abcd"), st.none() | st.integers(0, 9)
 
 
 def test_the_earliest_is_next_and_what_is_due_comes_in_order() -> None:
-    wakes = TimerQueue()
+    timers = TimerQueue()
     for case_id, at in (("a", 30), ("b", 10), ("c", 20)):
-        wakes.set(case_id, at)
-    assert wakes.next() == 10
-    assert list(wakes.due(20)) == ["b", "c"]
-    assert list(wakes.due(20)) == []
-    assert "b" not in wakes
-    assert wakes.next() == 30
+        timers.set(case_id, at)
+    assert timers.next() == 10
+    assert list(timers.due(20)) == ["b", "c"]
+    assert list(timers.due(20)) == []
+    assert "b" not in timers
+    assert timers.next() == 30
 
 
 def test_a_case_that_is_set_anew_is_woken_by_the_last_instant_only() -> None:
-    wakes = TimerQueue()
-    wakes.set("a", 10)
-    wakes.set("a", 30)
-    assert list(wakes.due(20)) == []
-    wakes.set("a", 10)
-    assert list(wakes.due(20)) == ["a"]
-    assert list(wakes.due(40)) == []
+    timers = TimerQueue()
+    timers.set("a", 10)
+    timers.set("a", 30)
+    assert list(timers.due(20)) == []
+    timers.set("a", 10)
+    assert list(timers.due(20)) == ["a"]
+    assert list(timers.due(40)) == []
 
 
 def test_a_case_that_nothing_wakes_sleeps() -> None:
-    wakes = TimerQueue()
-    wakes.set("a", 10)
-    wakes.set("a", None)
-    wakes.set("b", None)
-    assert wakes.next() is None
-    assert list(wakes.due(100)) == []
+    timers = TimerQueue()
+    timers.set("a", 10)
+    timers.set("a", None)
+    timers.set("b", None)
+    assert timers.next() is None
+    assert list(timers.due(100)) == []
 
 
 @given(SETS, st.integers(0, 9))
 def test_due_is_whatever_stands_at_or_before_now(sets: list[tuple[str, int | None]], now: int) -> None:
-    wakes = TimerQueue()
+    timers = TimerQueue()
     for case_id, at in sets:
-        wakes.set(case_id, at)
+        timers.set(case_id, at)
     standing = {case_id: at for case_id, at in dict(sets).items() if at is not None}
-    assert wakes.next() == min(standing.values(), default=None)
-    assert wakes.due(now) == {case_id: at for case_id, at in standing.items() if at <= now}
-    assert wakes == {case_id: at for case_id, at in standing.items() if at > now}
+    assert timers.next() == min(standing.values(), default=None)
+    assert timers.due(now) == {case_id: at for case_id, at in standing.items() if at <= now}
+    assert timers == {case_id: at for case_id, at in standing.items() if at > now}
 
 
 def test_a_case_set_ten_thousand_times_is_kept_once() -> None:
-    wakes = TimerQueue()
+    timers = TimerQueue()
     for at in range(10_000):
-        wakes.set("a", at)
-    assert len(wakes._heap) <= SLACK + 2
-    assert list(wakes.due(10_000)) == ["a"]
+        timers.set("a", at)
+    assert len(timers._heap) <= SLACK + 2
+    assert list(timers.due(10_000)) == ["a"]

@@ -8,7 +8,7 @@ from agents.presence.queries import PresenceRules
 from agents.presence.track import THINNED_PER_SLOT_MAX, Track
 from schemas.events import Event, LocationReported, Site
 from schemas.policy.model import HOUR, MINUTE, SECOND, Policy, Presence
-from tests.tracks import NOON, POLICY, RETENTION, SITE, moment, only_reading, report, track_of
+from tests.tracks import NOON, POLICY, RETENTION, SITE, only_reading, query, report, track_of
 
 Report = Event[LocationReported]
 
@@ -57,7 +57,7 @@ Report = Event[LocationReported]
     ],
 )
 def test_closest_valid_report_answers_a_moment(reports: list[Report], closest: str | None) -> None:
-    found = only_reading(track_of(*reports), moment()).closest
+    found = only_reading(track_of(*reports), query()).closest
     assert (found and found.ref) == (closest and f"/app#{closest}")
 
 
@@ -84,7 +84,7 @@ def test_closest_valid_report_answers_a_moment(reports: list[Report], closest: s
 )
 def test_one_report_of_a_slot_counts_whatever_came_first(reports: list[Report], kept: str) -> None:
     for order in (reports, reports[::-1]):
-        found = only_reading(track_of(*order), moment()).closest
+        found = only_reading(track_of(*order), query()).closest
         assert found
         assert found.ref.endswith(f"#{kept}")
         assert not found.ref.startswith("/z")
@@ -93,26 +93,26 @@ def test_one_report_of_a_slot_counts_whatever_came_first(reports: list[Report], 
 def test_slots_are_counted_from_the_epoch_and_end_before_the_next_begins() -> None:
     coarse = report(10 * SECOND - 1, name="a", accuracy=50.0)
     fine = report(10 * SECOND, name="b", accuracy=5.0)
-    found = only_reading(track_of(coarse, fine), moment(10 * SECOND - 1)).closest
+    found = only_reading(track_of(coarse, fine), query(10 * SECOND - 1)).closest
     assert found
     assert found.ref == "/app#a"
 
 
 def test_report_that_counts_in_its_slot_may_lie_outside_a_window_that_another_would_have_met() -> None:
-    asked = moment(15 * MINUTE + 4 * SECOND)
+    asked = query(15 * MINUTE + 4 * SECOND)
     inside, outside = report(5 * SECOND, accuracy=50.0), report(3 * SECOND, accuracy=5.0)
     track = track_of(inside)
     assert only_reading(track, asked).closest is not None
     track.add_report(outside, POLICY)
-    (reading,) = track.readings()
-    assert reading.closest is None
+    (answer,) = track.answers()
+    assert answer.closest is None
 
 
 def test_mocked_and_other_reports_of_a_slot_are_thinned_apart() -> None:
-    reading = only_reading(track_of(report(0, name="a"), report(1, name="m", mocked=True, accuracy=1.0)), moment())
-    assert reading.closest
-    assert reading.mocked
-    assert (reading.closest.ref, reading.mocked.ref) == ("/app#a", "/app#m")
+    answer = only_reading(track_of(report(0, name="a"), report(1, name="m", mocked=True, accuracy=1.0)), query())
+    assert answer.closest
+    assert answer.mocked
+    assert (answer.closest.ref, answer.mocked.ref) == ("/app#a", "/app#m")
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_mocked_and_other_reports_of_a_slot_are_thinned_apart() -> None:
     ],
 )
 def test_earliest_mocked_report_around_a_moment_is_told(offsets: list[int], earliest: int | None) -> None:
-    reading = only_reading(track_of(*(report(at, mocked=True, accuracy=900.0) for at in offsets)), moment())
-    assert (reading.mocked and reading.mocked.time - NOON) == earliest
+    answer = only_reading(track_of(*(report(at, mocked=True, accuracy=900.0) for at in offsets)), query())
+    assert (answer.mocked and answer.mocked.time - NOON) == earliest
 
 
 @pytest.mark.parametrize(
@@ -156,24 +156,24 @@ def test_earliest_mocked_report_around_a_moment_is_told(offsets: list[int], earl
 def test_stay_is_the_earliest_on_site_report_late_enough_with_none_off_site_between(
     reports: list[Report], stay: int | None
 ) -> None:
-    reading = only_reading(track_of(*reports), moment(stay=True))
-    assert (reading.stay and reading.stay.time - NOON) == stay
+    answer = only_reading(track_of(*reports), query(stay=True))
+    assert (answer.stay and answer.stay.time - NOON) == stay
 
 
 def test_stay_is_not_looked_for_unless_asked_or_without_a_site() -> None:
     track = track_of(report(40 * MINUTE))
-    assert only_reading(track, moment(stay=False)).stay is None
-    assert only_reading(track, moment(stay=True, site=None)).stay is None
+    assert only_reading(track, query(stay=False)).stay is None
+    assert only_reading(track, query(stay=True, site=None)).stay is None
 
 
 def test_place_is_told_whether_there_is_a_site_or_not() -> None:
     track = track_of(seen := report(0, 250.0))
-    for asked in (moment(), moment(site=None)):
-        reading = only_reading(track, asked)
-        assert reading.closest
-        assert reading.closest.place == Site(seen.data.lat, seen.data.lon)
-        assert reading.distance_m(reading.closest, SITE) == pytest.approx(250.0, abs=1e-6)
-        assert reading.distance_m(reading.closest, None) is None
+    for asked in (query(), query(site=None)):
+        answer = only_reading(track, asked)
+        assert answer.closest
+        assert answer.closest.place == Site(seen.data.lat, seen.data.lon)
+        assert answer.distance_m(answer.closest, SITE) == pytest.approx(250.0, abs=1e-6)
+        assert answer.distance_m(answer.closest, None) is None
 
 
 def test_moment_is_judged_by_its_own_rules() -> None:
@@ -181,37 +181,37 @@ def test_moment_is_judged_by_its_own_rules() -> None:
         radius_m=10.0, max_accuracy_m=15.0, before=SECOND, after=0, linger=HOUR, stay=0, mocked_window=0
     )
     track = track_of(report(-SECOND, name="a"), report(1, name="b"), report(HOUR, 11.0))
-    reading = only_reading(track, moment(stay=True, rules=rules))
-    assert reading.closest
-    assert reading.stay
-    assert (reading.closest.ref, reading.stay.ref) == ("/app#a", "/app#b")
+    answer = only_reading(track, query(stay=True, rules=rules))
+    assert answer.closest
+    assert answer.stay
+    assert (answer.closest.ref, answer.stay.ref) == ("/app#a", "/app#b")
 
 
 def test_every_moment_is_answered_also_when_nothing_is_known() -> None:
-    reading = only_reading(Track("p1"), moment())
-    assert (reading.closest, reading.mocked, reading.stay, reading.made_at) == (None, None, None, {})
+    answer = only_reading(Track("p1"), query())
+    assert (answer.closest, answer.mocked, answer.stay, answer.made_at) == (None, None, None, {})
 
 
 def test_answer_is_said_again_only_when_it_changed_or_was_asked_again() -> None:
     track = track_of(report(-MINUTE, name="a"))
-    track.ask(moment())
-    assert len(track.readings()) == 1
-    assert track.readings() == ()
+    track.query(query())
+    assert len(track.answers()) == 1
+    assert track.answers() == ()
     track.add_report(report(-2 * MINUTE), POLICY)
-    assert track.readings() == ()
+    assert track.answers() == ()
     track.add_report(report(-SECOND, name="b"), POLICY)
-    (changed,) = track.readings()
+    (changed,) = track.answers()
     assert changed.closest
     assert changed.closest.ref == "/app#b"
-    track.ask(moment())
-    assert track.readings() == (changed,)
+    track.query(query())
+    assert track.answers() == (changed,)
 
 
 def test_more_accurate_report_of_its_slot_takes_the_place_of_the_one_told() -> None:
     track = track_of(report(0, name="a", accuracy=20.0))
-    first = only_reading(track, moment())
+    first = only_reading(track, query())
     track.add_report(report(5 * SECOND, name="b", accuracy=5.0), POLICY)
-    (second,) = track.readings()
+    (second,) = track.answers()
     assert (first.closest and first.closest.ref, second.closest and second.closest.ref) == ("/app#a", "/app#b")
 
 
@@ -236,39 +236,39 @@ def test_more_accurate_report_of_its_slot_takes_the_place_of_the_one_told() -> N
 )
 def test_late_report_changes_what_is_told_of_a_stay(first: list[Report], then: Report, stay: int | None) -> None:
     track = track_of(*first)
-    track.ask(moment(stay=True))
-    track.readings()
+    track.query(query(stay=True))
+    track.answers()
     track.add_report(then, POLICY)
-    (reading,) = track.readings()
-    assert (reading.stay and reading.stay.time - NOON) == stay
+    (answer,) = track.answers()
+    assert (answer.stay and answer.stay.time - NOON) == stay
 
 
 def test_changed_question_takes_the_place_of_the_one_before() -> None:
     track = track_of(report(0))
-    track.ask(moment(site=None))
-    track.ask(moment())
-    (reading,) = track.readings()
-    assert reading.moment == moment()
+    track.query(query(site=None))
+    track.query(query())
+    (answer,) = track.answers()
+    assert answer.query == query()
     track.add_report(report(1, accuracy=1.0), POLICY)
-    assert [again.moment for again in track.readings()] == [moment()]
+    assert [again.query for again in track.answers()] == [query()]
 
 
 def test_readings_come_by_time_then_case_then_fact() -> None:
     track = track_of(report(0))
     asked = [
-        moment(1, fact="/app#a", case="job-1"),
-        moment(0, fact="/app#z", case="job-2"),
-        moment(0, fact="/app#y", case="job-2"),
-        moment(0, fact="/app#z", case="job-1"),
+        query(1, fact="/app#a", case="job-1"),
+        query(0, fact="/app#z", case="job-2"),
+        query(0, fact="/app#y", case="job-2"),
+        query(0, fact="/app#z", case="job-1"),
     ]
     for each in asked:
-        track.ask(each)
-    assert [reading.moment for reading in track.readings()] == [asked[3], asked[2], asked[1], asked[0]]
+        track.query(each)
+    assert [answer.query for answer in track.answers()] == [asked[3], asked[2], asked[1], asked[0]]
 
 
 def test_question_about_somebody_else_is_refused() -> None:
     with pytest.raises(AssertionError):
-        Track("p2").ask(moment())
+        Track("p2").query(query())
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_slots_of_another_policy_are_other_slots_for_thinned_out_reports_too() -
 def test_a_thinned_out_report_is_forgotten_past_the_retention() -> None:
     track = track_of(report(0, name="a", accuracy=20.0), report(1, name="b", accuracy=10.0))
     track.add_report(report(RETENTION + 3 * HOUR, name="c"), POLICY)
-    track.readings()
+    track.answers()
     assert track.add_report(report(0, name="a", accuracy=20.0), POLICY) == "applied"
 
 
@@ -333,7 +333,7 @@ def test_empty_until_something_is_known() -> None:
     assert Track("p1").is_empty
     assert not track_of(report(0)).is_empty
     asked = Track("p1")
-    asked.ask(moment())
+    asked.query(query())
     assert not asked.is_empty
 
 
@@ -344,15 +344,15 @@ def test_dumped_report_takes_less_than_150_bytes() -> None:
 
 def test_loaded_track_goes_on_where_it_was_dumped() -> None:
     track = track_of(report(-HOUR, 40_000.0), report(-HOUR + MINUTE), report(0, name="a"))
-    track.ask(moment())
+    track.query(query())
     track = Track.load(track.dump())
-    assert len(track.readings()) == 1
+    assert len(track.answers()) == 1
     track = Track.load(track.dump())
-    assert track.readings() == ()
+    assert track.answers() == ()
     assert track.add_report(report(0, name="a"), POLICY) == "duplicate"
     track.add_report(report(1, accuracy=1.0), POLICY)
     track = Track.load(track.dump())
-    assert len(track.readings()) == 1
+    assert len(track.answers()) == 1
     assert len(track.travels()) == 1
     assert Track.load(track.dump()).travels() == ()
 
@@ -360,9 +360,9 @@ def test_loaded_track_goes_on_where_it_was_dumped() -> None:
 def test_slot_and_retention_follow_the_policy() -> None:
     policy = Policy(hash="s", presence=Presence(slot=MINUTE, retention=HOUR))
     track = track_of(report(0, name="a", accuracy=20.0), report(59 * SECOND, name="b"), policy=policy)
-    found = only_reading(track, moment()).closest
+    found = only_reading(track, query()).closest
     assert found
     assert found.ref == "/app#b"
     track.add_report(report(HOUR + 59 * SECOND + 1), policy)
-    track.ask(moment(59 * SECOND))
+    track.query(query(59 * SECOND))
     assert track.missed_retention == 1

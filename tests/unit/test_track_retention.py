@@ -8,19 +8,19 @@ from agents.presence.track import Track
 from schemas.events import Site
 from schemas.policy.model import HOUR, MINUTE, SECOND
 from tests.scenario import destination
-from tests.tracks import POLICY, RETENTION, moment, only_reading, report, track_of
+from tests.tracks import POLICY, RETENTION, only_reading, query, report, track_of
 
 
 def test_identity_goes_with_a_report_past_the_retention() -> None:
     track = track_of(report(0, name="a"), report(RETENTION + 3 * HOUR))
-    track.readings()
+    track.answers()
     assert track.add_report(report(RETENTION + 3 * HOUR + MINUTE, name="a"), POLICY) == "applied"
 
 
 def test_moment_within_the_retention_sees_its_whole_window() -> None:
     track = track_of(report(-15 * MINUTE, name="a"), report(RETENTION))
-    track.readings()
-    found = only_reading(track, moment()).closest
+    track.answers()
+    found = only_reading(track, query()).closest
     assert found
     assert found.ref == "/app#a"
     assert track.missed_retention == 0
@@ -28,24 +28,24 @@ def test_moment_within_the_retention_sees_its_whole_window() -> None:
 
 def test_moment_past_the_retention_is_counted_and_sees_only_what_is_within() -> None:
     track = track_of(report(-MINUTE), report(0), report(RETENTION + 1))
-    assert only_reading(track, moment()).closest is None
+    assert only_reading(track, query()).closest is None
     assert track.missed_retention == 1
 
 
 def test_report_past_the_retention_is_not_kept() -> None:
     track = track_of(report(RETENTION * 2))
     assert track.add_report(report(0), POLICY) == "applied"
-    assert only_reading(track, moment()).closest is None
+    assert only_reading(track, query()).closest is None
 
 
 def test_report_past_the_retention_counts_for_a_question_known_in_time() -> None:
     track = Track("p1")
-    track.ask(moment())
+    track.query(query())
     track.add_report(report(RETENTION * 2), POLICY)
     track.add_report(report(0, name="a"), POLICY)
-    (reading,) = track.readings()
-    assert reading.closest
-    assert (reading.closest.ref, reading.too_late) == ("/app#a", False)
+    (answer,) = track.answers()
+    assert answer.closest
+    assert (answer.closest.ref, answer.too_late) == ("/app#a", False)
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -53,75 +53,75 @@ def test_report_past_the_retention_gives_way_to_a_better_one_of_its_slot(order: 
     begin = -15 * MINUTE
     reports = [report(begin + 5 * SECOND, name="within"), report(begin + SECOND, name="before", accuracy=5.0)]
     track = Track("p1")
-    track.ask(moment(5 * SECOND))
+    track.query(query(5 * SECOND))
     for each in (report(RETENTION * 2), *(reports[index] for index in order)):
         track.add_report(each, POLICY)
-    (reading,) = track.readings()
-    assert reading.closest is None
+    (answer,) = track.answers()
+    assert answer.closest is None
 
 
 def test_report_within_the_retention_counts_for_a_question_whose_moment_is_past_it() -> None:
     track = track_of(report(-10 * MINUTE))
-    track.ask(moment())
-    track.readings()
+    track.query(query())
+    track.answers()
     track.add_report(report(RETENTION + MINUTE), POLICY)
-    assert track.readings() == ()
+    assert track.answers() == ()
     track.add_report(report(2 * MINUTE, name="a"), POLICY)
-    (reading,) = track.readings()
-    assert reading.closest
-    assert reading.closest.ref == "/app#a"
+    (answer,) = track.answers()
+    assert answer.closest
+    assert answer.closest.ref == "/app#a"
 
 
 def test_question_repeated_past_the_retention_is_no_later_than_the_first_time() -> None:
     track = track_of(report(0, name="a"))
-    track.ask(moment())
+    track.query(query())
     track.add_report(report(RETENTION + MINUTE), POLICY)
-    track.readings()
-    reading = only_reading(track, moment())
-    assert reading.closest
-    assert (reading.closest.ref, reading.too_late, track.missed_retention) == ("/app#a", False, 0)
+    track.answers()
+    answer = only_reading(track, query())
+    assert answer.closest
+    assert (answer.closest.ref, answer.too_late, track.missed_retention) == ("/app#a", False, 0)
 
 
 def test_question_about_a_stay_at_another_site_is_no_later_than_the_first_time() -> None:
     track = track_of(report(0, name="a"), report(40 * MINUTE, 700.0, name="b"))
-    track.ask(moment(stay=True))
+    track.query(query(stay=True))
     track.add_report(report(RETENTION + MINUTE), POLICY)
-    track.readings()
-    reading = only_reading(track, moment(stay=True, site=Site(*destination(700.0, 0.0))))
-    assert reading.closest
-    assert reading.stay
-    assert (reading.closest.ref, reading.stay.ref, reading.too_late) == ("/app#a", "/app#b", False)
+    track.answers()
+    answer = only_reading(track, query(stay=True, site=Site(*destination(700.0, 0.0))))
+    assert answer.closest
+    assert answer.stay
+    assert (answer.closest.ref, answer.stay.ref, answer.too_late) == ("/app#a", "/app#b", False)
     assert track.missed_retention == 0
 
 
 def test_question_past_the_retention_is_forgotten_and_its_answer_stands() -> None:
     track = track_of(report(0))
-    track.ask(moment())
-    assert len(track.readings()) == 1
+    track.query(query())
+    assert len(track.answers()) == 1
     track.add_report(report(RETENTION + 3 * HOUR), POLICY)
-    assert track.readings() == ()
+    assert track.answers() == ()
     track.add_report(report(1, accuracy=1.0), POLICY)
-    assert track.readings() == ()
+    assert track.answers() == ()
 
 
 def test_question_asked_in_time_is_answered_in_full_though_a_far_later_report_came_first_to_be_read() -> None:
     track = track_of(report(0, name="a"))
-    track.ask(moment())
+    track.query(query())
     track.add_report(report(RETENTION * 2), POLICY)
-    (reading,) = track.readings()
-    assert reading.closest
-    assert reading.closest.ref == "/app#a"
+    (answer,) = track.answers()
+    assert answer.closest
+    assert answer.closest.ref == "/app#a"
 
 
 def test_what_lies_past_the_retention_takes_no_room() -> None:
     track = Track("p1")
     for slot in range(2000):
         track.add_report(report(slot * 10 * MINUTE), POLICY)
-        track.ask(moment(slot * 10 * MINUTE, fact=f"/app#{slot}"))
-        track.readings()
+        track.query(query(slot * 10 * MINUTE, fact=f"/app#{slot}"))
+        track.answers()
     settled = len(track.dump())
     for slot in range(2000, 2400):
         track.add_report(report(slot * 10 * MINUTE), POLICY)
-        track.ask(moment(slot * 10 * MINUTE, fact=f"/app#{slot}"))
-        track.readings()
+        track.query(query(slot * 10 * MINUTE, fact=f"/app#{slot}"))
+        track.answers()
     assert len(track.dump()) <= settled * 1.02

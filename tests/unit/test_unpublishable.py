@@ -19,12 +19,12 @@ class Speaks(Repeats):
         self.aside: list[str] = []
         self._about = about
 
-    async def conclude(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
-        said = await super().conclude(now, positions, names)
+    async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
+        said = await super().evaluate(now, positions, names)
         named = [each._replace(about=self._about.get(each.value, "case:good")) for each in said]
         return [each for each in named if each.about not in self.aside]
 
-    def set_aside(self, name: str) -> None:
+    def quarantine(self, name: str) -> None:
         self.aside.append(name)
 
 

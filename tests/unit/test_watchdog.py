@@ -73,28 +73,28 @@ def test_a_loop_that_does_not_answer_is_told() -> None:
 
 
 def test_a_task_in_a_step_that_does_not_end_is_told() -> None:
-    vitals = Health(at_work=True)
-    watchdog = Watchdog(LIMITS, lambda: {3: vitals})
+    health = Health(at_work=True)
+    watchdog = Watchdog(LIMITS, lambda: {3: health})
     assert looked(watchdog, 6) == []
     assert looked(watchdog, 1) == ["partition 3 has made no progress for 2.5 s"]
 
 
 def test_a_task_with_nothing_to_do_may_rest() -> None:
-    vitals = Health()
-    assert looked(Watchdog(LIMITS, lambda: {3: vitals}), 20) == []
+    health = Health()
+    assert looked(Watchdog(LIMITS, lambda: {3: health}), 20) == []
 
 
 def test_a_task_that_moves_may_take_long() -> None:
-    vitals = Health(at_work=True)
-    watchdog = Watchdog(LIMITS, lambda: {3: vitals})
+    health = Health(at_work=True)
+    watchdog = Watchdog(LIMITS, lambda: {3: health})
     for _ in range(20):
-        vitals.moves += 1
+        health.moves += 1
         assert looked(watchdog, 5) == []
 
 
 def test_checkpoints_that_cannot_be_written_are_told() -> None:
-    vitals = Health(unsaved=True)
-    watchdog = Watchdog(LIMITS, lambda: {3: vitals})
+    health = Health(unsaved=True)
+    watchdog = Watchdog(LIMITS, lambda: {3: health})
     assert looked(watchdog, 8) == []
     assert looked(watchdog, 1) == ["partition 3 could write no checkpoint for 3.5 s"]
 

@@ -26,7 +26,7 @@ def decisions(assessment: Assessment, deadlines: Deadlines) -> tuple[DecisionBod
         ruling.body(
             kind,
             "out_of_scope",
-            case_id=assessment.history.case_id,
+            case_id=assessment.view.case_id,
             partner_id=assessment.engagement.partner_id,
             policy=assessment.policy,
         )

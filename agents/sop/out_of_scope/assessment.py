@@ -24,7 +24,7 @@ CLAIMING_REASONS: Final = ("out_of_scope", "pro_cannot_deliver", "cant_deliver")
 class Assessment(Struct, frozen=True, kw_only=True):
     """What the facts of one engagement amount to, before any decision."""
 
-    history: CaseView
+    view: CaseView
     engagement: Engagement
     presence: Presence
     policy: Policy
@@ -63,22 +63,22 @@ class Assessment(Struct, frozen=True, kw_only=True):
     @property
     def commercial_appliance(self) -> bool:
         """Tell whether the booking itself shows an appliance that is out of scope (OOS-6)."""
-        return _commercial_appliance(self.history)
+        return _commercial_appliance(self.view)
 
 
-def assess(history: CaseView, engagement: Engagement, presence: Presence, policy: Policy) -> Assessment:
+def assess(view: CaseView, engagement: Engagement, presence: Presence, policy: Policy) -> Assessment:
     """Return what the facts of an engagement amount to; `presence` is that of its own partner."""
     claim, verdict = _claim(engagement)
     images = _distinct_images(engagement)
     visible = claim is None or claim.created.data.reason not in NOTHING_TO_PHOTOGRAPH
-    needed = visible and not _commercial_appliance(history)
+    needed = visible and not _commercial_appliance(view)
     proven = len(images) >= policy.proof.min_images or not needed
     return Assessment(
-        history=history,
+        view=view,
         engagement=engagement,
         presence=presence,
         policy=policy,
-        route=_route(history, engagement, policy),
+        route=_route(view, engagement, policy),
         claim=claim,
         verdict=verdict,
         images=images,
@@ -87,8 +87,8 @@ def assess(history: CaseView, engagement: Engagement, presence: Presence, policy
     )
 
 
-def _commercial_appliance(history: CaseView) -> bool:
-    return history.booking is not None and history.booking.data.appliance_use == "commercial"
+def _commercial_appliance(view: CaseView) -> bool:
+    return view.booking is not None and view.booking.data.appliance_use == "commercial"
 
 
 def _claim(engagement: Engagement) -> tuple[Ticket | None, Event[TicketValidated] | None]:
@@ -122,11 +122,11 @@ def _genuineness(claim: Ticket | None, verdict: Event[TicketValidated] | None, *
     return "genuine" if proven else "pending"
 
 
-def _route(history: CaseView, engagement: Engagement, policy: Policy) -> Route:
+def _route(view: CaseView, engagement: Engagement, policy: Policy) -> Route:
     """OOS-2, OOS-7 to OOS-12: by which way of the SOP the engagement goes, first match."""
-    if history.booking is None:
+    if view.booking is None:
         return "unknown"
-    booking = history.booking.data
+    booking = view.booking.data
     if engagement.partner_group in policy.bpc_only.groups and is_among(booking.city, policy.bpc_only.cities, policy):
         return "bpc_only"
     live = is_among(booking.city, policy.ticket_flow.live_cities, policy)

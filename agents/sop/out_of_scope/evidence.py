@@ -27,19 +27,19 @@ def images(a: Assessment) -> Evidence:
     if a.images_needed:
         return a.images[: a.policy.proof.min_images]
     reason = a.claim.created.data.reason if a.claim else None
-    if reason in NOTHING_TO_PHOTOGRAPH or a.history.booking is None:
+    if reason in NOTHING_TO_PHOTOGRAPH or a.view.booking is None:
         return ()
-    return (a.history.booking,)
+    return (a.view.booking,)
 
 
 def on_site(a: Assessment) -> Evidence:
     """Return what shows the earliest moment at which the partner was on site."""
-    return cited(a.engagement, a.history, a.presence, "on_site")
+    return cited(a.engagement, a.view, a.presence, "on_site")
 
 
 def off_site(a: Assessment) -> Evidence:
     """Return what shows the earliest moment at which the partner was off site."""
-    return cited(a.engagement, a.history, a.presence, "off_site")
+    return cited(a.engagement, a.view, a.presence, "off_site")
 
 
 def mark(a: Assessment) -> Evidence:
@@ -59,7 +59,7 @@ def end(a: Assessment) -> Evidence:
 
 def route(a: Assessment) -> Evidence:
     """Return what made the route: the booking, and the assignment or the ticket that made it special."""
-    booking = a.history.booking
+    booking = a.view.booking
     if booking is None:
         return ()
     if a.route == "bpc_only":

@@ -50,8 +50,8 @@ def command(
     speed: float,
 ) -> int:
     """Run Kafka, a worker and a stream of sample events; show the decisions as they come."""
-    board = LiveView(Console(highlight=False), as_json=as_json)
-    with Waiting(board.say) as waiting:
+    live_view = LiveView(Console(highlight=False), as_json=as_json)
+    with Waiting(live_view.say) as waiting:
         waiting.now("loading")
         from streams.demo.demo import Demonstration, demonstrate  # noqa: PLC0415 - takes a second or more
 
@@ -64,4 +64,4 @@ def command(
             seed=seed,
             events_per_s=speed,
         )
-        return demonstrate(asked, board, waiting, wish)
+        return demonstrate(asked, live_view, waiting, wish)

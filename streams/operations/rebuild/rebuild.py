@@ -27,7 +27,7 @@ from streams.operations.rebuild.topic_contents import Past, Recorded, Records, p
 from streams.processor.decoder import partition_of
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.state_cache import CASE, PARTNER
-from streams.runtime.hanging_transactions import abort_unended
+from streams.runtime.hanging_transactions import abort_hanging_transactions
 from streams.runtime.layout import UNFINISHED
 from streams.runtime.offsets import raise_to
 from streams.runtime.ports import TP, Checkpoint, Layout, Outgoing, OutputLog, Publisher, ReplaceableStore
@@ -64,7 +64,9 @@ class Rebuild:
         for number, publisher in enumerate(self._publishers):
             await publisher.start()
             own = [TP(topic, number) for topic in (*self._settings.emitted, self._settings.progress)]
-            await abort_unended(publisher, self._log, own, self._derived(), self._settings.transaction_timeout_s)
+            await abort_hanging_transactions(
+                publisher, self._log, own, self._internal(), self._settings.transaction_timeout_s
+            )
         progress = [await self._told(number) for number in range(len(self._publishers))]
         begun = await self._begun(progress)
         progress = [await self._without_forgotten(number, each) for number, each in enumerate(progress)]
@@ -94,8 +96,8 @@ class Rebuild:
         for publisher in self._publishers:
             await publisher.stop()
 
-    def _derived(self) -> list[TP]:
-        return [TP(topic, number) for topic in self._settings.derived for number in range(len(self._publishers))]
+    def _internal(self) -> list[TP]:
+        return [TP(topic, number) for topic in self._settings.internal for number in range(len(self._publishers))]
 
     async def _told(self, number: int) -> Progress:
         latest = await latest_progress(self._log, TP(self._topics.progress, number))
@@ -114,7 +116,7 @@ class Rebuild:
         for name, (_, end) in bounds.items():
             refuse_truncated(name, positions.get(name, 0), end)
         earliest = {name: first for name, (first, _) in bounds.items()}
-        vital = [tp.name for tp in everywhere if tp.topic in self._settings.vital and tp.name in positions]
+        vital = [tp.name for tp in everywhere if tp.topic in self._settings.required and tp.name in positions]
         accepts = self._settings.accepts_trimmed
         refuse_missing(vital, dict.fromkeys(vital, 0) | begun, earliest, positions, accepts=accepts)
         raise_to(begun, {name: min(earliest[name], at) for name, at in positions.items() if name in earliest})
@@ -222,14 +224,14 @@ async def _fold(work: SopProcessor, recorded: Recorded, topics: Topics, now: int
     for topic in topics.outputs:
         if topic != topics.dead_letters:
             for record in await recorded.said(topic):
-                work.recall(topic, record)
-    await work.recalled()
+                work.restore_output(topic, record)
+    await work.apply_restored()
     await _fold_partners(work, recorded, topics)
-    unsaid = [each for each in await work.conclude(now, {}, ()) if each.topic in (topics.dead_letters, topics.alerts)]
+    unsaid = [each for each in await work.evaluate(now, {}, ()) if each.topic in (topics.dead_letters, topics.alerts)]
     await _fold_cases(work, recorded, topics)
-    unsaid += [each for each in await work.conclude(now, {}, ()) if each.topic == topics.dead_letters]
+    unsaid += [each for each in await work.evaluate(now, {}, ()) if each.topic == topics.dead_letters]
     for letter in recorded.letters_ahead():
-        work.recall(topics.dead_letters, letter)
+        work.restore_output(topics.dead_letters, letter)
     return unsaid
 
 
@@ -238,7 +240,7 @@ async def _fold_partners(work: SopProcessor, recorded: Recorded, topics: Topics)
 
     What it answers now was answered, or will be asked again.
     """
-    async for batch in recorded.questions():
+    async for batch in recorded.presence_queries():
         await _take(work, batch)
     async for batch in recorded.events(topics.locations):
         await _take(work, batch)

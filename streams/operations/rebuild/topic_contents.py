@@ -105,13 +105,13 @@ class Recorded:
 
         def mine(record: Stored) -> Stored | None:
             message = _ours(unpack, record)
-            if not isinstance(message, AnswerMessage) or not self._is_mine(message.reading.moment.case_id):
+            if not isinstance(message, AnswerMessage) or not self._is_mine(message.answer.query.case_id):
                 return None
-            return record._replace(value=pack(AnswerMessage(structs.replace(message.reading, made_at={}))))
+            return record._replace(value=pack(AnswerMessage(structs.replace(message.answer, made_at={}))))
 
         return await self._merged(self._topics.cases, mine)
 
-    async def questions(self) -> AsyncIterator[Records]:
+    async def presence_queries(self) -> AsyncIterator[Records]:
         """Yield the questions about partners."""
         async for tp, records in self._all(self._topics.partners):
             read = [(record, _ours(unpack, record)) for record in records]
@@ -120,7 +120,7 @@ class Recorded:
                 [
                     each
                     for each, asked in read
-                    if isinstance(asked, QueryMessage) and self._is_mine(asked.moment.partner_id)
+                    if isinstance(asked, QueryMessage) and self._is_mine(asked.query.partner_id)
                 ],
             )
 
