@@ -20,82 +20,88 @@ class Metric(NamedTuple):
 _INPUT: Final = ("topic", "partition")
 _NUMBER: Final = ("partition",)
 
-CONSUMED: Final = Metric("sop_records_consumed_total", "counter", _INPUT, "Records that Kafka's client handed over")
-SETTLED: Final = Metric(
-    "sop_records_settled_total",
+CONSUMED: Final = Metric("sop_records_consumed_total", "counter", _INPUT, "Records received from Kafka")
+PROCESSED: Final = Metric(
+    "sop_records_processed_total",
     "counter",
-    (*_INPUT, "fate"),
-    "Records that are applied, duplicate, dead_lettered or forwarded",
+    (*_INPUT, "disposition"),
+    "Records applied, duplicate, dead_lettered or forwarded",
 )
-IN_FLIGHT: Final = Metric("sop_records_in_flight", "gauge", _INPUT, "Records handed over and not taken yet")
+IN_FLIGHT: Final = Metric("sop_records_in_flight", "gauge", _INPUT, "Records received and not yet processed")
 LAG: Final = Metric(
     "sop_records_lag",
     "gauge",
     _INPUT,
-    "Offsets up to the end as last fetched, open transactions included, that are not taken",
+    "Offsets between the position and the end of the partition as last fetched, open transactions included",
 )
 SKIPPED: Final = Metric(
     "sop_offsets_skipped_total",
     "counter",
     _INPUT,
-    "Offsets deleted before they were read, which SOP_ACCEPT_TRIMMED_INPUTS accepted",
+    "Offsets deleted before they were read, accepted with SOP_ACCEPT_TRIMMED_INPUTS",
 )
 PUBLISHED: Final = Metric(
-    "sop_messages_published_total", "counter", _INPUT, "Records that the broker acknowledged, by topic written to"
+    "sop_messages_published_total", "counter", _INPUT, "Records acknowledged by the broker, by output topic"
 )
-TOO_LATE: Final = Metric(
-    "sop_moments_too_late_total", "counter", _NUMBER, "Questions about a partner's past that came after its retention"
+QUERIES_TOO_LATE: Final = Metric(
+    "sop_presence_queries_too_late_total",
+    "counter",
+    _NUMBER,
+    "Presence queries that arrived after the location reports had expired",
 )
 CASES: Final = Metric("sop_cases_in_memory", "gauge", _NUMBER, "Cases in memory")
 PARTNERS: Final = Metric("sop_partners_in_memory", "gauge", _NUMBER, "Partners with location reports in memory")
-CASES_LEFT: Final = Metric("sop_cases_left_total", "counter", _NUMBER, "Settled cases that are no longer kept")
-CASES_REMEMBERED: Final = Metric(
-    "sop_cases_remembered", "gauge", _NUMBER, "Cases no longer kept of which the ids of the last decisions are"
+CASES_DEPARTED: Final = Metric(
+    "sop_cases_departed_total", "counter", _NUMBER, "Settled cases removed from the state after their retention"
 )
-PARTNERS_LEFT: Final = Metric(
-    "sop_partners_left_total", "counter", _NUMBER, "Partners whose location reports are no longer kept"
+DEPARTED_CASES: Final = Metric(
+    "sop_departed_cases", "gauge", _NUMBER, "Departed cases whose last decision ids are still stored"
 )
-DEADLINES: Final = Metric("sop_deadlines_waiting", "gauge", _NUMBER, "Cases in memory with a deadline ahead")
+PARTNERS_DEPARTED: Final = Metric(
+    "sop_partners_departed_total",
+    "counter",
+    _NUMBER,
+    "Partners whose location reports were removed after their retention",
+)
+DEADLINES: Final = Metric("sop_deadlines_pending", "gauge", _NUMBER, "Cases in memory with a pending deadline")
 CHECKPOINT_AGE: Final = Metric(
-    "sop_checkpoint_age_seconds", "gauge", _NUMBER, "For how long there has been something that no checkpoint holds"
+    "sop_checkpoint_age_seconds", "gauge", _NUMBER, "Age of the oldest change that no checkpoint contains"
 )
 CHECKPOINTS: Final = Metric("sop_checkpoints_total", "counter", _NUMBER, "Checkpoints written")
-STEPS: Final = Metric("sop_steps_total", "counter", _NUMBER, "Steps done")
-STEP_S: Final = Metric("sop_step_seconds_total", "counter", _NUMBER, "Seconds spent in steps")
-LAST_STEP_S: Final = Metric("sop_last_step_seconds", "gauge", _NUMBER, "Seconds that the last step took")
-TRIED_AGAIN: Final = Metric(
-    "sop_suspects_tried_again_total", "counter", _NUMBER, "Records tried again on which a worker may have ended"
+STEPS: Final = Metric("sop_steps_total", "counter", _NUMBER, "Processing steps completed")
+STEP_S: Final = Metric("sop_step_seconds_total", "counter", _NUMBER, "Seconds spent in processing steps")
+LAST_STEP_S: Final = Metric("sop_last_step_seconds", "gauge", _NUMBER, "Duration of the last processing step")
+POISON_RETRIES: Final = Metric(
+    "sop_poison_retries_total", "counter", _NUMBER, "Retries of records that may have ended a worker"
 )
-SET_ASIDE: Final = Metric(
-    "sop_cases_set_aside",
+CASES_QUARANTINED: Final = Metric(
+    "sop_cases_quarantined",
     "gauge",
     _NUMBER,
-    "Cases that no worker of this version can decide",
+    "Cases that this version cannot decide",
 )
-LOOP_DELAY: Final = Metric(
-    "sop_loop_delay_seconds", "gauge", (), "Seconds that the event loop took to answer this question"
-)
+LOOP_DELAY: Final = Metric("sop_loop_delay_seconds", "gauge", (), "Seconds until the event loop answered this scrape")
 
 METRICS: Final = (
     CONSUMED,
-    SETTLED,
+    PROCESSED,
     IN_FLIGHT,
     LAG,
     SKIPPED,
     PUBLISHED,
-    TOO_LATE,
+    QUERIES_TOO_LATE,
     CASES,
     PARTNERS,
-    CASES_LEFT,
-    CASES_REMEMBERED,
-    PARTNERS_LEFT,
+    CASES_DEPARTED,
+    DEPARTED_CASES,
+    PARTNERS_DEPARTED,
     DEADLINES,
     CHECKPOINT_AGE,
     CHECKPOINTS,
     STEPS,
     STEP_S,
     LAST_STEP_S,
-    TRIED_AGAIN,
-    SET_ASIDE,
+    POISON_RETRIES,
+    CASES_QUARANTINED,
     LOOP_DELAY,
 )

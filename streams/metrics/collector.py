@@ -74,7 +74,7 @@ def _of_inputs(watched: Watched) -> Iterator[Sample]:
         yield catalogue.IN_FLIGHT, place, received - progress.consumed.get(name, 0)
         fates = progress.counts.get(name, {})
         for fate in FATES:
-            yield catalogue.SETTLED, (*place, fate), fates.get(fate, 0)
+            yield catalogue.PROCESSED, (*place, fate), fates.get(fate, 0)
     for name, end in watched.ends.items():
         behind = max(end - progress.positions.get(name, 0), 0)
         yield catalogue.LAG, (name.removesuffix(f"-{partition}"), partition), behind
@@ -87,12 +87,12 @@ def _of_inputs(watched: Watched) -> Iterator[Sample]:
 def _of_number(watched: Watched, now: int) -> Iterator[Sample]:
     labels = (str(watched.number),)
     metrics, health, held = watched.metrics, watched.health, watched.held
-    yield catalogue.TOO_LATE, labels, held.too_late
+    yield catalogue.QUERIES_TOO_LATE, labels, held.too_late
     yield catalogue.CASES, labels, held.cases
     yield catalogue.PARTNERS, labels, held.partners
-    yield catalogue.CASES_LEFT, labels, held.cases_left
-    yield catalogue.CASES_REMEMBERED, labels, held.cases_remembered
-    yield catalogue.PARTNERS_LEFT, labels, held.partners_left
+    yield catalogue.CASES_DEPARTED, labels, held.cases_left
+    yield catalogue.DEPARTED_CASES, labels, held.cases_remembered
+    yield catalogue.PARTNERS_DEPARTED, labels, held.partners_left
     yield catalogue.DEADLINES, labels, held.deadlines
     if health.saved_at:
         yield catalogue.CHECKPOINT_AGE, labels, max(now - health.saved_at, 0) / SECOND_US
@@ -100,8 +100,8 @@ def _of_number(watched: Watched, now: int) -> Iterator[Sample]:
     yield catalogue.STEPS, labels, metrics.steps
     yield catalogue.STEP_S, labels, metrics.step_s
     yield catalogue.LAST_STEP_S, labels, metrics.last_step_s
-    yield catalogue.TRIED_AGAIN, labels, metrics.tried_again
-    yield catalogue.SET_ASIDE, labels, len(watched.progress.aside)
+    yield catalogue.POISON_RETRIES, labels, metrics.tried_again
+    yield catalogue.CASES_QUARANTINED, labels, len(watched.progress.aside)
 
 
 def _family(metric: Metric, values: Iterable[tuple[tuple[str, ...], float]]) -> Family:

@@ -49,7 +49,7 @@ def samples(text: str) -> Samples:
 def unsettled(found: Samples) -> Iterator[str]:
     """Yield the input partitions whose records do not add up."""
     for place, consumed in found["sop_records_consumed_total"].items():
-        settled = sum(found["sop_records_settled_total"].get((*place, fate), 0) for fate in FATES)
+        settled = sum(found["sop_records_processed_total"].get((*place, fate), 0) for fate in FATES)
         if consumed != settled + found["sop_records_in_flight"][place]:
             yield f"{place}: {consumed}, {settled}"
 
@@ -65,7 +65,7 @@ def test_metrics_add_up_while_records_come_and_agree_with_status_afterwards(redi
     told = rows(run_sop("status", env=bench.environment()).stdout)
     for (topic, partition), consumed in found["sop_records_consumed_total"].items():
         row = told[f"{topic}-{partition}"]
-        counted = [found["sop_records_settled_total"].get((topic, partition, fate), 0) for fate in FATES]
+        counted = [found["sop_records_processed_total"].get((topic, partition, fate), 0) for fate in FATES]
         assert counted == [row[fate.replace("_", "-")] for fate in FATES]
         assert (consumed, found["sop_records_in_flight"][topic, partition]) == (row["consumed"], 0)
     assert sum(found["sop_records_consumed_total"].values()) == sum(row["consumed"] for row in told.values())

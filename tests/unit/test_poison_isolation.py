@@ -59,9 +59,7 @@ def suspecting(*suspects: Suspect, version: str = "1") -> PoisonIsolation:
         ([Suspect({"jobs-0": (90, 91)}, 1)], [{"jobs-0": (0, 5), "tickets-0": (7, 9)}]),
     ],
 )
-def test_suspects_are_done_in_chunks_of_which_a_64th_of_them_is_one(
-    known: list[Suspect], chunks: list[object]
-) -> None:
+def test_suspects_are_done_in_chunks_of_which_a_64th_of_them_is_one(known: list[Suspect], chunks: list[object]) -> None:
     found = [ranges_of(chunk.batches) for chunk in suspecting(*known).chunks(BATCHES)]
     assert found == chunks
 
