@@ -339,7 +339,7 @@ async def _metrics_text(app: BatchApp, tasks: Tasks, works: Mapping[int, SopProc
                     metrics=task.metrics,
                     progress=task.progress(),
                     health=task.health,
-                    held=works[number].held(),
+                    state_size=works[number].state_size(),
                     ends={tp.name: end for tp, end in ends.items() if tp.partition == number},
                 ),
                 now,

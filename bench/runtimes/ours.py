@@ -62,7 +62,7 @@ class LightWork:
 
     async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Go on from the counts of a checkpoint."""
-        self._applied = {name: dict(fates) for name, fates in counts.items()}
+        self._applied = {name: dict(dispositions) for name, dispositions in counts.items()}
 
     def restore_output(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:  # noqa: ARG002 - there is one topic
         """Remember a decision emitted since the checkpoint."""
@@ -87,8 +87,8 @@ class LightWork:
                 states[key], decision = step(states.get(key), record.value or b"")
                 if decision is not None:
                     self._outgoing.append(Outgoing(self._decisions, self._partition, key, decision))
-            fates = self._applied.setdefault(tp.name, {"applied": 0})
-            fates["applied"] += len(records)
+            dispositions = self._applied.setdefault(tp.name, {"applied": 0})
+            dispositions["applied"] += len(records)
             self._meter.add(len(records), len(self._outgoing) - made)
             made = len(self._outgoing)
 
@@ -127,7 +127,7 @@ class LightWork:
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return how many events were applied."""
-        return {name: dict(fates) for name, fates in self._applied.items()}
+        return {name: dict(dispositions) for name, dispositions in self._applied.items()}
 
     @property
     def changed(self) -> bool:

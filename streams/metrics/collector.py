@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector
 from schemas.timestamps import SECOND_US
 from streams.metrics import catalogue
 from streams.metrics.catalogue import METRICS, Metric
-from streams.processor.dispositions import FATES
-from streams.processor.state_size import Held
+from streams.processor.dispositions import DISPOSITIONS
+from streams.processor.state_size import StateSize
 from streams.runtime.progress import Progress
 from streams.runtime.task_metrics import TaskMetrics
 from streams.runtime.watchdog import Health
@@ -31,7 +31,7 @@ class Watched:
     metrics: TaskMetrics
     progress: Progress
     health: Health
-    held: Held
+    state_size: StateSize
     ends: Mapping[str, int]
     """The offset after the last record that can be read, as last fetched, by `topic-partition`."""
 
@@ -72,9 +72,9 @@ def _of_inputs(watched: Watched) -> Iterator[Sample]:
         place = (name.removesuffix(f"-{partition}"), partition)
         yield catalogue.CONSUMED, place, received
         yield catalogue.IN_FLIGHT, place, received - progress.consumed.get(name, 0)
-        fates = progress.counts.get(name, {})
-        for fate in FATES:
-            yield catalogue.PROCESSED, (*place, fate), fates.get(fate, 0)
+        dispositions = progress.counts.get(name, {})
+        for disposition in DISPOSITIONS:
+            yield catalogue.PROCESSED, (*place, disposition), dispositions.get(disposition, 0)
     for name, end in watched.ends.items():
         behind = max(end - progress.positions.get(name, 0), 0)
         yield catalogue.LAG, (name.removesuffix(f"-{partition}"), partition), behind
@@ -86,14 +86,14 @@ def _of_inputs(watched: Watched) -> Iterator[Sample]:
 
 def _of_number(watched: Watched, now: int) -> Iterator[Sample]:
     labels = (str(watched.number),)
-    metrics, health, held = watched.metrics, watched.health, watched.held
-    yield catalogue.QUERIES_TOO_LATE, labels, held.too_late
-    yield catalogue.CASES, labels, held.cases
-    yield catalogue.PARTNERS, labels, held.partners
-    yield catalogue.CASES_DEPARTED, labels, held.cases_left
-    yield catalogue.DEPARTED_CASES, labels, held.cases_remembered
-    yield catalogue.PARTNERS_DEPARTED, labels, held.partners_left
-    yield catalogue.DEADLINES, labels, held.deadlines
+    metrics, health, state_size = watched.metrics, watched.health, watched.state_size
+    yield catalogue.QUERIES_TOO_LATE, labels, state_size.queries_too_late
+    yield catalogue.CASES, labels, state_size.cases
+    yield catalogue.PARTNERS, labels, state_size.partners
+    yield catalogue.CASES_DEPARTED, labels, state_size.cases_departed
+    yield catalogue.DEPARTED_CASES, labels, state_size.departed_cases
+    yield catalogue.PARTNERS_DEPARTED, labels, state_size.partners_departed
+    yield catalogue.DEADLINES, labels, state_size.deadlines
     if health.saved_at:
         yield catalogue.CHECKPOINT_AGE, labels, max(now - health.saved_at, 0) / SECOND_US
     yield catalogue.CHECKPOINTS, labels, health.saves

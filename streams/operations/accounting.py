@@ -35,7 +35,7 @@ class Account:
     position: int = 0
     """The next offset to read when the task last told."""
     consumed: int = 0
-    fates: Mapping[str, int] = field(default_factory=dict)
+    dispositions: Mapping[str, int] = field(default_factory=dict)
     """How many were applied, duplicate, dead_lettered, forwarded."""
     earliest: int = 0
     """The earliest offset kept."""
@@ -50,9 +50,9 @@ class Account:
         return max(self.end - max(self.position, self.committed), 0)
 
     @property
-    def fault(self) -> str | None:
+    def problem(self) -> str | None:
         """What does not add up, None if all does."""
-        counted = sum(self.fates.values())
+        counted = sum(self.dispositions.values())
         if counted != self.consumed:
             return f"{self.consumed} records consumed, {counted} accounted for"
         if self.consumed > self.position:
@@ -68,31 +68,31 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The account of every partition of the topics consumed, in the topics' order, and what is set aside, by name.
+    """The account of every consumed partition, and what is quarantined, by name.
 
-    `told_at` has, by partition number, the instant (microseconds) at which counts were last published; `skipped`, by
-    partition of inputs and outputs, how many offsets or messages were deleted before they were read: it was accepted.
-    `changes` tell what is not any more as the workers knew it, one line each.
+    `published_at` has, by partition number, the instant (microseconds) at which counts were last published; `skipped`,
+    by input and output partition, how many accepted offsets or messages were deleted before they were read. `changes`
+    has one line for each way in which the topics differ from the ones that the workers knew.
     """
 
     accounts: list[Account]
     aside: Mapping[str, Quarantined]
-    told_at: Mapping[int, int]
+    published_at: Mapping[int, int]
     skipped: Mapping[str, int]
     changes: Sequence[str] = ()
 
-    def accepted(self) -> Iterator[str]:
+    def accepted_losses(self) -> Iterator[str]:
         """Yield what was lost unread and accepted, one line each."""
         for name, count in self.skipped.items():
             gone = f"{name}: {count} offsets were deleted before they were read"
             yield f"{gone}, which SOP_ACCEPT_TRIMMED_INPUTS accepted"
 
-    def faults(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
         """Yield what workers cannot go on with, what does not add up and what is set aside, one line each."""
         yield from self.changes
         for account in self.accounts:
-            if account.fault is not None:
-                yield f"{account.tp.name}: {account.fault}"
+            if account.problem is not None:
+                yield f"{account.tp.name}: {account.problem}"
         for name, aside in self.aside.items():
             yield f"{name} is set aside: {aside.reason} (version {aside.version})"
 
@@ -114,12 +114,12 @@ async def overview(connection: KafkaConnection, topics: Topics, group: str) -> O
     held_up = await _held_up(log, [tp for tp in tps if tp.topic in topics.inputs])
     bounds = await log.bounds(tps)
     aside = {name: each for progress in told if progress for name, each in sorted(progress.aside.items())}
-    told_at = {number: each.at for number, each in enumerate(latest) if each}
+    published_at = {number: each.at for number, each in enumerate(latest) if each}
     skipped = {name: count for progress in told if progress for name, count in sorted(progress.skipped.items())}
     accounts = [replace(each, is_held_up=each.tp in held_up) for each in _accounts(tps, bounds, committed, told)]
     layouts = [progress.layout for progress in told if progress and progress.layout]
     changes = _changes(counts, await TopicLayout(connection, topics.all).read(), layouts)
-    return Overview(accounts, aside, told_at, skipped, list(changes))
+    return Overview(accounts, aside, published_at, skipped, list(changes))
 
 
 async def _held_up(log: OutputLog, tps: Sequence[TP]) -> frozenset[TP]:

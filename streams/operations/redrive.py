@@ -14,11 +14,13 @@ from aiokafka.errors import KafkaError
 from schemas.errors import Unavailable
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.record_batches import record_batch
-from streams.operations.dead_letters import REDRIVES_HEADER, Letter
+from streams.operations.dead_letters import REDRIVES_HEADER, DeadLetterRecord
 from streams.runtime.ports import TP
 
 
-async def send_again(connection: KafkaConnection, letters: Sequence[Letter]) -> AsyncIterator[tuple[Letter, str]]:
+async def send_again(
+    connection: KafkaConnection, dead_letters: Sequence[DeadLetterRecord]
+) -> AsyncIterator[tuple[DeadLetterRecord, str]]:
     """Send the records of some letters, one after the other; yield each with where it lies now, once it does.
 
     Raises `Unavailable` when the broker does not take one; those yielded before are sent.
@@ -31,11 +33,11 @@ async def send_again(connection: KafkaConnection, letters: Sequence[Letter]) -> 
     )
     try:
         await producer.start()
-        for each in letters:
-            letter = each.letter
+        for each in dead_letters:
+            dead_letter = each.dead_letter
             headers = [*each.headers, (REDRIVES_HEADER, b"%d" % (each.redrives + 1))]
-            record = record_batch(letter.key, letter.value, headers)
-            written = await (await producer.send_batch(record, letter.topic, partition=letter.partition))
+            record = record_batch(dead_letter.key, dead_letter.value, headers)
+            written = await (await producer.send_batch(record, dead_letter.topic, partition=dead_letter.partition))
             yield each, f"{TP(written.topic, written.partition).name}@{written.offset}"
     except KafkaError as error:
         raise Unavailable(f"Kafka at {connection.brokers} does not take records: {error}") from error

@@ -8,24 +8,24 @@ from typing import Final, Literal, get_args
 from streams.runtime.ports import TP
 
 Disposition = Literal["applied", "duplicate", "dead_lettered", "forwarded"]
-FATES: Final[tuple[Disposition, ...]] = get_args(Disposition)
+DISPOSITIONS: Final[tuple[Disposition, ...]] = get_args(Disposition)
 
 
-class Tally:
+class Dispositions:
     """Counts by input partition; consumed = applied + duplicate + dead_lettered + forwarded."""
 
     def __init__(self, counts: Mapping[str, Mapping[str, int]] | None = None) -> None:
         """Go on from the counts of a checkpoint."""
-        self._counts = {name: dict(fates) for name, fates in (counts or {}).items()}
+        self._counts = {name: dict(dispositions) for name, dispositions in (counts or {}).items()}
         self._of: dict[TP, dict[str, int]] = {}
         """The same counts, found without making a name of the partition for each record."""
 
-    def add(self, tp: TP, fate: Disposition) -> None:
+    def add(self, tp: TP, disposition: Disposition) -> None:
         """Count one record."""
-        fates = self._of.get(tp)
-        if fates is None:
-            fates = self._of[tp] = self._counts.setdefault(tp.name, {})
-        fates[fate] = fates.get(fate, 0) + 1
+        dispositions = self._of.get(tp)
+        if dispositions is None:
+            dispositions = self._of[tp] = self._counts.setdefault(tp.name, {})
+        dispositions[disposition] = dispositions.get(disposition, 0) + 1
 
     def consumed(self, tp: TP) -> int:
         """Return how many records of an input partition are counted."""
@@ -33,4 +33,4 @@ class Tally:
 
     def copy(self) -> dict[str, dict[str, int]]:
         """Return the counts as they are now."""
-        return {name: dict(fates) for name, fates in self._counts.items()}
+        return {name: dict(dispositions) for name, dispositions in self._counts.items()}

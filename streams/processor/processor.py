@@ -20,14 +20,14 @@ from schemas.policy.model import PolicySet
 from schemas.topics import Topics
 from streams.processor.dead_letter_index import DeadLetterIndex
 from streams.processor.decoder import DecodedRecord, Origin, RecordDecoder, is_report, origin, partition_of
-from streams.processor.dispositions import Tally
+from streams.processor.dispositions import Dispositions
 from streams.processor.emitted_outputs import EmittedOutputs
 from streams.processor.forward_deduplication import ForwardDeduplication
 from streams.processor.outbox import Outbox
 from streams.processor.refusal_limit import RefusalLimits, Refusals
 from streams.processor.retention import Retention, RetentionRules
 from streams.processor.state_cache import CASE, PARTNER, StateCache, readable
-from streams.processor.state_size import Held
+from streams.processor.state_size import StateSize
 from streams.runtime.offsets import as_inputs
 from streams.runtime.ports import TP, Incoming, Outgoing, Store, Stored
 from streams.runtime.processor import Batches, Changes
@@ -60,7 +60,7 @@ class SopProcessor:
 
     def __init__(self, partition: int, settings: ProcessorSettings, store: Store) -> None:
         """Take the partition number, and the store behind what is not in memory."""
-        self.dispositions = Tally()
+        self.dispositions = Dispositions()
         self._partition = partition
         self._settings = settings
         self._store = store
@@ -98,7 +98,7 @@ class SopProcessor:
 
     async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Go on from the counts of a checkpoint, and from what it kept."""
-        self.dispositions = Tally(counts)
+        self.dispositions = Dispositions(counts)
         for key, blob in (await self._store.load(list(self._kept))).items():
             with readable(key):
                 self._kept[key].load(blob)
@@ -337,16 +337,16 @@ class SopProcessor:
         self._departed |= departed
         self._touched_cases.update(each for each in loaded if each not in departed)
 
-    def held(self) -> Held:
+    def state_size(self) -> StateSize:
         """Return what is in memory, for whoever watches."""
-        return Held(
+        return StateSize(
             cases=len(self._cases.cases),
             partners=len(self._locations.tracks),
             deadlines=len(self._timers),
-            too_late=self._too_late,
-            cases_left=self._retention.cases_left,
-            cases_remembered=self._retention.cases_remembered,
-            partners_left=self._retention.partners_left,
+            queries_too_late=self._too_late,
+            cases_departed=self._retention.cases_departed,
+            departed_cases=self._retention.departed_cases,
+            partners_departed=self._retention.partners_departed,
         )
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ class Retention:
         self.rules = rules
         self.changed = False
         """Whether a count changed since this was last set to False."""
-        self.cases_left = self.cases_forgotten = self.partners_left = 0
+        self.cases_departed = self.cases_forgotten = self.partners_departed = 0
         self._store = store
         self._looked_at = 0
         self._expired: set[str] = set()
@@ -47,9 +47,9 @@ class Retention:
         self._saving: Mapping[str, int | None] = {}
 
     @property
-    def cases_remembered(self) -> int:
+    def departed_cases(self) -> int:
         """How many departed cases are known to have been there."""
-        return self.cases_left - self.cases_forgotten
+        return self.cases_departed - self.cases_forgotten
 
     async def expired(self, now: int, limit: int) -> list[str]:
         """Return keys that have expired by now (microseconds), but none of which a new expiry is still to be saved."""
@@ -81,7 +81,7 @@ class Retention:
     def case_left(self, key: str, now: int) -> None:
         """Note that a case is departed."""
         self._set(key, now + self.rules.memory)
-        self.cases_left += 1
+        self.cases_departed += 1
         self.changed = True
 
     def case_forgotten(self, key: str) -> None:
@@ -96,7 +96,7 @@ class Retention:
             self._drop(key)
         else:
             self._set(key, until)
-        self.partners_left += 1
+        self.partners_departed += 1
         self.changed = True
 
     def partner_forgotten(self, key: str) -> None:
@@ -114,11 +114,11 @@ class Retention:
 
     def dump(self) -> bytes:
         """Return the counts, as kept in a checkpoint."""
-        return _ENCODER.encode((self.cases_left, self.cases_forgotten, self.partners_left))
+        return _ENCODER.encode((self.cases_departed, self.cases_forgotten, self.partners_departed))
 
     def load(self, blob: bytes) -> None:
         """Go on from the counts that a checkpoint kept."""
-        self.cases_left, self.cases_forgotten, self.partners_left = _DECODER.decode(blob)
+        self.cases_departed, self.cases_forgotten, self.partners_departed = _DECODER.decode(blob)
 
     def _set(self, key: str, at: int | None) -> None:
         self._new[key] = at

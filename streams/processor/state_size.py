@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """Counts at one moment; `too_late` since this owner began."""
+class StateSize:
+    """Counts at one moment; `queries_too_late` since this owner began."""
 
     cases: int
     partners: int
     deadlines: int
     """Cases in memory with a deadline ahead."""
-    too_late: int
+    queries_too_late: int
     """Questions about a partner's past that came after its retention."""
-    cases_left: int
+    cases_departed: int
     """Cases that are no longer kept, since the state was made."""
-    cases_remembered: int
+    departed_cases: int
     """Those of them whose ids are still known."""
-    partners_left: int
+    partners_departed: int
     """Partners whose reports are no longer kept, since the state was made."""

@@ -93,7 +93,7 @@ def unaccounted(bench: Bench) -> dict[str, tuple[int, int]]:
     for record in bench.read(*INPUTS, *INTERNAL):
         name = f"{bench.prefix}{record.topic}-{record.partition}"
         records[name] = records.get(name, 0) + 1
-    told = {name: sum(fates.values()) for name, fates in counts.items()}
+    told = {name: sum(dispositions.values()) for name, dispositions in counts.items()}
     return {
         name: (records.get(name, 0), told.get(name, 0))
         for name in records.keys() | told.keys()

@@ -21,7 +21,7 @@ from tests.e2e.test_status import rows
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 ANY_PORT = {"SOP_METRICS_LISTEN": "0"}
-FATES = ("applied", "duplicate", "dead_lettered", "forwarded")
+DISPOSITIONS = ("applied", "duplicate", "dead_lettered", "forwarded")
 
 Samples = dict[str, dict[tuple[str, ...], float]]
 
@@ -49,7 +49,9 @@ def samples(text: str) -> Samples:
 def unsettled(found: Samples) -> Iterator[str]:
     """Yield the input partitions whose records do not add up."""
     for place, consumed in found["sop_records_consumed_total"].items():
-        settled = sum(found["sop_records_processed_total"].get((*place, fate), 0) for fate in FATES)
+        settled = sum(
+            found["sop_records_processed_total"].get((*place, disposition), 0) for disposition in DISPOSITIONS
+        )
         if consumed != settled + found["sop_records_in_flight"][place]:
             yield f"{place}: {consumed}, {settled}"
 
@@ -65,8 +67,10 @@ def test_metrics_add_up_while_records_come_and_agree_with_status_afterwards(redi
     told = rows(run_sop("status", env=bench.environment()).stdout)
     for (topic, partition), consumed in found["sop_records_consumed_total"].items():
         row = told[f"{topic}-{partition}"]
-        counted = [found["sop_records_processed_total"].get((topic, partition, fate), 0) for fate in FATES]
-        assert counted == [row[fate.replace("_", "-")] for fate in FATES]
+        counted = [
+            found["sop_records_processed_total"].get((topic, partition, disposition), 0) for disposition in DISPOSITIONS
+        ]
+        assert counted == [row[disposition.replace("_", "-")] for disposition in DISPOSITIONS]
         assert (consumed, found["sop_records_in_flight"][topic, partition]) == (row["consumed"], 0)
     assert sum(found["sop_records_consumed_total"].values()) == sum(row["consumed"] for row in told.values())
     written = Counter(record.topic for record in bench.read(*DECISIONS, "actions", "alerts", "dead-letters"))

@@ -40,8 +40,8 @@ def test_every_record_of_a_day_is_accounted_for_also_across_a_restart(redis_benc
         assert row["consumed"] == row["applied"] + row["duplicate"] + row["dead-lettered"] + row["forwarded"]
         assert row["position"] == row["committed"]
     assert all(row["lag"] == 0 for name, row in found.items() if ".internal." not in name)
-    for fate in ("applied", "duplicate", "dead-lettered"):
-        assert sum(row[fate] for row in found.values()) > 0
+    for disposition in ("applied", "duplicate", "dead-lettered"):
+        assert sum(row[disposition] for row in found.values()) > 0
 
 
 def test_records_waiting_are_lag(bench: Bench, day: Day) -> None:

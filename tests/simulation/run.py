@@ -57,7 +57,7 @@ async def _run(seed: int, *, expires: bool) -> Outcome:
         world.kafka.count(topics.inputs),
         world.kafka.count(topics.outputs),
         len(aside(world)),
-        sum(work.held().cases_left for work in world.works.values()),
+        sum(work.state_size().cases_departed for work in world.works.values()),
         sum(letter.reason == NO_LONGER_KEPT for letter in letters(world)),
         world.expiry.stops,
         len(world.expiry.concerned()[0]),

@@ -17,9 +17,9 @@ async def test_a_track_leaves_when_its_latest_report_is_as_old_as_reports_are_ke
     await owner.step(AFTER, REPORTED.lines())
     latest = instant("09:55")
     await owner.pass_to(latest + TRACK_KEPT - 1)
-    assert owner.work.held().partners == 1
+    assert owner.work.state_size().partners == 1
     await owner.pass_to(latest + TRACK_KEPT + LOOK_EVERY_US)
-    assert (owner.work.held().partners, owner.work.held().partners_left) == (0, 1)
+    assert (owner.work.state_size().partners, owner.work.state_size().partners_departed) == (0, 1)
     assert owner.state.blobs.keys() == {"retention"}
     assert owner.state.expiries == {}
 
@@ -28,9 +28,9 @@ async def test_a_track_stays_for_as_long_as_a_moment_that_was_asked_about_could_
     owner = await Owner().begin()
     await owner.step(AFTER, [*REPORTED.lines(), *CANCELLED.lines()])
     await owner.pass_to(LATEST + TRACK_KEPT - 1)
-    assert owner.work.held().partners == 1
+    assert owner.work.state_size().partners == 1
     await owner.pass_to(LATEST + TRACK_KEPT + LOOK_EVERY_US)
-    assert owner.work.held().partners == 0
+    assert owner.work.state_size().partners == 0
 
 
 async def test_after_a_track_has_left_a_question_about_its_time_is_too_late_and_takes_nothing_back() -> None:
@@ -39,12 +39,12 @@ async def test_after_a_track_has_left_a_question_about_its_time_is_too_late_and_
     question = next(message for each in owner.said if isinstance(message := unpack_internal(each), QueryMessage))
     now = LATEST + TRACK_KEPT + DAY
     await owner.pass_to(now)
-    assert owner.work.held().partners == 0
+    assert owner.work.state_size().partners == 0
     (again,) = await owner.apply_answer(now, question)
     answer = unpack(again.value)
     assert isinstance(answer, AnswerMessage)
     assert (answer.answer.closest, answer.answer.too_late) == (None, True)
-    assert owner.work.held().too_late == 1
+    assert owner.work.state_size().queries_too_late == 1
     await owner.apply_answer(now, answer)
     (known,) = owner.work._cases.cases["job-1"].answers.values()
     assert known.closest is not None
@@ -78,11 +78,11 @@ async def test_no_alert_is_sent_again_when_reports_of_a_track_that_has_left_come
     assert len(alerts) == 1
     now = AFTER + 30 * DAY
     await owner.pass_to(now)
-    assert (owner.work.held().partners_left, PARTNER in owner.state.blobs) == (1, True)
+    assert (owner.work.state_size().partners_departed, PARTNER in owner.state.blobs) == (1, True)
     successor = await Owner(owner.state).begin()
     assert [each for each in await successor.step(now, travelled) if each.topic == TOPICS.alerts] == []
     await successor.pass_to(now + DAY)
     await successor.pass_to(now + RULES.memory + DAY)
     assert successor.state.blobs.keys() == {"retention"}
     assert successor.state.expiries == {}
-    assert successor.work.held().partners_left == 2
+    assert successor.work.state_size().partners_departed == 2

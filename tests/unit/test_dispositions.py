@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from streams.processor.dispositions import Tally
+from streams.processor.dispositions import Dispositions
 from streams.runtime.ports import TP
 
 JOBS, TICKETS = TP("jobs", 0), TP("tickets", 0)
 
 
 def test_counts_are_kept_by_partition_and_fate() -> None:
-    dispositions = Tally()
-    for tp, fate in ((JOBS, "applied"), (JOBS, "applied"), (JOBS, "duplicate"), (TICKETS, "forwarded")):
-        dispositions.add(tp, fate)  # type: ignore[arg-type]
+    dispositions = Dispositions()
+    for tp, disposition in ((JOBS, "applied"), (JOBS, "applied"), (JOBS, "duplicate"), (TICKETS, "forwarded")):
+        dispositions.add(tp, disposition)  # type: ignore[arg-type]
     assert dispositions.copy() == {"jobs-0": {"applied": 2, "duplicate": 1}, "tickets-0": {"forwarded": 1}}
     assert dispositions.consumed(JOBS) == 3
     assert dispositions.consumed(TP("locations", 0)) == 0
@@ -19,7 +19,7 @@ def test_counts_are_kept_by_partition_and_fate() -> None:
 
 def test_counting_goes_on_from_a_checkpoint_and_leaves_it_alone() -> None:
     saved = {"jobs-0": {"applied": 5}}
-    dispositions = Tally(saved)
+    dispositions = Dispositions(saved)
     dispositions.add(JOBS, "applied")
     dispositions.add(JOBS, "dead_lettered")
     assert dispositions.copy() == {"jobs-0": {"applied": 6, "dead_lettered": 1}}
@@ -27,7 +27,7 @@ def test_counting_goes_on_from_a_checkpoint_and_leaves_it_alone() -> None:
 
 
 def test_a_copy_does_not_go_on_counting() -> None:
-    dispositions = Tally()
+    dispositions = Dispositions()
     dispositions.add(JOBS, "applied")
     copy = dispositions.copy()
     dispositions.add(JOBS, "applied")

@@ -18,7 +18,7 @@ from streams.metrics import server
 from streams.metrics.catalogue import METRICS
 from streams.metrics.collector import Sample, Watched, WorkerCollector, samples
 from streams.metrics.server import MetricsServer, ask_loop
-from streams.processor.state_size import Held
+from streams.processor.state_size import StateSize
 from streams.runtime.ports import Quarantined
 from streams.runtime.progress import Progress
 from streams.runtime.task_metrics import TaskMetrics
@@ -43,8 +43,14 @@ def watched() -> Watched:
         metrics=metrics,
         progress=Progress(0, {"a-b-3": 106}, {"a-b-3": 6}, {"a-b-3": {"applied": 5, "dead_lettered": 1}}, ASIDE),
         health=Health(saves=7, saved_at=100 * SECOND),
-        held=Held(
-            cases=11, partners=12, deadlines=13, too_late=14, cases_left=15, cases_remembered=16, partners_left=17
+        state_size=StateSize(
+            cases=11,
+            partners=12,
+            deadlines=13,
+            queries_too_late=14,
+            cases_departed=15,
+            departed_cases=16,
+            partners_departed=17,
         ),
         ends={"a-b-3": 120},
     )

@@ -85,10 +85,10 @@ async def test_a_case_at_rest_leaves_nothing_in_memory_and_wakes_by_the_store() 
     await work.apply_restored()
     await work.take([(TICKETS, records(lines))], LATER)
     await evaluate(work, MIDNIGHT + 11 * HOUR)
-    assert work.held().cases == 1
+    assert work.state_size().cases == 1
     await save(work)
     work.saved()
-    assert (work.held().cases, work.held().deadlines) == (0, 0)
+    assert (work.state_size().cases, work.state_size().deadlines) == (0, 0)
     (due,) = state.deadlines.values()
     assert await evaluate(work, due - 1) == []
     assert "actions" in actions(await evaluate(work, due + STORE_LOOK_EVERY_US))

@@ -143,7 +143,7 @@ async def test_a_case_with_something_open_never_leaves(name: str) -> None:
     await owner.step(AFTER, OPEN[name].lines())
     await owner.pass_to(AFTER + 10_000 * DAY)
     assert owner.state.expiries.get(CASE) is None
-    assert owner.work.held().cases_left == 0
+    assert owner.work.state_size().cases_departed == 0
 
 
 @pytest.mark.parametrize("name", SETTLED)
@@ -152,11 +152,11 @@ async def test_a_settled_case_leaves_when_its_latest_fact_is_as_old_as_cases_are
     await owner.step(AFTER, SETTLED[name].lines())
     await owner.pass_to(AFTER + 10 * DAY)
     await owner.pass_to(LATEST + RULES.case - 1)
-    assert owner.work.held().cases_left == 0
+    assert owner.work.state_size().cases_departed == 0
     whole = len(owner.state.blobs[CASE])
     await owner.pass_to(LATEST + RULES.case + LOOK_EVERY_US)
-    held = owner.work.held()
-    assert (held.cases, held.cases_left, held.cases_remembered) == (0, 1, 1)
+    state_size = owner.work.state_size()
+    assert (state_size.cases, state_size.cases_departed, state_size.departed_cases) == (0, 1, 1)
     assert len(owner.state.blobs[CASE]) < min(200, whole)
     assert owner.state.deadlines == {}
 
@@ -165,9 +165,9 @@ async def test_a_case_that_only_the_store_has_leaves_too() -> None:
     owner = await Owner(cached_cases_max=0).begin()
     await owner.step(AFTER, CLOSED.lines())
     await owner.save()
-    assert owner.work.held().cases == 0
+    assert owner.work.state_size().cases == 0
     await owner.pass_to(LATEST + RULES.case)
-    assert (owner.work.held().cases, owner.work.held().cases_left) == (0, 1)
+    assert (owner.work.state_size().cases, owner.work.state_size().cases_departed) == (0, 1)
 
 
 async def departed(owner: Owner, of: Scenario = CANCELLED) -> int:
@@ -175,7 +175,7 @@ async def departed(owner: Owner, of: Scenario = CANCELLED) -> int:
     await owner.step(AFTER, of.lines())
     await owner.pass_to(AFTER + 10 * DAY)
     await owner.pass_to(LATEST + RULES.case)
-    assert owner.work.held().cases_left == 1
+    assert owner.work.state_size().cases_departed == 1
     return LATEST + RULES.case
 
 
@@ -206,7 +206,7 @@ async def test_a_fact_that_comes_for_it_goes_to_the_dead_letters(name: str, *, i
     assert [(each.reason, each.value) for each in dead_letters(said)] == 2 * [(NO_LONGER_KEPT, LATE[name])]
     assert len(said) == 2
     await owner.save()
-    assert (owner.work.held().cases, owner.work.held().cases_remembered) == (0, 1)
+    assert (owner.work.state_size().cases, owner.work.state_size().departed_cases) == (0, 1)
 
 
 async def test_such_letters_stop_no_worker_that_writes_them_or_finds_them() -> None:
@@ -240,15 +240,15 @@ async def test_it_is_forgotten_when_it_is_remembered_no_longer() -> None:
     owner = await Owner().begin()
     left_at = await departed(owner)
     await owner.pass_to(left_at + RULES.memory - 1)
-    assert owner.work.held().cases_remembered == 1
+    assert owner.work.state_size().departed_cases == 1
     now = left_at + RULES.memory + LOOK_EVERY_US
     await owner.pass_to(now)
-    assert (owner.work.held().cases_remembered, owner.work.held().cases_left) == (0, 1)
+    assert (owner.work.state_size().departed_cases, owner.work.state_size().cases_departed) == (0, 1)
     assert CASE not in owner.state.blobs
     assert owner.state.expiries == {}
     said = await owner.step(now, CLOSED.lines())
     assert dead_letters(said) == []
-    assert owner.work.held().cases == 1
+    assert owner.work.state_size().cases == 1
 
 
 async def test_facts_that_are_old_when_they_come_are_decided_together() -> None:
@@ -267,9 +267,9 @@ async def test_a_settled_case_stays_for_a_while_after_the_last_that_was_heard_of
     now = LATEST + 2 * RULES.case
     await owner.step(now, CLOSED.lines())
     await owner.pass_to(now + RULES.quiet - 1)
-    assert owner.work.held().cases_left == 0
+    assert owner.work.state_size().cases_departed == 0
     await owner.pass_to(now + RULES.quiet + LOOK_EVERY_US)
-    assert owner.work.held().cases_left == 1
+    assert owner.work.state_size().cases_departed == 1
 
 
 @pytest.mark.parametrize("line", [CLOSED.lines()[0], CLOSED.copy().ticket("11:00").lines()[-1]])
@@ -278,7 +278,7 @@ async def test_a_fact_in_the_step_in_which_a_case_would_leave_keeps_it(line: byt
     await owner.step(AFTER, CLOSED.lines())
     await owner.save()
     assert dead_letters(await owner.step(LATEST + RULES.case, [line])) == []
-    assert owner.work.held().cases_left == 0
+    assert owner.work.state_size().cases_departed == 0
 
 
 async def test_what_an_owner_let_go_without_saving_it_its_successor_lets_go_and_what_it_refused_stays_refused() -> None:
@@ -292,9 +292,9 @@ async def test_what_an_owner_let_go_without_saving_it_its_successor_lets_go_and_
     assert len(dead_letters(said)) == 1
 
     successor = await Owner(owner.state).begin(said)
-    assert successor.work.held().cases_left == 0
+    assert successor.work.state_size().cases_departed == 0
     assert await successor.step(now, [late], first) == []
-    assert successor.work.held().cases_left == 1
+    assert successor.work.state_size().cases_departed == 1
     assert len(dead_letters(await successor.step(now, [later], first + 1))) == 1
     assert successor.work.counts() == {"jobs-0": {"applied": 3, "dead_lettered": 2}}
 
@@ -307,7 +307,7 @@ async def test_a_case_of_a_checkpoint_without_expiries_gets_one_with_the_next_fa
     successor = await Owner(owner.state).begin()
     await successor.step(AFTER, CLOSED.lines()[:1])
     await successor.pass_to(LATEST + RULES.case)
-    assert successor.work.held().cases_left == 1
+    assert successor.work.state_size().cases_departed == 1
 
 
 @pytest.mark.parametrize(

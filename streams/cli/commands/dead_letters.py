@@ -1,4 +1,4 @@
-"""`sop dead-letters`: what was refused, why, and another chance for it."""
+"""`sop dead-dead_letters`: what was refused, why, and another chance for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from streams.cli.groups import SuggestingGroup
 from streams.config.connections import connect_kafka
 from streams.config.settings import settings_from
 from streams.kafka.connection import KafkaConnection
-from streams.operations.dead_letters import Letter, Redrive, Selection, read_letters, redrive_of
+from streams.operations.dead_letters import DeadLetterRecord, Redrive, Selection, read_dead_letters, redrive_of
 from streams.operations.redrive import send_again
 from streams.process.clock import SystemClock
 from streams.terminal.printable import printable, printable_bytes
@@ -35,16 +35,22 @@ def command() -> None:
 @click.option("--topic", type=click.Choice(INPUTS), help="Only records of this input topic.")
 @click.option("--cause", metavar="PATH", help="Only reasons that begin with this path, as the list shows it.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of the table.")
-def list_letters(topic: str | None, cause: str | None, as_json: bool) -> None:
+def list_dead_letters(topic: str | None, cause: str | None, as_json: bool) -> None:
     """Count the dead letters by topic and cause."""
     found = _selected(Selection(topic=topic or "", cause=cause or ""))
-    counts = Counter((each.letter.topic, each.cause) for each in found)
-    latest = {(each.letter.topic, each.cause): each for each in found}
+    counts = Counter((each.dead_letter.topic, each.cause) for each in found)
+    latest = {(each.dead_letter.topic, each.cause): each for each in found}
     groups = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     if as_json:
         for (name, path), count in groups:
             last = latest[name, path]
-            told = {"topic": name, "cause": path, "count": count, "latest": last.origin, "reason": last.letter.reason}
+            told = {
+                "topic": name,
+                "cause": path,
+                "count": count,
+                "latest": last.origin,
+                "reason": last.dead_letter.reason,
+            }
             print(json.dumps(told))
         return
     columns = (
@@ -55,7 +61,12 @@ def list_letters(topic: str | None, cause: str | None, as_json: bool) -> None:
         Column("its reason", wraps=True),
     )
     rows = [
-        (*map(printable, group), str(count), printable(latest[group].origin), printable(latest[group].letter.reason))
+        (
+            *map(printable, group),
+            str(count),
+            printable(latest[group].origin),
+            printable(latest[group].dead_letter.reason),
+        )
         for group, count in groups
     ]
     show_table(columns, rows)
@@ -71,23 +82,25 @@ def show(origin: str) -> None:
     for each in found:
         print(f"record:      {printable(each.origin)}")
         print(f"dead letter: {printable(each.place)}")
-        print(f"reason:      {printable(each.letter.reason)}")
+        print(f"reason:      {printable(each.dead_letter.reason)}")
         print(f"sent again:  {each.redrives} times")
-        print(f"key:         {'none' if each.letter.key is None else printable_bytes(each.letter.key)}")
-        if each.letter.is_cut:
+        print(f"key:         {'none' if each.dead_letter.key is None else printable_bytes(each.dead_letter.key)}")
+        if each.dead_letter.is_cut:
             print("header:      left out, as is what follows the beginning of key and value: the record is too large")
         for name, value in each.headers:
             shown = "none" if value is None else printable_bytes(value)
             print(f"header:      {printable_bytes(name_bytes(name))}: {shown}")
-        if each.letter.value is None:
+        if each.dead_letter.value is None:
             print("value:       none")
         else:
-            print(f"value:       {_length(each.letter)}\n{printable_bytes(each.letter.value)}")
+            print(f"value:       {_length(each.dead_letter)}\n{printable_bytes(each.dead_letter.value)}")
 
 
-def _length(letter: DeadLetter) -> str:
-    kept = len(letter.value or b"")
-    return f"{letter.value_bytes} bytes, of which the first {kept} are here" if letter.is_cut else f"{kept} bytes"
+def _length(dead_letter: DeadLetter) -> str:
+    kept = len(dead_letter.value or b"")
+    if not dead_letter.is_cut:
+        return f"{kept} bytes"
+    return f"{dead_letter.value_bytes} bytes, of which the first {kept} are here"
 
 
 @command.command(name="redrive")
@@ -116,7 +129,7 @@ def redrive(origins: tuple[str, ...], topic: str | None, cause: str | None, dry_
         print(printable(f"kept {each.origin}: {why}"))
     if dry_run:
         for each in planned.sent:
-            print(printable(f"would send {each.origin} again: {each.letter.reason}"))
+            print(printable(f"would send {each.origin} again: {each.dead_letter.reason}"))
     else:
         asyncio.run(_send(connect_kafka(settings), planned))
     print(f"{len(planned.sent)} records {'to be sent' if dry_run else 'sent'} again, {len(planned.kept)} kept")
@@ -136,14 +149,14 @@ async def _send(connection: KafkaConnection, planned: Redrive) -> None:
         print(json.dumps(line), file=sys.stderr, flush=True)
 
 
-def _selected(selection: Selection) -> Sequence[Letter]:
+def _selected(selection: Selection) -> Sequence[DeadLetterRecord]:
     settings = settings_from()
     connection, topics = connect_kafka(settings), Topics(settings.topic_prefix)
     foreign: list[str] = []
 
-    async def read() -> list[Letter]:
-        letters = read_letters(connection, topics, foreign)
-        return [each async for each in letters if selection.takes(each, settings.topic_prefix)]
+    async def read() -> list[DeadLetterRecord]:
+        dead_letters = read_dead_letters(connection, topics, foreign)
+        return [each async for each in dead_letters if selection.takes(each, settings.topic_prefix)]
 
     found = asyncio.run(read())
     if foreign:

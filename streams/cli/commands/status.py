@@ -18,7 +18,7 @@ from streams.kafka.connection import KafkaConnection
 from streams.kafka.membership import Membership, Owner, membership
 from streams.operations.accounting import Overview, overview
 from streams.process.clock import SystemClock
-from streams.processor.dispositions import FATES
+from streams.processor.dispositions import DISPOSITIONS
 from streams.terminal.printable import printable
 from streams.terminal.tables import Column, show_table
 
@@ -51,19 +51,19 @@ def command(as_json: bool) -> int:
     settings = settings_from()
     connection = connect_kafka(settings)
     found, group = asyncio.run(_asked(connection, Topics(settings.topic_prefix), settings.group))
-    faults = [printable(fault) for fault in found.faults()]
+    problems = [printable(problem) for problem in found.problems()]
     now = SystemClock().now_us()
     if as_json:
-        print(json.dumps(_document(found, group, settings.brokers, now, faults)))
+        print(json.dumps(_document(found, group, settings.brokers, now, problems)))
     else:
         for line in _heading(found, group, settings.brokers, now):
             print(line)
         show_table(_COLUMNS, list(_rows(found)))
-    for accepted in found.accepted():
-        print(f"sop: {accepted}", file=sys.stderr)
-    for fault in faults:
-        print(f"sop: {fault}", file=sys.stderr)
-    return 1 if faults else 0
+    for loss in found.accepted_losses():
+        print(f"sop: {loss}", file=sys.stderr)
+    for problem in problems:
+        print(f"sop: {problem}", file=sys.stderr)
+    return 1 if problems else 0
 
 
 async def _asked(connection: KafkaConnection, topics: Topics, group: str) -> tuple[Overview, Membership]:
@@ -77,7 +77,7 @@ def _heading(found: Overview, group: Membership, brokers: str, now: int) -> Iter
         yield printable(f"  {owner.client} at {owner.host}: {_partitions(owner)}")
     numbers = sorted({account.tp.partition for account in found.accounts})
     ages = (
-        f"{number}: {_age(found.told_at[number], now)} ago" if number in found.told_at else f"{number}: never"
+        f"{number}: {_age(found.published_at[number], now)} ago" if number in found.published_at else f"{number}: never"
         for number in numbers
     )
     yield f"counts published, by partition: {', '.join(ages)}"
@@ -94,19 +94,21 @@ def _partitions(owner: Owner) -> str:
     return f"partitions {', '.join(map(str, owner.numbers))}" if owner.numbers else "no partition"
 
 
-def _age(told_at: int, now: int) -> str:
-    return duration_text(max(now - told_at, 0) // SECOND_US * SECOND_US)
+def _age(published_at: int, now: int) -> str:
+    return duration_text(max(now - published_at, 0) // SECOND_US * SECOND_US)
 
 
 def _rows(found: Overview) -> Iterator[tuple[str, ...]]:
     for account in found.accounts:
-        applied, duplicate, dead_lettered, forwarded = (account.fates.get(fate, 0) for fate in FATES)
+        applied, duplicate, dead_lettered, forwarded = (
+            account.dispositions.get(disposition, 0) for disposition in DISPOSITIONS
+        )
         numbers = (account.consumed, applied, duplicate, dead_lettered, forwarded)
         offsets = (account.position, account.committed, account.end, account.lag)
         yield (account.tp.name, *map(str, (*numbers, *offsets)))
 
 
-def _document(found: Overview, group: Membership, brokers: str, now: int, faults: list[str]) -> dict[str, object]:
+def _document(found: Overview, group: Membership, brokers: str, now: int, problems: list[str]) -> dict[str, object]:
     return {
         "brokers": brokers,
         "group": group.group,
@@ -115,12 +117,12 @@ def _document(found: Overview, group: Membership, brokers: str, now: int, faults
             {"client": owner.client, "host": owner.host, "partitions": owner.numbers and list(owner.numbers)}
             for owner in group.owners
         ],
-        "counts_age_s": {str(number): (now - at) / SECOND_US for number, at in sorted(found.told_at.items())},
+        "counts_age_s": {str(number): (now - at) / SECOND_US for number, at in sorted(found.published_at.items())},
         "partitions": [
             {
                 "partition": account.tp.name,
                 "consumed": account.consumed,
-                **dict(account.fates),
+                **dict(account.dispositions),
                 "position": account.position,
                 "committed": account.committed,
                 "end": account.end,
@@ -128,5 +130,5 @@ def _document(found: Overview, group: Membership, brokers: str, now: int, faults
             }
             for account in found.accounts
         ],
-        "faults": faults,
+        "faults": problems,
     }

@@ -160,7 +160,7 @@ class Rebuild:
             Checkpoint(
                 inputs=dict(progress.positions),
                 outputs=ends,
-                counts={name: dict(fates) for name, fates in progress.counts.items()},
+                counts={name: dict(dispositions) for name, dispositions in progress.counts.items()},
                 consumed=dict(progress.consumed),
                 aside=dict(progress.aside),
                 begun=dict(progress.begun),
@@ -181,13 +181,13 @@ class Rebuild:
         """Return where the number's next owner begins: what was sent on to it before is part of the state."""
         last = found.told[number]
         positions, consumed = dict(last.positions), dict(last.consumed)
-        counts = {name: dict(fates) for name, fates in last.counts.items()}
+        counts = {name: dict(dispositions) for name, dispositions in last.counts.items()}
         derived = [TP(self._topics.cases, number), TP(self._topics.partners, number)]
         for tp, (_, end) in (await self._log.bounds(derived)).items():
             async for records in self._log.read(tp, positions.get(tp.name, 0)):
                 consumed[tp.name] = consumed.get(tp.name, 0) + len(records)
-                fates = counts.setdefault(tp.name, {})
-                fates["forwarded"] = fates.get("forwarded", 0) + len(records)
+                dispositions = counts.setdefault(tp.name, {})
+                dispositions["forwarded"] = dispositions.get("forwarded", 0) + len(records)
             raise_to(positions, {tp.name: end})
         partitions = len(found.told)
         aside = {
