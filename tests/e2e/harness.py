@@ -248,7 +248,7 @@ class Bench:
 
     # -- waiting ---------------------------------------------------------------------------------------------------
 
-    def deduplicate(self, within_s: float = DEADLINE_S) -> None:
+    def wait_until_idle(self, within_s: float = DEADLINE_S) -> None:
         """Wait until the group has worked off all input and nothing more comes out.
 
         Worked off: the group's offsets, which follow the checkpoints, stand behind the last record of every topic that

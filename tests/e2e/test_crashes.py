@@ -52,7 +52,7 @@ def test_kills_in_mid_stream_leave_no_trace(crash_bench: Bench, short_day: Day) 
         until(partial(has_written, bench, wanted), bench.lag)
         worker.kill()
         worker = bench.start_ready()
-    bench.deduplicate()
+    bench.wait_until_idle()
     messages = said(bench.outputs())
     assert faults(messages) == []
     assert outcome(each.envelope for each in messages) == short_day.replayed
@@ -79,7 +79,7 @@ def test_workers_that_join_leave_and_die_hand_over_without_a_trace(crash_bench: 
     third = bench.start_ready()
     feed(night)
     first.kill()
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert third.partitions == "0, 1, 2, 3"
     messages = said(bench.outputs())
     assert faults(messages) == []

@@ -23,7 +23,7 @@ def test_a_day_through_a_worker_ends_as_its_replay(redis_bench: Bench, day: Day,
     bench = redis_bench
     worker = bench.start_ready()
     bench.feed_lines(day.lines)
-    bench.deduplicate()
+    bench.wait_until_idle()
     messages = said(bench.outputs())
     assert faults(messages) == []
     assert outcome(each.envelope for each in messages) == day.replayed
@@ -40,7 +40,7 @@ def test_a_day_through_a_worker_ends_as_its_replay(redis_bench: Bench, day: Day,
 def test_events_placed_by_another_partitioner_end_as_their_replay(bench: Bench, day: Day) -> None:
     bench.start_ready()
     bench.feed_lines(day.lines, partitioner="consistent_random")  # by CRC32, librdkafka's default
-    bench.deduplicate()
+    bench.wait_until_idle()
     messages = said(bench.outputs())
     assert faults(messages) == []
     assert outcome(each.envelope for each in messages) == day.replayed

@@ -76,7 +76,7 @@ def test_what_a_producer_compresses_is_decided_like_any_other_input(bench: Bench
     for codec in CODECS:
         options: dict[str, str | int] = {"compression.type": codec, "linger.ms": 200}
         bench.feed_lines(lines(Visit(f"job-{codec}", f"partner-{codec}")), **options)
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert decided(bench) == {(f"job-{codec}", kind) for codec in CODECS for kind in KINDS}
     assert faults(said(bench.outputs())) == []
 
@@ -99,12 +99,12 @@ def test_topics_of_any_compression_type_are_read_and_read_back(bench: Bench, shi
     # placed by CRC32, librdkafka's default: some go on over the internal topics
     events = [*map(feed_of, lines(VISIT)), Feed("jobs", b"job-2", b"{}")]
     bench.feed(events, partitioner="consistent_random")
-    bench.deduplicate()
+    bench.wait_until_idle()
     before = [(each.topic, each.partition, each.value) for each in bench.outputs()]
     assert decided(bench) == {("job-1", kind) for kind in KINDS}
     assert first.stop() == 0
     bench.start_ready()
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert [(each.topic, each.partition, each.value) for each in bench.outputs()] == before
     environment = bench.environment()
     for command in (("status",), ("dead-letters", "list"), ("case", "job-1")):
@@ -122,7 +122,7 @@ def test_any_header_goes_through_a_forward(bench: Bench) -> None:
     assert value is not None
     conflicting = json.dumps({**json.loads(value), "time": "2025-01-01T00:00:00Z"}).encode()
     produce(bench, [*events, (topic, wrong, key, conflicting, ANY_HEADERS)])
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert decided(bench) == {("job-1", kind) for kind in KINDS}
     (letter,) = (decode_dead_letter(each.value or b"") for each in stored(bench, "dead-letters"))
     assert letter.reason.startswith("id: ")
@@ -135,7 +135,7 @@ def test_what_is_refused_comes_back_byte_for_byte(bench: Bench) -> None:
     environment = bench.environment()
     bench.start_ready()
     produce(bench, [("jobs", 1, key, value, ANY_HEADERS) for key, value in refused])
-    bench.deduplicate()
+    bench.wait_until_idle()
     found = bench.read("dead-letters")
     assert [each.key for each in found] == [key for key, _ in refused]
     letters = [json.loads(each.value)["data"] for each in found]
@@ -155,7 +155,7 @@ def test_what_is_refused_comes_back_byte_for_byte(bench: Bench) -> None:
     assert [(each.key, each.value) for each in again] == refused
     for each in again:
         assert list(each.headers) == [*ANY_HEADERS, ("sop-redrives", b"1")]
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert len(bench.read("dead-letters")) == 2 * len(refused)
 
 
@@ -177,11 +177,11 @@ def test_what_somebody_else_writes_into_the_workers_topics_stops_nobody(bench: B
     environment = bench.environment()
     worker = bench.start_ready()
     bench.feed_lines(VISIT.booking)
-    bench.deduplicate()
+    bench.wait_until_idle()
     contents = [(None, None), (b"job-1", None), (None, b""), (b"job-1", b"\xff\xff"), (b"job-1", b"{}")]
     internal = [(topic, 1, key, value, ANY_HEADERS) for topic in INTERNAL for key, value in contents]
     produce(bench, internal)
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert worker.stop() == 0
     assert len(bench.read("dead-letters")) == len(internal)
     numbers = range(bench.partitions)
@@ -191,7 +191,7 @@ def test_what_somebody_else_writes_into_the_workers_topics_stops_nobody(bench: B
 
     again = bench.start_ready()
     bench.feed_lines([*VISIT.report, *VISIT.claim])
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert f"{bench.prefix}decisions.paf-0@" in again.log
     assert "not written by a worker, passed over" in again.log
     told = run_sop("status", env=environment)
@@ -224,6 +224,6 @@ def test_an_input_that_a_strangers_transaction_holds_up_is_told(bench: Bench) ->
     assert told.returncode == 1
     assert f"sop: {bench.prefix}jobs-0: nothing from 0 on can be read until the transaction of another" in told.stderr
     stranger.abort_transaction(30)
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert decided(bench) == {("job-1", kind) for kind in KINDS}
     assert run_sop("status", env=bench.environment()).returncode == 0

@@ -60,7 +60,7 @@ def test_a_record_too_large_for_a_dead_letter_is_one_with_its_beginning(redis_be
     for partition in {0, partition_of("job-9", bench.partitions)}:
         produce(bench, "jobs", partition, [packed([record], codec) for codec, record, _ in BOMBS])
     feed(bench, VISITS[1])
-    bench.deduplicate()
+    bench.wait_until_idle()
     found = letters(bench)
     assert sorted(each.reason for each in found) == sorted(reason for _, _, reason in BOMBS * 2)
     for each in found:
@@ -84,7 +84,7 @@ def test_a_record_too_large_for_a_dead_letter_is_one_with_its_beginning(redis_be
     assert worker.stop() == 0
     bench.start_ready()  # reads back what was said of all this
     feed(bench, VISITS[2])
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert decided(bench) == {"job-0", "job-1", "job-2"}
     assert len(letters(bench)) == len(found)
     assert faults(said(bench.outputs())) == []

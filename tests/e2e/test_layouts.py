@@ -70,7 +70,7 @@ def begun(bench: Bench) -> None:
     """Have a worker read the booking of a visit and stop."""
     worker = bench.start_ready()
     bench.feed_lines(VISIT.booking)
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert worker.stop() == 0
 
 
@@ -89,7 +89,7 @@ def test_what_expires_unread_is_told_and_passed_over_only_where_that_is_accepted
     assert EXPIRED in told.stderr
     bench.workers.clear()
     accepting = bench.start_ready(SOP_ACCEPT_TRIMMED_INPUTS="true")
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert EXPIRED in accepting.log
     assert accepting.stop() == 0
     told = run_sop("status", env=bench.environment())
@@ -128,13 +128,13 @@ def test_outputs_that_are_in_a_checkpoint_may_expire(redis_bench: Bench) -> None
     bench = redis_bench
     worker = bench.start_ready()
     bench.feed_lines([*VISIT.booking, *VISIT.report, *VISIT.claim])
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert bench.read("decisions.paf")
     assert worker.stop() == 0
     expire(bench, *OUTPUTS)
     again = bench.start_ready()
     bench.feed_lines(VISIT.booking)
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert again.stop() == 0
     assert bench.outputs() == []
 
@@ -143,7 +143,7 @@ def test_a_topic_deleted_ends_a_running_worker_and_refuses_the_next(any_bench: B
     bench = any_bench
     worker = bench.start_ready()
     bench.feed_lines(VISIT.booking)
-    bench.deduplicate()
+    bench.wait_until_idle()
     delete(bench, "tickets")
     assert f"{bench.prefix}tickets: deleted" in ends_with_70(worker)
     create_again(bench, "tickets")
@@ -157,7 +157,7 @@ def test_more_partitions_end_a_running_worker_and_refuse_the_next(any_bench: Ben
     bench = any_bench
     worker = bench.start_ready()
     bench.feed_lines(VISIT.booking)
-    bench.deduplicate()
+    bench.wait_until_idle()
     grow(bench, 5)
     assert "the topics have 5 partitions now, 4 when this worker started" in ends_with_70(worker)
     assert "the topics have 5 partitions, this group's state was made under 4" in ends_with_70(bench.start())
@@ -177,7 +177,7 @@ def test_a_topic_created_again_is_gone_on_with_from_its_beginning_where_that_is_
     bench.workers.clear()
     worker = bench.start_ready(SOP_ACCEPT_TRIMMED_INPUTS="true")
     bench.feed_lines([*VISIT.report, *VISIT.claim])
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert worker.stop() == 0
     assert {json.loads(record.value)["data"]["case_id"] for record in bench.read("decisions.paf")} == {"job-1"}
     again = bench.start_ready()

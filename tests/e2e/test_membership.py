@@ -101,7 +101,7 @@ def test_kafka_lets_no_other_member_into_the_group_of_a_worker(bench: Bench, ass
     with member(bench, FOREIGN[assignor]) as (consumer, told):
         assert not let_in(consumer, told)
         bench.feed_lines([*VISIT.booking, *VISIT.claim])
-        bench.deduplicate()
+        bench.wait_until_idle()
     decided = [each for each in said(bench.outputs()) if each.type.startswith("decision.")]
     assert decided
     last = {(each.type, each.data["partner_id"]): each.data for each in decided}
@@ -127,7 +127,7 @@ def test_a_worker_that_finds_others_in_its_group_waits_for_them_to_leave(bench: 
     bench.workers.remove(hasty)
     until(lambda: patient.partitions == "0, 1, 2, 3", lambda: patient.log)
     bench.feed_lines(VISIT.booking)
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert asyncio.run(protocol_of(bench)) == ("sop-streams", "partition-number")
 
 

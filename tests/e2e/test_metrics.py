@@ -62,7 +62,7 @@ def test_metrics_add_up_while_records_come_and_agree_with_status_afterwards(redi
     for begin in range(0, len(day.lines), 2000):
         bench.feed_lines(day.lines[begin : begin + 2000])
         assert list(unsettled(samples(scraped(worker)))) == []
-    bench.deduplicate()
+    bench.wait_until_idle()
     found = samples(scraped(worker))
     told = rows(run_sop("status", env=bench.environment()).stdout)
     for (topic, partition), consumed in found["sop_records_consumed_total"].items():
@@ -88,7 +88,7 @@ def test_metrics_add_up_while_records_come_and_agree_with_status_afterwards(redi
 def test_no_label_holds_anything_of_an_event(bench: Bench) -> None:
     worker = bench.start_ready(**ANY_PORT)
     bench.feed_lines(events())
-    bench.deduplicate()
+    bench.wait_until_idle()
     text = scraped(worker)
     assert samples(text)["sop_records_consumed_total"]
     assert given_away(text) == []

@@ -106,7 +106,7 @@ def test_the_check_finds_what_is_given_away() -> None:
 def test_nothing_that_goes_out_of_a_worker_gives_anybody_away(bench: Bench) -> None:
     worker = bench.start_ready()
     bench.feed_lines(events())
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert worker.stop() == 0
     for topic in (*DECISIONS, "actions", "alerts"):
         told = "\n".join(f"{each.key!r} {each.value.decode()}" for each in bench.read(topic))

@@ -35,7 +35,7 @@ def before(bench: Bench) -> list[bytes]:
     lines += [each for visit in VISITS[::3] for each in visit.claim]
     lines.append(CONFLICT)
     bench.feed_lines(lines)
-    bench.deduplicate()
+    bench.wait_until_idle()
     return lines
 
 
@@ -76,7 +76,7 @@ def unexpected(messages: list[Said]) -> list[str]:
 
 
 def ends_as_replayed(bench: Bench, worker: Worker, lines: list[bytes], folder: Path) -> None:
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert worker.stop() == 0
     messages = in_order(bench)
     assert unexpected(messages) == []
@@ -126,7 +126,7 @@ def test_a_rebuilt_state_that_redis_lost_is_rebuilt_again(redis_bench: Bench, tm
     rebuild(bench)
     worker = bench.start_ready()
     lines += after(bench)
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert worker.stop() == 0
     bench.settings["SOP_REDIS_URL"] = bench.redis_url.removesuffix("/0") + "/7"
     refuses(bench)

@@ -22,7 +22,7 @@ def test_a_redrive_is_decided_once_however_often_it_is_sent(redis_bench: Bench) 
     lines = [*VISIT.booking, *VISIT.report, *VISIT.claim]
     strict = bench.start_ready(**TOO_STRICT)
     bench.feed(Feed(each.topic, each.key, each.value, (("trace", b"t-1"),)) for each in map(feed_of, lines))
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert strict.stop() == 0
     refused = outcome(each.envelope for each in said(bench.outputs())).refused
     assert refused.total() > 3  # type: ignore[attr-defined] # a counter
@@ -38,7 +38,7 @@ def test_a_redrive_is_decided_once_however_often_it_is_sent(redis_bench: Bench) 
     before = bench.written("jobs", "tickets", "cancellations", "locations")
 
     bench.start_ready()
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert bench.written("jobs", "tickets", "cancellations", "locations") == before, "a dry run sent something"
     for _ in range(2):
         sent = run_sop("dead-letters", "redrive", "--cause", "value", "--send", env=environment)
@@ -46,7 +46,7 @@ def test_a_redrive_is_decided_once_however_often_it_is_sent(redis_bench: Bench) 
         audit = [json.loads(line) for line in sent.stderr.splitlines()]
         assert {each["redrives"] for each in audit} == {1}
         assert len(audit) == refused.total()  # type: ignore[attr-defined] # a counter
-        bench.deduplicate()
+        bench.wait_until_idle()
     messages = said(bench.outputs())
     assert faults(messages) == []
     decided = [each for each in messages if each.type.startswith("decision.")]
@@ -61,11 +61,11 @@ def test_what_is_refused_again_is_sent_no_more_often_than_allowed(bench: Bench) 
     bench.start_ready()
     bench.feed([Feed("jobs", b"job-1", b'{"specversion": "1.0"}')])
     for kept in (0, 0, 1):
-        bench.deduplicate()
+        bench.wait_until_idle()
         sent = run_sop("dead-letters", "redrive", "--topic", "jobs", "--send", "--redrives-max", "2", env=environment)
         assert sent.returncode == 0, sent.stderr
         assert f"{kept} kept" in sent.stdout
-    bench.deduplicate()
+    bench.wait_until_idle()
     assert len(bench.read("jobs")) == 3
     assert len(bench.read("dead-letters")) == 3
 
@@ -74,7 +74,7 @@ def test_a_record_is_shown_as_it_came(bench: Bench) -> None:
     environment = bench.environment()
     bench.start_ready()
     bench.feed([Feed("jobs", b"job-\n1", b"\x1b[2Jnot JSON", (("trace", b"t-1"),))])
-    bench.deduplicate()
+    bench.wait_until_idle()
     (place,) = (json.loads(each.value)["data"] for each in bench.read("dead-letters"))
     origin = f"{place['topic']}-{place['partition']}@{place['offset']}"
     shown = run_sop("dead-letters", "show", origin, env=environment)

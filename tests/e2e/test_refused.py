@@ -63,7 +63,7 @@ def test_refused_events_are_kept_whole_and_the_next_ones_are_decided(bench: Benc
     visit = Visit("job-2", "p-2")
     in_binary, *rest = map(feed_of, [*visit.booking, *visit.report, *visit.claim])
     bench.feed([as_binary(in_binary), *rest])
-    bench.deduplicate()
+    bench.wait_until_idle()
     messages = said(bench.outputs())
     assert faults(messages) == []
     consumed = {(each.topic, each.partition, each.offset): each for each in bench.read(*INPUTS)}

@@ -28,7 +28,7 @@ def test_every_record_of_a_day_is_accounted_for_also_across_a_restart(redis_benc
     for lines in (day.lines[:half], day.lines[half:]):
         worker = bench.start_ready()
         bench.feed_lines(lines)
-        bench.deduplicate()
+        bench.wait_until_idle()
         assert worker.stop() == 0
     told = run_sop("status", env=bench.environment())
     assert (told.returncode, told.stderr) == (0, "")
@@ -55,7 +55,7 @@ def test_records_waiting_are_lag(bench: Bench, day: Day) -> None:
 def test_broker_group_owners_and_the_age_of_the_counts_are_told(bench: Bench, day: Day) -> None:
     worker = bench.start_ready()
     bench.feed_lines(day.lines[:200])
-    bench.deduplicate()
+    bench.wait_until_idle()
     told = run_sop("status", "--json", env=bench.environment())
     shown = run_sop("status", env=bench.environment())
     assert worker.stop() == 0

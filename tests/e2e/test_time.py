@@ -61,7 +61,7 @@ def test_an_answer_under_way_is_waited_for_and_a_late_one_revises(bench: Bench) 
     worker = bench.start_ready(SOP_ANSWER_WAIT_S=3)
     visit = Visit("job-1", "p-1")
     bench.feed_lines([*visit.booking, *visit.report])
-    bench.deduplicate()
+    bench.wait_until_idle()
     with Straggler(bench):
         bench.feed_lines(visit.claim)
         until(lambda: bench.read("decisions.paf") != [], lambda: worker.log)
@@ -70,7 +70,7 @@ def test_an_answer_under_way_is_waited_for_and_a_late_one_revises(bench: Bench) 
     last_fact = max(record.timestamp_ms for record in bench.read("tickets", "cancellations"))
     (paf,) = (each for each in messages if each.type == "decision.paf")
     assert paf.record.timestamp_ms >= last_fact + 3000
-    bench.deduplicate()
+    bench.wait_until_idle()
     messages = said(bench.outputs())
     assert pafs(messages, "job-1") == [("under_review", ["presence_unknown"]), ("waived", [])]
     assert faults(messages) == []
@@ -106,7 +106,7 @@ def test_booking_claim_and_report_may_come_in_any_order(bench: Bench, tmp_path: 
             lines = [told for visit, order in visits.items() for told in getattr(visit, order[wave])]
             events.writelines(told + b"\n" for told in lines)
             bench.feed_lines(lines)
-            bench.deduplicate()
+            bench.wait_until_idle()
     messages = said(bench.outputs())
     assert faults(messages) == []
     assert outcome(each.envelope for each in messages) == replayed(file, tmp_path / "replayed.jsonl")

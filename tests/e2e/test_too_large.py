@@ -95,7 +95,7 @@ def test_a_case_whose_decision_its_topic_does_not_take_is_set_aside_until_it_doe
     let(bench, "decisions.refund", SIZES["what a worker makes"])
     third = bench.start_ready()
     until(lambda: refunds(bench).get("job-large") == "eligible_partial", lambda: third.log)
-    bench.deduplicate()
+    bench.wait_until_idle()
     (last,) = (each for each in said(bench.read("decisions.refund"))[-1:])
     assert len(last.data["evidence"]) > LINE_ITEMS
     assert faults(said(bench.outputs())) == []

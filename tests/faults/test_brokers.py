@@ -31,7 +31,7 @@ from tests.faults.scale import Scale, scale
 from tests.faults.stream import Feeder
 
 COUNTS = scale()
-SETTLE_S = 150.0
+IDLE_WITHIN_S = 150.0
 BOUNCES = 5
 GIVES_UP_S = 6
 
@@ -51,7 +51,7 @@ def through(bench: CrewBench, known: Known, faults: Sequence[Callable[[], object
             feeder.allow(share // 4)
             befall()
         feeder.allow_all()
-    bench.deduplicate(SETTLE_S)
+    bench.wait_until_idle(IDLE_WITHIN_S)
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +189,7 @@ def test_refused_output_stops_the_input(
         overrun = refused_then_accepted(
             bench, topic, feeder, events, lambda: refuse(operator), lambda: accept(operator)
         )
-    bench.deduplicate(SETTLE_S)
+    bench.wait_until_idle(IDLE_WITHIN_S)
     report(f"F8 {topic} refused: {refusal}", 1, bench, short, **{"offset overrun": len(overrun)})
     assert overrun == []
 
@@ -226,7 +226,7 @@ def test_nodes_of_a_cluster_die_and_come_back(
                     second.start()
                 first.start()
             feeder.allow_all()
-        bench.deduplicate(SETTLE_S)
+        bench.wait_until_idle(IDLE_WITHIN_S)
         metrics = {"offset overrun": len(overrun)}
         report("F5, F8 nodes of three killed; too few replicas", run_scale.bounces + 1, bench, short, **metrics)
         bench.close()
@@ -246,5 +246,5 @@ def test_an_output_topic_that_vanished_is_made_again_and_gone_on_with_where_that
     bench.await_that(operator.exists)
     bench.await_that(lambda: "decisions.paf: deleted and created again" in bench.told())
     bench.settings["SOP_ACCEPT_TRIMMED_INPUTS"] = "true"
-    bench.deduplicate(SETTLE_S)
+    bench.wait_until_idle(IDLE_WITHIN_S)
     report("F8 decisions.paf deleted before the first decision", 1, bench, short)

@@ -37,7 +37,7 @@ TIMES = 10
 WORKERS = 3
 RUN_MAX = 100
 SHUFFLED_WITHIN = 1_000
-SETTLE_S = 150.0 + COUNTS.backlog / 1_000
+IDLE_WITHIN_S = 150.0 + COUNTS.backlog / 1_000
 MIB = 1024 * 1024
 MONTH = 30 * DAY
 OF_A_MONTH = SimulatorOptions(jobs=40, start_at=START_AT, report_interval_s=60, malformed_share=0, duplicate_share=0)
@@ -83,7 +83,7 @@ def through(bench: CrewBench, known: Known, workers: int = 1) -> None:
     bench.ready()
     with Feeder(bench, known.stream) as feeder:
         feeder.allow_all()
-    bench.deduplicate(SETTLE_S)
+    bench.wait_until_idle(IDLE_WITHIN_S)
 
 
 def test_events_that_come_again_and_in_any_order_lead_to_the_same(
@@ -188,7 +188,7 @@ def test_a_topic_of_nothing_but_broken_events_stops_the_worker(
     bench.await_that(lambda: bench.ends[70] > 0)
     letters = len(bench.read("dead-letters"))
     bench.settings |= {name: str(value) for name, value in NEVER.items()}
-    bench.deduplicate(SETTLE_S)
+    bench.wait_until_idle(IDLE_WITHIN_S)
     report("F10 nothing but broken events, then accepted", 1, bench, known, **{"letters before the stop": letters})
     assert letters <= RUN_MAX * bench.partitions
 
@@ -207,7 +207,7 @@ def test_hostile_text_does_nothing_where_it_ends(bench: CrewBench, run_scale: Sc
     records += [Feed("tickets", b"job-1", json.dumps(envelope(text)).encode()) for text in HOSTILE]
     visit = Visit("job-2", "p-2")
     bench.feed([*records, *map(feed_of, [*visit.booking, *visit.report, *visit.claim])])
-    bench.deduplicate()
+    bench.wait_until_idle()
     messages = said(bench.outputs())
     hits = [text for text in HOSTILE if text in worker.log]
     forged = [each for each in worker.log.splitlines() if not each[:4].isdigit()]
@@ -242,7 +242,7 @@ def test_events_from_the_future_drag_no_deadline_along(bench: CrewBench, report:
     at_epoch = json.dumps(envelope("job.booked", id="0", subject="job-0", time=rfc3339(0))).encode()
     at_end = json.dumps(envelope("job.booked", id="9", subject="job-9", time="9999-12-31T23:59:59Z")).encode()
     bench.feed_lines([*others, at_epoch, at_end])
-    bench.deduplicate()
+    bench.wait_until_idle()
     messages = said(bench.outputs())
     early = [each for each in messages if each.type == "action" and each.data["code"] == "call_partner"]
     refused = [each for each in messages if each.type == "dead-letter"]
@@ -276,9 +276,9 @@ def test_a_backlog_is_worked_off_in_bounded_memory(
         peak = max(peak, process.memory_info().rss)
         return bench._ends_when_idle() is not None
 
-    bench.await_that(done, SETTLE_S)
+    bench.await_that(done, IDLE_WITHIN_S)
     seconds = (now_ms() - began) / 1000
-    bench.deduplicate(SETTLE_S)
+    bench.wait_until_idle(IDLE_WITHIN_S)
     metrics = {"events a second": int(stream.events / seconds), "peak MiB": peak // MIB}
     report("F18 backlog, one worker starting", 1, bench, known, **metrics)
 

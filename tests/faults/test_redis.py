@@ -23,7 +23,7 @@ from tests.faults.stream import Feeder
 from tests.redis_server import RedisServer
 
 COUNTS = scale()
-SETTLE_S = 150.0
+IDLE_WITHIN_S = 150.0
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + 30 * COUNTS.losses)]
 
@@ -57,7 +57,7 @@ def in_parts(bench: CrewBench, known: Known, faults: int, befall: Callable[[int]
             bench.work_on(20)
             befall(number)
         feeder.allow_all()
-    bench.deduplicate(SETTLE_S)
+    bench.wait_until_idle(IDLE_WITHIN_S)
 
 
 class Troubles:
@@ -200,5 +200,5 @@ def test_a_write_of_an_old_owner_that_arrives_late_is_refused(
                 old = bench.join(**old.settings)
                 bench.ready()
             feeder.allow_all()
-        bench.deduplicate(SETTLE_S)
+        bench.wait_until_idle(IDLE_WITHIN_S)
     report("F25 an old owner's checkpoint arrives after its successor's", run_scale.losses, bench, short)

@@ -20,7 +20,7 @@ from tests.faults.scale import Scale, scale
 from tests.faults.stream import Feeder
 
 COUNTS = scale()
-SETTLE_S = 120.0 + COUNTS.events / 1_000
+IDLE_WITHIN_S = 120.0 + COUNTS.events / 1_000
 CALM_WITHIN_S = 120.0
 MOMENT_S = 2.0
 CREW_MAX = 4
@@ -118,7 +118,7 @@ def storm(bench: CrewBench, known: Known, faults: int, *seed: object) -> Iterato
     with Feeder(bench, known.stream) as feeder, Monitor(bench) as monitor:
         yield Storm(bench, rng, feeder, monitor, int(known.stream.events / (faults * 1.3)))
         feeder.allow_all()
-    bench.deduplicate(SETTLE_S)
+    bench.wait_until_idle(IDLE_WITHIN_S)
 
 
 def test_killed_workers_leave_no_trace(crew_bench: CrewBench, known: Known, run_scale: Scale, report: Report) -> None:

@@ -89,7 +89,7 @@ class Bench:
         due = list(self.assignment.due())
         for one in due:
             self.assignment.enter(one)
-        await deduplicate()
+        await let_loop_run()
         return [(one.tp, one.records[0].offset) for one in due]
 
 
@@ -97,7 +97,7 @@ def batch(tp: TP, offset: int) -> Batch:
     return Batch(tp, [record(offset)], offset + 1, 7)
 
 
-async def deduplicate() -> None:
+async def let_loop_run() -> None:
     for _ in range(5):  # more turns of the loop than a lane takes from its queue to its end
         await asyncio.sleep(0)
 
@@ -140,7 +140,7 @@ async def test_only_so_many_batches_of_a_partition_are_under_way() -> None:
     assert bench.assignment.wanted(FakeKeeper()) == {A1}
     assert bench.nudges == 1  # A1 got room again
     bench.gates[A0].set()
-    await deduplicate()
+    await let_loop_run()
     assert bench.assignment.wanted(FakeKeeper()) == {A1}  # there is room for A0, but it has a batch waiting
     assert bench.nudges == 2
     assert await bench.deliver() == [(A0, 2)]
@@ -175,7 +175,7 @@ async def test_batches_of_one_partition_number_take_turns() -> None:
     await bench.deliver()
     assert bench.handled == []
     bench.gates[A0].set()
-    await deduplicate()
+    await let_loop_run()
     assert bench.handled == [(A0, 0), (B0, 0)]
     await bench.assignment.close(1.0)
 
@@ -223,7 +223,7 @@ async def test_closing_waits_for_the_batch_in_hand_and_drops_those_behind_it() -
     bench.read(A0, 0, 1)
     await bench.deliver()
     closing = asyncio.create_task(bench.assignment.close(10.0))
-    await deduplicate()
+    await let_loop_run()
     assert not closing.done()
     assert not bench.assignment.open
     bench.gates[A0].set()
@@ -241,7 +241,7 @@ async def test_closing_does_not_wait_for_ever() -> None:
     with pytest.raises(TransportError, match=r"handlers of 1 partitions were not done within 0\.01 s"):
         await bench.assignment.close(0.01)
     bench.gates[A0].set()
-    await deduplicate()
+    await let_loop_run()
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ async def test_a_handler_that_fails_is_told_and_its_partition_goes_no_further(
     bench.read(A0, 0, 1)
     await bench.deliver()
     bench.raises = None
-    await deduplicate()
+    await let_loop_run()
     assert [type(fault) for fault in bench.faults] == [told]
     assert bench.handled == []
     await bench.assignment.close(1.0)
