@@ -20,8 +20,8 @@ from redis.asyncio import Redis
 from bench.assignment import MARK, peak_mb
 from bench.rounds import Row, tell
 from schemas.codec.limits import Limits
+from schemas.policy.document import load_policies
 from schemas.topics import Topics
-from streams.cli.policies import policies_from
 from streams.memory.store import MemoryState, MemoryStore
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.state_cache import CASE, PARTNER
@@ -116,7 +116,7 @@ class Measured:
             ProcessorSettings(
                 topics=TOPICS,
                 partitions=1,
-                policies=policies_from(()),
+                policies=load_policies(()),
                 limits=Limits(),
                 facts_per_case_max=10_000,
                 cached_cases_max=RESIDENTS,

@@ -11,9 +11,9 @@ from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage
 from schemas.events import LocationReported
 from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
+from schemas.policy.document import load_policies
 from schemas.policy.model import PolicySet
 from schemas.topics import Topics
-from streams.cli.policies import policies_from
 
 FACTS_MAX = 1000
 
@@ -23,7 +23,7 @@ class Rules:
 
     def __init__(self, topics: Topics) -> None:
         """Take the topic names."""
-        policies: PolicySet = policies_from(())
+        policies: PolicySet = load_policies(())
         self._topics = topics
         self._limits = Limits()
         self._cases = CaseAgent(policies, facts_max=FACTS_MAX)

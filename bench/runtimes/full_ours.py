@@ -8,9 +8,9 @@ import signal
 from collections.abc import Mapping, Sequence
 
 from bench.assignment import Meter, assigned
+from schemas.policy.document import load_policies
 from schemas.topics import Topics
 from streams import worker
-from streams.cli.policies import policies_from
 from streams.config.connections import connect_kafka
 from streams.config.settings import settings_from
 from streams.faust_transport.app import BatchApp
@@ -56,7 +56,7 @@ def main() -> None:
     layout = asyncio.run(read_layout(connection, topics.all))
 
     def make_app() -> BatchApp:
-        app = worker.make_app(settings, policies_from(()), connection, topics, layout, {})
+        app = worker.make_app(settings, load_policies(()), connection, topics, layout, {})
 
         async def end() -> None:
             if evaluated["idle"] > 10 * layout.partitions:  # each looks ten times a second

@@ -70,18 +70,23 @@ def read_policy(text: str, where: str) -> Policy:
     return hashed(policy)
 
 
-def load_policies(paths: Iterable[Path]) -> PolicySet:
+def load_policy(path: str | Path) -> Policy:
+    """Return the policy of one file; raises `PolicyError` ("path: key: reason") if it cannot be read or used."""
+    try:
+        text = read_small_text(path)
+    except ValueError as error:
+        raise PolicyError(f"{path}: cannot be read: {error}") from error
+    return read_policy(text, str(path))
+
+
+def load_policies(paths: Iterable[str | Path]) -> PolicySet:
     """Return the policies of some files, the built-in one before the first of them.
 
     Raises `PolicyError` for a file that cannot be read or used, and for two with the same label or the same begin.
     """
     policies: list[Policy] = []
     for path in paths:
-        try:
-            text = read_small_text(path)
-        except ValueError as error:
-            raise PolicyError(f"{path}: cannot be read: {error}") from None
-        policy = read_policy(text, str(path))
+        policy = load_policy(path)
         for other in policies:
             if policy.label == other.label:
                 raise PolicyError(f"{path}: label: {policy.label!r} is the label of another policy too")

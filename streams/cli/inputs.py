@@ -11,12 +11,12 @@ from schemas.timestamps import parse_instant
 from streams.config.settings import Settings
 from streams.files.reading import STANDARD
 from streams.process.clock import SystemClock
-from streams.replay.recorded import Recorded, read_file
+from streams.replay.records import InputRecord, read_file
 
 KAFKA = "kafka://"
 
 
-def recorded(names: Iterable[str], settings: Settings) -> Iterator[Recorded]:
+def recorded(names: Iterable[str], settings: Settings) -> Iterator[InputRecord]:
     """Yield what inputs hold, one after the other: JSON Lines files (`-`: standard input), `kafka://HOST:PORT[/PREFIX]`.
 
     Raises `UsageError` for one that cannot be read.
@@ -39,7 +39,7 @@ class Rereadable:
             for number, name in enumerate(names, 1)
         ]
 
-    def __iter__(self) -> Iterator[Recorded]:
+    def __iter__(self) -> Iterator[InputRecord]:
         """Yield the records of all inputs, one after the other."""
         return itertools.chain.from_iterable(self._inputs)
 
@@ -50,11 +50,11 @@ class _File:
         self._number = number
         self._settings = settings
 
-    def __iter__(self) -> Iterator[Recorded]:
+    def __iter__(self) -> Iterator[InputRecord]:
         return read_file(self._path, self._settings.value_bytes_max, self._number)
 
 
-def _one(name: str, number: int, settings: Settings) -> Iterable[Recorded]:
+def _one(name: str, number: int, settings: Settings) -> Iterable[InputRecord]:
     if name.startswith(KAFKA):
         from streams.replay.kafka_input import read_topics  # noqa: PLC0415 - only who reads from Kafka needs its client
 

@@ -14,7 +14,7 @@ from typing import Final
 from rich.console import Console
 
 from schemas.errors import SopError, UsageError
-from streams.cli.policies import policies_from
+from schemas.policy.document import load_policies
 from streams.config.settings import Settings, cache_dir, java_home, settings_from
 from streams.demo.feed import Line
 from streams.demo.live_view import LiveView
@@ -27,7 +27,7 @@ from streams.embedded_kafka.jars import KAFKA_VERSION, EmbeddedKafkaError
 from streams.kafka.connection import INPUT_BYTES_MAX
 from streams.process.clock import SystemClock
 from streams.process.signals import StopSignals
-from streams.replay.recorded import Recorded, read_file
+from streams.replay.records import InputRecord, read_file
 from streams.terminal.printable import printable, without_passwords
 
 WORKER_LOG: Final = "worker.log"
@@ -53,7 +53,7 @@ def demonstrate(asked: Demonstration, live_view: LiveView, waiting: Waiting, wis
     Raises `UsageError` for what cannot be used.
     """
     settings = settings_from()
-    policies_from(settings.policies)  # a policy that cannot be used is told before anything starts
+    load_policies(settings.policies)  # a policy that cannot be used is told before anything starts
     lines = _recorded(asked.input_file) if asked.input_file is not None else _samples(asked.jobs, asked.seed)
     with _folder(asked.data) as folder, _kafka(settings, asked.brokers, folder, waiting) as kafka:
         used = (
@@ -115,7 +115,7 @@ def _recorded(file: str) -> Lines:
     return lambda: map(_line, begun)
 
 
-def _line(record: Recorded) -> Line:
+def _line(record: InputRecord) -> Line:
     if record.cut_from is not None:
         told = f"{record.cut_from.value} bytes are more than a message may have"
         raise UsageError(f"{record.topic}, line {record.offset}: {told}")

@@ -12,11 +12,11 @@ from streams.config.connections import connect_kafka
 from streams.config.settings import Settings
 from streams.kafka.connection import KafkaConnection, partition_counts
 from streams.kafka.log import KafkaLog
-from streams.replay.recorded import Recorded
+from streams.replay.records import InputRecord
 from streams.runtime.ports import TP
 
 
-def read_topics(address: str, settings: Settings) -> Iterator[Recorded]:
+def read_topics(address: str, settings: Settings) -> Iterator[InputRecord]:
     """Yield all that the input topics at `HOST:PORT[,HOST:PORT…][/PREFIX]` hold now, by topic, partition and offset.
 
     The settings say how brokers are spoken to.
@@ -31,16 +31,16 @@ def read_topics(address: str, settings: Settings) -> Iterator[Recorded]:
         raise UsageError(f"kafka://{address}: {error}") from error
 
 
-async def _read(connection: KafkaConnection, topics: Topics) -> list[Recorded]:
+async def _read(connection: KafkaConnection, topics: Topics) -> list[InputRecord]:
     log = KafkaLog(connection)
-    recorded: list[Recorded] = []
+    found: list[InputRecord] = []
     for tp in await _partitions(connection, topics):
         async for records in log.read(tp, 0):
-            recorded += [
-                Recorded(tp.topic, tp.partition, each.offset, each.value, each.key, each.headers, each.cut_from)
+            found += [
+                InputRecord(tp.topic, tp.partition, each.offset, each.value, each.key, each.headers, each.cut_from)
                 for each in records
             ]
-    return recorded
+    return found
 
 
 async def _partitions(connection: KafkaConnection, topics: Topics) -> list[TP]:

@@ -22,16 +22,24 @@ from msgspec import Struct
 
 from schemas.codec.encoder import encode_message
 from schemas.errors import Fatal, UsageError
-from streams.replay.outcome import LONG_AGO, Outcome, Terms, case_count, end_of, last_instant, refused_line
 from streams.replay.partitioning import (
     DeduplicatedPartition,
+    IndexedInput,
     ReplayPartition,
-    TakenIn,
     assign,
     deduplicate_partition,
-    take_in,
+    index_input,
 )
-from streams.replay.recorded import Recorded, Refused
+from streams.replay.records import InputRecord, RefusedRecord
+from streams.replay.sequential import (
+    LONG_AGO,
+    ReplayResult,
+    ReplaySettings,
+    case_count,
+    end_of,
+    last_instant,
+    refused_line,
+)
 
 LINES_PER_MESSAGE: Final = 500
 ENDING: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -41,7 +49,7 @@ Line = tuple[int, bool, str, int, bytes]
 """A message as written, with what orders it (`streams.replay.replay.Emission`)."""
 
 
-class Tally(Struct, frozen=True):
+class PartitionCounts(Struct, frozen=True):
     """How a process fared with its own reports; `last` is the latest instant (microseconds) of all its events."""
 
     events: int
@@ -56,27 +64,31 @@ def can_fork() -> bool:
 
 
 @contextmanager
-def replayed_on(
-    processes: int, records: Iterable[Recorded], terms: Terms, *, first_time: Iterable[Recorded] | None = None
-) -> Iterator[Outcome]:
-    """Give what `replayed` returns of records that can be gone through again; so many processes decide it meanwhile.
+def replay_in_parallel(
+    processes: int,
+    records: Iterable[InputRecord],
+    settings: ReplaySettings,
+    *,
+    first_time: Iterable[InputRecord] | None = None,
+) -> Iterator[ReplayResult]:
+    """Yield what `replay_sequentially` returns, while several processes decide it; the records are read again by each.
 
     `first_time` are the records when first gone through (default: `records`), for who wants to count them.
     Raises `UsageError` when the input cannot be read; `Fatal`, as the lines do, when a process ends early.
     """
-    taken = take_in(records if first_time is None else first_time, records, terms)
-    settled = taken.settled
+    indexed = index_input(records if first_time is None else first_time, records, settings)
+    settled = indexed.settled
     with ExitStack() as running:
         pipes = [
-            _started(running, f"replay-{number}", partial(_replay, taken=taken, share=share, terms=terms))
-            for number, share in enumerate(assign(taken, processes))
+            _started(running, f"replay-{number}", partial(_replay, indexed=indexed, share=share, settings=settings))
+            for number, share in enumerate(assign(indexed, processes))
         ]
         tallies = [_tally(pipe) for pipe in pipes]
-        until = end_of(terms, max(last_instant(settled.events), *(tally.last for tally in tallies)))
+        until = end_of(settings, max(last_instant(settled.events), *(tally.last for tally in tallies)))
         for pipe in pipes:
             _tell(pipe, until)
         ordered = heapq.merge(map(_refused, settled.refused), *map(_received, pipes), key=itemgetter(0, 1, 2, 3))
-        yield Outcome(
+        yield ReplayResult(
             events=len(settled.events) + sum(tally.events for tally in tallies),
             duplicates=settled.duplicates + sum(tally.duplicates for tally in tallies),
             refused=len(settled.refused) + sum(tally.refused for tally in tallies),
@@ -124,18 +136,18 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _replay(pipe: Connection, *, taken: TakenIn, share: ReplayPartition, terms: Terms) -> None:
+def _replay(pipe: Connection, *, indexed: IndexedInput, share: ReplayPartition, settings: ReplaySettings) -> None:
     """Do a share: send a tally, hear where the clock ends, send the lines."""
     try:
-        settled = deduplicate_partition(taken, share, terms)
+        settled = deduplicate_partition(indexed, share, settings)
     except UsageError as error:
         pipe.send(error)
         return
     last = last_instant(settled.events)
-    pipe.send(Tally(settled.accepted, settled.duplicates, len(settled.refused), last))
+    pipe.send(PartitionCounts(settled.accepted, settled.duplicates, len(settled.refused), last))
     until = pipe.recv()
     lines: list[Line] = []
-    for line in _lines(settled, share, terms, until):
+    for line in _lines(settled, share, settings, until):
         lines.append(line)
         if len(lines) == LINES_PER_MESSAGE:
             pipe.send(lines)
@@ -144,15 +156,17 @@ def _replay(pipe: Connection, *, taken: TakenIn, share: ReplayPartition, terms: 
     pipe.send(None)
 
 
-def _lines(settled: DeduplicatedPartition, share: ReplayPartition, terms: Terms, until: int) -> Iterator[Line]:
+def _lines(
+    settled: DeduplicatedPartition, share: ReplayPartition, settings: ReplaySettings, until: int
+) -> Iterator[Line]:
     """Yield what a share comes to, in order; alerts about a partner only where it belongs."""
     yield from map(_refused, settled.refused)
-    for told in terms.replay().told(settled.events, until):
+    for told in settings.replay().told(settled.events, until):
         if not told.is_of_partner or told.subject in share.own:
             yield (told.at, told.is_of_partner, told.subject, told.number, encode_message(told.message))
 
 
-def _refused(refused: Refused) -> Line:
+def _refused(refused: RefusedRecord) -> Line:
     """Return a dead letter as a line that comes before all messages."""
     return (LONG_AGO, False, "", refused.number, refused_line(refused))
 
@@ -164,14 +178,14 @@ def _tell(pipe: Connection, until: int) -> None:
         raise Fatal(LOST) from None
 
 
-def _tally(pipe: Connection) -> Tally:
+def _tally(pipe: Connection) -> PartitionCounts:
     try:
         tally = pipe.recv()
     except (EOFError, OSError):
         raise Fatal(LOST) from None
     if isinstance(tally, UsageError):
         raise tally
-    assert isinstance(tally, Tally), "a process sends its tally first"
+    assert isinstance(tally, PartitionCounts), "a process sends its tally first"
     return tally
 
 

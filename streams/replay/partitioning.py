@@ -19,8 +19,8 @@ from msgspec import Struct
 from schemas.codec.decoder import Heading, read_heading
 from schemas.errors import UsageError
 from schemas.events import LOCATION_REPORT, AnyEvent
-from streams.replay.outcome import Terms
-from streams.replay.recorded import Deduplicated, Recorded, Refused, deduplicate
+from streams.replay.records import Deduplicated, InputRecord, RefusedRecord, deduplicate
+from streams.replay.sequential import ReplaySettings
 
 FACT_REPORTS: Final = 20
 """A fact is as much work as so many reports: a case is decided for each."""
@@ -30,15 +30,15 @@ Group = tuple[bool, str]
 """What goes to one process together: (is of a partner, partner or case)."""
 
 
-class TakenIn(Struct, frozen=True):
+class IndexedInput(Struct, frozen=True):
     """An input read once: what is settled of it, and whose reports the others are."""
 
-    records: Iterable[Recorded]
+    records: Iterable[InputRecord]
     """The same each time they are gone through."""
     settled: Deduplicated
     partners: dict[str, int]
     """A number for each partner."""
-    whose: array[int]
+    partner_numbers: array[int]
     """For each record the partner's number, or `SETTLED`."""
 
 
@@ -56,17 +56,19 @@ class DeduplicatedPartition(Struct, frozen=True):
     events: list[AnyEvent]
     accepted: int
     duplicates: int
-    refused: list[Refused]
+    refused: list[RefusedRecord]
 
 
-def take_in(first_time: Iterable[Recorded], records: Iterable[Recorded], terms: Terms) -> TakenIn:
+def index_input(
+    first_time: Iterable[InputRecord], records: Iterable[InputRecord], settings: ReplaySettings
+) -> IndexedInput:
     """Read an input and settle what all processes have to know; `first_time` are the records when first gone through.
 
     An identity that a report shares with another partner's, or with another type of event, is settled here.
     """
     partners: dict[str, int] = {}
-    whose = array("q")
-    rest: dict[int, Recorded] = {}
+    partner_numbers = array("q")
+    rest: dict[int, InputRecord] = {}
     seen: dict[int, int] = {}
     shared: set[int] = set()
     owners: set[int] = set()
@@ -77,33 +79,33 @@ def take_in(first_time: Iterable[Recorded], records: Iterable[Recorded], terms: 
             owner = partners.setdefault(heading.subject, len(partners))
         else:
             rest[number] = record
-        whose.append(owner)
+        partner_numbers.append(owner)
         if heading is not None and (first := seen.setdefault(_identity(heading), owner)) != owner:
             shared.add(_identity(heading))
             owners |= {first, owner}
     if shared:
-        for number, record in _numbered(records, whose):
-            if whose[number] == SETTLED or whose[number] not in owners:
+        for number, record in _numbered(records, partner_numbers):
+            if partner_numbers[number] == SETTLED or partner_numbers[number] not in owners:
                 continue
             heading = read_heading(record.value, record.headers)
             if heading is not None and _identity(heading) in shared:
                 rest[number] = record
-                whose[number] = SETTLED
-    settled = deduplicate(sorted(rest.items()), terms.limits, terms.now, terms.facts_per_case_max)
-    return TakenIn(records, settled, partners, whose)
+                partner_numbers[number] = SETTLED
+    settled = deduplicate(sorted(rest.items()), settings.limits, settings.now, settings.facts_per_case_max)
+    return IndexedInput(records, settled, partners, partner_numbers)
 
 
-def assign(taken: TakenIn, processes: int) -> list[ReplayPartition]:
+def assign(indexed: IndexedInput, processes: int) -> list[ReplayPartition]:
     """Return a share for each process, with about as much work in each; the same in every run."""
-    first_named, named = _named(taken.settled.events)
+    first_named, named = _named(indexed.settled.events)
 
     def group(event: AnyEvent) -> Group:
         partner = event.subject if event.type == LOCATION_REPORT else first_named.get(event.subject)
         return (True, partner) if partner is not None else (False, event.subject)
 
-    reports = Counter(taken.whose)
-    work = Counter({(True, partner): reports[number] for partner, number in taken.partners.items()})
-    for event in taken.settled.events:
+    reports = Counter(indexed.partner_numbers)
+    work = Counter({(True, partner): reports[number] for partner, number in indexed.partners.items()})
+    for event in indexed.settled.events:
         work[group(event)] += 1 if event.type == LOCATION_REPORT else FACT_REPORTS
     goes_to = _dealt(work, processes)
     shares = [ReplayPartition([], set(), set()) for _ in range(processes)]
@@ -113,7 +115,7 @@ def assign(taken: TakenIn, processes: int) -> list[ReplayPartition]:
     for case_id, partners in named.items():
         share = shares[goes_to[True, first_named[case_id]]]
         share.others.update(partners - share.own)
-    for event in taken.settled.events:
+    for event in indexed.settled.events:
         own = shares[goes_to[group(event)]]
         own.events.append(event)
         if event.type == LOCATION_REPORT:
@@ -123,28 +125,34 @@ def assign(taken: TakenIn, processes: int) -> list[ReplayPartition]:
     return shares
 
 
-def deduplicate_partition(taken: TakenIn, share: ReplayPartition, terms: Terms) -> DeduplicatedPartition:
+def deduplicate_partition(
+    indexed: IndexedInput, share: ReplayPartition, settings: ReplaySettings
+) -> DeduplicatedPartition:
     """Read the reports of a share and settle them. Raises `UsageError` when the input cannot be read again."""
-    own = {number for partner, number in taken.partners.items() if partner in share.own}
-    wanted = own | {number for partner, number in taken.partners.items() if partner in share.others}
-    whose = taken.whose
-    reports = ((number, record) for number, record in _numbered(taken.records, whose) if whose[number] in wanted)
-    settled = deduplicate(reports, terms.limits, terms.now, terms.facts_per_case_max)
+    own = {number for partner, number in indexed.partners.items() if partner in share.own}
+    wanted = own | {number for partner, number in indexed.partners.items() if partner in share.others}
+    partner_numbers = indexed.partner_numbers
+    reports = (
+        (number, record)
+        for number, record in _numbered(indexed.records, partner_numbers)
+        if partner_numbers[number] in wanted
+    )
+    settled = deduplicate(reports, settings.limits, settings.now, settings.facts_per_case_max)
     accepted = sum(event.subject in share.own for event in settled.events)
-    refused = [each for each in settled.refused if whose[each.number] in own]
-    count = sum(number in own for number in whose)
+    refused = [each for each in settled.refused if partner_numbers[each.number] in own]
+    count = sum(number in own for number in partner_numbers)
     return DeduplicatedPartition(share.events + settled.events, accepted, count - accepted - len(refused), refused)
 
 
-def _numbered(records: Iterable[Recorded], whose: array[int]) -> Iterator[tuple[int, Recorded]]:
+def _numbered(records: Iterable[InputRecord], partner_numbers: array[int]) -> Iterator[tuple[int, InputRecord]]:
     """Yield records with their places, as many as there were when first read: a file may have grown meanwhile.
 
     Raises `UsageError` when there are fewer.
     """
     number = -1
-    for number, record in enumerate(islice(records, len(whose))):
+    for number, record in enumerate(islice(records, len(partner_numbers))):
         yield number, record
-    if number + 1 < len(whose):
+    if number + 1 < len(partner_numbers):
         raise UsageError("the input has become shorter while it was read")
 
 

@@ -8,7 +8,7 @@ import pytest
 from schemas.codec.limits import Limits
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage
 from schemas.policy.model import Policy, PolicySet
-from streams.replay.recorded import Deduplicated, Recorded, deduplicate
+from streams.replay.records import Deduplicated, InputRecord, deduplicate
 from streams.replay.replay import Replay
 from streams.simulator.branch import Branch
 from streams.simulator.branches import BRANCHES
@@ -27,7 +27,7 @@ class Day:
     def __init__(self) -> None:
         self.dispositions = Tally()
         lines = enumerate(simulate(OPTIONS, self.dispositions), start=1)
-        numbered = ((number, Recorded("day", 0, number, line)) for number, line in lines)
+        numbered = ((number, InputRecord("day", 0, number, line)) for number, line in lines)
         self.settled: Deduplicated = deduplicate(numbered, Limits(), None, facts_per_case_max=1_000)
         self.branch_of_cases = branch_of_cases(OPTIONS)
         self.decisions: defaultdict[str, dict[tuple[str, str, str | None], str]] = defaultdict(dict)

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from schemas.codec.limits import Limits
 from schemas.events import LOCATION_REPORT
 from schemas.policy.model import Policy, PolicySet
-from streams.replay.outcome import Terms
-from streams.replay.partitioning import assign, deduplicate_partition, take_in
-from streams.replay.recorded import Recorded, deduplicate
+from streams.replay.partitioning import assign, deduplicate_partition, index_input
+from streams.replay.records import InputRecord, deduplicate
+from streams.replay.sequential import ReplaySettings
 
 NOON_US = 1_794_830_400_000_000
 """2026-11-16T12:00:00Z."""
-TERMS = Terms(policies=PolicySet((), Policy()), limits=Limits(), facts_per_case_max=3, now=NOON_US)
+SETTINGS = ReplaySettings(policies=PolicySet((), Policy()), limits=Limits(), facts_per_case_max=3, now=NOON_US)
 TIMES = st.sampled_from(["2026-11-16T12:00:00Z"] * 3 + ["2045-07-07T10:00:00Z"])
 PARTNERS = st.sampled_from(["p1", "p2", "p3", "p4"])
 IDS = st.sampled_from([*"abcdef", "\u00e9", "", None])
@@ -49,15 +49,15 @@ LINES = st.lists(st.one_of(REPORTS, FACTS, st.just(b"{")), max_size=20)
 
 @given(LINES, st.integers(1, 4), st.sampled_from([1, 2, 99]))
 def test_shares_are_settled_as_the_whole(lines: list[bytes], processes: int, facts_max: int) -> None:
-    records = [Recorded("day", 0, number, each) for number, each in enumerate(lines)]
-    terms = replace(TERMS, facts_per_case_max=facts_max)
-    whole = deduplicate(enumerate(records), terms.limits, terms.now, facts_max)
-    taken = take_in(records, records, terms)
-    shares = [(share, deduplicate_partition(taken, share, terms)) for share in assign(taken, processes)]
-    refused = [*taken.settled.refused, *(each for _, share in shares for each in share.refused)]
+    records = [InputRecord("day", 0, number, each) for number, each in enumerate(lines)]
+    settings = replace(SETTINGS, facts_per_case_max=facts_max)
+    whole = deduplicate(enumerate(records), settings.limits, settings.now, facts_max)
+    indexed = index_input(records, records, settings)
+    shares = [(share, deduplicate_partition(indexed, share, settings)) for share in assign(indexed, processes)]
+    refused = [*indexed.settled.refused, *(each for _, share in shares for each in share.refused)]
     assert sorted(refused, key=lambda each: each.number) == whole.refused
-    assert taken.settled.duplicates + sum(share.duplicates for _, share in shares) == whole.duplicates
-    assert len(taken.settled.events) + sum(share.accepted for _, share in shares) == len(whole.events)
+    assert indexed.settled.duplicates + sum(share.duplicates for _, share in shares) == whole.duplicates
+    assert len(indexed.settled.events) + sum(share.accepted for _, share in shares) == len(whole.events)
     facts = [event for event in whole.events if event.type != LOCATION_REPORT]
     found = [event for _, share in shares for event in share.events if event.type != LOCATION_REPORT]
     assert sorted(found, key=lambda event: event.order) == sorted(facts, key=lambda event: event.order)

@@ -12,7 +12,7 @@ from schemas.outputs import ActionMessage, AlertBody, AlertMessage, DeadLetter, 
 from streams.processor.dead_letter_index import Place
 from streams.processor.decoder import partition_of
 from streams.processor.internal_messages import AnswerMessage, unpack
-from streams.replay.recorded import Recorded, deduplicate
+from streams.replay.records import InputRecord, deduplicate
 from streams.replay.replay import Replay
 from streams.runtime.layout import of_others
 from streams.runtime.offsets import from_inputs, reached
@@ -176,7 +176,7 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
     without = world.expiry.missed()
     refused = {(letter.topic, letter.partition, letter.offset, letter.value) for letter in letters(world)}
     records = (
-        Recorded(topic, partition, each.offset, each.value, each.key, each.headers)
+        InputRecord(topic, partition, each.offset, each.value, each.key, each.headers)
         for topic in world.topics.inputs
         for partition in range(world.partitions)
         for each in world.kafka.ever_committed(TP(topic, partition))

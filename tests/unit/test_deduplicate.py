@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from schemas.codec.limits import Limits
-from streams.replay.recorded import Deduplicated, Recorded, deduplicate
+from streams.replay.records import Deduplicated, InputRecord, deduplicate
 from tests.scenario import Scenario, line
 
 PLACE = {"lat": 28.6, "lon": 77.2, "accuracy_m": 5}
@@ -19,7 +19,7 @@ def rated(name: str, case_id: str = "job-1", stars: int = 3, at: int = 0) -> byt
 
 def settled(lines: Sequence[bytes], facts_max: int = 99) -> Deduplicated:
     return deduplicate(
-        enumerate(Recorded("f", 0, n, each) for n, each in enumerate(lines, 1)), Limits(), None, facts_max
+        enumerate(InputRecord("f", 0, n, each) for n, each in enumerate(lines, 1)), Limits(), None, facts_max
     )
 
 

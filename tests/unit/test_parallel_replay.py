@@ -17,15 +17,15 @@ from schemas.errors import Fatal, UsageError
 from schemas.policy.model import HOUR, Policy, PolicySet
 from streams.cli.inputs import Rereadable
 from streams.config.settings import Settings
-from streams.replay.outcome import Outcome, Terms, replayed
-from streams.replay.parallel import can_fork, replayed_on
-from streams.replay.recorded import Recorded
+from streams.replay.parallel import can_fork, replay_in_parallel
+from streams.replay.records import InputRecord
+from streams.replay.sequential import ReplayResult, ReplaySettings, replay_sequentially
 from streams.simulator.options import DEFAULT_START_AT, SimulatorOptions
 from streams.simulator.simulation import simulate
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="this system cannot fork")
 
-TERMS = Terms(policies=PolicySet((), Policy()), limits=Limits(), facts_per_case_max=99)
+SETTINGS = ReplaySettings(policies=PolicySet((), Policy()), limits=Limits(), facts_per_case_max=99)
 
 
 def envelope(event_type: str, subject: str, event_id: str, time: str = "12:00:00", **data: object) -> bytes:
@@ -45,26 +45,28 @@ def impossible(partners: Iterable[str]) -> Iterator[bytes]:
         yield report(partner, f"{partner}-20", "12:00:20", 29.5)
 
 
-def records(lines: Iterable[bytes]) -> list[Recorded]:
-    return [Recorded("day.jsonl", 0, number, line) for number, line in enumerate(lines, 1)]
+def records(lines: Iterable[bytes]) -> list[InputRecord]:
+    return [InputRecord("day.jsonl", 0, number, line) for number, line in enumerate(lines, 1)]
 
 
-def everything(outcome: Outcome) -> tuple[int, int, int, int, list[bytes]]:
+def everything(outcome: ReplayResult) -> tuple[int, int, int, int, list[bytes]]:
     return outcome.events, outcome.duplicates, outcome.refused, outcome.cases, list(outcome.lines)
 
 
-def on(processes: int, recorded: Iterable[Recorded], terms: Terms = TERMS) -> tuple[int, int, int, int, list[bytes]]:
-    with replayed_on(processes, recorded, terms) as outcome:
+def on(
+    processes: int, recorded: Iterable[InputRecord], settings: ReplaySettings = SETTINGS
+) -> tuple[int, int, int, int, list[bytes]]:
+    with replay_in_parallel(processes, recorded, settings) as outcome:
         return everything(outcome)
 
 
-def assert_same_on_several(lines: Iterable[bytes], terms: Terms = TERMS) -> Outcome:
+def assert_same_on_several(lines: Iterable[bytes], settings: ReplaySettings = SETTINGS) -> ReplayResult:
     """Return what one process makes of lines, after seeing that two and three make the same."""
     recorded = records(lines)
-    alone = everything(replayed(recorded, terms))
+    alone = everything(replay_sequentially(recorded, settings))
     for processes in (1, 2, 3):
-        assert on(processes, recorded, terms) == alone
-    return replayed(recorded, terms)
+        assert on(processes, recorded, settings) == alone
+    return replay_sequentially(recorded, settings)
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +89,12 @@ def test_what_is_said_of_partners_is_said_once(day: list[bytes]) -> None:
 
 def test_the_end_of_the_clock_counts_for_all(day: list[bytes]) -> None:
     ends = [DEFAULT_START_AT + 9 * HOUR, DEFAULT_START_AT + 14 * 24 * HOUR]
-    outcomes = [assert_same_on_several(day, replace(TERMS, until=end)) for end in ends]
+    outcomes = [assert_same_on_several(day, replace(SETTINGS, until=end)) for end in ends]
     assert outcomes[0].cases < outcomes[1].cases
 
 
 def test_facts_beyond_what_a_case_may_hold_are_the_same(day: list[bytes]) -> None:
-    outcome = assert_same_on_several(day, replace(TERMS, facts_per_case_max=3))
+    outcome = assert_same_on_several(day, replace(SETTINGS, facts_per_case_max=3))
     assert outcome.refused > assert_same_on_several(day).refused
 
 
@@ -150,7 +152,7 @@ def test_files_are_read_by_each_process(tmp_path: Path, day: list[bytes], packed
     for name, lines in zip(names, (day[:half], day[half:]), strict=True):
         Path(name).write_bytes(PACKED[packed](b"".join(line + b"\n" for line in lines)))
     inputs = Rereadable(names, Settings())
-    assert on(2, inputs) == everything(replayed(inputs, TERMS))
+    assert on(2, inputs) == everything(replay_sequentially(inputs, SETTINGS))
 
 
 class Changing:
@@ -159,13 +161,13 @@ class Changing:
     def __init__(self, *times: list[bytes]) -> None:
         self._times = iter(times)
 
-    def __iter__(self) -> Iterator[Recorded]:
+    def __iter__(self) -> Iterator[InputRecord]:
         return iter(records(next(self._times)))
 
 
 def test_what_is_added_while_it_is_read_is_not_part_of_it(day: list[bytes]) -> None:
     growing = Changing(day[:-9], *[day] * 2)
-    assert on(2, growing) == everything(replayed(records(day[:-9]), TERMS))
+    assert on(2, growing) == everything(replay_sequentially(records(day[:-9]), SETTINGS))
 
 
 @pytest.mark.parametrize("second", ["x", "y"], ids=["one identity", "two identities"])
@@ -183,19 +185,19 @@ class Fatality(PolicySet):
 
 
 def test_a_process_that_is_lost_is_not_taken_for_one_that_is_done(day: list[bytes]) -> None:
-    terms = replace(TERMS, policies=Fatality((), Policy()))
+    settings = replace(SETTINGS, policies=Fatality((), Policy()))
     with pytest.raises(Fatal, match="ended before it was done"):
-        on(2, records(day), terms)
+        on(2, records(day), settings)
 
 
-class Deadly(list[Recorded]):
+class Deadly(list[InputRecord]):
     """Records that end the process which goes through them a second time."""
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         super().__init__(records(lines))
         self._process = os.getpid()
 
-    def __iter__(self) -> Iterator[Recorded]:
+    def __iter__(self) -> Iterator[InputRecord]:
         if os.getpid() != self._process:
             os._exit(1)
         return super().__iter__()
@@ -213,18 +215,20 @@ NOON = 1_794_830_400_000_000
 @pytest.mark.parametrize("processes", [1, 2])
 def test_what_lies_in_the_future_is_a_dead_letter_and_ends_no_clock(processes: int) -> None:
     lines = [report("p1", "near"), *impossible(["p2"])]
-    terms = replace(TERMS, now=NOON)
-    _, _, refused, _, told = on(processes, records([*lines, FAR]), terms)
+    settings = replace(SETTINGS, now=NOON)
+    _, _, refused, _, told = on(processes, records([*lines, FAR]), settings)
     assert refused == 1
     assert b"time: too far in the future" in told[0]
-    assert told[1:] == on(processes, records(lines), terms)[4]
+    assert told[1:] == on(processes, records(lines), settings)[4]
 
 
 @pytest.mark.parametrize(("time", "refused"), [("13:00:00", 0), ("13:00:00.000001", 1)])
 def test_an_hour_in_the_future_is_accepted(time: str, refused: int) -> None:
-    assert everything(replayed(records([report("p1", "a", time)]), replace(TERMS, now=NOON)))[2] == refused
+    assert (
+        everything(replay_sequentially(records([report("p1", "a", time)]), replace(SETTINGS, now=NOON)))[2] == refused
+    )
 
 
 def test_where_the_clock_ends_by_itself_the_present_has_no_say() -> None:
-    outcome = everything(replayed(records([report("p1", "near"), FAR]), replace(TERMS, until=NOON)))
+    outcome = everything(replay_sequentially(records([report("p1", "near"), FAR]), replace(SETTINGS, until=NOON)))
     assert outcome[:3] == (2, 0, 0)

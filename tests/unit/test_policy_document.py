@@ -14,11 +14,10 @@ from schemas.durations import duration_text, parse_duration, parse_seconds
 from schemas.errors import PolicyError
 from schemas.files import SMALL_FILE_BYTES_MAX
 from schemas.jsonschema.policy import policy_schema
-from schemas.policy.document import default_policy, dump_policy, hashed, load_policies, read_policy
+from schemas.policy.document import default_policy, dump_policy, hashed, load_policies, load_policy, read_policy
 from schemas.policy.keys import DURATION_UNIT, KEY_NOTES, KEY_UNITS, clauses_of
 from schemas.policy.model import DAY, HOUR, MINUTE, SECOND, Policy, Presence
 from schemas.policy.validation import duration_keys, values
-from streams.cli.policies import read_document
 
 LABEL = 'label = "v2"\n'
 
@@ -298,10 +297,9 @@ def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> No
         (huge, "is longer than 1048576 bytes"),
         (Path("/dev/zero"), "is not a regular file"),
     ):
-        for read in (lambda: load_policies([path]), lambda: read_document(str(path))):  # noqa: B023 - called at once
-            with pytest.raises(PolicyError) as refused:
-                read()
-            assert str(refused.value) == f"{path}: cannot be read: {told}"
+        with pytest.raises(PolicyError) as refused:
+            load_policies([path])
+        assert str(refused.value) == f"{path}: cannot be read: {told}"
 
 
 def test_a_policy_may_be_as_long_as_a_small_file_and_reached_by_a_link(tmp_path: Path) -> None:
@@ -310,6 +308,6 @@ def test_a_policy_may_be_as_long_as_a_small_file_and_reached_by_a_link(tmp_path:
     longer.write_text(LABEL + "#" * (SMALL_FILE_BYTES_MAX - len(LABEL) + 1), encoding="ascii")
     link.unlink()
     link.symlink_to(full)
-    assert read_document(str(link)).label == "v2"
+    assert load_policy(link).label == "v2"
     with pytest.raises(PolicyError, match="is longer than"):
-        read_document(str(longer))
+        load_policy(longer)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 
+from schemas.policy.document import load_policies
 from schemas.topics import Topics
-from streams.cli.policies import policies_from
 from streams.config.settings import Settings
 from streams.kafka.connection import KafkaConnection
 from streams.runtime.ports import Layout
@@ -14,7 +14,7 @@ from streams.worker import TaskMaker
 
 async def test_the_work_on_a_partition_goes_with_its_task() -> None:
     settings = Settings()
-    maker = TaskMaker(settings, policies_from(()), KafkaConnection(settings.brokers), Topics(), Layout(4, {}), {})
+    maker = TaskMaker(settings, load_policies(()), KafkaConnection(settings.brokers), Topics(), Layout(4, {}), {})
     tasks = [maker.make(0), maker.make(1)]
     assert set(maker.works) == {0, 1}
     del tasks[1]

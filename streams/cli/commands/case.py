@@ -7,13 +7,14 @@ from dataclasses import replace
 import click
 
 from schemas.errors import UsageError
+from schemas.policy.document import load_policies, load_policy
+from schemas.policy.model import PolicySet
 from streams.cli.inputs import KAFKA, instant, present_unless, recorded
 from streams.cli.options import FILE
-from streams.cli.policies import only, policies_from
 from streams.config.settings import settings_from
-from streams.replay.case_story import case_story, refused_of
-from streams.replay.recorded import deduplicate
-from streams.replay.timeline import document, told
+from streams.replay.case_timeline import case_timeline, refused_of
+from streams.replay.records import deduplicate
+from streams.replay.timeline_output import document, told
 from streams.terminal.printable import printable, printable_json
 from streams.terminal.wrapping import show
 
@@ -35,11 +36,11 @@ def command(case_id: str, inputs: tuple[str, ...], until: str | None, policy: st
     """Tell a case's facts, whereabouts, decisions, actions and alerts in the order of their times, clause by clause."""
     settings = settings_from()
     end = None if until is None else instant("--until", until)
-    policies = only(policy) if policy else policies_from(settings.policies)
+    policies = PolicySet([], load_policy(policy)) if policy else load_policies(settings.policies)
     names = inputs or (f"{KAFKA}{settings.brokers}/{settings.topic_prefix}",)
     records = enumerate(recorded(names, settings))
     settled = deduplicate(records, settings.limits, present_unless(end), settings.facts_per_case_max)
-    story = case_story(case_id, settled.events, policies, until=end)
+    story = case_timeline(case_id, settled.events, policies, until=end)
     if story is None:
         as_of = "" if until is None else f" up to {until}"
         raise UsageError(f"{case_id}: no event of this case in {', '.join(names)}{as_of}")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
 from schemas.durations import duration_text
-from schemas.policy.document import default_policy, dump_policy, load_policies
+from schemas.policy.document import default_policy, dump_policy, load_policies, load_policy
 from schemas.policy.keys import KEY_NOTES, KEY_UNITS, clauses_of
 from schemas.policy.model import Policy
 from schemas.policy.validation import duration_keys, values
 from schemas.timestamps import format_instant
 from streams.cli.groups import SuggestingGroup
 from streams.cli.options import FILE
-from streams.cli.policies import read_document
 from streams.terminal.printable import printable
 from streams.terminal.wrapping import show
 
@@ -32,12 +30,12 @@ def command() -> None:
 def check(files: tuple[str, ...]) -> None:
     """Check policy documents, also against each other; tell what each changes of the built-in policy."""
     for file in files:
-        policy = read_document(file)
+        policy = load_policy(file)
         begin = "always" if policy.effective_from is None else f"from {format_instant(policy.effective_from)}"
         print(printable(f"{file}: {policy.name}, in force {begin}"))
         for line in _changes(policy):
             print(printable(f"  {line}"))
-    load_policies([Path(file) for file in files])
+    load_policies(files)
 
 
 @command.command("show")

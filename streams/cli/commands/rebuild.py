@@ -10,9 +10,9 @@ import click
 from redis.asyncio import Redis
 
 from schemas.errors import UsageError
+from schemas.policy.document import load_policies
 from schemas.policy.model import PolicySet
 from schemas.topics import Topics
-from streams.cli.policies import policies_from
 from streams.config.connections import connect_kafka, connect_redis
 from streams.config.settings import Settings, settings_from
 from streams.kafka.connection import KafkaConnection, partition_counts
@@ -36,7 +36,7 @@ def command() -> None:
     and replaces the checkpoints in Redis. Run it again if it did not come to its end.
     """
     settings = settings_from()
-    asyncio.run(_rebuild(settings, policies_from(settings.policies)))
+    asyncio.run(_rebuild(settings, load_policies(settings.policies)))
 
 
 async def _rebuild(settings: Settings, policies: PolicySet) -> None:

@@ -10,15 +10,16 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import click
 
+from schemas.policy.document import load_policies, load_policy
+from schemas.policy.model import PolicySet
 from streams.cli.inputs import Rereadable, instant, present_unless, recorded
 from streams.cli.options import FILE
-from streams.cli.policies import only, policies_from
 from streams.config.settings import Settings, settings_from
 from streams.files.reading import input_name
 from streams.files.writing import output_name, written
 from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
-from streams.replay.outcome import Outcome, Terms, replayed
-from streams.replay.parallel import can_fork, replayed_on
+from streams.replay.parallel import can_fork, replay_in_parallel
+from streams.replay.sequential import ReplayResult, ReplaySettings, replay_sequentially
 from streams.terminal.printable import printable
 from streams.terminal.progress import counted
 
@@ -53,9 +54,9 @@ def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | 
     """
     settings = settings_from()
     end = instant("--until", until) if until is not None else None
-    policies = only(policy) if policy else policies_from(settings.policies)
+    policies = PolicySet([], load_policy(policy)) if policy else load_policies(settings.policies)
     processes = (jobs or os.cpu_count() or 1) if can_fork() else 1
-    terms = Terms(
+    terms = ReplaySettings(
         policies=policies,
         limits=settings.limits,
         facts_per_case_max=settings.facts_per_case_max,
@@ -98,9 +99,9 @@ def _uncollected() -> Iterator[None]:
 
 
 def _outcome(
-    processes: int, inputs: Sequence[str], settings: Settings, terms: Terms
-) -> AbstractContextManager[Outcome]:
+    processes: int, inputs: Sequence[str], settings: Settings, terms: ReplaySettings
+) -> AbstractContextManager[ReplayResult]:
     if processes == 1:
-        return nullcontext(replayed(counted(recorded(inputs, settings), READ), terms))
+        return nullcontext(replay_sequentially(counted(recorded(inputs, settings), READ), terms))
     records = Rereadable(inputs, settings)
-    return replayed_on(processes, records, terms, first_time=counted(records, READ))
+    return replay_in_parallel(processes, records, terms, first_time=counted(records, READ))

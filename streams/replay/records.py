@@ -18,7 +18,7 @@ from schemas.events import LOCATION_REPORT, AnyEvent
 from streams.files.reading import read_lines
 
 
-class Recorded(Struct, frozen=True, gc=False):
+class InputRecord(Struct, frozen=True, gc=False):
     """A recorded message: where it lies (for a file: its name, 0, the line from 1), and its bytes.
 
     `cut_from` is how large its parts are, where one is larger than any may be, and only the beginning is here.
@@ -35,11 +35,11 @@ class Recorded(Struct, frozen=True, gc=False):
     input_number: int | None = None
 
 
-class Refused(Struct, frozen=True):
+class RefusedRecord(Struct, frozen=True):
     """A recorded message that cannot be accepted, and why; `number` is its place in the whole input."""
 
     number: int
-    record: Recorded
+    record: InputRecord
     reason: str
 
 
@@ -47,11 +47,11 @@ class Deduplicated(Struct, frozen=True):
     """A whole input, settled: the accepted events once each, what was refused, and how many were duplicates."""
 
     events: list[AnyEvent]
-    refused: list[Refused]
+    refused: list[RefusedRecord]
     duplicates: int
 
 
-def read_file(path: str, line_bytes_max: int, input_number: int = 1) -> Iterator[Recorded]:
+def read_file(path: str, line_bytes_max: int, input_number: int = 1) -> Iterator[InputRecord]:
     """Yield the lines of a JSON Lines file (`.gz` and `.zst` too, `-`: standard input); blank lines are passed over.
 
     Of a line of more than `line_bytes_max` only the beginning is kept. A name that is no UTF-8 is given with U+FFFD in
@@ -62,11 +62,11 @@ def read_file(path: str, line_bytes_max: int, input_number: int = 1) -> Iterator
     for number, (line, size) in enumerate(read_lines(path, line_bytes_max), 1):
         cut_from = Sizes(size) if size > line_bytes_max else None
         if cut_from is not None or (line and not line.isspace()):
-            yield Recorded(topic, 0, number, line, cut_from=cut_from, input_number=input_number)
+            yield InputRecord(topic, 0, number, line, cut_from=cut_from, input_number=input_number)
 
 
 def deduplicate(
-    numbered: Iterable[tuple[int, Recorded]], limits: Limits, now: int | None, facts_per_case_max: int
+    numbered: Iterable[tuple[int, InputRecord]], limits: Limits, now: int | None, facts_per_case_max: int
 ) -> Deduplicated:
     """Decode records in input order and tell events from duplicates, conflicts and what cannot be accepted.
 
@@ -78,24 +78,24 @@ def deduplicate(
     known: dict[tuple[str, str], bytes] = {}
     facts: Counter[str] = Counter()
     events: list[AnyEvent] = []
-    refused: list[Refused] = []
+    refused: list[RefusedRecord] = []
     duplicates = 0
     for number, record in numbered:
         try:
             event = decode_record(record.value, record.headers, limits, now, key=record.key, cut_from=record.cut_from)
         except InvalidMessage as unacceptable:
-            refused.append(Refused(number, record, unacceptable.reason))
+            refused.append(RefusedRecord(number, record, unacceptable.reason))
             continue
         content = known.get(event.identity)
         if content is not None:
             if content == event.content:
                 duplicates += 1
             else:
-                refused.append(Refused(number, record, why_refused(event, "conflict")))
+                refused.append(RefusedRecord(number, record, why_refused(event, "conflict")))
             continue
         if event.type != LOCATION_REPORT:
             if facts[event.subject] >= facts_per_case_max:
-                refused.append(Refused(number, record, why_refused(event, "full")))
+                refused.append(RefusedRecord(number, record, why_refused(event, "full")))
                 continue
             facts[event.subject] += 1
         known[event.identity] = event.content

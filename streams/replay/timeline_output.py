@@ -14,8 +14,8 @@ from schemas.codec.encoder import encode_message
 from schemas.events import AnyEvent, Money, Site
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
 from schemas.timestamps import format_instant
-from streams.replay.case_story import CaseStory, Said
-from streams.replay.recorded import Refused
+from streams.replay.case_timeline import CaseTimeline, Said
+from streams.replay.records import RefusedRecord
 
 PRIVATE: Final = frozenset({"site", "lat", "lon", "name", "phone", "payee_name", "payee_phone", "description"})
 """Fields of events that are never shown; a free text may hold anything."""
@@ -31,7 +31,7 @@ class _Entry(NamedTuple):
     lines: list[str]
 
 
-def told(story: CaseStory) -> Iterator[str]:
+def told(story: CaseTimeline) -> Iterator[str]:
     """Yield the lines of a story for a reader."""
     partners = ", ".join(f"{count} location reports of {name}" for name, count in sorted(story.reports.items()))
     yield f"case {story.case_id} as of {format_instant(story.until)}, policy {story.policy}"
@@ -51,7 +51,7 @@ def told(story: CaseStory) -> Iterator[str]:
         yield from _standing("refused, not part of this", [_refused(each) for each in story.refused])
 
 
-def document(story: CaseStory) -> bytes:
+def document(story: CaseTimeline) -> bytes:
     """Return a story as one JSON object; decisions, actions and alerts are as they would go out."""
     members = {
         "case_id": story.case_id,
@@ -73,11 +73,11 @@ def document(story: CaseStory) -> bytes:
     return msgspec.json.encode(members)
 
 
-def _refused(refused: Refused) -> str:
+def _refused(refused: RefusedRecord) -> str:
     return f"{_place(refused)}: {refused.reason}"
 
 
-def _place(refused: Refused) -> str:
+def _place(refused: RefusedRecord) -> str:
     return f"{refused.record.topic}-{refused.record.partition}@{refused.record.offset}"
 
 

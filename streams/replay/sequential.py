@@ -12,7 +12,7 @@ from schemas.codec.encoder import dead_letter_message, encode_message
 from schemas.codec.limits import Limits
 from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.policy.model import PolicySet
-from streams.replay.recorded import Recorded, Refused, deduplicate
+from streams.replay.records import InputRecord, RefusedRecord, deduplicate
 from streams.replay.replay import Replay
 
 LONG_AGO: Final = -(1 << 62)
@@ -20,7 +20,7 @@ LONG_AGO: Final = -(1 << 62)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class ReplaySettings:
     """By what an input is replayed.
 
     `until` (microseconds) is where the clock ends; None: with the last event, and then `now` is the present, in whose
@@ -39,7 +39,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ReplayResult:
     """How many events were accepted, how many records were not, of how many cases; `lines` is to be gone through once.
 
     Lines are CloudEvents in JSON: first the dead letters in input order, then the messages as they are due.
@@ -52,16 +52,18 @@ class Outcome:
     lines: Iterator[bytes]
 
 
-def replayed(records: Iterable[Recorded], terms: Terms) -> Outcome:
+def replay_sequentially(records: Iterable[InputRecord], settings: ReplaySettings) -> ReplayResult:
     """Replay a whole input on this process."""
-    settled = deduplicate(enumerate(records), terms.limits, terms.now, terms.facts_per_case_max)
-    until = end_of(terms, last_instant(settled.events))
-    return Outcome(
+    settled = deduplicate(enumerate(records), settings.limits, settings.now, settings.facts_per_case_max)
+    until = end_of(settings, last_instant(settled.events))
+    return ReplayResult(
         events=len(settled.events),
         duplicates=settled.duplicates,
         refused=len(settled.refused),
         cases=case_count(settled.events, until),
-        lines=chain(map(refused_line, settled.refused), map(encode_message, terms.replay().run(settled.events, until))),
+        lines=chain(
+            map(refused_line, settled.refused), map(encode_message, settings.replay().run(settled.events, until))
+        ),
     )
 
 
@@ -70,9 +72,9 @@ def last_instant(events: Iterable[AnyEvent]) -> int:
     return max((event.time for event in events), default=LONG_AGO)
 
 
-def end_of(terms: Terms, last: int) -> int:
+def end_of(settings: ReplaySettings, last: int) -> int:
     """Return where the clock ends, given the latest instant of all events."""
-    return last if terms.until is None else terms.until
+    return last if settings.until is None else settings.until
 
 
 def case_count(events: Iterable[AnyEvent], until: int) -> int:
@@ -80,7 +82,7 @@ def case_count(events: Iterable[AnyEvent], until: int) -> int:
     return len({event.subject for event in events if event.type != LOCATION_REPORT and event.time <= until})
 
 
-def refused_line(refused: Refused) -> bytes:
+def refused_line(refused: RefusedRecord) -> bytes:
     """Return the dead letter for a record that was not accepted.
 
     One of a file has the same id from whatever folder the file was read.

@@ -14,7 +14,7 @@ from agents.presence.queries import PresenceAnswer
 from schemas.events import LOCATION_REPORT, AnyEvent, Site
 from schemas.outputs import ActionMessage, AlertMessage, OutputMessage
 from schemas.policy.model import PolicySet
-from streams.replay.recorded import Recorded, Refused
+from streams.replay.records import InputRecord, RefusedRecord
 from streams.replay.replay import Replay
 
 
@@ -27,7 +27,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CaseStory:
+class CaseTimeline:
     """All about a case as of `until` (microseconds); `reports` counts the location reports of each partner named."""
 
     case_id: str
@@ -39,7 +39,7 @@ class CaseStory:
     """Where the job was to be done, by the latest booking."""
     answers: tuple[PresenceAnswer, ...]
     said: tuple[Said, ...]
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[RefusedRecord, ...] = ()
     """Records that name the case and cannot be accepted: what they say is not in the story."""
 
     @property
@@ -59,12 +59,12 @@ class CaseStory:
         return body.state == "firing" and (body.ends_at is None or body.ends_at > self.until)
 
 
-def refused_of(case_id: str, refused: Iterable[Refused]) -> tuple[Refused, ...]:
+def refused_of(case_id: str, refused: Iterable[RefusedRecord]) -> tuple[RefusedRecord, ...]:
     """Return the refused records that name a case, by their key or as far as they can be read."""
     return tuple(each for each in refused if case_id in {*_names(each.record)})
 
 
-def _names(record: Recorded) -> Iterator[str]:
+def _names(record: InputRecord) -> Iterator[str]:
     yield (record.key or b"").decode(errors="replace")
     try:
         yield _named.decode(record.value or b"").subject
@@ -79,7 +79,9 @@ class _Named(Struct):
 _named: Final = msgspec.json.Decoder(_Named)
 
 
-def case_story(case_id: str, events: Iterable[AnyEvent], policies: PolicySet, *, until: int | None) -> CaseStory | None:
+def case_timeline(
+    case_id: str, events: Iterable[AnyEvent], policies: PolicySet, *, until: int | None
+) -> CaseTimeline | None:
     """Return the story of a case from accepted events of any cases, None where they have no fact of it.
 
     `until` (microseconds; default: the last event's time) ends the virtual clock.
@@ -103,7 +105,7 @@ def case_story(case_id: str, events: Iterable[AnyEvent], policies: PolicySet, *,
         said.append(Said(max(begun, case.decided_at if case else 0), message))
     told = replay.cases.case(case_id)
     answers = [told.answers[key] for key in told.asked if key in told.answers]
-    return CaseStory(
+    return CaseTimeline(
         case_id=case_id,
         until=end,
         policy=policies.at(facts[0].time).name,
