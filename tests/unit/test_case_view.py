@@ -7,9 +7,17 @@ import itertools
 import pytest
 from msgspec import structs
 
+from agents.case.view import CaseView, Engagement, build_case_view
 from schemas.events import AnyEvent
 from tests.scenario import Scenario, instant
-from tests.unit.engaged import engagement_of, view_of
+
+
+def view_of(case: Scenario) -> CaseView:
+    return build_case_view(case.case_id, case.facts)
+
+
+def engagement_of(view: CaseView, partner: str | None = "p1") -> Engagement:
+    return next(each for each in view.engagements if each.partner_id == partner)
 
 
 def owners(case: Scenario) -> dict[str, str | None]:

@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import msgspec
 import pytest
 
-from agents.presence.presence import Presence, cited, presence, presence_queries
+from agents.case.view import CaseView, Engagement, build_case_view
+from agents.presence.presence import Presence, PresenceAnswers, cited, presence, presence_queries
 from agents.presence.queries import LocationFix, PresenceAnswer, presence_rules
 from schemas.events import Site
 from schemas.policy.model import Policy
 from tests.scenario import POLICY, SITE, SOURCE, Scenario, destination, names
-from tests.unit.engaged import AWAY, HERE, engagement_of, place_at, readings_of, view_of
 
 RULES = presence_rules(POLICY)
+HERE, AWAY = 100.0, 2000.0
+
+
+def view_of(case: Scenario) -> CaseView:
+    return build_case_view(case.case_id, case.facts)
+
+
+def engagement_of(view: CaseView) -> Engagement:
+    """Return the engagement of p1."""
+    return next(each for each in view.engagements if each.partner_id == "p1")
+
+
+def place_at(metres: float) -> Site:
+    """Return a place this far from the site."""
+    return Site(*destination(metres))
+
+
+def readings_of(view: CaseView, seen: Mapping[str, float], policy: Policy = POLICY) -> PresenceAnswers:
+    """Answer every query: `seen` has metres from the site by the name of a fact, the report is called `near-…`."""
+    answers: dict[tuple[str, str], PresenceAnswer] = {}
+    for query in presence_queries(view, presence_rules(policy)):
+        name = query.fact.removeprefix(f"{SOURCE}#")
+        fix = LocationFix(f"{SOURCE}#near-{name}", query.time, None, place_at(seen[name])) if name in seen else None
+        answers[query.key] = PresenceAnswer(query, fix, None, None)
+    return answers
 
 
 def whereabouts(case: Scenario, seen: dict[str, float], policy: Policy = POLICY) -> Presence:

@@ -8,12 +8,33 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agents.sop.payee import e164, has_payee, name_score, payee_differs, phone_number
+from schemas.events import Money, PartnerIdentified, PaymentProofAdded
 from schemas.policy.model import Offline
-from tests.unit.offline_case import identified, proof
 
 OFFLINE = Offline()
 RAVI, OTHER = "Ravi Kumar", "Sunil Mehta"
 PHONE, OTHER_PHONE = "9876543210", "9876543211"
+
+
+def proof(name: str | None, phone: str | None = None) -> PaymentProofAdded:
+    """Return a payment proof that shows this payee."""
+    return PaymentProofAdded(
+        ticket_id="o1",
+        claimed_partner_id="p1",
+        method="upi",
+        proof_url="https://media.example/proof/1.jpg",
+        legible=True,
+        amount=Money("1500", "INR"),
+        paid_on="2026-11-20",
+        service_date="2026-11-20",
+        payee_name=name,
+        payee_phone=phone,
+    )
+
+
+def identified(name: str | None, phone: str | None = None) -> PartnerIdentified:
+    """Return the identification of a partner with this name and phone."""
+    return PartnerIdentified(ticket_id="o1", partner_id="p1", name=name, phone=phone)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +195,7 @@ def test_any_phone_is_read_or_absent(phone: str) -> None:
     ],
 )
 def test_a_blank_or_masked_payee_is_absent(name: str | None, phone: str | None, expected: bool) -> None:
-    assert has_payee(proof({"payee_name": name, "payee_phone": phone}), OFFLINE) is expected
+    assert has_payee(proof(name, phone), OFFLINE) is expected
 
 
 @pytest.mark.parametrize(
@@ -206,19 +227,19 @@ def test_a_blank_or_masked_payee_is_absent(name: str | None, phone: str | None, 
 def test_phones_then_names_then_nothing_to_compare(
     payee: tuple[str | None, str | None], partner: tuple[str | None, str | None], differs: bool
 ) -> None:
-    shown = proof({"payee_name": payee[0], "payee_phone": payee[1]})
-    assert payee_differs(shown, identified({"name": partner[0], "phone": partner[1]}), OFFLINE) is differs
+    shown = proof(*payee)
+    assert payee_differs(shown, identified(*partner), OFFLINE) is differs
 
 
 def test_names_without_words_are_not_compared() -> None:
     anything = replace(OFFLINE, name_similarity=0.0)
-    shown = proof({"payee_name": "Mr.", "payee_phone": None})
-    assert payee_differs(shown, identified({"name": "Mrs.", "phone": None}), anything)
-    assert not payee_differs(proof({"payee_name": "A", "payee_phone": None}), identified({"name": "B"}), anything)
+    shown = proof("Mr.")
+    assert payee_differs(shown, identified("Mrs."), anything)
+    assert not payee_differs(proof("A"), identified("B"), anything)
 
 
 def test_the_least_name_score_still_passes() -> None:
-    shown, partner = proof({"payee_name": "Ravi Kumer", "payee_phone": None}), identified({"name": RAVI})
+    shown, partner = proof("Ravi Kumer"), identified(RAVI)
     score = name_score("Ravi Kumer", RAVI, OFFLINE.honorifics)
     assert 0.5 < score < 1.0
     assert not payee_differs(shown, partner, replace(OFFLINE, name_similarity=score))
