@@ -28,7 +28,7 @@ from streams.kafka.connection import KafkaConnection, prepare_topics
 from streams.kafka.layout import LOOK_EVERY_S, LayoutWatch, TopicLayout, read_layout
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
-from streams.kafka.rights import refuse_missing_rights
+from streams.kafka.rights import check_rights
 from streams.kafka.topic_checks import check_topics, dead_letter_bytes_max
 from streams.memory.store import MemoryState, MemoryStore
 from streams.metrics import catalogue
@@ -142,14 +142,14 @@ def work(settings: Settings, policies: PolicySet) -> NoReturn:
 
 
 async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topics) -> tuple[Layout, Mapping[str, int]]:
-    """Return the topics as they are, and how large a record each may have that is written to (`Checked.sizes`)."""
+    """Return the topics' layout and the largest record that each takes (`CheckedTopics.sizes`)."""
     redis = connect_redis(settings)
     if redis is not None:
         try:
             await check_redis(redis, REDIS_WAIT_TIMEOUTS * settings.redis_timeout_s)
         finally:
             await redis.aclose()
-    await refuse_missing_rights(
+    await check_rights(
         connection, topics, group=settings.group, transactional_id=f"{settings.topic_prefix}{settings.group}-0"
     )
     await prepare_topics(connection, topics, settings.partitions, settings.replicas)
@@ -190,7 +190,7 @@ def task_settings(settings: Settings, topics: Topics, layout: Layout, worker: st
 def work_settings(
     settings: Settings, topics: Topics, policies: PolicySet, partitions: int, sizes: Mapping[str, int]
 ) -> ProcessorSettings:
-    """Return what the work of all partition numbers shares; `sizes` as `Checked` has them."""
+    """Return what the work of all partition numbers shares; `sizes` as `CheckedTopics` has them."""
     return ProcessorSettings(
         topics=topics,
         partitions=partitions,
@@ -217,7 +217,7 @@ class TaskMaker:
         layout: Layout,
         sizes: Mapping[str, int],
     ) -> None:
-        """Take what holds for all partition numbers; `sizes` as `Checked` has them."""
+        """Take what holds for all partition numbers; `sizes` as `CheckedTopics` has them."""
         self.works: WeakValueDictionary[int, SopProcessor] = WeakValueDictionary()
         """What the tasks work on, by number, for as long as these are there."""
         self._settings = settings
@@ -271,7 +271,7 @@ def make_app(
 ) -> BatchApp:
     """Compose the Faust app: one agent over all topics that are consumed, the tasks behind it.
 
-    `sizes` as `Checked` has them.
+    `sizes` as `CheckedTopics` has them.
     """
     register_transport()
     maker = TaskMaker(settings, policies, connection, topics, layout, sizes)

@@ -66,16 +66,16 @@ def decode_record(
     now_us: int | None = None,
     *,
     key: bytes | None = None,
-    cut_from: Sizes | None = None,
+    original_sizes: Sizes | None = None,
 ) -> AnyEvent:
     """Return the event that a Kafka record holds, in either content mode.
 
     `now_us` is the present in microseconds, beyond which an event may lie by `limits.future_us` and no more (None: as
-    far as it likes). `cut_from` is how large the parts of a record are of which not all is here.
+    far as it likes). `original_sizes` is how large the parts of a record are of which not all is here.
     Raises `InvalidMessage`; the reason begins with a part of the record that is too large, else with the first
     offending field in the order specversion, id, source, type, subject, time, datacontenttype, data.
     """
-    refuse_large(value, key, headers or (), limits, cut_from)
+    refuse_large(value, key, headers or (), limits, original_sizes)
     attributes = _binary_attributes(headers) if headers else None
     if value is None and not (attributes and attributes["data_base64"]):
         raise InvalidMessage("value: missing")

@@ -18,13 +18,13 @@ class Sizes(NamedTuple):
 
 
 def refuse_large(
-    value: bytes | None, key: bytes | None, headers: Headers, limits: Limits, cut_from: Sizes | None
+    value: bytes | None, key: bytes | None, headers: Headers, limits: Limits, original_sizes: Sizes | None
 ) -> None:
     """Raise `InvalidMessage`, naming the first part of value, key and headers that is larger than one may be.
 
-    `cut_from` is how large the parts of a record are, all of which is not here.
+    `original_sizes` is set for a record that was truncated when it was read.
     """
-    sizes = cut_from or (len(value) if value else 0, len(key) if key else 0, headers_size(headers) if headers else 0)
+    sizes = original_sizes or Sizes(len(value or b""), len(key or b""), headers_size(headers))
     if sizes[0] > limits.value_bytes:
         raise InvalidMessage(f"value: {sizes[0]} bytes, at most {limits.value_bytes}")
     if sizes[1] > limits.heading_bytes:

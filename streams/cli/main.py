@@ -11,7 +11,7 @@ import click
 
 from schemas.errors import Fatal, SopError, UsageError
 from streams.cli.groups import SuggestingGroup
-from streams.process.logs import log_nowhere
+from streams.process.logs import silence_logging
 from streams.process.signals import INTERRUPTIONS, STOP_SIGNALS, StopSignals, end
 from streams.terminal.printable import printable, without_passwords
 from streams.terminal.standard_error import prepare_standard_error
@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status; every error is one line on standard error."""
-    log_nowhere()
+    silence_logging()
     try:
         status = sop.main(arguments, prog_name="sop", standalone_mode=False)
         print(end="", flush=True)

@@ -227,7 +227,7 @@ def settings_from(environment: Mapping[str, str] | None = None) -> Settings:
         try:
             values[name] = read(given[variable])
         except (KeyError, ValueError):
-            raise UsageError(f"{variable}: {shown(given[variable])} is not {expected}") from None
+            raise UsageError(f"{variable}: {safe_repr(given[variable])} is not {expected}") from None
     return Settings(**values)
 
 
@@ -240,7 +240,7 @@ def _reader(name: str) -> tuple[Callable[[str], Any], str]:
     return _READERS[type(getattr(Settings(), name))]
 
 
-def shown(value: str) -> str:
+def safe_repr(value: str) -> str:
     """Return a value that cannot be used as a message shows it: words, numbers and hosts with ports as they are.
 
     Anything else, such as a user and a password before a host, may be a secret and is not shown.

@@ -116,8 +116,8 @@ def _recorded(file: str) -> Lines:
 
 
 def _line(record: InputRecord) -> Line:
-    if record.cut_from is not None:
-        told = f"{record.cut_from.value} bytes are more than a message may have"
+    if record.original_sizes is not None:
+        told = f"{record.original_sizes.value} bytes are more than a message may have"
         raise UsageError(f"{record.topic}, line {record.offset}: {told}")
     return Line(record.value or b"")
 

@@ -122,7 +122,7 @@ class Session:
 
     async def _watch(self) -> None:
         while self._plan.broker_runs():
-            status = self._worker.ended_with
+            status = self._worker.exit_status
             if status is not None:
                 raise PartEndedError(f"the worker ended with status {status}; it last wrote: {self._worker.last_words}")
             await asyncio.sleep(LOOK_EVERY_S)

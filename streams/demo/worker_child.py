@@ -26,9 +26,9 @@ class WorkerChild:
         self._worker = ChildProcess(command, self._log_file, env=environment_with(self._settings))
 
     @property
-    def ended_with(self) -> int | None:
+    def exit_status(self) -> int | None:
         """The exit status of a worker that has ended, None while it runs."""
-        return None if self._worker is None else self._worker.ended_with
+        return None if self._worker is None else self._worker.exit_status
 
     @property
     def last_words(self) -> str:

@@ -20,8 +20,8 @@ from typing import BinaryIO, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from streams.embedded_kafka.free_ports import HOST, free_port, is_open
-from streams.embedded_kafka.jars import EmbeddedKafkaError, Progress, ensure_jars
+from streams.embedded_kafka.free_ports import HOST, free_port, is_listening
+from streams.embedded_kafka.jars import EmbeddedKafkaError, FetchProgress, ensure_jars
 from streams.process import child_guard
 from streams.process.child import ChildProcess
 
@@ -103,7 +103,7 @@ class EmbeddedKafka:
         port: int = 0,
         partitions: int = 4,
         java_home: str | None = None,
-        progress: Progress | None = None,
+        progress: FetchProgress | None = None,
     ) -> None:
         self.data_dir = data_dir
         self._cache_dir = cache_dir
@@ -127,7 +127,7 @@ class EmbeddedKafka:
     @property
     def alive(self) -> bool:
         """Whether the broker's process runs."""
-        return self._broker is not None and self._broker.ended_with is None
+        return self._broker is not None and self._broker.exit_status is None
 
     def start(self) -> None:
         """Start the broker and return when it takes produce requests.
@@ -172,7 +172,7 @@ class EmbeddedKafka:
     def _choose_ports(self) -> None:
         if self._port == 0:
             self._port = free_port()
-        elif is_open(self._port):
+        elif is_listening(self._port):
             raise EmbeddedKafkaError(f"port {self._port} on {HOST} is taken by another program")
         if self._controller_port == 0:
             self._controller_port = free_port()
@@ -201,7 +201,7 @@ class EmbeddedKafka:
         while True:
             if not self.alive:
                 raise EmbeddedKafkaError(f"Kafka did not start: {self._last_error()}")
-            if is_open(self._port) and _takes_produce_requests(self.address):
+            if is_listening(self._port) and _takes_produce_requests(self.address):
                 return
             if time.monotonic() > deadline:
                 raise EmbeddedKafkaError(f"Kafka was not ready within {START_TIMEOUT_S:.0f} s: {self._last_error()}")

@@ -15,7 +15,7 @@ def free_port() -> int:
         return port
 
 
-def is_open(port: int) -> bool:
+def is_listening(port: int) -> bool:
     """Tell whether somebody listens on a port."""
     with socket.socket() as probe:
         probe.settimeout(PROBE_S)

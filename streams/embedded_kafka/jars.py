@@ -17,7 +17,7 @@ KAFKA_VERSION = "4.3.1"
 PARALLEL_FETCHES = 4
 FETCH_TIMEOUT_S = 30
 
-Progress = Callable[[int, int], None]
+FetchProgress = Callable[[int, int], None]
 """Called with the bytes of the jars that are there and those of all jars."""
 
 
@@ -69,7 +69,7 @@ def user_cache_dir(environ: Mapping[str, str]) -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "sop-streams"
 
 
-def ensure_jars(cache_dir: Path, progress: Progress | None = None) -> Path:
+def ensure_jars(cache_dir: Path, progress: FetchProgress | None = None) -> Path:
     """Return the folder with all jars, fetching those that are missing or damaged.
 
     Two processes may do this at once: each jar appears under its name only when it is whole.

@@ -16,8 +16,8 @@ from streams.faust_transport.app import BatchApp
 from streams.faust_transport.assignment import partial_numbers
 from streams.faust_transport.batch import Ends, TransportError
 from streams.faust_transport.membership import UNANSWERED, GroupConsumer, PartitionNumberAssignor, Refusal
-from streams.kafka.fetched import take_fetched
-from streams.kafka.fetcher import adapt_consumers
+from streams.kafka.fetched import fetched_records
+from streams.kafka.fetcher import patch_consumers
 
 POLL_S = 1.0  # how often waiting without news looks whether the worker is to stop
 
@@ -35,7 +35,7 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
         conf = app.conf
         if conf.broker_session_timeout > conf.broker_request_timeout:
             raise ImproperlyConfigured("broker_session_timeout is longer than broker_request_timeout")
-        adapt_consumers()
+        patch_consumers()
         return GroupConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
@@ -91,7 +91,7 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
             self._nudged = False
             return {}
         with client._subscription.fetch_context():
-            fetched = take_fetched(fetcher, tps, records_max)
+            fetched = fetched_records(fetcher, tps, records_max)
             if not fetched:
                 news = fetcher._create_fetch_waiter()
                 await asyncio.wait([news], timeout=POLL_S)
@@ -101,7 +101,7 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
                 news.result()  # raises what the group coordinator found
                 if not self._ready(generation):
                     return {}
-                fetched = take_fetched(fetcher, tps, records_max)
+                fetched = fetched_records(fetcher, tps, records_max)
         states = client._subscription.subscription.assignment
         return {TP(*tp): (records, states.state_value(tp).position) for tp, records in fetched.items()}
 

@@ -44,7 +44,7 @@ class _Plain:
 
 
 @contextmanager
-def written(name: str, sources: Iterable[str] = ()) -> Iterator[WriteLine]:
+def line_writer(name: str, sources: Iterable[str] = ()) -> Iterator[WriteLine]:
     """Give a way to write lines to a file, which takes its place when the block ends without an exception.
 
     Symbolic links are followed; a file that is replaced leaves its mode and owner to the new one. What is no regular

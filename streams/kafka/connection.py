@@ -13,12 +13,12 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, NoError, TopicAlre
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
-from streams.config.settings import PORT_MAX, shown
+from streams.config.settings import PORT_MAX, safe_repr
 from streams.kafka.security import KafkaSecurity
 
 _ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/,@\[\]]+):([0-9]{1,5})")
 NEXT_STEP: Final = "set SOP_BROKERS to a Kafka that runs, or start one with `sop up`"
-SILENT: Final = logging.Logger("librdkafka", logging.CRITICAL + 1)  # noqa: LOG001 - nobody else is to find it
+SILENT_LOGGER: Final = logging.Logger("librdkafka", logging.CRITICAL + 1)  # noqa: LOG001 - nobody else is to find it
 """Without a logger librdkafka prints; what matters of what it would say comes as an error as well."""
 
 MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -44,7 +44,7 @@ class KafkaConnection:
             matched = _ADDRESS.fullmatch(address)
             if matched is None or int(matched[1]) > PORT_MAX:
                 raise UsageError(
-                    f"brokers: {shown(self.brokers)} is not HOST:PORT[,HOST:PORT…] (SOP_BROKERS, --brokers, kafka://…)"
+                    f"brokers: {safe_repr(self.brokers)} is not HOST:PORT[,HOST:PORT…] (SOP_BROKERS, --brokers, kafka://…)"
                 )
 
     def client_options(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions
                     raise UsageError(f"Kafka at {connection.brokers}: cannot create {new.name}: {reason}")
         counts = await _partition_counts(admin, wanted)
     except KafkaError as error:
-        raise UsageError(trouble(connection, error)) from error
+        raise UsageError(describe_error(connection, error)) from error
     finally:
         await admin.close()
     different = sorted(f"{name} has {number}" for name, number in counts.items() if number != count)
@@ -98,7 +98,7 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions
     return count
 
 
-def trouble(connection: KafkaConnection, error: KafkaError) -> str:
+def describe_error(connection: KafkaConnection, error: KafkaError) -> str:
     """Return one line for a user; the client's own words for a broker out of reach tell only its socket's family."""
     if isinstance(error, KafkaConnectionError):
         refusal = "" if connection.security.protocol == "plaintext" else ", or not to this user or certificate"
@@ -116,7 +116,7 @@ async def partition_counts(connection: KafkaConnection, names: Sequence[str]) ->
         await admin.start()
         return await _partition_counts(admin, names)
     except KafkaError as error:
-        raise UsageError(trouble(connection, error)) from error
+        raise UsageError(describe_error(connection, error)) from error
     finally:
         await admin.close()
 

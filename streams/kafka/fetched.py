@@ -16,13 +16,13 @@ from aiokafka.structs import TopicPartition
 
 from schemas.errors import Fatal
 from streams.kafka.record_batches import Record
-from streams.kafka.record_parts import Part, parts_of
+from streams.kafka.record_parts import Part, read_in_parts
 
 TAKEN_BYTES_MAX: Final = 2 * 1024 * 1024
 """So much is taken at once, but for a last part: what was taken waits in memory for those who work on it."""
 
 
-def take_fetched(
+def fetched_records(
     fetcher: Fetcher, tps: Collection[TopicPartition], records_max: int
 ) -> dict[TopicPartition, list[Record]]:
     """Return what was fetched of `tps` and not taken yet; no further part of it once there are `records_max` records.
@@ -114,7 +114,7 @@ def _next_part(partition: PartitionRecords) -> tuple[Part, int]:
         batch = batches.next_batch()
         if _is_passed_over(partition, batch):
             return Part([], 0), batches.next_offset
-        batches.parts = parts_of(batch, batches.latest, batches.zstd)
+        batches.parts = read_in_parts(batch, batches.latest, batches.zstd)
     part: Part = next(batches.parts)
     start = partition.next_fetch_offset
     if part.records and part.records[0].offset < start:  # reading begins within this batch

@@ -22,7 +22,7 @@ ASK_AGAIN_S: Final = 0.5
 """aiokafka would ask again at once, a thousand times a second."""
 
 
-class TellingFetcher(Fetcher):  # type: ignore[misc] # without types
+class ReportingFetcher(Fetcher):  # type: ignore[misc] # without types
     """aiokafka's fetcher; where a broker finds its log damaged and goes on to, that is a result to be taken, `Fatal`.
 
     aiokafka would ask again and again, and nobody would know.
@@ -73,7 +73,7 @@ class _Heard:
         return response
 
 
-def adapt_consumers() -> None:
+def patch_consumers() -> None:
     """Have consumers of aiokafka that are made from now on fetch in this way; harmless when done twice."""
     fetcher.MemoryRecords = RecordBatches
-    consumer.Fetcher = TellingFetcher
+    consumer.Fetcher = ReportingFetcher

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from schemas.errors import Fatal, Unavailable, UsageError
-from streams.kafka.connection import SILENT, KafkaConnection
+from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
 from streams.runtime.layout import changed
 from streams.runtime.ports import Layout
 
@@ -27,7 +27,7 @@ class TopicLayout:
 
     def __init__(self, connection: KafkaConnection, names: Sequence[str]) -> None:
         """Take how to connect, and the topics' names."""
-        self._admin = AdminClient(connection.librdkafka_options(), logger=SILENT)
+        self._admin = AdminClient(connection.librdkafka_options(), logger=SILENT_LOGGER)
         self._names = list(names)
 
     async def read(self) -> Layout:

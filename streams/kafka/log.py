@@ -11,8 +11,8 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import Fatal
 from streams.kafka.connection import KafkaConnection
-from streams.kafka.fetched import take_fetched
-from streams.kafka.fetcher import adapt_consumers
+from streams.kafka.fetched import fetched_records
+from streams.kafka.fetcher import patch_consumers
 from streams.kafka.record_batches import Record
 from streams.runtime.ports import TP, Stored
 
@@ -40,7 +40,7 @@ class KafkaLog:
             consumer.seek(partition, max(start, beginning))
             while await consumer.position(partition) < end:
                 if records := await _fetched(consumer, partition):
-                    yield [Stored(r.offset, r.key, r.value, r.headers, r.timestamp, r.cut_from) for r in records]
+                    yield [Stored(r.offset, r.key, r.value, r.headers, r.timestamp, r.original_sizes) for r in records]
         except KafkaError as error:
             raise Fatal(f"{tp.name}: cannot be read back: {error}") from error
         finally:
@@ -76,7 +76,7 @@ class KafkaLog:
             await consumer.stop()
 
     def _consumer(self, isolation: str) -> AIOKafkaConsumer:
-        adapt_consumers()
+        patch_consumers()
         return AIOKafkaConsumer(
             **self._connection.client_options(),
             isolation_level=isolation,
@@ -90,10 +90,10 @@ class KafkaLog:
 async def _fetched(consumer: AIOKafkaConsumer, partition: TopicPartition) -> list[Record]:
     """Return what was fetched of the only partition assigned; waits a moment for more where there is nothing."""
     fetcher = consumer._fetcher  # noqa: SLF001 - see `streams.kafka.fetched`
-    taken = take_fetched(fetcher, {partition}, RECORDS_PER_POLL_MAX)
+    taken = fetched_records(fetcher, {partition}, RECORDS_PER_POLL_MAX)
     if not taken:
         news = fetcher._create_fetch_waiter()  # noqa: SLF001 - the same
         await asyncio.wait([news], timeout=POLL_MS / 1000)
         news.cancel()
-        taken = take_fetched(fetcher, {partition}, RECORDS_PER_POLL_MAX)
+        taken = fetched_records(fetcher, {partition}, RECORDS_PER_POLL_MAX)
     return taken.get(partition, [])

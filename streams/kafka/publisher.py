@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError as AIOKafkaError
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import Fatal, Fenced, Unpublishable
-from streams.kafka.connection import SILENT, KafkaConnection
+from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
 from streams.kafka.topic_checks import SIZE
 from streams.runtime.ports import TP, Outgoing
 
@@ -64,7 +64,7 @@ class KafkaPublisher:
     async def _start(self) -> None:
         producer = None
         try:
-            producer = Producer(self._options(), logger=SILENT)
+            producer = Producer(self._options(), logger=SILENT_LOGGER)
             await asyncio.gather(self._in_thread(self._get_to_know, producer), self._fence())
             if not self._is_stopping:
                 await self._in_thread(self._begin, producer)

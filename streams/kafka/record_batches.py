@@ -32,8 +32,8 @@ NO_TIMESTAMP: Final = -1
 class Record(Struct, frozen=True, gc=False):
     """One record; `timestamp` in milliseconds, -1 for none; its type is 0 for the producer's and 1 for the broker's.
 
-    `cut_from` is how large the parts of a record are that is too large to be kept: it has no headers then, and of key
-    and value only the beginnings.
+    `original_sizes` is set for a record that is too large to keep: its key and value are truncated then, and
+    its headers dropped.
     """
 
     offset: int
@@ -42,7 +42,7 @@ class Record(Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers
-    cut_from: Sizes | None = None
+    original_sizes: Sizes | None = None
 
 
 class RecordBatches:

@@ -18,7 +18,7 @@ from aiokafka.record.util import decode_varint_py
 from schemas.codec.limits import HEAD_BYTES
 from schemas.codec.record_sizes import Sizes
 from streams.kafka.connection import MESSAGE_BYTES_MAX
-from streams.kafka.inflating import Inflating, inflating
+from streams.kafka.decompression import DecompressedStream, open_decompressed
 from streams.kafka.record_batches import MAGIC_AT, SMALLEST, Record, records_of
 
 PART_BYTES: Final = 1024 * 1024
@@ -44,7 +44,7 @@ class Part(NamedTuple):
     is_last: bool = False
 
 
-def parts_of(batch: Any, raw: memoryview, zstd: zstandard.ZstdDecompressor) -> Iterator[Part]:
+def read_in_parts(batch: Any, raw: memoryview, zstd: zstandard.ZstdDecompressor) -> Iterator[Part]:
     """Yield the records of a batch of aiokafka with these bytes, in parts; `zstd` is in use until the last of them.
 
     Raises whatever the client and its libraries raise for bytes that are no records.
@@ -54,7 +54,7 @@ def parts_of(batch: Any, raw: memoryview, zstd: zstandard.ZstdDecompressor) -> I
         yield Part(records_of(batch, raw), len(raw), True)
         return
     header = _Header(raw)
-    content = _Content(inflating(codec, raw[HEADER_BYTES:], zstd))
+    content = _Content(open_decompressed(codec, raw[HEADER_BYTES:], zstd))
     content.fill(PART_BYTES + 1)
     if len(content.data) <= PART_BYTES:
         yield Part(header.records(header.count, content.data), len(content.data), True)
@@ -130,8 +130,8 @@ def _cut(header: _Header, content: _Content) -> Generator[Part, None, Record]:
         raise ValueError("a record is longer than it says")
     yield from content.skip(headers_size)
     (key_size, value_size), (key, value) = sizes, heads
-    cut_from = Sizes(value_size, key_size, headers_size)
-    return Record(*header.place(offset, timestamp), key, value, (), cut_from)
+    original_sizes = Sizes(value_size, key_size, headers_size)
+    return Record(*header.place(offset, timestamp), key, value, (), original_sizes)
 
 
 class _Header:
@@ -160,7 +160,7 @@ class _Header:
 class _Content:
     """What a batch holds, from where it is read to on."""
 
-    def __init__(self, source: Inflating) -> None:
+    def __init__(self, source: DecompressedStream) -> None:
         self._source = source
         self.data = b""
         """What is inflated of it."""

@@ -18,7 +18,7 @@ from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
-from streams.kafka.connection import SILENT, KafkaConnection, trouble
+from streams.kafka.connection import SILENT_LOGGER, KafkaConnection, describe_error
 
 READ, WRITE = "Read", "Write"
 _OPERATIONS: Final = {READ: AclOperation.READ, WRITE: AclOperation.WRITE}
@@ -27,9 +27,7 @@ _ASK_TIMEOUT_S: Final = 15.0
 Granted = frozenset[AclOperation]
 
 
-async def refuse_missing_rights(
-    connection: KafkaConnection, topics: Topics, *, group: str, transactional_id: str
-) -> None:
+async def check_rights(connection: KafkaConnection, topics: Topics, *, group: str, transactional_id: str) -> None:
     """Raise `UsageError`, naming all that is missing, unless this user may do what a worker does.
 
     `transactional_id` stands for all that begin like it. Topics that do not exist are passed over: they are made, or
@@ -41,7 +39,7 @@ async def refuse_missing_rights(
         denied = await _denied_ids(connection, group, transactional_id)
         granted = await asyncio.to_thread(_topic_rights, connection, read)
     except KafkaError as error:
-        raise UsageError(trouble(connection, error)) from error
+        raise UsageError(describe_error(connection, error)) from error
     except KafkaException as error:
         raise UsageError(f"Kafka at {connection.brokers}: {error.args[0].str()}") from error
     missing = [*_missing(READ, read, granted), *_missing(WRITE, written, granted), *denied]
@@ -57,7 +55,7 @@ def _missing(right: str, names: Sequence[str], granted: Mapping[str, Granted]) -
 
 def _topic_rights(connection: KafkaConnection, names: Sequence[str]) -> dict[str, Granted]:
     """Return what is allowed on the topics that exist or are hidden from this user; blocks."""
-    admin = AdminClient(connection.librdkafka_options(), logger=SILENT)
+    admin = AdminClient(connection.librdkafka_options(), logger=SILENT_LOGGER)
     described = admin.describe_topics(
         TopicCollection(list(names)), include_authorized_operations=True, request_timeout=_ASK_TIMEOUT_S
     )

@@ -28,14 +28,14 @@ RECORD_OVERHEAD_BYTES: Final = 128
 Configs = Mapping[str, Mapping[str, str]]
 
 
-class Checked(NamedTuple):
+class CheckedTopics(NamedTuple):
     """Warnings, in one line each, and how many bytes a record may have, by topic written to, where that may be read."""
 
     warnings: list[str]
     sizes: Mapping[str, int]
 
 
-async def check_topics(connection: KafkaConnection, topics: Topics) -> Checked:
+async def check_topics(connection: KafkaConnection, topics: Topics) -> CheckedTopics:
     """Return what there is to be told of existing topics.
 
     Raises `UsageError` when the brokers do not answer, and where a topic takes only records so small that what comes in
@@ -56,11 +56,11 @@ async def check_topics(connection: KafkaConnection, topics: Topics) -> Checked:
     written = (*topics.outputs, *topics.internal)
     sizes = {name: size for name in written if (size := _number(configs, name, SIZE)) is not None}
     told = [*_hidden(hidden), *_tight(sizes, connection), *warnings(configs, replicas, brokers, topics)]
-    return Checked(told, sizes)
+    return CheckedTopics(told, sizes)
 
 
 def dead_letter_bytes_max(sizes: Mapping[str, int], topics: Topics) -> int:
-    """Return how large a dead letter and its key may be, by what the topics take (`Checked.sizes`)."""
+    """Return how large a dead letter and its key may be, by what the topics take (`CheckedTopics.sizes`)."""
     return min(MESSAGE_BYTES_MAX, sizes.get(topics.dead_letters, SIZE_MIN)) - RECORD_OVERHEAD_BYTES
 
 

@@ -45,7 +45,7 @@ class ChildProcess:
         """Process id of the command."""
 
     @property
-    def ended_with(self) -> int | None:
+    def exit_status(self) -> int | None:
         """The command's exit status, 128 and its number for a signal; None while it runs."""
         return self._guard.poll()
 

@@ -20,7 +20,7 @@ class OneLine(logging.Formatter):
         return printable(super().format(record))
 
 
-def log_nowhere() -> None:
+def silence_logging() -> None:
     """Keep what libraries log from the terminal: a command tells its user what matters itself."""
     logging.basicConfig(handlers=[logging.NullHandler()])
 

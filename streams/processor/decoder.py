@@ -28,7 +28,7 @@ class Origin(Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers
-    cut_from: Sizes | None = None
+    original_sizes: Sizes | None = None
 
     @property
     def timestamp_us(self) -> int | None:
@@ -101,7 +101,7 @@ class RecordDecoder:
     def _event(self, record: Incoming, now: int | None) -> AnyEvent | InvalidMessage:
         try:
             return decode_record(
-                record.value, record.headers, self._limits, now, key=record.key, cut_from=record.cut_from
+                record.value, record.headers, self._limits, now, key=record.key, original_sizes=record.original_sizes
             )
         except InvalidMessage as refused:
             return _refusal(refused)
@@ -125,7 +125,7 @@ def origin(tp: TP, record: Incoming) -> Origin:
         record.key,
         record.value,
         record.headers,
-        record.cut_from,
+        record.original_sizes,
     )
 
 

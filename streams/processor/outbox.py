@@ -63,8 +63,8 @@ class Outbox:
 
     def dead_letter(self, origin: Origin, reason: str) -> None:
         """Add a record that cannot be accepted, with its bytes; of one too large for a letter with their beginnings."""
-        if origin.cut_from is not None:
-            letter = self._letter(origin, reason, origin.cut_from.value)
+        if origin.original_sizes is not None:
+            letter = self._letter(origin, reason, origin.original_sizes.value)
         else:
             letter = self._letter(origin, reason)
             if len(letter.value) + len(letter.key or b"") > self._letter_bytes_max:

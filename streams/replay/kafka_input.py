@@ -37,7 +37,9 @@ async def _read(connection: KafkaConnection, topics: Topics) -> list[InputRecord
     for tp in await _partitions(connection, topics):
         async for records in log.read(tp, 0):
             found += [
-                InputRecord(tp.topic, tp.partition, each.offset, each.value, each.key, each.headers, each.cut_from)
+                InputRecord(
+                    tp.topic, tp.partition, each.offset, each.value, each.key, each.headers, each.original_sizes
+                )
                 for each in records
             ]
     return found

@@ -21,7 +21,7 @@ from streams.files.reading import read_lines
 class InputRecord(Struct, frozen=True, gc=False):
     """A recorded message: where it lies (for a file: its name, 0, the line from 1), and its bytes.
 
-    `cut_from` is how large its parts are, where one is larger than any may be, and only the beginning is here.
+    `original_sizes` is how large its parts are, where one is larger than any may be, and only the beginning is here.
     `input_number` tells files apart, from 1, since the name of one depends on the folder that it is read from.
     """
 
@@ -31,7 +31,7 @@ class InputRecord(Struct, frozen=True, gc=False):
     value: bytes | None
     key: bytes | None = None
     headers: Headers = ()
-    cut_from: Sizes | None = None
+    original_sizes: Sizes | None = None
     input_number: int | None = None
 
 
@@ -60,9 +60,9 @@ def read_file(path: str, line_bytes_max: int, input_number: int = 1) -> Iterator
     """
     topic = os.fsencode(path).decode(errors="replace")
     for number, (line, size) in enumerate(read_lines(path, line_bytes_max), 1):
-        cut_from = Sizes(size) if size > line_bytes_max else None
-        if cut_from is not None or (line and not line.isspace()):
-            yield InputRecord(topic, 0, number, line, cut_from=cut_from, input_number=input_number)
+        original_sizes = Sizes(size) if size > line_bytes_max else None
+        if original_sizes is not None or (line and not line.isspace()):
+            yield InputRecord(topic, 0, number, line, original_sizes=original_sizes, input_number=input_number)
 
 
 def deduplicate(
@@ -82,7 +82,9 @@ def deduplicate(
     duplicates = 0
     for number, record in numbered:
         try:
-            event = decode_record(record.value, record.headers, limits, now, key=record.key, cut_from=record.cut_from)
+            event = decode_record(
+                record.value, record.headers, limits, now, key=record.key, original_sizes=record.original_sizes
+            )
         except InvalidMessage as unacceptable:
             refused.append(RefusedRecord(number, record, unacceptable.reason))
             continue

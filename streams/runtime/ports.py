@@ -56,7 +56,7 @@ class Incoming(Protocol):
         """Its headers."""
 
     @property
-    def cut_from(self) -> Sizes | None:
+    def original_sizes(self) -> Sizes | None:
         """How large its parts are, where it is too large: of key and value only the beginnings are here, no headers."""
 
 
@@ -89,7 +89,7 @@ class Stored(NamedTuple):
     headers: Headers = ()
     timestamp: int = 0
     """In milliseconds, of the producer or the broker."""
-    cut_from: Sizes | None = None
+    original_sizes: Sizes | None = None
     """As `Incoming` has it."""
 
 

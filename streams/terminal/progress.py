@@ -11,7 +11,7 @@ TOLD_EVERY: Final = 2_000
 T = TypeVar("T")
 
 
-def counted(items: Iterable[T], what: str) -> Iterator[T]:
+def with_progress(items: Iterable[T], what: str) -> Iterator[T]:
     """Yield items; while they come, standard error says how many there were, if it is a terminal."""
     if not sys.stderr.isatty():
         yield from items

@@ -33,7 +33,7 @@ def show_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None
     """Show rows on standard output. Cells are shown as they are, so what comes from outside has been made printable."""
     console = Console()
     width = console.width if console.is_terminal else UNBOUNDED
-    shown = fitting(columns, rows, width)
+    shown = fitting_columns(columns, rows, width)
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
     for at in shown:
         column = columns[at]
@@ -48,7 +48,7 @@ def show_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None
     Console(highlight=False, width=width, emoji=False).print(table)
 
 
-def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+def fitting_columns(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
     """Return the places of the columns that are shown in so many cells."""
     shown = list(range(len(columns)))
     while sum(_width(columns, rows, at) + GAP for at in shown) - GAP > width:

@@ -9,11 +9,11 @@ from typing import Final
 
 import click
 
-GOES_ON: Final = " " * 6
+CONTINUATION_INDENT: Final = " " * 6
 """What the further lines of a broken line begin with: deeper than any line of ours is indented."""
 
 
-def show(line: str, goes_on: str = GOES_ON) -> None:
+def show(line: str, goes_on: str = CONTINUATION_INDENT) -> None:
     """Show a line on standard output; on a terminal the heads of what is indented stand out.
 
     A line that is too long for the terminal goes on in further ones, which begin with `goes_on`; elsewhere it is one.

@@ -10,7 +10,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported all the same
 
 from streams.embedded_kafka.free_ports import HOST, free_port
-from streams.kafka.connection import SILENT, KafkaConnection
+from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
 from streams.runtime.hanging_transactions import Visibility, abort_hanging_transactions
@@ -41,7 +41,7 @@ def nodes(tmp_path: Path) -> Iterator[tuple[FaultyKafka, FaultyKafka]]:
 
 
 def producer(broker: FaultyKafka) -> Producer:
-    return Producer({"bootstrap.servers": broker.address, "transactional.id": ID}, logger=SILENT)
+    return Producer({"bootstrap.servers": broker.address, "transactional.id": ID}, logger=SILENT_LOGGER)
 
 
 async def values(log: KafkaLog, tp: TP) -> list[bytes | None]:
@@ -50,7 +50,7 @@ async def values(log: KafkaLog, tp: TP) -> list[bytes | None]:
 
 async def test_what_hangs_is_aborted_and_can_be_said_again(nodes: tuple[FaultyKafka, FaultyKafka]) -> None:
     coordinator, offset_provider = nodes
-    admin = AdminClient({"bootstrap.servers": coordinator.address}, logger=SILENT)
+    admin = AdminClient({"bootstrap.servers": coordinator.address}, logger=SILENT_LOGGER)
     made = [NewTopic(tp.topic, 1, replica_assignment=[[node]]) for tp, node in ((SAID, 2), (TOLD, 1))]
     for done in admin.create_topics(made).values():
         done.result()

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from schemas.codec.headers import Headers
 from schemas.errors import Fatal
-from streams.kafka.fetched import take_fetched
+from streams.kafka.fetched import fetched_records
 from streams.kafka.record_batches import RecordBatches, record_batch
 
 TP, OTHER = TopicPartition("events", 0), TopicPartition("events", 1)
@@ -146,7 +146,7 @@ def test_the_records_and_the_position_after_them_are_those_of_aiokafka(
         fetcher = FakeFetcher({TP: fetched(ours, *log)}, ours)
         found: list[Any] = []
         while fetcher._records:
-            taken = take_fetched(fetcher, {TP}, records_max).get(TP, [])
+            taken = fetched_records(fetcher, {TP}, records_max).get(TP, [])
             assert len(taken) < records_max + 6, "no record batch is begun when there are enough"
             found += taken
         assert [told_of(each) for each in found] == [told_of(each) for each in expected]
@@ -164,7 +164,7 @@ def taken_of(data: bytes) -> list[Any]:
         assignment = Assignment([TP])
         fetcher = FakeFetcher({TP: fetched(assignment, data)}, assignment)
         while fetcher._records:
-            found.extend(take_fetched(fetcher, {TP}, 100).get(TP, []))
+            found.extend(fetched_records(fetcher, {TP}, 100).get(TP, []))
 
     inside_loop(check)
     return found
@@ -218,11 +218,11 @@ def test_what_is_no_record_batch_is_told_with_its_place_after_what_lies_before_i
     def check() -> None:
         assignment = Assignment([TP])
         fetcher = FakeFetcher({TP: fetched(assignment, batch(0, 5, transactional=False) + data)}, assignment)
-        assert [each.offset for each in take_fetched(fetcher, {TP}, 100)[TP]] == [0, 1, 2, 3, 4]
+        assert [each.offset for each in fetched_records(fetcher, {TP}, 100)[TP]] == [0, 1, 2, 3, 4]
         assert assignment.state_value(TP).position == 5
         for _ in range(2):
             with pytest.raises(Fatal, match=rf"^events-0@5: the record batch that begins there cannot be .*{told}"):
-                take_fetched(fetcher, {TP}, 100)
+                fetched_records(fetcher, {TP}, 100)
 
     inside_loop(check)
 
@@ -232,7 +232,7 @@ def test_what_is_not_wanted_stays_and_what_is_not_assigned_goes() -> None:
         assignment = Assignment([TP])
         result = fetched(assignment, batch(0, 3, transactional=False))
         fetcher = FakeFetcher({TP: result, OTHER: result}, assignment)
-        assert take_fetched(fetcher, set(), 10) == {}
+        assert fetched_records(fetcher, set(), 10) == {}
         assert fetcher._records == {TP: result}
 
     inside_loop(check)
@@ -243,7 +243,7 @@ def test_what_was_sought_away_from_is_dropped() -> None:
         assignment = Assignment([TP])
         fetcher = FakeFetcher({TP: fetched(assignment, batch(0, 3, transactional=False))}, assignment)
         assignment.state_value(TP).seek(2)
-        assert take_fetched(fetcher, {TP}, 10) == {}
+        assert fetched_records(fetcher, {TP}, 10) == {}
         assert fetcher._records == {}
         assert fetcher.told == 1
 
@@ -255,8 +255,8 @@ def test_the_error_of_a_partition_comes_after_the_records_of_others() -> None:
         assignment = Assignment([TP])
         error = FetchError(error=TopicAuthorizationFailedError("events"), backoff=0)
         fetcher = FakeFetcher({TP: fetched(assignment, batch(0, 3, transactional=False)), OTHER: error}, assignment)
-        assert len(take_fetched(fetcher, {TP, OTHER}, 10)[TP]) == 3
+        assert len(fetched_records(fetcher, {TP, OTHER}, 10)[TP]) == 3
         with pytest.raises(TopicAuthorizationFailedError):
-            take_fetched(fetcher, {TP, OTHER}, 10)
+            fetched_records(fetcher, {TP, OTHER}, 10)
 
     inside_loop(check)

@@ -18,9 +18,9 @@ from schemas.codec.limits import HEAD_BYTES
 from schemas.codec.record_sizes import Sizes
 from schemas.errors import Fatal
 from streams.kafka import record_parts
-from streams.kafka.fetched import take_fetched
+from streams.kafka.fetched import fetched_records
 from streams.kafka.record_batches import Record
-from streams.kafka.record_parts import COUNT_AT, Part, parts_of
+from streams.kafka.record_parts import COUNT_AT, Part, read_in_parts
 from tests.property.test_fetched import CODECS, TP, FakeFetcher, fetched, inside_loop, stored, told_of
 
 MIB = 1024 * 1024
@@ -54,7 +54,7 @@ def batch(records: list[tuple[Any, Any, Any]], codec: int = 0, *, is_append_time
 
 def read_parts(data: bytes) -> list[Part]:
     raw = memoryview(data)
-    return list(parts_of(DefaultRecordBatch(raw), raw, zstandard.ZstdDecompressor()))
+    return list(read_in_parts(DefaultRecordBatch(raw), raw, zstandard.ZstdDecompressor()))
 
 
 def taken_in_turns(data: bytes, start: int = 0, records_max: int = 1_000) -> Iterator[tuple[list[Record], int]]:
@@ -62,7 +62,7 @@ def taken_in_turns(data: bytes, start: int = 0, records_max: int = 1_000) -> Ite
     assignment = Assignment([TP])
     fetcher = FakeFetcher({TP: fetched(assignment, data, start=start)}, assignment)
     while fetcher._records:
-        yield take_fetched(fetcher, {TP}, records_max)[TP], assignment.state_value(TP).position
+        yield fetched_records(fetcher, {TP}, records_max)[TP], assignment.state_value(TP).position
 
 
 @pytest.fixture
@@ -84,11 +84,11 @@ def test_the_records_are_those_of_aiokafka_and_large_ones_are_cut(
     assert [part.is_last for part in parts] == [False] * (len(parts) - 1) + [True]
     assert len(found) == len(expected)
     for ours, theirs in zip(found, expected, strict=True):
-        if ours.cut_from is None:
+        if ours.original_sizes is None:
             assert told_of(ours) == told_of(theirs)
             continue
-        assert ours.cut_from[:2] == (len(theirs.value or b""), len(theirs.key or b""))
-        assert sum(ours.cut_from) > 64
+        assert ours.original_sizes[:2] == (len(theirs.value or b""), len(theirs.key or b""))
+        assert sum(ours.original_sizes) > 64
         place = (theirs.offset, theirs.timestamp, theirs.timestamp_type)
         head = (theirs.key and theirs.key[:10], theirs.value and theirs.value[:10])
         assert told_of(ours) == (*place, *head, ())
@@ -125,7 +125,7 @@ def test_a_batch_that_holds_much_is_never_in_memory_as_a_whole(codec: int) -> No
         tracemalloc.stop()
         first, cut, last = (each for records, _ in taken for each in records)
         assert (first.value, last.value) == (b"before", b"behind")
-        assert (cut.value, cut.cut_from) == (b"a" * HEAD_BYTES, Sizes(100 * MIB, 1, 1))
+        assert (cut.value, cut.original_sizes) == (b"a" * HEAD_BYTES, Sizes(100 * MIB, 1, 1))
         assert len(taken) > 100 / 3, "a call does so much work at most"
 
     inside_loop(check)

@@ -9,14 +9,14 @@ from aiokafka.structs import TopicPartition
 
 from schemas.errors import Fatal
 from streams.kafka import fetcher
-from streams.kafka.fetcher import TellingFetcher
+from streams.kafka.fetcher import ReportingFetcher
 
 CORRUPT_MESSAGE = 2
 
 
 async def test_damage_that_another_try_does_not_find_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetcher, "ASK_AGAIN_S", 0.0)
-    telling = TellingFetcher.__new__(TellingFetcher)
+    telling = ReportingFetcher.__new__(ReportingFetcher)
     telling._damaged_since, telling._records, telling._fetch_waiters = {}, {}, set()
     telling._prefetch_backoff = 0.0
     asked = SimpleNamespace(topics=[("jobs", [(0, 7, 1), (1, 9, 1)])])

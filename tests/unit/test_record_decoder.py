@@ -93,7 +93,7 @@ def test_a_record_with_a_part_that_is_too_large_is_refused_before_it_is_looked_a
     taken = INTAKE.read(TP("x.jobs", 2), record, LATER)
     assert isinstance(taken.content, InvalidMessage)
     assert taken.content.reason.startswith(reason)
-    assert taken.origin.cut_from == record.cut_from
+    assert taken.origin.original_sizes == record.original_sizes
 
 
 def test_parts_as_large_as_they_may_be_are_read() -> None:

@@ -17,7 +17,7 @@ import zstandard
 
 from schemas.errors import UsageError
 from streams.files.reading import read_lines
-from streams.files.writing import written
+from streams.files.writing import line_writer
 
 LINES = [b"one", b"", b"three"]
 TEXT = b"one\n\nthree\n"
@@ -30,13 +30,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(name: str, *sources: str) -> None:
-    with written(name, sources) as write_line:
+    with line_writer(name, sources) as write_line:
         for line in LINES:
             write_line(line)
 
 
 def write_half(name: str, error: type[BaseException]) -> None:
-    with written(name) as write_line:
+    with line_writer(name) as write_line:
         write_line(LINES[0])
         raise error
 
@@ -117,8 +117,8 @@ def test_an_open_file_is_written_on_where_it_stands(folder: Path) -> None:
 
 WRITE = """
 import sys
-from streams.files.writing import written
-with written(sys.argv[1]) as write_line:
+from streams.files.writing import line_writer
+with line_writer(sys.argv[1]) as write_line:
     for line in (b"one", b"", b"three"):
         write_line(line)
 """

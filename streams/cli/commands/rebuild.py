@@ -16,9 +16,9 @@ from schemas.topics import Topics
 from streams.config.connections import connect_kafka, connect_redis
 from streams.config.settings import Settings, settings_from
 from streams.kafka.connection import KafkaConnection, partition_counts
+from streams.kafka.consumer_group import describe_group
 from streams.kafka.layout import read_layout
 from streams.kafka.log import KafkaLog
-from streams.kafka.membership import membership
 from streams.kafka.publisher import KafkaPublisher
 from streams.kafka.topic_checks import check_topics
 from streams.operations.rebuild.rebuild import Rebuild
@@ -50,10 +50,10 @@ async def _rebuild(settings: Settings, policies: PolicySet) -> None:
     try:
         await check_redis(redis, REDIS_WAIT_TIMEOUTS * settings.redis_timeout_s)
         layout = await _layout(connection, topics)
-        group = await membership(connection, settings.group)
-        if group.owners:
+        group = await describe_group(connection, settings.group)
+        if group.members:
             raise UsageError(
-                f"SOP_GROUP={settings.group} has {len(group.owners)} members: stop all workers; one that was killed "
+                f"SOP_GROUP={settings.group} has {len(group.members)} members: stop all workers; one that was killed "
                 "is a member for SOP_SESSION_TIMEOUT_S"
             )
         checked = await check_topics(connection, topics)

@@ -16,12 +16,12 @@ from streams.cli.inputs import Rereadable, instant, present_unless, recorded
 from streams.cli.options import FILE
 from streams.config.settings import Settings, settings_from
 from streams.files.reading import input_name
-from streams.files.writing import output_name, written
+from streams.files.writing import line_writer, output_name
 from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
 from streams.replay.parallel import can_fork, replay_in_parallel
 from streams.replay.sequential import ReplayResult, ReplaySettings, replay_sequentially
 from streams.terminal.printable import printable
-from streams.terminal.progress import counted
+from streams.terminal.progress import with_progress
 
 READ = "records read"
 JOBS_MAX = 256
@@ -67,11 +67,11 @@ def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | 
     with (
         StopSignals(INTERRUPTIONS, interrupt),
         _uncollected(),
-        written(out, sources) as write,
+        line_writer(out, sources) as write,
         _outcome(processes, inputs, settings, terms) as outcome,
     ):
         count = 0
-        for line in counted(outcome.lines, "lines written"):
+        for line in with_progress(outcome.lines, "lines written"):
             write(line)
             count += 1
     print(
@@ -102,6 +102,6 @@ def _outcome(
     processes: int, inputs: Sequence[str], settings: Settings, terms: ReplaySettings
 ) -> AbstractContextManager[ReplayResult]:
     if processes == 1:
-        return nullcontext(replay_sequentially(counted(recorded(inputs, settings), READ), terms))
+        return nullcontext(replay_sequentially(with_progress(recorded(inputs, settings), READ), terms))
     records = Rereadable(inputs, settings)
-    return replay_in_parallel(processes, records, terms, first_time=counted(records, READ))
+    return replay_in_parallel(processes, records, terms, first_time=with_progress(records, READ))

@@ -19,20 +19,20 @@ from streams.cli.options import FILE
 from streams.config.connections import connect_kafka
 from streams.config.settings import Settings, settings_from
 from streams.demo.feed import Feed, Line, Router
-from streams.files.writing import output_name, written
+from streams.files.writing import line_writer, output_name
 from streams.kafka.connection import prepare_topics
 from streams.process.clock import SystemClock
 from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import branch_shares, simulate
 from streams.terminal.printable import printable
-from streams.terminal.progress import counted
+from streams.terminal.progress import with_progress
 from streams.terminal.wrapping import show
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any] | click.Command)
 
 _DEFAULTS = SimulatorOptions()
-GOES_ON: Final = " " * 17
+CONTINUATION_INDENT: Final = " " * 17
 """Where a branch's name begins, after its share and its jobs."""
 
 
@@ -97,15 +97,15 @@ def command(
     )
     if stats:
         for branch in branch_shares(options):
-            show(f"{branch.share:7.2%}  {branch.jobs:6d}  {branch.name}: {branch.leads_to}", GOES_ON)
+            show(f"{branch.share:7.2%}  {branch.jobs:6d}  {branch.name}: {branch.leads_to}", CONTINUATION_INDENT)
         return
-    lines = counted(_lines(options), "events")
+    lines = with_progress(_lines(options), "events")
     if out.startswith(KAFKA):
         brokers, _, prefix = out.removeprefix(KAFKA).partition("/")
         settings = replace(settings_from(), brokers=brokers, topic_prefix=prefix)
         print(printable(f"{asyncio.run(_feed(settings, lines, speed))} events sent to {out}"), file=sys.stderr)
         return
-    with StopSignals(INTERRUPTIONS, interrupt), written(out, [str(trace)] if trace else []) as write:
+    with StopSignals(INTERRUPTIONS, interrupt), line_writer(out, [str(trace)] if trace else []) as write:
         count = 0
         for line in lines:
             write(line)

@@ -15,7 +15,7 @@ from schemas.topics import Topics
 from streams.config.connections import connect_kafka
 from streams.config.settings import settings_from
 from streams.kafka.connection import KafkaConnection
-from streams.kafka.membership import Membership, Owner, membership
+from streams.kafka.consumer_group import ConsumerGroup, GroupMember, describe_group
 from streams.operations.accounting import Overview, overview
 from streams.process.clock import SystemClock
 from streams.processor.dispositions import DISPOSITIONS
@@ -66,15 +66,15 @@ def command(as_json: bool) -> int:
     return 1 if problems else 0
 
 
-async def _asked(connection: KafkaConnection, topics: Topics, group: str) -> tuple[Overview, Membership]:
-    return await overview(connection, topics, group), await membership(connection, group)
+async def _asked(connection: KafkaConnection, topics: Topics, group: str) -> tuple[Overview, ConsumerGroup]:
+    return await overview(connection, topics, group), await describe_group(connection, group)
 
 
-def _heading(found: Overview, group: Membership, brokers: str, now: int) -> Iterator[str]:
+def _heading(found: Overview, group: ConsumerGroup, brokers: str, now: int) -> Iterator[str]:
     """Yield whose figures these are: broker, group, who owns which partition numbers, how old the counts are."""
-    yield f"Kafka {brokers}, group {group.group}: {group.state}, {_members(len(group.owners))}"
-    for owner in group.owners:
-        yield printable(f"  {owner.client} at {owner.host}: {_partitions(owner)}")
+    yield f"Kafka {brokers}, group {group.name}: {group.state}, {_members(len(group.members))}"
+    for member in group.members:
+        yield printable(f"  {member.client} at {member.host}: {_partitions(member)}")
     numbers = sorted({account.tp.partition for account in found.accounts})
     ages = (
         f"{number}: {_age(found.published_at[number], now)} ago" if number in found.published_at else f"{number}: never"
@@ -88,10 +88,10 @@ def _members(count: int) -> str:
     return "1 member" if count == 1 else f"{count} members"
 
 
-def _partitions(owner: Owner) -> str:
-    if owner.numbers is None:
+def _partitions(member: GroupMember) -> str:
+    if member.partitions is None:
         return "partitions not told"
-    return f"partitions {', '.join(map(str, owner.numbers))}" if owner.numbers else "no partition"
+    return f"partitions {', '.join(map(str, member.partitions))}" if member.partitions else "no partition"
 
 
 def _age(published_at: int, now: int) -> str:
@@ -108,14 +108,14 @@ def _rows(found: Overview) -> Iterator[tuple[str, ...]]:
         yield (account.tp.name, *map(str, (*numbers, *offsets)))
 
 
-def _document(found: Overview, group: Membership, brokers: str, now: int, problems: list[str]) -> dict[str, object]:
+def _document(found: Overview, group: ConsumerGroup, brokers: str, now: int, problems: list[str]) -> dict[str, object]:
     return {
         "brokers": brokers,
-        "group": group.group,
+        "group": group.name,
         "state": group.state,
         "owners": [
-            {"client": owner.client, "host": owner.host, "partitions": owner.numbers and list(owner.numbers)}
-            for owner in group.owners
+            {"client": member.client, "host": member.host, "partitions": member.partitions and list(member.partitions)}
+            for member in group.members
         ],
         "counts_age_s": {str(number): (now - at) / SECOND_US for number, at in sorted(found.published_at.items())},
         "partitions": [

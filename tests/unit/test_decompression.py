@@ -12,7 +12,7 @@ import pytest
 import zstandard
 from aiokafka.codec import snappy_encode
 
-from streams.kafka.inflating import SNAPPY_BLOCK_BYTES_MAX, inflating
+from streams.kafka.decompression import SNAPPY_BLOCK_BYTES_MAX, open_decompressed
 
 MIB = 1024 * 1024
 NOISE = b"".join(sha256(b"%d" % number).digest() for number in range(10_000))
@@ -60,7 +60,7 @@ def lz4_in_large_blocks(content: bytes) -> bytes:
 def test_the_content_comes_in_pieces_as_large_as_they_are_asked_for(
     codec: int, compress: Callable[[bytes], bytes]
 ) -> None:
-    content = inflating(codec, memoryview(compress(CONTENT)), zstandard.ZstdDecompressor())
+    content = open_decompressed(codec, memoryview(compress(CONTENT)), zstandard.ZstdDecompressor())
     pieces = list(iter(lambda: content.read(MIB), b""))
     assert {len(piece) for piece in pieces[:-1]} == {MIB}
     assert b"".join(pieces) == CONTENT
@@ -68,7 +68,7 @@ def test_the_content_comes_in_pieces_as_large_as_they_are_asked_for(
 
 def test_a_codec_of_the_future_is_told() -> None:
     with pytest.raises(ValueError, match="its codec has the number 5"):
-        inflating(5, memoryview(b""), zstandard.ZstdDecompressor())
+        open_decompressed(5, memoryview(b""), zstandard.ZstdDecompressor())
 
 
 def test_a_large_block_of_snappy_is_larger_than_what_is_kept_of_one() -> None:

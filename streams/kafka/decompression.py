@@ -22,14 +22,14 @@ LZ4_MAGIC: Final = b"\x04\x22\x4d\x18"
 LZ4_IS_STORED: Final = 1 << 31
 
 
-class Inflating(Protocol):
+class DecompressedStream(Protocol):
     """What is left of a compressed content."""
 
     def read(self, size: int, /) -> bytes:
         """Return the next `size` bytes, fewer at the end only; raises whatever the codec's library does."""
 
 
-def inflating(codec: int, data: memoryview, zstd: zstandard.ZstdDecompressor) -> Inflating:
+def open_decompressed(codec: int, data: memoryview, zstd: zstandard.ZstdDecompressor) -> DecompressedStream:
     """Return the content of compressed data, by the number that Kafka gives a codec; 0 is none.
 
     Content of Zstandard is read by means of `zstd`, until this asks it for another one.

@@ -10,28 +10,28 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaError
 
 from schemas.errors import UsageError
-from streams.kafka.connection import KafkaConnection, trouble
+from streams.kafka.connection import KafkaConnection, describe_error
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class GroupMember:
     """A member of a group: its client's name, its host, its partition numbers (None: written in a way of its own)."""
 
     client: str
     host: str
-    numbers: Sequence[int] | None
+    partitions: Sequence[int] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Membership:
+class ConsumerGroup:
     """A group, its state in Kafka's words, and its members in the order of their names."""
 
-    group: str
+    name: str
     state: str
-    owners: Sequence[Owner]
+    members: Sequence[GroupMember]
 
 
-async def membership(connection: KafkaConnection, group: str) -> Membership:
+async def describe_group(connection: KafkaConnection, group: str) -> ConsumerGroup:
     """Return who is in a group of any protocol; a group that does not exist is `Dead`.
 
     Raises `UsageError` when Kafka does not answer.
@@ -41,15 +41,18 @@ async def membership(connection: KafkaConnection, group: str) -> Membership:
         await admin.start()
         (described,) = await admin.describe_consumer_groups([group])
     except KafkaError as error:
-        raise UsageError(trouble(connection, error)) from error
+        raise UsageError(describe_error(connection, error)) from error
     finally:
         await admin.close()
-    ((_, name, state, _, _, members, *_),) = described.groups
-    owners = sorted(
-        (Owner(client, host.lstrip("/"), _numbers(assignment)) for _, client, host, _, assignment in members),
-        key=lambda owner: (owner.numbers or (), owner.client, owner.host),
+    ((_, name, state, _, _, described_members, *_),) = described.groups
+    members = sorted(
+        (
+            GroupMember(client, host.lstrip("/"), _numbers(assignment))
+            for _, client, host, _, assignment in described_members
+        ),
+        key=lambda member: (member.partitions or (), member.client, member.host),
     )
-    return Membership(name, state, owners)
+    return ConsumerGroup(name, state, members)
 
 
 def _numbers(assignment: bytes) -> Sequence[int] | None:
