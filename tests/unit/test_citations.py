@@ -1,0 +1,39 @@
+"""The pages of the repository that docstrings and other pages refer to are there, and so are their headings."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SPECIFICATION = ROOT / "docs" / "specification"
+MODULES = [path for package in ("schemas", "agents", "streams") for path in (ROOT / package).rglob("*.py")]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+CITATION = re.compile(r'(\w+\.md), ((?:"[^"]+"(?:, | and )?)+)')
+LINK = re.compile(r"\]\(([\w./-]*)(?:#([\w-]+))?\)")
+
+
+def headings(page: Path) -> list[str]:
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+
+
+def anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_docstrings_cite_headings_that_exist() -> None:
+    for module in MODULES:
+        text = " ".join(module.read_text(encoding="utf-8").split())
+        for page, cited in CITATION.findall(text):
+            missing = set(re.findall(r'"([^"]+)"', cited)) - set(headings(SPECIFICATION / page))
+            assert not missing, f"{module}: {page} has no {missing}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for name, fragment in LINK.findall(page.read_text(encoding="utf-8")):
+        target = page.parent / name if name else page
+        assert target.exists(), name
+        assert not fragment or fragment in map(anchor, headings(target)), f"{name}#{fragment}"
