@@ -130,21 +130,21 @@ class Measured:
         """Take events in, decide, pass questions and answers round until there are none."""
         batch = [Stored(self._offset + index, b"", value, (), NOW * 1000) for index, value in enumerate(values)]
         self._offset += len(values)
-        await self.work.take([(TP(topic, 0), batch)], NOW * 1_000_000)
+        await self.work.process([(TP(topic, 0), batch)], NOW * 1_000_000)
         while True:
             outgoing = await self.work.evaluate(NOW * 1_000_000, {}, ())
             internal = [each for each in outgoing if each.topic in TOPICS.internal]
             if not internal:
                 return
             for each in internal:
-                await self.work.take([(TP(each.topic, 0), [Stored(0, each.key, each.value)])], NOW * 1_000_000)
+                await self.work.process([(TP(each.topic, 0), [Stored(0, each.key, each.value)])], NOW * 1_000_000)
 
     async def save(self) -> None:
         """Write a checkpoint."""
         changes = self.work.freeze()
         self.work.pack(sys.maxsize)
         await self.store.save(Checkpoint({}, {}, {}), changes.blobs, changes.deadlines)
-        self.work.saved()
+        self.work.mark_saved()
 
 
 async def measure(size: Size) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class Tasks:
             self._on_fatal(error)
 
 
-def work(settings: Settings, policies: PolicySet) -> NoReturn:
+def run(settings: Settings, policies: PolicySet) -> NoReturn:
     """Run a worker until SIGTERM or SIGINT; never returns.
 
     Raises `UsageError` before anything starts when Kafka or Redis cannot be used.
@@ -172,13 +172,13 @@ def version_with(sizes: Mapping[str, int]) -> str:
 def task_settings(settings: Settings, topics: Topics, layout: Layout, worker: str) -> TaskSettings:
     """Return what all tasks share; `worker` is its version (`version_with`)."""
     return TaskSettings(
-        consumed=topics.consumed,
-        internal=topics.internal,
+        input_topics=topics.consumed,
+        internal_topics=topics.internal,
         # reports are forgotten after a while in any case; what was made of them lies in answers
-        required=(*(topic for topic in topics.inputs if topic != topics.locations), topics.cases),
+        required_topics=(*(topic for topic in topics.inputs if topic != topics.locations), topics.cases),
         accepts_trimmed=settings.accept_trimmed_inputs,
-        emitted=topics.outputs,
-        progress=topics.progress,
+        output_topics=topics.outputs,
+        progress_topic=topics.progress,
         layout=layout,
         step_records_max=settings.step_records_max,
         checkpoint_interval=int(settings.checkpoint_interval_s * SECOND_US),
@@ -187,7 +187,7 @@ def task_settings(settings: Settings, topics: Topics, layout: Layout, worker: st
     )
 
 
-def work_settings(
+def processor_settings(
     settings: Settings, topics: Topics, policies: PolicySet, partitions: int, sizes: Mapping[str, int]
 ) -> ProcessorSettings:
     """Return what the work of all partition numbers shares; `sizes` as `CheckedTopics` has them."""
@@ -222,7 +222,7 @@ class TaskMaker:
         """What the tasks work on, by number, for as long as these are there."""
         self._settings = settings
         self._connection = connection
-        self._work_settings = work_settings(settings, topics, policies, layout.partitions, sizes)
+        self._processor_settings = processor_settings(settings, topics, policies, layout.partitions, sizes)
         self._task_settings = task_settings(settings, topics, layout, version_with(sizes))
         self._namespace = f"{settings.topic_prefix}{settings.group}"
         self._redis = connect_redis(settings)
@@ -241,7 +241,7 @@ class TaskMaker:
         checkpoints = RetryingStore(
             self._store(partition), health, name=f"partition {partition}", patience_s=patience_s
         )
-        self.works[partition] = work = SopProcessor(partition, self._work_settings, checkpoints)
+        self.works[partition] = work = SopProcessor(partition, self._processor_settings, checkpoints)
         return Task(
             partition,
             work,

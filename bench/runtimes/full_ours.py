@@ -39,8 +39,8 @@ def main() -> None:
     evaluated = {"idle": 0}
 
     class CountedWork(SopProcessor):
-        async def take(self, batches: Batches, now: int) -> None:
-            await super().take(batches, now)
+        async def process(self, batches: Batches, now: int) -> None:
+            await super().process(batches, now)
             meter.add(sum(len(records) for tp, records in batches if tp.topic in inputs))
 
         async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:

@@ -57,7 +57,7 @@ class LightWork:
         self.at_rest = False
         """Whether a step came after the last event, so that everything is published."""
 
-    def forget_places(self, topics: Collection[str]) -> None:
+    def forget_positions(self, topics: Collection[str]) -> None:
         """Forget nothing: the topic is never created again."""
 
     async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
@@ -72,7 +72,7 @@ class LightWork:
     async def apply_restored(self) -> None:
         """Nothing is left to do: what was said is left out when it is made again."""
 
-    async def take(self, batches: Batches, now: int) -> None:  # noqa: ARG002 - any instant is accepted
+    async def process(self, batches: Batches, now: int) -> None:  # noqa: ARG002 - any instant is accepted
         """Step through the events."""
         keys = {record.key or b"" for _, records in batches for record in records}
         if absent := [key.decode() for key in keys - self._states.keys()]:
@@ -146,7 +146,7 @@ class LightWork:
         self._snapshot.advance(count)
         return self._snapshot.complete
 
-    def saved(self) -> None:
+    def mark_saved(self) -> None:
         """All jobs stay in memory."""
 
 
@@ -164,12 +164,12 @@ def make_app(task: Assignment) -> BatchApp:
     meter = Meter(task.count)
     works: dict[int, LightWork] = {}
     settings = TaskSettings(
-        consumed=(task.events,),
-        internal=(),
-        required=(),
+        input_topics=(task.events,),
+        internal_topics=(),
+        required_topics=(),
         accepts_trimmed=False,
-        emitted=(task.decisions,),
-        progress=f"{task.decisions}-progress",
+        output_topics=(task.decisions,),
+        progress_topic=f"{task.decisions}-progress",
         layout=Layout(1, {}),  # it has no topic in which partitions differ
         step_records_max=STEP_RECORDS_MAX,
         checkpoint_interval=CHECKPOINT_EVERY_US,

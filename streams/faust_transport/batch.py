@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from faust.types import TP
 
 from streams.kafka.record_batches import Record
-from streams.runtime.ports import weight
+from streams.runtime.ports import bytes_in_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def cut(tp: TP, records: Sequence[Record], position: int, generation: int, optio
     """
     first, size = 0, 0
     for index, record in enumerate(records):
-        held = weight(record)
+        held = bytes_in_memory(record)
         if index > first and (index - first >= options.records_max or size + held > options.bytes_max):
             yield Batch(tp, records[first:index], records[index - 1].offset + 1, generation)
             first, size = index, 0

@@ -18,7 +18,7 @@ class MemoryState:
     """What the owners of one partition number share, one after another."""
 
     epoch: int = 0
-    saved: Checkpoint | None = None
+    checkpoint: Checkpoint | None = None
     blobs: dict[str, bytes] = field(default_factory=dict)
     deadlines: TimerQueue = field(default_factory=TimerQueue)
     expiries: TimerQueue = field(default_factory=TimerQueue)
@@ -36,7 +36,7 @@ class MemoryStore:
         """Become the owner and return where the state stands."""
         self._state.epoch += 1
         self._epoch = self._state.epoch
-        return self._state.saved
+        return self._state.checkpoint
 
     async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the blobs that exist."""
@@ -45,7 +45,7 @@ class MemoryStore:
 
     async def save(
         self,
-        saved: Checkpoint,
+        checkpoint: Checkpoint,
         blobs: Mapping[str, bytes | None],
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
@@ -63,11 +63,11 @@ class MemoryStore:
                 state.expiries.set(key, None)
             else:
                 state.blobs[key] = blob
-        state.saved = saved
+        state.checkpoint = checkpoint
 
-    async def clear(self, saved: Checkpoint) -> None:
+    async def clear(self, checkpoint: Checkpoint) -> None:
         """Save positions and drop everything else."""
-        await self.save(saved, {}, {})
+        await self.save(checkpoint, {}, {})
         self._state.blobs.clear()
         self._state.deadlines, self._state.expiries = TimerQueue(), TimerQueue()
 

@@ -101,7 +101,7 @@ def _of_number(watched: Watched, now: int) -> Iterator[Sample]:
     yield catalogue.STEP_S, labels, metrics.step_s
     yield catalogue.LAST_STEP_S, labels, metrics.last_step_s
     yield catalogue.POISON_RETRIES, labels, metrics.tried_again
-    yield catalogue.CASES_QUARANTINED, labels, len(watched.progress.aside)
+    yield catalogue.CASES_QUARANTINED, labels, len(watched.progress.quarantined)
 
 
 def _family(metric: Metric, values: Iterable[tuple[tuple[str, ...], float]]) -> Family:

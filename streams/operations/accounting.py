@@ -113,7 +113,7 @@ async def overview(connection: KafkaConnection, topics: Topics, group: str) -> O
     committed = await _committed(connection, group)
     held_up = await _held_up(log, [tp for tp in tps if tp.topic in topics.inputs])
     bounds = await log.bounds(tps)
-    aside = {name: each for progress in told if progress for name, each in sorted(progress.aside.items())}
+    aside = {name: each for progress in told if progress for name, each in sorted(progress.quarantined.items())}
     published_at = {number: each.at for number, each in enumerate(latest) if each}
     skipped = {name: count for progress in told if progress for name, count in sorted(progress.skipped.items())}
     accounts = [replace(each, is_held_up=each.tp in held_up) for each in _accounts(tps, bounds, committed, told)]

@@ -9,7 +9,7 @@ from schemas.errors import InvalidMessage
 from schemas.outputs import AlertMessage, OutputMessage
 from schemas.topics import Topics
 from streams.processor.dead_letter_index import DeadLetterIndex
-from streams.runtime.offsets import from_inputs
+from streams.runtime.offsets import parse_inputs
 
 
 class EmittedOutputs:
@@ -37,7 +37,7 @@ class EmittedOutputs:
             return {}
         message = decode_message(value)
         try:
-            positions = from_inputs(message.inputs or "")
+            positions = parse_inputs(message.inputs or "")
         except ValueError:
             raise InvalidMessage("inputs: no positions") from None
         if not isinstance(message, AlertMessage):

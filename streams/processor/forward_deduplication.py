@@ -34,7 +34,7 @@ class ForwardDeduplication:
 
     def forget(self, topics: Collection[str]) -> None:
         """Forget what came from topics that were deleted and created again: others will have their offsets."""
-        kept = {route: at for route, at in self._next.items() if TP.named(route.partition(" ")[2]).topic not in topics}
+        kept = {route: at for route, at in self._next.items() if TP.parse(route.partition(" ")[2]).topic not in topics}
         self.changed = self.changed or kept != self._next
         self._next = kept
 

@@ -28,7 +28,7 @@ from streams.processor.refusal_limit import RefusalLimits, Refusals
 from streams.processor.retention import Retention, RetentionRules
 from streams.processor.state_cache import CASE, PARTNER, StateCache, readable
 from streams.processor.state_size import StateSize
-from streams.runtime.offsets import as_inputs
+from streams.runtime.offsets import format_inputs
 from streams.runtime.ports import TP, Incoming, Outgoing, Store, Stored
 from streams.runtime.processor import Batches, Changes
 from streams.runtime.timers import TimerQueue
@@ -121,14 +121,14 @@ class SopProcessor:
         self._cache.spill(self._settings.cached_cases_max, self._touched_cases, self._touched_partners)
         self._emitted.messages.clear()
 
-    def forget_places(self, topics: Collection[str]) -> None:
+    def forget_positions(self, topics: Collection[str]) -> None:
         """Forget which records of topics were met where: they were deleted and created again."""
         self._dead_letters.forget(topics)
         self._forwards.forget(topics)
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
-    async def take(self, batches: Batches, now: int) -> None:
+    async def process(self, batches: Batches, now: int) -> None:
         """Decode records, as of now, and hand them to the agents; what cannot be accepted becomes a dead letter."""
         if self._dead_letters:
             batches = [(tp, self._not_refused(tp, records)) for tp, records in batches]
@@ -229,7 +229,7 @@ class SopProcessor:
     async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
         """Answer and decide what was touched or is named; return all that is to be published."""
         await self._touch(names)
-        inputs = as_inputs(positions)
+        inputs = format_inputs(positions)
         made_at = {name: positions.get(name, 0) for name in self._location_inputs}
         for partner_id in self._without_quarantined(PARTNER, self._touched_partners):
             answers = self._locations.answers(partner_id, made_at)
@@ -375,9 +375,9 @@ class SopProcessor:
         """Pack so many more cases and tracks of what is frozen; return whether all is packed."""
         return self._cache.pack(count)
 
-    def saved(self) -> None:
+    def mark_saved(self) -> None:
         """Drop what is saved and too many to keep in memory; when it is due the store knows."""
-        self._retention.saved()
+        self._retention.mark_saved()
         for case_id in self._cache.trim(self._settings.cached_cases_max, self._departed):
             self._timers.set(case_id, None)
         self._departed &= self._cases.cases.keys()

@@ -108,7 +108,7 @@ class Retention:
         self._saving, self._new = self._new, {}
         return self._saving
 
-    def saved(self) -> None:
+    def mark_saved(self) -> None:
         """Hear that the store knows what `freeze` returned last."""
         self._saving = {}
 

@@ -163,7 +163,7 @@ class RedisStore:
 
     async def save(
         self,
-        saved: Checkpoint,
+        checkpoint: Checkpoint,
         blobs: Mapping[str, bytes | None],
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
@@ -177,7 +177,7 @@ class RedisStore:
             await self._answer(self._run_stage(keys=self._keys, args=[*standing, staged, head, packed]))
             staged += 1
         self._writing = True  # and still so after `Unavailable`: then it is not known whether it was written
-        positions = msgspec.json.encode(saved)
+        positions = msgspec.json.encode(checkpoint)
         held = self._run_save(keys=self._keys, args=[*standing, staged, self._base, positions])
         outcome, *told = await self._answer(held)
         if outcome == MISSING:
@@ -188,9 +188,9 @@ class RedisStore:
         self._writing = False
         self._seq += 1
 
-    async def clear(self, saved: Checkpoint) -> None:
+    async def clear(self, checkpoint: Checkpoint) -> None:
         """Save positions, then drop everything else, some keys at a time."""
-        await self.save(saved, {}, {})
+        await self.save(checkpoint, {}, {})
         meta = self._keys[0].encode()
         cursor, is_over = 0, False
         while not is_over:

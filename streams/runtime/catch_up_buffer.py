@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Final
 
-from streams.runtime.offsets import reached
-from streams.runtime.ports import TP, Incoming, weight
+from streams.runtime.offsets import has_reached
+from streams.runtime.ports import TP, Incoming, bytes_in_memory
 from streams.runtime.processor import Batches
 
 AHEAD_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -35,7 +35,7 @@ class CatchUpBuffer:
 
     def lasts(self, positions: Mapping[str, int]) -> bool:
         """Tell whether some of it is still to be read, of which the next offsets are given."""
-        return bool(self._until) and not reached(positions, self._until)
+        return bool(self._until) and not has_reached(positions, self._until)
 
     def before(self, batches: Batches) -> Batches:
         """Return of batches what the last owner had read too; keep the rest."""
@@ -47,7 +47,7 @@ class CatchUpBuffer:
             if count < len(records):
                 self._ahead.append((tp, records[count:]))
                 self._ahead_counts[tp] += len(records) - count
-                self._ahead_bytes[tp] += sum(map(weight, records[count:]))
+                self._ahead_bytes[tp] += sum(map(bytes_in_memory, records[count:]))
         return before
 
     @property

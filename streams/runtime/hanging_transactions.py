@@ -92,7 +92,7 @@ class Visibility:
 
         Raises `Fatal` when that takes too long.
         """
-        written = {TP.named(name): end for name, end in outputs.items() if self._seen.get(name) != end}
+        written = {TP.parse(name): end for name, end in outputs.items() if self._seen.get(name) != end}
         waiting = _Waiting()
         while hindrance := await self._hindrance(written):
             if self._hurried and waiting.seconds > HURRIED_S:

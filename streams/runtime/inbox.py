@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from streams.runtime.ports import TP, Incoming, weight
+from streams.runtime.ports import TP, Incoming, bytes_in_memory
 
 BATCHES_WAITING_MAX: Final = 16
 BYTES_WAITING_MAX: Final = 8 * 1024 * 1024
@@ -26,11 +26,11 @@ class _Waiting(asyncio.Queue[tuple[TP, Sequence[Incoming]]]):
 
     def _put(self, batch: tuple[TP, Sequence[Incoming]]) -> None:
         super()._put(batch)
-        self._bytes += sum(map(weight, batch[1]))
+        self._bytes += sum(map(bytes_in_memory, batch[1]))
 
     def _get(self) -> tuple[TP, Sequence[Incoming]]:
         batch = super()._get()
-        self._bytes -= sum(map(weight, batch[1]))
+        self._bytes -= sum(map(bytes_in_memory, batch[1]))
         return batch
 
 

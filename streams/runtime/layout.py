@@ -62,10 +62,10 @@ def without(saved: Checkpoint, topics: Collection[str]) -> Checkpoint:
         outputs=of_others(saved.outputs, topics),
         counts=of_others(saved.counts, topics),
         consumed=of_others(saved.consumed, topics),
-        begun=of_others(saved.begun, topics),
+        first_offsets=of_others(saved.first_offsets, topics),
         skipped=of_others(saved.skipped, topics),
-        said=of_others(saved.said, topics),
-        former={topic: of_others(ends, topics) for topic, ends in saved.former.items()},
+        emitted_counts=of_others(saved.emitted_counts, topics),
+        recreated_topics={topic: of_others(ends, topics) for topic, ends in saved.recreated_topics.items()},
     )
 
 
@@ -77,10 +77,10 @@ def in_present(told: Progress, present: Layout) -> Progress:
     return structs.replace(
         told,
         positions=of_others(told.positions, others),
-        begun=of_others(told.begun, others),
+        first_offsets=of_others(told.first_offsets, others),
         skipped=of_others(told.skipped, others),
-        said=of_others(told.said, others),
-        former={topic: of_others(ends, others) for topic, ends in told.former.items()},
+        emitted_counts=of_others(told.emitted_counts, others),
+        recreated_topics={topic: of_others(ends, others) for topic, ends in told.recreated_topics.items()},
     )
 
 
@@ -91,4 +91,4 @@ def replaced(made_under: Layout, present: Layout) -> frozenset[str]:
 
 def of_others(by_name: Mapping[str, T], topics: Collection[str]) -> dict[str, T]:
     """Return what is known by `topic-partition` of other topics than these."""
-    return {name: each for name, each in by_name.items() if TP.named(name).topic not in topics}
+    return {name: each for name, each in by_name.items() if TP.parse(name).topic not in topics}

@@ -20,11 +20,11 @@ import msgspec
 from msgspec import Struct
 
 from schemas.errors import InvalidMessage
-from streams.runtime.offsets import reached
+from streams.runtime.offsets import has_reached
 from streams.runtime.ports import TP, Incoming
 from streams.runtime.processor import Batches
 
-SUSPECTS_KEY: Final = b"suspects"
+ATTEMPT_LOG_KEY: Final = b"suspects"
 ATTEMPTS_MAX: Final = 3
 PARTS: Final = 64
 """Into how many portions suspects are divided: 2,000 are alone after two deaths, and cost some 100 transactions."""
@@ -105,12 +105,12 @@ class AttemptLog(Struct, frozen=True):
 _decoder: Final = msgspec.json.Decoder(AttemptLog)
 
 
-def pack_note(note: AttemptLog) -> bytes:
+def pack_attempt_log(note: AttemptLog) -> bytes:
     """Return the record's value."""
     return msgspec.json.encode(note, order="sorted")
 
 
-def unpack_note(value: bytes) -> AttemptLog:
+def unpack_attempt_log(value: bytes) -> AttemptLog:
     """Return a note read back; raises `InvalidMessage` for anything that this version did not write."""
     try:
         return _decoder.decode(value)
@@ -143,15 +143,15 @@ class PoisonIsolation:
         if note.version != self._version:
             self._isolation = [msgspec.structs.replace(each, attempts=0) for each in note.suspects]
 
-    def forget_places(self, topics: Collection[str]) -> None:
+    def forget_positions(self, topics: Collection[str]) -> None:
         """Suspect no record of topics that were deleted and created again: others have their offsets now."""
         self._isolation = [
-            each for each in self._isolation if all(TP.named(name).topic not in topics for name in each.ranges)
+            each for each in self._isolation if all(TP.parse(name).topic not in topics for name in each.ranges)
         ]
 
     def begin(self, positions: Mapping[str, int], now: int) -> None:
         """Begin at the next offsets to read, and to count the time (microseconds) for which to be wary."""
-        self._isolation = [each for each in self._isolation if each.names or not reached(positions, each.ends)]
+        self._isolation = [each for each in self._isolation if each.names or not has_reached(positions, each.ends)]
         self._wary_until = now + WARY_US
 
     def calm(self, positions: Mapping[str, int], now: int, *, saved: bool) -> bool:
@@ -161,7 +161,7 @@ class PoisonIsolation:
         """
         if not self.wary:
             return True
-        return saved and now >= self._wary_until and all(reached(positions, each.ends) for each in self._isolation)
+        return saved and now >= self._wary_until and all(has_reached(positions, each.ends) for each in self._isolation)
 
     def chunks(self, batches: Batches) -> Iterator[Chunk]:
         """Yield batches in portions to be taken one after the other; at least one, which may be empty."""
@@ -218,7 +218,7 @@ class PoisonIsolation:
         self._went_well = [
             each
             for each in self._isolation
-            if not each.error and reached(positions, each.ends) and self._names_done.issuperset(each.names)
+            if not each.error and has_reached(positions, each.ends) and self._names_done.issuperset(each.names)
         ]
 
     def forget(self) -> bool:

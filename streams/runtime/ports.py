@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from schemas.codec.headers import Headers
 from schemas.codec.record_sizes import Sizes, headers_size
@@ -26,7 +26,7 @@ class TP(NamedTuple):
         return f"{self.topic}-{self.partition}"
 
     @classmethod
-    def named(cls, name: str) -> TP:
+    def parse(cls, name: str) -> TP:
         """Return the one that positions name so."""
         topic, _, partition = name.rpartition("-")
         return cls(topic, int(partition))
@@ -60,7 +60,7 @@ class Incoming(Protocol):
         """How large its parts are, where it is too large: of key and value only the beginnings are here, no headers."""
 
 
-def weight(record: Incoming) -> int:
+def bytes_in_memory(record: Incoming) -> int:
     """Return how many bytes of a record are in memory, or so."""
     held = len(record.key or b"") + len(record.value or b"")
     return held + headers_size(record.headers) if record.headers else held
@@ -164,11 +164,11 @@ class Checkpoint(Struct, frozen=True):
     """What became of the records consumed, by input partition."""
     consumed: dict[str, int] = {}
     """How many records were consumed, by input partition."""
-    aside: dict[str, Quarantined] = {}
+    quarantined: dict[str, Quarantined] = field(default_factory=dict, name="aside")
     """What is set aside, by name."""
-    begun: dict[str, int] = {}
+    first_offsets: dict[str, int] = field(default_factory=dict, name="begun")
     """The offset of each input partition from which the state was made."""
-    ended: bool = False
+    ended_cleanly: bool = field(default=False, name="ended")
     """Whether it is the last one of an owner that ended as it should."""
     now: int = 0
     """The instant (microseconds) up to which deadlines were taken as passed, and event times for past."""
@@ -177,9 +177,9 @@ class Checkpoint(Struct, frozen=True):
 
     By output partition, how many messages were deleted before they were read back.
     """
-    said: dict[str, int] = {}
+    emitted_counts: dict[str, int] = field(default_factory=dict, name="said")
     """How many messages were said on each output partition, as far as they are part of the state or in `skipped`."""
-    former: dict[str, dict[str, int]] = {}
+    recreated_topics: dict[str, dict[str, int]] = field(default_factory=dict, name="former")
     """By topic that was created again, the offset of each output partition before which the former one is meant."""
     layout: Layout | None = None
     """The topics in which the positions are; version 0.1 did not say."""
@@ -199,7 +199,7 @@ class Store(Protocol):
 
     async def save(
         self,
-        saved: Checkpoint,
+        checkpoint: Checkpoint,
         blobs: Mapping[str, bytes | None],
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
@@ -223,7 +223,7 @@ class Store(Protocol):
 class ReplaceableStore(Store, Protocol):
     """Checkpoints whose content can be thrown away as a whole."""
 
-    async def clear(self, saved: Checkpoint) -> None:
+    async def clear(self, checkpoint: Checkpoint) -> None:
         """Save positions, then drop all blobs, deadlines and expiries; the owner has claimed the store before.
 
         Where this ends in between, the positions are saved and some of the rest is still there. Raises as `save` does.

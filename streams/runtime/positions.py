@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from streams.runtime.offsets import raise_to
+from streams.runtime.offsets import advance_to
 from streams.runtime.ports import TP, Checkpoint, Layout, Outgoing, Quarantined
 from streams.runtime.processor import Batches
-from streams.runtime.progress import Progress, with_said
+from streams.runtime.progress import Progress, count_emitted
 
 
 class Positions:
@@ -20,19 +20,19 @@ class Positions:
         self.now = 0
         self.positions: dict[str, int] = {}
         """The next offset to read."""
-        self.aside: dict[str, Quarantined] = {}
+        self.quarantined: dict[str, Quarantined] = {}
         """What is set aside, by name."""
-        self.begun: dict[str, int] = {}
+        self.first_offsets: dict[str, int] = {}
         """The offset from which the state was made."""
-        self.ended = False
+        self.ended_cleanly = False
         """Whether this owner ends as it should."""
         self.goes_on: dict[str, int] = {}
         """Where reading goes on, all records before it having been handed over."""
         self.skipped: dict[str, int] = {}
         """How many offsets of inputs were deleted before they were read, and messages before they were read back."""
-        self.said: dict[str, int] = {}
+        self.emitted_counts: dict[str, int] = {}
         """How many messages were said on each output partition, those among them that were gone without."""
-        self.former: dict[str, dict[str, int]] = {}
+        self.recreated_topics: dict[str, dict[str, int]] = {}
         """By topic that was created again, the offset of each output partition before which the former one is meant."""
         self._outputs: dict[str, int] = {}
         self._consumed: dict[str, int] = {}
@@ -41,8 +41,12 @@ class Positions:
     def begin(self, saved: Checkpoint) -> None:
         """Go on from a checkpoint."""
         self.positions, self._outputs, self._consumed = dict(saved.inputs), dict(saved.outputs), dict(saved.consumed)
-        self.aside, self.begun, self.now = dict(saved.aside), dict(saved.begun), saved.now
-        self.skipped, self.said, self.former = dict(saved.skipped), dict(saved.said), dict(saved.former)
+        self.quarantined, self.first_offsets, self.now = dict(saved.quarantined), dict(saved.first_offsets), saved.now
+        self.skipped, self.emitted_counts, self.recreated_topics = (
+            dict(saved.skipped),
+            dict(saved.emitted_counts),
+            dict(saved.recreated_topics),
+        )
 
     def start_at(self, positions: Mapping[str, int]) -> None:
         """Take the positions from which records will come, about which nobody has to be told."""
@@ -59,7 +63,7 @@ class Positions:
         """Count as read what holds no record, where all records handed over, so many, are part of the state."""
         for name in list(self.goes_on):
             if received.get(name, 0) == self._consumed.get(name, 0):
-                raise_to(self.positions, {name: self.goes_on.pop(name)})
+                advance_to(self.positions, {name: self.goes_on.pop(name)})
 
     def skip(self, name: str, count: int) -> None:
         """Note that offsets of an input partition were deleted before they were read."""
@@ -88,20 +92,20 @@ class Positions:
         """Note that a record of an output partition is part of the state that an earlier owner wrote."""
         self.wrote({tp: offset + 1})
         if tp.topic in self._emitted:
-            self.said[tp.name] = self.said.get(tp.name, 0) + 1
+            self.emitted_counts[tp.name] = self.emitted_counts.get(tp.name, 0) + 1
 
     def forgot(self, name: str, said: int, skipped: int) -> None:
         """Note how many messages were said on an output partition, and how many of them are gone without at least."""
-        self.said[name] = said
-        raise_to(self.skipped, {name: skipped})
+        self.emitted_counts[name] = said
+        advance_to(self.skipped, {name: skipped})
 
     def find_again(self, topics: Collection[str], ends: Mapping[str, int]) -> None:
         """Note that topics were created again: what is said up to these ends of output partitions means former ones."""
-        self.former.update({topic: dict(ends) for topic in topics})
+        self.recreated_topics.update({topic: dict(ends) for topic in topics})
 
     def told(self, progress: Progress) -> None:
         """Note that everybody may know what `progress` says."""
-        self._told, self.said = dict(self.positions), dict(progress.said)
+        self._told, self.emitted_counts = dict(self.positions), dict(progress.emitted_counts)
 
     @property
     def untold(self) -> bool:
@@ -115,12 +119,12 @@ class Positions:
             positions=self.positions,
             consumed=self._consumed,
             counts=counts,
-            aside=self.aside,
-            begun=self.begun,
-            ended=self.ended,
+            quarantined=self.quarantined,
+            first_offsets=self.first_offsets,
+            ended_cleanly=self.ended_cleanly,
             skipped=self.skipped,
-            said=with_said(self.said, outgoing, self._emitted),
-            former=self.former,
+            emitted_counts=count_emitted(self.emitted_counts, outgoing, self._emitted),
+            recreated_topics=self.recreated_topics,
             layout=self._layout,
         )
 
@@ -131,12 +135,12 @@ class Positions:
             outputs=dict(self._outputs),
             counts=counts,
             consumed=dict(self._consumed),
-            aside=dict(self.aside),
-            begun=dict(self.begun),
-            ended=self.ended,
+            quarantined=dict(self.quarantined),
+            first_offsets=dict(self.first_offsets),
+            ended_cleanly=self.ended_cleanly,
             now=self.now,
             skipped=dict(self.skipped),
-            said=dict(self.said),
-            former=dict(self.former),
+            emitted_counts=dict(self.emitted_counts),
+            recreated_topics=dict(self.recreated_topics),
             layout=self._layout,
         )

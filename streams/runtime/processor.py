@@ -37,10 +37,10 @@ class Processor(Protocol):
     async def apply_restored(self) -> None:
         """Bring the state in line with what was recalled; called again and again while there is more."""
 
-    def forget_places(self, topics: Collection[str]) -> None:
+    def forget_positions(self, topics: Collection[str]) -> None:
         """Forget which records of topics were met where: they were deleted and created again."""
 
-    async def take(self, batches: Batches, now: int) -> None:
+    async def process(self, batches: Batches, now: int) -> None:
         """Add batches to the state, as of now (microseconds); what they touch is concluded upon next."""
 
     def defer(self) -> Sequence[str]:
@@ -80,5 +80,5 @@ class Processor(Protocol):
     def pack(self, count: int) -> bool:
         """Pack so many more objects of what is frozen, between two steps; return whether all is packed."""
 
-    def saved(self) -> None:
+    def mark_saved(self) -> None:
         """Hear, between two steps, that everything packed is in the store, so that it may be dropped from memory."""

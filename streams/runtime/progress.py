@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from schemas.errors import Fatal, InvalidMessage
 from streams.runtime.ports import TP, Layout, Outgoing, OutputLog, Quarantined, Stored
@@ -30,17 +30,17 @@ class Progress(Struct, frozen=True):
     """Records read, as whoever hands them to the work counts them."""
     counts: Mapping[str, Mapping[str, int]]
     """What became of them, as the work counts: their sum is `consumed` (architecture, 3.3)."""
-    aside: Mapping[str, Quarantined] = {}
+    quarantined: Mapping[str, Quarantined] = field(default_factory=dict, name="aside")
     """What is set aside, by name."""
-    begun: Mapping[str, int] = {}
+    first_offsets: Mapping[str, int] = field(default_factory=dict, name="begun")
     """The offset from which the state was made."""
-    ended: bool = False
+    ended_cleanly: bool = field(default=False, name="ended")
     """Whether it is the last one of an owner that ended as it should."""
     skipped: Mapping[str, int] = {}
     """How many offsets of inputs were deleted before they were read, and messages before they were read back."""
-    said: Mapping[str, int] = {}
+    emitted_counts: Mapping[str, int] = field(default_factory=dict, name="said")
     """How many messages were said on each output partition, those of this transaction included."""
-    former: Mapping[str, Mapping[str, int]] = {}
+    recreated_topics: Mapping[str, Mapping[str, int]] = field(default_factory=dict, name="former")
     """By topic that was created again, the offset of each output partition before which the former one is meant."""
     layout: Layout | None = None
     """The topics in which the positions are; version 0.1 did not say."""
@@ -84,7 +84,7 @@ def progress_in(tp: TP, record: Stored) -> Progress:
         raise Fatal(f"{tp.name}@{record.offset}: {error}") from None
 
 
-def with_said(said: Mapping[str, int], records: Iterable[Outgoing], topics: Collection[str]) -> dict[str, int]:
+def count_emitted(said: Mapping[str, int], records: Iterable[Outgoing], topics: Collection[str]) -> dict[str, int]:
     """Return how many messages were said on each output partition when some more are published; `topics` are these."""
     counts = Counter(said)
     counts.update(TP(each.topic, each.partition).name for each in records if each.topic in topics)

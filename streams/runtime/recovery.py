@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from schemas.errors import Fatal, InvalidMessage
 from streams.runtime.layout import in_present, of_others, recreated, without
-from streams.runtime.offsets import raise_to
-from streams.runtime.poison_isolation import SUSPECTS_KEY, PoisonIsolation, unpack_note
+from streams.runtime.offsets import advance_to
+from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, PoisonIsolation, unpack_attempt_log
 from streams.runtime.ports import TP, Checkpoint, Layout, OutputLog, Stored
 from streams.runtime.positions import Positions
 from streams.runtime.processor import Processor
@@ -73,22 +73,22 @@ class Recovery:
         settings = self._settings
         recreated_topics = recreated(saved.layout, settings.layout, accepts=settings.accepts_trimmed)
         saved = without(saved, recreated_topics)
-        self._isolation.wary = not saved.ended
+        self._isolation.wary = not saved.ended_cleanly
         self._positions.begin(saved)
         await self._work.begin(saved.counts)
         decided_at: dict[str, int] = {}
-        await self._read_back(settings.progress, decided_at)
+        await self._read_back(settings.progress_topic, decided_at)
         told_layout = self._told.layout if self._told is not None else saved.layout
         found_layout = told_layout or await self._layout_of_group()
         self._recreated = recreated(found_layout, settings.layout, accepts=settings.accepts_trimmed)
         if recreated_topics | self._recreated:
-            self._work.forget_places(recreated_topics | self._recreated)
-            self._isolation.forget_places(self._recreated)
-        for topic in settings.emitted:
+            self._work.forget_positions(recreated_topics | self._recreated)
+            self._isolation.forget_positions(self._recreated)
+        for topic in settings.output_topics:
             await self._read_back(topic, decided_at)
         again = self._restore_quarantined()
-        outputs = [TP(topic, self._partition) for topic in settings.emitted]
-        inputs = [TP(topic, self._partition) for topic in settings.consumed]
+        outputs = [TP(topic, self._partition) for topic in settings.output_topics]
+        inputs = [TP(topic, self._partition) for topic in settings.input_topics]
         found = await self._log.bounds([*inputs, *outputs])
         self._positions.find_again(self._recreated, {tp.name: found[tp][1] for tp in outputs})
         self._look_for_forgotten(saved, {tp.name: found[tp] for tp in outputs})
@@ -103,13 +103,13 @@ class Recovery:
 
     async def _layout_of_group(self) -> Layout | None:
         """Return in which topics the owner of number 0 said to be: a number that is new came with more partitions."""
-        told = await latest_progress(self._log, TP(self._settings.progress, 0)) if self._partition else None
+        told = await latest_progress(self._log, TP(self._settings.progress_topic, 0)) if self._partition else None
         return told.progress.layout if told is not None else None
 
     def _refuse_truncated(self, saved: Checkpoint, bounds: Mapping[str, tuple[int, int]]) -> None:
         read = dict(saved.inputs)
         if self._told is not None:
-            raise_to(read, self._told.positions)
+            advance_to(read, self._told.positions)
         for name, (_, end) in bounds.items():
             refuse_truncated(name, read.get(name, 0), end)
 
@@ -118,13 +118,13 @@ class Recovery:
 
         What a checkpoint says was said holds that already; where there is none, what was told last has to say it.
         """
-        said, skipped = (self._told.said, self._told.skipped) if self._told is not None else ({}, {})
+        said, skipped = (self._told.emitted_counts, self._told.skipped) if self._told is not None else ({}, {})
         for name, (earliest, end) in bounds.items():
             position = saved.outputs.get(name, 0)
             refuse_truncated(name, position, end)
-            is_counted = bool(position or saved.said.get(name))
+            is_counted = bool(position or saved.emitted_counts.get(name))
             gone = (saved.skipped if is_counted else skipped).get(name, 0)
-            known = self._positions.said.get(name, 0) + (0 if is_counted else gone)
+            known = self._positions.emitted_counts.get(name, 0) + (0 if is_counted else gone)
             missing = said.get(name, 0) - known
             forgotten = forgotten_count(name, position, earliest, missing, accepts=self._settings.accepts_trimmed)
             self._positions.forgot(name, known + forgotten, gone + forgotten)
@@ -135,7 +135,7 @@ class Recovery:
         async for records in self._log.read(tp, self._positions.written(tp)):
             self._health.moves += 1
             for record in records:
-                raise_to(decided_at, self._read_at(tp, record))
+                advance_to(decided_at, self._read_at(tp, record))
             await self._work.apply_restored()
 
     def _read_at(self, tp: TP, record: Stored) -> Mapping[str, int]:
@@ -144,7 +144,7 @@ class Recovery:
         What somebody else wrote there was never said, so it is passed over.
         """
         try:
-            if tp.topic == self._settings.progress:
+            if tp.topic == self._settings.progress_topic:
                 read_at = self._progress_at(tp, record)
             else:
                 former = self._former(tp, record)
@@ -161,15 +161,15 @@ class Recovery:
 
     def _former(self, tp: TP, record: Stored) -> Collection[str]:
         """Return the topics that were created again since a record was emitted."""
-        known = self._positions.former.items()
+        known = self._positions.recreated_topics.items()
         return self._recreated.union(topic for topic, ends in known if record.offset < ends.get(tp.name, 0))
 
     def _progress_at(self, tp: TP, record: Stored) -> Mapping[str, int]:
         self._isolation.wary = True
         if record.value is None:
             return {}
-        if record.key == SUSPECTS_KEY:
-            self._isolation.recall(unpack_note(record.value))
+        if record.key == ATTEMPT_LOG_KEY:
+            self._isolation.recall(unpack_attempt_log(record.value))
             return {}
         if record.key == REBUILT_KEY:
             raise Fatal(
@@ -180,16 +180,19 @@ class Recovery:
             raise InvalidMessage("key: none of a worker's")
         progress = in_present(progress_in(tp, record), self._settings.layout)
         self._told = progress
-        self._isolation.wary = not progress.ended
+        self._isolation.wary = not progress.ended_cleanly
         self._positions.skipped = dict(progress.skipped)
-        self._positions.former = {topic: dict(ends) for topic, ends in progress.former.items()}
+        self._positions.recreated_topics = {topic: dict(ends) for topic, ends in progress.recreated_topics.items()}
         self._positions.now = max(self._positions.now, progress.now)
-        self._positions.aside, self._positions.begun = dict(progress.aside), dict(progress.begun)
+        self._positions.quarantined, self._positions.first_offsets = (
+            dict(progress.quarantined),
+            dict(progress.first_offsets),
+        )
         return progress.positions
 
     def _restore_quarantined(self) -> list[str]:
         """Leave aside what this version could not conclude upon; return what another could not."""
-        aside = self._positions.aside
+        aside = self._positions.quarantined
         again = [name for name, each in aside.items() if each.version != self._settings.version]
         for name in again:
             del aside[name]
@@ -199,8 +202,8 @@ class Recovery:
 
     def _starts(self, saved: Checkpoint, earliest: Mapping[str, int], decided_at: Mapping[str, int]) -> dict[str, int]:
         """Return where to read from: where the checkpoint stands, as far as that is still there."""
-        begun, accepts = self._positions.begun, self._settings.accepts_trimmed
-        required = [TP(topic, self._partition).name for topic in self._settings.required]
+        begun, accepts = self._positions.first_offsets, self._settings.accepts_trimmed
+        required = [TP(topic, self._partition).name for topic in self._settings.required_topics]
         refuse_missing(required, {**begun, **saved.inputs}, earliest, decided_at, accepts=accepts)
         for name, at in self._known(saved, decided_at).items():
             self._positions.skip(name, unread_count(name, at, earliest[name], accepts=accepts))
@@ -216,10 +219,10 @@ class Recovery:
         """
         layouts = [each for each in (saved.layout, self._told.layout if self._told else None) if each is not None]
         known: dict[str, int] = {}
-        for topic in self._settings.consumed:
+        for topic in self._settings.input_topics:
             name = TP(topic, self._partition).name
             if any(topic in layout.ids for layout in layouts):
                 known[name] = 0
-            if layouts or topic not in self._settings.internal:
-                raise_to(known, {name: max(saved.inputs.get(name, 0), decided_at.get(name, 0))})
+            if layouts or topic not in self._settings.internal_topics:
+                advance_to(known, {name: max(saved.inputs.get(name, 0), decided_at.get(name, 0))})
         return known

@@ -47,13 +47,13 @@ class RetryingStore:
 
     async def save(
         self,
-        saved: Checkpoint,
+        checkpoint: Checkpoint,
         blobs: Mapping[str, bytes | None],
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
     ) -> None:
         """Write all at once."""
-        await _answered(lambda: self._store.save(saved, blobs, deadlines, expiries))
+        await _answered(lambda: self._store.save(checkpoint, blobs, deadlines, expiries))
 
     async def due(self, until: int, limit: int) -> list[str]:
         """Return ids of cases that are due, the earliest first."""

@@ -11,17 +11,17 @@ from streams.runtime.ports import Layout
 class TaskSettings:
     """What all tasks of a worker share; `checkpoint_interval` in microseconds."""
 
-    consumed: tuple[str, ...]
+    input_topics: tuple[str, ...]
     """The input topics."""
-    internal: tuple[str, ...]
+    internal_topics: tuple[str, ...]
     """Those of them that tasks write themselves: to refuse a record of theirs would help nobody."""
-    required: tuple[str, ...]
+    required_topics: tuple[str, ...]
     """Those of them whose records cannot be done without when state is made again."""
     accepts_trimmed: bool
     """Whether to go on without records that are gone, be it that they were read and are needed again or never read."""
-    emitted: tuple[str, ...]
+    output_topics: tuple[str, ...]
     """The output topics of which a task writes its own partition number, `progress` not among them."""
-    progress: str
+    progress_topic: str
     """The topic that says, in every transaction, how far the inputs had been read."""
     layout: Layout
     """All of these topics as they were when the worker started."""

@@ -19,18 +19,18 @@ from typing import Final
 from schemas.errors import Fatal, SopError, Unpublishable
 from streams.runtime.backlog import Backlog
 from streams.runtime.catch_up_buffer import CatchUpBuffer
-from streams.runtime.checkpoints import Checkpoints
+from streams.runtime.checkpointer import Checkpointer
 from streams.runtime.hanging_transactions import Visibility, abort_hanging_transactions
 from streams.runtime.inbox import Inbox
-from streams.runtime.offsets import raise_to
+from streams.runtime.offsets import advance_to
 from streams.runtime.poison_isolation import (
+    ATTEMPT_LOG_KEY,
     ATTEMPTS_MAX,
     NAMES_MAX,
-    SUSPECTS_KEY,
     Chunk,
     PoisonIsolation,
     Suspect,
-    pack_note,
+    pack_attempt_log,
     suspect_of,
 )
 from streams.runtime.ports import TP, Checkpoint, Clock, Incoming, Outgoing, OutputLog, Publisher, Quarantined, Store
@@ -47,7 +47,7 @@ from streams.runtime.watchdog import Health
 
 SIGHT_TIMEOUTS: Final = 2
 """For how many time-outs of a transaction it is waited until what was written can be seen."""
-ASIDE_MAX: Final = 20
+QUARANTINED_MAX: Final = 20
 """How much may be set aside before it is the worker that is taken for broken."""
 
 logger = logging.getLogger("sop.task")
@@ -81,8 +81,8 @@ class Task:
         self._publisher, self._log, self._store, self._clock = publisher, log, store, clock
         self._attempts = attempts
         self._inbox = Inbox()
-        self._inputs = [TP(topic, partition) for topic in settings.consumed]
-        self._positions = Positions(settings.layout, settings.emitted)
+        self._inputs = [TP(topic, partition) for topic in settings.input_topics]
+        self._positions = Positions(settings.layout, settings.output_topics)
         self._catch_up = CatchUpBuffer({}, settings.step_records_max)
         self._backlog = Backlog({}, settings.backlog_idle_s)
         self._deferred: dict[str, None] = {}
@@ -98,7 +98,7 @@ class Task:
             health=health,
         )
         self._visibility = Visibility(log, SIGHT_TIMEOUTS * settings.transaction_timeout_s)
-        self._checkpoints = Checkpoints(store, work, self._visibility, self._tell, clock, health, settings)
+        self._checkpoints = Checkpointer(store, work, self._visibility, self._tell, clock, health, settings)
         self._finishing = False
         self._has_evaluated = False
 
@@ -122,7 +122,7 @@ class Task:
         self.health.at_work = True
         await self._publisher.start()
         await self._abort_hanging_transactions()
-        saved = await self._store.claim() or Checkpoint({}, {}, {}, ended=True)
+        saved = await self._store.claim() or Checkpoint({}, {}, {}, ended_cleanly=True)
         recovered = await self._recovery.run(saved)
         self.metrics.received.update(self._positions.consumed)
         self._catch_up = CatchUpBuffer(recovered.until, self._settings.step_records_max)
@@ -141,10 +141,9 @@ class Task:
         return {tp: start.get(tp, 0) for tp in self._inputs}
 
     async def _abort_hanging_transactions(self) -> None:
-        own = [TP(topic, self.partition) for topic in (*self._settings.emitted, self._settings.progress)]
-        shared = [
-            TP(topic, number) for topic in self._settings.internal for number in range(self._settings.layout.partitions)
-        ]
+        own = [TP(topic, self.partition) for topic in (*self._settings.output_topics, self._settings.progress_topic)]
+        numbers = range(self._settings.layout.partitions)
+        shared = [TP(topic, number) for topic in self._settings.internal_topics for number in numbers]
         await abort_hanging_transactions(self._publisher, self._log, own, shared, self._settings.transaction_timeout_s)
 
     async def enqueue(self, tp: TP, records: Sequence[Incoming]) -> None:
@@ -191,7 +190,7 @@ class Task:
         What was read back and not concluded upon is in no state that could be saved: the next owner reads it again.
         """
         if self._has_evaluated:
-            self._positions.ended = True
+            self._positions.ended_cleanly = True
             await self._tell()
             await self._checkpoints.save_now(self._saved)
         await self._publisher.stop()
@@ -207,7 +206,7 @@ class Task:
             await self._each(self._isolation.chunks(self._catch_up.before(batches)), is_deferred=True)
             if self._finishing:
                 return
-            raise_to(self._positions.positions, self._catch_up.passed)
+            advance_to(self._positions.positions, self._catch_up.passed)
             if self._is_held():
                 return
             batches = []
@@ -249,8 +248,8 @@ class Task:
 
         What tasks wrote themselves comes last: a report sent on may be much newer than those that came straight.
         """
-        internal = [(tp, records) for tp, records in batches if tp.topic in self._settings.internal]
-        inputs = [(tp, records) for tp, records in batches if tp.topic not in self._settings.internal]
+        internal = [(tp, records) for tp, records in batches if tp.topic in self._settings.internal_topics]
+        inputs = [(tp, records) for tp, records in batches if tp.topic not in self._settings.internal_topics]
         await self._do_names(names)
         self._deferred.clear()
         await self._each(self._isolation.chunks(inputs))
@@ -314,7 +313,7 @@ class Task:
     async def _take(self, chunk: Chunk) -> None:
         refusal = self._isolation.refusal(chunk)
         if refusal is None:
-            await self._work.take(chunk.batches, self._positions.now)
+            await self._work.process(chunk.batches, self._positions.now)
         else:
             for tp, records in chunk.batches:
                 for record in records:
@@ -324,7 +323,7 @@ class Task:
         self._positions.read(chunk.batches)
 
     async def _evaluate(self, chunk: Chunk) -> list[Outgoing]:
-        names = [name for name in chunk.names if name not in self._positions.aside]
+        names = [name for name in chunk.names if name not in self._positions.quarantined]
         return await self._work.evaluate(self._positions.now, self._positions.positions, names)
 
     async def _blamed(self, chunk: Chunk, suspect: Suspect | None, error: Exception) -> Fatal:
@@ -352,8 +351,8 @@ class Task:
 
     def _quarantine(self, name: str, reason: str) -> None:
         """Have nothing concluded upon a name any more."""
-        aside = self._positions.aside
-        if len(aside) >= ASIDE_MAX:
+        aside = self._positions.quarantined
+        if len(aside) >= QUARANTINED_MAX:
             raise Fatal(f"{name}: {reason}; {len(aside)} are set aside already, so it is the worker that is broken")
         aside[name] = Quarantined(reason, self._settings.version)
         self._work.quarantine(name)
@@ -362,8 +361,8 @@ class Task:
     # -- what is told and saved ----------------------------------------------------------------------------------------
 
     async def _note(self, doing: Suspect | None = None) -> None:
-        note = pack_note(self._isolation.note(doing))
-        record = Outgoing(self._settings.progress, self.partition, SUSPECTS_KEY, note)
+        note = pack_attempt_log(self._isolation.note(doing))
+        record = Outgoing(self._settings.progress_topic, self.partition, ATTEMPT_LOG_KEY, note)
         self._positions.wrote(await self._publisher.publish([record]))
         self.metrics.tried_again += doing is not None and doing.attempts > 1 and not doing.error
 
@@ -387,7 +386,7 @@ class Task:
     async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish what follows from the inputs, with how far they were read."""
         told = self._positions.progress(self._work.counts(), outgoing)
-        progress = Outgoing(self._settings.progress, self.partition, PROGRESS_KEY, pack_progress(told))
+        progress = Outgoing(self._settings.progress_topic, self.partition, PROGRESS_KEY, pack_progress(told))
         self._positions.wrote(await self._publisher.publish([*outgoing, progress]))
         self.metrics.published.update(each.topic for each in outgoing)
         self._positions.told(told)

@@ -73,7 +73,7 @@ class Year:
             await self._step(work, list(self._told()))
             changes = packed(work)
             await store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
-            work.saved()
+            work.mark_saved()
         await self._measure()
 
     async def _step(self, work: SopProcessor, lines: list[bytes]) -> None:
@@ -81,7 +81,7 @@ class Year:
         brought = [Outgoing("jobs", 0, b"", each) for each in lines]
         while True:
             names = [*await work.due(self.now, 1_000), *await work.expired(self.now, 1_000)]
-            await work.take([(TP(each.topic, 0), [self._record(each)]) for each in brought], self.now)
+            await work.process([(TP(each.topic, 0), [self._record(each)]) for each in brought], self.now)
             said = await work.evaluate(self.now, {}, names)
             letters = [decode_dead_letter(each.value) for each in said if each.topic == TOPICS.dead_letters]
             assert {each.reason for each in letters} <= {NO_LONGER_KEPT}

@@ -67,13 +67,13 @@ def no_atomic_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def positions_first(
         store: SimulatedStore,
-        saved: Checkpoint,
+        checkpoint: Checkpoint,
         blobs: Mapping[str, bytes | None],
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
     ) -> None:
-        await save(store, saved, {}, {})
-        await save(store, saved, blobs, deadlines, expiries)
+        await save(store, checkpoint, {}, {})
+        await save(store, checkpoint, blobs, deadlines, expiries)
 
     monkeypatch.setattr(SimulatedStore, "save", positions_first)
 

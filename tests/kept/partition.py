@@ -60,7 +60,7 @@ class Partition:
         """Take records, and then what they lead to on the internal topics, until nothing more comes."""
         while records:
             self.read += records
-            await self._work.take([self._batch(*record) for record in records], NOW)
+            await self._work.process([self._batch(*record) for record in records], NOW)
             evaluated = await self._work.evaluate(NOW, self._positions, await self._work.due(NOW, 1_000))
             out = [(each.topic, each.value) for each in evaluated]
             self.said += [record for record in out if record[0] not in TOPICS.internal]
@@ -71,7 +71,7 @@ class Partition:
         changes = packed(self._work)
         saved = Checkpoint(dict(self._positions), {}, self._work.counts())
         await self._store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
-        self._work.saved()
+        self._work.mark_saved()
         return saved
 
     def _batch(self, topic: str, value: bytes) -> tuple[TP, list[Stored]]:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from streams.memory.store import MemoryState
-from streams.runtime.poison_isolation import AttemptLog, Suspect, pack_note
+from streams.runtime.poison_isolation import AttemptLog, Suspect, pack_attempt_log
 from streams.runtime.ports import Checkpoint
 from streams.runtime.progress import Progress, pack_progress
 from streams.runtime.timers import TimerQueue
@@ -99,7 +99,7 @@ async def _made() -> Kept:
         emitted=owner.said[before[0] :],
         said=owner.said[: before[0]],
         progress=pack_progress(Progress(NOW, saved.inputs, saved.consumed, saved.counts)),
-        note=pack_note(
+        note=pack_attempt_log(
             AttemptLog("0.1.0", (Suspect({"jobs-0": (3, 5)}, 2), Suspect({}, 0, ("case:job-1",), 2, "KeyError"))),
         ),
         expiries=expiries,

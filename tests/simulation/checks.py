@@ -15,7 +15,7 @@ from streams.processor.internal_messages import AnswerMessage, unpack
 from streams.replay.records import InputRecord, deduplicate
 from streams.replay.replay import Replay
 from streams.runtime.layout import of_others
-from streams.runtime.offsets import from_inputs, reached
+from streams.runtime.offsets import has_reached, parse_inputs
 from streams.runtime.ports import TP
 from streams.runtime.progress import PROGRESS_KEY, unpack_progress
 from tests.positions import Positions, standing
@@ -118,7 +118,7 @@ def _given_up(world: World) -> Iterator[str]:
 
 def aside(world: World) -> set[str]:
     """Return the names of what is set aside."""
-    return {name for task in world.tasks.values() for name in task.progress().aside}
+    return {name for task in world.tasks.values() for name in task.progress().quarantined}
 
 
 def _chains(world: World) -> Iterator[str]:
@@ -141,8 +141,8 @@ def _chains(world: World) -> Iterator[str]:
             superseded = old.decision_id if isinstance(old, DecisionMessage) else None
             if message.supersedes != superseded:
                 yield f"{name} supersedes {message.supersedes}, the last was {superseded}"
-        read, read_before = (of_others(from_inputs(each.inputs or ""), others) for each in (message, old or message))
-        if not reached(read, read_before):
+        read, read_before = (of_others(parse_inputs(each.inputs or ""), others) for each in (message, old or message))
+        if not has_reached(read, read_before):
             yield f"{name} was decided at {read}, the one before at {read_before}"
         last[key] = message
 
@@ -182,8 +182,8 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
         for each in world.kafka.ever_committed(TP(topic, partition))
         if (topic, partition, each.offset) not in without and (topic, partition, each.offset, each.value) not in refused
     )
-    facts_max = world.work_settings.facts_per_case_max
-    settled = deduplicate(enumerate(records), world.work_settings.limits, None, facts_max)
+    facts_max = world.processor_settings.facts_per_case_max
+    settled = deduplicate(enumerate(records), world.processor_settings.limits, None, facts_max)
     for left in settled.refused:
         yield f"{left.record.topic}-{left.record.partition}@{left.record.offset} was accepted, but {left.reason}"
     live = standing(message for _, message in _emitted(world))
@@ -218,7 +218,7 @@ def _straight(world: World, events: Sequence[AnyEvent], ends: Sequence[int]) -> 
 
 
 def _straight_until(world: World, events: Sequence[AnyEvent], rests_at: int) -> tuple[Positions, list[PresenceAnswer]]:
-    replay = Replay(world.work_settings.policies)
+    replay = Replay(world.processor_settings.policies)
     apply_answer, answers = replay.cases.apply_answer, list[PresenceAnswer]()
 
     def overheard(answer: PresenceAnswer) -> bool:

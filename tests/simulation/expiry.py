@@ -86,7 +86,7 @@ class Expiry:
     def _expire(self, tp: TP, rng: Rng) -> None:
         earliest, end = self._kafka.bounds(tp)
         if rng.chance(0.6):
-            end = min(self._position(self._stores[tp.partition].state.saved, tp), end)
+            end = min(self._position(self._stores[tp.partition].state.checkpoint, tp), end)
         if earliest < end:
             self._kafka.delete_before(tp, rng.whole(earliest + 1, end))
 

@@ -32,7 +32,7 @@ class SimulatedRedis:
     def lose(self, back: int) -> None:
         """Be what it was some saves ago; the owner notices, as it would by the sequence number of its writes."""
         earlier = deepcopy(self._earlier[max(len(self._earlier) - 1 - back, 0)])
-        self.state.saved, self.state.blobs = earlier.saved, earlier.blobs
+        self.state.checkpoint, self.state.blobs = earlier.checkpoint, earlier.blobs
         self.state.deadlines, self.state.expiries = earlier.deadlines, earlier.expiries
         self.state.epoch += 1
         self.losses += 1
@@ -62,7 +62,7 @@ class SimulatedStore:
 
     async def save(
         self,
-        saved: Checkpoint,
+        checkpoint: Checkpoint,
         blobs: Mapping[str, bytes | None],
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
@@ -70,7 +70,7 @@ class SimulatedStore:
         """Write all at once; the answer may be lost."""
         await self._pause()
         await self._fails()
-        await self._store.save(saved, blobs, deadlines, expiries)
+        await self._store.save(checkpoint, blobs, deadlines, expiries)
         self._redis.keep()
         await self._fails()
         await self._pause()

@@ -103,7 +103,7 @@ class World:
         self.topics = Topics()
         self.partitions = self.rng.whole(1, 3)
         self.retention = _retention(Rng("retention", seed))
-        self.work_settings = ProcessorSettings(
+        self.processor_settings = ProcessorSettings(
             topics=self.topics,
             partitions=self.partitions,
             policies=POLICIES,
@@ -114,12 +114,12 @@ class World:
             retention=self.retention or RetentionRules(),
         )
         self.task_settings = TaskSettings(
-            consumed=self.topics.consumed,
-            internal=self.topics.internal,
-            required=self.topics.consumed,
+            input_topics=self.topics.consumed,
+            internal_topics=self.topics.internal,
+            required_topics=self.topics.consumed,
             accepts_trimmed=False,
-            emitted=self.topics.outputs,
-            progress=self.topics.progress,
+            output_topics=self.topics.outputs,
+            progress_topic=self.topics.progress,
             layout=Layout(self.partitions, {}),
             step_records_max=self.rng.pick((1, 10, 50)),
             checkpoint_interval=self.rng.pick((0, SECOND // 5, 2 * SECOND, 30 * SECOND)),
@@ -242,7 +242,7 @@ class World:
         if task._is_held():
             return f"{number} holds back until {task._catch_up._until}, stands at {task._positions.positions}"
         stored = self.stores[number].state.deadlines.items()
-        due = [at for case_id, at in stored if f"case:{case_id}" not in task.progress().aside]
+        due = [at for case_id, at in stored if f"case:{case_id}" not in task.progress().quarantined]
         due += [at] if (at := work._timers.next()) is not None else []
         if due and min(due) < self.clock.now_us() + NOTHING_DUE_WITHIN_US:
             return f"{number} has something due at {min(due)}, it is {self.clock.now_us()}"
@@ -307,7 +307,7 @@ class World:
         health = Health()
         answering = SimulatedStore(self.stores[partition], hand.pause, hand.fails)
         store = RetryingStore(answering, health, name=f"partition {partition}", patience_s=self.patience_s)
-        work = SopProcessor(partition, self.work_settings, store)
+        work = SopProcessor(partition, self.processor_settings, store)
         work._cache.spilled_at_once = self.spilled_at_once
         if self.poison is not None and self.poison.how != "is refused":
             vars(work._cases)["decide"] = partial(_decide, work._cases.decide, self.poison, hand)

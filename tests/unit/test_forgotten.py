@@ -14,7 +14,7 @@ from streams.runtime.progress import PROGRESS_KEY, Progress
 from tests.simulation.kafka import SimulatedPublisher
 from tests.unit.test_task import JOBS, SAID, SETTINGS, Cluster, records, starts
 
-PROGRESS = TP(SETTINGS.progress, 0)
+PROGRESS = TP(SETTINGS.progress_topic, 0)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def test_what_was_said_may_be_deleted_where_that_is_accepted(
     successor, _ = cluster.owner()
     await successor.recover()
     assert successor.progress().skipped == {"said-0": 2}
-    assert successor.progress().said == {"said-0": 4}
+    assert successor.progress().emitted_counts == {"said-0": 4}
 
 
 async def test_what_was_gone_without_once_hides_nothing_from_an_earlier_checkpoint(cluster: Cluster) -> None:
@@ -107,7 +107,7 @@ async def test_what_is_said_after_an_accepted_loss_and_before_any_other_may_not_
     expire(cluster)
     accepting, _ = cluster.owner(accepts_trimmed=True)
     await accepting.recover()
-    cluster.state.saved = accepting._saved()
+    cluster.state.checkpoint = accepting._saved()
     await says(cluster, 1, b"j1", saves=False)
     expire(cluster)
     task, _ = cluster.owner()
@@ -117,7 +117,7 @@ async def test_what_is_said_after_an_accepted_loss_and_before_any_other_may_not_
 
 async def test_what_a_checkpoint_holds_may_be_deleted_with_the_markers_behind_it(cluster: Cluster) -> None:
     await says(cluster, 0, b"j0", b"j1", saves=True)
-    state = cluster.state.saved
+    state = cluster.state.checkpoint
     assert state is not None
     assert expire(cluster) > state.outputs["said-0"]
     await goes_on(cluster)
@@ -145,7 +145,7 @@ async def test_a_worker_that_did_not_count_what_it_said_stops_nobody(cluster: Cl
     told = msgspec.json.encode(Progress(now=0, positions={"jobs-0": 1}, consumed={"jobs-0": 1}, counts={}))
     without_count = msgspec.json.decode(told)
     del without_count["said"]
-    progress = Outgoing(SETTINGS.progress, 0, PROGRESS_KEY, msgspec.json.encode(without_count))
+    progress = Outgoing(SETTINGS.progress_topic, 0, PROGRESS_KEY, msgspec.json.encode(without_count))
     await former.publish([Outgoing("said", 0, b"", b"j0"), progress])
     expire(cluster)
     await goes_on(cluster)

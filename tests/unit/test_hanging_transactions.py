@@ -46,13 +46,13 @@ async def test_no_checkpoint_counts_on_what_nobody_can_see(cluster: Cluster) -> 
     cluster.kafka.forgets = lambda tp: tp == SAID
     await hanging.step([(JOBS, records(0, b"j0"))])
     await idle(hanging)
-    saved = [cluster.state.saved]
+    saved = [cluster.state.checkpoint]
     assert hanging.committable == {}
     cluster.kafka.forgets = lambda _: False
     await hanging.step([(JOBS, records(1, b"j1"))])  # which ends what hangs
     await hanging.stop()
     assert cluster.said() == [b"j0", b"j1"]
-    saved.append(cluster.state.saved)
+    saved.append(cluster.state.checkpoint)
     assert [each and each.inputs for each in saved] == [None, {"jobs-0": 2}]
 
 
@@ -66,7 +66,7 @@ async def test_what_a_successor_aborted_is_not_taken_for_committed(cluster: Clus
     await successor.abort([SAID])
     with pytest.raises(Fenced):
         await idle(fenced)
-    assert cluster.state.saved is None
+    assert cluster.state.checkpoint is None
 
 
 @pytest.mark.parametrize("interval", [0, 10**18], ids=["a checkpoint is under way", "none is"])
@@ -78,7 +78,7 @@ async def test_an_owner_that_ends_does_not_wait_for_what_is_open_and_is_no_suspe
     cluster.kafka.forgets = lambda tp: tp == SAID
     await ending.step([(JOBS, records(0, b"j0"))])
     await ending.stop()
-    saved = cluster.state.saved
+    saved = cluster.state.checkpoint
     successor, _ = cluster.owner()
     await successor.recover()
     assert (saved, successor._isolation.wary) == (None, False)

@@ -15,7 +15,7 @@ from agents.case.case import pack_case, unpack_case
 from agents.presence.track import Track
 from streams.memory.store import MemoryState
 from streams.processor.internal_messages import pack, unpack
-from streams.runtime.poison_isolation import pack_note, unpack_note
+from streams.runtime.poison_isolation import pack_attempt_log, unpack_attempt_log
 from streams.runtime.progress import pack_progress, unpack_progress
 from tests.e2e.verifier import Outcome, outcome
 from tests.kept.partition import TOPICS, Partition, Record
@@ -108,7 +108,7 @@ def test_an_old_version_reads_what_a_new_one_writes(kept: Kept) -> None:
     assert all(adds_only_at_the_end(pack(unpack(each)), each) for each in internal)
     written, told = json.loads(pack_progress(unpack_progress(kept.progress))), json.loads(kept.progress)
     assert {**written, **told} == written, "members that came later are passed over by who does not know them"
-    assert pack_note(unpack_note(kept.note)) == kept.note
+    assert pack_attempt_log(unpack_attempt_log(kept.note)) == kept.note
     assert min(map(len, (cases, tracks, internal))) > 5
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import Fatal
 from streams.runtime.layout import changed
-from streams.runtime.poison_isolation import ATTEMPTS_MAX, SUSPECTS_KEY, AttemptLog, Suspect, pack_note
+from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, ATTEMPTS_MAX, AttemptLog, Suspect, pack_attempt_log
 from streams.runtime.ports import TP, Checkpoint, Layout, Outgoing, Stored
 from tests.simulation.kafka import SimulatedPublisher
 from tests.unit.test_task import ANSWERS, JOBS, SETTINGS, TICKETS, Cluster, records, starts
@@ -240,7 +240,7 @@ async def test_when_a_topic_was_created_again_is_known_for_ever(cluster: Cluster
     await later.recover()
     await later.step([(TICKETS, records(0, b"t0"))])
     await later.stop()
-    cluster.state.saved = None
+    cluster.state.checkpoint = None
     without_checkpoint, work = cluster.owner(layout=created_again)
     await without_checkpoint.recover()
     assert work.former_of == {b"j0": {"jobs"}, b"new": set(), b"t0": set()}
@@ -266,7 +266,7 @@ async def test_a_record_is_not_suspected_for_one_of_a_former_topic(cluster: Clus
     await has_read(cluster, (TICKETS, records(0, b"t0")), saves=False)
     former = SimulatedPublisher(cluster.kafka, "sop-0")
     await former.start()
-    await former.publish([Outgoing("progress", 0, SUSPECTS_KEY, pack_note(AttemptLog("1", (killer,))))])
+    await former.publish([Outgoing("progress", 0, ATTEMPT_LOG_KEY, pack_attempt_log(AttemptLog("1", (killer,))))])
     created_again = recreate_jobs(cluster)
     killed, _ = cluster.owner(layout=created_again, saves=False, accepts_trimmed=True)
     await killed.recover()
@@ -277,12 +277,12 @@ async def test_a_record_is_not_suspected_for_one_of_a_former_topic(cluster: Clus
 
 
 async def test_a_checkpoint_that_does_not_say_under_which_topics_it_was_made_is_taken_over(cluster: Cluster) -> None:
-    cluster.state.saved = Checkpoint({"jobs-0": 1}, {}, {}, ended=True)
+    cluster.state.checkpoint = Checkpoint({"jobs-0": 1}, {}, {}, ended_cleanly=True)
     task, _ = cluster.owner()
     assert await task.recover() == starts(jobs=1)
     await task.step([(JOBS, records(1, b"j1"))])
     await task.stop()
-    assert cluster.state.saved.layout == LAYOUT
+    assert cluster.state.checkpoint.layout == LAYOUT
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import pytest
 
 from schemas.errors import Fatal, Unavailable
 from streams.memory.store import MemoryState, MemoryStore
-from streams.runtime.poison_isolation import SUSPECTS_KEY, WARY_US, AttemptLog, unpack_note
+from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, WARY_US, AttemptLog, unpack_attempt_log
 from streams.runtime.ports import TP, Outgoing, Quarantined
 from streams.runtime.processor import Batches
 from streams.runtime.shared_lock import SharedLock
-from streams.runtime.task import ASIDE_MAX, Task
+from streams.runtime.task import QUARANTINED_MAX, Task
 from streams.runtime.watchdog import Health
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 from tests.unit.test_task import JOBS, SETTINGS, TICKETS, Repeats, StoppedClock, records
@@ -34,10 +34,10 @@ class Poisoned(Repeats):
         self._value = value
         self._happens = happens
 
-    async def take(self, batches: Batches, now: int) -> None:
+    async def process(self, batches: Batches, now: int) -> None:
         if any(record.value == self._value for _, records_ in batches for record in records_):
             self._happens()
-        await super().take(batches, now)
+        await super().process(batches, now)
 
 
 class Lives:
@@ -88,7 +88,7 @@ class Lives:
 
     def notes(self) -> list[AttemptLog]:
         found = self.kafka.committed(TP("progress", 0))
-        return [unpack_note(record.value or b"") for record in found if record.key == SUSPECTS_KEY]
+        return [unpack_attempt_log(record.value or b"") for record in found if record.key == ATTEMPT_LOG_KEY]
 
 
 def raises() -> None:
@@ -169,10 +169,10 @@ async def test_no_record_is_blamed_for_kills_between_which_it_went_well() -> Non
 
 async def test_no_record_is_blamed_for_kills_by_what_another_task_of_the_process_tries() -> None:
     class Slow(Repeats):
-        async def take(self, batches: Batches, now: int) -> None:
+        async def process(self, batches: Batches, now: int) -> None:
             for _ in range(10):
                 await asyncio.sleep(0)
-            await super().take(batches, now)
+            await super().process(batches, now)
 
     innocent, guilty = Lives([b"a"], kills), Lives([b"poison"], kills)
     innocent.make_work = Slow
@@ -239,10 +239,10 @@ async def test_no_record_is_blamed_for_an_output_that_is_refused(monkeypatch: py
 
 async def test_no_record_is_blamed_for_kills_while_others_are_taken_with_it() -> None:
     class Storm(Repeats):
-        async def take(self, batches: Batches, now: int) -> None:
+        async def process(self, batches: Batches, now: int) -> None:
             if sum(len(records_) for _, records_ in batches) > 1:
                 raise Killed
-            await super().take(batches, now)
+            await super().process(batches, now)
 
     lives = Lives([b"%d" % number for number in range(60)], kills)
     lives.make_work = Storm
@@ -262,8 +262,8 @@ class Named(Repeats):
         self._happens = happens
         self._touched: list[str] = []
 
-    async def take(self, batches: Batches, now: int) -> None:
-        await super().take(batches, now)
+    async def process(self, batches: Batches, now: int) -> None:
+        await super().process(batches, now)
         self._touched += [(record.value or b"").decode() for _, records_ in batches for record in records_]
 
     def defer(self) -> Sequence[str]:
@@ -305,7 +305,7 @@ async def test_a_name_that_cannot_be_concluded_upon_is_set_aside_and_all_else_go
     assert lives.work.aside == ["bad"]
     assert set(lives.work.evaluated) == {"a", "x", "y"}
     assert lives.said() == [b"a"]
-    assert lives.task.progress().aside == {"bad": Quarantined(reason, "1")}
+    assert lives.task.progress().quarantined == {"bad": Quarantined(reason, "1")}
 
 
 async def test_a_death_names_what_could_not_be_concluded_upon() -> None:
@@ -326,7 +326,7 @@ async def test_what_is_set_aside_stays_so_for_later_owners(saves: bool) -> None:
     assert await lives.live()
     assert isinstance(lives.work, Named)
     assert lives.work.aside == ["bad"]
-    assert "bad" in lives.task.progress().aside
+    assert "bad" in lives.task.progress().quarantined
 
 
 async def test_what_comes_of_answers_is_laid_to_a_name_and_not_to_the_answer() -> None:
@@ -380,14 +380,16 @@ async def test_another_version_tries_again_what_was_set_aside() -> None:
     assert await lives.live()
     assert isinstance(lives.work, Named)
     assert lives.work.evaluated == ["bad"]
-    assert lives.task.progress().aside == {}
+    assert lives.task.progress().quarantined == {}
 
 
 async def test_when_too_much_is_set_aside_it_is_the_worker_that_is_broken() -> None:
-    names = [f"bad{number}" for number in range(ASIDE_MAX + 1)]
+    names = [f"bad{number}" for number in range(QUARANTINED_MAX + 1)]
     lives = named([], names, raises, names)
-    assert not any([await lives.live() for _ in range(6 * ASIDE_MAX)])
-    assert str(lives.deaths[-1]).startswith(f"bad{ASIDE_MAX}: internal: KeyError; {ASIDE_MAX} are set aside already")
+    assert not any([await lives.live() for _ in range(6 * QUARANTINED_MAX)])
+    assert str(lives.deaths[-1]).startswith(
+        f"bad{QUARANTINED_MAX}: internal: KeyError; {QUARANTINED_MAX} are set aside already"
+    )
 
 
 async def test_a_fault_in_what_was_concluded_upon_before_is_not_laid_to_the_record_read_last() -> None:

@@ -12,7 +12,7 @@ from streams.runtime.poison_isolation import (
     Chunk,
     PoisonIsolation,
     Suspect,
-    pack_note,
+    pack_attempt_log,
     ranges_of,
     suspect_of,
 )
@@ -158,7 +158,7 @@ def test_a_note_carries_so_many_names_only_that_it_fits_into_a_record() -> None:
     wide = [Suspect({}, 0, tuple(f"case:{'x' * 250}{at}-{name}" for name in range(NAMES_MAX))) for at in range(4)]
     note = suspecting(*wide).note()
     assert note.suspects == tuple(wide[2:])
-    assert len(pack_note(note)) < 1_000_000
+    assert len(pack_attempt_log(note)) < 1_000_000
 
 
 def test_the_records_of_a_portion_may_be_stored_ones() -> None:

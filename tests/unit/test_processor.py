@@ -66,14 +66,14 @@ async def test_a_case_brought_in_for_a_duplicate_keeps_its_deadline() -> None:
     state = MemoryState()
     first = await work_over(state)
     await first.apply_restored()
-    await first.take([(TICKETS, records(lines))], LATER)
+    await first.process([(TICKETS, records(lines))], LATER)
     assert "actions" in actions(await evaluate(first, MIDNIGHT + 11 * HOUR))
     await save(first)
     (due,) = state.deadlines.values()
 
     second = await work_over(state)
     await second.apply_restored()
-    await second.take([(TICKETS, records(lines[:1], 4))], LATER)
+    await second.process([(TICKETS, records(lines[:1], 4))], LATER)
     assert await evaluate(second, due - 1) == []
     assert "actions" in actions(await evaluate(second, due))
 
@@ -83,11 +83,11 @@ async def test_a_case_at_rest_leaves_nothing_in_memory_and_wakes_by_the_store() 
     state = MemoryState()
     work = await work_over(state, cached_cases_max=0)
     await work.apply_restored()
-    await work.take([(TICKETS, records(lines))], LATER)
+    await work.process([(TICKETS, records(lines))], LATER)
     await evaluate(work, MIDNIGHT + 11 * HOUR)
     assert work.state_size().cases == 1
     await save(work)
-    work.saved()
+    work.mark_saved()
     assert (work.state_size().cases, work.state_size().deadlines) == (0, 0)
     (due,) = state.deadlines.values()
     assert await evaluate(work, due - 1) == []
@@ -99,7 +99,7 @@ async def test_a_deadline_that_leads_to_nothing_is_gone_from_the_store_with_the_
     state = MemoryState()
     work = await work_over(state)
     await work.apply_restored()
-    await work.take([(TICKETS, records(lines))], LATER)
+    await work.process([(TICKETS, records(lines))], LATER)
     await evaluate(work, MIDNIGHT + 10 * HOUR)
     await save(work)
     changed = [work.changed]
@@ -114,14 +114,14 @@ async def test_what_is_saved_is_as_it_was_when_it_was_frozen_whatever_is_packed_
     lines = Scenario().booked("08:00").assigned("09:00").ticket("10:00").image("10:01").lines()
     state = MemoryState()
     work = await work_over(state)
-    await work.take([(JOBS, records(lines[:3]))], LATER)
+    await work.process([(JOBS, records(lines[:3]))], LATER)
     await evaluate(work, MIDNIGHT + 11 * HOUR)
     before = packed(work)
     work._cache.touch(list(work._cases.cases), list(work._locations.tracks))
     for key, at in before.expiries.items():
         work._retention._set(key, at)
     changes = work.freeze()
-    await work.take([(JOBS, records(lines[3:], 3))], LATER)
+    await work.process([(JOBS, records(lines[3:], 3))], LATER)
     await evaluate(work, MIDNIGHT + 11 * HOUR)
     assert work.pack(99)
     assert changes == before
@@ -132,7 +132,7 @@ async def test_what_is_sent_on_again_after_a_fall_is_taken_once() -> None:
     foreign = next(f"job-{n}" for n in range(9) if partition_of(f"job-{n}", 2) == 1)
     lines = Scenario(foreign).booked("08:00").assigned("09:00").lines()
     sender = await work_over(MemoryState(), partitions=2)
-    await sender.take([(JOBS, records(lines))], LATER)
+    await sender.process([(JOBS, records(lines))], LATER)
     forwarded_from = await evaluate(sender, MIDNIGHT)
     assert [(each.topic, each.partition) for each in forwarded_from] == 2 * [(TOPICS.cases, 1)]
     assert sender.counts() == {"jobs-0": {"forwarded": 2}}
@@ -140,11 +140,11 @@ async def test_what_is_sent_on_again_after_a_fall_is_taken_once() -> None:
     state = MemoryState()
     first = await work_over(state, partition=1, partitions=2)
     arrived = [Stored(at, each.key, each.value) for at, each in enumerate([*forwarded_from, *forwarded_from])]
-    await first.take([(CASES, arrived[:3])], LATER)
+    await first.process([(CASES, arrived[:3])], LATER)
     await save(first)
     second = await work_over(state, partition=1, partitions=2)
     await second.apply_restored()
-    await second.take([(CASES, arrived[3:])], LATER)
+    await second.process([(CASES, arrived[3:])], LATER)
     assert second.counts() == {"internal.cases-1": {"applied": 2, "duplicate": 2}}
 
 

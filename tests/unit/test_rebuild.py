@@ -81,12 +81,12 @@ class Group:
     @property
     def settings(self) -> TaskSettings:
         return TaskSettings(
-            consumed=TOPICS.consumed,
-            internal=TOPICS.internal,
-            required=(*(topic for topic in TOPICS.inputs if topic != TOPICS.locations), TOPICS.cases),
+            input_topics=TOPICS.consumed,
+            internal_topics=TOPICS.internal,
+            required_topics=(*(topic for topic in TOPICS.inputs if topic != TOPICS.locations), TOPICS.cases),
             accepts_trimmed=self.accepts_trimmed,
-            emitted=TOPICS.outputs,
-            progress=TOPICS.progress,
+            output_topics=TOPICS.outputs,
+            progress_topic=TOPICS.progress,
             layout=Layout(self.partitions, dict(self.ids)),
             step_records_max=100,
             checkpoint_interval=0,
@@ -95,7 +95,7 @@ class Group:
         )
 
     @property
-    def work_settings(self) -> ProcessorSettings:
+    def processor_settings(self) -> ProcessorSettings:
         return ProcessorSettings(
             topics=TOPICS,
             partitions=self.partitions,
@@ -110,7 +110,7 @@ class Group:
         store = MemoryStore(self.states[number])
         return Task(
             number,
-            SopProcessor(number, self.work_settings, store),
+            SopProcessor(number, self.processor_settings, store),
             self.settings,
             publisher=SimulatedPublisher(self.kafka, f"group-{number}"),
             log=SimulatedLog(self.kafka),
@@ -154,7 +154,7 @@ class Group:
         rebuild = Rebuild(
             TOPICS,
             self.settings,
-            self.work_settings,
+            self.processor_settings,
             log=SimulatedLog(self.kafka),
             publishers=[SimulatedPublisher(self.kafka, f"group-{number}") for number in numbers],
             stores=[MemoryStore(self.states[number]) for number in numbers],
@@ -272,10 +272,10 @@ async def test_an_unfinished_rebuild_is_gone_on_with_by_no_task() -> None:
     await group.work()
     await group.rebuild(2)
     state = group.states[1]
-    assert state.saved is not None
+    assert state.checkpoint is not None
     await MemoryStore(state).claim()
     layout = Layout(0, {})
-    state.saved = type(state.saved)({}, {}, {}, layout=layout)
+    state.checkpoint = type(state.checkpoint)({}, {}, {}, layout=layout)
     with pytest.raises(Fatal, match="did not come to its end"):
         await group.work()
 
@@ -306,9 +306,9 @@ async def test_what_was_refused_of_a_former_topic_is_accepted_from_the_one_creat
     await group.work()
     assert group.outcome() == before
     for number in range(2):
-        saved = group.states[number].saved
+        saved = group.states[number].checkpoint
         assert saved is not None
-        assert ("jobs" in saved.former) == (number == 0)
+        assert ("jobs" in saved.recreated_topics) == (number == 0)
 
 
 async def expire(group: Group, topic: str) -> int:
@@ -336,7 +336,7 @@ async def test_what_was_said_may_not_be_gone_unless_that_is_accepted() -> None:
     await group.rebuild(3)
     await group.work()
     assert group.outcome() == before
-    saved = group.states[0].saved
+    saved = group.states[0].checkpoint
     assert saved is not None
     assert saved.skipped == {"decisions.paf-0": decided}
 

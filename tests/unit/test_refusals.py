@@ -72,15 +72,15 @@ def test_a_run_goes_on_after_a_checkpoint() -> None:
 async def test_a_worker_stops_before_what_is_refused_goes_out_and_again_after_a_restart() -> None:
     state = MemoryState()
     first = await work_over(state)
-    await first.take([(JOBS, bad_records(0, 3))], 0)
+    await first.process([(JOBS, bad_records(0, 3))], 0)
     assert len(await first.evaluate(0, {JOBS.name: 3}, ())) == 3
     changes = packed(first)
     await first._store.save(Checkpoint({}, {}, first.counts()), changes.blobs, changes.deadlines, changes.expiries)
     with pytest.raises(Fatal):
-        await first.take([(JOBS, bad_records(3, 1))], 0)
+        await first.process([(JOBS, bad_records(3, 1))], 0)
     second = await work_over(state)
     with pytest.raises(Fatal):
-        await second.take([(JOBS, bad_records(3, 1))], 0)
+        await second.process([(JOBS, bad_records(3, 1))], 0)
 
 
 async def work_over(state: MemoryState) -> SopProcessor:

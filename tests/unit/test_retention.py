@@ -71,7 +71,7 @@ class Owner:
         said: list[Outgoing] = []
         while True:
             names = [*await self.work.due(now, 99), *await self.work.expired(now, 99)]
-            await self.work.take(batches, now)
+            await self.work.process(batches, now)
             out = await self.work.evaluate(now, {}, names)
             said += out
             internal = [each for each in out if each.topic in TOPICS.internal]
@@ -82,14 +82,14 @@ class Owner:
 
     async def apply_answer(self, now: int, message: QueryMessage | AnswerMessage) -> list[Outgoing]:
         topic = TOPICS.cases if isinstance(message, AnswerMessage) else TOPICS.partners
-        await self.work.take([self._batch(topic, b"", pack(message), now)], now)
+        await self.work.process([self._batch(topic, b"", pack(message), now)], now)
         return await self.work.evaluate(now, {}, ())
 
     async def save(self) -> None:
         changes = packed(self.work)
         saved = Checkpoint({}, {}, self.work.counts())
         await self.store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
-        self.work.saved()
+        self.work.mark_saved()
 
     async def pass_to(self, now: int) -> list[Outgoing]:
         """Save; take a step at an instant, by when everything due is looked for again; save."""

@@ -26,7 +26,9 @@ class Silent(MemoryStore):
 
     def __init__(self, silences: int) -> None:
         super().__init__(
-            MemoryState(saved=SAVED, blobs={"k": b"v"}, deadlines=TimerQueue({"c": 1}), expiries=TimerQueue({"k": 2}))
+            MemoryState(
+                checkpoint=SAVED, blobs={"k": b"v"}, deadlines=TimerQueue({"c": 1}), expiries=TimerQueue({"k": 2})
+            )
         )
         self.silences = silences
 
@@ -40,13 +42,13 @@ class Silent(MemoryStore):
 
     async def save(
         self,
-        saved: Checkpoint,
+        checkpoint: Checkpoint,
         blobs: Mapping[str, bytes | None],
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
     ) -> None:
         self._hear()
-        await super().save(saved, blobs, deadlines, expiries)
+        await super().save(checkpoint, blobs, deadlines, expiries)
 
     async def due(self, until: int, limit: int) -> list[str]:
         self._hear()
@@ -169,9 +171,9 @@ async def test_no_record_is_blamed_for_whatever_a_store_raises(error: Exception)
             raise error
 
     class Loads(Repeats):
-        async def take(self, batches: Batches, now: int) -> None:
+        async def process(self, batches: Batches, now: int) -> None:
             await RetryingStore(Odd(MemoryState()), Health(), name="", patience_s=0).load(["case:a"])
-            await super().take(batches, now)
+            await super().process(batches, now)
 
     lives = Lives([b"a"], raises)
     lives.make_work = Loads

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.errors import InvalidMessage
 from streams.memory.store import MemoryState, MemoryStore
-from streams.runtime.offsets import as_inputs
+from streams.runtime.offsets import format_inputs
 from streams.runtime.ports import TP, Checkpoint, Incoming, Layout, Outgoing, Stored
 from streams.runtime.processor import Batches, Changes
 from streams.runtime.progress import PROGRESS_KEY, unpack_progress
@@ -23,12 +23,12 @@ from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublis
 
 JOBS, TICKETS, ANSWERS, SAID = TP("jobs", 0), TP("tickets", 0), TP("answers", 0), TP("said", 0)
 SETTINGS = TaskSettings(
-    consumed=("jobs", "tickets", "answers"),
-    internal=("answers",),
-    required=("jobs",),
+    input_topics=("jobs", "tickets", "answers"),
+    internal_topics=("answers",),
+    required_topics=("jobs",),
     accepts_trimmed=False,
-    emitted=("said",),
-    progress="progress",
+    output_topics=("said",),
+    progress_topic="progress",
     layout=Layout(1, {"jobs": "J", "tickets": "T", "answers": "A", "said": "S"}),
     step_records_max=10,
     checkpoint_interval=0,
@@ -64,7 +64,7 @@ class Repeats:
         self.begun = counts
 
     def restore_output(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:
-        assert topic in SETTINGS.emitted
+        assert topic in SETTINGS.output_topics
         if record.value == FOREIGN:
             raise InvalidMessage("value: foreign")
         self.recalled_values.append(record.value or b"")
@@ -74,10 +74,10 @@ class Repeats:
     async def apply_restored(self) -> None:
         return
 
-    def forget_places(self, topics: Collection[str]) -> None:
+    def forget_positions(self, topics: Collection[str]) -> None:
         self.forgotten = set(topics)
 
-    async def take(self, batches: Batches, now: int) -> None:
+    async def process(self, batches: Batches, now: int) -> None:
         self.taken_at.append(now)
         if batches:
             self.steps.append([record.value or b"" for _, records in batches for record in records])
@@ -128,7 +128,7 @@ class Repeats:
         self._left -= 1
         return self._left <= 0
 
-    def saved(self) -> None:
+    def mark_saved(self) -> None:
         return
 
 
@@ -201,8 +201,8 @@ async def test_a_task_stopped_after_a_step_leaves_a_checkpoint_to_its_successor(
     await task.recover()
     await task.step([(JOBS, records(0, b"j0", b"j1"))])
     await task.stop()
-    assert cluster.state.saved is not None
-    assert as_inputs(cluster.state.saved.inputs) == "jobs-0:1"
+    assert cluster.state.checkpoint is not None
+    assert format_inputs(cluster.state.checkpoint.inputs) == "jobs-0:1"
     successor, work = cluster.owner()
     assert await successor.recover() == starts(jobs=2)
     assert work.recalled_values == []
@@ -217,7 +217,7 @@ async def test_a_task_stopped_before_its_first_step_leaves_the_checkpoint_as_it_
     await stopped.stop()
     successor, work = cluster.owner()
     await successor.recover()
-    assert cluster.state.saved is None
+    assert cluster.state.checkpoint is None
     assert work.recalled_values == [b"j0"]
 
 
@@ -235,7 +235,7 @@ async def test_nothing_goes_out_before_all_is_read_that_the_last_owner_had(clust
     task, work = await after_a_crash(cluster)
     await task.step([(JOBS, records(0, b"j0", b"j1"))])
     assert work.concluded_at == []
-    assert cluster.state.saved is None
+    assert cluster.state.checkpoint is None
     await task.step([(TICKETS, records(0, b"t0"))])
     assert work.concluded_at
 
@@ -326,8 +326,8 @@ async def test_checkpoints_go_on_though_the_clock_is_put_back(cluster: Cluster) 
     task._clock.now = 10**9  # type: ignore[attr-defined] # a stopped clock
     await task.step([(JOBS, records(0, b"j0"))])
     await task._checkpoints.finish()
-    assert cluster.state.saved is not None
-    assert cluster.state.saved.inputs == {"jobs-0": 1}
+    assert cluster.state.checkpoint is not None
+    assert cluster.state.checkpoint.inputs == {"jobs-0": 1}
 
 
 async def test_what_is_saved_is_of_one_moment(cluster: Cluster) -> None:
@@ -364,11 +364,11 @@ async def test_a_checkpoint_is_packed_by_and_by_between_steps(cluster: Cluster) 
     for number in range(3):
         await task.step([(JOBS, records(number, f"j{number}".encode()))])
         await others_are_done()
-        assert cluster.state.saved is None
+        assert cluster.state.checkpoint is None
     await task.step([])
     await others_are_done()
-    assert cluster.state.saved is not None
-    assert cluster.state.saved.inputs["jobs-0"] == 1, "where the work stood when it was frozen"
+    assert cluster.state.checkpoint is not None
+    assert cluster.state.checkpoint.inputs["jobs-0"] == 1, "where the work stood when it was frozen"
 
 
 async def others_are_done() -> None:

@@ -44,10 +44,10 @@ async def test_who_says_what_kafka_refuses_is_set_aside_and_all_else_goes_on(tel
     reason = "said takes no record of 4 bytes"
     place = "case:bad" if tells_which else "jobs-0@0..3"
     assert str(lives.deaths[0]) == f"{place}: {reason}"
-    assert lives.task.progress().aside == {"case:bad": Quarantined(f"internal: {reason}", "1")}
+    assert lives.task.progress().quarantined == {"case:bad": Quarantined(f"internal: {reason}", "1")}
     assert set(lives.said()) == {b"a", b"b"}
     assert await lives.live()
-    assert "case:bad" in lives.task.progress().aside
+    assert "case:bad" in lives.task.progress().quarantined
     assert set(lives.said()) == {b"a", b"b"}
 
 
@@ -74,5 +74,5 @@ async def test_who_was_set_aside_for_what_kafka_refused_is_tried_again_where_the
     lives.kafka.refuses = lambda _: False
     lives.version = "1, with more room"
     assert await lives.live()
-    assert lives.task.progress().aside == {}
+    assert lives.task.progress().quarantined == {}
     assert set(lives.said()) == {b"a", b"huge"}

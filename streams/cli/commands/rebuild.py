@@ -25,7 +25,7 @@ from streams.operations.rebuild.rebuild import Rebuild
 from streams.redis.checks import check_redis
 from streams.redis.store import RedisStore
 from streams.runtime.ports import Layout
-from streams.worker import REDIS_WAIT_TIMEOUTS, task_settings, version_with, work_settings
+from streams.worker import REDIS_WAIT_TIMEOUTS, processor_settings, task_settings, version_with
 
 
 @click.command()
@@ -88,7 +88,7 @@ def _composed(
     return Rebuild(
         topics,
         task_settings(settings, topics, layout, version_with(sizes)),
-        work_settings(settings, topics, policies, layout.partitions, sizes),
+        processor_settings(settings, topics, policies, layout.partitions, sizes),
         log=KafkaLog(connection),
         publishers=[
             KafkaPublisher(connection, f"{namespace}-{number}", timeout_s=settings.transaction_timeout_s)

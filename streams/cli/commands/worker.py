@@ -7,7 +7,7 @@ import click
 from schemas.policy.document import load_policies
 from streams.config.settings import settings_from
 from streams.process.logs import log_to_stderr
-from streams.worker import work
+from streams.worker import run
 
 
 @click.command()
@@ -15,4 +15,4 @@ def command() -> None:
     """Consume, decide and emit until stopped (SIGTERM, Ctrl-C); environment variables SOP_… are the settings."""
     settings = settings_from()
     log_to_stderr(settings.log_level)
-    work(settings, load_policies(settings.policies))
+    run(settings, load_policies(settings.policies))

@@ -29,9 +29,9 @@ from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.state_cache import CASE, PARTNER
 from streams.runtime.hanging_transactions import abort_hanging_transactions
 from streams.runtime.layout import UNFINISHED
-from streams.runtime.offsets import raise_to
+from streams.runtime.offsets import advance_to
 from streams.runtime.ports import TP, Checkpoint, Layout, Outgoing, OutputLog, Publisher, ReplaceableStore
-from streams.runtime.progress import PROGRESS_KEY, REBUILT_KEY, Progress, latest_progress, pack_progress, with_said
+from streams.runtime.progress import PROGRESS_KEY, REBUILT_KEY, Progress, count_emitted, latest_progress, pack_progress
 from streams.runtime.settings import TaskSettings
 from streams.runtime.trimmed import forgotten_count, refuse_missing, refuse_truncated
 
@@ -45,14 +45,14 @@ class Rebuild:
         self,
         topics: Topics,
         task_settings: TaskSettings,
-        work_settings: ProcessorSettings,
+        processor_settings: ProcessorSettings,
         *,
         log: OutputLog,
         publishers: Sequence[Publisher],
         stores: Sequence[ReplaceableStore],
     ) -> None:
         """Take what the workers will be set to, and publishers and stores by partition number."""
-        self._topics, self._settings, self._work_settings = topics, task_settings, work_settings
+        self._topics, self._settings, self._processor_settings = topics, task_settings, processor_settings
         self._log, self._publishers, self._stores = log, publishers, stores
 
     async def run(self, told: Callable[[int, int, int], None]) -> None:
@@ -63,7 +63,7 @@ class Rebuild:
         """
         for number, publisher in enumerate(self._publishers):
             await publisher.start()
-            own = [TP(topic, number) for topic in (*self._settings.emitted, self._settings.progress)]
+            own = [TP(topic, number) for topic in (*self._settings.output_topics, self._settings.progress_topic)]
             await abort_hanging_transactions(
                 publisher, self._log, own, self._internal(), self._settings.transaction_timeout_s
             )
@@ -88,7 +88,7 @@ class Rebuild:
 
     async def _ends(self, number: int) -> dict[str, int]:
         """Return where the partitions of a number end that hold what is written about its cases."""
-        tps = [TP(topic, number) for topic in (*self._settings.emitted, self._topics.cases)]
+        tps = [TP(topic, number) for topic in (*self._settings.output_topics, self._topics.cases)]
         return {tp.name: end for tp, (_, end) in (await self._log.bounds(tps)).items()}
 
     async def stop(self) -> None:
@@ -97,7 +97,9 @@ class Rebuild:
             await publisher.stop()
 
     def _internal(self) -> list[TP]:
-        return [TP(topic, number) for topic in self._settings.internal for number in range(len(self._publishers))]
+        return [
+            TP(topic, number) for topic in self._settings.internal_topics for number in range(len(self._publishers))
+        ]
 
     async def _told(self, number: int) -> Progress:
         latest = await latest_progress(self._log, TP(self._topics.progress, number))
@@ -109,23 +111,23 @@ class Rebuild:
         positions: dict[str, int] = {}
         for each in progress:
             self._refuse_recreated(each.layout)
-            begun.update(each.begun)
+            begun.update(each.first_offsets)
             positions.update(each.positions)
-        everywhere = [TP(topic, number) for topic in self._settings.consumed for number in range(len(progress))]
+        everywhere = [TP(topic, number) for topic in self._settings.input_topics for number in range(len(progress))]
         bounds = {tp.name: found for tp, found in (await self._log.bounds(everywhere)).items()}
         for name, (_, end) in bounds.items():
             refuse_truncated(name, positions.get(name, 0), end)
         earliest = {name: first for name, (first, _) in bounds.items()}
-        vital = [tp.name for tp in everywhere if tp.topic in self._settings.required and tp.name in positions]
+        vital = [tp.name for tp in everywhere if tp.topic in self._settings.required_topics and tp.name in positions]
         accepts = self._settings.accepts_trimmed
         refuse_missing(vital, dict.fromkeys(vital, 0) | begun, earliest, positions, accepts=accepts)
-        raise_to(begun, {name: min(earliest[name], at) for name, at in positions.items() if name in earliest})
+        advance_to(begun, {name: min(earliest[name], at) for name, at in positions.items() if name in earliest})
         return begun
 
     async def _without_forgotten(self, number: int, told: Progress) -> Progress:
         """Return what a number told without what it said that is no longer there; refuse to do without it."""
-        said, skipped = dict(told.said), dict(told.skipped)
-        tps = [TP(topic, number) for topic in self._settings.emitted]
+        said, skipped = dict(told.emitted_counts), dict(told.skipped)
+        tps = [TP(topic, number) for topic in self._settings.output_topics]
         for tp, (earliest, _) in (await self._log.bounds(tps)).items():
             if not earliest:
                 continue
@@ -135,7 +137,7 @@ class Rebuild:
             if forgotten := forgotten_count(tp.name, 0, earliest, missing, accepts=self._settings.accepts_trimmed):
                 skipped[tp.name] = skipped.get(tp.name, 0) + forgotten
             said[tp.name] = known + forgotten
-        return structs.replace(told, said=said, skipped=skipped)
+        return structs.replace(told, emitted_counts=said, skipped=skipped)
 
     def _refuse_recreated(self, made_under: Layout | None) -> None:
         present = self._settings.layout.ids
@@ -146,15 +148,17 @@ class Rebuild:
     async def _rebuild(
         self, number: int, found: Past, begun: Mapping[str, int], now: int, told: Callable[[int, int, int], None]
     ) -> None:
-        work = SopProcessor(number, self._work_settings, store := MemoryStore(MemoryState()))
+        work = SopProcessor(number, self._processor_settings, store := MemoryStore(MemoryState()))
         await store.claim()
-        recorded = Recorded(number, self._topics, self._work_settings.limits, self._log, found)
+        recorded = Recorded(number, self._topics, self._processor_settings.limits, self._log, found)
         unsaid = await _fold(work, recorded, self._topics, now)
         changes = work.freeze()
         work.pack(sys.maxsize)
         case_ids = [key.removeprefix(CASE) for key in changes.blobs if key.startswith(CASE)]
         progress = await self._progress(number, found, begun, now)
-        progress = structs.replace(progress, said=with_said(progress.said, unsaid, self._settings.emitted))
+        progress = structs.replace(
+            progress, emitted_counts=count_emitted(progress.emitted_counts, unsaid, self._settings.output_topics)
+        )
         ends = await self._tell(number, progress, unsaid)
         await self._stores[number].save(
             Checkpoint(
@@ -162,13 +166,13 @@ class Rebuild:
                 outputs=ends,
                 counts={name: dict(dispositions) for name, dispositions in progress.counts.items()},
                 consumed=dict(progress.consumed),
-                aside=dict(progress.aside),
-                begun=dict(progress.begun),
-                ended=True,
+                quarantined=dict(progress.quarantined),
+                first_offsets=dict(progress.first_offsets),
+                ended_cleanly=True,
                 now=now,
                 skipped=dict(progress.skipped),
-                said=dict(progress.said),
-                former={topic: dict(ends) for topic, ends in progress.former.items()},
+                emitted_counts=dict(progress.emitted_counts),
+                recreated_topics={topic: dict(ends) for topic, ends in progress.recreated_topics.items()},
                 layout=self._settings.layout,
             ),
             changes.blobs,
@@ -188,12 +192,12 @@ class Rebuild:
                 consumed[tp.name] = consumed.get(tp.name, 0) + len(records)
                 dispositions = counts.setdefault(tp.name, {})
                 dispositions["forwarded"] = dispositions.get("forwarded", 0) + len(records)
-            raise_to(positions, {tp.name: end})
+            advance_to(positions, {tp.name: end})
         partitions = len(found.told)
         aside = {
             name: each
             for progress in found.told
-            for name, each in progress.aside.items()
+            for name, each in progress.quarantined.items()
             if partition_of(name.partition(":")[2], partitions) == number
         }
         return structs.replace(
@@ -202,9 +206,9 @@ class Rebuild:
             positions=positions,
             consumed=consumed,
             counts=counts,
-            aside=aside,
-            begun={name: at for name, at in begun.items() if TP.named(name).partition == number},
-            ended=True,
+            quarantined=aside,
+            first_offsets={name: at for name, at in begun.items() if TP.parse(name).partition == number},
+            ended_cleanly=True,
             layout=self._settings.layout,
         )
 
@@ -212,9 +216,9 @@ class Rebuild:
         """Publish progress, with what was still to be said; return where the number's outputs end."""
         record = Outgoing(self._topics.progress, number, PROGRESS_KEY, pack_progress(progress))
         written = await self._publishers[number].publish([*unsaid, record])
-        own = [TP(topic, number) for topic in (*self._settings.emitted, self._topics.progress)]
+        own = [TP(topic, number) for topic in (*self._settings.output_topics, self._topics.progress)]
         ends = {tp.name: end for tp, (_, end) in (await self._log.bounds(own)).items()}
-        raise_to(ends, {tp.name: end for tp, end in written.items()})
+        advance_to(ends, {tp.name: end for tp, end in written.items()})
         return ends
 
 
@@ -263,4 +267,4 @@ async def _fold_cases(work: SopProcessor, recorded: Recorded, topics: Topics) ->
 
 async def _take(work: SopProcessor, batch: Records) -> None:
     if batch[1]:
-        await work.take([batch], LATEST_US)
+        await work.process([batch], LATEST_US)

@@ -20,7 +20,7 @@ from streams.operations.rebuild.eras import Eras
 from streams.processor.dead_letter_index import Place
 from streams.processor.decoder import RecordDecoder, partition_of
 from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, pack, unpack
-from streams.runtime.offsets import raise_to
+from streams.runtime.offsets import advance_to
 from streams.runtime.ports import TP, OutputLog, Stored
 from streams.runtime.progress import Progress
 
@@ -46,7 +46,7 @@ class Past:
         """The next offset to read of each input partition, by `topic-partition`."""
         found: dict[str, int] = {}
         for progress in self.told:
-            raise_to(found, progress.positions)
+            advance_to(found, progress.positions)
         return found
 
 
@@ -66,7 +66,9 @@ async def past(log: OutputLog, topics: Topics, told: Sequence[Progress], eras: E
         async for records in log.read(tp := TP(topics.dead_letters, number), 0):
             for record in records:
                 letter = _ours(decode_dead_letter, record)
-                if letter is not None and record.offset >= progress.former.get(letter.topic, {}).get(tp.name, 0):
+                if letter is not None and record.offset >= progress.recreated_topics.get(letter.topic, {}).get(
+                    tp.name, 0
+                ):
                     letters[letter.topic, letter.partition, letter.offset] = record
         for tp in (TP(topics.cases, number), TP(topics.partners, number)):
             async for records in log.read(tp, progress.positions.get(tp.name, 0)):

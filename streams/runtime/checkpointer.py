@@ -27,7 +27,7 @@ class _Frozen(NamedTuple):
     """The instant."""
 
 
-class Checkpoints:
+class Checkpointer:
     """The checkpoints of one owner, one every so often as long as something changes.
 
     A checkpoint is of a moment between two steps, packed by and by between later ones, and written when readers can see
@@ -109,7 +109,7 @@ class Checkpoints:
         may_be_written = await self._under_way
         frozen, self._frozen, self._under_way = self._frozen, None, None
         if frozen is None:
-            self._work.saved()
+            self._work.mark_saved()
         elif may_be_written:
             self._work.pack(ALL)
             await self._publish()
