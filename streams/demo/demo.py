@@ -16,11 +16,11 @@ from rich.console import Console
 from schemas.errors import SopError, UsageError
 from schemas.policy.document import load_policies
 from streams.config.settings import Settings, cache_dir, java_home, settings_from
-from streams.demo.feed import Line
+from streams.demo.feed import ScheduledEvent
 from streams.demo.live_view import LiveView
-from streams.demo.progress import Waiting
-from streams.demo.samples import sample_lines, sample_options
-from streams.demo.session import Lines, Plan, Session
+from streams.demo.progress_line import ProgressLine
+from streams.demo.samples import sample_events, sample_options
+from streams.demo.session import EventSource, Session, SessionOptions
 from streams.demo.worker_child import WorkerChild
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.embedded_kafka.jars import KAFKA_VERSION, EmbeddedKafkaError
@@ -35,7 +35,7 @@ MB: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demonstration:
+class DemoOptions:
     """What was asked for: a folder to keep Kafka's data in, how long from the first event on, the events, a Kafka."""
 
     data: Path | None
@@ -47,15 +47,19 @@ class Demonstration:
     events_per_s: float
 
 
-def demonstrate(asked: Demonstration, live_view: LiveView, waiting: Waiting, wish: StopSignals) -> int:
+def run_demo(options: DemoOptions, live_view: LiveView, progress: ProgressLine, stop_signals: StopSignals) -> int:
     """Run until stopped or until the time is over; return the exit status.
 
     Raises `UsageError` for what cannot be used.
     """
     settings = settings_from()
     load_policies(settings.policies)  # a policy that cannot be used is told before anything starts
-    lines = _recorded(asked.input_file) if asked.input_file is not None else _samples(asked.jobs, asked.seed)
-    with _folder(asked.data) as folder, _kafka(settings, asked.brokers, folder, waiting) as kafka:
+    events = (
+        _recorded_events(options.input_file)
+        if options.input_file is not None
+        else _sample_events(options.jobs, options.seed)
+    )
+    with _folder(options.data) as folder, _kafka(settings, options.brokers, folder, progress) as kafka:
         used = (
             settings
             if kafka is None
@@ -63,25 +67,25 @@ def demonstrate(asked: Demonstration, live_view: LiveView, waiting: Waiting, wis
                 settings, brokers=kafka.address, kafka_security="plaintext", redis_url="", redis_url_file="", replicas=1
             )
         )
-        used = used if asked.brokers is None else replace(settings, brokers=asked.brokers)
-        plan = Plan(
-            welcome=_welcome(used, asked.data),
+        used = used if options.brokers is None else replace(settings, brokers=options.brokers)
+        plan = SessionOptions(
+            welcome=_welcome(used, options.data),
             settings=used,
-            lines=lines,
-            events_per_s=asked.events_per_s,
-            duration_s=asked.duration_s,
+            events=events,
+            events_per_s=options.events_per_s,
+            duration_s=options.duration_s,
             broker_runs=(lambda: True) if kafka is None else (lambda: kafka.alive),
         )
-        session = Session(plan, live_view, waiting, WorkerChild(used, folder / WORKER_LOG))
-        status = _run(session, wish)
-        live_view.sum_up(session.sent)
+        session = Session(plan, live_view, progress, WorkerChild(used, folder / WORKER_LOG))
+        status = _run(session, stop_signals)
+        live_view.print_summary(session.sent)
     return status
 
 
-def _run(session: Session, wish: StopSignals) -> int:
+def _run(session: Session, stop_signals: StopSignals) -> int:
     """Run a session; a part of it that ended by itself is told in one line, with status 1."""
     try:
-        asyncio.run(session.run(wish))
+        asyncio.run(session.run(stop_signals))
     except UsageError:
         raise
     except SopError as error:
@@ -98,13 +102,13 @@ def _welcome(settings: Settings, data: Path | None) -> tuple[str, ...]:
     )
 
 
-def _samples(jobs: int, seed: int) -> Lines:
+def _sample_events(jobs: int, seed: int) -> EventSource:
     options = sample_options(jobs=jobs, seed=seed)
 
-    return lambda: sample_lines(options, now=SystemClock().now_us())
+    return lambda: sample_events(options, now=SystemClock().now_us())
 
 
-def _recorded(file: str) -> Lines:
+def _recorded_events(file: str) -> EventSource:
     """Return the lines of a file, which is opened at once: one that cannot be read is told before anything starts.
 
     Raises `UsageError` for a line that is larger than a message may be.
@@ -112,14 +116,14 @@ def _recorded(file: str) -> Lines:
     records = read_file(file, INPUT_BYTES_MAX)
     first = next(records, None)
     begun = records if first is None else chain([first], records)
-    return lambda: map(_line, begun)
+    return lambda: map(_event, begun)
 
 
-def _line(record: InputRecord) -> Line:
+def _event(record: InputRecord) -> ScheduledEvent:
     if record.original_sizes is not None:
         told = f"{record.original_sizes.value} bytes are more than a message may have"
         raise UsageError(f"{record.topic}, line {record.offset}: {told}")
-    return Line(record.value or b"")
+    return ScheduledEvent(record.value or b"")
 
 
 @contextlib.contextmanager
@@ -137,16 +141,18 @@ def _folder(data: Path | None) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _kafka(settings: Settings, brokers: str | None, folder: Path, waiting: Waiting) -> Iterator[EmbeddedKafka | None]:
+def _kafka(
+    settings: Settings, brokers: str | None, folder: Path, progress: ProgressLine
+) -> Iterator[EmbeddedKafka | None]:
     """An embedded Kafka over a folder; none where the user has a Kafka."""
     if brokers is not None:
         yield None
         return
     starting = f"starting Apache Kafka {KAFKA_VERSION}"
-    waiting.now(starting)
+    progress.show(starting)
 
     def fetched(there: int, total: int) -> None:
-        waiting.further(
+        progress.update(
             starting
             if there == total
             else f"fetching Apache Kafka {KAFKA_VERSION}, once: {there / MB:.0f} of {total / MB:.0f} MB"

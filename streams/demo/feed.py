@@ -23,7 +23,7 @@ HURRY_EVENTS_PER_S: Final = 2_000
 """How fast goes what is not paced: no faster than a worker follows, so that one topic does not run ahead of another."""
 
 
-class Line(NamedTuple):
+class ScheduledEvent(NamedTuple):
     """An event as written, held back until `not_before` (microseconds); one that is not `paced` goes in a hurry."""
 
     value: bytes
@@ -77,7 +77,7 @@ class Feed:
         self._next_at = 0.0
         self._waiting: deque[Awaitable[object]] = deque()
 
-    async def run(self, lines: Iterator[Line]) -> None:
+    async def run(self, events: Iterator[ScheduledEvent]) -> None:
         """Send all lines; returns when the last is acknowledged.
 
         Raises `Unavailable` when the broker does not take them, `UsageError` for a line larger than any message may be.
@@ -91,9 +91,9 @@ class Feed:
         )
         try:
             await producer.start()
-            for number, line in enumerate(lines, 1):
-                await self._wait_for(line)
-                await self._send(producer, number, line.value)
+            for number, event in enumerate(events, 1):
+                await self._wait_for(event)
+                await self._send(producer, number, event.value)
                 if number % BREATHER_EVERY == 0:
                     await asyncio.sleep(0)  # making up events keeps the loop busy too
             await self._settle(0)
@@ -116,12 +116,12 @@ class Feed:
             await self._waiting.popleft()
             self.sent += 1
 
-    async def _wait_for(self, line: Line) -> None:
-        early_us = line.not_before - self._clock.now_us()
+    async def _wait_for(self, event: ScheduledEvent) -> None:
+        early_us = event.not_before - self._clock.now_us()
         if early_us > 0:
             await asyncio.sleep(early_us / 1_000_000)
         now = asyncio.get_running_loop().time()
-        self._next_at = max(self._next_at + (self._interval_s if line.paced else self._hurry_interval_s), now)
+        self._next_at = max(self._next_at + (self._interval_s if event.paced else self._hurry_interval_s), now)
         if self._next_at - now > SHORTEST_SLEEP_S:
             await asyncio.sleep(self._next_at - now)
 

@@ -14,7 +14,7 @@ from schemas.errors import InvalidMessage
 from schemas.outputs import ActionMessage, AlertMessage, DeadLetter, DecisionMessage
 from schemas.timestamps import format_instant
 from schemas.topics import DEAD_LETTERS
-from streams.demo.row_layout import Row, laid_out, titles
+from streams.demo.row_layout import ViewRow, header, layout_row
 from streams.terminal.printable import printable, printable_json
 
 _STYLES: Final = {
@@ -42,34 +42,34 @@ class LiveView:
         self.dead_letters = 0
         self.cases: set[str] = set()
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Show a line of text, which nothing breaks, so that it can be copied."""
         console = Console(stderr=True) if self._as_json else self._console
         console.out(printable(text), highlight=False)
 
-    def head(self) -> None:
+    def print_header(self) -> None:
         """Show the titles of the columns."""
         if not self._as_json:
-            self._write(titles(self._width), "bold")
+            self._write(header(self._width), "bold")
 
-    def take(self, topic: str, value: bytes) -> None:
+    def add(self, topic: str, value: bytes) -> None:
         """Count a record of an output topic and show it; actions, and alerts that are over, have no row."""
         try:
-            row = self._counted(topic, value)
+            row = self._count(topic, value)
         except InvalidMessage as error:
-            self.say(f"{topic}: {error}")
+            self.print_line(f"{topic}: {error}")
             return
         if self._as_json:
             self._console.out(printable_json(value), highlight=False)
         elif row is not None:
-            for line in laid_out(row, self._width):
+            for line in layout_row(row, self._width):
                 self._write(line, _STYLES[row.status or "critical"])
 
-    def sum_up(self, sent: int) -> None:
+    def print_summary(self, sent: int) -> None:
         """Show the summary, on a terminal in lines of whole words."""
         for line in self.summary(sent):
             if self._as_json or not self._console.is_terminal:
-                self.say(line)
+                self.print_line(line)
             else:
                 self._console.print(Text(line))
 
@@ -88,7 +88,7 @@ class LiveView:
     def _width(self) -> int | None:
         return self._console.width if self._console.is_terminal else None
 
-    def _counted(self, topic: str, value: bytes) -> Row | None:
+    def _count(self, topic: str, value: bytes) -> ViewRow | None:
         """Count a record; return its row, if it has one. Raises `InvalidMessage` for one that is not ours."""
         if topic.endswith(DEAD_LETTERS):
             letter = decode_dead_letter(value)
@@ -111,7 +111,7 @@ class LiveView:
         self._console.print(Text(line, style), soft_wrap=True)
 
 
-def decision_row(message: DecisionMessage) -> Row:
+def decision_row(message: DecisionMessage) -> ViewRow:
     """Return the row of a decision."""
     body = message.body
     return _row(
@@ -127,7 +127,7 @@ def decision_row(message: DecisionMessage) -> Row:
     )
 
 
-def alert_row(message: AlertMessage) -> Row:
+def alert_row(message: AlertMessage) -> ViewRow:
     """Return the row of an alert."""
     body = message.body
     return _row(
@@ -141,15 +141,15 @@ def alert_row(message: AlertMessage) -> Row:
     )
 
 
-def dead_letter_row(letter: DeadLetter) -> Row:
+def dead_letter_row(letter: DeadLetter) -> ViewRow:
     """Return the row of a refused event: where it lies and why it was refused."""
     place = f"{letter.topic}-{letter.partition}@{letter.offset}"
     return _row(what="refused", outcome=place, reasons=letter.reason)
 
 
-def _row(**texts: str) -> Row:
+def _row(**texts: str) -> ViewRow:
     """Return a row of the texts given, which may carry anything; the others are empty."""
-    return Row(**{field: printable(texts.get(field, "")) for field in Row._fields})
+    return ViewRow(**{field: printable(texts.get(field, "")) for field in ViewRow._fields})
 
 
 def _second(instant: int) -> str:

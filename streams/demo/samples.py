@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from schemas.policy.model import HOUR
-from streams.demo.feed import Line
+from streams.demo.feed import ScheduledEvent
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import deliveries
 
@@ -25,7 +25,7 @@ def sample_options(*, jobs: int, seed: int) -> SimulatorOptions:
     return SimulatorOptions(jobs=jobs, seed=seed, report_interval_s=REPORT_INTERVAL_S)
 
 
-def sample_lines(options: SimulatorOptions, *, now: int) -> Iterator[Line]:
+def sample_events(options: SimulatorOptions, *, now: int) -> Iterator[ScheduledEvent]:
     """Yield the events of a day as it looks at `now` (microseconds), in their order of arrival.
 
     No event is to be sent before the instant at which it arrives.
@@ -33,4 +33,4 @@ def sample_lines(options: SimulatorOptions, *, now: int) -> Iterator[Line]:
     began_at = now - BEGAN_AGO
     for delivery in deliveries(replace(options, start_at=began_at)):
         arrive_at = delivery.arrive_at
-        yield Line(delivery.line, not_before=arrive_at, paced=arrive_at > began_at + HEAD_START)
+        yield ScheduledEvent(delivery.line, not_before=arrive_at, paced=arrive_at > began_at + HEAD_START)

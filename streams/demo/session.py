@@ -16,9 +16,9 @@ from schemas.errors import SopError, Unavailable
 from schemas.topics import Topics
 from streams.config.connections import connect_kafka
 from streams.config.settings import Settings
-from streams.demo.feed import Feed, Line, Router
+from streams.demo.feed import Feed, Router, ScheduledEvent
 from streams.demo.live_view import LiveView
-from streams.demo.progress import Waiting
+from streams.demo.progress_line import ProgressLine
 from streams.demo.worker_child import WorkerChild
 from streams.kafka.connection import prepare_topics
 from streams.process.clock import SystemClock
@@ -27,16 +27,16 @@ from streams.process.signals import StopSignals
 LOOK_EVERY_S: Final = 0.1
 FETCH_WAIT_MS: Final = 100
 
-Lines = Callable[[], Iterator[Line]]
+EventSource = Callable[[], Iterator[ScheduledEvent]]
 """Returns the events to send."""
 
 
-class PartEndedError(SopError):
+class ProcessEndedError(SopError):
     """The worker or the broker ended by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SessionOptions:
     """What to run: `duration_s` from the first event on, None until stopped; `broker_runs` tells whether it still does.
 
     `welcome` is said once the broker has answered.
@@ -44,7 +44,7 @@ class Plan:
 
     welcome: Sequence[str]
     settings: Settings
-    lines: Lines
+    events: EventSource
     events_per_s: float
     duration_s: float | None
     broker_runs: Callable[[], bool]
@@ -53,11 +53,11 @@ class Plan:
 class Session:
     """Runs a plan; `sent` tells how many events went in."""
 
-    def __init__(self, plan: Plan, live_view: LiveView, waiting: Waiting, worker: WorkerChild) -> None:
+    def __init__(self, plan: SessionOptions, live_view: LiveView, progress: ProgressLine, worker: WorkerChild) -> None:
         self._plan = plan
         self._live_view = live_view
-        self._waiting = waiting
-        self._begun = asyncio.Event()
+        self._progress = progress
+        self._first_sent = asyncio.Event()
         self._worker = worker
         self._connection = connect_kafka(plan.settings)
         prefix = plan.settings.topic_prefix
@@ -69,32 +69,35 @@ class Session:
         """How many events were acknowledged."""
         return self._feed.sent
 
-    async def run(self, wish: StopSignals) -> None:
-        """Run until the wish to stop, the plan's duration, or a failure; what was started is stopped.
+    async def run(self, stop_signals: StopSignals) -> None:
+        """Run until a stop signal, the end of the duration, or a failure; then stop the worker.
 
-        Raises `UsageError` for a broker or an input that cannot be used, `PartEndedError` when worker or broker end by
-        themselves, `Unavailable` when the broker ceases to answer.
+        Raises `UsageError` if the broker or the input cannot be used, `ProcessEndedError` if the worker or the broker
+        ends by itself, `Unavailable` if the broker stops answering.
         """
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         try:
             settings = self._plan.settings
-            self._waiting.now("preparing topics")
+            self._progress.show("preparing topics")
             partitions = await prepare_topics(self._connection, self._topics, settings.partitions, settings.replicas)
-            self._waiting.end()
-            for line in self._plan.welcome:
-                self._live_view.say(line)
+            self._progress.clear()
+            for event in self._plan.welcome:
+                self._live_view.print_line(event)
             async with self._outputs(partitions) as outputs:
                 # until here a signal ends it at once: there is nothing yet that has to be stopped in good order
-                wish.on_stop = lambda: loop.call_soon_threadsafe(stop.set)
+                stop_signals.on_stop = lambda: loop.call_soon_threadsafe(stop.set)
                 self._worker.start()
-                self._waiting.now("waiting for the worker to join")
+                self._progress.show("waiting for the worker to join")
                 await self._first_of(
-                    self._until(stop), self._watch(), self._show(outputs), self._send(self._plan.lines())
+                    self._stop_requested(stop),
+                    self._watch_processes(),
+                    self._show_outputs(outputs),
+                    self._send(self._plan.events()),
                 )
         finally:
-            wish.ignore()
-            self._waiting.end()
+            stop_signals.ignore()
+            self._progress.clear()
             self._worker.stop()
 
     async def _first_of(self, *parts: Coroutine[Any, Any, None]) -> None:
@@ -109,10 +112,10 @@ class Session:
         for task in done:
             task.result()
 
-    async def _until(self, stop: asyncio.Event) -> None:
+    async def _stop_requested(self, stop: asyncio.Event) -> None:
         """Wait for the wish to stop, and no longer than the plan's duration after the first event."""
         asked = asyncio.ensure_future(stop.wait())
-        begun = asyncio.ensure_future(self._begun.wait())
+        begun = asyncio.ensure_future(self._first_sent.wait())
         try:
             await asyncio.wait((asked, begun), return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait((asked,), timeout=self._plan.duration_s)
@@ -120,26 +123,28 @@ class Session:
             asked.cancel()
             begun.cancel()
 
-    async def _watch(self) -> None:
+    async def _watch_processes(self) -> None:
         while self._plan.broker_runs():
             status = self._worker.exit_status
             if status is not None:
-                raise PartEndedError(f"the worker ended with status {status}; it last wrote: {self._worker.last_words}")
+                raise ProcessEndedError(
+                    f"the worker ended with status {status}; it last wrote: {self._worker.last_log_line}"
+                )
             await asyncio.sleep(LOOK_EVERY_S)
-        raise PartEndedError("Kafka ended")
+        raise ProcessEndedError("Kafka ended")
 
-    async def _send(self, lines: Iterator[Line]) -> None:
+    async def _send(self, events: Iterator[ScheduledEvent]) -> None:
         await self._worker_has_joined()
-        self._waiting.end()
-        self._live_view.head()
-        await self._feed.run(self._noting_the_first(lines))
-        self._live_view.say(f"all {self._feed.sent} events are sent; Ctrl-C ends")
+        self._progress.clear()
+        self._live_view.print_header()
+        await self._feed.run(self._mark_first(events))
+        self._live_view.print_line(f"all {self._feed.sent} events are sent; Ctrl-C ends")
         await asyncio.Event().wait()
 
-    def _noting_the_first(self, lines: Iterator[Line]) -> Iterator[Line]:
-        for line in lines:
-            yield line
-            self._begun.set()  # it was handed over, since the next one is asked for
+    def _mark_first(self, events: Iterator[ScheduledEvent]) -> Iterator[ScheduledEvent]:
+        for event in events:
+            yield event
+            self._first_sent.set()  # it was handed over, since the next one is asked for
 
     async def _worker_has_joined(self) -> None:
         """Wait for the worker, since a backlog is not read in the order in which it was written to several topics."""
@@ -155,10 +160,10 @@ class Session:
         finally:
             await admin.close()
 
-    async def _show(self, outputs: AIOKafkaConsumer) -> None:
+    async def _show_outputs(self, outputs: AIOKafkaConsumer) -> None:
         try:
             async for record in outputs:
-                self._live_view.take(record.topic, record.value)
+                self._live_view.add(record.topic, record.value)
         except KafkaError as error:
             raise Unavailable(f"Kafka at {self._connection.brokers} does not give decisions: {error}") from error
 

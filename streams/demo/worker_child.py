@@ -31,7 +31,7 @@ class WorkerChild:
         return None if self._worker is None else self._worker.exit_status
 
     @property
-    def last_words(self) -> str:
+    def last_log_line(self) -> str:
         """The last line that the worker wrote."""
         lines = self._log_file.read_text("utf-8", errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")

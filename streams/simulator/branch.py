@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from streams.simulator.cities import City
+from streams.simulator.cities import SimCity
 from streams.simulator.story import Story
 
 # where the procedures differ by city: the ticket flow is live, it is not, closing instead of cancelling is the rule
@@ -18,7 +18,7 @@ BPC_ONLY_GROUP = "rwm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class Movement:
     """What the partner's movements look like: where to, for how many minutes, with which signal.
 
     ``second_after_min`` sends another partner to the site, so many minutes after the planned arrival.
@@ -41,16 +41,16 @@ class Branch:
 
     name: str
     weight: float
-    tell: Callable[[Story], None]
+    script: Callable[[Story], None]
     leads_to: tuple[str, ...] = ()
     area: Area = "any"
     group: str = ""
     category: str = ""
     commercial_premises: bool = False
     commercial_appliance: bool = False
-    visit: Visit = Visit()
+    movement: Movement = Movement()
 
-    def fits(self, city: City) -> bool:
+    def fits(self, city: SimCity) -> bool:
         """Return whether this branch can happen in ``city``."""
         if self.area == "bpc_only":
             return city.name in BPC_ONLY_CITIES

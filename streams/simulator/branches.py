@@ -5,7 +5,7 @@ from typing import Final
 
 from streams.simulator import claims, commercial, offline, ordinary, ratings
 from streams.simulator.branch import Branch
-from streams.simulator.cities import City
+from streams.simulator.cities import SimCity
 
 BRANCHES: Final[tuple[Branch, ...]] = (
     *ordinary.BRANCHES,
@@ -16,7 +16,7 @@ BRANCHES: Final[tuple[Branch, ...]] = (
 )
 
 
-def share_out(jobs: int, cities: Sequence[City]) -> dict[str, int]:
+def share_out(jobs: int, cities: Sequence[SimCity]) -> dict[str, int]:
     """Return how many of ``jobs`` follow each branch that fits one of ``cities``; the numbers sum up to ``jobs``.
 
     Each branch has the whole part of its share; what is left goes to the largest fractions, so that a rare

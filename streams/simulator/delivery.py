@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from streams.simulator.malformed import FAULTS, spoil
+from streams.simulator.malformed import DEFECTS, spoil
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.rng import Rng
 from streams.simulator.sim_event import DESK, MINUTE_US, SimEvent
@@ -33,13 +33,13 @@ class Delivery(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tally:
+class DeliveryCounts:
     """What was delivered: lines by event type, and how many of them were late, duplicates, or had which fault."""
 
     by_type: Counter[str] = field(default_factory=Counter)
     late: int = 0
     duplicates: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
+    defects: Counter[str] = field(default_factory=Counter)
 
     @property
     def lines(self) -> int:
@@ -47,10 +47,10 @@ class Tally:
         return self.by_type.total()
 
 
-def deliver(sim_events: Iterable[SimEvent], options: SimulatorOptions, tally: Tally) -> Iterator[Delivery]:
+def deliver(sim_events: Iterable[SimEvent], options: SimulatorOptions, counts: DeliveryCounts) -> Iterator[Delivery]:
     """Yield the deliveries of ``happenings`` (earliest first) by arrival, counting them in ``tally``."""
     waiting: list[Delivery] = []
-    carrier = _Carrier(options, tally)
+    carrier = _Carrier(options, counts)
     for sim_event in sim_events:
         while waiting and waiting[0].arrive_at <= sim_event.time:
             yield heapq.heappop(waiting)
@@ -63,9 +63,9 @@ def deliver(sim_events: Iterable[SimEvent], options: SimulatorOptions, tally: Ta
 class _Carrier:
     """Draws the fate of each event."""
 
-    def __init__(self, options: SimulatorOptions, tally: Tally) -> None:
+    def __init__(self, options: SimulatorOptions, counts: DeliveryCounts) -> None:
         self._options = options
-        self._tally = tally
+        self._counts = counts
         self._rng = Rng(options.seed, "delivery")
         self._number = 0
 
@@ -74,13 +74,13 @@ class _Carrier:
         rng, options = self._rng, self._options
         arrive_at = sim_event.time + sim_event.delay_us + int(rng.exponential(TRANSIT_MEAN_S) * 1_000_000)
         if rng.chance(options.late_share):
-            self._tally.late += 1
+            self._counts.late += 1
             arrive_at += int(min(2 + rng.exponential(LATE_MEAN_MIN), LATE_MAX_MIN) * MINUTE_US)
         indian_time = sim_event.source == DESK or rng.chance(INDIAN_TIME_SHARE)
         yield self._delivery(sim_event, arrive_at, sim_event.line(indian_time=indian_time))
         if rng.chance(options.duplicate_share):
             # the same event, sometimes written by a gateway that speaks the other offset
-            self._tally.duplicates += 1
+            self._counts.duplicates += 1
             again_at = arrive_at + self._again_us()
             line = sim_event.line(indian_time=indian_time ^ rng.chance(0.3))
             yield self._delivery(sim_event, again_at, line)
@@ -88,16 +88,16 @@ class _Carrier:
             yield self._faulty(sim_event, arrive_at)
 
     def _faulty(self, sim_event: SimEvent, arrive_at: int) -> Delivery:
-        fault = self._rng.pick(FAULTS)
-        self._tally.faults[fault] += 1
+        defect = self._rng.pick(DEFECTS)
+        self._counts.defects[defect] += 1
         # a producer sends it right after having failed; who contradicts an event comes after it
-        at = arrive_at + self._again_us() if fault == "conflict" else max(sim_event.time, arrive_at - 1)
-        return self._delivery(sim_event, at, spoil(sim_event, fault, self._rng))
+        at = arrive_at + self._again_us() if defect == "conflict" else max(sim_event.time, arrive_at - 1)
+        return self._delivery(sim_event, at, spoil(sim_event, defect, self._rng))
 
     def _again_us(self) -> int:
         return int(min(0.1 + self._rng.exponential(AGAIN_MEAN_S), AGAIN_MAX_S) * 1_000_000)
 
     def _delivery(self, sim_event: SimEvent, arrive_at: int, line: bytes) -> Delivery:
         self._number += 1
-        self._tally.by_type[sim_event.type] += 1
+        self._counts.by_type[sim_event.type] += 1
         return Delivery(arrive_at, self._number, sim_event.type, sim_event.subject, line)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from streams.simulator.cities import City
+from streams.simulator.cities import SimCity
 from streams.simulator.people import Person
 from streams.simulator.points import PlanePoint
 
@@ -13,7 +13,7 @@ class Partner:
 
     run: str
     number: int
-    city: City
+    city: SimCity
     category: str
     group: str
     person: Person
@@ -36,7 +36,7 @@ class Job:
     run: str
     number: int
     branch: str
-    city: City
+    city: SimCity
     city_spelling: str
     site: PlanePoint
     elsewhere: PlanePoint

@@ -5,10 +5,10 @@ from typing import Final, Literal
 from streams.simulator.rng import Rng
 from streams.simulator.sim_event import SimEvent, Value, write_json
 
-Fault = Literal[
+Defect = Literal[
     "invalid_json", "missing_field", "ill_typed", "unknown_type", "out_of_range", "unusable_time", "conflict"
 ]
-FAULTS: Final[tuple[Fault, ...]] = (
+DEFECTS: Final[tuple[Defect, ...]] = (
     "invalid_json",
     "missing_field",
     "ill_typed",
@@ -42,37 +42,37 @@ _NEEDED: Final = {
 }
 
 
-def spoil(sim_event: SimEvent, fault: Fault, rng: Rng) -> bytes:
+def spoil(sim_event: SimEvent, defect: Defect, rng: Rng) -> bytes:
     """Return the line of a faulty twin of ``sim_event``.
 
     Only a ``conflict`` is well formed: it claims the identity of ``sim_event`` for another instant.
     """
-    if fault == "conflict":
+    if defect == "conflict":
         shifted = sim_event.time + CONFLICT_SHIFT_US
         return SimEvent(
             shifted, sim_event.source, sim_event.id, sim_event.type, sim_event.subject, sim_event.data
         ).line(indian_time=False)
     envelope = sim_event.envelope(indian_time=False)
-    if fault == "invalid_json":
+    if defect == "invalid_json":
         line = write_json(envelope)
         return line[: rng.whole(20, len(line) - 2)]
-    if fault == "unknown_type":
+    if defect == "unknown_type":
         envelope["type"] = f"{sim_event.type}.v2"
-    elif fault == "unusable_time":
+    elif defect == "unusable_time":
         envelope["time"] = rng.pick(("yesterday", "2026-11-16 25:00:00", "2026-11-16T10:00:00"))
     else:
-        envelope["data"] = _spoilt_data(sim_event, fault)
-        if fault == "out_of_range" and sim_event.type != "location.reported":
+        envelope["data"] = _spoilt_data(sim_event, defect)
+        if defect == "out_of_range" and sim_event.type != "location.reported":
             envelope["id"] = sim_event.id.ljust(ID_LENGTH, "0")
     return write_json(envelope)
 
 
-def _spoilt_data(sim_event: SimEvent, fault: Fault) -> dict[str, Value]:
+def _spoilt_data(sim_event: SimEvent, defect: Defect) -> dict[str, Value]:
     data = dict(sim_event.data)
     needed = _NEEDED[sim_event.type]
-    if fault == "missing_field":
+    if defect == "missing_field":
         del data[needed]
-    elif fault == "ill_typed":
+    elif defect == "ill_typed":
         data[needed] = 4711 if isinstance(data[needed], str) else str(data[needed])
     elif sim_event.type == "location.reported":
         data["lat"] = 191.5

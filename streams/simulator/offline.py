@@ -8,7 +8,7 @@ from streams.simulator.claims import claim, customer_cancels, settle_parking
 from streams.simulator.ordinary import add_extras
 from streams.simulator.people import Person, draw_person, spell_name
 from streams.simulator.sim_event import MINUTE_US, indian_date
-from streams.simulator.story import DAY_MIN, HOUR_MIN, Changes, Story
+from streams.simulator.story import DAY_MIN, HOUR_MIN, Overrides, Story
 
 _REUSED_PROOFS: Final = ("screenshot-a", "screenshot-b")
 _NO_IMAGE_LINKS: Final = (
@@ -165,35 +165,35 @@ def _mistyped(partner_id: str) -> str:
     return partner_id[:-1] + str((int(partner_id[-1]) + 1) % 10)
 
 
-def _ticket_as_link(story: Story) -> Changes:
+def _ticket_as_link(story: Story) -> Overrides:
     number = story.rng.whole(100_000, 999_999)
     return {"proof_url": story.rng.pick((f"#{number}", f"TKT-{number}", f" tkt {number}"))}
 
 
-def _other_phone(story: Story) -> Changes:
+def _other_phone(story: Story) -> Overrides:
     return {"payee_phone": f"+91{_stranger(story).phone}"}
 
 
-def _other_name(story: Story) -> Changes:
+def _other_name(story: Story) -> Overrides:
     return {"payee_name": spell_name(_stranger(story).name, story.rng), "payee_phone": None}
 
 
-def _other_day(story: Story) -> Changes:
+def _other_day(story: Story) -> Overrides:
     days = story.rng.pick((-9, -4, -2, 2, 3, 6))
     return {"paid_on": indian_date(story.job.arrive_at + days * DAY_MIN * MINUTE_US)}
 
 
-def _proof_with(changes: Callable[[Story], Changes]) -> Callable[[Story], None]:
+def _proof_with(overrides: Callable[[Story], Overrides]) -> Callable[[Story], None]:
     """Return the story of a report whose proof is spoilt by ``changes``."""
 
-    def tell(story: Story) -> None:
+    def script(story: Story) -> None:
         _any_setting(story)
         ticket, minute = _report(story)
         story.identified(minute + 12, ticket)
-        story.proof(minute + 25, ticket, changes(story))
+        story.proof(minute + 25, ticket, overrides(story))
         _close_or_not(story, ticket, minute)
 
-    return tell
+    return script
 
 
 _TAGGED: Final = "tagging offline_service/"
@@ -204,49 +204,49 @@ BRANCHES: Final = (
     Branch(
         name="offline_without_booking",
         weight=5,
-        tell=_full_without_booking,
+        script=_full_without_booking,
         leads_to=(_TAGGED + "no_booking", "refund eligible_full"),
     ),
     Branch(
         name="offline_after_cancellation",
         weight=6,
-        tell=_full_after_cancellation,
+        script=_full_after_cancellation,
         leads_to=(_TAGGED + "cancelled_then_served", "refund eligible_full"),
     ),
     Branch(
         name="offline_partial",
         weight=5,
-        tell=_partial,
+        script=_partial,
         leads_to=(_TAGGED + "partial", "refund eligible_partial"),
     ),
     Branch(
         name="offline_reported_indirectly",
         weight=2,
-        tell=_indirect,
+        script=_indirect,
         leads_to=(_TAGGED + _ANY_TYPE, "refund eligible_*"),
     ),
     Branch(
         name="offline_suspected",
         weight=2,
-        tell=_suspected,
+        script=_suspected,
         leads_to=(_TAGGED + _ANY_TYPE, "refund eligible_*"),
     ),
     Branch(
         name="offline_proof_reused",
         weight=2,
-        tell=_reused,
+        script=_reused,
         leads_to=(_TAGGED + _ANY_TYPE, "refund eligible_*"),
     ),
     Branch(
         name="offline_no_refund_wanted",
         weight=2,
-        tell=_no_refund_wanted,
+        script=_no_refund_wanted,
         leads_to=(_TAGGED + _ANY_TYPE,),
     ),
     Branch(
         name="offline_beside_claim",
         weight=2,
-        tell=_beside_claim,
+        script=_beside_claim,
         leads_to=(
             "tagging partner_led_cancellation/out_of_scope",
             "paf waived",
@@ -255,93 +255,93 @@ BRANCHES: Final = (
         ),
     ),
     Branch(
-        name="offline_corrected_proof", weight=2, tell=_corrected, leads_to=(_TAGGED + _ANY_TYPE, "refund eligible_*")
+        name="offline_corrected_proof", weight=2, script=_corrected, leads_to=(_TAGGED + _ANY_TYPE, "refund eligible_*")
     ),
     Branch(
         name="offline_refund_refused",
         weight=2,
-        tell=_unproven,
+        script=_unproven,
         leads_to=(_NOT_TAGGED + "(proof_missing)", "refund refused (proof_missing)"),
     ),
     Branch(
         name="offline_awaiting_proof",
         weight=2,
-        tell=_unproven,
+        script=_unproven,
         leads_to=(_NOT_TAGGED + "(proof_missing)", "refund awaiting_proof (proof_missing)"),
     ),
     Branch(
         name="offline_partner_unidentified",
         weight=2,
-        tell=_unidentified,
+        script=_unidentified,
         leads_to=(_NOT_TAGGED + "(partner_not_identified)",),
     ),
     Branch(
         name="offline_booking_missing",
         weight=1,
-        tell=_booking_unknown,
+        script=_booking_unknown,
         leads_to=(_NOT_TAGGED + "(booking_missing)", "refund awaiting_proof (booking_missing)"),
     ),
     Branch(
         name="offline_other_currency",
         weight=1,
-        tell=_currency_mismatch,
+        script=_currency_mismatch,
         leads_to=(_TAGGED + "partial", "refund awaiting_proof (currency_mismatch)"),
     ),
     Branch(
         name="offline_paid_in_cash",
         weight=3,
-        tell=_proof_with(lambda _: {"method": "cash"}),
+        script=_proof_with(lambda _: {"method": "cash"}),
         leads_to=(_NOT_TAGGED + "(cash_payment)",),
     ),
     Branch(
         name="offline_link_missing",
         weight=1,
-        tell=_proof_with(lambda story: {"proof_url": story.rng.pick(("", "  "))}),
+        script=_proof_with(lambda story: {"proof_url": story.rng.pick(("", "  "))}),
         leads_to=(_NOT_TAGGED + "(proof_link_missing)",),
     ),
     Branch(
         name="offline_link_is_ticket",
         weight=2,
-        tell=_proof_with(_ticket_as_link),
+        script=_proof_with(_ticket_as_link),
         leads_to=(_NOT_TAGGED + "(proof_link_is_ticket)",),
     ),
     Branch(
         name="offline_link_invalid",
         weight=1,
-        tell=_proof_with(lambda story: {"proof_url": story.rng.pick(_NO_IMAGE_LINKS)}),
+        script=_proof_with(lambda story: {"proof_url": story.rng.pick(_NO_IMAGE_LINKS)}),
         leads_to=(_NOT_TAGGED + "(proof_link_invalid)",),
     ),
     Branch(
         name="offline_proof_illegible",
         weight=1,
-        tell=_proof_with(lambda _: {"legible": False}),
+        script=_proof_with(lambda _: {"legible": False}),
         leads_to=(_NOT_TAGGED + "(proof_illegible)",),
     ),
     Branch(
         name="offline_payee_not_visible",
         weight=1,
-        tell=_proof_with(lambda story: {"payee_name": story.rng.pick((None, " ")), "payee_phone": None}),
+        script=_proof_with(lambda story: {"payee_name": story.rng.pick((None, " ")), "payee_phone": None}),
         leads_to=(_NOT_TAGGED + "(payee_not_visible)",),
     ),
     Branch(
         name="offline_payee_name_differs",
         weight=1,
-        tell=_proof_with(_other_name),
+        script=_proof_with(_other_name),
         leads_to=(_NOT_TAGGED + "(payee_mismatch)",),
     ),
     Branch(
         name="offline_payee_phone_differs",
         weight=1,
-        tell=_proof_with(_other_phone),
+        script=_proof_with(_other_phone),
         leads_to=(_NOT_TAGGED + "(payee_mismatch)",),
     ),
     Branch(
         name="offline_wrong_partner",
         weight=2,
-        tell=_proof_with(lambda story: {"claimed_partner_id": _mistyped(story.job.partner.partner_id)}),
+        script=_proof_with(lambda story: {"claimed_partner_id": _mistyped(story.job.partner.partner_id)}),
         leads_to=(_NOT_TAGGED + "(partner_mismatch)",),
     ),
     Branch(
-        name="offline_wrong_date", weight=1, tell=_proof_with(_other_day), leads_to=(_NOT_TAGGED + "(date_mismatch)",)
+        name="offline_wrong_date", weight=1, script=_proof_with(_other_day), leads_to=(_NOT_TAGGED + "(date_mismatch)",)
     ),
 )

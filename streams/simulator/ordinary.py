@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from streams.simulator.branch import Branch, Visit
+from streams.simulator.branch import Branch, Movement
 from streams.simulator.sim_event import MINUTE_US
 from streams.simulator.story import DAY_MIN, Story, rupees
 
@@ -74,44 +74,44 @@ def _start_settled(story: Story) -> None:
 
 
 BRANCHES: Final = (
-    Branch(name="completed", weight=520, tell=_completed, visit=Visit(stay_min=(35, 90))),
+    Branch(name="completed", weight=520, script=_completed, movement=Movement(stay_min=(35, 90))),
     Branch(
         name="completed_with_extras",
         weight=100,
-        tell=_completed_with_extras,
-        visit=Visit(stay_min=(45, 110)),
+        script=_completed_with_extras,
+        movement=Movement(stay_min=(45, 110)),
     ),
-    Branch(name="rescheduled", weight=30, tell=_rescheduled),
+    Branch(name="rescheduled", weight=30, script=_rescheduled),
     Branch(
         name="reassigned_before_visit",
         weight=25,
-        tell=_reassigned,
-        visit=Visit(place="nowhere", second_after_min=0),
+        script=_reassigned,
+        movement=Movement(place="nowhere", second_after_min=0),
     ),
     Branch(
         name="cancelled_before_visit",
         weight=60,
-        tell=_cancelled_before_visit,
-        visit=Visit(place="nowhere"),
+        script=_cancelled_before_visit,
+        movement=Movement(place="nowhere"),
     ),
     Branch(
         name="cancelled_by_platform",
         weight=10,
-        tell=_cancelled_by_platform,
-        visit=Visit(place="nowhere"),
+        script=_cancelled_by_platform,
+        movement=Movement(place="nowhere"),
     ),
-    Branch(name="complaint_without_offline_service", weight=12, tell=_complaint),
+    Branch(name="complaint_without_offline_service", weight=12, script=_complaint),
     Branch(
         name="start_blocked_then_settled",
         weight=8,
-        tell=_start_settled,
+        script=_start_settled,
         leads_to=("action ask_partner_to_create_ticket",),
     ),
     Branch(
         name="impossible_travel",
         weight=2,
-        tell=_completed,
+        script=_completed,
         leads_to=("alert impossible_travel",),
-        visit=Visit(signal="jump"),
+        movement=Movement(signal="jump"),
     ),
 )

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from streams.simulator.branch import BPC_ONLY_GROUP, Branch, Signal
 from streams.simulator.branches import BRANCHES, share_out
-from streams.simulator.cities import City, all_cities
+from streams.simulator.cities import SimCity, all_cities
 from streams.simulator.job import Job, Partner
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.people import draw_person
@@ -27,7 +27,7 @@ SECOND_STAY_MIN: Final = 60
 DETOUR_MIN: Final = (45, 24)
 
 
-class Stop(NamedTuple):
+class RouteStop(NamedTuple):
     """A stay of a partner at a place, in microseconds since the epoch, and what the device says during it."""
 
     arrive_at: int
@@ -42,7 +42,7 @@ class Roster:
     """A partner's day: the stops in order of time."""
 
     partner: Partner
-    stops: list[Stop] = field(default_factory=list)
+    stops: list[RouteStop] = field(default_factory=list)
 
     def can_reach(self, place: PlanePoint, arrive_at: int) -> bool:
         """Return whether the partner is free in time for ``place`` and has not had enough jobs."""
@@ -57,7 +57,7 @@ class Roster:
 
 
 @dataclass(slots=True)
-class Plan:
+class SimulationPlan:
     """All jobs by the time of their booking, and where every partner goes."""
 
     jobs: list[Job]
@@ -74,7 +74,7 @@ class _Draft:
     group: str
 
 
-def make_plan(options: SimulatorOptions) -> Plan:
+def make_plan(options: SimulatorOptions) -> SimulationPlan:
     """Return the plan that ``options`` ask for; the same options give the same plan."""
     cities = chosen_cities(options)
     counts = share_out(options.jobs, cities)
@@ -85,15 +85,15 @@ def make_plan(options: SimulatorOptions) -> Plan:
     drafts.sort(key=lambda draft: draft.job.booked_at)
     for number, draft in enumerate(drafts, 1):
         draft.job.number = number
-    return Plan([draft.job for draft in drafts], _Dispatcher(options).assign(drafts))
+    return SimulationPlan([draft.job for draft in drafts], _Dispatcher(options).assign(drafts))
 
 
-def chosen_cities(options: SimulatorOptions) -> list[City]:
+def chosen_cities(options: SimulatorOptions) -> list[SimCity]:
     """Return the cities that take part, in the order of the table."""
     return [city for city in all_cities().values() if not options.cities or city.name in options.cities]
 
 
-def _draft(options: SimulatorOptions, cities: list[City], branch: Branch, index: int) -> _Draft:
+def _draft(options: SimulatorOptions, cities: list[SimCity], branch: Branch, index: int) -> _Draft:
     rng = Rng(options.seed, "job", index)
     fitting = [city for city in cities if branch.fits(city)]
     city = rng.weighted(fitting, [each.weight for each in fitting])
@@ -122,7 +122,7 @@ def _draft(options: SimulatorOptions, cities: list[City], branch: Branch, index:
         booked_at=scheduled_at - rng.whole(120, 420) * MINUTE_US,
         scheduled_at=scheduled_at,
         arrive_at=arrive_at,
-        leave_at=arrive_at + rng.whole(*branch.visit.stay_min) * MINUTE_US,
+        leave_at=arrive_at + rng.whole(*branch.movement.stay_min) * MINUTE_US,
     )
     return _Draft(branch, job, rng, group)
 
@@ -140,13 +140,13 @@ class _Dispatcher:
         """Set the partners of all ``drafts``; return all rosters."""
         visits: list[tuple[int, int, _Draft, bool]] = []
         for index, draft in enumerate(drafts):
-            first_us = DETOUR_MIN[0] * MINUTE_US if draft.branch.visit.place == "elsewhere_then_site" else 0
+            first_us = DETOUR_MIN[0] * MINUTE_US if draft.branch.movement.place == "elsewhere_then_site" else 0
             visits.append((draft.job.arrive_at - first_us, index, draft, False))
-            if draft.branch.visit.second_after_min is not None:
-                second_us = draft.branch.visit.second_after_min * MINUTE_US
+            if draft.branch.movement.second_after_min is not None:
+                second_us = draft.branch.movement.second_after_min * MINUTE_US
                 visits.append((draft.job.arrive_at + second_us, index, draft, True))
         # a visit is known by its instant, its job and whose it is
-        for _, _, draft, second in sorted(visits, key=lambda visit: (visit[0], visit[1], visit[3])):
+        for _, _, draft, second in sorted(visits, key=lambda movement: (movement[0], movement[1], movement[3])):
             self._visit(draft, second=second)
         return self._rosters
 
@@ -154,19 +154,19 @@ class _Dispatcher:
         job = draft.job
         stops = _second_stops(draft) if second else _first_stops(draft)
         place, arrive_at = (stops[0].place, stops[0].arrive_at) if stops else (job.site, job.arrive_at)
-        taken = job.partner if second else None
-        roster = self._find(draft, place, arrive_at, taken)
+        busy = job.partner if second else None
+        roster = self._find(draft, place, arrive_at, busy)
         roster.stops.extend(stops)
         if second:
             job.second = roster.partner
         else:
             job.partner = roster.partner
 
-    def _find(self, draft: _Draft, place: PlanePoint, arrive_at: int, taken: Partner | None) -> Roster:
+    def _find(self, draft: _Draft, place: PlanePoint, arrive_at: int, busy: Partner | None) -> Roster:
         pool = self._pools.setdefault((draft.job.city.name, draft.job.category, draft.group), [])
-        free = [each for each in pool if each.partner is not taken and each.can_reach(place, arrive_at)]
+        free = [each for each in pool if each.partner is not busy and each.can_reach(place, arrive_at)]
         if free:
-            return min(free, key=lambda each: _whereabouts(each).distance_m(place))
+            return min(free, key=lambda each: _position(each).distance_m(place))
         roster = Roster(self._hire(draft))
         pool.append(roster)
         self._rosters.append(roster)
@@ -186,24 +186,24 @@ class _Dispatcher:
         )
 
 
-def _whereabouts(roster: Roster) -> PlanePoint:
+def _position(roster: Roster) -> PlanePoint:
     return roster.stops[-1].place if roster.stops else roster.partner.home
 
 
-def _first_stops(draft: _Draft) -> list[Stop]:
-    job, visit = draft.job, draft.branch.visit
-    stay = Stop(job.arrive_at, job.leave_at, job.site, visit.signal, job.job_id)
-    if visit.place == "nowhere":
+def _first_stops(draft: _Draft) -> list[RouteStop]:
+    job, movement = draft.job, draft.branch.movement
+    stay = RouteStop(job.arrive_at, job.leave_at, job.site, movement.signal, job.job_id)
+    if movement.place == "nowhere":
         return []
-    if visit.place == "elsewhere":
+    if movement.place == "elsewhere":
         return [stay._replace(place=job.elsewhere)]
-    if visit.place == "elsewhere_then_site":
+    if movement.place == "elsewhere_then_site":
         begin, end = (job.arrive_at - minutes * MINUTE_US for minutes in DETOUR_MIN)
-        return [Stop(begin, end, job.elsewhere, visit.signal, job.job_id), stay]
+        return [RouteStop(begin, end, job.elsewhere, movement.signal, job.job_id), stay]
     return [stay]
 
 
-def _second_stops(draft: _Draft) -> list[Stop]:
-    job, after_min = draft.job, draft.branch.visit.second_after_min or 0
+def _second_stops(draft: _Draft) -> list[RouteStop]:
+    job, after_min = draft.job, draft.branch.movement.second_after_min or 0
     arrive_at = job.arrive_at + after_min * MINUTE_US
-    return [Stop(arrive_at, arrive_at + SECOND_STAY_MIN * MINUTE_US, job.site, "good", job.job_id)]
+    return [RouteStop(arrive_at, arrive_at + SECOND_STAY_MIN * MINUTE_US, job.site, "good", job.job_id)]

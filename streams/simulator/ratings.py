@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from streams.simulator.branch import BPC_ONLY_GROUP, Branch, Visit
+from streams.simulator.branch import BPC_ONLY_GROUP, Branch, Movement
 from streams.simulator.claims import claim, partner_cancels, settle_parking
 from streams.simulator.story import DAY_MIN, Story
 
@@ -54,11 +54,11 @@ def _only_cancelled(story: Story) -> None:
 _RATING: Final = "rating_reversal "
 
 BRANCHES: Final = (
-    Branch(name="rating_granted", weight=4, tell=_closed_at_bpc, leads_to=(_RATING + "granted",)),
+    Branch(name="rating_granted", weight=4, script=_closed_at_bpc, leads_to=(_RATING + "granted",)),
     Branch(
         name="rating_granted_to_rwm_partner",
         weight=2,
-        tell=_closed_at_bpc,
+        script=_closed_at_bpc,
         leads_to=(_RATING + "granted",),
         area="bpc_only",
         group=BPC_ONLY_GROUP,
@@ -66,51 +66,51 @@ BRANCHES: Final = (
     Branch(
         name="rating_granted_with_silent_device",
         weight=1,
-        tell=_closed_at_bpc,
+        script=_closed_at_bpc,
         leads_to=(_RATING + "granted",),
-        visit=Visit(signal="silent"),
+        movement=Movement(signal="silent"),
     ),
     Branch(
         name="rating_presence_conflict",
         weight=2,
-        tell=_closed_at_bpc,
+        script=_closed_at_bpc,
         leads_to=(_RATING + "awaiting_verification (presence_conflict)",),
-        visit=Visit(place="elsewhere"),
+        movement=Movement(place="elsewhere"),
     ),
     Branch(
         name="rating_awaiting_validation",
         weight=2,
-        tell=_closed_at_bpc,
+        script=_closed_at_bpc,
         leads_to=(_RATING + "awaiting_verification (awaiting_validation)",),
     ),
     Branch(
         name="rating_job_not_closed",
         weight=1,
-        tell=_never_closed,
+        script=_never_closed,
         leads_to=(_RATING + "awaiting_verification (job_not_closed)",),
     ),
     Branch(
         name="rating_not_genuine",
         weight=2,
-        tell=_closed_at_bpc,
+        script=_closed_at_bpc,
         leads_to=(_RATING + "denied (not_genuine)",),
     ),
     Branch(
         name="rating_without_claim",
         weight=2,
-        tell=_closed_at_bpc,
+        script=_closed_at_bpc,
         leads_to=(_RATING + "denied (no_oos_ticket)",),
     ),
     Branch(
         name="rating_not_closed_at_bpc",
         weight=3,
-        tell=_closed_as_completed,
+        script=_closed_as_completed,
         leads_to=(_RATING + "denied (not_closed_at_bpc)",),
     ),
     Branch(
         name="rating_of_cancelled_job",
         weight=1,
-        tell=_only_cancelled,
+        script=_only_cancelled,
         leads_to=(_RATING + "denied (not_closed_at_bpc)",),
     ),
 )

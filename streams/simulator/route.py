@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from streams.simulator.branch import Signal
 from streams.simulator.options import SimulatorOptions
-from streams.simulator.planning import SLOWEST_M_PER_S, Roster, Stop
+from streams.simulator.planning import SLOWEST_M_PER_S, Roster, RouteStop
 from streams.simulator.points import PlanePoint
 from streams.simulator.rng import Rng
 from streams.simulator.sim_event import MINUTE_US, PARTNER_APP, SimEvent, Value
@@ -47,23 +47,23 @@ def reports(roster: Roster, options: SimulatorOptions, trips: Sequence[Trip]) ->
     route = _Route(roster, options, trips, Rng(options.seed, "route", roster.partner.number))
     device = Rng(options.seed, "device", roster.partner.number)
     number = 0
-    for sighting in route.sightings():
-        if sighting.signal != "silent":
+    for fix in route.fixes():
+        if fix.signal != "silent":
             number += 1
-            at = sighting.time - sighting.time % 1_000
-            data = _measure(sighting, device)
+            at = fix.time - fix.time % 1_000
+            data = _measure(fix, device)
             yield SimEvent(at, PARTNER_APP, f"{partner_id}-{number:06d}", "location.reported", partner_id, data)
 
 
-def _measure(sighting: ReportedFix, rng: Rng) -> dict[str, Value]:
+def _measure(fix: ReportedFix, rng: Rng) -> dict[str, Value]:
     low_m, high_m = _ACCURACY_M[bisect(_ACCURACY_UP_TO, rng.fraction())]
-    place = sighting.place
-    if sighting.signal == "mocked":
+    place = fix.place
+    if fix.signal == "mocked":
         low_m, high_m = 1.0, 5.0
-    elif sighting.signal == "coarse":
+    elif fix.signal == "coarse":
         low_m, high_m = 260.0, 1_500.0
     accuracy_m = round(rng.between(low_m, high_m), 1)
-    if not sighting.recorded:
+    if not fix.recorded:
         # two and a half spreads at most: the noise never exceeds the accuracy told
         place = place.moved(*rng.offset_m(accuracy_m * 0.4))
     data: dict[str, Value] = {
@@ -71,10 +71,10 @@ def _measure(sighting: ReportedFix, rng: Rng) -> dict[str, Value]:
         "lon": round(place.lon, 6),
         "accuracy_m": accuracy_m,
     }
-    if sighting.signal == "mocked":
+    if fix.signal == "mocked":
         data["mocked"] = True
-    if sighting.job_id:
-        data["job_id"] = sighting.job_id
+    if fix.job_id:
+        data["job_id"] = fix.job_id
     return data
 
 
@@ -90,7 +90,7 @@ class _Route:
         self._place = roster.partner.home
         self._free_at: int | None = None
 
-    def sightings(self) -> Iterator[ReportedFix]:
+    def fixes(self) -> Iterator[ReportedFix]:
         """Yield the sightings of all stops and of the ways between them."""
         for stop in self._stops:
             if self._free_at is not None:
@@ -101,7 +101,7 @@ class _Route:
         if self._free_at is not None:
             yield from self._rest(self._free_at)
 
-    def _between(self, free_at: int, stop: Stop) -> Iterator[ReportedFix]:
+    def _between(self, free_at: int, stop: RouteStop) -> Iterator[ReportedFix]:
         """Rest after a stop where there is time, and go home where there is a lot."""
         gap_us = stop.arrive_at - free_at
         travel_us = _travel_us(self._place.distance_m(stop.place) + REST_M[1], SLOWEST_M_PER_S)
@@ -118,13 +118,13 @@ class _Route:
         yield from self._drive(free_at, self._place, arrive_at, spot)
         self._place, self._free_at = spot, arrive_at
 
-    def _way(self, stop: Stop) -> Iterator[ReportedFix]:
+    def _way(self, stop: RouteStop) -> Iterator[ReportedFix]:
         """Stand until it is time, then travel to the stop, the last part along a recorded trip where one fits."""
         trip = self._fitting_trip(stop)
         first = trip[0] if trip else (stop.arrive_at, stop.place)
         depart_at = first[0] - self._approach_us(first[1])
         idle_from = self._free_at if self._free_at is not None else depart_at - IDLE_BEFORE_US
-        yield from self._stand(Stop(idle_from, depart_at, self._place, "good", ""), IDLE_FACTOR)
+        yield from self._stand(RouteStop(idle_from, depart_at, self._place, "good", ""), IDLE_FACTOR)
         yield from self._drive(depart_at, self._place, *first, stop.job_id)
         next_at = first[0]
         for time, place in trip[:-1]:
@@ -135,7 +135,7 @@ class _Route:
     def _approach_us(self, place: PlanePoint) -> int:
         return _travel_us(self._place.distance_m(place), self._rng.between(SLOWEST_M_PER_S, FASTEST_M_PER_S))
 
-    def _fitting_trip(self, stop: Stop) -> list[tuple[int, PlanePoint]]:
+    def _fitting_trip(self, stop: RouteStop) -> list[tuple[int, PlanePoint]]:
         """Return (instant, place) of a recorded trip that ends at the stop in time, or nothing."""
         for _ in range(TRIP_TRIES if self._trips else 0):
             trip = self._rng.pick(self._trips)
@@ -146,16 +146,16 @@ class _Route:
                 return [(stop.arrive_at + before_s * 1_000_000, place) for before_s, place in placed]
         return []
 
-    def _stay(self, stop: Stop) -> Iterator[ReportedFix]:
+    def _stay(self, stop: RouteStop) -> Iterator[ReportedFix]:
         parked = stop._replace(place=stop.place.moved(*self._rng.offset_m(PARKING_M)))
-        for number, sighting in enumerate(self._stand(parked, AT_STOP_FACTOR)):
+        for number, fix in enumerate(self._stand(parked, AT_STOP_FACTOR)):
             if stop.signal == "jump" and number in JUMP_REPORTS:
                 # somebody else's device, on the same account in another part of the country
-                yield sighting._replace(place=stop.place.moved(0.0, self._rng.between(*JUMP_M)))
+                yield fix._replace(place=stop.place.moved(0.0, self._rng.between(*JUMP_M)))
             else:
-                yield sighting
+                yield fix
 
-    def _stand(self, stop: Stop, factor: float) -> Iterator[ReportedFix]:
+    def _stand(self, stop: RouteStop, factor: float) -> Iterator[ReportedFix]:
         time = stop.arrive_at
         while time < stop.leave_at:
             yield ReportedFix(time, stop.place, stop.signal, stop.job_id)

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Final
 
 from streams.simulator.branches import BRANCHES, share_out
-from streams.simulator.delivery import Delivery, Tally, deliver
+from streams.simulator.delivery import Delivery, DeliveryCounts, deliver
 from streams.simulator.job import Job
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.planning import chosen_cities, make_plan
@@ -19,7 +19,7 @@ from streams.simulator.story import Story
 from streams.simulator.trace import read_trips
 
 _ANY: Final = re.compile(r"\*(\[[^]]*\])?")
-_TELL: Final = {branch.name: branch.tell for branch in BRANCHES}
+_SCRIPTS: Final = {branch.name: branch.script for branch in BRANCHES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +32,21 @@ class BranchShare:
     leads_to: str
 
 
-def simulate(options: SimulatorOptions, tally: Tally | None = None) -> Iterator[bytes]:
+def simulate(options: SimulatorOptions, counts: DeliveryCounts | None = None) -> Iterator[bytes]:
     """Yield the lines (JSON, no end of line) in order of arrival; raises UsageError for an unusable trace.
 
     ``tally`` is filled on the way.
     """
-    return (delivery.line for delivery in deliveries(options, tally))
+    return (delivery.line for delivery in deliveries(options, counts))
 
 
-def deliveries(options: SimulatorOptions, tally: Tally | None = None) -> Iterator[Delivery]:
+def deliveries(options: SimulatorOptions, counts: DeliveryCounts | None = None) -> Iterator[Delivery]:
     """Yield the same lines with when they arrive, their key and the type that decides on their topic."""
     trips = read_trips(options.trace_file) if options.trace_file else ()
     plan = make_plan(options)
     devices = (reports(roster, options, trips) for roster in plan.rosters)
-    sim_events = heapq.merge(_told(plan.jobs, options.seed), *devices, key=attrgetter("time"))
-    return deliver(sim_events, options, tally or Tally())
+    sim_events = heapq.merge(_job_events(plan.jobs, options.seed), *devices, key=attrgetter("time"))
+    return deliver(sim_events, options, counts or DeliveryCounts())
 
 
 def branch_shares(options: SimulatorOptions) -> list[BranchShare]:
@@ -71,22 +71,23 @@ def _readable(effect: str) -> str:
 
 def branch_of_cases(options: SimulatorOptions) -> dict[str, str]:
     """Return the branch that each case id follows."""
-    return {_tell(job, options.seed).case_id: job.branch for job in make_plan(options).jobs}
+    return {script_job(job, options.seed).case_id: job.branch for job in make_plan(options).jobs}
 
 
-def _tell(job: Job, seed: int) -> Story:
+def script_job(job: Job, seed: int) -> Story:
+    """Return the story of a job: its case id and its events."""
     story = Story(job, Rng(seed, "story", job.number))
-    _TELL[job.branch](story)
+    _SCRIPTS[job.branch](story)
     return story
 
 
-def _told(jobs: Iterable[Job], seed: int) -> Iterator[SimEvent]:
+def _job_events(jobs: Iterable[Job], seed: int) -> Iterator[SimEvent]:
     """Yield the events of all jobs (by booking), earliest first; a job is told only when its time comes."""
     waiting: list[tuple[int, int, int, SimEvent]] = []
     for job in jobs:
         while waiting and waiting[0][0] < job.booked_at:
             yield heapq.heappop(waiting)[3]
-        for index, sim_event in enumerate(_tell(job, seed).sim_events):
+        for index, sim_event in enumerate(script_job(job, seed).sim_events):
             heapq.heappush(waiting, (sim_event.time, job.number, index, sim_event))
     while waiting:
         yield heapq.heappop(waiting)[3]

@@ -22,7 +22,7 @@ JITTER_US: Final = 20_000_000
 HOUR_MIN: Final = 60
 DAY_MIN: Final = 24 * 60
 # fields that differ from the usual, None to leave one out
-Changes = dict[str, Value | None]
+Overrides = dict[str, Value | None]
 
 _OPENER_SOURCE: Final = {"partner": PARTNER_APP, "customer": CUSTOMER_APP, "agent": DESK, "platform": BOOKING}
 _LINKS: Final = (
@@ -155,11 +155,11 @@ class Story:
         }
         self._add(self.instant(minute), DESK, "ticket.partner_identified", data)
 
-    def proof(self, minute: float, ticket_id: str, changes: Changes | None = None, *, reused_of: str = "") -> None:
+    def proof(self, minute: float, ticket_id: str, overrides: Overrides | None = None, *, reused_of: str = "") -> None:
         """The customer hands in a good proof of payment, but for the ``changes``; None leaves a field out."""
         person, day = self.job.partner.person, indian_date(self.job.arrive_at)
         name = hashlib.sha256((reused_of or f"{self.case_id}/{len(self.sim_events)}").encode()).hexdigest()
-        data: Changes = {
+        data: Overrides = {
             "ticket_id": ticket_id,
             "claimed_partner_id": self.job.partner.partner_id,
             "method": self.rng.pick(("upi", "upi", "upi", "upi", "bank_transfer", "wallet", "card")),
@@ -172,7 +172,7 @@ class Story:
             "service_date": day,
             "sha256": name if reused_of or self.rng.chance(0.7) else None,
         }
-        given = {key: value for key, value in (data | (changes or {})).items() if value is not None}
+        given = {key: value for key, value in (data | (overrides or {})).items() if value is not None}
         self._add(self.instant(minute), CUSTOMER_APP, "ticket.payment_proof_added", given)
 
     def refund_requested(self, minute: float, ticket_id: str) -> None:

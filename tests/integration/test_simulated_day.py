@@ -12,7 +12,7 @@ from streams.replay.records import Deduplicated, InputRecord, deduplicate
 from streams.replay.replay import Replay
 from streams.simulator.branch import Branch
 from streams.simulator.branches import BRANCHES
-from streams.simulator.delivery import Tally
+from streams.simulator.delivery import DeliveryCounts
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import branch_of_cases, simulate
 
@@ -25,8 +25,8 @@ class Day:
     """What a replay said: the last decisions of every case, the alerts and actions of every branch."""
 
     def __init__(self) -> None:
-        self.dispositions = Tally()
-        lines = enumerate(simulate(OPTIONS, self.dispositions), start=1)
+        self.counts = DeliveryCounts()
+        lines = enumerate(simulate(OPTIONS, self.counts), start=1)
         numbered = ((number, InputRecord("day", 0, number, line)) for number, line in lines)
         self.settled: Deduplicated = deduplicate(numbered, Limits(), None, facts_per_case_max=1_000)
         self.branch_of_cases = branch_of_cases(OPTIONS)
@@ -72,6 +72,6 @@ def test_ordinary_cases_have_no_decision(day: Day) -> None:
 
 
 def test_what_is_refused_or_repeated_is_what_was_spoilt_or_repeated(day: Day) -> None:
-    assert len(day.settled.refused) == day.dispositions.faults.total()
-    assert day.settled.duplicates == day.dispositions.duplicates
-    assert day.dispositions.lines == len(day.settled.events) + len(day.settled.refused) + day.settled.duplicates
+    assert len(day.settled.refused) == day.counts.defects.total()
+    assert day.settled.duplicates == day.counts.duplicates
+    assert day.counts.lines == len(day.settled.events) + len(day.settled.refused) + day.settled.duplicates

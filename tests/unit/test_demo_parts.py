@@ -17,10 +17,10 @@ from schemas.outputs import ActionBody, ActionMessage, AlertBody, AlertMessage, 
 from schemas.policy.model import HOUR, MINUTE
 from schemas.topics import Topics
 from streams.config.settings import Settings, environment_with, settings_from
-from streams.demo.demo import _recorded
+from streams.demo.demo import _recorded_events
 from streams.demo.feed import Router
 from streams.demo.live_view import LiveView
-from streams.demo.samples import sample_lines, sample_options
+from streams.demo.samples import sample_events, sample_options
 from streams.kafka.connection import INPUT_BYTES_MAX
 from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
 
@@ -49,7 +49,7 @@ def test_a_line_goes_to_its_types_topic_keyed_by_its_subject(value: str, topic: 
 
 
 def test_the_sample_day_has_begun_and_goes_on() -> None:
-    lines = list(sample_lines(sample_options(jobs=60, seed=1), now=NOW))
+    lines = list(sample_events(sample_options(jobs=60, seed=1), now=NOW))
     assert [line.not_before for line in lines] == sorted(line.not_before for line in lines)
     assert not lines[0].paced
     assert lines[-1].paced
@@ -60,7 +60,7 @@ def test_the_sample_day_has_begun_and_goes_on() -> None:
 
 def test_no_sample_is_ahead_of_the_present_by_more_than_devices_clocks_are() -> None:
     checked = 0
-    for line in sample_lines(sample_options(jobs=60, seed=1), now=NOW):
+    for line in sample_events(sample_options(jobs=60, seed=1), now=NOW):
         try:
             event = decode_record(line.value, None, Limits())
         except InvalidMessage:
@@ -72,7 +72,7 @@ def test_no_sample_is_ahead_of_the_present_by_more_than_devices_clocks_are() -> 
 
 def test_samples_of_a_later_run_are_about_other_jobs_and_partners() -> None:
     def subjects(now: int) -> set[str]:
-        lines = sample_lines(sample_options(jobs=30, seed=1), now=now)
+        lines = sample_events(sample_options(jobs=30, seed=1), now=now)
         return {json.loads(line.value)["subject"] for line in islice(lines, 200)}
 
     assert subjects(NOW).isdisjoint(subjects(NOW + 1))
@@ -129,13 +129,13 @@ def refused(reason: str) -> bytes:
 
 
 def shown_by(
-    board_takes: list[tuple[str, bytes]], *, terminal: bool = False, width: int = 60
+    records: list[tuple[str, bytes]], *, terminal: bool = False, width: int = 60
 ) -> tuple[list[str], list[str]]:
     """Return the lines shown for records, and the summary."""
     out = io.StringIO()
     live_view = LiveView(Console(file=out, force_terminal=terminal, width=width, color_system=None, highlight=False))
-    for topic, value in board_takes:
-        live_view.take(topic, value)
+    for topic, value in records:
+        live_view.add(topic, value)
     return out.getvalue().splitlines(), list(live_view.summary(7))
 
 
@@ -218,13 +218,13 @@ def test_what_an_event_carries_is_shown_without_control_characters() -> None:
 
 def test_as_json_every_message_is_a_line_and_nothing_else_is(capsys: pytest.CaptureFixture[str]) -> None:
     live_view = LiveView(Console(), as_json=True)
-    live_view.say("welcome")
-    live_view.head()
+    live_view.print_line("welcome")
+    live_view.print_header()
     values = [encode_message(decision("upheld")), encode_message(action("done")), refused("value: \x9b")]
     for topic, value in zip(("decisions.paf", "actions", "dead-letters"), values, strict=True):
-        live_view.take(topic, value)
-    live_view.take("decisions.paf", b"?")
-    live_view.sum_up(3)
+        live_view.add(topic, value)
+    live_view.add("decisions.paf", b"?")
+    live_view.print_summary(3)
     out, err = capsys.readouterr()
     assert [json.loads(line) for line in out.splitlines()] == [json.loads(value) for value in values]
     assert all(line.isprintable() for line in out.splitlines())
@@ -268,7 +268,7 @@ def test_a_worker_is_given_its_settings_by_its_environment() -> None:
 def test_a_recorded_line_that_no_topic_takes_is_told_with_its_place(tmp_path: Path) -> None:
     recorded = tmp_path / "day.jsonl"
     recorded.write_bytes(b"{}\n" + b"x" * (INPUT_BYTES_MAX + 1) + b"\n")
-    lines = _recorded(str(recorded))()
+    lines = _recorded_events(str(recorded))()
     assert next(lines).value == b"{}"
     with pytest.raises(UsageError, match=rf"day\.jsonl, line 2: {INPUT_BYTES_MAX + 1} bytes"):
         next(lines)

@@ -17,15 +17,15 @@ from schemas.errors import InvalidMessage, UsageError
 from schemas.timestamps import format_instant, parse_instant
 from streams.simulator.branches import BRANCHES, share_out
 from streams.simulator.cities import CITY_RADIUS_M, all_cities
-from streams.simulator.delivery import Tally
-from streams.simulator.malformed import FAULTS, Fault, spoil
+from streams.simulator.delivery import DeliveryCounts
+from streams.simulator.malformed import DEFECTS, Defect, spoil
 from streams.simulator.options import DEFAULT_START_AT, SimulatorOptions
 from streams.simulator.people import draw_person, spell_phone
 from streams.simulator.planning import chosen_cities, make_plan
 from streams.simulator.points import PlanePoint
 from streams.simulator.rng import Rng
 from streams.simulator.sim_event import SimEvent
-from streams.simulator.simulation import _tell, branch_of_cases, branch_shares, deliveries, simulate
+from streams.simulator.simulation import branch_of_cases, branch_shares, deliveries, script_job, simulate
 from streams.simulator.trace import Trip, read_trips
 
 SMALL = SimulatorOptions(jobs=60, seed=7, report_interval_s=60)
@@ -150,24 +150,24 @@ def test_lines_arrive_in_order_and_never_before_they_happened() -> None:
 
 
 def test_shares_of_late_repeated_and_broken_lines_are_kept() -> None:
-    dispositions = Tally()
+    counts = DeliveryCounts()
     options = SimulatorOptions(
         jobs=200, report_interval_s=60, late_share=0.1, duplicate_share=0.05, malformed_share=0.02
     )
-    lines = list(simulate(options, dispositions))
-    events = dispositions.lines - dispositions.duplicates - dispositions.faults.total()
-    assert len(lines) == dispositions.lines
-    assert dispositions.late / events == pytest.approx(0.1, rel=0.1)
-    assert dispositions.duplicates / events == pytest.approx(0.05, rel=0.15)
-    assert dispositions.faults.total() / events == pytest.approx(0.02, rel=0.25)
-    assert set(dispositions.faults) == set(FAULTS)
+    lines = list(simulate(options, counts))
+    events = counts.lines - counts.duplicates - counts.defects.total()
+    assert len(lines) == counts.lines
+    assert counts.late / events == pytest.approx(0.1, rel=0.1)
+    assert counts.duplicates / events == pytest.approx(0.05, rel=0.15)
+    assert counts.defects.total() / events == pytest.approx(0.02, rel=0.25)
+    assert set(counts.defects) == set(DEFECTS)
 
 
 def test_nothing_is_late_repeated_or_broken_where_no_share_is() -> None:
-    dispositions = Tally()
+    counts = DeliveryCounts()
     options = SimulatorOptions(jobs=40, late_share=0, duplicate_share=0, malformed_share=0)
-    identities = Counter((event["source"], event["id"]) for event in map(json.loads, simulate(options, dispositions)))
-    assert (dispositions.late, dispositions.duplicates, dispositions.faults.total()) == (0, 0, 0)
+    identities = Counter((event["source"], event["id"]) for event in map(json.loads, simulate(options, counts)))
+    assert (counts.late, counts.duplicates, counts.defects.total()) == (0, 0, 0)
     assert max(identities.values()) == 1
 
 
@@ -184,7 +184,7 @@ CLOSING = SimEvent(1_800_000_000_000_000, "/desk", "job-1-09", "ticket.closed", 
 
 @pytest.mark.parametrize("sim_event", [REPORT, CLOSING], ids=["report", "closing"])
 @pytest.mark.parametrize(
-    ("fault", "reason"),
+    ("defect", "reason"),
     [
         ("invalid_json", "value"),
         ("missing_field", "data."),
@@ -193,9 +193,9 @@ CLOSING = SimEvent(1_800_000_000_000_000, "/desk", "job-1-09", "ticket.closed", 
         ("unusable_time", "time"),
     ],
 )
-def test_a_spoilt_line_is_refused_for_its_fault(sim_event: SimEvent, fault: Fault, reason: str) -> None:
+def test_a_spoilt_line_is_refused_for_its_fault(sim_event: SimEvent, defect: Defect, reason: str) -> None:
     with pytest.raises(InvalidMessage, match=f"^{reason}"):
-        decode_record(spoil(sim_event, fault, Rng("spoil", fault)), None, Limits())
+        decode_record(spoil(sim_event, defect, Rng("spoil", defect)), None, Limits())
 
 
 @pytest.mark.parametrize(("sim_event", "reason"), [(REPORT, "data.lat"), (CLOSING, "id")])
@@ -222,7 +222,7 @@ def test_every_branch_tells_acceptable_events_of_known_fields_only() -> None:
     # decoding ignores unknown fields, so they are compared with those of the decoded data
     told = set()
     for job in make_plan(SimulatorOptions(jobs=1_200, seed=4)).jobs:
-        for sim_event in _tell(job, 4).sim_events:
+        for sim_event in script_job(job, 4).sim_events:
             event = decode_record(sim_event.line(indian_time=False), None, Limits())
             assert set(sim_event.data) <= set(event.data.__struct_fields__)
         told.add(job.branch)

@@ -18,7 +18,7 @@ from streams.cli.inputs import KAFKA, instant
 from streams.cli.options import FILE
 from streams.config.connections import connect_kafka
 from streams.config.settings import Settings, settings_from
-from streams.demo.feed import Feed, Line, Router
+from streams.demo.feed import Feed, Router, ScheduledEvent
 from streams.files.writing import line_writer, output_name
 from streams.kafka.connection import prepare_topics
 from streams.process.clock import SystemClock
@@ -131,5 +131,5 @@ async def _feed(settings: Settings, lines: Iterator[bytes], speed: float) -> int
     connection, topics = connect_kafka(settings), Topics(settings.topic_prefix)
     await prepare_topics(connection, topics, settings.partitions, settings.replicas)
     feed = Feed(connection, Router(topics, settings.topic_prefix), SystemClock(), events_per_s=speed)
-    await feed.run(Line(value) for value in lines)
+    await feed.run(ScheduledEvent(value) for value in lines)
     return feed.sent

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from streams.cli.options import FILE, SECONDS
 from streams.demo.live_view import LiveView
-from streams.demo.progress import Waiting
+from streams.demo.progress_line import ProgressLine
 from streams.process.signals import StopSignals
 
 
@@ -39,7 +39,7 @@ from streams.process.signals import StopSignals
 )
 @click.pass_obj
 def command(
-    wish: StopSignals,
+    stop_signals: StopSignals,
     data: Path | None,
     duration: float | None,
     input_file: str | None,
@@ -51,11 +51,11 @@ def command(
 ) -> int:
     """Run Kafka, a worker and a stream of sample events; show the decisions as they come."""
     live_view = LiveView(Console(highlight=False), as_json=as_json)
-    with Waiting(live_view.say) as waiting:
-        waiting.now("loading")
-        from streams.demo.demo import Demonstration, demonstrate  # noqa: PLC0415 - takes a second or more
+    with ProgressLine(live_view.print_line) as progress:
+        progress.show("loading")
+        from streams.demo.demo import DemoOptions, run_demo  # noqa: PLC0415 - takes a second or more
 
-        asked = Demonstration(
+        options = DemoOptions(
             data=data,
             duration_s=duration,
             input_file=input_file,
@@ -64,4 +64,4 @@ def command(
             seed=seed,
             events_per_s=speed,
         )
-        return demonstrate(asked, live_view, waiting, wish)
+        return run_demo(options, live_view, progress, stop_signals)

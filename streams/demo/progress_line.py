@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 
-class Waiting:
+class ProgressLine:
     """A line on standard error that says what is waited for and since when; without a terminal, a line for each.
 
-    While a line stands nothing else may be shown: `end` takes it away.
+    While a line stands nothing else may be shown: `clear` takes it away.
     """
 
     def __init__(self, say: Callable[[str], object]) -> None:
@@ -22,28 +22,28 @@ class Waiting:
         self._say = None if console.is_terminal else say
         spinner = "dots" if console.encoding.startswith("utf") else "line"
         columns = (SpinnerColumn(spinner), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-        self._line = Progress(*columns, console=console, transient=True)
+        self._event = Progress(*columns, console=console, transient=True)
         self._task: TaskID | None = None
 
-    def now(self, what: str) -> None:
+    def show(self, what: str) -> None:
         """Say what is waited for from now on."""
-        self.end()
+        self.clear()
         if self._say is not None:
             self._say(f"{what} …")
             return
-        self._task = self._line.add_task(what, total=None)
-        self._line.start()
+        self._task = self._event.add_task(what, total=None)
+        self._event.start()
 
-    def further(self, what: str) -> None:
+    def update(self, what: str) -> None:
         """Say how far that has come, on a terminal only."""
         if self._task is not None:
-            self._line.update(self._task, description=what)
+            self._event.update(self._task, description=what)
 
-    def end(self) -> None:
+    def clear(self) -> None:
         """Take the line away; harmless when there is none."""
         if self._task is not None:
-            self._line.stop()
-            self._line.remove_task(self._task)
+            self._event.stop()
+            self._event.remove_task(self._task)
             self._task = None
 
     def __enter__(self) -> Self:
@@ -54,4 +54,4 @@ class Waiting:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Take the line away."""
-        self.end()
+        self.clear()
