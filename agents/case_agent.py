@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from agents.case.case import Case, Reception
+from agents.case.case import AddFactResult, Case
 from agents.case.reconcile import reconcile
 from agents.decide import decide
 from agents.presence.presence import presence_queries
@@ -19,7 +19,7 @@ from schemas.outputs import OutputMessage
 from schemas.policy.model import PolicySet
 
 
-class Decided(Struct, frozen=True):
+class CaseUpdate(Struct, frozen=True):
     """What a case had to say, and the instant (microseconds) at which it may have more without a new fact."""
 
     messages: list[OutputMessage]
@@ -42,24 +42,24 @@ class CaseAgent:
             case = self.cases[case_id] = Case(case_id)
         return case
 
-    def receive(self, event: AnyEvent) -> Reception:
+    def receive(self, event: AnyEvent) -> AddFactResult:
         """Add a fact to its case."""
-        return self.case(event.subject).add(event, self._facts_max)
+        return self.case(event.subject).add_fact(event, self._facts_max)
 
     def apply_answer(self, answer: PresenceAnswer) -> bool:
         """Take the location agent's answer; say whether it tells anything new."""
-        return self.case(answer.query.case_id).told(answer)
+        return self.case(answer.query.case_id).apply_answer(answer)
 
-    def presence_queries(self, case_id: str) -> tuple[PresenceQuery, ...]:
+    def new_presence_queries(self, case_id: str) -> tuple[PresenceQuery, ...]:
         """Return the moments of a case not asked about yet as they stand now, and take them as asked."""
         case = self.case(case_id)
         new: tuple[PresenceQuery, ...] = ()
-        if case.asked_of is not case.view:
+        if case.queried_view is not case.view:
             policy = self._policies.at(case.view.begins_at)
             current = {query.key: query for query in presence_queries(case.view, presence_rules(policy))}
-            new = tuple(query for key, query in current.items() if case.asked.get(key) != query)
-            case.asked, case.asked_of = current, case.view
-        case.forget_unseen()
+            new = tuple(query for key, query in current.items() if case.queries.get(key) != query)
+            case.queries, case.queried_view = current, case.view
+        case.drop_empty_answers()
         return new
 
     def settled_at(self, case_id: str) -> int | None:
@@ -70,11 +70,11 @@ class CaseAgent:
         """
         case = self.case(case_id)
         view = case.view
-        if not view.facts or view.job_open or case.sent.is_open or case.awaits_answer():
+        if not view.facts or view.job_open or case.emitted.is_open or case.awaits_answer():
             return None
         return view.facts[-1].time
 
-    def decide(self, case_id: str, now: int, inputs: str | None = None) -> Decided:
+    def decide(self, case_id: str, now: int, inputs: str | None = None) -> CaseUpdate:
         """Decide a case as of an instant (microseconds; never before the last one) and return what has changed.
 
         The messages are taken as sent: who cannot send them must not go on.
@@ -83,7 +83,7 @@ class CaseAgent:
         case.decided_at = max(case.decided_at, now)
         policy = self._policies.at(case.view.begins_at)
         verdict = decide(case.view, case.answers, policy, case.decided_at)
-        messages = reconcile(case_id, verdict, case.sent, policy, place_labels(case.view, policy), inputs)
+        messages = reconcile(case_id, verdict, case.emitted, policy, place_labels(case.view, policy), inputs)
         for message in messages:
-            case.sent.record(message)
-        return Decided(messages, verdict.next_deadline)
+            case.emitted.record(message)
+        return CaseUpdate(messages, verdict.next_deadline)

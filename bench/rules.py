@@ -49,14 +49,14 @@ class Rules:
 
     def _said(self, now: int) -> Iterator[tuple[str, str, OutputMessage]]:
         for case_id in self._touched:
-            for moment in self._cases.presence_queries(case_id):
+            for moment in self._cases.new_presence_queries(case_id):
                 self._locations.query(moment)
                 self._partners.add(moment.partner_id)
         for partner_id in self._partners:
-            for reading in self._locations.answers(partner_id, {}):
+            for reading in self._locations.new_answers(partner_id, {}):
                 if self._cases.apply_answer(reading):
                     self._touched.add(reading.query.case_id)
-            for alert in self._locations.alerts(partner_id):
+            for alert in self._locations.new_alerts(partner_id):
                 yield self._topics.alerts, partner_id, alert
         for case_id in self._touched:
             for message in self._cases.decide(case_id, now).messages:

@@ -95,5 +95,5 @@ def changed(event_type: str, path: str, value: Any) -> dict[str, Any]:
 def packed_and_unpacked(event: AnyEvent) -> AnyEvent:
     """Return an event as it comes back from a checkpoint of its case."""
     case = Case(event.subject)
-    case.add(event, facts_max=1)
+    case.add_fact(event, facts_max=1)
     return unpack_case(pack_case(case)).facts[event.identity]

@@ -335,5 +335,5 @@ def judge(case_id: str, facts: Sequence[AnyEvent], reports: Sequence[AnyEvent], 
     for report in reports:
         if report.subject in tracks:
             tracks[report.subject].add_report(report, policy)  # type: ignore[arg-type]
-    answers = {answer.query.key: answer for track in tracks.values() for answer in track.answers()}
+    answers = {answer.query.key: answer for track in tracks.values() for answer in track.new_answers()}
     return decide(history, answers, policy, now)

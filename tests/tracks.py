@@ -56,10 +56,10 @@ def track_of(*reports: Event[LocationReported], policy: Policy = POLICY) -> Trac
     return track
 
 
-def only_reading(track: Track, asked: PresenceQuery) -> PresenceAnswer:
+def only_answer(track: Track, asked: PresenceQuery) -> PresenceAnswer:
     """Ask one moment and return its answer."""
     track.query(asked)
-    (reading,) = track.answers()
+    (reading,) = track.new_answers()
     return reading
 
 

@@ -1,6 +1,6 @@
 """A case: the set of its facts, what it was told of its partners' whereabouts, and what has been said about it.
 
-Adding a fact is idempotent and commutative, so a case is the same however its facts came in. What was said (`Sent`) can
+Adding a fact is idempotent and commutative, so a case is the same however its facts came in. What was emitted can
 be rebuilt from the output topics alone, which are the truth of it.
 """
 
@@ -16,15 +16,15 @@ from agents.presence.queries import PresenceAnswer, PresenceQuery, PresenceQuery
 from schemas.events import AnyEvent
 from schemas.outputs import ActionMessage, AlertMessage, DecisionKey, DecisionMessage, OutputMessage
 
-Reception = Literal["applied", "duplicate", "conflict", "full", "departed"]
-Refusal = Literal["conflict", "full", "departed"]
+AddFactResult = Literal["applied", "duplicate", "conflict", "full", "departed"]
+Rejection = Literal["conflict", "full", "departed"]
 NO_LONGER_KEPT: Final = "subject: no longer kept"
 """The reason of dead letters that came for a departed case."""
-StepKey = tuple[str, str | None, str | None]
+ActionKey = tuple[str, str | None, str | None]
 """(code, partner id, ticket id): what identifies an action within its case."""
 
 
-class Sent:
+class EmittedMessages:
     """The last of everything that was emitted about one case, by its key."""
 
     __slots__ = ("actions", "alerts", "decisions")
@@ -32,7 +32,7 @@ class Sent:
     def __init__(self) -> None:
         """Begin with nothing emitted."""
         self.decisions: dict[DecisionKey, DecisionMessage] = {}
-        self.actions: dict[StepKey, ActionMessage] = {}
+        self.actions: dict[ActionKey, ActionMessage] = {}
         self.alerts: dict[str, AlertMessage] = {}
 
     def record(self, message: OutputMessage) -> None:
@@ -64,13 +64,13 @@ class Case:
     __slots__ = (
         "_view",
         "answers",
-        "asked",
-        "asked_of",
         "case_id",
         "decided_at",
+        "emitted",
         "facts",
         "last_revisions",
-        "sent",
+        "queried_view",
+        "queries",
     )
 
     def __init__(self, case_id: str) -> None:
@@ -78,16 +78,16 @@ class Case:
         self.case_id = case_id
         self.facts: dict[tuple[str, str], AnyEvent] = {}
         self.answers: dict[PresenceQueryKey, PresenceAnswer] = {}
-        self.asked: dict[PresenceQueryKey, PresenceQuery] = {}
-        self.asked_of: CaseView | None = None
-        """The history that `asked` was made from."""
-        self.sent = Sent()
+        self.queries: dict[PresenceQueryKey, PresenceQuery] = {}
+        self.queried_view: CaseView | None = None
+        """The history that `queries` was made from."""
+        self.emitted = EmittedMessages()
         self.decided_at = 0
         self.last_revisions: tuple[str, ...] | None = None
         """The ids of its last decisions, when it is departed."""
         self._view: CaseView | None = None
 
-    def add(self, event: AnyEvent, facts_max: int) -> Reception:
+    def add_fact(self, event: AnyEvent, facts_max: int) -> AddFactResult:
         """Add a fact; say whether it is new, known already, a conflict with a known one, one too many, or too late."""
         if self.last_revisions is not None:
             return "departed"
@@ -100,7 +100,7 @@ class Case:
         self._view = None
         return "applied"
 
-    def told(self, answer: PresenceAnswer) -> bool:
+    def apply_answer(self, answer: PresenceAnswer) -> bool:
         """Take a reading unless a better one of that moment is there; say whether it changes what is known.
 
         Better is one made while the reports were there, then the later made: a question may be repeated when they are
@@ -112,7 +112,7 @@ class Case:
         if known is not None and not _replaces(answer, known):
             return False
         self.answers[answer.query.key] = answer
-        return known is None or not known.says_the_same(answer)
+        return known is None or not known.has_same_content_as(answer)
 
     @property
     def view(self) -> CaseView:
@@ -128,28 +128,28 @@ class Case:
 
     def depart(self) -> None:
         """Keep nothing but the ids of the last decisions, and when they were made."""
-        self.last_revisions = tuple(sorted(each.decision_id for each in self.sent.decisions.values()))
-        self.facts, self.answers, self.asked, self.sent = {}, {}, {}, Sent()
-        self.asked_of = self._view = None
+        self.last_revisions = tuple(sorted(each.decision_id for each in self.emitted.decisions.values()))
+        self.facts, self.answers, self.queries, self.emitted = {}, {}, {}, EmittedMessages()
+        self.queried_view = self._view = None
 
     def awaits_answer(self) -> bool:
         """Tell whether the answer to some moment asked is still on its way; for a stay nobody waits."""
         return any(
             (known := self.answers.get(key)) is None or known.query.window != query.window
-            for key, query in self.asked.items()
+            for key, query in self.queries.items()
         )
 
-    def forget_unseen(self) -> None:
+    def drop_empty_answers(self) -> None:
         """Let go of the readings of moments not asked about any more that saw nobody.
 
         The others are kept: a moment can come back, with an assignment, when the reports are gone.
         """
-        gone = [key for key in self.answers.keys() - self.asked.keys() if not self.answers[key].fixes]
+        gone = [key for key in self.answers.keys() - self.queries.keys() if not self.answers[key].fixes]
         for key in gone:
             del self.answers[key]
 
 
-def why_refused(event: AnyEvent, refusal: Refusal) -> str:
+def rejection_reason(event: AnyEvent, refusal: Rejection) -> str:
     """Return the reason with which an event goes to the dead letters (contracts, "Envelope")."""
     if refusal == "conflict":
         return f"id: {event.ref} is known with other content"
@@ -175,7 +175,7 @@ class CaseState(Struct, frozen=True, array_like=True):
     decided_at: int
 
 
-class Remains(Struct, frozen=True, array_like=True):
+class DepartedCaseState(Struct, frozen=True, array_like=True):
     """What a checkpoint keeps of a departed case."""
 
     case_id: str
@@ -185,17 +185,17 @@ class Remains(Struct, frozen=True, array_like=True):
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(CaseState)
-_remains_decoder: Final = msgspec.msgpack.Decoder(Remains)
+_departed_decoder: Final = msgspec.msgpack.Decoder(DepartedCaseState)
 
 
 def pack_case(case: Case) -> bytes:
     """Return a case in msgpack."""
-    sent = case.sent
+    sent = case.emitted
     state = CaseState(
         case_id=case.case_id,
         facts=list(case.facts.values()),
         answers=list(case.answers.values()),
-        asked=list(case.asked.values()),
+        asked=list(case.queries.values()),
         sent=[*sent.decisions.values(), *sent.actions.values(), *sent.alerts.values()],
         decided_at=case.decided_at,
     )
@@ -208,21 +208,21 @@ def unpack_case(packed: bytes) -> Case:
     case = Case(state.case_id)
     case.facts = {event.identity: event for event in state.facts}
     case.answers = {answer.query.key: answer for answer in state.answers}
-    case.asked = {query.key: query for query in state.asked}
+    case.queries = {query.key: query for query in state.asked}
     for message in state.sent:
-        case.sent.record(message)
+        case.emitted.record(message)
     case.decided_at = state.decided_at
     return case
 
 
-def pack_remains(case: Case) -> bytes:
+def pack_departed_case(case: Case) -> bytes:
     """Return what remains of a departed case, in msgpack."""
-    return _encoder.encode(Remains(case.case_id, case.last_revisions or (), case.decided_at))
+    return _encoder.encode(DepartedCaseState(case.case_id, case.last_revisions or (), case.decided_at))
 
 
-def unpack_remains(packed: bytes) -> Case:
-    """Return the departed case of which `pack_remains` was made; raises `msgspec.DecodeError` for anything else."""
-    remains = _remains_decoder.decode(packed)
+def unpack_departed_case(packed: bytes) -> Case:
+    """Return the departed case that was packed; raises `msgspec.DecodeError` for anything else."""
+    remains = _departed_decoder.decode(packed)
     case = Case(remains.case_id)
     case.last_revisions, case.decided_at = remains.last_revisions, remains.decided_at
     return case

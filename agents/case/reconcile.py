@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from msgspec import structs
 
-from agents.case.case import Sent, StepKey
+from agents.case.case import ActionKey, EmittedMessages
 from agents.case.explanation import explain
 from agents.sop.alerts import decision_flip
 from agents.verdict import AlertCondition, Evaluation, Step
@@ -32,7 +32,12 @@ V = TypeVar("V")
 
 
 def reconcile(
-    case_id: str, verdict: Evaluation, sent: Sent, policy: Policy, place: Mapping[str, str], inputs: str | None
+    case_id: str,
+    verdict: Evaluation,
+    sent: EmittedMessages,
+    policy: Policy,
+    place: Mapping[str, str],
+    inputs: str | None,
 ) -> list[OutputMessage]:
     """Return the messages that bring what was sent about a case in line with a verdict; `sent` is left as it is.
 
@@ -100,7 +105,7 @@ def _withdrawn(old: DecisionBody, policy_name: str) -> DecisionBody:
     )
 
 
-def _actions(case_id: str, verdict: Evaluation, sent: Mapping[StepKey, ActionMessage]) -> Iterator[ActionMessage]:
+def _actions(case_id: str, verdict: Evaluation, sent: Mapping[ActionKey, ActionMessage]) -> Iterator[ActionMessage]:
     """Yield a revision for each action whose state, parameters or due time changed (domain, "Actions")."""
     possible = {(step.code, step.partner_id, step.ticket_id): step for step in verdict.steps}
     steps = {key: step for key, step in possible.items() if step.open or key in sent}

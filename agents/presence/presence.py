@@ -32,25 +32,25 @@ class PresenceAt(Struct, frozen=True):
 class Presence(Struct, frozen=True):
     """An engagement's presence: its moments in fact order, those that matter to the SOP and the other cancellations."""
 
-    matters: tuple[PresenceAt, ...]
+    relevant: tuple[PresenceAt, ...]
     cancellations: tuple[PresenceAt, ...]
     """At every cancellation of the engagement, whoever cancelled (for alerts only)."""
 
     @property
     def fixes(self) -> Iterator[LocationFix]:
         """The reports that its readings tell of."""
-        for at in (*self.matters, *self.cancellations):
+        for at in (*self.relevant, *self.cancellations):
             if at.answer is not None:
                 yield from at.answer.fixes
 
     @property
     def state(self) -> State:
         """`on_site` if at any moment that matters, else `off_site` if at any, else `unknown`."""
-        states = {at.state for at in self.matters}
+        states = {at.state for at in self.relevant}
         return "on_site" if "on_site" in states else "off_site" if "off_site" in states else "unknown"
 
 
-NO_MOMENTS: Final = Presence((), ())
+NO_PRESENCE: Final = Presence((), ())
 
 
 def presence_queries(view: CaseView, rules: PresenceRules) -> tuple[PresenceQuery, ...]:
@@ -64,7 +64,7 @@ def presence(engagement: Engagement, view: CaseView, answers: PresenceAnswers, r
     A reading of another window does not count; one of another site does, but not what it says of a stay.
     """
     if not engagement.oos_tickets and not engagement.cancellations:
-        return NO_MOMENTS
+        return NO_PRESENCE
     asked = {query.fact: query for query in _queries(engagement, view, rules)}
     site = _site(view)
 
@@ -77,14 +77,14 @@ def presence(engagement: Engagement, view: CaseView, answers: PresenceAnswers, r
         return PresenceAt(fact, known, _state(known, site, rules))
 
     return Presence(
-        matters=tuple(at(fact) for fact in _that_matter(engagement)),
+        relevant=tuple(at(fact) for fact in _that_matter(engagement)),
         cancellations=tuple(at(fact) for fact in engagement.cancellations),
     )
 
 
-def cited(engagement: Engagement, view: CaseView, presence: Presence, state: State) -> tuple[Citable, ...]:
+def presence_evidence(engagement: Engagement, view: CaseView, presence: Presence, state: State) -> tuple[Citable, ...]:
     """Return the evidence for a state: the earliest such moment, its report, the booking, the assignment at it."""
-    found = next((at for at in presence.matters if at.state == state), None)
+    found = next((at for at in presence.relevant if at.state == state), None)
     if found is None:
         return ()
     evidence = (found.fact, found.fix, view.booking, engagement.assignment_at(found.fact.time))

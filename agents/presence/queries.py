@@ -89,7 +89,7 @@ class PresenceAnswer(Struct, frozen=True, array_like=True):
         """The reports that it tells of."""
         return tuple(each for each in (self.closest, self.mocked, self.stay) if each is not None)
 
-    def says_the_same(self, other: PresenceAnswer) -> bool:
+    def has_same_content_as(self, other: PresenceAnswer) -> bool:
         """Tell whether two readings differ in nothing but when they were made."""
         return self == structs.replace(other, made_at=self.made_at)
 

@@ -33,11 +33,11 @@ from agents.verdict import AlertCondition
 from schemas.events import Event, LocationReported
 from schemas.policy.model import MINUTE, Policy, PolicySet
 
-Reception = Literal["applied", "duplicate", "conflict"]
+AddReportResult = Literal["applied", "duplicate", "conflict"]
 LONG_AGO: Final = -(1 << 62)
 PRUNE_EVERY: Final = 10 * MINUTE
 """Of the partner's own time; pruning at every report would cost more than keeping a few."""
-THINNED_PER_SLOT_MAX: Final = 8
+DISPLACED_PER_BUCKET_MAX: Final = 8
 
 
 class TrackState(Struct, frozen=True, array_like=True):
@@ -88,23 +88,23 @@ class Track:
         self._asked: set[PendingQueryKey] = set()
         self._touched: set[PendingQueryKey] = set()
         self._suspects: set[bytes] = set()
-        self.told = dict(told or {})
+        self.emitted_alerts = dict(told or {})
         """The later reports of travels that alerts were sent about, by source and id, and their times."""
 
     @property
     def latest(self) -> int:
         """The instant (microseconds) of the latest report or moment."""
-        return max(self._latest, *(at for at, _, _ in self._by_time[-1:]), *self.told.values(), LONG_AGO)
+        return max(self._latest, *(at for at, _, _ in self._by_time[-1:]), *self.emitted_alerts.values(), LONG_AGO)
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there is neither a report nor a question left."""
         return not (self._plain or self._mocked or self._thinned or self._queries)
 
-    def add_report(self, event: Event[LocationReported], policy: Policy) -> Reception:
+    def add_report(self, event: Event[LocationReported], policy: Policy) -> AddReportResult:
         """Add a report, judged by the policy in force at its own time; say whether it is known already.
 
-        Of a slot the best is kept (contracts, 2.3); the `THINNED_PER_SLOT_MAX` next best are still known, so that a
+        Of a slot the best is kept (contracts, 2.3); the `DISPLACED_PER_BUCKET_MAX` next best are still known, so that a
         second one of such an identity is no new one. What the retention put out is forgotten, but not a report that
         comes past it to a question that is here: in the order of another reading it would have come in time.
         """
@@ -122,7 +122,7 @@ class Track:
                 self._keep(row, packed_identity, event.time, is_mocked=event.data.mocked)
         return "applied"
 
-    def take(self, reports: list[Event[LocationReported]], until: int, policies: PolicySet) -> int | None:
+    def add_reports_until(self, reports: list[Event[LocationReported]], until: int, policies: PolicySet) -> int | None:
         """Add reports off a list's end, in order of time, up to an instant (µs) or the first with news: return it."""
         while reports and (time := reports[-1].time) <= until:
             self.add_report(reports.pop(), policies.at(time))
@@ -133,10 +133,10 @@ class Track:
                 self._prune()
         return None
 
-    def query(self, query: PresenceQuery, *, may_have_left: bool = False) -> None:
+    def query(self, query: PresenceQuery, *, may_have_departed: bool = False) -> None:
         """Take a question, new, changed or repeated; the next `answers` answers it.
 
-        `may_have_left` says that this may be a new track where an earlier one was that knew of the moment.
+        `may_have_departed` says that this may be a new track where an earlier one was that knew of the moment.
         """
         assert query.partner_id == self.partner_id, "a question about somebody else"
         key = (query.case_id, query.fact)
@@ -148,18 +148,18 @@ class Track:
         elif query.time < self._horizon:
             self.missed_retention += 1
             floor = self._horizon
-        elif may_have_left:
+        elif may_have_departed:
             self.missed_retention += 1
             floor -= 1
         self._remember(key, PendingQuery(query, floor, query.time + reach_ahead(query)))
         self._asked.add(key)
 
     @property
-    def has_news(self) -> bool:
+    def has_updates(self) -> bool:
         """Whether `answers` or `travels` may have anything to return, or to let go of."""
         return bool(self._asked or self._touched or self._suspects or self._kept_from >= self._prune_at)
 
-    def answers(self) -> tuple[PresenceAnswer, ...]:
+    def new_answers(self) -> tuple[PresenceAnswer, ...]:
         """Return the answers to all moments asked since the last call and those that changed, by time, case and fact.
 
         `made_at` is left empty. What lies past the retention is let go of here, so call it after each batch.
@@ -169,7 +169,7 @@ class Track:
             self._prune()
         return said
 
-    def travels(self) -> tuple[AlertCondition, ...]:
+    def new_travel_alerts(self) -> tuple[AlertCondition, ...]:
         """Return the `impossible_travel` alerts not returned before, by time: each once for its later report."""
         findings: list[AlertCondition] = []
         for row in sorted(self._suspects):
@@ -177,11 +177,11 @@ class Track:
                 continue
             later = unpack(row)
             earlier = self._valid_beside(self._plain.index(later.time), -1)
-            if earlier is None or later.ref in self.told:
+            if earlier is None or later.ref in self.emitted_alerts:
                 continue
             finding = impossible_travel(self.partner_id, earlier, later, self._rules[later.rules])
             if finding is not None:
-                self.told[later.ref] = later.time
+                self.emitted_alerts[later.ref] = later.time
                 findings.append(finding)
         self._suspects.clear()
         return tuple(findings)
@@ -199,7 +199,7 @@ class Track:
             asked=sorted(self._asked),
             touched=sorted(self._touched),
             suspects=sorted(self._suspects),
-            told=self.told,
+            told=self.emitted_alerts,
             missed_retention=self.missed_retention,
             thinned=self._thinned.rows[self._thinned.start :],
         )
@@ -224,7 +224,7 @@ class Track:
         track._asked = set(saved.asked)
         track._touched = set(saved.touched)
         track._suspects = set(saved.suspects)
-        track.told = saved.told
+        track.emitted_alerts = saved.told
         return track
 
     def _answered(self) -> tuple[PresenceAnswer, ...]:
@@ -269,8 +269,8 @@ class Track:
             self._newest = None
         for _, case_id, fact in self._by_time[: bisect_left(self._by_time, (self._whole_from + self._back,))]:
             self._forget((case_id, fact))
-        for ref in [ref for ref, time in self.told.items() if time < self._kept_from]:
-            del self.told[ref]
+        for ref in [ref for ref, time in self.emitted_alerts.items() if time < self._kept_from]:
+            del self.emitted_alerts[ref]
 
     def _append(self, row: bytes, packed_identity: bytes, event: Event[LocationReported]) -> bool:
         """Keep a report as nearly all come: not mocked, in a later slot than any other. Tell whether it was one."""
@@ -321,7 +321,7 @@ class Track:
         self._known[packed_identity] = row
         beside = self._thinned.between(begin, begin + slot - 1)
         thinned = [each for each in beside if self._rules[unpack(each).rules].slot == slot]
-        if len(thinned) > THINNED_PER_SLOT_MAX:
+        if len(thinned) > DISPLACED_PER_BUCKET_MAX:
             worst = max(thinned, key=rank)
             self._thinned.remove(worst)
             del self._known[identity_of(worst)]

@@ -123,7 +123,7 @@ def _validated_off_site(a: Assessment, place: Labels, _: Deadlines) -> Iterator[
 def _ticket_outside_geofence(a: Assessment, place: Labels, deadlines: Deadlines) -> Iterator[AlertCondition]:
     """OOS-7, OOS-19: the partner was off site when an out-of-scope ticket was created."""
     created = {ticket.created.ref: ticket for ticket in a.engagement.oos_tickets}
-    for at in a.presence.matters:
+    for at in a.presence.relevant:
         ticket = created.get(at.fact.ref)
         if ticket is None or at.state != "off_site":
             continue
@@ -143,7 +143,7 @@ def _ticket_outside_geofence(a: Assessment, place: Labels, deadlines: Deadlines)
 
 def _mocked_location(a: Assessment, place: Labels, _: Deadlines) -> Iterator[AlertCondition]:
     """OOS-7: the partner's device made a location up around a moment that matters; the earliest such moment counts."""
-    for at in a.presence.matters:
+    for at in a.presence.relevant:
         if at.answer is None or at.answer.mocked is None:
             continue
         yield _moment(

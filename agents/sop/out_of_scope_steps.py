@@ -65,7 +65,7 @@ class Situation(Struct, frozen=True):
 
     def cited(self, body: DecisionBody) -> Evidence:
         """Return the facts and location reports that a decision rests on."""
-        fixes = tuple(at.fix for at in self.a.presence.matters if at.fix is not None)
+        fixes = tuple(at.fix for at in self.a.presence.relevant if at.fix is not None)
         known: tuple[Citable, ...] = (*self.a.view.facts, *fixes)
         return tuple(each for each in known if each.ref in body.evidence)
 

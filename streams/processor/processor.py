@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from agents.case.case import NO_LONGER_KEPT, why_refused
-from agents.case_agent import CaseAgent, Decided
+from agents.case.case import NO_LONGER_KEPT, rejection_reason
+from agents.case_agent import CaseAgent, CaseUpdate
 from agents.location_agent import LocationAgent
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from schemas.codec.limits import Limits
@@ -115,8 +115,8 @@ class SopProcessor:
             raise Fatal(f"{CASE}{min(left)}: {told}; empty it, and the state is made again from Kafka")
         for case_id, messages in self._emitted.messages.items():
             for message in messages:
-                self._cases.case(case_id).sent.record(message)
-        self._locations.said |= self._emitted.alert_ids
+                self._cases.case(case_id).emitted.record(message)
+        self._locations.emitted_alert_ids |= self._emitted.alert_ids
         self._cache.touch(self._emitted.messages, ())
         self._cache.spill(self._settings.cached_cases_max, self._touched_cases, self._touched_partners)
         self._emitted.messages.clear()
@@ -187,7 +187,7 @@ class SopProcessor:
         reception = self._locations.receive(event) if report else self._cases.receive(event)
         match reception:
             case "conflict" | "full" | "departed":
-                self._refuse(tp, taken.origin, why_refused(event, reception))
+                self._refuse(tp, taken.origin, rejection_reason(event, reception))
             case "applied" | "duplicate":
                 self._retention.heard_of(PARTNER if report else CASE, subject)
                 if reception == "applied":
@@ -232,10 +232,10 @@ class SopProcessor:
         inputs = format_inputs(positions)
         made_at = {name: positions.get(name, 0) for name in self._location_inputs}
         for partner_id in self._without_quarantined(PARTNER, self._touched_partners):
-            answers = self._locations.answers(partner_id, made_at)
+            answers = self._locations.new_answers(partner_id, made_at)
             self._too_late += sum(each.too_late for each in answers)
             self._outbox.answers(answers)
-            self._outbox.messages(PARTNER + partner_id, self._locations.alerts(partner_id, inputs))
+            self._outbox.messages(PARTNER + partner_id, self._locations.new_alerts(partner_id, inputs))
             self._retain_track(partner_id, now)
         for case_id in self._without_quarantined(CASE, self._touched_cases):
             self._evaluate_case(case_id, now, inputs)
@@ -253,7 +253,7 @@ class SopProcessor:
         if self._cases.case(case_id).is_departed:
             self._remember(case_id, now)
             return
-        presence_queries = self._cases.presence_queries(case_id)
+        presence_queries = self._cases.new_presence_queries(case_id)
         self._outbox.presence_queries(presence_queries)
         if not self._cases.case(case_id).awaits_answer():
             self._answer_awaited.pop(case_id, None)
@@ -270,7 +270,7 @@ class SopProcessor:
 
     # -- what leaves ---------------------------------------------------------------------------------------------------
 
-    def _retain_case(self, case_id: str, decided: Decided, now: int) -> None:
+    def _retain_case(self, case_id: str, decided: CaseUpdate, now: int) -> None:
         """Keep a case until it is settled and old, and nothing more was heard of it (surfaces, 4.9)."""
         key, rules = CASE + case_id, self._retention.rules
         settled_at = None if decided.next_deadline is not None else self._cases.settled_at(case_id)
@@ -295,7 +295,7 @@ class SopProcessor:
     def _retain_track(self, partner_id: str, now: int) -> None:
         """Keep a track for as long as its policy says, what remains of it for as long as what remains of a case."""
         key, track, memory = PARTNER + partner_id, self._locations.track(partner_id), self._retention.rules.memory
-        is_departed = track.is_empty and bool(track.told)
+        is_departed = track.is_empty and bool(track.emitted_alerts)
         until = track.latest + memory if is_departed else self._locations.kept_until(partner_id)
         if not self._retention.is_over(key, until, now):
             self._retention.keep_until(key, until, now, until - track.latest)

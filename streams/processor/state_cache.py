@@ -12,7 +12,7 @@ from typing import Final
 
 import zstandard
 
-from agents.case.case import Case, pack_case, pack_remains, unpack_case, unpack_remains
+from agents.case.case import Case, pack_case, pack_departed_case, unpack_case, unpack_departed_case
 from agents.presence.track import Track
 from schemas.errors import StoreLost
 from streams.processor.write_back_cache import Format, WriteBackCache
@@ -121,13 +121,13 @@ def _case_format() -> Format[Case]:
 
     def pack(case: Case) -> bytes:
         if case.is_departed:
-            return DEPARTED + pack_remains(case)
+            return DEPARTED + pack_departed_case(case)
         # a copy: what the compressor returns holds on to as much memory as the worst case would have taken
         return bytes(memoryview(compressor.compress(pack_case(case))))
 
     def unpack(blob: bytes) -> Case:
         if blob.startswith(DEPARTED):
-            return unpack_remains(blob.removeprefix(DEPARTED))
+            return unpack_departed_case(blob.removeprefix(DEPARTED))
         return unpack_case(decompressor.decompress(blob))
 
     return Format(pack, unpack)

@@ -104,7 +104,7 @@ def case_timeline(
         begun = message.body.starts_at if isinstance(message, AlertMessage) else 0
         said.append(Said(max(begun, case.decided_at if case else 0), message))
     told = replay.cases.case(case_id)
-    answers = [told.answers[key] for key in told.asked if key in told.answers]
+    answers = [told.answers[key] for key in told.queries if key in told.answers]
     return CaseTimeline(
         case_id=case_id,
         until=end,

@@ -61,7 +61,7 @@ class LookAhead:
     def _go_on(self, partner_id: str) -> None:
         left, asked_at = self._left[partner_id], self._asked_at[partner_id]
         end = min(asked_at[-1], self._until) if asked_at else self._until
-        stop = self._locations.receive_ahead(partner_id, left, end)
+        stop = self._locations.receive_until(partner_id, left, end)
         if stop is None and left and end < self._until:
             stop = end
         if stop is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from agents.case.case import why_refused
+from agents.case.case import rejection_reason
 from schemas.codec.decoder import decode_record
 from schemas.codec.headers import Headers
 from schemas.codec.limits import Limits
@@ -93,11 +93,11 @@ def deduplicate(
             if content == event.content:
                 duplicates += 1
             else:
-                refused.append(RefusedRecord(number, record, why_refused(event, "conflict")))
+                refused.append(RefusedRecord(number, record, rejection_reason(event, "conflict")))
             continue
         if event.type != LOCATION_REPORT:
             if facts[event.subject] >= facts_per_case_max:
-                refused.append(RefusedRecord(number, record, why_refused(event, "full")))
+                refused.append(RefusedRecord(number, record, rejection_reason(event, "full")))
                 continue
             facts[event.subject] += 1
         known[event.identity] = event.content

@@ -72,11 +72,11 @@ class Replay:
 
     def _evaluate(self, now: int, touched: set[str], partners: set[str]) -> Iterator[Emission]:
         for case_id in sorted(touched):
-            for query in self.cases.presence_queries(case_id):
+            for query in self.cases.new_presence_queries(case_id):
                 self._locations.query(query)
                 partners.add(query.partner_id)
         for partner_id in sorted(partners):
-            for answer in self._locations.answers(partner_id, {}):
+            for answer in self._locations.new_answers(partner_id, {}):
                 if self.cases.apply_answer(answer):
                     touched.add(answer.query.case_id)
         touched.update(self._timers.due(now))
@@ -86,7 +86,7 @@ class Replay:
             for number, message in enumerate(decided.messages):
                 yield Emission(now, False, case_id, number, message)
         for partner_id in sorted(partners):
-            for number, alert in enumerate(self._locations.alerts(partner_id)):
+            for number, alert in enumerate(self._locations.new_alerts(partner_id)):
                 yield Emission(now, True, partner_id, number, alert)
 
 

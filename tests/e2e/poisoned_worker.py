@@ -10,13 +10,13 @@ import signal
 import sys
 import threading
 
-from agents.case_agent import CaseAgent, Decided
+from agents.case_agent import CaseAgent, CaseUpdate
 from streams.cli.main import main
 
 _, HOW, CASE_ID = sys.argv
 DUE_AFTER_US = 1_000_000
 
-_questions = CaseAgent.presence_queries
+_questions = CaseAgent.new_presence_queries
 _decide = CaseAgent.decide
 _first_decided: list[int] = []
 
@@ -31,7 +31,7 @@ def _poisoned(agent: CaseAgent, case_id: str) -> object:
     return _questions(agent, case_id)
 
 
-def _poisoned_when_due(agent: CaseAgent, case_id: str, now: int, inputs: str | None = None) -> Decided:
+def _poisoned_when_due(agent: CaseAgent, case_id: str, now: int, inputs: str | None = None) -> CaseUpdate:
     decided = _decide(agent, case_id, now, inputs)
     if case_id != CASE_ID:
         return decided
@@ -39,11 +39,11 @@ def _poisoned_when_due(agent: CaseAgent, case_id: str, now: int, inputs: str | N
     due = _first_decided[0] + DUE_AFTER_US
     if now >= due:
         raise KeyError("+91 98765 43210")
-    return Decided(decided.messages, due)
+    return CaseUpdate(decided.messages, due)
 
 
 if HOW == "raises_when_due":
     CaseAgent.decide = _poisoned_when_due  # type: ignore[method-assign, assignment] # that is the purpose
 else:
-    CaseAgent.presence_queries = _poisoned  # type: ignore[method-assign, assignment]
+    CaseAgent.new_presence_queries = _poisoned  # type: ignore[method-assign, assignment]
 main(["worker"])

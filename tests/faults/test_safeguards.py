@@ -132,8 +132,8 @@ def no_memory_of_what_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def no_memory_of_departed_cases(monkeypatch: pytest.MonkeyPatch) -> None:
     def forget(each: case.Case) -> None:
-        each.facts, each.answers, each.asked, each.sent = {}, {}, {}, case.Sent()
-        each.asked_of = each._view = None
+        each.facts, each.answers, each.queries, each.emitted = {}, {}, {}, case.EmittedMessages()
+        each.queried_view = each._view = None
 
     monkeypatch.setattr(case.Case, "depart", forget)
 

@@ -39,11 +39,11 @@ def arrived(events: Iterable[AnyEvent]) -> Positions:
         is_report = each.type == LOCATION_REPORT
         assert (locations.receive(each) if is_report else cases.receive(each)) == "applied"
         asked = {each.subject} if is_report else set()
-        for query in () if is_report else cases.presence_queries(each.subject):
+        for query in () if is_report else cases.new_presence_queries(each.subject):
             locations.query(query)
             asked.add(query.partner_id)
         for partner_id in sorted(asked):
-            for answer in locations.answers(partner_id, {}):
+            for answer in locations.new_answers(partner_id, {}):
                 cases.apply_answer(answer)
         said += cases.decide("job-1", NOW).messages
     return standing(said)

@@ -37,17 +37,17 @@ def by_instants(events: Sequence[AnyEvent], until: int) -> Iterator[OutputMessag
                 partners.add(event.subject)
             elif case_agent.receive(event) == "applied":
                 touched.add(event.subject)
-        for query in [query for case_id in sorted(touched) for query in case_agent.presence_queries(case_id)]:
+        for query in [query for case_id in sorted(touched) for query in case_agent.new_presence_queries(case_id)]:
             locations.query(query)
             partners.add(query.partner_id)
-        answers = [answer for partner in sorted(partners) for answer in locations.answers(partner, {})]
+        answers = [answer for partner in sorted(partners) for answer in locations.new_answers(partner, {})]
         touched |= {answer.query.case_id for answer in answers if case_agent.apply_answer(answer)} | {*timers.due(now)}
         for case_id in sorted(touched):
             decided = case_agent.decide(case_id, now)
             timers.set(case_id, decided.next_deadline)
             yield from decided.messages
         for partner in sorted(partners):
-            yield from locations.alerts(partner)
+            yield from locations.new_alerts(partner)
 
 
 @given(cases(max_reports=25))

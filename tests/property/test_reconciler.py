@@ -66,7 +66,7 @@ class Agents:
 
     def decide(self, now: int) -> list[OutputMessage]:
         """Decide at an instant; return what is new."""
-        self._questions += self._cases.presence_queries(self._case.case_id)
+        self._questions += self._cases.new_presence_queries(self._case.case_id)
         new = self._cases.decide(self._case.case_id, now).messages
         self.said += new
         return new
@@ -87,7 +87,7 @@ class Agents:
 
     def _answer(self, partner_id: str) -> None:
         self._made += 1
-        self._answers += self._locations.answers(partner_id, {"locations-0": self._made})
+        self._answers += self._locations.new_answers(partner_id, {"locations-0": self._made})
 
     def _hear(self) -> None:
         """Hear the answers, the last made first: the later made must count all the same."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agents.presence.geo import distance_m
 from agents.presence.queries import LocationFix, PresenceAnswer, PresenceQuery
-from agents.presence.track import THINNED_PER_SLOT_MAX, Track
+from agents.presence.track import DISPLACED_PER_BUCKET_MAX, Track
 from schemas.events import Event, LocationReported, Site
 from schemas.policy.model import HOUR, MINUTE, SECOND, Policy
 from tests.tracks import POLICY, RETENTION, query, report, track_of
@@ -53,12 +53,12 @@ CROWDS = st.lists(
         accuracy=st.sampled_from([0.0, 10.0, 20.0]),
         mocked=st.booleans(),
     ),
-    min_size=2 * THINNED_PER_SLOT_MAX,
+    min_size=2 * DISPLACED_PER_BUCKET_MAX,
     max_size=40,
     unique_by=lambda each: each.identity,
 )
 """More reports of one slot than are known of it."""
-CROWD = [report(at, source=source) for at in range(THINNED_PER_SLOT_MAX + 3) for source in ("/app", "/z#z")]
+CROWD = [report(at, source=source) for at in range(DISPLACED_PER_BUCKET_MAX + 3) for source in ("/app", "/z#z")]
 
 
 def reordered(reports: list[Report]) -> st.SearchStrategy[tuple[list[Report], list[Report]]]:
@@ -115,7 +115,7 @@ def play(steps: Iterable[Step]) -> dict[tuple[str, str], PresenceAnswer]:
         elif step == "dump":
             track = Track.load(track.dump())
         else:
-            last.update({(r.query.case_id, r.query.fact): r for r in track.answers()})
+            last.update({(r.query.case_id, r.query.fact): r for r in track.new_answers()})
     return last
 
 
@@ -149,8 +149,8 @@ def test_what_is_read_out_at_once_answers_questions_in_full_that_came_before_a_r
 @example(([*CROWD], [*CROWD, *CROWD]))
 def test_kept_reports_do_not_depend_on_their_order(brought: tuple[list[Report], list[Report]]) -> None:
     first, second = (track_of(*reports) for reports in brought)
-    first.travels(), second.travels()  # which were suspected on the way may differ
-    first.told, second.told = {}, {}
+    first.new_travel_alerts(), second.new_travel_alerts()  # which were suspected on the way may differ
+    first.emitted_alerts, second.emitted_alerts = {}, {}
     assert first.dump() == second.dump()
 
 
@@ -162,7 +162,7 @@ def test_travel_told_at_the_end_does_not_depend_on_the_order(data: st.DataObject
         track = Track("p1")
         for each in order:
             track.add_report(each, POLICY)
-        found.append(track.travels())
+        found.append(track.new_travel_alerts())
     assert found[0] == found[1]
 
 
@@ -171,7 +171,7 @@ def test_travel_told_at_the_end_does_not_depend_on_the_order(data: st.DataObject
 def test_reports_far_from_every_moment_change_no_answer(reports: list[Report]) -> None:
     track = Track("p1")
     track.query(query(-24 * HOUR, stay=True))
-    track.answers()
+    track.new_answers()
     for each in reports:
         track.add_report(each, POLICY)
-        assert track.answers() == ()
+        assert track.new_answers() == ()

@@ -329,7 +329,7 @@ def travels(case: Scenario) -> list[AlertCondition]:
     track = Track("p1")
     for report in case.reports:
         track.add_report(report, POLICY)  # type: ignore[arg-type]
-    return list(track.travels())
+    return list(track.new_travel_alerts())
 
 
 def test_impossible_travel_is_about_the_later_report() -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
-from agents.case.case import Reception
-from agents.case_agent import CaseAgent, Decided
+from agents.case.case import AddFactResult
+from agents.case_agent import CaseAgent, CaseUpdate
 from agents.location_agent import LocationAgent
 from agents.presence.queries import PresenceAnswer
 from schemas.codec.limits import Limits
@@ -41,7 +41,7 @@ NOTHING_DUE_WITHIN_US: Final = 11 * SECOND
 """More than the longest wait for an answer."""
 POLICIES: Final = PolicySet((Policy(label="later", effective_from=MIDNIGHT + 9 * HOUR, hash="h2"),), Policy(hash="h1"))
 
-Deciding = Callable[[str, int, str | None], Decided]
+Deciding = Callable[[str, int, str | None], CaseUpdate]
 
 
 class NotQuietError(AssertionError):
@@ -312,7 +312,7 @@ class World:
         if self.poison is not None and self.poison.how != "is refused":
             vars(work._cases)["decide"] = partial(_decide, work._cases.decide, self.poison, hand)
         vars(work._locations)["receive"] = partial(self._receive, work._locations)
-        vars(work._cases)["hear"] = partial(self._hear, work._cases)
+        vars(work._cases)["apply_answer"] = partial(self._apply_answer, work._cases)
         task = Task(
             partition,
             work,
@@ -344,7 +344,7 @@ class World:
         await task.stop()
         return self._finishing.is_set()
 
-    def _receive(self, locations: LocationAgent, event: AnyEvent) -> Reception:
+    def _receive(self, locations: LocationAgent, event: AnyEvent) -> AddFactResult:
         """Have a report received; write down whether it came past the retention and no question known was about it."""
         received = LocationAgent.receive(locations, event)
         track = locations.track(event.subject)
@@ -353,7 +353,7 @@ class World:
         (self.past_retention.add if is_past else self.past_retention.discard)((event.subject, event.ref))
         return received
 
-    def _hear(self, cases: CaseAgent, answer: PresenceAnswer) -> bool:
+    def _apply_answer(self, cases: CaseAgent, answer: PresenceAnswer) -> bool:
         """Have an answer heard; write down whether its case was no longer kept."""
         if cases.case(answer.query.case_id).is_departed:
             self.unheard.add(answer.query.case_id)
@@ -392,7 +392,7 @@ async def _note(note: Callable[[Suspect | None], Awaitable[None]], hand: Hand, d
         hand.is_spared = False
 
 
-def _decide(decide: Deciding, poison: Poison, hand: Hand, case_id: str, now: int, inputs: str | None = None) -> Decided:
+def _decide(decide: Deciding, poison: Poison, hand: Hand, case_id: str, now: int, inputs: str | None) -> CaseUpdate:
     if case_id == poison.case_id and now >= poison.begins_at:
         if poison.how == "raises":
             raise KeyError(case_id)

@@ -26,20 +26,20 @@ def answer(at: int = 0, *, seen: bool = True, too_late: bool = False, query: Pre
 def test_a_fact_is_new_once() -> None:
     booked, assigned = Scenario().booked().assigned().facts
     case = Case("job-1")
-    assert [case.add(each, 9) for each in (booked, assigned, booked)] == ["applied", "applied", "duplicate"]
+    assert [case.add_fact(each, 9) for each in (booked, assigned, booked)] == ["applied", "applied", "duplicate"]
 
 
 def test_the_first_of_two_facts_with_one_identity_stays() -> None:
     first, second = (Scenario().booked(at).facts[0] for at in ("08:00", "08:01"))
     case = Case("job-1")
-    assert [case.add(each, 9) for each in (first, second, first)] == ["applied", "conflict", "duplicate"]
+    assert [case.add_fact(each, 9) for each in (first, second, first)] == ["applied", "conflict", "duplicate"]
     assert list(case.facts.values()) == [first]
 
 
 def test_a_full_case_takes_what_it_knows_and_nothing_new() -> None:
     booked, assigned, ticket = Scenario().booked().assigned().ticket("10:00").facts
     case = Case("job-1")
-    assert [case.add(each, 2) for each in (booked, assigned, ticket, booked)] == [
+    assert [case.add_fact(each, 2) for each in (booked, assigned, ticket, booked)] == [
         "applied",
         "applied",
         "full",
@@ -50,9 +50,9 @@ def test_a_full_case_takes_what_it_knows_and_nothing_new() -> None:
 def test_the_history_follows_the_facts() -> None:
     booked, assigned = Scenario().booked().assigned().facts
     case = Case("job-1")
-    case.add(booked, 9)
+    case.add_fact(booked, 9)
     assert len(case.view.facts) == 1
-    case.add(assigned, 9)
+    case.add_fact(assigned, 9)
     assert len(case.view.facts) == 2
 
 
@@ -61,7 +61,7 @@ def test_the_reading_made_last_counts_in_whatever_order_they_come() -> None:
     for order in permutations(made):
         case = Case("job-1")
         for each in order:
-            case.told(each)
+            case.apply_answer(each)
         assert case.answers[MOMENT.key] == made[2]
 
 
@@ -70,25 +70,25 @@ def test_a_reading_made_when_the_reports_were_gone_replaces_none_made_in_time() 
     for order in permutations([in_time, late]):
         case = Case("job-1")
         for each in order:
-            case.told(each)
+            case.apply_answer(each)
         assert case.answers[MOMENT.key] == in_time
 
 
 @pytest.mark.parametrize("again", [(), (2,), (3, 2)])
 def test_a_late_reading_for_another_site_replaces_none_made_in_time(again: tuple[int, ...]) -> None:
     case = Case("job-1")
-    case.told(answer(1))
+    case.apply_answer(answer(1))
     elsewhere = structs.replace(MOMENT, site=Site(1.0, 2.0))
     for at in (9, *again):
-        case.told(answer(at, seen=False, too_late=True, query=elsewhere))
+        case.apply_answer(answer(at, seen=False, too_late=True, query=elsewhere))
     assert case.answers[MOMENT.key] == answer(1)
 
 
 def test_a_reading_in_time_for_another_site_counts() -> None:
     case = Case("job-1")
-    case.told(answer(1))
+    case.apply_answer(answer(1))
     elsewhere = answer(2, query=structs.replace(MOMENT, site=Site(1.0, 2.0)))
-    assert case.told(elsewhere)
+    assert case.apply_answer(elsewhere)
     assert case.answers[MOMENT.key] == elsewhere
 
 
@@ -96,34 +96,34 @@ def test_a_late_reading_of_a_changed_moment_replaces_that_of_the_old_one() -> No
     changed = structs.replace(MOMENT, time=MIDNIGHT + 1)
     late = answer(9, seen=False, too_late=True, query=changed)
     case = Case("job-1")
-    case.told(answer(1))
-    assert case.told(late)
+    case.apply_answer(answer(1))
+    assert case.apply_answer(late)
     assert case.answers[MOMENT.key] == late
 
 
 def test_only_a_reading_that_says_something_else_is_news() -> None:
     case = Case("job-1")
-    assert case.told(answer(1))
-    assert not case.told(answer(2))
-    assert case.told(answer(3, seen=False))
-    assert not case.told(answer(2))
+    assert case.apply_answer(answer(1))
+    assert not case.apply_answer(answer(2))
+    assert case.apply_answer(answer(3, seen=False))
+    assert not case.apply_answer(answer(2))
 
 
 def test_a_reading_is_awaited_until_the_moment_as_it_stands_is_answered() -> None:
     case = Case("job-1")
     assert not case.awaits_answer()
-    case.asked = {MOMENT.key: MOMENT}
+    case.queries = {MOMENT.key: MOMENT}
     assert case.awaits_answer()
-    case.told(answer(1, query=structs.replace(MOMENT, time=MIDNIGHT + 1)))
+    case.apply_answer(answer(1, query=structs.replace(MOMENT, time=MIDNIGHT + 1)))
     assert case.awaits_answer()
-    case.told(answer(2))
+    case.apply_answer(answer(2))
     assert not case.awaits_answer()
 
 
 def test_nobody_waits_for_a_stay_at_another_site() -> None:
     case = Case("job-1")
-    case.asked = {MOMENT.key: structs.replace(MOMENT, site=Site(1.0, 2.0), stay=True)}
-    case.told(answer(1))
+    case.queries = {MOMENT.key: structs.replace(MOMENT, site=Site(1.0, 2.0), stay=True)}
+    case.apply_answer(answer(1))
     assert not case.awaits_answer()
 
 
@@ -134,13 +134,13 @@ def test_a_moment_that_comes_back_when_the_reports_are_gone_has_its_reading() ->
     first, other, back = (f for f in Scenario().assigned().assigned("09:10", "p2").assigned("09:20").facts)
     for fact in (*Scenario().booked().ticket("10:00").facts, first):
         agent.receive(fact)
-    (asked,) = agent.presence_queries("job-1")
+    (asked,) = agent.new_presence_queries("job-1")
     agent.apply_answer(answer(1, query=asked))
     agent.receive(other)
-    (of_other,) = agent.presence_queries("job-1")
+    (of_other,) = agent.new_presence_queries("job-1")
     agent.apply_answer(answer(2, seen=False, query=of_other))
     agent.receive(back)
-    assert agent.presence_queries("job-1") == (asked,)
+    assert agent.new_presence_queries("job-1") == (asked,)
     agent.apply_answer(answer(3, seen=False, too_late=True, query=asked))
     assert list(case.answers.values()) == [answer(1, query=asked)]
 
@@ -149,7 +149,7 @@ def test_a_packed_case_is_the_same_case() -> None:
     agent = CaseAgent(PolicySet((), POLICY), facts_max=99)
     for fact in Scenario().booked().assigned().ticket("10:00").cancelled("11:00").facts:
         agent.receive(fact)
-    asked = agent.presence_queries("job-1")
+    asked = agent.new_presence_queries("job-1")
     for query in asked:
         agent.apply_answer(answer(1, query=query))
     assert agent.decide("job-1", MIDNIGHT + 10**12, "jobs-0:3").messages
@@ -157,7 +157,7 @@ def test_a_packed_case_is_the_same_case() -> None:
     again = unpack_case(packed)
     assert pack_case(again) == packed
     agent.cases["job-1"] = again
-    assert agent.presence_queries("job-1") == ()
+    assert agent.new_presence_queries("job-1") == ()
     assert agent.decide("job-1", MIDNIGHT + 10**12).messages == []
 
 

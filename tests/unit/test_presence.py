@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from agents.case.view import CaseView, Engagement, build_case_view
-from agents.presence.presence import Presence, PresenceAnswers, cited, presence, presence_queries
+from agents.presence.presence import Presence, PresenceAnswers, presence, presence_evidence, presence_queries
 from agents.presence.queries import LocationFix, PresenceAnswer, presence_rules
 from schemas.events import Site
 from schemas.policy.model import Policy
@@ -58,7 +58,7 @@ def test_tickets_the_partners_images_and_the_partners_cancellations_matter() -> 
     case = claimed().image("10:20", by="customer").cancelled("13:00", "customer").ticket("14:00", "t2", by="agent")
     case.ticket("14:00", "r1", kind="rating_reversal").image("14:30", "r1")
     found = whereabouts(case, {})
-    assert [at.fact.id for at in found.matters] == ["t1", "image", "cancelled", "t2"]
+    assert [at.fact.id for at in found.relevant] == ["t1", "image", "cancelled", "t2"]
     assert [at.fact.id for at in found.cancellations] == ["cancelled", "cancelled2"]
 
 
@@ -132,7 +132,7 @@ def told_before(case: Scenario, seen: dict[str, float], after: Scenario) -> Pres
 def test_a_booking_that_comes_later_measures_anew(before: Scenario, metres: float, state: str, name: str) -> None:
     after = copy.deepcopy(before).booked("08:30", site=destination(-metres))
     found = told_before(before, {name: HERE}, after)
-    assert (found.state, found.matters[0].state) == (state, state if name == "t1" else "unknown")
+    assert (found.state, found.relevant[0].state) == (state, state if name == "t1" else "unknown")
 
 
 def test_a_stay_is_one_at_the_site_that_was_asked_about() -> None:
@@ -155,7 +155,7 @@ def test_a_reading_of_another_window_does_not_count() -> None:
     history = view_of(claimed())
     answers = readings_of(history, {"t1": HERE}, policy)
     found = presence(engagement_of(history), history, answers, RULES)
-    assert (found.state, found.matters[0].fix) == ("unknown", None)
+    assert (found.state, found.relevant[0].fix) == ("unknown", None)
 
 
 @pytest.mark.parametrize(("site", "state"), [(SITE, "on_site"), (destination(1.0), "unknown")])
@@ -188,15 +188,15 @@ def test_evidence_is_the_earliest_moment_with_its_report_the_booking_and_the_ass
 ) -> None:
     history = view_of(claimed())
     found = whereabouts(claimed(), {"t1": AWAY, "image": HERE})
-    facts = cited(engagement_of(history), history, found, state)  # type: ignore[arg-type]
+    facts = presence_evidence(engagement_of(history), history, found, state)  # type: ignore[arg-type]
     assert names(tuple(fact.ref for fact in facts)) == evidence
 
 
 def test_evidence_has_the_assignment_at_the_moment() -> None:
     case = claimed().assigned("10:05")
     history, found = view_of(case), whereabouts(case, {"t1": AWAY, "image": HERE})
-    on = cited(engagement_of(history), history, found, "on_site")
-    off = cited(engagement_of(history), history, found, "off_site")
+    on = presence_evidence(engagement_of(history), history, found, "on_site")
+    off = presence_evidence(engagement_of(history), history, found, "off_site")
     assert f"{SOURCE}#assigned2" in {fact.ref for fact in on}
     assert f"{SOURCE}#assigned" in {fact.ref for fact in off}
 
@@ -204,4 +204,4 @@ def test_evidence_has_the_assignment_at_the_moment() -> None:
 def test_a_state_that_was_never_seen_has_no_evidence() -> None:
     history = view_of(claimed())
     found = whereabouts(claimed(), {"t1": HERE, "image": HERE, "cancelled": HERE})
-    assert cited(engagement_of(history), history, found, "off_site") == ()
+    assert presence_evidence(engagement_of(history), history, found, "off_site") == ()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
-from agents.case.case import Sent
+from agents.case.case import EmittedMessages
 from agents.case.reconcile import reconcile
 from agents.verdict import AlertCondition, Evaluation, Step
 from schemas.codec.encoder import decision_id
@@ -68,7 +68,7 @@ class Saying:
     """Says verdicts one after the other."""
 
     def __init__(self) -> None:
-        self.sent = Sent()
+        self.sent = EmittedMessages()
 
     def say(self, each: Evaluation, inputs: str | None = None) -> list[OutputMessage]:
         messages = reconcile("job-1", each, self.sent, POLICY, {}, inputs)

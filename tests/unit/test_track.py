@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from agents.presence.queries import PresenceRules
-from agents.presence.track import THINNED_PER_SLOT_MAX, Track
+from agents.presence.track import DISPLACED_PER_BUCKET_MAX, Track
 from schemas.events import Event, LocationReported, Site
 from schemas.policy.model import HOUR, MINUTE, SECOND, Policy, Presence
-from tests.tracks import NOON, POLICY, RETENTION, SITE, only_reading, query, report, track_of
+from tests.tracks import NOON, POLICY, RETENTION, SITE, only_answer, query, report, track_of
 
 Report = Event[LocationReported]
 
@@ -57,7 +57,7 @@ Report = Event[LocationReported]
     ],
 )
 def test_closest_valid_report_answers_a_moment(reports: list[Report], closest: str | None) -> None:
-    found = only_reading(track_of(*reports), query()).closest
+    found = only_answer(track_of(*reports), query()).closest
     assert (found and found.ref) == (closest and f"/app#{closest}")
 
 
@@ -84,7 +84,7 @@ def test_closest_valid_report_answers_a_moment(reports: list[Report], closest: s
 )
 def test_one_report_of_a_slot_counts_whatever_came_first(reports: list[Report], kept: str) -> None:
     for order in (reports, reports[::-1]):
-        found = only_reading(track_of(*order), query()).closest
+        found = only_answer(track_of(*order), query()).closest
         assert found
         assert found.ref.endswith(f"#{kept}")
         assert not found.ref.startswith("/z")
@@ -93,7 +93,7 @@ def test_one_report_of_a_slot_counts_whatever_came_first(reports: list[Report], 
 def test_slots_are_counted_from_the_epoch_and_end_before_the_next_begins() -> None:
     coarse = report(10 * SECOND - 1, name="a", accuracy=50.0)
     fine = report(10 * SECOND, name="b", accuracy=5.0)
-    found = only_reading(track_of(coarse, fine), query(10 * SECOND - 1)).closest
+    found = only_answer(track_of(coarse, fine), query(10 * SECOND - 1)).closest
     assert found
     assert found.ref == "/app#a"
 
@@ -102,14 +102,14 @@ def test_report_that_counts_in_its_slot_may_lie_outside_a_window_that_another_wo
     asked = query(15 * MINUTE + 4 * SECOND)
     inside, outside = report(5 * SECOND, accuracy=50.0), report(3 * SECOND, accuracy=5.0)
     track = track_of(inside)
-    assert only_reading(track, asked).closest is not None
+    assert only_answer(track, asked).closest is not None
     track.add_report(outside, POLICY)
-    (answer,) = track.answers()
+    (answer,) = track.new_answers()
     assert answer.closest is None
 
 
 def test_mocked_and_other_reports_of_a_slot_are_thinned_apart() -> None:
-    answer = only_reading(track_of(report(0, name="a"), report(1, name="m", mocked=True, accuracy=1.0)), query())
+    answer = only_answer(track_of(report(0, name="a"), report(1, name="m", mocked=True, accuracy=1.0)), query())
     assert answer.closest
     assert answer.mocked
     assert (answer.closest.ref, answer.mocked.ref) == ("/app#a", "/app#m")
@@ -126,7 +126,7 @@ def test_mocked_and_other_reports_of_a_slot_are_thinned_apart() -> None:
     ],
 )
 def test_earliest_mocked_report_around_a_moment_is_told(offsets: list[int], earliest: int | None) -> None:
-    answer = only_reading(track_of(*(report(at, mocked=True, accuracy=900.0) for at in offsets)), query())
+    answer = only_answer(track_of(*(report(at, mocked=True, accuracy=900.0) for at in offsets)), query())
     assert (answer.mocked and answer.mocked.time - NOON) == earliest
 
 
@@ -156,20 +156,20 @@ def test_earliest_mocked_report_around_a_moment_is_told(offsets: list[int], earl
 def test_stay_is_the_earliest_on_site_report_late_enough_with_none_off_site_between(
     reports: list[Report], stay: int | None
 ) -> None:
-    answer = only_reading(track_of(*reports), query(stay=True))
+    answer = only_answer(track_of(*reports), query(stay=True))
     assert (answer.stay and answer.stay.time - NOON) == stay
 
 
 def test_stay_is_not_looked_for_unless_asked_or_without_a_site() -> None:
     track = track_of(report(40 * MINUTE))
-    assert only_reading(track, query(stay=False)).stay is None
-    assert only_reading(track, query(stay=True, site=None)).stay is None
+    assert only_answer(track, query(stay=False)).stay is None
+    assert only_answer(track, query(stay=True, site=None)).stay is None
 
 
 def test_place_is_told_whether_there_is_a_site_or_not() -> None:
     track = track_of(seen := report(0, 250.0))
     for asked in (query(), query(site=None)):
-        answer = only_reading(track, asked)
+        answer = only_answer(track, asked)
         assert answer.closest
         assert answer.closest.place == Site(seen.data.lat, seen.data.lon)
         assert answer.distance_m(answer.closest, SITE) == pytest.approx(250.0, abs=1e-6)
@@ -181,37 +181,37 @@ def test_moment_is_judged_by_its_own_rules() -> None:
         radius_m=10.0, max_accuracy_m=15.0, before=SECOND, after=0, linger=HOUR, stay=0, mocked_window=0
     )
     track = track_of(report(-SECOND, name="a"), report(1, name="b"), report(HOUR, 11.0))
-    answer = only_reading(track, query(stay=True, rules=rules))
+    answer = only_answer(track, query(stay=True, rules=rules))
     assert answer.closest
     assert answer.stay
     assert (answer.closest.ref, answer.stay.ref) == ("/app#a", "/app#b")
 
 
 def test_every_moment_is_answered_also_when_nothing_is_known() -> None:
-    answer = only_reading(Track("p1"), query())
+    answer = only_answer(Track("p1"), query())
     assert (answer.closest, answer.mocked, answer.stay, answer.made_at) == (None, None, None, {})
 
 
 def test_answer_is_said_again_only_when_it_changed_or_was_asked_again() -> None:
     track = track_of(report(-MINUTE, name="a"))
     track.query(query())
-    assert len(track.answers()) == 1
-    assert track.answers() == ()
+    assert len(track.new_answers()) == 1
+    assert track.new_answers() == ()
     track.add_report(report(-2 * MINUTE), POLICY)
-    assert track.answers() == ()
+    assert track.new_answers() == ()
     track.add_report(report(-SECOND, name="b"), POLICY)
-    (changed,) = track.answers()
+    (changed,) = track.new_answers()
     assert changed.closest
     assert changed.closest.ref == "/app#b"
     track.query(query())
-    assert track.answers() == (changed,)
+    assert track.new_answers() == (changed,)
 
 
 def test_more_accurate_report_of_its_slot_takes_the_place_of_the_one_told() -> None:
     track = track_of(report(0, name="a", accuracy=20.0))
-    first = only_reading(track, query())
+    first = only_answer(track, query())
     track.add_report(report(5 * SECOND, name="b", accuracy=5.0), POLICY)
-    (second,) = track.answers()
+    (second,) = track.new_answers()
     assert (first.closest and first.closest.ref, second.closest and second.closest.ref) == ("/app#a", "/app#b")
 
 
@@ -237,9 +237,9 @@ def test_more_accurate_report_of_its_slot_takes_the_place_of_the_one_told() -> N
 def test_late_report_changes_what_is_told_of_a_stay(first: list[Report], then: Report, stay: int | None) -> None:
     track = track_of(*first)
     track.query(query(stay=True))
-    track.answers()
+    track.new_answers()
     track.add_report(then, POLICY)
-    (answer,) = track.answers()
+    (answer,) = track.new_answers()
     assert (answer.stay and answer.stay.time - NOON) == stay
 
 
@@ -247,10 +247,10 @@ def test_changed_question_takes_the_place_of_the_one_before() -> None:
     track = track_of(report(0))
     track.query(query(site=None))
     track.query(query())
-    (answer,) = track.answers()
+    (answer,) = track.new_answers()
     assert answer.query == query()
     track.add_report(report(1, accuracy=1.0), POLICY)
-    assert [again.query for again in track.answers()] == [query()]
+    assert [again.query for again in track.new_answers()] == [query()]
 
 
 def test_readings_come_by_time_then_case_then_fact() -> None:
@@ -263,7 +263,7 @@ def test_readings_come_by_time_then_case_then_fact() -> None:
     ]
     for each in asked:
         track.query(each)
-    assert [answer.query for answer in track.answers()] == [asked[3], asked[2], asked[1], asked[0]]
+    assert [answer.query for answer in track.new_answers()] == [asked[3], asked[2], asked[1], asked[0]]
 
 
 def test_question_about_somebody_else_is_refused() -> None:
@@ -304,20 +304,20 @@ def test_a_report_that_was_thinned_out_keeps_its_identity(order: tuple[str, str]
 
 @pytest.mark.parametrize("step", [1, -1])
 def test_of_a_slot_the_best_so_many_thinned_out_reports_are_known_in_whatever_order_they_came(step: int) -> None:
-    others = [report(number, name=f"o{number}", accuracy=20.0) for number in range(THINNED_PER_SLOT_MAX + 1)]
+    others = [report(number, name=f"o{number}", accuracy=20.0) for number in range(DISPLACED_PER_BUCKET_MAX + 1)]
     track = track_of(report(0, name="best", accuracy=10.0), *others[::step])
     before = track.dump()
     again = [track.add_report(each, POLICY) for each in others]
-    assert again == ["duplicate"] * THINNED_PER_SLOT_MAX + ["applied"]
+    assert again == ["duplicate"] * DISPLACED_PER_BUCKET_MAX + ["applied"]
     assert track.dump() == before
     assert {track.add_report(report(1, name=f"o{number}", accuracy=1.0), POLICY) for number in range(8)} == {"conflict"}
 
 
 def test_slots_of_another_policy_are_other_slots_for_thinned_out_reports_too() -> None:
     minute = Policy(hash="m", presence=Presence(slot=MINUTE))
-    crowd = [report(number, name=f"o{number}", accuracy=20.0) for number in range(THINNED_PER_SLOT_MAX + 1)]
+    crowd = [report(number, name=f"o{number}", accuracy=20.0) for number in range(DISPLACED_PER_BUCKET_MAX + 1)]
     track = track_of(*crowd)
-    for number in range(THINNED_PER_SLOT_MAX + 1):
+    for number in range(DISPLACED_PER_BUCKET_MAX + 1):
         track.add_report(report(number, name=f"m{number}", accuracy=10.0), minute)
     assert [track.add_report(each, POLICY) for each in crowd] == ["duplicate"] * len(crowd)
 
@@ -325,7 +325,7 @@ def test_slots_of_another_policy_are_other_slots_for_thinned_out_reports_too() -
 def test_a_thinned_out_report_is_forgotten_past_the_retention() -> None:
     track = track_of(report(0, name="a", accuracy=20.0), report(1, name="b", accuracy=10.0))
     track.add_report(report(RETENTION + 3 * HOUR, name="c"), POLICY)
-    track.answers()
+    track.new_answers()
     assert track.add_report(report(0, name="a", accuracy=20.0), POLICY) == "applied"
 
 
@@ -346,21 +346,21 @@ def test_loaded_track_goes_on_where_it_was_dumped() -> None:
     track = track_of(report(-HOUR, 40_000.0), report(-HOUR + MINUTE), report(0, name="a"))
     track.query(query())
     track = Track.load(track.dump())
-    assert len(track.answers()) == 1
+    assert len(track.new_answers()) == 1
     track = Track.load(track.dump())
-    assert track.answers() == ()
+    assert track.new_answers() == ()
     assert track.add_report(report(0, name="a"), POLICY) == "duplicate"
     track.add_report(report(1, accuracy=1.0), POLICY)
     track = Track.load(track.dump())
-    assert len(track.answers()) == 1
-    assert len(track.travels()) == 1
-    assert Track.load(track.dump()).travels() == ()
+    assert len(track.new_answers()) == 1
+    assert len(track.new_travel_alerts()) == 1
+    assert Track.load(track.dump()).new_travel_alerts() == ()
 
 
 def test_slot_and_retention_follow_the_policy() -> None:
     policy = Policy(hash="s", presence=Presence(slot=MINUTE, retention=HOUR))
     track = track_of(report(0, name="a", accuracy=20.0), report(59 * SECOND, name="b"), policy=policy)
-    found = only_reading(track, query()).closest
+    found = only_answer(track, query()).closest
     assert found
     assert found.ref == "/app#b"
     track.add_report(report(HOUR + 59 * SECOND + 1), policy)

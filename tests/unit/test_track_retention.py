@@ -8,19 +8,19 @@ from agents.presence.track import Track
 from schemas.events import Site
 from schemas.policy.model import HOUR, MINUTE, SECOND
 from tests.scenario import destination
-from tests.tracks import POLICY, RETENTION, only_reading, query, report, track_of
+from tests.tracks import POLICY, RETENTION, only_answer, query, report, track_of
 
 
 def test_identity_goes_with_a_report_past_the_retention() -> None:
     track = track_of(report(0, name="a"), report(RETENTION + 3 * HOUR))
-    track.answers()
+    track.new_answers()
     assert track.add_report(report(RETENTION + 3 * HOUR + MINUTE, name="a"), POLICY) == "applied"
 
 
 def test_moment_within_the_retention_sees_its_whole_window() -> None:
     track = track_of(report(-15 * MINUTE, name="a"), report(RETENTION))
-    track.answers()
-    found = only_reading(track, query()).closest
+    track.new_answers()
+    found = only_answer(track, query()).closest
     assert found
     assert found.ref == "/app#a"
     assert track.missed_retention == 0
@@ -28,14 +28,14 @@ def test_moment_within_the_retention_sees_its_whole_window() -> None:
 
 def test_moment_past_the_retention_is_counted_and_sees_only_what_is_within() -> None:
     track = track_of(report(-MINUTE), report(0), report(RETENTION + 1))
-    assert only_reading(track, query()).closest is None
+    assert only_answer(track, query()).closest is None
     assert track.missed_retention == 1
 
 
 def test_report_past_the_retention_is_not_kept() -> None:
     track = track_of(report(RETENTION * 2))
     assert track.add_report(report(0), POLICY) == "applied"
-    assert only_reading(track, query()).closest is None
+    assert only_answer(track, query()).closest is None
 
 
 def test_report_past_the_retention_counts_for_a_question_known_in_time() -> None:
@@ -43,7 +43,7 @@ def test_report_past_the_retention_counts_for_a_question_known_in_time() -> None
     track.query(query())
     track.add_report(report(RETENTION * 2), POLICY)
     track.add_report(report(0, name="a"), POLICY)
-    (answer,) = track.answers()
+    (answer,) = track.new_answers()
     assert answer.closest
     assert (answer.closest.ref, answer.too_late) == ("/app#a", False)
 
@@ -56,18 +56,18 @@ def test_report_past_the_retention_gives_way_to_a_better_one_of_its_slot(order: 
     track.query(query(5 * SECOND))
     for each in (report(RETENTION * 2), *(reports[index] for index in order)):
         track.add_report(each, POLICY)
-    (answer,) = track.answers()
+    (answer,) = track.new_answers()
     assert answer.closest is None
 
 
 def test_report_within_the_retention_counts_for_a_question_whose_moment_is_past_it() -> None:
     track = track_of(report(-10 * MINUTE))
     track.query(query())
-    track.answers()
+    track.new_answers()
     track.add_report(report(RETENTION + MINUTE), POLICY)
-    assert track.answers() == ()
+    assert track.new_answers() == ()
     track.add_report(report(2 * MINUTE, name="a"), POLICY)
-    (answer,) = track.answers()
+    (answer,) = track.new_answers()
     assert answer.closest
     assert answer.closest.ref == "/app#a"
 
@@ -76,8 +76,8 @@ def test_question_repeated_past_the_retention_is_no_later_than_the_first_time() 
     track = track_of(report(0, name="a"))
     track.query(query())
     track.add_report(report(RETENTION + MINUTE), POLICY)
-    track.answers()
-    answer = only_reading(track, query())
+    track.new_answers()
+    answer = only_answer(track, query())
     assert answer.closest
     assert (answer.closest.ref, answer.too_late, track.missed_retention) == ("/app#a", False, 0)
 
@@ -86,8 +86,8 @@ def test_question_about_a_stay_at_another_site_is_no_later_than_the_first_time()
     track = track_of(report(0, name="a"), report(40 * MINUTE, 700.0, name="b"))
     track.query(query(stay=True))
     track.add_report(report(RETENTION + MINUTE), POLICY)
-    track.answers()
-    answer = only_reading(track, query(stay=True, site=Site(*destination(700.0, 0.0))))
+    track.new_answers()
+    answer = only_answer(track, query(stay=True, site=Site(*destination(700.0, 0.0))))
     assert answer.closest
     assert answer.stay
     assert (answer.closest.ref, answer.stay.ref, answer.too_late) == ("/app#a", "/app#b", False)
@@ -97,18 +97,18 @@ def test_question_about_a_stay_at_another_site_is_no_later_than_the_first_time()
 def test_question_past_the_retention_is_forgotten_and_its_answer_stands() -> None:
     track = track_of(report(0))
     track.query(query())
-    assert len(track.answers()) == 1
+    assert len(track.new_answers()) == 1
     track.add_report(report(RETENTION + 3 * HOUR), POLICY)
-    assert track.answers() == ()
+    assert track.new_answers() == ()
     track.add_report(report(1, accuracy=1.0), POLICY)
-    assert track.answers() == ()
+    assert track.new_answers() == ()
 
 
 def test_question_asked_in_time_is_answered_in_full_though_a_far_later_report_came_first_to_be_read() -> None:
     track = track_of(report(0, name="a"))
     track.query(query())
     track.add_report(report(RETENTION * 2), POLICY)
-    (answer,) = track.answers()
+    (answer,) = track.new_answers()
     assert answer.closest
     assert answer.closest.ref == "/app#a"
 
@@ -118,10 +118,10 @@ def test_what_lies_past_the_retention_takes_no_room() -> None:
     for slot in range(2000):
         track.add_report(report(slot * 10 * MINUTE), POLICY)
         track.query(query(slot * 10 * MINUTE, fact=f"/app#{slot}"))
-        track.answers()
+        track.new_answers()
     settled = len(track.dump())
     for slot in range(2000, 2400):
         track.add_report(report(slot * 10 * MINUTE), POLICY)
         track.query(query(slot * 10 * MINUTE, fact=f"/app#{slot}"))
-        track.answers()
+        track.new_answers()
     assert len(track.dump()) <= settled * 1.02

@@ -37,7 +37,7 @@ def test_travel_faster_and_farther_than_the_limits_is_found_in_any_order(
 ) -> None:
     metres = {f"/app#{each.id}": f"{(each.data.lat - SITE.lat) * 111_195.08:.0f}" for each in reports}
     for order in (reports, reports[::-1]):
-        found = track_of(*order).travels()
+        found = track_of(*order).new_travel_alerts()
         assert [metres[finding.alert.labels["report"]] for finding in found] == expected
 
 
@@ -45,7 +45,7 @@ def test_travel_faster_and_farther_than_the_limits_is_found_in_any_order(
 def test_travel_as_far_as_the_limit_counts(beyond: float, found: int) -> None:
     reports = [report(0), report(10 * SECOND, 5000.0)]
     policy = Policy(hash="s", alert=Alert(travel_distance_m=_travelled_m(*reports) + beyond))
-    assert len(track_of(*reports, policy=policy).travels()) == found
+    assert len(track_of(*reports, policy=policy).new_travel_alerts()) == found
 
 
 @pytest.mark.parametrize(("below", "found"), [(0.0, 0), (0.001, 1)])
@@ -53,7 +53,7 @@ def test_travel_as_fast_as_the_limit_does_not_count(below: float, found: int) ->
     reports = [report(0), report(3_600_000, 5000.0)]  # 3.6 s apart: as many km/h as metres
     presence, alert = Presence(slot=SECOND), Alert(travel_speed_kmh=_travelled_m(*reports) - below)
     policy = Policy(hash="s", presence=presence, alert=alert)
-    assert len(track_of(*reports, policy=policy).travels()) == found
+    assert len(track_of(*reports, policy=policy).new_travel_alerts()) == found
 
 
 @pytest.mark.parametrize(("beyond", "found"), [(0, 1), (1, 0)])
@@ -61,7 +61,7 @@ def test_travel_over_as_long_as_the_retention_counts(beyond: int, found: int) ->
     policy = Policy(hash="s", presence=Presence(retention=HOUR))
     reports = [report(0), report(HOUR + beyond, 500e3)]
     for order in (reports, reports[::-1]):
-        assert len(track_of(*order, policy=policy).travels()) == found
+        assert len(track_of(*order, policy=policy).new_travel_alerts()) == found
 
 
 def _travelled_m(a: Report, b: Report) -> float:
@@ -70,7 +70,7 @@ def _travelled_m(a: Report, b: Report) -> float:
 
 
 def test_travel_is_an_alert_about_the_later_report_of_the_partner() -> None:
-    (finding,) = track_of(report(0, name="a"), report(10 * SECOND, 5000.0, name="b")).travels()
+    (finding,) = track_of(report(0, name="a"), report(10 * SECOND, 5000.0, name="b")).new_travel_alerts()
     alert = finding.alert
     assert finding.is_moment
     assert (alert.name, alert.severity, alert.state) == ("impossible_travel", "warning", "firing")
@@ -82,17 +82,17 @@ def test_travel_is_an_alert_about_the_later_report_of_the_partner() -> None:
 
 def test_travel_is_told_once() -> None:
     track = track_of(report(0), report(20 * SECOND, 5000.0))
-    assert len(track.travels()) == 1
-    assert track.travels() == ()
+    assert len(track.new_travel_alerts()) == 1
+    assert track.new_travel_alerts() == ()
     track.add_report(report(10 * SECOND), POLICY)
-    assert track.travels() == ()
+    assert track.new_travel_alerts() == ()
 
 
 def test_reports_between_are_taken_into_account_before_travel_is_told() -> None:
     far = [report(0), report(100 * SECOND, 5000.0)]
     between = [report(step * 10 * SECOND, step * 500.0) for step in range(1, 10)]
-    assert len(track_of(*far).travels()) == 1
-    assert track_of(*far, *between).travels() == ()  # no two successive ones are a kilometre apart
+    assert len(track_of(*far).new_travel_alerts()) == 1
+    assert track_of(*far, *between).new_travel_alerts() == ()  # no two successive ones are a kilometre apart
 
 
 def test_travel_is_judged_by_the_policy_at_the_later_report() -> None:
@@ -101,8 +101,8 @@ def test_travel_is_judged_by_the_policy_at_the_later_report() -> None:
         track = Track("p1")
         for which in order:
             track.add_report(report(which * HOUR, which * 5000.0), strict if which else POLICY)
-        assert len(track.travels()) == 1
+        assert len(track.new_travel_alerts()) == 1
         track = Track("p1")
         for which in order:
             track.add_report(report(which * HOUR, which * 5000.0), POLICY if which else strict)
-        assert track.travels() == ()
+        assert track.new_travel_alerts() == ()

@@ -5,7 +5,7 @@ A selector whose fact is not there returns nothing, so that "if there is one" ne
 
 from __future__ import annotations
 
-from agents.presence.presence import cited
+from agents.presence.presence import presence_evidence
 from agents.sop.out_of_scope.assessment import NOTHING_TO_PHOTOGRAPH, Assessment, commercial_tickets
 from agents.verdict import Citable
 
@@ -34,12 +34,12 @@ def images(a: Assessment) -> Evidence:
 
 def on_site(a: Assessment) -> Evidence:
     """Return what shows the earliest moment at which the partner was on site."""
-    return cited(a.engagement, a.view, a.presence, "on_site")
+    return presence_evidence(a.engagement, a.view, a.presence, "on_site")
 
 
 def off_site(a: Assessment) -> Evidence:
     """Return what shows the earliest moment at which the partner was off site."""
-    return cited(a.engagement, a.view, a.presence, "off_site")
+    return presence_evidence(a.engagement, a.view, a.presence, "off_site")
 
 
 def mark(a: Assessment) -> Evidence:
