@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.runtime.processor import Changes, Processor
+from streams.runtime.ports import Changes, Processor
 
 
 def packed(work: Processor) -> Changes:

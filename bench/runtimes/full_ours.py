@@ -18,8 +18,7 @@ from streams.faust_transport.runner import run_worker
 from streams.kafka.connection import prepare_topics
 from streams.kafka.layout import read_layout
 from streams.processor.processor import SopProcessor
-from streams.runtime.ports import Outgoing
-from streams.runtime.processor import Batches
+from streams.runtime.ports import Batches, Outgoing
 
 
 def main() -> None:

@@ -26,8 +26,7 @@ from streams.kafka.publisher import KafkaPublisher
 from streams.memory.store import MemoryState, MemoryStore
 from streams.process.clock import SystemClock
 from streams.redis.store import RedisStore
-from streams.runtime.ports import TP, Incoming, Layout, Outgoing, Store, Stored
-from streams.runtime.processor import Batches, Changes
+from streams.runtime.ports import TP, Batches, Changes, Incoming, Layout, Outgoing, Store, Stored
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.snapshot import Snapshot
@@ -40,7 +39,7 @@ STEP_RECORDS_MAX: Final = 10_000
 
 
 class LightWork:
-    """The light job of one partition number (see `streams.runtime.processor.Processor`)."""
+    """The light job of one partition number (see `streams.runtime.ports.Processor`)."""
 
     def __init__(self, partition: int, task: Assignment, store: Store, meter: Meter) -> None:
         """Take the partition number, where decisions go, where state is kept and who counts."""

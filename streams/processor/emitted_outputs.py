@@ -9,7 +9,7 @@ from schemas.errors import InvalidMessage
 from schemas.outputs import AlertMessage, OutputMessage
 from schemas.topics import Topics
 from streams.processor.dead_letter_index import DeadLetterIndex
-from streams.runtime.offsets import parse_inputs
+from streams.runtime.positions import parse_inputs
 
 
 class EmittedOutputs:

@@ -28,9 +28,8 @@ from streams.processor.refusal_limit import RefusalLimits, Refusals
 from streams.processor.retention import Retention, RetentionRules
 from streams.processor.state_cache import CASE, PARTNER, StateCache, readable
 from streams.processor.state_size import StateSize
-from streams.runtime.offsets import format_inputs
-from streams.runtime.ports import TP, Incoming, Outgoing, Store, Stored
-from streams.runtime.processor import Batches, Changes
+from streams.runtime.ports import TP, Batches, Changes, Incoming, Outgoing, Store, Stored
+from streams.runtime.positions import format_inputs
 from streams.runtime.timers import TimerQueue
 
 STORE_LOOK_EVERY_US = 1_000_000
@@ -56,7 +55,7 @@ class ProcessorSettings:
 
 
 class SopProcessor:
-    """The cases and partners of one partition number (see `streams.runtime.processor.Processor`)."""
+    """The cases and partners of one partition number (see `streams.runtime.ports.Processor`)."""
 
     def __init__(self, partition: int, settings: ProcessorSettings, store: Store) -> None:
         """Take the partition number, and the store behind what is not in memory."""

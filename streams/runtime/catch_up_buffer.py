@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Final
 
-from streams.runtime.offsets import has_reached
-from streams.runtime.ports import TP, Incoming, bytes_in_memory
-from streams.runtime.processor import Batches
+from streams.runtime.ports import TP, Batches, Incoming, bytes_in_memory
+from streams.runtime.positions import has_reached
 
 AHEAD_BYTES_MAX: Final = 8 * 1024 * 1024
 """How many bytes of a partition are kept before no more of it is wanted."""

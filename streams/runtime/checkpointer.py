@@ -10,10 +10,9 @@ from typing import Final, NamedTuple
 from schemas.errors import Unavailable
 from schemas.timestamps import SECOND_US
 from streams.runtime.hanging_transactions import Visibility
-from streams.runtime.ports import TP, Checkpoint, Clock, Store
-from streams.runtime.processor import Changes, Processor
+from streams.runtime.inbox import phase
+from streams.runtime.ports import TP, Changes, Checkpoint, Clock, Processor, Store
 from streams.runtime.settings import TaskSettings
-from streams.runtime.stagger import phase
 from streams.runtime.watchdog import Health
 
 SAVE_AGAIN_AFTER_S: Final = 0.5

@@ -12,6 +12,8 @@ BATCHES_WAITING_MAX: Final = 16
 BYTES_WAITING_MAX: Final = 8 * 1024 * 1024
 """No further batch waits beside so many bytes: what waits of all partition numbers is in memory at once."""
 LOOK_EVERY_S: Final = 0.1
+SPREAD: Final = 0.618
+"""So much of an interval lies between neighbours; by the golden ratio all numbers lie apart, however many there are."""
 
 
 class _Waiting(asyncio.Queue[tuple[TP, Sequence[Incoming]]]):
@@ -67,3 +69,16 @@ class Inbox:
             batches.append(self._queue.get_nowait())
             count += len(batches[-1][1])
         return batches
+
+
+def phase(number: int) -> float:
+    """Return how far into an interval the turn of a partition number lies, as a part of it from 0 to 1."""
+    return number * SPREAD % 1
+
+
+def next_turn(now: float, interval: float, number: int) -> float:
+    """Return the next turn of a partition number, half an interval from now at the soonest (all in seconds)."""
+    if interval <= 0:
+        return now
+    offset = phase(number) * interval
+    return ((now + interval / 2 - offset) // interval + 1) * interval + offset

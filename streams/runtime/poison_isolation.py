@@ -20,9 +20,8 @@ import msgspec
 from msgspec import Struct
 
 from schemas.errors import InvalidMessage
-from streams.runtime.offsets import has_reached
-from streams.runtime.ports import TP, Incoming
-from streams.runtime.processor import Batches
+from streams.runtime.ports import TP, Batches, Incoming
+from streams.runtime.positions import has_reached
 
 ATTEMPT_LOG_KEY: Final = b"suspects"
 ATTEMPTS_MAX: Final = 3

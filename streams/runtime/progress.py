@@ -91,26 +91,26 @@ def count_emitted(said: Mapping[str, int], records: Iterable[Outgoing], topics: 
     return dict(counts)
 
 
-class Told(NamedTuple):
+class LatestProgress(NamedTuple):
     """What a task told last, and the instant (microseconds) of the record that says so."""
 
     progress: Progress
     at: int
 
 
-async def latest_progress(log: OutputLog, tp: TP) -> Told | None:
+async def latest_progress(log: OutputLog, tp: TP) -> LatestProgress | None:
     """Return what a partition of `internal.progress` says last, None if nothing; looks at its end before it reads all.
 
     What no worker wrote is passed over. Raises `Fatal` for what a version tells in another way.
     """
     (_, end) = (await log.bounds([tp]))[tp]
     for start in dict.fromkeys((max(end - LATEST_WITHIN_RECORDS, 0), 0)):
-        found: Told | None = None
+        found: LatestProgress | None = None
         async for records in log.read(tp, start):
             for record in records:
                 if record.key == PROGRESS_KEY and record.value is not None:
                     with suppress(InvalidMessage):
-                        found = Told(progress_in(tp, record), record.timestamp * 1000)
+                        found = LatestProgress(progress_in(tp, record), record.timestamp * 1000)
         if found is not None:
             return found
     return None

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 
 from schemas.errors import Fatal, InvalidMessage
 from streams.runtime.layout import in_present, of_others, recreated, without
-from streams.runtime.offsets import advance_to
+from streams.runtime.missing_records import forgotten_count, refuse_missing, refuse_truncated, unread_count
 from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, PoisonIsolation, unpack_attempt_log
-from streams.runtime.ports import TP, Checkpoint, Layout, OutputLog, Stored
-from streams.runtime.positions import Positions
-from streams.runtime.processor import Processor
+from streams.runtime.ports import TP, Checkpoint, Layout, OutputLog, Processor, Stored
+from streams.runtime.positions import Positions, advance_to
 from streams.runtime.progress import PROGRESS_KEY, REBUILT_KEY, Progress, latest_progress, progress_in
 from streams.runtime.settings import TaskSettings
-from streams.runtime.trimmed import forgotten_count, refuse_missing, refuse_truncated, unread_count
 from streams.runtime.watchdog import Health
 
 logger = logging.getLogger("sop.task")

@@ -21,8 +21,8 @@ from streams.runtime.backlog import Backlog
 from streams.runtime.catch_up_buffer import CatchUpBuffer
 from streams.runtime.checkpointer import Checkpointer
 from streams.runtime.hanging_transactions import Visibility, abort_hanging_transactions
-from streams.runtime.inbox import Inbox
-from streams.runtime.offsets import advance_to
+from streams.runtime.inbox import Inbox, next_turn
+from streams.runtime.missing_records import unread_count
 from streams.runtime.poison_isolation import (
     ATTEMPT_LOG_KEY,
     ATTEMPTS_MAX,
@@ -33,16 +33,25 @@ from streams.runtime.poison_isolation import (
     pack_attempt_log,
     suspect_of,
 )
-from streams.runtime.ports import TP, Checkpoint, Clock, Incoming, Outgoing, OutputLog, Publisher, Quarantined, Store
-from streams.runtime.positions import Positions
-from streams.runtime.processor import Batches, Processor
+from streams.runtime.ports import (
+    TP,
+    Batches,
+    Checkpoint,
+    Clock,
+    Incoming,
+    Outgoing,
+    OutputLog,
+    Processor,
+    Publisher,
+    Quarantined,
+    Store,
+)
+from streams.runtime.positions import Positions, advance_to
 from streams.runtime.progress import PROGRESS_KEY, Progress, pack_progress
 from streams.runtime.recovery import Recovery
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
-from streams.runtime.stagger import next_turn
 from streams.runtime.task_metrics import TaskMetrics
-from streams.runtime.trimmed import unread_count
 from streams.runtime.watchdog import Health
 
 SIGHT_TIMEOUTS: Final = 2

@@ -15,8 +15,8 @@ from streams.processor.internal_messages import AnswerMessage, unpack
 from streams.replay.records import InputRecord, deduplicate
 from streams.replay.replay import Replay
 from streams.runtime.layout import of_others
-from streams.runtime.offsets import has_reached, parse_inputs
 from streams.runtime.ports import TP
+from streams.runtime.positions import has_reached, parse_inputs
 from streams.runtime.progress import PROGRESS_KEY, unpack_progress
 from tests.positions import Positions, standing
 from tests.simulation.world import World

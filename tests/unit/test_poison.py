@@ -11,8 +11,7 @@ import pytest
 from schemas.errors import Fatal, Unavailable
 from streams.memory.store import MemoryState, MemoryStore
 from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, WARY_US, AttemptLog, unpack_attempt_log
-from streams.runtime.ports import TP, Outgoing, Quarantined
-from streams.runtime.processor import Batches
+from streams.runtime.ports import TP, Batches, Outgoing, Quarantined
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import QUARANTINED_MAX, Task
 from streams.runtime.watchdog import Health

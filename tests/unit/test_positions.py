@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.runtime.offsets import advance_to, format_inputs, has_reached, parse_inputs
+from streams.runtime.positions import advance_to, format_inputs, has_reached, parse_inputs
 
 POSITIONS = st.dictionaries(st.sampled_from(["jobs-3", "a-b-0", "internal.cases-12"]), st.integers(0, 10**12))
 

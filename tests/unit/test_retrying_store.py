@@ -9,8 +9,7 @@ import pytest
 
 from schemas.errors import StoreLost, Unavailable
 from streams.memory.store import MemoryState, MemoryStore
-from streams.runtime.ports import Checkpoint
-from streams.runtime.processor import Batches
+from streams.runtime.ports import Batches, Checkpoint
 from streams.runtime.retrying_store import RetryingStore
 from streams.runtime.timers import TimerQueue
 from streams.runtime.watchdog import Health

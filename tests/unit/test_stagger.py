@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.runtime.stagger import next_turn, phase
+from streams.runtime.inbox import next_turn, phase
 
 INTERVAL = 0.03
 SLACK = 1e-6

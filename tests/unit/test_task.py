@@ -11,9 +11,8 @@ import pytest
 
 from schemas.errors import InvalidMessage
 from streams.memory.store import MemoryState, MemoryStore
-from streams.runtime.offsets import format_inputs
-from streams.runtime.ports import TP, Checkpoint, Incoming, Layout, Outgoing, Stored
-from streams.runtime.processor import Batches, Changes
+from streams.runtime.ports import TP, Batches, Changes, Checkpoint, Incoming, Layout, Outgoing, Stored
+from streams.runtime.positions import format_inputs
 from streams.runtime.progress import PROGRESS_KEY, unpack_progress
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock

@@ -29,11 +29,11 @@ from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.state_cache import CASE, PARTNER
 from streams.runtime.hanging_transactions import abort_hanging_transactions
 from streams.runtime.layout import UNFINISHED
-from streams.runtime.offsets import advance_to
+from streams.runtime.missing_records import forgotten_count, refuse_missing, refuse_truncated
 from streams.runtime.ports import TP, Checkpoint, Layout, Outgoing, OutputLog, Publisher, ReplaceableStore
+from streams.runtime.positions import advance_to
 from streams.runtime.progress import PROGRESS_KEY, REBUILT_KEY, Progress, count_emitted, latest_progress, pack_progress
 from streams.runtime.settings import TaskSettings
-from streams.runtime.trimmed import forgotten_count, refuse_missing, refuse_truncated
 
 NOTHING_TOLD: Final = Progress(now=0, positions={}, consumed={}, counts={})
 

@@ -20,8 +20,8 @@ from streams.operations.rebuild.eras import Eras
 from streams.processor.dead_letter_index import Place
 from streams.processor.decoder import RecordDecoder, partition_of
 from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, pack, unpack
-from streams.runtime.offsets import advance_to
 from streams.runtime.ports import TP, OutputLog, Stored
+from streams.runtime.positions import advance_to
 from streams.runtime.progress import Progress
 
 Records = tuple[TP, list[Stored]]
