@@ -18,7 +18,8 @@ from urllib.request import urlopen
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.topics import Topics
-from streams.kafka.connection import KafkaConnection, prepare_topics
+from streams.kafka.connection import KafkaConnection
+from streams.kafka.topics import prepare_topics
 
 SOP: Final = Path(sys.executable).with_name("sop")
 PARTITIONS: Final = 4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -14,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from streams.config.settings import cache_dir
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.embedded_kafka.free_ports import HOST, free_port
-from streams.embedded_kafka.jars import user_cache_dir
 
 START_S: Final = 10.0
 
@@ -43,7 +42,7 @@ def _kafka() -> Iterator[EmbeddedKafka]:
     """Run one broker with its log on disk."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-kafka-") as data,
-        EmbeddedKafka(Path(data), cache_dir=user_cache_dir(os.environ)) as broker,
+        EmbeddedKafka(Path(data), cache_dir=cache_dir()) as broker,
     ):
         yield broker
 

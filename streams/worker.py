@@ -17,33 +17,37 @@ from schemas.errors import Fatal
 from schemas.policy.model import PolicySet
 from schemas.timestamps import SECOND_US
 from schemas.topics import Topics
-from streams.config.connections import connect_kafka, connect_redis
 from streams.config.settings import Settings
-from streams.faust_transport.app import BatchApp, batch_agent, batch_topic, register_transport
+from streams.faust_transport.app import BatchApp, batch_agent, batch_topic, faust_credentials, register_transport
 from streams.faust_transport.batch import Batch, BatchOptions
 from streams.faust_transport.blocked_inputs import HeldUp
 from streams.faust_transport.membership import Refusal
 from streams.faust_transport.runner import run_worker
-from streams.kafka.connection import KafkaConnection, prepare_topics
-from streams.kafka.layout import LOOK_EVERY_S, LayoutWatch, TopicLayout, read_layout
+from streams.kafka.connection import KafkaConnection, connect_kafka
+from streams.kafka.layout import TopicLayout, read_layout
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
 from streams.kafka.rights import check_rights
 from streams.kafka.topic_checks import check_topics, dead_letter_bytes_max
+from streams.kafka.topics import prepare_topics
 from streams.memory.store import MemoryState, MemoryStore
 from streams.metrics import catalogue
 from streams.metrics.collector import Sample, Watched, exposition, samples
 from streams.metrics.server import MetricsServer, ask_loop
 from streams.process.clock import SystemClock
 from streams.processor.processor import ProcessorSettings, SopProcessor
+from streams.processor.refusal_limit import RefusalLimits
+from streams.processor.retention import RetentionRules
 from streams.redis.checks import check_redis
+from streams.redis.connection import connect_redis
 from streams.redis.store import RedisStore
+from streams.runtime.layout import LOOK_EVERY_S, LayoutWatch
 from streams.runtime.ports import TP, Layout, Store
 from streams.runtime.retrying_store import RetryingStore
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
-from streams.runtime.watchdog import Health, Watchdog
+from streams.runtime.watchdog import Health, Watchdog, WatchLimits
 
 STOP_S = 20.0
 REQUEST_S = 40.0
@@ -199,9 +203,32 @@ def processor_settings(
         facts_per_case_max=settings.facts_per_case_max,
         cached_cases_max=settings.cached_cases_max,
         answer_wait=int(settings.answer_wait_s * SECOND_US),
-        refusal_limits=settings.refusal_limits,
-        retention=settings.retention,
+        refusal_limits=refusal_limits(settings),
+        retention=retention_rules(settings),
         dead_letter_bytes_max=dead_letter_bytes_max(sizes, topics),
+    )
+
+
+def watch_limits(settings: Settings) -> WatchLimits:
+    """Return the watchdog's limits."""
+    return WatchLimits(
+        loop_s=settings.loop_stall_s_max, move_s=settings.step_stall_s_max, unsaved_s=settings.unsaved_s_max
+    )
+
+
+def refusal_limits(settings: Settings) -> RefusalLimits:
+    """Return how many records may be refused before the worker stops."""
+    return RefusalLimits(
+        run_max=settings.refused_run_max,
+        share_max=settings.refused_share_max,
+        window_records=settings.refused_window_records,
+    )
+
+
+def retention_rules(settings: Settings) -> RetentionRules:
+    """Return how long settled cases are kept."""
+    return RetentionRules(
+        case=round(settings.case_retention * SECOND_US), memory=round(settings.case_memory * SECOND_US)
     )
 
 
@@ -285,16 +312,16 @@ def make_app(
         broker=";".join(f"kafkabatch://{broker}" for broker in settings.brokers.split(",")),
         offset_provider=tasks,
         options=BatchOptions(),
-        broker_credentials=connection.security.credentials(),
+        broker_credentials=faust_credentials(connection.security),
         broker_request_timeout=max(REQUEST_S, settings.session_timeout_s),
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 3,
         broker_commit_interval=settings.checkpoint_interval_s,  # offsets move with checkpoints only
     )
-    Watchdog(settings.watch_limits, tasks.health, lambda: _outside(app.refusal(), settings)).start(app.loop)
+    Watchdog(watch_limits(settings), tasks.health, lambda: _outside(app.refusal(), settings)).start(app.loop)
     for topic in topics.consumed:
         batch_agent(app, batch_topic(app, topic), tasks.handle, name=topic)
-    watch, held_up = LayoutWatch(TopicLayout(connection, topics.all), layout), HeldUp()
+    watch, held_up = LayoutWatch(TopicLayout(connection, topics.all).read, layout), HeldUp()
 
     async def look_at_topics() -> None:
         held_up.look({tp: each for tp, each in app.ends().items() if tp.topic in topics.inputs}, app.loop.time())

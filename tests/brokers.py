@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from streams.config.settings import cache_dir
 from streams.embedded_kafka.broker import CLUSTER_ID, EmbeddedKafka
 from streams.embedded_kafka.free_ports import HOST, free_port
-from streams.embedded_kafka.jars import user_cache_dir
 
 
 class FaultyKafka(EmbeddedKafka):
@@ -22,9 +22,7 @@ class FaultyKafka(EmbeddedKafka):
 
     def __init__(self, data_dir: Path, properties: Mapping[str, str] | None = None, *, port: int = 0) -> None:
         """Take the data folder, and properties that replace the broker's own."""
-        super().__init__(
-            data_dir, cache_dir=user_cache_dir(os.environ), java_home=os.environ.get("JAVA_HOME"), port=port
-        )
+        super().__init__(data_dir, cache_dir=cache_dir(), java_home=os.environ.get("JAVA_HOME"), port=port)
         self.properties = dict(properties or {})
 
     def join_as(self, number: int) -> None:

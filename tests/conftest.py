@@ -14,8 +14,8 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from hypothesis import HealthCheck, settings
 
+from streams.config.settings import cache_dir
 from streams.embedded_kafka.broker import EmbeddedKafka
-from streams.embedded_kafka.jars import user_cache_dir
 from tests.redis_server import RedisServer, find_redis_server
 
 LEAK_GRACE_S = 20.0
@@ -59,7 +59,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
     """One real broker for each process that runs tests; they keep apart by their topic `prefix`."""
     with EmbeddedKafka(
         tmp_path_factory.mktemp("kafka"),
-        cache_dir=user_cache_dir(os.environ),
+        cache_dir=cache_dir(),
         java_home=os.environ.get("JAVA_HOME"),
     ) as broker:
         yield broker

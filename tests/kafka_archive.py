@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from streams.config.settings import cache_dir
 from streams.embedded_kafka.broker import EmbeddedKafka
-from streams.embedded_kafka.jars import user_cache_dir
 from tests.e2e.harness import until
 
 LAUNCHER_OPTIONS = "JDK_JAVA_OPTIONS"
@@ -29,7 +29,7 @@ def make_archive(file: Path) -> None:
         record, made = Path(folder) / "record", Path(folder) / file.name
         os.environ[LAUNCHER_OPTIONS] = f'-XX:AOTMode=record "-XX:AOTConfiguration={record}"'
         with EmbeddedKafka(
-            Path(folder) / "data", cache_dir=user_cache_dir(os.environ), java_home=os.environ.get("JAVA_HOME")
+            Path(folder) / "data", cache_dir=cache_dir(), java_home=os.environ.get("JAVA_HOME")
         ) as broker:
             assert broker.pid is not None
             command = psutil.Process(broker.pid).cmdline()

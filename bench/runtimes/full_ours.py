@@ -11,12 +11,12 @@ from bench.assignment import Meter, assigned
 from schemas.policy.document import load_policies
 from schemas.topics import Topics
 from streams import worker
-from streams.config.connections import connect_kafka
 from streams.config.settings import settings_from
 from streams.faust_transport.app import BatchApp
 from streams.faust_transport.runner import run_worker
-from streams.kafka.connection import prepare_topics
+from streams.kafka.connection import connect_kafka
 from streams.kafka.layout import read_layout
+from streams.kafka.topics import prepare_topics
 from streams.processor.processor import SopProcessor
 from streams.runtime.ports import Batches, Outgoing
 

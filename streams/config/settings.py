@@ -1,6 +1,6 @@
-"""Settings of a worker, and the only place that reads the environment.
+"""The settings of a worker, and the only place that reads the environment.
 
-Every setting is an environment variable `SOP_…`; the README's table is checked against `VARIABLES`.
+Every setting is an environment variable `SOP_…`. A test compares the README's table with `VARIABLES`.
 """
 
 from __future__ import annotations
@@ -17,24 +17,22 @@ from schemas.durations import UNITS, duration_text, parse_seconds
 from schemas.errors import UsageError
 from schemas.policy.model import SECOND
 from schemas.suggestions import suggestion
-from streams.embedded_kafka.jars import user_cache_dir
-from streams.processor.refusal_limit import RefusalLimits
-from streams.processor.retention import RetentionRules
-from streams.runtime.watchdog import WatchLimits
 
+DAY_S: Final = 86_400.0
 SESSION_S_MAX: Final = 90
-"""The partitions of a worker that died wait for another as long as a session lasts.
-
-An answer of the broker is waited for at least as long (`streams.worker`), so a lost one is missed late too.
-"""
+"""A dead worker's partitions stay unassigned for one session, and a lost response of the broker goes unnoticed for as
+long: the request timeout in `streams.worker` follows the session timeout."""
 PORT_MAX: Final = 65_535
 VALUE_BYTES_MAX: Final = 4 * 1024 * 1024
-"""What an input topic takes that a worker makes; a larger value may not be kept whole."""
+"""What an input topic accepts that a worker creates; a larger value might be truncated when it is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a worker runs with; units last in the names, `_s` seconds, and so are `case_retention` and `case_memory`."""
+    """All settings with their defaults.
+
+    Names end in the unit (`_s` is seconds); `case_retention` and `case_memory` are seconds too.
+    """
 
     brokers: str = "127.0.0.1:9092"
     kafka_security: str = "plaintext"
@@ -67,44 +65,25 @@ class Settings:
     step_records_max: int = 2_000
     cached_cases_max: int = 5_000
     facts_per_case_max: int = 1_000
-    case_retention: float = RetentionRules().case / SECOND
-    case_memory: float = RetentionRules().memory / SECOND
+    case_retention: float = 90 * DAY_S
+    case_memory: float = 730 * DAY_S
     value_bytes_max: int = Limits().value_bytes
     name_chars_max: int = Limits().name_chars
     url_chars_max: int = Limits().url_chars
     future_s_max: float = Limits().future_us / 1_000_000
-    loop_stall_s_max: float = WatchLimits().loop_s
-    step_stall_s_max: float = WatchLimits().move_s
-    unsaved_s_max: float = WatchLimits().unsaved_s
-    refused_run_max: int = RefusalLimits().run_max
-    refused_share_max: float = RefusalLimits().share_max
-    refused_window_records: int = RefusalLimits().window_records
+    loop_stall_s_max: float = 10.0
+    step_stall_s_max: float = 60.0
+    unsaved_s_max: float = 300.0
+    refused_run_max: int = 500
+    refused_share_max: float = 0.5
+    refused_window_records: int = 2_000
     accept_trimmed_inputs: bool = False
     metrics_listen: str = ""
     log_level: str = "INFO"
 
     @property
-    def watch_limits(self) -> WatchLimits:
-        """For how long the worker may get nowhere before it ends itself."""
-        return WatchLimits(loop_s=self.loop_stall_s_max, move_s=self.step_stall_s_max, unsaved_s=self.unsaved_s_max)
-
-    @property
-    def refusal_limits(self) -> RefusalLimits:
-        """How many records may be refused before the worker stops."""
-        return RefusalLimits(
-            run_max=self.refused_run_max,
-            share_max=self.refused_share_max,
-            window_records=self.refused_window_records,
-        )
-
-    @property
-    def retention(self) -> RetentionRules:
-        """For how long settled cases are kept, and that they were there."""
-        return RetentionRules(case=round(self.case_retention * SECOND), memory=round(self.case_memory * SECOND))
-
-    @property
     def limits(self) -> Limits:
-        """The limits on inbound events."""
+        """The limits on inbound events (contracts.md, "Envelope")."""
         return Limits(
             value_bytes=self.value_bytes_max,
             name_chars=self.name_chars_max,
@@ -113,7 +92,7 @@ class Settings:
         )
 
 
-def _truth(text: str) -> bool:
+def _bool(text: str) -> bool:
     return {"true": True, "false": False}[text.strip().lower()]
 
 
@@ -152,7 +131,7 @@ def _session_s(text: str) -> float:
     return seconds
 
 
-def _filled(text: str) -> str:
+def _non_empty(text: str) -> str:
     if not text.strip():
         raise ValueError
     return text.strip()
@@ -165,7 +144,7 @@ def _level(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    """Return `HOST:PORT`; where there is no host, other machines are none of its business."""
+    """Return `HOST:PORT`, on loopback if no host is given."""
     host, _, port = text.strip().rpartition(":")
     if not text.strip():
         return ""
@@ -184,15 +163,15 @@ def _one_of(*values: str) -> Callable[[str], str]:
 
 
 _READERS: Final[Mapping[type, tuple[Callable[[str], Any], str]]] = {
-    bool: (_truth, "true or false"),
+    bool: (_bool, "true or false"),
     int: (_positive_int, "a whole number above 0"),
     float: (_positive_float, "a number above 0"),
     str: (str.strip, "text"),
     tuple: (lambda text: tuple(part.strip() for part in text.split(",") if part.strip()), "paths, separated by commas"),
 }
 _DURATION: Final = f"seconds, or text such as 90m or 1h30m (units: {UNITS})"
-_OWN_READERS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
-    "group": (_filled, "text"),
+_SPECIAL_READERS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
+    "group": (_non_empty, "text"),
     "log_level": (_level, "one of WARNING, INFO, ERROR, CRITICAL"),
     "kafka_security": (_one_of("plaintext", "ssl", "sasl_ssl"), "one of plaintext, ssl, sasl_ssl"),
     "kafka_mechanism": (
@@ -206,16 +185,16 @@ _OWN_READERS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
 }
 
 _DURATIONS: Final = frozenset({"case_retention", "case_memory"})
-_HARMLESS: Final = re.compile(r"[\w .+-]{0,64}(?::\d{0,6})?|\[[\dA-Fa-f:.]{2,45}\](?::\d{0,6})?", re.ASCII)
+_NO_SECRET: Final = re.compile(r"[\w .+-]{0,64}(?::\d{0,6})?|\[[\dA-Fa-f:.]{2,45}\](?::\d{0,6})?", re.ASCII)
 
 VARIABLES: Final[Mapping[str, str]] = {f"SOP_{each.name.upper()}": each.name for each in fields(Settings)}
-"""Every environment variable and the setting that it gives."""
+"""Every environment variable, and the name of its setting."""
 
 
 def settings_from(environment: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings that an environment (default: this process's) gives.
+    """Return the settings from an environment (by default this process's).
 
-    Raises `UsageError` naming the variable for a value that cannot be used, and for an unknown `SOP_…` name.
+    Raises `UsageError`, naming the variable, for an invalid value and for an unknown name that begins with `SOP_`.
     """
     given = os.environ if environment is None else environment
     values: dict[str, Any] = {}
@@ -232,25 +211,25 @@ def settings_from(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def _reader(name: str) -> tuple[Callable[[str], Any], str]:
-    """Return what reads the value of a setting, and what it has to be."""
-    if own := _OWN_READERS.get(name):
-        return own
+    """Return the parser of a setting, and a description of valid values."""
+    if special := _SPECIAL_READERS.get(name):
+        return special
     if name in _DURATIONS or name.endswith(("_s", "_s_max")):
         return _seconds, f"a duration above 0: {_DURATION}"
     return _READERS[type(getattr(Settings(), name))]
 
 
 def safe_repr(value: str) -> str:
-    """Return a value that cannot be used as a message shows it: words, numbers and hosts with ports as they are.
+    """Return an invalid value for an error message: words, numbers and hosts with ports as they are.
 
-    Anything else, such as a user and a password before a host, may be a secret and is not shown.
+    Anything else may be a secret, such as a password before a host, and is replaced by a placeholder.
     """
-    harmless = all(_HARMLESS.fullmatch(part) for part in value.split(","))
-    return repr(value) if harmless else "a value that is not shown, since it may hold a secret,"
+    is_safe = all(_NO_SECRET.fullmatch(part) for part in value.split(","))
+    return repr(value) if is_safe else "a value that is not shown, since it may hold a secret,"
 
 
 def environment_with(settings: Settings) -> dict[str, str]:
-    """Return this process's environment with every setting as its variable, for a worker started as a child."""
+    """Return this process's environment with all settings as variables, for a worker started as a child process."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("SOP_")}
     return others | {variable: _text(name, getattr(settings, name)) for variable, name in VARIABLES.items()}
 
@@ -263,11 +242,12 @@ def _text(name: str, value: Any) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
-def cache_dir() -> Path:
-    """Return the folder for what can be fetched again."""
-    return user_cache_dir(os.environ)
+def cache_dir(environment: Mapping[str, str] | None = None) -> Path:
+    """Return the folder for downloads: `sop-streams` under XDG_CACHE_HOME, or under ~/.cache."""
+    base = (os.environ if environment is None else environment).get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "sop-streams"
 
 
 def java_home() -> str | None:
-    """Return where the machine's own Java is, if the environment says so."""
+    """Return JAVA_HOME, if it is set."""
     return os.environ.get("JAVA_HOME")

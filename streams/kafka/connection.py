@@ -1,38 +1,78 @@
-"""How to reach Kafka, and what its topics must look like."""
+"""How to reach Kafka: the brokers, encryption and credentials, and the options that every client gets."""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+import ssl
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal, cast
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, KafkaError, NoError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from schemas.errors import UsageError
-from schemas.topics import Topics
-from streams.config.settings import PORT_MAX, safe_repr
-from streams.kafka.security import KafkaSecurity
+from streams.config.credentials import read_secret, refuse_plaintext, tls_context
+from streams.config.settings import PORT_MAX, Settings, safe_repr
+
+Protocol = Literal["plaintext", "ssl", "sasl_ssl"]
 
 _ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/,@\[\]]+):([0-9]{1,5})")
-NEXT_STEP: Final = "set SOP_BROKERS to a Kafka that runs, or start one with `sop up`"
-SILENT_LOGGER: Final = logging.Logger("librdkafka", logging.CRITICAL + 1)  # noqa: LOG001 - nobody else is to find it
-"""Without a logger librdkafka prints; what matters of what it would say comes as an error as well."""
+SILENT_LOGGER: Final = logging.Logger("librdkafka", logging.CRITICAL + 1)  # noqa: LOG001 - must not be configurable
+"""Without a logger librdkafka prints to standard error; whatever matters reaches us as an error as well."""
 
 MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
 INPUT_BYTES_MAX: Final = MESSAGE_BYTES_MAX // 2
-"""The largest message that input topics take."""
+"""The largest message that input topics accept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaSecurity:
+    """The protocol, the TLS context and files, and for `sasl_ssl` the mechanism, user and password.
+
+    The files (PEM; an empty CA means the system's) are those that the context was made from. librdkafka needs them
+    because it brings its own TLS.
+    """
+
+    protocol: Protocol = "plaintext"
+    context: ssl.SSLContext | None = None
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    mechanism: str = "SCRAM-SHA-512"
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+    def client_options(self) -> dict[str, Any]:
+        """Return the security options of an aiokafka client."""
+        options: dict[str, Any] = {"security_protocol": self.protocol.upper(), "ssl_context": self.context}
+        if self.protocol == "sasl_ssl":
+            options["sasl_mechanism"] = self.mechanism
+            options["sasl_plain_username"] = self.user
+            options["sasl_plain_password"] = self.password
+        return options
+
+    def librdkafka_options(self) -> dict[str, str]:
+        """Return the security options of a librdkafka client."""
+        options = {"security.protocol": self.protocol.upper()}
+        if self.context is not None:
+            system = ssl.get_default_verify_paths()  # librdkafka would look where it was built
+            options["ssl.ca.location"] = self.ca_file or system.cafile or system.capath or ""
+            options["ssl.certificate.location"] = self.cert_file
+            options["ssl.key.location"] = self.key_file
+        if self.protocol == "sasl_ssl":
+            options["sasl.mechanism"] = self.mechanism
+            options["sasl.username"] = self.user
+            options["sasl.password"] = self.password
+        return {name: value for name, value in options.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """Brokers as `host:port,host:port`, and how they are spoken to.
+    """Brokers as `host:port,host:port`, and how to secure the connection.
 
-    `message_bytes_max` is the largest message that may be written, twice the largest to come in.
+    `message_bytes_max` is the largest message that may be written, twice the largest that input topics accept.
 
-    Raises `UsageError` for brokers written otherwise.
+    Raises `UsageError` for malformed brokers.
     """
 
     brokers: str
@@ -43,12 +83,11 @@ class KafkaConnection:
         for address in self.brokers.split(","):
             matched = _ADDRESS.fullmatch(address)
             if matched is None or int(matched[1]) > PORT_MAX:
-                raise UsageError(
-                    f"brokers: {safe_repr(self.brokers)} is not HOST:PORT[,HOST:PORT…] (SOP_BROKERS, --brokers, kafka://…)"
-                )
+                given = safe_repr(self.brokers)
+                raise UsageError(f"brokers: {given} is not HOST:PORT[,HOST:PORT…] (SOP_BROKERS, --brokers, kafka://…)")
 
     def client_options(self) -> dict[str, Any]:
-        """Return what every aiokafka client is given."""
+        """Return the options of every aiokafka client."""
         return {
             "bootstrap_servers": self.brokers,
             "client_id": "sop-streams",
@@ -57,7 +96,7 @@ class KafkaConnection:
         }
 
     def librdkafka_options(self) -> dict[str, Any]:
-        """Return what every librdkafka client is given."""
+        """Return the options of every librdkafka client."""
         return {
             "bootstrap.servers": self.brokers,
             "client.id": "sop-streams",
@@ -65,75 +104,44 @@ class KafkaConnection:
             **self.security.librdkafka_options(),
         }
 
+    def describe_error(self, error: KafkaError) -> str:
+        """Return an aiokafka error as one line for the user: unreachable brokers have no useful words of their own."""
+        if isinstance(error, KafkaConnectionError):
+            refusal = "" if self.security.protocol == "plaintext" else ", or not to this user or certificate"
+            advice = "set SOP_BROKERS to a Kafka that runs, or start one with `sop up`"
+            return f"Kafka at {self.brokers} does not answer{refusal}; {advice}"
+        return f"Kafka at {self.brokers}: {error}"
 
-async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions: int, replicas: int) -> int:
-    """Create the topics that are missing and return how many partitions all of them have.
 
-    Raises `UsageError` when the brokers cannot be reached or refuse a topic, or when topics differ in their number of
-    partitions: then a case's events would not meet.
+def connect_kafka(settings: Settings) -> KafkaConnection:
+    """Return the connection that the settings describe.
+
+    Raises `UsageError` for addresses, files or a user that cannot be used, and for an unencrypted connection to another
+    machine, unless `SOP_PROFILE` is `local`.
     """
-    admin = AIOKafkaAdminClient(**connection.client_options())
-    try:
-        await admin.start()
-        wanted = topics.all
-        existing = await _partition_counts(admin, wanted)
-        count = max(existing.values(), default=partitions)
-        missing = [_new_topic(name, topics, count, replicas, connection) for name in wanted if name not in existing]
-        for new in missing:
-            for _, code, *message in (await admin.create_topics([new])).topic_errors:
-                if code not in {NoError.errno, TopicAlreadyExistsError.errno}:  # another worker may be faster
-                    reason = " ".join(filter(None, message)) or for_code(code).__name__
-                    raise UsageError(f"Kafka at {connection.brokers}: cannot create {new.name}: {reason}")
-        counts = await _partition_counts(admin, wanted)
-    except KafkaError as error:
-        raise UsageError(describe_error(connection, error)) from error
-    finally:
-        await admin.close()
-    different = sorted(f"{name} has {number}" for name, number in counts.items() if number != count)
-    if different:
-        raise UsageError(
-            f"Kafka at {connection.brokers}: all topics need {count} partitions; {', '.join(different)}. Raise these, "
-            "and where anything was decided run sop rebuild then (docs/operations.md, Topics that change)"
-        )
-    return count
-
-
-def describe_error(connection: KafkaConnection, error: KafkaError) -> str:
-    """Return one line for a user; the client's own words for a broker out of reach tell only its socket's family."""
-    if isinstance(error, KafkaConnectionError):
-        refusal = "" if connection.security.protocol == "plaintext" else ", or not to this user or certificate"
-        return f"Kafka at {connection.brokers} does not answer{refusal}; {NEXT_STEP}"
-    return f"Kafka at {connection.brokers}: {error}"
-
-
-async def partition_counts(connection: KafkaConnection, names: Sequence[str]) -> dict[str, int]:
-    """Return how many partitions each of the named topics has, those left out that do not exist.
-
-    Raises `UsageError` when the brokers cannot be reached.
-    """
-    admin = AIOKafkaAdminClient(**connection.client_options())
-    try:
-        await admin.start()
-        return await _partition_counts(admin, names)
-    except KafkaError as error:
-        raise UsageError(describe_error(connection, error)) from error
-    finally:
-        await admin.close()
-
-
-async def _partition_counts(admin: AIOKafkaAdminClient, wanted: Sequence[str]) -> dict[str, int]:
-    existing = set(await admin.list_topics())
-    names = [name for name in wanted if name in existing]
-    if not names:
-        return {}
-    described = await admin.describe_topics(names)
-    return {each["topic"]: len(each["partitions"]) for each in described}
-
-
-def _new_topic(name: str, topics: Topics, partitions: int, replicas: int, connection: KafkaConnection) -> NewTopic:
-    # What comes in can come to be written in Base64 with its headers, into one dead letter.
-    bytes_max = connection.message_bytes_max // 2 if name in topics.inputs else connection.message_bytes_max
-    configs = {"max.message.bytes": str(bytes_max)}
-    if name == topics.progress:
-        configs["cleanup.policy"] = "compact"
-    return NewTopic(name=name, num_partitions=partitions, replication_factor=replicas, topic_configs=configs)
+    protocol = cast("Protocol", settings.kafka_security)
+    if protocol == "plaintext":
+        connection = KafkaConnection(settings.brokers)
+        for each in settings.brokers.split(","):
+            refuse_plaintext(settings.profile, "SOP_KAFKA_SECURITY: plaintext", each.rpartition(":")[0])
+        return connection
+    files = {
+        "ca_file": settings.kafka_ca_file,
+        "cert_file": settings.kafka_cert_file,
+        "key_file": settings.kafka_key_file,
+    }
+    context = tls_context("SOP_KAFKA", **files)
+    if protocol == "ssl":
+        return KafkaConnection(settings.brokers, KafkaSecurity(protocol=protocol, context=context, **files))
+    password = read_secret("SOP_KAFKA_PASSWORD", settings.kafka_password, settings.kafka_password_file)
+    if not (settings.kafka_user and password):
+        raise UsageError("SOP_KAFKA_SECURITY: sasl_ssl needs SOP_KAFKA_USER and SOP_KAFKA_PASSWORD or …_PASSWORD_FILE")
+    security = KafkaSecurity(
+        protocol=protocol,
+        context=context,
+        mechanism=settings.kafka_mechanism,
+        user=settings.kafka_user,
+        password=password,
+        **files,
+    )
+    return KafkaConnection(settings.brokers, security)

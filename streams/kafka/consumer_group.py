@@ -10,7 +10,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaError
 
 from schemas.errors import UsageError
-from streams.kafka.connection import KafkaConnection, describe_error
+from streams.kafka.connection import KafkaConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ async def describe_group(connection: KafkaConnection, group: str) -> ConsumerGro
         await admin.start()
         (described,) = await admin.describe_consumer_groups([group])
     except KafkaError as error:
-        raise UsageError(describe_error(connection, error)) from error
+        raise UsageError(connection.describe_error(error)) from error
     finally:
         await admin.close()
     ((_, name, state, _, _, described_members, *_),) = described.groups

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from schemas.errors import Fatal, Unavailable, UsageError
+from schemas.errors import Unavailable, UsageError
 from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
-from streams.runtime.layout import changed
 from streams.runtime.ports import Layout
 
-LOOK_EVERY_S: Final = 5.0
 KNOWN_AFTER_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 _ASK_TIMEOUT_S: Final = 15.0
-
-logger = logging.getLogger("sop.worker")
 
 
 class TopicLayout:
@@ -71,24 +66,3 @@ async def read_layout(connection: KafkaConnection, names: Sequence[str]) -> Layo
     if missing := [name for name in names if name not in found.ids]:
         raise UsageError(f"Kafka at {connection.brokers} has no topic {', '.join(missing)}")
     return found
-
-
-class LayoutWatch:
-    """Notices topics that are not any more what they were when the worker started."""
-
-    def __init__(self, topics: TopicLayout, before: Layout) -> None:
-        """Take whom to ask, and what was there at the start."""
-        self._topics = topics
-        self._before = before
-        self._suspected: str | None = None
-
-    async def look(self) -> None:
-        """Look once; raises `Fatal` at the second look that finds the same: a broker that starts knows little."""
-        try:
-            found = changed(self._before, await self._topics.read())
-        except Unavailable as error:
-            logger.info("the topics cannot be looked at: %s", error)
-            return
-        if found is not None and found == self._suspected:
-            raise Fatal(f"{found}; a restart tells how to go on")
-        self._suspected = found

@@ -18,7 +18,7 @@ from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
-from streams.kafka.connection import SILENT_LOGGER, KafkaConnection, describe_error
+from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
 
 READ, WRITE = "Read", "Write"
 _OPERATIONS: Final = {READ: AclOperation.READ, WRITE: AclOperation.WRITE}
@@ -39,7 +39,7 @@ async def check_rights(connection: KafkaConnection, topics: Topics, *, group: st
         denied = await _denied_ids(connection, group, transactional_id)
         granted = await asyncio.to_thread(_topic_rights, connection, read)
     except KafkaError as error:
-        raise UsageError(describe_error(connection, error)) from error
+        raise UsageError(connection.describe_error(error)) from error
     except KafkaException as error:
         raise UsageError(f"Kafka at {connection.brokers}: {error.args[0].str()}") from error
     missing = [*_missing(READ, read, granted), *_missing(WRITE, written, granted), *denied]

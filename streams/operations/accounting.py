@@ -12,9 +12,10 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
-from streams.kafka.connection import KafkaConnection, partition_counts
+from streams.kafka.connection import KafkaConnection
 from streams.kafka.layout import TopicLayout
 from streams.kafka.log import KafkaLog
+from streams.kafka.topics import partition_counts
 from streams.runtime.layout import replaced
 from streams.runtime.ports import TP, Layout, OutputLog, Quarantined
 from streams.runtime.progress import Progress, latest_progress

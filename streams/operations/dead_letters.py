@@ -12,8 +12,9 @@ from schemas.codec.headers import Headers
 from schemas.errors import InvalidMessage, UsageError
 from schemas.outputs import DeadLetter
 from schemas.topics import Topics
-from streams.kafka.connection import KafkaConnection, partition_counts
+from streams.kafka.connection import KafkaConnection
 from streams.kafka.log import KafkaLog
+from streams.kafka.topics import partition_counts
 from streams.runtime.ports import TP
 
 REDRIVES_HEADER: Final = "sop-redrives"

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from schemas.errors import Fatal, UsageError
 from schemas.topics import Topics
-from streams.config.connections import connect_kafka
 from streams.config.settings import Settings
-from streams.kafka.connection import KafkaConnection, partition_counts
+from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.log import KafkaLog
+from streams.kafka.topics import partition_counts
 from streams.replay.records import InputRecord
 from streams.runtime.ports import TP
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final, TypeVar
 
 from msgspec import structs
 
-from schemas.errors import Fatal
+from schemas.errors import Fatal, Unavailable
 from streams.runtime.ports import TP, Checkpoint, Layout
 from streams.runtime.progress import Progress
 
 T = TypeVar("T")
+
+logger = logging.getLogger("sop.worker")
+
+LOOK_EVERY_S: Final = 5.0
+"""How often a worker compares the topics with those that it started with."""
 
 UNFINISHED: Final = 0
 """So many partitions has the layout of a state that `sop rebuild` has begun to replace; no topics have none."""
@@ -92,3 +98,26 @@ def replaced(made_under: Layout, present: Layout) -> frozenset[str]:
 def of_others(by_name: Mapping[str, T], topics: Collection[str]) -> dict[str, T]:
     """Return what is known by `topic-partition` of other topics than these."""
     return {name: each for name, each in by_name.items() if TP.parse(name).topic not in topics}
+
+
+class LayoutWatch:
+    """Compares the topics with their layout when the worker started; `read` returns the present layout."""
+
+    def __init__(self, read: Callable[[], Awaitable[Layout]], initial: Layout) -> None:
+        self._read = read
+        self._initial = initial
+        self._suspected: str | None = None
+
+    async def look(self) -> None:
+        """Compare once.
+
+        Raises `Fatal` when two looks in a row find the same change: a broker that has just started knows few topics.
+        """
+        try:
+            found = changed(self._initial, await self._read())
+        except Unavailable as error:
+            logger.info("the topics cannot be looked at: %s", error)
+            return
+        if found is not None and found == self._suspected:
+            raise Fatal(f"{found}; a restart tells how to go on")
+        self._suspected = found

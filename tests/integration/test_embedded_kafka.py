@@ -16,9 +16,10 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from streams.config.settings import cache_dir
 from streams.embedded_kafka import jars
 from streams.embedded_kafka.broker import EmbeddedKafka, find_java
-from streams.embedded_kafka.jars import EmbeddedKafkaError, ensure_jars, user_cache_dir
+from streams.embedded_kafka.jars import EmbeddedKafkaError, ensure_jars
 
 TIMEOUT_S = 60.0
 
@@ -26,7 +27,7 @@ TIMEOUT_S = 60.0
 @pytest.fixture
 def own_kafka(tmp_path: Path) -> Iterator[EmbeddedKafka]:
     """Yield a broker that was not started yet, for this test alone."""
-    broker = EmbeddedKafka(tmp_path / "data", cache_dir=user_cache_dir(os.environ), partitions=3)
+    broker = EmbeddedKafka(tmp_path / "data", cache_dir=cache_dir(), partitions=3)
     yield broker
     broker.stop()
 
@@ -125,7 +126,7 @@ sys.stdin.read()
 
 
 def test_the_broker_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", STARTS_A_BROKER, str(tmp_path), str(user_cache_dir(os.environ))]
+    command = [sys.executable, "-c", STARTS_A_BROKER, str(tmp_path), str(cache_dir())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         broker = psutil.Process(json.loads(parent.stdout.readline())["broker"])
@@ -147,13 +148,13 @@ def test_the_broker_dies_with_its_guard(own_kafka: EmbeddedKafka) -> None:
 
 def test_a_taken_port_is_told_in_one_line(kafka: EmbeddedKafka, tmp_path: Path) -> None:
     port = int(kafka.address.split(":")[1])
-    second = EmbeddedKafka(tmp_path, cache_dir=user_cache_dir(os.environ), port=port)
+    second = EmbeddedKafka(tmp_path, cache_dir=cache_dir(), port=port)
     with pytest.raises(EmbeddedKafkaError, match=rf"^port {port} on 127\.0\.0\.1 is taken"):
         second.start()
 
 
 def test_a_folder_in_use_is_told_in_one_line(kafka: EmbeddedKafka, prefix: str) -> None:
-    second = EmbeddedKafka(kafka.data_dir, cache_dir=user_cache_dir(os.environ))
+    second = EmbeddedKafka(kafka.data_dir, cache_dir=cache_dir())
     with pytest.raises(EmbeddedKafkaError, match=rf"^the data folder {kafka.data_dir} is in use by another broker$"):
         second.start()
     produce(kafka.address, f"{prefix}events", b"unharmed")
@@ -163,13 +164,13 @@ def test_a_data_folder_that_is_a_file_is_told_in_one_line(tmp_path: Path) -> Non
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(EmbeddedKafkaError, match=f"^cannot use the data folder {file}"):
-        EmbeddedKafka(file, cache_dir=user_cache_dir(os.environ)).start()
+        EmbeddedKafka(file, cache_dir=cache_dir()).start()
 
 
 @pytest.fixture(scope="module")
 def jar_folder() -> Path:
     """Return the folder with all jars."""
-    return ensure_jars(user_cache_dir(os.environ))
+    return ensure_jars(cache_dir())
 
 
 def test_a_damaged_jar_is_fetched_again(jar_folder: Path, tmp_path: Path) -> None:
@@ -207,8 +208,8 @@ def test_a_jar_that_cannot_be_fetched_is_named(tmp_path: Path) -> None:
 
 
 def test_the_user_s_cache_folder_follows_the_environment(tmp_path: Path) -> None:
-    assert user_cache_dir({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "sop-streams"
-    assert user_cache_dir({}) == Path.home() / ".cache" / "sop-streams"
+    assert cache_dir({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "sop-streams"
+    assert cache_dir({}) == Path.home() / ".cache" / "sop-streams"
 
 
 class TestWithoutTheWheel:

@@ -11,9 +11,9 @@ import pytest
 from redis.asyncio import Redis
 
 from schemas.errors import Fatal, StoreLost, Unavailable, UsageError
-from streams.config.connections import connect_redis
 from streams.config.settings import Settings
 from streams.redis.checks import check_redis
+from streams.redis.connection import connect_redis
 from streams.redis.store import LOOK_EVERY_S, RedisStore
 from streams.runtime.ports import Checkpoint
 from tests.redis_server import RedisServer

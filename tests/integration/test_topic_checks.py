@@ -10,9 +10,10 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from schemas.errors import UsageError
 from schemas.topics import Topics
 from streams.embedded_kafka.broker import EmbeddedKafka
-from streams.kafka.connection import KafkaConnection, prepare_topics
+from streams.kafka.connection import KafkaConnection
 from streams.kafka.layout import read_layout
 from streams.kafka.topic_checks import SIZE_MIN, check_topics, refuse_small, warnings
+from streams.kafka.topics import prepare_topics
 
 
 def make(kafka: EmbeddedKafka, name: str, config: dict[str, str]) -> None:

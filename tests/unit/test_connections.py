@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import UsageError
-from streams.config.connections import connect_kafka, connect_redis
 from streams.config.settings import Settings, settings_from
-from streams.kafka.security import KafkaSecurity
+from streams.faust_transport.app import faust_credentials
+from streams.kafka.connection import KafkaSecurity, connect_kafka
+from streams.redis.connection import connect_redis
 from tests.certificates import Certificates, make_certificates
 
 PLANTED = "planted-hunter2"
@@ -84,7 +85,7 @@ def test_a_user_is_told_to_brokers_with_tls_only(certificates: Certificates, tmp
     assert (others["security.protocol"], others["sasl.mechanism"]) == ("SASL_SSL", "SCRAM-SHA-512")
     assert (others["sasl.username"], others["sasl.password"]) == ("sop", PLANTED)
     assert others["ssl.ca.location"] == str(certificates.ca)
-    credentials = connection.security.credentials()
+    credentials = faust_credentials(connection.security)
     assert credentials is not None
     assert credentials.protocol.value == "SASL_SSL"
 
@@ -218,19 +219,19 @@ async def test_options_in_the_address_of_redis_are_taken(query: str, expected: d
 @pytest.mark.parametrize(
     ("query", "told"),
     [
-        ("decode_responses=true", "the option decode_responses has to be false"),
-        ("ssl_cert_reqs=none", "the option ssl_cert_reqs has to be required"),
-        ("ssl_check_hostname=false", "the option ssl_check_hostname has to be true"),
-        ("protocol=4", "the option protocol has to be 2 or 3"),
-        ("socket_timeout=0", "the option socket_timeout has to be a number of seconds above 0"),
-        (f"socket_timeout={PLANTED}", "the option socket_timeout has to be a number of seconds above 0"),
-        ("socket_timeout=inf", "the option socket_timeout has to be a number of seconds above 0"),
-        ("health_check_interval=-1", "the option health_check_interval has to be a whole number of seconds"),
-        ("db=", "the option db has to be a whole number"),
-        (f"password={PLANTED}", "there is no option password; there are client_name, db, "),
-        (f"encoding={PLANTED}", "there is no option encoding; there are "),
-        (f"{PLANTED}=1", "there is no option; there are "),
-        (PLANTED, "there is no option; there are "),
+        ("decode_responses=true", "the option decode_responses must be false"),
+        ("ssl_cert_reqs=none", "the option ssl_cert_reqs must be required"),
+        ("ssl_check_hostname=false", "the option ssl_check_hostname must be true"),
+        ("protocol=4", "the option protocol must be 2 or 3"),
+        ("socket_timeout=0", "the option socket_timeout must be a number of seconds above 0"),
+        (f"socket_timeout={PLANTED}", "the option socket_timeout must be a number of seconds above 0"),
+        ("socket_timeout=inf", "the option socket_timeout must be a number of seconds above 0"),
+        ("health_check_interval=-1", "the option health_check_interval must be a whole number of seconds"),
+        ("db=", "the option db must be a whole number"),
+        (f"password={PLANTED}", "unknown option password; known options: client_name, db, "),
+        (f"encoding={PLANTED}", "unknown option encoding; known options: "),
+        (f"{PLANTED}=1", "unknown option; known options: "),
+        (PLANTED, "unknown option; known options: "),
     ],
 )
 def test_options_in_the_address_of_redis_that_cannot_be_used_are_refused(query: str, told: str) -> None:

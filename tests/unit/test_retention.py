@@ -20,6 +20,7 @@ from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.refusal_limit import RefusalLimits
 from streams.processor.retention import LOOK_EVERY_US, RetentionRules
 from streams.runtime.ports import TP, Checkpoint, Outgoing, Stored
+from streams.worker import retention_rules
 from tests.frozen import packed
 from tests.scenario import MIDNIGHT, POLICY, Scenario, instant
 
@@ -316,7 +317,7 @@ async def test_a_case_of_a_checkpoint_without_expiries_gets_one_with_the_next_fa
 )
 def test_how_long_is_a_setting(text: str, kept: int) -> None:
     given = settings_from({"SOP_CASE_RETENTION": text, "SOP_CASE_MEMORY": text})
-    assert given.retention == RetentionRules(case=kept, memory=kept)
+    assert retention_rules(given) == RetentionRules(case=kept, memory=kept)
     assert settings_from(environment_with(given)) == given
 
 

@@ -8,8 +8,11 @@ from schemas.policy.document import load_policies
 from schemas.topics import Topics
 from streams.config.settings import Settings
 from streams.kafka.connection import KafkaConnection
+from streams.processor.refusal_limit import RefusalLimits
+from streams.processor.retention import RetentionRules
 from streams.runtime.ports import Layout
-from streams.worker import TaskMaker
+from streams.runtime.watchdog import WatchLimits
+from streams.worker import TaskMaker, refusal_limits, retention_rules, watch_limits
 
 
 async def test_the_work_on_a_partition_goes_with_its_task() -> None:
@@ -20,3 +23,10 @@ async def test_the_work_on_a_partition_goes_with_its_task() -> None:
     del tasks[1]
     gc.collect()
     assert set(maker.works) == {0}
+
+
+def test_the_defaults_of_the_settings_are_those_of_the_features() -> None:
+    settings = Settings()
+    assert refusal_limits(settings) == RefusalLimits()
+    assert retention_rules(settings) == RetentionRules()
+    assert watch_limits(settings) == WatchLimits()

@@ -16,9 +16,8 @@ from schemas.outputs import DeadLetter
 from schemas.timestamps import format_instant
 from schemas.topics import INPUTS, Topics
 from streams.cli.groups import SuggestingGroup
-from streams.config.connections import connect_kafka
 from streams.config.settings import settings_from
-from streams.kafka.connection import KafkaConnection
+from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.operations.dead_letters import DeadLetterRecord, Redrive, Selection, read_dead_letters, redrive_of
 from streams.operations.redrive import send_again
 from streams.process.clock import SystemClock

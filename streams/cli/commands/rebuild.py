@@ -13,16 +13,17 @@ from schemas.errors import UsageError
 from schemas.policy.document import load_policies
 from schemas.policy.model import PolicySet
 from schemas.topics import Topics
-from streams.config.connections import connect_kafka, connect_redis
 from streams.config.settings import Settings, settings_from
-from streams.kafka.connection import KafkaConnection, partition_counts
+from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.consumer_group import describe_group
 from streams.kafka.layout import read_layout
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
 from streams.kafka.topic_checks import check_topics
+from streams.kafka.topics import partition_counts
 from streams.operations.rebuild.rebuild import Rebuild
 from streams.redis.checks import check_redis
+from streams.redis.connection import connect_redis
 from streams.redis.store import RedisStore
 from streams.runtime.ports import Layout
 from streams.worker import REDIS_WAIT_TIMEOUTS, processor_settings, task_settings, version_with

@@ -16,11 +16,11 @@ from schemas.timestamps import format_instant
 from schemas.topics import Topics
 from streams.cli.inputs import KAFKA, instant
 from streams.cli.options import FILE
-from streams.config.connections import connect_kafka
 from streams.config.settings import Settings, settings_from
 from streams.demo.feed import Feed, Router, ScheduledEvent
 from streams.files.writing import line_writer, output_name
-from streams.kafka.connection import prepare_topics
+from streams.kafka.connection import connect_kafka
+from streams.kafka.topics import prepare_topics
 from streams.process.clock import SystemClock
 from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
 from streams.simulator.options import SimulatorOptions

@@ -12,9 +12,8 @@ import click
 from schemas.durations import duration_text
 from schemas.timestamps import SECOND_US
 from schemas.topics import Topics
-from streams.config.connections import connect_kafka
 from streams.config.settings import settings_from
-from streams.kafka.connection import KafkaConnection
+from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.consumer_group import ConsumerGroup, GroupMember, describe_group
 from streams.operations.accounting import Overview, overview
 from streams.process.clock import SystemClock
