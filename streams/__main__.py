@@ -1,10 +1,10 @@
-"""`python -m streams`: the command `sop` under another name, refused in one line by a Python that is too old for it."""
+"""`python -m streams`: the command `sop`. On an older Python it prints one line instead of a traceback."""
 
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036 - a checkout runs on whatever Python is told to
-    told = ".".join(map(str, sys.version_info[:3]))
-    print("sop: Python 3.11 or later is needed, this is Python " + told, file=sys.stderr)  # noqa: T201
+if sys.version_info < (3, 11):  # noqa: UP036 - a checkout may be run with any Python
+    version = ".".join(map(str, sys.version_info[:3]))
+    print("sop: Python 3.11 or later is needed, this is Python " + version, file=sys.stderr)  # noqa: T201
     sys.exit(2)
 
 from streams.cli.main import main

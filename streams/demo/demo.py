@@ -27,7 +27,7 @@ from streams.embedded_kafka.jars import KAFKA_VERSION, EmbeddedKafkaError
 from streams.kafka.connection import INPUT_BYTES_MAX
 from streams.process.clock import SystemClock
 from streams.process.signals import StopSignals
-from streams.replay.records import InputRecord, read_file
+from streams.replay.inputs import InputRecord, read_file
 from streams.terminal.printable import printable, without_passwords
 
 WORKER_LOG: Final = "worker.log"

@@ -1,4 +1,4 @@
-"""Recorded events read from the input topics of a running cluster."""
+"""Recorded events from the input topics of a running Kafka cluster."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from streams.config.settings import Settings
 from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.log import KafkaLog
 from streams.kafka.topics import partition_counts
-from streams.replay.records import InputRecord
+from streams.replay.inputs import InputRecord
 from streams.runtime.ports import TP
 
 
 def read_topics(address: str, settings: Settings) -> Iterator[InputRecord]:
-    """Yield all that the input topics at `HOST:PORT[,HOST:PORT…][/PREFIX]` hold now, by topic, partition and offset.
+    """Yield all records now in the input topics at `HOST:PORT[,HOST:PORT…][/PREFIX]`, by topic, partition and offset.
 
-    The settings say how brokers are spoken to.
-    Raises `UsageError` when the cluster cannot be reached or has no such topics.
+    The settings supply TLS and SASL options. Raises `UsageError` if the cluster does not answer or lacks the topics.
     """
     brokers, _, prefix = address.partition("/")
     try:
@@ -32,22 +31,14 @@ def read_topics(address: str, settings: Settings) -> Iterator[InputRecord]:
 
 
 async def _read(connection: KafkaConnection, topics: Topics) -> list[InputRecord]:
-    log = KafkaLog(connection)
-    found: list[InputRecord] = []
-    for tp in await _partitions(connection, topics):
-        async for records in log.read(tp, 0):
-            found += [
-                InputRecord(
-                    tp.topic, tp.partition, each.offset, each.value, each.key, each.headers, each.original_sizes
-                )
-                for each in records
-            ]
-    return found
-
-
-async def _partitions(connection: KafkaConnection, topics: Topics) -> list[TP]:
     counts = await partition_counts(connection, topics.inputs)
-    missing = [name for name in topics.inputs if name not in counts]
-    if missing:
+    if missing := [name for name in topics.inputs if name not in counts]:
         raise UsageError(f"Kafka at {connection.brokers} has no topic {', '.join(missing)}")
-    return [TP(name, number) for name in topics.inputs for number in range(counts[name])]
+    log = KafkaLog(connection)
+    return [
+        InputRecord(name, number, each.offset, each.value, each.key, each.headers, each.original_sizes)
+        for name in topics.inputs
+        for number in range(counts[name])
+        async for records in log.read(TP(name, number), 0)
+        for each in records
+    ]

@@ -1,7 +1,7 @@
-"""A replay on several processes: the same lines in the same order as on one, whatever the number.
+"""Replays an input on several processes and writes the same lines in the same order as one process.
 
-The processes have what was read by being forked; what each writes is in order already and is merged
-by it. Where the clock ends is known when all have decoded their shares, so that is told to them then.
+The child processes are forked, so they inherit what has been read. They decode their partitions and report counts; then
+the parent tells them where the clock ends. Each writes its lines in order, and the parent merges them.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from msgspec import Struct
 
 from schemas.codec.encoder import encode_message
 from schemas.errors import Fatal, UsageError
+from streams.replay.deduplicate import RefusedRecord
+from streams.replay.inputs import InputRecord
 from streams.replay.partitioning import (
     DeduplicatedPartition,
     IndexedInput,
@@ -30,27 +32,27 @@ from streams.replay.partitioning import (
     deduplicate_partition,
     index_input,
 )
-from streams.replay.records import InputRecord, RefusedRecord
+from streams.replay.replay import Replay
 from streams.replay.sequential import (
-    LONG_AGO,
+    BEFORE_ALL,
     ReplayResult,
     ReplaySettings,
     case_count,
-    end_of,
+    encode_refused,
+    end_of_clock,
     last_instant,
-    refused_line,
 )
 
 LINES_PER_MESSAGE: Final = 500
-ENDING: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-LOST: Final = "a process of the replay ended before it was done"
+TERMINATING: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+PROCESS_LOST: Final = "a replay process ended before it was done"
 
-Line = tuple[int, bool, str, int, bytes]
-"""A message as written, with what orders it (`streams.replay.replay.Emission`)."""
+SortableLine = tuple[int, bool, str, int, bytes]
+"""An encoded message after its sort key (see `streams.replay.replay.Emission`)."""
 
 
 class PartitionCounts(Struct, frozen=True):
-    """How a process fared with its own reports; `last` is the latest instant (microseconds) of all its events."""
+    """What a process counted among its own reports; `last` is the time of the last of all its events."""
 
     events: int
     duplicates: int
@@ -59,7 +61,7 @@ class PartitionCounts(Struct, frozen=True):
 
 
 def can_fork() -> bool:
-    """Tell whether this system can start a process that has the input already."""
+    """Return whether this system can fork, so that a child process inherits what has been read."""
     return "fork" in multiprocessing.get_all_start_methods()
 
 
@@ -69,85 +71,87 @@ def replay_in_parallel(
     records: Iterable[InputRecord],
     settings: ReplaySettings,
     *,
-    first_time: Iterable[InputRecord] | None = None,
+    first_reading: Iterable[InputRecord] | None = None,
 ) -> Iterator[ReplayResult]:
-    """Yield what `replay_sequentially` returns, while several processes decide it; the records are read again by each.
+    """Yield what `replay_sequentially` returns, computed by child processes.
 
-    `first_time` are the records when first gone through (default: `records`), for who wants to count them.
-    Raises `UsageError` when the input cannot be read; `Fatal`, as the lines do, when a process ends early.
+    `records` is read several times; `first_reading` (default: `records`) yields the same the first time. Raises
+    `UsageError` if the input cannot be read; `Fatal`, also while the lines are read, if a process is lost.
     """
-    indexed = index_input(records if first_time is None else first_time, records, settings)
-    settled = indexed.settled
+    indexed = index_input(records if first_reading is None else first_reading, records, settings)
+    decoded = indexed.decoded
     with ExitStack() as running:
         pipes = [
-            _started(running, f"replay-{number}", partial(_replay, indexed=indexed, share=share, settings=settings))
-            for number, share in enumerate(assign(indexed, processes))
+            _start(running, f"replay-{number}", partial(_replay, indexed=indexed, partition=each, settings=settings))
+            for number, each in enumerate(assign(indexed, processes))
         ]
-        tallies = [_tally(pipe) for pipe in pipes]
-        until = end_of(settings, max(last_instant(settled.events), *(tally.last for tally in tallies)))
+        counts = [_receive_counts(pipe) for pipe in pipes]
+        until = end_of_clock(settings, max(last_instant(decoded.events), *(each.last for each in counts)))
         for pipe in pipes:
-            _tell(pipe, until)
-        ordered = heapq.merge(map(_refused, settled.refused), *map(_received, pipes), key=itemgetter(0, 1, 2, 3))
+            _send_end(pipe, until)
+        lines = heapq.merge(
+            map(_refused_line, decoded.refused), *map(_receive_lines, pipes), key=itemgetter(0, 1, 2, 3)
+        )
         yield ReplayResult(
-            events=len(settled.events) + sum(tally.events for tally in tallies),
-            duplicates=settled.duplicates + sum(tally.duplicates for tally in tallies),
-            refused=len(settled.refused) + sum(tally.refused for tally in tallies),
-            cases=case_count(settled.events, until),
-            lines=(line[4] for line in ordered),
+            events=len(decoded.events) + sum(each.events for each in counts),
+            duplicates=decoded.duplicates + sum(each.duplicates for each in counts),
+            refused=len(decoded.refused) + sum(each.refused for each in counts),
+            cases=case_count(decoded.events, until),
+            lines=(line[4] for line in lines),
         )
 
 
-def _started(running: ExitStack, name: str, work: Callable[[Connection], None]) -> Connection:
-    """Start a process, to be ended with the others, and return the pipe to it.
+def _start(running: ExitStack, name: str, target: Callable[[Connection], None]) -> Connection:
+    """Start a process that is ended with `running`, and return the pipe to it.
 
-    Raises `Fatal` when the system gives none.
+    Raises `Fatal` if the system cannot start one.
     """
     context = multiprocessing.get_context("fork")
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # none may find this process's handlers in the new one
+    # a signal must not find this process's handlers in the child
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINATING)
     try:
         ours, theirs = context.Pipe()
-        process = context.Process(target=_run, args=(theirs, work), name=name, daemon=True)
+        process = context.Process(target=_run, args=(theirs, target), name=name, daemon=True)
         process.start()
     except OSError as error:
-        raise Fatal(f"a process of the replay cannot be started: {error.strerror}; --jobs 1 needs none") from error
+        raise Fatal(f"cannot start a replay process: {error.strerror}; --jobs 1 needs none") from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     theirs.close()
     running.callback(process.join)
-    running.callback(process.terminate)  # one that has said all has nothing left to do
+    running.callback(process.terminate)
     return ours
 
 
-def _run(pipe: Connection, work: Callable[[Connection], None]) -> None:
-    """Do the work of a process: Ctrl-C is for its parent to act upon, without which it ends."""
+def _run(pipe: Connection, target: Callable[[Connection], None]) -> None:
+    """Run `target` in the child; it ignores Ctrl-C and ends when its parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in ENDING - {signal.SIGINT}:
+    for number in TERMINATING - {signal.SIGINT}:
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINATING)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(BrokenPipeError):  # nobody is left to hear it
-        work(pipe)
+    with suppress(BrokenPipeError):  # the parent is gone
+        target(pipe)
 
 
 def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
-    assert parent is not None, "this is a process that another one started"
+    assert parent is not None, "this runs in a child process"
     parent.join()
     os._exit(1)
 
 
-def _replay(pipe: Connection, *, indexed: IndexedInput, share: ReplayPartition, settings: ReplaySettings) -> None:
-    """Do a share: send a tally, hear where the clock ends, send the lines."""
+def _replay(pipe: Connection, *, indexed: IndexedInput, partition: ReplayPartition, settings: ReplaySettings) -> None:
+    """Replay a partition: send its counts, receive the end of the clock, send the lines."""
     try:
-        settled = deduplicate_partition(indexed, share, settings)
+        unique = deduplicate_partition(indexed, partition, settings)
     except UsageError as error:
         pipe.send(error)
         return
-    last = last_instant(settled.events)
-    pipe.send(PartitionCounts(settled.accepted, settled.duplicates, len(settled.refused), last))
+    pipe.send(PartitionCounts(unique.accepted, unique.duplicates, len(unique.refused), last_instant(unique.events)))
     until = pipe.recv()
-    lines: list[Line] = []
-    for line in _lines(settled, share, settings, until):
+    lines: list[SortableLine] = []
+    for line in _lines(unique, partition, settings, until):
         lines.append(line)
         if len(lines) == LINES_PER_MESSAGE:
             pipe.send(lines)
@@ -157,41 +161,41 @@ def _replay(pipe: Connection, *, indexed: IndexedInput, share: ReplayPartition, 
 
 
 def _lines(
-    settled: DeduplicatedPartition, share: ReplayPartition, settings: ReplaySettings, until: int
-) -> Iterator[Line]:
-    """Yield what a share comes to, in order; alerts about a partner only where it belongs."""
-    yield from map(_refused, settled.refused)
-    for told in settings.replay().told(settled.events, until):
-        if not told.is_of_partner or told.subject in share.own:
-            yield (told.at, told.is_of_partner, told.subject, told.number, encode_message(told.message))
+    unique: DeduplicatedPartition, partition: ReplayPartition, settings: ReplaySettings, until: int
+) -> Iterator[SortableLine]:
+    """Yield the lines of a partition in order; alerts about a partner come from the partner's own partition only."""
+    yield from map(_refused_line, unique.refused)
+    for each in Replay(settings.policies).emissions(unique.events, until):
+        if not each.is_of_partner or each.subject in partition.own_partners:
+            yield (each.at, each.is_of_partner, each.subject, each.number, encode_message(each.message))
 
 
-def _refused(refused: RefusedRecord) -> Line:
-    """Return a dead letter as a line that comes before all messages."""
-    return (LONG_AGO, False, "", refused.number, refused_line(refused))
+def _refused_line(refused: RefusedRecord) -> SortableLine:
+    """Return a dead letter as a line that sorts before all messages."""
+    return (BEFORE_ALL, False, "", refused.number, encode_refused(refused))
 
 
-def _tell(pipe: Connection, until: int) -> None:
+def _send_end(pipe: Connection, until: int) -> None:
     try:
         pipe.send(until)
     except OSError:
-        raise Fatal(LOST) from None
+        raise Fatal(PROCESS_LOST) from None
 
 
-def _tally(pipe: Connection) -> PartitionCounts:
+def _receive_counts(pipe: Connection) -> PartitionCounts:
     try:
-        tally = pipe.recv()
+        counts = pipe.recv()
     except (EOFError, OSError):
-        raise Fatal(LOST) from None
-    if isinstance(tally, UsageError):
-        raise tally
-    assert isinstance(tally, PartitionCounts), "a process sends its tally first"
-    return tally
+        raise Fatal(PROCESS_LOST) from None
+    if isinstance(counts, UsageError):
+        raise counts
+    assert isinstance(counts, PartitionCounts), "a process sends its counts first"
+    return counts
 
 
-def _received(pipe: Connection) -> Iterator[Line]:
+def _receive_lines(pipe: Connection) -> Iterator[SortableLine]:
     try:
         while (lines := pipe.recv()) is not None:
             yield from lines
     except (EOFError, OSError):
-        raise Fatal(LOST) from None
+        raise Fatal(PROCESS_LOST) from None

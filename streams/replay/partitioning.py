@@ -1,9 +1,11 @@
-"""What each of several processes decodes of an input and replays of it, so that together they do what one would.
+"""Splits an input into partitions that several processes replay, with the same result as one process.
 
-The reports of a partner are one process's, and with them the cases that name the partner first; a process whose cases
-name further partners decodes their reports too. So all else, a few records in a hundred, is decoded before the shares
-are dealt, and with it the reports whose identity is not looked for among those of their partner alone. Of the others
-only the heading has been read: each process reads the input again, for its own.
+All reports of a partner go to one process, and so do the cases whose facts name that partner first. If such a case
+names other partners too, the process also decodes their reports.
+
+So every record that is not a plain location report, a few in a hundred, is decoded before partitions are assigned. So
+are reports that may share an identity with a record of another subject. Of all other reports only the heading is read;
+each process then reads the input again and decodes its own.
 """
 
 from __future__ import annotations
@@ -19,39 +21,41 @@ from msgspec import Struct
 from schemas.codec.decoder import Heading, read_heading
 from schemas.errors import UsageError
 from schemas.events import LOCATION_REPORT, AnyEvent
-from streams.replay.records import Deduplicated, InputRecord, RefusedRecord, deduplicate
+from streams.replay.deduplicate import Deduplicated, RefusedRecord, deduplicate
+from streams.replay.inputs import InputRecord
 from streams.replay.sequential import ReplaySettings
 
-FACT_REPORTS: Final = 20
-"""A fact is as much work as so many reports: a case is decided for each."""
-SETTLED: Final = -1
+REPORTS_PER_FACT: Final = 20
+"""How many reports cost as much work as one fact, after which its case is decided."""
+DECODED: Final = -1
 
 Group = tuple[bool, str]
-"""What goes to one process together: (is of a partner, partner or case)."""
+"""Events that go to the same process: (True, partner id) or (False, case id)."""
 
 
 class IndexedInput(Struct, frozen=True):
-    """An input read once: what is settled of it, and whose reports the others are."""
+    """An input after the first reading."""
 
     records: Iterable[InputRecord]
-    """The same each time they are gone through."""
-    settled: Deduplicated
+    """All records; yields the same ones each time."""
+    decoded: Deduplicated
+    """Facts, and reports whose identity must be compared across partners."""
     partners: dict[str, int]
-    """A number for each partner."""
+    """A number for each partner that has reports."""
     partner_numbers: array[int]
-    """For each record the partner's number, or `SETTLED`."""
+    """For each record the number of the partner whose report it is, or `DECODED`."""
 
 
 class ReplayPartition(Struct, frozen=True):
-    """What one process replays: settled events, the reports of its own partners, and of others that its cases name."""
+    """What one process replays: decoded events, the reports of its own partners, and of others its cases name."""
 
     events: list[AnyEvent]
-    own: set[str]
-    others: set[str]
+    own_partners: set[str]
+    other_partners: set[str]
 
 
 class DeduplicatedPartition(Struct, frozen=True):
-    """A share with its reports settled; counts and refusals are of its own partners' reports."""
+    """A partition with its reports deduplicated; counts and refused records cover its own partners only."""
 
     events: list[AnyEvent]
     accepted: int
@@ -60,44 +64,44 @@ class DeduplicatedPartition(Struct, frozen=True):
 
 
 def index_input(
-    first_time: Iterable[InputRecord], records: Iterable[InputRecord], settings: ReplaySettings
+    first_reading: Iterable[InputRecord], records: Iterable[InputRecord], settings: ReplaySettings
 ) -> IndexedInput:
-    """Read an input and settle what all processes have to know; `first_time` are the records when first gone through.
+    """Read an input once and decode what every process has to know.
 
-    An identity that a report shares with another partner's, or with another type of event, is settled here.
+    `first_reading` yields the same as `records`; the caller may count it.
     """
     partners: dict[str, int] = {}
     partner_numbers = array("q")
-    rest: dict[int, InputRecord] = {}
+    to_decode: dict[int, InputRecord] = {}
     seen: dict[int, int] = {}
-    shared: set[int] = set()
-    owners: set[int] = set()
-    for number, record in enumerate(first_time):
+    shared_identities: set[int] = set()
+    sharing: set[int] = set()
+    for number, record in enumerate(first_reading):
         heading = read_heading(record.value, record.headers)
-        owner = SETTLED
+        partner = DECODED
         if heading is not None and heading.type == LOCATION_REPORT:
-            owner = partners.setdefault(heading.subject, len(partners))
+            partner = partners.setdefault(heading.subject, len(partners))
         else:
-            rest[number] = record
-        partner_numbers.append(owner)
-        if heading is not None and (first := seen.setdefault(_identity(heading), owner)) != owner:
-            shared.add(_identity(heading))
-            owners |= {first, owner}
-    if shared:
+            to_decode[number] = record
+        partner_numbers.append(partner)
+        if heading is not None and (first := seen.setdefault(_identity(heading), partner)) != partner:
+            shared_identities.add(_identity(heading))
+            sharing |= {first, partner}
+    if shared_identities:
         for number, record in _numbered(records, partner_numbers):
-            if partner_numbers[number] == SETTLED or partner_numbers[number] not in owners:
+            if partner_numbers[number] == DECODED or partner_numbers[number] not in sharing:
                 continue
             heading = read_heading(record.value, record.headers)
-            if heading is not None and _identity(heading) in shared:
-                rest[number] = record
-                partner_numbers[number] = SETTLED
-    settled = deduplicate(sorted(rest.items()), settings.limits, settings.now, settings.facts_per_case_max)
-    return IndexedInput(records, settled, partners, partner_numbers)
+            if heading is not None and _identity(heading) in shared_identities:
+                to_decode[number] = record
+                partner_numbers[number] = DECODED
+    decoded = deduplicate(sorted(to_decode.items()), settings.limits, settings.now, settings.facts_per_case_max)
+    return IndexedInput(records, decoded, partners, partner_numbers)
 
 
 def assign(indexed: IndexedInput, processes: int) -> list[ReplayPartition]:
-    """Return a share for each process, with about as much work in each; the same in every run."""
-    first_named, named = _named(indexed.settled.events)
+    """Return a partition for each process, with about the same work in each; every run assigns the same."""
+    first_named, named = _named_partners(indexed.decoded.events)
 
     def group(event: AnyEvent) -> Group:
         partner = event.subject if event.type == LOCATION_REPORT else first_named.get(event.subject)
@@ -105,59 +109,54 @@ def assign(indexed: IndexedInput, processes: int) -> list[ReplayPartition]:
 
     reports = Counter(indexed.partner_numbers)
     work = Counter({(True, partner): reports[number] for partner, number in indexed.partners.items()})
-    for event in indexed.settled.events:
-        work[group(event)] += 1 if event.type == LOCATION_REPORT else FACT_REPORTS
-    goes_to = _dealt(work, processes)
-    shares = [ReplayPartition([], set(), set()) for _ in range(processes)]
-    for (is_partner, name), number in goes_to.items():
+    for event in indexed.decoded.events:
+        work[group(event)] += 1 if event.type == LOCATION_REPORT else REPORTS_PER_FACT
+    process_of = _balance(work, processes)
+    partitions = [ReplayPartition([], set(), set()) for _ in range(processes)]
+    for (is_partner, name), number in process_of.items():
         if is_partner:
-            shares[number].own.add(name)
+            partitions[number].own_partners.add(name)
     for case_id, partners in named.items():
-        share = shares[goes_to[True, first_named[case_id]]]
-        share.others.update(partners - share.own)
-    for event in indexed.settled.events:
-        own = shares[goes_to[group(event)]]
-        own.events.append(event)
+        partition = partitions[process_of[True, first_named[case_id]]]
+        partition.other_partners.update(partners - partition.own_partners)
+    for event in indexed.decoded.events:
+        partitions[process_of[group(event)]].events.append(event)
         if event.type == LOCATION_REPORT:
-            for share in shares:
-                if event.subject in share.others:
-                    share.events.append(event)
-    return shares
+            for partition in partitions:
+                if event.subject in partition.other_partners:
+                    partition.events.append(event)
+    return partitions
 
 
 def deduplicate_partition(
-    indexed: IndexedInput, share: ReplayPartition, settings: ReplaySettings
+    indexed: IndexedInput, partition: ReplayPartition, settings: ReplaySettings
 ) -> DeduplicatedPartition:
-    """Read the reports of a share and settle them. Raises `UsageError` when the input cannot be read again."""
-    own = {number for partner, number in indexed.partners.items() if partner in share.own}
-    wanted = own | {number for partner, number in indexed.partners.items() if partner in share.others}
-    partner_numbers = indexed.partner_numbers
-    reports = (
-        (number, record)
-        for number, record in _numbered(indexed.records, partner_numbers)
-        if partner_numbers[number] in wanted
-    )
-    settled = deduplicate(reports, settings.limits, settings.now, settings.facts_per_case_max)
-    accepted = sum(event.subject in share.own for event in settled.events)
-    refused = [each for each in settled.refused if partner_numbers[each.number] in own]
-    count = sum(number in own for number in partner_numbers)
-    return DeduplicatedPartition(share.events + settled.events, accepted, count - accepted - len(refused), refused)
+    """Read the reports of a partition and deduplicate them. Raises `UsageError` if the input cannot be read again."""
+    numbers = indexed.partner_numbers
+    own = {number for partner, number in indexed.partners.items() if partner in partition.own_partners}
+    wanted = own | {number for partner, number in indexed.partners.items() if partner in partition.other_partners}
+    reports = ((at, record) for at, record in _numbered(indexed.records, numbers) if numbers[at] in wanted)
+    unique = deduplicate(reports, settings.limits, settings.now, settings.facts_per_case_max)
+    accepted = sum(event.subject in partition.own_partners for event in unique.events)
+    refused = [each for each in unique.refused if numbers[each.number] in own]
+    duplicates = sum(number in own for number in numbers) - accepted - len(refused)
+    return DeduplicatedPartition(partition.events + unique.events, accepted, duplicates, refused)
 
 
-def _numbered(records: Iterable[InputRecord], partner_numbers: array[int]) -> Iterator[tuple[int, InputRecord]]:
-    """Yield records with their places, as many as there were when first read: a file may have grown meanwhile.
+def _numbered(records: Iterable[InputRecord], numbers: array[int]) -> Iterator[tuple[int, InputRecord]]:
+    """Yield records with their positions, only as many as at the first reading, since a file may have grown.
 
-    Raises `UsageError` when there are fewer.
+    Raises `UsageError` if there are fewer.
     """
-    number = -1
-    for number, record in enumerate(islice(records, len(partner_numbers))):
-        yield number, record
-    if number + 1 < len(partner_numbers):
-        raise UsageError("the input has become shorter while it was read")
+    at = -1
+    for at, record in enumerate(islice(records, len(numbers))):
+        yield at, record
+    if at + 1 < len(numbers):
+        raise UsageError("the input became shorter while it was being read")
 
 
-def _named(events: Iterable[AnyEvent]) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """Return for each case the partner that its facts name first in input order, and all that they name."""
+def _named_partners(events: Iterable[AnyEvent]) -> tuple[dict[str, str], dict[str, set[str]]]:
+    """Return for each case the partner that its facts name first, in input order, and all that they name."""
     first: dict[str, str] = {}
     named: dict[str, set[str]] = {}
     for event in events:
@@ -168,16 +167,16 @@ def _named(events: Iterable[AnyEvent]) -> tuple[dict[str, str], dict[str, set[st
     return first, named
 
 
-def _dealt(work: Counter[Group], processes: int) -> dict[Group, int]:
-    """Return the number of the process that each group goes to: the largest first, to who has least."""
+def _balance(work: Counter[Group], processes: int) -> dict[Group, int]:
+    """Return the process of each group: from the largest group on, the one with the least work so far."""
     load = [0] * processes
-    goes_to: dict[Group, int] = {}
+    process_of: dict[Group, int] = {}
     for group, amount in sorted(work.items(), key=lambda item: (-item[1], item[0])):
-        goes_to[group] = least = load.index(min(load))
+        process_of[group] = least = load.index(min(load))
         load[least] += amount
-    return goes_to
+    return process_of
 
 
 def _identity(heading: Heading) -> int:
-    """Return a hash of an identity: two that are taken for one are settled together, as any may be."""
+    """Return a hash of an event's identity; a collision only means that more records are decoded up front."""
     return hash((heading.source, heading.id))

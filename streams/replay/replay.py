@@ -1,7 +1,7 @@
-"""Replays recorded events through the agents, in event-time order, by a virtual clock (contracts, "The command line").
+"""Replays recorded events through the agents in event-time order, on a virtual clock (contracts.md, "Command line").
 
-The same agents as live, with nothing between them: of one instant first all facts and reports, then the answers, then
-the deadlines, then one decision for each case concerned. So the outcome depends on the set of events alone.
+At each instant the agents first receive all facts and location reports, then exchange presence answers, then handle
+deadlines, then decide each affected case once. So the output depends only on the set of events.
 """
 
 from __future__ import annotations
@@ -20,78 +20,82 @@ from streams.runtime.timers import TimerQueue
 
 
 class Emission(NamedTuple):
-    """A message, and what orders it among all of a replay: when it is said, of whom, and its number among those."""
+    """An output message and its sort key: (`at`, `is_of_partner`, `subject`, `number`)."""
 
     at: int
-    """The instant, in microseconds."""
+    """The instant at which the message is due, in microseconds."""
     is_of_partner: bool
-    """At one instant what is said of cases comes first."""
+    """At one instant, messages about cases come before messages about partners."""
     subject: str
     number: int
+    """Position among the messages of this subject at this instant."""
     message: OutputMessage
 
 
 class Replay:
-    """One run over a settled input."""
+    """One run over deduplicated events, under the given policies."""
 
     def __init__(self, policies: PolicySet) -> None:
-        """Take the policies in force."""
-        self.cases = CaseAgent(policies, facts_max=sys.maxsize)  # what is one too many was refused when settled
+        self.cases = CaseAgent(policies, facts_max=sys.maxsize)  # deduplication has already enforced the limit
         self._locations = LocationAgent(policies)
         self._timers = TimerQueue()
 
     def run(self, events: Sequence[AnyEvent], until: int | None = None) -> Iterator[OutputMessage]:
-        """Yield every message of `told`."""
-        return (each.message for each in self.told(events, until))
+        """Yield the messages of `emissions`."""
+        return (each.message for each in self.emissions(events, until))
 
-    def told(self, events: Sequence[AnyEvent], until: int | None = None) -> Iterator[Emission]:
-        """Yield every message, in the order of the instants (microseconds) at which it is due to be said.
+    def emissions(self, events: Sequence[AnyEvent], until: int | None = None) -> Iterator[Emission]:
+        """Yield every message in the order in which it is due.
 
-        Takes the accepted events, each once, in any order; those after `until` (default: the last event's time) are not
-        known, deadlines due at it have passed.
+        `events` are accepted events, each once, in any order. The clock ends at `until` (microseconds; default: with
+        the last event): later events are ignored, deadlines due at `until` have passed.
         """
         if until is None:
             until = max((event.time for event in events), default=0)
         facts = sorted((event for event in events if event.type != LOCATION_REPORT), key=lambda event: event.order)
         reports = (event for event in events if event.type == LOCATION_REPORT)
-        ahead = LookAhead(self._locations, reports, _asked_at(facts), until)
+        look_ahead = LookAhead(self._locations, reports, _query_times(facts), until)
         at = 0
         while True:
-            instants = (facts[at].time if at < len(facts) else None, self._timers.next(), ahead.next())
+            instants = (facts[at].time if at < len(facts) else None, self._timers.next(), look_ahead.next())
             now = min((instant for instant in instants if instant is not None), default=None)
             if now is None or now > until:
                 return
-            touched: set[str] = set()
+            case_ids: set[str] = set()
             while at < len(facts) and facts[at].time == now:
                 self.cases.receive(facts[at])
-                touched.add(facts[at].subject)
+                case_ids.add(facts[at].subject)
                 at += 1
-            stopped = ahead.stopped(now)
-            yield from self._evaluate(now, touched, {*stopped})
-            ahead.go_on(stopped, now)
+            paused = look_ahead.paused_at(now)
+            yield from self._evaluate(now, case_ids, {*paused})
+            look_ahead.resume(paused, now)
 
-    def _evaluate(self, now: int, touched: set[str], partners: set[str]) -> Iterator[Emission]:
-        for case_id in sorted(touched):
+    def _evaluate(self, now: int, case_ids: set[str], partner_ids: set[str]) -> Iterator[Emission]:
+        """Yield what the cases with new facts and the partners with new reports lead to at one instant."""
+        for case_id in sorted(case_ids):
             for query in self.cases.new_presence_queries(case_id):
                 self._locations.query(query)
-                partners.add(query.partner_id)
-        for partner_id in sorted(partners):
+                partner_ids.add(query.partner_id)
+        for partner_id in sorted(partner_ids):
             for answer in self._locations.new_answers(partner_id, {}):
                 if self.cases.apply_answer(answer):
-                    touched.add(answer.query.case_id)
-        touched.update(self._timers.due(now))
-        for case_id in sorted(touched):
+                    case_ids.add(answer.query.case_id)
+        case_ids.update(self._timers.due(now))
+        for case_id in sorted(case_ids):
             decided = self.cases.decide(case_id, now)
             self._timers.set(case_id, decided.next_deadline)
             for number, message in enumerate(decided.messages):
                 yield Emission(now, False, case_id, number, message)
-        for partner_id in sorted(partners):
+        for partner_id in sorted(partner_ids):
             for number, alert in enumerate(self._locations.new_alerts(partner_id)):
                 yield Emission(now, True, partner_id, number, alert)
 
 
-def _asked_at(facts: Iterable[AnyEvent]) -> dict[str, set[int]]:
-    """Return for each partner the instants at which a case may ask: those of all facts of the cases that name it."""
+def _query_times(facts: Iterable[AnyEvent]) -> dict[str, set[int]]:
+    """Return for each partner the times of all facts of the cases that name the partner.
+
+    Only at these instants can a case query the partner's presence.
+    """
     times: dict[str, set[int]] = {}
     named: dict[str, set[str]] = {}
     for fact in facts:

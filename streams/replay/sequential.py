@@ -1,4 +1,4 @@
-"""A whole recorded input, replayed: the lines that come of it, and how it fared."""
+"""Replays a whole input in this process."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from schemas.codec.encoder import dead_letter_message, encode_message
 from schemas.codec.limits import Limits
 from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.policy.model import PolicySet
-from streams.replay.records import InputRecord, RefusedRecord, deduplicate
+from streams.replay.deduplicate import RefusedRecord, deduplicate
+from streams.replay.inputs import InputRecord
 from streams.replay.replay import Replay
 
-LONG_AGO: Final = -(1 << 62)
+BEFORE_ALL: Final = -(1 << 62)
 """An instant before any that an event can have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaySettings:
-    """By what an input is replayed.
+    """How to replay an input.
 
-    `until` (microseconds) is where the clock ends; None: with the last event, and then `now` is the present, in whose
-    future no event may lie too far.
+    The clock ends at `until` (microseconds). If that is None it ends with the last event, and `now` is the present:
+    events too far in its future are refused.
     """
 
     policies: PolicySet
@@ -33,14 +34,10 @@ class ReplaySettings:
     until: int | None = None
     now: int | None = None
 
-    def replay(self) -> Replay:
-        """Return a replay by these terms."""
-        return Replay(self.policies)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayResult:
-    """How many events were accepted, how many records were not, of how many cases; `lines` is to be gone through once.
+    """Counts of accepted events, duplicates, refused records and cases; `lines` is an iterator over the output.
 
     Lines are CloudEvents in JSON: first the dead letters in input order, then the messages as they are due.
     """
@@ -53,27 +50,26 @@ class ReplayResult:
 
 
 def replay_sequentially(records: Iterable[InputRecord], settings: ReplaySettings) -> ReplayResult:
-    """Replay a whole input on this process."""
-    settled = deduplicate(enumerate(records), settings.limits, settings.now, settings.facts_per_case_max)
-    until = end_of(settings, last_instant(settled.events))
+    """Deduplicate the records of a whole input and replay the accepted events."""
+    unique = deduplicate(enumerate(records), settings.limits, settings.now, settings.facts_per_case_max)
+    until = end_of_clock(settings, last_instant(unique.events))
+    messages = Replay(settings.policies).run(unique.events, until)
     return ReplayResult(
-        events=len(settled.events),
-        duplicates=settled.duplicates,
-        refused=len(settled.refused),
-        cases=case_count(settled.events, until),
-        lines=chain(
-            map(refused_line, settled.refused), map(encode_message, settings.replay().run(settled.events, until))
-        ),
+        events=len(unique.events),
+        duplicates=unique.duplicates,
+        refused=len(unique.refused),
+        cases=case_count(unique.events, until),
+        lines=chain(map(encode_refused, unique.refused), map(encode_message, messages)),
     )
 
 
 def last_instant(events: Iterable[AnyEvent]) -> int:
-    """Return the latest instant of events in microseconds, `LONG_AGO` if there are none."""
-    return max((event.time for event in events), default=LONG_AGO)
+    """Return the latest time of events in microseconds, `BEFORE_ALL` if there are none."""
+    return max((event.time for event in events), default=BEFORE_ALL)
 
 
-def end_of(settings: ReplaySettings, last: int) -> int:
-    """Return where the clock ends, given the latest instant of all events."""
+def end_of_clock(settings: ReplaySettings, last: int) -> int:
+    """Return the end of the clock, given the time of the last event (both in microseconds)."""
     return last if settings.until is None else settings.until
 
 
@@ -82,10 +78,10 @@ def case_count(events: Iterable[AnyEvent], until: int) -> int:
     return len({event.subject for event in events if event.type != LOCATION_REPORT and event.time <= until})
 
 
-def refused_line(refused: RefusedRecord) -> bytes:
-    """Return the dead letter for a record that was not accepted.
+def encode_refused(refused: RefusedRecord) -> bytes:
+    """Return the dead letter of a refused record.
 
-    One of a file has the same id from whatever folder the file was read.
+    The id of a record in a file depends on the file's number and the line's content, not on the folder of the file.
     """
     record = refused.record
     known_as = None if record.input_number is None else f"{record.input_number}/{digest32(record.value or b'')}"

@@ -1,4 +1,4 @@
-"""A case's story written down, for a reader or for a program: without names, telephone numbers or coordinates."""
+"""Writes the timeline of a case as text or JSON, without names, phone numbers or coordinates."""
 
 from __future__ import annotations
 
@@ -14,82 +14,80 @@ from schemas.codec.encoder import encode_message
 from schemas.events import AnyEvent, Money, Site
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
 from schemas.timestamps import format_instant
-from streams.replay.case_timeline import CaseTimeline, Said
-from streams.replay.records import RefusedRecord
+from streams.replay.case_timeline import CaseTimeline
+from streams.replay.deduplicate import RefusedRecord
 
 PRIVATE: Final = frozenset({"site", "lat", "lon", "name", "phone", "payee_name", "payee_phone", "description"})
-"""Fields of events that are never shown; a free text may hold anything."""
+"""Fields of events that are never shown; free text may contain anything."""
 
-_FACT, _WHEREABOUTS, _SAID = range(3)
+_FACT, _PRESENCE, _EMISSION = range(3)
 
 
 class _Entry(NamedTuple):
-    """Lines about one instant; of one instant first what happened, then what was seen, then what was said."""
+    """Lines about one instant. `rank` orders them: facts, then presence answers, then messages."""
 
     time: int
     rank: int
     lines: list[str]
 
 
-def told(story: CaseTimeline) -> Iterator[str]:
-    """Yield the lines of a story for a reader."""
-    partners = ", ".join(f"{count} location reports of {name}" for name, count in sorted(story.reports.items()))
-    yield f"case {story.case_id} as of {format_instant(story.until)}, policy {story.policy}"
-    yield f"{len(story.facts)} facts, {partners or 'no location reports'}"
+def timeline_text(timeline: CaseTimeline) -> Iterator[str]:
+    """Yield the lines of a timeline."""
+    counts = ", ".join(f"{count} location reports of {name}" for name, count in sorted(timeline.report_counts.items()))
+    yield f"case {timeline.case_id} as of {format_instant(timeline.until)}, policy {timeline.policy}"
+    yield f"{len(timeline.facts)} facts, {counts or 'no location reports'}"
     yield ""
-    entries = [_Entry(fact.time, _FACT, _fact(fact)) for fact in story.facts]
-    entries += [_Entry(each.query.time, _WHEREABOUTS, _whereabouts(each, story.site)) for each in story.answers]
-    entries += [_Entry(said.at, _SAID, _said(said)) for said in story.said]
+    entries = [_Entry(fact.time, _FACT, _fact(fact)) for fact in timeline.facts]
+    entries += [_Entry(each.query.time, _PRESENCE, _presence(each, timeline.site)) for each in timeline.answers]
+    entries += [_Entry(each.at, _EMISSION, _message(each.message)) for each in timeline.emissions]
     for entry in sorted(entries, key=lambda entry: entry[:2]):
         first, *more = entry.lines
         yield f"{format_instant(entry.time)}  {first}"
         yield from (f"    {line}" for line in more)
     yield ""
-    yield from _standing("open actions", [_action(message) for message in story.open_actions])
-    yield from _standing("firing alerts", [_alert(message) for message in story.firing_alerts])
-    if story.refused:
-        yield from _standing("refused, not part of this", [_refused(each) for each in story.refused])
+    yield from _section("open actions", [_action(message) for message in timeline.open_actions])
+    yield from _section("firing alerts", [_alert(message) for message in timeline.firing_alerts])
+    if timeline.refused:
+        refused = [f"{_origin(each)}: {each.reason}" for each in timeline.refused]
+        yield from _section("refused records, not in this timeline", refused)
 
 
-def document(story: CaseTimeline) -> bytes:
-    """Return a story as one JSON object; decisions, actions and alerts are as they would go out."""
+def timeline_json(timeline: CaseTimeline) -> bytes:
+    """Return a timeline as one JSON object, with the messages as `sop replay` writes them."""
     members = {
-        "case_id": story.case_id,
-        "until": format_instant(story.until),
-        "policy": story.policy,
+        "case_id": timeline.case_id,
+        "until": format_instant(timeline.until),
+        "policy": timeline.policy,
         "facts": [
             {"time": format_instant(fact.time), "type": fact.type, "ref": fact.ref, "data": public_data(fact)}
-            for fact in story.facts
+            for fact in timeline.facts
         ],
-        "location_reports": dict(sorted(story.reports.items())),
-        "readings": [_answer(answer, story.site) for answer in story.answers],
+        "location_reports": dict(sorted(timeline.report_counts.items())),
+        "presence_answers": [_answer(answer, timeline.site) for answer in timeline.answers],
         "messages": [
-            {"at": format_instant(said.at), "message": msgspec.Raw(encode_message(said.message))} for said in story.said
+            {"at": format_instant(each.at), "message": msgspec.Raw(encode_message(each.message))}
+            for each in timeline.emissions
         ],
-        "open_actions": [message.action_id for message in story.open_actions],
-        "firing_alerts": [message.alert_id for message in story.firing_alerts],
-        "refused": [{"record": _place(each), "reason": each.reason} for each in story.refused],
+        "open_actions": [message.action_id for message in timeline.open_actions],
+        "firing_alerts": [message.alert_id for message in timeline.firing_alerts],
+        "refused": [{"record": _origin(each), "reason": each.reason} for each in timeline.refused],
     }
     return msgspec.json.encode(members)
 
 
-def _refused(refused: RefusedRecord) -> str:
-    return f"{_place(refused)}: {refused.reason}"
-
-
-def _place(refused: RefusedRecord) -> str:
+def _origin(refused: RefusedRecord) -> str:
     return f"{refused.record.topic}-{refused.record.partition}@{refused.record.offset}"
 
 
 def public_data(fact: AnyEvent) -> dict[str, Any]:
-    """Return the fields of an event that may be shown and are there."""
+    """Return the fields of an event that may be shown and have a value."""
     fields = structs.asdict(fact.data)
     return {name: value for name, value in fields.items() if name not in PRIVATE and value is not None}
 
 
 def _fact(fact: AnyEvent) -> list[str]:
-    said = ", ".join(f"{name}={_plain(value)}" for name, value in public_data(fact).items())
-    return [f"{fact.type}  {fact.ref}", *([said] if said else [])]
+    fields = ", ".join(f"{name}={_plain(value)}" for name, value in public_data(fact).items())
+    return [f"{fact.type}  {fact.ref}", *([fields] if fields else [])]
 
 
 def _plain(value: object) -> str:
@@ -100,20 +98,20 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-def _whereabouts(answer: PresenceAnswer, site: Site | None) -> list[str]:
+def _presence(answer: PresenceAnswer, site: Site | None) -> list[str]:
     query = answer.query
     closest = "no valid report" if answer.closest is None else _fix(answer.closest, answer, site)
-    lines = [f"whereabouts of {query.partner_id} at {query.fact}: {closest}"]
+    lines = [f"presence of {query.partner_id} at {query.fact}: {closest}"]
     if answer.mocked is not None:
         lines.append(f"mocked: {_fix(answer.mocked, answer, site)}")
     if answer.stay is not None:
-        lines.append(f"still there: {_fix(answer.stay, answer, site)}")
+        lines.append(f"still on site: {_fix(answer.stay, answer, site)}")
     return lines
 
 
 def _fix(fix: LocationFix, answer: PresenceAnswer, site: Site | None) -> str:
     metres = answer.distance_m(fix, site)
-    where = "no site to compare with" if metres is None else f"{metres:.0f} m from the site"
+    where = "distance from the site unknown" if metres is None else f"{metres:.0f} m from the site"
     apart_s = (fix.time - answer.query.time) / 1_000_000
     return f"{where}, {abs(apart_s):.0f} s {'before' if apart_s < 0 else 'after'} ({fix.ref})"
 
@@ -125,15 +123,14 @@ def _answer(answer: PresenceAnswer, site: Site | None) -> dict[str, Any]:
         "partner_id": answer.query.partner_id,
         "fact": answer.query.fact,
         **{
-            name: {"ref": seen.ref, "time": format_instant(seen.time), "distance_m": answer.distance_m(seen, site)}
-            for name, seen in fixes.items()
-            if seen is not None
+            name: {"ref": fix.ref, "time": format_instant(fix.time), "distance_m": answer.distance_m(fix, site)}
+            for name, fix in fixes.items()
+            if fix is not None
         },
     }
 
 
-def _said(said: Said) -> list[str]:
-    message: OutputMessage = said.message
+def _message(message: OutputMessage) -> list[str]:
     if isinstance(message, DecisionMessage):
         return _decision(message)
     if isinstance(message, ActionMessage):
@@ -143,10 +140,10 @@ def _said(said: Said) -> list[str]:
 
 def _decision(message: DecisionMessage) -> list[str]:
     body = message.body
-    whom = "nobody" if body.partner_id is None else body.partner_id
-    lines = [f"decision {body.kind}, revision {message.revision}: {body.outcome}, {body.status}, on {whom}"]
+    partner = body.partner_id or "no partner"
+    lines = [f"decision {body.kind}, revision {message.revision}: {body.outcome}, {body.status}, for {partner}"]
     if body.reasons:
-        lines.append(f"because of {', '.join(body.reasons)}")
+        lines.append(f"reasons: {', '.join(body.reasons)}")
     if message.changed:
         lines.append(f"changed: {', '.join(message.changed)}")
     lines += _clauses(body.clauses)
@@ -170,6 +167,6 @@ def _alert(message: AlertMessage) -> str:
     return f"{message.body.name} ({message.body.severity}): {message.body.summary}"
 
 
-def _standing(title: str, lines: list[str]) -> Iterator[str]:
+def _section(title: str, lines: list[str]) -> Iterator[str]:
     yield f"{title}: {len(lines) or 'none'}"
     yield from (f"    {line}" for line in lines)

@@ -8,7 +8,8 @@ import pytest
 from schemas.codec.limits import Limits
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage
 from schemas.policy.model import Policy, PolicySet
-from streams.replay.records import Deduplicated, InputRecord, deduplicate
+from streams.replay.deduplicate import Deduplicated, deduplicate
+from streams.replay.inputs import InputRecord
 from streams.replay.replay import Replay
 from streams.simulator.branch import Branch
 from streams.simulator.branches import BRANCHES

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from schemas.codec.limits import Limits
 from schemas.events import LOCATION_REPORT
 from schemas.policy.model import Policy, PolicySet
+from streams.replay.deduplicate import deduplicate
+from streams.replay.inputs import InputRecord
 from streams.replay.partitioning import assign, deduplicate_partition, index_input
-from streams.replay.records import InputRecord, deduplicate
 from streams.replay.sequential import ReplaySettings
 
 NOON_US = 1_794_830_400_000_000
@@ -54,15 +55,15 @@ def test_shares_are_settled_as_the_whole(lines: list[bytes], processes: int, fac
     whole = deduplicate(enumerate(records), settings.limits, settings.now, facts_max)
     indexed = index_input(records, records, settings)
     shares = [(share, deduplicate_partition(indexed, share, settings)) for share in assign(indexed, processes)]
-    refused = [*indexed.settled.refused, *(each for _, share in shares for each in share.refused)]
+    refused = [*indexed.decoded.refused, *(each for _, share in shares for each in share.refused)]
     assert sorted(refused, key=lambda each: each.number) == whole.refused
-    assert indexed.settled.duplicates + sum(share.duplicates for _, share in shares) == whole.duplicates
-    assert len(indexed.settled.events) + sum(share.accepted for _, share in shares) == len(whole.events)
+    assert indexed.decoded.duplicates + sum(share.duplicates for _, share in shares) == whole.duplicates
+    assert len(indexed.decoded.events) + sum(share.accepted for _, share in shares) == len(whole.events)
     facts = [event for event in whole.events if event.type != LOCATION_REPORT]
     found = [event for _, share in shares for event in share.events if event.type != LOCATION_REPORT]
     assert sorted(found, key=lambda event: event.order) == sorted(facts, key=lambda event: event.order)
     for share, settled in shares:
-        named = {getattr(event.data, "partner_id", None) for event in settled.events} | share.own
+        named = {getattr(event.data, "partner_id", None) for event in settled.events} | share.own_partners
         wanted = [event for event in whole.events if event.type == LOCATION_REPORT and event.subject in named]
         there = [event for event in settled.events if event.type == LOCATION_REPORT]
         assert sorted(there, key=lambda event: event.order) == sorted(wanted, key=lambda event: event.order)

@@ -12,7 +12,8 @@ from schemas.outputs import ActionMessage, AlertBody, AlertMessage, DeadLetter, 
 from streams.processor.dead_letter_index import Place
 from streams.processor.decoder import partition_of
 from streams.processor.internal_messages import AnswerMessage, unpack
-from streams.replay.records import InputRecord, deduplicate
+from streams.replay.deduplicate import deduplicate
+from streams.replay.inputs import InputRecord
 from streams.replay.replay import Replay
 from streams.runtime.layout import of_others
 from streams.runtime.ports import TP

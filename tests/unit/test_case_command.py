@@ -44,7 +44,7 @@ def lines_of(recorded: str, capsys: pytest.CaptureFixture[str], *more: str) -> l
     return capsys.readouterr().out.splitlines()
 
 
-def test_facts_whereabouts_and_decisions_stand_in_the_order_of_their_times(
+def test_facts_presence_and_decisions_are_listed_in_time_order(
     recorded: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told = lines_of(recorded, capsys)
@@ -53,9 +53,9 @@ def test_facts_whereabouts_and_decisions_stand_in_the_order_of_their_times(
     assert "9 facts, 1 location reports of p1" in told[1]
     at_ten = [line[22:] for line in told if line.startswith("2026-11-21T10:00:00Z")]
     assert at_ten[0].startswith("ticket.created")
-    assert at_ten[1].startswith("whereabouts of p1")
+    assert at_ten[1].startswith("presence of p1")
     assert "43 m from the site" in at_ten[1]
-    assert at_ten[2] == "decision tagging, revision 1: partner_led_cancellation/out_of_scope, provisional, on p1"
+    assert at_ten[2] == "decision tagging, revision 1: partner_led_cancellation/out_of_scope, provisional, for p1"
 
 
 def test_each_revision_tells_status_changes_clauses_and_evidence(
@@ -63,7 +63,7 @@ def test_each_revision_tells_status_changes_clauses_and_evidence(
 ) -> None:
     told = lines_of(recorded, capsys)
     second = told.index(
-        "2026-11-21T10:10:00Z  decision tagging, revision 2: partner_led_cancellation/out_of_scope, final, on p1"
+        "2026-11-21T10:10:00Z  decision tagging, revision 2: partner_led_cancellation/out_of_scope, final, for p1"
     )
     assert told[second + 1] == "    changed: effective_at, evidence, status"
     assert told[second + 2] == f"    OOS-5: {CLAUSES['OOS-5']}"
@@ -100,7 +100,7 @@ def test_the_json_holds_the_messages_as_a_replay_writes_them(
     ]
     assert len(story["facts"]) == 9
     assert story["location_reports"] == {"p1": 1}
-    assert story["readings"][0]["closest"]["distance_m"] == pytest.approx(43, abs=0.5)
+    assert story["presence_answers"][0]["closest"]["distance_m"] == pytest.approx(43, abs=0.5)
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])

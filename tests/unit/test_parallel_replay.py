@@ -15,10 +15,9 @@ import zstandard
 from schemas.codec.limits import Limits
 from schemas.errors import Fatal, UsageError
 from schemas.policy.model import HOUR, Policy, PolicySet
-from streams.cli.inputs import Rereadable
 from streams.config.settings import Settings
+from streams.replay.inputs import InputRecord, RereadableInputs
 from streams.replay.parallel import can_fork, replay_in_parallel
-from streams.replay.records import InputRecord
 from streams.replay.sequential import ReplayResult, ReplaySettings, replay_sequentially
 from streams.simulator.options import DEFAULT_START_AT, SimulatorOptions
 from streams.simulator.simulation import simulate
@@ -151,7 +150,7 @@ def test_files_are_read_by_each_process(tmp_path: Path, day: list[bytes], packed
     names = [str(tmp_path / f"{part}.jsonl{packed}") for part in (1, 2)]
     for name, lines in zip(names, (day[:half], day[half:]), strict=True):
         Path(name).write_bytes(PACKED[packed](b"".join(line + b"\n" for line in lines)))
-    inputs = Rereadable(names, Settings())
+    inputs = RereadableInputs(names, Settings())
     assert on(2, inputs) == everything(replay_sequentially(inputs, SETTINGS))
 
 

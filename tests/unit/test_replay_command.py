@@ -117,7 +117,7 @@ def test_an_input_of_which_nothing_is_accepted_ends_with_1(
     assert dead_letters(replay("day.jsonl", "--jobs", jobs, status=1))
     counts, told = capsys.readouterr().err.splitlines()
     assert counts.startswith("0 events, 0 duplicates")
-    assert told == "sop: no line of day.jsonl was accepted; out.jsonl says why"
+    assert told == "sop: no record of day.jsonl was accepted; out.jsonl has the reasons"
 
 
 @pytest.mark.parametrize("lines", [[], [b"", b" "], [b"not JSON", *case_lines()]])
@@ -134,7 +134,7 @@ def test_a_file_may_have_any_name(jobs: str, capsys: pytest.CaptureFixture[str])
     (letter,) = dead_letters(replay(name, "--jobs", jobs, status=1))
     assert letter["topic"] == "\N{REPLACEMENT CHARACTER}\x1b[31m\n.jsonl"
     _, told = capsys.readouterr().err.splitlines()
-    assert told == r"sop: no line of \udcff\x1b[31m\n.jsonl was accepted; out.jsonl says why"
+    assert told == r"sop: no record of \udcff\x1b[31m\n.jsonl was accepted; out.jsonl has the reasons"
 
 
 @JOBS

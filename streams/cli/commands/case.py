@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
 
 from schemas.errors import UsageError
-from schemas.policy.document import load_policies, load_policy
-from schemas.policy.model import PolicySet
-from streams.cli.inputs import KAFKA, instant, present_unless, recorded
 from streams.cli.options import FILE
+from streams.cli.replay_options import replay_settings
 from streams.config.settings import settings_from
-from streams.replay.case_timeline import case_timeline, refused_of
-from streams.replay.records import deduplicate
-from streams.replay.timeline_output import document, told
+from streams.replay.case_timeline import case_timeline
+from streams.replay.deduplicate import deduplicate
+from streams.replay.inputs import KAFKA, read_inputs
+from streams.replay.timeline_output import timeline_json, timeline_text
 from streams.terminal.printable import printable, printable_json
 from streams.terminal.wrapping import show
 
@@ -27,26 +24,24 @@ from streams.terminal.wrapping import show
     multiple=True,
     metavar="FILE|kafka://…",
     type=FILE,
-    help="Where the events are recorded; may be repeated (default: the input topics of SOP_BROKERS).",
+    help="Read recorded events from here; may be repeated (default: the input topics at SOP_BROKERS).",
 )
-@click.option("--until", metavar="TIME", help="As of when (RFC 3339; default: the last event's time).")
+@click.option("--until", metavar="TIME", help="Show the case as of this time (RFC 3339; default: the last event's).")
 @click.option("--policy", metavar="FILE", type=FILE, help="Decide under this policy, whatever its date.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def command(case_id: str, inputs: tuple[str, ...], until: str | None, policy: str | None, as_json: bool) -> None:
-    """Tell a case's facts, whereabouts, decisions, actions and alerts in the order of their times, clause by clause."""
+    """Show a case as a timeline: its facts, where its partners were, decisions, actions and alerts, with clauses."""
     settings = settings_from()
-    end = None if until is None else instant("--until", until)
-    policies = PolicySet([], load_policy(policy)) if policy else load_policies(settings.policies)
+    replay = replay_settings(settings, policy=policy, until=until)
     names = inputs or (f"{KAFKA}{settings.brokers}/{settings.topic_prefix}",)
-    records = enumerate(recorded(names, settings))
-    settled = deduplicate(records, settings.limits, present_unless(end), settings.facts_per_case_max)
-    story = case_timeline(case_id, settled.events, policies, until=end)
-    if story is None:
+    records = enumerate(read_inputs(names, settings))
+    unique = deduplicate(records, replay.limits, replay.now, replay.facts_per_case_max)
+    timeline = case_timeline(case_id, unique, replay.policies, until=replay.until)
+    if timeline is None:
         as_of = "" if until is None else f" up to {until}"
         raise UsageError(f"{case_id}: no event of this case in {', '.join(names)}{as_of}")
-    story = replace(story, refused=refused_of(case_id, settled.refused))
     if as_json:
-        print(printable_json(document(story)))
+        print(printable_json(timeline_json(timeline)))
         return
-    for line in told(story):
+    for line in timeline_text(timeline):
         show(printable(line))

@@ -14,8 +14,7 @@ import click
 from schemas.errors import UsageError
 from schemas.timestamps import format_instant
 from schemas.topics import Topics
-from streams.cli.inputs import KAFKA, instant
-from streams.cli.options import FILE
+from streams.cli.options import FILE, instant
 from streams.config.settings import Settings, settings_from
 from streams.demo.feed import Feed, Router, ScheduledEvent
 from streams.files.writing import line_writer, output_name
@@ -23,6 +22,7 @@ from streams.kafka.connection import connect_kafka
 from streams.kafka.topics import prepare_topics
 from streams.process.clock import SystemClock
 from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
+from streams.replay.inputs import KAFKA
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import branch_shares, simulate
 from streams.terminal.printable import printable

@@ -1,0 +1,71 @@
+"""Decodes and deduplicates the records of a whole input before it is replayed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from agents.case.case import rejection_reason
+from schemas.codec.decoder import decode_record
+from schemas.codec.limits import Limits
+from schemas.errors import InvalidMessage
+from schemas.events import LOCATION_REPORT, AnyEvent
+from streams.replay.inputs import InputRecord
+
+
+class RefusedRecord(Struct, frozen=True):
+    """A record that cannot be accepted, with the reason; `number` is its position in the whole input."""
+
+    number: int
+    record: InputRecord
+    reason: str
+
+
+class Deduplicated(Struct, frozen=True):
+    """The accepted events of an input, once each, the refused records, and the number of duplicates."""
+
+    events: list[AnyEvent]
+    refused: list[RefusedRecord]
+    duplicates: int
+
+
+def deduplicate(
+    numbered: Iterable[tuple[int, InputRecord]], limits: Limits, now: int | None, facts_per_case_max: int
+) -> Deduplicated:
+    """Decode records in input order; sort them into events, duplicates and refused records (contracts.md, "Envelope").
+
+    Each record comes with its position in the whole input. The records must include all that may share an identity and
+    all facts of each case. Of several events with the same identity the first one counts; a refused record claims no
+    identity. `now` (microseconds) is the present: events too far in its future are refused. It is None if the run ends
+    at a fixed instant, since later events are ignored anyway.
+    """
+    known: dict[tuple[str, str], bytes] = {}
+    facts: Counter[str] = Counter()
+    events: list[AnyEvent] = []
+    refused: list[RefusedRecord] = []
+    duplicates = 0
+    for number, record in numbered:
+        try:
+            event = decode_record(
+                record.value, record.headers, limits, now, key=record.key, original_sizes=record.original_sizes
+            )
+        except InvalidMessage as error:
+            refused.append(RefusedRecord(number, record, error.reason))
+            continue
+        content = known.get(event.identity)
+        if content is not None:
+            if content == event.content:
+                duplicates += 1
+            else:
+                refused.append(RefusedRecord(number, record, rejection_reason(event, "conflict")))
+            continue
+        if event.type != LOCATION_REPORT:
+            if facts[event.subject] >= facts_per_case_max:
+                refused.append(RefusedRecord(number, record, rejection_reason(event, "full")))
+                continue
+            facts[event.subject] += 1
+        known[event.identity] = event.content
+        events.append(event)
+    return Deduplicated(events, refused, duplicates)

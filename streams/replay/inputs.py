@@ -1,0 +1,85 @@
+"""Recorded events from JSON Lines files and Kafka topics."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from schemas.codec.headers import Headers
+from schemas.codec.record_sizes import Sizes
+from streams.config.settings import Settings
+from streams.files.reading import STANDARD, read_lines
+
+KAFKA: Final = "kafka://"
+
+
+class InputRecord(Struct, frozen=True, gc=False):
+    """A recorded message: its bytes and where it comes from (in a file: the file's name, partition 0, line from 1).
+
+    `original_sizes` is set if a part of the record is larger than allowed; only the beginning of that part is kept.
+    `input_number` numbers files from 1, because a file's name depends on the folder from which it is read.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes | None
+    key: bytes | None = None
+    headers: Headers = ()
+    original_sizes: Sizes | None = None
+    input_number: int | None = None
+
+
+def read_inputs(names: Iterable[str], settings: Settings) -> Iterator[InputRecord]:
+    """Yield the records of all inputs: JSON Lines files (`-`: standard input) or `kafka://HOST:PORT[/PREFIX]`.
+
+    Raises `UsageError` if an input cannot be read.
+    """
+    return chain.from_iterable(_read_input(name, number, settings) for number, name in enumerate(names, 1))
+
+
+class RereadableInputs:
+    """The same inputs as an iterable that can be read several times.
+
+    Files are opened again each time. Standard input, pipes and Kafka topics are read once, here, and kept in memory.
+    Raises `UsageError` if an input cannot be read.
+    """
+
+    def __init__(self, names: Iterable[str], settings: Settings) -> None:
+        self._inputs = [
+            partial(_read_input, name, number, settings)
+            if name != STANDARD and Path(name).is_file()
+            else list(_read_input(name, number, settings)).__iter__
+            for number, name in enumerate(names, 1)
+        ]
+
+    def __iter__(self) -> Iterator[InputRecord]:
+        """Yield the records of all inputs, one input after the other."""
+        return chain.from_iterable(read() for read in self._inputs)
+
+
+def _read_input(name: str, number: int, settings: Settings) -> Iterator[InputRecord]:
+    if name.startswith(KAFKA):
+        from streams.replay.kafka_input import read_topics  # noqa: PLC0415 - the Kafka client is slow to import
+
+        return read_topics(name.removeprefix(KAFKA), settings)
+    return read_file(name, settings.value_bytes_max, number)
+
+
+def read_file(path: str, line_bytes_max: int, input_number: int = 1) -> Iterator[InputRecord]:
+    """Yield the lines of a JSON Lines file (`.gz` and `.zst` too; `-`: standard input), skipping blank ones.
+
+    A line longer than `line_bytes_max` is truncated. In a file name that is not UTF-8, U+FFFD replaces each invalid
+    byte, so that the name can be written to JSON. Raises `UsageError` if the file cannot be read to its end.
+    """
+    topic = os.fsencode(path).decode(errors="replace")
+    for number, (line, size) in enumerate(read_lines(path, line_bytes_max), 1):
+        original_sizes = Sizes(size) if size > line_bytes_max else None
+        if original_sizes is not None or (line and not line.isspace()):
+            yield InputRecord(topic, 0, number, line, original_sizes=original_sizes, input_number=input_number)
