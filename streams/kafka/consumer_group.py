@@ -1,21 +1,19 @@
-"""Who is in a consumer group, and which partition numbers are whose, as Kafka's coordinator tells it."""
+"""Reads the members of a consumer group, and their partitions, from Kafka's group coordinator."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import KafkaError
 
-from schemas.errors import UsageError
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.topics import admin_client
 
 
 @dataclass(frozen=True, slots=True)
 class GroupMember:
-    """A member of a group: its client's name, its host, its partition numbers (None: written in a way of its own)."""
+    """A member's client id, host, and partition numbers (None if its assignment has a custom format)."""
 
     client: str
     host: str
@@ -24,7 +22,7 @@ class GroupMember:
 
 @dataclass(frozen=True, slots=True)
 class ConsumerGroup:
-    """A group, its state in Kafka's words, and its members in the order of their names."""
+    """A group's name, its state in Kafka's words, and its members, sorted."""
 
     name: str
     state: str
@@ -32,18 +30,12 @@ class ConsumerGroup:
 
 
 async def describe_group(connection: KafkaConnection, group: str) -> ConsumerGroup:
-    """Return who is in a group of any protocol; a group that does not exist is `Dead`.
+    """Return a group of any protocol type; the state of a group that does not exist is `Dead`.
 
-    Raises `UsageError` when Kafka does not answer.
+    Raises `UsageError` when the brokers cannot be reached.
     """
-    admin = AIOKafkaAdminClient(**connection.client_options())
-    try:
-        await admin.start()
+    async with admin_client(connection) as admin:
         (described,) = await admin.describe_consumer_groups([group])
-    except KafkaError as error:
-        raise UsageError(connection.describe_error(error)) from error
-    finally:
-        await admin.close()
     ((_, name, state, _, _, described_members, *_),) = described.groups
     members = sorted(
         (
@@ -56,7 +48,7 @@ async def describe_group(connection: KafkaConnection, group: str) -> ConsumerGro
 
 
 def _numbers(assignment: bytes) -> Sequence[int] | None:
-    """Return the partition numbers of an assignment in the consumers' own form."""
+    """Return the partition numbers of an assignment in the standard consumer format; None for another format."""
     if not assignment:
         return ()
     try:

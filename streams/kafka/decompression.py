@@ -1,6 +1,6 @@
-"""Inflates what a record batch holds a bounded piece at a time: some kilobytes can hold gigabytes.
+"""Decompresses the content of a record batch in bounded pieces, because a few kilobytes can expand to gigabytes.
 
-aiokafka's own functions return the whole.
+aiokafka's own functions return the whole content at once.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from aiokafka.codec import _detect_xerial_stream
 
 SNAPPY_HEADER_BYTES: Final = 16
 SNAPPY_BLOCK_BYTES_MAX: Final = 4 * 1024 * 1024
-"""A block that holds more is not kept inflated. All usual ones hold 32 or 64 KiB."""
+"""A larger block is not kept decompressed. Producers usually write blocks of 32 or 64 KiB."""
 LZ4_MAGIC: Final = b"\x04\x22\x4d\x18"
 LZ4_IS_STORED: Final = 1 << 31
 
 
 class DecompressedStream(Protocol):
-    """What is left of a compressed content."""
+    """The decompressed content of a record batch."""
 
     def read(self, size: int, /) -> bytes:
-        """Return the next `size` bytes, fewer at the end only; raises whatever the codec's library does."""
+        """Return the next `size` bytes, fewer only at the end; raises whatever the codec's library raises."""
 
 
 def open_decompressed(codec: int, data: memoryview, zstd: zstandard.ZstdDecompressor) -> DecompressedStream:
-    """Return the content of compressed data, by the number that Kafka gives a codec; 0 is none.
+    """Return the content of data compressed with a codec, by Kafka's number for it (0: none).
 
-    Content of Zstandard is read by means of `zstd`, until this asks it for another one.
+    `zstd` serves one stream at a time: a stream is invalid once it has opened the next.
     """
     if codec == 1:
         return gzip.GzipFile(fileobj=io.BytesIO(data))
@@ -40,7 +40,7 @@ def open_decompressed(codec: int, data: memoryview, zstd: zstandard.ZstdDecompre
         return _Blocks(_snappy(data))
     if codec == 3:
         return _Blocks(_lz4(data))
-    if codec == 4:  # a window of more than 128 MiB is refused, by brokers too
+    if codec == 4:  # refuses windows of more than 128 MiB, as brokers do
         return zstd.stream_reader(data, read_across_frames=True)
     if codec:
         raise ValueError(f"its codec has the number {codec}")
@@ -48,7 +48,7 @@ def open_decompressed(codec: int, data: memoryview, zstd: zstandard.ZstdDecompre
 
 
 class _Blocks:
-    """Content that comes in blocks."""
+    """A stream over decompressed blocks."""
 
     def __init__(self, blocks: Iterator[memoryview]) -> None:
         self._blocks = blocks
@@ -68,7 +68,7 @@ class _Blocks:
 
 
 def _snappy(data: memoryview) -> Iterator[memoryview]:
-    """Yield what snappy blocks hold: either one block is all there is, or each has its length before it."""
+    """Yield the content of snappy data: a single raw block, or xerial's framing of blocks with their lengths."""
     if not _detect_xerial_stream(data):
         yield from _snappy_block(data)
         return
@@ -80,25 +80,25 @@ def _snappy(data: memoryview) -> Iterator[memoryview]:
 
 
 def _snappy_block(block: memoryview) -> Iterator[memoryview]:
-    """Yield what a block holds. It can be inflated as a whole only, so a large one is inflated for each part anew."""
+    """Yield the content of a block in parts. Snappy decompresses only whole blocks, so each part does it again."""
     size = cramjam.snappy.decompress_raw_len(block)
     for at in range(0, size, SNAPPY_BLOCK_BYTES_MAX):
         yield memoryview(cramjam.snappy.decompress_raw(block))[at : at + SNAPPY_BLOCK_BYTES_MAX]
 
 
 def _lz4(data: memoryview) -> Iterator[memoryview]:
-    """Yield what the blocks of LZ4 frames hold: cramjam inflates frames as a whole only.
+    """Yield the content of LZ4 frames block by block; cramjam decompresses only whole frames.
 
-    Kafka takes only blocks that do not need others. Checksums are left alone: the record batch has one.
+    Kafka requires independent blocks. Checksums are not verified, since the record batch has its own.
     """
     at = 0
     while at < len(data):
         if bytes(data[at : at + 4]) != LZ4_MAGIC:
-            raise ValueError("no LZ4 frame begins where one should")
+            raise ValueError("it is not an LZ4 frame")
         flags, kind = data[at + 4], data[at + 5]
         has_checks, has_size, has_check, has_dictionary = (flags >> bit & 1 for bit in (4, 3, 2, 0))
         at += 7 + 8 * has_size + 4 * has_dictionary
-        inflated = bytearray(1 << (8 + 2 * (kind >> 4 & 7)))
+        decompressed = bytearray(1 << (8 + 2 * (kind >> 4 & 7)))
         while True:
             (length,) = struct.unpack_from("<I", data, at)
             at += 4
@@ -109,6 +109,6 @@ def _lz4(data: memoryview) -> Iterator[memoryview]:
             if length & LZ4_IS_STORED:
                 yield block
             else:
-                size = cramjam.lz4.decompress_block_into(block, inflated, len(inflated))
-                yield memoryview(bytes(memoryview(inflated)[:size]))
+                size = cramjam.lz4.decompress_block_into(block, decompressed, len(decompressed))
+                yield memoryview(bytes(memoryview(decompressed)[:size]))
         at += 4 * has_check

@@ -1,11 +1,11 @@
-"""Takes what an aiokafka client has fetched, a Kafka record batch at a time, and of one that holds much a part.
+"""Takes fetched records from an aiokafka client, one Kafka record batch at a time, or a large batch in parts.
 
-aiokafka makes one dataclass of each record, by a generator, which takes three times as long. The rules are the same:
-batches of aborted transactions and control batches are passed over, checksums checked (see aiokafka 0.14's
-`consumer/fetcher.py`, `PartitionRecords` and `Fetcher.fetched_records`).
+aiokafka creates a dataclass per record in a generator, which takes three times as long. The rules here are the same:
+batches of aborted transactions and control batches are skipped, and checksums are verified (see `PartitionRecords` and
+`Fetcher.fetched_records` in aiokafka 0.14, `consumer/fetcher.py`).
 """
 
-# ruff: noqa: SLF001 - aiokafka offers no other way; its version is pinned for it
+# ruff: noqa: SLF001 - aiokafka offers no public way; its version is pinned for this module
 
 from collections.abc import Collection
 from typing import Any, Final
@@ -18,25 +18,27 @@ from schemas.errors import Fatal
 from streams.kafka.record_batches import Record
 from streams.kafka.record_parts import Part, read_in_parts
 
-TAKEN_BYTES_MAX: Final = 2 * 1024 * 1024
-"""So much is taken at once, but for a last part: what was taken waits in memory for those who work on it."""
+CALL_BYTES_MAX: Final = 2 * 1024 * 1024
+"""A call reads no further part after this many bytes, because its records wait in memory to be processed."""
 
 
 def fetched_records(
     fetcher: Fetcher, tps: Collection[TopicPartition], records_max: int
 ) -> dict[TopicPartition, list[Record]]:
-    """Return what was fetched of `tps` and not taken yet; no further part of it once there are `records_max` records.
+    """Return fetched records of `tps` that were not returned before, by partition.
 
-    Nor is there a further part after `TAKEN_BYTES_MAX`: the next call goes on with it. The positions move on behind
-    what is returned, and behind what is passed over: where there is nothing else, or a large record is being passed
-    over, a partition has no records. The consumer has to be one that keeps record batches. Raises the KafkaError that
-    fetching a partition met with, if there is nothing else to return, and Fatal, naming the place, for a record batch
-    that nobody can read.
+    Stops reading after `records_max` records or `CALL_BYTES_MAX` bytes; the next call continues there. Positions
+    advance past everything returned or skipped. A partition has an empty list if its position advanced without any
+    record: all was skipped, or a record too large to keep is being skipped. The consumer must have been created after
+    `patch_consumers`.
+
+    Raises the KafkaError that a fetch ended with, if there is nothing else to return, and `Fatal`, naming partition and
+    offset, for a record batch that cannot be read.
     """
-    taken: dict[TopicPartition, list[Record]] = {}
-    left, bytes_left = records_max, TAKEN_BYTES_MAX
+    records_by_tp: dict[TopicPartition, list[Record]] = {}
+    records_left, bytes_left = records_max, CALL_BYTES_MAX
     for tp in list(fetcher._records):
-        if left <= 0 or bytes_left <= 0:
+        if records_left <= 0 or bytes_left <= 0:
             break
         if tp not in tps:
             if not fetcher._subscriptions.is_assigned(tp):
@@ -44,80 +46,81 @@ def fetched_records(
             continue
         fetched = fetcher._records[tp]
         if not isinstance(fetched, FetchResult):
-            if taken:
+            if records_by_tp:
                 break
-            _let_fetch_on(fetcher, tp)
-            if not _is_overtaken(fetched._error, fetcher, tp):
+            _release(fetcher, tp)
+            if not _is_outdated(fetched._error, fetcher, tp):
                 fetched.check_raise()
             continue
-        records, size = _take(fetched, tp, left, bytes_left)
+        records, size = _next_records(fetched, tp, records_left, bytes_left)
         if not fetched.has_more():
-            _let_fetch_on(fetcher, tp)
+            _release(fetcher, tp)
         if records is not None:
-            taken[tp] = records
-            left -= len(records)
+            records_by_tp[tp] = records
+            records_left -= len(records)
             bytes_left -= size
-    return taken
+    return records_by_tp
 
 
-def _is_overtaken(error: Exception, fetcher: Fetcher, tp: TopicPartition) -> bool:
-    """Tell whether a partition had no position then, or another one: it is assigned before its position is set."""
+def _is_outdated(error: Exception, fetcher: Fetcher, tp: TopicPartition) -> bool:
+    """Return whether the error is about an earlier position: a partition is assigned before its position is set."""
     if isinstance(error, OffsetOutOfRangeError):
         state = fetcher._subscriptions.subscription.assignment.state_value(tp)
         return bool(error.args[0][tp] != state.position)
     return isinstance(error, NoOffsetForPartitionError)
 
 
-def _let_fetch_on(fetcher: Fetcher, tp: TopicPartition) -> None:
+def _release(fetcher: Fetcher, tp: TopicPartition) -> None:
+    """Drop the fetch of a partition, so that aiokafka fetches the next one."""
     del fetcher._records[tp]
     fetcher._notify(fetcher._wait_consume_future)
 
 
-def _take(
+def _next_records(
     fetched: FetchResult, tp: TopicPartition, records_max: int, bytes_max: int
 ) -> tuple[list[Record] | None, int]:
-    """Return the next records and how many bytes were read for them.
+    """Return the next records, and how many bytes were read for them.
 
-    The records are none where all was passed over, and None where nothing was done.
+    The list is empty if everything was skipped, and None if the position did not move.
     """
     if not fetched.check_assignment(tp) or not fetched.has_more():
         return None, 0
     partition: Any = fetched._partition_records
     start = partition.next_fetch_offset
-    partition._records_iterator = None  # it and its owner would hold each other, and what was fetched, for long
-    taken: list[Record] = []
+    partition._records_iterator = None  # breaks a reference cycle that would keep the fetched bytes alive
+    records: list[Record] = []
     size = 0
-    while len(taken) < records_max and size < bytes_max and partition._records.has_next():
+    while len(records) < records_max and size < bytes_max and partition._records.has_next():
         try:
             part, next_offset = _next_part(partition)
-        except Exception as error:  # each codec's library has errors of its own
+        except Exception as error:  # every codec library has its own errors
             partition._records.step_back()
-            if taken:  # what lies before it is not held up; the next call tells
+            if records:  # return what precedes the batch; the next call raises
                 break
             place = f"{tp.topic}-{tp.partition}@{partition._records.offset}"
-            told = str(error) or type(error).__name__
-            raise Fatal(f"{place}: the record batch that begins there cannot be read: {told}") from error
-        taken += part.records
+            reason = str(error) or type(error).__name__
+            raise Fatal(f"{place}: the record batch that begins there cannot be read: {reason}") from error
+        records += part.records
         size += part.size
         partition.next_fetch_offset = next_offset
     fetched._update_position()
     is_moved = size > 0 or partition.next_fetch_offset != start
     if not partition._records.has_next():
         fetched._partition_records = None
-    return (taken if taken or is_moved else None), size
+    return (records if records or is_moved else None), size
 
 
 def _next_part(partition: PartitionRecords) -> tuple[Part, int]:
-    """Return the next part of what was fetched, empty where a batch is passed over, and the offset behind it."""
+    """Return the next part, empty for a skipped batch, and the offset that follows it."""
     batches: Any = partition._records
     if batches.parts is None:
         batch = batches.next_batch()
-        if _is_passed_over(partition, batch):
+        if _is_skipped(partition, batch):
             return Part([], 0), batches.next_offset
         batches.parts = read_in_parts(batch, batches.latest, batches.zstd)
     part: Part = next(batches.parts)
     start = partition.next_fetch_offset
-    if part.records and part.records[0].offset < start:  # reading begins within this batch
+    if part.records and part.records[0].offset < start:  # reading starts within this batch
         part = part._replace(records=[each for each in part.records if each.offset >= start])
     if not part.is_last:
         return part, part.records[-1].offset + 1 if part.records else start
@@ -125,8 +128,8 @@ def _next_part(partition: PartitionRecords) -> tuple[Part, int]:
     return part, batches.next_offset
 
 
-def _is_passed_over(partition: PartitionRecords, batch: Any) -> bool:
-    """Tell whether nobody is to see the records of a batch; raises ValueError for one that is not as it was written."""
+def _is_skipped(partition: PartitionRecords, batch: Any) -> bool:
+    """Return whether a batch is a control batch or aborted; raises ValueError if its checksum does not match."""
     if partition._check_crcs and not batch.validate_crc():
         raise ValueError("its checksum is wrong")
     if partition._isolation_level == READ_COMMITTED and batch.producer_id is not None:

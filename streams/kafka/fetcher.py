@@ -1,4 +1,4 @@
-"""aiokafka's fetcher as the consumers here have it: it keeps record batches, and tells what it would retry for ever."""
+"""Makes aiokafka's consumers keep record batches, and report a damaged log instead of retrying forever."""
 
 from __future__ import annotations
 
@@ -17,51 +17,48 @@ from schemas.errors import Fatal
 from streams.kafka.record_batches import RecordBatches
 
 DAMAGED_FOR_S: Final = 5.0
-"""For how long a broker may find a log damaged: Kafka has it that another try can find it whole."""
-ASK_AGAIN_S: Final = 0.5
-"""aiokafka would ask again at once, a thousand times a second."""
+"""How long the broker may report a damaged log before it counts: Kafka treats the error as retriable."""
+RETRY_S: Final = 0.5
+"""aiokafka would retry at once, a thousand times a second."""
 
 
 class ReportingFetcher(Fetcher):  # type: ignore[misc] # without types
-    """aiokafka's fetcher; where a broker finds its log damaged and goes on to, that is a result to be taken, `Fatal`.
-
-    aiokafka would ask again and again, and nobody would know.
-    """
+    """aiokafka's fetcher, but a partition whose log stays damaged yields `Fatal` instead of a silent endless retry."""
 
     def __init__(self, client: Any, *arguments: Any, **options: Any) -> None:
         self._damaged_since: dict[TopicPartition, float] = {}
-        super().__init__(_Heard(client, self._hear), *arguments, **options)
+        super().__init__(_ObservedClient(client, self._observe), *arguments, **options)
 
-    async def _hear(self, request: Any, response: Any) -> None:
-        asked = {TopicPartition(topic, each[0]): each[1] for topic, partitions in request.topics for each in partitions}
+    async def _observe(self, request: Any, response: Any) -> None:
+        offsets = {TopicPartition(topic, each[0]): each[1] for topic, parts in request.topics for each in parts}
         damaged = [
             TopicPartition(topic, partition)
             for topic, partitions in response.topics
             for partition, error, *_ in partitions
             if error == CorruptRecordException.errno
         ]
-        for tp in asked.keys() - damaged:
+        for tp in offsets.keys() - damaged:
             self._damaged_since.pop(tp, None)
         for tp in damaged:
             since = self._damaged_since.setdefault(tp, time.monotonic())
             if time.monotonic() - since >= DAMAGED_FOR_S and tp not in self._records:
-                self._tell(tp, asked[tp])
+                self._report(tp, offsets[tp])
         if damaged:
-            await asyncio.sleep(ASK_AGAIN_S)
+            await asyncio.sleep(RETRY_S)
 
-    def _tell(self, tp: TopicPartition, offset: int) -> None:
-        told = "the broker finds its log damaged there (CORRUPT_MESSAGE)"
-        self._set_error(tp, Fatal(f"{tp.topic}-{tp.partition}@{offset}: {told}"))
+    def _report(self, tp: TopicPartition, offset: int) -> None:
+        reason = "the broker finds its log damaged there (CORRUPT_MESSAGE)"
+        self._set_error(tp, Fatal(f"{tp.topic}-{tp.partition}@{offset}: {reason}"))
         for waiter in self._fetch_waiters:
             self._notify(waiter)
 
 
-class _Heard:
-    """A client whose answers to fetches somebody else hears first."""
+class _ObservedClient:
+    """A client that passes fetch requests and their responses to `observe` before it returns the response."""
 
-    def __init__(self, client: Any, apply_answer: Callable[[Any, Any], Awaitable[None]]) -> None:
+    def __init__(self, client: Any, observe: Callable[[Any, Any], Awaitable[None]]) -> None:
         self._client = client
-        self._hear = apply_answer
+        self._observe = observe
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -69,11 +66,11 @@ class _Heard:
     async def send(self, node_id: int, request: Any) -> Any:
         response = await self._client.send(node_id, request)
         if isinstance(request, FetchRequest):
-            await self._hear(request, response)
+            await self._observe(request, response)
         return response
 
 
 def patch_consumers() -> None:
-    """Have consumers of aiokafka that are made from now on fetch in this way; harmless when done twice."""
+    """Make consumers of aiokafka that are created from now on fetch this way; may be called repeatedly."""
     fetcher.MemoryRecords = RecordBatches
     consumer.Fetcher = ReportingFetcher

@@ -1,4 +1,4 @@
-"""Reads partitions of Kafka back, as a `read_committed` consumer outside any group."""
+"""Reads partitions back from Kafka, with a `read_committed` consumer outside any group."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ from streams.runtime.ports import TP, Stored
 
 RECORDS_PER_POLL_MAX = 5000
 POLL_MS = 200
-COMMITTED, EVERYTHING = "read_committed", "read_uncommitted"
+COMMITTED, UNCOMMITTED = "read_committed", "read_uncommitted"
 
 
 class KafkaLog:
-    """See `streams.runtime.ports.OutputLog`; a consumer lives as long as one call."""
+    """Implements `streams.runtime.ports.OutputLog`; each call has a consumer of its own."""
 
     def __init__(self, connection: KafkaConnection) -> None:
-        """Take how to connect."""
         self._connection = connection
 
     async def read(self, tp: TP, start: int) -> AsyncIterator[list[Stored]]:
-        """Yield the records from an offset (or the earliest kept) to the end as it is when the call begins."""
+        """Yield the records from `start`, or from the log start offset, to the end at the time of the call."""
         partition = TopicPartition(tp.topic, tp.partition)
         consumer = self._consumer(COMMITTED)
         consumer.assign([partition])
@@ -47,22 +46,22 @@ class KafkaLog:
             await consumer.stop()
 
     async def bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
-        """Return for each partition the earliest offset kept and the offset after the last stable record."""
-        async with self._asked(tps, COMMITTED) as consumer:
+        """Return the log start offset and the last stable offset of each partition."""
+        async with self._paused_consumer(tps, COMMITTED) as consumer:
             beginnings = await consumer.beginning_offsets(consumer.assignment())
             ends = await consumer.end_offsets(consumer.assignment())
         return {TP(each.topic, each.partition): (beginnings[each], end) for each, end in ends.items()}
 
     async def hanging_transactions(self, tps: Sequence[TP]) -> list[TP]:
-        """Return those partitions that hold records of a transaction that has not ended."""
+        """Return the partitions that hold records of an open transaction."""
         bounds = await self.bounds(tps)
-        async with self._asked(tps, EVERYTHING) as consumer:
+        async with self._paused_consumer(tps, UNCOMMITTED) as consumer:
             ends = await consumer.end_offsets(consumer.assignment())
         return [tp for tp in tps if bounds[tp][1] < ends[TopicPartition(tp.topic, tp.partition)]]
 
     @asynccontextmanager
-    async def _asked(self, tps: Sequence[TP], isolation: str) -> AsyncIterator[AIOKafkaConsumer]:
-        """Give a consumer that reads nothing of partitions; it knows who leads them, or would look for a second."""
+    async def _paused_consumer(self, tps: Sequence[TP], isolation: str) -> AsyncIterator[AIOKafkaConsumer]:
+        """Give a consumer that fetches nothing; without an assignment it would take a second to find the leaders."""
         consumer = self._consumer(isolation)
         partitions = [TopicPartition(tp.topic, tp.partition) for tp in tps]
         consumer.assign(partitions)
@@ -88,12 +87,12 @@ class KafkaLog:
 
 
 async def _fetched(consumer: AIOKafkaConsumer, partition: TopicPartition) -> list[Record]:
-    """Return what was fetched of the only partition assigned; waits a moment for more where there is nothing."""
+    """Return fetched records of the only assigned partition; waits up to `POLL_MS` if there are none yet."""
     fetcher = consumer._fetcher  # noqa: SLF001 - see `streams.kafka.fetched`
-    taken = fetched_records(fetcher, {partition}, RECORDS_PER_POLL_MAX)
-    if not taken:
-        news = fetcher._create_fetch_waiter()  # noqa: SLF001 - the same
-        await asyncio.wait([news], timeout=POLL_MS / 1000)
-        news.cancel()
-        taken = fetched_records(fetcher, {partition}, RECORDS_PER_POLL_MAX)
-    return taken.get(partition, [])
+    records = fetched_records(fetcher, {partition}, RECORDS_PER_POLL_MAX)
+    if not records:
+        arrival = fetcher._create_fetch_waiter()  # noqa: SLF001 - the same
+        await asyncio.wait([arrival], timeout=POLL_MS / 1000)
+        arrival.cancel()
+        records = fetched_records(fetcher, {partition}, RECORDS_PER_POLL_MAX)
+    return records.get(partition, [])

@@ -1,8 +1,7 @@
-"""Publishes to Kafka in transactions, one transactional id a partition number, so that a new owner fences the last.
+"""Publishes to Kafka in transactions. Each partition number has a transactional id, so a new owner fences the old one.
 
-The records go out through librdkafka, which takes a third of the CPU that aiokafka takes for a record. Its calls that
-wait for a broker block, so each publisher makes them in a thread of its own; records are handed over in the event loop,
-since a thread would have to wait for the interpreter's lock to do that.
+Records are sent by librdkafka, at a third of aiokafka's CPU time. Its blocking calls run in a thread per publisher.
+Records are handed over in the event loop, since a thread would have to wait for the interpreter's lock for each.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import Fatal, Fenced, Unpublishable
 from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
-from streams.kafka.topic_checks import SIZE
+from streams.kafka.topic_checks import SIZE_CONFIG
 from streams.runtime.ports import TP, Outgoing
 
 _FENCED: Final = frozenset(
     {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}  # noqa: SLF001 - its name
 )
-_CONTENT: Final = frozenset(
+_CONTENT_ERRORS: Final = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
         KafkaError.RECORD_LIST_TOO_LARGE,
@@ -34,29 +33,31 @@ _CONTENT: Final = frozenset(
         KafkaError.INVALID_RECORD,
     }
 )
-"""What is refused for what it is, and not for who sends it, when, or to where."""
+"""Errors about a record's content, which would recur with every attempt."""
 BATCH_BYTES: Final = 262_144
-LOOK_AGAIN_S: Final = 1.0
+COMMIT_POLL_S: Final = 1.0
 
 
 class KafkaPublisher:
-    """One partition number's producer (see `streams.runtime.ports.Publisher`)."""
+    """The producer of one partition number; implements `streams.runtime.ports.Publisher`.
+
+    Only the owner of the partition uses its `transactional_id`. `timeout_s` limits each transaction.
+    """
 
     def __init__(self, connection: KafkaConnection, transactional_id: str, *, timeout_s: float) -> None:
-        """Take how to connect, the id that only the partition's owner uses, and how long a transaction may take."""
         self._connection = connection
         self._transactional_id = transactional_id
         self._timeout_s = timeout_s
         self._thread = ThreadPoolExecutor(1, f"publisher-{transactional_id}")
         self._producer: Producer | None = None
-        """None before the start, while a transaction is under way, and once one failed: it is never gone on with."""
+        """None before the start, during a transaction, and after one has failed, since the producer is never reused."""
         self._starting: asyncio.Task[None] | None = None
         self._is_stopping = False
 
     async def start(self) -> None:
-        """Connect; when this returns no earlier owner can publish any more.
+        """Connect and fence earlier owners: when this returns they can no longer publish.
 
-        What fences goes on when this is cancelled, since a thread and the broker are at it: `stop` waits for it.
+        Fencing continues in its thread when this is cancelled; `stop` waits for it.
         """
         self._starting = asyncio.create_task(self._start(), name=f"start {self._transactional_id}")
         await asyncio.shield(self._starting)
@@ -65,31 +66,31 @@ class KafkaPublisher:
         producer = None
         try:
             producer = Producer(self._options(), logger=SILENT_LOGGER)
-            await asyncio.gather(self._in_thread(self._get_to_know, producer), self._fence())
+            await asyncio.gather(self._in_thread(self._wait_for_metadata, producer), self._fence())
             if not self._is_stopping:
                 await self._in_thread(self._begin, producer)
         except (AIOKafkaError, KafkaException) as error:
             if producer is not None:
-                await self._in_thread(producer.close)  # by itself it would go on trying, and fence a successor
+                await self._in_thread(producer.close)  # otherwise it would keep trying, and fence a successor
             raise Fatal(f"{self._transactional_id}: cannot begin to publish: {error}") from error
         self._producer = producer
 
     def _options(self) -> dict[str, Any]:
-        timeout_ms = max(1_000, int(self._timeout_s * 1000))  # librdkafka takes no less
+        timeout_ms = max(1_000, int(self._timeout_s * 1000))  # librdkafka's minimum
         return {
             **self._connection.librdkafka_options(),
             "transactional.id": self._transactional_id,
             "transaction.timeout.ms": timeout_ms,
-            "socket.timeout.ms": min(15_000, timeout_ms),  # nor a longer one for a request
+            "socket.timeout.ms": min(15_000, timeout_ms),  # must not exceed the transaction's
             "acks": "all",
             "enable.idempotence": True,
             "message.max.bytes": self._connection.message_bytes_max,
-            "batch.size": BATCH_BYTES,  # what a topic allows for a message it allows for a batch
-            "queue.buffering.max.messages": 0,  # none but that of the step
+            "batch.size": BATCH_BYTES,  # a topic's limit on messages applies to batches too
+            "queue.buffering.max.messages": 0,  # no limit: a step is small enough
         }
 
     async def _fence(self) -> None:
-        """Fence by aiokafka: librdkafka would look but twice a second whether what was left open has ended."""
+        """Fence with aiokafka: librdkafka polls only twice a second for the end of an earlier owner's transaction."""
         fencing = AIOKafkaProducer(
             **self._connection.client_options(),
             transactional_id=self._transactional_id,
@@ -100,8 +101,8 @@ class KafkaPublisher:
         finally:
             await fencing.stop()
 
-    def _get_to_know(self, producer: Producer) -> None:
-        """Wait until the cluster is known: asked to begin before, librdkafka would look again in half a second."""
+    def _wait_for_metadata(self, producer: Producer) -> None:
+        """Wait for the cluster's metadata: without it `init_transactions` would retry after half a second."""
         producer.list_topics(timeout=self._timeout_s)
 
     def _begin(self, producer: Producer) -> None:
@@ -111,18 +112,18 @@ class KafkaPublisher:
     async def publish(self, records: Sequence[Outgoing]) -> Mapping[TP, int]:
         """Publish in one transaction."""
         transaction = await self._transact(records, _Transaction.commit)
-        if untold := transaction.unacknowledged:
-            # an acknowledgement was lost, and the next try was known to the broker
+        if missing := transaction.unacknowledged:
+            # an acknowledgement was lost, and the broker recognised the retry as a duplicate
             self._producer = None
-            raise Fatal(f"{self._transactional_id}: {', '.join(untold)}: written, but not told where")
+            raise Fatal(f"{self._transactional_id}: {', '.join(missing)}: written at unknown offsets")
         return transaction.ends
 
     async def abort(self, tps: Sequence[TP]) -> None:
-        """Abort a transaction of one record in each partition: its end is that of all that is open there."""
+        """Abort a transaction of one record per partition, which also ends a hanging transaction there."""
         await self._transact([Outgoing(*tp, b"", b"") for tp in tps], _Transaction.abort)
 
     async def _transact(self, records: Sequence[Outgoing], end: Callable[[_Transaction, float], None]) -> _Transaction:
-        """Hand records over and end their transaction; on failure this publisher is never gone on with."""
+        """Send records and end their transaction with `end`; after a failure this publisher is unusable."""
         producer, self._producer = self._producer, None
         if producer is None:
             raise Fatal(f"{self._transactional_id}: not started, or has failed")
@@ -132,31 +133,29 @@ class KafkaPublisher:
             await self._in_thread(end, transaction, self._timeout_s)
         except KafkaException as error:
             reason: KafkaError = error.args[0]
-            if reason.code() in _CONTENT:
-                await self._give_up(producer, transaction)
-                raise transaction.refusal(reason, self._connection.message_bytes_max) from error
+            if reason.code() in _CONTENT_ERRORS:
+                await self._abort_failed(producer, transaction)
+                raise transaction.unpublishable(reason, self._connection.message_bytes_max) from error
             if reason.code() in _FENCED:
                 raise Fenced(f"{self._transactional_id}: another worker has taken over this partition") from error
-            told = f"{reason.str()}; not acknowledged by {', '.join(transaction.unacknowledged) or 'the coordinator'}"
-            raise Fatal(f"{self._transactional_id}: {len(records)} records not published: {told}") from error
+            pending = ", ".join(transaction.unacknowledged) or "the coordinator"
+            failed = f"{self._transactional_id}: {len(records)} records not published"
+            raise Fatal(f"{failed}: {reason.str()}; not acknowledged by {pending}") from error
         self._producer = producer
         return transaction
 
-    async def _give_up(self, producer: Producer, transaction: _Transaction) -> None:
-        """Abort a transaction of which a record was refused, to go on with another one.
-
-        librdkafka would have to give up its epoch before it wrote to the same partition again: that would fail.
-        """
+    async def _abort_failed(self, producer: Producer, transaction: _Transaction) -> None:
+        """Abort a transaction with a rejected record, so that the producer can be used again."""
         try:
-            await self._in_thread(transaction.give_up, self._timeout_s)
+            await self._in_thread(transaction.discard, self._timeout_s)
         except KafkaException as error:
             raise Fatal(f"{self._transactional_id}: cannot abort: {error}") from error
         self._producer = producer
 
     async def stop(self) -> None:
-        """Disconnect; what a failed transaction left open is ended by the next owner's start, or by the broker.
+        """Disconnect. The next owner's start, or the broker, ends a transaction that was left open.
 
-        When this returns, a start that was cancelled fences nobody any more: its successor could be next.
+        When this returns, a cancelled start fences nobody any more; it might have fenced its successor.
         """
         self._is_stopping = True
         if self._starting is not None:
@@ -172,102 +171,101 @@ class KafkaPublisher:
 
 
 class _Transaction:
-    """What goes out together, and where it was written.
+    """The records of one transaction, and the offsets at which they were written.
 
-    Only the last record of a partition says so: those before it have been written then, since a transaction of which
-    a record failed cannot be committed. One larger than a batch is alone in its own, and says so too: where that batch
-    is refused it is this record that is.
+    Only the last record of each partition has a delivery callback: a transaction commits only if all were written. A
+    record larger than a batch is alone in its own, and has a callback too: if its batch is rejected, it is the culprit.
     """
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
         self._records: Sequence[Outgoing] = ()
-        self._last: dict[tuple[str, int], int] = {}
-        self._refused: Outgoing | None = None
+        self._last_index: dict[tuple[str, int], int] = {}
+        self._rejected: Outgoing | None = None
         self._failed: set[TP] = set()
         self.ends: dict[TP, int] = {}
-        """For each partition the offset after its last record, once it is acknowledged."""
+        """The offset after the last record of each partition, once acknowledged."""
 
     def add(self, records: Sequence[Outgoing]) -> None:
-        """Hand records over; raises `KafkaException` for one that is too large, or when this producer is fenced."""
+        """Hand records to librdkafka; raises `KafkaException` for a record that is too large, or if fenced."""
         produce = self._producer.produce
         self._records = records
-        self._last = {(record.topic, record.partition): at for at, record in enumerate(records)}
+        self._last_index = {(record.topic, record.partition): at for at, record in enumerate(records)}
         for at, record in enumerate(records):
             topic, partition, key, value, _ = record
             if _size(record) > BATCH_BYTES:
                 self._add_large(record)
-            elif self._last[topic, partition] == at:
-                produce(topic, value, key, partition, self._acknowledged)
+            elif self._last_index[topic, partition] == at:
+                produce(topic, value, key, partition, self._on_delivery)
             else:
                 produce(topic, value, key, partition)
 
     def _add_large(self, record: Outgoing) -> None:
         topic, partition, key, value, _ = record
         try:
-            self._producer.produce(topic, value, key, partition, partial(self._settled, record))
+            self._producer.produce(topic, value, key, partition, partial(self._on_large_delivery, record))
         except KafkaException:
-            self._refused = record
+            self._rejected = record
             raise
 
     def commit(self, timeout_s: float) -> None:
-        """Wait until everything is written and committed, then begin the next transaction; blocks.
+        """Flush, commit, and begin the next transaction; blocks.
 
-        Raises `KafkaException` when a record was refused, or not all was done in time. Where others follow the one that
-        was refused librdkafka would wait for these for ever; asked again, it tells what happened.
+        Raises `KafkaException` when a record is rejected or the time is up. It polls because librdkafka waits forever
+        for records that follow a rejected one, and reports the rejection when asked again.
         """
         until = time.monotonic() + timeout_s
         while True:
             left_s = until - time.monotonic()
             try:
-                self._producer.commit_transaction(max(min(left_s, LOOK_AGAIN_S), 0.0))
+                self._producer.commit_transaction(max(min(left_s, COMMIT_POLL_S), 0.0))
                 break
             except KafkaException as error:
-                if not error.args[0].retriable() or left_s <= LOOK_AGAIN_S:
+                if not error.args[0].retriable() or left_s <= COMMIT_POLL_S:
                     raise
         self._producer.begin_transaction()
 
     def abort(self, timeout_s: float) -> None:
-        """Wait until everything is written and aborted, then begin the next transaction; blocks and raises alike."""
-        self._producer.flush(timeout_s)  # what is not written would be let go, and its partition be no part of this
-        self.give_up(timeout_s)
+        """Flush, abort, and begin the next transaction; blocks and raises like `commit`."""
+        self._producer.flush(timeout_s)  # a partition without written records would not be part of the transaction
+        self.discard(timeout_s)
 
-    def give_up(self, timeout_s: float) -> None:
-        """Abort whatever is written of it, then begin the next transaction; blocks and raises alike."""
+    def discard(self, timeout_s: float) -> None:
+        """Abort without a flush, and begin the next transaction; blocks and raises like `commit`."""
         self._producer.abort_transaction(timeout_s)
         self._producer.begin_transaction()
 
-    def refusal(self, reason: KafkaError, most: int) -> Unpublishable:
-        """Return which record was refused for a reason: if it does not say so itself, the largest where one was.
+    def unpublishable(self, reason: KafkaError, bytes_max: int) -> Unpublishable:
+        """Return the error that names the rejected record; if that is unknown, the largest that can be meant.
 
-        Takes how many bytes a client sends at most, whatever the topic takes.
+        `bytes_max` is the largest message that the client sends, whatever the topic accepts.
         """
-        found = self._refused
+        found = self._rejected
         if found is None:
-            where = [each for each in self._records if TP(each.topic, each.partition) in self._failed]
-            found = max(where or self._records, key=_size)
-        told = f"{found.topic} takes no record of {_size(found)} bytes ({reason.name()})"
-        told += f"; {SIZE} of the topic says how many it takes, up to {most}"
-        return Unpublishable(told, about=found.about, is_certain=self._refused is not None)
+            candidates = [each for each in self._records if TP(each.topic, each.partition) in self._failed]
+            found = max(candidates or self._records, key=_size)
+        message = f"{found.topic} accepts no record of {_size(found)} bytes ({reason.name()})"
+        message += f"; its {SIZE_CONFIG} is the limit, up to {bytes_max}"
+        return Unpublishable(message, about=found.about, is_certain=self._rejected is not None)
 
     @property
     def unacknowledged(self) -> list[str]:
-        """The partitions, as `topic-partition`, whose last record is not known to be written."""
-        return sorted(TP(*place).name for place in self._last if place not in self.ends)
+        """The partitions, as `topic-partition`, whose last record has not been acknowledged."""
+        return sorted(TP(*place).name for place in self._last_index if place not in self.ends)
 
-    def _settled(self, record: Outgoing, error: KafkaError | None, message: Message) -> None:
-        if error is not None and error.code() in _CONTENT:
-            self._refused = record
-        if self._records[self._last[record.topic, record.partition]] is record:
-            self._acknowledged(error, message)
+    def _on_large_delivery(self, record: Outgoing, error: KafkaError | None, message: Message) -> None:
+        if error is not None and error.code() in _CONTENT_ERRORS:
+            self._rejected = record
+        if self._records[self._last_index[record.topic, record.partition]] is record:
+            self._on_delivery(error, message)
 
-    def _acknowledged(self, error: KafkaError | None, message: Message) -> None:
+    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         if topic is None or partition is None:
             return
         if error is None and offset is not None:
             self.ends[TP(topic, partition)] = offset + 1
-        elif error is not None and error.code() in _CONTENT:  # what is refused has no offset
+        elif error is not None and error.code() in _CONTENT_ERRORS:  # a rejected record has no offset
             self._failed.add(TP(topic, partition))
 
 

@@ -1,8 +1,8 @@
-"""Kafka's record batches as a fetch returns them, and their records, whatever these hold.
+"""Kafka's record batches as a fetch returns them, and their records, including headers whose names are not UTF-8.
 
-aiokafka gives up a whole batch, and with it the partition, for one header whose name is no UTF-8, which Kafka does not
-ask for. So its consumers are made to keep the bytes of batches, and such a batch is read again with its names as they
-are (`schemas.codec.headers`).
+Kafka does not require UTF-8, but aiokafka fails the whole batch, and with it the partition, on such a header. So the
+consumers keep the bytes of batches, and such a batch is parsed again with its names undecoded
+(`schemas.codec.headers`).
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ from schemas.codec.record_sizes import Sizes
 
 LENGTH_AT: Final = 8
 LOG_OVERHEAD: Final = 12
-"""An offset and a length, which are not counted in it."""
+"""The base offset and the length field, which the length does not count."""
 MAGIC_AT: Final = 16
 SMALLEST: Final = {0: 26, 1: 34, 2: 61}
-"""The bytes of a batch without records, of a message without key and value for the magic numbers of old."""
+"""The smallest batch (magic 2) or message (0 and 1) in bytes."""
 NO_TIMESTAMP: Final = -1
 
 
 class Record(Struct, frozen=True, gc=False):
-    """One record; `timestamp` in milliseconds, -1 for none; its type is 0 for the producer's and 1 for the broker's.
+    """One record.
+
+    `timestamp` is in milliseconds, -1 if there is none; `timestamp_type` is 0 for create time, 1 for log append time.
 
     `original_sizes` is set for a record that is too large to keep: its key and value are truncated then, and
     its headers dropped.
@@ -46,47 +48,46 @@ class Record(Struct, frozen=True, gc=False):
 
 
 class RecordBatches:
-    """What was fetched of a partition, a record batch at a time, as aiokafka's `MemoryRecords`, with their bytes.
+    """Iterates over the record batches of a fetch and keeps their bytes; replaces aiokafka's `MemoryRecords`.
 
-    Bytes at the end that are no whole batch are passed over: brokers cut what they return.
+    An incomplete batch at the end is ignored: brokers truncate responses to the requested size.
     """
 
     def __init__(self, data: bytes) -> None:
-        """Take a fetched record set."""
         self._data = data
-        self._at = self._began = 0
+        self._at = self._start = 0
         self.parts: Iterator[Any] | None = None
-        """What is left of the batch that was asked for last, if somebody is to go on with it."""
+        """The remaining parts of the current batch, if it is not read to its end."""
         self.next_offset = 0
-        """The offset behind that batch."""
+        """The offset that follows the current batch."""
 
     def size_in_bytes(self) -> int:
-        """Return how many bytes were fetched."""
+        """Return the size of the fetch."""
         return len(self._data)
 
     def has_next(self) -> bool:
-        """Tell whether there is another whole batch, or the rest of one."""
+        """Return whether another complete batch, or the rest of the current one, can be read."""
         if self.parts is not None:
             return True
         return self._at + LOG_OVERHEAD <= len(self._data) and self._end() <= len(self._data)
 
     @cached_property
     def zstd(self) -> ZstdDecompressor:
-        """What inflates Zstandard: its memory serves one batch after the other."""
+        """The Zstandard decompressor, shared by all batches to reuse its memory."""
         return ZstdDecompressor()
 
     @property
     def offset(self) -> int:
-        """The first offset of the batch that was asked for last."""
-        return int.from_bytes(self._data[self._began : self._began + LENGTH_AT], "big", signed=True)
+        """The base offset of the current batch."""
+        return int.from_bytes(self._data[self._start : self._start + LENGTH_AT], "big", signed=True)
 
     def next_batch(self) -> Any:
-        """Return the next one as aiokafka's, its bytes in `latest`; raises ValueError if it is none."""
-        self._began, self._at = self._at, self._end()
-        raw = self.latest = memoryview(self._data)[self._began : self._at]
+        """Advance to the next batch, whose bytes are in `latest`, and return it; raises ValueError if it is invalid."""
+        self._start, self._at = self._at, self._end()
+        raw = self.latest = memoryview(self._data)[self._start : self._at]
         magic = raw[MAGIC_AT] if len(raw) > MAGIC_AT else 0
         if len(raw) < SMALLEST.get(magic, 0):
-            raise ValueError(f"{len(raw)} bytes are no record batch")
+            raise ValueError(f"{len(raw)} bytes are not a record batch")
         if magic not in SMALLEST:
             raise ValueError(f"its format has the number {magic}")
         batch: Any = DefaultRecordBatch(raw) if magic == 2 else LegacyRecordBatch(bytes(raw), magic)
@@ -94,8 +95,8 @@ class RecordBatches:
         return batch
 
     def step_back(self) -> None:
-        """Have the batch that was asked for last come next again."""
-        self._at, self.parts = self._began, None
+        """Rewind, so that `next_batch` returns the current batch again."""
+        self._at, self.parts = self._start, None
 
     def _end(self) -> int:
         length = int.from_bytes(self._data[self._at + LENGTH_AT : self._at + LOG_OVERHEAD], "big", signed=True)
@@ -103,17 +104,17 @@ class RecordBatches:
 
 
 def records_of(batch: Any, raw: memoryview) -> list[Record]:
-    """Return the records of a batch with these bytes, the names of headers with surrogates for what is no UTF-8.
+    """Return the records of a batch with the bytes `raw`; invalid UTF-8 in header names becomes surrogate escapes.
 
-    Raises whatever the client and its libraries raise for bytes that are no records.
+    Raises whatever aiokafka and its libraries raise for malformed records.
     """
     try:
         return _records(batch)
     except UnicodeDecodeError:
-        anew: Any = _DefaultRecordBatchPy(raw)
-        anew._maybe_uncompress()  # noqa: SLF001 - aiokafka offers no other way
-        anew._buffer = _LenientNames(anew._buffer)  # noqa: SLF001 - the same
-        return _records(anew)
+        lenient: Any = _DefaultRecordBatchPy(raw)
+        lenient._maybe_uncompress()  # noqa: SLF001 - aiokafka offers no other way
+        lenient._buffer = _LenientNames(lenient._buffer)  # noqa: SLF001 - the same
+        return _records(lenient)
 
 
 def _records(batch: Iterable[Any]) -> list[Record]:
@@ -131,9 +132,9 @@ def _records(batch: Iterable[Any]) -> list[Record]:
 
 
 def record_batch(key: bytes | None, value: bytes | None, headers: Headers) -> BatchBuilder:
-    """Return a batch of one record for a producer of aiokafka, stamped with the present.
+    """Return a batch of one record, with the present time, for an aiokafka producer.
 
-    Unlike `send` it takes a record that has neither key nor value, and any header that `records_of` returns.
+    Unlike `send` it accepts a record without key and value, and any header that `records_of` returns.
     """
     batch = _BatchOfOne(0, compression_type=0)
     named = [(_Name(name), content) for name, content in headers]
@@ -143,7 +144,7 @@ def record_batch(key: bytes | None, value: bytes | None, headers: Headers) -> Ba
 
 
 class _BatchOfOne(BatchBuilder):  # type: ignore[misc] # without types
-    """Builds in Python, where a name encodes itself; aiokafka's builder in C does that, and knows UTF-8 only."""
+    """Builds with aiokafka's Python builder, which calls `_Name.encode`; the C builder knows only UTF-8."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -161,7 +162,7 @@ class _Name(str):
 
 
 class _LenientNames(bytearray):
-    """The bytes of records for aiokafka's reader in Python, which decodes nothing of them but names of headers."""
+    """Bytes of records for aiokafka's Python reader, which calls `decode` only for header names."""
 
     def __getitem__(self, at: SupportsIndex | slice) -> Any:
         part = super().__getitem__(at)

@@ -1,8 +1,8 @@
-"""Reads the records of a batch in parts, so that a batch that holds much is never in memory as a whole.
+"""Reads the records of a batch in parts, so that a large batch is never in memory as a whole.
 
-What batches usually hold is one part, read by aiokafka. Of more than that, runs of whole records are put before
-aiokafka's reader as batches of their own. Only the beginnings of the key and the value are kept of a record that is
-too large; it is read here.
+A usual batch is one part, read by aiokafka. A larger one is split into runs of whole records, and aiokafka reads each
+run as a batch of its own. A record that is too large is read here, and only the beginnings of its key and value are
+kept.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from streams.kafka.decompression import DecompressedStream, open_decompressed
 from streams.kafka.record_batches import MAGIC_AT, SMALLEST, Record, records_of
 
 PART_BYTES: Final = 1024 * 1024
-"""How much is read by aiokafka at once: the smallest records and headers take 32 times as much memory then."""
+"""How many bytes aiokafka reads at once: tiny records and headers take up to 32 times as much memory when read."""
 RECORD_BYTES_MAX: Final = MESSAGE_BYTES_MAX
-"""A larger record is cut, and so is one with more than `PART_BYTES` of headers."""
+"""A larger record is truncated, and so is one with more than `PART_BYTES` of headers."""
 
 MAGIC: Final = 2
 HEADER_BYTES: Final = SMALLEST[MAGIC]
@@ -37,7 +37,7 @@ VARINT_BYTES_MAX: Final = 10
 
 
 class Part(NamedTuple):
-    """Some consecutive records of a batch, none while a large one is passed over; how many bytes were read for them."""
+    """Consecutive records of a batch and the bytes read for them; no records while a large one is being skipped."""
 
     records: list[Record]
     size: int
@@ -45,9 +45,9 @@ class Part(NamedTuple):
 
 
 def read_in_parts(batch: Any, raw: memoryview, zstd: zstandard.ZstdDecompressor) -> Iterator[Part]:
-    """Yield the records of a batch of aiokafka with these bytes, in parts; `zstd` is in use until the last of them.
+    """Yield the records of an aiokafka batch with the bytes `raw` in parts; `zstd` is in use until the last part.
 
-    Raises whatever the client and its libraries raise for bytes that are no records.
+    Raises whatever aiokafka and its libraries raise for malformed records.
     """
     codec = raw[ATTRIBUTES_AT + 1] & CODEC
     if raw[MAGIC_AT] != MAGIC or (not codec and len(raw) <= HEADER_BYTES + PART_BYTES):
@@ -65,29 +65,29 @@ def read_in_parts(batch: Any, raw: memoryview, zstd: zstandard.ZstdDecompressor)
         left -= count
         content.fill(1)
         if not left and content.data:
-            raise ValueError("it holds more than its records")
+            raise ValueError("it holds more data than its records")
         yield part._replace(is_last=not left)
 
 
 def _next_part(header: _Header, content: _Content, left: int) -> Generator[Part, None, tuple[int, Part]]:
-    """Return the next records and how many they are; parts without records are yielded before them."""
+    """Return how many records come next, and their part; yields empty parts while it skips bytes before that."""
     content.fill(PART_BYTES)
-    count, end, first = _whole(content.data, left)
+    count, end, first = _whole_records(content.data, left)
     if not first:
         raise ValueError("it holds fewer records than it says")
     if count:
-        return count, Part(header.records(count, content.take(end)), end)
+        return count, Part(header.records(count, content.read(end)), end)
     if first <= RECORD_BYTES_MAX:
         content.fill(first)
         if first - _headers_at(content.data) <= PART_BYTES:
-            return 1, Part(header.records(1, content.take(first)), first)
-    return 1, Part([(yield from _cut(header, content))], 0)
+            return 1, Part(header.records(1, content.read(first)), first)
+    return 1, Part([(yield from _truncated_record(header, content))], 0)
 
 
-def _whole(data: bytes, most: int) -> tuple[int, int, int]:
-    """Return how many records, `most` or fewer, are whole in data, where they end, and how many bytes the first has."""
+def _whole_records(data: bytes, count_max: int) -> tuple[int, int, int]:
+    """Return how many records, at most `count_max`, are complete, where they end, and the size of the first."""
     count = end = first = 0
-    while count < most:
+    while count < count_max:
         try:
             length, begin = decode_varint_py(data, end)
         except IndexError:  # the data ends within it
@@ -102,7 +102,7 @@ def _whole(data: bytes, most: int) -> tuple[int, int, int]:
 
 
 def _headers_at(data: bytes) -> int:
-    """Return where the headers of a record begin."""
+    """Return the position of a record's headers."""
     at: int
     _, at = decode_varint_py(data, 0)
     at += 1
@@ -114,24 +114,24 @@ def _headers_at(data: bytes) -> int:
     return at
 
 
-def _cut(header: _Header, content: _Content) -> Generator[Part, None, Record]:
-    """Return the next record, cut; parts without records are yielded while the rest of it is passed over."""
-    end = content.varint() + content.taken
-    content.take(1)
+def _truncated_record(header: _Header, content: _Content) -> Generator[Part, None, Record]:
+    """Return the next record, truncated; yields empty parts while it skips the rest of it."""
+    end = content.varint() + content.position
+    content.read(1)
     timestamp, offset = content.varint(), content.varint()
     sizes, heads = [], []
     for _ in ("key", "value"):
         size = content.varint()
         sizes.append(max(size, 0))
-        heads.append(None if size < 0 else content.take(min(size, HEAD_BYTES)))
+        heads.append(None if size < 0 else content.read(min(size, HEAD_BYTES)))
         yield from content.skip(size - HEAD_BYTES)
-    headers_size = end - content.taken
+    headers_size = end - content.position
     if headers_size < 0:
         raise ValueError("a record is longer than it says")
     yield from content.skip(headers_size)
     (key_size, value_size), (key, value) = sizes, heads
     original_sizes = Sizes(value_size, key_size, headers_size)
-    return Record(*header.place(offset, timestamp), key, value, (), original_sizes)
+    return Record(*header.absolute(offset, timestamp), key, value, (), original_sizes)
 
 
 class _Header:
@@ -144,13 +144,13 @@ class _Header:
         struct.pack_into(">h", self._bytes, ATTRIBUTES_AT, self._attributes & ~CODEC)
 
     def records(self, count: int, data: bytes) -> list[Record]:
-        """Return so many records of the batch, of which this is the data, not compressed."""
+        """Return `count` records of the batch from their uncompressed data."""
         struct.pack_into(">i", self._bytes, COUNT_AT, count)
         raw = self._bytes + data
         return records_of(DefaultRecordBatch(raw), memoryview(raw))
 
-    def place(self, offset: int, timestamp: int) -> tuple[int, int, int]:
-        """Return offset, timestamp and its type of a record that has them relative to the batch."""
+    def absolute(self, offset: int, timestamp: int) -> tuple[int, int, int]:
+        """Return the absolute offset, timestamp and timestamp type of a record with relative ones."""
         (base,) = struct.unpack_from(">q", self._bytes)
         first, latest = struct.unpack_from(">qq", self._bytes, TIMESTAMPS_AT)
         is_append_time = bool(self._attributes & IS_APPEND_TIME)
@@ -158,39 +158,39 @@ class _Header:
 
 
 class _Content:
-    """What a batch holds, from where it is read to on."""
+    """The decompressed content of a batch, and the position up to which it is read."""
 
     def __init__(self, source: DecompressedStream) -> None:
         self._source = source
         self.data = b""
-        """What is inflated of it."""
-        self.taken = 0
-        """How many bytes lie before that."""
+        """Bytes that are decompressed and not read yet."""
+        self.position = 0
+        """How many bytes were read before them."""
 
     def fill(self, size: int) -> None:
-        """Inflate at least so many bytes, or all that is left."""
+        """Decompress until `size` bytes are available, or to the end."""
         if (missing := size - len(self.data)) > 0:
             self.data += self._source.read(missing)
 
-    def take(self, size: int) -> bytes:
-        """Return the next bytes and go on behind them; raises ValueError where there are not as many."""
+    def read(self, size: int) -> bytes:
+        """Return the next `size` bytes; raises ValueError if fewer are left."""
         self.fill(size)
         if not 0 <= size <= len(self.data):
             raise ValueError("it ends within a record")
-        taken, self.data = self.data[:size], self.data[size:]
-        self.taken += size
-        return taken
+        read, self.data = self.data[:size], self.data[size:]
+        self.position += size
+        return read
 
     def varint(self) -> int:
-        """Return the next number and go on behind it."""
+        """Return the next variable-length integer."""
         self.fill(VARINT_BYTES_MAX)
         value: int
         value, size = decode_varint_py(self.data, 0)
-        self.take(size)
+        self.read(size)
         return value
 
     def skip(self, size: int) -> Iterator[Part]:
-        """Go on behind so many bytes, none if it is negative; yield a part without records for each piece of them."""
+        """Skip `size` bytes, none if it is negative; yields an empty part for each piece skipped."""
         while size > 0:
-            size -= (done := len(self.take(min(size, PART_BYTES))))
+            size -= (done := len(self.read(min(size, PART_BYTES))))
             yield Part([], done)

@@ -1,6 +1,6 @@
-"""What the brokers let this user do, looked at when a worker starts: a right that is missing is told at once.
+"""Checks at the start of a worker that Kafka's ACLs allow everything that a worker does.
 
-Otherwise a client that may not read a topic waits for its records for ever. A broker that keeps no account of rights
+Without this check a client that may not read a topic would wait for its records forever. A broker without an authorizer
 allows everything.
 """
 
@@ -22,16 +22,16 @@ from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
 
 READ, WRITE = "Read", "Write"
 _OPERATIONS: Final = {READ: AclOperation.READ, WRITE: AclOperation.WRITE}
-_ASK_TIMEOUT_S: Final = 15.0
+_REQUEST_TIMEOUT_S: Final = 15.0
 
 Granted = frozenset[AclOperation]
 
 
 async def check_rights(connection: KafkaConnection, topics: Topics, *, group: str, transactional_id: str) -> None:
-    """Raise `UsageError`, naming all that is missing, unless this user may do what a worker does.
+    """Raise `UsageError`, naming every missing right, unless this user may do what a worker does.
 
-    `transactional_id` stands for all that begin like it. Topics that do not exist are passed over: they are made, or
-    it is told that they cannot be. Raises `UsageError` too when the brokers cannot be reached.
+    `transactional_id` is a sample of those that workers use. Topics that do not exist are skipped: creating them will
+    succeed or fail with an error of its own. Also raises `UsageError` when the brokers cannot be reached.
     """
     read = (*topics.inputs, *topics.internal, *topics.outputs)
     written = (*topics.internal, *topics.outputs)
@@ -54,40 +54,40 @@ def _missing(right: str, names: Sequence[str], granted: Mapping[str, Granted]) -
 
 
 def _topic_rights(connection: KafkaConnection, names: Sequence[str]) -> dict[str, Granted]:
-    """Return what is allowed on the topics that exist or are hidden from this user; blocks."""
+    """Return the allowed operations by topic, for topics that exist or are hidden from this user; blocks."""
     admin = AdminClient(connection.librdkafka_options(), logger=SILENT_LOGGER)
     described = admin.describe_topics(
-        TopicCollection(list(names)), include_authorized_operations=True, request_timeout=_ASK_TIMEOUT_S
+        TopicCollection(list(names)), include_authorized_operations=True, request_timeout=_REQUEST_TIMEOUT_S
     )
     granted: dict[str, Granted] = {}
-    for name, told in described.items():
+    for name, future in described.items():
         try:
-            granted[name] = frozenset(told.result().authorized_operations)
+            granted[name] = frozenset(future.result().authorized_operations)
         except KafkaException as error:
             if error.args[0].code() == LibrdkafkaError.TOPIC_AUTHORIZATION_FAILED:
                 granted[name] = frozenset()
-            elif error.args[0].code() < 0:  # librdkafka's own: there was no answer
+            elif error.args[0].code() < 0:  # an error of librdkafka itself: the brokers did not answer
                 raise
     return granted
 
 
 async def _denied_ids(connection: KafkaConnection, group: str, transactional_id: str) -> list[str]:
-    """Return what is missing to join the group and to use the transactional id; asking for who keeps them tells."""
+    """Return the missing rights on the group and the transactional id: to look up a coordinator needs the same."""
     admin = AIOKafkaAdminClient(**connection.client_options())
-    asked = (
+    lookups = (
         (group, 0, f"{READ} on group {group}"),
         (transactional_id, 1, f"{WRITE} on transactional id {transactional_id}"),
     )
     denied: list[str] = []
     try:
         await admin.start()
-        for name, kind, right in asked:
+        for name, kind, right in lookups:
             try:
                 await admin.find_coordinator(name, kind)
             except (GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed):
                 denied.append(right)
             except KafkaError as error:
-                if not error.retriable:  # a cluster without any group or transaction yet makes room for the first
+                if not error.retriable:  # on a new cluster the first look-up creates the coordinator's topic
                     raise
     finally:
         await admin.close()

@@ -1,4 +1,4 @@
-"""What publishing does and reading back sees: transactions as a whole, one publisher for each id, what is committed."""
+"""The contract of `Publisher` and `OutputLog`: atomic transactions, fencing by id, and only committed records read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublis
 
 MESSAGE_BYTES_MAX = 100_000
 TIMEOUT_S = 10.0
-SIZES = {"what a topic takes": MESSAGE_BYTES_MAX, "what a client sends": 4 * MESSAGE_BYTES_MAX}
+SIZES = {"limit of the topic": MESSAGE_BYTES_MAX, "limit of the client": 4 * MESSAGE_BYTES_MAX}
 
 
 class Broker(Protocol):
@@ -59,8 +59,8 @@ class Simulated:
         self._kafka.delete_before(tp, offset)
 
 
-class SeenPublisher(KafkaPublisher):
-    """Returns when readers can see what it published: Kafka acknowledges a commit a moment before that."""
+class VisiblePublisher(KafkaPublisher):
+    """Returns when readers can see the records: Kafka acknowledges a commit a moment before that."""
 
     async def publish(self, records: Sequence[Outgoing]) -> Mapping[TP, int]:
         ends = await super().publish(records)
@@ -82,7 +82,7 @@ class Real:
         await admin.close()
 
     def publisher(self, name: str) -> Publisher:
-        return SeenPublisher(self._connection, f"{self._prefix}{name}", timeout_s=TIMEOUT_S)
+        return VisiblePublisher(self._connection, f"{self._prefix}{name}", timeout_s=TIMEOUT_S)
 
     def log(self) -> OutputLog:
         return KafkaLog(self._connection)
@@ -111,7 +111,7 @@ class Real:
 async def broker(request: pytest.FixtureRequest, kafka: EmbeddedKafka, prefix: str) -> Broker:
     if request.param == "simulated":
         return Simulated()
-    real = Real(KafkaConnection(kafka.address, message_bytes_max=SIZES["what a client sends"]), prefix)
+    real = Real(KafkaConnection(kafka.address, message_bytes_max=SIZES["limit of the client"]), prefix)
     await real.create()
     return real
 
@@ -143,7 +143,7 @@ async def test_a_transaction_over_several_partitions_is_read_back_in_order(
     assert await values(broker, TP(b, 0)) == []
 
 
-async def test_the_offset_returned_is_that_after_the_last_record(broker: Broker, publisher: Publisher) -> None:
+async def test_publish_returns_the_offset_after_the_last_record(broker: Broker, publisher: Publisher) -> None:
     a, b = broker.topics
     for round_number in range(3):
         ends = await publisher.publish(
@@ -153,7 +153,7 @@ async def test_the_offset_returned_is_that_after_the_last_record(broker: Broker,
         assert ends == {tp: at + 1 for tp, at in last.items()}, f"round {round_number}"
 
 
-async def test_reading_goes_on_from_an_offset_over_the_markers_between(broker: Broker, publisher: Publisher) -> None:
+async def test_reading_resumes_at_an_offset_and_skips_transaction_markers(broker: Broker, publisher: Publisher) -> None:
     tp = TP(broker.topics[0], 1)
     ends = [(await publisher.publish([Outgoing(*tp, b"", value)]))[tp] for value in (b"1", b"2", b"3")]
     assert await values(broker, tp) == [b"1", b"2", b"3"]
@@ -165,14 +165,14 @@ async def test_reading_goes_on_from_an_offset_over_the_markers_between(broker: B
     assert await values(broker, tp, bounds[tp][1]) == []
 
 
-async def test_bounds_of_several_partitions(broker: Broker, publisher: Publisher) -> None:
+async def test_bounds_are_read_for_several_partitions(broker: Broker, publisher: Publisher) -> None:
     a, b = broker.topics
     for value in (b"1", b"2"):
         await broker.produce(TP(a, 0), None, value)
     assert await broker.log().bounds([TP(a, 0), TP(b, 1)]) == {TP(a, 0): (0, 2), TP(b, 1): (0, 0)}
 
 
-async def test_a_start_fences_who_published_under_the_same_id(broker: Broker, publisher: Publisher) -> None:
+async def test_a_start_fences_the_previous_publisher_of_the_same_id(broker: Broker, publisher: Publisher) -> None:
     tp = TP(broker.topics[0], 0)
     await publisher.publish([Outgoing(*tp, b"", b"first")])
     successor = broker.publisher("one")
@@ -184,7 +184,7 @@ async def test_a_start_fences_who_published_under_the_same_id(broker: Broker, pu
     await successor.stop()
 
 
-async def test_publishers_of_other_ids_go_on(broker: Broker, publisher: Publisher) -> None:
+async def test_a_start_does_not_fence_publishers_of_other_ids(broker: Broker, publisher: Publisher) -> None:
     tp = TP(broker.topics[0], 0)
     other = broker.publisher("two")
     await other.start()
@@ -196,14 +196,14 @@ async def test_publishers_of_other_ids_go_on(broker: Broker, publisher: Publishe
 
 @pytest.mark.parametrize("limit", SIZES)
 @pytest.mark.parametrize("beside", [(), (b"half",), (b"half", b"after")], ids=["alone", "last", "between others"])
-async def test_of_a_record_too_large_it_is_told_whom_it_is_about_and_nothing_of_its_transaction_is_seen(
+async def test_the_error_names_a_record_that_is_too_large_and_its_transaction_is_aborted(
     broker: Broker, publisher: Publisher, limit: str, beside: Sequence[bytes]
 ) -> None:
     a, b = broker.topics
     await publisher.publish([Outgoing(a, 0, b"", b"before")])
     too_large = Outgoing(a, 0, b"", b"x" * (SIZES[limit] + 200_000), "case:large")
     others = [Outgoing(a, 0, b"", value, "case:small") for value in beside]
-    with pytest.raises(Unpublishable, match=rf"^{a} takes no record of {len(too_large.value)} bytes") as refused:
+    with pytest.raises(Unpublishable, match=rf"^{a} accepts no record of {len(too_large.value)} bytes") as refused:
         await publisher.publish([*others[:1], too_large, *others[1:], Outgoing(b, 1, b"", b"other half")])
     assert (refused.value.about, refused.value.is_certain) == ("case:large", True)
     assert await values(broker, TP(a, 0)) == [b"before"]
@@ -217,9 +217,7 @@ async def test_of_a_record_too_large_it_is_told_whom_it_is_about_and_nothing_of_
     await successor.stop()
 
 
-async def test_of_a_record_too_large_among_others_in_a_batch_it_is_told_whom_it_is_about(
-    broker: Broker, publisher: Publisher
-) -> None:
+async def test_the_error_names_the_largest_record_of_a_rejected_batch(broker: Broker, publisher: Publisher) -> None:
     records = [
         Outgoing(broker.topics[0], 0, b"", b"x" * size, f"case:{size}") for size in (1, MESSAGE_BYTES_MAX + 1, 2)
     ]
@@ -228,10 +226,8 @@ async def test_of_a_record_too_large_among_others_in_a_batch_it_is_told_whom_it_
     assert refused.value.about == f"case:{MESSAGE_BYTES_MAX + 1}"
 
 
-async def test_of_a_small_record_that_its_topic_does_not_take_it_is_told_whom_it_is_about(
-    kafka: EmbeddedKafka, prefix: str
-) -> None:
-    """An operator lowered what one topic takes; another record of the transaction is larger."""
+async def test_the_error_names_a_small_record_that_its_own_topic_rejects(kafka: EmbeddedKafka, prefix: str) -> None:
+    """An operator lowered one topic's limit; a record for another topic in the same transaction is larger."""
     topics, connection = (f"{prefix}little", f"{prefix}enough"), KafkaConnection(kafka.address)
     admin = AIOKafkaAdminClient(**connection.client_options())
     await admin.start()
@@ -241,13 +237,13 @@ async def test_of_a_small_record_that_its_topic_does_not_take_it_is_told_whom_it
     publisher = KafkaPublisher(connection, f"{prefix}one", timeout_s=TIMEOUT_S)
     await publisher.start()
     refused_one = Outgoing(topics[0], 0, b"", b"x" * 500, "case:small")
-    with pytest.raises(Unpublishable, match=rf"^{topics[0]} takes no record of 500 bytes") as refused:
+    with pytest.raises(Unpublishable, match=rf"^{topics[0]} accepts no record of 500 bytes") as refused:
         await publisher.publish([refused_one, Outgoing(topics[1], 0, b"", b"x" * 5000, "case:larger")])
     assert refused.value.about == "case:small"
     await publisher.stop()
 
 
-async def test_a_publisher_that_failed_publishes_nothing_more(broker: Broker, publisher: Publisher) -> None:
+async def test_a_failed_publisher_publishes_nothing_more(broker: Broker, publisher: Publisher) -> None:
     tp = TP(broker.topics[0], 0)
     successor = broker.publisher("one")
     await successor.start()
@@ -265,7 +261,7 @@ async def test_headers_and_absent_values_are_read_back(broker: Broker, publisher
     assert (read.offset, read.key, read.value, read.headers) == (0, b"k", None, (("h", b"1"),))
 
 
-async def test_what_was_deleted_is_passed_over(broker: Broker, publisher: Publisher) -> None:
+async def test_reading_starts_at_the_log_start_offset_after_a_deletion(broker: Broker, publisher: Publisher) -> None:
     tp = TP(broker.topics[0], 0)
     for value in (b"1", b"2", b"3"):
         await broker.produce(tp, None, value)
@@ -274,17 +270,17 @@ async def test_what_was_deleted_is_passed_over(broker: Broker, publisher: Publis
     assert await values(broker, tp) == [b"3"]
 
 
-async def test_a_publisher_that_was_not_started_is_fatal(broker: Broker, publisher: Publisher) -> None:
+async def test_publishing_without_a_start_is_fatal(broker: Broker, publisher: Publisher) -> None:
     with pytest.raises(Fatal):
         await broker.publisher("three").publish([Outgoing(broker.topics[0], 0, b"", b"x")])
 
 
-async def test_what_is_left_open_is_known_and_seen_by_nobody_until_its_id_is_taken_over(
+async def test_a_hanging_transaction_is_reported_and_ends_when_its_id_is_taken_over(
     broker: Broker, publisher: Publisher
 ) -> None:
     left, other = TP(broker.topics[0], 0), TP(broker.topics[1], 1)
     await publisher.publish([Outgoing(*other, b"", b"ended")])
-    await broker.leave_open("two", left, b"left")
+    await broker.leave_open("two", left, b"open")
     assert await broker.log().hanging_transactions([left, other]) == [left]
     assert await values(broker, left) == []
     successor = broker.publisher("two")
@@ -294,12 +290,14 @@ async def test_what_is_left_open_is_known_and_seen_by_nobody_until_its_id_is_tak
     await successor.stop()
 
 
-async def test_to_abort_shows_nothing_and_ends_nothing_of_others(broker: Broker, publisher: Publisher) -> None:
+async def test_abort_publishes_nothing_and_leaves_transactions_of_others_open(
+    broker: Broker, publisher: Publisher
+) -> None:
     tp, shared = TP(broker.topics[0], 0), TP(broker.topics[1], 1)
     await publisher.publish([Outgoing(*tp, b"", b"before")])
     await broker.leave_open("two", shared, b"theirs")
     await publisher.abort([tp, shared])
-    async with asyncio.timeout(TIMEOUT_S):  # the end is acknowledged before it can be seen
+    async with asyncio.timeout(TIMEOUT_S):  # the abort is acknowledged a moment before it is visible
         while tp in (hanging_transactions := await broker.log().hanging_transactions([tp, shared])):
             pass
     assert hanging_transactions == [shared]
@@ -308,37 +306,37 @@ async def test_to_abort_shows_nothing_and_ends_nothing_of_others(broker: Broker,
     assert await values(broker, shared) == []
 
 
-class HeldUpPublisher(KafkaPublisher):
-    """Is about to fence, in its thread, and does so when it may."""
+class PausedPublisher(KafkaPublisher):
+    """Pauses in its thread before it fences, until `resume` is set."""
 
     def __init__(self, connection: KafkaConnection, transactional_id: str) -> None:
         super().__init__(connection, transactional_id, timeout_s=TIMEOUT_S)
-        self.is_about_to, self.may = threading.Event(), threading.Event()
+        self.paused, self.resume = threading.Event(), threading.Event()
 
     def _begin(self, producer: Producer) -> None:
-        self.is_about_to.set()
-        assert self.may.wait(TIMEOUT_S)
+        self.paused.set()
+        assert self.resume.wait(TIMEOUT_S)
         super()._begin(producer)
 
 
-async def test_a_start_that_was_cancelled_does_not_fence_a_successor_later(kafka: EmbeddedKafka, prefix: str) -> None:
+async def test_a_cancelled_start_does_not_fence_a_successor(kafka: EmbeddedKafka, prefix: str) -> None:
     connection = KafkaConnection(kafka.address)
     broker = Real(connection, prefix)
     await broker.create()
-    first = HeldUpPublisher(connection, f"{prefix}one")
+    first = PausedPublisher(connection, f"{prefix}one")
     starting = asyncio.create_task(first.start())
-    assert await asyncio.to_thread(first.is_about_to.wait, TIMEOUT_S)
+    assert await asyncio.to_thread(first.paused.wait, TIMEOUT_S)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
     stopping = asyncio.create_task(first.stop())
     stopped_early, _ = await asyncio.wait([stopping], timeout=0.2)
     if not stopped_early:
-        first.may.set()
+        first.resume.set()
     await stopping
     successor = broker.publisher("one")
     await successor.start()
-    first.may.set()
+    first.resume.set()
     await asyncio.to_thread(first._thread.shutdown)
     await successor.publish([Outgoing(broker.topics[0], 0, b"", b"x")])
     await successor.stop()

@@ -80,7 +80,7 @@ def test_a_case_whose_decision_its_topic_does_not_take_is_set_aside_until_it_doe
     bench.feed_lines(paid_offline("job-large", LINE_ITEMS))
     until(lambda: first.process.poll() is not None, lambda: first.log)
     assert first.process.wait() == EXIT_FATAL
-    reason = f"{bench.prefix}decisions.refund takes no record of "
+    reason = f"{bench.prefix}decisions.refund accepts no record of "
     assert f"case:job-large: {reason}" in first.log.splitlines()[-1]
     bench.workers.remove(first)
     second = bench.start_ready()
@@ -110,5 +110,5 @@ def test_a_topic_that_takes_too_little_is_told_at_the_start(bench: Bench) -> Non
     assert worker.process.wait() == 2
     assert worker.log.splitlines()[-1].endswith(
         f"{bench.prefix}decisions.refund: max.message.bytes is 999999, "
-        "it has to be at least 1000000 to hold what a worker says"
+        "it must be at least 1000000 to hold what a worker writes"
     )

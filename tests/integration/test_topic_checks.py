@@ -26,31 +26,29 @@ def make(kafka: EmbeddedKafka, name: str, config: dict[str, str]) -> None:
 async def test_topics_that_a_worker_made_have_nothing_to_be_told(kafka: EmbeddedKafka, prefix: str) -> None:
     connection, topics = KafkaConnection(kafka.address), Topics(prefix)
     await prepare_topics(connection, topics, 1, 1)
-    await read_layout(connection, topics.all)  # waits until all are known
+    await read_layout(connection, topics.all)  # waits until every broker knows them
     checked = await check_topics(connection, topics)
     assert checked.warnings == []
     assert checked.sizes == dict.fromkeys((*topics.outputs, *topics.internal), 8 * 1024 * 1024)
 
 
-async def test_dead_letters_that_could_not_hold_what_comes_in_are_refused(kafka: EmbeddedKafka, prefix: str) -> None:
+async def test_a_dead_letter_topic_too_small_for_the_inputs_is_refused(kafka: EmbeddedKafka, prefix: str) -> None:
     connection, topics = KafkaConnection(kafka.address), Topics(prefix)
     make(kafka, topics.dead_letters, {"max.message.bytes": "1048588"})
     await prepare_topics(connection, topics, 1, 1)
-    with pytest.raises(
-        UsageError, match=r"dead-letters: max\.message\.bytes is 1048588, it has to be at least 8388608"
-    ):
+    with pytest.raises(UsageError, match=r"dead-letters: max\.message\.bytes is 1048588, it must be at least 8388608"):
         await check_topics(connection, topics)
 
 
-async def test_topics_of_kafka_s_default_size_are_told(kafka: EmbeddedKafka, prefix: str) -> None:
+async def test_output_topics_of_kafka_s_default_size_cause_a_warning(kafka: EmbeddedKafka, prefix: str) -> None:
     connection, topics = KafkaConnection(kafka.address), Topics(prefix)
     for name in (topics.actions, *topics.inputs):
         make(kafka, name, {})
     await prepare_topics(connection, topics, 1, 1)
     checked = await check_topics(connection, topics)
     assert checked.sizes[topics.actions] == 1_048_588
-    (told,) = checked.warnings
-    assert told.startswith(f"{topics.actions}: max.message.bytes is less than 8388608: a case ")
+    (warning,) = checked.warnings
+    assert warning.startswith(f"{topics.actions}: max.message.bytes is less than 8388608: a case ")
 
 
 TOPICS = Topics()
@@ -59,15 +57,15 @@ TOPICS = Topics()
 @pytest.mark.parametrize(
     ("name", "inputs", "needed", "what"),
     [
-        *((name, 400_000, SIZE_MIN, "what a worker says") for name in (*TOPICS.outputs, *TOPICS.internal)),
-        ("dead-letters", 500_001, 1_000_002, "what jobs takes"),
-        ("internal.cases", 1_000_001, 1_000_001, "what jobs takes"),
-        ("internal.partners", 1_000_001, 1_000_001, "what jobs takes"),
-        ("internal.progress", 1_000_001, SIZE_MIN, "what a worker says"),
-        ("actions", 1_000_001, SIZE_MIN, "what a worker says"),
+        *((name, 400_000, SIZE_MIN, "what a worker writes") for name in (*TOPICS.outputs, *TOPICS.internal)),
+        ("dead-letters", 500_001, 1_000_002, "what jobs accepts"),
+        ("internal.cases", 1_000_001, 1_000_001, "what jobs accepts"),
+        ("internal.partners", 1_000_001, 1_000_001, "what jobs accepts"),
+        ("internal.progress", 1_000_001, SIZE_MIN, "what a worker writes"),
+        ("actions", 1_000_001, SIZE_MIN, "what a worker writes"),
     ],
 )
-def test_a_topic_that_takes_too_little_is_refused(name: str, inputs: int, needed: int, what: str) -> None:
+def test_a_topic_that_accepts_too_little_is_refused(name: str, inputs: int, needed: int, what: str) -> None:
     def configs(size: int) -> dict[str, dict[str, str]]:
         sizes = dict.fromkeys(TOPICS.inputs, inputs) | {name: size}
         return {each: {"max.message.bytes": str(at)} for each, at in sizes.items()}
@@ -75,37 +73,39 @@ def test_a_topic_that_takes_too_little_is_refused(name: str, inputs: int, needed
     refuse_small(configs(needed), TOPICS)
     with pytest.raises(UsageError) as refused:
         refuse_small(configs(needed - 1), TOPICS)
-    told = f"{name}: max.message.bytes is {needed - 1}, it has to be at least {needed} to hold {what}"
-    assert str(refused.value) == told
+    message = f"{name}: max.message.bytes is {needed - 1}, it must be at least {needed} to hold {what}"
+    assert str(refused.value) == message
 
 
-def test_topics_that_nothing_is_known_of_are_accepted() -> None:
+def test_topics_of_unknown_configuration_are_accepted() -> None:
     refuse_small({}, TOPICS)
 
 
-async def test_topics_whose_clean_up_forgets_are_told(kafka: EmbeddedKafka, prefix: str) -> None:
+async def test_an_unsuitable_cleanup_policy_causes_a_warning(kafka: EmbeddedKafka, prefix: str) -> None:
     connection, topics = KafkaConnection(kafka.address), Topics(prefix)
     make(kafka, topics.inputs[0], {"cleanup.policy": "compact,delete"})
     make(kafka, topics.actions, {"cleanup.policy": "compact", "max.message.bytes": "8388608"})
     make(kafka, topics.progress, {"cleanup.policy": "delete", "max.message.bytes": "8388608"})
     await prepare_topics(connection, topics, 1, 1)
-    told = (await check_topics(connection, topics)).warnings
-    assert [line.partition(": ")[0] for line in told] == [topics.inputs[0], topics.actions, topics.progress]
+    found = (await check_topics(connection, topics)).warnings
+    assert [line.partition(": ")[0] for line in found] == [topics.inputs[0], topics.actions, topics.progress]
 
 
 @pytest.mark.parametrize(
-    ("replicas", "in_sync", "brokers", "told"),
+    ("replicas", "in_sync", "brokers", "warning"),
     [
         (1, "1", 1, ""),
         (1, "1", 3, "jobs has one replica on a cluster of 3 brokers: it is lost with its broker"),
-        (3, "1", 3, "jobs: min.insync.replicas is 1: what one broker alone acknowledged is lost with it"),
+        (3, "1", 3, "jobs: min.insync.replicas is 1: a record that only one broker has is lost with it"),
         (3, "2", 3, ""),
     ],
 )
-def test_what_one_broker_could_lose_is_told(replicas: int, in_sync: str, brokers: int, told: str) -> None:
+def test_records_that_one_broker_could_lose_cause_a_warning(
+    replicas: int, in_sync: str, brokers: int, warning: str
+) -> None:
     topics = Topics()
     everywhere: Mapping[str, int] = dict.fromkeys((*topics.consumed, *topics.outputs, topics.progress), replicas)
     configs = {name: {"min.insync.replicas": in_sync, "cleanup.policy": ""} for name in everywhere}
     lines = list(warnings(configs, everywhere, brokers, topics))
-    assert (lines[0] if lines else "") == told
+    assert (lines[0] if lines else "") == warning
     assert len(lines) in {0, len(everywhere)}

@@ -1,4 +1,4 @@
-"""What the transport takes of a fetch: the records that aiokafka itself would return, whatever the log holds."""
+"""`fetched_records` returns the records that aiokafka itself would return, whatever the log holds."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from streams.kafka.record_batches import RecordBatches, record_batch
 TP, OTHER = TopicPartition("events", 0), TopicPartition("events", 1)
 PRODUCER = 7
 CHECKED_FROM = 21
-"""Where in a record batch the part begins that its checksum covers; its first bytes are the attributes."""
+"""Where the checksummed part of a record batch begins, with the attributes."""
 IS_CONTROL = 0x20
 
 
 class FakeFetcher:
-    """A fetcher's results, and how often it was told to go on fetching."""
+    """A fetcher's results, and how often it was notified to continue fetching."""
 
     def __init__(self, results: dict[TopicPartition, Any], assignment: Assignment) -> None:
         self._records = results
         self._subscriptions = self
         self._wait_consume_future = None
         self._assigned = assignment.tps
-        self.told = 0
+        self.notified = 0
 
     def is_assigned(self, tp: TopicPartition) -> bool:
         return tp in self._assigned
 
     def _notify(self, _future: object) -> None:
-        self.told += 1
+        self.notified += 1
 
 
 def batch(first: int, count: int, *, transactional: bool, marker: int | None = None, codec: int = 0) -> bytes:
-    """Return a record batch from an offset on; `marker` makes it the end of a transaction (0 aborted, 1 committed)."""
+    """Return a record batch that starts at an offset; `marker` makes it a transaction marker (0 abort, 1 commit)."""
     builder = DefaultRecordBatchBuilder(
         magic=2,
         compression_type=codec,
@@ -72,7 +72,7 @@ def batch(first: int, count: int, *, transactional: bool, marker: int | None = N
 
 
 def stored(data: bytearray, first: int) -> bytes:
-    """Return a record batch as a broker keeps it: its first offset set, its checksum right."""
+    """Return a record batch as a broker stores it, with its base offset and a valid checksum."""
     struct.pack_into(">q", data, 0, first)
     struct.pack_into(">I", data, CHECKED_FROM - 4, calc_crc32c(bytes(data[CHECKED_FROM:])))
     return bytes(data)
@@ -86,7 +86,7 @@ CODECS = st.integers(0, 4)
 
 @st.composite
 def logs(draw: st.DrawFn) -> tuple[bytes, list[tuple[int, int]], int]:
-    """Draw a piece of a log, its aborted transactions, and the offset at which it was asked for."""
+    """Draw a piece of a log, its aborted transactions, and the offset of the fetch."""
     data, aborted, offset = b"", [], 0
     for kind in draw(st.lists(st.sampled_from(["plain", "committed", "aborted", "gap"]), min_size=1, max_size=8)):
         count = draw(st.integers(1, 6))
@@ -108,16 +108,16 @@ def fetched(
     data: bytes,
     aborted: Sequence[tuple[int, int]] = (),
     start: int = 0,
-    kept: Callable[[bytes], object] = RecordBatches,
+    record_class: Callable[[bytes], object] = RecordBatches,
 ) -> FetchResult:
-    """Return a fetch result as aiokafka makes it, the partition's position being where it starts."""
+    """Return a fetch result as aiokafka makes it, with the partition's position at its start."""
     assignment.state_value(TP).seek(start)
-    records = PartitionRecords(TP, kept(data), list(aborted), start, None, None, True, READ_COMMITTED)
+    records = PartitionRecords(TP, record_class(data), list(aborted), start, None, None, True, READ_COMMITTED)
     return FetchResult(TP, assignment=assignment, partition_records=records, backoff=0)
 
 
 def inside_loop(check: Any) -> None:
-    """Run a check where aiokafka's futures can be made."""
+    """Run a check inside an event loop, where aiokafka can create futures."""
 
     async def run() -> None:
         check()
@@ -125,7 +125,7 @@ def inside_loop(check: Any) -> None:
     asyncio.run(run())
 
 
-def told_of(record: Any) -> tuple[object, ...]:
+def fields_of(record: Any) -> tuple[object, ...]:
     return (
         record.offset,
         record.timestamp,
@@ -142,22 +142,22 @@ def test_the_records_and_the_position_after_them_are_those_of_aiokafka(
 ) -> None:
     def check() -> None:
         theirs, ours = Assignment([TP]), Assignment([TP])
-        expected = fetched(theirs, *log, kept=MemoryRecords).getall()
+        expected = fetched(theirs, *log, record_class=MemoryRecords).getall()
         fetcher = FakeFetcher({TP: fetched(ours, *log)}, ours)
         found: list[Any] = []
         while fetcher._records:
-            taken = fetched_records(fetcher, {TP}, records_max).get(TP, [])
-            assert len(taken) < records_max + 6, "no record batch is begun when there are enough"
-            found += taken
-        assert [told_of(each) for each in found] == [told_of(each) for each in expected]
+            records = fetched_records(fetcher, {TP}, records_max).get(TP, [])
+            assert len(records) < records_max + 6, "a batch is started only while records are missing"
+            found += records
+        assert [fields_of(each) for each in found] == [fields_of(each) for each in expected]
         assert ours.state_value(TP).position == theirs.state_value(TP).position
-        assert fetcher.told == 1
+        assert fetcher.notified == 1
 
     inside_loop(check)
 
 
-def taken_of(data: bytes) -> list[Any]:
-    """Return all that is taken of a piece of a log."""
+def read_all(data: bytes) -> list[Any]:
+    """Return all records of a piece of a log."""
     found: list[Any] = []
 
     def check() -> None:
@@ -171,29 +171,29 @@ def taken_of(data: bytes) -> list[Any]:
 
 
 @given(st.none() | st.binary(max_size=8), st.none() | st.binary(max_size=8), HEADERS)
-def test_any_header_that_kafka_takes_comes_and_goes_as_it_is(
+def test_any_header_that_kafka_accepts_survives_a_round_trip(
     key: bytes | None, value: bytes | None, named: list[tuple[bytes, bytes | None]]
 ) -> None:
     headers: Headers = [(name.decode("utf-8", "surrogateescape"), content) for name, content in named]
     written = record_batch(key, value, headers)._build()
     for name, _ in named:
         assert name in written
-    (record,) = taken_of(stored(written, 7))
+    (record,) = read_all(stored(written, 7))
     assert (record.offset, record.key, record.value, list(record.headers)) == (7, key, value, headers)
 
 
 @pytest.mark.parametrize(("magic", "codec"), [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (1, 3)])
-def test_formats_of_before_record_batches_are_read(magic: int, codec: int) -> None:
+def test_old_message_formats_are_read(magic: int, codec: int) -> None:
     builder = LegacyRecordBatchBuilder(magic, codec, 1 << 20)
     for index in range(3):
         builder.append(index, timestamp=1_000 + index, key=None, value=b"v" * 99)
-    found = taken_of(bytes(builder.build()))
+    found = read_all(bytes(builder.build()))
     assert [(each.offset, each.value, each.headers) for each in found] == [(n, b"v" * 99, ()) for n in range(3)]
     assert {each.timestamp for each in found} == ({-1} if magic == 0 else {1_000, 1_001, 1_002})
 
 
-def changed(at: int, to: bytes, *, codec: int = 0, checked: bool = True) -> bytes:
-    """Return a record batch from offset 5 with other bytes at a place; `checked`: with the checksum of what it is."""
+def corrupted(at: int, to: bytes, *, codec: int = 0, checked: bool = True) -> bytes:
+    """Return a record batch from offset 5 with other bytes at `at`; its checksum is valid if `checked`."""
     data = bytearray(batch(5, 40, transactional=False, codec=codec))
     at %= len(data)
     data[at : at + len(to)] = to
@@ -201,33 +201,33 @@ def changed(at: int, to: bytes, *, codec: int = 0, checked: bool = True) -> byte
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
-        pytest.param(changed(-1, b"x", checked=False), "its checksum is wrong", id="checksum"),
-        pytest.param(changed(16, b"\x03"), "its format has the number 3", id="format of the future"),
-        pytest.param(changed(8, struct.pack(">i", 20)), "32 bytes are no record batch", id="too short"),
-        pytest.param(changed(8, struct.pack(">i", -9)), "12 bytes are no record batch", id="negative length"),
-        pytest.param(changed(57, struct.pack(">i", 41)), "", id="more records than there are"),
-        pytest.param(changed(57, struct.pack(">i", 39)), "", id="fewer records than there are"),
-        pytest.param(changed(61, b"\xff\xff\xff"), "", id="record longer than its batch"),
-        pytest.param(changed(22, b"\x05"), "codec", id="codec of the future"),
-        *(pytest.param(changed(61, b"\xff" * 20, codec=codec), "", id=f"codec {codec}") for codec in range(1, 5)),
+        pytest.param(corrupted(-1, b"x", checked=False), "its checksum is wrong", id="checksum"),
+        pytest.param(corrupted(16, b"\x03"), "its format has the number 3", id="format of the future"),
+        pytest.param(corrupted(8, struct.pack(">i", 20)), "32 bytes are not a record batch", id="too short"),
+        pytest.param(corrupted(8, struct.pack(">i", -9)), "12 bytes are not a record batch", id="negative length"),
+        pytest.param(corrupted(57, struct.pack(">i", 41)), "", id="more records than there are"),
+        pytest.param(corrupted(57, struct.pack(">i", 39)), "", id="fewer records than there are"),
+        pytest.param(corrupted(61, b"\xff\xff\xff"), "", id="record longer than its batch"),
+        pytest.param(corrupted(22, b"\x05"), "codec", id="codec of the future"),
+        *(pytest.param(corrupted(61, b"\xff" * 20, codec=codec), "", id=f"codec {codec}") for codec in range(1, 5)),
     ],
 )
-def test_what_is_no_record_batch_is_told_with_its_place_after_what_lies_before_it(data: bytes, told: str) -> None:
+def test_an_invalid_batch_is_reported_with_its_offset_after_the_records_before_it(data: bytes, message: str) -> None:
     def check() -> None:
         assignment = Assignment([TP])
         fetcher = FakeFetcher({TP: fetched(assignment, batch(0, 5, transactional=False) + data)}, assignment)
         assert [each.offset for each in fetched_records(fetcher, {TP}, 100)[TP]] == [0, 1, 2, 3, 4]
         assert assignment.state_value(TP).position == 5
         for _ in range(2):
-            with pytest.raises(Fatal, match=rf"^events-0@5: the record batch that begins there cannot be .*{told}"):
+            with pytest.raises(Fatal, match=rf"^events-0@5: the record batch that begins there cannot be .*{message}"):
                 fetched_records(fetcher, {TP}, 100)
 
     inside_loop(check)
 
 
-def test_what_is_not_wanted_stays_and_what_is_not_assigned_goes() -> None:
+def test_fetches_of_unwanted_partitions_stay_and_of_unassigned_ones_are_dropped() -> None:
     def check() -> None:
         assignment = Assignment([TP])
         result = fetched(assignment, batch(0, 3, transactional=False))
@@ -238,19 +238,19 @@ def test_what_is_not_wanted_stays_and_what_is_not_assigned_goes() -> None:
     inside_loop(check)
 
 
-def test_what_was_sought_away_from_is_dropped() -> None:
+def test_a_fetch_from_before_a_seek_is_dropped() -> None:
     def check() -> None:
         assignment = Assignment([TP])
         fetcher = FakeFetcher({TP: fetched(assignment, batch(0, 3, transactional=False))}, assignment)
         assignment.state_value(TP).seek(2)
         assert fetched_records(fetcher, {TP}, 10) == {}
         assert fetcher._records == {}
-        assert fetcher.told == 1
+        assert fetcher.notified == 1
 
     inside_loop(check)
 
 
-def test_the_error_of_a_partition_comes_after_the_records_of_others() -> None:
+def test_a_partition_s_error_is_raised_after_the_records_of_others() -> None:
     def check() -> None:
         assignment = Assignment([TP])
         error = FetchError(error=TopicAuthorizationFailedError("events"), backoff=0)

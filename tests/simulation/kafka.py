@@ -94,7 +94,7 @@ class SimulatedKafka:
         """Add a record to the id's transaction, begun if there is none, and return its offset."""
         self._check(transactional_id, epoch)
         if len(record.value) > self.message_bytes_max or self.refuses(record):
-            told = f"{record.topic} takes no record of {len(record.value)} bytes"
+            told = f"{record.topic} accepts no record of {len(record.value)} bytes"
             raise Unpublishable(told, about=record.about, is_certain=self.tells_which)
         transaction = self._open.setdefault(transactional_id, _Transaction())
         tp = TP(record.topic, record.partition)

@@ -1,4 +1,4 @@
-"""Content of every codec, however its producer framed it, a bounded piece at a time."""
+"""Every codec is decompressed in bounded pieces, however its producer framed the content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.kafka.decompression import SNAPPY_BLOCK_BYTES_MAX, open_decompresse
 
 MIB = 1024 * 1024
 NOISE = b"".join(sha256(b"%d" % number).digest() for number in range(10_000))
-"""Bytes that do not get smaller."""
+"""Bytes that do not compress."""
 CONTENT = NOISE + b"a" * (9 * MIB) + NOISE
 LZ4_BLOCKS_OF_4_MIB = bytes.fromhex("04224d18607073")
 
@@ -32,7 +32,7 @@ def lz4(content: bytes, **options: bool) -> bytes:
 
 
 def lz4_in_large_blocks(content: bytes) -> bytes:
-    """Return a frame of blocks of 4 MiB without checksums, as cramjam writes none."""
+    """Return a frame of 4 MiB blocks without checksums, which cramjam cannot write."""
     frame = LZ4_BLOCKS_OF_4_MIB
     for at in range(0, len(content), 4 * MIB):
         block = bytes(cramjam.lz4.compress_block(content[at : at + 4 * MIB], store_size=False))
@@ -57,19 +57,17 @@ def lz4_in_large_blocks(content: bytes) -> bytes:
         pytest.param(4, lambda content: zstd(content[:MIB]) + zstd(content[MIB:]), id="zstd frames"),
     ],
 )
-def test_the_content_comes_in_pieces_as_large_as_they_are_asked_for(
-    codec: int, compress: Callable[[bytes], bytes]
-) -> None:
+def test_each_read_returns_as_many_bytes_as_requested(codec: int, compress: Callable[[bytes], bytes]) -> None:
     content = open_decompressed(codec, memoryview(compress(CONTENT)), zstandard.ZstdDecompressor())
     pieces = list(iter(lambda: content.read(MIB), b""))
     assert {len(piece) for piece in pieces[:-1]} == {MIB}
     assert b"".join(pieces) == CONTENT
 
 
-def test_a_codec_of_the_future_is_told() -> None:
+def test_an_unknown_codec_is_reported() -> None:
     with pytest.raises(ValueError, match="its codec has the number 5"):
         open_decompressed(5, memoryview(b""), zstandard.ZstdDecompressor())
 
 
-def test_a_large_block_of_snappy_is_larger_than_what_is_kept_of_one() -> None:
+def test_the_content_is_larger_than_the_snappy_blocks_that_are_kept() -> None:
     assert len(CONTENT) > 2 * SNAPPY_BLOCK_BYTES_MAX

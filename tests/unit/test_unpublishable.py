@@ -41,7 +41,7 @@ def speaking(values: Sequence[bytes], about: str | None, *, tells_which: bool = 
 async def test_who_says_what_kafka_refuses_is_set_aside_and_all_else_goes_on(tells_which: bool, restarts: int) -> None:
     lives = speaking([b"a", b"huge", b"b", b"later"], "case:bad", tells_which=tells_which)
     assert await lived(lives, 6) == restarts + 1
-    reason = "said takes no record of 4 bytes"
+    reason = "said accepts no record of 4 bytes"
     place = "case:bad" if tells_which else "jobs-0@0..3"
     assert str(lives.deaths[0]) == f"{place}: {reason}"
     assert lives.task.progress().quarantined == {"case:bad": Quarantined(f"internal: {reason}", "1")}
@@ -55,13 +55,13 @@ async def test_who_says_what_kafka_refuses_is_set_aside_and_all_else_goes_on(tel
 async def test_a_record_that_cannot_be_passed_on_is_refused_instead(tells_which: bool) -> None:
     lives = speaking([b"a", b"huge", b"b"], "", tells_which=tells_which)
     assert await lived(lives, 6) == 3
-    assert set(lives.said()) == {b"a", b"b", b"jobs-0@1 internal: said takes no record of 4 bytes"}
+    assert set(lives.said()) == {b"a", b"b", b"jobs-0@1 internal: said accepts no record of 4 bytes"}
 
 
 async def test_a_refusal_that_kafka_does_not_take_stops_the_worker_and_blames_nobody() -> None:
     lives = speaking([b"a", b"huge", b"b"], None)
     assert not any([await lives.live() for _ in range(5)])
-    assert {str(death) for death in lives.deaths} == {"said takes no record of 4 bytes"}
+    assert {str(death) for death in lives.deaths} == {"said accepts no record of 4 bytes"}
     assert not any(suspect.error for note in lives.notes() for suspect in note.suspects)
     lives.kafka.refuses = lambda _: False
     assert await lives.live()
