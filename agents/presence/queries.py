@@ -1,7 +1,7 @@
-"""What a case asks about a partner's whereabouts, and what it is told: moments out, readings back.
+"""Presence queries and their answers: the messages between a case and its partners' location tracks.
 
-A case never sees location reports: it names the moments that matter (domain, "Presence") and gets for each one a
-reading, a fact like others. The reports stay with their partner (`agents.presence.track`).
+A case never sees location reports. It sends a query for each fact at which the partner's presence is wanted, and gets
+an answer with the few reports that count (runtime.md, "The case"). The reports stay in `agents.presence.track`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from schemas.events import Site
 from schemas.policy.model import Policy
 
 PresenceQueryKey = tuple[str, str]
-"""(partner id, ref of the moment's own fact): at most one moment each within a case."""
+"""(partner id, ref of the fact): identifies a query within its case."""
 
 
 class PresenceRules(Struct, frozen=True, array_like=True):
-    """The numbers of the case's policy that a reading depends on; windows in microseconds."""
+    """The policy values that an answer depends on; durations in microseconds."""
 
     radius_m: float
     max_accuracy_m: float
@@ -29,10 +29,10 @@ class PresenceRules(Struct, frozen=True, array_like=True):
 
 
 class PresenceQuery(Struct, frozen=True, array_like=True):
-    """A question: where was this partner at `time` (microseconds)?
+    """Asks where a partner was at the time of a fact; `time` in microseconds, `fact` is its ref.
 
-    `stay` asks also whether the partner was still at `site` later, which matters after a cancellation only. Nothing
-    else depends on the site, so only such a question names it (None: no booking yet) and is asked anew for another.
+    With `stay` it also asks whether the partner was still at `site` later, which matters after a cancellation. Nothing
+    else depends on the site, so other queries leave it None and need not be repeated when the booking changes.
     """
 
     case_id: str
@@ -45,20 +45,20 @@ class PresenceQuery(Struct, frozen=True, array_like=True):
 
     @property
     def key(self) -> PresenceQueryKey:
-        """What identifies the moment within its case."""
+        """The key of the query within its case."""
         return (self.partner_id, self.fact)
 
     @property
     def window(self) -> tuple[float, ...]:
-        """What decides which report counts, and which mocked one: neither depends on the site."""
+        """The part of the query that decides which report is closest and which mocked report is cited."""
         rules = self.rules
         return (self.time, rules.max_accuracy_m, rules.before, rules.after, rules.mocked_window)
 
 
 class LocationFix(Struct, frozen=True, array_like=True):
-    """One location report as evidence: its ref, its time (microseconds) and where it was made.
+    """A location report as evidence: its ref, its time (microseconds) and its position.
 
-    Version 0.1 kept the distance from the site of its moment instead of the place (then None).
+    Version 0.1 stored the distance to the query's site instead of the position; `place` is None in its answers.
     """
 
     ref: str
@@ -68,13 +68,11 @@ class LocationFix(Struct, frozen=True, array_like=True):
 
 
 class PresenceAnswer(Struct, frozen=True, array_like=True):
-    """The answer to a moment, from all reports known when it was made.
+    """The answer to a query, from all reports known when it was made (domain.md, "Presence").
 
-    `closest` is the valid report nearest in time (domain, "Presence"), `mocked` the earliest mocked one within
-    `mocked_window`, `stay` the earliest valid one on site at least `stay` and at most `linger` after the moment with no
-    valid one off site between (only where the moment asks). `made_at` holds the input positions of the location
-    agent, by `topic-partition`: of two readings of one moment the later made counts, but one that is `too_late`, the
-    moment having been asked about past the retention, never replaces one of the same window that is not.
+    `closest` is the valid report closest in time, `mocked` the earliest mocked report nearby, `stay` the report that
+    shows a stay. `made_at` holds the location agent's input positions by `topic-partition`. `too_late` says that the
+    query came when reports in its window may already have been dropped.
     """
 
     query: PresenceQuery
@@ -86,15 +84,25 @@ class PresenceAnswer(Struct, frozen=True, array_like=True):
 
     @property
     def fixes(self) -> tuple[LocationFix, ...]:
-        """The reports that it tells of."""
-        return tuple(each for each in (self.closest, self.mocked, self.stay) if each is not None)
+        """All reports in the answer."""
+        return tuple(fix for fix in (self.closest, self.mocked, self.stay) if fix is not None)
 
     def has_same_content_as(self, other: PresenceAnswer) -> bool:
-        """Tell whether two readings differ in nothing but when they were made."""
+        """Return whether two answers are equal apart from `made_at`."""
         return self == structs.replace(other, made_at=self.made_at)
 
+    def replaces(self, known: PresenceAnswer) -> bool:
+        """Return whether this answer counts instead of one already known for the same key.
+
+        An answer made in time beats one for the same window that is too late: a query may be repeated after the reports
+        are gone, by a recovery or for another site. Otherwise the answer made at later input positions counts.
+        """
+        if self.query.window == known.query.window and self.too_late != known.too_late:
+            return known.too_late
+        return all(self.made_at.get(name, 0) >= position for name, position in known.made_at.items())
+
     def distance_m(self, fix: LocationFix, site: Site | None) -> float | None:
-        """Return how far one of its sightings is from a site in metres, None if there is no telling."""
+        """Return the distance of one of its fixes to a site in metres, or None if it is not known."""
         if site is None:
             return None
         if fix.place is not None:
@@ -103,7 +111,7 @@ class PresenceAnswer(Struct, frozen=True, array_like=True):
 
 
 def presence_rules(policy: Policy) -> PresenceRules:
-    """Return the numbers of a policy that readings depend on."""
+    """Return the values of a policy that answers depend on."""
     return PresenceRules(
         radius_m=policy.presence.radius_m,
         max_accuracy_m=policy.presence.max_accuracy_m,

@@ -1,8 +1,8 @@
-"""Location reports of one partner, thinned and in order of time, each packed into some hundred bytes.
+"""The location reports of one partner, packed into about a hundred bytes each and sorted by time.
 
-A partner sends hundreds of reports an hour and 72 hours of them are kept, so a report is one `bytes` object: a head of
-fixed size that begins with the time (so that rows sort by it), then id, source and content digest. Of one slot only one
-report is kept, mocked and others apart (contracts, "Events in"), so no two rows of a series have the same time.
+A partner sends hundreds of reports an hour and a track keeps 72 hours of them, so each report is one `bytes` object, a
+row: a fixed-size header that begins with the time (rows sort by it), then id, source and content digest. A track keeps
+one report per bucket, mocked ones apart (contracts.md, "Events in"), so no two rows of a series have the same time.
 """
 
 from __future__ import annotations
@@ -16,30 +16,32 @@ from msgspec import Struct
 from schemas.events import Event, LocationReported
 from schemas.policy.model import Policy
 
-HEAD: Final = Layout(">QdddH")
-"""Time (shifted, so that it sorts as bytes), latitude, longitude, accuracy, index of the report rules."""
+HEADER: Final = Layout(">QdddH")
+"""Shifted time, latitude, longitude, accuracy, index of the report rules."""
 TIME: Final = Layout(">Q")
-SHIFT: Final = 1 << 63
+TIME_SHIFT: Final = 1 << 63
+"""Added to a time so that its packed bytes sort as the time does."""
 SEPARATOR: Final = b"\xff"
-"""Occurs in no UTF-8 text, so it parts id, source and content."""
+"""Separates id, source and content; the byte occurs in no UTF-8 text."""
 COMPACT_AFTER: Final = 512
 
 
 class ReportRules(Struct, frozen=True, array_like=True):
-    """What a report is kept and judged by: numbers of the policy in force at its own time; durations in µs."""
+    """The policy values by which a report is kept and judged; durations in microseconds."""
 
-    slot: int
+    bucket: int
+    """Length of a bucket (`presence.slot`)."""
     max_accuracy_m: float
     retention: int
     margin: int
-    """Further back than the retention: moments that a report within it concerns have their whole windows, in slots."""
+    """How far beyond the retention reports are kept, so that a query within the retention sees its whole window."""
     travel_speed_kmh: float
     travel_distance_m: float
     moment_ttl: int
 
 
 class Report(Struct, frozen=True, gc=False):
-    """What is needed of a report to measure with; `time` in microseconds, `rules` an index, `row` the packed report."""
+    """An unpacked row; `time` in microseconds, `rules` is the index of its rules in the track."""
 
     time: int
     lat: float
@@ -50,30 +52,30 @@ class Report(Struct, frozen=True, gc=False):
 
     @property
     def is_fix(self) -> bool:
-        """Whether it says where the partner was: phones write accuracy 0, or a place of exactly (0, 0), for unknown."""
+        """Whether the report has a position: phones send accuracy 0 or exactly (0, 0) for "unknown"."""
         return self.accuracy_m != 0 and (self.lat != 0 or self.lon != 0)
 
     def is_valid(self, max_accuracy_m: float) -> bool:
-        """Tell whether it counts for presence and travel (domain, "Presence"); mocked ones are kept apart."""
+        """Return whether the report, if not mocked, counts for presence and travel (domain.md, "Presence")."""
         return self.accuracy_m <= max_accuracy_m and self.is_fix
 
     @property
     def ref(self) -> str:
-        """How evidence names the report (`Event.ref`)."""
+        """The report's `Event.ref`, as evidence cites it."""
         report_id, source = identity_of(self.row).split(SEPARATOR)
         return f"{source.decode().replace('#', '%23')}#{report_id.decode()}"
 
 
 def report_rules(policy: Policy) -> ReportRules:
-    """Return the numbers of a policy that reports are kept and judged by."""
-    slot = max(policy.presence.slot, 1)  # a slot of nothing parts all instants
-    back = max(policy.presence.before, policy.alert.mocked_window)
-    ahead = max(policy.presence.after, policy.alert.mocked_window, policy.presence.linger)
+    """Return the values of a policy by which reports are kept and judged."""
+    bucket = max(policy.presence.slot, 1)  # with length 0 every instant is a bucket of its own
+    before = max(policy.presence.before, policy.alert.mocked_window)
+    after = max(policy.presence.after, policy.alert.mocked_window, policy.presence.linger)
     return ReportRules(
-        slot=slot,
+        bucket=bucket,
         max_accuracy_m=policy.presence.max_accuracy_m,
         retention=policy.presence.retention,
-        margin=ahead + back + slot,
+        margin=after + before + bucket,
         travel_speed_kmh=policy.alert.travel_speed_kmh,
         travel_distance_m=policy.alert.travel_distance_m,
         moment_ttl=policy.alert.moment_ttl,
@@ -81,32 +83,32 @@ def report_rules(policy: Policy) -> ReportRules:
 
 
 def identity(event: Event[LocationReported]) -> bytes:
-    """Return what tells a report from all others of its partner: its id and source, packed."""
+    """Return the packed identity of a report: its id and source."""
     return event.id.encode() + SEPARATOR + event.source.encode()
 
 
 def pack(event: Event[LocationReported], packed_identity: bytes, rules: int) -> bytes:
-    """Return a report as a row; `packed_identity` is its `identity`, `rules` the index of its rules."""
+    """Return a report as a row, given its `identity` and the index of its rules."""
     data = event.data
-    head = HEAD.pack(event.time + SHIFT, data.lat, data.lon, data.accuracy_m, rules)
-    return b"".join((head, packed_identity, SEPARATOR, event.content))
+    header = HEADER.pack(event.time + TIME_SHIFT, data.lat, data.lon, data.accuracy_m, rules)
+    return b"".join((header, packed_identity, SEPARATOR, event.content))
 
 
 def unpack(row: bytes) -> Report:
-    """Return a row as a report."""
-    shifted, lat, lon, accuracy_m, rules = HEAD.unpack_from(row)
-    return Report(shifted - SHIFT, lat, lon, accuracy_m, rules, row)
+    """Return the report in a row."""
+    shifted, lat, lon, accuracy_m, rules = HEADER.unpack_from(row)
+    return Report(shifted - TIME_SHIFT, lat, lon, accuracy_m, rules, row)
 
 
 def time_of(row: bytes) -> int:
     """Return the time of a row in microseconds."""
     (shifted,) = TIME.unpack_from(row)
-    return int(shifted) - SHIFT
+    return int(shifted) - TIME_SHIFT
 
 
 def identity_of(row: bytes) -> bytes:
     """Return the packed identity of a row."""
-    return row[HEAD.size : _identity_end(row)]
+    return row[HEADER.size : _identity_end(row)]
 
 
 def content_of(row: bytes) -> bytes:
@@ -115,25 +117,24 @@ def content_of(row: bytes) -> bytes:
 
 
 def rank(row: bytes) -> tuple[bool, float, int, list[bytes]]:
-    """Return by what the reports of a slot are ordered, the one that counts first.
-
-    The more accurate, then the earlier, then the smaller by id and source; one that is no fix comes after all that are.
-    """
+    """Return the sort key of the reports of one bucket, the best first (contracts.md, "Events in")."""
     report = unpack(row)
     return not report.is_fix, report.accuracy_m, report.time, identity_of(row).split(SEPARATOR)
 
 
 def _identity_end(row: bytes) -> int:
-    return row.index(SEPARATOR, row.index(SEPARATOR, HEAD.size) + 1)
+    return row.index(SEPARATOR, row.index(SEPARATOR, HEADER.size) + 1)
 
 
 class Series:
-    """Rows in order of time. Rows at the front are dropped lazily: `start` is the index of the first that counts."""
+    """Rows sorted by time; `rows` keeps the list it is given.
+
+    Rows at the front are dropped lazily: `start` is the index of the first row that counts.
+    """
 
     __slots__ = ("rows", "start")
 
     def __init__(self, rows: list[bytes]) -> None:
-        """Take rows in order, and the list itself."""
         self.rows = rows
         self.start = 0
 
@@ -142,24 +143,24 @@ class Series:
 
     def index(self, time: int) -> int:
         """Return the index in `rows` of the first row at or after an instant in microseconds."""
-        return bisect_left(self.rows, TIME.pack(time + SHIFT), self.start)
+        return bisect_left(self.rows, TIME.pack(time + TIME_SHIFT), self.start)
 
     def between(self, first: int, last: int) -> list[bytes]:
         """Return the rows from one instant to another, both included."""
         return self.rows[self.index(first) : self.index(last + 1)]
 
     def insert(self, row: bytes) -> int:
-        """Put a row in its place and return its index."""
+        """Insert a row in order and return its index."""
         index = bisect_left(self.rows, row, self.start)
         self.rows.insert(index, row)
         return index
 
     def remove(self, row: bytes) -> None:
-        """Take a row out."""
+        """Remove a row that is in the series."""
         del self.rows[bisect_left(self.rows, row, self.start)]
 
     def drop_before(self, time: int) -> list[bytes]:
-        """Take out all rows before an instant and return them."""
+        """Drop all rows before an instant and return them."""
         end = self.index(time)
         dropped = self.rows[self.start : end]
         self.start = end

@@ -1,4 +1,4 @@
-"""Travel that nobody does: what two successive reports of a partner imply (domain, "Alerts")."""
+"""The `impossible_travel` alert: two successive reports that imply an impossible speed (domain.md, "Alerts")."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ KMH_PER_M_PER_US: Final = 3_600_000.0
 
 
 def may_be_impossible(earlier: Report, later: Report, rules: ReportRules) -> bool:
-    """Tell cheaply whether two reports can be far enough apart; nearly all successive ones cannot."""
+    """Return False, cheaply, if two reports are certainly too close for an alert, as nearly all are."""
     return distance_at_most_m(earlier, later) >= rules.travel_distance_m
 
 
 def impossible_travel(partner_id: str, earlier: Report, later: Report, rules: ReportRules) -> AlertCondition | None:
-    """Return the alert that two successive valid reports imply a speed that nobody travels at, None if they do not.
+    """Return the alert for two successive valid reports, or None if the travel is possible.
 
-    Both accuracies are deducted from the distance. `rules` are those of the later report; reports further apart than
-    the retention imply nothing.
+    `rules` are those of the later report. Reports further apart than the retention never raise the alert.
     """
     travelled_m = distance_m(earlier, later) - earlier.accuracy_m - later.accuracy_m
     elapsed = later.time - earlier.time

@@ -348,7 +348,7 @@ class World:
         """Have a report received; write down whether it came past the retention and no question known was about it."""
         received = LocationAgent.receive(locations, event)
         track = locations.track(event.subject)
-        is_past = event.time < track._horizon and not track._is_asked_about(event.time)
+        is_past = event.time < track._retained_from and not track._matters_to_a_query(event.time)
         is_past |= event.time + POLICIES.at(event.time).presence.retention <= self.clock.now_us() + 2 * MINUTE
         (self.past_retention.add if is_past else self.past_retention.discard)((event.subject, event.ref))
         return received
