@@ -1,10 +1,12 @@
-"""The case agent: takes facts and readings in, asks about moments, and says what changed.
+"""The case agent: collects the facts and presence answers of cases, and emits what they change.
 
-A pure state machine over the cases it holds; whoever runs it (worker, replay, simulation) feeds it, decides when a
-case is due, and carries its messages out.
+A pure state machine over the cases it holds. Its caller (worker, replay, simulation) feeds it, chooses when to decide a
+case, and delivers its messages.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 from msgspec import Struct
 
@@ -13,30 +15,29 @@ from agents.case.reconcile import reconcile
 from agents.decide import decide
 from agents.presence.presence import presence_queries
 from agents.presence.queries import PresenceAnswer, PresenceQuery, presence_rules
-from agents.sop.alerts import place_labels
+from agents.sop.alerts import decision_flip, place_labels
 from schemas.events import AnyEvent
 from schemas.outputs import OutputMessage
 from schemas.policy.model import PolicySet
 
 
 class CaseUpdate(Struct, frozen=True):
-    """What a case had to say, and the instant (microseconds) at which it may have more without a new fact."""
+    """The messages that a case emits, and the instant (microseconds) at which it can change without a new fact."""
 
     messages: list[OutputMessage]
     next_deadline: int | None
 
 
 class CaseAgent:
-    """The cases of one partition, by id."""
+    """The cases of one partition, by id; a case holds at most `facts_max` facts."""
 
     def __init__(self, policies: PolicySet, *, facts_max: int) -> None:
-        """Take the policies, and how many facts a case may hold at most."""
         self.cases: dict[str, Case] = {}
         self._policies = policies
         self._facts_max = facts_max
 
     def case(self, case_id: str) -> Case:
-        """Return a case, begun if nothing was known of it."""
+        """Return a case, an empty one if it is not known."""
         case = self.cases.get(case_id)
         if case is None:
             case = self.cases[case_id] = Case(case_id)
@@ -47,11 +48,11 @@ class CaseAgent:
         return self.case(event.subject).add_fact(event, self._facts_max)
 
     def apply_answer(self, answer: PresenceAnswer) -> bool:
-        """Take the location agent's answer; say whether it tells anything new."""
+        """Store a presence answer in its case; return whether it changes what is known."""
         return self.case(answer.query.case_id).apply_answer(answer)
 
     def new_presence_queries(self, case_id: str) -> tuple[PresenceQuery, ...]:
-        """Return the moments of a case not asked about yet as they stand now, and take them as asked."""
+        """Return the presence queries of a case that are new or changed since the last call."""
         case = self.case(case_id)
         new: tuple[PresenceQuery, ...] = ()
         if case.queried_view is not case.view:
@@ -63,10 +64,10 @@ class CaseAgent:
         return new
 
     def settled_at(self, case_id: str) -> int | None:
-        """Return the instant (microseconds) of the latest fact of a case about which nothing is open any more.
+        """Return the time (microseconds) of the latest fact of a settled case, or None if the case is not settled.
 
-        None where a job is neither closed nor cancelled, a decision provisional, an action open, a condition firing, or
-        an answer on its way (surfaces, 4.9), and where no fact has come yet. Deadlines are told by `decide`.
+        Settled: the job has ended, nothing emitted is open and no presence answer is on its way. The caller checks that
+        no deadline is ahead (surfaces.md, "Retention").
         """
         case = self.case(case_id)
         view = case.view
@@ -75,15 +76,17 @@ class CaseAgent:
         return view.facts[-1].time
 
     def decide(self, case_id: str, now: int, inputs: str | None = None) -> CaseUpdate:
-        """Decide a case as of an instant (microseconds; never before the last one) and return what has changed.
+        """Decide a case as of an instant (microseconds) and return what changed.
 
-        The messages are taken as sent: who cannot send them must not go on.
+        Never goes back to before an earlier call's instant. Records the messages as emitted, so a caller that cannot
+        deliver them must not continue.
         """
         case = self.case(case_id)
         case.decided_at = max(case.decided_at, now)
         policy = self._policies.at(case.view.begins_at)
-        verdict = decide(case.view, case.answers, policy, case.decided_at)
-        messages = reconcile(case_id, verdict, case.emitted, policy, place_labels(case.view, policy), inputs)
+        evaluation = decide(case.view, case.answers, policy, case.decided_at)
+        flip_alert = partial(decision_flip, place=place_labels(case.view, policy), policy=policy)
+        messages = reconcile(case_id, evaluation, case.emitted, policy.name, flip_alert, inputs)
         for message in messages:
             case.emitted.record(message)
-        return CaseUpdate(messages, verdict.next_deadline)
+        return CaseUpdate(messages, evaluation.next_deadline)

@@ -1,6 +1,6 @@
-"""The location agent: keeps partners' reports where they arrive and answers the case agent's questions about them.
+"""The location agent: keeps partners' location reports where they arrive and answers presence queries about them.
 
-A pure state machine like the case agent: of some hundred reports a job only a handful of readings travel.
+A pure state machine, like the case agent. Of about a hundred reports per job only a few travel on, in answers.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from typing import cast
 
 from msgspec import structs
 
-from agents.case.case import AddFactResult
 from agents.presence.queries import PresenceAnswer, PresenceQuery
-from agents.presence.track import Track
+from agents.presence.track import AddReportResult, Track
 from schemas.codec.encoder import alert_id
 from schemas.events import AnyEvent, Event, LocationReported
 from schemas.outputs import AlertMessage
@@ -19,76 +18,74 @@ from schemas.policy.model import PolicySet
 
 
 class LocationAgent:
-    """The tracks of one partition's partners, by partner id."""
+    """The tracks of one partition, by partner id.
+
+    `emitted_alert_ids` are the alerts that recovery found already emitted.
+    """
 
     def __init__(self, policies: PolicySet) -> None:
-        """Take the policies; a report is judged by the one in force at its own time."""
         self.tracks: dict[str, Track] = {}
         self.emitted_alert_ids: set[str] = set()
-        """Ids of alerts found already sent when recovering."""
         self._policies = policies
 
     def track(self, partner_id: str) -> Track:
-        """Return a partner's track, begun if nothing was known."""
+        """Return a partner's track, an empty one if it is not known."""
         track = self.tracks.get(partner_id)
         if track is None:
             track = self.tracks[partner_id] = Track(partner_id)
         return track
 
-    def receive(self, event: AnyEvent) -> AddFactResult:
-        """Add a location report to its partner's track."""
+    def receive(self, event: AnyEvent) -> AddReportResult:
+        """Add a location report to its partner's track, judged by the policy in force at its time."""
         report = cast("Event[LocationReported]", event)
         return self.track(event.subject).add_report(report, self._policies.at(event.time))
 
     def receive_until(self, partner_id: str, reports: list[Event[LocationReported]], until: int) -> int | None:
-        """Add reports of a partner, all known beforehand, until one is news; return its instant, None if none is.
+        """Add a partner's reports ahead of time, up to the first that leads to an update; return its time, else None.
 
-        Takes them off the end of a list in reverse order of time, up to an instant (both in microseconds). Nobody may
-        have a question before it.
+        Removes them from the end of a list in reverse order of time, up to an instant (both in microseconds). No query
+        may come in between.
         """
         return self.track(partner_id).add_reports_until(reports, until, self._policies)
 
     def query(self, query: PresenceQuery, queried_at: int | None = None) -> None:
-        """Take a question; `new_answers` has the answer.
+        """Add a presence query; `new_answers` answers it.
 
-        `queried_at` is when it was put (microseconds; None: tracks do not leave): a moment older then than tracks
-        are kept for may have been known to one that has left.
+        `queried_at` is when it was sent (microseconds), None if tracks never depart. If its time was beyond the
+        retention even then, the partner's earlier track may have departed.
         """
         retention = self._policies.at(query.time).presence.retention
         is_old = queried_at is not None and queried_at - query.time > retention
         self.track(query.partner_id).query(query, may_have_departed=is_old)
 
     def kept_until(self, partner_id: str) -> int:
-        """Return until when (microseconds) a track is kept: `presence.retention` after its latest report or moment."""
+        """Return when (microseconds) a track may depart (surfaces.md, "Retention")."""
         latest = self.track(partner_id).latest
         return latest + self._policies.at(latest).presence.retention
 
     def depart(self, partner_id: str) -> bool:
-        """Forget a partner's reports; return whether something remains: about which of them alerts were sent.
-
-        They may come again, and no alert is sent twice.
-        """
-        told = self.tracks[partner_id].emitted_alerts
-        self.tracks[partner_id] = Track(partner_id, told)
-        return bool(told)
+        """Drop a partner's reports and queries; return whether its emitted alerts still have to be remembered."""
+        emitted_alerts = self.tracks[partner_id].emitted_alerts
+        self.tracks[partner_id] = Track(partner_id, emitted_alerts)
+        return bool(emitted_alerts)
 
     def has_updates(self, partner_id: str) -> bool:
-        """Tell whether `answers` or `alerts` may have anything to say of a partner now; most reports say nothing."""
+        """Return whether `new_answers` or `new_alerts` may return anything; after most reports they do not."""
         return self.track(partner_id).has_updates
 
     def new_answers(self, partner_id: str, made_at: dict[str, int]) -> list[PresenceAnswer]:
-        """Return a partner's readings that are new or changed, marked with the input positions they were made at."""
+        """Return a partner's new and changed answers, marked with the input positions at which they were made."""
         answers = self.track(partner_id).new_answers()
         return [structs.replace(answer, made_at=made_at) for answer in answers] if answers else []
 
     def new_alerts(self, partner_id: str, inputs: str | None = None) -> list[AlertMessage]:
-        """Return the alerts about a partner's travel that have not been sent."""
-        travels = self.track(partner_id).new_travel_alerts()
-        if not travels:
+        """Return the alerts about a partner's travel that have not been emitted."""
+        travel_alerts = self.track(partner_id).new_travel_alerts()
+        if not travel_alerts:
             return []
-        found = [(alert_id(finding.alert), finding.alert) for finding in travels]
+        alerts = [(alert_id(each.alert), each.alert) for each in travel_alerts]
         return [
             AlertMessage(body=body, alert_id=key, subject=partner_id, inputs=inputs)
-            for key, body in found
+            for key, body in alerts
             if key not in self.emitted_alert_ids
         ]

@@ -1,7 +1,7 @@
-"""A case: the set of its facts, what it was told of its partners' whereabouts, and what has been said about it.
+"""A case: the set of its facts, the presence answers about its partners, and what was emitted about it.
 
-Adding a fact is idempotent and commutative, so a case is the same however its facts came in. What was emitted can
-be rebuilt from the output topics alone, which are the truth of it.
+Adding a fact is idempotent and commutative, so a case is the same in whatever order its facts arrive (runtime.md, "The
+case"). What was emitted can be rebuilt from the output topics, which are the truth of it.
 """
 
 from __future__ import annotations
@@ -19,24 +19,23 @@ from schemas.outputs import ActionMessage, AlertMessage, DecisionKey, DecisionMe
 AddFactResult = Literal["applied", "duplicate", "conflict", "full", "departed"]
 Rejection = Literal["conflict", "full", "departed"]
 NO_LONGER_KEPT: Final = "subject: no longer kept"
-"""The reason of dead letters that came for a departed case."""
+"""The reason of dead letters for a departed case."""
 ActionKey = tuple[str, str | None, str | None]
-"""(code, partner id, ticket id): what identifies an action within its case."""
+"""(code, partner id, ticket id): identifies an action within its case."""
 
 
 class EmittedMessages:
-    """The last of everything that was emitted about one case, by its key."""
+    """The last message emitted about a case for each decision, action and alert."""
 
     __slots__ = ("actions", "alerts", "decisions")
 
     def __init__(self) -> None:
-        """Begin with nothing emitted."""
         self.decisions: dict[DecisionKey, DecisionMessage] = {}
         self.actions: dict[ActionKey, ActionMessage] = {}
         self.alerts: dict[str, AlertMessage] = {}
 
     def record(self, message: OutputMessage) -> None:
-        """Take a message as emitted; messages of one key come in the order in which they were emitted."""
+        """Record a message as emitted; messages with one key must come in the order in which they were emitted."""
         if isinstance(message, DecisionMessage):
             self.decisions[message.body.key] = message
         elif isinstance(message, ActionMessage):
@@ -47,7 +46,7 @@ class EmittedMessages:
 
     @property
     def is_open(self) -> bool:
-        """Whether something is still to follow: a provisional decision, an open action, a condition that fires."""
+        """Whether any decision is provisional, any action open or any condition alert firing."""
         return (
             any(each.body.status == "provisional" for each in self.decisions.values())
             or any(each.body.state == "open" for each in self.actions.values())
@@ -56,9 +55,11 @@ class EmittedMessages:
 
 
 class Case:
-    """One case; `decided_at` is the latest instant (microseconds) up to which deadlines have been taken as passed.
+    """One case.
 
-    Of a departed case, which is no longer kept (surfaces, 4.9), there are `last_revisions` and nothing else.
+    `decided_at` is the latest instant (microseconds) up to which deadlines were taken as passed. `queries` are the
+    presence queries sent and `queried_view` is the view that they were derived from. A departed case has nothing but
+    `last_revisions`, the ids of its last decisions (surfaces.md, "Retention").
     """
 
     __slots__ = (
@@ -74,21 +75,18 @@ class Case:
     )
 
     def __init__(self, case_id: str) -> None:
-        """Begin a case of which nothing is known."""
         self.case_id = case_id
         self.facts: dict[tuple[str, str], AnyEvent] = {}
         self.answers: dict[PresenceQueryKey, PresenceAnswer] = {}
         self.queries: dict[PresenceQueryKey, PresenceQuery] = {}
         self.queried_view: CaseView | None = None
-        """The history that `queries` was made from."""
         self.emitted = EmittedMessages()
         self.decided_at = 0
         self.last_revisions: tuple[str, ...] | None = None
-        """The ids of its last decisions, when it is departed."""
         self._view: CaseView | None = None
 
     def add_fact(self, event: AnyEvent, facts_max: int) -> AddFactResult:
-        """Add a fact; say whether it is new, known already, a conflict with a known one, one too many, or too late."""
+        """Add a fact unless it is known, conflicts with a known one, exceeds the limit, or the case is departed."""
         if self.last_revisions is not None:
             return "departed"
         known = self.facts.get(event.identity)
@@ -101,82 +99,72 @@ class Case:
         return "applied"
 
     def apply_answer(self, answer: PresenceAnswer) -> bool:
-        """Take a reading unless a better one of that moment is there; say whether it changes what is known.
-
-        Better is one made while the reports were there, then the later made: a question may be repeated when they are
-        gone, after a recovery or for another site. To a departed case nothing makes a difference.
-        """
+        """Store a presence answer unless a better one is known; return whether it changes what is known."""
         if self.last_revisions is not None:
             return False
         known = self.answers.get(answer.query.key)
-        if known is not None and not _replaces(answer, known):
+        if known is not None and not answer.replaces(known):
             return False
         self.answers[answer.query.key] = answer
         return known is None or not known.has_same_content_as(answer)
 
     @property
     def view(self) -> CaseView:
-        """The facts in their order."""
+        """The facts, sorted."""
         if self._view is None:
             self._view = build_case_view(self.case_id, self.facts.values())
         return self._view
 
     @property
     def is_departed(self) -> bool:
-        """Whether it is no longer kept."""
+        """Whether nothing is kept of the case but the ids of its last decisions."""
         return self.last_revisions is not None
 
     def depart(self) -> None:
-        """Keep nothing but the ids of the last decisions, and when they were made."""
+        """Drop everything but the ids of the last decisions and `decided_at`."""
         self.last_revisions = tuple(sorted(each.decision_id for each in self.emitted.decisions.values()))
         self.facts, self.answers, self.queries, self.emitted = {}, {}, {}, EmittedMessages()
         self.queried_view = self._view = None
 
     def awaits_answer(self) -> bool:
-        """Tell whether the answer to some moment asked is still on its way; for a stay nobody waits."""
+        """Return whether a first answer to some query is still on its way; a case never waits for a stay."""
         return any(
             (known := self.answers.get(key)) is None or known.query.window != query.window
             for key, query in self.queries.items()
         )
 
     def drop_empty_answers(self) -> None:
-        """Let go of the readings of moments not asked about any more that saw nobody.
+        """Drop answers without a report to queries that are no longer asked.
 
-        The others are kept: a moment can come back, with an assignment, when the reports are gone.
+        Answers with a report stay: a later assignment can bring the query back when the reports are gone.
         """
-        gone = [key for key in self.answers.keys() - self.queries.keys() if not self.answers[key].fixes]
-        for key in gone:
+        dropped = [key for key in self.answers.keys() - self.queries.keys() if not self.answers[key].fixes]
+        for key in dropped:
             del self.answers[key]
 
 
-def rejection_reason(event: AnyEvent, refusal: Rejection) -> str:
-    """Return the reason with which an event goes to the dead letters (contracts, "Envelope")."""
-    if refusal == "conflict":
+def rejection_reason(event: AnyEvent, rejection: Rejection) -> str:
+    """Return the reason with which a rejected event goes to the dead letters (contracts.md, "Envelope")."""
+    if rejection == "conflict":
         return f"id: {event.ref} is known with other content"
-    if refusal == "departed":
+    if rejection == "departed":
         return NO_LONGER_KEPT
     return f"subject: {event.subject} has as many facts as a case may have"
 
 
-def _replaces(new: PresenceAnswer, known: PresenceAnswer) -> bool:
-    if new.query.window == known.query.window and new.too_late != known.too_late:
-        return known.too_late
-    return all(new.made_at.get(part, 0) >= at for part, at in known.made_at.items())
-
-
 class CaseState(Struct, frozen=True, array_like=True):
-    """A case as a checkpoint keeps it."""
+    """A case in a checkpoint."""
 
     case_id: str
     facts: list[AnyEvent]
     answers: list[PresenceAnswer]
-    asked: list[PresenceQuery]
-    sent: list[OutputMessage]
+    queries: list[PresenceQuery]
+    emitted: list[OutputMessage]
     decided_at: int
 
 
 class DepartedCaseState(Struct, frozen=True, array_like=True):
-    """What a checkpoint keeps of a departed case."""
+    """A departed case in a checkpoint."""
 
     case_id: str
     last_revisions: tuple[str, ...]
@@ -189,40 +177,40 @@ _departed_decoder: Final = msgspec.msgpack.Decoder(DepartedCaseState)
 
 
 def pack_case(case: Case) -> bytes:
-    """Return a case in msgpack."""
-    sent = case.emitted
+    """Return a case as MessagePack."""
+    emitted = case.emitted
     state = CaseState(
         case_id=case.case_id,
         facts=list(case.facts.values()),
         answers=list(case.answers.values()),
-        asked=list(case.queries.values()),
-        sent=[*sent.decisions.values(), *sent.actions.values(), *sent.alerts.values()],
+        queries=list(case.queries.values()),
+        emitted=[*emitted.decisions.values(), *emitted.actions.values(), *emitted.alerts.values()],
         decided_at=case.decided_at,
     )
     return _encoder.encode(state)
 
 
 def unpack_case(packed: bytes) -> Case:
-    """Return the case that was packed; raises `msgspec.DecodeError` for anything else."""
+    """Return the case that `pack_case` packed; raises `msgspec.DecodeError` for anything else."""
     state = _decoder.decode(packed)
     case = Case(state.case_id)
     case.facts = {event.identity: event for event in state.facts}
     case.answers = {answer.query.key: answer for answer in state.answers}
-    case.queries = {query.key: query for query in state.asked}
-    for message in state.sent:
+    case.queries = {query.key: query for query in state.queries}
+    for message in state.emitted:
         case.emitted.record(message)
     case.decided_at = state.decided_at
     return case
 
 
 def pack_departed_case(case: Case) -> bytes:
-    """Return what remains of a departed case, in msgpack."""
+    """Return a departed case as MessagePack."""
     return _encoder.encode(DepartedCaseState(case.case_id, case.last_revisions or (), case.decided_at))
 
 
 def unpack_departed_case(packed: bytes) -> Case:
-    """Return the departed case that was packed; raises `msgspec.DecodeError` for anything else."""
-    remains = _departed_decoder.decode(packed)
-    case = Case(remains.case_id)
-    case.last_revisions, case.decided_at = remains.last_revisions, remains.decided_at
+    """Return the case that `pack_departed_case` packed; raises `msgspec.DecodeError` for anything else."""
+    state = _departed_decoder.decode(packed)
+    case = Case(state.case_id)
+    case.last_revisions, case.decided_at = state.last_revisions, state.decided_at
     return case

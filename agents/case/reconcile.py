@@ -1,19 +1,17 @@
-"""The difference between what ought to be decided and what was said: the revisions to send (architecture, "The case").
+"""Reconciles what ought to be decided about a case with what was emitted: the difference is what to emit next.
 
-Nothing is said twice, and every revision names the one before it. Messages are made in a fixed order: decisions,
-actions, alerts, each by key.
+Nothing is emitted twice, and every revision names the one before it (contracts.md, "Decisions out"). Messages come in a
+fixed order: decisions, actions, alerts, each sorted by key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import structs
 
 from agents.case.case import ActionKey, EmittedMessages
 from agents.case.explanation import explain
-from agents.sop.alerts import decision_flip
 from agents.verdict import AlertCondition, Evaluation, Step
 from schemas.codec.encoder import action_id, alert_id, changed_fields, content_hash, decision_id
 from schemas.outputs import (
@@ -26,46 +24,45 @@ from schemas.outputs import (
     DecisionMessage,
     OutputMessage,
 )
-from schemas.policy.model import Policy
 
-V = TypeVar("V")
+FlipAlert = Callable[[DecisionBody, DecisionBody, int], AlertCondition | None]
+"""Returns the alert for a new revision of a decision, from the old body, the new body and the revision's number."""
 
 
 def reconcile(
     case_id: str,
-    verdict: Evaluation,
-    sent: EmittedMessages,
-    policy: Policy,
-    place: Mapping[str, str],
+    evaluation: Evaluation,
+    emitted: EmittedMessages,
+    policy_name: str,
+    flip_alert: FlipAlert,
     inputs: str | None,
 ) -> list[OutputMessage]:
-    """Return the messages that bring what was sent about a case in line with a verdict; `sent` is left as it is.
+    """Return the messages that bring what was emitted about a case in line with an evaluation.
 
-    `place` are the labels of the case's alerts (`agents.sop.alerts.place_labels`). `inputs` goes into each message:
-    what had been read of the input partitions when it was decided (None in a replay of files).
+    Does not change `emitted`. `inputs` goes into each message: the input positions at which the case was decided, None
+    in a replay of files.
     """
-    decisions = list(_decisions(verdict.decisions, sent.decisions, policy.name))
+    decisions = list(_decisions(evaluation.decisions, emitted.decisions, policy_name))
     flips = [
-        finding
+        alert
         for new in decisions
-        if (old := sent.decisions.get(new.body.key))
-        and (finding := decision_flip(old.body, new.body, new.revision, place, policy))
+        if (old := emitted.decisions.get(new.body.key)) and (alert := flip_alert(old.body, new.body, new.revision))
     ]
     messages: list[OutputMessage] = [
         *decisions,
-        *_actions(case_id, verdict, sent.actions),
-        *_alerts(case_id, [*verdict.findings, *flips], sent.alerts, verdict.as_of),
+        *_actions(case_id, evaluation, emitted.actions),
+        *_alerts(case_id, [*evaluation.findings, *flips], emitted.alerts, evaluation.as_of),
     ]
     return [structs.replace(message, inputs=inputs) for message in messages] if inputs else messages
 
 
 def _decisions(
-    bodies: Sequence[DecisionBody], sent: Mapping[DecisionKey, DecisionMessage], policy_name: str
+    bodies: Sequence[DecisionBody], emitted: Mapping[DecisionKey, DecisionMessage], policy_name: str
 ) -> Iterator[DecisionMessage]:
-    """Yield a revision for each chain whose content changed; a chain that no rule calls for any more is withdrawn."""
+    """Yield a revision of each decision whose content changed; a decision that no rule makes any more is withdrawn."""
     wanted = {body.key: body for body in bodies}
-    for key in sorted(wanted.keys() | sent.keys(), key=_sortable):
-        old = sent.get(key)
+    for key in sorted(wanted.keys() | emitted.keys(), key=_sort_key):
+        old = emitted.get(key)
         body = wanted.get(key)
         if body is None:
             if old is None or old.body.outcome == WITHDRAWN:
@@ -105,20 +102,22 @@ def _withdrawn(old: DecisionBody, policy_name: str) -> DecisionBody:
     )
 
 
-def _actions(case_id: str, verdict: Evaluation, sent: Mapping[ActionKey, ActionMessage]) -> Iterator[ActionMessage]:
-    """Yield a revision for each action whose state, parameters or due time changed (domain, "Actions")."""
-    possible = {(step.code, step.partner_id, step.ticket_id): step for step in verdict.steps}
-    steps = {key: step for key, step in possible.items() if step.open or key in sent}
-    for key in sorted(steps.keys() | sent.keys(), key=_sortable):
-        old, step = sent.get(key), steps.get(key)
+def _actions(
+    case_id: str, evaluation: Evaluation, emitted: Mapping[ActionKey, ActionMessage]
+) -> Iterator[ActionMessage]:
+    """Yield a revision of each action whose state, parameters or due time changed (domain.md, "Actions")."""
+    possible = {(step.code, step.partner_id, step.ticket_id): step for step in evaluation.steps}
+    steps = {key: step for key, step in possible.items() if step.open or key in emitted}
+    for key in sorted(steps.keys() | emitted.keys(), key=_sort_key):
+        old, step = emitted.get(key), steps.get(key)
         if step is not None and step.open:
-            body = _open(case_id, step, verdict.as_of)
+            body = _open_action(case_id, step, evaluation.as_of)
         elif old is not None:
             state = "done" if step is not None and step.done else "withdrawn"
-            body = structs.replace(old.body, state=state, time=max(old.body.time, verdict.as_of))
+            body = structs.replace(old.body, state=state, time=max(old.body.time, evaluation.as_of))
         else:
             continue
-        if old is None or _standing(old.body) != _standing(body):
+        if old is None or _varying(old.body) != _varying(body):
             yield ActionMessage(
                 body=body,
                 action_id=action_id(case_id, body.partner_id, body.code, body.ticket_id),
@@ -126,14 +125,14 @@ def _actions(case_id: str, verdict: Evaluation, sent: Mapping[ActionKey, ActionM
             )
 
 
-def _open(case_id: str, step: Step, as_of: int) -> ActionBody:
-    times = [cited.time for cited in step.evidence] + list(step.deadlines)
+def _open_action(case_id: str, step: Step, as_of: int) -> ActionBody:
+    times = [each.time for each in step.evidence] + list(step.deadlines)
     return ActionBody(
         code=step.code,
         case_id=case_id,
         state="open",
         clauses=tuple(sorted(set(step.clauses))),
-        evidence=tuple(sorted({cited.ref for cited in step.evidence})),
+        evidence=tuple(sorted({each.ref for each in step.evidence})),
         time=max(times, default=as_of),
         params=dict(step.params),
         partner_id=step.partner_id,
@@ -142,28 +141,29 @@ def _open(case_id: str, step: Step, as_of: int) -> ActionBody:
     )
 
 
-def _standing(body: ActionBody) -> tuple[object, ...]:
+def _varying(body: ActionBody) -> tuple[object, ...]:
+    """Return the parts of an action whose change makes a revision."""
     return (body.state, body.params, body.due_at)
 
 
 def _alerts(
-    case_id: str, findings: Sequence[AlertCondition], sent: Mapping[str, AlertMessage], as_of: int
+    case_id: str, alerts: Sequence[AlertCondition], emitted: Mapping[str, AlertMessage], as_of: int
 ) -> Iterator[AlertMessage]:
-    """Yield alerts that begin to fire, and conditions that ceased to hold; a moment is said once, for good.
+    """Yield alerts that start to fire or change labels, and condition alerts that are resolved.
 
-    A condition that fires on while its labels change is sent again with the new ones (domain, "Alerts").
+    A moment alert is emitted once and never again (domain.md, "Alerts").
     """
-    firing = {alert_id(finding.alert): finding for finding in findings}
-    for key in sorted(firing.keys() | sent.keys()):
-        finding, old = firing.get(key), sent.get(key)
-        if finding is not None:
-            is_relabelled = old is not None and not finding.is_moment and old.body.labels != finding.alert.labels
+    firing = {alert_id(each.alert): each for each in alerts}
+    for key in sorted(firing.keys() | emitted.keys()):
+        new, old = firing.get(key), emitted.get(key)
+        if new is not None:
+            is_relabelled = old is not None and not new.is_moment and old.body.labels != new.alert.labels
             if old is None or old.body.state == "resolved" or is_relabelled:
-                yield AlertMessage(body=finding.alert, alert_id=key, subject=case_id)
+                yield AlertMessage(body=new.alert, alert_id=key, subject=case_id)
         elif old is not None and old.body.state == "firing" and old.body.ends_at is None:
             resolved = structs.replace(old.body, state="resolved", ends_at=max(old.body.starts_at, as_of))
             yield AlertMessage(body=resolved, alert_id=key, subject=case_id)
 
 
-def _sortable(key: tuple[str | None, ...]) -> tuple[str, ...]:
+def _sort_key(key: tuple[str | None, ...]) -> tuple[str, ...]:
     return tuple(part or "" for part in key)

@@ -1,6 +1,6 @@
-"""A case's facts in their one order, sorted into bookings, tickets and engagements (domain, "Reading the facts").
+"""A case's facts, sorted into booking, tickets and engagements (domain.md, "Reading the facts").
 
-Everything here is a pure function of the set of facts: the order in which they arrived leaves no trace.
+A view is a pure function of the set of facts, so the order of arrival has no effect.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OFFLINE_KINDS: Final = ("offline_service", "poor_service")
 
 
 class Ticket(Struct, frozen=True):
-    """A ticket by its earliest creation, with all that was added to it, each in fact order."""
+    """A ticket: its earliest creation and everything added to it, each kind in fact order."""
 
     created: Event[TicketCreated]
     media: Facts[MediaAdded]
@@ -56,17 +56,17 @@ class Ticket(Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """The ticket's kind."""
+        """The kind of the ticket."""
         return self.created.data.kind
 
     @property
     def is_open(self) -> bool:
-        """Tell whether nobody closed it."""
+        """Whether the ticket has not been closed."""
         return not self.closings
 
 
 class Engagement(Struct, frozen=True):
-    """One partner's part in a case (None: nobody's), the unit of the out-of-scope decisions; in fact order."""
+    """One partner's part in a case (None: nobody's), in fact order (domain.md, "Engagements")."""
 
     partner_id: str | None
     assignments: Facts[JobAssigned]
@@ -75,9 +75,9 @@ class Engagement(Struct, frozen=True):
     closings: Facts[JobClosed]
     cancellations: Facts[CancellationRecorded]
     tickets: tuple[Ticket, ...]
-    """All tickets of the engagement, offline ones that name the partner included."""
+    """All tickets of the engagement, including offline-service tickets that name the partner."""
     is_current: bool
-    """The case's latest assignment is this partner's (nobody assigned: the engagement is nobody's)."""
+    """Whether the case's latest assignment is to this partner (nobody assigned: whether this is nobody's part)."""
 
     @property
     def oos_tickets(self) -> tuple[Ticket, ...]:
@@ -96,12 +96,12 @@ class Engagement(Struct, frozen=True):
 
     @property
     def job_open(self) -> bool:
-        """Neither closed nor cancelled in this engagement, which is the current one (domain, "Engagements")."""
+        """Whether the job is open for this engagement (domain.md, "Engagements")."""
         return self.is_current and not self.closings and not self.cancellations
 
     def assignment_at(self, time: int) -> Event[JobAssigned] | None:
-        """Return this partner's latest assignment at or before an instant (µs), else its earliest, else None."""
-        return in_force(self.assignments, time)
+        """Return this partner's latest assignment at or before an instant (µs), else the earliest, else None."""
+        return assignment_in_force(self.assignments, time)
 
 
 class CaseView(Struct, frozen=True):
@@ -110,7 +110,7 @@ class CaseView(Struct, frozen=True):
     case_id: str
     facts: tuple[AnyEvent, ...]
     booking: Event[JobBooked] | None
-    """The latest booking: it gives site, city, category, premises, appliance use."""
+    """The latest booking, which gives site, city, category, premises and appliance use."""
     assignments: Facts[JobAssigned]
     closings: Facts[JobClosed]
     cancellations: Facts[CancellationRecorded]
@@ -118,23 +118,43 @@ class CaseView(Struct, frozen=True):
     """The latest of each line id."""
     tickets: tuple[Ticket, ...]
     engagements: tuple[Engagement, ...]
-    """One for each partner named in the case, by partner id, nobody's first."""
+    """One for each partner named in the case, sorted by partner id; nobody's comes first."""
 
     @property
     def begins_at(self) -> int | None:
-        """Instant of the earliest fact, which picks the policy in force (contracts, "Policy")."""
+        """Time of the earliest fact (µs), which selects the policy in force (contracts.md, "Policy")."""
         return self.facts[0].time if self.facts else None
 
     @property
     def job_open(self) -> bool:
-        """Whether the job is neither closed nor cancelled: by who is assigned to it now or, with nobody, at all."""
+        """Whether the job is open for the partner assigned last or, if nobody was assigned, booked and not ended."""
         if self.assignments:
             return any(engagement.job_open for engagement in self.engagements)
         return self.booking is not None and not self.closings and not self.cancellations
 
 
-def in_force(assignments: Sequence[Event[JobAssigned]], time: int) -> Event[JobAssigned] | None:
-    """Return the latest of ordered assignments with a time at or before an instant, else the earliest, else None."""
+def build_case_view(case_id: str, facts: Iterable[AnyEvent]) -> CaseView:
+    """Return the view of a case from its facts, in any order."""
+    ordered = tuple(sorted(facts, key=lambda fact: fact.order))
+    by_type = _FactsByType(ordered)
+    bookings = by_type.get(JobBooked)
+    latest_of_line = {item.data.line_id: item for item in by_type.get(LineItemAdded)}
+    tickets = _tickets(ordered, by_type.get(TicketCreated))
+    return CaseView(
+        case_id=case_id,
+        facts=ordered,
+        booking=bookings[-1] if bookings else None,
+        assignments=by_type.get(JobAssigned),
+        closings=by_type.get(JobClosed),
+        cancellations=by_type.get(CancellationRecorded),
+        line_items=tuple(sorted(latest_of_line.values(), key=lambda item: item.order)),
+        tickets=tickets,
+        engagements=_engagements(ordered, tickets, by_type.get(JobAssigned), by_type.get(JobClosed)),
+    )
+
+
+def assignment_in_force(assignments: Sequence[Event[JobAssigned]], time: int) -> Event[JobAssigned] | None:
+    """Return the latest of ordered assignments at or before an instant (µs), else the earliest, else None."""
     found = assignments[0] if assignments else None
     for assignment in assignments:
         if assignment.time > time:
@@ -143,115 +163,102 @@ def in_force(assignments: Sequence[Event[JobAssigned]], time: int) -> Event[JobA
     return found
 
 
-def build_case_view(case_id: str, facts: Iterable[AnyEvent]) -> CaseView:
-    """Sort a case's facts (in any order) into its history."""
-    ordered = tuple(sorted(facts, key=lambda fact: fact.order))
-    kinds = _Kinds(ordered)
-    bookings = kinds.of(JobBooked)
-    tickets = _tickets(ordered, kinds)
-    assignments = kinds.of(JobAssigned)
-    line_items = {item.data.line_id: item for item in kinds.of(LineItemAdded)}
-    return CaseView(
-        case_id=case_id,
-        facts=ordered,
-        booking=bookings[-1] if bookings else None,
-        assignments=assignments,
-        closings=kinds.of(JobClosed),
-        cancellations=kinds.of(CancellationRecorded),
-        line_items=tuple(sorted(line_items.values(), key=lambda item: item.order)),
-        tickets=tickets,
-        engagements=_engagements(ordered, kinds, tickets),
-    )
-
-
-class _Kinds:
-    """Facts by what they say, each kind in fact order."""
+class _FactsByType:
+    """Facts by the type of their data, each type in the order given."""
 
     __slots__ = ("_facts",)
 
     def __init__(self, facts: Iterable[AnyEvent]) -> None:
-        """Take facts in their order."""
         self._facts: dict[type, list[AnyEvent]] = {}
         for fact in facts:
             self._facts.setdefault(type(fact.data), []).append(fact)
 
-    def of(self, kind: type[T]) -> Facts[T]:
-        """Return the facts of a kind."""
-        return cast("Facts[T]", tuple(self._facts.get(kind, ())))
+    def get(self, data_type: type[T]) -> Facts[T]:
+        return cast("Facts[T]", tuple(self._facts.get(data_type, ())))
 
 
-def _tickets(facts: Sequence[AnyEvent], kinds: _Kinds) -> tuple[Ticket, ...]:
-    """Group what was added to tickets by ticket; what belongs to a ticket not known yet waits outside."""
+def _tickets(facts: Sequence[AnyEvent], creations: Facts[TicketCreated]) -> tuple[Ticket, ...]:
+    """Collect what was added to each ticket; facts about a ticket whose creation is not known are left out."""
     earliest: dict[str, Event[TicketCreated]] = {}
-    for created in kinds.of(TicketCreated):
+    for created in creations:
         earliest.setdefault(created.data.ticket_id, created)
     if not earliest:
         return ()
     added: dict[str, list[AnyEvent]] = {ticket_id: [] for ticket_id in earliest}
     for fact in facts:
-        waiting = added.get(getattr(fact.data, "ticket_id", ""))
-        if waiting is not None:
-            waiting.append(fact)
-    return tuple(_ticket(created, added[ticket_id]) for ticket_id, created in earliest.items())
+        of_ticket = added.get(getattr(fact.data, "ticket_id", ""))
+        if of_ticket is not None:
+            of_ticket.append(fact)
+    return tuple(_ticket(created, _FactsByType(added[ticket_id])) for ticket_id, created in earliest.items())
 
 
-def _ticket(created: Event[TicketCreated], added: Sequence[AnyEvent]) -> Ticket:
-    kinds = _Kinds(added)
+def _ticket(created: Event[TicketCreated], added: _FactsByType) -> Ticket:
     return Ticket(
         created=created,
-        media=kinds.of(MediaAdded),
-        calls=kinds.of(CallLogged),
-        validations=kinds.of(TicketValidated),
-        identifications=kinds.of(PartnerIdentified),
-        proofs=kinds.of(PaymentProofAdded),
-        refund_requests=kinds.of(RefundRequested),
-        closings=kinds.of(TicketClosed),
+        media=added.get(MediaAdded),
+        calls=added.get(CallLogged),
+        validations=added.get(TicketValidated),
+        identifications=added.get(PartnerIdentified),
+        proofs=added.get(PaymentProofAdded),
+        refund_requests=added.get(RefundRequested),
+        closings=added.get(TicketClosed),
     )
 
 
-def _engagements(facts: Sequence[AnyEvent], kinds: _Kinds, tickets: tuple[Ticket, ...]) -> tuple[Engagement, ...]:
-    """Give each partner its facts; a fact that names no partner goes to the one in force (domain, "Engagements")."""
-    assignments, closings = kinds.of(JobAssigned), kinds.of(JobClosed)
-    owned_tickets: dict[str | None, list[Ticket]] = {}
+def _engagements(
+    facts: Sequence[AnyEvent],
+    tickets: tuple[Ticket, ...],
+    assignments: Facts[JobAssigned],
+    closings: Facts[JobClosed],
+) -> tuple[Engagement, ...]:
+    """Divide tickets and facts among the partners (domain.md, "Engagements")."""
+    tickets_of: dict[str | None, list[Ticket]] = {}
     for ticket in tickets:
         if ticket.kind not in OFFLINE_KINDS or ticket.created.data.partner_id is not None:
-            owned_tickets.setdefault(_ticket_owner(ticket, assignments, closings), []).append(ticket)
-    owned: dict[str | None, list[AnyEvent]] = {}
+            tickets_of.setdefault(_owner_of_ticket(ticket, assignments, closings), []).append(ticket)
+    facts_of: dict[str | None, list[AnyEvent]] = {}
     for fact in facts:
         data = fact.data
         if isinstance(data, CancellationRecorded):
             owner = data.partner_id or _partner_in_force(assignments, fact.time)
-            owned.setdefault(owner, []).append(fact)
+            facts_of.setdefault(owner, []).append(fact)
         elif isinstance(data, (JobAssigned, JobStarted, JobStartBlocked, JobClosed)):
-            owned.setdefault(data.partner_id, []).append(fact)
+            facts_of.setdefault(data.partner_id, []).append(fact)
     current = assignments[-1].data.partner_id if assignments else None
-    partners = sorted(owned_tickets.keys() | owned.keys(), key=lambda p: (p is not None, p or ""))
+    partners = sorted(tickets_of.keys() | facts_of.keys(), key=lambda partner: (partner is not None, partner or ""))
     return tuple(
-        Engagement(
-            partner_id=partner,
-            assignments=own.of(JobAssigned),
-            started=own.of(JobStarted),
-            blocked=own.of(JobStartBlocked),
-            closings=own.of(JobClosed),
-            cancellations=own.of(CancellationRecorded),
-            tickets=tuple(owned_tickets.get(partner, ())),
-            is_current=partner == current,
-        )
-        for partner, own in ((partner, _Kinds(owned.get(partner, ()))) for partner in partners)
+        _engagement(partner, facts_of.get(partner, ()), tickets_of.get(partner, ()), is_current=partner == current)
+        for partner in partners
     )
 
 
-def _ticket_owner(ticket: Ticket, assignments: Facts[JobAssigned], closings: Facts[JobClosed]) -> str | None:
+def _owner_of_ticket(ticket: Ticket, assignments: Facts[JobAssigned], closings: Facts[JobClosed]) -> str | None:
     created = ticket.created
     if created.data.partner_id is not None:
         return created.data.partner_id
     if ticket.kind == "rating_reversal":
-        before = [closing for closing in closings if closing.order < created.order]
-        if before:
-            return before[-1].data.partner_id
+        closings_before = [closing for closing in closings if closing.order < created.order]
+        if closings_before:
+            return closings_before[-1].data.partner_id
     return _partner_in_force(assignments, created.time)
 
 
 def _partner_in_force(assignments: Facts[JobAssigned], time: int) -> str | None:
-    assignment = in_force(assignments, time)
+    assignment = assignment_in_force(assignments, time)
     return assignment.data.partner_id if assignment else None
+
+
+def _engagement(
+    partner_id: str | None, facts: Sequence[AnyEvent], tickets: Sequence[Ticket], *, is_current: bool
+) -> Engagement:
+    by_type = _FactsByType(facts)
+    return Engagement(
+        partner_id=partner_id,
+        assignments=by_type.get(JobAssigned),
+        started=by_type.get(JobStarted),
+        blocked=by_type.get(JobStartBlocked),
+        closings=by_type.get(JobClosed),
+        cancellations=by_type.get(CancellationRecorded),
+        tickets=tuple(tickets),
+        is_current=is_current,
+    )

@@ -1,14 +1,16 @@
-"""Which messages bring what was said in line with what ought to be said."""
+"""Reconciling an evaluation with what was emitted: revisions, withdrawals, and nothing twice."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
 
 from agents.case.case import EmittedMessages
 from agents.case.reconcile import reconcile
+from agents.sop.alerts import decision_flip
 from agents.verdict import AlertCondition, Evaluation, Step
 from schemas.codec.encoder import decision_id
 from schemas.outputs import (
@@ -41,7 +43,7 @@ def step(*, is_open: bool = True, done: bool = False, due_at: int | None = None,
     return Step(code="call_partner", partner_id="p1", open=is_open, done=done, clauses=(), params=params, due_at=due_at)
 
 
-def finding(*, ends_at: int | None = None) -> AlertCondition:
+def condition(*, ends_at: int | None = None) -> AlertCondition:
     alert = AlertBody(
         name="park_overdue",
         severity="warning",
@@ -56,7 +58,7 @@ def finding(*, ends_at: int | None = None) -> AlertCondition:
     return AlertCondition(alert, is_moment=ends_at is not None)
 
 
-def verdict(
+def evaluation(
     *decisions: DecisionBody, steps: Iterable[Step] = (), findings: Iterable[AlertCondition] = (), as_of: int = 20
 ) -> Evaluation:
     return Evaluation(
@@ -64,18 +66,22 @@ def verdict(
     )
 
 
-class Saying:
-    """Says verdicts one after the other."""
+class Reconciler:
+    """Reconciles evaluations one after the other, each of them twice: the second time there is nothing to emit."""
 
     def __init__(self) -> None:
-        self.sent = EmittedMessages()
+        self.emitted = EmittedMessages()
 
-    def say(self, each: Evaluation, inputs: str | None = None) -> list[OutputMessage]:
-        messages = reconcile("job-1", each, self.sent, POLICY, {}, inputs)
+    def emit(self, each: Evaluation, inputs: str | None = None) -> list[OutputMessage]:
+        messages = self._reconcile(each, inputs)
         for message in messages:
-            self.sent.record(message)
-        assert reconcile("job-1", each, self.sent, POLICY, {}, inputs) == [], "said again"
+            self.emitted.record(message)
+        assert self._reconcile(each, inputs) == [], "emitted twice"
         return messages
+
+    def _reconcile(self, each: Evaluation, inputs: str | None) -> list[OutputMessage]:
+        flip_alert = partial(decision_flip, place={}, policy=POLICY)
+        return reconcile("job-1", each, self.emitted, POLICY.name, flip_alert, inputs)
 
 
 def decisions(messages: Iterable[OutputMessage]) -> list[DecisionMessage]:
@@ -83,41 +89,41 @@ def decisions(messages: Iterable[OutputMessage]) -> list[DecisionMessage]:
 
 
 def test_revisions_of_a_decision_form_a_chain() -> None:
-    saying = Saying()
-    (first,) = decisions(saying.say(verdict(body())))
-    (second,) = decisions(saying.say(verdict(body("waived"))))
+    reconciler = Reconciler()
+    (first,) = decisions(reconciler.emit(evaluation(body())))
+    (second,) = decisions(reconciler.emit(evaluation(body("waived"))))
     assert (first.revision, first.supersedes, first.changed) == (1, None, ())
     assert (second.revision, second.supersedes, second.changed) == (2, first.decision_id, ("outcome",))
     assert second.decision_id == decision_id(second.content_hash, first.decision_id)
 
 
-def test_a_decision_that_no_rule_calls_for_is_withdrawn_once_and_may_come_back() -> None:
-    saying = Saying()
-    (first,) = decisions(saying.say(verdict(body())))
-    (gone,) = decisions(saying.say(verdict()))
-    assert (gone.body.outcome, gone.body.evidence, gone.body.effective_at) == (WITHDRAWN, ("/s#a",), 10)
-    assert gone.supersedes == first.decision_id
-    (back,) = decisions(saying.say(verdict(body())))
-    assert (back.revision, back.content_hash) == (3, first.content_hash)
-    assert back.decision_id != first.decision_id
+def test_a_decision_that_no_rule_makes_any_more_is_withdrawn_once_and_may_come_back() -> None:
+    reconciler = Reconciler()
+    (first,) = decisions(reconciler.emit(evaluation(body())))
+    (withdrawn,) = decisions(reconciler.emit(evaluation()))
+    assert (withdrawn.body.outcome, withdrawn.body.evidence, withdrawn.body.effective_at) == (WITHDRAWN, ("/s#a",), 10)
+    assert withdrawn.supersedes == first.decision_id
+    (again,) = decisions(reconciler.emit(evaluation(body())))
+    assert (again.revision, again.content_hash) == (3, first.content_hash)
+    assert again.decision_id != first.decision_id
 
 
-def test_partners_have_chains_of_their_own() -> None:
-    saying = Saying()
-    assert len(decisions(saying.say(verdict(body(), body(partner="p2"))))) == 2
-    (changed,) = decisions(saying.say(verdict(body(), body("waived", partner="p2"))))
+def test_each_partner_has_its_own_chain() -> None:
+    reconciler = Reconciler()
+    assert len(decisions(reconciler.emit(evaluation(body(), body(partner="p2"))))) == 2
+    (changed,) = decisions(reconciler.emit(evaluation(body(), body("waived", partner="p2"))))
     assert (changed.body.partner_id, changed.revision) == ("p2", 2)
 
 
-def test_a_final_outcome_that_changes_is_an_alert() -> None:
-    saying = Saying()
-    saying.say(verdict(body()))
-    alerts = [each for each in saying.say(verdict(body("waived"))) if isinstance(each, AlertMessage)]
+def test_a_final_outcome_that_changes_raises_an_alert() -> None:
+    reconciler = Reconciler()
+    reconciler.emit(evaluation(body()))
+    alerts = [each for each in reconciler.emit(evaluation(body("waived"))) if isinstance(each, AlertMessage)]
     assert [each.body.name for each in alerts] == ["decision_flip"]
 
 
-def test_an_action_has_a_revision_for_each_change_of_state_parameters_or_due_time() -> None:
-    saying = Saying()
+def test_an_action_gets_a_revision_for_each_change_of_state_parameters_or_due_time() -> None:
+    reconciler = Reconciler()
     states = [
         ("open", step()),
         ("open", step(why="x")),
@@ -126,26 +132,26 @@ def test_an_action_has_a_revision_for_each_change_of_state_parameters_or_due_tim
         ("open", step()),
         ("withdrawn", step(is_open=False)),
     ]
-    said = [(state, saying.say(verdict(steps=[each]))) for state, each in states]
-    for number, (state, (message,)) in enumerate(said, 1):
+    emitted = [(state, reconciler.emit(evaluation(steps=[each]))) for state, each in states]
+    for number, (state, (message,)) in enumerate(emitted, 1):
         assert isinstance(message, ActionMessage)
         assert (message.body.state, message.revision) == (state, number)
-    assert len({message.action_id for _, (message,) in said if isinstance(message, ActionMessage)}) == 1
+    assert len({message.action_id for _, (message,) in emitted if isinstance(message, ActionMessage)}) == 1
 
 
-def test_an_action_that_was_never_open_is_not_spoken_of() -> None:
-    assert Saying().say(verdict(steps=[step(is_open=False, done=True)])) == []
+def test_an_action_that_was_never_open_is_not_emitted() -> None:
+    assert Reconciler().emit(evaluation(steps=[step(is_open=False, done=True)])) == []
 
 
 def test_a_condition_is_resolved_and_may_fire_again() -> None:
-    saying = Saying()
-    said = [saying.say(verdict(findings=each, as_of=30)) for each in ([finding()], [], [finding()])]
-    bodies = [message.body for (message,) in said if isinstance(message, AlertMessage)]
+    reconciler = Reconciler()
+    emitted = [reconciler.emit(evaluation(findings=each, as_of=30)) for each in ([condition()], [], [condition()])]
+    bodies = [message.body for (message,) in emitted if isinstance(message, AlertMessage)]
     assert [(each.state, each.ends_at) for each in bodies] == [("firing", None), ("resolved", 30), ("firing", None)]
 
 
 @pytest.mark.parametrize(
-    ("changed", "again"),
+    ("changed", "is_emitted"),
     [
         ({}, False),
         ({"labels": {"case_id": "job-1", "city": "indore"}}, True),
@@ -154,36 +160,36 @@ def test_a_condition_is_resolved_and_may_fire_again() -> None:
         ({"starts_at": 21}, False),
     ],
 )
-def test_a_condition_whose_labels_change_while_it_fires_is_told_again(
-    changed: dict[str, object], *, again: bool
+def test_a_firing_condition_is_emitted_again_when_its_labels_change(
+    changed: dict[str, object], *, is_emitted: bool
 ) -> None:
-    first = replace(finding().alert, labels={"case_id": "job-1"}, key=("case_id",))
+    first = condition().alert
     new = replace(first, **changed)
-    saying = Saying()
-    (before,) = saying.say(verdict(findings=[AlertCondition(first, is_moment=False)]))
-    said = saying.say(verdict(findings=[AlertCondition(new, is_moment=False)]))
-    assert [each.body for each in said] == ([new] if again else [])
+    reconciler = Reconciler()
+    (before,) = reconciler.emit(evaluation(findings=[AlertCondition(first, is_moment=False)]))
+    emitted = reconciler.emit(evaluation(findings=[AlertCondition(new, is_moment=False)]))
+    assert [each.body for each in emitted] == ([new] if is_emitted else [])
     assert isinstance(before, AlertMessage)
-    assert {each.alert_id for each in said if isinstance(each, AlertMessage)} <= {before.alert_id}
-    (resolved,) = saying.say(verdict())
+    assert {each.alert_id for each in emitted if isinstance(each, AlertMessage)} <= {before.alert_id}
+    (resolved,) = reconciler.emit(evaluation())
     assert isinstance(resolved, AlertMessage)
     assert (resolved.body.state, resolved.body.labels) == ("resolved", new.labels)
 
 
-def test_a_moment_whose_labels_change_is_not_told_again() -> None:
-    saying = Saying()
-    saying.say(verdict(findings=[finding(ends_at=99)]))
-    other = replace(finding(ends_at=99).alert, labels={**finding().alert.labels, "city": "indore"})
-    assert saying.say(verdict(findings=[AlertCondition(other, is_moment=True)])) == []
+def test_a_moment_is_not_emitted_again_when_its_labels_change() -> None:
+    reconciler = Reconciler()
+    reconciler.emit(evaluation(findings=[condition(ends_at=99)]))
+    other = replace(condition(ends_at=99).alert, labels={"case_id": "job-1", "city": "indore"})
+    assert reconciler.emit(evaluation(findings=[AlertCondition(other, is_moment=True)])) == []
 
 
-def test_a_moment_is_told_once_and_never_taken_back() -> None:
-    saying = Saying()
-    assert len(saying.say(verdict(findings=[finding(ends_at=99)]))) == 1
-    assert saying.say(verdict()) == []
-    assert saying.say(verdict(findings=[finding(ends_at=99)])) == []
+def test_a_moment_is_emitted_once_and_never_resolved() -> None:
+    reconciler = Reconciler()
+    assert len(reconciler.emit(evaluation(findings=[condition(ends_at=99)]))) == 1
+    assert reconciler.emit(evaluation()) == []
+    assert reconciler.emit(evaluation(findings=[condition(ends_at=99)])) == []
 
 
-def test_every_message_says_what_had_been_read() -> None:
-    said = Saying().say(verdict(body(), steps=[step()], findings=[finding()]), "jobs-3:9")
-    assert [message.inputs for message in said] == ["jobs-3:9"] * 3
+def test_every_message_carries_the_input_positions() -> None:
+    emitted = Reconciler().emit(evaluation(body(), steps=[step()], findings=[condition()]), "jobs-3:9")
+    assert [message.inputs for message in emitted] == ["jobs-3:9"] * 3
