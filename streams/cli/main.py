@@ -35,8 +35,11 @@ COMMANDS: Final = {
 }
 """The one-line help of each command, in the order of `sop --help`."""
 
-EPILOG: Final = """Run 'sop COMMAND --help' for the options of a command. Settings are environment variables SOP_….
-Exit status: 0 done, 1 a check failed, 2 unusable arguments or input, 70 cannot go on, 130 interrupted."""
+EPILOG: Final = """
+Run 'sop COMMAND --help' for the options of a command. The environment variables SOP_… hold the settings.
+
+Exit status: 0 done, 1 a check failed, 2 unusable arguments or input, 70 cannot go on, 130 interrupted.
+"""
 
 SERVICES: Final = {"worker": STOP_SIGNALS, "up": INTERRUPTIONS}
 """Commands that run until they are stopped, with the signals that stop them."""

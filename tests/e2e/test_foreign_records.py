@@ -204,8 +204,8 @@ def test_what_somebody_else_writes_into_the_workers_topics_stops_nobody(bench: B
     listed = run_sop("dead-letters", "list", env=environment)
     assert listed.returncode == 0
     assert f"{bench.prefix}internal.cases" in listed.stdout
-    assert f"sop: {4 * bench.partitions} records there are no dead letters" not in listed.stdout
-    assert "records there are no dead letters, the first is" in listed.stderr
+    assert f"sop: {4 * bench.partitions} records in the topic are not dead letters" not in listed.stdout
+    assert "records in the topic are not dead letters, the first is" in listed.stderr
 
 
 def test_an_input_that_a_strangers_transaction_holds_up_is_told(bench: Bench) -> None:

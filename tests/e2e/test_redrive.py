@@ -88,5 +88,5 @@ def test_a_record_is_shown_as_it_came(bench: Bench) -> None:
 
 def test_a_redrive_of_everything_is_not_done_by_mistake(bench: Bench) -> None:
     told = run_sop("dead-letters", "redrive", "--send", env=bench.environment())
-    says = "sop: say which: records, --topic or --cause (see sop dead-letters redrive --help)\n"
-    assert (told.returncode, told.stderr) == (2, says)
+    assert told.returncode == 2
+    assert told.stderr.startswith("sop: name the records to send: TOPIC-PARTITION@OFFSET, --topic or --cause (see sop ")

@@ -1,4 +1,4 @@
-"""`sop dead-dead_letters`: what was refused, why, and another chance for it."""
+"""`sop dead-letters`: lists and shows refused records, and sends them again."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from streams.terminal.tables import Column, show_table
 
 @click.group(cls=SuggestingGroup)
 def command() -> None:
-    """What could not be accepted: SOP_BROKERS and SOP_TOPIC_PREFIX say where the topic dead-letters is."""
+    """Inspect and redrive refused records, in the topic dead-letters at SOP_BROKERS with SOP_TOPIC_PREFIX."""
 
 
 @command.command(name="list")
 @click.option("--topic", type=click.Choice(INPUTS), help="Only records of this input topic.")
-@click.option("--cause", metavar="PATH", help="Only reasons that begin with this path, as the list shows it.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of the table.")
+@click.option("--cause", metavar="PATH", help="Only records whose reason begins with this path, as shown by list.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line instead of a table.")
 def list_dead_letters(topic: str | None, cause: str | None, as_json: bool) -> None:
-    """Count the dead letters by topic and cause."""
+    """Count the dead letters by topic and cause, with the latest record of each."""
     found = _selected(Selection(topic=topic or "", cause=cause or ""))
     counts = Counter((each.dead_letter.topic, each.cause) for each in found)
     latest = {(each.dead_letter.topic, each.cause): each for each in found}
@@ -43,21 +43,21 @@ def list_dead_letters(topic: str | None, cause: str | None, as_json: bool) -> No
     if as_json:
         for (name, path), count in groups:
             last = latest[name, path]
-            told = {
+            row = {
                 "topic": name,
                 "cause": path,
                 "count": count,
                 "latest": last.origin,
                 "reason": last.dead_letter.reason,
             }
-            print(json.dumps(told))
+            print(json.dumps(row))
         return
     columns = (
         Column("topic"),
         Column("cause", wraps=True),
         Column("count", right=True),
         Column("latest record", rank=1),
-        Column("its reason", wraps=True),
+        Column("reason", wraps=True),
     )
     rows = [
         (
@@ -74,10 +74,10 @@ def list_dead_letters(topic: str | None, cause: str | None, as_json: bool) -> No
 @command.command(name="show")
 @click.argument("origin", metavar="TOPIC-PARTITION@OFFSET")
 def show(origin: str) -> None:
-    """Show a refused record as it came: reason, key, headers, value."""
+    """Show a refused record as it arrived: reason, key, headers, value."""
     found = _selected(Selection(origins=frozenset([origin])))
     if not found:
-        raise UsageError(f"{origin}: there is no dead letter of this record")
+        raise UsageError(f"{origin}: no dead letter for this record")
     for each in found:
         print(f"record:      {printable(each.origin)}")
         print(f"dead letter: {printable(each.place)}")
@@ -85,7 +85,7 @@ def show(origin: str) -> None:
         print(f"sent again:  {each.redrives} times")
         print(f"key:         {'none' if each.dead_letter.key is None else printable_bytes(each.dead_letter.key)}")
         if each.dead_letter.is_cut:
-            print("header:      left out, as is what follows the beginning of key and value: the record is too large")
+            print("headers:     not kept, and key and value are truncated: the record was too large")
         for name, value in each.headers:
             shown = "none" if value is None else printable_bytes(value)
             print(f"header:      {printable_bytes(name_bytes(name))}: {shown}")
@@ -104,24 +104,26 @@ def _length(dead_letter: DeadLetter) -> str:
 
 @command.command(name="redrive")
 @click.argument("origins", metavar="[TOPIC-PARTITION@OFFSET]…", nargs=-1)
-@click.option("--topic", type=click.Choice(INPUTS), help="Records of this input topic.")
-@click.option("--cause", metavar="PATH", help="Reasons that begin with this path.")
-@click.option("--dry-run/--send", default=True, show_default=True, help="Only tell what would be sent again, or send.")
+@click.option("--topic", type=click.Choice(INPUTS), help="Send records of this input topic.")
+@click.option("--cause", metavar="PATH", help="Send records whose reason begins with this path.")
+@click.option(
+    "--dry-run/--send", default=True, show_default=True, help="Only show what would be sent again, or send it."
+)
 @click.option(
     "--redrives-max",
     type=click.IntRange(1),
     default=3,
     show_default=True,
-    help="How often one record may be sent again in all.",
+    help="How often one record may be sent again in total.",
 )
 def redrive(origins: tuple[str, ...], topic: str | None, cause: str | None, dry_run: bool, redrives_max: int) -> None:
-    """Send refused records to their topics again, as they were; what has been accepted since is a duplicate there.
+    """Send refused records to their topics again, unchanged; a record accepted in the meantime counts as a duplicate.
 
-    One JSON line per record sent goes to standard error: keep it, it is the audit trail.
+    Each record sent is one line of JSON on standard error: keep these lines as the audit trail.
     """
     selection = Selection(topic=topic or "", cause=cause or "", origins=frozenset(origins))
     if selection.selects_all:
-        raise click.UsageError("say which: records, --topic or --cause")
+        raise click.UsageError("name the records to send: TOPIC-PARTITION@OFFSET, --topic or --cause")
     settings = settings_from()
     planned = redrive_of(_selected(selection), Topics(settings.topic_prefix), redrives_max)
     for each, why in planned.kept:
@@ -159,5 +161,7 @@ def _selected(selection: Selection) -> Sequence[DeadLetterRecord]:
 
     found = asyncio.run(read())
     if foreign:
-        print(f"sop: {len(foreign)} records there are no dead letters, the first is {foreign[0]}", file=sys.stderr)
+        print(
+            f"sop: {len(foreign)} records in the topic are not dead letters, the first is {foreign[0]}", file=sys.stderr
+        )
     return found

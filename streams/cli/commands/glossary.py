@@ -1,4 +1,4 @@
-"""`sop glossary`: what the words, letters and clauses of the SOPs stand for."""
+"""`sop glossary`: explains the words, letters and clauses of the SOPs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ WIDTH_MAX = 100
 INDENT = " " * 4
 
 
-def _names(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in ENTRIES if name.casefold().startswith(begun.casefold())]
+def _complete_word(_ctx: click.Context, _param: click.Parameter, prefix: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in ENTRIES if name.casefold().startswith(prefix.casefold())]
 
 
 @click.command()
-@click.argument("words", metavar="[WORD|CLAUSE]…", nargs=-1, shell_complete=_names)
-@click.option("--markdown", is_flag=True, help="All of it as the page docs/glossary.md.")
+@click.argument("words", metavar="[WORD|CLAUSE]…", nargs=-1, shell_complete=_complete_word)
+@click.option("--markdown", is_flag=True, help="Print the page docs/glossary.md.")
 def command(words: tuple[str, ...], markdown: bool) -> None:
-    """Tell what words (PAF, BPC, OOS, …) and clauses (OOS-18, DIS-3, …) stand for; without any, all of them."""
+    """Explain words (PAF, BPC, OOS, …) and clauses (OOS-18, DIS-3, …), or all of them."""
     if markdown:
         print("\n".join(page()), end="")
         return

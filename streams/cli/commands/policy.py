@@ -1,4 +1,4 @@
-"""`sop policy`: policy documents, checked."""
+"""`sop policy`: shows the built-in policy and checks policy documents."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ _DURATIONS = duration_keys()
 
 @click.group(cls=SuggestingGroup)
 def command() -> None:
-    """Policies: the numbers and lists that decisions depend on."""
+    """Show and check policies, the numbers and lists that decisions depend on."""
 
 
 @command.command()
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=FILE)
 def check(files: tuple[str, ...]) -> None:
-    """Check policy documents, also against each other; tell what each changes of the built-in policy."""
+    """Check policy documents one by one and against each other; show how each differs from the built-in policy."""
     for file in files:
         policy = load_policy(file)
-        begin = "always" if policy.effective_from is None else f"from {format_instant(policy.effective_from)}"
-        print(printable(f"{file}: {policy.name}, in force {begin}"))
+        since = "always" if policy.effective_from is None else f"from {format_instant(policy.effective_from)}"
+        print(printable(f"{file}: {policy.name}, in force {since}"))
         for line in _changes(policy):
             print(printable(f"  {line}"))
     load_policies(files)
 
 
 @command.command("show")
-@click.option("--toml", "as_toml", is_flag=True, help="A policy document with all of it, to begin your own from.")
+@click.option("--toml", "as_toml", is_flag=True, help="Print a complete policy document, as a start for your own.")
 def show_built_in(as_toml: bool) -> None:
-    """Show the built-in policy: every key with its default, its unit, the clauses that it serves and what it means."""
+    """Show the built-in policy: every key with its default, unit, clauses and meaning."""
     if as_toml:
         print(dump_policy(default_policy()), end="")
         return
@@ -51,7 +51,7 @@ def show_built_in(as_toml: bool) -> None:
 
 
 def _changes(policy: Policy) -> Iterator[str]:
-    """Yield a line for every key with another value than the built-in policy's."""
+    """Yield a line for every key whose value differs from the built-in policy."""
     built_in = dict(values(default_policy()))
     for key, value in values(policy):
         if value != built_in[key]:

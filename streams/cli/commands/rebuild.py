@@ -1,4 +1,4 @@
-"""`sop rebuild`: the state again from Kafka, when the topics have more partitions."""
+"""`sop rebuild`: rebuilds the state from Kafka when the topics have more partitions."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from streams.worker import REDIS_WAIT_TIMEOUTS, processor_settings, task_setting
 
 @click.command()
 def command() -> None:
-    """Make the state again from Kafka, for topics that have more partitions than the workers knew.
+    """Rebuild the workers' state from Kafka after partitions were added to the topics.
 
-    All workers have to be stopped; the settings are theirs. Reads all topics once for each partition, decides nothing,
-    and replaces the checkpoints in Redis. Run it again if it did not come to its end.
+    Stop all workers first and use their settings. The command reads all topics once per partition, decides nothing, and
+    replaces the checkpoints in Redis. If it is interrupted, run it again.
     """
     settings = settings_from()
     asyncio.run(_rebuild(settings, load_policies(settings.policies)))
@@ -44,8 +44,8 @@ async def _rebuild(settings: Settings, policies: PolicySet) -> None:
     redis = connect_redis(settings)
     if redis is None:
         raise UsageError(
-            "SOP_REDIS_URL: a rebuilt state is kept in Redis; without it go on with topics of their own "
-            "(SOP_TOPIC_PREFIX, SOP_GROUP) to which all events are produced again"
+            "SOP_REDIS_URL: not set, but the rebuilt state is written to Redis; without Redis, start over with new "
+            "topics (SOP_TOPIC_PREFIX, SOP_GROUP) and produce all events to them again"
         )
     connection, topics = connect_kafka(settings), Topics(settings.topic_prefix)
     try:
@@ -54,13 +54,13 @@ async def _rebuild(settings: Settings, policies: PolicySet) -> None:
         group = await describe_group(connection, settings.group)
         if group.members:
             raise UsageError(
-                f"SOP_GROUP={settings.group} has {len(group.members)} members: stop all workers; one that was killed "
-                "is a member for SOP_SESSION_TIMEOUT_S"
+                f"SOP_GROUP={settings.group} has {len(group.members)} members: stop all workers; a killed worker "
+                "stays a member for SOP_SESSION_TIMEOUT_S"
             )
         checked = await check_topics(connection, topics)
-        rebuild = _composed(settings, policies, connection, topics, layout, checked.sizes, redis)
+        rebuild = _make_rebuild(settings, policies, connection, topics, layout, checked.sizes, redis)
         try:
-            await rebuild.run(_tell)
+            await rebuild.run(_print_partition)
         finally:
             await rebuild.stop()
     finally:
@@ -68,15 +68,15 @@ async def _rebuild(settings: Settings, policies: PolicySet) -> None:
 
 
 async def _layout(connection: KafkaConnection, topics: Topics) -> Layout:
-    """Return the topics as they are; raises `UsageError` unless all have the same number of partitions."""
+    """Return the layout of the topics; raises `UsageError` unless all have the same number of partitions."""
     layout = await read_layout(connection, topics.all)
     counts = await partition_counts(connection, topics.all)
     if fewer := sorted(name for name, count in counts.items() if count < layout.partitions):
-        raise UsageError(f"all topics need {layout.partitions} partitions; {', '.join(fewer)} has fewer")
+        raise UsageError(f"all topics need {layout.partitions} partitions, but these have fewer: {', '.join(fewer)}")
     return layout
 
 
-def _composed(
+def _make_rebuild(
     settings: Settings,
     policies: PolicySet,
     connection: KafkaConnection,
@@ -99,5 +99,5 @@ def _composed(
     )
 
 
-def _tell(number: int, cases: int, partners: int) -> None:
+def _print_partition(number: int, cases: int, partners: int) -> None:
     print(f"partition {number}: {cases} cases, {partners} partners", file=sys.stderr)

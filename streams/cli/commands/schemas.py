@@ -1,4 +1,4 @@
-"""`sop schemas`: the contract as files."""
+"""`sop schemas`: writes the message contract to files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streams.terminal.printable import printable
 
 @click.group(cls=SuggestingGroup)
 def command() -> None:
-    """The contract of all messages, for programs and people."""
+    """Export the contract of all messages, for programs and people."""
 
 
 @command.command(name="export")

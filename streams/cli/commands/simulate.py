@@ -1,4 +1,4 @@
-"""`sop simulate`: a city's day of events, to a file or to Kafka."""
+"""`sop simulate`: generates the events of a day in a city, to a file or to Kafka."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any] | click.Command)
 
 _DEFAULTS = SimulatorOptions()
 CONTINUATION_INDENT: Final = " " * 17
-"""Where a branch's name begins, after its share and its jobs."""
+"""Indents continuation lines to where the name of a branch begins."""
 
 
 def _share(name: str, default: float, what: str) -> Callable[[Decorated], Decorated]:
@@ -41,31 +41,36 @@ def _share(name: str, default: float, what: str) -> Callable[[Decorated], Decora
 
 
 @click.command()
-@click.option("--jobs", type=int, default=_DEFAULTS.jobs, show_default=True, help="How many jobs.")
+@click.option("--jobs", type=int, default=_DEFAULTS.jobs, show_default=True, help="Number of jobs.")
 @click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True, help="The same seed gives the same bytes.")
 @click.option(
     "--out",
     default="-",
     metavar="FILE",
     type=FILE,
-    help="Where to write the events: a file (.gz and .zst too), - (default) for standard output, or "
+    help="Write the events here: a file (.gz and .zst too), - for standard output (default), or "
     "kafka://HOST:PORT[/PREFIX].",
 )
-@click.option("--speed", type=click.FloatRange(1), default=1_000, show_default=True, help="Events a second to Kafka.")
+@click.option(
+    "--speed", type=click.FloatRange(1), default=1_000, show_default=True, help="Events per second sent to Kafka."
+)
 @click.option(
     "--start",
     metavar="TIME",
     help=f"The first midnight (RFC 3339), in the past (default: {format_instant(_DEFAULTS.start_at)}).",
 )
-@click.option("--days", type=int, default=_DEFAULTS.days, show_default=True, help="Over how many days.")
-@click.option("--city", "cities", multiple=True, metavar="NAME", help="Only this city; may be repeated.")
+@click.option("--days", type=int, default=_DEFAULTS.days, show_default=True, help="Number of days.")
+@click.option("--city", "cities", multiple=True, metavar="NAME", help="Simulate only this city; may be repeated.")
 @_share("--late", _DEFAULTS.late_share, "delivered late")
 @_share("--duplicates", _DEFAULTS.duplicate_share, "delivered twice")
-@_share("--malformed", _DEFAULTS.malformed_share, "followed by a broken twin")
+@_share("--malformed", _DEFAULTS.malformed_share, "followed by a malformed copy")
 @click.option(
-    "--trace", metavar="FILE", type=click.Path(path_type=Path), help="A GPS trace (CSV lat,lng,datetime,uid)."
+    "--trace",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A GPS trace that partners follow (CSV: lat,lng,datetime,uid).",
 )
-@click.option("--stats", is_flag=True, help="Tell the share of each branch of the SOPs instead of the events.")
+@click.option("--stats", is_flag=True, help="Show the share of each branch of the SOPs instead of generating events.")
 def command(
     jobs: int,
     seed: int,
@@ -80,14 +85,14 @@ def command(
     trace: Path | None,
     stats: bool,
 ) -> None:
-    """Make a city day of job, location, ticket and cancellation events, in their order of arrival.
+    """Generate a day of job, location, ticket and cancellation events, in their order of arrival.
 
-    Ids differ between runs with another seed or start.
+    Runs with different seeds or starts have no ids in common.
     """
     options = SimulatorOptions(
         jobs=jobs,
         seed=seed,
-        start_at=_DEFAULTS.start_at if start is None else _past(start),
+        start_at=_DEFAULTS.start_at if start is None else _past_instant(start),
         days=days,
         cities=cities,
         late_share=late,
@@ -103,7 +108,7 @@ def command(
     if out.startswith(KAFKA):
         brokers, _, prefix = out.removeprefix(KAFKA).partition("/")
         settings = replace(settings_from(), brokers=brokers, topic_prefix=prefix)
-        print(printable(f"{asyncio.run(_feed(settings, lines, speed))} events sent to {out}"), file=sys.stderr)
+        print(printable(f"{asyncio.run(_send(settings, lines, speed))} events sent to {out}"), file=sys.stderr)
         return
     with StopSignals(INTERRUPTIONS, interrupt), line_writer(out, [str(trace)] if trace else []) as write:
         count = 0
@@ -114,20 +119,20 @@ def command(
 
 
 def _lines(options: SimulatorOptions) -> Iterator[bytes]:
-    """Yield the lines of a day, which takes a while to plan, from when the first of them is asked for."""
+    """Yield the lines of `simulate`; a generator, so that progress is shown while the day is planned."""
     yield from simulate(options)
 
 
-def _past(start: str) -> int:
-    """Return the instant (microseconds) of `--start`; events that are still to come are refused everywhere."""
+def _past_instant(start: str) -> int:
+    """Return the instant (microseconds) of `--start`, which must be past: events in the future are refused."""
     start_at = instant("--start", start)
     if start_at > SystemClock().now_us():
         raise UsageError(f"--start: {start} is in the future")
     return start_at
 
 
-async def _feed(settings: Settings, lines: Iterator[bytes], speed: float) -> int:
-    """Send events to the input topics of a cluster, made if they are missing; return how many were acknowledged."""
+async def _send(settings: Settings, lines: Iterator[bytes], speed: float) -> int:
+    """Send events to Kafka, creating missing topics; return how many were acknowledged."""
     connection, topics = connect_kafka(settings), Topics(settings.topic_prefix)
     await prepare_topics(connection, topics, settings.partitions, settings.replicas)
     feed = Feed(connection, Router(topics, settings.topic_prefix), SystemClock(), events_per_s=speed)

@@ -1,4 +1,4 @@
-"""`sop status`: how far the workers are, and whether every record is accounted for."""
+"""`sop status`: shows how far the workers are and whether every record is accounted for."""
 
 from __future__ import annotations
 
@@ -36,20 +36,19 @@ _COLUMNS = (
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def command(as_json: bool) -> int:
-    """Tell, per input partition, what became of the records consumed and what waits.
+    """Show for each input partition how many records were consumed, what became of them, and how many are left.
 
-    Exits with 1 where sums differ, where records were deleted before they were read, where another producer's open
-    transaction keeps an input from being read, where topics are not any more what they were, and where a case is set
-    aside since it could not be decided.
+    Exits with 1 if the counts do not add up, records were deleted before they were read, another producer's open
+    transaction blocks an input, topics were changed, or a case is quarantined because it could not be decided.
 
-    SOP_BROKERS, SOP_TOPIC_PREFIX and SOP_GROUP say of which workers; counts are those last published, every
-    SOP_CHECKPOINT_INTERVAL_S at the latest while records come.
+    SOP_BROKERS, SOP_TOPIC_PREFIX and SOP_GROUP name the workers. Workers publish their counts at least every
+    SOP_CHECKPOINT_INTERVAL_S while records arrive.
     """
     settings = settings_from()
     connection = connect_kafka(settings)
-    found, group = asyncio.run(_asked(connection, Topics(settings.topic_prefix), settings.group))
+    found, group = asyncio.run(_read(connection, Topics(settings.topic_prefix), settings.group))
     problems = [printable(problem) for problem in found.problems()]
     now = SystemClock().now_us()
     if as_json:
@@ -65,12 +64,12 @@ def command(as_json: bool) -> int:
     return 1 if problems else 0
 
 
-async def _asked(connection: KafkaConnection, topics: Topics, group: str) -> tuple[Overview, ConsumerGroup]:
+async def _read(connection: KafkaConnection, topics: Topics, group: str) -> tuple[Overview, ConsumerGroup]:
     return await overview(connection, topics, group), await describe_group(connection, group)
 
 
 def _heading(found: Overview, group: ConsumerGroup, brokers: str, now: int) -> Iterator[str]:
-    """Yield whose figures these are: broker, group, who owns which partition numbers, how old the counts are."""
+    """Yield the lines above the table: broker, group, its members with their partitions, the age of the counts."""
     yield f"Kafka {brokers}, group {group.name}: {group.state}, {_members(len(group.members))}"
     for member in group.members:
         yield printable(f"  {member.client} at {member.host}: {_partitions(member)}")
@@ -89,7 +88,7 @@ def _members(count: int) -> str:
 
 def _partitions(member: GroupMember) -> str:
     if member.partitions is None:
-        return "partitions not told"
+        return "partitions unknown"
     return f"partitions {', '.join(map(str, member.partitions))}" if member.partitions else "no partition"
 
 

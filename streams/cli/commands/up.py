@@ -1,4 +1,4 @@
-"""`sop up`: all of it on this machine."""
+"""`sop up`: runs everything on this machine."""
 
 from __future__ import annotations
 
@@ -15,20 +15,35 @@ from streams.process.signals import StopSignals
 
 @click.command()
 @click.option(
-    "--data", metavar="DIR", type=click.Path(path_type=Path), help="Keep Kafka's data here (default: nowhere)."
+    "--data",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Keep Kafka's data in this folder (default: a temporary one).",
 )
 @click.option(
-    "--duration", metavar="DURATION", type=SECONDS, help="End by itself this long after the first event (90m, 30)."
+    "--duration",
+    metavar="DURATION",
+    type=SECONDS,
+    help="Stop this long after the first event (such as 90m, or 30 for seconds).",
 )
 @click.option(
-    "--input", "input_file", metavar="FILE", type=FILE, help="Send these events (JSON Lines, .gz and .zst too) instead."
+    "--input",
+    "input_file",
+    metavar="FILE",
+    type=FILE,
+    help="Send the events of this file (JSON Lines, .gz and .zst too) instead of samples.",
 )
-@click.option("--brokers", metavar="HOST:PORT", help="Use this running Kafka instead of an embedded one.")
+@click.option("--brokers", metavar="HOST:PORT", help="Use a running Kafka instead of an embedded one.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="Every message as JSON, one a line, and nothing else on standard output."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print every message as one line of JSON, and nothing else, on standard output.",
 )
-@click.option("--jobs", type=int, default=1000, show_default=True, help="How many jobs the sample day has.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Which sample day.")
+@click.option("--jobs", type=int, default=1000, show_default=True, help="Number of jobs in the sample day.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Which sample day: the same seed gives the same day."
+)
 @click.option(
     "--speed",
     metavar="EVENTS",

@@ -1,4 +1,4 @@
-"""`sop worker`: the Faust worker."""
+"""`sop worker`: runs a Faust worker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streams.worker import run
 
 @click.command()
 def command() -> None:
-    """Consume, decide and emit until stopped (SIGTERM, Ctrl-C); environment variables SOP_… are the settings."""
+    """Consume events, decide and publish until stopped (SIGTERM, Ctrl-C). Environment variables SOP_… configure it."""
     settings = settings_from()
     log_to_stderr(settings.log_level)
     run(settings, load_policies(settings.policies))
