@@ -24,7 +24,7 @@ from schemas.policy.document import load_policies
 from schemas.topics import Topics
 from streams.memory.store import MemoryState, MemoryStore
 from streams.processor.processor import ProcessorSettings, SopProcessor
-from streams.processor.state_cache import CASE, PARTNER
+from streams.processor.subject import case_name, partner_name
 from streams.redis.store import RedisStore
 from streams.runtime.ports import TP, Checkpoint, Store, Stored
 
@@ -173,15 +173,16 @@ async def measure(size: Size) -> dict[str, Any]:
         await measured.feed(TOPICS.of("ticket.media_added"), further[begin : begin + STEP])
     spent = time.process_time() - spent
     await measured.save()
-    blobs = await store.load([f"{CASE}job-0000000", f"{PARTNER}p-0"])
+    case_key, track_key = case_name("job-0000000"), partner_name("p-0")
+    blobs = await store.load([case_key, track_key])
     if redis is not None:
         await redis.flushdb()
         await redis.aclose()
     return {
         "event_us": spent / len(further) * 1e6,
         "rss_mb": peak_mb(),
-        "case_bytes": len(blobs[f"{CASE}job-0000000"]),
-        "report_bytes": len(blobs[f"{PARTNER}p-0"]) / REPORTS,
+        "case_bytes": len(blobs[case_key]),
+        "report_bytes": len(blobs[track_key]) / REPORTS,
     }
 
 

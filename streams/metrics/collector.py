@@ -15,7 +15,7 @@ from schemas.timestamps import SECOND_US
 from streams.metrics import catalogue
 from streams.metrics.catalogue import METRICS, Metric
 from streams.processor.dispositions import DISPOSITIONS
-from streams.processor.state_size import StateSize
+from streams.processor.processor import StateSize
 from streams.runtime.progress import Progress
 from streams.runtime.task_metrics import TaskMetrics
 from streams.runtime.watchdog import Health

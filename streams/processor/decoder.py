@@ -1,4 +1,4 @@
-"""Turns consumed records into what the agents take: events, questions, answers; the rest is refused with a reason."""
+"""Decodes consumed records into what the agents take: events, presence queries and presence answers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from schemas.topics import Topics
 from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, unpack
 from streams.runtime.ports import TP, Incoming
 
+RecordId = tuple[str, int, int]
+"""Topic, partition and offset at which a record was first consumed."""
+
 
 class Origin(Struct, frozen=True, gc=False):
-    """Where a record was first consumed, with its bytes as they were."""
+    """Where a record was first consumed, and its bytes."""
 
     topic: str
     partition: int
@@ -32,55 +35,54 @@ class Origin(Struct, frozen=True, gc=False):
 
     @property
     def timestamp_us(self) -> int | None:
-        """The record's timestamp in microseconds; None where there is none, or none that is a date."""
+        """The record's timestamp in microseconds; None if it has none, or none that is a date."""
         return self.timestamp * 1000 if 0 <= self.timestamp <= LATEST_US // 1000 else None
 
     @property
-    def place(self) -> tuple[str, int, int]:
-        """What identifies the record for ever: (topic, partition, offset)."""
+    def record_id(self) -> RecordId:
+        """What identifies the record."""
         return (self.topic, self.partition, self.offset)
 
     @property
     def name(self) -> str:
-        """How a message to a person names the place."""
+        """The record's name in messages: `topic-partition@offset`."""
         return f"{self.topic}-{self.partition}@{self.offset}"
 
 
 class DecodedRecord(Struct, frozen=True, gc=False):
-    """One consumed record, read: its input partition, and what it holds or why it is refused."""
+    """A consumed record with its input partition, and what it contains or why it is refused."""
 
     tp: TP
     record: Incoming
     content: AnyEvent | PresenceQuery | PresenceAnswer | InvalidMessage
     forwarded_from: Origin | None = None
-    """Where it was first consumed, if that was elsewhere."""
+    """Where it was first consumed, if another task forwarded it."""
 
     @property
     def origin(self) -> Origin:
-        """Where it was first consumed; few records are ever asked."""
-        return self.forwarded_from or origin(self.tp, self.record)
+        """Where it was first consumed. Made on demand, since few records need it."""
+        return self.forwarded_from or origin_of(self.tp, self.record)
 
 
 class RecordDecoder:
-    """Reads records of the input topics and of the internal ones."""
+    """Decodes the records of the input topics and of the internal ones."""
 
     def __init__(self, topics: Topics, limits: Limits) -> None:
-        """Take the topic names and the limits on inbound events."""
         self._topics = topics
         self._limits = limits
 
-    def read(self, tp: TP, record: Incoming, now: int) -> DecodedRecord:
-        """Read one record, as of now (microseconds).
+    def decode(self, tp: TP, record: Incoming, now: int) -> DecodedRecord:
+        """Decode one record as of now (microseconds).
 
-        An event sent on was accepted by the clock of who sent it; another one, which may be behind, has no say.
-        Raises `Fatal` for an internal message of another version.
+        A forwarded event has no limit on its time: the task that forwarded it accepted it, and this clock may be
+        behind that one. Raises `Fatal` for an internal message of another version.
         """
         if tp.topic not in self._topics.internal:
             return DecodedRecord(tp, record, self._event(record, now))
         try:
             message = unpack(record.value or b"")
-        except InvalidMessage as refused:
-            return DecodedRecord(tp, record, _refusal(refused))
+        except InvalidMessage as error:
+            return DecodedRecord(tp, record, _without_traceback(error))
         except Fatal as error:
             raise Fatal(f"{tp.name}@{record.offset}: {error}") from None
         if isinstance(message, QueryMessage):
@@ -103,20 +105,20 @@ class RecordDecoder:
             return decode_record(
                 record.value, record.headers, self._limits, now, key=record.key, original_sizes=record.original_sizes
             )
-        except InvalidMessage as refused:
-            return _refusal(refused)
+        except InvalidMessage as error:
+            return _without_traceback(error)
 
 
-def _refusal(refused: InvalidMessage) -> InvalidMessage:
-    """Return a refusal like the one that was raised, which must not be kept.
+def _without_traceback(error: InvalidMessage) -> InvalidMessage:
+    """Return an equal error without a traceback.
 
-    By its traceback it holds the frames, and so the batch that it would be part of, in a cycle that nobody collects.
+    The traceback refers to its frames, and so to the batch that would contain the error: a cycle that nobody collects.
     """
-    return InvalidMessage(refused.reason)
+    return InvalidMessage(error.reason)
 
 
-def origin(tp: TP, record: Incoming) -> Origin:
-    """Return where a record lies, with its bytes."""
+def origin_of(tp: TP, record: Incoming) -> Origin:
+    """Return the origin of a record that was consumed from a partition."""
     return Origin(
         tp.topic,
         tp.partition,
@@ -130,17 +132,17 @@ def origin(tp: TP, record: Incoming) -> Origin:
 
 
 def partition_of(key: str, partitions: int) -> int:
-    """Return the partition of a key as Apache Kafka's own producers choose it (murmur2)."""
+    """Return the partition that Apache Kafka's default partitioner (murmur2) chooses for a key."""
     return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
 
 
 def is_report(event: AnyEvent) -> bool:
-    """Tell whether an event is for the location agent."""
+    """Return whether an event is a location report, for the location agent."""
     return type(event.data) is LocationReported
 
 
-def forward(origin: Origin) -> Forwarded:
-    """Return the message that carries a record on to its subject's partition."""
+def forwarded(origin: Origin) -> Forwarded:
+    """Return the message that carries a record to its subject's partition."""
     headers, header_names = portable(origin.headers)
     return Forwarded(
         origin.topic,

@@ -1,4 +1,4 @@
-"""What became of every record consumed: the sum that must always add up (architecture, 3.3)."""
+"""What became of every consumed record: the counts that must add up (runtime.md, "Delivery guarantees")."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ class Dispositions:
     """Counts by input partition; consumed = applied + duplicate + dead_lettered + forwarded."""
 
     def __init__(self, counts: Mapping[str, Mapping[str, int]] | None = None) -> None:
-        """Go on from the counts of a checkpoint."""
-        self._counts = {name: dict(dispositions) for name, dispositions in (counts or {}).items()}
-        self._of: dict[TP, dict[str, int]] = {}
-        """The same counts, found without making a name of the partition for each record."""
+        self._counts = {name: dict(each) for name, each in (counts or {}).items()}
+        self._by_tp: dict[TP, dict[str, int]] = {}
+        """The same dictionaries; saves formatting the partition's name for each record."""
 
     def add(self, tp: TP, disposition: Disposition) -> None:
         """Count one record."""
-        dispositions = self._of.get(tp)
-        if dispositions is None:
-            dispositions = self._of[tp] = self._counts.setdefault(tp.name, {})
-        dispositions[disposition] = dispositions.get(disposition, 0) + 1
+        counts = self._by_tp.get(tp)
+        if counts is None:
+            counts = self._by_tp[tp] = self._counts.setdefault(tp.name, {})
+        counts[disposition] = counts.get(disposition, 0) + 1
 
     def consumed(self, tp: TP) -> int:
-        """Return how many records of an input partition are counted."""
+        """Return how many records of an input partition were counted."""
         return sum(self._counts.get(tp.name, {}).values())
 
     def copy(self) -> dict[str, dict[str, int]]:
-        """Return the counts as they are now."""
-        return {name: dict(dispositions) for name, dispositions in self._counts.items()}
+        """Return a copy of the counts, by `topic-partition`."""
+        return {name: dict(counts) for name, counts in self._counts.items()}

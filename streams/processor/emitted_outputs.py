@@ -1,4 +1,4 @@
-"""What this partition number has emitted since a checkpoint: the output topics are the truth of it."""
+"""What earlier owners emitted since the checkpoint, read back from Kafka (runtime.md, "Delivery guarantees")."""
 
 from __future__ import annotations
 
@@ -8,32 +8,31 @@ from schemas.codec.encoder import decode_dead_letter, decode_message
 from schemas.errors import InvalidMessage
 from schemas.outputs import AlertMessage, OutputMessage
 from schemas.topics import Topics
-from streams.processor.dead_letter_index import DeadLetterIndex
+from streams.processor.deduplication import DeadLetterIndex
 from streams.runtime.positions import parse_inputs
 
 
 class EmittedOutputs:
-    """Messages, alerts about partners and dead letters found in the output topics (architecture, 3.3)."""
+    """The messages, partner alerts and dead letters that were read back."""
 
     def __init__(self, topics: Topics) -> None:
-        """Begin with nothing emitted."""
         self.messages: dict[str, list[OutputMessage]] = {}
-        """Decisions, actions and alerts by case id, each topic's in their order."""
+        """Decisions, actions and alerts by case id, those of one topic in their order."""
         self.alert_ids: set[str] = set()
-        """Alerts about partners."""
+        """Ids of alerts about partners."""
         self.dead_letters = DeadLetterIndex()
-        self._dead_letters = topics.dead_letters
+        self._dead_letter_topic = topics.dead_letters
 
-    def take(self, topic: str, value: bytes, former: Collection[str] = ()) -> Mapping[str, int]:
-        """Take a record's value; return the input positions at which it was decided, empty if it does not say.
+    def add(self, topic: str, value: bytes, recreated: Collection[str] = ()) -> Mapping[str, int]:
+        """Add a record; return the input positions at which it was decided, empty if it does not say.
 
-        A dead letter from one of `former` topics is about no record that is there now.
-        Raises `InvalidMessage` for a record that none of ours wrote.
+        Dead letters that name one of the `recreated` topics are ignored: their records are gone.
+        Raises `InvalidMessage` for a record that no worker wrote.
         """
-        if topic == self._dead_letters:
+        if topic == self._dead_letter_topic:
             letter = decode_dead_letter(value)
-            if letter.topic not in former:
-                self.dead_letters.found((letter.topic, letter.partition, letter.offset), letter.reason)
+            if letter.topic not in recreated:
+                self.dead_letters.add((letter.topic, letter.partition, letter.offset), letter.reason)
             return {}
         message = decode_message(value)
         try:

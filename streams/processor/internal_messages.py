@@ -1,6 +1,6 @@
-"""What travels on the internal topics: questions, answers, events sent on to their own partition.
+"""The messages on internal topics: presence queries, presence answers, and events forwarded to their own partition.
 
-Msgpack, not part of the contract; a version that changes it drains the internal topics first.
+They are msgpack and not part of the contract. Drain the internal topics before an upgrade that changes them.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class AnswerMessage(Struct, frozen=True, array_like=True, tag="answer"):
 
 
 class Forwarded(Struct, frozen=True, array_like=True, tag="forwarded"):
-    """An event found on another partition than its subject's, with where it came from, byte for byte.
+    """An event consumed from another partition than its subject's: where it came from, and its bytes.
 
-    Producers that place keys in their own way are met so; identity makes a repeated forward harmless. `headers` and
-    `header_names` are as in a dead letter.
+    This serves producers with a partitioner of their own. Forwarding twice is harmless, since events have an identity.
+    `headers` and `header_names` are as in a dead letter.
     """
 
     topic: str
@@ -47,26 +47,26 @@ _decoder: msgspec.msgpack.Decoder[InternalMessage] = msgspec.msgpack.Decoder(Int
 
 
 def pack(message: InternalMessage) -> bytes:
-    """Return a message as it travels."""
+    """Return a message as the value of a record."""
     return msgspec.msgpack.encode(message)
 
 
 def unpack(value: bytes) -> InternalMessage:
-    """Return the message.
+    """Return the message in a record's value.
 
-    Raises `InvalidMessage` for what somebody else wrote, and `Fatal` for a message of a version that has others: what
-    it says would be lost.
+    Raises `InvalidMessage` for a value that no worker wrote, and `Fatal` for a message of another version, which would
+    be lost if it were skipped.
     """
     try:
         return _decoder.decode(value)
     except (ValueError, RecursionError) as error:
         if _is_tagged(value):
-            raise Fatal(f"an internal message of another version, which has to read it itself ({error})") from None
+            raise Fatal(f"an internal message of another version, which has to read it first ({error})") from None
         raise InvalidMessage(f"value: not an internal message ({error})") from None
 
 
 def _is_tagged(value: bytes) -> bool:
-    """Tell whether a value has the form of all messages: an array that begins with a name."""
+    """Return whether a value has the form of all messages: an array that begins with a name."""
     try:
         content = msgspec.msgpack.decode(value)
     except (ValueError, RecursionError):

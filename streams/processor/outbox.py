@@ -1,4 +1,4 @@
-"""What a step has to say, as records for one transaction."""
+"""Collects what a step emits, as records for one transaction."""
 
 from __future__ import annotations
 
@@ -12,30 +12,28 @@ from schemas.codec.limits import HEAD_BYTES
 from schemas.events import AnyEvent
 from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
 from schemas.topics import Topics
-from streams.processor.decoder import Origin, forward, is_report, partition_of
+from streams.processor.decoder import Origin, forwarded, is_report, partition_of
 from streams.processor.internal_messages import AnswerMessage, QueryMessage, pack
-from streams.processor.state_cache import CASE, PARTNER
+from streams.processor.subject import case_name, partner_name
 from streams.runtime.ports import Outgoing
 
 
 class Outbox:
-    """Collects the records of one step.
+    """The records that one step emits.
 
-    All that a task emits goes to its own number of the output partitions (which for a case's key is where any Kafka
-    producer would put it), so that the next owner finds it there; only questions, answers and forwarded events go
-    elsewhere.
+    Outputs go to the task's own partition number, where the next owner reads them back; for the key of a case that is
+    also where any Kafka producer would put them. Only queries, answers and forwarded events go to other partitions.
     """
 
     def __init__(self, topics: Topics, partition: int, partitions: int, dead_letter_bytes_max: int) -> None:
-        """Take the topic names, the task's partition number, how many there are, and how large a dead letter may be."""
         self._topics = topics
         self._partition = partition
         self._partitions = partitions
-        self._letter_bytes_max = dead_letter_bytes_max
+        self._dead_letter_bytes_max = dead_letter_bytes_max
         self._records: list[Outgoing] = []
 
-    def messages(self, name: str, messages: Iterable[OutputMessage]) -> None:
-        """Add decisions, actions and alerts, which were concluded upon a name."""
+    def add_outputs(self, subject: str, messages: Iterable[OutputMessage]) -> None:
+        """Add decisions, actions and alerts about a case or partner, given by name."""
         for message in messages:
             if isinstance(message, DecisionMessage):
                 topic, key = self._topics.decision(message.body.kind), message.body.case_id
@@ -43,35 +41,42 @@ class Outbox:
                 topic, key = self._topics.alerts, message.alert_id
             else:
                 topic, key = self._topics.actions, message.body.case_id
-            self._records.append(Outgoing(topic, self._partition, key.encode(), encode_message(message), name))
+            self._records.append(Outgoing(topic, self._partition, key.encode(), encode_message(message), subject))
 
-    def presence_queries(self, moments: Iterable[PresenceQuery]) -> None:
-        """Add questions to location agents."""
-        for query in moments:
-            self._send_on(self._topics.partners, query.partner_id, pack(QueryMessage(query)), CASE + query.case_id)
+    def add_queries(self, queries: Iterable[PresenceQuery]) -> None:
+        """Add presence queries, for location agents."""
+        for query in queries:
+            self._add_routed(
+                self._topics.partners, query.partner_id, pack(QueryMessage(query)), case_name(query.case_id)
+            )
 
-    def answers(self, answers: Iterable[PresenceAnswer]) -> None:
-        """Add answers to case agents."""
+    def add_answers(self, answers: Iterable[PresenceAnswer]) -> None:
+        """Add presence answers, for case agents."""
         for answer in answers:
-            about = PARTNER + answer.query.partner_id
-            self._send_on(self._topics.cases, answer.query.case_id, pack(AnswerMessage(answer)), about)
+            subject = partner_name(answer.query.partner_id)
+            self._add_routed(self._topics.cases, answer.query.case_id, pack(AnswerMessage(answer)), subject)
 
-    def forward(self, origin: Origin, event: AnyEvent) -> None:
-        """Send an event on to its subject's partition."""
+    def add_forwarded(self, origin: Origin, event: AnyEvent) -> None:
+        """Add an event, for its subject's partition."""
         topic = self._topics.partners if is_report(event) else self._topics.cases
-        self._send_on(topic, event.subject, pack(forward(origin)), "")
+        self._add_routed(topic, event.subject, pack(forwarded(origin)), "")
 
-    def dead_letter(self, origin: Origin, reason: str) -> None:
-        """Add a record that cannot be accepted, with its bytes; of one too large for a letter with their beginnings."""
+    def add_dead_letter(self, origin: Origin, reason: str) -> None:
+        """Add a refused record with its bytes; one that is too large with the beginnings of its key and value."""
         if origin.original_sizes is not None:
-            letter = self._letter(origin, reason, origin.original_sizes.value)
+            record = self._dead_letter(origin, reason, origin.original_sizes.value)
         else:
-            letter = self._letter(origin, reason)
-            if len(letter.value) + len(letter.key or b"") > self._letter_bytes_max:
-                letter = self._letter(_cut(origin), reason, len(origin.value or b""))
-        self._records.append(letter)
+            record = self._dead_letter(origin, reason)
+            if len(record.value) + len(record.key or b"") > self._dead_letter_bytes_max:
+                record = self._dead_letter(_truncated(origin), reason, len(origin.value or b""))
+        self._records.append(record)
 
-    def _letter(self, origin: Origin, reason: str, value_bytes: int | None = None) -> Outgoing:
+    def drain(self) -> list[Outgoing]:
+        """Return the records collected, and begin anew."""
+        records, self._records = self._records, []
+        return records
+
+    def _dead_letter(self, origin: Origin, reason: str, value_bytes: int | None = None) -> Outgoing:
         value = dead_letter_message(
             topic=origin.topic,
             partition=origin.partition,
@@ -85,17 +90,12 @@ class Outbox:
         )
         return Outgoing(self._topics.dead_letters, self._partition, origin.key, value)
 
-    def take(self) -> list[Outgoing]:
-        """Return and forget what was collected."""
-        records, self._records = self._records, []
-        return records
-
-    def _send_on(self, topic: str, key: str, value: bytes, about: str) -> None:
-        self._records.append(Outgoing(topic, partition_of(key, self._partitions), key.encode(), value, about))
+    def _add_routed(self, topic: str, key: str, value: bytes, subject: str) -> None:
+        self._records.append(Outgoing(topic, partition_of(key, self._partitions), key.encode(), value, subject))
 
 
-def _cut(origin: Origin) -> Origin:
-    """Return the record without its headers, and of key and value the beginnings."""
+def _truncated(origin: Origin) -> Origin:
+    """Return a record without its headers, and with only the beginnings of its key and value."""
     key, value = origin.key, origin.value
     return structs.replace(
         origin,

@@ -1,4 +1,7 @@
-"""When refusing records has to end: something is wrong that the dead letters should not hide (architecture, 3.3)."""
+"""Stops the worker when it refuses too many records: then something is wrong that dead letters should not hide.
+
+The limits are described in runtime.md, "Delivery guarantees".
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from streams.runtime.ports import TP
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusalLimits:
-    """How many records of one input partition may be refused: in a row, and as a share of the last so many."""
+    """How many records of one input partition may be refused: in a row, and as a share of a window of records."""
 
     run_max: int = 500
     share_max: float = 0.5
@@ -22,49 +25,51 @@ class RefusalLimits:
 
     @property
     def share_records_max(self) -> int:
-        """How many of the last `window_records` may be refused."""
+        """How many records of a window may be refused."""
         return int(self.share_max * self.window_records)
 
 
 class Refusals:
-    """Which of the latest records of each input partition were refused, by their number in the order of consumption."""
+    """The refused records of each input partition that lie in its current window, kept in checkpoints.
+
+    A record is known by its number: how many records of its partition had been consumed, itself included.
+    """
 
     def __init__(self, limits: RefusalLimits) -> None:
-        """Begin with none."""
         self.changed = False
-        """Whether something was noted since this was last set to False."""
+        """Whether a record was added since this was last set to False."""
         self._limits = limits
         self._numbers: dict[str, deque[int]] = {}
         self._runs: dict[str, int] = {}
 
-    def note(self, tp: TP, number: int, where: str) -> None:
-        """Note that the record consumed as the `number`-th of its partition is refused.
+    def add(self, tp: TP, number: int, record: str) -> None:
+        """Add a refused record.
 
-        Raises `Fatal`, naming `where` it lies, when that is more than the limits allow.
+        Raises `Fatal`, which names the record, when that is more than the limits allow.
         """
         numbers = self._numbers.setdefault(tp.name, deque())
         run = self._runs.get(tp.name, 0) + 1 if numbers and numbers[-1] == number - 1 else 1
         numbers.append(number)
         self._runs[tp.name] = run
-        while numbers[0] <= number - self._limits.window_records:
+        window = self._limits.window_records
+        while numbers[0] <= number - window:
             numbers.popleft()
         self.changed = True
         if run > self._limits.run_max:
-            told = f"{run} records in a row cannot be accepted"
-            raise Fatal(f"{where}: {told}; SOP_REFUSED_RUN_MAX allows {self._limits.run_max}")
+            raise Fatal(f"{record}: {run} records in a row refused; SOP_REFUSED_RUN_MAX is {self._limits.run_max}")
         if len(numbers) > self._limits.share_records_max:
-            told = f"{len(numbers)} of the last {self._limits.window_records} records of {tp.name} cannot be accepted"
-            raise Fatal(f"{where}: {told}; SOP_REFUSED_SHARE_MAX allows {self._limits.share_max:g}")
+            share = f"{len(numbers)} of the last {window} records of {tp.name} refused"
+            raise Fatal(f"{record}: {share}; SOP_REFUSED_SHARE_MAX is {self._limits.share_max:g}")
 
     def dump(self) -> bytes:
-        """Return what is known, as kept in a checkpoint."""
-        return _KNOWN.encode((self._runs, {name: list(numbers) for name, numbers in self._numbers.items()}))
+        """Return what a checkpoint keeps."""
+        return _ENCODER.encode((self._runs, {name: list(numbers) for name, numbers in self._numbers.items()}))
 
     def load(self, blob: bytes) -> None:
-        """Go on from what a checkpoint kept."""
-        self._runs, numbers = _decoder.decode(blob)
+        """Resume from what a checkpoint kept."""
+        self._runs, numbers = _DECODER.decode(blob)
         self._numbers = {name: deque(each) for name, each in numbers.items()}
 
 
-_KNOWN: Final = msgspec.json.Encoder()
-_decoder: Final = msgspec.json.Decoder(tuple[dict[str, int], dict[str, list[int]]])
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(tuple[dict[str, int], dict[str, list[int]]])

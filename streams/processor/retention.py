@@ -1,8 +1,8 @@
-"""When settled cases and silent partners leave the state, and for how long is known that a case was there (page 4.9).
+"""When settled cases and silent partners leave the state (surfaces.md, "Retention").
 
-What may leave is asked of the store, by the expiries saved with each case and track: so nothing has to be searched, and
-what nobody has touched for months is loaded once, when it goes. The worker's clock decides, but only about what it has
-heard nothing of for a while: facts that are old when they arrive belong together with others on their way.
+Expiries are saved with cases and tracks, and the store returns those that have passed. So nothing is searched for, and
+a case that nobody touched for months is loaded once, to depart. The worker's clock decides, but nothing departs shortly
+after a record came for it: other records that are just as old may be on their way.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ from typing import Final
 
 import msgspec
 
+from agents.case_agent import CaseAgent, CaseUpdate
+from agents.location_agent import LocationAgent
 from schemas.policy.model import DAY, HOUR
+from streams.processor.state_cache import StateCache
+from streams.processor.subject import Subjects, case_name, partner_name
 from streams.runtime.ports import Store
 
 LOOK_EVERY_US: Final = 1_000_000
@@ -21,113 +25,131 @@ LOOK_EVERY_US: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionRules:
-    """For how long what is kept, in microseconds."""
+    """How long state is kept, in microseconds."""
 
     case: int = 90 * DAY
     """A settled case, after its latest fact."""
     memory: int = 730 * DAY
-    """That there was a case, after it left."""
+    """What remains of a case, after it departed."""
     quiet: int = HOUR
-    """Whatever there is, after something was heard of it, but no longer than it is kept anyway."""
+    """Anything at all, after a record came for it, unless it is kept for a shorter time anyway."""
 
 
 class Retention:
-    """Expiries by key (`case:` or `partner:` and the id) that the store is to hear of, and counts of what left."""
+    """The retention of one partition number's cases and tracks, with counts that are kept in checkpoints."""
 
-    def __init__(self, rules: RetentionRules, store: Store) -> None:
-        """Take the rules, and the store that knows what has expired."""
-        self.rules = rules
+    def __init__(
+        self, rules: RetentionRules, store: Store, cases: CaseAgent, locations: LocationAgent, cache: StateCache
+    ) -> None:
         self.changed = False
         """Whether a count changed since this was last set to False."""
         self.cases_departed = self.cases_forgotten = self.partners_departed = 0
-        self._store = store
+        self._rules, self._store = rules, store
+        self._cases, self._locations, self._cache = cases, locations, cache
         self._looked_at = 0
-        self._expired: set[str] = set()
+        self._expired = Subjects()
+        """What may depart, unless a record comes for it first."""
         self._new: dict[str, int | None] = {}
+        """Expiries that the next checkpoint saves, by name."""
         self._saving: Mapping[str, int | None] = {}
 
     @property
     def departed_cases(self) -> int:
-        """How many departed cases are known to have been there."""
+        """How many departed cases still have remains."""
         return self.cases_departed - self.cases_forgotten
 
     async def expired(self, now: int, limit: int) -> list[str]:
-        """Return keys that have expired by now (microseconds), but none of which a new expiry is still to be saved."""
+        """Return the names of what has expired by now (microseconds), unless a new expiry waits to be saved."""
         if now - self._looked_at < LOOK_EVERY_US:
             return []
         self._looked_at = now
         found = await self._store.expired(now, limit)
-        keys = [key for key in found if key not in self._new and key not in self._saving]
-        self._expired.update(keys)
-        return keys
+        names = [name for name in found if name not in self._new and name not in self._saving]
+        for name in names:
+            self._expired.add(name)
+        return names
 
-    def heard_of(self, kind: str, each: str) -> None:
-        """Note that something came: what had expired does not leave now."""
-        if self._expired:
-            self._expired.discard(kind + each)
+    def postpone_case(self, case_id: str) -> None:
+        """Keep a case for now, since a record came for it."""
+        self._expired.cases.discard(case_id)
 
-    def is_over(self, key: str, until: int, now: int) -> bool:
-        """Tell whether something may leave now that is kept up to an instant (both in microseconds)."""
-        return until <= now and key in self._expired
+    def postpone_track(self, partner_id: str) -> None:
+        """Keep a track for now, since a record came for it."""
+        self._expired.partners.discard(partner_id)
 
-    def keep(self, key: str) -> None:
-        """Keep something for as long as it stays as it is."""
-        self._set(key, None)
-
-    def keep_until(self, key: str, until: int, now: int, kept_for: int) -> None:
-        """Keep something up to an instant, but at least for a while after now, `kept_for` at most (microseconds)."""
-        self._set(key, max(until, now + min(self.rules.quiet, kept_for)))
-
-    def case_left(self, key: str, now: int) -> None:
-        """Note that a case is departed."""
-        self._set(key, now + self.rules.memory)
+    def retain_case(self, case_id: str, update: CaseUpdate, now: int) -> None:
+        """Keep a case that was just decided; have it depart if it is settled and has expired."""
+        settled_at = None if update.next_deadline is not None else self._cases.settled_at(case_id)
+        if settled_at is None:
+            self._set_case(case_id, None)
+            return
+        until = settled_at + self._rules.case
+        if update.messages or now < until or case_id not in self._expired.cases:
+            self._set_case(case_id, self._at_least_quiet(until, now, self._rules.case))
+            return
+        self._cases.case(case_id).depart()
+        self._cache.departed.add(case_id)
+        self._set_case(case_id, now + self._rules.memory)
         self.cases_departed += 1
         self.changed = True
 
-    def case_forgotten(self, key: str) -> None:
-        """Note that it is not even known any more that a case was there."""
-        self._drop(key)
-        self.cases_forgotten += 1
-        self.changed = True
+    def retain_departed_case(self, case_id: str, now: int) -> None:
+        """Keep what remains of a departed case; remove it if that has expired."""
+        until = self._cases.case(case_id).decided_at + self._rules.memory
+        if until <= now and case_id in self._expired.cases:
+            self._cache.remove_case(case_id)
+            self._expired.cases.discard(case_id)
+            self._new.pop(case_name(case_id), None)
+            self.cases_forgotten += 1
+            self.changed = True
 
-    def partner_left(self, key: str, until: int | None) -> None:
-        """Note that a track is gone; what remains of it, if anything does, is kept up to an instant (microseconds)."""
-        if until is None:
-            self._drop(key)
-        else:
-            self._set(key, until)
-        self.partners_departed += 1
-        self.changed = True
-
-    def partner_forgotten(self, key: str) -> None:
-        """Note that nothing remains of a track."""
-        self._drop(key)
+    def retain_track(self, partner_id: str, now: int) -> bool:
+        """Keep a track, or what remains of one; remove it if it has expired. Returns whether anything is kept."""
+        track = self._locations.track(partner_id)
+        remains_until = track.latest + self._rules.memory
+        is_departed = track.is_empty and bool(track.emitted_alerts)
+        until = remains_until if is_departed else self._locations.kept_until(partner_id)
+        if now < until or partner_id not in self._expired.partners:
+            self._set_track(partner_id, self._at_least_quiet(until, now, until - track.latest))
+            return True
+        if not is_departed:
+            self.partners_departed += 1
+            self.changed = True
+            if self._locations.depart(partner_id):
+                self._set_track(partner_id, remains_until)
+                return True
+        self._cache.remove_track(partner_id)
+        self._expired.partners.discard(partner_id)
+        self._new.pop(partner_name(partner_id), None)
+        return False
 
     def freeze(self) -> Mapping[str, int | None]:
-        """Return what the store is to hear of, with what becomes of the cases and tracks themselves."""
+        """Return the expiries to save with a checkpoint, by name; None where nothing expires."""
         self._saving, self._new = self._new, {}
         return self._saving
 
     def mark_saved(self) -> None:
-        """Hear that the store knows what `freeze` returned last."""
+        """Note that the store has what `freeze` returned last."""
         self._saving = {}
 
     def dump(self) -> bytes:
-        """Return the counts, as kept in a checkpoint."""
+        """Return the counts as a checkpoint keeps them."""
         return _ENCODER.encode((self.cases_departed, self.cases_forgotten, self.partners_departed))
 
     def load(self, blob: bytes) -> None:
-        """Go on from the counts that a checkpoint kept."""
+        """Resume from the counts that a checkpoint kept."""
         self.cases_departed, self.cases_forgotten, self.partners_departed = _DECODER.decode(blob)
 
-    def _set(self, key: str, at: int | None) -> None:
-        self._new[key] = at
-        self._expired.discard(key)
+    def _at_least_quiet(self, until: int, now: int, kept_for: int) -> int:
+        return max(until, now + min(self._rules.quiet, kept_for))
 
-    def _drop(self, key: str) -> None:
-        """Forget about what leaves the store: its expiry goes with it."""
-        self._new.pop(key, None)
-        self._expired.discard(key)
+    def _set_case(self, case_id: str, at: int | None) -> None:
+        self._new[case_name(case_id)] = at
+        self._expired.cases.discard(case_id)
+
+    def _set_track(self, partner_id: str, at: int) -> None:
+        self._new[partner_name(partner_id)] = at
+        self._expired.partners.discard(partner_id)
 
 
 _ENCODER: Final = msgspec.json.Encoder()

@@ -1,7 +1,7 @@
-"""Which cases and tracks are in memory: loaded when first touched, dropped when there are too many.
+"""Which cases and tracks are in memory: loaded when a record needs them, evicted when there are too many.
 
-One in memory takes eight times what it takes packed, in the store. What cannot be dropped since it is not saved, as
-while a new owner catches up, is kept packed where there is too much of it.
+An unpacked case takes eight times the memory of a packed one. What is not saved yet cannot be evicted, for example
+while a new owner catches up, so it is kept packed when there is too much of it.
 """
 
 from __future__ import annotations
@@ -15,114 +15,127 @@ import zstandard
 from agents.case.case import Case, pack_case, pack_departed_case, unpack_case, unpack_departed_case
 from agents.presence.track import Track
 from schemas.errors import StoreLost
+from streams.processor.subject import Subject, Subjects, case_name, partner_name
 from streams.processor.write_back_cache import Format, WriteBackCache
 from streams.runtime.ports import Store
 
-CASE = "case:"
-PARTNER = "partner:"
 DEPARTED: Final = b"\x00"
-"""What the blob of a departed case begins with; a compressed one never does."""
-SPILLED_AT_ONCE: Final = 500
+"""First byte of a departed case's blob; a compressed blob never starts with it."""
+PACKING_SLACK: Final = 500
 CASES_PER_TRACK: Final = 8
-"""A track of a day's reports takes as much memory as so many cases."""
+"""A track with a day's reports takes as much memory as this many cases."""
 
 
 class StateCache:
-    """Keeps the agents' dictionaries filled from the store, and knows what has changed since it was saved."""
+    """Fills the agents' dictionaries from the store, and knows what changed since it was saved."""
 
     def __init__(self, cases: dict[str, Case], tracks: dict[str, Track], store: Store) -> None:
-        """Take the dictionaries that the agents work on, and the store behind them."""
-        self.spilled_at_once = SPILLED_AT_ONCE
+        self.packing_slack = PACKING_SLACK
+        self.departed: set[str] = set()
+        """Ids of the cases in memory that have departed."""
         self._store = store
-        self._cases = WriteBackCache(cases, _case_format(), CASE)
-        # not compressed: a track is numbers, which do not shrink for the time it takes
-        self._tracks = WriteBackCache(tracks, Format(Track.dump, Track.load), PARTNER)
+        self._loaded_cases = cases
+        self._cases = WriteBackCache(cases, _case_format(), case_name)
+        # Tracks are numbers: compression would cost time and save little.
+        self._tracks = WriteBackCache(tracks, Format(Track.dump, Track.load), partner_name)
 
     @property
     def changed(self) -> bool:
-        """Whether something changed since the last `freeze`."""
+        """Whether anything changed since the last `freeze`."""
         return self._cases.changed or self._tracks.changed
 
-    async def load(self, case_ids: Collection[str], partner_ids: Collection[str]) -> list[str]:
-        """Bring in those that are saved and not here, in one round trip; return the ids of the cases among them.
+    async def load(self, wanted: Subjects) -> list[str]:
+        """Load the subjects that are saved and not in memory, in one round trip, so that they may be changed.
 
-        From now on they may change. Raises `StoreLost` where what is saved cannot be read.
+        Returns the ids of the loaded cases that have not departed. Raises `StoreLost` if a blob cannot be read.
         """
-        self._cases.snapshot.before_change(case_ids)
-        self._tracks.snapshot.before_change(partner_ids)
-        keys = [CASE + each for each in self._cases.missing(case_ids)]
-        keys += [PARTNER + each for each in self._tracks.missing(partner_ids)]
+        self._cases.snapshot.before_change(wanted.cases)
+        self._tracks.snapshot.before_change(wanted.partners)
+        keys = [case_name(each) for each in self._cases.missing(wanted.cases)]
+        keys += [partner_name(each) for each in self._tracks.missing(wanted.partners)]
         if not keys:
             return []
         loaded: list[str] = []
         for key, blob in (await self._store.load(keys)).items():
+            subject = Subject.parse(key)
             with readable(key):
-                if key.startswith(CASE):
-                    loaded.append(key.removeprefix(CASE))
-                    self._cases.add(loaded[-1], blob)
-                else:
-                    self._tracks.add(key.removeprefix(PARTNER), blob)
+                if not subject.is_case:
+                    self._tracks.add(subject.id, blob)
+                    continue
+                self._cases.add(subject.id, blob)
+            if self._loaded_cases[subject.id].is_departed:
+                self.departed.add(subject.id)
+            else:
+                loaded.append(subject.id)
         return loaded
 
-    def touch(self, case_ids: Collection[str], partner_ids: Collection[str]) -> None:
-        """Note what has changed."""
-        self._cases.touch(case_ids)
-        self._tracks.touch(partner_ids)
+    def mark_dirty(self, changed: Subjects) -> None:
+        """Mark subjects as changed."""
+        self._cases.mark_dirty(changed.cases)
+        self._tracks.mark_dirty(changed.partners)
 
     def remove_case(self, case_id: str) -> None:
-        """Let go of a case that is in memory, for good."""
+        """Remove a case that is in memory, from the store too."""
         self._cases.remove(case_id)
+        self.departed.discard(case_id)
 
     def remove_track(self, partner_id: str) -> None:
-        """Let go of a track that is in memory, for good."""
+        """Remove a track that is in memory, from the store too."""
         self._tracks.remove(partner_id)
 
     def freeze(self, blobs: MutableMapping[str, bytes | None]) -> Collection[str]:
-        """Begin a snapshot of what changed, as blobs by key (None: gone); return the ids of the cases that remain."""
+        """Begin a snapshot of what changed, as blobs by key (None: removed); return the ids of its cases."""
         case_ids = self._cases.dirty
         self._cases.freeze(blobs)
         self._tracks.freeze(blobs)
         return case_ids
 
     def pack(self, count: int) -> bool:
-        """Pack so many more of what is frozen; return whether all is packed."""
+        """Pack up to `count` more objects of the snapshot; return whether it is complete."""
         snapshots = (self._cases.snapshot, self._tracks.snapshot)
         for snapshot in snapshots:
             count -= snapshot.advance(count)
         return all(snapshot.complete for snapshot in snapshots)
 
-    def spill(self, cached_cases_max: int, case_ids: Collection[str], partner_ids: Collection[str]) -> None:
-        """Pack what is not saved, nor wanted now, and was left alone the longest, where there is far too much of it."""
-        self._cases.spill(cached_cases_max, self.spilled_at_once, case_ids)
-        self._tracks.spill(cached_cases_max // CASES_PER_TRACK, self.spilled_at_once, partner_ids)
+    def pack_dirty(self, cached_cases_max: int, in_use: Subjects) -> None:
+        """Pack the least recently changed dirty objects where there are far too many; those in use stay unpacked."""
+        self._cases.pack_dirty(cached_cases_max, self.packing_slack, in_use.cases)
+        self._tracks.pack_dirty(cached_cases_max // CASES_PER_TRACK, self.packing_slack, in_use.partners)
 
-    def trim(self, cached_cases_max: int, departed: Collection[str] = ()) -> list[str]:
-        """Drop what is clean: cases that are departed, then what was left alone the longest; call when saved.
+    def evict(self, cached_cases_max: int) -> list[str]:
+        """Drop clean objects: departed cases, then the least recently changed; return the ids of the dropped cases.
 
-        Returns the ids of the cases dropped. So many cases are left, and an eighth as many tracks, which weigh more.
+        Leaves `cached_cases_max` cases and an eighth as many tracks. To be called when everything frozen is saved.
         """
-        self._tracks.trim(cached_cases_max // CASES_PER_TRACK)
-        return self._cases.trim(cached_cases_max, departed)
+        self._tracks.evict(cached_cases_max // CASES_PER_TRACK)
+        dropped = self._cases.evict(cached_cases_max, self.departed)
+        self.departed &= self._loaded_cases.keys()
+        return dropped
 
 
 @contextmanager
 def readable(key: str) -> Iterator[None]:
-    """Have whatever is raised on reading what a store has by a key be the store's fault, and no record's."""
+    """Raise `StoreLost` for any error in reading a stored value: the store is to blame, and no record is."""
     try:
         yield
     except Exception as error:
-        told = f"{key} cannot be read as the store has it ({type(error).__name__})"
-        raise StoreLost(f"{told}: empty the store, and all is made again from Kafka") from error
+        raise StoreLost(
+            f"{key}: the stored value cannot be read ({type(error).__name__}); "
+            "empty the store, and the state is rebuilt from Kafka"
+        ) from error
 
 
 def _case_format() -> Format[Case]:
-    """Compressed: a case is half names and repeated ids. What remains of a departed one is too little for that."""
+    """Return the format of cases: compressed, since half of a case is names and repeated ids.
+
+    A departed case is too small for compression to help.
+    """
     compressor, decompressor = zstandard.ZstdCompressor(level=1), zstandard.ZstdDecompressor()
 
     def pack(case: Case) -> bytes:
         if case.is_departed:
             return DEPARTED + pack_departed_case(case)
-        # a copy: what the compressor returns holds on to as much memory as the worst case would have taken
+        # Copied, because the compressor's result holds on to a buffer of the worst case's size.
         return bytes(memoryview(compressor.compress(pack_case(case))))
 
     def unpack(blob: bytes) -> Case:

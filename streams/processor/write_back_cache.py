@@ -1,4 +1,4 @@
-"""A write-back cache: what changed stays until it is saved, packed where it is too much; what is clean may go."""
+"""A write-back cache for objects of one kind: dirty objects stay until they are saved, clean ones may be evicted."""
 
 from __future__ import annotations
 
@@ -19,83 +19,90 @@ class Format(NamedTuple, Generic[T]):
 
 
 class WriteBackCache(Generic[T]):
-    """Objects of one kind by id: in memory, the longest left alone first; packed, since not saved; being saved."""
+    """Objects by id, the least recently changed first, in a dictionary that others work on.
 
-    def __init__(self, resident: dict[str, T], form: Format[T], prefix: str) -> None:
-        """Take the dictionary that others work on, how what is in it is written, and what precedes ids in keys."""
+    `key` returns the key in the store for an id. An object is in one of three places: in the dictionary; packed, if it
+    is dirty and too many are; or packed and being saved.
+    """
+
+    def __init__(self, objects: dict[str, T], form: Format[T], key: Callable[[str], str]) -> None:
         self.dirty: set[str] = set()
-        """Those that changed since the last `freeze`."""
-        self.snapshot = Snapshot(resident, prefix.__add__, form.pack)
-        self._resident, self._form, self._prefix = resident, form, prefix
-        self._spilled: dict[str, bytes] = {}
+        """Ids of the objects that changed since the last `freeze`."""
+        self.snapshot = Snapshot(objects, key, form.pack)
+        self._objects, self._form, self._key = objects, form, key
+        self._packed: dict[str, bytes] = {}
         self._saving: dict[str, bytes] = {}
-        self._gone: set[str] = set()
-        self._going: set[str] = set()
-        """Those that were let go, and are in the store until that is saved; those of which it is being saved."""
+        self._removed: set[str] = set()
+        """Ids of removed objects that are still in the store."""
+        self._removing: set[str] = set()
+        """Ids of removed objects whose deletion is being saved."""
 
     @property
     def changed(self) -> bool:
-        """Whether something changed or was let go since the last `freeze`."""
-        return bool(self.dirty or self._gone)
+        """Whether an object changed or was removed since the last `freeze`."""
+        return bool(self.dirty or self._removed)
 
     def missing(self, ids: Iterable[str]) -> list[str]:
-        """Unpack those that are packed; return those that are not here."""
-        absent = [each for each in ids if each not in self._resident]
-        for packed in filter(None, (self._spilled, self._saving)):
+        """Unpack the objects that are kept packed; return the ids that have to be loaded from the store."""
+        absent = [each for each in ids if each not in self._objects]
+        for packed in filter(None, (self._packed, self._saving)):
             for each in absent:
                 if each in packed:
                     self.add(each, packed.pop(each))
-        gone = self._gone | self._going
-        return [each for each in absent if each not in self._resident and each not in gone]
+        removed = self._removed | self._removing
+        return [each for each in absent if each not in self._objects and each not in removed]
 
     def add(self, each: str, blob: bytes) -> None:
-        """Take in one that was loaded."""
-        self._resident[each] = self._form.unpack(blob)
+        """Add an object as loaded from the store."""
+        self._objects[each] = self._form.unpack(blob)
 
-    def touch(self, ids: Collection[str]) -> None:
-        """Note what has changed."""
+    def mark_dirty(self, ids: Collection[str]) -> None:
+        """Mark objects as changed, and as the most recently used."""
         self.dirty.update(ids)
-        self._gone.difference_update(ids)
+        self._removed.difference_update(ids)
         for each in sorted(ids):
-            self._resident[each] = self._resident.pop(each)  # to the end: trimming begins at the front
+            self._objects[each] = self._objects.pop(each)
 
     def remove(self, each: str) -> None:
-        """Let go of one that is in memory; it leaves the store with the next save."""
+        """Remove an object; the next save deletes it from the store."""
         self.snapshot.before_change([each])
-        del self._resident[each]
+        del self._objects[each]
         self.dirty.discard(each)
-        self._gone.add(each)
+        self._removed.add(each)
 
     def freeze(self, blobs: MutableMapping[str, bytes | None]) -> None:
-        """Begin a snapshot of what changed, as blobs by key; from here on it is clean."""
+        """Begin a snapshot of the dirty objects, as blobs by key (None: removed); they count as clean from here on."""
         dirty, self.dirty = self.dirty, set()
-        self._saving, self._spilled = self._spilled, {}
-        self._going, self._gone = self._gone, set()
-        blobs.update((self._prefix + each, None) for each in self._going)
-        blobs.update((self._prefix + each, blob) for each, blob in self._saving.items())
+        self._saving, self._packed = self._packed, {}
+        self._removing, self._removed = self._removed, set()
+        blobs.update((self._key(each), None) for each in self._removing)
+        blobs.update((self._key(each), blob) for each, blob in self._saving.items())
         self.snapshot.begin(dirty.difference(self._saving), blobs)
 
-    def spill(self, resident_max: int, at_once: int, wanted: Collection[str]) -> None:
-        """Pack of what is not saved, nor wanted now, all but so many, where there are that many more of it."""
-        unsaved = len(self.dirty) - len(self._spilled)
-        if unsaved < resident_max + at_once:
+    def pack_dirty(self, objects_max: int, slack: int, in_use: Collection[str]) -> None:
+        """Pack the dirty objects beyond `objects_max` once they exceed it by `slack`, except those in use."""
+        unpacked = len(self.dirty) - len(self._packed)
+        if unpacked < objects_max + slack:
             return
-        packable = (each for each in self._resident if each in self.dirty and each not in wanted)
-        chosen = list(islice(packable, unsaved - resident_max))
+        packable = (each for each in self._objects if each in self.dirty and each not in in_use)
+        chosen = list(islice(packable, unpacked - objects_max))
         self.snapshot.before_change(chosen)
         for each in chosen:
-            self._spilled[each] = self._form.pack(self._resident.pop(each))
+            self._packed[each] = self._form.pack(self._objects.pop(each))
 
-    def trim(self, resident_max: int, first: Collection[str] = ()) -> list[str]:
-        """Drop of what is saved some ids first, then all but so many in memory; return the ids of what was dropped."""
-        unwanted = [each for each in first if each in self._resident and each not in self.dirty]
+    def evict(self, objects_max: int, first: Collection[str] = ()) -> list[str]:
+        """Drop clean objects: the ids in `first`, then all beyond `objects_max`; return the ids that were dropped.
+
+        To be called when everything frozen is saved.
+        """
+        unwanted = [each for each in first if each in self._objects and each not in self.dirty]
         for each in unwanted:
-            del self._resident[each]
-        excess = max(len(self._resident) - resident_max, 0)
-        dropped = list(islice((each for each in self._resident if each not in self.dirty), excess))
+            del self._objects[each]
+        excess = max(len(self._objects) - objects_max, 0)
+        dropped = list(islice((each for each in self._objects if each not in self.dirty), excess))
         for each in dropped:
-            del self._resident[each]
+            del self._objects[each]
         dropped[:0] = (*unwanted, *self._saving)
         self._saving.clear()
-        self._going.clear()
+        self._removing.clear()
         return dropped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import pytest
@@ -10,9 +10,8 @@ import pytest
 from agents.case import case
 from schemas.errors import Fenced
 from streams.memory.store import MemoryStore
-from streams.processor.dead_letter_index import DeadLetterIndex
+from streams.processor.deduplication import DeadLetterIndex, ForwardDeduplication
 from streams.processor.emitted_outputs import EmittedOutputs
-from streams.processor.forward_deduplication import ForwardDeduplication
 from streams.processor.write_back_cache import WriteBackCache
 from streams.runtime import task
 from streams.runtime.catch_up_buffer import CatchUpBuffer
@@ -30,7 +29,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def no_memory_of_dead_letters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DeadLetterIndex, "met", lambda *_: False)
+    monkeypatch.setattr(DeadLetterIndex, "pop", lambda *_: False)
 
 
 def no_memory_of_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,14 +37,16 @@ def no_memory_of_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _after_recall(monkeypatch: pytest.MonkeyPatch, forget: Callable[[EmittedOutputs], None]) -> None:
-    take = EmittedOutputs.take
+    add = EmittedOutputs.add
 
-    def taken(emitted: EmittedOutputs, topic: str, value: bytes) -> Mapping[str, int]:
-        read = take(emitted, topic, value)
+    def add_and_forget(
+        emitted: EmittedOutputs, topic: str, value: bytes, recreated: Collection[str] = ()
+    ) -> Mapping[str, int]:
+        positions = add(emitted, topic, value, recreated)
         forget(emitted)
-        return read
+        return positions
 
-    monkeypatch.setattr(EmittedOutputs, "take", taken)
+    monkeypatch.setattr(EmittedOutputs, "add", add_and_forget)
 
 
 def no_check_of_the_stores_owner(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,13 +54,13 @@ def no_check_of_the_stores_owner(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def no_regard_for_what_is_not_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    trim = WriteBackCache.trim
+    evict = WriteBackCache.evict
 
-    def trim_all(cache: WriteBackCache[object], resident_max: int) -> list[str]:
+    def evict_dirty(cache: WriteBackCache[object], objects_max: int, first: Collection[str] = ()) -> list[str]:
         cache.dirty.clear()
-        return trim(cache, resident_max)
+        return evict(cache, objects_max, first)
 
-    monkeypatch.setattr(WriteBackCache, "trim", trim_all)
+    monkeypatch.setattr(WriteBackCache, "evict", evict_dirty)
 
 
 def no_atomic_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +117,7 @@ def no_end_to_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     async def left(*_: object) -> None:
         return
 
-    monkeypatch.setattr(task, "abort_unended", left)
+    monkeypatch.setattr(task, "abort_hanging_transactions", left)
 
 
 def no_look_at_what_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +128,7 @@ def no_look_at_what_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def no_memory_of_what_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ForwardDeduplication, "is_repeated", lambda *_: False)
+    monkeypatch.setattr(ForwardDeduplication, "is_duplicate", lambda *_: False)
 
 
 def no_memory_of_departed_cases(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,7 @@ from agents.presence.queries import PresenceAnswer
 from schemas.codec.encoder import decode_dead_letter, decode_message
 from schemas.events import AnyEvent
 from schemas.outputs import ActionMessage, AlertBody, AlertMessage, DeadLetter, DecisionMessage, OutputMessage
-from streams.processor.dead_letter_index import Place
-from streams.processor.decoder import partition_of
+from streams.processor.decoder import RecordId, partition_of
 from streams.processor.internal_messages import AnswerMessage, unpack
 from streams.replay.deduplicate import deduplicate
 from streams.replay.inputs import InputRecord
@@ -66,9 +65,9 @@ def letters(world: World) -> list[DeadLetter]:
     ]
 
 
-def _said_unseen(world: World) -> tuple[set[str], set[Place]]:
+def _said_unseen(world: World) -> tuple[set[str], set[RecordId]]:
     """Return the cases and partners about which something may be said again, and the records that may be refused."""
-    subjects, places = set[str](), set[Place]()
+    subjects, places = set[str](), set[RecordId]()
     for tp, record in world.expiry.said_unseen:
         assert record.value is not None
         if tp.topic == world.topics.dead_letters:

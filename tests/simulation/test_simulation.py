@@ -42,7 +42,7 @@ def test_a_seed_runs_the_same_twice() -> None:
 
 
 def forgets_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.processor.emitted_outputs.EmittedOutputs.take", lambda *_: {})
+    monkeypatch.setattr("streams.processor.emitted_outputs.EmittedOutputs.add", lambda *_: {})
 
 
 def does_not_wait_to_catch_up(monkeypatch: pytest.MonkeyPatch) -> None:

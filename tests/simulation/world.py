@@ -129,7 +129,7 @@ class World:
             packed_at_once=Rng("packing", seed).pick((1, 3, 100)),
             backlog_idle_s=0.1,
         )
-        self.spilled_at_once = Rng("residents", seed).pick((1, 1, 500))
+        self.packing_slack = Rng("residents", seed).pick((1, 1, 500))
         self.stores = [SimulatedRedis() for _ in range(self.partitions)]
         expiring = Rng("expiry", seed)
         happens = expires and expiring.chance(0.4)
@@ -308,7 +308,7 @@ class World:
         answering = SimulatedStore(self.stores[partition], hand.pause, hand.fails)
         store = RetryingStore(answering, health, name=f"partition {partition}", patience_s=self.patience_s)
         work = SopProcessor(partition, self.processor_settings, store)
-        work._cache.spilled_at_once = self.spilled_at_once
+        work._cache.packing_slack = self.packing_slack
         if self.poison is not None and self.poison.how != "is refused":
             vars(work._cases)["decide"] = partial(_decide, work._cases.decide, self.poison, hand)
         vars(work._locations)["receive"] = partial(self._receive, work._locations)

@@ -27,14 +27,14 @@ def test_messages_are_found_by_their_case_in_their_order() -> None:
     emitted = EmittedOutputs(TOPICS)
     first, second = said_of("job-1"), said_of("job-2")
     for message in [*first, *second]:
-        assert emitted.take("x.any", encode_message(message)) == {}
+        assert emitted.add("x.any", encode_message(message)) == {}
     assert emitted.messages == {"job-1": first, "job-2": second}
 
 
 def test_the_positions_at_which_it_was_decided_are_returned() -> None:
     message = said_of("job-1")[0]
     told = encode_message(structs.replace(message, inputs="jobs-3:120,tickets-3:88"))
-    assert EmittedOutputs(TOPICS).take("x.actions", told) == {"jobs-3": 121, "tickets-3": 89}
+    assert EmittedOutputs(TOPICS).add("x.actions", told) == {"jobs-3": 121, "tickets-3": 89}
 
 
 def test_an_alert_about_a_partner_alone_is_known_by_its_id() -> None:
@@ -50,7 +50,7 @@ def test_an_alert_about_a_partner_alone_is_known_by_its_id() -> None:
         ends_at=MIDNIGHT + 1,
     )
     emitted = EmittedOutputs(TOPICS)
-    emitted.take("x.alerts", encode_message(AlertMessage(body=body, alert_id="a" * 32, subject="p1")))
+    emitted.add("x.alerts", encode_message(AlertMessage(body=body, alert_id="a" * 32, subject="p1")))
     assert emitted.alert_ids == {"a" * 32}
     assert emitted.messages == {}
 
@@ -58,28 +58,28 @@ def test_an_alert_about_a_partner_alone_is_known_by_its_id() -> None:
 def test_dead_letters_are_known_by_where_the_record_lay() -> None:
     emitted = EmittedOutputs(TOPICS)
     letter = dead_letter_message(topic="x.jobs", partition=3, offset=9, reason="id: missing", value=b"", key=None)
-    assert emitted.take(TOPICS.dead_letters, letter) == {}
-    assert emitted.dead_letters.met(("x.jobs", 3, 9))
-    assert not emitted.dead_letters.met(("x.jobs", 3, 8))
+    assert emitted.add(TOPICS.dead_letters, letter) == {}
+    assert emitted.dead_letters.pop(("x.jobs", 3, 9))
+    assert not emitted.dead_letters.pop(("x.jobs", 3, 8))
 
 
 def test_a_dead_letter_from_a_former_topic_is_about_no_record_of_another_one() -> None:
     emitted = EmittedOutputs(TOPICS)
     letter = dead_letter_message(topic="x.jobs", partition=3, offset=9, reason="id: missing", value=b"", key=None)
-    emitted.take(TOPICS.dead_letters, letter, {"x.jobs"})
+    emitted.add(TOPICS.dead_letters, letter, {"x.jobs"})
     assert not emitted.dead_letters
-    emitted.take(TOPICS.dead_letters, letter, {"x.tickets"})
+    emitted.add(TOPICS.dead_letters, letter, {"x.tickets"})
     assert emitted.dead_letters
 
 
 def test_a_foreign_record_is_not_taken_for_ours() -> None:
     with pytest.raises(InvalidMessage):
-        EmittedOutputs(TOPICS).take("x.actions", b"{}")
+        EmittedOutputs(TOPICS).add("x.actions", b"{}")
 
 
 @pytest.mark.parametrize("inputs", ["jobs-0", "jobs-0:x"])
 def test_positions_that_are_none_make_a_foreign_record_too(inputs: str) -> None:
     emitted = EmittedOutputs(TOPICS)
     with pytest.raises(InvalidMessage):
-        emitted.take("x.actions", encode_message(structs.replace(said_of("job-1")[0], inputs=inputs)))
+        emitted.add("x.actions", encode_message(structs.replace(said_of("job-1")[0], inputs=inputs)))
     assert emitted.messages == {}

@@ -18,7 +18,7 @@ from streams.metrics import server
 from streams.metrics.catalogue import METRICS
 from streams.metrics.collector import Sample, Watched, WorkerCollector, samples
 from streams.metrics.server import MetricsServer, ask_loop
-from streams.processor.state_size import StateSize
+from streams.processor.processor import StateSize
 from streams.runtime.ports import Quarantined
 from streams.runtime.progress import Progress
 from streams.runtime.task_metrics import TaskMetrics

@@ -31,8 +31,8 @@ def test_messages_go_to_the_task_s_own_number_by_case_or_alert() -> None:
     scenario = Scenario().booked().assigned().ticket("10:00").cancelled("10:30")
     said = list(Replay(PolicySet((), POLICY)).run(scenario.events(), MIDNIGHT + 10**12))
     out = outbox()
-    out.messages("case:job-1", said)
-    records = out.take()
+    out.add_outputs("case:job-1", said)
+    records = out.drain()
     assert [decode_message(record.value) for record in records] == said
     assert {record.partition for record in records} == {3}
     for record in records:
@@ -46,9 +46,9 @@ def test_messages_go_to_the_task_s_own_number_by_case_or_alert() -> None:
 def test_questions_go_to_the_partner_and_answers_to_the_case() -> None:
     presence_answer = PresenceAnswer(MOMENT, None, None, None)
     out = outbox()
-    out.presence_queries([MOMENT])
-    out.answers([presence_answer])
-    question, answer = out.take()
+    out.add_queries([MOMENT])
+    out.add_answers([presence_answer])
+    question, answer = out.drain()
     assert (question.topic, question.partition, question.key) == ("x.internal.partners", partition_of("p1", 8), b"p1")
     assert unpack(question.value) == QueryMessage(MOMENT)
     assert (answer.topic, answer.partition, answer.key) == ("x.internal.cases", partition_of("job-1", 8), b"job-1")
@@ -58,8 +58,8 @@ def test_questions_go_to_the_partner_and_answers_to_the_case() -> None:
 def test_an_event_is_sent_on_to_where_its_subject_belongs() -> None:
     out = outbox()
     for event in Scenario("job-9").booked("08:00").report("09:00").events():
-        out.forward(ORIGIN, event)
-    fact, report = out.take()
+        out.add_forwarded(ORIGIN, event)
+    fact, report = out.drain()
     assert (fact.topic, fact.partition, fact.key) == ("x.internal.cases", partition_of("job-9", 8), b"job-9")
     assert (report.topic, report.partition, report.key) == ("x.internal.partners", partition_of("p1", 8), b"p1")
     assert unpack(fact.value) == Forwarded("x.jobs", 3, 17, ORIGIN.timestamp, b"\xffkey", b"value", (("ce_id", b"e"),))
@@ -68,19 +68,19 @@ def test_an_event_is_sent_on_to_where_its_subject_belongs() -> None:
 def test_a_dead_letter_tells_nothing_from_empty() -> None:
     for key, value in ((None, None), (b"", b"")):
         out = outbox()
-        out.dead_letter(Origin("x.jobs", 3, 17, 1 << 62, key, value, (("h", None),)), "value: missing")
-        (record,) = out.take()
+        out.add_dead_letter(Origin("x.jobs", 3, 17, 1 << 62, key, value, (("h", None),)), "value: missing")
+        (record,) = out.drain()
         letter = decode_dead_letter(record.value)
         assert (record.key, letter.key, letter.value, letter.headers) == (key, key, value, (("h", None),))
 
 
 def test_a_dead_letter_carries_the_record_as_it_was() -> None:
     out = outbox()
-    out.dead_letter(ORIGIN, "id: missing")
-    (record,) = out.take()
+    out.add_dead_letter(ORIGIN, "id: missing")
+    (record,) = out.drain()
     assert (record.topic, record.partition, record.key) == ("x.dead-letters", 3, b"\xffkey")
     letter = decode_dead_letter(record.value)
-    assert (letter.topic, letter.partition, letter.offset) == ORIGIN.place
+    assert (letter.topic, letter.partition, letter.offset) == ORIGIN.record_id
     assert (letter.value, letter.key, letter.reason) == (b"value", b"\xffkey", "id: missing")
     assert letter.headers == (("ce_id", b"e"),)
 
@@ -100,8 +100,8 @@ def test_a_dead_letter_without_room_for_the_record_has_the_beginnings(
     key: bytes, value: bytes | None, headers: Headers
 ) -> None:
     out = outbox()
-    out.dead_letter(Origin("x.jobs", 3, 17, 0, key, value, headers), "value: too much")
-    (record,) = out.take()
+    out.add_dead_letter(Origin("x.jobs", 3, 17, 0, key, value, headers), "value: too much")
+    (record,) = out.drain()
     assert len(record.value) + len(record.key or b"") <= LETTER_BYTES_MAX
     letter = decode_dead_letter(record.value)
     assert letter.is_cut
@@ -113,8 +113,8 @@ def test_a_dead_letter_without_room_for_the_record_has_the_beginnings(
 def test_a_dead_letter_that_just_fits_is_whole() -> None:
     out = outbox()
     for size in range(14_000, 15_000):
-        out.dead_letter(Origin("x.jobs", 3, 17, 0, b"key", b"v" * size, ()), "value: too much")
-    dead_letters = [(record, decode_dead_letter(record.value)) for record in out.take()]
+        out.add_dead_letter(Origin("x.jobs", 3, 17, 0, b"key", b"v" * size, ()), "value: too much")
+    dead_letters = [(record, decode_dead_letter(record.value)) for record in out.drain()]
     whole = [record for record, letter in dead_letters if not letter.is_cut]
     assert 0 < len(whole) < len(dead_letters)
     largest = max(len(record.value) + len(record.key or b"") for record in whole)
@@ -124,15 +124,15 @@ def test_a_dead_letter_that_just_fits_is_whole() -> None:
 
 def test_a_dead_letter_of_a_record_that_was_cut_says_how_large_it_was() -> None:
     out = outbox()
-    out.dead_letter(Origin("x.jobs", 3, 17, 0, b"key", b"beginning", (), Sizes(1 << 30, 3, 0)), "value: too much")
-    (record,) = out.take()
+    out.add_dead_letter(Origin("x.jobs", 3, 17, 0, b"key", b"beginning", (), Sizes(1 << 30, 3, 0)), "value: too much")
+    (record,) = out.drain()
     letter = decode_dead_letter(record.value)
     assert (letter.value, letter.value_bytes) == (b"beginning", 1 << 30)
 
 
 def test_what_was_taken_is_gone() -> None:
     out = outbox()
-    assert out.take() == []
-    out.presence_queries([MOMENT])
-    assert len(out.take()) == 1
-    assert out.take() == []
+    assert out.drain() == []
+    out.add_queries([MOMENT])
+    assert len(out.drain()) == 1
+    assert out.drain() == []

@@ -13,6 +13,7 @@ from schemas.topics import Topics
 from streams.memory.store import MemoryState, MemoryStore
 from streams.processor.decoder import partition_of
 from streams.processor.processor import STORE_LOOK_EVERY_US, ProcessorSettings, SopProcessor
+from streams.processor.subject import Subjects
 from streams.runtime.ports import TP, Checkpoint, Outgoing, Stored
 from tests.frozen import packed
 from tests.scenario import MIDNIGHT, POLICY, Scenario
@@ -117,9 +118,9 @@ async def test_what_is_saved_is_as_it_was_when_it_was_frozen_whatever_is_packed_
     await work.process([(JOBS, records(lines[:3]))], LATER)
     await evaluate(work, MIDNIGHT + 11 * HOUR)
     before = packed(work)
-    work._cache.touch(list(work._cases.cases), list(work._locations.tracks))
+    work._cache.mark_dirty(Subjects(set(work._cases.cases), set(work._locations.tracks)))
     for key, at in before.expiries.items():
-        work._retention._set(key, at)
+        work._retention._new[key] = at
     changes = work.freeze()
     await work.process([(JOBS, records(lines[3:], 3))], LATER)
     await evaluate(work, MIDNIGHT + 11 * HOUR)
@@ -170,5 +171,5 @@ async def test_a_checkpoint_that_let_go_of_what_was_decided_since_is_refused() -
     without_checkpoint = await Owner().begin(first.said)
     said = await without_checkpoint.step(AFTER + 91 * DAY, [*CLOSED.lines(), *Scenario().cancelled("10:30").lines()])
     assert any(each.topic in TOPICS.outputs for each in said)
-    with pytest.raises(Fatal, match=r"^case:job-1: no longer kept in the checkpoint, but decided since"):
+    with pytest.raises(Fatal, match=r"^case:job-1: decided after the checkpoint in which it had departed"):
         await Owner(first.state).begin(said)

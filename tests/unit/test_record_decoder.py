@@ -14,14 +14,14 @@ from schemas.events import Event
 from schemas.policy.model import DAY, HOUR, SECOND
 from schemas.timestamps import LATEST_US
 from schemas.topics import Topics
-from streams.processor.decoder import Origin, RecordDecoder, forward, is_report, partition_of
+from streams.processor.decoder import Origin, RecordDecoder, forwarded, is_report, partition_of
 from streams.processor.internal_messages import AnswerMessage, QueryMessage, pack
 from streams.processor.outbox import Outbox
 from streams.runtime.ports import TP, Stored
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
 TOPICS = Topics("x.")
-INTAKE = RecordDecoder(TOPICS, Limits())
+DECODER = RecordDecoder(TOPICS, Limits())
 LINES = dict(zip(("booked", "report"), Scenario().booked("08:00").report("09:00").lines(), strict=True))
 MOMENT = PresenceQuery("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
 LATER = MIDNIGHT + DAY
@@ -34,22 +34,22 @@ def stored(value: bytes | None, timestamp: int = LATER // 1000) -> Stored:
 
 
 def test_a_record_of_an_input_topic_is_an_event() -> None:
-    taken = INTAKE.read(TP("x.jobs", 2), stored(LINES["booked"]), LATER)
+    taken = DECODER.decode(TP("x.jobs", 2), stored(LINES["booked"]), LATER)
     assert isinstance(taken.content, Event)
     assert (taken.content.type, taken.content.subject) == ("job.booked", "job-1")
-    assert taken.origin.place == ("x.jobs", 2, 7)
+    assert taken.origin.record_id == ("x.jobs", 2, 7)
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"\xff"])
 def test_what_is_no_event_is_refused_with_a_reason(value: bytes | None) -> None:
-    taken = INTAKE.read(TP("x.jobs", 2), stored(value), LATER)
+    taken = DECODER.decode(TP("x.jobs", 2), stored(value), LATER)
     assert isinstance(taken.content, InvalidMessage)
     assert taken.content.reason
 
 
 def test_what_is_refused_holds_on_to_nothing_else() -> None:
     """Else all records of its batch would stay in memory for ever, since no collector looks at them."""
-    refused = INTAKE.read(TP("x.jobs", 2), stored(b"{"), LATER).content
+    refused = DECODER.decode(TP("x.jobs", 2), stored(b"{"), LATER).content
     assert isinstance(refused, InvalidMessage)
     assert (refused.__traceback__, refused.__context__, refused.__cause__) == (None, None, None)
 
@@ -57,8 +57,8 @@ def test_what_is_refused_holds_on_to_nothing_else() -> None:
 @pytest.mark.parametrize("timestamp", [-1, 0, AT_EIGHT // SECOND, AT_EIGHT // 1000, 2_383_120_800_000, 2**62], ids=str)
 def test_what_is_too_far_in_the_future_is_so_by_the_worker_s_clock_whatever_the_record_says(timestamp: int) -> None:
     record = stored(LINES["booked"], timestamp)
-    accepted = INTAKE.read(TP("x.jobs", 2), record, AT_EIGHT - HOUR).content
-    refused = INTAKE.read(TP("x.jobs", 2), record, AT_EIGHT - HOUR - 1).content
+    accepted = DECODER.decode(TP("x.jobs", 2), record, AT_EIGHT - HOUR).content
+    refused = DECODER.decode(TP("x.jobs", 2), record, AT_EIGHT - HOUR - 1).content
     assert isinstance(accepted, Event)
     assert isinstance(refused, InvalidMessage)
     assert refused.reason == "time: too far in the future"
@@ -69,11 +69,11 @@ def test_what_is_too_far_in_the_future_is_so_by_the_worker_s_clock_whatever_the_
     [(-1, None), (0, 0), (LATEST_MS, LATEST_MS * 1000), (LATEST_MS + 1, None), (2**63 - 1, None)],
 )
 def test_a_timestamp_that_is_no_date_is_none(timestamp: int, expected: int | None) -> None:
-    record = INTAKE.read(TP("x.jobs", 2), stored(b"{", timestamp), LATER)
+    record = DECODER.decode(TP("x.jobs", 2), stored(b"{", timestamp), LATER)
     assert record.origin.timestamp_us == expected
     out = Outbox(TOPICS, 2, 4, 1_000)
-    out.dead_letter(record.origin, "value: not an event")
-    (letter,) = out.take()
+    out.add_dead_letter(record.origin, "value: not an event")
+    (letter,) = out.drain()
     assert decode_dead_letter(letter.value).value == b"{"
 
 
@@ -90,7 +90,7 @@ def test_a_timestamp_that_is_no_date_is_none(timestamp: int, expected: int | Non
     ],
 )
 def test_a_record_with_a_part_that_is_too_large_is_refused_before_it_is_looked_at(record: Stored, reason: str) -> None:
-    taken = INTAKE.read(TP("x.jobs", 2), record, LATER)
+    taken = DECODER.decode(TP("x.jobs", 2), record, LATER)
     assert isinstance(taken.content, InvalidMessage)
     assert taken.content.reason.startswith(reason)
     assert taken.origin.original_sizes == record.original_sizes
@@ -98,24 +98,24 @@ def test_a_record_with_a_part_that_is_too_large_is_refused_before_it_is_looked_a
 
 def test_parts_as_large_as_they_may_be_are_read() -> None:
     record = stored(LINES["booked"])._replace(key=b"k" * 262_144, headers=(("h", b"1" * 262_141),))
-    assert isinstance(INTAKE.read(TP("x.jobs", 2), record, LATER).content, Event)
+    assert isinstance(DECODER.decode(TP("x.jobs", 2), record, LATER).content, Event)
 
 
 def test_an_event_sent_on_is_not_judged_by_a_second_clock() -> None:
-    first = INTAKE.read(TP("x.jobs", 2), stored(LINES["booked"]), AT_EIGHT)
-    behind = INTAKE.read(TP(TOPICS.cases, 0), Stored(99, b"k", pack(forward(first.origin)), (), 5), MIDNIGHT - DAY)
+    first = DECODER.decode(TP("x.jobs", 2), stored(LINES["booked"]), AT_EIGHT)
+    behind = DECODER.decode(TP(TOPICS.cases, 0), Stored(99, b"k", pack(forwarded(first.origin)), (), 5), MIDNIGHT - DAY)
     assert behind.content == first.content
 
 
 def test_questions_and_answers_are_read_from_internal_topics() -> None:
     answer = PresenceAnswer(MOMENT, None, None, None, {"x.locations-0": 3})
-    assert INTAKE.read(TP(TOPICS.partners, 0), stored(pack(QueryMessage(MOMENT))), LATER).content == MOMENT
-    assert INTAKE.read(TP(TOPICS.cases, 0), stored(pack(AnswerMessage(answer))), LATER).content == answer
+    assert DECODER.decode(TP(TOPICS.partners, 0), stored(pack(QueryMessage(MOMENT))), LATER).content == MOMENT
+    assert DECODER.decode(TP(TOPICS.cases, 0), stored(pack(AnswerMessage(answer))), LATER).content == answer
 
 
 def test_a_forwarded_record_keeps_where_it_came_from_and_when() -> None:
-    first = INTAKE.read(TP("x.jobs", 2), stored(LINES["booked"]), LATER)
-    again = INTAKE.read(TP(TOPICS.cases, 0), Stored(99, b"k", pack(forward(first.origin)), (), 5), LATER)
+    first = DECODER.decode(TP("x.jobs", 2), stored(LINES["booked"]), LATER)
+    again = DECODER.decode(TP(TOPICS.cases, 0), Stored(99, b"k", pack(forwarded(first.origin)), (), 5), LATER)
     assert again.tp == TP(TOPICS.cases, 0)
     assert again.origin == first.origin
     assert again.content == first.content
@@ -128,36 +128,36 @@ def test_a_record_is_forwarded_byte_for_byte(
     key: bytes | None, value: bytes | None, header: tuple[str, bytes | None]
 ) -> None:
     origin = Origin("x.jobs", 2, 7, -1, key, value, (header, ("other", None)))
-    taken = INTAKE.read(TP(TOPICS.cases, 0), stored(pack(forward(origin))), LATER)
+    taken = DECODER.decode(TP(TOPICS.cases, 0), stored(pack(forwarded(origin))), LATER)
     assert taken.origin == origin
 
 
 def test_a_record_forwarded_by_version_0_1_is_read() -> None:
     first = Origin("x.jobs", 2, 7, 5, b"k", LINES["booked"], (("h", b"1"),))
     of_then = ("forwarded", "x.jobs", 2, 7, 5, b"k", LINES["booked"], (("h", b"1"),))
-    assert INTAKE.read(TP(TOPICS.cases, 0), stored(msgspec.msgpack.encode(of_then)), LATER).origin == first
+    assert DECODER.decode(TP(TOPICS.cases, 0), stored(msgspec.msgpack.encode(of_then)), LATER).origin == first
 
 
 @pytest.mark.parametrize(
     "value", [None, b"", b"{}", b"\xff\xff", b"\x93\xa8question", b"\x90", b"\x91\x01", b"\x91" * 9999]
 )
 def test_what_somebody_else_wrote_on_an_internal_topic_is_refused(value: bytes | None) -> None:
-    taken = INTAKE.read(TP(TOPICS.cases, 0), stored(value), LATER)
+    taken = DECODER.decode(TP(TOPICS.cases, 0), stored(value), LATER)
     assert isinstance(taken.content, InvalidMessage)
     assert taken.content.reason.startswith("value: not an internal message")
     assert taken.content.__traceback__ is None
-    assert taken.origin.place == (TOPICS.cases, 0, 7)
+    assert taken.origin.record_id == (TOPICS.cases, 0, 7)
 
 
 @pytest.mark.parametrize("message", [("question",), ("notice", 1), ("answer", {})])
 def test_an_internal_message_of_another_version_stops_the_worker(message: tuple[object, ...]) -> None:
     with pytest.raises(Fatal, match=rf"^{TOPICS.cases}-0@7: an internal message of another version"):
-        INTAKE.read(TP(TOPICS.cases, 0), stored(msgspec.msgpack.encode(message)), LATER)
+        DECODER.decode(TP(TOPICS.cases, 0), stored(msgspec.msgpack.encode(message)), LATER)
 
 
 def test_reports_are_told_from_facts() -> None:
     for name, line in LINES.items():
-        content = INTAKE.read(TP("x.jobs", 0), stored(line), LATER).content
+        content = DECODER.decode(TP("x.jobs", 0), stored(line), LATER).content
         assert isinstance(content, Event)
         assert is_report(content) is (name == "report")
 

@@ -20,7 +20,7 @@ LIMITS = RefusalLimits(run_max=3, share_max=0.5, window_records=10)
 
 def note(refusals: Refusals, *numbers: int, tp: TP = JOBS) -> None:
     for number in numbers:
-        refusals.note(tp, number, f"{tp.name}@{number}")
+        refusals.add(tp, number, f"{tp.name}@{number}")
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def test_refusals_within_the_limits_go_on(numbers: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("before", "last", "told"),
     [
-        ((1, 2, 3), 4, "jobs-0@4: 4 records in a row cannot be accepted; SOP_REFUSED_RUN_MAX allows 3"),
+        ((1, 2, 3), 4, "jobs-0@4: 4 records in a row refused; SOP_REFUSED_RUN_MAX is 3"),
         (
             (1, 3, 5, 7, 9),
             10,
-            "jobs-0@10: 6 of the last 10 records of jobs-0 cannot be accepted; SOP_REFUSED_SHARE_MAX allows 0.5",
+            "jobs-0@10: 6 of the last 10 records of jobs-0 refused; SOP_REFUSED_SHARE_MAX is 0.5",
         ),
     ],
 )

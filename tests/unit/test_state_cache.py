@@ -1,4 +1,4 @@
-"""Which cases and tracks stay in memory when there are too many."""
+"""Which cases and tracks stay in memory when there are too many, and that none is lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from agents.presence.track import Track
 from schemas.errors import StoreLost
 from streams.memory.store import MemoryState, MemoryStore
 from streams.processor.state_cache import CASES_PER_TRACK, StateCache
+from streams.processor.subject import Subjects
 from streams.runtime.ports import Checkpoint
+
+
+def cases(ids: str) -> Subjects:
+    return Subjects(cases=set(ids))
+
+
+def partners(*ids: str) -> Subjects:
+    return Subjects(partners=set(ids))
 
 
 def freeze(cache: StateCache) -> dict[str, bytes | None]:
@@ -19,98 +28,96 @@ def freeze(cache: StateCache) -> dict[str, bytes | None]:
     return blobs
 
 
-async def test_those_left_alone_the_longest_go_and_those_not_saved_stay() -> None:
-    cases = {case_id: Case(case_id) for case_id in "abcde"}
-    cache = StateCache(cases, {}, MemoryStore(MemoryState()))
-    cache.touch(set("abcde"), ())
+async def test_the_least_recently_changed_are_evicted_but_none_that_is_dirty() -> None:
+    objects = {case_id: Case(case_id) for case_id in "abcde"}
+    cache = StateCache(objects, {}, MemoryStore(MemoryState()))
+    cache.mark_dirty(cases("abcde"))
     freeze(cache)
-    cache.touch(["a"], ())
+    cache.mark_dirty(cases("a"))
     freeze(cache)
-    cache.touch(["b"], ())
-    assert cache.trim(2) == ["c", "d", "e"]
-    assert set(cases) == {"a", "b"}
-    assert cache.trim(0) == ["a"]
-    assert set(cases) == {"b"}, "b is not in the store yet"
+    cache.mark_dirty(cases("b"))
+    assert cache.evict(2) == ["c", "d", "e"]
+    assert set(objects) == {"a", "b"}
+    assert cache.evict(0) == ["a"]
+    assert set(objects) == {"b"}, "b is not in the store yet"
 
 
 async def test_a_track_counts_as_several_cases() -> None:
     tracks = {f"p{number}": Track(f"p{number}") for number in range(5)}
     cache = StateCache({}, tracks, MemoryStore(MemoryState()))
-    cache.touch((), list(tracks))
+    cache.mark_dirty(partners(*tracks))
     freeze(cache)
-    cache.trim(2 * CASES_PER_TRACK)
+    cache.evict(2 * CASES_PER_TRACK)
     assert list(tracks) == ["p3", "p4"]
 
 
-async def test_what_is_not_saved_is_packed_where_there_is_too_much_and_lost_nowhere() -> None:
-    cases = {case_id: Case(case_id) for case_id in "abcdef"}
-    for case in cases.values():
+async def test_too_many_dirty_cases_are_kept_packed_and_none_is_lost() -> None:
+    objects = {case_id: Case(case_id) for case_id in "abcdef"}
+    for case in objects.values():
         case.decided_at = ord(case.case_id)
-    state = MemoryState()
-    store = MemoryStore(state)
+    store = MemoryStore(MemoryState())
     saved = await store.claim() or Checkpoint({}, {}, {})
-    cache = StateCache(cases, {}, store)
-    cache.spilled_at_once = 1
-    cache.touch(set("abcdef"), ())
-    cache.spill(2, "b", ())
-    assert list(cases) == ["b", "f"]
-    assert await cache.load("ab", ()) == []
+    cache = StateCache(objects, {}, store)
+    cache.packing_slack = 1
+    cache.mark_dirty(cases("abcdef"))
+    cache.pack_dirty(2, in_use=cases("b"))
+    assert list(objects) == ["b", "f"]
+    assert await cache.load(cases("ab")) == []
     blobs: dict[str, bytes | None] = {}
-    packed = cache.freeze(blobs)
-    assert set(packed) == set("abcdef")
-    assert await cache.load("c", ()) == [], "it is being saved and cannot be loaded yet"
+    frozen = cache.freeze(blobs)
+    assert set(frozen) == set("abcdef")
+    assert await cache.load(cases("c")) == [], "it is being saved and cannot be loaded yet"
     assert not cache.pack(1)
     assert cache.pack(9)
     await store.save(saved, blobs, {})
-    assert cache.trim(0) == ["d", "e", *"bfac"]
-    assert await cache.load("abcdef", ()) == list("abcdef")
-    assert {case_id: case.decided_at for case_id, case in cases.items()} == {each: ord(each) for each in "abcdef"}
+    assert cache.evict(0) == ["d", "e", *"bfac"]
+    assert sorted(await cache.load(cases("abcdef"))) == list("abcdef")
+    assert {case_id: case.decided_at for case_id, case in objects.items()} == {each: ord(each) for each in "abcdef"}
 
 
-async def test_tracks_that_are_not_saved_are_packed_as_well() -> None:
+async def test_too_many_dirty_tracks_are_kept_packed_too() -> None:
     tracks = {f"p{number}": Track(f"p{number}") for number in range(4)}
     cache = StateCache({}, tracks, MemoryStore(MemoryState()))
-    cache.spilled_at_once = 1
-    cache.touch((), list(tracks))
-    cache.spill(1 * CASES_PER_TRACK, (), ["p1"])
+    cache.packing_slack = 1
+    cache.mark_dirty(partners(*tracks))
+    cache.pack_dirty(1 * CASES_PER_TRACK, in_use=partners("p1"))
     assert list(tracks) == ["p1"]
-    assert await cache.load((), ["p0"]) == []
+    assert await cache.load(partners("p0")) == []
     assert tracks["p0"].partner_id == "p0"
     assert set(freeze(cache)) == {"partner:p0", "partner:p1", "partner:p2", "partner:p3"}
 
 
 @pytest.mark.parametrize("key", ["case:a", "partner:a"])
 @pytest.mark.parametrize("blob", [b"", b"garbage", b"\x28\xb5\x2f\xfd", b"\xc1"])
-async def test_what_cannot_be_read_as_the_store_has_it_is_the_store_s_fault(key: str, blob: bytes) -> None:
+async def test_an_unreadable_blob_is_the_store_s_fault(key: str, blob: bytes) -> None:
     store = MemoryStore(MemoryState(blobs={key: blob}))
     await store.claim()
-    with pytest.raises(StoreLost, match=rf"^{key} cannot be read as the store has it \(\w+\): empty the store"):
-        await StateCache({}, {}, store).load(["a"], ["a"])
+    with pytest.raises(StoreLost, match=rf"^{key}: the stored value cannot be read \(\w+\); empty the store"):
+        await StateCache({}, {}, store).load(Subjects({"a"}, {"a"}))
 
 
-async def test_what_was_let_go_is_not_brought_in_again_before_the_store_has_heard_of_it() -> None:
-    cases = {case_id: Case(case_id) for case_id in "ab"}
+async def test_a_removed_case_is_not_loaded_again_before_its_deletion_is_saved() -> None:
+    objects = {case_id: Case(case_id) for case_id in "ab"}
     store = MemoryStore(MemoryState())
     saved = await store.claim() or Checkpoint({}, {}, {})
-    cache = StateCache(cases, {}, store)
-    cache.touch("ab", ())
+    cache = StateCache(objects, {}, store)
+    cache.mark_dirty(cases("ab"))
     await store.save(saved, freeze(cache), {})
     cache.remove_case("a")
     assert cache.changed
-    assert await cache.load("a", ()) == []
+    assert await cache.load(cases("a")) == []
     blobs = freeze(cache)
     assert blobs == {"case:a": None}
-    assert await cache.load("a", ()) == []
+    assert await cache.load(cases("a")) == []
     await store.save(saved, blobs, {})
-    cache.trim(9)
-    assert await cache.load("a", ()) == []
-    assert list(cases) == ["b"]
+    cache.evict(9)
+    assert await cache.load(cases("a")) == []
+    assert list(objects) == ["b"]
 
 
-async def test_what_was_let_go_while_it_is_being_packed_is_packed_as_it_was() -> None:
-    cases = {"a": Case("a")}
-    cache = StateCache(cases, {}, MemoryStore(MemoryState()))
-    cache.touch("a", ())
+async def test_a_case_removed_during_a_snapshot_is_packed_as_it_was() -> None:
+    cache = StateCache({"a": Case("a")}, {}, MemoryStore(MemoryState()))
+    cache.mark_dirty(cases("a"))
     blobs: dict[str, bytes | None] = {}
     cache.freeze(blobs)
     cache.remove_case("a")
@@ -119,24 +126,25 @@ async def test_what_was_let_go_while_it_is_being_packed_is_packed_as_it_was() ->
     assert freeze(cache) == {"case:a": None}
 
 
-async def test_what_begins_anew_after_it_was_let_go_is_saved() -> None:
+async def test_a_track_that_begins_anew_after_its_removal_is_saved() -> None:
     tracks = {"p": Track("p")}
     cache = StateCache({}, tracks, MemoryStore(MemoryState()))
     cache.remove_track("p")
     tracks["p"] = Track("p")
-    cache.touch((), ["p"])
+    cache.mark_dirty(partners("p"))
     assert freeze(cache)["partner:p"]
 
 
-async def test_departed_cases_are_dropped_first_and_come_back_as_what_remains() -> None:
-    cases = {case_id: Case(case_id) for case_id in "abc"}
+async def test_departed_cases_are_evicted_first_and_are_loaded_as_departed() -> None:
+    objects = {case_id: Case(case_id) for case_id in "abc"}
     store = MemoryStore(MemoryState())
     saved = await store.claim() or Checkpoint({}, {}, {})
-    cache = StateCache(cases, {}, store)
-    cases["c"].decided_at = 7
-    cases["c"].depart()
-    cache.touch("abc", ())
+    cache = StateCache(objects, {}, store)
+    objects["c"].decided_at = 7
+    objects["c"].depart()
+    cache.departed.add("c")
+    cache.mark_dirty(cases("abc"))
     await store.save(saved, freeze(cache), {})
-    assert cache.trim(9, ["c"]) == ["c"]
-    assert await cache.load("c", ()) == ["c"]
-    assert (cases["c"].last_revisions, cases["c"].decided_at) == ((), 7)
+    assert (cache.evict(9), cache.departed) == (["c"], set())
+    assert (await cache.load(cases("c")), cache.departed) == ([], {"c"})
+    assert (objects["c"].last_revisions, objects["c"].decided_at) == ((), 7)

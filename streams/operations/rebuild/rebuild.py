@@ -26,7 +26,7 @@ from streams.operations.rebuild.eras import Eras, Rebuilt, read_rebuilt
 from streams.operations.rebuild.topic_contents import Past, Recorded, Records, past
 from streams.processor.decoder import partition_of
 from streams.processor.processor import ProcessorSettings, SopProcessor
-from streams.processor.state_cache import CASE, PARTNER
+from streams.processor.subject import Subject, Subjects
 from streams.runtime.hanging_transactions import abort_hanging_transactions
 from streams.runtime.layout import UNFINISHED
 from streams.runtime.missing_records import forgotten_count, refuse_missing, refuse_truncated
@@ -154,7 +154,7 @@ class Rebuild:
         unsaid = await _fold(work, recorded, self._topics, now)
         changes = work.freeze()
         work.pack(sys.maxsize)
-        case_ids = [key.removeprefix(CASE) for key in changes.blobs if key.startswith(CASE)]
+        subjects = Subjects.parse(changes.blobs)
         progress = await self._progress(number, found, begun, now)
         progress = structs.replace(
             progress, emitted_counts=count_emitted(progress.emitted_counts, unsaid, self._settings.output_topics)
@@ -176,10 +176,10 @@ class Rebuild:
                 layout=self._settings.layout,
             ),
             changes.blobs,
-            dict.fromkeys(case_ids, now),
+            dict.fromkeys(subjects.cases, now),
             changes.expiries,
         )
-        told(number, len(case_ids), sum(key.startswith(PARTNER) for key in changes.blobs))
+        told(number, len(subjects.cases), len(subjects.partners))
 
     async def _progress(self, number: int, found: Past, begun: Mapping[str, int], now: int) -> Progress:
         """Return where the number's next owner begins: what was sent on to it before is part of the state."""
@@ -198,7 +198,7 @@ class Rebuild:
             name: each
             for progress in found.told
             for name, each in progress.quarantined.items()
-            if partition_of(name.partition(":")[2], partitions) == number
+            if partition_of(Subject.parse(name).id, partitions) == number
         }
         return structs.replace(
             last,

@@ -17,8 +17,7 @@ from schemas.outputs import AlertMessage
 from schemas.timestamps import LATEST_US
 from schemas.topics import Topics
 from streams.operations.rebuild.eras import Eras
-from streams.processor.dead_letter_index import Place
-from streams.processor.decoder import RecordDecoder, partition_of
+from streams.processor.decoder import RecordDecoder, RecordId, partition_of
 from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, pack, unpack
 from streams.runtime.ports import TP, OutputLog, Stored
 from streams.runtime.positions import advance_to
@@ -34,9 +33,9 @@ class Past:
 
     told: Sequence[Progress]
     """What the last owner of each partition number told last."""
-    letters: Mapping[Place, Stored]
+    letters: Mapping[RecordId, Stored]
     """The dead letters."""
-    on_their_way: frozenset[Place]
+    on_their_way: frozenset[RecordId]
     """Records that were sent on to another partition number, where nobody has read them."""
     eras: Eras
     """Which records came before which earlier rebuild."""
@@ -60,8 +59,8 @@ def _ours(decode: Callable[[bytes], Message], record: Stored) -> Message | None:
 
 async def past(log: OutputLog, topics: Topics, told: Sequence[Progress], eras: Eras) -> Past:
     """Return what became of the records up to where the owners told that they had read."""
-    letters: dict[Place, Stored] = {}
-    on_their_way: set[Place] = set()
+    letters: dict[RecordId, Stored] = {}
+    on_their_way: set[RecordId] = set()
     for number, progress in enumerate(told):
         async for records in log.read(tp := TP(topics.dead_letters, number), 0):
             for record in records:
@@ -85,7 +84,7 @@ class Recorded:
         """Take the number, the topics, the limits on events, where to read, and what became of the records."""
         self._number = number
         self._topics = topics
-        self._intake = RecordDecoder(topics, limits)
+        self._decoder = RecordDecoder(topics, limits)
         self._log = log
         self._past = past
         self._positions = past.positions
@@ -146,13 +145,13 @@ class Recorded:
         left: list[Records] = []
         async for tp, records in self._all(topic):
             for record in records:
-                first = self._intake.read(tp, record, 0).forwarded_from
+                first = self._decoder.decode(tp, record, 0).forwarded_from
                 if first is None:
                     continue
                 at = TP(first.topic, first.partition)
                 stored = Stored(first.offset, first.key, first.value, first.headers, first.timestamp)
                 if self._is_accepted(at, stored):
-                    if first.place in self._past.on_their_way:
+                    if first.record_id in self._past.on_their_way:
                         left.append((at, [stored]))
                     else:
                         yield at, [stored]
@@ -168,7 +167,7 @@ class Recorded:
     def _is_accepted(self, tp: TP, record: Stored) -> bool:
         if (tp.topic, tp.partition, record.offset) in self._past.letters:
             return False
-        content = self._intake.read(tp, record, LATEST_US).content
+        content = self._decoder.decode(tp, record, LATEST_US).content
         return isinstance(content, Event) and self._is_mine(content.subject)
 
     def _is_mine(self, subject: str) -> bool:
