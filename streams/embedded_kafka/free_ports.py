@@ -1,4 +1,4 @@
-"""Ports of this machine that servers of our own listen on."""
+"""Finds free ports on the loopback interface, and checks whether one is in use."""
 
 import socket
 from typing import Final
@@ -8,7 +8,7 @@ PROBE_S: Final = 1.0
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on by now."""
+    """Return a port that is free at the moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -16,7 +16,7 @@ def free_port() -> int:
 
 
 def is_listening(port: int) -> bool:
-    """Tell whether somebody listens on a port."""
+    """Return whether a server listens on a port."""
     with socket.socket() as probe:
         probe.settimeout(PROBE_S)
         return probe.connect_ex((HOST, port)) == 0

@@ -1,7 +1,7 @@
-"""The jars of Apache Kafka: fetched once into the user's cache folder, each checked by its SHA-256.
+"""Fetches the jars of Apache Kafka once into the user's cache folder, and checks each by its SHA-256.
 
-Every jar is named with its exact version in `jars.txt`, because resolving Kafka's dependency tree anew could
-take other versions than those the broker was tried with.
+`jars.txt` names every jar with its exact version, because resolving Kafka's dependencies again could yield versions
+that the broker was not tried with.
 """
 
 import hashlib
@@ -18,16 +18,16 @@ PARALLEL_FETCHES = 4
 FETCH_TIMEOUT_S = 30
 
 FetchProgress = Callable[[int, int], None]
-"""Called with the bytes of the jars that are there and those of all jars."""
+"""Called with the bytes fetched so far and those of all jars."""
 
 
 class EmbeddedKafkaError(Exception):
-    """The embedded broker cannot be had; the message is one line for the user."""
+    """The embedded broker cannot be started; the message is one line for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Jar:
-    """One jar by its Maven coordinates, with the SHA-256 (hexadecimal) of its content and its size in bytes."""
+    """A jar: its Maven coordinates, SHA-256 (hexadecimal) and size in bytes."""
 
     group: str
     artifact: str
@@ -37,11 +37,11 @@ class Jar:
 
     @property
     def file_name(self) -> str:
-        """Name of the file in the cache folder."""
+        """The file name in the cache folder."""
         return f"{self.artifact}-{self.version}.jar"
 
     def is_in(self, folder: Path) -> bool:
-        """Whether `folder` has this jar, whole and unchanged."""
+        """Return whether `folder` has this jar, complete and unchanged."""
         try:
             with (folder / self.file_name).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
@@ -50,7 +50,7 @@ class Jar:
 
 
 def listed_jars() -> list[Jar]:
-    """Return every jar that the broker needs, from the packaged list."""
+    """Return the jars that the broker needs, from the packaged list."""
     text = resources.files("streams.embedded_kafka").joinpath("jars.txt").read_text(encoding="ascii")
     jars = []
     for line in text.splitlines():
@@ -61,28 +61,28 @@ def listed_jars() -> list[Jar]:
 
 
 def ensure_jars(cache_dir: Path, progress: FetchProgress | None = None) -> Path:
-    """Return the folder with all jars, fetching those that are missing or damaged.
+    """Return the folder with all jars; fetches those that are missing or damaged.
 
-    Two processes may do this at once: each jar appears under its name only when it is whole.
-    Raises EmbeddedKafkaError when a jar cannot be fetched or has another content than listed.
+    Several processes may do this at once, because a jar gets its name only when it is complete. Raises
+    EmbeddedKafkaError if a jar cannot be fetched or its content differs from the list.
     """
     jars = listed_jars()
     folder = cache_dir / f"kafka-{KAFKA_VERSION}"
     missing = [jar for jar in jars if not jar.is_in(folder)]
     total = sum(jar.size for jar in jars)
-    there = total - sum(jar.size for jar in missing)
+    present = total - sum(jar.size for jar in missing)
     if missing:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _fetch(missing, folder, lambda fetched: progress and progress(there + fetched, total))
+            _fetch(missing, folder, lambda fetched: progress and progress(present + fetched, total))
         except PermissionError as error:
             raise EmbeddedKafkaError(f"cannot write Kafka's jars to {folder}: {error.strerror}") from error
     return folder
 
 
-def _fetch(jars: list[Jar], folder: Path, tell: Callable[[int], object]) -> None:
-    """Fetch jars into a folder; `tell` is called with the bytes that are there, each time that a jar is."""
-    tell(0)
+def _fetch(jars: list[Jar], folder: Path, report: Callable[[int], object]) -> None:
+    """Fetch jars into a folder; calls `report` with the bytes fetched so far after each jar."""
+    report(0)
     with (
         tempfile.TemporaryDirectory(dir=folder, prefix="fetching-") as scratch,
         ThreadPoolExecutor(PARALLEL_FETCHES) as pool,
@@ -93,7 +93,7 @@ def _fetch(jars: list[Jar], folder: Path, tell: Callable[[int], object]) -> None
             for fetch in as_completed(fetches):
                 fetch.result()
                 fetched += fetches[fetch].size
-                tell(fetched)
+                report(fetched)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -1,4 +1,4 @@
-"""Lines written to a file that is there whole or not at all, compressed as its name says; `-` is standard output."""
+"""Writes lines to a file, atomically, compressed as its name says; `-` is standard output."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _DESCRIPTOR: Final = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,9})")
 """The path of a file that this process has open."""
 
 WriteLine = Callable[[bytes], object]
-"""Writes a line, given without its end."""
+"""Writes a line, given without its line end."""
 
 
-class _Packer(Protocol):
+class _Compressor(Protocol):
     def compress(self, data: bytes, /) -> bytes: ...
     def flush(self) -> bytes: ...
 
 
 class _Plain:
-    """Packs nothing."""
+    """Does not compress."""
 
     def compress(self, data: bytes, /) -> bytes:
         return data
@@ -45,19 +45,18 @@ class _Plain:
 
 @contextmanager
 def line_writer(name: str, sources: Iterable[str] = ()) -> Iterator[WriteLine]:
-    """Give a way to write lines to a file, which takes its place when the block ends without an exception.
+    """Give a function that writes lines to a file, which appears when the block ends without an exception.
 
-    Symbolic links are followed; a file that is replaced leaves its mode and owner to the new one. What is no regular
-    file (a device, a pipe, a terminal) is written through, and so is what this process has open.
-    Raises `UsageError` naming the file when it cannot be written or is one of the `sources`, `BrokenPipeError` when
-    nobody reads on.
+    Symbolic links are followed, and a replaced file passes its mode and owner on. Devices, pipes, terminals, and files
+    that this process has open are written directly. Raises `UsageError`, naming the file, if it cannot be written or is
+    one of the `sources`, and `BrokenPipeError` when the reader is gone.
     """
     try:
         _refuse_sources(name, sources)
         with _opened(name) as file:
-            packer = _packer(name)
-            yield lambda line: file.write(packer.compress(line + b"\n"))
-            file.write(packer.flush())
+            compressor = _compressor(name)
+            yield lambda line: file.write(compressor.compress(line + b"\n"))
+            file.write(compressor.flush())
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -65,12 +64,12 @@ def line_writer(name: str, sources: Iterable[str] = ()) -> Iterator[WriteLine]:
 
 
 def output_name(name: str) -> str:
-    """Return what a message calls an output."""
+    """Return the name of an output for a message."""
     return "standard output" if name == STANDARD else name or "''"
 
 
-def _packer(name: str) -> _Packer:
-    """Return what packs by the end of a name; the same content gives the same bytes on every run."""
+def _compressor(name: str) -> _Compressor:
+    """Return the compressor for a file name; the same content gives the same bytes on every run."""
     if name.lower().endswith(".gz"):
         return zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
     if name.lower().endswith(".zst"):
@@ -80,18 +79,18 @@ def _packer(name: str) -> _Packer:
 
 def _refuse_sources(name: str, sources: Iterable[str]) -> None:
     descriptor = _descriptor(name)
-    mine = _status(name) if descriptor is None else os.fstat(descriptor)
-    if mine is None or not stat.S_ISREG(mine.st_mode):
+    target = _status(name) if descriptor is None else os.fstat(descriptor)
+    if target is None or not stat.S_ISREG(target.st_mode):
         return
     for source in sources:
-        with suppress(OSError):  # who reads it will say so
+        with suppress(OSError):  # reading it will fail with a message of its own
             other = os.fstat(STDIN_FILENO) if source == STANDARD else Path(source).stat()
-            if os.path.samestat(mine, other):
+            if os.path.samestat(target, other):
                 raise UsageError(f"{output_name(name)}: cannot be written: it is the input {source}")
 
 
 def _status(name: str) -> os.stat_result | None:
-    """Return what is known of a file; None: there is none."""
+    """Return the status of a file, None if it does not exist."""
     try:
         return Path(name).stat()
     except FileNotFoundError:
@@ -99,12 +98,12 @@ def _status(name: str) -> os.stat_result | None:
 
 
 def _descriptor(name: str) -> int | None:
-    """Return the number of the open file that a name stands for, if it is one that this process has open."""
+    """Return the descriptor that a name stands for, if it is a file that this process has open."""
     if name == STANDARD:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "it is closed")
         return STDOUT_FILENO
-    _status(name)  # raises where links go round in circles
+    _status(name)  # raises for circular links
     path = Path(name)
     while (found := _DESCRIPTOR.fullmatch(str(path))) is None and path.is_symlink():
         path = path.parent / path.readlink()
@@ -115,7 +114,7 @@ def _descriptor(name: str) -> int | None:
 def _opened(name: str) -> Iterator[BinaryIO]:
     descriptor, status = _descriptor(name), _status(name)
     if descriptor is not None:
-        # opened anew, a file would be written from its beginning again, whatever stands there
+        # opening it again would overwrite a file from its beginning
         with open(os.dup(descriptor), "wb") as file:  # noqa: PTH123 - a descriptor has no path
             yield file
     elif status is not None and not stat.S_ISREG(status.st_mode):
@@ -128,14 +127,14 @@ def _opened(name: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _replacing(name: str, status: os.stat_result | None) -> Iterator[BinaryIO]:
-    """Give a file that takes the place of another one, or of none, when all of it is written."""
+    """Give a temporary file that is renamed to `name` when the block ends without an exception."""
     if name.endswith(os.sep):
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
     target = Path(os.path.realpath(name))
     if status is not None:
-        os.close(os.open(target, os.O_WRONLY))  # what may not be written may not be replaced
-    # In a folder, so that a new file has the mode that the system gives to new files there.
-    with _folder_beside(target, exists=status is not None) as folder:
+        os.close(os.open(target, os.O_WRONLY))  # a file that may not be written may not be replaced
+    # A file in a folder, not a NamedTemporaryFile, gets the default mode of new files.
+    with _temporary_folder(target, exists=status is not None) as folder:
         unfinished = Path(folder) / "unfinished"
         with unfinished.open("wb") as file:
             if status is not None:
@@ -148,10 +147,10 @@ def _replacing(name: str, status: os.stat_result | None) -> Iterator[BinaryIO]:
         unfinished.replace(target)
 
 
-def _folder_beside(target: Path, *, exists: bool) -> tempfile.TemporaryDirectory[str]:
-    """Make a folder that goes when it is left.
+def _temporary_folder(target: Path, *, exists: bool) -> tempfile.TemporaryDirectory[str]:
+    """Return a temporary folder beside the target.
 
-    Raises OSError, beside a target that `exists` with the words that it is the folder around it that takes no file.
+    Raises OSError; if the target `exists`, the message says that it is the surrounding folder that accepts no file.
     """
     try:
         return tempfile.TemporaryDirectory(prefix=".sop-", dir=target.parent, ignore_cleanup_errors=True)

@@ -1,4 +1,4 @@
-"""A child process that never outlives its parent."""
+"""Runs a child process that never outlives its parent."""
 
 import os
 import signal
@@ -12,10 +12,10 @@ from streams.process import child_guard
 
 
 class ChildProcess:
-    """A command that runs under `child_guard` from now on; it writes to `log_file`.
+    """A running command under `child_guard`, with its output in `log_file`.
 
-    Ctrl-C does not reach it: the parent decides when it stops. `pass_fds` are files that the guard holds open until the
-    command has ended.
+    Ctrl-C does not reach it: the parent decides when it stops. The guard keeps the files `pass_fds` open until the
+    command has ended. Raises OSError when the log or the folder cannot be used.
     """
 
     def __init__(
@@ -27,7 +27,6 @@ class ChildProcess:
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
     ) -> None:
-        """Start it. Raises OSError when the log or the folder cannot be used."""
         with log_file.open("wb") as log:
             self._guard = subprocess.Popen(
                 [sys.executable, "-I", "-S", child_guard.__file__, *command],
@@ -46,11 +45,11 @@ class ChildProcess:
 
     @property
     def exit_status(self) -> int | None:
-        """The command's exit status, 128 and its number for a signal; None while it runs."""
+        """The command's exit status, 128 plus the number of the signal that ended it; None while it runs."""
         return self._guard.poll()
 
     def stop(self, within_s: float) -> None:
-        """Stop it, by force if it does not end within so many seconds; no process is left. To be called once."""
+        """Terminate the command, and kill it after `within_s` seconds. Call this once."""
         assert self._guard.stdin is not None
         assert self._guard.stdout is not None
         self._guard.stdin.close()

@@ -1,9 +1,9 @@
-"""Runs one command and ends it as soon as whoever started this program is gone.
+"""Runs one command, and ends it when the process that started this program is gone.
 
-Run as a script with the command as arguments. Prints the command's process id as its first line. Standard input
-is the lifeline: when it closes, because the parent closed it or died in any way, the command gets SIGTERM and,
-GRACE_S later, SIGKILL. Exits with the command's exit status, 128 and its number for a signal, as shells do. Standard
-library only, because it runs in an isolated interpreter.
+Run as a script with the command as arguments; the first line of output is the command's process id. When standard input
+closes, because the parent closed it or died in any way, the command gets SIGTERM and, GRACE_S later, SIGKILL. Exits
+with the command's exit status, 128 plus the number for a signal, as shells do. Uses only the standard library, because
+it runs in an isolated interpreter.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
 
 
 def _die_with_guard() -> None:
-    """In the child, before it becomes the command: have the kernel kill it when this guard is killed."""
+    """Have the kernel kill the command when this guard is killed; runs in the child before it executes the command."""
     import ctypes  # noqa: PLC0415 - absent where it is not used
 
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end_when_input_closes(child: subprocess.Popen[bytes]) -> None:
-    while os.read(sys.stdin.fileno(), 1):  # unbuffered: a buffer's lock held here would abort the exit
+    while os.read(sys.stdin.fileno(), 1):  # unbuffered: holding a buffer's lock would abort the interpreter at exit
         pass
     with contextlib.suppress(ProcessLookupError):
         child.terminate()
@@ -37,9 +37,9 @@ def _end_when_input_closes(child: subprocess.Popen[bytes]) -> None:
 
 
 def main(command: list[str]) -> int:
-    """Run `command` under guard; return its exit status, 128 and its number when a signal ended it."""
+    """Run `command` under guard; return its exit status, 128 plus the number when a signal ended it."""
     in_child: Callable[[], None] | None = _die_with_guard if sys.platform == "linux" else None
-    # Safe although forking runs Python code: no other thread has been started yet.
+    # preexec_fn is safe here: no other thread has been started yet.
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, preexec_fn=in_child)  # noqa: PLW1509
     sys.stdout.write(f"{child.pid}\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The only place that reads the clock."""
+"""The system clock; no other module reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Standard error as a command may find it: closed, or a file that takes no more."""
+"""Keeps a closed or full standard error from failing a command."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ STDERR_FILENO: Final = 2
 
 
 class _Diagnostics(io.FileIO):
-    """A file for what is told on the way: what it does not take is lost, for it changes nothing that a command did."""
+    """A file that silently drops what cannot be written: messages must not fail a command."""
 
     def write(self, data: Any, /) -> int:
-        """Write bytes and return how many, all of them where they are lost."""
+        """Write bytes and return how many; dropped bytes count as written."""
         try:
             return super().write(data)
         except OSError:
@@ -22,10 +22,9 @@ class _Diagnostics(io.FileIO):
 
 
 def prepare_standard_error() -> None:
-    """Let no text for standard error fail a command.
+    """Replace `sys.stderr` by a file that drops what it cannot write.
 
-    Where it is closed it becomes the null device. Otherwise text for it would go to standard output, and the next file
-    that is opened would get its number.
+    A closed standard error becomes the null device; otherwise the next file that is opened would get its descriptor.
     """
     encoding = "utf-8" if sys.stderr is None else sys.stderr.encoding
     if sys.stderr is None:

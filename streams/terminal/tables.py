@@ -1,4 +1,4 @@
-"""Tables on a terminal, which they fit, and elsewhere, where every row is one line."""
+"""Prints tables: fitted to a terminal, or with one line per row elsewhere."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-GAP: Final = 2
-UNBOUNDED: Final = 100_000
-WRAPPED_MIN: Final = 24
-"""A column that wraps is content with so many cells."""
+GAP_CELLS: Final = 2
+UNBOUNDED_CELLS: Final = 100_000
+WRAPPED_CELLS_MIN: Final = 24
+"""A wrapping column gets at least this many cells."""
 
 
 class Column(NamedTuple):
-    """A column by its title.
+    """A column's title and layout.
 
-    Of the columns with a `rank` above 0 the highest are left out first where a terminal is too narrow; a column that
-    `wraps` takes the room that the others leave.
+    On a narrow terminal columns with a `rank` above 0 are dropped, the highest first. A column that `wraps` takes the
+    space that the others leave. `right` aligns to the right.
     """
 
     title: str
@@ -30,12 +30,12 @@ class Column(NamedTuple):
 
 
 def show_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Show rows on standard output. Cells are shown as they are, so what comes from outside has been made printable."""
+    """Print rows on standard output. The caller makes cells with outside text printable."""
     console = Console()
-    width = console.width if console.is_terminal else UNBOUNDED
-    shown = fitting_columns(columns, rows, width)
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
-    for at in shown:
+    width = console.width if console.is_terminal else UNBOUNDED_CELLS
+    fitting = fitting_columns(columns, rows, width)
+    table = Table(box=None, pad_edge=False, padding=(0, GAP_CELLS, 0, 0))
+    for at in fitting:
         column = columns[at]
         table.add_column(
             column.title,
@@ -44,14 +44,14 @@ def show_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None
             overflow="fold",
         )
     for row in rows:
-        table.add_row(*(Text(row[at]) for at in shown))
+        table.add_row(*(Text(row[at]) for at in fitting))
     Console(highlight=False, width=width, emoji=False).print(table)
 
 
 def fitting_columns(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """Return the places of the columns that are shown in so many cells."""
+    """Return the indexes of the columns that fit into `width` cells."""
     shown = list(range(len(columns)))
-    while sum(_width(columns, rows, at) + GAP for at in shown) - GAP > width:
+    while sum(_width(columns, rows, at) + GAP_CELLS for at in shown) - GAP_CELLS > width:
         least = max(shown, key=lambda at: columns[at].rank)
         if columns[least].rank == 0:
             break
@@ -60,9 +60,9 @@ def fitting_columns(columns: Sequence[Column], rows: Sequence[Sequence[str]], wi
 
 
 def _width(columns: Sequence[Column], rows: Sequence[Sequence[str]], at: int) -> int:
-    """Return the cells that a column needs: those of its longest text, or of its longest word where it wraps."""
+    """Return the cells that a column needs: its longest text, or its longest word if it wraps."""
     texts = [columns[at].title, *(row[at] for row in rows)]
     if not columns[at].wraps:
         return max(map(cell_len, texts))
     longest = max(cell_len(word) for text in texts for word in text.split())
-    return min(longest, WRAPPED_MIN)
+    return min(longest, WRAPPED_CELLS_MIN)

@@ -1,4 +1,4 @@
-"""Lines that a terminal would break anywhere, broken at spaces."""
+"""Prints lines, wrapped at spaces on a terminal."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Final
 import click
 
 CONTINUATION_INDENT: Final = " " * 6
-"""What the further lines of a broken line begin with: deeper than any line of ours is indented."""
+"""The indent of continuation lines, deeper than that of any line that commands print."""
 
 
-def show(line: str, goes_on: str = CONTINUATION_INDENT) -> None:
-    """Show a line on standard output; on a terminal the heads of what is indented stand out.
+def show(line: str, indent: str = CONTINUATION_INDENT) -> None:
+    """Print a line on standard output; on a terminal lines without an indent are bold.
 
-    A line that is too long for the terminal goes on in further ones, which begin with `goes_on`; elsewhere it is one.
+    A line longer than the terminal is wrapped, with `indent` before its continuation lines.
     """
     parts = [line]
     if sys.stdout.isatty():
-        width = max(os.get_terminal_size(sys.stdout.fileno()).columns, 2 * len(goes_on))
-        parts = textwrap.wrap(line, width, subsequent_indent=goes_on, break_on_hyphens=False) or [""]
+        width = max(os.get_terminal_size(sys.stdout.fileno()).columns, 2 * len(indent))
+        parts = textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False) or [""]
     for part in parts:
         click.secho(part, bold=not line.startswith(" "))

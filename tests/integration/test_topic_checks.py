@@ -1,4 +1,4 @@
-"""What is told of topics on a real broker that were made by somebody else."""
+"""Checking the configuration of topics that somebody else created, on a real broker."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from streams.kafka.topic_checks import SIZE_MIN, check_topics, refuse_small, war
 from streams.kafka.topics import prepare_topics
 
 
-def make(kafka: EmbeddedKafka, name: str, config: dict[str, str]) -> None:
+def create_topic(kafka: EmbeddedKafka, name: str, config: dict[str, str]) -> None:
     new = NewTopic(name, 1, 1, config=config)
     admin = AdminClient({"bootstrap.servers": kafka.address})
-    for made in admin.create_topics([new]).values():
-        made.result()
+    for future in admin.create_topics([new]).values():
+        future.result()
 
 
-async def test_topics_that_a_worker_made_have_nothing_to_be_told(kafka: EmbeddedKafka, prefix: str) -> None:
+async def test_topics_that_a_worker_created_cause_no_warning(kafka: EmbeddedKafka, prefix: str) -> None:
     connection, topics = KafkaConnection(kafka.address), Topics(prefix)
     await prepare_topics(connection, topics, 1, 1)
     await read_layout(connection, topics.all)  # waits until every broker knows them
@@ -34,7 +34,7 @@ async def test_topics_that_a_worker_made_have_nothing_to_be_told(kafka: Embedded
 
 async def test_a_dead_letter_topic_too_small_for_the_inputs_is_refused(kafka: EmbeddedKafka, prefix: str) -> None:
     connection, topics = KafkaConnection(kafka.address), Topics(prefix)
-    make(kafka, topics.dead_letters, {"max.message.bytes": "1048588"})
+    create_topic(kafka, topics.dead_letters, {"max.message.bytes": "1048588"})
     await prepare_topics(connection, topics, 1, 1)
     with pytest.raises(UsageError, match=r"dead-letters: max\.message\.bytes is 1048588, it must be at least 8388608"):
         await check_topics(connection, topics)
@@ -43,7 +43,7 @@ async def test_a_dead_letter_topic_too_small_for_the_inputs_is_refused(kafka: Em
 async def test_output_topics_of_kafka_s_default_size_cause_a_warning(kafka: EmbeddedKafka, prefix: str) -> None:
     connection, topics = KafkaConnection(kafka.address), Topics(prefix)
     for name in (topics.actions, *topics.inputs):
-        make(kafka, name, {})
+        create_topic(kafka, name, {})
     await prepare_topics(connection, topics, 1, 1)
     checked = await check_topics(connection, topics)
     assert checked.sizes[topics.actions] == 1_048_588
@@ -83,9 +83,9 @@ def test_topics_of_unknown_configuration_are_accepted() -> None:
 
 async def test_an_unsuitable_cleanup_policy_causes_a_warning(kafka: EmbeddedKafka, prefix: str) -> None:
     connection, topics = KafkaConnection(kafka.address), Topics(prefix)
-    make(kafka, topics.inputs[0], {"cleanup.policy": "compact,delete"})
-    make(kafka, topics.actions, {"cleanup.policy": "compact", "max.message.bytes": "8388608"})
-    make(kafka, topics.progress, {"cleanup.policy": "delete", "max.message.bytes": "8388608"})
+    create_topic(kafka, topics.inputs[0], {"cleanup.policy": "compact,delete"})
+    create_topic(kafka, topics.actions, {"cleanup.policy": "compact", "max.message.bytes": "8388608"})
+    create_topic(kafka, topics.progress, {"cleanup.policy": "delete", "max.message.bytes": "8388608"})
     await prepare_topics(connection, topics, 1, 1)
     found = (await check_topics(connection, topics)).warnings
     assert [line.partition(": ")[0] for line in found] == [topics.inputs[0], topics.actions, topics.progress]
