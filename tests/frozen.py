@@ -1,4 +1,4 @@
-"""A checkpoint packed at once, for tests of what is in it."""
+"""Packs a whole checkpoint at once, for tests of its content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Builders for tests about one partner's track: reports by distance north of a site, moments of one case."""
+"""Builders for tests of a partner's track: reports at a distance north of a site, and presence queries."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def report(
     mocked: bool = False,
     place: Site | None = None,
 ) -> Event[LocationReported]:
-    """Return a report some microseconds after noon and some metres north of the site, or from another place."""
+    """Return a report `offset` microseconds after noon, `metres` north of the site or from another place."""
     at = place or Site(SITE.lat + degrees(metres / EARTH_RADIUS_M), SITE.lon)
     data = LocationReported(at.lat, at.lon, accuracy, mocked)
     content = blake2b(f"{offset} {data}".encode(), digest_size=16).digest()
@@ -44,12 +44,12 @@ def query(
     stay: bool = False,
     rules: PresenceRules = RULES,
 ) -> PresenceQuery:
-    """Return a moment some microseconds after noon."""
+    """Return a query for `offset` microseconds after noon."""
     return PresenceQuery(case, "p1", fact, NOON + offset, site, rules, stay)
 
 
 def track_of(*reports: Event[LocationReported], policy: Policy = POLICY) -> Track:
-    """Return a track that took reports in the order given."""
+    """Return a track with reports added in the order given."""
     track = Track("p1")
     for each in reports:
         track.add_report(each, policy)
@@ -57,10 +57,10 @@ def track_of(*reports: Event[LocationReported], policy: Policy = POLICY) -> Trac
 
 
 def only_answer(track: Track, asked: PresenceQuery) -> PresenceAnswer:
-    """Ask one moment and return its answer."""
+    """Send one query and return its answer."""
     track.query(asked)
-    (reading,) = track.new_answers()
-    return reading
+    (found,) = track.new_answers()
+    return found
 
 
 RETENTION: Final = 72 * HOUR

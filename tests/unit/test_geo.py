@@ -1,4 +1,4 @@
-"""Distances on the sphere: values known by construction, and the cheap bound never below them."""
+"""Distances on a sphere: known values, and an upper bound that is never below them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _vector(point: Site) -> tuple[float, float, float]:
         (Site(60.0, 0.0), Site(60.0, 180.0), EARTH_RADIUS_M * pi / 3),
     ],
 )
-def test_distance_is_the_great_circle_either_way(a: Site, b: Site, expected_m: float) -> None:
+def test_distance_is_the_great_circle_in_both_directions(a: Site, b: Site, expected_m: float) -> None:
     assert distance_m(a, b) == pytest.approx(expected_m, rel=1e-6, abs=1e-6)
     assert distance_m(b, a) == pytest.approx(expected_m, rel=1e-6, abs=1e-6)
 
@@ -50,10 +50,10 @@ def test_distance_agrees_with_the_angle_between_vectors(a: Site, b: Site) -> Non
 
 
 @given(POINTS, POINTS)
-def test_bound_is_never_below_the_distance(a: Site, b: Site) -> None:
-    below_m = 1e-9  # squares of the least numbers there are have few digits
+def test_the_bound_is_never_below_the_distance(a: Site, b: Site) -> None:
+    below_m = 1e-9  # squares of the smallest floats have few digits
     assert distance_at_most_m(a, b) >= distance_m(a, b) * (1 - 1e-9) - below_m
 
 
-def test_bound_is_exact_along_a_meridian() -> None:
+def test_the_bound_is_exact_along_a_meridian() -> None:
     assert distance_at_most_m(Site(28.0, 77.2), Site(29.0, 77.2)) == pytest.approx(DEGREE_M, rel=1e-6)

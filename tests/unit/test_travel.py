@@ -1,4 +1,4 @@
-"""Impossible travel: both sides of every limit, in any order of arrival, and told once."""
+"""Impossible travel: both sides of every limit, in any order of arrival, and one alert each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.tracks import NOON, POLICY, SITE, report, track_of
 
 Report = Event[LocationReported]
 
-# 150 km/h are 41.67 m/s: 2,500 m and both accuracies of 10 m take 60 s at that speed
+# 150 km/h is 41.67 m/s: 2,520 m, less both accuracies of 10 m, take 60 s at that speed
 TRAVEL = [
     ([report(0), report(60 * SECOND, 2519.0)], []),
     ([report(0), report(60 * SECOND, 2521.0)], ["2521"]),
@@ -32,32 +32,32 @@ TRAVEL = [
 
 
 @pytest.mark.parametrize(("reports", "expected"), TRAVEL)
-def test_travel_faster_and_farther_than_the_limits_is_found_in_any_order(
+def test_travel_beyond_both_limits_raises_an_alert_in_any_order_of_arrival(
     reports: list[Report], expected: list[str]
 ) -> None:
     metres = {f"/app#{each.id}": f"{(each.data.lat - SITE.lat) * 111_195.08:.0f}" for each in reports}
     for order in (reports, reports[::-1]):
         found = track_of(*order).new_travel_alerts()
-        assert [metres[finding.alert.labels["report"]] for finding in found] == expected
+        assert [metres[each.alert.labels["report"]] for each in found] == expected
 
 
 @pytest.mark.parametrize(("beyond", "found"), [(0.0, 1), (0.001, 0)])
-def test_travel_as_far_as_the_limit_counts(beyond: float, found: int) -> None:
+def test_travel_of_exactly_the_minimum_distance_counts(beyond: float, found: int) -> None:
     reports = [report(0), report(10 * SECOND, 5000.0)]
     policy = Policy(hash="s", alert=Alert(travel_distance_m=_travelled_m(*reports) + beyond))
     assert len(track_of(*reports, policy=policy).new_travel_alerts()) == found
 
 
 @pytest.mark.parametrize(("below", "found"), [(0.0, 0), (0.001, 1)])
-def test_travel_as_fast_as_the_limit_does_not_count(below: float, found: int) -> None:
-    reports = [report(0), report(3_600_000, 5000.0)]  # 3.6 s apart: as many km/h as metres
+def test_travel_at_exactly_the_maximum_speed_does_not_count(below: float, found: int) -> None:
+    reports = [report(0), report(3_600_000, 5000.0)]  # 3.6 s apart, so the metres are also the km/h
     presence, alert = Presence(slot=SECOND), Alert(travel_speed_kmh=_travelled_m(*reports) - below)
     policy = Policy(hash="s", presence=presence, alert=alert)
     assert len(track_of(*reports, policy=policy).new_travel_alerts()) == found
 
 
 @pytest.mark.parametrize(("beyond", "found"), [(0, 1), (1, 0)])
-def test_travel_over_as_long_as_the_retention_counts(beyond: int, found: int) -> None:
+def test_travel_that_lasts_exactly_the_retention_counts(beyond: int, found: int) -> None:
     policy = Policy(hash="s", presence=Presence(retention=HOUR))
     reports = [report(0), report(HOUR + beyond, 500e3)]
     for order in (reports, reports[::-1]):
@@ -69,10 +69,10 @@ def _travelled_m(a: Report, b: Report) -> float:
     return distance_m(*points) - a.data.accuracy_m - b.data.accuracy_m
 
 
-def test_travel_is_an_alert_about_the_later_report_of_the_partner() -> None:
-    (finding,) = track_of(report(0, name="a"), report(10 * SECOND, 5000.0, name="b")).new_travel_alerts()
-    alert = finding.alert
-    assert finding.is_moment
+def test_the_alert_is_about_the_later_report() -> None:
+    (condition,) = track_of(report(0, name="a"), report(10 * SECOND, 5000.0, name="b")).new_travel_alerts()
+    alert = condition.alert
+    assert condition.is_moment
     assert (alert.name, alert.severity, alert.state) == ("impossible_travel", "warning", "firing")
     assert alert.key == ("partner_id", "report")
     assert alert.labels == {"partner_id": "p1", "report": "/app#b"}
@@ -80,7 +80,7 @@ def test_travel_is_an_alert_about_the_later_report_of_the_partner() -> None:
     assert (alert.starts_at, alert.ends_at) == (NOON + 10 * SECOND, NOON + 10 * SECOND + 24 * HOUR)
 
 
-def test_travel_is_told_once() -> None:
+def test_each_travel_raises_one_alert() -> None:
     track = track_of(report(0), report(20 * SECOND, 5000.0))
     assert len(track.new_travel_alerts()) == 1
     assert track.new_travel_alerts() == ()
@@ -88,14 +88,14 @@ def test_travel_is_told_once() -> None:
     assert track.new_travel_alerts() == ()
 
 
-def test_reports_between_are_taken_into_account_before_travel_is_told() -> None:
+def test_reports_in_between_that_arrive_first_prevent_an_alert() -> None:
     far = [report(0), report(100 * SECOND, 5000.0)]
     between = [report(step * 10 * SECOND, step * 500.0) for step in range(1, 10)]
     assert len(track_of(*far).new_travel_alerts()) == 1
-    assert track_of(*far, *between).new_travel_alerts() == ()  # no two successive ones are a kilometre apart
+    assert track_of(*far, *between).new_travel_alerts() == ()  # no two successive reports are a kilometre apart
 
 
-def test_travel_is_judged_by_the_policy_at_the_later_report() -> None:
+def test_travel_is_judged_by_the_policy_of_the_later_report() -> None:
     strict = Policy(hash="s", alert=Alert(travel_speed_kmh=1.0, travel_distance_m=10.0))
     for order in ([0, 1], [1, 0]):
         track = Track("p1")
