@@ -1,4 +1,4 @@
-"""A track's answers against a plain reading of the rules over the set of reports, whatever the order they came in."""
+"""A track gives the same answers as a plain implementation of the rules, in any order of arrival."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REPORTS = st.builds(
     mocked=st.booleans(),
     place=st.sampled_from([None, None, None, Site(0.0, 0.0)]),
 )
-MOMENTS = st.builds(
+QUERIES = st.builds(
     query,
     st.sampled_from([0, 1, 7 * SECOND, 10 * MINUTE]),
     fact=st.sampled_from(["/app#m", "/app#n"]),
@@ -43,7 +43,7 @@ MOMENTS = st.builds(
     stay=st.booleans(),
 )
 DISTINCT_REPORTS = st.lists(REPORTS, max_size=25, unique_by=lambda each: each.identity)
-DISTINCT_MOMENTS = st.lists(MOMENTS, min_size=1, max_size=4, unique_by=lambda each: (each.case_id, each.fact))
+DISTINCT_QUERIES = st.lists(QUERIES, min_size=1, max_size=4, unique_by=lambda each: (each.case_id, each.fact))
 
 CROWDS = st.lists(
     st.builds(
@@ -57,26 +57,26 @@ CROWDS = st.lists(
     max_size=40,
     unique_by=lambda each: each.identity,
 )
-"""More reports of one slot than are known of it."""
+"""More reports of one bucket than a track remembers."""
 CROWD = [report(at, source=source) for at in range(DISPLACED_PER_BUCKET_MAX + 3) for source in ("/app", "/z#z")]
 
 
 def reordered(reports: list[Report]) -> st.SearchStrategy[tuple[list[Report], list[Report]]]:
-    """Draw the same reports in another order, each of them twice."""
+    """Draw the same reports in another order, each twice."""
     return st.tuples(st.just(reports), st.permutations([*reports, *reports]))
 
 
 def is_fix(each: Report) -> bool:
-    """Tell whether a report says where it was made at all."""
+    """Return whether a report has a position at all."""
     return each.data.accuracy_m > 0 and (each.data.lat, each.data.lon) != (0, 0)
 
 
 def expected(reports: Iterable[Report], asked: PresenceQuery, policy: Policy) -> PresenceAnswer:
-    """Answer a moment by the letter of the rules."""
-    slots: dict[tuple[bool, int], list[Report]] = {}
+    """Answer a query by the letter of the rules."""
+    buckets: dict[tuple[bool, int], list[Report]] = {}
     for each in reports:
-        slots.setdefault((each.data.mocked, each.time // policy.presence.slot), []).append(each)
-    kept = [min(slot, key=lambda r: (not is_fix(r), r.data.accuracy_m, *r.order)) for slot in slots.values()]
+        buckets.setdefault((each.data.mocked, each.time // policy.presence.slot), []).append(each)
+    kept = [min(bucket, key=lambda r: (not is_fix(r), r.data.accuracy_m, *r.order)) for bucket in buckets.values()]
     kept.sort(key=lambda r: r.order)
     rules = asked.rules
     valid = [r for r in kept if not r.data.mocked and is_fix(r) and r.data.accuracy_m <= rules.max_accuracy_m]
@@ -104,10 +104,10 @@ def expected(reports: Iterable[Report], asked: PresenceQuery, policy: Policy) ->
 
 
 def play(steps: Iterable[Step]) -> dict[tuple[str, str], PresenceAnswer]:
-    """Feed a track and return the last reading of each moment; a text step reads it out or carries it over a dump."""
+    """Feed a track and return the last answer to each query; the steps "answer" and "dump" do just that."""
     track = Track("p1")
     last: dict[tuple[str, str], PresenceAnswer] = {}
-    for step in [*steps, "read"]:
+    for step in [*steps, "answer"]:
         if isinstance(step, PresenceQuery):
             track.query(step)
         elif isinstance(step, Event):
@@ -120,26 +120,26 @@ def play(steps: Iterable[Step]) -> dict[tuple[str, str], PresenceAnswer]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.data(), DISTINCT_REPORTS, DISTINCT_MOMENTS)
-def test_answers_are_those_of_the_set_of_reports_in_any_order_and_batching(
+@given(st.data(), DISTINCT_REPORTS, DISTINCT_QUERIES)
+def test_answers_depend_on_the_set_of_reports_not_on_order_or_batching(
     data: st.DataObject, reports: list[Report], asked: list[PresenceQuery]
 ) -> None:
-    breaks: list[Step] = ["read", "read", "dump"]
+    breaks: list[Step] = ["answer", "answer", "dump"]
     steps = data.draw(st.permutations([*reports, *asked, *breaks]))
     assert play(steps) == {(m.case_id, m.fact): expected(reports, m, POLICY) for m in asked}
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.data(), DISTINCT_REPORTS, DISTINCT_MOMENTS)
-def test_what_is_read_out_at_once_answers_questions_in_full_that_came_before_a_report_past_their_retention(
+@given(st.data(), DISTINCT_REPORTS, DISTINCT_QUERIES)
+def test_a_query_that_comes_before_a_report_beyond_its_retention_is_answered_in_full(
     data: st.DataObject, reports: list[Report], asked: list[PresenceQuery]
 ) -> None:
     later = report(RETENTION + 3 * HOUR, source="/later")
     steps: list[Step] = data.draw(st.permutations([*reports, *asked, *asked, later, "dump"]))
     in_time = steps[: steps.index(later)]
-    said = play(steps)
+    answers = play(steps)
     for each in asked:
-        answer = said[each.case_id, each.fact]
+        answer = answers[each.case_id, each.fact]
         assert answer.too_late if each not in in_time else answer == expected(reports, each, POLICY)
 
 
@@ -147,16 +147,16 @@ def test_what_is_read_out_at_once_answers_questions_in_full_that_came_before_a_r
 @given(st.one_of(DISTINCT_REPORTS, CROWDS).flatmap(reordered))
 @example(([*CROWD], [*reversed(CROWD), *CROWD]))
 @example(([*CROWD], [*CROWD, *CROWD]))
-def test_kept_reports_do_not_depend_on_their_order(brought: tuple[list[Report], list[Report]]) -> None:
-    first, second = (track_of(*reports) for reports in brought)
-    first.new_travel_alerts(), second.new_travel_alerts()  # which were suspected on the way may differ
+def test_kept_reports_do_not_depend_on_their_order(orders: tuple[list[Report], list[Report]]) -> None:
+    first, second = (track_of(*reports) for reports in orders)
+    first.new_travel_alerts(), second.new_travel_alerts()  # the candidates on the way may differ
     first.emitted_alerts, second.emitted_alerts = {}, {}
     assert first.dump() == second.dump()
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.data(), DISTINCT_REPORTS)
-def test_travel_told_at_the_end_does_not_depend_on_the_order(data: st.DataObject, reports: list[Report]) -> None:
+def test_travel_alerts_at_the_end_do_not_depend_on_the_order(data: st.DataObject, reports: list[Report]) -> None:
     found = []
     for order in (reports, data.draw(st.permutations(reports))):
         track = Track("p1")
@@ -168,7 +168,7 @@ def test_travel_told_at_the_end_does_not_depend_on_the_order(data: st.DataObject
 
 @settings(max_examples=100, deadline=None)
 @given(DISTINCT_REPORTS)
-def test_reports_far_from_every_moment_change_no_answer(reports: list[Report]) -> None:
+def test_reports_far_from_every_query_change_no_answer(reports: list[Report]) -> None:
     track = Track("p1")
     track.query(query(-24 * HOUR, stay=True))
     track.new_answers()

@@ -1,4 +1,4 @@
-"""What a partner's track keeps of the past: what lies further back than the retention, and what is asked about it."""
+"""What a partner's track keeps beyond the retention, and how it answers queries about that time."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.scenario import destination
 from tests.tracks import POLICY, RETENTION, only_answer, query, report, track_of
 
 
-def test_identity_goes_with_a_report_past_the_retention() -> None:
+def test_the_identity_of_a_report_beyond_the_retention_is_forgotten() -> None:
     track = track_of(report(0, name="a"), report(RETENTION + 3 * HOUR))
     track.new_answers()
     assert track.add_report(report(RETENTION + 3 * HOUR + MINUTE, name="a"), POLICY) == "applied"
 
 
-def test_moment_within_the_retention_sees_its_whole_window() -> None:
+def test_a_query_within_the_retention_sees_its_whole_window() -> None:
     track = track_of(report(-15 * MINUTE, name="a"), report(RETENTION))
     track.new_answers()
     found = only_answer(track, query()).closest
@@ -26,19 +26,19 @@ def test_moment_within_the_retention_sees_its_whole_window() -> None:
     assert track.missed_retention == 0
 
 
-def test_moment_past_the_retention_is_counted_and_sees_only_what_is_within() -> None:
+def test_a_query_beyond_the_retention_is_counted_and_sees_no_older_reports() -> None:
     track = track_of(report(-MINUTE), report(0), report(RETENTION + 1))
     assert only_answer(track, query()).closest is None
     assert track.missed_retention == 1
 
 
-def test_report_past_the_retention_is_not_kept() -> None:
+def test_a_report_beyond_the_retention_is_not_kept() -> None:
     track = track_of(report(RETENTION * 2))
     assert track.add_report(report(0), POLICY) == "applied"
     assert only_answer(track, query()).closest is None
 
 
-def test_report_past_the_retention_counts_for_a_question_known_in_time() -> None:
+def test_a_report_beyond_the_retention_counts_for_a_query_that_came_in_time() -> None:
     track = Track("p1")
     track.query(query())
     track.add_report(report(RETENTION * 2), POLICY)
@@ -49,7 +49,7 @@ def test_report_past_the_retention_counts_for_a_question_known_in_time() -> None
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_report_past_the_retention_gives_way_to_a_better_one_of_its_slot(order: tuple[int, ...]) -> None:
+def test_a_report_beyond_the_retention_gives_way_to_a_better_one_of_its_bucket(order: tuple[int, ...]) -> None:
     begin = -15 * MINUTE
     reports = [report(begin + 5 * SECOND, name="within"), report(begin + SECOND, name="before", accuracy=5.0)]
     track = Track("p1")
@@ -60,7 +60,7 @@ def test_report_past_the_retention_gives_way_to_a_better_one_of_its_slot(order: 
     assert answer.closest is None
 
 
-def test_report_within_the_retention_counts_for_a_question_whose_moment_is_past_it() -> None:
+def test_a_report_within_the_retention_counts_for_a_query_whose_time_is_beyond_it() -> None:
     track = track_of(report(-10 * MINUTE))
     track.query(query())
     track.new_answers()
@@ -72,7 +72,7 @@ def test_report_within_the_retention_counts_for_a_question_whose_moment_is_past_
     assert answer.closest.ref == "/app#a"
 
 
-def test_question_repeated_past_the_retention_is_no_later_than_the_first_time() -> None:
+def test_a_query_repeated_beyond_the_retention_is_not_too_late() -> None:
     track = track_of(report(0, name="a"))
     track.query(query())
     track.add_report(report(RETENTION + MINUTE), POLICY)
@@ -82,7 +82,7 @@ def test_question_repeated_past_the_retention_is_no_later_than_the_first_time() 
     assert (answer.closest.ref, answer.too_late, track.missed_retention) == ("/app#a", False, 0)
 
 
-def test_question_about_a_stay_at_another_site_is_no_later_than_the_first_time() -> None:
+def test_a_query_for_a_stay_at_another_site_is_not_too_late_if_the_first_was_in_time() -> None:
     track = track_of(report(0, name="a"), report(40 * MINUTE, 700.0, name="b"))
     track.query(query(stay=True))
     track.add_report(report(RETENTION + MINUTE), POLICY)
@@ -94,7 +94,7 @@ def test_question_about_a_stay_at_another_site_is_no_later_than_the_first_time()
     assert track.missed_retention == 0
 
 
-def test_question_past_the_retention_is_forgotten_and_its_answer_stands() -> None:
+def test_a_query_beyond_the_retention_is_dropped_and_its_answer_stands() -> None:
     track = track_of(report(0))
     track.query(query())
     assert len(track.new_answers()) == 1
@@ -104,7 +104,7 @@ def test_question_past_the_retention_is_forgotten_and_its_answer_stands() -> Non
     assert track.new_answers() == ()
 
 
-def test_question_asked_in_time_is_answered_in_full_though_a_far_later_report_came_first_to_be_read() -> None:
+def test_a_query_in_time_is_answered_in_full_although_a_far_later_report_arrives_before_its_answer() -> None:
     track = track_of(report(0, name="a"))
     track.query(query())
     track.add_report(report(RETENTION * 2), POLICY)
@@ -113,15 +113,13 @@ def test_question_asked_in_time_is_answered_in_full_though_a_far_later_report_ca
     assert answer.closest.ref == "/app#a"
 
 
-def test_what_lies_past_the_retention_takes_no_room() -> None:
+def test_what_is_beyond_the_retention_takes_no_space() -> None:
     track = Track("p1")
-    for slot in range(2000):
-        track.add_report(report(slot * 10 * MINUTE), POLICY)
-        track.query(query(slot * 10 * MINUTE, fact=f"/app#{slot}"))
-        track.new_answers()
-    settled = len(track.dump())
-    for slot in range(2000, 2400):
-        track.add_report(report(slot * 10 * MINUTE), POLICY)
-        track.query(query(slot * 10 * MINUTE, fact=f"/app#{slot}"))
-        track.new_answers()
-    assert len(track.dump()) <= settled * 1.02
+    sizes = []
+    for numbers in (range(2000), range(2000, 2400)):
+        for number in numbers:
+            track.add_report(report(number * 10 * MINUTE), POLICY)
+            track.query(query(number * 10 * MINUTE, fact=f"/app#{number}"))
+            track.new_answers()
+        sizes.append(len(track.dump()))
+    assert sizes[1] <= sizes[0] * 1.02
