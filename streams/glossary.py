@@ -1,6 +1,6 @@
-"""The words, letters and clauses of the two SOPs; `sop glossary` and `docs/glossary.md` are made from this.
+"""The words, letters and clauses of the two SOPs, for `sop glossary` and `docs/glossary.md`.
 
-The clauses are told in whole sentences here; `agents.clauses` has the few words on each that explanations carry.
+The clauses are whole sentences here; `agents.clauses` has the short form that explanations use.
 """
 
 from __future__ import annotations
@@ -8,96 +8,98 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-NOT_SPELLED_OUT: Final = "The source does not spell the letters out, and neither do we."
+NOT_SPELLED_OUT: Final = "The SOP does not expand the letters, so neither do we."
 
 WORDS: Final[dict[str, str]] = {
-    "SOP": "Standard operating procedure: the written steps that a support agent follows. There are two of them here: "
-    "out of scope with visited cancellation (clauses OOS-…), and disintermediation, or offline service (DIS-…).",
-    "OOS": "Out of scope: work that no partner of the booked category can deliver.",
-    "PAF": f"The penalty that a cancellation marked against the partner carries. {NOT_SPELLED_OUT}",
-    "BPC": f"A way of closing a job instead of cancelling it (closure `bpc`). {NOT_SPELLED_OUT}",
-    "MG": "The partner's guaranteed-earnings plan (MG plan), in which a job counts or does not count. "
+    "SOP": "Standard operating procedure: the written steps that a support agent follows. The product covers two: "
+    "out of scope with visited cancellation (clauses OOS-…), and disintermediation, also called offline service "
+    "(clauses DIS-…).",
+    "OOS": "Out of scope: work that no partner of the booked category can do.",
+    "PAF": f"The penalty attached to a cancellation that is marked against the partner. {NOT_SPELLED_OUT}",
+    "BPC": f"A closure that replaces a cancellation (closure code `bpc`). {NOT_SPELLED_OUT}",
+    "MG": f"The partner's guaranteed-earnings plan (MG plan); a job counts in it or does not. {NOT_SPELLED_OUT}",
+    "RWM": "A partner group (`rwm`). In Delhi and Mumbai its partners close jobs at BPC and may not cancel them. "
     f"{NOT_SPELLED_OUT}",
-    "RWM": "A group of partners (`rwm`) who close at BPC in Delhi and Mumbai and may not cancel there. "
-    f"{NOT_SPELLED_OUT}",
-    "RO": "A category of jobs (`ro`); on commercial premises it is outside of the ticket flow. " + NOT_SPELLED_OUT,
+    "RO": f"A category of jobs (`ro`); on commercial premises it is outside the ticket flow. {NOT_SPELLED_OUT}",
     "OTP": "One-time password: the code with which the customer lets the partner start the job.",
-    "DIS": "Disintermediation: a partner serves a customer outside of the platform. Offline service is another word "
-    "for it.",
-    "job": "One booking of a home service by a customer, with a category, a city and a site.",
-    "partner": "The professional who is to do the job; also called pro or provider.",
-    "agent": "A support person who follows the SOP.",
-    "site": "Where the customer is, as a point (WGS84).",
+    "DIS": "Disintermediation: a partner serves a customer and is paid outside the platform. Also called offline "
+    "service.",
+    "job": "One customer's booking of one home service; it has a category, a city and a site.",
+    "partner": "The professional assigned to the job; also called pro or provider.",
+    "agent": "The support person who works by the SOP.",
+    "site": "Where the customer is, as a WGS84 point.",
     "premises": "What kind of place the site is: `residential` or `commercial`.",
     "appliance use": "What kind of appliance it is: `domestic` or `commercial`.",
-    "visited cancellation": "A cancellation after the partner has reached the site.",
-    "mark": "A cancellation that is marked against the partner counts against that partner.",
-    "live city": "A city in which the in-app ticket flow is live (policy key `ticket_flow.live_cities`).",
-    "case": "All that is known about one job or, where there was no booking, about one ticket.",
-    "engagement": "One partner's part in a case. A job can change hands, and a penalty is about one partner.",
-    "claim": "The out-of-scope ticket that decides: the one that the latest validation names, else the earliest.",
-    "presence": "Where the partner was at a moment, from location reports: `on_site`, `off_site` or `unknown`.",
-    "route": "Which part of the procedure applies: `unknown`, `bpc_only`, `commercial`, `ticketed` or `manual`.",
-    "training or review date": "When a penalty of a partner who is not at fault is reversed "
-    "(`resolve_at: training_or_review`); the source names the date and does not say when it is.",
+    "visited cancellation": "A cancellation made after the partner has reached the site.",
+    "mark": "A cancellation marked against the partner counts against that partner.",
+    "live city": "A city where the app offers the OOS ticket (policy key `ticket_flow.live_cities`).",
+    "case": "Everything known about one job or, where nothing was ever booked, about one ticket.",
+    "engagement": "The part of a case that belongs to one partner. A job can be reassigned, and a penalty concerns "
+    "one partner.",
+    "claim": "The OOS ticket that decides: the one named by the latest validation, else the earliest one.",
+    "presence": "Where the partner was at a moment, by location reports: `on_site`, `off_site` or `unknown`.",
+    "route": "Which part of the SOP applies: `unknown`, `bpc_only`, `commercial`, `ticketed` or `manual`.",
+    "training or review date": "When the penalty of a partner who is not at fault is reversed (`resolve_at: "
+    "training_or_review`). The SOP does not say when that is.",
     "provisional": "The status of a decision while a step of the SOP is outstanding; otherwise it is `final`. A late "
-    "fact can still bring a new revision of a final one.",
-    "withdrawn": "The outcome of a last revision where no rule applies any more.",
+    "fact can still lead to a new revision of a final decision.",
+    "withdrawn": "The outcome of the last revision of a decision to which no rule applies any more.",
     "dead letter": "A record that could not be accepted, kept with its bytes, its place and the reason.",
 }
 """What each word stands for."""
 
 CLAUSE_TEXTS: Final[dict[str, str]] = {
-    "OOS-1": "Work is out of scope when no partner of the category can deliver it.",
-    "OOS-2": "A partner of the group `rwm` in Delhi or Mumbai may not use the visited-cancellation flow and is advised "
-    "to close the job at BPC.",
-    "OOS-3": "When a partner asks for the rating of a genuine out-of-scope job closed at BPC to be reversed, the agent "
-    "verifies the ticket that the partner created, then files the reversal.",
-    "OOS-4": "Where the customer does not share the start code or does not pay, the partner creates an out-of-scope "
-    "ticket; the job is cancelled once it is validated.",
-    "OOS-5": "An established out-of-scope case is tagged partner-led cancellation / out of scope (tag code 4.2, on the "
-    "job).",
+    "OOS-1": "Work is out of scope if no partner of the category can deliver it.",
+    "OOS-2": "A partner of group `rwm` in Delhi or Mumbai cannot use the visited-cancellation flow; the desk advises "
+    "closing the job at BPC.",
+    "OOS-3": "A partner may ask to have the rating of a genuine OOS job closed at BPC reversed. The agent verifies "
+    "the partner's OOS ticket, then files the reversal.",
+    "OOS-4": "If the customer withholds the start OTP or the payment, the partner creates an OOS ticket. The job is "
+    "cancelled once the ticket is validated.",
+    "OOS-5": "An established OOS case gets the tag partner-led cancellation / out of scope (tag code 4.2, on the job).",
     "OOS-6": "Commercial premises are served. Commercial appliances are out of scope.",
-    "OOS-7": "The in-app ticket is open to a partner at the site, that is within 500 m of it.",
-    "OOS-8": "The partner creates the ticket in the app under Help > Need Help with Job > This Job is out of scope.",
-    "OOS-9": "Once the ticket is confirmed the partner hears that the team will connect, and the ticket is parked for "
-    "3 hours.",
-    "OOS-10": "After these 3 hours the partner is called. The ticket is closed when the resolution is confirmed.",
-    "OOS-11": "On commercial premises a partner who is willing is guided to serve.",
-    "OOS-12": "On commercial premises outside of the ticket flow the customer is asked to cancel; one who declines "
-    "leads to the partner being asked to serve; a partner who declines too cancels under can't-deliver, and the PAF is "
-    "reversed after validation, at the training or review date.",
-    "OOS-13": "The partner shows the work that cannot be delivered in images (Help > Profile > App Issue > Upload "
-    "Media); validation needs them.",
-    "OOS-14": "A partner who is not at the site and will not go is warned that the cancellation will be marked and "
-    "will count in the metrics, and is guided to can't-deliver.",
-    "OOS-15": "A partner who is not at the site and will go continues as one at the site.",
-    "OOS-16": "Where the work cannot be done the customer is asked to cancel as incorrect service booked.",
-    "OOS-17": "Where the customer refuses to, the partner cancels under Pro Cannot Deliver (Help > Pro Cannot "
+    "OOS-7": "The app opens the OOS ticket only to a partner at the site, meaning no more than 500 m away.",
+    "OOS-8": "The ticket is created in the app: Help > Need Help with Job > This Job is out of scope.",
+    "OOS-9": "When a ticket is confirmed, the partner learns that the team will get in touch, and the ticket is "
+    "parked for 3 hours.",
+    "OOS-10": "When these 3 hours are over, the desk calls the partner, and closes the ticket once the resolution is "
+    "confirmed.",
+    "OOS-11": "At commercial premises, a willing partner is guided to serve.",
+    "OOS-12": "At commercial premises outside the ticket flow, the customer is asked to cancel. If the customer "
+    "declines, the partner is asked to serve. If the partner declines too, the partner cancels under can't-deliver, "
+    "and the PAF is reversed after validation, at the training or review date.",
+    "OOS-13": "Images must show the work that cannot be done (Help > Profile > App Issue > Upload Media); validation "
+    "depends on them.",
+    "OOS-14": "A partner who is away from the site and refuses to go there is warned that the cancellation will be "
+    "marked and will count in the metrics, and is guided to can't-deliver.",
+    "OOS-15": "A partner who is away from the site but agrees to go there is treated as one at the site.",
+    "OOS-16": "If the work cannot be done, the customer is asked to cancel with the reason incorrect service booked.",
+    "OOS-17": "If the customer refuses to cancel, the partner cancels under Pro Cannot Deliver (Help > Pro Cannot "
     "Deliver).",
-    "OOS-18": "A cancellation that was marked against the partner goes through the genuine-PAF procedure; a partner "
-    "not at fault has it reversed at the training or review date.",
-    "OOS-19": "A partner who cancelled before visiting is told to visit next time: the ticket option appears within "
-    "500 m.",
-    "OOS-20": "With a validated ticket the booking is cancelled without PAF and without a mark, and does not count in "
+    "OOS-18": "A cancellation marked against the partner goes through the genuine-PAF procedure. If the partner is "
+    "not at fault, it is reversed at the training or review date.",
+    "OOS-19": "A partner who cancelled without visiting is told to visit next time, since the ticket option appears "
+    "within 500 m.",
+    "OOS-20": "With a validated OOS ticket, the booking is cancelled with no PAF and no mark, and does not count in "
     "the MG plan.",
-    "OOS-21": "The team validates over a video call.",
-    "DIS-1": "An offline service is reported indirectly when a complaint about poor service turns out to be about one.",
-    "DIS-2": "There are three types: no booking; cancelled on the platform and then served offline; partial, that is "
-    "extras paid offline and missing from the booking.",
-    "DIS-3": "Without proof of payment there is no offline-service tag, and cash is never proof.",
-    "DIS-4": "The partner id must be right: found by the phone that the customer gives, with name, phone and service "
-    "date as on the proof.",
-    "DIS-5": "The partner's name or phone is clearly visible on the proof.",
-    "DIS-6": "The link of the proof is the image itself: not blank, and no ticket id.",
-    "DIS-7": "The payment went to that same partner's account.",
-    "DIS-8": "A wrong partner id or an unclear image is the usual mistake: both are checked again before tagging.",
-    "DIS-9": "A tag carries the service date, the partner id, that proof was given, and the link of the proof.",
-    "DIS-10": "A genuine full offline service is refunded in full and a genuine partial one in part; one that is not "
-    "genuine brings no refund but an apology and an assurance. The amounts are not spelled out in the source: the "
-    "proven amount is reported, and the agent confirms it.",
+    "OOS-21": "Validation takes place in a video call with the team.",
+    "DIS-1": "A report is indirect if the customer complains about poor service and an offline service turns out to "
+    "be behind it.",
+    "DIS-2": "There are three types: never booked; cancelled on the platform and then served offline; partial, where "
+    "extras were paid offline and are missing from the booking.",
+    "DIS-3": "No proof of payment, no offline-service tag. Cash never counts as proof.",
+    "DIS-4": "The partner id has to be right: it is looked up by the phone that the customer gives, and name, phone "
+    "and service date agree with the proof.",
+    "DIS-5": "The proof clearly shows the partner's name or phone.",
+    "DIS-6": "The proof link leads to the image. It is neither blank nor a ticket id.",
+    "DIS-7": "The money went to the account of that same partner.",
+    "DIS-8": "The usual mistakes are a wrong partner id and an unclear image; both are checked again before tagging.",
+    "DIS-9": "A tag states the service date, the partner id, that proof was given, and the proof link.",
+    "DIS-10": "A genuine full offline service is refunded in full, a genuine partial one in part. A request that is "
+    "not genuine brings no refund, but an apology and an assurance. The SOP names no amounts (reading: the proven "
+    "amount is reported, and the agent confirms it).",
 }
-"""What each clause says, in our own words."""
+"""What each clause says, as in domain.md, "Clauses"."""
 
 ENTRIES: Final[dict[str, str]] = {**WORDS, **CLAUSE_TEXTS}
 
@@ -106,8 +108,8 @@ def page() -> Iterator[str]:
     """Yield the lines of the glossary as a Markdown page."""
     yield "# Glossary"
     yield ""
-    yield "What the words, letters and clauses of the two SOPs stand for, in our own words. `sop glossary` tells the"
-    yield "same, and makes this page."
+    yield "The words, letters and clauses of the two SOPs, in our own words. `sop glossary` shows the same, and"
+    yield "`sop glossary --markdown` writes this page."
     yield ""
     for title, entries in (("Words", WORDS), ("Clauses", CLAUSE_TEXTS)):
         yield f"## {title}"

@@ -1,4 +1,4 @@
-"""A replay whose tracks take their reports ahead says what one says that goes from instant to instant."""
+"""A replay that adds reports ahead of its clock emits the same as one that goes from instant to instant."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ POLICIES: Final = PolicySet((), POLICY)
 
 
 def by_instants(events: Sequence[AnyEvent], until: int) -> Iterator[OutputMessage]:
-    """Yield what is said by agents that take every event at its own instant, the deadlines after them."""
+    """Yield the messages of agents that receive every event at its own instant, before its deadlines."""
     case_agent, locations, timers = CaseAgent(POLICIES, facts_max=99), LocationAgent(POLICIES), TimerQueue()
     left = sorted(events, key=lambda event: event.order, reverse=True)
     while left or timers:
         now = min(at for at in (left[-1].time if left else None, timers.next()) if at is not None)
         if now > until:
             return
-        touched, partners = set[str](), set[str]()
+        case_ids, partners = set[str](), set[str]()
         while left and left[-1].time == now:
             event = left.pop()
             if is_report(event):
                 locations.receive(event)
                 partners.add(event.subject)
             elif case_agent.receive(event) == "applied":
-                touched.add(event.subject)
-        for query in [query for case_id in sorted(touched) for query in case_agent.new_presence_queries(case_id)]:
+                case_ids.add(event.subject)
+        for query in [query for case_id in sorted(case_ids) for query in case_agent.new_presence_queries(case_id)]:
             locations.query(query)
             partners.add(query.partner_id)
         answers = [answer for partner in sorted(partners) for answer in locations.new_answers(partner, {})]
-        touched |= {answer.query.case_id for answer in answers if case_agent.apply_answer(answer)} | {*timers.due(now)}
-        for case_id in sorted(touched):
+        case_ids |= {answer.query.case_id for answer in answers if case_agent.apply_answer(answer)} | {*timers.due(now)}
+        for case_id in sorted(case_ids):
             decided = case_agent.decide(case_id, now)
             timers.set(case_id, decided.next_deadline)
             yield from decided.messages
@@ -51,7 +51,7 @@ def by_instants(events: Sequence[AnyEvent], until: int) -> Iterator[OutputMessag
 
 
 @given(cases(max_reports=25))
-def test_reports_ahead_change_nothing(case: GeneratedCase) -> None:
+def test_looking_ahead_changes_nothing(case: GeneratedCase) -> None:
     events = [*case.facts, *case.reports]
     replay = Replay(POLICIES)
     assert list(replay.run(events, case.now)) == list(by_instants(events, case.now))

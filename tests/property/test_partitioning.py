@@ -1,4 +1,4 @@
-"""Shares of any input, together, are settled as the whole is, and each has what its cases ask about."""
+"""The partitions of any input deduplicate like the whole, and each has all reports that its cases can query."""
 
 from __future__ import annotations
 
@@ -49,21 +49,23 @@ LINES = st.lists(st.one_of(REPORTS, FACTS, st.just(b"{")), max_size=20)
 
 
 @given(LINES, st.integers(1, 4), st.sampled_from([1, 2, 99]))
-def test_shares_are_settled_as_the_whole(lines: list[bytes], processes: int, facts_max: int) -> None:
+def test_partitions_deduplicate_like_the_whole(lines: list[bytes], processes: int, facts_max: int) -> None:
     records = [InputRecord("day", 0, number, each) for number, each in enumerate(lines)]
     settings = replace(SETTINGS, facts_per_case_max=facts_max)
     whole = deduplicate(enumerate(records), settings.limits, settings.now, facts_max)
     indexed = index_input(records, records, settings)
-    shares = [(share, deduplicate_partition(indexed, share, settings)) for share in assign(indexed, processes)]
-    refused = [*indexed.decoded.refused, *(each for _, share in shares for each in share.refused)]
+    partitions = [
+        (partition, deduplicate_partition(indexed, partition, settings)) for partition in assign(indexed, processes)
+    ]
+    refused = [*indexed.decoded.refused, *(each for _, partition in partitions for each in partition.refused)]
     assert sorted(refused, key=lambda each: each.number) == whole.refused
-    assert indexed.decoded.duplicates + sum(share.duplicates for _, share in shares) == whole.duplicates
-    assert len(indexed.decoded.events) + sum(share.accepted for _, share in shares) == len(whole.events)
+    assert indexed.decoded.duplicates + sum(partition.duplicates for _, partition in partitions) == whole.duplicates
+    assert len(indexed.decoded.events) + sum(partition.accepted for _, partition in partitions) == len(whole.events)
     facts = [event for event in whole.events if event.type != LOCATION_REPORT]
-    found = [event for _, share in shares for event in share.events if event.type != LOCATION_REPORT]
-    assert sorted(found, key=lambda event: event.order) == sorted(facts, key=lambda event: event.order)
-    for share, settled in shares:
-        named = {getattr(event.data, "partner_id", None) for event in settled.events} | share.own_partners
+    distributed = [event for _, partition in partitions for event in partition.events if event.type != LOCATION_REPORT]
+    assert sorted(distributed, key=lambda event: event.order) == sorted(facts, key=lambda event: event.order)
+    for partition, unique in partitions:
+        named = {getattr(event.data, "partner_id", None) for event in unique.events} | partition.own_partners
         wanted = [event for event in whole.events if event.type == LOCATION_REPORT and event.subject in named]
-        there = [event for event in settled.events if event.type == LOCATION_REPORT]
+        there = [event for event in unique.events if event.type == LOCATION_REPORT]
         assert sorted(there, key=lambda event: event.order) == sorted(wanted, key=lambda event: event.order)

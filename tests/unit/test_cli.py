@@ -1,4 +1,4 @@
-"""The command line: what it says and with which status, for what cannot be used and for what can."""
+"""The command line: messages and exit status for unusable and for usable arguments."""
 
 import gzip
 import json
@@ -34,7 +34,7 @@ def _in_a_folder_with_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ("nonsense", "No such command 'nonsense' (see sop --help)"),
         ("--nonsense", "No such option: --nonsense (see sop --help)"),
@@ -91,8 +91,8 @@ def _in_a_folder_with_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("up --brokers 127.0.0.1:1,", "'127.0.0.1:1,' is not HOST:PORT"),
     ],
 )
-def test_what_cannot_be_used_is_told_in_one_line_with_status_2(
-    arguments: str, told: str, capsys: pytest.CaptureFixture[str]
+def test_unusable_arguments_are_one_line_with_status_2(
+    arguments: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status = run(arguments.split())
 
@@ -100,11 +100,11 @@ def test_what_cannot_be_used_is_told_in_one_line_with_status_2(
     assert status == 2, error
     assert error.count("\n") == 1
     assert error.startswith("sop: ")
-    assert told in error
+    assert message in error
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "told"),
+    ("variable", "value", "message"),
     [
         ("SOP_NONSENSE", "1", "SOP_NONSENSE: there is no such setting"),
         ("SOP_PARTITONS", "1", "SOP_PARTITONS: there is no such setting; did you mean SOP_PARTITIONS?"),
@@ -121,13 +121,13 @@ def test_what_cannot_be_used_is_told_in_one_line_with_status_2(
         ("SOP_REDIS_URL", f"redis://{NOWHERE}", "SOP_REDIS_URL: Redis does not answer"),
     ],
 )
-def test_a_worker_that_cannot_start_tells_so_in_one_line_with_status_2(variable: str, value: str, told: str) -> None:
+def test_a_worker_that_cannot_start_prints_one_line_with_status_2(variable: str, value: str, message: str) -> None:
     environment = {"SOP_REDIS_TIMEOUT_S": "0.1", variable: value}
     done = subprocess.run([SOP, "worker"], env=environment, capture_output=True, text=True, check=False)
 
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith(f"sop: {told}")
+    assert done.stderr.startswith(f"sop: {message}")
 
 
 @pytest.mark.parametrize(
@@ -145,17 +145,15 @@ def test_a_worker_that_cannot_start_tells_so_in_one_line_with_status_2(variable:
         "{1}",
     ],
 )
-def test_a_secret_in_an_address_on_the_command_line_is_not_shown(
-    arguments: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_password_in_an_address_is_not_shown(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments.format("kafka://user:secret@host:9092", "user:secret@host:9092").split()) == 2
     assert "secret@" not in "".join(capsys.readouterr())
 
 
 def test_a_command_without_its_subcommand_shows_its_help_with_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == 2
-    told = capsys.readouterr().err
-    assert all(f"\n  {name} " in told for name in COMMANDS)
+    shown = capsys.readouterr().err
+    assert all(f"\n  {name} " in shown for name in COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -164,18 +162,18 @@ def test_every_command_has_a_help(name: str, capsys: pytest.CaptureFixture[str])
     assert f"Usage: sop {name}" in capsys.readouterr().out
 
 
-def test_a_module_is_the_command_too() -> None:
+def test_the_package_runs_as_a_module() -> None:
     done = subprocess.run([sys.executable, "-m", "streams", "--help"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Usage: sop ")
 
 
-def test_an_older_python_is_refused_with_its_version() -> None:
+def test_an_older_python_is_refused() -> None:
     old = "import runpy, sys; sys.version_info = (3, 10, 13, 'final', 0); runpy.run_module('streams')"
     done = subprocess.run([sys.executable, "-c", old], cwd=TOP, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "sop: Python 3.11 or later is needed, this is Python 3.10.13\n")
 
 
-def test_make_refuses_an_older_python_with_its_version(tmp_path: Path) -> None:
+def test_make_refuses_an_older_python(tmp_path: Path) -> None:
     old = tmp_path / "python3.10"
     old.write_text('#!/bin/sh\ncase "$*" in *sys.exit*) exit 1;; *) echo 3.10.13;; esac\n', encoding="ascii")
     old.chmod(0o755)
@@ -195,7 +193,7 @@ def test_make_refuses_an_older_python_with_its_version(tmp_path: Path) -> None:
         ("--nonsensé", 2),
     ],
 )
-def test_an_output_that_cannot_hold_a_character_gets_it_escaped(
+def test_characters_that_the_output_cannot_encode_are_escaped(
     variables: dict[str, str], arguments: str, status: int
 ) -> None:
     done = subprocess.run([SOP, *arguments.split()], env=variables, capture_output=True, check=False)
@@ -205,7 +203,7 @@ def test_an_output_that_cannot_hold_a_character_gets_it_escaped(
 
 
 @pytest.mark.parametrize("arguments", ["glossary", "policy show", "--help"])
-def test_a_reader_who_has_seen_enough_is_no_failure(arguments: str) -> None:
+def test_a_closed_pipe_is_not_a_failure(arguments: str) -> None:
     ours, theirs = os.pipe()
     os.close(ours)
     with os.fdopen(theirs, "wb") as closed:
@@ -213,8 +211,8 @@ def test_a_reader_who_has_seen_enough_is_no_failure(arguments: str) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_an_output_without_room_is_told_in_one_line() -> None:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_one_line() -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([SOP, "glossary"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "sop: standard output: No space left on device\n")
@@ -240,7 +238,7 @@ def test_a_shell_can_complete_commands_and_files(words: str, completed: str) -> 
 @pytest.mark.parametrize(
     "arguments", ["policy show", "glossary", "case job-1 --input events.jsonl", "simulate --stats", "policy --help"]
 )
-def test_what_is_shown_fits_a_terminal_in_whole_words(arguments: str, columns: int) -> None:
+def test_output_wraps_at_word_boundaries_on_a_terminal(arguments: str, columns: int) -> None:
     status, lines = on_terminal([str(SOP), *arguments.split()], columns)
     assert status == 0
     assert max(map(len, lines)) <= columns
@@ -249,12 +247,12 @@ def test_what_is_shown_fits_a_terminal_in_whole_words(arguments: str, columns: i
     assert whole <= set(" ".join(lines).split())
 
 
-def test_a_group_tells_its_commands_in_whole_sentences(capsys: pytest.CaptureFixture[str]) -> None:
+def test_subcommands_are_listed_with_whole_sentences(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["policy", "--help"]) == 0
     assert "..." not in capsys.readouterr().out.partition("Commands:")[2]
 
 
-def test_no_pattern_is_shown_where_any_kind_of_outcome_would_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_shares_of_branches_show_no_patterns(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["simulate", "--stats"]) == 0
     assert "*" not in capsys.readouterr().out
 
@@ -269,7 +267,7 @@ def test_the_built_in_policy_is_shown_key_by_key(capsys: pytest.CaptureFixture[s
     ]
 
 
-def test_the_built_in_policy_as_a_document_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_built_in_policy_as_a_document_equals_the_built_in_policy(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["policy", "show", "--toml"]) == 0
     Path("mine.toml").write_text(capsys.readouterr().out, encoding="utf-8")
     assert run(["policy", "check", "mine.toml"]) == 0
@@ -284,7 +282,7 @@ def test_schemas_are_exported_as_files(capsys: pytest.CaptureFixture[str]) -> No
     assert json.loads(Path("schemas/asyncapi.json").read_bytes())["asyncapi"] == "3.0.0"
 
 
-def test_a_checked_policy_is_told_by_its_name_and_what_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_checked_policy_is_shown_with_its_changes(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["policy", "check", "good.toml"]) == 0
 
     first, *changes = capsys.readouterr().out.splitlines()
@@ -293,17 +291,17 @@ def test_a_checked_policy_is_told_by_its_name_and_what_it_changes(capsys: pytest
     assert changes == ["  park.duration = 2 h (built in: 3 h)"]
 
 
-def test_a_dated_policy_tells_its_begin(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dated_policy_is_shown_with_its_start(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["policy", "check", "same.toml"]) == 0
     assert capsys.readouterr().out.endswith(", in force from 2026-01-01T00:00:00Z\n")
 
 
-def test_a_replay_tells_what_it_did_and_writes_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_replay_prints_its_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replay", "events.jsonl", "--out", "out.jsonl"]) == 0
 
-    said = [json.loads(line) for line in Path("out.jsonl").read_bytes().splitlines()]
-    assert next(message["type"] for message in said) == "decision.tagging"
-    assert capsys.readouterr().err == f"3 events, 0 duplicates, 0 dead letters: 1 cases, {len(said)} messages\n"
+    messages = [json.loads(line) for line in Path("out.jsonl").read_bytes().splitlines()]
+    assert next(message["type"] for message in messages) == "decision.tagging"
+    assert capsys.readouterr().err == f"3 events, 0 duplicates, 0 dead letters: 1 cases, {len(messages)} messages\n"
 
 
 def test_an_error_is_one_line_on_a_narrow_terminal_too() -> None:

@@ -1,4 +1,4 @@
-"""`sop replay` as a user meets it: what it reads and writes, its dead letters, its status, and how it ends."""
+"""`sop replay` from the command line: input and output, dead letters, exit status, and how it ends."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def case_lines() -> list[bytes]:
-    """Return a case of four facts and a report, in the order in which they happened."""
+    """Return a case of four facts and a report, in time order."""
     return Scenario().booked().assigned().report("10:00").ticket("10:00").image("10:05").lines()
 
 
@@ -48,19 +48,19 @@ def write_lines(name: str, *lines: bytes) -> None:
 
 
 def replay(*arguments: str, status: int = 0) -> list[dict[str, object]]:
-    """Return what a replay writes."""
+    """Return the messages that a replay writes."""
     assert run(["replay", *arguments, "--out", "out.jsonl"]) == status
     return [json.loads(line) for line in Path("out.jsonl").read_bytes().splitlines()]
 
 
-def dead_letters(said: list[dict[str, object]]) -> list[dict[str, object]]:
-    found = [message["data"] for message in said if message["type"] == "dead-letter"]
+def dead_letters(messages: list[dict[str, object]]) -> list[dict[str, object]]:
+    found = [message["data"] for message in messages if message["type"] == "dead-letter"]
     assert all(isinstance(data, dict) for data in found)
-    return found  # type: ignore[return-value]  # as just seen
+    return found  # type: ignore[return-value]  # just asserted
 
 
 @JOBS
-def test_a_line_that_is_too_long_is_one_dead_letter_with_its_beginning(jobs: str) -> None:
+def test_a_line_that_is_too_long_becomes_one_truncated_dead_letter(jobs: str) -> None:
     line = case_lines()[0]
     longest = line + b" " * (VALUE_MAX - len(line))
     write_lines(
@@ -72,27 +72,31 @@ def test_a_line_that_is_too_long_is_one_dead_letter_with_its_beginning(jobs: str
         (4, f"value: {VALUE_MAX + 1} bytes, at most {VALUE_MAX}"),
         (5, f"value: {VALUE_MAX * 5} bytes, at most {VALUE_MAX}"),
     ]
-    begun = [base64.b64decode(str(each["value"])) for each in found]
-    assert begun == [b"x" * 1024, longest[:1024], b" " * 1024]
+    beginnings = [base64.b64decode(str(each["value"])) for each in found]
+    assert beginnings == [b"x" * 1024, longest[:1024], b" " * 1024]
 
 
 @JOBS
-def test_facts_beyond_what_a_case_may_have_are_dead_letters_in_the_order_of_the_input(
+def test_facts_beyond_the_limit_of_a_case_are_dead_letters_in_input_order(
     jobs: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOP_FACTS_PER_CASE_MAX", "2")
     booked, assigned, report, ticket, image = case_lines()
     other = b'{"specversion": "1.0", "id": "x", "source": "/s", "type": "job.rated", "subject": "job-2", "time": '
     rated = other + b'"2026-11-21T10:00:00Z", "data": {"stars": 5}}'
-    # What is refused has taken no identity, and what is known stays known.
+    # A refused fact claims no identity; an accepted one stays accepted.
     write_lines("day.jsonl", image, booked, ticket, report, image, rated, ticket, assigned, booked)
-    said = replay("day.jsonl", "--jobs", jobs)
+    messages = replay("day.jsonl", "--jobs", jobs)
     reason = "subject: job-1 has as many facts as a case may have"
-    assert [(each["offset"], each["reason"]) for each in dead_letters(said)] == [(3, reason), (7, reason), (8, reason)]
+    assert [(each["offset"], each["reason"]) for each in dead_letters(messages)] == [
+        (3, reason),
+        (7, reason),
+        (8, reason),
+    ]
 
 
 @JOBS
-def test_dead_letters_are_the_same_from_any_folder_but_for_the_name(jobs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_letters_differ_by_folder_only_in_the_file_name(jobs: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a/day.jsonl", "b/day.jsonl"):
         write_lines(name, *case_lines(), b"{}", b"{}", b"[]")
     here = replay("a/day.jsonl", "b/day.jsonl", "--jobs", jobs)
@@ -110,49 +114,49 @@ def test_dead_letters_are_the_same_from_any_folder_but_for_the_name(jobs: str, m
 
 @JOBS
 @pytest.mark.parametrize("lines", [[b"not JSON"], [b"{}", b"", b"x" * (VALUE_MAX + 1)]])
-def test_an_input_of_which_nothing_is_accepted_ends_with_1(
+def test_an_input_with_no_accepted_record_ends_with_status_1(
     jobs: str, lines: list[bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_lines("day.jsonl", *lines)
     assert dead_letters(replay("day.jsonl", "--jobs", jobs, status=1))
-    counts, told = capsys.readouterr().err.splitlines()
+    counts, error = capsys.readouterr().err.splitlines()
     assert counts.startswith("0 events, 0 duplicates")
-    assert told == "sop: no record of day.jsonl was accepted; out.jsonl has the reasons"
+    assert error == "sop: no record of day.jsonl was accepted; out.jsonl has the reasons"
 
 
 @pytest.mark.parametrize("lines", [[], [b"", b" "], [b"not JSON", *case_lines()]])
-def test_an_input_without_lines_or_with_one_that_is_accepted_ends_with_0(lines: list[bytes]) -> None:
+def test_an_empty_input_or_one_with_an_accepted_record_ends_with_status_0(lines: list[bytes]) -> None:
     write_lines("day.jsonl", *lines)
     replay("day.jsonl")
 
 
 @JOBS
-def test_a_file_may_have_any_name(jobs: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Letters are JSON, which cannot hold a name that is no UTF-8; a terminal must not be told to do anything."""
+def test_a_file_name_may_contain_any_bytes(jobs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON cannot represent a name that is not UTF-8, and a terminal must not interpret control characters."""
     name = os.fsdecode(b"\xff\x1b[31m\n.jsonl")
     write_lines(name, b"not JSON")
     (letter,) = dead_letters(replay(name, "--jobs", jobs, status=1))
     assert letter["topic"] == "\N{REPLACEMENT CHARACTER}\x1b[31m\n.jsonl"
-    _, told = capsys.readouterr().err.splitlines()
-    assert told == r"sop: no record of \udcff\x1b[31m\n.jsonl was accepted; out.jsonl has the reasons"
+    _, error = capsys.readouterr().err.splitlines()
+    assert error == r"sop: no record of \udcff\x1b[31m\n.jsonl was accepted; out.jsonl has the reasons"
 
 
 @JOBS
 @pytest.mark.parametrize("name", ["day.jsonl.gz", "day.jsonl.zst"])
-def test_a_damaged_archive_is_told_of_and_leaves_no_output(
+def test_a_damaged_compressed_file_is_reported_and_leaves_no_output(
     jobs: str, name: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = b"\n".join(simulate(SimulatorOptions(jobs=5)))
     packed = gzip.compress(text) if name.endswith(".gz") else zstandard.ZstdCompressor().compress(text)
     Path(name).write_bytes(packed[: len(packed) // 2])
     assert run(["replay", name, "--out", "out.jsonl", "--jobs", jobs]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith(f"sop: {name}: cannot be read: ")
-    assert told.count("\n") == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"sop: {name}: cannot be read: ")
+    assert error.count("\n") == 1
     assert [path.name for path in folder.iterdir()] == [name]
 
 
-def test_an_input_is_not_written_over(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_output_does_not_overwrite_an_input(capsys: pytest.CaptureFixture[str]) -> None:
     write_lines("day.jsonl", *case_lines())
     Path("own.toml").write_text('label = "own"\n', encoding="utf-8")
     Path("link").symlink_to("own.toml")
@@ -172,11 +176,11 @@ def test_standard_input_and_output_are_a_dash(jobs: str, pack: type[bytes]) -> N
     command = [SOP, "replay", "-", "--out", "-", "--jobs", jobs]
     done = subprocess.run(command, input=packed, capture_output=True, check=True)
     assert done.stdout == Path("out.jsonl").read_bytes()
-    told = subprocess.run([SOP, "case", "job-1", "--input", "-"], input=packed, capture_output=True, check=True)
-    assert told.stdout.startswith(b"case job-1 ")
+    case = subprocess.run([SOP, "case", "job-1", "--input", "-"], input=packed, capture_output=True, check=True)
+    assert case.stdout.startswith(b"case job-1 ")
 
 
-def test_a_closed_standard_input_is_told_of() -> None:
+def test_a_closed_standard_input_is_reported() -> None:
     shell = ["sh", "-c", '"$0" replay - --out out.jsonl <&-', SOP]
     done = subprocess.run(shell, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "sop: standard input: cannot be read: it is closed\n")
@@ -184,7 +188,7 @@ def test_a_closed_standard_input_is_told_of() -> None:
 
 @JOBS
 @pytest.mark.parametrize("stderr", [">&-", ">/dev/full"])
-def test_a_standard_error_that_takes_nothing_changes_nothing(jobs: str, stderr: str, folder: Path) -> None:
+def test_an_unwritable_standard_error_changes_nothing(jobs: str, stderr: str, folder: Path) -> None:
     write_lines("day.jsonl", *case_lines())
     replay("day.jsonl")
     shell = ["sh", "-c", f'"$0" replay day.jsonl --out - --jobs {jobs} 2{stderr}', SOP]
@@ -197,7 +201,7 @@ def test_a_standard_error_that_takes_nothing_changes_nothing(jobs: str, stderr: 
 
 @pytest.fixture
 def running(folder: Path) -> Iterator[tuple[psutil.Popen, list[psutil.Process]]]:
-    """A replay that does not end by itself, since nobody reads what it writes, and its processes."""
+    """A replay that cannot end by itself, because nobody reads its output, and its child processes."""
     lines = list(simulate(SimulatorOptions(jobs=300, report_interval_s=60)))
     write_lines("day.jsonl", *lines)
     os.mkfifo("pipe")
@@ -217,7 +221,7 @@ def running(folder: Path) -> Iterator[tuple[psutil.Popen, list[psutil.Process]]]
 
 @pytest.mark.skipif(not can_fork(), reason="this system cannot fork")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_the_processes_of_a_replay_end_with_it(
+def test_child_processes_end_with_the_replay(
     running: tuple[psutil.Popen, list[psutil.Process]], number: signal.Signals
 ) -> None:
     parent, children = running
@@ -230,7 +234,7 @@ def test_the_processes_of_a_replay_end_with_it(
 
 
 def open_when_read(pipe: str) -> int:
-    """Return a named pipe, open for writing, when somebody reads it."""
+    """Wait until a named pipe has a reader; return it, open for writing."""
     deadline = time.monotonic() + DEADLINE_S
     while True:
         try:
@@ -241,16 +245,16 @@ def open_when_read(pipe: str) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_replay_that_is_stopped_leaves_nothing_behind(folder: Path, number: signal.Signals) -> None:
-    """Ctrl-C goes to all processes of a terminal."""
+def test_an_interrupted_replay_leaves_nothing_behind(folder: Path, number: signal.Signals) -> None:
+    """The signal goes to the whole process group, as Ctrl-C does."""
     write_lines("day.jsonl", *simulate(SimulatorOptions(jobs=300, report_interval_s=60)))
     os.mkfifo("waiting")
     command = [SOP, "replay", "day.jsonl", "waiting", "--out", "out.jsonl"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as parent:
-        writer = open_when_read("waiting")  # nothing is written to it, so the replay waits for more
+        writer = open_when_read("waiting")  # nothing is written to it, so the replay waits
         assert list(folder.glob(".sop-*"))
         os.killpg(parent.pid, number)
-        _, told = parent.communicate(timeout=DEADLINE_S)
+        _, error = parent.communicate(timeout=DEADLINE_S)
     os.close(writer)
-    assert (parent.returncode, told.strip()) == (130, b"")
+    assert (parent.returncode, error.strip()) == (130, b"")
     assert sorted(path.name for path in folder.iterdir()) == ["day.jsonl", "waiting"]

@@ -1,4 +1,4 @@
-"""`sop simulate` as a user meets it: what it writes and says, and how it ends."""
+"""`sop simulate` from the command line: its output, its messages, and how it ends."""
 
 from __future__ import annotations
 
@@ -29,28 +29,30 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(("name", "unpack"), [("day.jsonl", bytes), ("day.jsonl.gz", gzip.decompress)])
-def test_what_was_written_is_told(name: str, unpack: type[bytes], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_number_of_events_written_is_reported(
+    name: str, unpack: type[bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["simulate", "--jobs", "3", "--out", name]) == 0
     assert unpack(Path(name).read_bytes()).splitlines() == LINES
     assert capsys.readouterr().err == f"{len(LINES)} events written to {name}\n"
 
 
-def test_the_default_is_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_events_go_to_standard_output_by_default(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert run(["simulate", "--jobs", "3"]) == 0
-    out, told = capfdbinary.readouterr()
+    out, err = capfdbinary.readouterr()
     assert out.splitlines() == LINES
-    assert told.decode() == f"{len(LINES)} events written to standard output\n"
+    assert err.decode() == f"{len(LINES)} events written to standard output\n"
 
 
 @pytest.mark.parametrize(("ahead", "status"), [(timedelta(hours=-1), 0), (timedelta(hours=1), 2)])
-def test_a_day_does_not_begin_in_the_future(ahead: timedelta, status: int, capsys: pytest.CaptureFixture[str]) -> None:
-    start = (datetime.now(UTC) + ahead).isoformat()  # noqa: TID251 - the command goes by the clock
+def test_a_start_in_the_future_is_refused(ahead: timedelta, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    start = (datetime.now(UTC) + ahead).isoformat()  # noqa: TID251 - the command compares it with the clock
     assert run(["simulate", "--jobs", "1", "--start", start, "--out", "day.jsonl"]) == status
     assert (f"sop: --start: {start} is in the future\n" == capsys.readouterr().err) is (status == 2)
     assert Path("day.jsonl").exists() is (status == 0)
 
 
-def test_a_trace_is_not_written_over(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_output_does_not_overwrite_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
     trace = "lat,lng,datetime,uid\n" + "".join(
         f"{39.98 + number / 3_000:.6f},116.3,2008-10-23 05:{number * 3 // 60:02}:{number * 3 % 60:02},1\n"
         for number in range(120)
@@ -62,7 +64,7 @@ def test_a_trace_is_not_written_over(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_part_of_a_day_is_removed(folder: Path, number: signal.Signals) -> None:
+def test_an_interrupted_run_removes_its_partial_file(folder: Path, number: signal.Signals) -> None:
     Path("day.jsonl").write_bytes(b"kept\n")
     with subprocess.Popen([SOP, "simulate", "--jobs", "2000", "--out", "day.jsonl"]) as running:
         try:
