@@ -11,11 +11,11 @@ from functools import partial
 from msgspec import Struct
 
 from agents.case.case import AddFactResult, Case
+from agents.case.cities import place_labels
 from agents.case.reconcile import reconcile
-from agents.decide import decide
-from agents.presence.presence import presence_queries
-from agents.presence.queries import PresenceAnswer, PresenceQuery, presence_rules
-from agents.sop.alerts import decision_flip, place_labels
+from agents.presence.queries import PresenceAnswer, PresenceQuery
+from agents.sops.decision_alerts import decision_flip
+from agents.sops.evaluate import case_presence_queries, evaluate
 from schemas.events import AnyEvent
 from schemas.outputs import OutputMessage
 from schemas.policy.model import PolicySet
@@ -57,7 +57,7 @@ class CaseAgent:
         new: tuple[PresenceQuery, ...] = ()
         if case.queried_view is not case.view:
             policy = self._policies.at(case.view.begins_at)
-            current = {query.key: query for query in presence_queries(case.view, presence_rules(policy))}
+            current = {query.key: query for query in case_presence_queries(case.view, policy)}
             new = tuple(query for key, query in current.items() if case.queries.get(key) != query)
             case.queries, case.queried_view = current, case.view
         case.drop_empty_answers()
@@ -84,7 +84,7 @@ class CaseAgent:
         case = self.case(case_id)
         case.decided_at = max(case.decided_at, now)
         policy = self._policies.at(case.view.begins_at)
-        evaluation = decide(case.view, case.answers, policy, case.decided_at)
+        evaluation = evaluate(case.view, case.answers, policy, case.decided_at)
         flip_alert = partial(decision_flip, place=place_labels(case.view, policy), policy=policy)
         messages = reconcile(case_id, evaluation, case.emitted, policy.name, flip_alert, inputs)
         for message in messages:

@@ -19,12 +19,10 @@ from typing import Any, Final, Self
 import msgspec
 from msgspec import UNSET
 
+from agents.case.evaluation import ActionCondition, AlertCondition, Evaluation
 from agents.case.view import build_case_view
-from agents.decide import decide
-from agents.presence.presence import presence_queries
-from agents.presence.queries import presence_rules
 from agents.presence.track import Track
-from agents.verdict import AlertCondition, Evaluation, Step
+from agents.sops.evaluate import case_presence_queries, evaluate
 from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
 from schemas.events import AnyEvent
@@ -157,9 +155,9 @@ class Outcome:
             fields={name: msgspec.to_builtins(value) for name, value in values.items() if value is not UNSET},
         )
 
-    def step(self, code: str, partner: str | None = "p1", ticket: str | None = None) -> Step | None:
+    def step(self, code: str, partner: str | None = "p1", ticket: str | None = None) -> ActionCondition | None:
         """Return the one step of a key, or None."""
-        found = [s for s in self.verdict.steps if (s.code, s.partner_id, s.ticket_id) == (code, partner, ticket)]
+        found = [s for s in self.verdict.actions if (s.code, s.partner_id, s.ticket_id) == (code, partner, ticket)]
         assert len(found) <= 1, f"several steps of one key: {found}"
         return found[0] if found else None
 
@@ -172,11 +170,11 @@ class Outcome:
 
     def open_codes(self) -> set[str]:
         """Return the codes of all open steps."""
-        return {step.code for step in self.verdict.steps if step.open}
+        return {step.code for step in self.verdict.actions if step.open}
 
     def alerts(self, name: str) -> list[AlertCondition]:
         """Return the findings of a name."""
-        return [finding for finding in self.verdict.findings if finding.alert.name == name]
+        return [finding for finding in self.verdict.alerts if finding.alert.name == name]
 
 
 def names(refs: tuple[str, ...]) -> tuple[str, ...]:
@@ -330,10 +328,10 @@ def judge(case_id: str, facts: Sequence[AnyEvent], reports: Sequence[AnyEvent], 
     """
     history = build_case_view(case_id, facts)
     tracks: dict[str, Track] = {}
-    for query in presence_queries(history, presence_rules(policy)):
+    for query in case_presence_queries(history, policy):
         tracks.setdefault(query.partner_id, Track(query.partner_id)).query(query)
     for report in reports:
         if report.subject in tracks:
             tracks[report.subject].add_report(report, policy)  # type: ignore[arg-type]
     answers = {answer.query.key: answer for track in tracks.values() for answer in track.new_answers()}
-    return decide(history, answers, policy, now)
+    return evaluate(history, answers, policy, now)

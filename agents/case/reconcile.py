@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from msgspec import structs
 
 from agents.case.case import ActionKey, EmittedMessages
-from agents.case.explanation import explain
-from agents.verdict import AlertCondition, Evaluation, Step
+from agents.case.evaluation import ActionCondition, AlertCondition, Evaluation
+from agents.sops.explanation import explain
 from schemas.codec.encoder import action_id, alert_id, changed_fields, content_hash, decision_id
 from schemas.outputs import (
     WITHDRAWN,
@@ -51,7 +51,7 @@ def reconcile(
     messages: list[OutputMessage] = [
         *decisions,
         *_actions(case_id, evaluation, emitted.actions),
-        *_alerts(case_id, [*evaluation.findings, *flips], emitted.alerts, evaluation.as_of),
+        *_alerts(case_id, [*evaluation.alerts, *flips], emitted.alerts, evaluation.as_of),
     ]
     return [structs.replace(message, inputs=inputs) for message in messages] if inputs else messages
 
@@ -106,14 +106,14 @@ def _actions(
     case_id: str, evaluation: Evaluation, emitted: Mapping[ActionKey, ActionMessage]
 ) -> Iterator[ActionMessage]:
     """Yield a revision of each action whose state, parameters or due time changed (domain.md, "Actions")."""
-    possible = {(step.code, step.partner_id, step.ticket_id): step for step in evaluation.steps}
-    steps = {key: step for key, step in possible.items() if step.open or key in emitted}
-    for key in sorted(steps.keys() | emitted.keys(), key=_sort_key):
-        old, step = emitted.get(key), steps.get(key)
-        if step is not None and step.open:
-            body = _open_action(case_id, step, evaluation.as_of)
+    possible = {(action.code, action.partner_id, action.ticket_id): action for action in evaluation.actions}
+    actions = {key: action for key, action in possible.items() if action.open or key in emitted}
+    for key in sorted(actions.keys() | emitted.keys(), key=_sort_key):
+        old, action = emitted.get(key), actions.get(key)
+        if action is not None and action.open:
+            body = _open_action(case_id, action, evaluation.as_of)
         elif old is not None:
-            state = "done" if step is not None and step.done else "withdrawn"
+            state = "done" if action is not None and action.done else "withdrawn"
             body = structs.replace(old.body, state=state, time=max(old.body.time, evaluation.as_of))
         else:
             continue
@@ -125,19 +125,19 @@ def _actions(
             )
 
 
-def _open_action(case_id: str, step: Step, as_of: int) -> ActionBody:
-    times = [each.time for each in step.evidence] + list(step.deadlines)
+def _open_action(case_id: str, action: ActionCondition, as_of: int) -> ActionBody:
+    times = [each.time for each in action.evidence] + list(action.deadlines)
     return ActionBody(
-        code=step.code,
+        code=action.code,
         case_id=case_id,
         state="open",
-        clauses=tuple(sorted(set(step.clauses))),
-        evidence=tuple(sorted({each.ref for each in step.evidence})),
+        clauses=tuple(sorted(set(action.clauses))),
+        evidence=tuple(sorted({each.ref for each in action.evidence})),
         time=max(times, default=as_of),
-        params=dict(step.params),
-        partner_id=step.partner_id,
-        ticket_id=step.ticket_id,
-        due_at=step.due_at,
+        params=dict(action.params),
+        partner_id=action.partner_id,
+        ticket_id=action.ticket_id,
+        due_at=action.due_at,
     )
 
 

@@ -1,25 +1,32 @@
-"""Whether the partner was at the site, at the facts of an engagement for which it matters (domain.md, "Presence")."""
+"""Where a partner was at the moments of an engagement that matter (domain.md, "Presence")."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Final, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
 
 from msgspec import Struct, structs
 
 from agents.case.view import CaseView, Engagement
 from agents.presence.queries import LocationFix, PresenceAnswer, PresenceQuery, PresenceQueryKey, PresenceRules
-from agents.verdict import Citable
 from schemas.events import AnyEvent, Site
-
-# -- what answers say of a partner, for any SOP ------------------------------------------------------------------------
 
 State = Literal["on_site", "off_site", "unknown"]
 PresenceAnswers = Mapping[PresenceQueryKey, PresenceAnswer]
 
 
+class PresenceMoment(Struct, frozen=True):
+    """A fact at whose time it matters where the partner was.
+
+    With `asks_stay` it also matters whether the partner stayed at the site afterwards.
+    """
+
+    fact: AnyEvent
+    asks_stay: bool = False
+
+
 class PresenceAt(Struct, frozen=True):
-    """A partner's presence at one fact; `answer` is None until one has arrived."""
+    """Where the partner was at a fact; `answer` is None while the location agent has not answered."""
 
     fact: AnyEvent
     answer: PresenceAnswer | None
@@ -27,111 +34,78 @@ class PresenceAt(Struct, frozen=True):
 
     @property
     def fix(self) -> LocationFix | None:
-        """The valid report closest in time to the fact."""
+        """The valid report closest to the moment."""
         return self.answer.closest if self.answer else None
 
 
-class Presence(Struct, frozen=True):
-    """A partner's presence in an engagement, in fact order.
+class EngagementPresence(Struct, frozen=True):
+    """Where the partner of an engagement was, by the `ref` of each fact that was asked about."""
 
-    `relevant` has the presence facts of the SOP; `cancellations` has every cancellation, whoever cancelled, for alerts.
-    """
+    known: Mapping[str, PresenceAt]
 
-    relevant: tuple[PresenceAt, ...]
-    cancellations: tuple[PresenceAt, ...]
+    def at(self, fact: AnyEvent) -> PresenceAt:
+        """Return where the partner was at a fact."""
+        return self.known.get(fact.ref) or PresenceAt(fact, None, "unknown")
 
     @property
     def fixes(self) -> Iterator[LocationFix]:
-        """All reports in its answers."""
-        for at in (*self.relevant, *self.cancellations):
+        """The location reports that the answers name."""
+        for at in self.known.values():
             if at.answer is not None:
                 yield from at.answer.fixes
 
-    @property
-    def state(self) -> State:
-        """`on_site` if so at any presence fact, else `off_site` if so at any, else `unknown`."""
-        states = {at.state for at in self.relevant}
-        return "on_site" if "on_site" in states else "off_site" if "off_site" in states else "unknown"
 
-
-NO_PRESENCE: Final = Presence((), ())
-
-
-def presence_at(
-    fact: AnyEvent, query: PresenceQuery | None, answers: PresenceAnswers, site: Site | None, rules: PresenceRules
-) -> PresenceAt:
-    """Return the presence at a fact, measured from the current site.
-
-    An answer for another window does not count. One for another site counts, apart from its stay.
-    """
-    answer = answers.get(query.key) if query else None
-    if query is None or answer is None or answer.query.window != query.window:
-        return PresenceAt(fact, None, "unknown")
-    if answer.query != query:
-        answer = structs.replace(answer, stay=None)
-    metres = answer.distance_m(answer.closest, site) if answer.closest else None
-    if metres is None:
-        return PresenceAt(fact, answer, "unknown")
-    return PresenceAt(fact, answer, "on_site" if metres <= rules.radius_m else "off_site")
-
-
-# -- the facts that the out-of-scope SOP asks about --------------------------------------------------------------------
-
-
-def presence_queries(view: CaseView, rules: PresenceRules) -> tuple[PresenceQuery, ...]:
-    """Return all presence queries of a case, in fact order per engagement; nobody's engagement has none."""
-    return tuple(query for engagement in view.engagements for query in _queries(engagement, view, rules))
-
-
-def presence(engagement: Engagement, view: CaseView, answers: PresenceAnswers, rules: PresenceRules) -> Presence:
-    """Return the presence of an engagement's partner."""
-    if not engagement.oos_tickets and not engagement.cancellations:
-        return NO_PRESENCE
-    queries = {query.fact: query for query in _queries(engagement, view, rules)}
-    site = _site(view)
-
-    def at(fact: AnyEvent) -> PresenceAt:
-        return presence_at(fact, queries.get(fact.ref), answers, site, rules)
-
-    return Presence(
-        relevant=tuple(at(fact) for fact in _presence_facts(engagement)),
-        cancellations=tuple(at(fact) for fact in engagement.cancellations),
-    )
-
-
-def presence_evidence(engagement: Engagement, view: CaseView, presence: Presence, state: State) -> tuple[Citable, ...]:
-    """Return the evidence for a state: the earliest such fact, its report, the booking, the assignment at that time."""
-    found = next((at for at in presence.relevant if at.state == state), None)
-    if found is None:
-        return ()
-    evidence = (found.fact, found.fix, view.booking, engagement.assignment_at(found.fact.time))
-    return tuple(each for each in evidence if each is not None)
-
-
-def _queries(engagement: Engagement, view: CaseView, rules: PresenceRules) -> list[PresenceQuery]:
-    """Return a query for each presence fact and each cancellation, in fact order; cancellations ask for a stay too."""
+def presence_queries(
+    view: CaseView, engagement: Engagement, moments: Iterable[PresenceMoment], rules: PresenceRules
+) -> list[PresenceQuery]:
+    """Return the query for each moment of an engagement; none where the facts name no partner."""
     partner_id = engagement.partner_id
-    if partner_id is None or not (engagement.oos_tickets or engagement.cancellations):
+    if partner_id is None:
         return []
     site = _site(view)
-    cancellations = {fact.ref for fact in engagement.cancellations}
-    facts = {fact.ref: fact for fact in (*_presence_facts(engagement), *engagement.cancellations)}
+    return [
+        PresenceQuery(
+            view.case_id,
+            partner_id,
+            moment.fact.ref,
+            moment.fact.time,
+            site if moment.asks_stay else None,
+            rules,
+            moment.asks_stay,
+        )
+        for moment in moments
+    ]
 
-    def query(fact: AnyEvent) -> PresenceQuery:
-        asks_stay = fact.ref in cancellations
-        place = site if asks_stay else None
-        return PresenceQuery(view.case_id, partner_id, fact.ref, fact.time, place, rules, asks_stay)
 
-    return [query(fact) for fact in sorted(facts.values(), key=lambda fact: fact.order)]
+def engagement_presence(
+    view: CaseView,
+    engagement: Engagement,
+    moments: Iterable[PresenceMoment],
+    answers: PresenceAnswers,
+    rules: PresenceRules,
+) -> EngagementPresence:
+    """Return where the partner was, measured from the site as it stands now.
 
-
-def _presence_facts(engagement: Engagement) -> list[AnyEvent]:
-    """Return the creations of OOS tickets, the partner's images for them, and the partner's cancellations."""
-    facts: list[AnyEvent] = [ticket.created for ticket in engagement.oos_tickets]
-    facts += [image for ticket in engagement.oos_tickets for image in ticket.media if image.data.added_by == "partner"]
-    facts += [cancelled for cancelled in engagement.cancellations if cancelled.data.by == "partner"]
-    return sorted(facts, key=lambda fact: fact.order)
+    An answer for another time window does not count. One for another site does, except for what it says about a stay.
+    """
+    moments = tuple(moments)
+    queries = presence_queries(view, engagement, moments, rules)
+    site = _site(view)
+    known: dict[str, PresenceAt] = {}
+    for moment, query in zip(moments, queries, strict=False):  # no queries where the facts name no partner
+        answer = answers.get(query.key)
+        if answer is not None and answer.query.window == query.window:
+            counted = answer if answer.query == query else structs.replace(answer, stay=None)
+            known[query.fact] = PresenceAt(moment.fact, counted, _state(counted, site, rules))
+    return EngagementPresence(known)
 
 
 def _site(view: CaseView) -> Site | None:
     return view.booking.data.site if view.booking else None
+
+
+def _state(answer: PresenceAnswer, site: Site | None, rules: PresenceRules) -> State:
+    metres = answer.distance_m(answer.closest, site) if answer.closest else None
+    if metres is None:
+        return "unknown"
+    return "on_site" if metres <= rules.radius_m else "off_site"

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from msgspec import Struct, msgpack
 
+from agents.case.evaluation import AlertCondition
 from agents.presence.answering import PendingQuery, PendingQueryKey, answer, reach_after, reach_before
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from agents.presence.reports import (
@@ -28,7 +29,6 @@ from agents.presence.reports import (
     unpack,
 )
 from agents.presence.travel import impossible_travel, may_be_impossible
-from agents.verdict import AlertCondition
 from schemas.events import Event, LocationReported
 from schemas.policy.model import MINUTE, Policy, PolicySet
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from agents.case.evaluation import AlertCondition
 from agents.presence.geo import distance_at_most_m, distance_m
 from agents.presence.reports import Report, ReportRules
-from agents.verdict import AlertCondition
 from schemas.outputs import AlertBody
 
 KMH_PER_M_PER_US: Final = 3_600_000.0

@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import structs
 
-from agents.clauses import CLAUSES
 from agents.presence.queries import LocationFix, PresenceAnswer
+from agents.sops.catalogue import CLAUSES
 from schemas.codec.encoder import encode_message
 from schemas.events import AnyEvent, Money, Site
 from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
@@ -152,7 +152,7 @@ def _decision(message: DecisionMessage) -> list[str]:
 
 
 def _clauses(clauses: tuple[str, ...]) -> list[str]:
-    return [f"{clause}: {CLAUSES[clause]}" for clause in clauses]
+    return [f"{clause}: {CLAUSES[clause].summary}" for clause in clauses]
 
 
 def _action(message: ActionMessage) -> str:

@@ -8,8 +8,8 @@ from typing import Final
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from agents.clauses import CLAUSES
-from agents.verdict import Evaluation
+from agents.case.evaluation import Evaluation
+from agents.sops.catalogue import CLAUSES
 from schemas.codec.decoder import decode_record
 from schemas.policy.model import DAY
 from tests.scenario import POLICY, judge
@@ -66,8 +66,8 @@ def test_evidence_is_made_of_facts(case: GeneratedCase) -> None:
     verdict = decided(case)
     times = {each.ref: each.time for each in (*case.facts, *case.reports)}
     cited = [body.evidence for body in verdict.decisions]
-    cited += [finding.alert.evidence for finding in verdict.findings]
-    cited += [tuple(each.ref for each in step.evidence) for step in verdict.steps]
+    cited += [finding.alert.evidence for finding in verdict.alerts]
+    cited += [tuple(each.ref for each in step.evidence) for step in verdict.actions]
     for evidence in cited:
         assert set(evidence) <= times.keys()
     for body in verdict.decisions:
@@ -91,10 +91,10 @@ def test_a_decision_takes_effect_with_the_latest_of_its_evidence_and_deadlines(c
 def test_a_key_has_one_decision_one_step_one_alert(case: GeneratedCase) -> None:
     verdict = decided(case)
     keys = Counter[object](body.key for body in verdict.decisions)
-    keys.update((step.code, step.partner_id, step.ticket_id) for step in verdict.steps)
+    keys.update((step.code, step.partner_id, step.ticket_id) for step in verdict.actions)
     keys.update(
         (finding.alert.name, *(finding.alert.labels.get(name) for name in finding.alert.key))
-        for finding in verdict.findings
+        for finding in verdict.alerts
     )
     assert not [key for key, count in keys.items() if count > 1]
 
@@ -118,7 +118,7 @@ def test_deadlines_come_to_an_end(case: GeneratedCase) -> None:
 
 @given(cases())
 def test_a_ticket_is_parked_or_called_about_but_not_both(case: GeneratedCase) -> None:
-    steps = decided(case).steps
+    steps = decided(case).actions
     parked = {step.ticket_id for step in steps if step.open and step.code == "park_ticket"}
     called = {step.ticket_id for step in steps if step.open and step.code == "call_partner"}
     assert not parked & called

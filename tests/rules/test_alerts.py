@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from agents.case.evaluation import AlertCondition
 from agents.presence.track import Track
-from agents.sop.alerts import decision_flip
-from agents.verdict import AlertCondition
+from agents.sops.decision_alerts import decision_flip
 from schemas.outputs import Status
 from schemas.policy.model import HOUR
 from tests.rules.table import away, begun, dropped, here, offices, proven, quit_job, refuted, unseen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agents.cities import compared, is_among
+from agents.case.cities import compared, is_among
 from tests.scenario import POLICY
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.money import less
+from agents.sops.offline_service.money import less
 from schemas.events import Money
 
 AMOUNTS = st.from_regex(r"\A(0|[1-9][0-9]{0,11})(\.[0-9]{1,4})?\Z").map(lambda text: Money(text, "INR"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agents.sop.payee import e164, has_payee, name_score, payee_differs, phone_number
+from agents.sops.offline_service.payee import e164, has_payee, name_score, payee_differs, phone_number
 from schemas.events import Money, PartnerIdentified, PaymentProofAdded
 from schemas.policy.model import Offline
 

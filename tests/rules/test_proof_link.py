@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agents.sop.proof_link import link_fault
+from agents.sops.offline_service.proof_link import link_fault
 from schemas.policy.model import Offline
 from schemas.policy.patterns import matches
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.clauses import CLAUSES
+from agents.sops.catalogue import CLAUSES
 from streams.cli.main import run
 from tests.scenario import Scenario
 
@@ -66,7 +66,7 @@ def test_each_revision_shows_status_changes_clauses_and_evidence(
         "2026-11-21T10:10:00Z  decision tagging, revision 2: partner_led_cancellation/out_of_scope, final, for p1"
     )
     assert shown[second + 1] == "    changed: effective_at, evidence, status"
-    assert shown[second + 2] == f"    OOS-5: {CLAUSES['OOS-5']}"
+    assert shown[second + 2] == f"    OOS-5: {CLAUSES['OOS-5'].summary}"
     assert shown[second + 3].startswith("    evidence: ")
     assert "t1" in shown[second + 3]
 

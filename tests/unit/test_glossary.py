@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.clauses import CLAUSES
+from agents.sops.catalogue import CLAUSES
 from streams.cli.main import run
 from streams.glossary import CLAUSE_TEXTS, ENTRIES, WORDS
 

@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from agents.case.case import EmittedMessages
+from agents.case.evaluation import ActionCondition, AlertCondition, Evaluation
 from agents.case.reconcile import reconcile
-from agents.sop.alerts import decision_flip
-from agents.verdict import AlertCondition, Evaluation, Step
+from agents.sops.decision_alerts import decision_flip
 from schemas.codec.encoder import decision_id
 from schemas.outputs import (
     WITHDRAWN,
@@ -39,8 +39,10 @@ def body(outcome: str = "upheld", *, at: int = 10, partner: str = "p1") -> Decis
     )
 
 
-def step(*, is_open: bool = True, done: bool = False, due_at: int | None = None, **params: str) -> Step:
-    return Step(code="call_partner", partner_id="p1", open=is_open, done=done, clauses=(), params=params, due_at=due_at)
+def step(*, is_open: bool = True, done: bool = False, due_at: int | None = None, **params: str) -> ActionCondition:
+    return ActionCondition(
+        code="call_partner", partner_id="p1", open=is_open, done=done, clauses=(), params=params, due_at=due_at
+    )
 
 
 def condition(*, ends_at: int | None = None) -> AlertCondition:
@@ -59,10 +61,13 @@ def condition(*, ends_at: int | None = None) -> AlertCondition:
 
 
 def evaluation(
-    *decisions: DecisionBody, steps: Iterable[Step] = (), findings: Iterable[AlertCondition] = (), as_of: int = 20
+    *decisions: DecisionBody,
+    actions: Iterable[ActionCondition] = (),
+    alerts: Iterable[AlertCondition] = (),
+    as_of: int = 20,
 ) -> Evaluation:
     return Evaluation(
-        decisions=decisions, steps=tuple(steps), findings=tuple(findings), as_of=as_of, next_deadline=None
+        decisions=decisions, actions=tuple(actions), alerts=tuple(alerts), as_of=as_of, next_deadline=None
     )
 
 
@@ -132,7 +137,7 @@ def test_an_action_gets_a_revision_for_each_change_of_state_parameters_or_due_ti
         ("open", step()),
         ("withdrawn", step(is_open=False)),
     ]
-    emitted = [(state, reconciler.emit(evaluation(steps=[each]))) for state, each in states]
+    emitted = [(state, reconciler.emit(evaluation(actions=[each]))) for state, each in states]
     for number, (state, (message,)) in enumerate(emitted, 1):
         assert isinstance(message, ActionMessage)
         assert (message.body.state, message.revision) == (state, number)
@@ -140,12 +145,12 @@ def test_an_action_gets_a_revision_for_each_change_of_state_parameters_or_due_ti
 
 
 def test_an_action_that_was_never_open_is_not_emitted() -> None:
-    assert Reconciler().emit(evaluation(steps=[step(is_open=False, done=True)])) == []
+    assert Reconciler().emit(evaluation(actions=[step(is_open=False, done=True)])) == []
 
 
 def test_a_condition_is_resolved_and_may_fire_again() -> None:
     reconciler = Reconciler()
-    emitted = [reconciler.emit(evaluation(findings=each, as_of=30)) for each in ([condition()], [], [condition()])]
+    emitted = [reconciler.emit(evaluation(alerts=each, as_of=30)) for each in ([condition()], [], [condition()])]
     bodies = [message.body for (message,) in emitted if isinstance(message, AlertMessage)]
     assert [(each.state, each.ends_at) for each in bodies] == [("firing", None), ("resolved", 30), ("firing", None)]
 
@@ -166,8 +171,8 @@ def test_a_firing_condition_is_emitted_again_when_its_labels_change(
     first = condition().alert
     new = replace(first, **changed)
     reconciler = Reconciler()
-    (before,) = reconciler.emit(evaluation(findings=[AlertCondition(first, is_moment=False)]))
-    emitted = reconciler.emit(evaluation(findings=[AlertCondition(new, is_moment=False)]))
+    (before,) = reconciler.emit(evaluation(alerts=[AlertCondition(first, is_moment=False)]))
+    emitted = reconciler.emit(evaluation(alerts=[AlertCondition(new, is_moment=False)]))
     assert [each.body for each in emitted] == ([new] if is_emitted else [])
     assert isinstance(before, AlertMessage)
     assert {each.alert_id for each in emitted if isinstance(each, AlertMessage)} <= {before.alert_id}
@@ -178,18 +183,18 @@ def test_a_firing_condition_is_emitted_again_when_its_labels_change(
 
 def test_a_moment_is_not_emitted_again_when_its_labels_change() -> None:
     reconciler = Reconciler()
-    reconciler.emit(evaluation(findings=[condition(ends_at=99)]))
+    reconciler.emit(evaluation(alerts=[condition(ends_at=99)]))
     other = replace(condition(ends_at=99).alert, labels={"case_id": "job-1", "city": "indore"})
-    assert reconciler.emit(evaluation(findings=[AlertCondition(other, is_moment=True)])) == []
+    assert reconciler.emit(evaluation(alerts=[AlertCondition(other, is_moment=True)])) == []
 
 
 def test_a_moment_is_emitted_once_and_never_resolved() -> None:
     reconciler = Reconciler()
-    assert len(reconciler.emit(evaluation(findings=[condition(ends_at=99)]))) == 1
+    assert len(reconciler.emit(evaluation(alerts=[condition(ends_at=99)]))) == 1
     assert reconciler.emit(evaluation()) == []
-    assert reconciler.emit(evaluation(findings=[condition(ends_at=99)])) == []
+    assert reconciler.emit(evaluation(alerts=[condition(ends_at=99)])) == []
 
 
 def test_every_message_carries_the_input_positions() -> None:
-    emitted = Reconciler().emit(evaluation(body(), steps=[step()], findings=[condition()]), "jobs-3:9")
+    emitted = Reconciler().emit(evaluation(body(), actions=[step()], alerts=[condition()]), "jobs-3:9")
     assert [message.inputs for message in emitted] == ["jobs-3:9"] * 3

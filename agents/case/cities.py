@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from agents.case.view import CaseView
 from schemas.policy.model import Policy
 
 
@@ -34,3 +35,11 @@ def _all_compared(cities: tuple[str, ...], aliases: tuple[tuple[str, str], ...])
 
 def _folded(name: str) -> str:
     return " ".join(name.split()).casefold()
+
+
+def place_labels(view: CaseView, policy: Policy) -> dict[str, str]:
+    """Return the labels that all alerts of a case carry once its booking is known: city, as compared, and category."""
+    if view.booking is None:
+        return {}
+    booking = view.booking.data
+    return {"city": compared(booking.city, policy), "category": booking.category}

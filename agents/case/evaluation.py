@@ -1,0 +1,129 @@
+"""What the rules return about a case: decisions, actions and alerts, with the evidence and deadlines behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from msgspec import UNSET, Struct, field
+
+from schemas.outputs import AlertBody, DecisionBody, DecisionKind, Status, SubjectOf
+from schemas.policy.model import Policy
+
+
+class Evidence(Protocol):
+    """What a decision can cite: a fact or a location report."""
+
+    @property
+    def ref(self) -> str:
+        """`source#id` of the event."""
+
+    @property
+    def time(self) -> int:
+        """Event time in microseconds."""
+
+
+class Deadlines:
+    """The instants that rules wait for.
+
+    A deadline has passed at its own instant. Rules see only when a deadline was due, never when that was noticed, so
+    the outcome does not depend on when somebody looked.
+    """
+
+    def __init__(self, now: int) -> None:
+        """Deadlines up to `now` (microseconds) have passed."""
+        self.now = now
+        self.next: int | None = None
+        """The earliest deadline asked for that has not passed."""
+        self.last_passed = 0
+        """The latest deadline asked for that has passed."""
+
+    def passed(self, due: int) -> bool:
+        """Return whether a deadline has passed, and remember it either way."""
+        if due <= self.now:
+            self.last_passed = max(self.last_passed, due)
+            return True
+        if self.next is None or due < self.next:
+            self.next = due
+        return False
+
+
+class RuleResult(Struct, frozen=True, kw_only=True):
+    """The outcome of a decision table, with its evidence and the passed deadlines that it rests on."""
+
+    outcome: str
+    status: Status
+    clauses: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+    reasons: tuple[str, ...] = ()
+    deadlines: tuple[int, ...] = ()
+    fields: Mapping[str, object] = field(default_factory=dict)
+    """The fields that only this kind of decision has, by name (`tag_code`, `cancellation_marked`, …)."""
+
+    @property
+    def effective_at(self) -> int:
+        """The latest time among the evidence and the passed deadlines, in microseconds."""
+        return max([cited.time for cited in self.evidence] + list(self.deadlines))
+
+    def body(
+        self, kind: DecisionKind, subject_of: SubjectOf, *, case_id: str, partner_id: str | None, policy: Policy
+    ) -> DecisionBody:
+        """Return the decision that this result makes about a case."""
+        return DecisionBody(
+            kind=kind,
+            subject_of=subject_of,
+            case_id=case_id,
+            partner_id=partner_id,
+            status=self.status,
+            outcome=self.outcome,
+            reasons=tuple(sorted(set(self.reasons))),
+            clauses=tuple(sorted(set(self.clauses))),
+            evidence=tuple(sorted({cited.ref for cited in self.evidence})),
+            policy=policy.name,
+            effective_at=self.effective_at,
+            **{name: value for name, value in self.fields.items() if value is not UNSET},  # type: ignore[arg-type]
+        )
+
+
+class ActionCondition(Struct, frozen=True, kw_only=True):
+    """A possible next step for the desk: whether it is open, and if not, whether its own result is there.
+
+    An SOP returns one for every engagement or ticket that the step could concern, open or not: an action that was open
+    before is then known to be done or withdrawn. `due_at` is in microseconds; `deadlines` are the passed ones that the
+    condition rests on.
+    """
+
+    code: str
+    partner_id: str | None = None
+    ticket_id: str | None = None
+    open: bool
+    done: bool
+    clauses: tuple[str, ...]
+    evidence: tuple[Evidence, ...] = ()
+    params: Mapping[str, str] = field(default_factory=dict)
+    due_at: int | None = None
+    deadlines: tuple[int, ...] = ()
+
+
+class AlertCondition(Struct, frozen=True):
+    """An alert whose condition holds now; its body says `firing`.
+
+    An alert about a moment is sent once, one about a condition fires while the condition holds.
+    """
+
+    alert: AlertBody
+    is_moment: bool
+
+
+class Evaluation(Struct, frozen=True):
+    """All that ought to be decided about a case.
+
+    `as_of` (microseconds) is the latest of the case's facts, presence answers and passed deadlines; at `next_deadline`
+    the evaluation may change without a new fact.
+    """
+
+    decisions: tuple[DecisionBody, ...]
+    actions: tuple[ActionCondition, ...]
+    alerts: tuple[AlertCondition, ...]
+    as_of: int
+    next_deadline: int | None

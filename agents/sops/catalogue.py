@@ -1,0 +1,13 @@
+"""What follows from the list of SOPs: clauses, kinds of decision, actions, alerts and words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agents.sops.registry import SOPS
+
+CLAUSES: Final = {name: clause for sop in SOPS for name, clause in sop.clauses.items()}
+"""Every clause, by id."""
+
+TITLES: Final = {sop.name: sop.title for sop in SOPS}
+"""How explanations call each SOP."""

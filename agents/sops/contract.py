@@ -1,0 +1,97 @@
+"""The protocol of an SOP: what it declares, and what it returns about a case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from agents.case.evaluation import ActionCondition, AlertCondition, Deadlines
+from agents.case.view import CaseView, Engagement
+from agents.presence.presence import EngagementPresence, PresenceMoment
+from schemas.outputs import DecisionBody, DecisionKind, Severity, SubjectOf
+from schemas.policy.model import Policy
+
+Unit = Literal["engagement", "case"]
+"""What an SOP decides about: each partner's part in a case, or the case as a whole."""
+
+
+class Clause(Struct, frozen=True):
+    """A clause of an SOP, in our own words."""
+
+    summary: str
+    """A few words, for explanations."""
+    text: str
+    """Whole sentences, for the glossary."""
+
+
+class CaseContext(Struct, frozen=True):
+    """What an SOP is given about a case."""
+
+    view: CaseView
+    presence: tuple[EngagementPresence, ...]
+    """Where the partner was, for each engagement of `view`."""
+    policy: Policy
+    place: Mapping[str, str]
+    """The labels that all alerts of the case carry."""
+
+
+class Findings(Struct, frozen=True):
+    """What one SOP returns about a case."""
+
+    decisions: list[DecisionBody]
+    actions: list[ActionCondition]
+    alerts: list[AlertCondition]
+
+
+class AlertKind(Struct, frozen=True):
+    """What the documentation says of an alert."""
+
+    name: str
+    severity: Severity
+    is_moment: bool
+    clauses: tuple[str, ...]
+    summary: str
+
+
+class Sop(Protocol):
+    """A standard operating procedure. `agents.sops.registry` lists them all."""
+
+    @property
+    def name(self) -> SubjectOf:
+        """The `subject_of` of its decisions."""
+
+    @property
+    def title(self) -> str:
+        """Its name in explanations."""
+
+    @property
+    def unit(self) -> Unit:
+        """What its decisions are about; `engagement` makes the partner part of a decision's key."""
+
+    @property
+    def clauses(self) -> Mapping[str, Clause]:
+        """Its clauses, by id."""
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """Its part of the glossary."""
+
+    @property
+    def kinds(self) -> tuple[DecisionKind, ...]:
+        """The kinds of decision that it makes."""
+
+    @property
+    def alert_kinds(self) -> tuple[AlertKind, ...]:
+        """The alerts that it raises."""
+
+    @property
+    def action_codes(self) -> tuple[str, ...]:
+        """The actions that it asks for."""
+
+    def presence_moments(self, engagement: Engagement) -> Iterable[PresenceMoment]:
+        """Return the facts of an engagement at which it needs to know where the partner was."""
+
+    def evaluate(self, case: CaseContext, deadlines: Deadlines) -> Findings:
+        """Return what ought to be decided, done and alerted about a case now; a pure function."""

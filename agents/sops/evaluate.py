@@ -1,0 +1,65 @@
+"""Evaluates a case by all SOPs: what ought to be decided, done and alerted, from its facts alone."""
+
+from __future__ import annotations
+
+from agents.case.cities import place_labels
+from agents.case.evaluation import Deadlines, Evaluation
+from agents.case.view import CaseView, Engagement
+from agents.presence.presence import (
+    PresenceAnswers,
+    PresenceMoment,
+    engagement_presence,
+    presence_queries,
+)
+from agents.presence.queries import PresenceQuery, presence_rules
+from agents.sops.contract import CaseContext
+from agents.sops.decision_alerts import stuck_provisional
+from agents.sops.registry import SOPS
+from schemas.policy.model import Policy
+
+
+def evaluate(view: CaseView, answers: PresenceAnswers, policy: Policy, now: int) -> Evaluation:
+    """Return all that ought to be decided about a case.
+
+    `answers` are the location agent's, by query; `policy` is the one in force for the case; deadlines up to `now`
+    (microseconds) have passed. A pure function: neither the order of arrival nor a clock matters.
+    """
+    deadlines = Deadlines(now)
+    rules = presence_rules(policy)
+    presence = tuple(
+        engagement_presence(view, engagement, _moments(engagement), answers, rules) for engagement in view.engagements
+    )
+    case = CaseContext(view, presence, policy, place_labels(view, policy))
+    findings = [sop.evaluate(case, deadlines) for sop in SOPS]
+    decisions = tuple(body for found in findings for body in found.decisions)
+    alerts = [alert for found in findings for alert in found.alerts]
+    alerts += stuck_provisional(decisions, case.place, policy, deadlines)
+    seen = (fix.time for each in presence for fix in each.fixes)
+    return Evaluation(
+        decisions=decisions,
+        actions=tuple(action for found in findings for action in found.actions),
+        alerts=tuple(alerts),
+        as_of=max(deadlines.last_passed, *(fact.time for fact in view.facts[-1:]), *seen, 0),
+        next_deadline=deadlines.next,
+    )
+
+
+def case_presence_queries(view: CaseView, policy: Policy) -> list[PresenceQuery]:
+    """Return what the SOPs need to know about the whereabouts of a case's partners, in fact order per engagement."""
+    rules = presence_rules(policy)
+    return [
+        query
+        for engagement in view.engagements
+        for query in presence_queries(view, engagement, _moments(engagement), rules)
+    ]
+
+
+def _moments(engagement: Engagement) -> list[PresenceMoment]:
+    """Return the moments that any SOP asks about, each once, in fact order."""
+    moments: dict[str, PresenceMoment] = {}
+    for sop in SOPS:
+        for moment in sop.presence_moments(engagement):
+            known = moments.get(moment.fact.ref)
+            if known is None or (moment.asks_stay and not known.asks_stay):
+                moments[moment.fact.ref] = moment
+    return sorted(moments.values(), key=lambda moment: moment.fact.order)

@@ -1,0 +1,26 @@
+"""Offline service (disintermediation): a customer was served by a partner outside the platform."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agents.sops.offline_service.actions import CASE_ACTIONS, TICKET_ACTIONS
+from agents.sops.offline_service.alerts import ALERTS
+from agents.sops.offline_service.assessment import Assessment, assess
+from agents.sops.offline_service.clauses import CLAUSES, WORDS
+from agents.sops.offline_service.refund import REFUND
+from agents.sops.offline_service.tagging import TAGGING
+from agents.sops.tables import TableSop
+
+OFFLINE_SERVICE: Final[TableSop[Assessment]] = TableSop(
+    name="offline_service",
+    title="offline service",
+    unit="case",
+    clauses=CLAUSES,
+    words=WORDS,
+    presence_moments=lambda _: (),
+    assess=assess,
+    decisions=(TAGGING, REFUND),
+    actions=(TICKET_ACTIONS, CASE_ACTIONS),
+    alerts=ALERTS,
+)

@@ -1,0 +1,139 @@
+"""The next steps for the desk about an offline service (domain.md, "Actions")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from agents.case.view import Ticket
+from agents.sops.offline_service import evidence
+from agents.sops.offline_service.assessment import Assessment
+from agents.sops.offline_service.evidence import Cited
+from agents.sops.tables import ActionRow, ActionTable, Results
+
+
+class TicketSituation(Struct, frozen=True):
+    """What the rows about one qualifying ticket look at."""
+
+    a: Assessment
+    ticket: Ticket
+
+    @property
+    def partner_id(self) -> None:
+        """None: these steps name no partner."""
+        return
+
+    @property
+    def ticket_id(self) -> str:
+        """The ticket."""
+        return self.ticket.id
+
+    def fails(self, *reasons: str) -> bool:
+        """Return whether a check fails for one of these reasons."""
+        return not set(reasons).isdisjoint(self.a.reasons)
+
+    def waits(self, *reasons: str) -> bool:
+        """Return whether a check fails for one of these reasons and the ticket is open."""
+        return self.ticket.is_open and self.fails(*reasons)
+
+
+class CaseSituation(Struct, frozen=True):
+    """What the row about the case looks at."""
+
+    results: Results
+
+    @property
+    def partner_id(self) -> None:
+        """None: the step names no partner."""
+        return
+
+    @property
+    def ticket_id(self) -> None:
+        """None: the step is about the case."""
+        return
+
+    @property
+    def is_refund_refused(self) -> bool:
+        """The refund is refused."""
+        return "refund" in self.results and self.results["refund"].outcome == "refused"
+
+
+def ticket_situations(a: Assessment, _: Results) -> Iterator[TicketSituation]:
+    """Yield what the rows look at, for each qualifying ticket."""
+    return (TicketSituation(a, ticket) for ticket in a.tickets)
+
+
+def ticket(t: TicketSituation) -> Cited:
+    """Return the creation of the ticket, and its earliest closing."""
+    return (t.ticket.created, *t.ticket.closings[:1])
+
+
+def proof(t: TicketSituation) -> Cited:
+    """Return the proof that counts."""
+    return evidence.proof(t.a)
+
+
+def identification(t: TicketSituation) -> Cited:
+    """Return the latest identification of the partner."""
+    return evidence.identification(t.a)
+
+
+def refund_or_tagging(c: CaseSituation) -> Cited:
+    """Return the evidence of the refund, else of the tagging."""
+    return c.results["refund" if "refund" in c.results else "tagging"].evidence
+
+
+TICKET_ACTIONS: Final[ActionTable[Assessment, TicketSituation]] = ActionTable(
+    facts=ticket_situations,
+    rows=(
+        ActionRow(
+            code="ask_customer_for_payment_proof",
+            open=lambda t: t.waits("proof_missing"),
+            done=lambda t: not t.fails("proof_missing"),
+            clauses=("DIS-3",),
+            evidence=(ticket, proof),
+        ),
+        ActionRow(
+            code="ask_customer_for_partner_phone",
+            open=lambda t: t.waits("partner_not_identified"),
+            done=lambda t: not t.fails("partner_not_identified"),
+            clauses=("DIS-4",),
+            evidence=(ticket, identification),
+        ),
+        ActionRow(
+            code="recheck_partner_id",
+            open=lambda t: t.waits("partner_mismatch", "payee_mismatch", "date_mismatch"),
+            done=lambda t: not t.fails("partner_mismatch", "payee_mismatch", "date_mismatch"),
+            clauses=("DIS-4", "DIS-8"),
+            evidence=(ticket, proof, identification),
+        ),
+        ActionRow(
+            code="ask_for_clearer_image",
+            open=lambda t: t.waits("proof_illegible", "payee_not_visible"),
+            done=lambda t: not t.fails("proof_illegible", "payee_not_visible"),
+            clauses=("DIS-5", "DIS-8"),
+            evidence=(ticket, proof),
+        ),
+        ActionRow(
+            code="replace_proof_link",
+            open=lambda t: t.waits("proof_link_missing", "proof_link_is_ticket", "proof_link_invalid"),
+            done=lambda t: not t.fails("proof_link_missing", "proof_link_is_ticket", "proof_link_invalid"),
+            clauses=("DIS-6",),
+            evidence=(ticket, proof),
+        ),
+    ),
+)
+
+CASE_ACTIONS: Final[ActionTable[Assessment, CaseSituation]] = ActionTable(
+    facts=lambda _, results: (CaseSituation(results),),
+    rows=(
+        ActionRow(
+            code="apologise_no_refund",
+            open=lambda c: c.is_refund_refused,
+            clauses=("DIS-10",),
+            evidence=(refund_or_tagging,),
+        ),
+    ),
+)

@@ -1,0 +1,82 @@
+"""What is decided about a refund for an offline service (DIS-10; domain.md, "Offline service")."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import UNSET, UnsetType
+
+from agents.sops.offline_service import money
+from agents.sops.offline_service.assessment import Assessment
+from agents.sops.offline_service.evidence import Cited, line_items, refund_request
+from agents.sops.offline_service.tagging import TAGGING, reasons
+from agents.sops.tables import DecisionTable, Row
+from schemas.events import Money
+
+
+def tagging(a: Assessment) -> Cited:
+    """Return the evidence of the tagging."""
+    row = TAGGING.row(a)
+    return row.cite(a) if row else ()
+
+
+def is_finally_not_tagged(a: Assessment) -> bool:
+    """Return whether the service is not tagged, for good."""
+    row = TAGGING.row(a)
+    return not a.is_proven and row is not None and row.status == "final"
+
+
+def proven_amount(a: Assessment) -> Money | UnsetType:
+    """Return the amount on the proof."""
+    return money.less(a.proof.data.amount, ()) if a.proof else UNSET
+
+
+def proven_extra(a: Assessment) -> Money | UnsetType:
+    """Return the amount on the proof less the extras on the booking, not below zero."""
+    return money.less(a.proof.data.amount, (item.data.amount for item in a.line_items)) if a.proof else UNSET
+
+
+REFUND: Final[DecisionTable[Assessment]] = DecisionTable(
+    kind="refund",
+    applies=lambda a: a.refund_request is not None,
+    rows=(
+        Row(
+            when=lambda a: a.is_proven and a.service_type != "partial",
+            outcome="eligible_full",
+            clauses=("DIS-10",),
+            fields={"proven_amount": proven_amount},
+            evidence=(tagging, refund_request),
+        ),
+        Row(
+            when=lambda a: a.is_proven and a.has_two_currencies,
+            outcome="awaiting_proof",
+            status="provisional",
+            reasons=("currency_mismatch",),
+            clauses=("DIS-10",),
+            evidence=(tagging, refund_request, line_items),
+        ),
+        Row(
+            when=lambda a: a.is_proven,
+            outcome="eligible_partial",
+            clauses=("DIS-10",),
+            fields={"proven_amount": proven_extra},
+            evidence=(tagging, refund_request, line_items),
+        ),
+        Row(
+            when=is_finally_not_tagged,
+            outcome="refused",
+            reasons=reasons,
+            clauses=("DIS-10",),
+            fields={"apology": True},
+            evidence=(tagging, refund_request),
+        ),
+        Row(
+            when=lambda _: True,
+            outcome="awaiting_proof",
+            status="provisional",
+            reasons=reasons,
+            clauses=("DIS-10",),
+            evidence=(tagging, refund_request),
+        ),
+    ),
+)

@@ -1,0 +1,28 @@
+"""Out of scope: a visited job that no partner of the category can deliver, and the cancellation that follows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agents.sops.out_of_scope.actions import ENGAGEMENT_ACTIONS, TICKET_ACTIONS
+from agents.sops.out_of_scope.alerts import ALERTS
+from agents.sops.out_of_scope.assessment import Assessment, assess
+from agents.sops.out_of_scope.clauses import CLAUSES, WORDS
+from agents.sops.out_of_scope.paf import PAF
+from agents.sops.out_of_scope.presence import presence_moments
+from agents.sops.out_of_scope.rating_reversal import RATING_REVERSAL
+from agents.sops.out_of_scope.tagging import TAGGING
+from agents.sops.tables import TableSop
+
+OUT_OF_SCOPE: Final[TableSop[Assessment]] = TableSop(
+    name="out_of_scope",
+    title="out of scope",
+    unit="engagement",
+    clauses=CLAUSES,
+    words=WORDS,
+    presence_moments=presence_moments,
+    assess=assess,
+    decisions=(TAGGING, PAF, RATING_REVERSAL),
+    actions=(ENGAGEMENT_ACTIONS, TICKET_ACTIONS),
+    alerts=ALERTS,
+)

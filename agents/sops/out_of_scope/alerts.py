@@ -1,0 +1,217 @@
+"""What ops wants to know about an out-of-scope claim (domain.md, "Alerts")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from agents.case.view import Ticket
+from agents.presence.presence import PresenceAt
+from agents.sops.out_of_scope import evidence
+from agents.sops.out_of_scope.actions import TicketSituation, parking_end, route, ticket, ticket_situations
+from agents.sops.out_of_scope.assessment import Assessment
+from agents.sops.out_of_scope.evidence import Cited
+from agents.sops.tables import AlertRow, AlertTable, Results
+
+
+class Engaged(Struct, frozen=True):
+    """What the rows about an engagement look at."""
+
+    a: Assessment
+    results: Results
+
+    @property
+    def case_id(self) -> str:
+        """The case."""
+        return self.a.case_id
+
+    @property
+    def partner_id(self) -> str | None:
+        """The partner of the engagement."""
+        return self.a.partner_id
+
+    @property
+    def cancelled_though_not_allowed(self) -> bool:
+        """The penalty stands since the partner may only close at BPC (P1)."""
+        return "paf" in self.results and self.results["paf"].reasons == ("cancellation_not_allowed",)
+
+
+class Moment(Struct, frozen=True):
+    """What the rows about one moment look at: where the partner was then."""
+
+    a: Assessment
+    at: PresenceAt
+    ticket: Ticket | None = None
+    """The out-of-scope ticket that was created at the moment."""
+
+    @property
+    def case_id(self) -> str:
+        """The case."""
+        return self.a.case_id
+
+    @property
+    def partner_id(self) -> str | None:
+        """The partner of the engagement."""
+        return self.a.partner_id
+
+    @property
+    def ticket_id(self) -> str | None:
+        """The ticket that was created."""
+        return self.ticket.id if self.ticket else None
+
+    @property
+    def time(self) -> int:
+        """The moment, in microseconds."""
+        return self.at.fact.time
+
+    @property
+    def is_decided(self) -> int:
+        """When all reports that speak for the moment are in, in microseconds."""
+        return self.time + self.a.policy.presence.after
+
+    @property
+    def is_by_customer(self) -> bool:
+        """The moment is a cancellation by the customer."""
+        return any(c.ref == self.at.fact.ref and c.data.by == "customer" for c in self.a.engagement.cancellations)
+
+    @property
+    def stayed_on(self) -> bool:
+        """The partner was on site when the customer cancelled, or stayed on site well after any cancellation."""
+        stay = self.at.answer.stay if self.at.answer else None
+        return self.at.state == "on_site" and (self.is_by_customer or stay is not None)
+
+    @property
+    def has_mocked_report(self) -> bool:
+        """The device reported a mocked location near the moment."""
+        return self.at.answer is not None and self.at.answer.mocked is not None
+
+
+def cancellations(a: Assessment, _: Results) -> Iterator[Moment]:
+    """Yield the moment of every cancellation, whoever cancelled."""
+    return (Moment(a, at) for at in a.presence.cancellations)
+
+
+def moments(a: Assessment, _: Results) -> Iterator[Moment]:
+    """Yield every moment that matters to the SOP, with the ticket that was created then."""
+    created = {ticket.created.ref: ticket for ticket in a.engagement.oos_tickets}
+    return (Moment(a, at, created.get(at.fact.ref)) for at in a.presence.deciding)
+
+
+def stayed_since(m: Moment) -> int:
+    """Return since when the stay shows (microseconds): at once by the customer's cancellation, else by the stay."""
+    stay = m.at.answer.stay if m.at.answer else None
+    return m.time if m.is_by_customer or stay is None else stay.time
+
+
+def seen(m: Moment) -> Cited:
+    """Return what shows where the partner was: the fact, the report, the booking, the assignment at the moment."""
+    shown = (m.at.fact, m.at.fix, m.a.view.booking, m.a.engagement.assignment_at(m.time))
+    return tuple(each for each in shown if each is not None)
+
+
+def stay(m: Moment) -> Cited:
+    """Return the report that shows the stay, where the moment itself does not."""
+    found = m.at.answer.stay if m.at.answer else None
+    return () if m.is_by_customer or found is None else (found,)
+
+
+def mocked_report(m: Moment) -> Cited:
+    """Return the moment's own fact and the mocked report near it."""
+    found = m.at.answer.mocked if m.at.answer else None
+    return (m.at.fact,) if found is None else (m.at.fact, found)
+
+
+ALERTS: Final = (
+    AlertTable[Assessment, Moment](
+        facts=cancellations,
+        rows=(
+            AlertRow(
+                name="stayed_after_cancellation",
+                about="moment",
+                severity="warning",
+                summary="the partner was on site after the job was cancelled: an offline service is suspected",
+                clauses=("DIS-2", "DIS-3"),
+                key=("case_id", "partner_id"),
+                when=lambda m: m.stayed_on,
+                not_before=lambda m: m.is_decided,
+                starts_at=stayed_since,
+                evidence=(seen, stay),
+            ),
+        ),
+    ),
+    AlertTable[Assessment, Moment](
+        facts=moments,
+        rows=(
+            AlertRow(
+                name="ticket_outside_geofence",
+                about="moment",
+                severity="info",
+                summary="an out-of-scope ticket was created while the partner was away from the site",
+                clauses=("OOS-7", "OOS-19"),
+                key=("case_id", "ticket_id"),
+                when=lambda m: m.ticket is not None and m.at.state == "off_site",
+                not_before=lambda m: m.is_decided,
+                starts_at=lambda m: m.time,
+                evidence=(seen,),
+            ),
+            AlertRow(
+                name="mocked_location",
+                about="moment",
+                severity="warning",
+                summary="a mocked location was reported around a moment that matters",
+                clauses=("OOS-7",),
+                key=("case_id", "partner_id"),
+                when=lambda m: m.has_mocked_report,
+                starts_at=lambda m: m.time,
+                evidence=(mocked_report,),
+            ),
+        ),
+    ),
+    AlertTable[Assessment, Engaged](
+        facts=lambda a, results: (Engaged(a, results),),
+        rows=(
+            AlertRow(
+                name="validated_off_site",
+                about="condition",
+                severity="critical",
+                summary="the claim was validated although the partner was not at the site",
+                clauses=("OOS-7", "OOS-21"),
+                key=("case_id", "partner_id"),
+                when=lambda e: e.a.verdict is not None and e.a.was_off_site and not e.a.is_commercial,
+                evidence=(
+                    lambda e: evidence.claim(e.a),
+                    lambda e: evidence.verdict(e.a),
+                    lambda e: evidence.off_site(e.a),
+                ),
+            ),
+            AlertRow(
+                name="bpc_only_cancellation",
+                about="condition",
+                severity="warning",
+                summary="a partner who may only close at BPC cancelled",
+                clauses=("OOS-2",),
+                key=("case_id", "partner_id"),
+                when=lambda e: e.cancelled_though_not_allowed,
+                evidence=(lambda e: e.results["paf"].evidence,),
+            ),
+        ),
+    ),
+    AlertTable[Assessment, TicketSituation](
+        facts=ticket_situations,
+        rows=(
+            AlertRow(
+                name="park_overdue",
+                about="condition",
+                severity="warning",
+                summary="a parked ticket waits for the call to the partner",
+                clauses=("OOS-10",),
+                key=("case_id", "ticket_id"),
+                when=lambda t: t.is_unresolved and parking_end(t) is not None,
+                not_before=lambda t: t.parked_until + t.a.policy.alert.park_overdue,
+                evidence=(ticket, route),
+            ),
+        ),
+    ),
+)

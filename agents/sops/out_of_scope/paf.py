@@ -1,0 +1,137 @@
+"""What becomes of the penalty (PAF) for a cancellation: rows P0 to P10 (domain.md, "Decisions")."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agents.sops.out_of_scope.assessment import Assessment
+from agents.sops.out_of_scope.evidence import claim, end, images, mark, off_site, on_site, partners, route, verdict
+from agents.sops.tables import DecisionTable, Row
+
+
+def is_marked(a: Assessment) -> bool:
+    """Return whether a cancellation is marked against the partner, as things stand."""
+    return a.is_marked
+
+
+def claim_window_end(a: Assessment) -> int:
+    """Return when the time for a claim ends (microseconds), counted from the earliest marked cancellation."""
+    return a.marked_cancellations[0].time + a.policy.paf.claim_window
+
+
+UNDECIDED: Final = {"cancellation_marked": is_marked, "counts_in_mg": None}
+UPHELD: Final = {"cancellation_marked": True, "counts_in_mg": True}
+SCHEDULED: Final = {"cancellation_marked": True, "counts_in_mg": False, "resolve_at": "training_or_review"}
+WAIVED: Final = {"cancellation_marked": False, "counts_in_mg": False}
+NOT_APPLICABLE: Final = {"cancellation_marked": False, "counts_in_mg": None}
+
+PAF: Final[DecisionTable[Assessment]] = DecisionTable(
+    kind="paf",
+    applies=lambda a: a.is_claimed and a.is_cancelled,
+    rows=(
+        Row(  # P0: without a booking nothing can be reviewed
+            when=lambda a: a.route == "unknown",
+            outcome="under_review",
+            status="provisional",
+            reasons=("booking_missing",),
+            clauses=("OOS-18",),
+            fields=UNDECIDED,
+            evidence=(end,),
+        ),
+        Row(  # P1: genuine or not, a partner who may only close at BPC may not cancel
+            when=lambda a: a.is_bpc_only and a.partner_cancelled,
+            outcome="upheld",
+            reasons=("cancellation_not_allowed",),
+            clauses=("OOS-2",),
+            fields=UPHELD,
+            evidence=(route, partners),
+        ),
+        Row(  # P2
+            when=lambda a: a.is_not_genuine and a.is_marked,
+            outcome="upheld",
+            reasons=("not_genuine",),
+            clauses=("OOS-18",),
+            fields=UPHELD,
+            evidence=(claim, verdict, mark),
+        ),
+        Row(  # P3
+            when=lambda a: a.was_off_site and a.is_genuine and not a.is_commercial,
+            outcome="under_review",
+            status="provisional",
+            reasons=("presence_conflict",),
+            clauses=("OOS-7",),
+            fields=UNDECIDED,
+            evidence=(off_site, claim, verdict, images, end),
+        ),
+        Row(  # P4
+            when=lambda a: a.was_off_site and a.partner_cancelled and not a.is_commercial,
+            outcome="upheld",
+            reasons=("not_on_site",),
+            clauses=("OOS-14", "OOS-19"),
+            fields=UPHELD,
+            evidence=(off_site, partners),
+        ),
+        Row(  # P5: a claim after the window still counts
+            when=lambda a: a.has_no_ticket and a.is_marked,
+            outcome="upheld",
+            final_from=claim_window_end,
+            reasons=("no_claim",),
+            clauses=("OOS-18",),
+            fields=UPHELD,
+            evidence=(mark,),
+        ),
+        Row(  # P6
+            when=lambda a: a.is_pending,
+            outcome="under_review",
+            status="provisional",
+            reasons=("awaiting_validation",),
+            clauses=("OOS-18",),
+            fields=UNDECIDED,
+            evidence=(claim, verdict, end),
+        ),
+        Row(  # P7
+            when=lambda a: a.is_genuine and a.presence_is_unknown and not a.is_commercial,
+            outcome="under_review",
+            status="provisional",
+            reasons=("presence_unknown",),
+            clauses=("OOS-7",),
+            fields=UNDECIDED,
+            evidence=(claim, verdict, images, end),
+        ),
+        Row(  # P8 on commercial premises
+            when=lambda a: a.is_genuine and a.is_marked and a.is_commercial,
+            outcome="reversal_scheduled",
+            clauses=("OOS-12",),
+            fields=SCHEDULED,
+            evidence=(claim, verdict, images, mark, route),
+        ),
+        Row(  # P8 elsewhere
+            when=lambda a: a.is_genuine and a.is_marked,
+            outcome="reversal_scheduled",
+            clauses=("OOS-18",),
+            fields=SCHEDULED,
+            evidence=(claim, verdict, images, mark, on_site),
+        ),
+        Row(  # P9 on commercial premises
+            when=lambda a: a.is_genuine and a.is_commercial,
+            outcome="waived",
+            clauses=("OOS-20",),
+            fields=WAIVED,
+            evidence=(claim, verdict, images, end, route),
+        ),
+        Row(  # P9 elsewhere
+            when=lambda a: a.is_genuine,
+            outcome="waived",
+            clauses=("OOS-20",),
+            fields=WAIVED,
+            evidence=(claim, verdict, images, end, on_site),
+        ),
+        Row(  # P10: no mark, and nothing genuine to waive
+            when=lambda _: True,
+            outcome="not_applicable",
+            clauses=("OOS-16",),
+            fields=NOT_APPLICABLE,
+            evidence=(end, claim, verdict),
+        ),
+    ),
+)

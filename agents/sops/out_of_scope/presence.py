@@ -1,0 +1,61 @@
+"""When the out-of-scope SOP needs to know where the partner was, and what the answers amount to (OOS-7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from agents.case.evaluation import Evidence
+from agents.case.view import CaseView, Engagement
+from agents.presence.presence import EngagementPresence, PresenceAt, PresenceMoment, State
+from schemas.events import AnyEvent
+
+
+class Presence(Struct, frozen=True):
+    """Where the partner was: at the moments that decide, and at every cancellation, whoever cancelled (for alerts)."""
+
+    deciding: tuple[PresenceAt, ...] = ()
+    cancellations: tuple[PresenceAt, ...] = ()
+
+    @property
+    def state(self) -> State:
+        """`on_site` if at any moment that decides, else `off_site` if at any, else `unknown`."""
+        states = {at.state for at in self.deciding}
+        return "on_site" if "on_site" in states else "off_site" if "off_site" in states else "unknown"
+
+
+def presence_moments(engagement: Engagement) -> Sequence[PresenceMoment]:
+    """Return the deciding moments, and all cancellations: after those a stay matters too. In fact order."""
+    if not engagement.oos_tickets and not engagement.cancellations:
+        return ()
+    moments = [PresenceMoment(cancellation, asks_stay=True) for cancellation in engagement.cancellations]
+    moments += [PresenceMoment(fact) for fact in _deciding(engagement) if fact.type != "cancellation.recorded"]
+    return sorted(moments, key=lambda moment: moment.fact.order)
+
+
+def presence(engagement: Engagement, seen: EngagementPresence) -> Presence:
+    """Return where the partner was, in fact order."""
+    if not engagement.oos_tickets and not engagement.cancellations:
+        return Presence()
+    return Presence(
+        deciding=tuple(seen.at(fact) for fact in _deciding(engagement)),
+        cancellations=tuple(seen.at(fact) for fact in engagement.cancellations),
+    )
+
+
+def presence_evidence(view: CaseView, engagement: Engagement, seen: Presence, state: State) -> tuple[Evidence, ...]:
+    """Return what shows a state: the earliest such moment, its report, the booking, the assignment at it."""
+    found = next((at for at in seen.deciding if at.state == state), None)
+    if found is None:
+        return ()
+    evidence = (found.fact, found.fix, view.booking, engagement.assignment_at(found.fact.time))
+    return tuple(each for each in evidence if each is not None)
+
+
+def _deciding(engagement: Engagement) -> list[AnyEvent]:
+    """Creation of each out-of-scope ticket, each image the partner added to one, each cancellation by the partner."""
+    facts: list[AnyEvent] = [ticket.created for ticket in engagement.oos_tickets]
+    facts += [m for ticket in engagement.oos_tickets for m in ticket.media if m.data.added_by == "partner"]
+    facts += [c for c in engagement.cancellations if c.data.by == "partner"]
+    return sorted(facts, key=lambda fact: fact.order)

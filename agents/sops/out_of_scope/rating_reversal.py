@@ -1,0 +1,73 @@
+"""Whether a bad rating of an out-of-scope job is reversed (OOS-3; domain.md, "Decisions")."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agents.sops.out_of_scope.assessment import Assessment
+from agents.sops.out_of_scope.evidence import Cited, claim, closing, end, images, off_site, rating_ticket, verdict
+from agents.sops.tables import DecisionTable, Row
+
+
+def closing_or_end(a: Assessment) -> Cited:
+    """Return how the job ended: the latest closing, else the earliest cancellation."""
+    return closing(a) or end(a)
+
+
+RATING_REVERSAL: Final[DecisionTable[Assessment]] = DecisionTable(
+    kind="rating_reversal",
+    applies=lambda a: bool(a.engagement.rating_tickets),
+    rows=(
+        Row(
+            when=lambda a: not a.is_closed and not a.is_cancelled,
+            outcome="awaiting_verification",
+            status="provisional",
+            reasons=("job_not_closed",),
+            clauses=("OOS-3",),
+            evidence=(rating_ticket,),
+        ),
+        Row(
+            when=lambda a: not a.is_closed_at_bpc,
+            outcome="denied",
+            reasons=("not_closed_at_bpc",),
+            clauses=("OOS-3",),
+            evidence=(rating_ticket, closing_or_end),
+        ),
+        Row(
+            when=lambda a: not a.partner_opened_a_ticket,
+            outcome="denied",
+            reasons=("no_oos_ticket",),
+            clauses=("OOS-3",),
+            evidence=(rating_ticket, closing),
+        ),
+        Row(
+            when=lambda a: a.is_not_genuine,
+            outcome="denied",
+            reasons=("not_genuine",),
+            clauses=("OOS-3",),
+            evidence=(rating_ticket, closing, claim, verdict),
+        ),
+        Row(
+            when=lambda a: a.is_pending,
+            outcome="awaiting_verification",
+            status="provisional",
+            reasons=("awaiting_validation",),
+            clauses=("OOS-3", "OOS-21"),
+            evidence=(rating_ticket, closing, claim, verdict),
+        ),
+        Row(
+            when=lambda a: a.was_off_site and not a.is_commercial,
+            outcome="awaiting_verification",
+            status="provisional",
+            reasons=("presence_conflict",),
+            clauses=("OOS-3", "OOS-7"),
+            evidence=(rating_ticket, closing, claim, verdict, images, off_site),
+        ),
+        Row(  # presence may stay unknown: the SOP asks for the validated ticket
+            when=lambda _: True,
+            outcome="granted",
+            clauses=("OOS-3",),
+            evidence=(rating_ticket, closing, claim, verdict, images),
+        ),
+    ),
+)
