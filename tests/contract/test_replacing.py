@@ -1,4 +1,4 @@
-"""What every place to keep checkpoints does when all that it has is thrown away."""
+"""What every store does when its content is replaced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.redis_server import RedisServer
 FIRST, SECOND, THIRD = (Checkpoint({"jobs-3": at}, {}, {}) for at in (1, 2, 3))
 
 
-async def is_replaced(store: ReplaceableStore, successor: ReplaceableStore) -> None:
+async def replace_and_check(store: ReplaceableStore, successor: ReplaceableStore) -> None:
     await store.claim()
     await store.save(FIRST, {"case:a": b"one", "partner:p": b"p"}, {"a": 7}, {"case:a": 8})
     await store.clear(SECOND)
@@ -24,13 +24,13 @@ async def is_replaced(store: ReplaceableStore, successor: ReplaceableStore) -> N
     assert await successor.load(["case:a", "case:b"]) == {"case:b": b"two"}
 
 
-async def test_memory_is_replaced() -> None:
+async def test_the_memory_store_is_replaced() -> None:
     state = MemoryState()
-    await is_replaced(MemoryStore(state), MemoryStore(state))
+    await replace_and_check(MemoryStore(state), MemoryStore(state))
 
 
 @pytest.mark.parametrize("namespace", ["group", "a[b]*?\\"])
-async def test_redis_is_replaced_whatever_the_name_of_the_group(
+async def test_the_redis_store_is_replaced_whatever_the_name_of_the_group(
     redis_server: RedisServer, prefix: str, namespace: str
 ) -> None:
     async with Redis.from_url(redis_server.url, socket_timeout=2.0) as client:
@@ -38,5 +38,5 @@ async def test_redis_is_replaced_whatever_the_name_of_the_group(
         await other.claim()
         await other.save(FIRST, {"case:a": b"another"}, {})
         first, second = (RedisStore(client, prefix + namespace, 3) for _ in range(2))
-        await is_replaced(first, second)
+        await replace_and_check(first, second)
         assert await other.load(["case:a"]) == {"case:a": b"another"}

@@ -1,4 +1,4 @@
-"""What every place to keep checkpoints does: one owner at a time, some earlier moment as a whole, never a mixture."""
+"""What every store does: it has one owner at a time, and returns an earlier checkpoint as a whole, never a mixture."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def saved(at: int) -> Checkpoint:
 
 @pytest.fixture(scope="module", autouse=True)
 def _redis_starts_first(request: pytest.FixtureRequest) -> None:
-    """Start the server, where there is one, before any test could be blamed for it."""
+    """Start the server, if there is one, outside of any test's time limit."""
     with suppress(pytest.skip.Exception):
         request.getfixturevalue("redis_server")
 
@@ -46,7 +46,7 @@ async def client(redis_server: RedisServer) -> AsyncIterator[Redis]:
 
 @pytest.fixture(params=["memory", "redis"])
 async def new_owner(request: pytest.FixtureRequest, prefix: str) -> AsyncIterator[NewOwner]:
-    """Return what makes one owner after the other of the same checkpoints."""
+    """Yield a function that makes a new owner of the same checkpoints."""
     if request.param == "memory":
         state = MemoryState()
         yield lambda: MemoryStore(state)
@@ -55,7 +55,7 @@ async def new_owner(request: pytest.FixtureRequest, prefix: str) -> AsyncIterato
         yield lambda: RedisStore(client, prefix, 3)
 
 
-async def test_nothing_stands_at_first(new_owner: NewOwner) -> None:
+async def test_a_new_store_is_empty(new_owner: NewOwner) -> None:
     store = new_owner()
     assert await store.claim() is None
     assert await store.load(["case:a"]) == {}
@@ -63,7 +63,7 @@ async def test_nothing_stands_at_first(new_owner: NewOwner) -> None:
     assert await store.expired(10**18, 10) == []
 
 
-async def test_the_next_owner_finds_what_was_saved_as_a_whole(new_owner: NewOwner) -> None:
+async def test_the_next_owner_finds_all_that_was_saved(new_owner: NewOwner) -> None:
     store = new_owner()
     await store.claim()
     await store.save(saved(1), {"case:a": b"\x00one", "partner:p": b"p"}, {"a": 7})
@@ -82,17 +82,17 @@ async def test_a_save_without_changes_moves_the_positions(new_owner: NewOwner) -
     assert await new_owner().claim() == saved(1)
 
 
-async def test_what_is_due_comes_earliest_first_up_to_the_limit(new_owner: NewOwner) -> None:
+async def test_due_cases_come_earliest_first_up_to_the_limit(new_owner: NewOwner) -> None:
     store = new_owner()
     await store.claim()
-    early, late = 1_795_219_200_000_001, 1_795_219_200_000_002  # microseconds are told apart
+    early, late = 1_795_219_200_000_001, 1_795_219_200_000_002  # one microsecond apart
     await store.save(saved(1), {}, {"c": late, "a": early, "b": early - 5, "never": None})
     assert await store.due(early, 10) == ["b", "a"]
     assert await store.due(late, 2) == ["b", "a"]
     assert await store.due(early - 6, 10) == []
 
 
-async def test_what_is_deleted_is_gone_with_its_expiry_and_nothing_else_is(new_owner: NewOwner) -> None:
+async def test_a_deleted_blob_loses_its_expiry_and_the_others_stay(new_owner: NewOwner) -> None:
     store = new_owner()
     await store.claim()
     blobs = {"case:a": b"a", "case:b": b"b", "partner:a": b"p"}
@@ -105,29 +105,29 @@ async def test_what_is_deleted_is_gone_with_its_expiry_and_nothing_else_is(new_o
     assert await successor.expired(10, 10) == ["partner:a", "case:b"]
 
 
-async def test_what_was_deleted_can_come_again(new_owner: NewOwner) -> None:
+async def test_a_deleted_blob_can_be_saved_again(new_owner: NewOwner) -> None:
     store = new_owner()
     await store.claim()
     await store.save(saved(1), {"case:a": b"a"}, {}, {"case:a": 3})
     await store.save(saved(2), {"case:a": None}, {}, {"case:a": 7})
-    assert await store.expired(10, 10) == [], "what is gone expires no more"
+    assert await store.expired(10, 10) == [], "a deleted blob has no expiry"
     await store.save(saved(3), {"case:a": b"anew"}, {}, {"case:a": 9})
     assert await store.load(["case:a"]) == {"case:a": b"anew"}
     assert await store.expired(9, 10) == ["case:a"]
 
 
-async def test_what_has_expired_comes_earliest_first_up_to_the_limit_until_it_is_set_anew(new_owner: NewOwner) -> None:
+async def test_expired_keys_come_earliest_first_up_to_the_limit_until_their_expiry_changes(new_owner: NewOwner) -> None:
     store = new_owner()
     await store.claim()
     blobs = {f"case:{each}": b"x" for each in "abcd"}
     await store.save(saved(1), blobs, {}, {"case:a": 3, "case:b": 1, "case:c": 2, "case:d": None})
     assert [await store.expired(until, 2) for until in (0, 1, 3)] == [[], ["case:b"], ["case:b", "case:c"]]
-    assert await store.expired(3, 9) == ["case:b", "case:c", "case:a"], "asking changes nothing"
+    assert await store.expired(3, 9) == ["case:b", "case:c", "case:a"], "reading changes nothing"
     await store.save(saved(2), {}, {}, {"case:b": 9, "case:c": None})
     assert await store.expired(3, 9) == ["case:a"]
 
 
-async def test_an_owner_that_was_replaced_can_neither_save_nor_load(new_owner: NewOwner) -> None:
+async def test_a_replaced_owner_can_neither_save_nor_load(new_owner: NewOwner) -> None:
     first, second = new_owner(), new_owner()
     await first.claim()
     await first.save(saved(1), {"case:a": b"one"}, {})
@@ -142,7 +142,7 @@ async def test_an_owner_that_was_replaced_can_neither_save_nor_load(new_owner: N
     assert await new_owner().claim() == saved(3)
 
 
-async def test_partitions_do_not_meet(client: Redis, prefix: str) -> None:
+async def test_partition_numbers_share_nothing(client: Redis, prefix: str) -> None:
     three, thirty = RedisStore(client, prefix, 3), RedisStore(client, prefix, 30)
     await three.claim()
     await thirty.claim()
@@ -163,7 +163,7 @@ async def test_an_emptied_redis_is_noticed_by_the_next_call(client: Redis, prefi
     assert await RedisStore(client, prefix, 3).claim() is None
 
 
-async def test_a_redis_thrown_back_to_an_older_moment_is_noticed(client: Redis, prefix: str) -> None:
+async def test_a_redis_restored_to_an_older_state_is_noticed(client: Redis, prefix: str) -> None:
     store = RedisStore(client, prefix, 3)
     await store.claim()
     await store.save(saved(1), {}, {})
@@ -191,12 +191,12 @@ async def test_an_owner_from_before_redis_was_emptied_stays_refused(client: Redi
     assert await new.load(["case:a"]) == {"case:a": b"new"}
 
 
-async def test_a_save_repeated_because_its_answer_was_lost_is_recognised(client: Redis, prefix: str) -> None:
+async def test_a_save_repeated_after_a_lost_reply_is_recognised(client: Redis, prefix: str) -> None:
     store = RedisStore(client, prefix, 3)
     await store.claim()
     before = store._seq
     await store.save(saved(1), {"case:a": b"one"}, {"a": 5})
-    store._seq = before  # as if the answer had not come
+    store._seq = before  # as if the reply had been lost
     await store.save(saved(1), {"case:a": b"one"}, {"a": 5})
     await store.save(saved(2), {}, {})
     assert await RedisStore(client, prefix, 3).claim() == saved(2)
@@ -209,16 +209,16 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_small_parts")
-async def test_a_save_of_many_parts_is_one(client: Redis, prefix: str) -> None:
+async def test_a_save_of_many_parts_is_atomic(client: Redis, prefix: str) -> None:
     store = RedisStore(client, prefix, 3)
     await store.claim()
     blobs = {f"case:{number}": bytes([number]) * number for number in range(40)}
     expiries = {key: at for at, key in enumerate(blobs)}
     await store.save(saved(1), blobs, {f"{number}": number for number in range(500)}, expiries)
     changes: dict[str, bytes | None] = {"case:1": b"one"}
-    gone = [f"case:{number}" for number in range(30, 40)]
-    await store.save(saved(2), changes | dict.fromkeys(gone), {f"{number}": None for number in range(1, 500)})
-    blobs = {key: blob for key, blob in blobs.items() if key not in gone}
+    deleted = [f"case:{number}" for number in range(30, 40)]
+    await store.save(saved(2), changes | dict.fromkeys(deleted), {f"{number}": None for number in range(1, 500)})
+    blobs = {key: blob for key, blob in blobs.items() if key not in deleted}
     successor = RedisStore(client, prefix, 3)
     assert await successor.claim() == saved(2)
     assert await successor.load(list(blobs)) == blobs | {"case:1": b"one"}
@@ -230,7 +230,7 @@ async def test_a_save_of_many_parts_is_one(client: Redis, prefix: str) -> None:
 
 
 @pytest.mark.usefixtures("_small_parts")
-async def test_a_save_of_which_parts_are_gone_is_none_and_can_be_repeated(client: Redis, prefix: str) -> None:
+async def test_a_save_whose_parts_are_gone_fails_and_can_be_repeated(client: Redis, prefix: str) -> None:
     store, stage = RedisStore(client, prefix, 3), f"{{{prefix}:3}}:stage"
     await store.claim()
     blobs = {f"case:{number}": b"new-new-new" for number in range(3)}
@@ -249,22 +249,20 @@ async def test_a_save_of_which_parts_are_gone_is_none_and_can_be_repeated(client
 
 
 @pytest.mark.usefixtures("_small_parts")
-async def test_a_save_of_many_parts_repeated_because_its_answer_was_lost_is_recognised(
-    client: Redis, prefix: str
-) -> None:
+async def test_a_save_of_many_parts_repeated_after_a_lost_reply_is_recognised(client: Redis, prefix: str) -> None:
     store = RedisStore(client, prefix, 3)
     await store.claim()
     blobs = {f"case:{number}": b"new-new-new" for number in range(3)}
     before = store._seq
     await store.save(saved(1), blobs, {})
-    store._seq = before  # as if the answer had not come
+    store._seq = before  # as if the reply had been lost
     await store.save(saved(1), blobs, {})
     await store.save(saved(2), {"case:0": b"2"}, {})
     assert await store.load(["case:0", "case:1"]) == {"case:0": b"2", "case:1": b"new-new-new"}
 
 
 @pytest.mark.usefixtures("_small_parts")
-async def test_parts_of_an_owner_that_was_replaced_are_in_nobodys_checkpoint(client: Redis, prefix: str) -> None:
+async def test_parts_of_a_replaced_owner_are_in_no_checkpoint(client: Redis, prefix: str) -> None:
     first, second = RedisStore(client, prefix, 3), RedisStore(client, prefix, 3)
     await first.claim()
     await second.claim()
@@ -276,7 +274,7 @@ async def test_parts_of_an_owner_that_was_replaced_are_in_nobodys_checkpoint(cli
 
 
 def broken(store: RedisStore, call: int, when: str) -> list[str]:
-    """Have a call fail, counted from 1, before or after its script is run; return the list of what is called."""
+    """Make a call fail, counted from 1, before or after its script runs; return the list of calls made."""
     calls: list[str] = []
 
     def breaking(name: str, script: Any) -> Callable[..., Awaitable[Any]]:
@@ -292,7 +290,7 @@ def broken(store: RedisStore, call: int, when: str) -> list[str]:
 
         return run
 
-    for name in ("_run_stage", "_run_save", "_run_go_on"):
+    for name in ("_run_stage", "_run_commit", "_run_apply_next"):
         setattr(store, name, breaking(name, getattr(store, name)))
     return calls
 
@@ -305,7 +303,7 @@ CALLS = PARTS + 1 + PARTS - 1
 
 
 async def half_saved(client: Redis, prefix: str, call: int, when: str) -> RedisStore:
-    """Return a store that has saved what is old, and of what is new as much as comes before a call is lost."""
+    """Return a store that saved OLD, and as much of CHANGES as comes before a lost call."""
     store = RedisStore(client, prefix, 3)
     await store.claim()
     await store.save(saved(1), OLD, dict.fromkeys("abcdefgh", 1), dict.fromkeys(OLD, 1))
@@ -319,9 +317,7 @@ async def half_saved(client: Redis, prefix: str, call: int, when: str) -> RedisS
 @pytest.mark.usefixtures("_small_parts")
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("call", range(1, CALLS + 1))
-async def test_whichever_call_is_lost_the_same_save_can_be_repeated(
-    client: Redis, prefix: str, call: int, when: str
-) -> None:
+async def test_a_save_can_be_repeated_whichever_call_was_lost(client: Redis, prefix: str, call: int, when: str) -> None:
     store = await half_saved(client, prefix, call, when)
     await store.save(saved(2), CHANGES, dict.fromkeys("abcdefgh", 2), dict.fromkeys(NEW, 2))
     await store.save(saved(3), {"case:0": b"newest"}, {})
@@ -334,7 +330,7 @@ async def test_whichever_call_is_lost_the_same_save_can_be_repeated(
 @pytest.mark.usefixtures("_small_parts")
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("call", range(1, CALLS + 1))
-async def test_wherever_an_owner_dies_the_next_finds_all_of_its_save_or_nothing(
+async def test_the_next_owner_finds_all_of_an_interrupted_save_or_nothing(
     client: Redis, prefix: str, call: int, when: str
 ) -> None:
     store = await half_saved(client, prefix, call, when)
@@ -352,7 +348,7 @@ async def test_wherever_an_owner_dies_the_next_finds_all_of_its_save_or_nothing(
 
 
 @pytest.mark.usefixtures("_small_parts")
-async def test_a_part_that_version_0_1_staged_is_carried_over(client: Redis, prefix: str) -> None:
+async def test_a_part_that_version_0_1_staged_is_applied(client: Redis, prefix: str) -> None:
     store, base = RedisStore(client, prefix, 3), f"{{{prefix}:3}}:"
     await store.claim()
     await store.save(saved(1), {"case:a": b"old"}, {"a": 1, "b": 2})
@@ -365,7 +361,7 @@ async def test_a_part_that_version_0_1_staged_is_carried_over(client: Redis, pre
     assert await successor.due(9, 9) == ["a"]
 
 
-async def test_loads_go_on_while_a_save_is_under_way(client: Redis, prefix: str) -> None:
+async def test_loads_work_during_a_save(client: Redis, prefix: str) -> None:
     store = RedisStore(client, prefix, 3)
     await store.claim()
     for at in range(1, 20):

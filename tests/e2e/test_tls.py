@@ -106,7 +106,7 @@ NOT_LET_IN: list[tuple[dict[str, str], str]] = [
     ({"SOP_KAFKA_MECHANISM": "PLAIN"}, "or not to this user or certificate"),
     ({"SOP_KAFKA_CA_FILE": ""}, "or not to this user or certificate"),
     ({"SOP_KAFKA_SECURITY": "plaintext"}, "does not answer"),
-    ({"SOP_REDIS_PASSWORD": WRONG}, "SOP_REDIS_URL: Redis does not let this user in"),
+    ({"SOP_REDIS_PASSWORD": WRONG}, "SOP_REDIS_URL: Redis denies access"),
     ({"SOP_REDIS_CA_FILE": ""}, "SOP_REDIS_URL: Redis does not answer"),
 ]
 

@@ -1,4 +1,4 @@
-"""A real Redis that is set up in another way than ours: what it cannot be is told, and what it becomes is noticed."""
+"""A real Redis with another set-up than ours is refused with a reason, also when it changes later."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from schemas.errors import Fatal, StoreLost, Unavailable, UsageError
 from streams.config.settings import Settings
 from streams.redis.checks import check_redis
 from streams.redis.connection import connect_redis
-from streams.redis.store import LOOK_EVERY_S, RedisStore
+from streams.redis.store import CHECK_EVERY_S, RedisStore
 from streams.runtime.ports import Checkpoint
 from tests.redis_server import RedisServer
 
 CLUSTER_PORT_MAX = 55_535
-"""A node of a cluster opens the port 10,000 further on too."""
+"""A cluster node also opens the port 10,000 above its own."""
 SAVED = Checkpoint({"jobs-0": 3}, {}, {})
 
 
@@ -43,24 +43,24 @@ def running(program: Path, folder: Path, *arguments: str) -> Iterator[RedisServe
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (("--cluster-enabled", "yes"), "this is a Redis Cluster, which is not supported"),
         (("--replicaof", "127.0.0.1", "1"), "this Redis is a replica"),
-        (("--maxmemory-policy", "allkeys-lru"), "Redis may drop keys (maxmemory-policy allkeys-lru)"),
+        (("--maxmemory-policy", "allkeys-lru"), "Redis may evict keys (maxmemory-policy allkeys-lru)"),
     ],
 )
 async def test_a_redis_that_cannot_keep_checkpoints_is_refused(
-    redis_program: Path, tmp_path: Path, arguments: tuple[str, ...], told: str
+    redis_program: Path, tmp_path: Path, arguments: tuple[str, ...], expected: str
 ) -> None:
     with running(redis_program, tmp_path / "redis", *arguments) as server:
         async with connected(server.url) as client:
             with pytest.raises(UsageError) as refused:
                 await check_redis(client, 2.0)
-    assert str(refused.value).startswith(f"SOP_REDIS_URL: {told}")
+    assert str(refused.value).startswith(f"SOP_REDIS_URL: {expected}")
 
 
-async def test_what_answers_as_no_redis_does_is_refused() -> None:
+async def test_a_server_that_is_not_redis_is_refused() -> None:
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await writer.drain()
@@ -74,9 +74,7 @@ async def test_what_answers_as_no_redis_does_is_refused() -> None:
 
 
 @pytest.mark.parametrize("query", ["", "?protocol=3&health_check_interval=1", "?socket_timeout=3&client_name=sop"])
-async def test_checkpoints_are_kept_with_every_option_that_is_known(
-    redis_server: RedisServer, prefix: str, query: str
-) -> None:
+async def test_checkpoints_are_kept_with_every_known_option(redis_server: RedisServer, prefix: str, query: str) -> None:
     async with connected(redis_server.url + query) as client:
         await check_redis(client, 2.0)
         store = RedisStore(client, prefix, 0)
@@ -87,7 +85,7 @@ async def test_checkpoints_are_kept_with_every_option_that_is_known(
         assert await RedisStore(client, prefix, 0).claim() == SAVED
 
 
-async def test_an_eviction_that_begins_later_is_noticed(
+async def test_an_eviction_policy_that_is_set_later_is_noticed(
     own_redis_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with connected(own_redis_server.url) as client:
@@ -95,19 +93,21 @@ async def test_an_eviction_that_begins_later_is_noticed(
         await store.claim()
         await store.save(SAVED, {"case:a": b"a"}, {})
         await client.config_set("maxmemory-policy", "allkeys-lru")
-        assert await store.load(["case:a"]) == {"case:a": b"a"}, "it is not asked at each call"
-        store._looked_s -= LOOK_EVERY_S
-        with pytest.raises(Fatal, match=r"Redis may drop keys \(maxmemory-policy allkeys-lru\)"):
+        assert await store.load(["case:a"]) == {"case:a": b"a"}, "the policy is not read at each call"
+        store._checked_s -= CHECK_EVERY_S
+        with pytest.raises(Fatal, match=r"Redis may evict keys \(maxmemory-policy allkeys-lru\)"):
             await store.load(["case:a"])
-        store._looked_s -= LOOK_EVERY_S
-        with pytest.raises(Fatal, match="Redis may drop keys"):
+        store._checked_s -= CHECK_EVERY_S
+        with pytest.raises(Fatal, match="Redis may evict keys"):
             await store.save(SAVED, {}, {})
         await client.config_set("maxmemory-policy", "volatile-lru")
-        store._looked_s -= LOOK_EVERY_S
+        store._checked_s -= CHECK_EVERY_S
         assert await store.load(["case:a"]) == {"case:a": b"a"}
 
 
-async def test_an_eviction_that_may_not_be_asked_for_is_passed_over(own_redis_server: RedisServer, prefix: str) -> None:
+async def test_without_the_right_to_read_info_eviction_is_not_checked(
+    own_redis_server: RedisServer, prefix: str
+) -> None:
     async with connected(own_redis_server.url) as client:
         rules = {"enabled": True, "passwords": ["+pw"], "keys": ["*"], "commands": ["+@all", "-info"]}
         await client.acl_setuser("blind", **rules)  # type: ignore[arg-type] # of several types
@@ -118,7 +118,7 @@ async def test_an_eviction_that_may_not_be_asked_for_is_passed_over(own_redis_se
         await store.save(SAVED, {}, {})
 
 
-async def test_what_somebody_else_put_in_its_place_is_the_store_s_fault(redis_server: RedisServer, prefix: str) -> None:
+async def test_keys_that_something_else_overwrote_are_the_store_s_fault(redis_server: RedisServer, prefix: str) -> None:
     async with connected(redis_server.url) as client:
         store = RedisStore(client, prefix, 0)
         await store.claim()
@@ -128,12 +128,12 @@ async def test_what_somebody_else_put_in_its_place_is_the_store_s_fault(redis_se
         with pytest.raises(Unavailable, match="WRONGTYPE"):
             await store.due(9, 9)
         await client.hset(f"{{{prefix}:0}}:meta", "saved", "{")
-        with pytest.raises(StoreLost, match="holds no positions"):
+        with pytest.raises(StoreLost, match="holds no checkpoint"):
             await RedisStore(client, prefix, 0).claim()
 
 
-async def test_what_is_there_can_be_read_while_redis_is_full(own_redis_server: RedisServer, prefix: str) -> None:
-    """Decisions go on then; only checkpoints wait."""
+async def test_a_full_redis_can_still_be_read(own_redis_server: RedisServer, prefix: str) -> None:
+    """Decisions continue then; only checkpoints wait."""
     async with connected(own_redis_server.url) as client:
         store = RedisStore(client, prefix, 0)
         await store.claim()
@@ -145,17 +145,19 @@ async def test_what_is_there_can_be_read_while_redis_is_full(own_redis_server: R
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "expected"),
     [
-        ("redis://:wrong@127.0.0.1:{port}/0", "Redis does not let this user in: "),
-        ("redis://127.0.0.1:{port}/0", "Redis does not let this user in: "),
-        ("redis://:right@127.0.0.1:{port}/99", "Redis refuses: DB index is out of range"),
+        ("redis://:wrong@127.0.0.1:{port}/0", "Redis denies access: "),
+        ("redis://127.0.0.1:{port}/0", "Redis denies access: "),
+        ("redis://:right@127.0.0.1:{port}/99", "Redis answers with an error: DB index is out of range"),
     ],
 )
-async def test_what_redis_has_against_who_asks_is_told(own_redis_server: RedisServer, address: str, told: str) -> None:
+async def test_an_error_that_redis_answers_with_is_reported(
+    own_redis_server: RedisServer, address: str, expected: str
+) -> None:
     async with connected(own_redis_server.url) as client:
         await client.config_set("requirepass", "right")
     async with connected(address.format(port=own_redis_server.port)) as client:
         with pytest.raises(UsageError) as refused:
             await check_redis(client, 2.0)
-    assert str(refused.value).startswith(f"SOP_REDIS_URL: {told}")
+    assert str(refused.value).startswith(f"SOP_REDIS_URL: {expected}")

@@ -1,4 +1,4 @@
-"""The store in memory keeps deadlines in order without growing with how often they move."""
+"""The memory store keeps deadlines in order, and does not grow when they move."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NOTHING = Checkpoint({}, {}, {})
 @given(
     st.lists(st.dictionaries(st.sampled_from("abcd"), st.none() | st.integers(0, 9)), max_size=12), st.integers(0, 9)
 )
-async def test_due_is_whatever_was_saved_last_the_earliest_first(saves: list[dict[str, int | None]], now: int) -> None:
+async def test_due_cases_are_those_saved_last_the_earliest_first(saves: list[dict[str, int | None]], now: int) -> None:
     store = MemoryStore(MemoryState())
     await store.claim()
-    standing: dict[str, int | None] = {}
+    latest: dict[str, int | None] = {}
     for deadlines in saves:
         await store.save(NOTHING, {}, deadlines)
-        standing |= deadlines
-        expected = sorted((at, case_id) for case_id, at in standing.items() if at is not None and at <= now)
+        latest |= deadlines
+        expected = sorted((at, case_id) for case_id, at in latest.items() if at is not None and at <= now)
         assert await store.due(now, 99) == [case_id for _, case_id in expected]
         assert await store.due(now, 2) == [case_id for _, case_id in expected[:2]]
 

@@ -1,10 +1,10 @@
-"""Which Redis can keep checkpoints, by what it says about itself."""
+"""Which Redis is fit to keep checkpoints, judged by its INFO."""
 
 from __future__ import annotations
 
 import pytest
 
-from streams.redis.checks import unfit
+from streams.redis.checks import unfit_reason
 
 FIT = {
     "redis_mode": "standalone",
@@ -16,29 +16,29 @@ FIT = {
 
 
 @pytest.mark.parametrize(
-    ("differs", "told"),
+    ("differs", "expected"),
     [
         ({}, None),
-        ({"redis_mode": "sentinel", "role": "sentinel"}, "this is a Sentinel, which keeps nothing"),
+        ({"redis_mode": "sentinel", "role": "sentinel"}, "this is a Sentinel, which stores no data"),
         ({"redis_mode": "cluster"}, "this is a Redis Cluster, which is not supported"),
         ({"cluster_enabled": 1}, "this is a Redis Cluster, which is not supported"),
         ({"role": "slave"}, "this Redis is a replica"),
         ({"redis_version": "6.2.0"}, None),
         ({"redis_version": "10.0.1"}, None),
-        ({"redis_version": "6.0.16"}, "this is Redis 6.0.16; it has to be 6.2 or later"),
-        ({"redis_version": "5.0.3"}, "this is Redis 5.0.3; it has to be 6.2 or later"),
-        ({"redis_version": 6.0}, "this is Redis 6.0; it has to be 6.2 or later"),
+        ({"redis_version": "6.0.16"}, "this is Redis 6.0.16; 6.2 or later is required"),
+        ({"redis_version": "5.0.3"}, "this is Redis 5.0.3; 6.2 or later is required"),
+        ({"redis_version": 6.0}, "this is Redis 6.0; 6.2 or later is required"),
         ({"redis_version": "unstable"}, None),
-        ({"maxmemory_policy": "allkeys-lru"}, "Redis may drop keys (maxmemory-policy allkeys-lru)"),
-        ({"maxmemory_policy": "allkeys-random"}, "Redis may drop keys (maxmemory-policy allkeys-random)"),
+        ({"maxmemory_policy": "allkeys-lru"}, "Redis may evict keys (maxmemory-policy allkeys-lru)"),
+        ({"maxmemory_policy": "allkeys-random"}, "Redis may evict keys (maxmemory-policy allkeys-random)"),
         ({"maxmemory_policy": "volatile-lru"}, None),
     ],
 )
-def test_what_cannot_keep_checkpoints_is_told(differs: dict[str, object], told: str | None) -> None:
-    reason = unfit(FIT | differs)
-    assert (reason or "").startswith(told or "")
-    assert (reason is None) == (told is None)
+def test_an_unfit_redis_is_refused_with_a_reason(differs: dict[str, object], expected: str | None) -> None:
+    reason = unfit_reason(FIT | differs)
+    assert (reason or "").startswith(expected or "")
+    assert (reason is None) == (expected is None)
 
 
-def test_a_redis_that_says_nothing_is_taken_as_it_is() -> None:
-    assert unfit({}) is None
+def test_a_redis_without_info_is_taken_as_fit() -> None:
+    assert unfit_reason({}) is None
