@@ -10,9 +10,10 @@ from msgspec import Struct
 from agents.case.view import Ticket
 from agents.presence.presence import PresenceAt
 from agents.sops.out_of_scope import evidence
-from agents.sops.out_of_scope.actions import TicketSituation, parking_end, route, ticket, ticket_situations
+from agents.sops.out_of_scope.actions import route, ticket
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import Cited
+from agents.sops.out_of_scope.situation import TicketSituation, parking_end, ticket_situations
 from agents.sops.tables import AlertRow, AlertTable, Results
 
 
