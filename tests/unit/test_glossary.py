@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from agents.glossary import CLAUSE_TEXTS, ENTRIES, WORDS
 from agents.sops.catalogue import CLAUSES
 from streams.cli.main import run
-from streams.glossary import CLAUSE_TEXTS, ENTRIES, WORDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "glossary.md"
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import textwrap
+from collections.abc import Iterator
 
 import click
 from click.shell_completion import CompletionItem
 
+from agents.glossary import CLAUSE_TEXTS, ENTRIES, WORDS
 from schemas.errors import UsageError
 from schemas.suggestions import suggestion
-from streams.glossary import ENTRIES, page
 
 WIDTH_MAX = 100
 INDENT = " " * 4
@@ -26,7 +27,7 @@ def _complete_word(_ctx: click.Context, _param: click.Parameter, prefix: str) ->
 def command(words: tuple[str, ...], markdown: bool) -> None:
     """Explain words (PAF, BPC, OOS, …) and clauses (OOS-18, DIS-3, …), or all of them."""
     if markdown:
-        print("\n".join(page()), end="")
+        print("\n".join(_page()), end="")
         return
     known = {name.casefold(): name for name in ENTRIES}
     for word in words:
@@ -36,3 +37,19 @@ def command(words: tuple[str, ...], markdown: bool) -> None:
     for name in [known[word.casefold()] for word in words] or ENTRIES:
         print(name)
         print(textwrap.fill(ENTRIES[name], width, initial_indent=INDENT, subsequent_indent=INDENT))
+
+
+def _page() -> Iterator[str]:
+    """Yield the lines of the glossary as a Markdown page."""
+    yield "# Glossary"
+    yield ""
+    yield "The words, letters and clauses of the two SOPs, in our own words. `sop glossary` shows the same, and"
+    yield "`sop glossary --markdown` writes this page."
+    yield ""
+    for title, entries in (("Words", WORDS), ("Clauses", CLAUSE_TEXTS)):
+        yield f"## {title}"
+        yield ""
+        yield "| | |"
+        yield "| --- | --- |"
+        yield from (f"| {name} | {text} |" for name, text in entries.items())
+        yield ""
