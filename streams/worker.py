@@ -32,8 +32,8 @@ from streams.kafka.topic_checks import check_topics, dead_letter_bytes_max
 from streams.kafka.topics import prepare_topics
 from streams.memory.store import MemoryState, MemoryStore
 from streams.metrics import catalogue
-from streams.metrics.collector import Sample, Watched, exposition, samples
-from streams.metrics.server import MetricsServer, ask_loop
+from streams.metrics.collector import Sample, TaskSnapshot, exposition, task_samples
+from streams.metrics.server import MetricsServer, call_in_loop
 from streams.process.clock import SystemClock
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.refusal_limit import RefusalLimits
@@ -354,14 +354,14 @@ def _outside(refusal: Refusal | None, settings: Settings) -> str | None:
 async def _metrics_text(app: BatchApp, tasks: Tasks, works: Mapping[int, SopProcessor]) -> bytes:
     """Return the metrics of this moment as a scrape reads them, as the event loop has them between two of its steps."""
 
-    def told() -> list[Sample]:
+    def read() -> list[Sample]:
         now = SystemClock().now_us()
         ends = {TP(*tp): end.last for tp, end in app.ends().items()}
         return [
             sample
             for number, task in tasks.all().items()
-            for sample in samples(
-                Watched(
+            for sample in task_samples(
+                TaskSnapshot(
                     number=number,
                     metrics=task.metrics,
                     progress=task.progress(),
@@ -373,5 +373,5 @@ async def _metrics_text(app: BatchApp, tasks: Tasks, works: Mapping[int, SopProc
             )
         ]
 
-    found, delay_s = await ask_loop(app.loop, told)
+    found, delay_s = await call_in_loop(app.loop, read)
     return exposition([*found, (catalogue.LOOP_DELAY, (), delay_s)])

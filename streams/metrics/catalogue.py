@@ -1,6 +1,6 @@
-"""Every metric of a worker: name, kind, labels and meaning; docs/operations.md is checked against it.
+"""Every metric of a worker: name, kind, labels and meaning. A test checks docs/operations.md against it.
 
-No label holds anything of an event: no case, no partner, no name.
+No label contains anything from an event: no case, no partner, no name.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 
 class Metric(NamedTuple):
-    """One metric; seconds and records are in its name."""
+    """One metric; its name includes the unit."""
 
     name: str
     kind: Literal["counter", "gauge"]

@@ -1,4 +1,4 @@
-"""What the tasks of a worker count, as metrics; nothing is counted for it, it is read when somebody asks."""
+"""Turns what the tasks count anyway into metrics, at each scrape."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Sample = tuple[Metric, tuple[str, ...], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """One partition number at one moment."""
+class TaskSnapshot:
+    """What the metrics of one partition number are made from, at one moment."""
 
     number: int
     metrics: TaskMetrics
@@ -33,49 +33,48 @@ class Watched:
     health: Health
     state_size: StateSize
     ends: Mapping[str, int]
-    """The offset after the last record that can be read, as last fetched, by `topic-partition`."""
+    """The offset after the last readable record, as last fetched, by `topic-partition`."""
 
 
 class WorkerCollector(Collector):
-    """Turns what was seen of a worker into metric families."""
+    """The samples of one scrape, as metric families."""
 
-    def __init__(self, found: Iterable[Sample]) -> None:
-        """Take the samples of one moment."""
-        self._found = found
+    def __init__(self, samples: Iterable[Sample]) -> None:
+        self._samples = samples
 
     def collect(self) -> Iterable[Family]:
-        """Return every metric of the catalogue, in its order."""
+        """Return every metric, in the order of the catalogue."""
         values: dict[Metric, list[tuple[tuple[str, ...], float]]] = defaultdict(list)
-        for metric, labels, value in self._found:
+        for metric, labels, value in self._samples:
             values[metric].append((labels, value))
         return [_family(metric, values[metric]) for metric in METRICS]
 
 
-def exposition(found: Iterable[Sample]) -> bytes:
-    """Return the text that Prometheus reads, with the process's own memory and CPU time."""
+def exposition(samples: Iterable[Sample]) -> bytes:
+    """Return the text that Prometheus reads, with the memory and CPU time of the process."""
     registry = CollectorRegistry()
-    registry.register(WorkerCollector(found))
+    registry.register(WorkerCollector(samples))
     ProcessCollector(registry=registry)
     return generate_latest(registry)
 
 
-def samples(watched: Watched, now: int) -> Iterator[Sample]:
-    """Yield what is to be told of a partition number at a moment (microseconds); to be used up in the event loop."""
-    yield from _of_inputs(watched)
-    yield from _of_number(watched, now)
+def task_samples(snapshot: TaskSnapshot, now: int) -> Iterator[Sample]:
+    """Yield the samples of a partition number at an instant (microseconds); to be consumed in the event loop."""
+    yield from _input_samples(snapshot)
+    yield from _number_samples(snapshot, now)
 
 
-def _of_inputs(watched: Watched) -> Iterator[Sample]:
-    partition = str(watched.number)
-    metrics, progress = watched.metrics, watched.progress
+def _input_samples(snapshot: TaskSnapshot) -> Iterator[Sample]:
+    partition = str(snapshot.number)
+    metrics, progress = snapshot.metrics, snapshot.progress
     for name, received in metrics.received.items():
-        place = (name.removesuffix(f"-{partition}"), partition)
-        yield catalogue.CONSUMED, place, received
-        yield catalogue.IN_FLIGHT, place, received - progress.consumed.get(name, 0)
+        labels = (name.removesuffix(f"-{partition}"), partition)
+        yield catalogue.CONSUMED, labels, received
+        yield catalogue.IN_FLIGHT, labels, received - progress.consumed.get(name, 0)
         dispositions = progress.counts.get(name, {})
         for disposition in DISPOSITIONS:
-            yield catalogue.PROCESSED, (*place, disposition), dispositions.get(disposition, 0)
-    for name, end in watched.ends.items():
+            yield catalogue.PROCESSED, (*labels, disposition), dispositions.get(disposition, 0)
+    for name, end in snapshot.ends.items():
         behind = max(end - progress.positions.get(name, 0), 0)
         yield catalogue.LAG, (name.removesuffix(f"-{partition}"), partition), behind
     for name in dict.fromkeys([*progress.positions, *progress.skipped]):
@@ -84,9 +83,9 @@ def _of_inputs(watched: Watched) -> Iterator[Sample]:
         yield catalogue.PUBLISHED, (topic, partition), count
 
 
-def _of_number(watched: Watched, now: int) -> Iterator[Sample]:
-    labels = (str(watched.number),)
-    metrics, health, state_size = watched.metrics, watched.health, watched.state_size
+def _number_samples(snapshot: TaskSnapshot, now: int) -> Iterator[Sample]:
+    labels = (str(snapshot.number),)
+    metrics, health, state_size = snapshot.metrics, snapshot.health, snapshot.state_size
     yield catalogue.QUERIES_TOO_LATE, labels, state_size.queries_too_late
     yield catalogue.CASES, labels, state_size.cases
     yield catalogue.PARTNERS, labels, state_size.partners
@@ -101,7 +100,7 @@ def _of_number(watched: Watched, now: int) -> Iterator[Sample]:
     yield catalogue.STEP_S, labels, metrics.step_s
     yield catalogue.LAST_STEP_S, labels, metrics.last_step_s
     yield catalogue.POISON_RETRIES, labels, metrics.tried_again
-    yield catalogue.CASES_QUARANTINED, labels, len(watched.progress.quarantined)
+    yield catalogue.CASES_QUARANTINED, labels, len(snapshot.progress.quarantined)
 
 
 def _family(metric: Metric, values: Iterable[tuple[tuple[str, ...], float]]) -> Family:

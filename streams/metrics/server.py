@@ -1,7 +1,8 @@
-"""Serves the metrics of a worker by HTTP, from an event loop in one thread of its own.
+"""Serves the metrics of a worker over HTTP, from an event loop in a thread of its own.
 
-Whoever connects is a stranger: the number of connections, the size of a request and the time from accepting a
-connection to closing it are bounded, so that nobody takes the files, threads or processor time of the worker.
+Clients are not trusted: the number of connections, the size of a request and the lifetime of a connection are bounded,
+so that no client can exhaust the worker's files, threads or processor time. `prometheus_client`'s own server has a
+thread for each connection and none of these bounds.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from schemas.errors import UsageError
 
 PATH: Final = "/metrics"
-ANSWER_S: Final = 5.0
+CALL_TIMEOUT_S: Final = 5.0
 """How long a scrape waits for the worker's event loop."""
 CONNECTION_S: Final = 10.0
-"""From accepting a connection to closing it, however slowly its client sends and reads."""
+"""Lifetime of a connection, however slowly its client sends and reads."""
 CONNECTIONS_MAX: Final = 64
 REQUEST_BYTES_MAX: Final = 16 * 1024
 BACKLOG: Final = 128
@@ -40,10 +41,12 @@ logger = logging.getLogger("sop.metrics")
 
 
 class MetricsServer:
-    """Listens at once, answers from `serve` on until the `with` block ends; whoever asks before waits."""
+    """Listens on `HOST:PORT` at once, and answers from `serve` until the `with` block ends. Port 0 is any free one.
+
+    Raises `UsageError` if it cannot listen there.
+    """
 
     def __init__(self, listen: str) -> None:
-        """Take `HOST:PORT`; port 0 takes a free one. Raises `UsageError` when nobody can listen there."""
         host, _, port = listen.rpartition(":")
         self._listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         try:
@@ -59,29 +62,29 @@ class MetricsServer:
 
     @property
     def url(self) -> str:
-        """Where the metrics are."""
+        """The address of the metrics."""
         host, port = self._listener.getsockname()[:2]
         return f"http://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
 
-    def serve(self, text: Callable[[], Awaitable[bytes]]) -> None:
-        """Answer each scrape with what `text` returns in the server's own event loop.
+    def serve(self, scrape: Callable[[], Awaitable[bytes]]) -> None:
+        """Answer each request with the text that `scrape` returns; it runs in the server's event loop.
 
-        A `TimeoutError` or `RuntimeError` that `text` raises is answered with status 503. Scrapes that come while it
-        runs share what it returns.
+        If it raises `TimeoutError` or `RuntimeError`, the answer is status 503. Requests that come while it runs share
+        its result.
         """
-        connections = _Connections(self._listener, text)
+        connections = _Connections(self._listener, scrape)
         self._thread = threading.Thread(target=self._run, args=[connections], name="metrics", daemon=True)
         self._thread.start()
         logger.info("metrics at %s", self.url)
 
     def __enter__(self) -> Self:
-        """Listen already."""
+        """Return the server, which listens already."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Answer nobody any more."""
+        """Stop, and close all connections."""
         if self._thread is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
@@ -95,100 +98,100 @@ class MetricsServer:
 
 
 class _Connections:
-    """The connections that are open, each with a task that answers it."""
+    """The open connections, with a task for each."""
 
-    def __init__(self, listener: socket.socket, text: Callable[[], Awaitable[bytes]]) -> None:
+    def __init__(self, listener: socket.socket, scrape: Callable[[], Awaitable[bytes]]) -> None:
         self._listener = listener
-        self._text = text
-        self._scrape: asyncio.Future[bytes] | None = None
+        self._scrape = scrape
+        self._result: asyncio.Future[bytes] | None = None
         self._open: set[asyncio.Task[None]] = set()
-        self._asking: dict[asyncio.Task[None], None] = {}
-        """Those whose request is not whole yet, the oldest first."""
+        self._reading: dict[asyncio.Task[None], None] = {}
+        """Tasks whose request is not complete yet, the oldest first."""
 
     def begin(self) -> None:
-        """Answer whoever connects; called in the event loop that is to do it."""
+        """Accept connections, in the running event loop."""
         asyncio.get_running_loop().add_reader(self._listener, self._accept)
 
     async def end(self) -> None:
-        """Answer nobody any more; no connection is open afterwards."""
+        """Close all connections and accept no more."""
         asyncio.get_running_loop().remove_reader(self._listener)
-        left: list[asyncio.Future[Any]] = [*self._open, *([] if self._scrape is None else [self._scrape])]
-        for task in left:
+        pending: list[asyncio.Future[Any]] = [*self._open, *([] if self._result is None else [self._result])]
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*pending, return_exceptions=True)
 
     def _accept(self) -> None:
-        """Take one connection; one too many costs the client that has been asking for the longest time its own."""
+        """Accept one connection; if it is one too many, close the one that has been sending its request the longest."""
         loop = asyncio.get_running_loop()
         try:
             connection, _ = self._listener.accept()
         except (BlockingIOError, ConnectionError):
-            return  # that client has gone again
-        except OSError:  # no file is left for it: the next attempt comes later
+            return  # the client has left already
+        except OSError:  # out of file descriptors: try again later
             loop.remove_reader(self._listener)
             loop.call_later(ACCEPT_PAUSE_S, self.begin)
             return
         connection.setblocking(False)
         task = loop.create_task(self._serve(connection))
         self._open.add(task)
-        self._asking[task] = None
+        self._reading[task] = None
 
         def end(task: asyncio.Task[None]) -> None:
             connection.close()
             self._open.discard(task)
-            self._asking.pop(task, None)
+            self._reading.pop(task, None)
 
         task.add_done_callback(end)
         if len(self._open) > CONNECTIONS_MAX:
-            oldest = next(iter(self._asking))
-            del self._asking[oldest]
+            oldest = next(iter(self._reading))
+            del self._reading[oldest]
             oldest.cancel()
 
     async def _serve(self, connection: socket.socket) -> None:
-        """Read one request and answer it; a client that is too slow or leaves gets no answer."""
+        """Read one request and answer it, unless the client leaves or is too slow."""
         http = h11.Connection(h11.SERVER, max_incomplete_event_size=REQUEST_BYTES_MAX)
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(CONNECTION_S):
                 try:
                     request = await _request(http, connection)
                 except h11.RemoteProtocolError as error:
-                    answer = _written(http, error.error_status_hint, b"not a request that is answered here\n")
+                    answer = _response(http, error.error_status_hint, b"bad request\n")
                 else:
                     if request is None:
                         return
-                    self._asking.pop(cast("asyncio.Task[None]", asyncio.current_task()), None)
+                    self._reading.pop(cast("asyncio.Task[None]", asyncio.current_task()), None)
                     answer = await self._answer(http, request)
                 await asyncio.get_running_loop().sock_sendall(connection, answer)
 
     async def _answer(self, http: h11.Connection, request: h11.Request) -> bytes:
         head = request.method == b"HEAD"
         if request.target.partition(b"?")[0] != PATH.encode():
-            return _written(http, HTTPStatus.NOT_FOUND, f"only {PATH} is here\n".encode(), head=head)
+            return _response(http, HTTPStatus.NOT_FOUND, f"not found; metrics are at {PATH}\n".encode(), head=head)
         if not head and request.method != b"GET":
-            return _written(
-                http, HTTPStatus.METHOD_NOT_ALLOWED, b"only GET and HEAD\n", headers=[("Allow", "GET, HEAD")]
+            return _response(
+                http, HTTPStatus.METHOD_NOT_ALLOWED, b"use GET or HEAD\n", headers=[("Allow", "GET, HEAD")]
             )
-        if self._scrape is None or self._scrape.done():
-            self._scrape = asyncio.ensure_future(self._text())
+        if self._result is None or self._result.done():
+            self._result = asyncio.ensure_future(self._scrape())
         try:
-            text = await asyncio.shield(self._scrape)
+            text = await asyncio.shield(self._result)
         except (TimeoutError, RuntimeError):
-            told = b"the event loop does not answer\n"
-            return _written(http, HTTPStatus.SERVICE_UNAVAILABLE, told, head=head)
-        return _written(http, HTTPStatus.OK, text, head=head, content_type=CONTENT_TYPE_LATEST)
+            problem = b"the worker's event loop does not answer\n"
+            return _response(http, HTTPStatus.SERVICE_UNAVAILABLE, problem, head=head)
+        return _response(http, HTTPStatus.OK, text, head=head, content_type=CONTENT_TYPE_LATEST)
 
 
 async def _request(http: h11.Connection, connection: socket.socket) -> h11.Request | None:
-    """Return the request of a connection up to its body, None where its client leaves before it is whole.
+    """Return a connection's request without its body, None if the client leaves before it is complete.
 
-    Raises `h11.RemoteProtocolError` for what is no request, or too long for one.
+    Raises `h11.RemoteProtocolError` for a malformed request, or one that is too long.
     """
     while (event := http.next_event()) is h11.NEED_DATA:
         http.receive_data(await asyncio.get_running_loop().sock_recv(connection, READ_BYTES))
     return event if isinstance(event, h11.Request) else None
 
 
-def _written(
+def _response(
     http: h11.Connection,
     status: int,
     body: bytes,
@@ -197,30 +200,30 @@ def _written(
     content_type: str = "text/plain; charset=utf-8",
     headers: Iterable[tuple[str, str]] = (),
 ) -> bytes:
-    """Return an answer as it is sent; `head`: without its body."""
+    """Return the bytes of a response, for a `head` request without the body."""
     fields = [("Content-Type", content_type), ("Content-Length", str(len(body))), ("Connection", "close"), *headers]
     response = h11.Response(status_code=status, reason=HTTPStatus(status).phrase, headers=fields)
     events = [response, *([] if head else [h11.Data(data=body)])]
     return b"".join(http.send(event) or b"" for event in events)
 
 
-async def ask_loop(loop: asyncio.AbstractEventLoop, question: Callable[[], T]) -> tuple[T, float]:
-    """Have an event loop, another thread's, answer a question; return the answer and the seconds it took to come to it.
+async def call_in_loop(loop: asyncio.AbstractEventLoop, function: Callable[[], T]) -> tuple[T, float]:
+    """Call a function in the event loop of another thread; return its result and how long the loop took to call it.
 
-    Raises TimeoutError when it does not come to it in time, RuntimeError when it is closed.
+    Raises what the function raises, TimeoutError if the loop is too slow, and RuntimeError if it is closed.
     """
-    answer: Future[tuple[T, float]] = Future()
-    asked = time.monotonic()
+    result: Future[tuple[T, float]] = Future()
+    requested_s = time.monotonic()
 
-    def reply() -> None:
-        if not answer.set_running_or_notify_cancel():
-            return  # nobody waits for it any more
-        delay_s = time.monotonic() - asked
+    def call() -> None:
+        if not result.set_running_or_notify_cancel():
+            return  # timed out
+        delay_s = time.monotonic() - requested_s
         try:
-            answer.set_result((question(), delay_s))
-        except Exception as error:  # noqa: BLE001 - it belongs to the thread that asked
-            answer.set_exception(error)
+            result.set_result((function(), delay_s))
+        except Exception as error:  # noqa: BLE001 - raised in the calling thread
+            result.set_exception(error)
 
-    loop.call_soon_threadsafe(reply)
-    async with asyncio.timeout(ANSWER_S):
-        return await asyncio.wrap_future(answer)
+    loop.call_soon_threadsafe(call)
+    async with asyncio.timeout(CALL_TIMEOUT_S):
+        return await asyncio.wrap_future(result)

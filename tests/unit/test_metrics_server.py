@@ -1,4 +1,4 @@
-"""The metrics server answers what HTTP asks of it, and nobody who connects can take its files or keep others out."""
+"""The metrics server speaks HTTP, and no client can exhaust its files or keep others out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streams.metrics import server
 from streams.metrics.server import CONNECTIONS_MAX, REQUEST_BYTES_MAX, MetricsServer
 
 TEXT = b"sop_steps_total 1.0\n"
-STRANGERS = 200
+SLOW_CLIENTS = 200
 DEADLINE_S = 30.0
 
 
@@ -33,15 +33,15 @@ def raising(error: Exception) -> Callable[[], Awaitable[bytes]]:
 
 
 @contextmanager
-def serving(of: Callable[[], Awaitable[bytes]] = text) -> Iterator[int]:
-    """Yield the port of a server that answers with a text."""
+def serving(scrape: Callable[[], Awaitable[bytes]] = text) -> Iterator[int]:
+    """Yield the port of a running server."""
     with MetricsServer("127.0.0.1:0") as metrics:
-        metrics.serve(of)
+        metrics.serve(scrape)
         yield int(metrics.url.rpartition(":")[2].removesuffix("/metrics"))
 
 
-def asked(port: int, method: str, target: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    """Return the status, the headers and the body of an answer."""
+def request(port: int, method: str, target: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """Return the status, the headers and the body of the response."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
     try:
         connection.request(method, target, headers=headers)
@@ -51,15 +51,15 @@ def asked(port: int, method: str, target: str, **headers: str) -> tuple[int, dic
         connection.close()
 
 
-def raw(port: int, request: bytes) -> bytes:
-    """Return all that comes back for some bytes."""
+def send(port: int, data: bytes) -> bytes:
+    """Send some bytes; return the whole response."""
     with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as connection:
-        connection.sendall(request)
+        connection.sendall(data)
         return received(connection)
 
 
 def received(connection: socket.socket) -> bytes:
-    """Return all that comes until the other side closes the connection."""
+    """Return what arrives until the server closes the connection."""
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
@@ -71,9 +71,9 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("target", ["/metrics", "/metrics?", "/metrics?name=sop_steps_total&x=%2F", "/metrics?a?b"])
-def test_a_scrape_gets_the_text_with_or_without_a_query(target: str) -> None:
+def test_a_scrape_gets_the_text_with_any_query(target: str) -> None:
     with serving() as port:
-        status, headers, body = asked(port, "GET", target)
+        status, headers, body = request(port, "GET", target)
     assert (status, body) == (200, TEXT)
     assert headers["Content-Type"].startswith("text/plain; version=")
 
@@ -81,29 +81,29 @@ def test_a_scrape_gets_the_text_with_or_without_a_query(target: str) -> None:
 @pytest.mark.parametrize("target", ["/metrics", "/", "/metrics?x"])
 def test_head_has_the_headers_of_get_and_no_body(target: str) -> None:
     with serving() as port:
-        status, headers, _ = asked(port, "GET", target)
-        assert asked(port, "HEAD", target) == (status, headers, b"")
-        assert raw(port, f"HEAD {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()).endswith(b"\r\n\r\n")
+        status, headers, _ = request(port, "GET", target)
+        assert request(port, "HEAD", target) == (status, headers, b"")
+        assert send(port, f"HEAD {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()).endswith(b"\r\n\r\n")
 
 
 @pytest.mark.parametrize("target", ["/", "/metrics/", "/metrics/../secrets", "/Metrics", "/x?/metrics", "*"])
-def test_nothing_else_is_there(target: str) -> None:
+def test_other_paths_are_not_found(target: str) -> None:
     with serving() as port:
-        assert asked(port, "GET", target)[0] == 404
+        assert request(port, "GET", target)[0] == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_other_methods_are_refused_with_those_that_are_answered(method: str) -> None:
+def test_other_methods_are_refused_with_the_allowed_ones(method: str) -> None:
     with serving() as port:
-        status, headers, _ = asked(port, method, "/metrics")
+        status, headers, _ = request(port, method, "/metrics")
         assert (status, headers["Allow"]) == (405, "GET, HEAD")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("error", [TimeoutError(), RuntimeError("Event loop is closed")])
-def test_an_event_loop_that_does_not_answer_is_told(method: str, error: Exception) -> None:
+def test_a_blocked_or_closed_event_loop_is_status_503(method: str, error: Exception) -> None:
     with serving(raising(error)) as port:
-        assert asked(port, method, "/metrics")[0] == 503
+        assert request(port, method, "/metrics")[0] == 503
 
 
 @pytest.mark.parametrize(
@@ -119,41 +119,43 @@ def test_an_event_loop_that_does_not_answer_is_told(method: str, error: Exceptio
         (bytes(100), 400),
     ],
 )
-def test_what_is_no_request_or_too_long_for_one_is_refused(request_bytes: bytes, status: int) -> None:
+def test_a_malformed_or_too_long_request_is_refused(request_bytes: bytes, status: int) -> None:
     with serving() as port:
-        assert raw(port, request_bytes).startswith(f"HTTP/1.1 {status} ".encode())
+        assert send(port, request_bytes).startswith(f"HTTP/1.1 {status} ".encode())
 
 
-def test_a_client_of_http_1_0_is_answered() -> None:
+def test_an_http_1_0_client_is_answered() -> None:
     with serving() as port:
-        assert raw(port, b"GET /metrics HTTP/1.0\r\n\r\n").endswith(b"\r\n\r\n" + TEXT)
+        assert send(port, b"GET /metrics HTTP/1.0\r\n\r\n").endswith(b"\r\n\r\n" + TEXT)
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /met", b"GET /metrics HTTP/1.1\r\nHost: x\r\n"])
-def test_a_client_that_leaves_before_its_request_is_whole_leaves_nothing_behind(sent: bytes) -> None:
+def test_a_client_that_leaves_in_mid_request_leaks_nothing(sent: bytes) -> None:
     with serving() as port:
         files = psutil.Process().num_fds()
         for _ in range(20):
             with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as connection:
                 connection.sendall(sent)
-        assert asked(port, "GET", "/metrics")[0] == 200
+        assert request(port, "GET", "/metrics")[0] == 200
         until(lambda: psutil.Process().num_fds() <= files)
 
 
-def test_scrapes_are_answered_while_strangers_send_a_byte_now_and_then() -> None:
-    with serving() as port, ExitStack() as strangers:
+def test_scrapes_are_answered_among_slow_clients() -> None:
+    with serving() as port, ExitStack() as slow_clients:
         files, threads = psutil.Process().num_fds(), threading.active_count()
-        for number in range(STRANGERS):
-            stranger = strangers.enter_context(socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S))
-            stranger.sendall(b"GET /metrics HTTP/1.1\r\nX: "[: number % 25])
+        for number in range(SLOW_CLIENTS):
+            slow = slow_clients.enter_context(socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S))
+            slow.sendall(b"GET /metrics HTTP/1.1\r\nX: "[: number % 25])
             if number % 10 == 0:
-                assert asked(port, "GET", "/metrics")[2] == TEXT
-        until(lambda: psutil.Process().num_fds() <= files + STRANGERS + CONNECTIONS_MAX)  # their ends and its own
+                assert request(port, "GET", "/metrics")[2] == TEXT
+        until(
+            lambda: psutil.Process().num_fds() <= files + SLOW_CLIENTS + CONNECTIONS_MAX
+        )  # both ends of the connections
         assert threading.active_count() == threads
-        assert asked(port, "GET", "/metrics")[2] == TEXT
+        assert request(port, "GET", "/metrics")[2] == TEXT
 
 
-def test_the_time_is_for_the_whole_request_not_for_each_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_limit_is_for_the_whole_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "CONNECTION_S", 0.5)
     with serving() as port, socket.create_connection(("127.0.0.1", port), timeout=0.05) as slow:
         deadline = time.monotonic() + DEADLINE_S
@@ -167,58 +169,58 @@ def test_the_time_is_for_the_whole_request_not_for_each_byte(monkeypatch: pytest
                 continue
             except ConnectionError:
                 ended = True
-        assert asked(port, "GET", "/metrics")[0] == 200
+        assert request(port, "GET", "/metrics")[0] == 200
 
 
 SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-class Held:
-    """A text that is not there before `go_on` is set."""
+class BlockedScrape:
+    """A scrape that returns only after `go_on` is set."""
 
     def __init__(self) -> None:
-        self.asked_for, self.go_on = threading.Event(), threading.Event()
-        self.looks = 0
+        self.started, self.go_on = threading.Event(), threading.Event()
+        self.count = 0
 
     async def text(self) -> bytes:
-        self.looks += 1
-        self.asked_for.set()
+        self.count += 1
+        self.started.set()
         await asyncio.to_thread(self.go_on.wait, DEADLINE_S)
         return TEXT
 
 
-def test_scrapes_at_the_same_time_share_one_look_at_the_worker() -> None:
-    held = Held()
-    with serving(held.text) as port, ExitStack() as clients:
-        scrapes = [
+def test_simultaneous_requests_share_one_scrape() -> None:
+    scrape = BlockedScrape()
+    with serving(scrape.text) as port, ExitStack() as clients:
+        waiting = [
             clients.enter_context(socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S)) for _ in range(8)
         ]
-        for scrape in scrapes:
-            scrape.sendall(SCRAPE)
-        assert asked(port, "GET", "/")[0] == 404  # it came after them, so they have been read
-        held.go_on.set()
-        assert [received(scrape)[-len(TEXT) :] for scrape in scrapes] == [TEXT] * len(scrapes)
-        assert held.looks == 1
-        assert asked(port, "GET", "/metrics")[2] == TEXT
-        assert held.looks == 2
+        for client in waiting:
+            client.sendall(SCRAPE)
+        assert request(port, "GET", "/")[0] == 404  # it came last, so the others have been read
+        scrape.go_on.set()
+        assert [received(client)[-len(TEXT) :] for client in waiting] == [TEXT] * len(waiting)
+        assert scrape.count == 1
+        assert request(port, "GET", "/metrics")[2] == TEXT
+        assert scrape.count == 2
 
 
-def test_clients_that_are_being_answered_keep_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_that_are_being_answered_keep_their_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "CONNECTIONS_MAX", 1)
-    held = Held()
-    with serving(held.text) as port, socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as first:
+    scrape = BlockedScrape()
+    with serving(scrape.text) as port, socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as first:
         first.sendall(SCRAPE)
-        assert held.asked_for.wait(DEADLINE_S)
-        with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as stranger:
-            assert stranger.recv(1) == b""
-        held.go_on.set()
+        assert scrape.started.wait(DEADLINE_S)
+        with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as other:
+            assert other.recv(1) == b""
+        scrape.go_on.set()
         assert received(first).endswith(TEXT)
 
 
-def test_the_server_ends_while_clients_are_connected() -> None:
+def test_the_server_stops_while_clients_are_connected() -> None:
     with ExitStack() as clients:
         with serving() as port:
             left = clients.enter_context(socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S))
             left.sendall(b"GET")
-            assert asked(port, "GET", "/metrics")[2] == TEXT
+            assert request(port, "GET", "/metrics")[2] == TEXT
         assert left.recv(1) == b""
