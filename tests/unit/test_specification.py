@@ -3,6 +3,12 @@
 import re
 from pathlib import Path
 
+from agents.sops.catalogue import CLAUSES
+from agents.sops.decision_alerts import FLIP, STUCK
+from agents.sops.offline_service import OFFLINE_SERVICE
+from agents.sops.offline_service.checks import CHECKS
+from agents.sops.out_of_scope import OUT_OF_SCOPE
+from agents.sops.registry import SOPS
 from schemas.codec.fields import FIELDS, Choice, Field, Object
 from schemas.policy.keys import KEY_NOTES
 from schemas.topics import INPUTS, INTERNAL, OUTPUTS
@@ -55,3 +61,36 @@ def test_every_command_is_specified() -> None:
         command for cells in rows("contracts.md", "Command line") for command in re.findall(r"`sop ([\w-]+)", cells[0])
     ]
     assert set(table) == set(COMMANDS)
+
+
+def test_every_clause_is_specified_in_the_words_of_the_glossary() -> None:
+    table = {clause: text.replace("*", "") for clause, text in rows("domain.md", "Clauses")}
+    assert table == {clause: each.text for clause, each in CLAUSES.items()}
+
+
+def test_every_outcome_and_every_reason_is_specified() -> None:
+    cells = [*rows("domain.md", "Decisions"), *rows("domain.md", "Offline service")]
+    specified = set(quoted(" ".join(cell for row in cells for cell in row)))
+    results: list[tuple[str, object]] = [
+        (row.outcome, row.reasons) for table in OUT_OF_SCOPE.decisions for row in table.rows
+    ]
+    results += [(row.outcome, row.reasons) for table in OFFLINE_SERVICE.decisions for row in table.rows]
+    for outcome, reasons in results:
+        assert {outcome, *(reasons if isinstance(reasons, tuple) else ())} <= specified
+
+
+def test_every_check_of_a_proof_is_specified_with_its_clauses() -> None:
+    table = [(cells[0].strip("`"), cells[2]) for cells in rows("domain.md", "Offline service") if len(cells) == 3]
+    assert table == [(check.reason, ", ".join(check.clauses)) for check in CHECKS]
+
+
+def test_every_action_is_specified() -> None:
+    table = [quoted(cells[0])[0] for cells in rows("domain.md", "Actions")]
+    assert sorted(table) == sorted(code for sop in SOPS for code in sop.action_codes)
+
+
+def test_every_alert_is_specified_with_its_type_and_severity() -> None:
+    table = {cells[0].strip("`"): cells[1] for cells in rows("domain.md", "Alerts")}
+    kinds = [*(kind for sop in SOPS for kind in sop.alert_kinds), STUCK, FLIP]
+    expected = {kind.name: f"{'moment' if kind.is_moment else 'condition'}, {kind.severity}" for kind in kinds}
+    assert table == {**expected, "impossible_travel": "moment, warning"}

@@ -44,7 +44,7 @@ CLAUSES: Final = {
     ),
     "DIS-9": Clause(
         "what a tag carries",
-        "A tag states the service date, the partner id, that proof was given, and the proof link.",
+        "A tag states when the service took place, by which partner id, that there was proof, and its link.",
     ),
     "DIS-10": Clause(
         "full, partial or no refund",

@@ -23,8 +23,8 @@ CLAUSES: Final = {
     ),
     "OOS-4": Clause(
         "no start code or no payment: a ticket first, the cancellation after validation",
-        "If the customer withholds the start OTP or the payment, the partner creates an OOS ticket. "
-        "The job is cancelled once the ticket is validated.",
+        "If the customer withholds the start OTP or the payment, the partner opens an OOS ticket, and "
+        "its validation leads to the cancellation of the job.",
     ),
     "OOS-5": Clause(
         "an established case is tagged as partner-led cancellation, out of scope",
@@ -59,9 +59,8 @@ CLAUSES: Final = {
     "OOS-12": Clause(
         "commercial premises outside the ticket flow: who is asked to cancel, and the reversal",
         "At commercial premises outside the ticket flow, the customer is asked to cancel. If the "
-        "customer declines, the partner is asked to serve. If the partner declines too, the partner "
-        "cancels under can't-deliver, and the PAF is reversed after validation, at the training or "
-        "review date.",
+        "customer declines, the partner is asked to serve. A partner who declines as well cancels "
+        "under can't-deliver. Once validated, the PAF is reversed at the training or review date.",
     ),
     "OOS-13": Clause(
         "images must show the work that cannot be delivered",
@@ -70,8 +69,8 @@ CLAUSES: Final = {
     ),
     "OOS-14": Clause(
         "a partner who will not go is warned and guided to can't-deliver",
-        "A partner who is away from the site and refuses to go there is warned that the cancellation "
-        "will be marked and will count in the metrics, and is guided to can't-deliver.",
+        "A partner who is away from the site and refuses to go there is warned about the mark and its "
+        "effect on the metrics, and is guided to can't-deliver.",
     ),
     "OOS-15": Clause(
         "a partner who will go continues as at the site",
@@ -83,12 +82,13 @@ CLAUSES: Final = {
     ),
     "OOS-17": Clause(
         "the customer will not cancel: the partner does, as cannot deliver",
-        "If the customer refuses to cancel, the partner cancels under Pro Cannot Deliver (Help > Pro Cannot Deliver).",
+        "A customer's refusal to cancel leaves the cancellation to the partner, under Pro Cannot "
+        "Deliver (Help > Pro Cannot Deliver).",
     ),
     "OOS-18": Clause(
         "a cancellation marked against the partner is reviewed for a genuine reason",
-        "A cancellation marked against the partner goes through the genuine-PAF procedure. If the "
-        "partner is not at fault, it is reversed at the training or review date.",
+        "A cancellation marked against the partner goes through the genuine-PAF procedure. It is "
+        "reversed at the training or review date for a partner who is not at fault.",
     ),
     "OOS-19": Clause(
         "a partner who cancelled unseen is told to visit next time",
@@ -120,7 +120,7 @@ WORDS: Final = {
     "does not expand the letters, so neither do we.",
     "OTP": "One-time password: the code with which the customer lets the partner start the job.",
     "appliance use": "What kind of appliance it is: `domestic` or `commercial`.",
-    "visited cancellation": "A cancellation made after the partner has reached the site.",
+    "visited cancellation": "A cancellation made once the partner was at the site.",
     "mark": "A cancellation marked against the partner counts against that partner.",
     "live city": "A city where the app offers the OOS ticket (policy key `ticket_flow.live_cities`).",
     "engagement": "The part of a case that belongs to one partner. A job can be reassigned, and a penalty "
