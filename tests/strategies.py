@@ -1,7 +1,7 @@
-"""Hypothesis strategies: whole histories of one case, crowded around the bounds of time and distance.
+"""Hypothesis strategies for the events of one case, close to the bounds of time and distance.
 
-Few names and instants are drawn from, so that facts meet: partners are reassigned, tickets created twice, facts lie at
-one instant, reports on both sides of the site's edge.
+They draw from few names and times, so that facts interact: partners are reassigned, tickets are created twice, facts
+have the same time, reports lie on both sides of the radius.
 """
 
 from __future__ import annotations
@@ -72,24 +72,24 @@ OFFSETS_US: Final = (
     72 * HOUR,
 )
 
-Told = tuple[str, dict[str, Any]]
-"""An event's type and its data, absent fields as None."""
+EventDraft = tuple[str, dict[str, Any]]
+"""An event's type and data; absent fields are None."""
 
 
 @dataclass(frozen=True)
 class GeneratedCase:
-    """A history: facts and location reports in no particular order, and the instant (microseconds) to decide at."""
+    """A case's facts and its partners' location reports, in no particular order; decide it at `now` (microseconds)."""
 
     case_id: str
     facts: tuple[AnyEvent, ...]
     reports: tuple[AnyEvent, ...]
     lines: tuple[bytes, ...]
-    """The same as JSON envelopes; some of them occur twice."""
+    """Facts and reports as JSON envelopes; some occur twice."""
     now: int
 
 
 def _variants(**choices: Sequence[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Return mappings with one of the choices for each name, from a single draw: far cheaper than a draw each."""
+    """Return mappings with one of the choices for each name, from a single draw, which is far cheaper than several."""
 
     def pick(index: int) -> dict[str, Any]:
         picked = {}
@@ -101,21 +101,21 @@ def _variants(**choices: Sequence[Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.integers(0, math.prod(map(len, choices.values())) - 1).map(pick)
 
 
-def _told(kind: str, /, **choices: Sequence[Any]) -> st.SearchStrategy[Told]:
+def _drafts(kind: str, /, **choices: Sequence[Any]) -> st.SearchStrategy[EventDraft]:
     return _variants(**choices).map(lambda data: (kind, data))
 
 
 def instants(offsets_us: Sequence[int] = OFFSETS_US) -> st.SearchStrategy[int]:
-    """Instants (microseconds) that lie on, just before or just after the bounds seen from each other."""
+    """Instants (microseconds) that lie on, just before or just after a bound seen from each other."""
     return _variants(hour=HOURS, sign=(1, 1, -1), offset=offsets_us, edge=(0, 0, 0, -1, 1)).map(
         lambda of: instant(of["hour"]) + of["sign"] * of["offset"] + of["edge"]
     )
 
 
-def bookings() -> st.SearchStrategy[Told]:
-    """Bookings for every route, at one site or another near it."""
+def bookings() -> st.SearchStrategy[EventDraft]:
+    """Bookings for every route, at one of two nearby sites."""
     sites = tuple({"lat": lat, "lon": lon} for lat, lon in map(destination, (0.0, 0.0, 300.0)))
-    return _told(
+    return _drafts(
         "job.booked",
         customer_id=("c1",),
         category=("ac", "ro"),
@@ -127,14 +127,14 @@ def bookings() -> st.SearchStrategy[Told]:
     )
 
 
-def assignments() -> st.SearchStrategy[Told]:
+def assignments() -> st.SearchStrategy[EventDraft]:
     """Assignments to one of three partners."""
-    return _told("job.assigned", partner_id=("p1", "p1", *PARTNERS), partner_group=(None, None, "rwm"))
+    return _drafts("job.assigned", partner_id=("p1", "p1", *PARTNERS), partner_group=(None, None, "rwm"))
 
 
-def cancellations() -> st.SearchStrategy[Told]:
+def cancellations() -> st.SearchStrategy[EventDraft]:
     """Cancellations by anyone, marked against anyone."""
-    return _told(
+    return _drafts(
         "cancellation.recorded",
         by=("partner", "customer", "partner", "platform"),
         reason=("out_of_scope", "cant_deliver", "pro_cannot_deliver", "incorrect_service_booked", "other"),
@@ -143,24 +143,24 @@ def cancellations() -> st.SearchStrategy[Told]:
     )
 
 
-def job_facts() -> st.SearchStrategy[Told]:
-    """What happens to a job: bookings, assignments, starts, extras, closings, cancellations."""
+def job_facts() -> st.SearchStrategy[EventDraft]:
+    """Facts about a job: bookings, assignments, starts, line items, closings, ratings, cancellations."""
     return st.one_of(
         bookings(),
         assignments(),
-        _told("job.started", partner_id=PARTNERS),
-        _told("job.start_blocked", partner_id=PARTNERS, reason=("otp_refused", "payment_refused")),
-        _told("job.line_item_added", line_id=("l1", "l2"), amount=MONEY),
-        _told("job.closed", partner_id=("p1", *PARTNERS), closure=("bpc", "completed")),
-        _told("job.rated", stars=(1, 5)),
+        _drafts("job.started", partner_id=PARTNERS),
+        _drafts("job.start_blocked", partner_id=PARTNERS, reason=("otp_refused", "payment_refused")),
+        _drafts("job.line_item_added", line_id=("l1", "l2"), amount=MONEY),
+        _drafts("job.closed", partner_id=("p1", *PARTNERS), closure=("bpc", "completed")),
+        _drafts("job.rated", stars=(1, 5)),
         cancellations(),
         cancellations(),
     )
 
 
-def tickets() -> st.SearchStrategy[Told]:
-    """Creations of tickets; the first letter of an id tells its usual kind, not always its kind."""
-    return _told(
+def tickets() -> st.SearchStrategy[EventDraft]:
+    """Creations of tickets; the first letter of an id suggests its kind, which can be another."""
+    return _drafts(
         "ticket.created",
         ticket_id=TICKETS,
         kind=("out_of_scope", "out_of_scope", "rating_reversal", "offline_service", "poor_service"),
@@ -172,9 +172,9 @@ def tickets() -> st.SearchStrategy[Told]:
     )
 
 
-def images() -> st.SearchStrategy[Told]:
-    """Images by anyone, some of them the same."""
-    return _told(
+def images() -> st.SearchStrategy[EventDraft]:
+    """Images by anyone, some of them identical."""
+    return _drafts(
         "ticket.media_added",
         ticket_id=TICKETS,
         added_by=("partner", "partner", "customer", "agent"),
@@ -183,9 +183,9 @@ def images() -> st.SearchStrategy[Told]:
     )
 
 
-def verdicts() -> st.SearchStrategy[Told]:
-    """Validations."""
-    return _told(
+def validations() -> st.SearchStrategy[EventDraft]:
+    """Validations, genuine or not."""
+    return _drafts(
         "ticket.validated",
         ticket_id=TICKETS,
         verdict=("genuine", "genuine", "not_genuine"),
@@ -193,9 +193,9 @@ def verdicts() -> st.SearchStrategy[Told]:
     )
 
 
-def identifications() -> st.SearchStrategy[Told]:
-    """Partners found out by the desk."""
-    return _told(
+def identifications() -> st.SearchStrategy[EventDraft]:
+    """Identifications of the partner by the desk."""
+    return _drafts(
         "ticket.partner_identified",
         ticket_id=OFFLINE_TICKETS,
         partner_id=("p1", *PARTNERS),
@@ -204,9 +204,9 @@ def identifications() -> st.SearchStrategy[Told]:
     )
 
 
-def proofs() -> st.SearchStrategy[Told]:
+def proofs() -> st.SearchStrategy[EventDraft]:
     """Proofs of payment, good and bad."""
-    return _told(
+    return _drafts(
         "ticket.payment_proof_added",
         ticket_id=OFFLINE_TICKETS,
         claimed_partner_id=("p1", "p1", "p2"),
@@ -221,25 +221,25 @@ def proofs() -> st.SearchStrategy[Told]:
     )
 
 
-def ticket_facts() -> st.SearchStrategy[Told]:
-    """Tickets of every kind and what is added to them, also to such as nobody created."""
+def ticket_facts() -> st.SearchStrategy[EventDraft]:
+    """Tickets of every kind and what is added to them, including to tickets that were never created."""
     return st.one_of(
         tickets(),
         tickets(),
         images(),
-        verdicts(),
+        validations(),
         identifications(),
         proofs(),
-        _told("ticket.call_logged", ticket_id=TICKETS, party=("partner", "customer"), outcome=CALLS),
-        _told("ticket.closed", ticket_id=TICKETS),
-        _told("ticket.refund_requested", ticket_id=OFFLINE_TICKETS),
+        _drafts("ticket.call_logged", ticket_id=TICKETS, party=("partner", "customer"), outcome=CALLS),
+        _drafts("ticket.closed", ticket_id=TICKETS),
+        _drafts("ticket.refund_requested", ticket_id=OFFLINE_TICKETS),
     )
 
 
-def reports() -> st.SearchStrategy[Told]:
+def reports() -> st.SearchStrategy[EventDraft]:
     """Location reports around the site."""
 
-    def told(of: dict[str, Any]) -> Told:
+    def draft(of: dict[str, Any]) -> EventDraft:
         lat, lon = destination(of["metres"], of["bearing"])
         return "location.reported", {"lat": lat, "lon": lon, "accuracy_m": of["accuracy"], "mocked": of["mocked"]}
 
@@ -248,29 +248,29 @@ def reports() -> st.SearchStrategy[Told]:
         bearing=(0.0, 90.0, 215.0),
         accuracy=ACCURACIES_M,
         mocked=(None, False, False, True),
-    ).map(told)
+    ).map(draft)
 
 
-def a_claim() -> st.SearchStrategy[list[Told]]:
-    """An out-of-scope claim of p1 with all that a verdict takes, and how the job ended."""
+def claims() -> st.SearchStrategy[list[EventDraft]]:
+    """An out-of-scope claim by p1 with everything a decision needs, and the end of the job."""
     created = {"ticket_id": "t1", "kind": "out_of_scope", "opened_by": "partner"}
     image = {"ticket_id": "t1", "added_by": "partner", "url": "https://media.example/1.jpg"}
-    asked = {"ticket_id": "r1", "kind": "rating_reversal", "opened_by": "partner", "partner_id": "p1"}
+    reversal = {"ticket_id": "r1", "kind": "rating_reversal", "opened_by": "partner", "partner_id": "p1"}
     ends = st.one_of(cancellations(), st.just(("job.closed", {"partner_id": "p1", "closure": "bpc"})))
-    told = st.tuples(
+    drafts = st.tuples(
         bookings(),
-        _told("job.assigned", partner_id=("p1",), partner_group=(None, None, "rwm")),
+        _drafts("job.assigned", partner_id=("p1",), partner_group=(None, None, "rwm")),
         st.just(("ticket.created", created)),
         st.just(("ticket.media_added", image)),
-        _told("ticket.validated", ticket_id=("t1",), verdict=("genuine", "not_genuine"), channel=("video_call",)),
+        _drafts("ticket.validated", ticket_id=("t1",), verdict=("genuine", "not_genuine"), channel=("video_call",)),
         ends,
-        st.just(("ticket.created", asked)),
+        st.just(("ticket.created", reversal)),
     )
-    return told.map(lambda each: [*each])
+    return drafts.map(lambda each: [*each])
 
 
-def a_payment() -> st.SearchStrategy[list[Told]]:
-    """An offline service that is proven, with a refund asked for."""
+def offline_payments() -> st.SearchStrategy[list[EventDraft]]:
+    """A proven offline service with a requested refund."""
     created = {"ticket_id": "o1", "kind": "offline_service", "opened_by": "customer", "refund_requested": True}
     identified = {"ticket_id": "o1", "partner_id": "p1", "name": NAMES[0], "phone": PHONES[0]}
     proof = {
@@ -284,45 +284,45 @@ def a_payment() -> st.SearchStrategy[list[Told]]:
         "paid_on": "2026-11-20",
         "service_date": "2026-11-20",
     }
-    told = st.tuples(
+    drafts = st.tuples(
         bookings(),
         st.just(("ticket.created", created)),
         st.just(("ticket.partner_identified", identified)),
         st.just(("ticket.payment_proof_added", proof)),
     )
-    return told.map(lambda each: [*each])
+    return drafts.map(lambda each: [*each])
 
 
-# reports stay within one retention of each other: past it, what counts depends on when a moment became known
-# built once: building strategies costs more than drawing from them
+# built once, since building a strategy costs more than drawing from it
 _CASE_IDS: Final = st.sampled_from(("job-1", "job-1", "o1"))
 _INSTANTS: Final = instants()
-_BEGINNINGS: Final[st.SearchStrategy[list[Told]]] = st.one_of(st.just([]), a_claim(), a_payment())
+_BEGINNINGS: Final[st.SearchStrategy[list[EventDraft]]] = st.one_of(st.just([]), claims(), offline_payments())
 _FACTS: Final = st.tuples(st.one_of(job_facts(), ticket_facts()), _INSTANTS)
+# all within one retention: beyond it, what counts depends on when a query came
 _REPORTS: Final = st.tuples(reports(), instants(OFFSETS_US[:-2]), st.sampled_from(("p1", *PARTNERS)))
 
 
 @st.composite
 def cases(draw: st.DrawFn, max_facts: int = 16, max_reports: int = 10) -> GeneratedCase:
-    """Whole histories of one case: anything the contract accepts may meet anything else."""
+    """Whole cases, in which anything that the contract accepts may meet anything else."""
     case_id = draw(_CASE_IDS)
-    told = [(each, draw(_INSTANTS)) for each in draw(_BEGINNINGS)]
-    told += draw(st.lists(_FACTS, max_size=max_facts))
-    seen = draw(st.lists(_REPORTS, max_size=max_reports))
-    rows = [(kind, case_id, data, at) for (kind, data), at in told]
-    rows += [(kind, partner, data, at) for (kind, data), at, partner in seen]
+    facts = [(each, draw(_INSTANTS)) for each in draw(_BEGINNINGS)]
+    facts += draw(st.lists(_FACTS, max_size=max_facts))
+    located = draw(st.lists(_REPORTS, max_size=max_reports))
+    rows = [(kind, case_id, data, at) for (kind, data), at in facts]
+    rows += [(kind, partner, data, at) for (kind, data), at, partner in located]
     lines = [
         line(kind, subject, at, f"{number * 7 % 10}-{number}", data, SOURCES[number % 3 == 0])
         for number, (kind, subject, data, at) in enumerate(rows)
     ]
     events = [decode_record(each, None, LIMITS) for each in lines]
-    again = draw(st.lists(st.sampled_from(lines), max_size=3)) if lines else []
+    repeated = draw(st.lists(st.sampled_from(lines), max_size=3)) if lines else []
     latest = max((each.time for each in events), default=instant("08:00"))
     now = max(latest, draw(_INSTANTS)) if draw(st.booleans()) else latest + 100 * HOUR
     return GeneratedCase(
         case_id=case_id,
-        facts=tuple(events[: len(told)]),
-        reports=tuple(events[len(told) :]),
-        lines=(*lines, *again),
+        facts=tuple(events[: len(facts)]),
+        reports=tuple(events[len(facts) :]),
+        lines=(*lines, *repeated),
         now=now,
     )

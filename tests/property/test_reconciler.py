@@ -1,4 +1,4 @@
-"""The two agents together: whatever the order, repetition and batching, what stands in the end is the same."""
+"""Both agents together: order, repetition and batching have no effect on what holds in the end."""
 
 from __future__ import annotations
 
@@ -25,50 +25,50 @@ from tests.strategies import GeneratedCase, cases
 POLICIES: Final = PolicySet((), POLICY)
 FACTS_MAX: Final = 1000
 
-Break = Literal["decide", "questions", "answers", "checkpoint"]
-Step = AnyEvent | Break
-BREAKS: Final[tuple[Step, ...]] = ("decide", "questions", "answers", "checkpoint")
+Delivery = Literal["decide", "queries", "answers", "checkpoint"]
+Step = AnyEvent | Delivery
+DELIVERIES: Final[tuple[Step, ...]] = ("decide", "queries", "answers", "checkpoint")
 
 
 class Agents:
-    """Both agents with what is on its way between them."""
+    """Both agents, and the queries and answers on their way between them."""
 
     def __init__(self, case: GeneratedCase) -> None:
-        self.said: list[OutputMessage] = []
+        self.emitted: list[OutputMessage] = []
         self._case = case
         self._cases = CaseAgent(POLICIES, facts_max=FACTS_MAX)
         self._locations = LocationAgent(POLICIES)
-        self._questions: list[PresenceQuery] = []
+        self._queries: list[PresenceQuery] = []
         self._answers: list[PresenceAnswer] = []
         self._clock = 0
         self._made = 0
 
     def play(self, steps: Iterable[Step]) -> list[OutputMessage]:
-        """Take all steps, then let everything arrive; return all that was said."""
+        """Take all steps, then deliver everything; return all messages emitted."""
         for step in steps:
             if step == "decide":
                 self.decide(self._clock)
-            elif step == "questions":
-                self._ask()
+            elif step == "queries":
+                self._deliver_queries()
             elif step == "answers":
-                self._hear()
+                self._deliver_answers()
             elif step == "checkpoint":
                 self._checkpoint()
             else:
                 self._receive(step)
         self.decide(self._clock)
-        while self._questions or self._answers:
-            self._ask()
-            self._hear()
+        while self._queries or self._answers:
+            self._deliver_queries()
+            self._deliver_answers()
             self.decide(self._clock)
         self.decide(self._case.now)
-        return self.said
+        return self.emitted
 
     def decide(self, now: int) -> list[OutputMessage]:
-        """Decide at an instant; return what is new."""
-        self._questions += self._cases.new_presence_queries(self._case.case_id)
+        """Decide at an instant; return what changed."""
+        self._queries += self._cases.new_presence_queries(self._case.case_id)
         new = self._cases.decide(self._case.case_id, now).messages
-        self.said += new
+        self.emitted += new
         return new
 
     def _receive(self, event: AnyEvent) -> None:
@@ -79,18 +79,18 @@ class Agents:
         else:
             self._cases.receive(event)
 
-    def _ask(self) -> None:
-        for query in self._questions:
+    def _deliver_queries(self) -> None:
+        for query in self._queries:
             self._locations.query(query)
             self._answer(query.partner_id)
-        self._questions = []
+        self._queries = []
 
     def _answer(self, partner_id: str) -> None:
         self._made += 1
         self._answers += self._locations.new_answers(partner_id, {"locations-0": self._made})
 
-    def _hear(self) -> None:
-        """Hear the answers, the last made first: the later made must count all the same."""
+    def _deliver_answers(self) -> None:
+        """Deliver the answers made last first; the one made last must count all the same."""
         for answer in reversed(self._answers):
             self._cases.apply_answer(answer)
         self._answers = []
@@ -105,32 +105,31 @@ class Agents:
             tracks[partner_id] = Track.load(track.dump())
 
 
-def straight(case: GeneratedCase, events: Sequence[AnyEvent]) -> list[OutputMessage]:
+def replayed(case: GeneratedCase, events: Sequence[AnyEvent]) -> list[OutputMessage]:
     return list(Replay(POLICIES).run(events, case.now))
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[GeneratedCase, list[Step]]:
-    """A case, and its events in any order, some twice, with anything that an agent may have to do in between."""
+def runs(draw: st.DrawFn) -> tuple[GeneratedCase, list[Step]]:
+    """A case, and its events in any order, some twice, with deliveries in between."""
     case = draw(cases())
     events = [*case.facts, *case.reports]
-    again = draw(st.lists(st.sampled_from(events), max_size=4)) if events else []
-    breaks: list[Step] = draw(st.lists(st.sampled_from(BREAKS), max_size=16))
-    return case, draw(st.permutations([*events, *again, *breaks]))
+    repeated = draw(st.lists(st.sampled_from(events), max_size=4)) if events else []
+    deliveries: list[Step] = draw(st.lists(st.sampled_from(DELIVERIES), max_size=16))
+    return case, draw(st.permutations([*events, *repeated, *deliveries]))
 
 
 @settings(max_examples=200)
-@given(histories())
-def test_what_stands_is_that_of_a_straight_run(history: tuple[GeneratedCase, list[Step]]) -> None:
-    case, steps = history
-    said = Agents(case).play(steps)
-    assert standing(said) == standing(straight(case, [*case.facts, *case.reports]))
+@given(runs())
+def test_what_holds_in_the_end_is_the_same_as_in_a_replay(run: tuple[GeneratedCase, list[Step]]) -> None:
+    case, steps = run
+    assert standing(Agents(case).play(steps)) == standing(replayed(case, [*case.facts, *case.reports]))
 
 
 @settings(max_examples=100)
-@given(histories())
-def test_a_chain_has_no_fork_no_gap_and_no_repetition(history: tuple[GeneratedCase, list[Step]]) -> None:
-    case, steps = history
+@given(runs())
+def test_revisions_have_no_fork_no_gap_and_no_repetition(run: tuple[GeneratedCase, list[Step]]) -> None:
+    case, steps = run
     last: dict[object, DecisionMessage] = {}
     for message in Agents(case).play(steps):
         if not isinstance(message, DecisionMessage):
@@ -144,20 +143,20 @@ def test_a_chain_has_no_fork_no_gap_and_no_repetition(history: tuple[GeneratedCa
 
 
 @settings(max_examples=100)
-@given(histories())
-def test_one_id_has_one_body_in_every_run(history: tuple[GeneratedCase, list[Step]]) -> None:
-    case, steps = history
+@given(runs())
+def test_one_id_has_one_body_in_every_run(run: tuple[GeneratedCase, list[Step]]) -> None:
+    case, steps = run
     bodies: dict[str, DecisionMessage] = {}
-    for message in [*Agents(case).play(steps), *straight(case, [*case.facts, *case.reports])]:
+    for message in [*Agents(case).play(steps), *replayed(case, [*case.facts, *case.reports])]:
         if isinstance(message, DecisionMessage):
             known = bodies.setdefault(message.decision_id, message)
             assert known == message
 
 
 @settings(max_examples=100)
-@given(histories())
-def test_nothing_is_said_twice(history: tuple[GeneratedCase, list[Step]]) -> None:
-    case, steps = history
+@given(runs())
+def test_nothing_is_emitted_twice(run: tuple[GeneratedCase, list[Step]]) -> None:
+    case, steps = run
     agents = Agents(case)
     agents.play(steps)
     assert agents.decide(case.now) == []
@@ -165,6 +164,6 @@ def test_nothing_is_said_twice(history: tuple[GeneratedCase, list[Step]]) -> Non
 
 @settings(max_examples=100)
 @given(cases(), st.data())
-def test_a_replay_does_not_see_the_order_of_its_input(case: GeneratedCase, data: st.DataObject) -> None:
+def test_a_replay_does_not_depend_on_the_order_of_its_input(case: GeneratedCase, data: st.DataObject) -> None:
     events = [*case.facts, *case.reports]
-    assert straight(case, data.draw(st.permutations(events))) == straight(case, sorted(events, key=lambda e: e.order))
+    assert replayed(case, data.draw(st.permutations(events))) == replayed(case, sorted(events, key=lambda e: e.order))

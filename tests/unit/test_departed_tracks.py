@@ -1,4 +1,4 @@
-"""When partners' tracks leave the state, and what remains of them (page 4.9)."""
+"""When partners' tracks depart, and what is remembered of them (surfaces.md, "Retention")."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REPORTED = Scenario().report("09:55", 10.0)
 TRACK_KEPT = POLICY.presence.retention
 
 
-async def test_a_track_leaves_when_its_latest_report_is_as_old_as_reports_are_kept() -> None:
+async def test_a_track_departs_one_retention_after_its_latest_report() -> None:
     owner = await Owner().begin()
     await owner.step(AFTER, REPORTED.lines())
     latest = instant("09:55")
@@ -24,7 +24,7 @@ async def test_a_track_leaves_when_its_latest_report_is_as_old_as_reports_are_ke
     assert owner.state.expiries == {}
 
 
-async def test_a_track_stays_for_as_long_as_a_moment_that_was_asked_about_could_need_a_report() -> None:
+async def test_a_track_stays_for_one_retention_after_its_latest_query() -> None:
     owner = await Owner().begin()
     await owner.step(AFTER, [*REPORTED.lines(), *CANCELLED.lines()])
     await owner.pass_to(LATEST + TRACK_KEPT - 1)
@@ -33,14 +33,14 @@ async def test_a_track_stays_for_as_long_as_a_moment_that_was_asked_about_could_
     assert owner.work.state_size().partners == 0
 
 
-async def test_after_a_track_has_left_a_question_about_its_time_is_too_late_and_takes_nothing_back() -> None:
+async def test_a_query_about_the_time_of_a_departed_track_is_too_late_and_replaces_no_answer() -> None:
     owner = await Owner().begin()
     await owner.step(AFTER, [*REPORTED.lines(), *CANCELLED.lines()])
-    question = next(message for each in owner.said if isinstance(message := unpack_internal(each), QueryMessage))
+    query = next(message for each in owner.said if isinstance(message := unpack_internal(each), QueryMessage))
     now = LATEST + TRACK_KEPT + DAY
     await owner.pass_to(now)
     assert owner.work.state_size().partners == 0
-    (again,) = await owner.apply_answer(now, question)
+    (again,) = await owner.apply_answer(now, query)
     answer = unpack(again.value)
     assert isinstance(answer, AnswerMessage)
     assert (answer.answer.closest, answer.answer.too_late) == (None, True)
@@ -50,8 +50,8 @@ async def test_after_a_track_has_left_a_question_about_its_time_is_too_late_and_
     assert known.closest is not None
 
 
-async def test_reports_that_come_with_an_old_question_count_in_full() -> None:
-    """As after a week in which no worker ran: nothing of that partner was ever here."""
+async def test_reports_that_arrive_together_with_an_old_query_count_in_full() -> None:
+    """As after a week without a worker: no track of that partner has departed."""
     owner = await Owner().begin()
     now = LATEST + 7 * DAY
     await owner.step(now, CANCELLED.lines())
@@ -60,7 +60,7 @@ async def test_reports_that_come_with_an_old_question_count_in_full() -> None:
     assert known.closest is not None
 
 
-async def test_a_report_that_comes_when_the_track_has_left_begins_another() -> None:
+async def test_a_report_after_the_track_has_departed_begins_another() -> None:
     owner = await Owner().begin()
     await owner.step(AFTER, REPORTED.lines())
     now = AFTER + 30 * DAY
@@ -71,16 +71,16 @@ async def test_a_report_that_comes_when_the_track_has_left_begins_another() -> N
     assert owner.state.expiries[PARTNER] == now + RULES.quiet
 
 
-async def test_no_alert_is_sent_again_when_reports_of_a_track_that_has_left_come_again() -> None:
+async def test_no_alert_is_emitted_again_when_reports_of_a_departed_track_come_again() -> None:
     owner = await Owner().begin()
-    travelled = Scenario().report("09:00").report("09:05", 100_000.0).lines()
-    alerts = [each for each in await owner.step(AFTER, travelled) if each.topic == TOPICS.alerts]
+    travel = Scenario().report("09:00").report("09:05", 100_000.0).lines()
+    alerts = [each for each in await owner.step(AFTER, travel) if each.topic == TOPICS.alerts]
     assert len(alerts) == 1
     now = AFTER + 30 * DAY
     await owner.pass_to(now)
     assert (owner.work.state_size().partners_departed, PARTNER in owner.state.blobs) == (1, True)
     successor = await Owner(owner.state).begin()
-    assert [each for each in await successor.step(now, travelled) if each.topic == TOPICS.alerts] == []
+    assert [each for each in await successor.step(now, travel) if each.topic == TOPICS.alerts] == []
     await successor.pass_to(now + DAY)
     await successor.pass_to(now + RULES.memory + DAY)
     assert successor.state.blobs.keys() == {"retention"}
