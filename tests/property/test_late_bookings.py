@@ -11,7 +11,7 @@ from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.policy.model import PolicySet
-from tests.positions import Positions, standing
+from tests.current_state import CurrentState, current_state
 from tests.scenario import POLICY, Scenario, destination, instant
 
 POLICIES = PolicySet((), POLICY)
@@ -31,8 +31,8 @@ BOOKINGS = st.lists(st.tuples(st.sampled_from(["08:00", "10:30", "+4d"]), METRES
 ASSIGNED = st.lists(st.sampled_from(["p1", "p2"]), max_size=2)
 
 
-def arrived(events: Iterable[AnyEvent]) -> Positions:
-    """Return what stands after events that came in an order, each with all that follows from it."""
+def arrived(events: Iterable[AnyEvent]) -> CurrentState:
+    """Return the current state after events in an order of arrival, each with everything that follows from it."""
     cases, locations = CaseAgent(POLICIES, facts_max=99), LocationAgent(POLICIES)
     emitted = []
     for each in events:
@@ -46,7 +46,7 @@ def arrived(events: Iterable[AnyEvent]) -> Positions:
             for answer in locations.new_answers(partner_id, {}):
                 cases.apply_answer(answer)
         emitted += cases.decide("job-1", NOW).messages
-    return standing(emitted)
+    return current_state(emitted)
 
 
 def claimed(reports: Iterable[tuple[str, float, float, bool]], cancelled_by: str) -> Scenario:

@@ -18,7 +18,7 @@ from schemas.outputs import WITHDRAWN, DecisionMessage, OutputMessage
 from schemas.policy.model import PolicySet
 from streams.processor.decoder import is_report
 from streams.replay.replay import Replay
-from tests.positions import standing
+from tests.current_state import current_state
 from tests.scenario import POLICY
 from tests.strategies import GeneratedCase, cases
 
@@ -123,7 +123,7 @@ def runs(draw: st.DrawFn) -> tuple[GeneratedCase, list[Step]]:
 @given(runs())
 def test_what_holds_in_the_end_is_the_same_as_in_a_replay(run: tuple[GeneratedCase, list[Step]]) -> None:
     case, steps = run
-    assert standing(Agents(case).play(steps)) == standing(replayed(case, [*case.facts, *case.reports]))
+    assert current_state(Agents(case).play(steps)) == current_state(replayed(case, [*case.facts, *case.reports]))
 
 
 @settings(max_examples=100)

@@ -18,8 +18,10 @@ from streams.runtime.layout import of_others
 from streams.runtime.ports import TP
 from streams.runtime.positions import has_reached, parse_inputs
 from streams.runtime.progress import PROGRESS_KEY, unpack_progress
-from tests.positions import Positions, standing
+from tests.current_state import CurrentState, current_state
 from tests.simulation.world import World
+
+Replayed = tuple[CurrentState, list[PresenceAnswer]]
 
 
 def check(world: World, rests_at: int) -> list[str]:
@@ -186,7 +188,7 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
     settled = deduplicate(enumerate(records), world.processor_settings.limits, None, facts_max)
     for left in settled.refused:
         yield f"{left.record.topic}-{left.record.partition}@{left.record.offset} was accepted, but {left.reason}"
-    live = standing(message for _, message in _emitted(world))
+    live = current_state(message for _, message in _emitted(world))
     ends = [max(rests_at, _told_passed(world, partition)) for partition in range(world.partitions)]
     straight, answers = _straight(world, settled.events, ends)
     forgetful = straight
@@ -204,20 +206,24 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
                     yield f"{key}: {found.get(key)}, in a straight run {wanted.get(key)}"
 
 
-def _straight(world: World, events: Sequence[AnyEvent], ends: Sequence[int]) -> tuple[Positions, list[PresenceAnswer]]:
+def _straight(
+    world: World, events: Sequence[AnyEvent], ends: Sequence[int]
+) -> tuple[CurrentState, list[PresenceAnswer]]:
     """Return what stands after a straight run, and the readings that it took to get there.
 
     Takes for each partition number the instant up to which its deadlines are passed.
     """
-    stands: Positions = {}
+    state: CurrentState = {}
     answers: list[PresenceAnswer] = []
     for end in sorted(set(ends)):
         found, answers = _straight_until(world, events, end)
-        stands |= {key: what for key, what in found.items() if ends[partition_of(key[1], world.partitions)] == end}
-    return stands, answers
+        state |= {key: what for key, what in found.items() if ends[partition_of(key[1], world.partitions)] == end}
+    return state, answers
 
 
-def _straight_until(world: World, events: Sequence[AnyEvent], rests_at: int) -> tuple[Positions, list[PresenceAnswer]]:
+def _straight_until(
+    world: World, events: Sequence[AnyEvent], rests_at: int
+) -> tuple[CurrentState, list[PresenceAnswer]]:
     replay = Replay(world.processor_settings.policies)
     apply_answer, answers = replay.cases.apply_answer, list[PresenceAnswer]()
 
@@ -225,12 +231,12 @@ def _straight_until(world: World, events: Sequence[AnyEvent], rests_at: int) -> 
         answers.append(answer)
         return apply_answer(answer)
 
-    vars(replay.cases)["hear"] = overheard
-    return standing(replay.run(events, rests_at)), answers
+    replay.cases.apply_answer = overheard  # type: ignore[method-assign]
+    return current_state(replay.run(events, rests_at)), answers
 
 
-def _of_case(stands: Positions, case_id: str) -> Positions:
-    return {key: what for key, what in stands.items() if key[1] == case_id}
+def _of_case(state: CurrentState, case_id: str) -> CurrentState:
+    return {key: what for key, what in state.items() if key[1] == case_id}
 
 
 def _losers(world: World, answers: Iterable[PresenceAnswer]) -> set[str]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
-from agents.case.case import AddFactResult
 from agents.case_agent import CaseAgent, CaseUpdate
 from agents.location_agent import LocationAgent
 from agents.presence.queries import PresenceAnswer
+from agents.presence.track import AddReportResult
 from schemas.codec.limits import Limits
 from schemas.errors import Fatal, Unavailable
 from schemas.events import AnyEvent
@@ -310,9 +310,9 @@ class World:
         work = SopProcessor(partition, self.processor_settings, store)
         work._cache.packing_slack = self.packing_slack
         if self.poison is not None and self.poison.how != "is refused":
-            vars(work._cases)["decide"] = partial(_decide, work._cases.decide, self.poison, hand)
-        vars(work._locations)["receive"] = partial(self._receive, work._locations)
-        vars(work._cases)["apply_answer"] = partial(self._apply_answer, work._cases)
+            work._cases.decide = partial(_decide, work._cases.decide, self.poison, hand)  # type: ignore[method-assign]
+        work._locations.receive = partial(self._receive, work._locations)  # type: ignore[method-assign]
+        work._cases.apply_answer = partial(self._apply_answer, work._cases)  # type: ignore[method-assign]
         task = Task(
             partition,
             work,
@@ -324,7 +324,7 @@ class World:
             health=health,
             attempts=SharedLock(),
         )
-        vars(task)["_note"] = partial(_note, task._note, hand)
+        task._note = partial(_note, task._note, hand)  # type: ignore[method-assign]
         positions = await self.expiry.recover(task, answering)
         self.tasks[partition], self.works[partition], self.at[partition] = task, work, dict(positions)
         if hand.fate is None:
@@ -344,7 +344,7 @@ class World:
         await task.stop()
         return self._finishing.is_set()
 
-    def _receive(self, locations: LocationAgent, event: AnyEvent) -> AddFactResult:
+    def _receive(self, locations: LocationAgent, event: AnyEvent) -> AddReportResult:
         """Have a report received; write down whether it came past the retention and no question known was about it."""
         received = LocationAgent.receive(locations, event)
         track = locations.track(event.subject)
