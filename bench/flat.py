@@ -37,7 +37,7 @@ def run_flat(services: Services, minutes: float) -> list[Row]:
     make_topics(services.brokers, topics)
     ended = threading.Event()
     sent = _Sent()
-    pacing = threading.Thread(target=_pace, args=(services.brokers, topics, prefix, ended, sent))
+    pacing = threading.Thread(target=_pace, args=(services.brokers, topics, ended, sent))
     looks: list[tuple[float, float, float]] = []
     with LiveWorker(services.brokers, prefix, services.redis_url, SOP_CACHED_CASES_MAX=RESIDENTS) as worker:
         pacing.start()
@@ -83,10 +83,10 @@ def _days() -> Iterator[bytes]:
         yield from simulate(SimulatorOptions(jobs=JOBS_A_DAY, seed=day + 1, start_at=start_at + day * DAY_US))
 
 
-def _pace(brokers: str, topics: Topics, prefix: str, ended: threading.Event, sent: _Sent) -> None:
+def _pace(brokers: str, topics: Topics, ended: threading.Event, sent: _Sent) -> None:
     """Produce events, `RATE` a second."""
     producer = Producer({"bootstrap.servers": brokers, "linger.ms": 5, "partitioner": "murmur2_random"})
-    router = Router(topics, prefix)
+    router = Router(topics)
     days = _days()
     began = time.monotonic()
     while not ended.is_set():

@@ -82,7 +82,7 @@ class FullJob:
         topics = Topics(prefix)
         for name in (*topics.inputs, *topics.outputs):
             kafka.create_topic(self._brokers, name)
-        router = Router(topics, prefix)
+        router = Router(topics)
         lines = self._lines[: int(len(self._lines) * contestant.share)]
         routed = ((line, *router.route(line)) for line in lines)
         kafka.fill(self._brokers, ((topic, key or b"", line) for line, topic, key in routed))

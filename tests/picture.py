@@ -1,8 +1,8 @@
-"""A picture (SVG) of what a command shows on a terminal, its first lines.
+"""Draws the first lines that a command shows on a terminal as an SVG.
 
     python -m tests.picture FILE COLUMNS LINES COMMAND…
 
-The README's: python -m tests.picture docs/sop-up.svg 106 22 sop up --duration 15
+For the README: python -m tests.picture docs/sop-up.svg 106 22 sop up --duration 15
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ LINE: Final = 18
 MARGIN: Final = 14
 CURSOR: Final = re.compile(r"\x1b\[\?25[lh]|\r")
 ERASED: Final = re.compile(r"(?:[^\n]*\n\x1b\[1A|[^\n]*)\x1b\[2K")
-"""A line, or this and the one above it, that was shown for a while."""
+"""A line that was erased, or such a line together with the one above it."""
 
 
 def lines_shown(written: str) -> list[Text]:
-    """Return the lines that are left on the terminal, with their colours; progress was erased."""
-    stays = ERASED.sub("", CURSOR.sub("", written))
-    return [line for line in AnsiDecoder().decode(stays) if line.plain.strip()]
+    """Return the lines left on the terminal, with their colours, without erased progress lines."""
+    remaining = ERASED.sub("", CURSOR.sub("", written))
+    return [line for line in AnsiDecoder().decode(remaining) if line.plain.strip()]
 
 
 def picture(lines: list[Text], columns: int) -> str:
-    """Return lines as an SVG, every text at the cell where it stands."""
+    """Return lines as an SVG, with every text at its terminal cell."""
     width, height = columns * CELL + 2 * MARGIN, len(lines) * LINE + 2 * MARGIN
     font = "ui-monospace, SFMono-Regular, Menlo, Consolas, DejaVu Sans Mono, monospace"
     texts = "\n".join(text for number, line in enumerate(lines) for text in _texts(line, number, columns))
@@ -55,25 +55,25 @@ def _texts(line: Text, number: int, columns: int) -> Iterator[str]:
     for segment in line.render(Console(width=columns)):
         begins = at + cell_len(segment.text) - cell_len(segment.text.lstrip())
         at += cell_len(segment.text)
-        # Texts begin where columns do, so that another font's width moves none of them.
+        # Each text is placed at its own cell, so that a font of another width does not shift it.
         for word in re.finditer(r"\S+(?: \S+)*", segment.text.lstrip()):
             x = MARGIN + (begins + cell_len(segment.text.lstrip()[: word.start()])) * CELL
             y = MARGIN + (number + 0.75) * LINE
             length = cell_len(word[0]) * CELL
             yield (
                 f'<text x="{x:.1f}" y="{y:.1f}" textLength="{length:.1f}" lengthAdjust="spacingAndGlyphs" '
-                f"{_look(segment.style or Style())}>{html.escape(word[0])}</text>"
+                f"{_attributes(segment.style or Style())}>{html.escape(word[0])}</text>"
             )
 
 
-def _look(style: Style) -> str:
+def _attributes(style: Style) -> str:
     theme = SVG_EXPORT_THEME
     colour = theme.foreground_color if style.color is None else style.color.get_truecolor(theme)
     return f'fill="{colour.hex}"' + (' font-weight="bold"' if style.bold else "")
 
 
 def main(file: str, columns: str, count: str, *command: str) -> None:
-    """Run a command on a terminal and draw the first lines of what is left there."""
+    """Run a command on a terminal and draw the first lines of its output."""
     status, written = written_to_terminal(command, int(columns))
     if status:
         sys.exit(f"{shlex.join(command)}: status {status}")

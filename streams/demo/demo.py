@@ -1,4 +1,4 @@
-"""All of it on this machine: a Kafka, a worker, events, and the decisions as they come."""
+"""Runs everything on this machine: Kafka, a worker, events, and a view of the decisions as they come."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MB: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions:
-    """What was asked for: a folder to keep Kafka's data in, how long from the first event on, the events, a Kafka."""
+    """The options of `sop up`; `duration_s` counts from the first event."""
 
     data: Path | None
     duration_s: float | None
@@ -48,42 +48,40 @@ class DemoOptions:
 
 
 def run_demo(options: DemoOptions, live_view: LiveView, progress: ProgressLine, stop_signals: StopSignals) -> int:
-    """Run until stopped or until the time is over; return the exit status.
+    """Run until stopped or for the duration; return the exit status.
 
-    Raises `UsageError` for what cannot be used.
+    Raises `UsageError` if an option, a setting or a policy cannot be used.
     """
     settings = settings_from()
-    load_policies(settings.policies)  # a policy that cannot be used is told before anything starts
+    load_policies(settings.policies)  # report an unusable policy before anything starts
     events = (
         _recorded_events(options.input_file)
         if options.input_file is not None
         else _sample_events(options.jobs, options.seed)
     )
     with _folder(options.data) as folder, _kafka(settings, options.brokers, folder, progress) as kafka:
-        used = (
-            settings
-            if kafka is None
-            else replace(
+        if kafka is not None:
+            settings = replace(
                 settings, brokers=kafka.address, kafka_security="plaintext", redis_url="", redis_url_file="", replicas=1
             )
-        )
-        used = used if options.brokers is None else replace(settings, brokers=options.brokers)
-        plan = SessionOptions(
-            welcome=_welcome(used, options.data),
-            settings=used,
+        elif options.brokers is not None:
+            settings = replace(settings, brokers=options.brokers)
+        session_options = SessionOptions(
+            welcome=_welcome(settings, options.data),
+            settings=settings,
             events=events,
             events_per_s=options.events_per_s,
             duration_s=options.duration_s,
             broker_runs=(lambda: True) if kafka is None else (lambda: kafka.alive),
         )
-        session = Session(plan, live_view, progress, WorkerChild(used, folder / WORKER_LOG))
+        session = Session(session_options, live_view, progress, WorkerChild(settings, folder / WORKER_LOG))
         status = _run(session, stop_signals)
         live_view.print_summary(session.sent)
     return status
 
 
 def _run(session: Session, stop_signals: StopSignals) -> int:
-    """Run a session; a part of it that ended by itself is told in one line, with status 1."""
+    """Run a session; if the worker or the broker fails, print one line and return 1."""
     try:
         asyncio.run(session.run(stop_signals))
     except UsageError:
@@ -109,26 +107,26 @@ def _sample_events(jobs: int, seed: int) -> EventSource:
 
 
 def _recorded_events(file: str) -> EventSource:
-    """Return the lines of a file, which is opened at once: one that cannot be read is told before anything starts.
+    """Return the events of a file, whose first line is read here, so that errors come before anything starts.
 
-    Raises `UsageError` for a line that is larger than a message may be.
+    Raises `UsageError` if the file cannot be read or, later, if a line is larger than a message may be.
     """
     records = read_file(file, INPUT_BYTES_MAX)
     first = next(records, None)
-    begun = records if first is None else chain([first], records)
-    return lambda: map(_event, begun)
+    lines = records if first is None else chain([first], records)
+    return lambda: map(_event, lines)
 
 
 def _event(record: InputRecord) -> ScheduledEvent:
     if record.original_sizes is not None:
-        told = f"{record.original_sizes.value} bytes are more than a message may have"
-        raise UsageError(f"{record.topic}, line {record.offset}: {told}")
+        reason = f"{record.original_sizes.value} bytes are more than a message may have"
+        raise UsageError(f"{record.topic}, line {record.offset}: {reason}")
     return ScheduledEvent(record.value or b"")
 
 
 @contextlib.contextmanager
 def _folder(data: Path | None) -> Iterator[Path]:
-    """A folder for what is written: the user's, or one that goes away in the end."""
+    """Yield the folder for data and logs: the user's, or a temporary one."""
     if data is None:
         with tempfile.TemporaryDirectory(prefix="sop-up-", ignore_cleanup_errors=True) as folder:
             yield Path(folder)
@@ -144,18 +142,18 @@ def _folder(data: Path | None) -> Iterator[Path]:
 def _kafka(
     settings: Settings, brokers: str | None, folder: Path, progress: ProgressLine
 ) -> Iterator[EmbeddedKafka | None]:
-    """An embedded Kafka over a folder; none where the user has a Kafka."""
+    """Yield an embedded Kafka with its data in a folder; None if the user names a running Kafka."""
     if brokers is not None:
         yield None
         return
     starting = f"starting Apache Kafka {KAFKA_VERSION}"
     progress.show(starting)
 
-    def fetched(there: int, total: int) -> None:
+    def show_download(done: int, total: int) -> None:
         progress.update(
             starting
-            if there == total
-            else f"fetching Apache Kafka {KAFKA_VERSION}, once: {there / MB:.0f} of {total / MB:.0f} MB"
+            if done == total
+            else f"fetching Apache Kafka {KAFKA_VERSION}, once: {done / MB:.0f} of {total / MB:.0f} MB"
         )
 
     kafka = EmbeddedKafka(
@@ -163,7 +161,7 @@ def _kafka(
         cache_dir=cache_dir(),
         partitions=settings.partitions,
         java_home=java_home(),
-        progress=fetched,
+        progress=show_download,
     )
     try:
         kafka.start()

@@ -1,4 +1,4 @@
-"""Sends lines of events to the input topics, each keyed by its subject, at a given pace."""
+"""Sends events to the input topics, keyed by their subject, at a given rate."""
 
 from __future__ import annotations
 
@@ -12,108 +12,107 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from schemas.errors import Unavailable, UsageError
-from schemas.topics import JOBS, Topics
+from schemas.topics import Topics
 from streams.kafka.connection import KafkaConnection
 from streams.runtime.ports import Clock
 
 UNACKNOWLEDGED_MAX: Final = 2_000
-BREATHER_EVERY: Final = 100
-SHORTEST_SLEEP_S: Final = 0.005
-HURRY_EVENTS_PER_S: Final = 2_000
-"""How fast goes what is not paced: no faster than a worker follows, so that one topic does not run ahead of another."""
+YIELD_EVERY: Final = 100
+SLEEP_S_MIN: Final = 0.005
+UNPACED_EVENTS_PER_S_MAX: Final = 2_000
+"""A worker keeps up with this rate. If events were sent faster, it would read one topic far ahead of another."""
 
 
 class ScheduledEvent(NamedTuple):
-    """An event as written, held back until `not_before` (microseconds); one that is not `paced` goes in a hurry."""
+    """An encoded event, sent not before `not_before` (microseconds). Unpaced events may exceed the rate of the feed."""
 
     value: bytes
     not_before: int = 0
     paced: bool = True
 
 
-class _Address(msgspec.Struct, frozen=True):
+class _Heading(msgspec.Struct, frozen=True):
     type: str = ""
     subject: str = ""
 
 
-_address: Final = msgspec.json.Decoder(_Address)
+_heading: Final = msgspec.json.Decoder(_Heading)
 
 
 class Router:
-    """Tells where a line goes."""
+    """Chooses topic and key of an encoded event."""
 
-    def __init__(self, topics: Topics, prefix: str) -> None:
-        """Take the topics and the prefix that they were made with."""
+    def __init__(self, topics: Topics) -> None:
         self._topics = topics
-        self._any = prefix + JOBS
+        self._fallback = topics.of("job.booked")
 
     def route(self, value: bytes) -> tuple[str, bytes | None]:
-        """Return topic and key of a line: those of its type and subject, else `jobs` and none.
+        """Return the topic of the event's type and its subject as the key.
 
-        What cannot be read has to go somewhere to end as a dead letter.
+        An unreadable event goes to the topic `jobs`, so that it becomes a dead letter.
         """
         try:
-            address = _address.decode(value)
-            key = address.subject.encode() or None
+            heading = _heading.decode(value)
+            key = heading.subject.encode() or None
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return self._any, None
+            return self._fallback, None
         try:
-            return self._topics.of(address.type), key
+            return self._topics.of(heading.type), key
         except KeyError:
-            return self._any, key
+            return self._fallback, key
 
 
 class Feed:
-    """One producer of events; `sent` counts the acknowledged ones."""
+    """A producer of events at the rate `events_per_s`."""
 
-    def __init__(self, connection: KafkaConnection, router: Router, clock: Clock, *, events_per_s: float) -> None:
-        """Take how to connect, where lines go, the clock and the pace."""
+    def __init__(self, connection: KafkaConnection, topics: Topics, clock: Clock, *, events_per_s: float) -> None:
         self.sent = 0
+        """Number of acknowledged events."""
         self._connection = connection
-        self._router = router
+        self._router = Router(topics)
         self._clock = clock
         self._interval_s = 1 / events_per_s
-        self._hurry_interval_s = min(self._interval_s, 1 / HURRY_EVENTS_PER_S)
+        self._unpaced_interval_s = min(self._interval_s, 1 / UNPACED_EVENTS_PER_S_MAX)
         self._next_at = 0.0
-        self._waiting: deque[Awaitable[object]] = deque()
+        self._unacknowledged: deque[Awaitable[object]] = deque()
 
     async def run(self, events: Iterator[ScheduledEvent]) -> None:
-        """Send all lines; returns when the last is acknowledged.
+        """Send all events and wait until the last one is acknowledged.
 
-        Raises `Unavailable` when the broker does not take them, `UsageError` for a line larger than any message may be.
+        Raises `Unavailable` if the broker does not accept them, `UsageError` if an event is larger than allowed.
         """
         producer = AIOKafkaProducer(
             **self._connection.client_options(),
             acks="all",
             enable_idempotence=True,
             linger_ms=5,
-            max_request_size=self._connection.message_bytes_max // 2,  # what input topics take
+            max_request_size=self._connection.message_bytes_max // 2,  # the limit of the input topics
         )
         try:
             await producer.start()
             for number, event in enumerate(events, 1):
                 await self._wait_for(event)
                 await self._send(producer, number, event.value)
-                if number % BREATHER_EVERY == 0:
-                    await asyncio.sleep(0)  # making up events keeps the loop busy too
-            await self._settle(0)
+                if number % YIELD_EVERY == 0:
+                    await asyncio.sleep(0)  # generating events blocks the loop too
+            await self._wait_until_acknowledged(0)
         except KafkaError as error:
-            raise Unavailable(f"Kafka at {self._connection.brokers} does not take events: {error}") from error
+            raise Unavailable(f"Kafka at {self._connection.brokers} does not accept events: {error}") from error
         finally:
             await producer.stop()
 
     async def _send(self, producer: AIOKafkaProducer, number: int, value: bytes) -> None:
         topic, key = self._router.route(value)
         try:
-            self._waiting.append(await producer.send(topic, value, key=key))
+            self._unacknowledged.append(await producer.send(topic, value, key=key))
         except MessageSizeTooLargeError as error:
             raise UsageError(f"event {number}: {len(value)} bytes are more than a message may have") from error
-        await self._settle(UNACKNOWLEDGED_MAX)
+        await self._wait_until_acknowledged(UNACKNOWLEDGED_MAX)
 
-    async def _settle(self, waiting_max: int) -> None:
-        """Wait until at most so many events are not acknowledged."""
-        while self._waiting and (len(self._waiting) > waiting_max or _is_done(self._waiting[0])):
-            await self._waiting.popleft()
+    async def _wait_until_acknowledged(self, remaining_max: int) -> None:
+        """Wait until at most `remaining_max` events are unacknowledged."""
+        while self._unacknowledged and (len(self._unacknowledged) > remaining_max or _is_done(self._unacknowledged[0])):
+            await self._unacknowledged.popleft()
             self.sent += 1
 
     async def _wait_for(self, event: ScheduledEvent) -> None:
@@ -121,8 +120,8 @@ class Feed:
         if early_us > 0:
             await asyncio.sleep(early_us / 1_000_000)
         now = asyncio.get_running_loop().time()
-        self._next_at = max(self._next_at + (self._interval_s if event.paced else self._hurry_interval_s), now)
-        if self._next_at - now > SHORTEST_SLEEP_S:
+        self._next_at = max(self._next_at + (self._interval_s if event.paced else self._unpaced_interval_s), now)
+        if self._next_at - now > SLEEP_S_MIN:
             await asyncio.sleep(self._next_at - now)
 
 

@@ -1,4 +1,4 @@
-"""What `sop up` shows: a row for every decision, alert and refused event as it comes, and a summary in the end."""
+"""What `sop up` shows: a row for every decision, firing alert and refused event, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -27,13 +27,12 @@ _STYLES: Final = {
 
 
 class LiveView:
-    """Shows output messages and counts them."""
+    """Shows and counts output messages: on a terminal as rows that fit its width, otherwise as one line each.
+
+    With `as_json` standard output gets every message as one line of JSON, and standard error gets everything else.
+    """
 
     def __init__(self, console: Console, *, as_json: bool = False) -> None:
-        """Take where to show them: rows that fit a terminal's width, elsewhere one line each.
-
-        `as_json` writes every message as its JSON, one a line, to standard output, and all else to standard error.
-        """
         self._console = console
         self._as_json = as_json
         self.decisions: Counter[tuple[str, str]] = Counter()
@@ -43,17 +42,17 @@ class LiveView:
         self.cases: set[str] = set()
 
     def print_line(self, text: str) -> None:
-        """Show a line of text, which nothing breaks, so that it can be copied."""
+        """Print a line of text without wrapping it, so that it can be copied."""
         console = Console(stderr=True) if self._as_json else self._console
         console.out(printable(text), highlight=False)
 
     def print_header(self) -> None:
-        """Show the titles of the columns."""
+        """Print the titles of the columns."""
         if not self._as_json:
             self._write(header(self._width), "bold")
 
     def add(self, topic: str, value: bytes) -> None:
-        """Count a record of an output topic and show it; actions, and alerts that are over, have no row."""
+        """Count a record of an output topic and show it; actions and resolved alerts have no row."""
         try:
             row = self._count(topic, value)
         except InvalidMessage as error:
@@ -66,7 +65,7 @@ class LiveView:
                 self._write(line, _STYLES[row.status or "critical"])
 
     def print_summary(self, sent: int) -> None:
-        """Show the summary, on a terminal in lines of whole words."""
+        """Print the summary, wrapped at spaces on a terminal."""
         for line in self.summary(sent):
             if self._as_json or not self._console.is_terminal:
                 self.print_line(line)
@@ -74,7 +73,7 @@ class LiveView:
                 self._console.print(Text(line))
 
     def summary(self, sent: int) -> Iterator[str]:
-        """Yield the lines that sum up what was sent and what came of it."""
+        """Yield the lines of the summary, given the number of events sent."""
         yield (
             f"{sent} events sent: {self.decisions.total()} decisions on {len(self.cases)} cases, "
             f"{self.actions} actions opened, {self.alerts.total()} alerts, {self.dead_letters} dead letters"
@@ -89,7 +88,7 @@ class LiveView:
         return self._console.width if self._console.is_terminal else None
 
     def _count(self, topic: str, value: bytes) -> ViewRow | None:
-        """Count a record; return its row, if it has one. Raises `InvalidMessage` for one that is not ours."""
+        """Count a record and return its row if it has one. Raises `InvalidMessage` if it is not a valid output."""
         if topic.endswith(DEAD_LETTERS):
             letter = decode_dead_letter(value)
             self.dead_letters += 1
@@ -142,13 +141,13 @@ def alert_row(message: AlertMessage) -> ViewRow:
 
 
 def dead_letter_row(letter: DeadLetter) -> ViewRow:
-    """Return the row of a refused event: where it lies and why it was refused."""
+    """Return the row of a refused event: its place and the reason."""
     place = f"{letter.topic}-{letter.partition}@{letter.offset}"
     return _row(what="refused", outcome=place, reasons=letter.reason)
 
 
 def _row(**texts: str) -> ViewRow:
-    """Return a row of the texts given, which may carry anything; the others are empty."""
+    """Return a row with the given texts, made printable, and empty ones."""
     return ViewRow(**{field: printable(texts.get(field, "")) for field in ViewRow._fields})
 
 

@@ -1,4 +1,4 @@
-"""What `sop up` is waiting for, said from its first moment until there is something to show."""
+"""Shows what `sop up` is waiting for until there is something else to show."""
 
 from __future__ import annotations
 
@@ -11,47 +11,46 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 
 
 class ProgressLine:
-    """A line on standard error that says what is waited for and since when; without a terminal, a line for each.
+    """A spinner with the current step and its elapsed time, on standard error.
 
-    While a line stands nothing else may be shown: `clear` takes it away.
+    Without a terminal, `print_line` prints one line per step instead. Call `clear` before printing anything else.
     """
 
-    def __init__(self, say: Callable[[str], object]) -> None:
-        """Take what shows a line of text where standard error is no terminal."""
+    def __init__(self, print_line: Callable[[str], object]) -> None:
         console = Console(stderr=True)
-        self._say = None if console.is_terminal else say
+        self._print_line = None if console.is_terminal else print_line
         spinner = "dots" if console.encoding.startswith("utf") else "line"
         columns = (SpinnerColumn(spinner), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-        self._event = Progress(*columns, console=console, transient=True)
+        self._progress = Progress(*columns, console=console, transient=True)
         self._task: TaskID | None = None
 
-    def show(self, what: str) -> None:
-        """Say what is waited for from now on."""
+    def show(self, step: str) -> None:
+        """Show a new step."""
         self.clear()
-        if self._say is not None:
-            self._say(f"{what} …")
+        if self._print_line is not None:
+            self._print_line(f"{step} …")
             return
-        self._task = self._event.add_task(what, total=None)
-        self._event.start()
+        self._task = self._progress.add_task(step, total=None)
+        self._progress.start()
 
-    def update(self, what: str) -> None:
-        """Say how far that has come, on a terminal only."""
+    def update(self, step: str) -> None:
+        """Change the text of the current step; does nothing without a terminal."""
         if self._task is not None:
-            self._event.update(self._task, description=what)
+            self._progress.update(self._task, description=step)
 
     def clear(self) -> None:
-        """Take the line away; harmless when there is none."""
+        """Remove the line if there is one."""
         if self._task is not None:
-            self._event.stop()
-            self._event.remove_task(self._task)
+            self._progress.stop()
+            self._progress.remove_task(self._task)
             self._task = None
 
     def __enter__(self) -> Self:
-        """Begin with nothing to wait for."""
+        """Return this; nothing is shown yet."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the line away."""
+        """Remove the line."""
         self.clear()

@@ -1,4 +1,4 @@
-"""How a row of `sop up` is laid out: on a terminal within its width, elsewhere as one line."""
+"""Lays out the rows of `sop up`: within the width of a terminal, or as one line."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final, NamedTuple
 from rich.cells import cell_len, chop_cells
 
 GAP: Final = 2
-_WIDE: Final = 120
-_LEAST: Final = 8
+_WIDE_FROM: Final = 120
+_LAST_WIDTH_MIN: Final = 8
 
 
 class ViewRow(NamedTuple):
-    """What a row says; texts are printable, `effective` is an instant or nothing."""
+    """The printable texts of a row; `effective` is an RFC 3339 instant or empty."""
 
     effective: str
     what: str
@@ -28,23 +28,23 @@ class ViewRow(NamedTuple):
 
     @property
     def time_of_day(self) -> str:
-        """The time of day (UTC) of an instant."""
+        """The time of day (UTC) of `effective`."""
         return self.effective[11:19]
 
     @property
     def outcome_and_clauses(self) -> str:
-        """The outcome, in brackets why, and the clauses.
+        """The outcome with its reasons in brackets, and the clauses.
 
-        Of an alert its name alone, which says it; of a refused event its place and the reason.
+        For an alert only its name, for a refused event its place and the reason.
         """
         if not self.status:
             return f"{self.outcome}: {self.reasons}"
-        reasons_and_clauses = f"({self.reasons})" if self.reasons and self.what != "alert" else ""
-        return " ".join(filter(None, (self.outcome, reasons_and_clauses, self._clauses)))
+        reasons = f"({self.reasons})" if self.reasons and self.what != "alert" else ""
+        return " ".join(filter(None, (self.outcome, reasons, self._clauses)))
 
     @property
     def reasons_and_clauses(self) -> str:
-        """The reasons, and in brackets the clauses."""
+        """The reasons, and the clauses in brackets."""
         return " ".join(filter(None, (self.reasons, self._clauses)))
 
     @property
@@ -56,10 +56,10 @@ class _ViewColumn(NamedTuple):
     title: str
     field: str
     width: int = 0
-    """In cells; the last column has what the others leave."""
+    """In cells; the last column takes the rest of the line."""
 
 
-_PIPED: Final = (
+_UNBOUNDED: Final = (
     _ViewColumn("EFFECTIVE", "effective", 20),
     _ViewColumn("WHAT", "what", 15),
     _ViewColumn("CASE", "case", 17),
@@ -69,52 +69,52 @@ _PIPED: Final = (
     _ViewColumn("PARTNER", "partner", 19),
     _ViewColumn("WHY", "reasons_and_clauses"),
 )
-_BEGIN: Final = (
+_FIRST: Final = (
     _ViewColumn("UTC", "time_of_day", 8),
     _ViewColumn("WHAT", "what", 8),
 )
 _CASE: Final = _ViewColumn("CASE", "case", 17)
-_END: Final = (
+_LAST: Final = (
     _ViewColumn("STATUS", "status", 11),
     _ViewColumn("OUTCOME (WHY) [CLAUSES]", "outcome_and_clauses"),
 )
-_SHOWN: Final = (*_BEGIN, _CASE, *_END)
-_SHOWN_WIDE: Final = (*_BEGIN, _CASE, _ViewColumn("PARTNER", "partner", 19), *_END)
-_REFUSED: Final = (*_BEGIN, _ViewColumn("", "outcome_and_clauses"))
-"""A refused event has no case and no status: its place and the reason have their room."""
+_NARROW: Final = (*_FIRST, _CASE, *_LAST)
+_WIDE: Final = (*_FIRST, _CASE, _ViewColumn("PARTNER", "partner", 19), *_LAST)
+_REFUSED: Final = (*_FIRST, _ViewColumn("", "outcome_and_clauses"))
+"""A refused event has no case and no status, so its place and reason take their room."""
 
 
 def header(width: int | None) -> str:
-    """Return the line of titles for a width in cells; None: as wide as it gets."""
+    """Return the line of titles for a width in cells (None: unbounded)."""
     columns = _columns(width)
-    return _event([column.title for column in columns], _widths(columns, width))
+    return _line([column.title for column in columns], _widths(columns, width))
 
 
 def layout_row(row: ViewRow, width: int | None) -> Iterator[str]:
-    """Yield the lines of a row for a width in cells, no cell of it cut; None: one line."""
+    """Yield the lines of a row for a width in cells, with nothing truncated (None: one line)."""
     columns = _columns(width) if width is None or row.status else _REFUSED
     texts = [str(getattr(row, column.field)) for column in columns]
     widths = _widths(columns, width)
     if width is None:
-        yield _event(texts, widths)
+        yield _line(texts, widths)
         return
     cells = [wrapped(text, each) for text, each in zip(texts, widths, strict=True)]
     for at in range(max(map(len, cells))):
-        yield _event([cell[at] if at < len(cell) else "" for cell in cells], widths)
+        yield _line([cell[at] if at < len(cell) else "" for cell in cells], widths)
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Return text in lines of at most so many cells, broken at spaces, else behind one of `/_,-`, else anywhere."""
+    """Return text in lines of at most `width` cells, broken at spaces, else after one of `/_,-`, else anywhere."""
     lines = [""]
     for word in text.split():
-        glue = " "
+        separator = " "
         for part in _parts(word, width):
-            longer = lines[-1] + glue + part if lines[-1] else part
+            longer = lines[-1] + separator + part if lines[-1] else part
             if cell_len(longer) <= width:
                 lines[-1] = longer
             else:
                 lines.append(part)
-            glue = ""
+            separator = ""
     return lines
 
 
@@ -126,17 +126,17 @@ def _parts(word: str, width: int) -> list[str]:
 
 def _columns(width: int | None) -> Sequence[_ViewColumn]:
     if width is None:
-        return _PIPED
-    return _SHOWN_WIDE if width >= _WIDE else _SHOWN
+        return _UNBOUNDED
+    return _WIDE if width >= _WIDE_FROM else _NARROW
 
 
 def _widths(columns: Sequence[_ViewColumn], width: int | None) -> list[int]:
-    """Return the cells of each column."""
+    """Return the width of each column in cells."""
     fixed = [column.width for column in columns[:-1]]
-    left = 0 if width is None else width - sum(each + GAP for each in fixed)
-    return [*fixed, max(left, _LEAST)]
+    remaining = 0 if width is None else width - sum(each + GAP for each in fixed)
+    return [*fixed, max(remaining, _LAST_WIDTH_MIN)]
 
 
-def _event(texts: Sequence[str], widths: Sequence[int]) -> str:
+def _line(texts: Sequence[str], widths: Sequence[int]) -> str:
     padded = (text + " " * max(width - cell_len(text), 0) for text, width in zip(texts, widths, strict=True))
     return (" " * GAP).join(padded).rstrip()

@@ -1,4 +1,4 @@
-"""The sample events of `sop up`: a simulated city day that began some hours ago and catches up with the present."""
+"""The sample events of `sop up`: a simulated day that began some hours ago and catches up with the present."""
 
 from __future__ import annotations
 
@@ -11,26 +11,23 @@ from streams.demo.feed import ScheduledEvent
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import deliveries
 
-BEGAN_AGO: Final = 13 * HOUR
-"""How long before the present the simulated day began; the clock of the day starts at midnight."""
+STARTED_AGO: Final = 13 * HOUR
+"""How long before the present the simulated day began, at its midnight."""
 
 HEAD_START: Final = 10 * HOUR
-"""What happened until this hour of the day goes out in a hurry, so that there is something to decide from the start."""
+"""Events up to this hour of the day are sent unpaced, so that there are decisions from the start."""
 
 REPORT_INTERVAL_S: Final = 60
 
 
 def sample_options(*, jobs: int, seed: int) -> SimulatorOptions:
-    """Return what day to simulate; raises `UsageError` for a value out of range."""
+    """Return the options of the simulated day; raises `UsageError` for a value out of range."""
     return SimulatorOptions(jobs=jobs, seed=seed, report_interval_s=REPORT_INTERVAL_S)
 
 
 def sample_events(options: SimulatorOptions, *, now: int) -> Iterator[ScheduledEvent]:
-    """Yield the events of a day as it looks at `now` (microseconds), in their order of arrival.
-
-    No event is to be sent before the instant at which it arrives.
-    """
-    began_at = now - BEGAN_AGO
-    for delivery in deliveries(replace(options, start_at=began_at)):
+    """Yield the events of the day as of `now` (microseconds) in their order of arrival, each not before it arrives."""
+    start_at = now - STARTED_AGO
+    for delivery in deliveries(replace(options, start_at=start_at)):
         arrive_at = delivery.arrive_at
-        yield ScheduledEvent(delivery.line, not_before=arrive_at, paced=arrive_at > began_at + HEAD_START)
+        yield ScheduledEvent(delivery.line, not_before=arrive_at, paced=arrive_at > start_at + HEAD_START)

@@ -1,4 +1,4 @@
-"""One run of `sop up` over a broker that is there: topics, a worker, the events going in, the decisions coming out."""
+"""One run of `sop up` on a running broker: topics, a worker, events going in, decisions coming out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from schemas.errors import SopError, Unavailable
 from schemas.topics import Topics
 from streams.config.settings import Settings
-from streams.demo.feed import Feed, Router, ScheduledEvent
+from streams.demo.feed import Feed, ScheduledEvent
 from streams.demo.live_view import LiveView
 from streams.demo.progress_line import ProgressLine
 from streams.demo.worker_child import WorkerChild
@@ -24,11 +24,11 @@ from streams.kafka.topics import prepare_topics
 from streams.process.clock import SystemClock
 from streams.process.signals import StopSignals
 
-LOOK_EVERY_S: Final = 0.1
+POLL_S: Final = 0.1
 FETCH_WAIT_MS: Final = 100
 
 EventSource = Callable[[], Iterator[ScheduledEvent]]
-"""Returns the events to send."""
+"""A function that returns the events to send."""
 
 
 class ProcessEndedError(SopError):
@@ -37,9 +37,10 @@ class ProcessEndedError(SopError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionOptions:
-    """What to run: `duration_s` from the first event on, None until stopped; `broker_runs` tells whether it still does.
+    """What to run.
 
-    `welcome` is said once the broker has answered.
+    `welcome` are lines to print once the broker has answered. `duration_s` counts from the first event (None: until
+    stopped). `broker_runs` returns whether the broker is still running.
     """
 
     welcome: Sequence[str]
@@ -51,22 +52,23 @@ class SessionOptions:
 
 
 class Session:
-    """Runs a plan; `sent` tells how many events went in."""
+    """Runs a worker, feeds events to it and shows its output."""
 
-    def __init__(self, plan: SessionOptions, live_view: LiveView, progress: ProgressLine, worker: WorkerChild) -> None:
-        self._plan = plan
+    def __init__(
+        self, options: SessionOptions, live_view: LiveView, progress: ProgressLine, worker: WorkerChild
+    ) -> None:
+        self._options = options
         self._live_view = live_view
         self._progress = progress
         self._first_sent = asyncio.Event()
         self._worker = worker
-        self._connection = connect_kafka(plan.settings)
-        prefix = plan.settings.topic_prefix
-        self._topics = Topics(prefix)
-        self._feed = Feed(self._connection, Router(self._topics, prefix), SystemClock(), events_per_s=plan.events_per_s)
+        self._connection = connect_kafka(options.settings)
+        self._topics = Topics(options.settings.topic_prefix)
+        self._feed = Feed(self._connection, self._topics, SystemClock(), events_per_s=options.events_per_s)
 
     @property
     def sent(self) -> int:
-        """How many events were acknowledged."""
+        """Number of acknowledged events."""
         return self._feed.sent
 
     async def run(self, stop_signals: StopSignals) -> None:
@@ -78,14 +80,14 @@ class Session:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         try:
-            settings = self._plan.settings
+            settings = self._options.settings
             self._progress.show("preparing topics")
             partitions = await prepare_topics(self._connection, self._topics, settings.partitions, settings.replicas)
             self._progress.clear()
-            for event in self._plan.welcome:
-                self._live_view.print_line(event)
+            for line in self._options.welcome:
+                self._live_view.print_line(line)
             async with self._outputs(partitions) as outputs:
-                # until here a signal ends it at once: there is nothing yet that has to be stopped in good order
+                # until here a signal may end the process at once, because nothing needs an orderly stop yet
                 stop_signals.on_stop = lambda: loop.call_soon_threadsafe(stop.set)
                 self._worker.start()
                 self._progress.show("waiting for the worker to join")
@@ -93,16 +95,16 @@ class Session:
                     self._stop_requested(stop),
                     self._watch_processes(),
                     self._show_outputs(outputs),
-                    self._send(self._plan.events()),
+                    self._send(self._options.events()),
                 )
         finally:
             stop_signals.ignore()
             self._progress.clear()
             self._worker.stop()
 
-    async def _first_of(self, *parts: Coroutine[Any, Any, None]) -> None:
-        """Run parts until one of them ends, cancel the others, raise what ended it."""
-        tasks = [asyncio.ensure_future(part) for part in parts]
+    async def _first_of(self, *coroutines: Coroutine[Any, Any, None]) -> None:
+        """Run coroutines until one ends, cancel the others, and raise its exception if it failed."""
+        tasks = [asyncio.ensure_future(each) for each in coroutines]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -113,48 +115,48 @@ class Session:
             task.result()
 
     async def _stop_requested(self, stop: asyncio.Event) -> None:
-        """Wait for the wish to stop, and no longer than the plan's duration after the first event."""
-        asked = asyncio.ensure_future(stop.wait())
-        begun = asyncio.ensure_future(self._first_sent.wait())
+        """Wait for a stop signal, or for the duration after the first event."""
+        stopped = asyncio.ensure_future(stop.wait())
+        first_sent = asyncio.ensure_future(self._first_sent.wait())
         try:
-            await asyncio.wait((asked, begun), return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait((asked,), timeout=self._plan.duration_s)
+            await asyncio.wait((stopped, first_sent), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((stopped,), timeout=self._options.duration_s)
         finally:
-            asked.cancel()
-            begun.cancel()
+            stopped.cancel()
+            first_sent.cancel()
 
     async def _watch_processes(self) -> None:
-        while self._plan.broker_runs():
+        while self._options.broker_runs():
             status = self._worker.exit_status
             if status is not None:
                 raise ProcessEndedError(
                     f"the worker ended with status {status}; it last wrote: {self._worker.last_log_line}"
                 )
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_S)
         raise ProcessEndedError("Kafka ended")
 
     async def _send(self, events: Iterator[ScheduledEvent]) -> None:
-        await self._worker_has_joined()
+        await self._wait_for_worker()
         self._progress.clear()
         self._live_view.print_header()
         await self._feed.run(self._mark_first(events))
-        self._live_view.print_line(f"all {self._feed.sent} events are sent; Ctrl-C ends")
+        self._live_view.print_line(f"all {self._feed.sent} events are sent; press Ctrl-C to stop")
         await asyncio.Event().wait()
 
     def _mark_first(self, events: Iterator[ScheduledEvent]) -> Iterator[ScheduledEvent]:
         for event in events:
             yield event
-            self._first_sent.set()  # it was handed over, since the next one is asked for
+            self._first_sent.set()  # the feed asks for the next event once it has sent this one
 
-    async def _worker_has_joined(self) -> None:
-        """Wait for the worker, since a backlog is not read in the order in which it was written to several topics."""
+    async def _wait_for_worker(self) -> None:
+        """Wait until the worker has joined: it would not read a backlog of several topics in the order of sending."""
         admin = AIOKafkaAdminClient(**self._connection.client_options())
         try:
             await admin.start()
             while True:
-                if await _is_stable(admin, self._plan.settings.group):
+                if await _is_stable(admin, self._options.settings.group):
                     return
-                await asyncio.sleep(LOOK_EVERY_S)
+                await asyncio.sleep(POLL_S)
         except KafkaError as error:
             raise Unavailable(f"Kafka at {self._connection.brokers}: {error}") from error
         finally:
@@ -165,11 +167,11 @@ class Session:
             async for record in outputs:
                 self._live_view.add(record.topic, record.value)
         except KafkaError as error:
-            raise Unavailable(f"Kafka at {self._connection.brokers} does not give decisions: {error}") from error
+            raise Unavailable(f"Kafka at {self._connection.brokers} does not return decisions: {error}") from error
 
     @asynccontextmanager
     async def _outputs(self, partitions: int) -> AsyncIterator[AIOKafkaConsumer]:
-        """A consumer of all output topics from where they end now."""
+        """Yield a consumer of all output topics that starts at their current ends."""
         consumer = AIOKafkaConsumer(
             **self._connection.client_options(),
             isolation_level="read_committed",
@@ -183,7 +185,7 @@ class Session:
             await consumer.start()
             await consumer.seek_to_end(*tps)
             for tp in tps:
-                await consumer.position(tp)  # the seek happens when the position is asked for
+                await consumer.position(tp)  # the seek is lazy
             yield consumer
         finally:
             await consumer.stop()
@@ -194,11 +196,11 @@ def _partitions(topics: Sequence[str], partitions: int) -> list[TopicPartition]:
 
 
 async def _is_stable(admin: AIOKafkaAdminClient, group: str) -> bool:
-    """Whether the group's members have agreed on who reads what."""
+    """Return whether the group has finished its rebalance."""
     try:
         (described,) = await admin.describe_consumer_groups([group])
     except KafkaError as error:
-        if error.retriable:  # a new broker makes the groups' own topic first
+        if error.retriable:  # a new broker creates the offsets topic first
             return False
         raise
     return all(state == "Stable" for _, _, state, *_ in described.groups)

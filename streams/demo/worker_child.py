@@ -13,7 +13,7 @@ STOP_S: Final = 2.5
 
 
 class WorkerChild:
-    """One worker with the given settings; it logs to `log_file`."""
+    """A worker with the given settings; it logs to `log_file`."""
 
     def __init__(self, settings: Settings, log_file: Path) -> None:
         self._settings = settings
@@ -27,17 +27,17 @@ class WorkerChild:
 
     @property
     def exit_status(self) -> int | None:
-        """The exit status of a worker that has ended, None while it runs."""
+        """The exit status of the worker, None while it runs."""
         return None if self._worker is None else self._worker.exit_status
 
     @property
     def last_log_line(self) -> str:
         """The last line that the worker wrote."""
         lines = self._log_file.read_text("utf-8", errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
 
     def stop(self) -> None:
-        """Stop the worker, by force if it does not end in time; no process is left. Harmless when stopped."""
+        """Stop the worker, by force if it does not end in time. Does nothing if it has been stopped."""
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.stop(STOP_S)

@@ -1,4 +1,4 @@
-"""`sop up` as a process: what it shows, how it ends, and that it leaves nothing behind."""
+"""`sop up` as a process: its output, how it ends, and that it leaves nothing behind."""
 
 import json
 import os
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(400)
 SOP = Path(sys.executable).with_name("sop")
 DEADLINE_S = 60.0
 STOP_S = 30.0
-GUARDED_STOP_S = 45.0
+CHILDREN_STOP_S = 45.0
 POLL_S = 0.05
 ROW = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  (tagging|paf|rating_reversal|refund) +(\S+)")
 
@@ -36,7 +36,7 @@ class Up:
 
     def __init__(self, arguments: str, **variables: str) -> None:
         others = {name: value for name, value in os.environ.items() if not name.startswith("SOP_")}
-        self._error = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `end`
+        self._error = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `kill`
         self._process = subprocess.Popen(
             [SOP, "up", *arguments.split()],
             env=others | variables,
@@ -47,52 +47,52 @@ class Up:
         self.shown: list[str] = []
 
     def until(self, wanted: Callable[[str], object]) -> str:
-        """Return the first line that is wanted."""
+        """Read lines until one matches, and return it."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self.shown.append(line.rstrip("\n"))
             if wanted(line):
                 return line.rstrip("\n")
-        raise AssertionError(f"ended without it: {self.shown} {self.rest()}")
+        raise AssertionError(f"ended without a match: {self.shown} {self.wait()}")
 
     def processes(self) -> list[psutil.Process]:
-        """Return all processes that it started."""
+        """Return all processes that it has started."""
         return psutil.Process(self._process.pid).children(recursive=True)
 
     def worker(self) -> psutil.Process:
-        """Return the worker itself."""
+        """Return the worker process."""
         (worker,) = (each for each in self.processes() if each.cmdline()[1:] == ["-m", "streams.cli.main", "worker"])
         return worker
 
-    def tell(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    def rest(self, timeout_s: float = DEADLINE_S) -> tuple[int, str]:
-        """Return exit status and standard error once it has ended; what it showed is in `shown`."""
+    def wait(self, timeout_s: float = DEADLINE_S) -> tuple[int, str]:
+        """Wait until it has ended; return exit status and standard error, and keep its output in `shown`."""
         assert self._process.stdout is not None
-        # not by `communicate`, which passes over what the stream has read ahead
+        # `communicate` would lose what the stream has buffered
         self.shown += [line.rstrip("\n") for line in self._process.stdout]
         status = self._process.wait(timeout=timeout_s)
         self._error.seek(0)
         return status, self._error.read()
 
     def close_output(self) -> None:
-        """Read no more of what it shows."""
+        """Close the reading end of its output."""
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def ended(self) -> tuple[int, str]:
-        """Return exit status and standard error once it has ended, without what it still shows."""
+    def wait_unread(self) -> tuple[int, str]:
+        """Wait until it has ended; return exit status and standard error, without reading its output."""
         status = self._process.wait(timeout=DEADLINE_S)
         self._error.seek(0)
         return status, self._error.read()
 
     def cases(self) -> set[str]:
-        """Return the cases that decisions were shown of."""
+        """Return the cases with a decision in the output."""
         return {row[2] for line in self.shown if (row := ROW.match(line))}
 
-    def end(self) -> None:
-        """End it whatever state it is in."""
+    def kill(self) -> None:
+        """Kill it in whatever state it is."""
         with suppress(ProcessLookupError):
             self._process.kill()
         self._process.wait(timeout=DEADLINE_S)
@@ -107,16 +107,16 @@ def up(arguments: str, **variables: str) -> Iterator[Up]:
     try:
         yield running
     finally:
-        running.end()
+        running.kill()
 
 
 def over(kafka: EmbeddedKafka, prefix: str) -> tuple[str, dict[str, str]]:
-    """Return option and variables for a running broker, apart from other tests."""
+    """Return the option and variables for a running broker, with topics and a group of its own."""
     return f"--brokers {kafka.address}", {"SOP_TOPIC_PREFIX": prefix, "SOP_GROUP": f"{prefix}group"}
 
 
 def all_gone(processes: list[psutil.Process]) -> bool:
-    deadline = time.monotonic() + GUARDED_STOP_S
+    deadline = time.monotonic() + CHILDREN_STOP_S
     while any(process.is_running() for process in processes):
         if time.monotonic() > deadline:
             return False
@@ -124,7 +124,7 @@ def all_gone(processes: list[psutil.Process]) -> bool:
     return True
 
 
-def test_it_ends_by_itself_and_sums_up() -> None:
+def test_it_ends_after_the_duration_with_a_summary() -> None:
     with up("--duration 15 --jobs 200 --speed 400") as running:
         assert running.until(lambda line: "Kafka is at" in line).startswith("Kafka is at 127.0.0.1:")
         assert running.until(lambda line: "kcat" in line).startswith("look in:  kcat -b 127.0.0.1:")
@@ -132,7 +132,7 @@ def test_it_ends_by_itself_and_sums_up() -> None:
         running.until(ROW.match)
         processes = running.processes()
 
-        status, error = running.rest()
+        status, error = running.wait()
 
         assert (status, error) == (0, "")
         assert not any(process.is_running() for process in processes)
@@ -147,34 +147,34 @@ def test_it_ends_by_itself_and_sums_up() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_all_of_it(number: signal.Signals) -> None:
+def test_a_signal_stops_everything(number: signal.Signals) -> None:
     with up("--jobs 200 --speed 400") as running:
         running.until(ROW.match)
         processes = running.processes()
         assert {process.name() for process in processes} >= {"java"}
 
-        running.tell(number)
-        status, error = running.rest(STOP_S)
+        running.send_signal(number)
+        status, error = running.wait(STOP_S)
 
         assert (status, error) == (0, "")
         assert not any(process.is_running() for process in processes)
         assert any(" events sent: " in line for line in running.shown)
 
 
-def test_what_it_started_ends_with_it_when_it_is_killed() -> None:
+def test_child_processes_end_when_it_is_killed() -> None:
     with up("--jobs 50") as running:
         running.until(lambda line: line.startswith("EFFECTIVE"))
         processes = running.processes()
         assert processes
 
-        running.tell(signal.SIGKILL)
+        running.send_signal(signal.SIGKILL)
 
-        assert running.rest()[0] == -signal.SIGKILL
+        assert running.wait()[0] == -signal.SIGKILL
         assert all_gone(processes)
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_it_fits_a_terminal_from_its_first_line_on(kafka: EmbeddedKafka, prefix: str, columns: int) -> None:
+def test_its_output_fits_a_terminal(kafka: EmbeddedKafka, prefix: str, columns: int) -> None:
     option, variables = over(kafka, prefix)
     others = {name: value for name, value in os.environ.items() if not name.startswith("SOP_")}
     command = [str(SOP), "up", *option.split(), "--duration", "8s", "--jobs", "200", "--speed", "400"]
@@ -190,10 +190,10 @@ def test_it_fits_a_terminal_from_its_first_line_on(kafka: EmbeddedKafka, prefix:
     assert any(" events sent: " in line for line in lines[head:])
 
 
-def test_as_json_there_are_messages_only_on_standard_output(kafka: EmbeddedKafka, prefix: str) -> None:
+def test_as_json_standard_output_has_only_messages(kafka: EmbeddedKafka, prefix: str) -> None:
     option, variables = over(kafka, prefix)
     with up(f"{option} --json --duration 6 --jobs 100", **variables) as running:
-        status, error = running.rest()
+        status, error = running.wait()
 
         assert status == 0
         assert {json.loads(line)["type"] for line in running.shown} >= {"decision.tagging", "decision.paf", "action"}
@@ -202,15 +202,15 @@ def test_as_json_there_are_messages_only_on_standard_output(kafka: EmbeddedKafka
 
 def test_the_duration_counts_from_the_first_event(kafka: EmbeddedKafka, prefix: str) -> None:
     option, variables = over(kafka, prefix)
-    with up(f"{option} --duration 0.5 --jobs 100", **variables) as running:  # less than the worker takes to join
-        status, error = running.rest()
+    with up(f"{option} --duration 0.5 --jobs 100", **variables) as running:  # shorter than the worker takes to join
+        status, error = running.wait()
 
         assert (status, error) == (0, "")
         (summary,) = (line for line in running.shown if " events sent: " in line)
         assert not summary.startswith("0 ")
 
 
-def test_a_reader_who_has_seen_enough_ends_it_without_failure(kafka: EmbeddedKafka, prefix: str) -> None:
+def test_a_closed_pipe_ends_it_without_failure(kafka: EmbeddedKafka, prefix: str) -> None:
     option, variables = over(kafka, prefix)
     with up(f"{option} --jobs 100", **variables) as running:
         running.until(ROW.match)
@@ -218,12 +218,12 @@ def test_a_reader_who_has_seen_enough_ends_it_without_failure(kafka: EmbeddedKaf
 
         running.close_output()
 
-        assert running.ended() == (0, "")
+        assert running.wait_unread() == (0, "")
         assert all_gone(processes)
 
 
 @pytest.mark.parametrize("command", ["worker", "up --brokers {broker}"])
-def test_a_signal_in_the_first_seconds_is_a_stop_like_any_other(command: str) -> None:
+def test_a_signal_during_startup_is_a_normal_stop(command: str) -> None:
     with socket.create_server((HOST, 0)) as silent:
         broker = f"{HOST}:{silent.getsockname()[1]}"
         process = subprocess.Popen(
@@ -234,37 +234,37 @@ def test_a_signal_in_the_first_seconds_is_a_stop_like_any_other(command: str) ->
             text=True,
         )
         silent.settimeout(DEADLINE_S)
-        with silent.accept()[0]:  # it has begun, and waits for an answer that never comes
+        with silent.accept()[0]:  # it is waiting for an answer that never comes
             process.send_signal(signal.SIGTERM)
             _, error = process.communicate(timeout=STOP_S)
 
     assert (process.returncode, error) == (0, "")
 
 
-def test_a_worker_that_dies_is_told_in_one_line_with_status_1(kafka: EmbeddedKafka, prefix: str) -> None:
+def test_a_killed_worker_is_reported_in_one_line_with_status_1(kafka: EmbeddedKafka, prefix: str) -> None:
     option, variables = over(kafka, prefix)
     with up(f"{option} --jobs 50", **variables) as running:
         running.until(lambda line: line.startswith("EFFECTIVE"))
 
         running.worker().kill()
-        status, error = running.rest()
+        status, error = running.wait()
 
         assert status == 1
         assert error.startswith("sop: the worker ended with status 137; it last wrote: ")
         assert error.count("\n") == 1
 
 
-def test_a_worker_that_cannot_start_says_why(kafka: EmbeddedKafka, prefix: str) -> None:
+def test_a_worker_that_cannot_start_is_reported_with_its_reason(kafka: EmbeddedKafka, prefix: str) -> None:
     option, variables = over(kafka, prefix)
     with up(option, **variables, SOP_REDIS_URL="redis://127.0.0.1:1") as running:
-        status, error = running.rest()
+        status, error = running.wait()
 
         assert status == 1
         assert error.startswith("sop: the worker ended with status 2; it last wrote: sop: SOP_REDIS_URL: ")
         assert error.count("\n") == 1
 
 
-def test_a_users_own_events_are_fed_and_what_cannot_be_read_ends_in_dead_letters(
+def test_events_of_a_file_are_sent_and_unreadable_ones_become_dead_letters(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path
 ) -> None:
     option, variables = over(kafka, prefix)
@@ -282,25 +282,25 @@ def test_a_users_own_events_are_fed_and_what_cannot_be_read_ends_in_dead_letters
             )
         )
         row = next(filter(ROW.match, running.shown))
-        running.tell(signal.SIGTERM)
+        running.send_signal(signal.SIGTERM)
 
-        status, error = running.rest()
+        status, error = running.wait()
 
         assert (status, error) == (0, "")
         assert "job-1" in row
         assert "partner_led_cancellation/out_of_scope" in row
-        assert f"all {len(lines) + len(unreadable)} events are sent; Ctrl-C ends" in running.shown
+        assert f"all {len(lines) + len(unreadable)} events are sent; press Ctrl-C to stop" in running.shown
         assert any(f", {len(unreadable)} dead letters" in line for line in running.shown)
 
 
-def test_a_second_run_over_the_same_topics_brings_new_cases(kafka: EmbeddedKafka, prefix: str) -> None:
+def test_a_second_run_on_the_same_topics_has_new_cases(kafka: EmbeddedKafka, prefix: str) -> None:
     option, variables = over(kafka, prefix)
     with up(f"{option} --jobs 50 --speed 1000", **variables) as first:
         first.until(ROW.match)
-        first.tell(signal.SIGINT)
-        assert first.rest()[0] == 0
+        first.send_signal(signal.SIGINT)
+        assert first.wait()[0] == 0
     with up(f"{option} --jobs 50 --speed 1000", **variables) as second:
-        # it may have some of the first run's events to decide as well
+        # it may also decide leftover events of the first run
         second.until(lambda _: second.cases() - first.cases())
-        second.tell(signal.SIGINT)
-        assert second.rest()[0] == 0
+        second.send_signal(signal.SIGINT)
+        assert second.wait()[0] == 0

@@ -1,4 +1,4 @@
-"""The parts of `sop up` that need no process: where lines go, the sample day, what is shown."""
+"""The parts of `sop up` that need no process: routing, the sample day, the live view."""
 
 import io
 import json
@@ -44,21 +44,21 @@ AT = 1_794_996_000_500_000
         ("[" * 100_000, "jobs", None),
     ],
 )
-def test_a_line_goes_to_its_types_topic_keyed_by_its_subject(value: str, topic: str, key: bytes | None) -> None:
-    assert Router(Topics("x."), "x.").route(value.encode()) == (f"x.{topic}", key)
+def test_an_event_goes_to_the_topic_of_its_type_keyed_by_its_subject(value: str, topic: str, key: bytes | None) -> None:
+    assert Router(Topics("x.")).route(value.encode()) == (f"x.{topic}", key)
 
 
-def test_the_sample_day_has_begun_and_goes_on() -> None:
+def test_the_sample_day_began_in_the_past_and_goes_on() -> None:
     lines = list(sample_events(sample_options(jobs=60, seed=1), now=NOW))
     assert [line.not_before for line in lines] == sorted(line.not_before for line in lines)
     assert not lines[0].paced
     assert lines[-1].paced
     assert lines[-1].not_before > NOW
-    hurried = [line for line in lines if not line.paced]
-    assert NOW - 24 * HOUR < hurried[0].not_before < hurried[-1].not_before < NOW
+    unpaced = [line for line in lines if not line.paced]
+    assert NOW - 24 * HOUR < unpaced[0].not_before < unpaced[-1].not_before < NOW
 
 
-def test_no_sample_is_ahead_of_the_present_by_more_than_devices_clocks_are() -> None:
+def test_no_sample_event_is_more_than_a_minute_in_the_future_when_it_is_sent() -> None:
     checked = 0
     for line in sample_events(sample_options(jobs=60, seed=1), now=NOW):
         try:
@@ -70,7 +70,7 @@ def test_no_sample_is_ahead_of_the_present_by_more_than_devices_clocks_are() -> 
     assert checked
 
 
-def test_samples_of_a_later_run_are_about_other_jobs_and_partners() -> None:
+def test_a_later_run_has_other_jobs_and_partners() -> None:
     def subjects(now: int) -> set[str]:
         lines = sample_events(sample_options(jobs=30, seed=1), now=now)
         return {json.loads(line.value)["subject"] for line in islice(lines, 200)}
@@ -131,7 +131,7 @@ def refused(reason: str) -> bytes:
 def shown_by(
     records: list[tuple[str, bytes]], *, terminal: bool = False, width: int = 60
 ) -> tuple[list[str], list[str]]:
-    """Return the lines shown for records, and the summary."""
+    """Return the lines shown for records, and the lines of the summary."""
     out = io.StringIO()
     live_view = LiveView(Console(file=out, force_terminal=terminal, width=width, color_system=None, highlight=False))
     for topic, value in records:
@@ -139,7 +139,7 @@ def shown_by(
     return out.getvalue().splitlines(), list(live_view.summary(7))
 
 
-def test_a_decision_is_one_line_by_columns() -> None:
+def test_without_a_terminal_a_decision_is_one_line() -> None:
     (line,), _ = shown_by([("x.decisions.paf", encode_message(decision("upheld")))])
     assert line.split() == [
         "2026-11-18T10:00:00Z",
@@ -154,7 +154,7 @@ def test_a_decision_is_one_line_by_columns() -> None:
     ]
 
 
-def test_a_decision_on_nobody_says_so() -> None:
+def test_a_decision_without_a_partner_says_nobody() -> None:
     (line,), _ = shown_by([("x.decisions.paf", encode_message(decision("upheld", partner=None)))])
     assert " nobody " in line
 
@@ -183,13 +183,13 @@ LONG = "partner_led_cancellation/out_of_scope"
         ),
     ],
 )
-def test_on_a_terminal_a_row_fits_its_width_and_long_texts_go_on_below(width: int, shown: list[str]) -> None:
+def test_on_a_terminal_long_texts_wrap_within_their_column(width: int, shown: list[str]) -> None:
     lines, _ = shown_by([("decisions.paf", encode_message(decision(LONG)))], terminal=True, width=width)
     assert lines == shown
 
 
 @pytest.mark.parametrize("width", [40, 80, 100, 119, 120, 200])
-def test_no_line_of_any_row_is_wider_than_the_terminal_and_nothing_is_cut(width: int) -> None:
+def test_no_row_is_wider_than_the_terminal_or_truncated(width: int) -> None:
     records = [
         ("decisions.paf", encode_message(decision(LONG, partner="partner-with-a-very-long-name-0001"))),
         ("alerts", encode_message(alert("firing"))),
@@ -200,23 +200,23 @@ def test_no_line_of_any_row_is_wider_than_the_terminal_and_nothing_is_cut(width:
     ]
     lines, _ = shown_by(records, terminal=True, width=width)
     assert max(map(len, lines)) <= max(width, 64)
-    told = "".join("".join(lines).split())
+    shown = "".join("".join(lines).split())
     for text in ("cancellation/", "out_of_scope", "park_", "overdue", "jobs-2@7", "letters"):
-        assert text in told
+        assert text in shown
 
 
-def test_a_refused_event_has_the_room_of_the_columns_that_it_does_not_need() -> None:
+def test_the_reason_of_a_refused_event_uses_the_room_of_empty_columns() -> None:
     lines, _ = shown_by([("x.dead-letters", refused("value: not JSON (input was truncated)"))], terminal=True, width=80)
     assert lines == ["          refused   jobs-2@7: value: not JSON (input was truncated)"]
 
 
-def test_what_an_event_carries_is_shown_without_control_characters() -> None:
+def test_control_characters_in_an_event_are_escaped() -> None:
     lines, _ = shown_by([("x.dead-letters", refused("id: \x1b[2J\nsop: all is well\u202e"))])
     (line,) = lines
     assert line.isprintable()
 
 
-def test_as_json_every_message_is_a_line_and_nothing_else_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_as_json_standard_output_has_only_messages(capsys: pytest.CaptureFixture[str]) -> None:
     live_view = LiveView(Console(), as_json=True)
     live_view.print_line("welcome")
     live_view.print_header()
@@ -232,7 +232,7 @@ def test_as_json_every_message_is_a_line_and_nothing_else_is(capsys: pytest.Capt
     assert "1 decisions on 1 cases" in err
 
 
-def test_the_summary_counts_what_was_shown_and_what_was_not() -> None:
+def test_the_summary_counts_everything() -> None:
     records = [
         ("decisions.paf", encode_message(decision("upheld"))),
         ("decisions.paf", encode_message(decision("upheld", revision=2))),
@@ -254,18 +254,18 @@ def test_the_summary_counts_what_was_shown_and_what_was_not() -> None:
     ]
 
 
-def test_a_record_that_is_not_ours_is_told_and_does_not_end_the_board() -> None:
+def test_a_foreign_record_is_reported_and_does_not_end_the_view() -> None:
     lines, summary = shown_by([("decisions.paf", b"?"), ("decisions.paf", encode_message(decision("upheld")))])
     assert lines[0].startswith("decisions.paf: value: not a message of ours")
     assert "1 decisions" in summary[0]
 
 
-def test_a_worker_is_given_its_settings_by_its_environment() -> None:
+def test_settings_survive_a_round_trip_through_the_environment() -> None:
     settings = Settings(brokers="h:1,i:2", topic_prefix="x.", policies=("a.toml", "b.toml"), answer_wait_s=2.5)
     assert settings_from(environment_with(settings)) == settings
 
 
-def test_a_recorded_line_that_no_topic_takes_is_told_with_its_place(tmp_path: Path) -> None:
+def test_a_recorded_line_that_is_too_large_is_reported_with_its_place(tmp_path: Path) -> None:
     recorded = tmp_path / "day.jsonl"
     recorded.write_bytes(b"{}\n" + b"x" * (INPUT_BYTES_MAX + 1) + b"\n")
     lines = _recorded_events(str(recorded))()
@@ -274,7 +274,7 @@ def test_a_recorded_line_that_no_topic_takes_is_told_with_its_place(tmp_path: Pa
         next(lines)
 
 
-def test_a_signal_that_the_process_was_started_to_ignore_stays_ignored() -> None:
+def test_a_signal_that_was_ignored_from_the_start_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopSignals(INTERRUPTIONS, interrupt):

@@ -16,7 +16,7 @@ from schemas.timestamps import format_instant
 from schemas.topics import Topics
 from streams.cli.options import FILE, instant
 from streams.config.settings import Settings, settings_from
-from streams.demo.feed import Feed, Router, ScheduledEvent
+from streams.demo.feed import Feed, ScheduledEvent
 from streams.files.writing import line_writer, output_name
 from streams.kafka.connection import connect_kafka
 from streams.kafka.topics import prepare_topics
@@ -135,6 +135,6 @@ async def _send(settings: Settings, lines: Iterator[bytes], speed: float) -> int
     """Send events to Kafka, creating missing topics; return how many were acknowledged."""
     connection, topics = connect_kafka(settings), Topics(settings.topic_prefix)
     await prepare_topics(connection, topics, settings.partitions, settings.replicas)
-    feed = Feed(connection, Router(topics, settings.topic_prefix), SystemClock(), events_per_s=speed)
+    feed = Feed(connection, topics, SystemClock(), events_per_s=speed)
     await feed.run(ScheduledEvent(value) for value in lines)
     return feed.sent

@@ -68,7 +68,7 @@ def command(
     live_view = LiveView(Console(highlight=False), as_json=as_json)
     with ProgressLine(live_view.print_line) as progress:
         progress.show("loading")
-        from streams.demo.demo import DemoOptions, run_demo  # noqa: PLC0415 - takes a second or more
+        from streams.demo.demo import DemoOptions, run_demo  # noqa: PLC0415 - takes more than a second
 
         options = DemoOptions(
             data=data,
