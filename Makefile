@@ -71,7 +71,7 @@ FAULT_COUNTS := SEED EVENTS KILLS STOPS CHANGES FREEZES LOSSES SILENCE_S BOUNCES
 
 faults: setup ## the fault suite, recorded in docs/faults.md (KILLS=300 EVENTS=1000000 SEED=1 ARGS="-k killed_workers")
 	@mkdir -p docs
-	$(foreach count,$(FAULT_COUNTS),$(if $($(count)),FAULTS_$(count)=$($(count)))) FAULTS_LEDGER=docs/faults.jsonl \
+	$(foreach count,$(FAULT_COUNTS),$(if $($(count)),FAULTS_$(count)=$($(count)))) FAULTS_RECORD=docs/faults.jsonl \
 	    $(BIN)/python -m pytest -s -p no:randomly tests/faults tests/e2e/test_poison.py $(ARGS); status=$$?; \
 	    $(BIN)/python -m tests.faults docs/faults.jsonl docs/faults.md; exit $$status
 

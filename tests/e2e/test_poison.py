@@ -15,7 +15,7 @@ from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, Worker, until
 from tests.e2e.stories import Visit
 from tests.e2e.verifier import Data, faults, faults_by_kind, said
-from tests.faults.ledger import Ledger
+from tests.faults.runs import RunRecorder
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -67,7 +67,7 @@ def test_a_poisonous_record_is_refused_and_the_others_are_decided(
     messages = said(bench.outputs())
     found = {kind: len(each) for kind, each in faults_by_kind(messages).items()}
     entry = {"fault": f"F9 a record that {how}", "seed": "-", "faults": 1, "events": len(lines), "found": found}
-    Ledger.of_this_process().add({**entry, "figures": {"ended by it until it was refused": deaths}})
+    RunRecorder.from_environment().add({**entry, "figures": {"ended by it until it was refused": deaths}})
     assert faults(messages) == []
     assert [(each["reason"], each["topic"]) for each in refused(bench)] == [(reason, f"{bench.prefix}jobs")]
     assert "98765" not in "".join(each.log for each in bench.workers)

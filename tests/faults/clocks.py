@@ -1,4 +1,4 @@
-"""Clocks of workers that a test puts ahead or back, has jump and stand still while they run."""
+"""Wall clocks of running workers that a test moves forward or back, lets jump, or stops."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SECOND_NS = 1_000_000_000
 _NUMBERS = struct.Struct("=qq")
 
 
-def compiled(folder: Path) -> Path:
-    """Return the library that a worker is preloaded with; without a C compiler the test is skipped, in CI it fails."""
+def compile_library(folder: Path) -> Path:
+    """Compile the library that workers preload. Without a C compiler the test is skipped, or fails in CI."""
     compiler = shutil.which("cc")
     if compiler is None:
         if os.environ.get("CI") == "true":
@@ -33,26 +33,28 @@ def compiled(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Skew:
-    """How a clock goes: ahead of the machine's, on from an instant (seconds since the epoch), or not at all."""
+    """How a clock differs from the machine's: an offset, a new start (seconds since the epoch), or stopped."""
 
     ahead_s: float = 0.0
-    from_s: int | None = None
-    still: bool = False
+    start_s: int | None = None
+    is_stopped: bool = False
 
 
 class WorkerClock:
-    """The wall clock of all processes started with `environment`."""
+    """The wall clock of all processes started with `environment`.
+
+    `library` is the compiled one; `file` is created, and shares the clock's state with the processes.
+    """
 
     def __init__(self, library: Path, file: Path) -> None:
-        """Take the compiled library, and a file of this clock's own, to be made."""
         file.write_bytes(bytes(_NUMBERS.size))
         self.environment = {"LD_PRELOAD": str(library), "SKEW_FILE": str(file)}
         with file.open("r+b") as opened:
             self._numbers = mmap.mmap(opened.fileno(), _NUMBERS.size)
 
-    def put(self, skew: Skew) -> None:
-        """Have it go otherwise from now on."""
+    def apply(self, skew: Skew) -> None:
+        """Change the clock from now on."""
         now_ns = SystemClock().now_us() * 1000
-        still_ns = now_ns if skew.still else 0
-        offset_ns = int(skew.ahead_s * SECOND_NS) if skew.from_s is None else skew.from_s * SECOND_NS - now_ns
-        _NUMBERS.pack_into(self._numbers, 0, offset_ns, still_ns)
+        stopped_ns = now_ns if skew.is_stopped else 0
+        offset_ns = int(skew.ahead_s * SECOND_NS) if skew.start_s is None else skew.start_s * SECOND_NS - now_ns
+        _NUMBERS.pack_into(self._numbers, 0, offset_ns, stopped_ns)

@@ -1,4 +1,4 @@
-"""What the fault tests share: streams of events with known answers, benches with a crew, the record of every run."""
+"""Fixtures of the fault tests: event streams with known outcomes, benches, and the record of every run."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 
 from streams.embedded_kafka.broker import EmbeddedKafka
 from tests.e2e.verifier import Outcome, said
-from tests.faults.crew import CrewBench
-from tests.faults.ledger import Ledger
+from tests.faults.problems import find_problems
+from tests.faults.runs import RunRecorder
 from tests.faults.scale import Scale, command_counts, scale
-from tests.faults.stream import Stream, make_stream
-from tests.faults.verdict import judge
+from tests.faults.stream import EventStream, make_stream
+from tests.faults.supervision import FaultBench
 from tests.redis_server import RedisServer
 
 SHORT_EVENTS = 3_000
@@ -25,40 +25,40 @@ SHOWN_MAX = 5
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell how the faults of this run are made to happen again."""
-    terminalreporter.write_line(f'faults: again by make faults {command_counts(scale())} ARGS="-k NAME"')
+    """Print the command that repeats this run."""
+    terminalreporter.write_line(f'faults: repeat with make faults {command_counts(scale())} ARGS="-k NAME"')
 
 
 @dataclass(frozen=True)
-class Known:
-    """A stream and what it leads to."""
+class KnownStream:
+    """A stream and the outcome of replaying it."""
 
-    stream: Stream
+    stream: EventStream
     outcome: Outcome
 
 
 @dataclass(frozen=True)
 class Report:
-    """Writes down what a run did and showed, then fails if it showed anything."""
+    """Records a run and its problems, and fails if there are any."""
 
-    ledger: Ledger
+    recorder: RunRecorder
     seed: int
 
-    def __call__(self, fault: str, faults: int, bench: CrewBench, known: Known, **metrics: object) -> None:
-        """Judge what lies in the topics of a bench that has settled."""
+    def __call__(self, fault: str, faults: int, bench: FaultBench, known: KnownStream, **metrics: object) -> None:
+        """Compare the topics of an idle bench with the known outcome."""
         unaccounted = bench.unaccounted()
-        messages = said(bench.outputs())  # after it, so that what was said late is judged as well
-        verdict = judge(messages, known.outcome, unaccounted)
-        if bench.ends:
-            metrics["ended by themselves"] = dict(sorted(bench.ends.items()))
+        messages = said(bench.outputs())  # read last, so that late outputs are compared too
+        problems = find_problems(messages, known.outcome, unaccounted)
+        if bench.exits:
+            metrics["exits of workers"] = dict(sorted(bench.exits.items()))
         self.write(
-            fault, faults, known.stream.events, {column: len(found) for column, found in verdict.items()}, metrics
+            fault, faults, known.stream.events, {column: len(found) for column, found in problems.items()}, metrics
         )
-        assert {column: found[:SHOWN_MAX] for column, found in verdict.items() if found} == {}
+        assert {column: found[:SHOWN_MAX] for column, found in problems.items() if found} == {}
 
     def write(self, fault: str, faults: int, events: int, found: dict[str, int], metrics: dict[str, object]) -> None:
-        """Write down a run that was judged otherwise."""
-        self.ledger.add(
+        """Record a run that the test has checked itself."""
+        self.recorder.add(
             {"fault": fault, "seed": self.seed, "faults": faults, "events": events, "found": found, "figures": metrics}
         )
 
@@ -70,43 +70,43 @@ def run_scale() -> Scale:
 
 @pytest.fixture
 def report(run_scale: Scale) -> Report:
-    return Report(Ledger.of_this_process(), run_scale.seed)
+    return Report(RunRecorder.from_environment(), run_scale.seed)
 
 
 @pytest.fixture(scope="session")
-def short(run_scale: Scale, tmp_path_factory: pytest.TempPathFactory) -> Known:
-    """A few thousand events, the same number whatever the scale."""
+def short(run_scale: Scale, tmp_path_factory: pytest.TempPathFactory) -> KnownStream:
+    """Return a few thousand events, independent of the scale."""
     stream = make_stream(SHORT_EVENTS, run_scale.seed, tmp_path_factory.mktemp("short") / "events.jsonl")
-    return Known(stream, stream.replayed())
+    return KnownStream(stream, stream.replay())
 
 
 @pytest.fixture(scope="session")
-def known(run_scale: Scale, tmp_path_factory: pytest.TempPathFactory) -> Known:
-    """As many events as the scale says."""
+def known(run_scale: Scale, tmp_path_factory: pytest.TempPathFactory) -> KnownStream:
+    """Return as many events as the scale says."""
     stream = make_stream(run_scale.events, run_scale.seed, tmp_path_factory.mktemp("known") / "events.jsonl")
-    return Known(stream, stream.replayed())
+    return KnownStream(stream, stream.replay())
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Yield a folder on a small disk of its own; without the right to mount one the test is skipped."""
+    """Yield a folder on a small file system; without the right to mount one the test is skipped."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(folder)]
     if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a small disk cannot be mounted here")
+        pytest.skip("no right to mount a small file system")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture
-def make_crew(prefix: str, tmp_path: Path) -> Iterator[Callable[..., CrewBench]]:
-    """Make the bench of a test: `make_crew(brokers, redis_url, **settings)`."""
-    made: list[CrewBench] = []
+def make_bench(prefix: str, tmp_path: Path) -> Iterator[Callable[..., FaultBench]]:
+    """Give a function that makes the bench of a test: `make_bench(brokers, redis_url, **settings)`."""
+    made: list[FaultBench] = []
 
-    def make(brokers: str, redis_url: str = "", **settings: object) -> CrewBench:
+    def make(brokers: str, redis_url: str = "", **settings: object) -> FaultBench:
         texts = {"SOP_SESSION_TIMEOUT_S": "2"} | {name: str(value) for name, value in settings.items()}
-        made.append(CrewBench(brokers, prefix, tmp_path, redis_url, settings=texts))
+        made.append(FaultBench(brokers, prefix, tmp_path, redis_url, settings=texts))
         return made[-1]
 
     yield make
@@ -115,6 +115,6 @@ def make_crew(prefix: str, tmp_path: Path) -> Iterator[Callable[..., CrewBench]]
 
 
 @pytest.fixture
-def crew_bench(make_crew: Callable[..., CrewBench], kafka: EmbeddedKafka, redis_server: RedisServer) -> CrewBench:
-    """Yield a bench over the services of the session; almost nothing stays in memory once it is saved."""
-    return make_crew(kafka.address, redis_server.url, SOP_CACHED_CASES_MAX=50)
+def shared_bench(make_bench: Callable[..., FaultBench], kafka: EmbeddedKafka, redis_server: RedisServer) -> FaultBench:
+    """Return a bench over the session's Kafka and Redis whose workers cache almost nothing."""
+    return make_bench(kafka.address, redis_server.url, SOP_CACHED_CASES_MAX=50)

@@ -1,4 +1,4 @@
-"""A disk without room."""
+"""Fills a file system."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ PIECES = (1 << 20, 1 << 12, 1)
 
 
 @contextmanager
-def filled(folder: Path) -> Iterator[None]:
-    """Leave no room on the disk of a folder for as long as the context lasts."""
+def full_disk(folder: Path) -> Iterator[None]:
+    """Keep the file system of a folder full within the block."""
     file = folder / "filler"
     with file.open("wb", buffering=0) as out:
         for piece in PIECES:

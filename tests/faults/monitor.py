@@ -1,4 +1,4 @@
-"""Watches from outside when which partition goes on, by what the workers publish about their progress."""
+"""Observes from outside when each partition makes progress."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from typing import Self
 from confluent_kafka import Consumer, TopicPartition
 
 from tests.e2e.harness import Bench
-from tests.faults.crew import PROGRESS, PROGRESS_KEY
+from tests.faults.supervision import PROGRESS, PROGRESS_KEY
 
 
 class Monitor:
-    """Follows the progress topic as a reader of committed records does; instants in milliseconds of the wall clock."""
+    """Follows the progress topic of a bench whose topics exist; times are wall-clock milliseconds."""
 
     def __init__(self, bench: Bench) -> None:
-        """Take a bench whose topics exist."""
         self.records = 0
         self._at: defaultdict[int, list[int]] = defaultdict(list)
         self._ended = threading.Event()
@@ -40,7 +39,7 @@ class Monitor:
         self._consumer.close()
 
     def first_after(self, partition: int, at_ms: int) -> int | None:
-        """Return when a partition's first step after an instant was said, None if there was none yet."""
+        """Return the time of a partition's first step after `at_ms`, None if there was none yet."""
         instants = self._at[partition]
         found = bisect.bisect_right(instants, at_ms)
         return instants[found] if found < len(instants) else None
@@ -54,12 +53,12 @@ class Monitor:
 
 
 def now_ms() -> int:
-    """Return what the machine's clock says."""
+    """Return the time of the machine's clock."""
     return time.time_ns() // 1_000_000  # noqa: TID251 - compared with timestamps of records
 
 
 def percentiles(values: list[float]) -> str:
-    """Return p50/p95/p99 and the largest of some seconds."""
+    """Return p50/p95/p99 and the maximum of some durations in seconds."""
     if not values:
         return "none"
     ordered = sorted(values)

@@ -1,4 +1,4 @@
-"""A link between a client and a server that can be cut, slowed, reset and made to swallow what is sent."""
+"""A TCP proxy whose connections can be closed, delayed, paused and reset."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ from streams.embedded_kafka.free_ports import HOST, free_port
 
 T = TypeVar("T")
 
-HELD_POLL_S = 0.01
+PAUSE_POLL_S = 0.01
 CHUNK_BYTES = 65_536
-_RESET = struct.pack("ii", 1, 0)  # lingers for no time: closing sends a reset
+_RESET = struct.pack("ii", 1, 0)  # no lingering: closing sends a reset
 
 
 class Proxy:
-    """Passes bytes between its own port and a server's; what is set applies to all links at once, from any thread."""
+    """Passes bytes between its own port and a server's, in a thread.
+
+    `target_port` may also be set before the first connection. The attributes apply to all connections at once.
+    """
 
     def __init__(self, target_port: int = 0) -> None:
-        """Take the server's port, which may also be set before the first link."""
         self.target_port = target_port
         self.delay_s = 0.0
-        """How long every piece of data is kept back."""
-        self.held = False
-        """Whether nothing passes: links stay up, what is sent waits until it is released."""
-        self.down = False
-        """Whether new links are closed at once."""
+        """How long every chunk of data is delayed."""
+        self.paused = False
+        """Whether data waits, while connections stay open."""
+        self.refuses_connections = False
+        """Whether new connections are closed at once."""
         self.port = free_port()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy")
-        self._links: set[asyncio.StreamWriter] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
 
     @property
@@ -43,7 +45,7 @@ class Proxy:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._server = self._call(asyncio.start_server(self._link, HOST, self.port))
+        self._server = self._call(asyncio.start_server(self._connect, HOST, self.port))
         return self
 
     def __exit__(
@@ -55,17 +57,17 @@ class Proxy:
         self._loop.close()
 
     def cut(self) -> None:
-        """Close all links and let no new one come up; `mend` ends it."""
-        self.down = True
+        """Close all connections and refuse new ones, until `restore`."""
+        self.refuses_connections = True
         self._call(self._drop(reset=False))
 
-    def mend(self) -> None:
-        """Let links come up, and data pass at once."""
-        self.down = self.held = False
+    def restore(self) -> None:
+        """Accept connections again, and pass data without delay."""
+        self.refuses_connections = self.paused = False
         self.delay_s = 0.0
 
     def reset(self) -> None:
-        """Break all links off in mid-word; new ones may come up."""
+        """Reset all connections; new ones are accepted."""
         self._call(self._drop(reset=True))
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -79,13 +81,13 @@ class Proxy:
         await asyncio.gather(*self._pumps, return_exceptions=True)
 
     async def _drop(self, *, reset: bool) -> None:
-        for writer in list(self._links):
+        for writer in list(self._writers):
             if reset:
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             writer.transport.abort()
 
-    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.down:
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuses_connections:
             writer.transport.abort()
             return
         try:
@@ -93,7 +95,7 @@ class Proxy:
         except OSError:
             writer.transport.abort()
             return
-        self._links |= {writer, server_writer}
+        self._writers |= {writer, server_writer}
         for source, sink in ((reader, server_writer), (server_reader, writer)):
             pump = asyncio.create_task(self._pump(source, sink))
             self._pumps.add(pump)
@@ -104,12 +106,12 @@ class Proxy:
             while data := await source.read(CHUNK_BYTES):
                 if self.delay_s:
                     await asyncio.sleep(self.delay_s)
-                while self.held:  # noqa: ASYNC110 - set from another thread
-                    await asyncio.sleep(HELD_POLL_S)
+                while self.paused:  # noqa: ASYNC110 - set from another thread
+                    await asyncio.sleep(PAUSE_POLL_S)
                 sink.write(data)
                 await sink.drain()
         except OSError:
-            pass  # the other side is gone, and so will this one be
+            pass  # the peer is gone, so this side is closed too
         finally:
-            self._links.discard(sink)
+            self._writers.discard(sink)
             sink.close()

@@ -1,4 +1,4 @@
-"""How much a run does: little as one test among others, as much as the environment says when run by itself."""
+"""How much a run does: little by default, more if the environment says so."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ PREFIX = "FAULTS_"
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Counts of a run, each from the environment variable `FAULTS_…` of its name; the seed draws all that is random."""
+    """The counts of a run, each from an environment variable `FAULTS_…`; the seed determines everything random."""
 
     seed: int = 1
     events: int = 4_000
-    """Events fed while workers are killed, stopped, joined."""
+    """Events fed while workers are killed, stopped and added."""
     kills: int = 3
     stops: int = 3
     changes: int = 4
-    """Workers that join, leave or die."""
+    """Workers that join, leave or are killed."""
     freezes: int = 1
     losses: int = 1
-    """Times that Redis is treated badly, in each way."""
+    """Redis faults of each kind."""
     silence_s: int = 2
     """How long Redis does not answer, or all brokers are down."""
     bounces: int = 1
-    """Times that a broker goes and comes back, in each way."""
+    """Broker restarts of each kind."""
     cuts: int = 1
-    """Times that each trouble with the network happens."""
+    """Network faults of each kind."""
     broken: int = 3_000
-    """Broken events among good ones."""
+    """Malformed events among valid ones."""
     lines: int = 10_000
     """Lines of fuzz in a file."""
     rights: int = 1
-    """Rights to read and to write that are taken away, one after the other."""
+    """Rights to read and to write that are revoked, one at a time."""
     soak_s: int = 12
-    """How long events stream in while something happens now and then."""
+    """Duration of the soak test."""
     months: int = 12
-    """Of settled jobs, by a clock that runs fast."""
+    """Simulated months of settled jobs."""
     backlog: int = 20_000
     """Events waiting when a worker starts."""
 
 
 def scale_from(environment: Mapping[str, str]) -> Scale:
-    """Return the scale that an environment gives."""
+    """Return the scale from an environment."""
     given = {field.name: environment.get(PREFIX + field.name.upper()) for field in fields(Scale)}
     return Scale(**{name: int(text) for name, text in given.items() if text})
 
@@ -55,8 +55,8 @@ def scale() -> Scale:
 
 
 def command_counts(scale: Scale) -> str:
-    """Return the seed, and all counts that are not as in a short run, as `make faults` takes them."""
+    """Return the seed and the non-default counts as arguments of `make faults`."""
     default = Scale()
     values = {field.name: getattr(scale, field.name) for field in fields(Scale)}
-    told = {name: value for name, value in values.items() if name == "seed" or value != getattr(default, name)}
-    return " ".join(f"{name.upper()}={value}" for name, value in told.items())
+    given = {name: value for name, value in values.items() if name == "seed" or value != getattr(default, name)}
+    return " ".join(f"{name.upper()}={value}" for name, value in given.items())

@@ -1,4 +1,4 @@
-"""A stretch of simulated days with its known answer, fed in the background no faster than it is allowed to be."""
+"""Simulated days with a known outcome, fed to a bench in the background at a controlled pace."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ REPLAY_S = 1_200.0
 
 
 @dataclass(frozen=True)
-class Stream:
-    """A file of events in order of arrival, and how many they are."""
+class EventStream:
+    """A file of events in order of arrival, and their number."""
 
     file: Path
     events: int
@@ -34,24 +34,24 @@ class Stream:
             for line in lines:
                 yield line.rstrip(b"\n")
 
-    def replayed(self) -> Outcome:
-        """Return what a replay, with all deadlines passed that have passed by now, leaves in the end."""
+    def replay(self) -> Outcome:
+        """Return the outcome of replaying the stream up to now."""
         out = self.file.with_suffix(".out")
         until = datetime.now(UTC).isoformat()  # noqa: TID251 - the live clock
-        told = subprocess.run(
+        done = subprocess.run(
             [SOP, "replay", self.file, "--out", out, "--until", until],
             capture_output=True,
             text=True,
             timeout=REPLAY_S,
             check=False,
         )
-        assert told.returncode == 0 or "was accepted" in told.stderr, told.stderr
+        assert done.returncode == 0 or "was accepted" in done.stderr, done.stderr
         with out.open("rb") as lines:
             return outcome(map(json.loads, lines))
 
 
-def make_stream(events: int, seed: int, file: Path) -> Stream:
-    """Simulate about so many events, with late, repeated and malformed ones."""
+def make_stream(events: int, seed: int, file: Path) -> EventStream:
+    """Simulate about this many events, with late, repeated and malformed ones."""
     options = SimulatorOptions(
         jobs=max(events // EVENTS_PER_JOB, 10),
         seed=seed,
@@ -66,29 +66,29 @@ def make_stream(events: int, seed: int, file: Path) -> Stream:
         for line in simulate(options):
             out.write(line + b"\n")
             count += 1
-    return Stream(file, count)
+    return EventStream(file, count)
 
 
 class Feeder:
-    """Feeds a stream in a thread, as far as `allow` says; leaving waits until everything allowed is acknowledged."""
+    """Feeds a stream in a thread, as far as `allow` permits; on exit feeds the rest and waits for acknowledgements."""
 
-    def __init__(self, bench: Bench, stream: Stream) -> None:
+    def __init__(self, bench: Bench, stream: EventStream) -> None:
         self._bench = bench
         self._lines = stream.lines()
-        self._left = threading.Semaphore(0)
-        self._ends = False
+        self._permits = threading.Semaphore(0)
+        self._is_unlimited = False
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._feed, name="feeder")
 
     def allow(self, events: int) -> None:
-        """Let so many more be fed."""
+        """Permit this many more events."""
         if events > 0:
-            self._left.release(events)
+            self._permits.release(events)
 
     def allow_all(self) -> None:
-        """Let the rest be fed."""
-        self._ends = True
-        self._left.release()
+        """Permit the rest of the stream."""
+        self._is_unlimited = True
+        self._permits.release()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -112,8 +112,8 @@ class Feeder:
 
     def _allowed(self) -> Iterator[bytes]:
         while True:
-            if not self._ends:
-                self._left.acquire()
+            if not self._is_unlimited:
+                self._permits.acquire()
             line = next(self._lines, None)
             if line is None:
                 return

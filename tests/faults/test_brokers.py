@@ -1,4 +1,4 @@
-"""Brokers stop, die, bounce, refuse what is written; when they are well again everything is said, once."""
+"""Brokers stop, crash, restart or reject records; once they recover, every output is emitted exactly once."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
 
 from streams.simulator.rng import Rng
 from tests.brokers import Cluster, FaultyKafka
-from tests.faults.conftest import Known, Report
-from tests.faults.crew import CrewBench
-from tests.faults.disk import filled
+from tests.faults.conftest import KnownStream, Report
+from tests.faults.disk import full_disk
 from tests.faults.scale import Scale, scale
 from tests.faults.stream import Feeder
+from tests.faults.supervision import FaultBench
 
 COUNTS = scale()
 IDLE_WITHIN_S = 150.0
@@ -38,25 +38,25 @@ GIVES_UP_S = 6
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + (COUNTS.bounces + 1) * (60 + COUNTS.silence_s))]
 
 
-def through(bench: CrewBench, known: Known, faults: Sequence[Callable[[], object]]) -> None:
-    """Feed a part of a stream before each fault and one after the last, each fault while events are worked on."""
+def feed_with_faults(bench: FaultBench, known: KnownStream, faults: Sequence[Callable[[], object]]) -> None:
+    """Feed a part of the stream before each fault and after the last; each fault happens under load."""
     for _ in range(2):
-        bench.join()
-    bench.ready()
+        bench.add_worker()
+    bench.wait_until_ready()
     share = known.stream.events // (len(faults) + 1)
     with Feeder(bench, known.stream) as feeder:
-        for befall in faults:
+        for inject in faults:
             feeder.allow(share * 3 // 4)
-            bench.work_on(10)
+            bench.wait_for_progress(10)
             feeder.allow(share // 4)
-            befall()
+            inject()
         feeder.allow_all()
     bench.wait_until_idle(IDLE_WITHIN_S)
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyKafka]:
-    """One broker, which asks whether a client may; all may what no rule is about."""
+    """Yield one broker with an authorizer that allows everything without an ACL."""
     properties = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "true",
@@ -65,51 +65,51 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyKafka]:
         yield started
 
 
-def test_the_only_broker_goes_and_comes_back(
-    make_crew: Callable[..., CrewBench], tmp_path: Path, short: Known, run_scale: Scale, report: Report
+def test_the_only_broker_stops_and_restarts(
+    make_bench: Callable[..., FaultBench], tmp_path: Path, short: KnownStream, run_scale: Scale, report: Report
 ) -> None:
     with FaultyKafka(tmp_path / "broker") as broker:
-        bench = make_crew(broker.address)
+        bench = make_bench(broker.address)
 
-        def away(seconds: float, times: int = 1) -> None:
+        def crash(seconds: float, times: int = 1) -> None:
             for _ in range(times):
                 broker.kill()
-                bench.rest(seconds)
+                bench.run_for(seconds)
                 broker.start()
 
-        def stopped() -> None:
+        def stop() -> None:
             broker.stop()
             broker.start()
 
-        ways: list[Callable[[], object]] = [
-            stopped,
-            partial(away, 0.5),
-            partial(away, 0.1, BOUNCES),
-            partial(away, run_scale.silence_s),
+        faults: list[Callable[[], object]] = [
+            stop,
+            partial(crash, 0.5),
+            partial(crash, 0.1, BOUNCES),
+            partial(crash, run_scale.silence_s),
         ]
-        through(bench, short, ways * run_scale.bounces)
-        told = f"stopped, killed, killed {BOUNCES} times in a row, away for {run_scale.silence_s} s"
-        report(f"F5 the only broker in turn {told}", len(ways) * run_scale.bounces, bench, short)
+        feed_with_faults(bench, short, faults * run_scale.bounces)
+        kinds = f"stopped, killed, killed {BOUNCES} times in a row, away for {run_scale.silence_s} s"
+        report(f"F5 the only broker in turn {kinds}", len(faults) * run_scale.bounces, bench, short)
         bench.close()
 
 
 def test_the_brokers_disk_is_full_for_a_while(
-    make_crew: Callable[..., CrewBench], small_disk: Path, short: Known, report: Report
+    make_bench: Callable[..., FaultBench], small_disk: Path, short: KnownStream, report: Report
 ) -> None:
     with FaultyKafka(small_disk / "broker") as broker:
-        bench = make_crew(broker.address)
+        bench = make_bench(broker.address)
         began = time.monotonic()
 
         def fill() -> None:
             nonlocal began
-            with filled(small_disk):
+            with full_disk(small_disk):
                 began = time.monotonic()
-                bench.await_that(lambda: not broker.alive)
+                bench.wait_until(lambda: not broker.alive)
                 began = time.monotonic() - began
             broker.start()
 
-        through(bench, short, [fill])
-        report("F17 the broker's disk full", 1, bench, short, **{"seconds until it ends": round(began, 1)})
+        feed_with_faults(bench, short, [fill])
+        report("F17 the broker's disk full", 1, bench, short, **{"seconds until the broker ends": round(began, 1)})
         bench.close()
 
 
@@ -117,9 +117,9 @@ RULES = ((AclOperation.ALL, AclPermissionType.ALLOW), (AclOperation.WRITE, AclPe
 
 
 class Operator:
-    """Changes what a broker lets be written to one topic."""
+    """Changes one topic's configuration and ACLs, or deletes it."""
 
-    def __init__(self, bench: CrewBench, topic: str) -> None:
+    def __init__(self, bench: FaultBench, topic: str) -> None:
         self._admin = AdminClient({"bootstrap.servers": bench.brokers, "log_level": 0})
         self._topic = bench.prefix + topic
 
@@ -127,23 +127,23 @@ class Operator:
         kind = AlterConfigOpType.DELETE if value is None else AlterConfigOpType.SET
         entry = ConfigEntry(name, value, incremental_operation=kind)
         resource = ConfigResource(ResourceType.TOPIC, self._topic, incremental_configs=[entry])
-        for done in self._admin.incremental_alter_configs([resource]).values():
-            done.result()
+        for future in self._admin.incremental_alter_configs([resource]).values():
+            future.result()
 
     def forbid(self) -> None:
-        """Let nobody write, while everybody may do all else."""
+        """Deny writing to everybody, and allow everything else."""
         rules = [AclBinding(*self._rule(*each)) for each in RULES]
-        for done in self._admin.create_acls(rules).values():
-            done.result()
+        for future in self._admin.create_acls(rules).values():
+            future.result()
 
     def allow(self) -> None:
         rules = [AclBindingFilter(*self._rule(*each)) for each in RULES]
-        for done in self._admin.delete_acls(rules).values():
-            done.result()
+        for future in self._admin.delete_acls(rules).values():
+            future.result()
 
     def delete(self) -> None:
-        for done in self._admin.delete_topics([self._topic]).values():
-            done.result()
+        for future in self._admin.delete_topics([self._topic]).values():
+            future.result()
 
     def exists(self) -> bool:
         return self._topic in self._admin.list_topics(timeout=10.0).topics
@@ -163,44 +163,54 @@ REFUSALS: dict[str, tuple[Callable[[Operator], None], Callable[[Operator], None]
 
 
 def refused_then_accepted(
-    bench: CrewBench, topic: str, feeder: Feeder, events: int, refuse: Callable[[], None], accept: Callable[[], None]
+    bench: FaultBench,
+    topic: str,
+    feeder: Feeder,
+    events: int,
+    refuse: Callable[[], None],
+    accept: Callable[[], None],
 ) -> list[str]:
-    """Have a topic refused until a worker gives up, then accepted; return where too much was committed by then."""
-    bench.join()
-    bench.ready()
+    """Reject records of a topic until a worker exits, then accept them; return the overcommitted partitions by then."""
+    bench.add_worker()
+    bench.wait_until_ready()
     refuse()
     feeder.allow(events)
-    bench.await_that(lambda: bench.ends[70] > 0)
+    bench.wait_until(lambda: bench.exits[70] > 0)
     assert bench.read(topic) == []
-    overrun = bench.overrun()
+    overcommitted = bench.overcommitted()
     accept()
-    return overrun
+    return overcommitted
 
 
 @pytest.mark.parametrize(("refusal", "topic"), [("too large", "decisions.tagging"), ("no permission", "dead-letters")])
-def test_refused_output_stops_the_input(
-    make_crew: Callable[..., CrewBench], broker: FaultyKafka, short: Known, report: Report, refusal: str, topic: str
+def test_a_rejected_output_stops_consumption(
+    make_bench: Callable[..., FaultBench],
+    broker: FaultyKafka,
+    short: KnownStream,
+    report: Report,
+    refusal: str,
+    topic: str,
 ) -> None:
-    bench = make_crew(broker.address, SOP_TRANSACTION_TIMEOUT_S=GIVES_UP_S)
+    bench = make_bench(broker.address, SOP_TRANSACTION_TIMEOUT_S=GIVES_UP_S)
     refuse, accept = REFUSALS[refusal]
     operator = Operator(bench, topic)
     with Feeder(bench, short.stream) as feeder:
         events = short.stream.events
-        overrun = refused_then_accepted(
+        overcommitted = refused_then_accepted(
             bench, topic, feeder, events, lambda: refuse(operator), lambda: accept(operator)
         )
     bench.wait_until_idle(IDLE_WITHIN_S)
-    report(f"F8 {topic} refused: {refusal}", 1, bench, short, **{"offset overrun": len(overrun)})
-    assert overrun == []
+    report(f"F8 {topic} refused: {refusal}", 1, bench, short, **{"offset overrun": len(overcommitted)})
+    assert overcommitted == []
 
 
-def test_nodes_of_a_cluster_die_and_come_back(
-    make_crew: Callable[..., CrewBench], tmp_path: Path, short: Known, run_scale: Scale, report: Report
+def test_nodes_of_a_cluster_crash_and_restart(
+    make_bench: Callable[..., FaultBench], tmp_path: Path, short: KnownStream, run_scale: Scale, report: Report
 ) -> None:
-    """First one, with a topic that all three have to keep; then one or two, with topics that two have to keep."""
+    """First one node, for a topic with min.insync.replicas 3; then one or two, for topics with 2."""
     rng = Rng("nodes", run_scale.seed)
     with Cluster(tmp_path / "cluster") as cluster:
-        bench = make_crew(cluster.addresses, SOP_REPLICAS=3, SOP_TRANSACTION_TIMEOUT_S=GIVES_UP_S)
+        bench = make_bench(cluster.addresses, SOP_REPLICAS=3, SOP_TRANSACTION_TIMEOUT_S=GIVES_UP_S)
         operator, topic, lost = Operator(bench, "decisions.tagging"), "decisions.tagging", cluster.nodes[2]
         share = short.stream.events // (run_scale.bounces + 2)
 
@@ -213,38 +223,38 @@ def test_nodes_of_a_cluster_die_and_come_back(
             operator.configure("min.insync.replicas", None)
 
         with Feeder(bench, short.stream) as feeder:
-            overrun = refused_then_accepted(bench, topic, feeder, share, refuse, accept)
+            overcommitted = refused_then_accepted(bench, topic, feeder, share, refuse, accept)
             for _ in range(run_scale.bounces):
                 feeder.allow(share)
-                bench.work_on(10)
+                bench.wait_for_progress(10)
                 first, second, _ = rng.shuffled(cluster.nodes)
                 first.kill()
-                bench.rest(rng.between(0.5, 4.0))
+                bench.run_for(rng.between(0.5, 4.0))
                 if rng.chance(0.5):
-                    second.kill()  # what is left has no majority
-                    bench.rest(rng.between(0.5, 2.0))
+                    second.kill()  # the last node has no majority
+                    bench.run_for(rng.between(0.5, 2.0))
                     second.start()
                 first.start()
             feeder.allow_all()
         bench.wait_until_idle(IDLE_WITHIN_S)
-        metrics = {"offset overrun": len(overrun)}
+        metrics = {"offset overrun": len(overcommitted)}
         report("F5, F8 nodes of three killed; too few replicas", run_scale.bounces + 1, bench, short, **metrics)
         bench.close()
-    assert overrun == []
+    assert overcommitted == []
 
 
-def test_an_output_topic_that_vanished_is_made_again_and_gone_on_with_where_that_is_accepted(
-    make_crew: Callable[..., CrewBench], broker: FaultyKafka, short: Known, report: Report
+def test_a_deleted_output_topic_is_created_again_and_used_if_the_setting_accepts_that(
+    make_bench: Callable[..., FaultBench], broker: FaultyKafka, short: KnownStream, report: Report
 ) -> None:
-    bench = make_crew(broker.address, SOP_TRANSACTION_TIMEOUT_S=GIVES_UP_S)
-    bench.join()
-    bench.ready()
+    bench = make_bench(broker.address, SOP_TRANSACTION_TIMEOUT_S=GIVES_UP_S)
+    bench.add_worker()
+    bench.wait_until_ready()
     operator = Operator(bench, "decisions.paf")
     operator.delete()
     with Feeder(bench, short.stream) as feeder:
         feeder.allow_all()
-    bench.await_that(operator.exists)
-    bench.await_that(lambda: "decisions.paf: deleted and created again" in bench.told())
+    bench.wait_until(operator.exists)
+    bench.wait_until(lambda: "decisions.paf: deleted and created again" in bench.log_tails())
     bench.settings["SOP_ACCEPT_TRIMMED_INPUTS"] = "true"
     bench.wait_until_idle(IDLE_WITHIN_S)
     report("F8 decisions.paf deleted before the first decision", 1, bench, short)

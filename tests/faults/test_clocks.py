@@ -1,4 +1,4 @@
-"""Workers whose clocks differ, jump and stand still decide what those with a good clock decide."""
+"""Workers whose clocks differ, jump or stop decide the same as workers with correct clocks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 
 from streams.embedded_kafka.broker import EmbeddedKafka
 from tests.e2e.harness import INPUTS, _Reader
-from tests.faults.clocks import Skew, WorkerClock, compiled
-from tests.faults.conftest import Known, Report
-from tests.faults.crew import CrewBench
+from tests.faults.clocks import Skew, WorkerClock, compile_library
+from tests.faults.conftest import KnownStream, Report
 from tests.faults.stream import Feeder
+from tests.faults.supervision import FaultBench
 from tests.redis_server import RedisServer
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
@@ -28,50 +28,50 @@ SKEWS: dict[str, tuple[Skew, Skew]] = {
     "5 min apart each way": (Skew(5 * MINUTE_S), Skew(-5 * MINUTE_S)),
     "a day apart each way": (Skew(DAY_S), Skew(-DAY_S)),
     "back by an hour": (Skew(-HOUR_S), Skew(-HOUR_S)),
-    "standing still": (Skew(still=True), Skew(still=True)),
-    "before and after a leap day": (Skew(from_s=BEFORE_LEAP_DAY_S), Skew(from_s=AFTER_LEAP_DAY_S)),
+    "standing still": (Skew(is_stopped=True), Skew(is_stopped=True)),
+    "before and after a leap day": (Skew(start_s=BEFORE_LEAP_DAY_S), Skew(start_s=AFTER_LEAP_DAY_S)),
     "right": (Skew(), Skew()),
 }
-"""How the clocks of two workers go, one after the other: each change is a jump."""
+"""The clocks of two workers, step by step: each change is a jump."""
 
 
-def read_so_far(bench: CrewBench) -> dict[tuple[str, int], int]:
-    """Return how far each input partition is filled."""
+def input_ends(bench: FaultBench) -> dict[tuple[str, int], int]:
+    """Return the end offset of each input partition."""
     with _Reader(bench._reader_options()) as reader:
         return reader.ends(bench._places(INPUTS))
 
 
-def is_saved(bench: CrewBench, ends: dict[tuple[str, int], int]) -> bool:
-    """Tell whether the group's offsets, which follow the checkpoints, have come to some ends."""
+def is_saved(bench: FaultBench, ends: dict[tuple[str, int], int]) -> bool:
+    """Return whether the group's offsets, which follow the checkpoints, have reached `ends`."""
     committed = bench._committed()
     return all(committed[place] >= end for place, end in ends.items())
 
 
-def test_clocks_that_are_wrong_change_no_decision(
-    make_crew: Callable[..., CrewBench],
+def test_wrong_clocks_change_no_decision(
+    make_bench: Callable[..., FaultBench],
     kafka: EmbeddedKafka,
     redis_server: RedisServer,
-    short: Known,
+    short: KnownStream,
     report: Report,
     tmp_path: Path,
 ) -> None:
-    library = compiled(tmp_path)
+    library = compile_library(tmp_path)
     clocks = (WorkerClock(library, tmp_path / "one"), WorkerClock(library, tmp_path / "two"))
-    kept = "36500 d"  # the simulated day is long past: a clock that jumps would let its cases go
-    bench = make_crew(kafka.address, redis_server.url, SOP_CACHED_CASES_MAX=50, SOP_CASE_RETENTION=kept)
+    retention = "36500 d"  # the simulated day is long past, so a jump of the clock would expire its cases
+    bench = make_bench(kafka.address, redis_server.url, SOP_CACHED_CASES_MAX=50, SOP_CASE_RETENTION=retention)
     for clock, zone in zip(clocks, ZONES, strict=True):
-        bench.join(**clock.environment, TZ=zone)
-    bench.ready()
+        bench.add_worker(**clock.environment, TZ=zone)
+    bench.wait_until_ready()
     share = short.stream.events // (len(SKEWS) + 1)
     with Feeder(bench, short.stream) as feeder:
         for number, skews in enumerate(SKEWS.values()):
             for clock, skew in zip(clocks, skews, strict=True):
-                clock.put(skew)
+                clock.apply(skew)
             feeder.allow(share)
-            bench.work_on(5)
-            bench.await_that(partial(is_saved, bench, read_so_far(bench)))
+            bench.wait_for_progress(5)
+            bench.wait_until(partial(is_saved, bench, input_ends(bench)))
             if number % 2 == 0:
-                bench.kill(bench.crew[number // 2 % 2])
+                bench.kill(bench.replicas[number // 2 % 2])
         feeder.allow_all()
     bench.wait_until_idle(IDLE_WITHIN_S)
     report(f"F16 clocks {', '.join(SKEWS)}; workers killed between", len(SKEWS), bench, short)

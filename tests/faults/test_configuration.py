@@ -1,4 +1,4 @@
-"""Faust settings that would lose records, repeat them or open a port are refused, or have no effect, wherever given."""
+"""Faust settings that would lose or repeat records, or open a port, are refused or have no effect."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ VARIABLES = {
     "TOPIC_DISABLE_LEADER": "0",
     "APP_WEB_ENABLED": "1",
 }
-"""The environment's names for them, which Faust reads by itself."""
+"""The environment variables of these settings, which Faust reads by itself."""
 
 
 async def ignore(_: Batch) -> None: ...

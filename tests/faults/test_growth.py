@@ -1,4 +1,4 @@
-"""A year of jobs by a clock that runs fast, over a real Redis: what is kept comes to a level and stays there."""
+"""A simulated year of jobs over a real Redis: the stored state levels off."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60 + 30 * MONTHS)]
 
 
 @dataclass
-class Year:
-    """One partition number's work, every month of another owner; all time is the clock's, which is set."""
+class GrowthRun:
+    """The processor of one partition, with a new owner each month; the test sets the clock."""
 
     redis: Redis
     namespace: str
@@ -50,9 +50,9 @@ class Year:
     refused: int = 0
     keys: list[int] = field(default_factory=list)
     size: list[int] = field(default_factory=list)
-    """At the end of each month: keys in Redis, and bytes that they take."""
+    """The bytes of all keys in Redis, at the end of each month."""
 
-    async def month(self) -> None:
+    async def run_month(self) -> None:
         store = RedisStore(self.redis, self.namespace, 0)
         saved = await store.claim() or Checkpoint({}, {}, {})
         settings = ProcessorSettings(
@@ -70,7 +70,7 @@ class Year:
         until = self.now + MONTH
         while self.now < until:
             self.now += STEP
-            await self._step(work, list(self._told()))
+            await self._step(work, list(self._events()))
             changes = packed(work)
             await store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
             work.mark_saved()
@@ -78,23 +78,23 @@ class Year:
 
     async def _step(self, work: SopProcessor, lines: list[bytes]) -> None:
         self.events += len(lines)
-        brought = [Outgoing("jobs", 0, b"", each) for each in lines]
+        incoming = [Outgoing("jobs", 0, b"", each) for each in lines]
         while True:
             names = [*await work.due(self.now, 1_000), *await work.expired(self.now, 1_000)]
-            await work.process([(TP(each.topic, 0), [self._record(each)]) for each in brought], self.now)
+            await work.process([(TP(each.topic, 0), [self._record(each)]) for each in incoming], self.now)
             said = await work.evaluate(self.now, {}, names)
-            letters = [decode_dead_letter(each.value) for each in said if each.topic == TOPICS.dead_letters]
-            assert {each.reason for each in letters} <= {NO_LONGER_KEPT}
-            self.refused += len(letters)
-            brought = [each for each in said if each.topic in TOPICS.internal]
-            if not brought and not names:
+            dead_letters = [decode_dead_letter(each.value) for each in said if each.topic == TOPICS.dead_letters]
+            assert {each.reason for each in dead_letters} <= {NO_LONGER_KEPT}
+            self.refused += len(dead_letters)
+            incoming = [each for each in said if each.topic in TOPICS.internal]
+            if not incoming and not names:
                 return
 
-    def _record(self, brought: Outgoing) -> Stored:
-        return Stored(0, brought.key, brought.value, (), self.now // 1000)
+    def _record(self, incoming: Outgoing) -> Stored:
+        return Stored(0, incoming.key, incoming.value, (), self.now // 1000)
 
-    def _told(self) -> Iterator[bytes]:
-        """Yield the events of some jobs, of a partner who comes and goes, and one of a job four months ago."""
+    def _events(self) -> Iterator[bytes]:
+        """Yield the events of new jobs and their partners, and sometimes one about a job of four months ago."""
         for number in range(JOBS_A_DAY * STEP // DAY):
             at, job = self.now - HOUR, f"job-{self.now}-{number}"
             partner = f"p-{self.now // MONTH}-{self.rng.whole(1, 20)}"
@@ -122,7 +122,7 @@ class Year:
 
 
 def _booked(job: str, at: int) -> bytes:
-    told = {
+    data = {
         "customer_id": "c1",
         "category": "ac",
         "city": "Delhi",
@@ -130,27 +130,27 @@ def _booked(job: str, at: int) -> bytes:
         "premises": "residential",
         "scheduled_for": "2026-11-21T10:00:00+05:30",
     }
-    return line("job.booked", job, at, "booked", told)
+    return line("job.booked", job, at, "booked", data)
 
 
-async def test_keys_and_bytes_in_redis_come_to_a_level(
+async def test_keys_and_bytes_in_redis_level_off(
     redis_server: RedisServer, prefix: str, run_scale: Scale, report: Report
 ) -> None:
     async with Redis.from_url(redis_server.url) as redis:
-        year = Year(redis, prefix, Rng("growth", run_scale.seed))
+        run = GrowthRun(redis, prefix, Rng("growth", run_scale.seed))
         for _ in range(MONTHS):
-            await year.month()
-    first, second = halves(year.keys[LEVEL_AFTER_MONTHS:]), halves(year.size[LEVEL_AFTER_MONTHS:])
+            await run.run_month()
+    first, second = halves(run.keys[LEVEL_AFTER_MONTHS:]), halves(run.size[LEVEL_AFTER_MONTHS:])
     grown = {"keys": first[1] / first[0], "bytes": second[1] / second[0]}
     metrics: dict[str, object] = {
         "months": MONTHS,
-        "keys by month": "/".join(map(str, year.keys)),
-        "KiB by month": "/".join(f"{size / 1024:.0f}" for size in year.size),
-        "facts that came too late": year.refused,
+        "keys by month": "/".join(map(str, run.keys)),
+        "KiB by month": "/".join(f"{size / 1024:.0f}" for size in run.size),
+        "facts refused as too late": run.refused,
     }
-    report.write("F31 months of jobs, each settled", MONTHS, year.events, {}, metrics)
-    assert year.refused
-    assert year.keys[0] < year.keys[2], "it grows until what is settled is old enough to leave"
+    report.write("F31 months of jobs, each settled", MONTHS, run.events, {}, metrics)
+    assert run.refused
+    assert run.keys[0] < run.keys[2], "the state grows until settled cases are old enough to leave"
     assert {name: share for name, share in grown.items() if share > GROWTH_MAX} == {}
 
 

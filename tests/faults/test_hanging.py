@@ -1,4 +1,4 @@
-"""Kafka takes a transaction for ended that it has not ended, since a partition had no leader just then."""
+"""Kafka reports a transaction as committed but leaves it open in a partition that had no leader at that moment."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from tests.brokers import FaultyKafka
 from tests.e2e.harness import until
 
 ID, TIMEOUT_S = "sop-0", 30.0
-SAID, TOLD = TP("said", 0), TP("told", 0)
+HANGING, ENDED = TP("hanging", 0), TP("ended", 0)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
 def nodes(tmp_path: Path) -> Iterator[tuple[FaultyKafka, FaultyKafka]]:
-    """A broker that is the controller and coordinates transactions, and one that keeps records only."""
+    """Yield a broker that is controller and transaction coordinator, and one that only stores records."""
     ports, controller = (free_port(), free_port()), free_port()
     both = {"controller.quorum.voters": f"1@{HOST}:{controller}"}
     first = {"listeners": f"PLAINTEXT://{HOST}:{ports[0]},CONTROLLER://{HOST}:{controller}"}
     second = {"process.roles": "broker", "listeners": f"PLAINTEXT://{HOST}:{ports[1]}"}
     coordinator = FaultyKafka(tmp_path / "1", both | first, port=ports[0])
-    offset_provider = FaultyKafka(tmp_path / "2", both | second, port=ports[1])
-    offset_provider.join_as(2)
+    storage = FaultyKafka(tmp_path / "2", both | second, port=ports[1])
+    storage.join_as(2)
     with coordinator:
-        producer(coordinator).init_transactions(TIMEOUT_S)  # the first transaction makes the coordinator's topic
-        with offset_provider:
-            yield coordinator, offset_provider
+        producer(coordinator).init_transactions(TIMEOUT_S)  # creates the coordinator's topic
+        with storage:
+            yield coordinator, storage
 
 
 def producer(broker: FaultyKafka) -> Producer:
@@ -48,31 +48,35 @@ async def values(log: KafkaLog, tp: TP) -> list[bytes | None]:
     return [record.value async for batch in log.read(tp, 0) for record in batch]
 
 
-async def test_what_hangs_is_aborted_and_can_be_said_again(nodes: tuple[FaultyKafka, FaultyKafka]) -> None:
-    coordinator, offset_provider = nodes
+async def test_a_hanging_transaction_is_aborted_and_its_records_can_be_published_again(
+    nodes: tuple[FaultyKafka, FaultyKafka],
+) -> None:
+    coordinator, storage = nodes
     admin = AdminClient({"bootstrap.servers": coordinator.address}, logger=SILENT_LOGGER)
-    made = [NewTopic(tp.topic, 1, replica_assignment=[[node]]) for tp, node in ((SAID, 2), (TOLD, 1))]
-    for done in admin.create_topics(made).values():
-        done.result()
+    new = [NewTopic(tp.topic, 1, replica_assignment=[[node]]) for tp, node in ((HANGING, 2), (ENDED, 1))]
+    for future in admin.create_topics(new).values():
+        future.result()
 
     first = producer(coordinator)
     first.init_transactions(TIMEOUT_S)
     first.begin_transaction()
-    for topic, partition in (SAID, TOLD):
+    for topic, partition in (HANGING, ENDED):
         first.produce(topic, b"once", partition=partition)
     first.flush(TIMEOUT_S)
-    offset_provider.kill()
-    until(lambda: admin.list_topics().topics[SAID.topic].partitions[0].leader == -1, lambda: "has a leader", TIMEOUT_S)
-    first.commit_transaction(TIMEOUT_S)  # which Kafka says went well
-    offset_provider.start()
+    storage.kill()
+    until(
+        lambda: admin.list_topics().topics[HANGING.topic].partitions[0].leader == -1, lambda: "has a leader", TIMEOUT_S
+    )
+    first.commit_transaction(TIMEOUT_S)  # Kafka reports success
+    storage.start()
 
     connection = KafkaConnection(coordinator.address)
     log, publisher = KafkaLog(connection), KafkaPublisher(connection, ID, timeout_s=TIMEOUT_S)
     await publisher.start()
-    assert await log.hanging_transactions([SAID, TOLD]) == [SAID], "fencing alone would do"
-    await abort_hanging_transactions(publisher, log, [SAID, TOLD], [], TIMEOUT_S)
-    assert await log.hanging_transactions([SAID, TOLD]) == []
-    ends = await publisher.publish([Outgoing(*SAID, b"", b"again")])
+    assert await log.hanging_transactions([HANGING, ENDED]) == [HANGING], "fencing alone would end it"
+    await abort_hanging_transactions(publisher, log, [HANGING, ENDED], [], TIMEOUT_S)
+    assert await log.hanging_transactions([HANGING, ENDED]) == []
+    ends = await publisher.publish([Outgoing(*HANGING, b"", b"again")])
     await publisher.stop()
-    await Visibility(log, TIMEOUT_S).wait_for({SAID.name: ends[SAID]})
-    assert (await values(log, SAID), await values(log, TOLD)) == ([b"again"], [b"once"])
+    await Visibility(log, TIMEOUT_S).wait_for({HANGING.name: ends[HANGING]})
+    assert (await values(log, HANGING), await values(log, ENDED)) == ([b"again"], [b"once"])

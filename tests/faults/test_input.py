@@ -1,4 +1,4 @@
-"""Input that comes again, shuffled, late, broken, hostile, or all at once; a log read by one worker or by several."""
+"""Input that is repeated, shuffled, late, malformed, hostile, or a large backlog, for one worker or several."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from streams.simulator.simulation import simulate
 from tests.e2e.harness import SOP, Feed, feed_of
 from tests.e2e.stories import Visit
 from tests.e2e.verifier import outcome, said
-from tests.faults.conftest import Known, Report
-from tests.faults.crew import CrewBench
+from tests.faults.conftest import KnownStream, Report
 from tests.faults.monitor import now_ms
 from tests.faults.scale import Scale, scale
-from tests.faults.stream import START_AT, Feeder, Stream, make_stream
+from tests.faults.stream import START_AT, EventStream, Feeder, make_stream
+from tests.faults.supervision import FaultBench
 from tests.inbound import envelope
 from tests.redis_server import RedisServer
 from tests.scenario import line, rfc3339
@@ -40,8 +40,8 @@ SHUFFLED_WITHIN = 1_000
 IDLE_WITHIN_S = 150.0 + COUNTS.backlog / 1_000
 MIB = 1024 * 1024
 MONTH = 30 * DAY
-OF_A_MONTH = SimulatorOptions(jobs=40, start_at=START_AT, report_interval_s=60, malformed_share=0, duplicate_share=0)
-NEVER = {"SOP_REFUSED_RUN_MAX": 1_000_000_000, "SOP_REFUSED_SHARE_MAX": 1}
+MONTH_OPTIONS = SimulatorOptions(jobs=40, start_at=START_AT, report_interval_s=60, malformed_share=0, duplicate_share=0)
+NO_REFUSAL_LIMITS = {"SOP_REFUSED_RUN_MAX": 1_000_000_000, "SOP_REFUSED_SHARE_MAX": 1}
 HOSTILE = (
     '=HYPERLINK("http://example.org")',
     "+1+1",
@@ -61,33 +61,33 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + COUNTS.backlog / 200)]
 
 
 @pytest.fixture
-def bench(make_crew: Callable[..., CrewBench], kafka: EmbeddedKafka) -> CrewBench:
-    return make_crew(kafka.address, **NEVER)
+def bench(make_bench: Callable[..., FaultBench], kafka: EmbeddedKafka) -> FaultBench:
+    return make_bench(kafka.address, **NO_REFUSAL_LIMITS)
 
 
-def written(lines: Iterable[bytes], file: Path) -> Known:
-    """Return lines as a stream with its known answer."""
+def known_stream(lines: Iterable[bytes], file: Path) -> KnownStream:
+    """Write lines to a file and return them as a stream with its known outcome."""
     count = 0
     with file.open("wb") as out:
         for each in lines:
             out.write(each + b"\n")
             count += 1
-    stream = Stream(file, count)
-    return Known(stream, stream.replayed())
+    stream = EventStream(file, count)
+    return KnownStream(stream, stream.replay())
 
 
-def through(bench: CrewBench, known: Known, workers: int = 1) -> None:
-    """Have workers take a whole stream."""
+def feed_all(bench: FaultBench, known: KnownStream, workers: int = 1) -> None:
+    """Feed a whole stream to new workers, and wait until they are idle."""
     for _ in range(workers):
-        bench.join()
-    bench.ready()
+        bench.add_worker()
+    bench.wait_until_ready()
     with Feeder(bench, known.stream) as feeder:
         feeder.allow_all()
     bench.wait_until_idle(IDLE_WITHIN_S)
 
 
-def test_events_that_come_again_and_in_any_order_lead_to_the_same(
-    bench: CrewBench, run_scale: Scale, report: Report, tmp_path: Path
+def test_repeated_and_shuffled_events_lead_to_the_same_outcome(
+    bench: FaultBench, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
     rng = Rng("again", run_scale.seed)
     once = [each for each in make_stream(600, run_scale.seed, tmp_path / "once.jsonl").lines() if is_event(each)]
@@ -97,12 +97,12 @@ def test_events_that_come_again_and_in_any_order_lead_to_the_same(
         for first in range(0, len(again), SHUFFLED_WITHIN)
         for each in rng.shuffled(again[first : first + SHUFFLED_WITHIN])
     ]
-    # The very last come at once to the end of everything else: some as late as a day.
+    # Some events arrive after all others, up to a day late.
     late, rest = mixed[: len(mixed) // 20], mixed[len(mixed) // 20 :]
-    straight = written(once, tmp_path / "straight.jsonl")
-    known = written([*rest, *late], tmp_path / "mixed.jsonl")
+    straight = known_stream(once, tmp_path / "straight.jsonl")
+    known = known_stream([*rest, *late], tmp_path / "mixed.jsonl")
     assert known.outcome == straight.outcome
-    through(bench, known)
+    feed_all(bench, known)
     report(f"F12 every event {TIMES} times, shuffled, late", len(mixed), bench, known)
 
 
@@ -116,22 +116,22 @@ HARMLESS_WHEN_LATE = {
     "ticket.refund_requested",
     "ticket.validated",
 }
-"""Types that ask for no report, of which none would be left after so long (contracts, 2.4)."""
+"""Event types that need no location reports, which are no longer kept after a month (surfaces.md, "Retention")."""
 
 
-def test_events_a_month_late_lead_to_the_same(
-    bench: CrewBench, run_scale: Scale, report: Report, tmp_path: Path
+def test_events_a_month_late_lead_to_the_same_outcome(
+    bench: FaultBench, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
     rng = Rng("a month late", run_scale.seed)
-    first = list(simulate(replace(OF_A_MONTH, seed=run_scale.seed)))
-    after = list(simulate(replace(OF_A_MONTH, seed=run_scale.seed, start_at=START_AT + MONTH)))
+    first = list(simulate(replace(MONTH_OPTIONS, seed=run_scale.seed)))
+    after = list(simulate(replace(MONTH_OPTIONS, seed=run_scale.seed, start_at=START_AT + MONTH)))
     late = [each for each in first if json.loads(each)["type"] in HARMLESS_WHEN_LATE and rng.chance(0.5)]
     in_time = [each for each in first if each not in set(late)]
-    straight = written([*first, *after], tmp_path / "straight.jsonl")
-    known = written([*in_time, *after, *rng.shuffled(late)], tmp_path / "late.jsonl")
+    straight = known_stream([*first, *after], tmp_path / "straight.jsonl")
+    known = known_stream([*in_time, *after, *rng.shuffled(late)], tmp_path / "late.jsonl")
     assert known.outcome == straight.outcome
     assert len(late) > 10
-    through(bench, known)
+    feed_all(bench, known)
     report("F12 events a month late", len(late), bench, known)
 
 
@@ -143,21 +143,21 @@ def is_event(value: bytes) -> bool:
     return True
 
 
-def test_random_bytes_and_broken_events_are_kept_as_they_are(
-    bench: CrewBench, short: Known, run_scale: Scale, report: Report, tmp_path: Path
+def test_malformed_events_become_exact_dead_letters(
+    bench: FaultBench, short: KnownStream, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
     rng = Rng("broken", run_scale.seed)
     good = list(short.stream.lines())
-    broken = [breakage(rng, rng.pick(good)) for _ in range(run_scale.broken)]
-    known = written(
+    broken = [corrupted(rng, rng.pick(good)) for _ in range(run_scale.broken)]
+    known = known_stream(
         rng.shuffled([*good[:2_000], *(each for each in broken if not is_event(each))]), tmp_path / "in.jsonl"
     )
-    through(bench, known)
+    feed_all(bench, known)
     report("F13 broken events among good ones", sum(known.outcome.refused.values()), bench, known)
 
 
-def breakage(rng: Rng, value: bytes) -> bytes:
-    """Return an event cut off, with bytes changed, put in or taken out, nested, or no event at all; on one line."""
+def corrupted(rng: Rng, value: bytes) -> bytes:
+    """Return a corrupted event on one line: truncated, with bytes changed, inserted or removed, nested, or random."""
     at = rng.whole(0, len(value) - 1)
     few = bytes(rng.whole(0, 255) for _ in range(rng.whole(1, 8)))
     broken = rng.pick(
@@ -175,27 +175,33 @@ def breakage(rng: Rng, value: bytes) -> bytes:
     return broken.replace(b"\n", b" ").replace(b"\r", b" ").strip() or b"null"
 
 
-def test_a_topic_of_nothing_but_broken_events_stops_the_worker(
-    make_crew: Callable[..., CrewBench], kafka: EmbeddedKafka, run_scale: Scale, report: Report, tmp_path: Path
+def test_a_topic_of_only_malformed_events_stops_the_worker(
+    make_bench: Callable[..., FaultBench], kafka: EmbeddedKafka, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
     rng = Rng("nothing but broken", run_scale.seed)
-    known = written((b"no event " + str(rng.fraction()).encode() for _ in range(1_000)), tmp_path / "in.jsonl")
-    bench = make_crew(kafka.address, SOP_REFUSED_RUN_MAX=RUN_MAX)
-    bench.join()
-    bench.ready()
+    known = known_stream((b"no event " + str(rng.fraction()).encode() for _ in range(1_000)), tmp_path / "in.jsonl")
+    bench = make_bench(kafka.address, SOP_REFUSED_RUN_MAX=RUN_MAX)
+    bench.add_worker()
+    bench.wait_until_ready()
     with Feeder(bench, known.stream) as feeder:
         feeder.allow_all()
-    bench.await_that(lambda: bench.ends[70] > 0)
-    letters = len(bench.read("dead-letters"))
-    bench.settings |= {name: str(value) for name, value in NEVER.items()}
+    bench.wait_until(lambda: bench.exits[70] > 0)
+    dead_letters = len(bench.read("dead-letters"))
+    bench.settings |= {name: str(value) for name, value in NO_REFUSAL_LIMITS.items()}
     bench.wait_until_idle(IDLE_WITHIN_S)
-    report("F10 nothing but broken events, then accepted", 1, bench, known, **{"letters before the stop": letters})
-    assert letters <= RUN_MAX * bench.partitions
+    report(
+        "F10 nothing but broken events, then accepted",
+        1,
+        bench,
+        known,
+        **{"dead letters before the stop": dead_letters},
+    )
+    assert dead_letters <= RUN_MAX * bench.partitions
 
 
-def test_hostile_text_does_nothing_where_it_ends(bench: CrewBench, run_scale: Scale, report: Report) -> None:
-    worker = bench.join().worker
-    bench.ready()
+def test_hostile_text_does_no_harm(bench: FaultBench, run_scale: Scale, report: Report) -> None:
+    worker = bench.add_worker().worker
+    bench.wait_until_ready()
     records = [
         Feed("jobs", b"job-1", json.dumps(envelope("job.booked", id=text, subject=text, source="/s")).encode())
         for text in HOSTILE
@@ -222,9 +228,9 @@ def test_hostile_text_does_nothing_where_it_ends(bench: CrewBench, run_scale: Sc
     assert hits == []
 
 
-def test_events_from_the_future_drag_no_deadline_along(bench: CrewBench, report: Report) -> None:
-    bench.join()
-    bench.ready()
+def test_events_from_the_future_bring_no_deadline_forward(bench: FaultBench, report: Report) -> None:
+    bench.add_worker()
+    bench.wait_until_ready()
     now = SystemClock().now_us()
     ahead_us = {"5 min": 300, "30 min": 1_800, "2 h": 7_200, "1 day": 86_400}
     waiting = Visit("job-1", "p-1", ticket_at=now - 60_000_000)  # parked for three hours from now
@@ -248,27 +254,27 @@ def test_events_from_the_future_drag_no_deadline_along(bench: CrewBench, report:
     refused = [each for each in messages if each.type == "dead-letter"]
     report.write("F15 times ahead", len(others) + 2, len(others) + 2, {"wrong": len(early)}, {"refused": len(refused)})
     assert early == []
-    assert len(refused) == 3  # two hours, a day, the year 9999; the epoch is long ago, not ahead
+    assert len(refused) == 3  # two hours, a day, the year 9999, but not the epoch
 
 
-def test_a_backlog_is_worked_off_in_bounded_memory(
-    make_crew: Callable[..., CrewBench],
+def test_a_backlog_is_processed_in_bounded_memory(
+    make_bench: Callable[..., FaultBench],
     kafka: EmbeddedKafka,
     redis_server: RedisServer,
     run_scale: Scale,
     report: Report,
     tmp_path: Path,
 ) -> None:
-    bench = make_crew(kafka.address, redis_server.url, SOP_CACHED_CASES_MAX=1000, **NEVER)
+    bench = make_bench(kafka.address, redis_server.url, SOP_CACHED_CASES_MAX=1000, **NO_REFUSAL_LIMITS)
     stream = make_stream(run_scale.backlog, run_scale.seed, tmp_path / "backlog.jsonl")
-    known = Known(stream, stream.replayed())
-    first = bench.join()
-    bench.ready()
-    assert bench.leave(first) == 0  # the topics are there
+    known = KnownStream(stream, stream.replay())
+    first = bench.add_worker()
+    bench.wait_until_ready()
+    assert bench.remove_worker(first) == 0  # the topics exist now
     with Feeder(bench, stream) as feeder:
         feeder.allow_all()
-    began = now_ms()
-    process = psutil.Process(bench.join().worker.process.pid)
+    started = now_ms()
+    process = psutil.Process(bench.add_worker().worker.process.pid)
     peak = 0
 
     def done() -> bool:
@@ -276,20 +282,22 @@ def test_a_backlog_is_worked_off_in_bounded_memory(
         peak = max(peak, process.memory_info().rss)
         return bench._ends_when_idle() is not None
 
-    bench.await_that(done, IDLE_WITHIN_S)
-    seconds = (now_ms() - began) / 1000
+    bench.wait_until(done, IDLE_WITHIN_S)
+    seconds = (now_ms() - started) / 1000
     bench.wait_until_idle(IDLE_WITHIN_S)
     metrics = {"events a second": int(stream.events / seconds), "peak MiB": peak // MIB}
     report("F18 backlog, one worker starting", 1, bench, known, **metrics)
 
 
-def test_the_log_replayed_is_what_workers_said(bench: CrewBench, short: Known, report: Report, tmp_path: Path) -> None:
-    through(bench, short, WORKERS)
+def test_a_replay_of_the_log_has_the_outcome_of_the_workers(
+    bench: FaultBench, short: KnownStream, report: Report, tmp_path: Path
+) -> None:
+    feed_all(bench, short, WORKERS)
     live = outcome(each.envelope for each in said(bench.outputs()))
     differing = 0
     for number in range(2):
         out = tmp_path / f"{number}.jsonl"
-        told = subprocess.run(
+        done = subprocess.run(
             [
                 SOP,
                 "replay",
@@ -304,7 +312,7 @@ def test_the_log_replayed_is_what_workers_said(bench: CrewBench, short: Known, r
             timeout=300,
             check=False,
         )
-        assert told.returncode == 0, told.stderr
+        assert done.returncode == 0, done.stderr
         with out.open("rb") as lines:
             differing += outcome(map(json.loads, lines)) != live
     report(f"F20 the log replayed twice, {WORKERS} workers before", 2, bench, short, differing=differing)

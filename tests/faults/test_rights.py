@@ -1,4 +1,4 @@
-"""A cluster that allows nothing unless it is granted: what a worker needs, and what it says when that is missing."""
+"""On a cluster that denies by default: the rights that a worker needs, and its message when one is missing."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ RIGHTS: Sequence[Right] = (
 
 @dataclass
 class Secured:
-    """A broker that asks for rights, its administrator, and a bench whose workers come as `USER`."""
+    """A broker with an authorizer, its administrator, and a bench whose workers connect as `USER`."""
 
     bench: Bench
     admin: AdminClient
@@ -63,13 +63,13 @@ class Secured:
 
     def grant(self, *rights: Right) -> None:
         bindings = [AclBinding(*_rule(right)) for right in rights]
-        for done in self.admin.create_acls(bindings).values():
-            done.result()
+        for future in self.admin.create_acls(bindings).values():
+            future.result()
 
     def deny(self, *rights: Right) -> None:
         filters = [AclBindingFilter(*_rule(right)) for right in rights]
-        for done in self.admin.delete_acls(filters).values():
-            done.result()
+        for future in self.admin.delete_acls(filters).values():
+            future.result()
 
 
 def _rule(right: Right) -> tuple[Any, ...]:
@@ -84,7 +84,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture(scope="module")
 def secured(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    """Yield a cluster with the topics that its administrator has made, and exactly the rights granted."""
+    """Yield a cluster whose administrator has created the topics and granted exactly the necessary rights."""
     folder = tmp_path_factory.mktemp("secured")
     settings = {
         "SOP_KAFKA_SECURITY": "sasl_ssl",
@@ -98,8 +98,8 @@ def secured(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
         bench = Bench(kafka.address, PREFIX, folder, partitions=1, settings=settings)
         made = Secured(bench, admin, kafka.admin_options)
         new = [NewTopic(PREFIX + name, 1, 1, config=config(name)) for name in (*INPUTS, *INTERNAL, *OUTPUTS)]
-        for done in admin.create_topics(new).values():
-            done.result()
+        for future in admin.create_topics(new).values():
+            future.result()
         made.grant(*RIGHTS)
         yield made
 
@@ -127,44 +127,44 @@ def test_a_worker_with_exactly_these_rights_decides(secured: Secured) -> None:
         until(lambda: reader.poll(0.2) is not None, lambda: worker.log)
     finally:
         reader.close()
-    told = [run_sop(*words, env=bench.environment()) for words in (("status",), ("dead-letters", "list"))]
-    assert [(each.returncode, each.stderr) for each in told] == [(0, ""), (0, "")]
+    done = [run_sop(*words, env=bench.environment()) for words in (("status",), ("dead-letters", "list"))]
+    assert [(each.returncode, each.stderr) for each in done] == [(0, ""), (0, "")]
     assert worker.stop() == 0
     assert "WARNING" not in worker.log
 
 
 def refusal(right: Right) -> str:
-    """Return how a right is named to whoever lacks it."""
+    """Return the name of a right in the error message."""
     kind, name, _, operation = right
     if kind is ResourceType.TRANSACTIONAL_ID:
         name += "-0"
     return f"{operation.name.title()} on {kind.name.lower().replace('_', ' ')} {name}"
 
 
-def test_a_right_that_is_missing_is_named_in_one_line(secured: Secured, run_scale: Scale, report: Report) -> None:
+def test_the_error_names_a_missing_right_in_one_line(secured: Secured, run_scale: Scale, report: Report) -> None:
     rng = Rng("rights", run_scale.seed)
     topics = [right for right in RIGHTS if right[0] is ResourceType.TOPIC]
     by_operation = [[right for right in topics if right[3] is each] for each in (READ, WRITE)]
     others = [right for right in RIGHTS if right[0] is not ResourceType.TOPIC]
     missing = [*(right for each in by_operation for right in rng.shuffled(each)[: run_scale.rights]), *others]
-    told: dict[str, str] = {}
+    logs: dict[str, str] = {}
     for right in missing:
         secured.deny(right)
-        told[refusal(right)] = log_of_refused(secured.bench)
+        logs[refusal(right)] = log_of_failed_start(secured.bench)
         secured.grant(right)
-    report.write("F8 one of the least rights missing", len(missing), 0, {}, {"named in one line": len(told)})
+    report.write("F8 one of the least rights missing", len(missing), 0, {}, {"named in one line": len(logs)})
     start = f"sop: Kafka at {secured.bench.brokers}: this user has no right to "
-    assert told == {name: f"{start}{name}\n" for name in told}
+    assert logs == {name: f"{start}{name}\n" for name in logs}
 
 
-def log_of_refused(bench: Bench) -> str:
-    """Start a worker that cannot begin and return all that it says."""
+def log_of_failed_start(bench: Bench) -> str:
+    """Start a worker that fails at the start, and return its log."""
     worker = bench.start()
     assert worker.process.wait(180) == 2, worker.log
     return worker.log
 
 
-def test_settings_of_topics_that_may_not_be_read_are_only_warned_of(secured: Secured) -> None:
+def test_an_unreadable_topic_configuration_causes_only_a_warning(secured: Secured) -> None:
     secured.deny(topic("jobs", DESCRIBE_CONFIGS))
     worker = secured.bench.start()
     wanted = f"the configuration of {PREFIX}jobs is not checked: this user has no right to DescribeConfigs"
@@ -173,7 +173,7 @@ def test_settings_of_topics_that_may_not_be_read_are_only_warned_of(secured: Sec
     secured.grant(topic("jobs", DESCRIBE_CONFIGS))
 
 
-def test_the_page_for_operators_names_these_rights() -> None:
+def test_the_operators_page_lists_these_rights() -> None:
     page = Path("docs/operations.md").read_text(encoding="utf-8")
     rows = {tuple(cell.strip() for cell in line.strip("|").split("|")) for line in page.splitlines() if "|" in line}
     granted: dict[str, list[str]] = {}

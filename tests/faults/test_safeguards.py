@@ -1,4 +1,4 @@
-"""Each safeguard taken away is noticed: the simulation, with the seeds that otherwise hold, shows what it was for."""
+"""Without any one of its safeguards the code fails the simulation, with seeds that pass otherwise."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ SEEDS: Final = 400
 pytestmark = pytest.mark.timeout(300)
 
 
-def no_memory_of_dead_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_dead_letter_index(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DeadLetterIndex, "pop", lambda *_: False)
 
 
-def no_memory_of_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
-    _after_recall(monkeypatch, lambda emitted: emitted.alert_ids.clear())
+def no_recovery_of_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
+    _forget_after_adding(monkeypatch, lambda emitted: emitted.alert_ids.clear())
 
 
-def _after_recall(monkeypatch: pytest.MonkeyPatch, forget: Callable[[EmittedOutputs], None]) -> None:
+def _forget_after_adding(monkeypatch: pytest.MonkeyPatch, forget: Callable[[EmittedOutputs], None]) -> None:
     add = EmittedOutputs.add
 
     def add_and_forget(
@@ -49,11 +49,11 @@ def _after_recall(monkeypatch: pytest.MonkeyPatch, forget: Callable[[EmittedOutp
     monkeypatch.setattr(EmittedOutputs, "add", add_and_forget)
 
 
-def no_check_of_the_stores_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_check_of_the_checkpoint_owner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MemoryStore, "_check", lambda _: None)
 
 
-def no_regard_for_what_is_not_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_protection_of_unsaved_state(monkeypatch: pytest.MonkeyPatch) -> None:
     evict = WriteBackCache.evict
 
     def evict_dirty(cache: WriteBackCache[object], objects_max: int, first: Collection[str] = ()) -> list[str]:
@@ -79,11 +79,11 @@ def no_atomic_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SimulatedStore, "save", positions_first)
 
 
-def no_order_between_what_was_read_and_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_catch_up_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CatchUpBuffer, "before", lambda _, batches: batches)
 
 
-def no_difference_between_committed_and_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_filter_for_committed_records(monkeypatch: pytest.MonkeyPatch) -> None:
     async def everything(log: SimulatedLog, tp: TP, start: int) -> AsyncIterator[list[Stored]]:
         await log._pause()
         _, end = log._kafka.bounds(tp)
@@ -92,16 +92,16 @@ def no_difference_between_committed_and_not(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(SimulatedLog, "read", everything)
 
 
-def no_choice_between_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_choice_between_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(case, "_replaces", lambda *_: True)
 
 
 def no_wait_for_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the broker refuses is taken for said, and its owner goes on."""
+    """Treat rejected records as published, and continue."""
     publish = SimulatedPublisher.publish
     dropped = {"records": 0}
 
-    async def hopeful(publisher: SimulatedPublisher, records: Sequence[Outgoing]) -> Mapping[TP, int]:
+    async def optimistic(publisher: SimulatedPublisher, records: Sequence[Outgoing]) -> Mapping[TP, int]:
         dropped["records"] += 1
         if dropped["records"] % 20 == 0:
             return {}
@@ -110,24 +110,24 @@ def no_wait_for_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
         except Fenced:
             return {}
 
-    monkeypatch.setattr(SimulatedPublisher, "publish", hopeful)
+    monkeypatch.setattr(SimulatedPublisher, "publish", optimistic)
 
 
-def no_end_to_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def left(*_: object) -> None:
+def no_abort_of_hanging_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def leave_open(*_: object) -> None:
         return
 
-    monkeypatch.setattr(task, "abort_hanging_transactions", left)
+    monkeypatch.setattr(task, "abort_hanging_transactions", leave_open)
 
 
-def no_look_at_what_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def hopeful(*_: object) -> None:
+def no_wait_for_visibility(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def optimistic(*_: object) -> None:
         return
 
-    monkeypatch.setattr(Visibility, "wait_for", hopeful)
+    monkeypatch.setattr(Visibility, "wait_for", optimistic)
 
 
-def no_memory_of_what_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_forward_deduplication(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ForwardDeduplication, "is_duplicate", lambda *_: False)
 
 
@@ -140,24 +140,24 @@ def no_memory_of_departed_cases(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 SEEDS_BEFORE: Final[Mapping[Callable[[pytest.MonkeyPatch], Any], int]] = {
-    no_order_between_what_was_read_and_the_rest: 970,
-    no_choice_between_readings: 215,
+    no_catch_up_order: 970,
+    no_choice_between_answers: 215,
 }
-"""How many seeds are passed over since they do not show it."""
+"""Seeds to skip because they do not reveal the missing safeguard."""
 
 REMOVED: Final[Sequence[Callable[[pytest.MonkeyPatch], Any]]] = (
-    no_memory_of_dead_letters,
-    no_memory_of_alerts,
-    no_check_of_the_stores_owner,
-    no_regard_for_what_is_not_saved,
+    no_dead_letter_index,
+    no_recovery_of_alerts,
+    no_check_of_the_checkpoint_owner,
+    no_protection_of_unsaved_state,
     no_atomic_checkpoint,
-    no_order_between_what_was_read_and_the_rest,
-    no_difference_between_committed_and_not,
-    no_choice_between_readings,
+    no_catch_up_order,
+    no_filter_for_committed_records,
+    no_choice_between_answers,
     no_wait_for_acknowledgement,
-    no_end_to_what_hangs,
-    no_look_at_what_can_be_seen,
-    no_memory_of_what_arrived,
+    no_abort_of_hanging_transactions,
+    no_wait_for_visibility,
+    no_forward_deduplication,
     no_memory_of_departed_cases,
     others.forgets_what_was_said,
     others.does_not_wait_to_catch_up,
@@ -167,21 +167,21 @@ REMOVED: Final[Sequence[Callable[[pytest.MonkeyPatch], Any]]] = (
 )
 
 
-def is_noticed(seed: int) -> bool:
-    """Tell whether a seed shows that something is wrong, be it by an end in disorder."""
+def fails(seed: int) -> bool:
+    """Return whether the simulation of a seed finds a violation or crashes."""
     try:
         return bool(run_seed(seed).violations)
-    except Exception:  # noqa: BLE001 - whatever it is
+    except Exception:  # noqa: BLE001 - any crash counts
         return True
 
 
 @pytest.mark.parametrize("remove", REMOVED)
-def test_a_safeguard_taken_away_is_noticed(
+def test_the_simulation_notices_a_missing_safeguard(
     remove: Callable[[pytest.MonkeyPatch], Any], monkeypatch: pytest.MonkeyPatch, report: Report
 ) -> None:
     remove(monkeypatch)
     first = SEEDS_BEFORE.get(remove, 0) + 1
-    noticed = next((seed for seed in range(first, first + SEEDS) if is_noticed(seed)), None)
+    noticed = next((seed for seed in range(first, first + SEEDS) if fails(seed)), None)
     name = remove.__name__.replace("_", " ")
     report.write(f"F23 safeguard removed: {name}", 1, 0, {}, {"noticed by simulation seed": noticed})
     assert noticed is not None

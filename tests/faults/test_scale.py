@@ -1,4 +1,4 @@
-"""Very much that is broken, and very large: a replay keeps all of it, to the byte, in memory that does not run away."""
+"""A replay of many malformed lines and a very large one keeps each, exact to the byte, in bounded memory."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import pytest
 from schemas.codec.limits import HEAD_BYTES, Limits
 from streams.simulator.rng import Rng
 from tests.e2e.harness import SOP
-from tests.faults.conftest import Known, Report
+from tests.faults.conftest import KnownStream, Report
 from tests.faults.scale import Scale, scale
-from tests.faults.test_input import breakage
+from tests.faults.test_input import corrupted
 
 COUNTS = scale()
 POLL_S = 0.02
@@ -32,8 +32,8 @@ KIB_PER_LINE = 4
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120 + REPLAY_S)]
 
 
-def test_a_replay_of_broken_lines_and_a_very_large_one_keeps_them_in_bounded_memory(
-    short: Known, run_scale: Scale, report: Report, tmp_path: Path
+def test_a_replay_keeps_malformed_and_very_large_lines_in_bounded_memory(
+    short: KnownStream, run_scale: Scale, report: Report, tmp_path: Path
 ) -> None:
     rng = Rng("scale", run_scale.seed)
     good = list(short.stream.lines())
@@ -43,13 +43,13 @@ def test_a_replay_of_broken_lines_and_a_very_large_one_keeps_them_in_bounded_mem
             wanted[digest(line)] += 1
             file.write(line + b"\n")
     out = tmp_path / "out.jsonl"
-    told, peak = run([SOP, "replay", tmp_path / "in.jsonl", "--out", out], tmp_path / "told")
+    printed, peak = run([SOP, "replay", tmp_path / "in.jsonl", "--out", out], tmp_path / "output")
     kept = Counter(refused(out))
     lost = {"lost": sum(kept[each] > wanted[each] for each in kept)}
     metrics: dict[str, object] = {"dead letters, exact to the byte": kept.total(), "peak MiB": peak // MIB}
     report.write("F13 lines of fuzz and one of 10 MB, replayed", run_scale.lines, run_scale.lines, lost, metrics)
-    events, again, letters = map(int, re.findall(r"\d+", told)[:3])
-    assert (events + again + letters, letters) == (run_scale.lines + 1, kept.total())
+    events, duplicates, dead_letters = map(int, re.findall(r"\d+", printed)[:3])
+    assert (events + duplicates + dead_letters, dead_letters) == (run_scale.lines + 1, kept.total())
     assert lost == {"lost": 0}
     assert kept[digest(large())] == 1
     assert kept.total() > run_scale.lines // 2
@@ -57,12 +57,12 @@ def test_a_replay_of_broken_lines_and_a_very_large_one_keeps_them_in_bounded_mem
 
 
 def fuzz(rng: Rng, good: list[bytes], lines: int) -> Iterator[bytes]:
-    """Yield broken lines, now and then a good one, and in their middle one that is very large."""
+    """Yield malformed lines, some valid ones, and a very large one in the middle."""
     for number in range(lines):
         if number == lines // 2:
             yield large()
         line = rng.pick(good)
-        yield line if number % 10 == 0 else breakage(rng, line)
+        yield line if number % 10 == 0 else corrupted(rng, line)
 
 
 def large() -> bytes:
@@ -70,23 +70,23 @@ def large() -> bytes:
 
 
 def digest(line: bytes) -> bytes:
-    """Return what tells a line from others, as far as a dead letter has it: only the beginning of one too long."""
+    """Return a digest of what a dead letter contains of a line: only the beginning if it is too long."""
     if len(line) > Limits().value_bytes:
         line = line[:HEAD_BYTES]
     return hashlib.blake2b(line, digest_size=16).digest()
 
 
-def run(command: list[str | Path], told: Path) -> tuple[str, int]:
-    """Run a command to its end; return what it told and the most memory that it and its children took, in bytes."""
-    with told.open("wb") as file:
+def run(command: list[str | Path], output: Path) -> tuple[str, int]:
+    """Run a command; return its output, and the peak memory of it and its children in bytes."""
+    with output.open("wb") as file:
         process = psutil.Popen(command, stdout=file, stderr=file)
         peak, deadline = 0, time.monotonic() + REPLAY_S
         while process.poll() is None:
-            assert time.monotonic() < deadline, told.read_text()
+            assert time.monotonic() < deadline, output.read_text()
             peak = max(peak, memory(process))
             time.sleep(POLL_S)
-    assert process.returncode == 0, told.read_text()
-    return told.read_text(), peak
+    assert process.returncode == 0, output.read_text()
+    return output.read_text(), peak
 
 
 def memory(process: psutil.Popen) -> int:
@@ -97,7 +97,7 @@ def memory(process: psutil.Popen) -> int:
 
 
 def refused(out: Path) -> Iterator[bytes]:
-    """Yield the digest of every record that a replay could not accept."""
+    """Yield the digest of every record in a replay's dead letters."""
     with out.open("rb") as lines:
         for line in lines:
             if b'"type":"dead-letter"' in line:

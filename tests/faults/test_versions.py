@@ -1,4 +1,4 @@
-"""Producers that are ahead, and a policy rolled out worker by worker: what was decided before stays as it was."""
+"""Newer producers, and a policy rolled out worker by worker: earlier decisions do not change."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.simulator.rng import Rng
 from tests.e2e.verifier import Refusal
-from tests.faults.conftest import Known, Report
-from tests.faults.crew import CrewBench
+from tests.faults.conftest import KnownStream, Report
 from tests.faults.scale import Scale
-from tests.faults.stream import Feeder, Stream
+from tests.faults.stream import EventStream, Feeder
+from tests.faults.supervision import FaultBench
 from tests.inbound import envelope
 
 UNKNOWN_TYPES = 20
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 def of_later_minor(line: bytes, rng: Rng) -> bytes:
-    """Return an event with members, and fields of its data, that this version does not know; else as it is."""
+    """Return an event with unknown attributes and data fields; other lines unchanged."""
     try:
         event = json.loads(line)
     except ValueError:
@@ -51,41 +51,43 @@ def of_unknown_types() -> Iterator[bytes]:
         yield json.dumps(envelope("job.teleported", id=f"later-{number}", subject=f"job-later-{number}")).encode()
 
 
-def test_events_of_a_later_minor_and_a_later_policy_change_nothing_that_was(
-    make_crew: Callable[..., CrewBench],
+def test_events_of_a_later_minor_version_and_a_later_policy_change_no_decision(
+    make_bench: Callable[..., FaultBench],
     kafka: EmbeddedKafka,
-    short: Known,
+    short: KnownStream,
     run_scale: Scale,
     report: Report,
     tmp_path: Path,
 ) -> None:
     rng = Rng("later minor", run_scale.seed)
     first = list(short.stream.lines())[:EVENTS]
-    plain = written(first, tmp_path / "plain.jsonl")
-    ahead = written([*(of_later_minor(each, rng) for each in first), *of_unknown_types()], tmp_path / "ahead.jsonl")
-    known = Known(ahead.stream, replace(plain.outcome, refused=ahead.outcome.refused))
+    plain = known_stream(first, tmp_path / "plain.jsonl")
+    ahead = known_stream(
+        [*(of_later_minor(each, rng) for each in first), *of_unknown_types()], tmp_path / "ahead.jsonl"
+    )
+    known = KnownStream(ahead.stream, replace(plain.outcome, refused=ahead.outcome.refused))
     assert len(unknown_types(known)) == UNKNOWN_TYPES
     policy = tmp_path / "later.toml"
     policy.write_text(LATER)
-    bench = make_crew(kafka.address)
-    old = [bench.join(), bench.join()]
-    bench.ready()
+    bench = make_bench(kafka.address)
+    old = [bench.add_worker(), bench.add_worker()]
+    bench.wait_until_ready()
     with Feeder(bench, known.stream) as feeder:
-        for member in old:
+        for replica in old:
             feeder.allow(EVENTS // 3)
-            bench.work_on(10)
-            assert bench.leave(member) == 0
-            bench.takes_part(bench.join(SOP_POLICIES=str(policy)))
+            bench.wait_for_progress(10)
+            assert bench.remove_worker(replica) == 0
+            bench.wait_until_assigned(bench.add_worker(SOP_POLICIES=str(policy)))
         feeder.allow_all()
     bench.wait_until_idle(IDLE_WITHIN_S)
     report("F19 fields and types of a later minor, a later policy rolled out", EVENTS + UNKNOWN_TYPES, bench, known)
 
 
-def written(lines: list[bytes], file: Path) -> Known:
+def known_stream(lines: list[bytes], file: Path) -> KnownStream:
     file.write_bytes(b"".join(line + b"\n" for line in lines))
-    stream = Stream(file, len(lines))
-    return Known(stream, stream.replayed())
+    stream = EventStream(file, len(lines))
+    return KnownStream(stream, stream.replay())
 
 
-def unknown_types(known: Known) -> list[Refusal]:
+def unknown_types(known: KnownStream) -> list[Refusal]:
     return [refusal for refusal in known.outcome.refused if refusal[1].startswith("type: ")]
