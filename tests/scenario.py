@@ -1,8 +1,7 @@
-"""A small language for cases: what happened when, and what was decided about it.
+"""Facts of one case in plain words, and the messages that the agents emit about them.
 
-`Scenario().booked("08:00").assigned("09:00").ticket("10:00")` holds the same facts as events and as JSON envelopes.
-Facts are named: the first booking is `booked`, the second `booked2`; a ticket bears its ticket id. Evidence is told by
-these names.
+`Scenario().booked().assigned().ticket("10:30")` holds the same facts as events and as JSON envelopes. A fact's name is
+its id: the first booking is `booked`, the second `booked2`; a ticket is named by its ticket id.
 """
 
 from __future__ import annotations
@@ -12,22 +11,22 @@ import math
 import re
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, Final, Self
 
-import msgspec
-from msgspec import UNSET
-
-from agents.case.evaluation import ActionCondition, AlertCondition, Evaluation
+from agents.case.evaluation import Evaluation
 from agents.case.view import build_case_view
+from agents.case_agent import CaseAgent
+from agents.location_agent import LocationAgent
 from agents.presence.track import Track
 from agents.sops.evaluate import case_presence_queries, evaluate
 from schemas.codec.decoder import decode_record
+from schemas.codec.encoder import encode_message
 from schemas.codec.limits import Limits
 from schemas.events import AnyEvent
-from schemas.outputs import DecisionBody
-from schemas.policy.model import DAY, HOUR, MINUTE, SECOND, Policy
+from schemas.outputs import OutputMessage
+from schemas.policy.model import DAY, HOUR, MINUTE, SECOND, Policy, PolicySet
 
 SOURCE: Final = "/s"
 SITE: Final = (28.6139, 77.2090)
@@ -36,18 +35,7 @@ EARTH_RADIUS_M: Final = 6_371_008.8
 LIMITS: Final = Limits()
 POLICY: Final = Policy(hash="h")
 UNITS: Final = {"us": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
-FIELDS: Final = (
-    "tag_code",
-    "service_date",
-    "proof_given",
-    "proof_url",
-    "reporting",
-    "cancellation_marked",
-    "counts_in_mg",
-    "resolve_at",
-    "proven_amount",
-    "apology",
-)
+FACTS_MAX: Final = 1000
 
 
 def instant(text: str, since: int = MIDNIGHT) -> int:
@@ -95,122 +83,55 @@ def line(kind: str, subject: str, at: int, name: str, data: dict[str, Any], sour
     return json.dumps(members).encode()
 
 
-@dataclass(frozen=True)
-class Ruled:
-    """A decision as a table row says it: evidence by the names of its facts, `at` in RFC 3339."""
-
-    outcome: str
-    status: str
-    clauses: tuple[str, ...]
-    evidence: tuple[str, ...]
-    at: str
-    reasons: tuple[str, ...]
-    fields: dict[str, Any]
-
-
-def ruled(outcome: str, status: str, clauses: str, evidence: str, at: str, reasons: str = "", **fields: Any) -> Ruled:
-    """Return what is expected of a decision; lists are words in one string, `fields` all further ones of the body."""
-    return Ruled(
-        outcome=outcome,
-        status=status,
-        clauses=tuple(sorted(clauses.split())),
-        evidence=tuple(sorted(set(evidence.split()))),
-        at=rfc3339(instant(at)),
-        reasons=tuple(sorted(reasons.split())),
-        fields=fields,
-    )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A verdict seen through the names of a scenario."""
-
-    verdict: Evaluation
-
-    def body(self, kind: str, partner: str | None = "p1", subject_of: str = "out_of_scope") -> DecisionBody | None:
-        """Return the one decision of a kind (offline: whoever the partner), or None."""
-        found = [
-            each
-            for each in self.verdict.decisions
-            if each.kind == kind
-            and each.subject_of == subject_of
-            and (subject_of == "offline_service" or each.partner_id == partner)
-        ]
-        assert len(found) <= 1, f"several decisions of one key: {found}"
-        return found[0] if found else None
-
-    def ruling(self, kind: str, partner: str | None = "p1", subject_of: str = "out_of_scope") -> Ruled | None:
-        """Return the same as a row says it."""
-        body = self.body(kind, partner, subject_of)
-        if body is None:
-            return None
-        values = {name: getattr(body, name) for name in FIELDS}
-        return Ruled(
-            outcome=body.outcome,
-            status=body.status,
-            clauses=body.clauses,
-            evidence=names(body.evidence),
-            at=rfc3339(body.effective_at),
-            reasons=body.reasons,
-            fields={name: msgspec.to_builtins(value) for name, value in values.items() if value is not UNSET},
-        )
-
-    def step(self, code: str, partner: str | None = "p1", ticket: str | None = None) -> ActionCondition | None:
-        """Return the one step of a key, or None."""
-        found = [s for s in self.verdict.actions if (s.code, s.partner_id, s.ticket_id) == (code, partner, ticket)]
-        assert len(found) <= 1, f"several steps of one key: {found}"
-        return found[0] if found else None
-
-    def state(self, code: str, partner: str | None = "p1", ticket: str | None = None) -> str:
-        """Return the state the step would have if it had been open before: `open`, `done` or `withdrawn`."""
-        step = self.step(code, partner, ticket)
-        if step is None:
-            return "withdrawn"
-        return "open" if step.open else "done" if step.done else "withdrawn"
-
-    def open_codes(self) -> set[str]:
-        """Return the codes of all open steps."""
-        return {step.code for step in self.verdict.actions if step.open}
-
-    def alerts(self, name: str) -> list[AlertCondition]:
-        """Return the findings of a name."""
-        return [finding for finding in self.verdict.alerts if finding.alert.name == name]
-
-
-def names(refs: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of facts by their refs, sorted."""
-    return tuple(sorted(ref.removeprefix(f"{SOURCE}#") for ref in refs))
-
-
 class Scenario:
-    """One case; every method adds a fact and returns the scenario. Times: `instant`, `+…` since the fact before."""
+    """One case. Every method adds a fact, at its usual time unless told otherwise, and returns the scenario.
+
+    Times are read by `instant`; a time that begins with a sign counts from the fact before.
+    """
 
     def __init__(self, case_id: str = "job-1") -> None:
         self.case_id = case_id
-        self.facts: list[AnyEvent] = []
-        self.reports: list[AnyEvent] = []
+        self.arrivals: list[AnyEvent] = []
+        """Facts and reports in the order in which they arrive."""
         self._lines: dict[tuple[str, str], bytes] = {}
         self._last = MIDNIGHT
         self._counts: dict[str, int] = {}
 
+    @property
+    def facts(self) -> list[AnyEvent]:
+        """All events but the location reports."""
+        return [each for each in self.arrivals if each.type != "location.reported"]
+
+    @property
+    def reports(self) -> list[AnyEvent]:
+        """The location reports."""
+        return [each for each in self.arrivals if each.type == "location.reported"]
+
     def copy(self) -> Scenario:
-        """Return one with the same facts, to be gone on with."""
+        """Return a scenario with the same facts."""
         return deepcopy(self)
 
     def add(self, at: str, kind: str, name: str, /, subject: str | None = None, **data: Any) -> Self:
         """Add any event; the name becomes its id, numbered from its second use on."""
         count = self._counts[name] = self._counts.get(name, 0) + 1
         self._last = instant(at, self._last)
-        told = line(kind, subject or self.case_id, self._last, name if count == 1 else f"{name}{count}", data)
-        fact = decode_record(told, None, LIMITS)
-        self._lines[fact.identity] = told
-        (self.reports if kind == "location.reported" else self.facts).append(fact)
+        encoded = line(kind, subject or self.case_id, self._last, name if count == 1 else f"{name}{count}", data)
+        event = decode_record(encoded, None, LIMITS)
+        self._lines[event.identity] = encoded
+        self.arrivals.append(event)
         return self
 
+    def again(self) -> Self:
+        """The latest event once more."""
+        self.arrivals.append(self.arrivals[-1])
+        return self
+
+    # The job
+
     def booked(self, at: str = "08:00", *, city: str = "Delhi", name: str = "booked", **data: Any) -> Self:
-        """A booking of an air conditioner at home, unless said otherwise."""
+        """A booking for an air conditioner in a home."""
         site = data.pop("site", SITE)
-        told: dict[str, Any] = {
+        usual: dict[str, Any] = {
             "customer_id": "c1",
             "category": "ac",
             "city": city,
@@ -218,7 +139,7 @@ class Scenario:
             "premises": "residential",
             "scheduled_for": "2026-11-21T10:00:00+05:30",
         }
-        return self.add(at, "job.booked", name, **(told | data))
+        return self.add(at, "job.booked", name, **(usual | data))
 
     def assigned(self, at: str = "09:00", partner: str = "p1", group: str | None = None) -> Self:
         return self.add(at, "job.assigned", "assigned", partner_id=partner, partner_group=group)
@@ -226,15 +147,35 @@ class Scenario:
     def started(self, at: str, partner: str = "p1") -> Self:
         return self.add(at, "job.started", "started", partner_id=partner)
 
-    def blocked(self, at: str, reason: str = "otp_refused", partner: str = "p1") -> Self:
+    def blocked(self, at: str = "10:00", reason: str = "otp_refused", partner: str = "p1") -> Self:
         return self.add(at, "job.start_blocked", "blocked", partner_id=partner, reason=reason)
 
-    def closed(self, at: str, closure: str = "bpc", partner: str = "p1") -> Self:
+    def closed(self, at: str = "13:00", closure: str = "bpc", partner: str = "p1") -> Self:
         return self.add(at, "job.closed", "closed", partner_id=partner, closure=closure)
 
     def line_item(self, at: str, amount: str, line: str = "l1", currency: str = "INR") -> Self:
         money = {"amount": amount, "currency": currency}
         return self.add(at, "job.line_item_added", "item", line_id=line, amount=money)
+
+    def cancelled(
+        self,
+        at: str = "12:00",
+        by: str = "partner",
+        *,
+        reason: str = "out_of_scope",
+        marked: str = "partner",
+        partner: str | None = None,
+    ) -> Self:
+        data = {"by": by, "reason": reason, "marked_against": marked, "partner_id": partner}
+        return self.add(at, "cancellation.recorded", "cancelled", **data)
+
+    def partner_cancelled(self, at: str = "12:00", *, reason: str = "cant_deliver", marked: str = "partner") -> Self:
+        return self.cancelled(at, "partner", reason=reason, marked=marked)
+
+    def customer_cancelled(
+        self, at: str = "12:00", *, reason: str = "incorrect_service_booked", marked: str = "none"
+    ) -> Self:
+        return self.cancelled(at, "customer", reason=reason, marked=marked)
 
     def report(
         self,
@@ -245,21 +186,26 @@ class Scenario:
         accuracy: float = 10.0,
         mocked: bool = False,
         bearing: float = 90.0,
-        name: str = "report",
+        site: tuple[float, float] = SITE,
     ) -> Self:
-        """A location report so far from the site."""
-        lat, lon = destination(metres, bearing)
-        told: dict[str, Any] = {"lat": lat, "lon": lon, "accuracy_m": accuracy, "mocked": mocked}
-        return self.add(at, "location.reported", name, subject=partner, **told)
+        """A location report this far from the site."""
+        lat, lon = destination(metres, bearing, site)
+        data: dict[str, Any] = {"lat": lat, "lon": lon, "accuracy_m": accuracy, "mocked": mocked}
+        return self.add(at, "location.reported", "report", subject=partner, **data)
+
+    # Tickets
 
     def ticket(
-        self, at: str, ticket: str = "t1", *, kind: str = "out_of_scope", by: str = "partner", **data: Any
+        self, at: str = "10:00", ticket: str = "t1", *, kind: str = "out_of_scope", by: str = "partner", **data: Any
     ) -> Self:
-        """A ticket; its creation is named by the ticket id."""
+        """A ticket; the ticket id names the fact."""
         return self.add(at, "ticket.created", ticket, ticket_id=ticket, kind=kind, opened_by=by, **data)
 
+    def rating_ticket(self, at: str = "14:00", ticket: str = "r1", by: str = "partner", **data: Any) -> Self:
+        return self.ticket(at, ticket, kind="rating_reversal", by=by, **data)
+
     def image(
-        self, at: str, ticket: str = "t1", *, by: str = "partner", url: str = "u1", sha: str | None = None
+        self, at: str = "10:05", ticket: str = "t1", *, by: str = "partner", url: str = "u1", sha: str | None = None
     ) -> Self:
         link = f"https://media.example/{url}.jpg"
         return self.add(at, "ticket.media_added", "image", ticket_id=ticket, added_by=by, url=link, sha256=sha)
@@ -267,16 +213,40 @@ class Scenario:
     def call(self, at: str, outcome: str, party: str = "partner", ticket: str = "t1") -> Self:
         return self.add(at, "ticket.call_logged", "call", ticket_id=ticket, party=party, outcome=outcome)
 
-    def validated(self, at: str, verdict: str = "genuine", ticket: str = "t1") -> Self:
+    def customer_said(self, outcome: str, at: str = "11:00", ticket: str = "t1") -> Self:
+        return self.call(at, outcome, "customer", ticket)
+
+    def partner_said(self, outcome: str, at: str = "11:00", ticket: str = "t1") -> Self:
+        return self.call(at, outcome, "partner", ticket)
+
+    def validated(self, at: str = "11:00", verdict: str = "genuine", ticket: str = "t1") -> Self:
         return self.add(at, "ticket.validated", "validated", ticket_id=ticket, verdict=verdict, channel="video_call")
 
-    def identified(self, at: str, partner: str = "p1", *, ticket: str = "o1", **data: Any) -> Self:
-        told = {"name": "Ravi Kumar Sharma", "phone": "+919876543210"} | data
-        return self.add(at, "ticket.partner_identified", "identified", ticket_id=ticket, partner_id=partner, **told)
+    def genuine(self) -> Self:
+        """An image at 10:05 and the validation `genuine` at 11:00."""
+        return self.image().validated()
 
-    def proof(self, at: str, *, ticket: str = "o1", amount: str = "1500.00", **data: Any) -> Self:
-        """A proof that passes every check against `identified`, unless said otherwise."""
-        told: dict[str, Any] = {
+    def not_genuine(self, at: str = "11:00") -> Self:
+        return self.validated(at, "not_genuine")
+
+    def ticket_closed(self, at: str, ticket: str = "t1") -> Self:
+        return self.add(at, "ticket.closed", "done", ticket_id=ticket)
+
+    # Offline service
+
+    def complaint(self, at: str = "10:00", ticket: str = "o1", *, kind: str = "offline_service", **data: Any) -> Self:
+        """A ticket of the customer about an offline service."""
+        return self.ticket(at, ticket, kind=kind, by="customer", **data)
+
+    def identified(self, at: str = "11:00", partner: str = "p1", *, ticket: str = "o1", **data: Any) -> Self:
+        usual = {"name": "Ravi Kumar Sharma", "phone": "+919876543210"}
+        return self.add(
+            at, "ticket.partner_identified", "identified", ticket_id=ticket, partner_id=partner, **(usual | data)
+        )
+
+    def proof(self, at: str = "12:00", *, ticket: str = "o1", amount: str = "1500.00", **data: Any) -> Self:
+        """A payment proof that passes every check against `identified`."""
+        usual: dict[str, Any] = {
             "claimed_partner_id": "p1",
             "method": "upi",
             "proof_url": "https://media.example/proof/1.jpg",
@@ -287,51 +257,96 @@ class Scenario:
             "paid_on": "2026-11-20",
             "service_date": "2026-11-20",
         }
-        return self.add(at, "ticket.payment_proof_added", "proof", ticket_id=ticket, **(told | data))
+        return self.add(at, "ticket.payment_proof_added", "proof", ticket_id=ticket, **(usual | data))
 
-    def refund_asked(self, at: str, ticket: str = "o1") -> Self:
+    def refund_asked(self, at: str = "13:00", ticket: str = "o1") -> Self:
         return self.add(at, "ticket.refund_requested", "refund", ticket_id=ticket)
 
-    def ticket_closed(self, at: str, ticket: str = "t1") -> Self:
-        return self.add(at, "ticket.closed", "done", ticket_id=ticket)
-
-    def cancelled(
-        self,
-        at: str,
-        by: str = "partner",
-        *,
-        reason: str = "out_of_scope",
-        marked: str = "partner",
-        partner: str | None = None,
-    ) -> Self:
-        told = {"by": by, "reason": reason, "marked_against": marked, "partner_id": partner}
-        return self.add(at, "cancellation.recorded", "cancelled", **told)
+    # What becomes of it
 
     def events(self) -> list[AnyEvent]:
         """Return all facts and reports in fact order."""
-        return sorted([*self.facts, *self.reports], key=lambda each: each.order)
+        return sorted(self.arrivals, key=lambda each: each.order)
 
     def lines(self) -> list[bytes]:
         """Return the same as JSON envelopes, one a line."""
         return [self._lines[each.identity] for each in self.events()]
 
-    def verdict(self, now: str | None = None, policy: Policy = POLICY) -> Outcome:
-        """Decide at an instant, by default that of the latest event."""
-        until = instant(now) if now else self.events()[-1].time
-        return Outcome(judge(self.case_id, self.facts, self.reports, policy, until))
+    def time_of(self, name: str) -> int:
+        """Return the time (µs) of the fact or report with this name."""
+        return next(each.time for each in self.arrivals if each.id == name)
+
+    def messages(self, now: str | None = None, policy: Policy = POLICY) -> list[dict[str, Any]]:
+        """Return the messages emitted up to an instant (by default that of the latest event), as JSON, in their order.
+
+        Events arrive in the order in which they were added. As in a worker, nothing is evaluated between an event and
+        the next deadline.
+        """
+        agents = Agents(self.case_id, policy)
+        for event, following in pairwise([*self.arrivals, None]):
+            assert event is not None
+            agents.receive(event)
+            if following is None or following.time != event.time:
+                agents.evaluate(event.time)
+        agents.pass_deadlines(instant(now) if now else max(each.time for each in self.arrivals))
+        return agents.messages
 
 
-def judge(case_id: str, facts: Sequence[AnyEvent], reports: Sequence[AnyEvent], policy: Policy, now: int) -> Evaluation:
-    """Decide a case from its facts and its partners' reports, taken in the order given.
+class Agents:
+    """A case agent and a location agent that work on one case as in a worker: events in, messages out."""
 
-    The moments are asked first: a report that comes when its moment is known counts, however late it is.
+    def __init__(self, case_id: str, policy: Policy) -> None:
+        policies = PolicySet([], policy)
+        self.messages: list[dict[str, Any]] = []
+        self._case_id = case_id
+        self._cases = CaseAgent(policies, facts_max=FACTS_MAX)
+        self._locations = LocationAgent(policies)
+        self._now = 0
+        self._due: int | None = None
+
+    def receive(self, event: AnyEvent) -> None:
+        """Receive an event when all deadlines before its time have passed."""
+        self.pass_deadlines(event.time - 1)
+        if event.type == "location.reported":
+            self._locations.receive(event)
+        else:
+            self._cases.receive(event)
+            for query in self._cases.new_presence_queries(self._case_id):
+                self._locations.query(query)
+        for partner_id in self._locations.tracks:
+            for answer in self._locations.new_answers(partner_id, {}):
+                self._cases.apply_answer(answer)
+            self._emit(self._locations.new_alerts(partner_id))
+
+    def pass_deadlines(self, until: int) -> None:
+        """Evaluate the case at each deadline that it announces, up to an instant (µs)."""
+        while self._due is not None and self._due <= until:
+            self.evaluate(self._due)
+
+    def evaluate(self, time: int) -> None:
+        """Evaluate the case at an instant (µs), or again at the latest one so far."""
+        self._now = max(self._now, time)
+        result = self._cases.decide(self._case_id, self._now)
+        self._due = result.next_deadline
+        self._emit(result.messages)
+
+    def _emit(self, messages: Sequence[OutputMessage]) -> None:
+        self.messages += [json.loads(encode_message(message)) for message in messages]
+
+
+def evaluate_case(
+    case_id: str, facts: Sequence[AnyEvent], reports: Sequence[AnyEvent], policy: Policy, now: int
+) -> Evaluation:
+    """Evaluate a case once, at `now` (µs), from its facts and its partners' reports in the order given.
+
+    Queries come first: a report counts for a query that is already known, however late it arrives.
     """
-    history = build_case_view(case_id, facts)
+    view = build_case_view(case_id, facts)
     tracks: dict[str, Track] = {}
-    for query in case_presence_queries(history, policy):
+    for query in case_presence_queries(view, policy):
         tracks.setdefault(query.partner_id, Track(query.partner_id)).query(query)
     for report in reports:
         if report.subject in tracks:
             tracks[report.subject].add_report(report, policy)  # type: ignore[arg-type]
     answers = {answer.query.key: answer for track in tracks.values() for answer in track.new_answers()}
-    return evaluate(history, answers, policy, now)
+    return evaluate(view, answers, policy, now)

@@ -1,4 +1,4 @@
-"""Whatever the history, a verdict comes out, and it is the same in every order, explained by facts, and complete."""
+"""Any case can be evaluated; the result is the same in every order of arrival, rests on facts, and is complete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agents.case.evaluation import Evaluation
 from agents.sops.catalogue import CLAUSES
 from schemas.codec.decoder import decode_record
 from schemas.policy.model import DAY
-from tests.scenario import POLICY, judge
+from tests.scenario import POLICY, evaluate_case
 from tests.strategies import LIMITS, GeneratedCase, cases
 
 OUTCOMES: Final = {
@@ -33,14 +33,14 @@ OUTCOMES: Final = {
 }
 
 
-def decided(case: GeneratedCase, now: int | None = None) -> Evaluation:
-    return judge(case.case_id, case.facts, case.reports, POLICY, case.now if now is None else now)
+def evaluated(case: GeneratedCase, now: int | None = None) -> Evaluation:
+    return evaluate_case(case.case_id, case.facts, case.reports, POLICY, case.now if now is None else now)
 
 
 @given(cases())
-def test_any_history_is_decided(case: GeneratedCase) -> None:
-    verdict = decided(case)
-    for body in verdict.decisions:
+def test_any_case_is_evaluated(case: GeneratedCase) -> None:
+    result = evaluated(case)
+    for body in result.decisions:
         event(f"{body.kind} {body.outcome} {' '.join(body.reasons[:1])}")
         assert body.outcome in OUTCOMES[body.kind, body.subject_of]
         assert body.status in {"provisional", "final"}
@@ -48,29 +48,29 @@ def test_any_history_is_decided(case: GeneratedCase) -> None:
 
 
 @given(cases(), st.data())
-def test_no_order_of_arrival_leaves_a_trace(case: GeneratedCase, data: st.DataObject) -> None:
+def test_the_order_of_arrival_has_no_effect(case: GeneratedCase, data: st.DataObject) -> None:
     facts = data.draw(st.permutations(case.facts))
     reports = data.draw(st.permutations([*case.reports, *case.reports[:2]]))
-    assert judge(case.case_id, facts, reports, POLICY, case.now) == decided(case)
+    assert evaluate_case(case.case_id, facts, reports, POLICY, case.now) == evaluated(case)
 
 
 @given(cases())
-def test_lines_hold_the_same_events(case: GeneratedCase) -> None:
+def test_json_lines_hold_the_same_events(case: GeneratedCase) -> None:
     events = [decode_record(each, None, LIMITS) for each in case.lines]
     decoded = {event.identity: event for event in events}
     assert decoded == {each.identity: each for each in (*case.facts, *case.reports)}
 
 
 @given(cases())
-def test_evidence_is_made_of_facts(case: GeneratedCase) -> None:
-    verdict = decided(case)
+def test_evidence_names_known_facts_and_reports(case: GeneratedCase) -> None:
+    result = evaluated(case)
     times = {each.ref: each.time for each in (*case.facts, *case.reports)}
-    cited = [body.evidence for body in verdict.decisions]
-    cited += [finding.alert.evidence for finding in verdict.alerts]
-    cited += [tuple(each.ref for each in step.evidence) for step in verdict.actions]
+    cited = [body.evidence for body in result.decisions]
+    cited += [found.alert.evidence for found in result.alerts]
+    cited += [tuple(each.ref for each in action.evidence) for action in result.actions]
     for evidence in cited:
         assert set(evidence) <= times.keys()
-    for body in verdict.decisions:
+    for body in result.decisions:
         assert list(body.evidence) == sorted(set(body.evidence))
         assert list(body.reasons) == sorted(set(body.reasons))
         assert list(body.clauses) == sorted(set(body.clauses))
@@ -79,7 +79,7 @@ def test_evidence_is_made_of_facts(case: GeneratedCase) -> None:
 @given(cases())
 def test_a_decision_takes_effect_with_the_latest_of_its_evidence_and_deadlines(case: GeneratedCase) -> None:
     times = {each.ref: each.time for each in (*case.facts, *case.reports)}
-    for body in decided(case).decisions:
+    for body in evaluated(case).decisions:
         latest = max(times[ref] for ref in body.evidence)
         if body.reasons == ("no_claim",) and body.status == "final":
             latest += POLICY.paf.claim_window
@@ -88,37 +88,36 @@ def test_a_decision_takes_effect_with_the_latest_of_its_evidence_and_deadlines(c
 
 
 @given(cases())
-def test_a_key_has_one_decision_one_step_one_alert(case: GeneratedCase) -> None:
-    verdict = decided(case)
-    keys = Counter[object](body.key for body in verdict.decisions)
-    keys.update((step.code, step.partner_id, step.ticket_id) for step in verdict.actions)
+def test_no_two_decisions_actions_or_alerts_share_a_key(case: GeneratedCase) -> None:
+    result = evaluated(case)
+    keys = Counter[object](body.key for body in result.decisions)
+    keys.update((action.code, action.partner_id, action.ticket_id) for action in result.actions)
     keys.update(
-        (finding.alert.name, *(finding.alert.labels.get(name) for name in finding.alert.key))
-        for finding in verdict.alerts
+        (found.alert.name, *(found.alert.labels.get(name) for name in found.alert.key)) for found in result.alerts
     )
     assert not [key for key, count in keys.items() if count > 1]
 
 
 @given(cases())
 def test_nothing_changes_before_the_next_deadline(case: GeneratedCase) -> None:
-    verdict = decided(case)
-    assert verdict.next_deadline is None or verdict.next_deadline > case.now
-    until = case.now + 3650 * DAY if verdict.next_deadline is None else verdict.next_deadline - 1
-    assert decided(case, until) == verdict
+    result = evaluated(case)
+    assert result.next_deadline is None or result.next_deadline > case.now
+    until = case.now + 3650 * DAY if result.next_deadline is None else result.next_deadline - 1
+    assert evaluated(case, until) == result
 
 
 @given(cases())
 def test_deadlines_come_to_an_end(case: GeneratedCase) -> None:
-    now, steps = case.now, 0
-    while (due := decided(case, now).next_deadline) is not None:
+    now, evaluations = case.now, 0
+    while (due := evaluated(case, now).next_deadline) is not None:
         assert due > now
-        now, steps = due, steps + 1
-        assert steps <= 10 * (len(case.facts) + len(case.reports))
+        now, evaluations = due, evaluations + 1
+        assert evaluations <= 10 * (len(case.facts) + len(case.reports))
 
 
 @given(cases())
 def test_a_ticket_is_parked_or_called_about_but_not_both(case: GeneratedCase) -> None:
-    steps = decided(case).actions
-    parked = {step.ticket_id for step in steps if step.open and step.code == "park_ticket"}
-    called = {step.ticket_id for step in steps if step.open and step.code == "call_partner"}
+    actions = evaluated(case).actions
+    parked = {action.ticket_id for action in actions if action.open and action.code == "park_ticket"}
+    called = {action.ticket_id for action in actions if action.open and action.code == "call_partner"}
     assert not parked & called

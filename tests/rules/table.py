@@ -1,130 +1,341 @@
-"""Rows of the rules' tables, and the beginnings that many cases share."""
+"""The language of the rule tables: a row is a case in plain words and what comes out of it.
+
+    row(
+        "P2 comes before P4",                              what the row shows
+        off_site().not_genuine().partner_cancelled(),      what happened
+        upheld("not_genuine", "OOS-18", "t1 validated cancelled"),     what comes out
+    )
+
+To add a row, open the file of the specification's table (`test_paf.py` for the penalty), find the place that the order
+of the specification gives it, and write:
+
+1. The case. Begin with `job()`, `on_site()`, `off_site()` or `unseen()` and go on with the methods of `Scenario`, in
+   the order in which the events arrive. Every event has a usual time; give a time only where it matters.
+2. What comes out. `decision(...)` states a decision in full: outcome, status, clauses, evidence, reasons and fields.
+   Evidence is named as its facts are: `booked`, `t1`, `cancelled2` for the second cancellation. A decision takes effect
+   with the latest of its evidence; give `at` where a deadline makes it later. `no_decision(...)`: none was ever made.
+   An action or alert is described once, above its table; a row names its state, as in `PARK.open`, `PARK.done`,
+   `PARK.withdrawn`, `PARK.never`, or `OVERDUE.fires("14:00")`, `OVERDUE.resolved`, `OVERDUE.never`.
+3. If needed, `now` (an instant later than the latest event) and `policy` (lines of a policy document).
+
+A case runs through the agents event by event (`tests/scenario.py`). Rows see the messages that come out, nothing else.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from schemas.policy.model import Policy
-from tests.scenario import POLICY, Outcome, Ruled, Scenario
+from schemas.policy.document import read_policy
+from schemas.policy.model import HOUR
+from schemas.timestamps import parse_instant
+from tests.scenario import POLICY, SOURCE, Scenario, instant, rfc3339
 
 if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet
 
-CODE = {"tag_code": "4.2"}
+Message = dict[str, Any]
+OOS: Final = "out_of_scope"
+OFFLINE: Final = "offline_service"
+OF_THE_REVISION: Final = {
+    "decision_id",
+    "content_hash",
+    "revision",
+    "supersedes",
+    "changed",
+    "previous",
+    "decision_key",
+    "cause",
+    "cancellation_ref",
+    "claim_ref",
+    "explanation",
+    "case_id",
+    "policy",
+}
+"""Members of a decision that are about its revision; rows state all others."""
+
+
+class Expected:
+    """One thing that a row expects: `label` begins the row's name, `clauses` are those that it states."""
+
+    label: str = ""
+    clauses: str = ""
+
+    def stated(self, case: Scenario) -> object:
+        """Return what ought to come out of a case."""
+        raise NotImplementedError
+
+    def found(self, messages: list[Message]) -> object:
+        """Return what the messages say of the same thing."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Row:
-    """A case, the instant it is decided at (None: its latest event), and what ought to come out for a partner."""
+    """A case, when and under which policy it is evaluated, and what ought to come out."""
 
     case: Scenario
-    expected: Ruled | None
+    expected: tuple[Expected, ...]
     now: str | None
-    partner: str | None
-    policy: Policy
+    policy: str
 
-    def outcome(self) -> Outcome:
-        """Decide the case."""
-        return self.case.verdict(self.now, self.policy)
+    def stated(self) -> list[object]:
+        """Return what the row states."""
+        return [each.stated(self.case) for each in self.expected]
 
-
-def row(
-    name: str,
-    case: Scenario,
-    expected: Ruled | None,
-    *,
-    now: str | None = None,
-    partner: str | None = "p1",
-    policy: Policy = POLICY,
-) -> ParameterSet:
-    """Return a named row as a test parameter."""
-    return pytest.param(Row(case, expected, now, partner, policy), id=name)
+    def found(self) -> list[object]:
+        """Run the case and return what comes out."""
+        policy = read_policy(f'label = "row"\n{self.policy}', "row") if self.policy else POLICY
+        messages = self.case.messages(self.now, policy)
+        return [each.found(messages) for each in self.expected]
 
 
-@dataclass(frozen=True)
-class StepRow:
-    """A case and the state in which a next step ought to be; open ones with clauses, parameters and due time."""
-
-    case: Scenario
-    code: str
-    state: str
-    clauses: tuple[str, ...]
-    params: dict[str, str]
-    now: str | None
-    partner: str | None
-    ticket: str | None
+def row(name: str, case: Scenario, *expected: Expected, now: str | None = None, policy: str = "") -> ParameterSet:
+    """Return a row as a parameter of its test, named by its first expectation and `name`."""
+    return pytest.param(Row(case, expected, now, policy), id=f"{expected[0].label}{name}")
 
 
-def step(
-    name: str,
-    case: Scenario,
-    code: str,
-    state: str,
-    clauses: str = "",
-    *,
-    params: dict[str, str] | None = None,
-    now: str | None = None,
-    partner: str | None = "p1",
-    ticket: str | None = None,
-) -> ParameterSet:
-    """Return a named row about one step; `withdrawn` means neither open nor done."""
-    told = StepRow(case, code, state, tuple(sorted(clauses.split())), params or {}, now, partner, ticket)
-    return pytest.param(told, id=f"{code}: {name}")
+def rows_of(table: Iterable[ParameterSet]) -> list[Row]:
+    """Return the rows of a table."""
+    return [each for parameters in table for each in parameters.values if isinstance(each, Row)]
 
 
-def begun(*, group: str | None = None, **booking: Any) -> Scenario:
-    """A job booked at 08:00 (in Delhi unless said) and assigned to p1 at 09:00."""
+# Cases to begin with
+
+
+def job(*, group: str | None = None, **booking: Any) -> Scenario:
+    """A job in Delhi booked at 08:00 and assigned to p1 at 09:00."""
     return Scenario().booked(**booking).assigned(group=group)
 
 
-def here(*, group: str | None = None, reason: str | None = None, by: str = "partner", **booking: Any) -> Scenario:
-    """The partner claims at 10:00, seen 100 m from the site."""
-    return begun(group=group, **booking).report("10:00").ticket("10:00", by=by, reason=reason)
+def on_site(*, group: str | None = None, reason: str | None = None, by: str = "partner", **booking: Any) -> Scenario:
+    """A job with an out-of-scope ticket t1 at 10:00, p1 reported 100 m from the site."""
+    return job(group=group, **booking).report("10:00").ticket(by=by, reason=reason)
 
 
-def away(*, group: str | None = None, reason: str | None = None, by: str = "partner", **booking: Any) -> Scenario:
-    """The partner claims at 10:00, seen 2 km from the site."""
-    return begun(group=group, **booking).report("10:00", 2000).ticket("10:00", by=by, reason=reason)
+def off_site(*, group: str | None = None, reason: str | None = None, by: str = "partner", **booking: Any) -> Scenario:
+    """A job with an out-of-scope ticket t1 at 10:00, p1 reported 2 km from the site."""
+    return job(group=group, **booking).report("10:00", 2000).ticket(by=by, reason=reason)
 
 
 def unseen(*, group: str | None = None, reason: str | None = None, by: str = "partner", **booking: Any) -> Scenario:
-    """The partner claims at 10:00 and nothing is known of the whereabouts."""
-    return begun(group=group, **booking).ticket("10:00", by=by, reason=reason)
-
-
-def proven(case: Scenario) -> Scenario:
-    """An image at 10:05 and the verdict `genuine` at 11:00."""
-    return case.image("10:05").validated("11:00")
-
-
-def refuted(case: Scenario) -> Scenario:
-    """The verdict `not_genuine` at 11:00."""
-    return case.validated("11:00", "not_genuine")
-
-
-def struck(case: Scenario, at: str = "12:00") -> Scenario:
-    """The customer cancelled and it was marked against the partner."""
-    return case.cancelled(at, "customer", reason="incorrect_service_booked", marked="partner")
-
-
-def dropped(case: Scenario, at: str = "12:00") -> Scenario:
-    """The customer cancelled and nobody was marked."""
-    return case.cancelled(at, "customer", reason="incorrect_service_booked", marked="none")
-
-
-def quit_job(case: Scenario, at: str = "12:00", *, reason: str = "cant_deliver", marked: str = "partner") -> Scenario:
-    """The partner cancelled."""
-    return case.cancelled(at, "partner", reason=reason, marked=marked)
-
-
-def declined(case: Scenario, at: str = "11:00") -> Scenario:
-    """The customer refuses to cancel."""
-    return case.call(at, "refuses_cancel", "customer")
+    """A job with an out-of-scope ticket t1 at 10:00 and no location report."""
+    return job(group=group, **booking).ticket(by=by, reason=reason)
 
 
 def offices(**more: Any) -> dict[str, Any]:
-    """Return a booking on route `commercial`."""
+    """Return a booking of the route `commercial`: commercial premises outside the ticket flow."""
     return {"city": "Jaipur", "premises": "commercial"} | more
+
+
+# Decisions
+
+
+@dataclass(frozen=True)
+class Decision(Expected):
+    """The last revision of a decision; `body` is None where none was ever made."""
+
+    kind: str
+    subject_of: str
+    partner: str | None
+    body: dict[str, Any] | None
+    clauses: str = ""
+    at: str | None = None
+
+    def of(self, partner: str | None) -> Decision:
+        """Return the same decision about another partner."""
+        return replace(self, partner=partner, body=self.body and self.body | {"partner_id": partner})
+
+    def stated(self, case: Scenario) -> object:
+        if self.body is None:
+            return None
+        at = instant(self.at) if self.at else max(map(case.time_of, self.body["evidence"]))
+        return self.body | {"effective_at": rfc3339(at)}
+
+    def found(self, messages: list[Message]) -> object:
+        revisions = [
+            each
+            for each in data_of(messages, f"decision.{self.kind}")
+            if each["subject_of"] == self.subject_of
+            and (self.subject_of == OFFLINE or each["partner_id"] == self.partner)
+        ]
+        if not revisions:
+            return None
+        body = {name: value for name, value in revisions[-1].items() if name not in OF_THE_REVISION}
+        return body | {"evidence": names(body["evidence"])}
+
+
+def decision(
+    kind: str,
+    outcome: str,
+    status: str,
+    clauses: str,
+    evidence: str,
+    *,
+    reasons: str = "",
+    at: str | None = None,
+    partner: str | None = "p1",
+    subject_of: str = OOS,
+    **fields: Any,
+) -> Decision:
+    """State a decision in full; clauses, evidence and reasons are words in one string, `fields` its further fields."""
+    body = {
+        "kind": kind,
+        "subject_of": subject_of,
+        "partner_id": partner,
+        "outcome": outcome,
+        "status": status,
+        "clauses": sorted(clauses.split()),
+        "evidence": sorted(set(evidence.split())),
+        "reasons": sorted(reasons.split()),
+    }
+    return Decision(kind, subject_of, partner, body | fields, clauses, at)
+
+
+def no_decision(kind: str, *, partner: str | None = "p1", subject_of: str = OOS) -> Decision:
+    """State that no decision of a kind was ever made."""
+    return Decision(kind, subject_of, partner, None)
+
+
+@dataclass(frozen=True)
+class Decided(Expected):
+    """The decisions that stand, all sides of the case, as `kind partner`."""
+
+    those: frozenset[str]
+
+    def stated(self, _: Scenario) -> object:
+        return self.those
+
+    def found(self, messages: list[Message]) -> object:
+        last = {(each["kind"], each["subject_of"], each["partner_id"]): each for each in data_of(messages, "decision.")}
+        return {f"{kind} {partner}" for (kind, _, partner), each in last.items() if each["outcome"] != "withdrawn"}
+
+
+def decided(*those: str) -> Decided:
+    """State which decisions stand, about whom: `decided("tagging p1", "paf p1")`; nobody is `None`."""
+    return Decided(frozenset(those))
+
+
+# Actions and alerts
+
+
+@dataclass(frozen=True)
+class Signal(Expected):
+    """An action or alert: its key, its state, and what it says while it is open or fires (null: absent)."""
+
+    type: str
+    name: str
+    key: dict[str, str | None]
+    body: dict[str, Any]
+    clauses: str = ""
+    state: str = "stands"
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        return f"{self.name}: "
+
+    @property
+    def open(self) -> Signal:
+        return replace(self, state="stands")
+
+    @property
+    def done(self) -> Signal:
+        return replace(self, state="done")
+
+    @property
+    def withdrawn(self) -> Signal:
+        return replace(self, state="withdrawn")
+
+    @property
+    def resolved(self) -> Signal:
+        return replace(self, state="resolved")
+
+    @property
+    def never(self) -> Signal:
+        return replace(self, state="never")
+
+    def about(self, **key: str | None) -> Signal:
+        """Return the same about another ticket or partner, or with any other member of its key changed."""
+        return replace(self, key=self.key | key)
+
+    def but(self, **members: Any) -> Signal:
+        """Return the same, but for some of what it says."""
+        return replace(self, body=self.body | members)
+
+    def citing(self, evidence: str) -> Signal:
+        """Return the same with its evidence, by the names of facts."""
+        return self.but(evidence=sorted(evidence.split()))
+
+    def fires(self, since: str, evidence: str | None = None) -> Signal:
+        """Return an alert that fires since an instant, with its evidence."""
+        firing = self.but(starts_at=rfc3339(instant(since)))
+        return firing.citing(evidence) if evidence else firing
+
+    def stated(self, _: Scenario) -> object:
+        return self._members() if self.state == "stands" else self.state
+
+    def found(self, messages: list[Message]) -> object:
+        for data in reversed(data_of(messages, self.type)):
+            said = data | data.get("labels", {}) | {"evidence": names(data["evidence"])}
+            if said.get("code", said.get("name")) == self.name and all(
+                said.get(member) == value for member, value in self.key.items()
+            ):
+                return self._said(said) if said["state"] in ("open", "firing") else said["state"]
+        return "never"
+
+    def _said(self, said: Message) -> Message:
+        """Return the members that the row states."""
+        if "ends_at" in said:
+            said["lasts_h"] = (parse_instant(said["ends_at"]) - parse_instant(said["starts_at"])) / HOUR
+        if "key" in said:
+            said["key"].sort()
+        return {member: said.get(member) for member in self._members()}
+
+    def _members(self) -> dict[str, Any]:
+        if self.type == "action":
+            return self.body
+        return self.body | {"key": sorted(member for member, value in self.key.items() if value is not None)}
+
+
+def action(
+    code: str,
+    clauses: str,
+    *,
+    ticket: str | None = None,
+    partner: str | None = "p1",
+    due: str | None = None,
+    **params: str,
+) -> Signal:
+    """Describe an action, of which rows name the state; `due` and a parameter `until` are read by `instant`."""
+    if "until" in params:
+        params["until"] = rfc3339(instant(params["until"]))
+    body = {"clauses": sorted(clauses.split()), "params": params, "due_at": rfc3339(instant(due)) if due else None}
+    return Signal("action", code, {"ticket_id": ticket, "partner_id": partner}, body, clauses)
+
+
+def alert(name: str, severity: str, *, is_moment: bool = False, **key: str | None) -> Signal:
+    """Describe an alert by the members of its key, of which rows name the state; null members are absent."""
+    body = {
+        "alertname": name,
+        "severity": severity,
+        "city": "delhi",
+        "category": "ac",
+        "lasts_h": 24 if is_moment else None,
+    }
+    return Signal("alert", name, {"case_id": "job-1", **key}, body)
+
+
+# Reading messages
+
+
+def data_of(messages: list[Message], type_: str) -> list[Message]:
+    """Return the data of the messages whose type begins so."""
+    return [each["data"] for each in messages if each["type"].startswith(type_)]
+
+
+def names(refs: list[str]) -> list[str]:
+    """Return facts by name, sorted."""
+    return sorted(ref.removeprefix(f"{SOURCE}#") for ref in refs)

@@ -1,344 +1,276 @@
-"""Alerts of single cases and partners: when each is found, since when, about what, and both sides of bounds."""
+"""Alerts about single cases and partners: both sides of each condition, since when, what they cite, their labels."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 import pytest
 
-from agents.case.evaluation import AlertCondition
-from agents.presence.track import Track
-from agents.sops.decision_alerts import decision_flip
-from schemas.outputs import Status
-from schemas.policy.model import HOUR
-from tests.rules.table import away, begun, dropped, here, offices, proven, quit_job, refuted, unseen
-from tests.scenario import POLICY, Scenario, instant
+from tests.rules.table import Row, alert, job, off_site, offices, on_site, row, unseen
+from tests.rules.test_offline_tagging import complaint, proven
+from tests.scenario import Scenario
 
-LABELS = {"case_id": "job-1", "city": "delhi", "category": "ac"}
-STAYED = "stayed_after_cancellation"
-OVERDUE = "park_overdue"
-OFF_SITE = "validated_off_site"
-OUTSIDE = "ticket_outside_geofence"
-BPC = "bpc_only_cancellation"
-MOCKED = "mocked_location"
-STUCK = "stuck_provisional"
-
-
-def only(case: Scenario, name: str, now: str | None = None) -> AlertCondition:
-    """Return the one finding of a name."""
-    found = case.verdict(now).alerts(name)
-    assert len(found) == 1, found
-    return found[0]
-
-
-def labels(finding: AlertCondition) -> dict[str, str]:
-    """Return an alert's labels, the city in lower case (it is compared so)."""
-    told = dict(finding.alert.labels)
-    if "city" in told:
-        told["city"] = told["city"].lower()
-    return told
-
-
-def met(at: str = "12:00", by: str = "customer") -> Scenario:
-    """The partner is seen on site as the job is cancelled."""
-    return begun().report(at).cancelled(at, by, reason="other", marked="none")
-
-
-def lingering(*reports: tuple[str, float]) -> Scenario:
-    """The platform cancels at 12:00 with the partner on site, who is seen again at other times."""
-    case = met(by="platform")
-    for at, metres in reports:
-        case.report(at, metres)
-    return case
-
-
-FOUND: list[tuple[str, Scenario, str, str | None, bool]] = [
-    # name, case, alert, now, is it found
-    ("not before the window has passed", met(), STAYED, "12:05 -1us", False),
-    ("the customer cancelled, partner on site", met(), STAYED, "12:05", True),
-    ("the platform cancelled, partner on site", met(by="platform"), STAYED, "20:00", False),
-    ("the partner cancelled on site", met(by="partner"), STAYED, "20:00", False),
-    ("the customer cancelled, partner off site", dropped(begun().report("12:00", 2000)), STAYED, "20:00", False),
-    ("the customer cancelled, partner unseen", dropped(begun()), STAYED, "20:00", False),
-    ("stayed 30 min", lingering(("12:30", 100)), STAYED, "20:00", True),
-    ("stayed almost 30 min", lingering(("12:30 -1us", 100)), STAYED, "20:00", False),
-    ("seen again after 2 h", lingering(("14:00", 100)), STAYED, "20:00", True),
-    ("seen again after more than 2 h", lingering(("14:00 +1us", 100)), STAYED, "20:00", False),
-    ("away in between", lingering(("12:20", 2000), ("12:40", 100)), STAYED, "20:00", False),
-    ("away afterwards", lingering(("12:40", 100), ("12:50", 2000)), STAYED, "20:00", True),
-    ("on site in between", lingering(("12:10", 100), ("12:20", 499), ("12:40", 100)), STAYED, "20:00", True),
-    ("seen off site 40 min later", lingering(("12:40", 2000)), STAYED, "20:00", False),
-    ("a mocked report is no stay", met(by="platform").report("12:40", mocked=True), STAYED, "20:00", False),
-    ("an inaccurate one neither", met(by="platform").report("12:40", accuracy=201), STAYED, "20:00", False),
-    (
-        "an inaccurate one off site does not come between",
-        met(by="platform").report("12:20", 2000, accuracy=201).report("12:40"),
-        STAYED,
-        "20:00",
-        True,
-    ),
-    (
-        "not on site at the cancellation",
-        begun().cancelled("12:00", "platform", marked="none").report("12:40"),
-        STAYED,
-        "20:00",
-        False,
-    ),
-    ("due for less than an hour", here(), OVERDUE, "14:00 -1us", False),
-    ("due for an hour", here(), OVERDUE, "14:00", True),
-    ("confirmed", here().call("13:30", "resolution_confirmed"), OVERDUE, "15:00", False),
-    ("closed", here().ticket_closed("13:30"), OVERDUE, "15:00", False),
-    ("route manual", here(city="Jaipur"), OVERDUE, "15:00", False),
-    ("off site", away(), OVERDUE, "15:00", False),
-    ("validated off site", away().validated("11:00"), OFF_SITE, None, True),
-    ("refuted off site", refuted(away()), OFF_SITE, None, True),
-    ("off site, not validated", away(), OFF_SITE, None, False),
-    ("validated on site", proven(here()), OFF_SITE, None, False),
-    ("validated unseen", proven(unseen()), OFF_SITE, None, False),
-    ("validated off site, commercial", proven(away(**offices())), OFF_SITE, None, False),
-    ("ticket off site, too early", away(), OUTSIDE, "10:05 -1us", False),
-    ("ticket off site", away(), OUTSIDE, "10:05", True),
-    ("ticket on site", here(), OUTSIDE, "11:00", False),
-    ("ticket unseen", unseen(), OUTSIDE, "11:00", False),
-    ("only the image off site", here().report("11:00", 2000).image("11:00"), OUTSIDE, "12:00", False),
-    ("ticket off site, image on site", away().report("11:00").image("11:00"), OUTSIDE, "12:00", True),
-    (
-        "rating ticket off site",
-        begun().report("10:00", 2000).ticket("10:00", "r1", kind="rating_reversal"),
-        OUTSIDE,
-        "11:00",
-        False,
-    ),
-    ("P1", quit_job(begun(group="rwm")), BPC, None, True),
-    ("no P1", quit_job(begun()), BPC, None, False),
-    ("mocked 15 min before", begun().report("09:45", mocked=True).ticket("10:00"), MOCKED, "12:00", True),
-    ("mocked earlier", begun().report("09:45 -1us", mocked=True).ticket("10:00"), MOCKED, "12:00", False),
-    ("mocked 15 min after", begun().report("10:15", mocked=True).ticket("10:00"), MOCKED, "12:00", True),
-    ("mocked later", begun().report("10:15 +1us", mocked=True).ticket("10:00"), MOCKED, "12:00", False),
-    ("not mocked", here(), MOCKED, "12:00", False),
-    ("mocked by another", begun().report("10:00", mocked=True, partner="p2").ticket("10:00"), MOCKED, "12:00", False),
-    (
-        "mocked, whatever the accuracy",
-        begun().report("10:00", mocked=True, accuracy=9000).ticket("10:00"),
-        MOCKED,
-        "12:00",
-        True,
-    ),
-    (
-        "mocked at the partner's cancellation",
-        quit_job(begun().report("12:00", mocked=True)),
-        MOCKED,
-        "13:00",
-        True,
-    ),
-    (
-        "mocked at a moment that does not matter",
-        dropped(begun().report("12:00", mocked=True)),
-        MOCKED,
-        "13:00",
-        False,
-    ),
-    ("provisional for less than 48 h", here(), STUCK, "10:00 +48h -1us", False),
-    ("provisional for 48 h", here(), STUCK, "10:00 +48h", True),
-    ("final", proven(here()), STUCK, "10:00 +30d", False),
-]
-
-
-@pytest.mark.parametrize(
-    ("case", "name", "now", "found"), [f[1:] for f in FOUND], ids=[f"{f[2]}: {f[0]}" for f in FOUND]
+STAYED = alert("stayed_after_cancellation", "warning", is_moment=True, partner_id="p1")
+OVERDUE = alert("park_overdue", "warning", ticket_id="t1")
+OFF_SITE = alert("validated_off_site", "critical", partner_id="p1")
+OUTSIDE = alert("ticket_outside_geofence", "info", is_moment=True, ticket_id="t1")
+BPC = alert("bpc_only_cancellation", "warning", partner_id="p1")
+MOCKED = alert("mocked_location", "warning", is_moment=True, partner_id="p1")
+TRAVEL = (
+    alert("impossible_travel", "warning", is_moment=True, partner_id="p1", report="/s#report2")
+    .about(case_id=None)
+    .but(city=None, category=None)
 )
-def test_an_alert_is_found_when_its_condition_holds(case: Scenario, name: str, now: str | None, found: bool) -> None:
-    assert bool(case.verdict(now).alerts(name)) == found
+FLIP = alert(
+    "decision_flip",
+    "warning",
+    is_moment=True,
+    partner_id="p1",
+    kind="tagging",
+    subject_of="out_of_scope",
+    revision="3",
+)
+STUCK = alert("stuck_provisional", "info", partner_id="p1", kind="tagging", subject_of="out_of_scope")
+MOMENT = "t1 report booked assigned"
+"""What shows presence at the creation of t1."""
 
 
-TOLD: list[tuple[Scenario, str, str, dict[str, Any]]] = [
-    (
-        met(),
-        STAYED,
-        "20:00",
-        {"severity": "warning", "starts_at": "12:00", "key": ("case_id", "partner_id"), "more": {"partner_id": "p1"}},
+def met(by: str = "customer") -> Scenario:
+    """A job cancelled at 12:00 with the partner on site."""
+    return job().report("12:00").cancelled("12:00", by, reason="other", marked="none")
+
+
+def travel(after: str, metres: float, first: float = 10, second: float = 10, *, mocked: bool = False) -> Scenario:
+    """Two reports of p1, the later so long after and so far from the first, with their accuracies."""
+    case = Scenario().report("10:00:01", 0, accuracy=first)
+    return case.report(after, metres, accuracy=second, mocked=mocked)
+
+
+TABLE = [
+    # stayed_after_cancellation
+    row(
+        "the customer cancelled, on site", met(), STAYED.fires("12:00", "cancelled report booked assigned"), now="12:05"
     ),
-    (
-        lingering(("12:10", 100), ("12:40", 100), ("12:50", 100)),
-        STAYED,
-        "20:00",
-        {"severity": "warning", "starts_at": "12:40", "key": ("case_id", "partner_id"), "more": {"partner_id": "p1"}},
+    row("not before the window for reports has passed", met(), STAYED.never, now="12:05 -1us"),
+    row("the platform cancelled, on site", met("platform"), STAYED.never, now="20:00"),
+    row("the partner cancelled, on site", met("partner"), STAYED.never, now="20:00"),
+    row(
+        "the customer cancelled, off site", job().report("12:00", 2000).customer_cancelled(), STAYED.never, now="20:00"
     ),
-    (
-        here(),
+    row("the customer cancelled, unseen", job().customer_cancelled(), STAYED.never, now="20:00"),
+    row(
+        "the customer cancelled, off site at the claim",
+        off_site().report("12:00").customer_cancelled(),
+        STAYED.fires("12:00", "cancelled report2 booked assigned"),
+        now="20:00",
+    ),
+    row(
+        "still there 30 min later",
+        met("platform").report("12:30"),
+        STAYED.fires("12:30", "cancelled report report2 booked assigned"),
+    ),
+    row("still there almost 30 min later", met("platform").report("12:30 -1us"), STAYED.never, now="20:00"),
+    row("still there 2 h later", met("partner").report("14:00"), STAYED.fires("14:00"), now="20:00"),
+    row("there more than 2 h later", met("platform").report("14:00 +1us"), STAYED.never, now="20:00"),
+    row(
+        "there again after being away", met("platform").report("12:20", 2000).report("12:40"), STAYED.never, now="20:00"
+    ),
+    row("away afterwards", met("platform").report("12:40").report("12:50", 2000), STAYED.fires("12:40"), now="20:00"),
+    row("on site in between", met("platform").report("12:20", 499).report("12:40"), STAYED.fires("12:40"), now="20:00"),
+    row("off site 40 min later", met("platform").report("12:40", 2000), STAYED.never, now="20:00"),
+    row("a mocked report shows no stay", met("platform").report("12:40", mocked=True), STAYED.never, now="20:00"),
+    row("an inaccurate report shows no stay", met("platform").report("12:40", accuracy=201), STAYED.never, now="20:00"),
+    row(
+        "an inaccurate report off site does not come between",
+        met("platform").report("12:20", 2000, accuracy=201).report("12:40"),
+        STAYED.fires("12:40"),
+    ),
+    row(
+        "unseen at the cancellation",
+        job().cancelled("12:00", "platform", marked="none").report("12:40"),
+        STAYED.never,
+        now="20:00",
+    ),
+    row(
+        "the earliest of two stays",
+        met("platform").report("12:40").cancelled("12:41", "customer"),
+        STAYED.fires("12:40", "cancelled report report2 booked assigned"),
+        now="20:00",
+    ),
+    row(
+        "of a customer's cancellation its own time, not a later stay's",
+        met().report("12:40"),
+        STAYED.fires("12:00", "cancelled report booked assigned"),
+        now="20:00",
+    ),
+    # park_overdue
+    row("due for an hour", on_site(), OVERDUE.fires("14:00", "t1 booked"), now="14:00"),
+    row("due for less than an hour", on_site(), OVERDUE.never, now="14:00 -1us"),
+    row("confirmed in time", on_site().partner_said("resolution_confirmed", "13:30"), OVERDUE.never, now="15:00"),
+    row("confirmed too late", on_site().partner_said("resolution_confirmed", "15:00"), OVERDUE.resolved),
+    row("the ticket closed in time", on_site().ticket_closed("13:30"), OVERDUE.never, now="15:00"),
+    row("the ticket closed too late", on_site().ticket_closed("15:00"), OVERDUE.resolved),
+    row("the job closed", on_site().closed("11:00"), OVERDUE.fires("14:00"), now="15:00"),
+    row("not ticketed", on_site(city="Jaipur"), OVERDUE.never, now="15:00"),
+    row("off site", off_site(), OVERDUE.never, now="15:00"),
+    row(
+        "the booking corrected since",
+        on_site().booked("15:00", city="Pune"),
+        OVERDUE.but(city="pune").fires("15:00"),
+    ),
+    row(
+        "each ticket by itself",
+        on_site().ticket("11:00", "t2"),
         OVERDUE,
-        "20:00",
-        {"severity": "warning", "starts_at": "14:00", "key": ("case_id", "ticket_id"), "more": {"ticket_id": "t1"}},
+        OVERDUE.about(ticket_id="t2").never,
+        now="14:30",
     ),
-    (
-        away().validated("11:00"),
-        OFF_SITE,
-        "20:00",
-        {"severity": "critical", "starts_at": "11:00", "key": ("case_id", "partner_id"), "more": {"partner_id": "p1"}},
+    # validated_off_site
+    row("validated, off site", off_site().validated(), OFF_SITE.fires("11:00", f"validated {MOMENT}")),
+    row("not genuine, off site", off_site().not_genuine(), OFF_SITE.fires("11:00", f"validated {MOMENT}")),
+    row(
+        "off site after the validation",
+        unseen().validated().report("11:30", 2000).image("11:30"),
+        OFF_SITE.fires("11:30", "t1 validated image report booked assigned"),
     ),
-    (
-        away(),
-        OUTSIDE,
-        "20:00",
-        {"severity": "info", "starts_at": "10:00", "key": ("case_id", "ticket_id"), "more": {"ticket_id": "t1"}},
+    row("not validated, off site", off_site(), OFF_SITE.never),
+    row("validated, on site", on_site().genuine(), OFF_SITE.never),
+    row("validated, unseen", unseen().genuine(), OFF_SITE.never),
+    row("validated, off site, route commercial", off_site(**offices()).genuine(), OFF_SITE.never),
+    row(
+        "validated, off site, commercial premises in a live city", off_site(premises="commercial").validated(), OFF_SITE
     ),
-    (
-        quit_job(begun(group="rwm")),
-        BPC,
-        "20:00",
-        {"severity": "warning", "starts_at": "12:00", "key": ("case_id", "partner_id"), "more": {"partner_id": "p1"}},
+    row("on site after all", off_site().validated().report("11:30").image("11:30"), OFF_SITE.resolved),
+    # ticket_outside_geofence
+    row("off site", off_site(), OUTSIDE.fires("10:00", MOMENT), now="10:05"),
+    row("not before the window for reports has passed", off_site(), OUTSIDE.never, now="10:05 -1us"),
+    row(
+        "a closer report arrives in time",
+        off_site().report("10:00:30", 100).report("10:00"),
+        OUTSIDE.fires("10:00"),
+        now="10:05",
     ),
-    (
-        begun().report("10:10", mocked=True).ticket("10:00"),
-        MOCKED,
-        "20:00",
-        {"severity": "warning", "starts_at": "10:00", "key": ("case_id", "partner_id"), "more": {"partner_id": "p1"}},
+    row("on site", on_site(), OUTSIDE.never, now="12:00"),
+    row("unseen", unseen(), OUTSIDE.never, now="12:00"),
+    row("only an image off site", on_site().report("11:00", 2000).image("11:00"), OUTSIDE.never, now="12:00"),
+    row("an image on site takes nothing back", off_site().report("11:00").image("11:00"), OUTSIDE, now="12:00"),
+    row(
+        "a rating ticket off site", job().report("10:00", 2000).rating_ticket("10:00", "t1"), OUTSIDE.never, now="12:00"
     ),
-    (
-        here(),
+    row(
+        "each ticket by itself",
+        off_site().report("11:00", 3000).ticket("11:00", "t2"),
+        OUTSIDE.fires("10:00"),
+        OUTSIDE.about(ticket_id="t2").fires("11:00", "t2 report2 booked assigned"),
+        now="12:00",
+    ),
+    # bpc_only_cancellation
+    row("P1", job(group="rwm").partner_cancelled(), BPC.fires("12:00", "booked assigned cancelled")),
+    row("upheld for another reason", job().partner_cancelled(), BPC.never),
+    row("the customer cancelled", on_site(group="rwm").customer_cancelled(marked="partner"), BPC.never),
+    row("P1 no more", job(group="rwm").partner_cancelled().assigned("13:00"), BPC.resolved),
+    # mocked_location
+    row("mocked at a moment", job().report("10:00", mocked=True).ticket(), MOCKED.fires("10:00", "t1 report")),
+    row("mocked 15 min before", job().report("09:45", mocked=True).ticket(), MOCKED.fires("10:00", "t1 report")),
+    row("mocked more than 15 min before", job().report("09:45 -1us", mocked=True).ticket(), MOCKED.never),
+    row("mocked 15 min after", unseen().report("10:15", mocked=True), MOCKED.fires("10:00", "t1 report")),
+    row("mocked more than 15 min after", unseen().report("10:15 +1us", mocked=True), MOCKED.never),
+    row("not mocked", on_site(), MOCKED.never),
+    row("mocked by another partner", job().report("10:00", mocked=True, partner="p2").ticket(), MOCKED.never),
+    row("mocked, whatever the accuracy", job().report("10:00", mocked=True, accuracy=9000).ticket(), MOCKED),
+    row("mocked at the partner's cancellation", job().report("12:00", mocked=True).partner_cancelled(), MOCKED),
+    row("mocked at the customer's cancellation", job().report("12:00", mocked=True).customer_cancelled(), MOCKED.never),
+    row(
+        "the earliest moment",
+        job().report("09:50", mocked=True).ticket().ticket("10:01", "t2"),
+        MOCKED.fires("10:00", "t1 report"),
+    ),
+    # impossible_travel: 150 km/h are 2,500 m in a minute
+    row("too fast", travel("+60s", 9000), TRAVEL.fires("10:01:01", "report report2")),
+    row("just too fast", travel("+60s", 2500.1, 0.01, 0.01), TRAVEL),
+    row("just not too fast", travel("+60s", 2499.9, 0.01, 0.01), TRAVEL.never),
+    row("too fast, accuracies deducted", travel("+60s", 2601, 50, 50), TRAVEL),
+    row("not too fast, accuracies deducted", travel("+60s", 2599, 50, 50), TRAVEL.never),
+    row("fast over a kilometre", travel("+11s", 1000.1, 0.01, 0.01), TRAVEL),
+    row("fast over less than a kilometre", travel("+11s", 999.9, 0.01, 0.01), TRAVEL.never),
+    row("fast over less than a kilometre, accuracies deducted", travel("+11s", 1100, 60, 60), TRAVEL.never),
+    row("an inaccurate report", travel("+60s", 9000, 201), TRAVEL.never),
+    row("to a report of unknown accuracy", travel("+60s", 9000, 10, 0), TRAVEL.never),
+    row("from a report of unknown accuracy", travel("+60s", 9000, 0, 10), TRAVEL.never),
+    row("a mocked report", travel("+60s", 9000, mocked=True), TRAVEL.never),
+    # decision_flip
+    row(
+        "from one final outcome to another",
+        on_site().genuine().not_genuine("12:00"),
+        FLIP.fires("12:00", "t1 validated2"),
+    ),
+    row(
+        "from a final outcome to a provisional one",
+        on_site().not_genuine().validated("12:00"),
+        FLIP.fires("12:00", "t1 validated2"),
+    ),
+    row(
+        "from final to withdrawn",
+        on_site().genuine().assigned("09:30", "p2"),
+        FLIP.fires("11:00", "t1 validated image"),
+    ),
+    row(
+        "from withdrawn to final",
+        on_site().genuine().assigned("09:30", "p2").assigned("09:40"),
+        FLIP.about(revision="4").fires("11:00", "t1 validated image"),
+    ),
+    row(
+        "from withdrawn to provisional",
+        on_site().assigned("09:30", "p2").assigned("09:40"),
+        FLIP.about(revision="3").fires("10:00", "t1"),
+    ),
+    row("from a provisional outcome", on_site().not_genuine(), FLIP.never),
+    row("from provisional to withdrawn", on_site().assigned("09:30", "p2"), FLIP.never),
+    row("the same outcome", on_site().genuine().validated("12:00"), FLIP.never),
+    row(
+        "the same outcome, provisional again",
+        on_site(reason="otp_refused").validated().ticket("11:30", "t2").validated("12:00", ticket="t2"),
+        FLIP.never,
+    ),
+    row(
+        "an offline decision, whoever the partner",
+        proven().identified("13:00", "p2"),
+        FLIP.about(subject_of="offline_service", partner_id=None, revision="4").fires("13:00", "o1 proof identified2"),
+    ),
+    row(
+        "nobody's decision",
+        Scenario().ticket().genuine().not_genuine("12:00"),
+        FLIP.about(partner_id=None).but(city=None, category=None),
+    ),
+    # stuck_provisional
+    row("provisional for 48 h", on_site(), STUCK.fires("10:00 +48h", "t1"), now="10:00 +48h"),
+    row("provisional for less than 48 h", on_site(), STUCK.never, now="10:00 +48h -1us"),
+    row("final", on_site().genuine(), STUCK.never, now="+30d"),
+    row("final in the end", on_site().validated("+49h").image("+1h"), STUCK.resolved),
+    row(
+        "each decision by itself",
+        on_site().customer_cancelled(),
         STUCK,
-        "10:00 +50h",
-        {
-            "severity": "info",
-            "starts_at": "10:00 +48h",
-            "key": ("case_id", "kind", "partner_id", "subject_of"),
-            "more": {"partner_id": "p1", "kind": "tagging", "subject_of": "out_of_scope"},
-        },
+        STUCK.about(kind="paf").fires("12:00 +48h", "t1 cancelled"),
+        now="12:00 +48h",
     ),
+    row(
+        "an offline decision is about no partner",
+        complaint().identified(),
+        STUCK.about(subject_of="offline_service", partner_id=None).fires("11:00 +48h", "o1 identified"),
+        now="11:00 +48h",
+    ),
+    # labels
+    row(
+        "no booking: neither city nor category",
+        Scenario().assigned().ticket(),
+        STUCK.but(city=None, category=None),
+        now="10:00 +49h",
+    ),
+    row("nobody assigned: no partner", Scenario().booked().ticket(), STUCK.about(partner_id=None), now="10:00 +49h"),
+    row("the city as it is compared", on_site(city=" BENGALURU"), OVERDUE.but(city="bangalore"), now="15:00"),
+    row("the category", on_site(category="ro"), OVERDUE.but(category="ro"), now="15:00"),
 ]
 
 
-@pytest.mark.parametrize(("case", "name", "now", "told"), TOLD)
-def test_an_alert_says_what_it_is_about(case: Scenario, name: str, now: str, told: dict[str, Any]) -> None:
-    finding = only(case, name, now)
-    alert = finding.alert
-    assert alert.severity == told["severity"]
-    assert alert.starts_at == instant(told["starts_at"])
-    assert tuple(sorted(alert.key)) == told["key"]
-    assert labels(finding) == LABELS | told["more"]
-
-
-def test_moments_end_and_conditions_do_not() -> None:
-    seen = {}
-    for case, name, now, _ in TOLD:
-        alert = only(case, name, now).alert
-        seen[name] = None if alert.ends_at is None else alert.ends_at - alert.starts_at
-    assert seen == {
-        STAYED: 24 * HOUR,
-        OVERDUE: None,
-        OFF_SITE: None,
-        OUTSIDE: 24 * HOUR,
-        BPC: None,
-        MOCKED: 24 * HOUR,
-        STUCK: None,
-    }
-
-
-def test_moments_are_told_from_conditions() -> None:
-    presence_queries = {name for case, name, now, _ in TOLD if only(case, name, now).is_moment}
-    assert presence_queries == {STAYED, OUTSIDE, MOCKED}
-
-
-def test_labels_that_are_null_are_left_out() -> None:
-    case = Scenario().ticket("10:00")
-    assert labels(only(case, STUCK, "10:00 +50h")) == {
-        "case_id": "job-1",
-        "kind": "tagging",
-        "subject_of": "out_of_scope",
-    }
-
-
-def test_the_city_is_labelled_as_it_is_compared() -> None:
-    one, other = here(city=" BENGALURU"), here(city="Bangalore")
-    assert labels(only(one, OVERDUE, "20:00"))["city"] == labels(only(other, OVERDUE, "20:00"))["city"]
-
-
-def test_every_ticket_outside_has_an_alert_of_its_own() -> None:
-    found = away().report("11:00", 3000).ticket("11:00", "t2").verdict("12:00").alerts(OUTSIDE)
-    assert {f.alert.labels["ticket_id"] for f in found} == {"t1", "t2"}
-
-
-def test_the_end_of_the_window_after_a_cancellation_is_announced_as_a_deadline() -> None:
-    assert met().verdict("12:00").verdict.next_deadline == instant("12:05")
-
-
-FLIPS = [
-    ("from one outcome to another", ("final", "waived"), ("final", "upheld"), True),
-    ("to a provisional one", ("final", "waived"), ("provisional", "under_review"), True),
-    ("to withdrawn", ("final", "waived"), ("final", "withdrawn"), True),
-    ("from withdrawn", ("final", "withdrawn"), ("final", "waived"), True),
-    ("from withdrawn to a provisional one", ("final", "withdrawn"), ("provisional", "under_review"), True),
-    ("the same outcome", ("final", "upheld"), ("final", "upheld"), False),
-    ("the same outcome, provisional again", ("final", "upheld"), ("provisional", "upheld"), False),
-    ("from a provisional one", ("provisional", "under_review"), ("final", "waived"), False),
-    ("a provisional one withdrawn", ("provisional", "under_review"), ("final", "withdrawn"), False),
-]
-
-
-@pytest.mark.parametrize(("before", "after", "flips"), [f[1:] for f in FLIPS], ids=[f[0] for f in FLIPS])
-def test_a_flip_is_a_final_decision_whose_outcome_changed(
-    before: tuple[Status, str], after: tuple[Status, str], flips: bool
-) -> None:
-    body = dropped(proven(here())).verdict().body("paf")
-    assert body is not None
-    old, new = (msgspec.structs.replace(body, status=status, outcome=outcome) for status, outcome in (before, after))
-    finding = decision_flip(old, new, 3, {"city": "delhi", "category": "ac"}, POLICY)
-    assert (finding is not None) == flips
-    if finding is not None:
-        alert = finding.alert
-        assert (alert.name, alert.severity, finding.is_moment) == ("decision_flip", "warning", True)
-        assert (alert.starts_at, alert.ends_at) == (instant("12:00"), instant("12:00 +24h"))
-        assert alert.labels == LABELS | {
-            "partner_id": "p1",
-            "kind": "paf",
-            "subject_of": "out_of_scope",
-            "revision": "3",
-        }
-        assert set(alert.key) == {"case_id", "partner_id", "kind", "subject_of", "revision"}
-
-
-# reports of one partner: how long after the first and how far, the accuracies; 150 km/h are 2,500 m in a minute
-TRAVELS = [
-    ("too fast", "+60s", 2502.0, 0.5, 0.5, True),
-    ("just not too fast", "+60s", 2499.9, 0.01, 0.01, False),
-    ("just too fast", "+60s", 2500.1, 0.01, 0.01, True),
-    ("not too fast less the accuracies", "+60s", 2599.0, 50.0, 50.0, False),
-    ("too fast less the accuracies", "+60s", 2601.0, 50.0, 50.0, True),
-    ("fast but near", "+11s", 999.9, 0.01, 0.01, False),
-    ("fast and a kilometre", "+11s", 1000.1, 0.01, 0.01, True),
-    ("a kilometre less the accuracies", "+11s", 1100.0, 60.0, 60.0, False),
-    ("inaccurate", "+60s", 9000.0, 201.0, 0.01, False),
-    ("of unknown accuracy", "+60s", 9000.0, 10.0, 0.0, False),
-    ("from unknown accuracy", "+60s", 9000.0, 0.0, 10.0, False),
-]
-
-
-@pytest.mark.parametrize(
-    ("after", "metres", "first", "second", "found"), [t[1:] for t in TRAVELS], ids=[t[0] for t in TRAVELS]
-)
-def test_travel_is_impossible_above_150_km_h(
-    after: str, metres: float, first: float, second: float, found: bool
-) -> None:
-    case = Scenario().report("10:00:01", 0.0, accuracy=first).report(after, metres, accuracy=second)
-    assert bool(travels(case)) == found
-
-
-def travels(case: Scenario) -> list[AlertCondition]:
-    """Return what a track says of the case's reports."""
-    track = Track("p1")
-    for report in case.reports:
-        track.add_report(report, POLICY)  # type: ignore[arg-type]
-    return list(track.new_travel_alerts())
-
-
-def test_impossible_travel_is_about_the_later_report() -> None:
-    (finding,) = travels(Scenario().report("10:00", 0.0).report("+60s", 9000.0))
-    alert = finding.alert
-    assert (alert.name, alert.severity, finding.is_moment) == ("impossible_travel", "warning", True)
-    assert alert.labels == {"partner_id": "p1", "report": "/s#report2"}
-    assert (alert.starts_at, alert.ends_at) == (instant("10:01"), instant("10:01 +24h"))
-
-
-def test_a_mocked_report_is_no_travel() -> None:
-    assert not travels(Scenario().report("10:00", 0.0).report("+60s", 9000.0, mocked=True))
+@pytest.mark.parametrize("row", TABLE)
+def test_alerts(row: Row) -> None:
+    assert row.found() == row.stated()

@@ -1,239 +1,281 @@
-"""Presence: both sides of each bound of distance, accuracy and time, which report counts, and which moments matter."""
+"""Presence: both sides of each bound, which report counts, which moments matter, and what is cited.
+
+Presence shows in the penalty: a genuine claim without a mark is waived on site, contradicted off site, and waits for
+presence where it is unknown.
+"""
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 
-from schemas.policy.model import Policy, Presence
-from tests.rules.table import begun, dropped, proven
-from tests.scenario import POLICY, Scenario, destination, names
+from tests.rules.table import Decision, Row, action, decision, job, row
+from tests.scenario import Scenario, destination
 
-ON = ("assigned", "booked", "report", "t1")
+MOMENT = "t1 report booked assigned"
+"""What shows presence at the creation of t1."""
+JUDGED = "picture validated end"
+SITES = {
+    "on the date line": (0.0, 180.0),
+    "west of the date line": (0.0, -180.0),
+    "at the north pole": (90.0, 0.0),
+    "at the south pole": (-90.0, 10.0),
+    "east of the date line": (66.5, 179.9999),
+    "at the meridian": (-33.9, -0.0001),
+}
 
 
-def presence_of(case: Scenario, now: str | None = None, policy: Policy = POLICY) -> tuple[str, tuple[str, ...]]:
-    """Return an engagement's presence and what it is cited by, as a genuine claim that nobody marked tells it.
-
-    The case gets a verdict and an image of an agent, neither of which is a moment, and the platform's cancellation.
-    """
-    case.add("10:30", "ticket.media_added", "picture", ticket_id="t1", added_by="agent", url="https://media.example/0")
-    case.validated("18:00").add(
+def judged(case: Scenario) -> Scenario:
+    """An agent's image, a validation and the platform's cancellation: a genuine claim, and none of them a moment."""
+    case.add("08:30", "ticket.media_added", "picture", ticket_id="t1", added_by="agent", url="https://media.example/0")
+    return case.validated("18:00").add(
         "18:10", "cancellation.recorded", "end", by="platform", reason="other", marked_against="none"
     )
-    ruling = case.verdict(now, policy).ruling("paf")
-    assert ruling is not None
-    told = tuple(name for name in ruling.evidence if name not in {"picture", "validated", "end"})
-    seen = {
-        "waived": "on_site",
-        "under_review presence_conflict": "off_site",
-        "under_review presence_unknown": "unknown",
-    }
-    return seen[" ".join((ruling.outcome, *ruling.reasons))], told
 
 
-DISTANCES = [
-    (0.0, "on_site"),
-    (499.9, "on_site"),
-    (499.999, "on_site"),
-    (500.001, "off_site"),
-    (500.1, "off_site"),
-    (20_000_000.0, "off_site"),
-]
+def on_site(moment: str = MOMENT) -> Decision:
+    evidence = f"{moment} t1 {JUDGED}"
+    return decision("paf", "waived", "final", "OOS-20", evidence, cancellation_marked=False, counts_in_mg=False)
 
 
-@pytest.mark.parametrize(("metres", "state"), DISTANCES)
-@pytest.mark.parametrize("bearing", [0.0, 45.0, 180.0, 271.0])
-def test_the_site_reaches_500_m(metres: float, state: str, bearing: float) -> None:
-    case = begun().report("10:00", metres, bearing=bearing).ticket("10:00")
-    assert presence_of(case) == (state, ON)
+def off_site(moment: str = MOMENT) -> Decision:
+    return review("presence_conflict", f"{moment} t1 {JUDGED}")
 
 
-@pytest.mark.parametrize(("metres", "state"), [(499.9, "on_site"), (500.1, "off_site")])
-@pytest.mark.parametrize(
-    "site", [(0.0, 180.0), (0.0, -180.0), (90.0, 0.0), (-90.0, 10.0), (66.5, 179.9999), (-33.9, -0.0001)]
-)
-def test_the_site_may_lie_anywhere(site: tuple[float, float], metres: float, state: str) -> None:
-    lat, lon = destination(metres, 60.0, site)
-    case = begun(site=site)
-    case.add("10:00", "location.reported", "report", "p1", lat=lat, lon=lon, accuracy_m=5)
-    assert presence_of(case.ticket("10:00"))[0] == state
+def unknown() -> Decision:
+    return review("presence_unknown", f"t1 {JUDGED}")
 
 
-def test_the_bound_of_distance_is_inclusive() -> None:
-    policy = Policy(hash="h", presence=Presence(radius_m=0.0))
-    case = begun().add("10:00", "location.reported", "report", "p1", lat=28.6139, lon=77.2090, accuracy_m=10)
-    assert presence_of(case.ticket("10:00"), policy=policy) == ("on_site", ON)
+def review(reason: str, evidence: str) -> Decision:
+    return decision(
+        "paf",
+        "under_review",
+        "provisional",
+        "OOS-7",
+        evidence,
+        reasons=reason,
+        cancellation_marked=False,
+        counts_in_mg=None,
+    )
 
 
-@pytest.mark.parametrize(
-    ("accuracy", "state"),
-    [(0.0, "unknown"), (0.001, "on_site"), (200.0, "on_site"), (200.001, "unknown"), (5000.0, "unknown")],
-)
-def test_a_report_must_be_accurate_to_200_m(accuracy: float, state: str) -> None:
-    assert presence_of(begun().report("10:00", accuracy=accuracy).ticket("10:00"))[0] == state
+def at_ten(case: Scenario) -> Scenario:
+    """A claim at 10:00, judged."""
+    return judged(case.ticket())
 
 
-TIMES = [
-    ("09:45 -1us", "unknown"),
-    ("09:45", "on_site"),
-    ("10:00", "on_site"),
-    ("10:05", "on_site"),
-    ("10:05 +1us", "unknown"),
-]
+def image_at_ten(by: str) -> Scenario:
+    """An image at 10:00 on a ticket of 09:30."""
+    return judged(job().report("10:00").ticket("09:30").image("10:00", by=by))
 
 
-@pytest.mark.parametrize(("at", "state"), TIMES)
-def test_a_report_counts_from_15_minutes_before_to_5_minutes_after(at: str, state: str) -> None:
-    assert presence_of(begun().report(at).ticket("10:00"))[0] == state
-
-
-def test_a_mocked_report_does_not_count() -> None:
-    assert presence_of(begun().report("10:00", mocked=True).ticket("10:00")) == ("unknown", ("t1",))
-
-
-def test_a_report_of_another_partner_does_not_count() -> None:
-    assert presence_of(begun().report("10:00", partner="p2").ticket("10:00"))[0] == "unknown"
-
-
-def test_without_a_booking_nobody_is_anywhere() -> None:
-    outcome = Scenario().assigned().report("10:00").ticket("10:00").call("10:30", "refuses_visit").verdict()
-    assert outcome.state("warn_cancellation_counts") == "open"  # it would not be, on site
-
-
-def test_the_latest_booking_gives_the_site() -> None:
-    case = begun().report("10:00").ticket("10:00").booked("12:00", site=destination(2000))
-    assert presence_of(case) == ("off_site", ("assigned", "booked2", "report", "t1"))
-
-
-CLOSEST = [
-    ("the closest in time counts", [("09:55", 2000), ("10:04", 100)], "on_site", "report2"),
-    ("whatever the distance", [("09:50", 100), ("09:56", 2000)], "off_site", "report2"),
-    ("a tie goes to the earlier", [("10:03", 2000), ("09:57", 100)], "on_site", "report2"),
-    ("the closest to the microsecond", [("09:57 +1us", 100), ("10:03", 2000)], "on_site", "report"),
-]
-
-
-@pytest.mark.parametrize(("reports", "state", "name"), [c[1:] for c in CLOSEST], ids=[c[0] for c in CLOSEST])
-def test_the_report_closest_in_time_counts(reports: list[tuple[str, float]], state: str, name: str) -> None:
-    case = begun()
-    for at, metres in reports:
-        case.report(at, metres)
-    found, told = presence_of(case.ticket("10:00"))
-    assert (found, name in told) == (state, True)
-
-
-def test_an_invalid_report_closer_in_time_is_passed_over() -> None:
-    case = begun().report("09:50").report("09:59", 2000, accuracy=300).report("10:00", 2000, mocked=True)
-    assert presence_of(case.ticket("10:00")) == ("on_site", ON)
-
-
-# slots of ten seconds: 09:59:50 to 10:00:00, the last not included
-THINNED = [
-    ("the most accurate of a slot", [("09:59:59", 2000, 20), ("09:59:50", 100, 10)], "report2"),
-    ("of equal accuracy the earlier", [("09:59:59", 2000, 10), ("09:59:50", 100, 10)], "report2"),
-    ("at one time the smaller id", [("09:59:55", 100, 10), ("09:59:55", 2000, 10)], "report"),
-    ("the next slot is another", [("09:59:59.999999", 2000, 5), ("10:00", 100, 150)], "report2"),
-    ("the slot before is another", [("09:59:50", 100, 150), ("09:59:49.999999", 2000, 5)], "report"),
-]
-
-
-@pytest.mark.parametrize(("reports", "name"), [c[1:] for c in THINNED], ids=[c[0] for c in THINNED])
-def test_of_one_slot_the_most_accurate_report_counts(reports: list[tuple[str, float, float]], name: str) -> None:
-    case = begun()
-    for at, metres, accuracy in reports:
-        case.report(at, metres, accuracy=accuracy)
-    assert presence_of(case.ticket("10:00")) == ("on_site", tuple(sorted(("assigned", "booked", name, "t1"))))
-
-
-def test_mocked_and_other_reports_are_thinned_apart() -> None:
-    case = begun().report("09:59:55", 100, accuracy=50).report("09:59:56", 2000, accuracy=1, mocked=True)
-    assert presence_of(case.ticket("10:00")) == ("on_site", ON)
-
-
-def test_an_inaccurate_report_does_not_displace_a_valid_one_of_its_slot() -> None:
-    case = begun().report("09:59:55", 100, accuracy=200).report("09:59:59", 2000, accuracy=201)
-    assert presence_of(case.ticket("10:00")) == ("on_site", ON)
-
-
-def test_a_report_of_unknown_accuracy_does_not_displace_a_valid_one_of_its_slot() -> None:
-    case = begun().report("10:00:05", 2000, accuracy=0).report("10:00:06", 100, accuracy=8)
-    assert presence_of(case.ticket("10:00")) == ("on_site", tuple(sorted(("assigned", "booked", "report2", "t1"))))
-
-
-def test_a_fix_at_the_origin_is_none_even_where_the_site_is_there() -> None:
-    case = begun(site=(0.0, 0.0)).add("10:00", "location.reported", "zero", "p1", lat=0, lon=0.0, accuracy_m=5)
-    assert presence_of(case.ticket("10:00"))[0] == "unknown"
-    case = begun(site=(0.0, 0.0)).add("10:00", "location.reported", "report", "p1", lat=0, lon=0.0001, accuracy_m=5)
-    assert presence_of(case.ticket("10:00"))[0] == "on_site"
-
-
-def test_a_report_that_comes_twice_changes_nothing() -> None:
-    case = begun().report("10:00").ticket("10:00")
-    case.reports *= 2
-    assert presence_of(case) == ("on_site", ON)
-
-
-MOMENTS = [
-    ("an image of the partner", begun().ticket("09:30").image("10:00"), "on_site"),
-    ("an image of the customer", begun().ticket("09:30").image("10:00", by="customer"), "unknown"),
-    ("the creation by the customer", begun().ticket("10:00", by="customer"), "on_site"),
-    ("a later ticket", begun().ticket("09:30").ticket("10:00", "t2"), "on_site"),
-    ("a rating ticket", begun().ticket("09:30").ticket("10:00", "r1", kind="rating_reversal"), "unknown"),
-    (
-        "an image on a rating ticket",
-        begun().ticket("09:30").ticket("09:40", "r1", kind="rating_reversal").image("10:00", ticket="r1"),
-        "unknown",
+TABLE = [
+    # how far
+    row("0 m", at_ten(job().report("10:00", 0)), on_site()),
+    *(
+        row(f"499.999 m, bearing {b}", at_ten(job().report("10:00", 499.999, bearing=b)), on_site())
+        for b in (0, 45, 180)
     ),
-    ("the partner's cancellation", begun().ticket("09:30").cancelled("10:00", marked="none"), "on_site"),
-    ("the customer's cancellation", dropped(begun().ticket("09:30"), "10:00"), "unknown"),
-    ("a call", begun().ticket("09:30").call("10:00", "will_visit"), "unknown"),
+    *(
+        row(f"500.001 m, bearing {b}", at_ten(job().report("10:00", 500.001, bearing=b)), off_site())
+        for b in (0, 45, 180)
+    ),
+    row("at the other end of the world", at_ten(job().report("10:00", 20_000_000)), off_site()),
+    *(
+        row(
+            f"499.9 m from a site {name}",
+            at_ten(job(site=site).report("10:00", 499.9, bearing=60, site=site)),
+            on_site(),
+        )
+        for name, site in SITES.items()
+    ),
+    *(
+        row(
+            f"500.1 m from a site {name}",
+            at_ten(job(site=site).report("10:00", 500.1, bearing=60, site=site)),
+            off_site(),
+        )
+        for name, site in SITES.items()
+    ),
+    # how accurate
+    row("accuracy 200 m", at_ten(job().report("10:00", accuracy=200)), on_site()),
+    row("accuracy worse than 200 m", at_ten(job().report("10:00", accuracy=200.001)), unknown()),
+    row("accuracy 0 means unknown", at_ten(job().report("10:00", accuracy=0)), unknown()),
+    row("accuracy hardly above 0", at_ten(job().report("10:00", accuracy=0.001)), on_site()),
+    row("mocked", at_ten(job().report("10:00", mocked=True)), unknown()),
+    row("a fix at (0, 0)", at_ten(job(site=(0, 0)).report("10:00", 0, site=(0, 0))), unknown()),
+    row("a fix next to (0, 0)", at_ten(job(site=(0, 0)).report("10:00", 1, site=(0, 0))), on_site()),
+    # how close in time
+    row("more than 15 min before", at_ten(job().report("09:45 -1us")), unknown()),
+    row("15 min before", at_ten(job().report("09:45")), on_site()),
+    row("5 min after", at_ten(job()).report("10:05"), on_site()),
+    row("more than 5 min after", at_ten(job()).report("10:05 +1us"), unknown()),
+    # whose, and from where
+    row("another partner's", at_ten(job().report("10:00", partner="p2")), unknown()),
+    row(
+        "the latest booking gives the site",
+        at_ten(job().report("10:00")).booked("12:00", site=destination(2000)),
+        off_site("t1 report booked2 assigned"),
+    ),
+    row(
+        "no booking: unknown",
+        Scenario().assigned().report("10:00").ticket().partner_said("refuses_visit"),
+        action("warn_cancellation_counts", "OOS-14").open,  # it would not be, on site
+    ),
+    row(
+        "a first booking that comes late measures the report that counted",
+        judged(Scenario().assigned().report("10:00").ticket()).booked("+30d"),
+        on_site(),
+    ),
+    row("a report that arrives late", at_ten(job()).report("10:00"), on_site()),
+    row("a report that arrives twice", at_ten(job().report("10:00").again()), on_site()),
+    # which of several
+    row(
+        "the closest in time",
+        at_ten(job().report("09:55", 2000).report("10:04")),
+        on_site("t1 report2 booked assigned"),
+    ),
+    row(
+        "the closest in time, however far",
+        at_ten(job().report("09:50").report("09:56", 2000)),
+        off_site("t1 report2 booked assigned"),
+    ),
+    row("the closest by a microsecond", at_ten(job().report("09:57 +1us").report("10:03", 2000)), on_site()),
+    row(
+        "of two equally close the earlier",
+        at_ten(job().report("10:03", 2000).report("09:57")),
+        on_site("t1 report2 booked assigned"),
+    ),
+    row(
+        "not valid ones that are closer",
+        at_ten(job().report("09:50").report("09:59", 2000, accuracy=300).report("10:00", 2000, mocked=True)),
+        on_site(),
+    ),
+    # which of one slot of ten seconds
+    row(
+        "the most accurate",
+        at_ten(job().report("09:59:59", 2000, accuracy=20).report("09:59:50")),
+        on_site("t1 report2 booked assigned"),
+    ),
+    row(
+        "of equal accuracy the earlier",
+        at_ten(job().report("09:59:59", 2000).report("09:59:50")),
+        on_site("t1 report2 booked assigned"),
+    ),
+    row("at one time the smaller id", at_ten(job().report("09:59:55").report("09:59:55", 2000)), on_site()),
+    row(
+        "the next slot counts by itself",
+        at_ten(job().report("09:59:59.999999", 2000, accuracy=5).report("10:00", accuracy=150)),
+        on_site("t1 report2 booked assigned"),
+    ),
+    row(
+        "the slot before counts by itself",
+        at_ten(job().report("09:59:50", accuracy=150).report("09:59:49.999999", 2000, accuracy=5)),
+        on_site(),
+    ),
+    row(
+        "mocked ones apart",
+        at_ten(job().report("09:59:55", accuracy=50).report("09:59:56", 2000, accuracy=1, mocked=True)),
+        on_site(),
+    ),
+    row(
+        "an inaccurate one displaces none",
+        at_ten(job().report("09:59:55", accuracy=200).report("09:59:59", 2000, accuracy=201)),
+        on_site(),
+    ),
+    row(
+        "one of unknown accuracy displaces none",
+        at_ten(job()).report("10:00:05", 2000, accuracy=0).report("10:00:06", accuracy=8),
+        on_site("t1 report2 booked assigned"),
+    ),
+    # which moments matter
+    row("an image of the partner", image_at_ten("partner"), on_site("image report booked assigned")),
+    row("an image of the customer", image_at_ten("customer"), unknown()),
+    row("a ticket that the customer opened", judged(job().report("10:00").ticket(by="customer")), on_site()),
+    row(
+        "a later ticket",
+        judged(job().report("10:00").ticket("09:30").ticket("10:00", "t2")),
+        on_site("t2 report booked assigned"),
+    ),
+    row("a rating ticket", judged(job().report("10:00").ticket("09:30").rating_ticket("10:00")), unknown()),
+    row(
+        "an image on a rating ticket",
+        judged(job().report("10:00").ticket("09:30").rating_ticket("09:40").image("10:00", "r1")),
+        unknown(),
+    ),
+    row("a call", judged(job().report("10:00").ticket("09:30").partner_said("will_visit", "10:00")), unknown()),
+    # several moments, and what is cited
+    row(
+        "on site at any is on site",
+        judged(job().report("10:00", 2000).ticket().report("11:00").image("11:00")),
+        on_site("image report2 booked assigned"),
+    ),
+    row(
+        "off site at any is off site, if never on site",
+        judged(job().ticket().report("11:00", 2000).image("11:00")),
+        off_site("image report booked assigned"),
+    ),
+    row(
+        "the earliest moment on site is cited",
+        judged(job().report("10:00").ticket().report("11:00").image("11:00")),
+        on_site(),
+    ),
+    row(
+        "the earliest moment off site is cited",
+        judged(job().report("10:00", 2000).ticket().report("11:00", 2000).image("11:00")),
+        off_site(),
+    ),
+    row(
+        "the assignment at the moment is cited",
+        at_ten(job().assigned("09:50").report("10:00")).assigned("19:00"),
+        on_site("t1 report booked assigned2"),
+    ),
+    row(
+        "before any assignment the earliest is cited",
+        judged(Scenario().booked().report("10:00").ticket().assigned("12:00").assigned("11:00")),
+        on_site("t1 report booked assigned2"),
+    ),
+    row(
+        "a partner who was only named has none to cite",
+        Scenario()
+        .booked()
+        .assigned(partner="p2")
+        .report("10:00")
+        .ticket(partner_id="p1")
+        .image(by="agent")
+        .validated()
+        .cancelled("12:00", "platform", marked="none", partner="p1"),
+        decision(
+            "paf",
+            "waived",
+            "final",
+            "OOS-20",
+            "t1 report booked image validated cancelled",
+            cancellation_marked=False,
+            counts_in_mg=False,
+        ),
+    ),
+    row(
+        "the partner's cancellation is a moment",
+        job().report("12:00", 2000).partner_cancelled(),
+        decision(
+            "paf",
+            "upheld",
+            "final",
+            "OOS-14 OOS-19",
+            "cancelled report booked assigned",
+            reasons="not_on_site",
+            cancellation_marked=True,
+            counts_in_mg=True,
+        ),
+    ),
+    row(
+        "the customer's is none",
+        job().ticket().image("10:10", by="agent").validated().report("12:00").customer_cancelled(),
+        review("presence_unknown", "t1 image validated cancelled"),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("case", "state"), [m[1:] for m in MOMENTS], ids=[m[0] for m in MOMENTS])
-def test_only_some_moments_matter(case: Scenario, state: str) -> None:
-    assert presence_of(copy.deepcopy(case).report("10:00"))[0] == state
-
-
-def test_on_site_at_any_moment_is_on_site() -> None:
-    case = begun().report("10:00", 2000).ticket("10:00").report("11:00").image("11:00")
-    found, told = presence_of(case)
-    assert (found, told) == ("on_site", ("assigned", "booked", "image", "report2", "t1"))
-
-
-def test_off_site_at_any_moment_is_off_site_if_never_on_site() -> None:
-    case = begun().ticket("10:00").report("11:00", 2000).image("11:00")
-    assert presence_of(case)[0] == "off_site"
-
-
-def test_the_assignment_at_the_moment_is_cited() -> None:
-    case = begun().assigned("09:50").report("10:00").ticket("10:00").assigned("11:00")
-    assert presence_of(case) == ("on_site", ("assigned2", "booked", "report", "t1"))
-
-
-def test_the_earliest_assignment_is_cited_before_any() -> None:
-    case = Scenario().booked().report("10:00").ticket("10:00").assigned("12:00").assigned("11:00")
-    assert presence_of(case) == ("on_site", ("assigned2", "booked", "report", "t1"))
-
-
-def test_a_partner_who_was_only_named_has_no_assignment_to_cite() -> None:
-    case = Scenario().booked().assigned(partner="p2").report("10:00").ticket("10:00", partner_id="p1")
-    case.image("10:30", by="agent").validated("18:00")
-    ruling = case.cancelled("18:10", "platform", marked="none", partner="p1").verdict().ruling("paf")
-    assert ruling is not None
-    assert ruling.evidence == ("booked", "cancelled", "image", "report", "t1", "validated")
-
-
-def test_a_report_that_comes_later_changes_what_was_decided() -> None:
-    case = dropped(proven(begun().ticket("10:00")))
-    before = case.verdict().ruling("paf")
-    after = case.report("10:00").verdict("12:00").ruling("paf")
-    assert before is not None
-    assert after is not None
-    assert (before.outcome, after.outcome) == ("under_review", "waived")
-
-
-def test_names_are_told_without_their_source() -> None:
-    assert names(("/s#b", "/s#a")) == ("a", "b")
+@pytest.mark.parametrize("row", TABLE)
+def test_presence(row: Row) -> None:
+    assert row.found() == row.stated()
