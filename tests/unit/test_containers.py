@@ -1,4 +1,4 @@
-"""The container files hold to the schema and the rules of their formats, and bind nothing but the loopback address."""
+"""The container files follow the schemas and rules of their formats, and open ports on the loopback address only."""
 
 import shutil
 import subprocess
@@ -36,7 +36,7 @@ def test_ports_are_open_to_this_machine_only(service: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-def test_the_workers_have_settings_that_can_be_read() -> None:
+def test_the_workers_have_valid_settings() -> None:
     settings = settings_from(YAML(typ="safe").load(COMPOSE)["services"]["worker-1"]["environment"])
     assert settings.brokers == "kafka:19092"
     assert settings.redis_url == "redis://redis:6379/0"
@@ -47,5 +47,5 @@ def test_two_workers_wait_for_healthy_services() -> None:
     workers = [service for name, service in services.items() if name.startswith("worker-")]
     assert len(workers) == 2
     for worker in workers:
-        assert {needed["condition"] for needed in worker["depends_on"].values()} == {"service_healthy"}
+        assert {each["condition"] for each in worker["depends_on"].values()} == {"service_healthy"}
     assert all("healthcheck" in services[name] for name in workers[0]["depends_on"])
