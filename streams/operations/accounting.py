@@ -1,4 +1,4 @@
-"""What became of every record consumed, as the workers published it, against how far Kafka says they have come."""
+"""Whether every consumed record is accounted for: the counts that workers published, compared with Kafka's offsets."""
 
 from __future__ import annotations
 
@@ -20,50 +20,50 @@ from streams.runtime.layout import replaced
 from streams.runtime.ports import TP, Layout, OutputLog, Quarantined
 from streams.runtime.progress import Progress, latest_progress
 
-HELD_UP_S: Final = 5.0
-"""For how long an open transaction has to keep readers at the same offset until it is told."""
+BLOCKED_S: Final = 5.0
+"""How long an open transaction has to block a partition before it is reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One input partition: offsets as Kafka has them, counts as the task published them."""
+    """One input partition: its offsets in Kafka, and the counts that its task published."""
 
     tp: TP
     end: int
     """The offset after the last stable record."""
     committed: int
-    """The group's offset, which follows the checkpoints."""
+    """The committed offset of the group, which follows the checkpoints."""
     position: int = 0
-    """The next offset to read when the task last told."""
+    """The next offset to read, as last published."""
     consumed: int = 0
     dispositions: Mapping[str, int] = field(default_factory=dict)
-    """How many were applied, duplicate, dead_lettered, forwarded."""
+    """How many records were applied, duplicate, dead_lettered, forwarded."""
     earliest: int = 0
     """The earliest offset kept."""
-    awaited: int | None = None
-    """The next offset to read, None where nobody has said to begin before what is kept."""
-    is_held_up: bool = False
-    """Whether there is more behind the end, which another producer's open transaction keeps from everybody."""
+    read_up_to: int | None = None
+    """The next offset to read; None if records before the earliest offset may have been read (version 0.1)."""
+    is_blocked: bool = False
+    """Whether another producer's open transaction hides the records after the end."""
 
     @property
     def lag(self) -> int:
-        """How many offsets are not read yet, as far as told."""
+        """How many offsets have not been read."""
         return max(self.end - max(self.position, self.committed), 0)
 
     @property
     def problem(self) -> str | None:
-        """What does not add up, None if all does."""
+        """What does not add up, None if everything does."""
         counted = sum(self.dispositions.values())
         if counted != self.consumed:
             return f"{self.consumed} records consumed, {counted} accounted for"
         if self.consumed > self.position:
-            return f"{self.consumed} records consumed where {self.position} offsets were read"
+            return f"{self.consumed} records consumed, but only {self.position} offsets read"
         if max(self.position, self.committed) > self.end:
             return f"read up to {max(self.position, self.committed)}, but the topic ends at {self.end}"
-        if self.awaited is not None and self.awaited < self.earliest:
-            return f"{self.awaited} to {self.earliest - 1} are no longer there and were never read"
-        if self.is_held_up:
-            return f"nothing from {self.end} on can be read until the transaction of another producer there has ended"
+        if self.read_up_to is not None and self.read_up_to < self.earliest:
+            return f"{self.read_up_to} to {self.earliest - 1} were deleted before they were read"
+        if self.is_blocked:
+            return f"blocked at {self.end} until another producer ends its open transaction there"
         return None
 
 
@@ -77,31 +77,32 @@ class Overview:
     """
 
     accounts: list[Account]
-    aside: Mapping[str, Quarantined]
+    quarantined: Mapping[str, Quarantined]
     published_at: Mapping[int, int]
     skipped: Mapping[str, int]
     changes: Sequence[str] = ()
 
     def accepted_losses(self) -> Iterator[str]:
-        """Yield what was lost unread and accepted, one line each."""
+        """Yield one line for each partition with offsets that were lost unread, as the operator accepted."""
         for name, count in self.skipped.items():
-            gone = f"{name}: {count} offsets were deleted before they were read"
-            yield f"{gone}, which SOP_ACCEPT_TRIMMED_INPUTS accepted"
+            yield (
+                f"{name}: {count} offsets were deleted before they were read, accepted with SOP_ACCEPT_TRIMMED_INPUTS"
+            )
 
     def problems(self) -> Iterator[str]:
-        """Yield what workers cannot go on with, what does not add up and what is set aside, one line each."""
+        """Yield one line for each change of the topics, account that does not add up, and quarantined case."""
         yield from self.changes
         for account in self.accounts:
             if account.problem is not None:
                 yield f"{account.tp.name}: {account.problem}"
-        for name, aside in self.aside.items():
-            yield f"{name} is set aside: {aside.reason} (version {aside.version})"
+        for name, each in self.quarantined.items():
+            yield f"{name} is quarantined: {each.reason} (version {each.version})"
 
 
-async def overview(connection: KafkaConnection, topics: Topics, group: str) -> Overview:
-    """Return how the workers of a group stand.
+async def read_overview(connection: KafkaConnection, topics: Topics, group: str) -> Overview:
+    """Return the overview of a group's workers.
 
-    Raises `UsageError` when Kafka does not answer or the topics are missing.
+    Raises `UsageError` if Kafka does not answer or topics are missing.
     """
     counts = await partition_counts(connection, topics.all)
     missing = [name for name in (*topics.consumed, topics.progress) if name not in counts]
@@ -110,59 +111,67 @@ async def overview(connection: KafkaConnection, topics: Topics, group: str) -> O
     tps = [TP(name, number) for name in topics.consumed for number in range(counts[name])]
     log = KafkaLog(connection)
     latest = [await latest_progress(log, TP(topics.progress, number)) for number in range(counts[topics.progress])]
-    told = [each and each.progress for each in latest]
+    by_number = [each and each.progress for each in latest]
     committed = await _committed(connection, group)
-    held_up = await _held_up(log, [tp for tp in tps if tp.topic in topics.inputs])
+    blocked = await _blocked(log, [tp for tp in tps if tp.topic in topics.inputs])
     bounds = await log.bounds(tps)
-    aside = {name: each for progress in told if progress for name, each in sorted(progress.quarantined.items())}
-    published_at = {number: each.at for number, each in enumerate(latest) if each}
-    skipped = {name: count for progress in told if progress for name, count in sorted(progress.skipped.items())}
-    accounts = [replace(each, is_held_up=each.tp in held_up) for each in _accounts(tps, bounds, committed, told)]
-    layouts = [progress.layout for progress in told if progress and progress.layout]
-    changes = _changes(counts, await TopicLayout(connection, topics.all).read(), layouts)
-    return Overview(accounts, aside, published_at, skipped, list(changes))
+    published = [progress for progress in by_number if progress]
+    accounts = [replace(each, is_blocked=each.tp in blocked) for each in _accounts(tps, bounds, committed, by_number)]
+    layouts = [progress.layout for progress in published if progress.layout]
+    return Overview(
+        accounts,
+        {name: each for progress in published for name, each in sorted(progress.quarantined.items())},
+        {number: each.at for number, each in enumerate(latest) if each},
+        {name: count for progress in published for name, count in sorted(progress.skipped.items())},
+        list(_changes(counts, await TopicLayout(connection, topics.all).read(), layouts)),
+    )
 
 
-async def _held_up(log: OutputLog, tps: Sequence[TP]) -> frozenset[TP]:
-    """Return the partitions in which an open transaction keeps everybody from reading on, for a while by now."""
-    if not (held_up := await log.hanging_transactions(tps)):
+async def _blocked(log: OutputLog, tps: Sequence[TP]) -> frozenset[TP]:
+    """Return the partitions in which an open transaction has kept consumers at one offset for a while."""
+    if not (open_tps := await log.hanging_transactions(tps)):
         return frozenset()
-    before = await log.bounds(held_up)
-    await asyncio.sleep(HELD_UP_S)
-    bounds = await log.bounds(held_up)
-    return frozenset(tp for tp in await log.hanging_transactions(held_up) if bounds[tp][1] == before[tp][1])
+    before = await log.bounds(open_tps)
+    await asyncio.sleep(BLOCKED_S)
+    bounds = await log.bounds(open_tps)
+    return frozenset(tp for tp in await log.hanging_transactions(open_tps) if bounds[tp][1] == before[tp][1])
 
 
-def _changes(counts: Mapping[str, int], present: Layout, made_under: Sequence[Layout]) -> Iterator[str]:
-    """Yield what makes workers refuse to start: the partitions that topics have, their ids, those of earlier."""
+def _changes(counts: Mapping[str, int], present: Layout, known: Sequence[Layout]) -> Iterator[str]:
+    """Yield a line for each reason for which workers would refuse these topics: their partition counts or ids."""
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-        yield f"topics differ in their number of partitions: {told}"
-    if missing := sorted({name for layout in made_under for name in layout.ids} - present.ids.keys()):
-        yield f"{', '.join(missing)}: deleted since the workers last read or wrote there"
-    if others := sorted({name for layout in made_under for name in replaced(layout, present)}):
-        yield f"{', '.join(others)}: deleted and created again since the workers last read or wrote there"
-    if earlier := {layout.partitions for layout in made_under} - {present.partitions}:
-        yield f"the topics have {present.partitions} partitions, the workers' state was made under {min(earlier)}"
+        counted = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+        yield f"topics differ in their number of partitions: {counted}"
+    if missing := sorted({name for layout in known for name in layout.ids} - present.ids.keys()):
+        yield f"{', '.join(missing)}: deleted since the workers last used it"
+    if others := sorted({name for layout in known for name in replaced(layout, present)}):
+        yield f"{', '.join(others)}: deleted and created again since the workers last used it"
+    if earlier := {layout.partitions for layout in known} - {present.partitions}:
+        yield f"the topics have {present.partitions} partitions, but the workers' state is for {min(earlier)}"
 
 
 def _accounts(
-    tps: list[TP], bounds: Mapping[TP, tuple[int, int]], committed: Mapping[TP, int], told: list[Progress | None]
+    tps: list[TP],
+    bounds: Mapping[TP, tuple[int, int]],
+    committed: Mapping[TP, int],
+    progress_by_number: list[Progress | None],
 ) -> Iterator[Account]:
     for tp in tps:
-        progress = told[tp.partition] if tp.partition < len(told) else None
+        earliest, end = bounds[tp]
+        progress = progress_by_number[tp.partition] if tp.partition < len(progress_by_number) else None
         if progress is None:
-            yield Account(tp, bounds[tp][1], committed.get(tp, 0))
+            yield Account(tp, end, committed.get(tp, 0))
             continue
+        position = progress.positions.get(tp.name, 0)
         yield Account(
             tp,
-            bounds[tp][1],
+            end,
             committed.get(tp, 0),
-            progress.positions.get(tp.name, 0),
+            position,
             progress.consumed.get(tp.name, 0),
             progress.counts.get(tp.name, {}),
-            bounds[tp][0],
-            progress.positions.get(tp.name, 0) if progress.layout is not None else None,
+            earliest,
+            position if progress.layout is not None else None,
         )
 
 
@@ -172,9 +181,7 @@ async def _committed(connection: KafkaConnection, group: str) -> dict[TP, int]:
         await admin.start()
         found = await admin.list_consumer_group_offsets(group)
     except KafkaError as error:
-        raise UsageError(
-            f"Kafka at {connection.brokers}: the offsets of group {group} cannot be read: {error}"
-        ) from error
+        raise UsageError(f"Kafka at {connection.brokers}: cannot read the offsets of group {group}: {error}") from error
     finally:
         await admin.close()
     return {TP(tp.topic, tp.partition): at.offset for tp, at in found.items() if at.offset >= 0}

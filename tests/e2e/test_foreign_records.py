@@ -222,7 +222,7 @@ def test_an_input_that_a_strangers_transaction_holds_up_is_told(bench: Bench) ->
     bench.feed_lines(lines(VISIT))
     told = run_sop("status", env=bench.environment())
     assert told.returncode == 1
-    assert f"sop: {bench.prefix}jobs-0: nothing from 0 on can be read until the transaction of another" in told.stderr
+    assert f"sop: {bench.prefix}jobs-0: blocked at 0 until another producer ends" in told.stderr
     stranger.abort_transaction(30)
     bench.wait_until_idle()
     assert decided(bench) == {("job-1", kind) for kind in KINDS}

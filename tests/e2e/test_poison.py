@@ -86,7 +86,7 @@ def test_a_case_that_cannot_be_decided_when_it_is_due_is_set_aside(redis_bench: 
     until(lambda: decided(bench) == {each.case_id for each in visits}, bench.lag)
     told = run_sop("status", env=bench.environment())
     (line,) = told.stderr.splitlines()
-    assert (told.returncode, line.partition(" (")[0]) == (1, "sop: case:job-3 is set aside: internal: KeyError")
+    assert (told.returncode, line.partition(" (")[0]) == (1, "sop: case:job-3 is quarantined: internal: KeyError")
     assert refused(bench) == []
     assert faults(said(bench.outputs())) == []
     assert "98765" not in "".join(each.log for each in bench.workers)

@@ -89,7 +89,7 @@ def test_a_case_whose_decision_its_topic_does_not_take_is_set_aside_until_it_doe
     told = run_sop("status", env=bench.environment())
     (quarantine,) = told.stderr.splitlines()
     assert told.returncode == 1
-    assert quarantine.startswith(f"sop: case:job-large is set aside: internal: {reason}")
+    assert quarantine.startswith(f"sop: case:job-large is quarantined: internal: {reason}")
     assert second.stop() == 0
     assert bench.read("dead-letters") == []
     let(bench, "decisions.refund", SIZES["what a worker makes"])

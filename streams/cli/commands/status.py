@@ -15,7 +15,7 @@ from schemas.topics import Topics
 from streams.config.settings import settings_from
 from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.consumer_group import ConsumerGroup, GroupMember, describe_group
-from streams.operations.accounting import Overview, overview
+from streams.operations.accounting import Overview, read_overview
 from streams.process.clock import SystemClock
 from streams.processor.dispositions import DISPOSITIONS
 from streams.terminal.printable import printable
@@ -65,7 +65,7 @@ def command(as_json: bool) -> int:
 
 
 async def _read(connection: KafkaConnection, topics: Topics, group: str) -> tuple[Overview, ConsumerGroup]:
-    return await overview(connection, topics, group), await describe_group(connection, group)
+    return await read_overview(connection, topics, group), await describe_group(connection, group)
 
 
 def _heading(found: Overview, group: ConsumerGroup, brokers: str, now: int) -> Iterator[str]:
