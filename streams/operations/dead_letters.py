@@ -1,9 +1,9 @@
-"""Dead letters as an operator deals with them: why they were refused, and which can be given another chance."""
+"""Reads and selects dead letters."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,43 +18,43 @@ from streams.kafka.topics import partition_counts
 from streams.runtime.ports import TP
 
 REDRIVES_HEADER: Final = "sop-redrives"
-"""Header of a redriven record: how often it has been sent again."""
+"""Header of a redriven record: how often it was sent again."""
 
 _COUNT: Final = re.compile(rb"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRecord:
-    """A dead letter and where it lies, `topic-partition@offset`."""
+    """A dead letter, and its own place in Kafka as `topic-partition@offset`."""
 
     place: str
     dead_letter: DeadLetter
 
     @property
     def origin(self) -> str:
-        """Where the refused record lies, `topic-partition@offset`."""
+        """The place of the refused record, `topic-partition@offset`."""
         return f"{self.dead_letter.topic}-{self.dead_letter.partition}@{self.dead_letter.offset}"
 
     @property
     def cause(self) -> str:
-        """The path that the reason begins with, such as `data.site.lat`."""
+        """The path at the beginning of the reason, such as `data.site.lat`."""
         return self.dead_letter.reason.partition(":")[0]
 
     @property
     def redrives(self) -> int:
         """How often the refused record had been sent again before."""
-        told = [value for name, value in self.dead_letter.headers if name == REDRIVES_HEADER and value is not None]
-        return int(told[-1]) if told and _COUNT.fullmatch(told[-1]) else 0
+        counts = [value for name, value in self.dead_letter.headers if name == REDRIVES_HEADER and value is not None]
+        return int(counts[-1]) if counts and _COUNT.fullmatch(counts[-1]) else 0
 
     @property
     def headers(self) -> Headers:
-        """The headers that the record's producer gave it."""
+        """The headers that the record's producer wrote."""
         return [(name, value) for name, value in self.dead_letter.headers if name != REDRIVES_HEADER]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which dead letters: of a topic (without prefix), of a cause, of certain places; what is empty selects all."""
+    """Selects dead letters by topic (without prefix), by cause, and by origin; an empty criterion selects all."""
 
     topic: str = ""
     cause: str = ""
@@ -62,11 +62,11 @@ class Selection:
 
     @property
     def selects_all(self) -> bool:
-        """Tell whether nothing is left out."""
+        """Whether there is no criterion."""
         return not (self.topic or self.cause or self.origins)
 
-    def takes(self, each: DeadLetterRecord, prefix: str) -> bool:
-        """Tell whether a dead letter is meant."""
+    def includes(self, each: DeadLetterRecord, prefix: str) -> bool:
+        """Return whether a dead letter is selected."""
         return (
             (not self.topic or each.dead_letter.topic == prefix + self.topic)
             and (not self.cause or each.cause == self.cause)
@@ -74,53 +74,13 @@ class Selection:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Redrive:
-    """What is to be sent again, and what is not, with the reason."""
-
-    sent: list[DeadLetterRecord]
-    kept: list[tuple[DeadLetterRecord, str]]
-
-
-def redrive_of(dead_letters: Iterable[DeadLetterRecord], topics: Topics, redrives_max: int) -> Redrive:
-    """Return which letters may be sent again, in the order of their records.
-
-    A record that was refused again after a redrive has several letters: it is sent once, and no more often than
-    `redrives_max` times in all. Only input topics are ever written to, whatever a letter says.
-    """
-    latest: dict[tuple[object, ...], DeadLetterRecord] = {}
-    redrive = Redrive([], [])
-    for each in dead_letters:
-        dead_letter = each.dead_letter
-        if dead_letter.topic not in topics.inputs:
-            redrive.kept.append((each, f"{dead_letter.topic} is not an input topic"))
-            continue
-        if dead_letter.is_cut:
-            redrive.kept.append((each, "the dead letter has only the beginning of it"))
-            continue
-        record = (dead_letter.topic, dead_letter.key, dead_letter.value, tuple(each.headers))
-        if record not in latest or each.redrives > latest[record].redrives:
-            latest[record] = each
-    for each in sorted(
-        latest.values(), key=lambda each: (each.dead_letter.topic, each.dead_letter.partition, each.dead_letter.offset)
-    ):
-        if each.redrives >= redrives_max:
-            redrive.kept.append((each, f"was sent again {each.redrives} times already"))
-        else:
-            redrive.sent.append(each)
-    return redrive
-
-
-def _by_record(each: DeadLetterRecord) -> tuple[str, int, int]:
-    return (each.dead_letter.topic, each.dead_letter.partition, each.dead_letter.offset)
-
-
 async def read_dead_letters(
     connection: KafkaConnection, topics: Topics, foreign: list[str]
 ) -> AsyncIterator[DeadLetterRecord]:
-    """Yield all dead letters, by partition and offset; raises `UsageError` where they cannot be read.
+    """Yield all dead letters, by partition and offset.
 
-    The places of records that are no dead letters are added to `foreign`: somebody else wrote them there.
+    Adds the places of records that are no dead letters, which something else wrote there, to `foreign`. Raises
+    `UsageError` if the topic cannot be read.
     """
     name = topics.dead_letters
     counts = await partition_counts(connection, [name])

@@ -74,7 +74,7 @@ def test_a_record_too_large_for_a_dead_letter_is_one_with_its_beginning(redis_be
     redriven = run_sop("dead-letters", "redrive", "--topic", "jobs", "--send", env=environment)
     assert redriven.returncode == 0, redriven.stderr
     assert f"0 records sent again, {len(found)} kept" in redriven.stdout
-    assert "the dead letter has only the beginning of it" in redriven.stdout
+    assert "the dead letter has only the beginning of the record" in redriven.stdout
     large = next(each for each in found if each.value_bytes == 600 * MIB)
     place = f"{large.topic}-{large.partition}@{large.offset}"
     shown = run_sop("dead-letters", "show", place, env=environment)

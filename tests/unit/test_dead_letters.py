@@ -1,4 +1,4 @@
-"""Which refused records may be sent again, how often, and what a terminal is shown of them."""
+"""Which refused records may be sent again and how often, and how a terminal shows them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pytest
 
 from schemas.outputs import DeadLetter
 from schemas.topics import Topics
-from streams.operations.dead_letters import REDRIVES_HEADER, DeadLetterRecord, Selection, redrive_of
+from streams.operations.dead_letters import REDRIVES_HEADER, DeadLetterRecord, Selection
+from streams.operations.redrive import plan_redrive
 from streams.terminal.printable import printable_bytes
 
 TOPICS = Topics("x.")
@@ -28,42 +29,42 @@ def dead_letter(
     )
 
 
-def test_records_are_sent_in_their_order() -> None:
-    found = redrive_of([dead_letter(7, value=b"7"), dead_letter(3, value=b"3")], TOPICS, 3)
+def test_records_are_sent_in_the_order_of_their_offsets() -> None:
+    found = plan_redrive([dead_letter(7, value=b"7"), dead_letter(3, value=b"3")], TOPICS, 3)
     assert [each.dead_letter.offset for each in found.sent] == [3, 7]
     assert found.kept == []
 
 
-def test_a_record_refused_again_is_sent_once_from_its_latest_letter() -> None:
-    found = redrive_of([dead_letter(3), dead_letter(9, redrives=b"1"), dead_letter(5, value=b"other")], TOPICS, 3)
+def test_a_record_refused_again_is_sent_once_with_its_latest_count() -> None:
+    found = plan_redrive([dead_letter(3), dead_letter(9, redrives=b"1"), dead_letter(5, value=b"other")], TOPICS, 3)
     assert [(each.dead_letter.offset, each.redrives) for each in found.sent] == [(5, 0), (9, 1)]
 
 
-def test_a_record_without_value_and_one_with_an_empty_one_are_two() -> None:
-    found = redrive_of([dead_letter(3, value=None), dead_letter(5, value=b"")], TOPICS, 3)
+def test_null_and_empty_values_are_different_records() -> None:
+    found = plan_redrive([dead_letter(3, value=None), dead_letter(5, value=b"")], TOPICS, 3)
     assert [each.dead_letter.value for each in found.sent] == [None, b""]
 
 
-def test_a_record_sent_as_often_as_allowed_is_kept_whatever_its_first_letter_says() -> None:
-    found = redrive_of([dead_letter(3), dead_letter(9, redrives=b"3")], TOPICS, 3)
+def test_a_record_sent_as_often_as_allowed_is_kept() -> None:
+    found = plan_redrive([dead_letter(3), dead_letter(9, redrives=b"3")], TOPICS, 3)
     assert found.sent == []
-    assert [(each.dead_letter.offset, why) for each, why in found.kept] == [(9, "was sent again 3 times already")]
+    assert [(each.dead_letter.offset, why) for each, why in found.kept] == [(9, "already sent again 3 times")]
 
 
-def test_a_record_of_which_only_the_beginning_is_there_is_kept() -> None:
+def test_a_truncated_record_is_kept() -> None:
     cut = [
         DeadLetterRecord(each.place, msgspec.structs.replace(each.dead_letter, value_bytes=size))
         for each, size in ((dead_letter(3), 1 << 30), (dead_letter(5, value=None), 0))
     ]
-    found = redrive_of([*cut, dead_letter(9)], TOPICS, 3)
+    found = plan_redrive([*cut, dead_letter(9)], TOPICS, 3)
     assert [each.dead_letter.offset for each in found.sent] == [9]
-    why = "the dead letter has only the beginning of it"
-    assert [(each.dead_letter.offset, told) for each, told in found.kept] == [(3, why), (5, why)]
+    why = "the dead letter has only the beginning of the record"
+    assert [(each.dead_letter.offset, reason) for each, reason in found.kept] == [(3, why), (5, why)]
 
 
 @pytest.mark.parametrize("topic", ["jobs", "x.actions", "x.internal.cases", "other"])
-def test_nothing_is_sent_to_a_topic_that_is_no_input(topic: str) -> None:
-    found = redrive_of([dead_letter(3, topic=topic)], TOPICS, 3)
+def test_only_input_topics_are_sent_to(topic: str) -> None:
+    found = plan_redrive([dead_letter(3, topic=topic)], TOPICS, 3)
     assert found.sent == []
     assert len(found.kept) == 1
 
@@ -78,7 +79,7 @@ def test_the_count_of_redrives_is_read_from_its_header(value: bytes, count: int)
 
 
 @pytest.mark.parametrize(
-    ("selection", "taken"),
+    ("selection", "included"),
     [
         (Selection(), True),
         (Selection(topic="jobs"), True),
@@ -90,8 +91,8 @@ def test_the_count_of_redrives_is_read_from_its_header(value: bytes, count: int)
         (Selection(topic="jobs", cause="type"), False),
     ],
 )
-def test_a_selection_takes_what_meets_all_that_it_says(selection: Selection, taken: bool) -> None:
-    assert selection.takes(dead_letter(3, reason="data.site.lat: missing"), "x.") is taken
+def test_a_selection_includes_what_meets_all_criteria(selection: Selection, included: bool) -> None:
+    assert selection.includes(dead_letter(3, reason="data.site.lat: missing"), "x.") is included
 
 
 @pytest.mark.parametrize(
@@ -103,5 +104,5 @@ def test_a_selection_takes_what_meets_all_that_it_says(selection: Selection, tak
         ("\u202egnp.exe".encode(), "\\u202egnp.exe"),
     ],
 )
-def test_a_terminal_is_shown_nothing_that_could_move_its_cursor(value: bytes, shown: str) -> None:
+def test_control_characters_are_escaped_for_a_terminal(value: bytes, shown: str) -> None:
     assert printable_bytes(value) == shown

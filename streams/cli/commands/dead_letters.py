@@ -18,8 +18,8 @@ from schemas.topics import INPUTS, Topics
 from streams.cli.groups import SuggestingGroup
 from streams.config.settings import settings_from
 from streams.kafka.connection import KafkaConnection, connect_kafka
-from streams.operations.dead_letters import DeadLetterRecord, Redrive, Selection, read_dead_letters, redrive_of
-from streams.operations.redrive import send_again
+from streams.operations.dead_letters import DeadLetterRecord, Selection, read_dead_letters
+from streams.operations.redrive import Redrive, plan_redrive, send_again
 from streams.process.clock import SystemClock
 from streams.terminal.printable import printable, printable_bytes
 from streams.terminal.tables import Column, show_table
@@ -125,7 +125,7 @@ def redrive(origins: tuple[str, ...], topic: str | None, cause: str | None, dry_
     if selection.selects_all:
         raise click.UsageError("name the records to send: TOPIC-PARTITION@OFFSET, --topic or --cause")
     settings = settings_from()
-    planned = redrive_of(_selected(selection), Topics(settings.topic_prefix), redrives_max)
+    planned = plan_redrive(_selected(selection), Topics(settings.topic_prefix), redrives_max)
     for each, why in planned.kept:
         print(printable(f"kept {each.origin}: {why}"))
     if dry_run:
@@ -157,7 +157,7 @@ def _selected(selection: Selection) -> Sequence[DeadLetterRecord]:
 
     async def read() -> list[DeadLetterRecord]:
         dead_letters = read_dead_letters(connection, topics, foreign)
-        return [each async for each in dead_letters if selection.takes(each, settings.topic_prefix)]
+        return [each async for each in dead_letters if selection.includes(each, settings.topic_prefix)]
 
     found = asyncio.run(read())
     if foreign:
