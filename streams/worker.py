@@ -1,4 +1,4 @@
-"""The worker: a Faust app over the batch transport, with one task for each partition number assigned to it."""
+"""The worker: a Faust app on the batch transport, with one task for each partition number assigned to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NoReturn
 from weakref import WeakValueDictionary
 from zlib import crc32
 
-from faust.types import TP as FaustTP  # noqa: N811 - told from ours
+from faust.types import TP as FaustTP  # noqa: N811 - ours has the same name
 
 from schemas.errors import Fatal
 from schemas.policy.model import PolicySet
@@ -20,7 +20,7 @@ from schemas.topics import Topics
 from streams.config.settings import Settings
 from streams.faust_transport.app import BatchApp, batch_agent, batch_topic, faust_credentials, register_transport
 from streams.faust_transport.batch import Batch, BatchOptions
-from streams.faust_transport.blocked_inputs import HeldUp
+from streams.faust_transport.blocked_inputs import BlockedInputs
 from streams.faust_transport.membership import Refusal
 from streams.faust_transport.runner import run_worker
 from streams.kafka.connection import KafkaConnection, connect_kafka
@@ -41,30 +41,33 @@ from streams.processor.retention import RetentionRules
 from streams.redis.checks import check_redis
 from streams.redis.connection import connect_redis
 from streams.redis.store import RedisStore
+from streams.runtime.health import Health
 from streams.runtime.layout import LOOK_EVERY_S, LayoutWatch
 from streams.runtime.ports import TP, Layout, Store
 from streams.runtime.retrying_store import RetryingStore
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
-from streams.runtime.watchdog import Health, Watchdog, WatchLimits
+from streams.runtime.watchdog import Watchdog, WatchLimits
 
 STOP_S = 20.0
 REQUEST_S = 40.0
-"""How long an answer of the broker may take: above the 25 s within which a member lets go while others wait to join."""
+"""How long an answer of the broker may take: longer than a member needs to let go while others wait to join."""
 REDIS_WAIT_TIMEOUTS = 4
-"""For how many of its time-outs Redis is waited for at the start."""
+"""How many Redis time-outs to wait for Redis at the start."""
 PATIENCE = 0.5
-"""For which part of the time without a checkpoint, which the watchdog allows, a step waits for Redis."""
+"""How long a step waits for Redis, as part of the time without a checkpoint that the watchdog allows."""
 
 logger = logging.getLogger("sop.worker")
 
 
 class Tasks:
-    """The tasks of the partitions assigned, by number; keeps their positions for the transport (`OffsetProvider`)."""
+    """The tasks of the assigned partitions, by number; gives the transport their positions (`OffsetProvider`).
+
+    `make_task` makes the task of a number, `on_fatal` receives the error after which one cannot go on.
+    """
 
     def __init__(self, make_task: Callable[[int], Task], on_fatal: Callable[[BaseException], None]) -> None:
-        """Take what makes a task, and what to do when one cannot go on."""
         self._make_task = make_task
         self._on_fatal = on_fatal
         self._tasks: dict[int, Task] = {}
@@ -78,7 +81,7 @@ class Tasks:
         """Return the tasks, by partition number."""
         return self._tasks
 
-    async def assigned(self, tps: frozenset[FaustTP]) -> Mapping[FaustTP, int]:
+    async def on_assigned(self, tps: frozenset[FaustTP]) -> Mapping[FaustTP, int]:
         """Recover a task for each partition number; return where to read from."""
         numbers = sorted({tp.partition for tp in tps})
         self._tasks = {number: self._make_task(number) for number in numbers}
@@ -91,37 +94,36 @@ class Tasks:
         logger.info("partitions %s", ", ".join(map(str, numbers)) or "none")
         return positions
 
-    async def revoked(self, tps: frozenset[FaustTP]) -> None:  # noqa: ARG002 - always the whole assignment
-        """Finish the steps under way, save, disconnect."""
+    async def on_revoked(self, tps: frozenset[FaustTP]) -> None:  # noqa: ARG002 - always the whole assignment
+        """Finish the current steps, save and disconnect."""
         for task in self._tasks.values():
             task.finish()
         await asyncio.gather(*self._running.values())
         await asyncio.gather(*(task.stop() for task in self._tasks.values()))
         self._tasks, self._running = {}, {}
 
-    def wants(self, tp: FaustTP) -> bool:
-        """Tell whether the task of a partition can do with more of it."""
+    def wants_more(self, tp: FaustTP) -> bool:
+        """Return whether the task of a partition wants more of it."""
         task = self._tasks.get(tp.partition)
-        return task is None or task.wants(TP(tp.topic, tp.partition))
+        return task is None or task.wants_more(TP(*tp))
 
     def committable(self, tp: FaustTP) -> int | None:
-        """Return up to where a checkpoint holds the effect of what was read."""
+        """Return the offset before which a checkpoint holds the effect of every record."""
         task = self._tasks.get(tp.partition)
-        return task.committable.get(TP(tp.topic, tp.partition)) if task else None
+        return task.committable.get(TP(*tp)) if task else None
 
-    def passed(self, tp: FaustTP, offset: int) -> None:
-        """Tell the task of a partition where reading goes on."""
+    def on_position(self, tp: FaustTP, offset: int) -> None:
+        """Give the task of a partition the offset at which reading continues."""
         if task := self._tasks.get(tp.partition):
-            task.passed(TP(tp.topic, tp.partition), offset)
+            task.advance(TP(*tp), offset)
 
-    def skipped(self, tp: FaustTP, first: int, end: int) -> None:
-        """Ask the task of a partition whether it goes on without records that are gone; raises `Fatal` if not."""
-        self._tasks[tp.partition].skip(TP(tp.topic, tp.partition), first, end)
+    def on_offsets_deleted(self, tp: FaustTP, first: int, end: int) -> None:
+        """Have the task of a partition skip deleted offsets; raises `Fatal` unless the settings accept that."""
+        self._tasks[tp.partition].skip_deleted(TP(*tp), first, end)
 
-    async def handle(self, batch: Batch) -> None:
-        """Hand a batch to its task."""
-        tp = TP(batch.tp.topic, batch.tp.partition)
-        await self._tasks[tp.partition].enqueue(tp, batch.records)
+    def enqueue(self, batch: Batch) -> None:
+        """Give a batch to its task."""
+        self._tasks[batch.tp.partition].enqueue(TP(*batch.tp), batch.records, batch.done)
 
     def _ended(self, running: asyncio.Task[None]) -> None:
         if not running.cancelled() and (error := running.exception()) is not None:
@@ -139,7 +141,7 @@ def run(settings: Settings, policies: PolicySet) -> NoReturn:
         listen = settings.metrics_listen
         metrics = stack.enter_context(MetricsServer(listen)) if listen else None
         client_logger = logging.getLogger("aiokafka")
-        client_logger.setLevel(logging.CRITICAL)  # what goes wrong here is told by one line of our own
+        client_logger.setLevel(logging.CRITICAL)  # our own error is one line
         layout, sizes = asyncio.run(_prepare(settings, connection, topics))
         client_logger.setLevel(logging.NOTSET)
         run_worker(lambda: make_app(settings, policies, connection, topics, layout, sizes, metrics), stop_s=STOP_S)
@@ -157,7 +159,7 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
         connection, topics, group=settings.group, transactional_id=f"{settings.topic_prefix}{settings.group}-0"
     )
     await prepare_topics(connection, topics, settings.partitions, settings.replicas)
-    layout = await read_layout(connection, topics.all)  # waits until every topic is known, its size limit too
+    layout = await read_layout(connection, topics.all)  # waits until the brokers know every topic and its size limit
     checked = await check_topics(connection, topics)
     for warning in checked.warnings:
         logger.warning("%s", warning)
@@ -165,20 +167,20 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
 
 
 def version_with(sizes: Mapping[str, int]) -> str:
-    """Return what tells a worker from one that might survive something else: its release, and how much it may write.
+    """Return the version of a worker with these record sizes: its release and a checksum of the sizes.
 
-    So what was set aside is tried again after an upgrade, and after a topic takes larger records.
+    Quarantined names are tried again after an upgrade, and after a topic has been changed to take larger records.
     """
-    told = ",".join(f"{name}={size}" for name, size in sorted(sizes.items()))
-    return f"{version('sop-streams')}+{crc32(told.encode()):08x}"
+    text = ",".join(f"{name}={size}" for name, size in sorted(sizes.items()))
+    return f"{version('sop-streams')}+{crc32(text.encode()):08x}"
 
 
 def task_settings(settings: Settings, topics: Topics, layout: Layout, worker: str) -> TaskSettings:
-    """Return what all tasks share; `worker` is its version (`version_with`)."""
+    """Return the settings of all tasks; `worker` is the worker's version (`version_with`)."""
     return TaskSettings(
         input_topics=topics.consumed,
         internal_topics=topics.internal,
-        # reports are forgotten after a while in any case; what was made of them lies in answers
+        # location reports leave the state after a while anyway; what follows from them is in answers
         required_topics=(*(topic for topic in topics.inputs if topic != topics.locations), topics.cases),
         accepts_trimmed=settings.accept_trimmed_inputs,
         output_topics=topics.outputs,
@@ -194,7 +196,7 @@ def task_settings(settings: Settings, topics: Topics, layout: Layout, worker: st
 def processor_settings(
     settings: Settings, topics: Topics, policies: PolicySet, partitions: int, sizes: Mapping[str, int]
 ) -> ProcessorSettings:
-    """Return what the work of all partition numbers shares; `sizes` as `CheckedTopics` has them."""
+    """Return the settings of all processors; `sizes` are `CheckedTopics.sizes`."""
     return ProcessorSettings(
         topics=topics,
         partitions=partitions,
@@ -233,7 +235,7 @@ def retention_rules(settings: Settings) -> RetentionRules:
 
 
 class TaskMaker:
-    """Makes the task of a partition number over its work and its store, each time it is assigned."""
+    """Makes a task for a partition number each time it is assigned; `sizes` are `CheckedTopics.sizes`."""
 
     def __init__(
         self,
@@ -244,9 +246,8 @@ class TaskMaker:
         layout: Layout,
         sizes: Mapping[str, int],
     ) -> None:
-        """Take what holds for all partition numbers; `sizes` as `CheckedTopics` has them."""
-        self.works: WeakValueDictionary[int, SopProcessor] = WeakValueDictionary()
-        """What the tasks work on, by number, for as long as these are there."""
+        self.processors: WeakValueDictionary[int, SopProcessor] = WeakValueDictionary()
+        """The processors of the present tasks, by number."""
         self._settings = settings
         self._connection = connection
         self._processor_settings = processor_settings(settings, topics, policies, layout.partitions, sizes)
@@ -257,25 +258,23 @@ class TaskMaker:
         self._attempts = SharedLock()
 
     def make(self, partition: int) -> Task:
-        """Return a task that is still to recover; raises `Fatal` for a number that came with more partitions."""
+        """Return a task that has yet to recover; raises `Fatal` for a number that did not exist at the start."""
         if partition >= (known := self._task_settings.layout.partitions):
             raise Fatal(
                 f"the topics have more partitions now than the {known} of when this worker started; "
-                "a restart tells how to go on"
+                "a restart says how to go on"
             )
         health, timeout_s = Health(), self._settings.transaction_timeout_s
         patience_s = PATIENCE * self._settings.unsaved_s_max
-        checkpoints = RetryingStore(
-            self._store(partition), health, name=f"partition {partition}", patience_s=patience_s
-        )
-        self.works[partition] = work = SopProcessor(partition, self._processor_settings, checkpoints)
+        store = RetryingStore(self._store(partition), health, name=f"partition {partition}", patience_s=patience_s)
+        self.processors[partition] = processor = SopProcessor(partition, self._processor_settings, store)
         return Task(
             partition,
-            work,
+            processor,
             self._task_settings,
             publisher=KafkaPublisher(self._connection, f"{self._namespace}-{partition}", timeout_s=timeout_s),
             log=KafkaLog(self._connection),
-            store=checkpoints,
+            store=store,
             clock=SystemClock(),
             health=health,
             attempts=self._attempts,
@@ -296,9 +295,9 @@ def make_app(
     sizes: Mapping[str, int],
     metrics: MetricsServer | None = None,
 ) -> BatchApp:
-    """Compose the Faust app: one agent over all topics that are consumed, the tasks behind it.
+    """Compose the Faust app: an agent for each input topic, and the tasks behind them.
 
-    `sizes` as `CheckedTopics` has them.
+    `sizes` are `CheckedTopics.sizes`.
     """
     register_transport()
     maker = TaskMaker(settings, policies, connection, topics, layout, sizes)
@@ -316,15 +315,15 @@ def make_app(
         broker_request_timeout=max(REQUEST_S, settings.session_timeout_s),
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 3,
-        broker_commit_interval=settings.checkpoint_interval_s,  # offsets move with checkpoints only
+        broker_commit_interval=settings.checkpoint_interval_s,  # offsets advance with checkpoints only
     )
-    Watchdog(watch_limits(settings), tasks.health, lambda: _outside(app.refusal(), settings)).start(app.loop)
+    Watchdog(watch_limits(settings), tasks.health, lambda: _describe(app.refusal(), settings)).start(app.loop)
     for topic in topics.consumed:
-        batch_agent(app, batch_topic(app, topic), tasks.handle, name=topic)
-    watch, held_up = LayoutWatch(TopicLayout(connection, topics.all).read, layout), HeldUp()
+        batch_agent(app, batch_topic(app, topic), tasks.enqueue, name=topic)
+    watch, blocked = LayoutWatch(TopicLayout(connection, topics.all).read, layout), BlockedInputs()
 
     async def look_at_topics() -> None:
-        held_up.look({tp: each for tp, each in app.ends().items() if tp.topic in topics.inputs}, app.loop.time())
+        blocked.look({tp: each for tp, each in app.end_offsets().items() if tp.topic in topics.inputs}, app.loop.time())
         try:
             await watch.look()
         except Fatal as error:
@@ -332,12 +331,12 @@ def make_app(
 
     app.timer(LOOK_EVERY_S)(look_at_topics)
     if metrics is not None:
-        metrics.serve(lambda: _metrics_text(app, tasks, maker.works))
+        metrics.serve(lambda: _metrics_text(app, tasks, maker.processors))
     return app
 
 
-def _outside(refusal: Refusal | None, settings: Settings) -> str | None:
-    """Return in words why the worker is no member of its group, and what to do about it; None where it is one."""
+def _describe(refusal: Refusal | None, settings: Settings) -> str | None:
+    """Return why the worker is no member of its group and what to do about it; None if it is one."""
     if refusal is None:
         return None
     advice = {
@@ -347,16 +346,16 @@ def _outside(refusal: Refusal | None, settings: Settings) -> str | None:
         "GROUP_MAX_SIZE_REACHED": "run fewer workers, or raise the broker's group.max.size",
         "GROUP_AUTHORIZATION_FAILED": "its user needs Read on the group",
     }.get(refusal.name)
-    told = f"SOP_GROUP={settings.group}: {refusal.words}{f' ({refusal.name})' if refusal.name else ''}"
-    return f"{told}; {advice}" if advice else told
+    reason = f"SOP_GROUP={settings.group}: {refusal.text}{f' ({refusal.name})' if refusal.name else ''}"
+    return f"{reason}; {advice}" if advice else reason
 
 
-async def _metrics_text(app: BatchApp, tasks: Tasks, works: Mapping[int, SopProcessor]) -> bytes:
-    """Return the metrics of this moment as a scrape reads them, as the event loop has them between two of its steps."""
+async def _metrics_text(app: BatchApp, tasks: Tasks, processors: Mapping[int, SopProcessor]) -> bytes:
+    """Return the metrics in Prometheus's text format, all collected at one moment in the event loop."""
 
     def read() -> list[Sample]:
         now = SystemClock().now_us()
-        ends = {TP(*tp): end.last for tp, end in app.ends().items()}
+        ends = {TP(*tp): end.last for tp, end in app.end_offsets().items()}
         return [
             sample
             for number, task in tasks.all().items()
@@ -366,7 +365,7 @@ async def _metrics_text(app: BatchApp, tasks: Tasks, works: Mapping[int, SopProc
                     metrics=task.metrics,
                     progress=task.progress(),
                     health=task.health,
-                    state_size=works[number].state_size(),
+                    state_size=processors[number].state_size(),
                     ends={tp.name: end for tp, end in ends.items() if tp.partition == number},
                 ),
                 now,

@@ -26,12 +26,12 @@ from streams.kafka.publisher import KafkaPublisher
 from streams.memory.store import MemoryState, MemoryStore
 from streams.process.clock import SystemClock
 from streams.redis.store import RedisStore
+from streams.runtime.health import Health
 from streams.runtime.ports import TP, Batches, Changes, Incoming, Layout, Outgoing, Store, Stored
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.snapshot import Snapshot
 from streams.runtime.task import Task
-from streams.runtime.watchdog import Health
 from streams.worker import Tasks
 
 CHECKPOINT_EVERY_US: Final = 5_000_000
@@ -205,7 +205,7 @@ def make_app(task: Assignment) -> BatchApp:
         broker_session_timeout=6.0,
         broker_heartbeat_interval=2.0,
     )
-    batch_agent(app, batch_topic(app, task.events), tasks.handle, name=task.events)
+    batch_agent(app, batch_topic(app, task.events), tasks.enqueue, name=task.events)
 
     async def end() -> None:
         if works and all(work.at_rest for work in works.values()):

@@ -16,6 +16,11 @@ class Sizes(NamedTuple):
     key: int = 0
     headers: int = 0
 
+    @classmethod
+    def of(cls, value: bytes | None, key: bytes | None, headers: Headers) -> Sizes:
+        """Return the sizes of a record with these parts."""
+        return cls(len(value or b""), len(key or b""), headers_size(headers) if headers else 0)
+
 
 def refuse_large(
     value: bytes | None, key: bytes | None, headers: Headers, limits: Limits, original_sizes: Sizes | None
@@ -24,7 +29,7 @@ def refuse_large(
 
     `original_sizes` is set for a record that was truncated when it was read.
     """
-    sizes = original_sizes or Sizes(len(value or b""), len(key or b""), headers_size(headers))
+    sizes = original_sizes or Sizes.of(value, key, headers)
     if sizes[0] > limits.value_bytes:
         raise InvalidMessage(f"value: {sizes[0]} bytes, at most {limits.value_bytes}")
     if sizes[1] > limits.heading_bytes:

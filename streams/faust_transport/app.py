@@ -1,4 +1,4 @@
-"""A Faust app whose agents take batches, and the functions that make its topics and agents."""
+"""A Faust app whose agents receive batches, and the functions that make its topics and agents."""
 
 import logging
 import os
@@ -14,19 +14,19 @@ from faust.types import TP, EventT, Message, TopicT
 from mode.utils.queues import ThrowableQueue
 
 from schemas.errors import SopError
-from streams.faust_transport.batch import Batch, BatchOptions, Ends, Handler, OffsetProvider, TransportError
+from streams.faust_transport.batch import Batch, BatchOptions, EndOffsets, Handler, OffsetProvider, TransportError
 from streams.faust_transport.membership import UNANSWERED, Refusal
 from streams.kafka.connection import KafkaSecurity
 
 SCHEME = "kafkabatch"
 EXIT_FATAL = 70
 
-# What would lose records, repeat them, or open a port; see the Faust 0.15.3 sources.
+# Other values would lose or repeat records, or open a port; see the sources of Faust 0.15.3.
 _FIXED_SETTINGS: dict[str, Any] = {
     "autodiscover": False,
     "processing_guarantee": "at_least_once",
     "producer_threaded": False,
-    "stream_wait_empty": False,  # handlers are awaited by the transport, with a time limit
+    "stream_wait_empty": False,  # the offset provider finishes the work on batches, with a time limit
     "topic_allow_declare": False,
     "topic_disable_leader": True,
     "web_enabled": False,
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 def register_transport() -> None:
-    """Make broker URLs `kafkabatch://host:port` known to Faust; harmless when done twice."""
+    """Register broker URLs `kafkabatch://host:port` with Faust; a second call does no harm."""
     drivers.TRANSPORTS.aliases[SCHEME] = "streams.faust_transport.transport:BatchTransport"
 
 
@@ -54,7 +54,8 @@ def faust_credentials(security: KafkaSecurity) -> faust.SASLCredentials | faust.
 
 def exit_at_once(error: BaseException) -> None:
     """Log `error` in one line and end the process with status 70, before anything further is acknowledged."""
-    expected = isinstance(error, TransportError | KafkaError | SopError)  # where such a one was raised tells nothing
+    # where an expected error was raised in the code is of no use to an operator
+    expected = isinstance(error, TransportError | KafkaError | SopError)
     frames = [] if expected else traceback.extract_tb(error.__traceback__)
     where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     logger.critical("stopped: %s: %s%s", type(error).__name__, error, where)
@@ -63,30 +64,30 @@ def exit_at_once(error: BaseException) -> None:
 
 
 class NoTables(TableManager):
-    """Faust's manager of tables and of what follows a rebalance, for apps without tables."""
+    """Faust's manager of tables and of rebalances, for apps without tables."""
 
     async def on_start(self) -> None:
-        """Start at once where Faust waits a second, in case tables are still to be declared."""
+        """Start at once; Faust waits a second for tables to be declared."""
         await self._update_channels()
         await self.recovery.start()
 
 
 class GivenSettings(faust.Settings):
-    """Faust's settings as they are given: by itself it lets variables of the environment overrule them."""
+    """Faust's settings as given; Faust itself lets environment variables override them."""
 
     def getenv(self, env_name: str) -> None:
-        """Find nothing."""
+        """Return None: no environment variable is read."""
 
 
 class BatchApp(faust.App):
-    """A Faust app of group `group_id` that reads by the batch transport at the positions of `offset_provider`.
+    """A Faust app of consumer group `group_id` that reads batches from the positions that `offset_provider` gives.
 
-    `broker` is `kafkabatch://host:port[,host:port]`. `on_fatal` is called, in the event loop, with whatever makes going
-    on unsafe: a handler or the keeper that raised, partitions that cannot be read. It should end the process; if it
-    returns, the app delivers and commits nothing more. Further `settings` are Faust's.
+    `broker` is `kafkabatch://host:port[,host:port]`. `on_fatal` is called in the event loop with an error after which
+    the app cannot go on: one that a handler or the offset provider raised, or partitions that cannot be read. It should
+    end the process; if it returns, the app delivers and commits nothing more. Further `settings` are Faust's.
 
-    Raises ValueError for a setting that the transport cannot keep its promises with. Tables, web pages and Faust's
-    own acknowledgements are not available.
+    Raises ValueError for a setting under which records could be lost or repeated. Tables, web pages and Faust's own
+    acknowledgements are not available.
     """
 
     Settings = GivenSettings
@@ -107,12 +108,11 @@ class BatchApp(faust.App):
         self.offset_provider = offset_provider
         self.options = options or BatchOptions()
         self.on_fatal = on_fatal
-        self.handlers: dict[str, Handler] = {}
-        self.enter: Callable[[Batch], None] | None = None  # set by the consumer
+        self.handled_topics: set[str] = set()
         super().__init__(group_id, broker=broker, TableManager=NoTables, **settings)
 
     def Table(self, *_args: Any, **_options: Any) -> Any:  # noqa: N802 - Faust's name
-        """Refuse: a table's recovery and positions would not agree with those of the keeper."""
+        """Raise ValueError: a table recovers to other positions than those of the offset provider."""
         raise ValueError("tables cannot be used with batches")
 
     def FlowControlQueue(  # noqa: N802 - Faust's name
@@ -123,38 +123,38 @@ class BatchApp(faust.App):
     ) -> ThrowableQueue[Any]:
         """Return a queue that keeps its content when flow resumes.
 
-        Faust empties queues then, which may be after the first batches of the new generation; those of older ones
-        are told by their generation.
+        Faust empties its queues then, perhaps after the first batches of the new generation have arrived. Batches of
+        older generations need no clearing: their assignment is closed.
         """
         return ThrowableQueue(maxsize=maxsize or 0, flow_control=self.flow_control, clear_on_resume=False)
 
     @property
     def at_rest(self) -> bool:
-        """Whether all partitions were let go, if there ever were any, and nothing failed in that."""
+        """Whether all partitions that were ever assigned have been let go without an error."""
         return self._consumer is None or cast(Any, self._consumer).at_rest
 
     def refusal(self) -> Refusal | None:
-        """Return why this is no member of a stable group: None where it is one, or stops. Callable from any thread."""
+        """Return why this app is no member of a stable group; None if it is one or stops. Callable from any thread."""
         if self.should_stop:
             return None
         return cast(Any, self._consumer).refusal() if self._consumer is not None else UNANSWERED
 
-    def ends(self) -> Mapping[TP, Ends]:
-        """Return where the partitions that are assigned end, as far as fetches told."""
-        return cast(Any, self._consumer).ends() if self._consumer is not None else {}
+    def end_offsets(self) -> Mapping[TP, EndOffsets]:
+        """Return the end offsets of the assigned partitions, as of their last fetches."""
+        return cast(Any, self._consumer).end_offsets() if self._consumer is not None else {}
 
     def _create_directories(self) -> None:
-        """Create none: without tables there is nothing to keep on disk."""
+        """Create none: without tables nothing is kept on disk."""
 
     async def _stop_consumer(self) -> None:
-        """Let go of the partitions first, while agents and keeper still work."""
+        """Let go of the partitions first, while agents and the offset provider still work."""
         if self._consumer is not None:
             await cast(Any, self._consumer).release()
         await super()._stop_consumer()
 
 
 class BatchSchema(faust.Schema[Any, Any]):
-    """The value of a batch message is the batch; its records stay undecoded."""
+    """The value of a batch message is the batch; its records are not decoded."""
 
     def compile(  # noqa: D102 - Faust's
         self, app: Any, **_options: Any
@@ -169,24 +169,25 @@ class BatchSchema(faust.Schema[Any, Any]):
 
 
 def batch_topic(app: BatchApp, *names: str) -> TopicT:
-    """Return one Faust topic over all of `names`, which have to exist, whose stream yields `Batch` values."""
+    """Return one Faust topic over the existing topics `names`; its stream yields `Batch` values."""
     return app.topic(*names, schema=BatchSchema(), acks=False)
 
 
 def batch_agent(app: BatchApp, topic: TopicT, handler: Handler, *, name: str) -> Any:
-    """Start with `app` an agent `name` that has every batch of `topic` handled by `handler`; return the agent.
+    """Add an agent `name` to `app` that passes every batch of `topic` to `handler`; return the agent.
 
-    Batches of one partition number, of whatever topic, are handled one after the other; those of different numbers
-    at the same time. A handler that returns has done all that its batch asks for.
+    `handler` is called in the event loop, for each partition in log order. It must not block: it processes the batch or
+    queues it, and `Batch.done` is called once it is processed. An exception goes to the app's `on_fatal`.
+
+    Raises ValueError for a topic that has a handler already.
     """
     for topic_name in topic.topics:
-        if topic_name in app.handlers:
+        if topic_name in app.handled_topics:
             raise ValueError(f"topic {topic_name} has a handler already")
-        app.handlers[topic_name] = handler
+        app.handled_topics.add(topic_name)
 
     async def dispatch(stream: AsyncIterable[Batch]) -> None:
-        assert app.enter is not None
         async for batch in stream:
-            app.enter(batch)
+            batch.assignment.dispatch(batch, handler)
 
     return app.agent(topic, name=name)(dispatch)

@@ -1,5 +1,5 @@
-"""The Kafka client of the batch transport, in a thread of its own, so that heartbeats go on while agents work."""
-# ruff: noqa: SLF001 - the base classes and the client offer no other way; versions are pinned for it
+"""The Kafka client of the batch transport, in a thread of its own: heartbeats continue while agents work."""
+# ruff: noqa: SLF001 - the base classes and the client offer no other way; their versions are pinned for it
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -14,21 +14,21 @@ from faust.types import TP
 
 from streams.faust_transport.app import BatchApp
 from streams.faust_transport.assignment import partial_numbers
-from streams.faust_transport.batch import Ends, TransportError
+from streams.faust_transport.batch import EndOffsets, TransportError
 from streams.faust_transport.membership import UNANSWERED, GroupConsumer, PartitionNumberAssignor, Refusal
 from streams.kafka.fetched import fetched_records
 from streams.kafka.fetcher import patch_consumers
 
-POLL_S = 1.0  # how often waiting without news looks whether the worker is to stop
+POLL_S = 1.0  # how often a wait checks whether the worker stops
 
-Taken = Mapping[TP, tuple[Sequence[Any], int]]  # records, and the position after them
+Fetched = Mapping[TP, tuple[Sequence[Any], int]]  # records, and the position after them
 
 
 class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
-    """The Kafka client, in a thread of its own so that heartbeats go on while agents work."""
+    """Runs the Kafka client in a thread of its own."""
 
-    _placed = -1  # generation whose positions are set
-    _nudged = False
+    _positioned_generation = -1  # whose positions are set
+    _is_woken_up = False
 
     def _create_worker_consumer(self, transport: kafka.Transport) -> aiokafka.AIOKafkaConsumer:
         app = cast(BatchApp, self.app)
@@ -43,7 +43,7 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
             bootstrap_servers=kafka.server_list(transport.url, transport.default_port),
             partition_assignment_strategy=[PartitionNumberAssignor],
             enable_auto_commit=False,
-            auto_offset_reset="none",  # a position that is not there is nobody's to choose but the keeper's
+            auto_offset_reset="none",  # only the offset provider chooses another position
             isolation_level="read_committed",
             max_poll_interval_ms=int((conf.broker_max_poll_interval or 0) * 1000),
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
@@ -58,37 +58,37 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
             **kafka.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
         )
 
-    async def place(self, generation: int, tps: Collection[TP], starts: Mapping[TP, int]) -> dict[TP, int] | None:
-        """Set the positions of `tps`, all that is assigned: `starts`, or the earliest offset where that has none.
+    async def seek_all(self, generation: int, tps: Collection[TP], starts: Mapping[TP, int]) -> dict[TP, int] | None:
+        """Set and return the positions of `tps`, the whole assignment: `starts`, or else the earliest offset.
 
-        Returns the positions, None when `generation` has ended meanwhile. Raises KafkaError, and TransportError when
-        a topic is missing or the topics' numbers of partitions differ.
+        Returns None when `generation` has ended in the meantime. Raises KafkaError, and TransportError when a topic is
+        missing or the topics differ in their number of partitions.
         """
         client = self._ensure_consumer()
-        await self._refuse_unfit_topics(client)
+        await self._refuse_unequal_topics(client)
         unknown = [TopicPartition(*tp) for tp in tps if tp not in starts]
         earliest = await client.beginning_offsets(unknown) if unknown else {}
-        if not self._current(generation):
+        if not self._is_current(generation):
             return None
         positions = {tp: starts[tp] if tp in starts else earliest[tp] for tp in tps}
         for tp, position in positions.items():
             client.seek(TopicPartition(*tp), position)
-        self._placed = generation
+        self._positioned_generation = generation
         return positions
 
-    async def take(self, generation: int, tps: set[TP], records_max: int) -> Taken:
-        """Return what was fetched of `tps`, `records_max` records or so; nothing when none came within a second.
+    async def take_fetched(self, generation: int, tps: set[TP], records_max: int) -> Fetched:
+        """Return about `records_max` fetched records of `tps`; nothing when none arrive within a second.
 
-        Returns nothing either once `generation` has ended; no records of a partition where only its position moved on.
-        Raises KafkaError where the group or a topic cannot be read.
+        Returns nothing once `generation` has ended, and no records for a partition whose position moved without any.
+        Raises KafkaError when the group or a topic cannot be read.
         """
         client = self._ensure_consumer()
         fetcher = client._fetcher
         if client._closed or fetcher._closed:
             raise ConsumerStoppedError
         client._coordinator.check_errors()
-        if self._nudged or not self._ready(generation):
-            self._nudged = False
+        if self._is_woken_up or not self._is_ready(generation):
+            self._is_woken_up = False
             return {}
         with client._subscription.fetch_context():
             fetched = fetched_records(fetcher, tps, records_max)
@@ -99,81 +99,80 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
                     news.cancel()
                     return {}
                 news.result()  # raises what the group coordinator found
-                if not self._ready(generation):
+                if not self._is_ready(generation):
                     return {}
                 fetched = fetched_records(fetcher, tps, records_max)
         states = client._subscription.subscription.assignment
         return {TP(*tp): (records, states.state_value(tp).position) for tp, records in fetched.items()}
 
     async def refuse_partial(self, tps: frozenset[TP]) -> None:
-        """Raise TransportError unless each partition number that is assigned comes with every topic."""
+        """Raise TransportError unless every assigned partition number is assigned for all topics."""
         client = self._ensure_consumer()
         if partial := partial_numbers(tps, client.subscription()):
-            await self._refuse_unfit_topics(client)
-            raise TransportError(f"the group's leader assigned of some topics only: partitions {partial}")
+            await self._refuse_unequal_topics(client)
+            raise TransportError(f"the group's leader assigned partitions {partial} of some topics only")
 
     def refusal(self) -> Refusal | None:
-        """Return why there is no membership of a stable group, None where there is. Callable from any thread."""
+        """Return why this is no member of a stable group; None if it is one. Callable from any thread."""
         return cast(GroupConsumer, self._consumer).refusal() if self._consumer is not None else UNANSWERED
 
-    def ends(self) -> dict[TP, Ends]:
-        """Return where partitions end, as far as fetches told. Callable from any thread."""
+    def end_offsets(self) -> dict[TP, EndOffsets]:
+        """Return the end offsets of the assigned partitions, as of their last fetches. Callable from any thread."""
         subscription = self._consumer._subscription.subscription if self._consumer is not None else None
         assignment = subscription.assignment if subscription is not None else None
         if assignment is None:
             return {}
         states = {TP(*tp): assignment.state_value(tp) for tp in assignment.tps}
-        return {tp: Ends(each.lso, each.highwater) for tp, each in states.items() if each.lso is not None}
+        return {tp: EndOffsets(each.lso, each.highwater) for tp, each in states.items() if each.lso is not None}
 
     def close(self) -> None:
-        """Have the client hang up, since a rebalance would keep it from stopping. Callable from any thread.
+        """Close the client's connections, since a rebalance would keep it from stopping. Callable from any thread.
 
-        Faust hangs up in the app's event loop; connections and timers closed there while the client's own thread uses
-        them can crash the process.
+        Faust closes them in the app's event loop. That can crash the process: the client's own thread uses them.
         """
         if self._consumer is not None:
-            asyncio.run_coroutine_threadsafe(self._hang_up(self._consumer), self.thread_loop)
+            asyncio.run_coroutine_threadsafe(self._close_client(self._consumer), self.thread_loop)
 
-    async def _hang_up(self, client: aiokafka.AIOKafkaConsumer) -> None:
+    async def _close_client(self, client: aiokafka.AIOKafkaConsumer) -> None:
         client._closed = True
         await asyncio.gather(client._client.close(), client._coordinator.close())
 
-    def nudge(self) -> None:
-        """Have a waiting `take`, or the next one, return at once. Callable from any thread."""
-        self.thread_loop.call_soon_threadsafe(self._nudge_here)
+    def wake_up(self) -> None:
+        """Have the waiting `take_fetched`, or the next one, return at once. Callable from any thread."""
+        self.thread_loop.call_soon_threadsafe(self._wake_up_here)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Commit `offsets` to the group, once; whether it was done. What fails is tried again with the next ones."""
+        """Try once to commit `offsets` to the group; return whether it worked. If not, a later commit includes them."""
         client = self._ensure_consumer()
         wanted = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
         try:
             await asyncio.wait_for(client.commit(wanted), cast(BatchApp, self.app).options.commit_s)
         except (KafkaError, TimeoutError, RuntimeError) as error:
-            # the last is uvloop's word for a connection that has just closed; aiokafka lets it through
+            # uvloop raises RuntimeError for a connection that has just closed; aiokafka does not catch it
             self.log.warning("group offsets not committed: %s %s", type(error).__name__, error)
             return False
         return True
 
-    def _current(self, generation: int) -> bool:
+    def _is_current(self, generation: int) -> bool:
         client = self._ensure_consumer()
         return client._coordinator.generation == generation and not client._subscription.reassignment_in_progress
 
-    def _ready(self, generation: int) -> bool:
-        return self._placed == generation and self._current(generation)
+    def _is_ready(self, generation: int) -> bool:
+        return self._positioned_generation == generation and self._is_current(generation)
 
-    def _nudge_here(self) -> None:
-        self._nudged = True
+    def _wake_up_here(self) -> None:
+        self._is_woken_up = True
         fetcher = self._ensure_consumer()._fetcher
         for waiter in list(fetcher._fetch_waiters):
             fetcher._notify(waiter)
 
-    async def _refuse_unfit_topics(self, client: aiokafka.AIOKafkaConsumer) -> None:
+    async def _refuse_unequal_topics(self, client: aiokafka.AIOKafkaConsumer) -> None:
         topics = sorted(client.subscription())
         if any(client.partitions_for_topic(topic) is None for topic in topics):
-            await client._client.force_metadata_update()  # it may have been made a moment ago
+            await client._client.force_metadata_update()  # it may have just been created
         counts = {topic: len(client.partitions_for_topic(topic) or ()) for topic in topics}
         if missing := [topic for topic, count in counts.items() if count == 0]:
             raise TransportError(f"no such topic: {', '.join(missing)}")
         if len(set(counts.values())) > 1:
-            told = ", ".join(f"{topic} {count}" for topic, count in counts.items())
-            raise TransportError(f"topics read together need the same number of partitions: {told}")
+            found = ", ".join(f"{topic} {count}" for topic, count in counts.items())
+            raise TransportError(f"topics that are read together need the same number of partitions: {found}")

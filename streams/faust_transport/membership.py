@@ -1,11 +1,10 @@
-"""Membership of the consumer group: a group protocol of our own, and why the broker refuses a join.
+"""Membership of the consumer group: a group protocol type of our own, and the reason for a refused join.
 
-Kafka lets a member into a group if its protocol is that of the others. Ours has its own type, so members with
-assignors of other kinds, who would take partitions of some topics only, are kept out by the broker: those of the
-`consumer` type with whatever assignor, and those that leave the assignment to the broker (KIP-848), which would turn a
-group of the `consumer` type into one of theirs.
+Kafka admits a member only if its protocol type is that of the group. Ours is our own, so the broker keeps out members
+that would take partitions of some topics only: those of type `consumer`, with whatever assignor, and those that leave
+the assignment to the broker (KIP-848), which would convert a group of type `consumer` to theirs.
 """
-# ruff: noqa: SLF001 - the base classes offer no other way; aiokafka's version is pinned for it
+# ruff: noqa: SLF001 - the base classes offer no other way; the version of aiokafka is pinned for it
 
 from __future__ import annotations
 
@@ -21,72 +20,72 @@ from confluent_kafka import KafkaError
 
 PROTOCOL_TYPE: Final = "sop-streams"
 JOIN_AGAIN_AFTER_S: Final = 3.0
-_ON_THE_WAY: Final = frozenset({0, KafkaError.MEMBER_ID_REQUIRED, KafkaError.REBALANCE_IN_PROGRESS})
-"""What the broker answers to a member that is being let in."""
+_JOINING: Final = frozenset({0, KafkaError.MEMBER_ID_REQUIRED, KafkaError.REBALANCE_IN_PROGRESS})
+"""The broker's answers to a member that it is about to admit."""
 
 
 class PartitionNumberAssignor(RangePartitionAssignor):  # type: ignore[misc] # without types
-    """Gives partition n of every topic to one member, for topics with the same number of partitions."""
+    """Assigns partition n of every topic to one member, for topics with the same number of partitions."""
 
     name = "partition-number"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why there is no membership: Kafka's name of the error (empty: there was no answer), and its words."""
+    """Why the broker does not admit this member: Kafka's name of the error (empty: no answer yet) and its text."""
 
     name: str
-    words: str
+    text: str
 
 
 UNANSWERED: Final = Refusal("", "the broker has not answered the request to join")
 
 
 class GroupMember(GroupCoordinator):  # type: ignore[misc] # without types
-    """aiokafka's coordinator with our protocol; it goes on asking to be let in, and remembers why it is not."""
+    """aiokafka's coordinator with our protocol type; it keeps trying to join and remembers why it was refused."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self.refusal = UNANSWERED
+        self._last_refusal = UNANSWERED
         super().__init__(*arguments, **options)
 
-    def trouble(self) -> Refusal | None:
-        """Return why it is no member of a group that has agreed on who reads what; None where it is, if for nothing."""
+    def refusal(self) -> Refusal | None:
+        """Return why this is no member of a stable group; None if it is one, even without partitions."""
         task = self._coordination_task
         error = self._pending_exception or (task.exception() if task.done() and not task.cancelled() else None)
         if error is not None:
             return Refusal(type(error).__name__, str(error))
         if self.generation > 0 and not self._subscription.reassignment_in_progress:
             return None
-        return self.refusal
+        return self._last_refusal
 
     async def _send_req(self, request: Any) -> Any:
         if isinstance(request, JoinGroupRequest):
             request._protocol_type = PROTOCOL_TYPE
         response = await super()._send_req(request)
-        if isinstance(request, JoinGroupRequest | SyncGroupRequest) and response.error_code not in _ON_THE_WAY:
+        if isinstance(request, JoinGroupRequest | SyncGroupRequest) and response.error_code not in _JOINING:
             error = KafkaError(response.error_code)
-            self.refusal = Refusal(error.name(), error.str())
+            self._last_refusal = Refusal(error.name(), error.str())
         elif isinstance(request, JoinGroupRequest):
-            self.refusal = UNANSWERED
+            self._last_refusal = UNANSWERED
         return response
 
     async def _push_error_to_user(self, error: Exception) -> None:
-        """Ask again after a while where it is about joining: aiokafka would wait for a reader, who waits for a join."""
+        """Try to join again after a while; aiokafka would wait for a reader, which in turn waits for the join."""
         if not self._subscription.reassignment_in_progress:
             await super()._push_error_to_user(error)
             return
-        if self.refusal is UNANSWERED:
-            self.refusal = Refusal(type(error).__name__, str(error))
+        if self._last_refusal is UNANSWERED:
+            self._last_refusal = Refusal(type(error).__name__, str(error))
         await asyncio.wait([self._closing], timeout=JOIN_AGAIN_AFTER_S)
 
 
 class GroupConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc] # without types
-    """aiokafka's consumer as a `GroupMember`; topics are to be subscribed to after its start."""
+    """aiokafka's consumer with a `GroupMember` as its coordinator; subscribe to topics after it has started."""
 
     _coordinator: GroupMember | None
 
     async def start(self) -> None:
-        """Connect; the coordinator made for it has nothing to do yet and is replaced."""
+        """Connect, and replace the coordinator, which has nothing to do yet."""
         await super().start()
         assert self._coordinator is not None
         await self._coordinator.close()
@@ -106,6 +105,6 @@ class GroupConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc] # without 
         )
 
     def refusal(self) -> Refusal | None:
-        """Return why it is no member of a stable group, None where it is one. Callable from any thread."""
+        """Return why this is no member of a stable group; None if it is one. Callable from any thread."""
         member = self._coordinator
-        return member.trouble() if isinstance(member, GroupMember) else UNANSWERED
+        return member.refusal() if isinstance(member, GroupMember) else UNANSWERED

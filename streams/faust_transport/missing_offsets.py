@@ -1,4 +1,4 @@
-"""Positions that are not in the log any more: behind what the keeper lets be skipped, or the end of the worker."""
+"""Positions that are out of a partition's range: skips offsets that were deleted before they were read."""
 # ruff: noqa: SLF001 - see `streams.faust_transport.transport`
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from streams.faust_transport.batch import OffsetProvider, TransportError
 from streams.faust_transport.client import BatchConsumerThread
 
 
-async def go_on_behind(
+async def skip_deleted_offsets(
     thread: BatchConsumerThread,
     assignment: Assignment,
     offset_provider: OffsetProvider,
     positions: Mapping[TopicPartition, int],
 ) -> None:
-    """Go on behind records that were deleted before they were read, if the keeper lets that happen.
+    """Continue each of `positions`, which were out of range, at its partition's log start offset.
 
-    `positions` are those that were out of range. Raises what the keeper does if not, and TransportError where a log
-    ends before its position.
+    Raises what the offset provider raises if it does not accept the loss, and TransportError where a log ends before
+    the position.
     """
     for partition, position in positions.items():
         tp = TP(*partition)
@@ -31,13 +31,13 @@ async def go_on_behind(
             return
         if position > end:
             raise TransportError(
-                f"{tp.topic}-{tp.partition}: reading stood at {position}, but the log ends at {end}: "
+                f"{tp.topic}-{tp.partition}: the position was {position}, but the log ends at {end}: "
                 "Kafka has lost records, or the topic was created again"
             )
         if position < earliest:
-            offset_provider.skipped(tp, position, earliest)
-            await thread.call_thread(_jump, thread, assignment.generation, tp, earliest)
-            assignment.move_on(tp, earliest)
+            offset_provider.on_offsets_deleted(tp, position, earliest)
+            await thread.call_thread(_seek, thread, assignment.generation, tp, earliest)
+            assignment.advance(tp, earliest)
 
 
 async def _bounds(thread: BatchConsumerThread, tp: TP) -> tuple[int, int]:
@@ -47,6 +47,6 @@ async def _bounds(thread: BatchConsumerThread, tp: TP) -> tuple[int, int]:
     return earliest[partition], end[partition]
 
 
-async def _jump(thread: BatchConsumerThread, generation: int, tp: TP, position: int) -> None:
-    if thread._ready(generation):
+async def _seek(thread: BatchConsumerThread, generation: int, tp: TP, position: int) -> None:
+    if thread._is_ready(generation):
         thread._ensure_consumer().seek(TopicPartition(*tp), position)

@@ -1,17 +1,17 @@
-"""A Faust transport that hands agents whole batches of one partition, at positions that a keeper decides.
+"""A Faust transport that hands agents whole batches of one partition, read from positions of an offset provider.
 
-Written against faust-streaming 0.15.3 and aiokafka 0.14.0, whose internals it uses; both are pinned. What differs
-from Faust's own Kafka transport:
+Written against faust-streaming 0.15.3 and aiokafka 0.14.0, whose internals it uses; both are pinned. It differs from
+Faust's own Kafka transport in this:
 
-- A batch travels as one Faust message, so its machinery of tasks, queues and sensors runs once per batch.
-- Reading starts at the keeper's positions, not at the group's offsets. These only follow the keeper, for others to
-  see; Faust's acknowledgements, which also count failed work as done, decide nothing.
-- Only committed records are read, and partition n of every topic goes to the same member. Faust takes the
-  round-robin assignor where an app has no tables, which does not keep them together; the range assignor does as long
-  as all topics have the same number of partitions and all members read the same topics. Others are kept out of the
-  group (`streams.faust_transport.membership`), and a number that comes without some topic is refused.
-- Fetching is bound to a generation of the group: records are taken out of the client only while it is the current
-  one and after its positions were set, in one step of the client's thread.
+- A batch travels as one Faust message, so Faust's tasks, queues and sensors run once per batch.
+- Reading starts at the offset provider's positions, not at the group's offsets. The group's offsets only follow, for
+  others to see. Faust's acknowledgements, which count failed work as done, decide nothing.
+- Only committed records are read, and partition n of every topic goes to the same member. Without tables Faust would
+  use the round-robin assignor, which does not keep them together. The range assignor does, as long as all topics have
+  the same number of partitions and all members read the same topics. Other members are kept out of the group
+  (`streams.faust_transport.membership`), and a partition number that is assigned for some topics only is an error.
+- Fetching is bound to a generation of the group: records leave the client only during the current generation and after
+  its positions were set, in one step of the client's thread.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ from mode import ServiceT
 
 from streams.faust_transport.app import BatchApp
 from streams.faust_transport.assignment import Assignment
-from streams.faust_transport.batch import Batch, Ends, TransportError, cut
-from streams.faust_transport.client import POLL_S, BatchConsumerThread, Taken
+from streams.faust_transport.batch import Batch, EndOffsets, TransportError
+from streams.faust_transport.client import POLL_S, BatchConsumerThread, Fetched
 from streams.faust_transport.membership import Refusal
-from streams.faust_transport.missing_offsets import go_on_behind
+from streams.faust_transport.missing_offsets import skip_deleted_offsets
 
 
 class BatchConsumer(kafka.Consumer):
@@ -37,78 +37,66 @@ class BatchConsumer(kafka.Consumer):
     app: BatchApp
     _thread: BatchConsumerThread
     _assignment: Assignment | None = None
-    _placing: asyncio.Task[None] | None = None
+    _seeking: asyncio.Task[None] | None = None
     _failed = False
     _changed: asyncio.Event
-    _letting_go: asyncio.Lock
+    _release_lock: asyncio.Lock
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._changed = asyncio.Event()
-        self._letting_go = asyncio.Lock()
-        self.app.enter = self.enter
+        self._release_lock = asyncio.Lock()
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing is assigned, all that was having been let go in good order."""
+        """Whether nothing is assigned and everything that was has been let go without an error."""
         return self._assignment is None and not self._failed
 
-    def ends(self) -> Mapping[TP, Ends]:
-        """Return where the partitions that are assigned end, as far as fetches told."""
-        return self._thread.ends()
+    def end_offsets(self) -> Mapping[TP, EndOffsets]:
+        """Return the end offsets of the assigned partitions, as of their last fetches."""
+        return self._thread.end_offsets()
 
     def refusal(self) -> Refusal | None:
-        """Return why there is no membership of a stable group, None where there is."""
+        """Return why this is no member of a stable group; None if it is one."""
         return self._thread.refusal()
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
-    def enter(self, batch: Batch) -> None:
-        """Have `batch`, as an agent received it, handled; one of an older generation is dropped."""
-        assignment = self._assignment
-        if assignment is None or assignment.closed or assignment.generation != batch.generation:
-            return
-        try:
-            assignment.enter(batch)
-        except TransportError as error:
-            self._fail(error)
-
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Take over `assigned`. Positions are set beside it: the group waits for this call, and heartbeats too."""
+        """Take over `assigned`; another task sets positions, since the group and its heartbeats wait for this call."""
         await super().on_partitions_assigned(assigned, generation_id)
         if self.should_stop or self.app.should_stop:
             return
         self._assignment = Assignment(
             frozenset(assigned),
             generation_id,
-            handlers=self.app.handlers,
-            in_flight_max=self.app.options.in_flight_max,
-            passed=self.app.offset_provider.passed,
+            options=self.app.options,
+            on_position=self.app.offset_provider.on_position,
             fail=self._fail,
-            nudge=self._nudge,
+            wake_up=self._wake_up,
         )
-        self._placing = asyncio.create_task(self._place(self._assignment))
+        self._seeking = asyncio.create_task(self._set_positions(self._assignment))
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Let go of everything that is assigned, of which the keeper hears before the group does."""
+        """Let go of the whole assignment before the group gives it to others."""
         await self.release()
         await super().on_partitions_revoked(revoked)
 
     async def release(self) -> None:
-        """Deliver nothing more, wait for handlers at work, have the keeper let go, commit; harmless when done."""
-        async with self._letting_go:
+        """Stop delivering, have the offset provider finish its work, and commit. A second call does no harm."""
+        async with self._release_lock:
             assignment = self._assignment
             if assignment is None:
                 return
             try:
-                await self._let_go(assignment)
-            except Exception as error:  # noqa: BLE001 - whatever it is, what was done is not safely recorded
+                await self._release(assignment)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the work may not be recorded
                 self._fail(error)
             self._assignment = None
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002
-        """Commit the group's offsets as far as the keeper allows, whatever Faust holds for acknowledged."""
+        """Commit the group's offsets as far as the offset provider allows, whatever Faust counts as acknowledged."""
         assignment = self._assignment
         if assignment is None or self._failed:
             return False
@@ -120,56 +108,55 @@ class BatchConsumer(kafka.Consumer):
         return True
 
     async def perform_seek(self) -> None:
-        """Do nothing where Faust would go to the group's offsets: positions are the keeper's."""
+        """Do nothing; Faust would seek to the group's offsets."""
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Do nothing: Faust would judge progress by its own acknowledgements."""
+        """Do nothing; Faust would judge progress by its own acknowledgements."""
 
-    async def _place(self, assignment: Assignment) -> None:
+    async def _set_positions(self, assignment: Assignment) -> None:
         try:
             await self._thread.call_thread(self._thread.refuse_partial, assignment.tps)
-            starts = await self.app.offset_provider.assigned(assignment.tps)
+            starts = await self.app.offset_provider.on_assigned(assignment.tps)
             if not starts.keys() <= assignment.tps:
                 raise TransportError(f"positions for partitions not assigned: {sorted(starts.keys() - assignment.tps)}")
-            placed = await self._thread.call_thread(
-                self._thread.place, assignment.generation, assignment.tps, dict(starts)
+            positions = await self._thread.call_thread(
+                self._thread.seek_all, assignment.generation, assignment.tps, dict(starts)
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, there is no position to read from
             self._fail(error)
             return
-        if placed is not None:
-            assignment.place(placed)
-            self._nudge()
+        if positions is not None:
+            assignment.seek(positions)
+            self._wake_up()
 
-    async def _let_go(self, assignment: Assignment) -> None:
-        options = self.app.options
+    async def _release(self, assignment: Assignment) -> None:
+        release_s = self.app.options.release_s
         assignment.closed = True
-        self._nudge()
-        if self._placing is not None:
-            self._placing.cancel()
-            _, going_on = await asyncio.wait([self._placing], timeout=options.release_s)
-            if going_on:
-                raise TransportError(f"taking over partitions did not end within {options.release_s:g} s")
-        await assignment.close(options.drain_s)
+        self._wake_up()
+        if self._seeking is not None:
+            self._seeking.cancel()
+            _, unfinished = await asyncio.wait([self._seeking], timeout=release_s)
+            if unfinished:
+                raise TransportError(f"taking over partitions did not end within {release_s:g} s")
         if self._failed:
             return
         try:
-            await asyncio.wait_for(self.app.offset_provider.revoked(assignment.tps), options.release_s)
+            await asyncio.wait_for(self.app.offset_provider.on_revoked(assignment.tps), release_s)
         except TimeoutError as error:
-            raise TransportError(f"partitions were not let go within {options.release_s:g} s") from error
+            raise TransportError(f"partitions were not let go within {release_s:g} s") from error
         await self.force_commit()
 
     async def _drain_messages(self, fetcher: ServiceT) -> None:
-        """Deliver batches until the worker stops; run by Faust's fetcher service."""
+        """Deliver batches until the worker stops; Faust's fetcher service runs this."""
         try:
             while not (self.should_stop or fetcher.should_stop):
                 assignment = self._assignment
-                if assignment is None or not assignment.open or self._failed:
+                if assignment is None or not assignment.is_open or self._failed:
                     await self._wait_for_change()
                 else:
-                    await self._deliver_some(assignment)
+                    await self._fetch_and_deliver(assignment)
         except asyncio.CancelledError:
-            # Faust takes it for a crash when the group happens to be rebalancing, which it is when others stop too.
+            # Faust takes this for a crash if the group happens to rebalance, as it does when other members stop too.
             if not fetcher.should_stop:
                 raise
         except ConsumerStoppedError:
@@ -178,26 +165,27 @@ class BatchConsumer(kafka.Consumer):
         except Exception as error:  # noqa: BLE001 - whatever it is, reading has ended
             self._fail(error)
 
-    async def _deliver_some(self, assignment: Assignment) -> None:
-        for batch in assignment.due():
-            await self.callback(self._message(batch))
-        wanted = assignment.wanted(self.app.offset_provider)
-        if not wanted:
+    async def _fetch_and_deliver(self, assignment: Assignment) -> None:
+        tps = assignment.fetchable(self.app.offset_provider)
+        if not tps:
             await self._wait_for_change()
             return
         records_max = self.app.conf.broker_max_poll_records or self.app.options.records_max
         try:
-            taken: Taken = await self._thread.call_thread(self._thread.take, assignment.generation, wanted, records_max)
+            fetched: Fetched = await self._thread.call_thread(
+                self._thread.take_fetched, assignment.generation, tps, records_max
+            )
         except OffsetOutOfRangeError as error:
-            await go_on_behind(self._thread, assignment, self.app.offset_provider, error.args[0])
+            await skip_deleted_offsets(self._thread, assignment, self.app.offset_provider, error.args[0])
             return
         if assignment.closed:
-            return  # whoever gets these partitions reads them again, from the keeper's positions
-        for tp, (records, position) in taken.items():
-            if records:
-                assignment.accept(tp, cut(tp, records, position, assignment.generation, self.app.options))
-            else:
-                assignment.move_on(tp, position)
+            return  # the next owner reads these records again
+        for tp, (records, position) in fetched.items():
+            if not records:
+                assignment.advance(tp, position)
+                continue
+            for batch in assignment.deliver(tp, records, position):
+                await self.callback(self._message(batch))
 
     def _message(self, batch: Batch) -> ConsumerMessage:
         last = batch.records[-1]
@@ -212,12 +200,12 @@ class BatchConsumer(kafka.Consumer):
             cast(Any, batch),
             None,
             tp=batch.tp,
-            generation_id=batch.generation,
+            generation_id=batch.assignment.generation,
         )
 
-    def _nudge(self) -> None:
+    def _wake_up(self) -> None:
         self._changed.set()
-        self._thread.nudge()
+        self._thread.wake_up()
 
     async def _wait_for_change(self) -> None:
         try:
@@ -228,7 +216,7 @@ class BatchConsumer(kafka.Consumer):
             self._changed.clear()
 
     def _fail(self, error: BaseException) -> None:
-        """Stop delivering and committing, then tell `on_fatal`; only the first fault is told."""
+        """Stop delivering and committing, then pass the first error to `on_fatal`."""
         if self._failed:
             return
         self._failed = True
@@ -238,6 +226,6 @@ class BatchConsumer(kafka.Consumer):
 
 
 class BatchTransport(kafka.Transport):
-    """Faust's Kafka transport with the consumer above."""
+    """Faust's Kafka transport with a `BatchConsumer`."""
 
     Consumer = BatchConsumer

@@ -16,9 +16,8 @@ from streams.metrics import catalogue
 from streams.metrics.catalogue import METRICS, Metric
 from streams.processor.dispositions import DISPOSITIONS
 from streams.processor.processor import StateSize
+from streams.runtime.health import Health, TaskMetrics
 from streams.runtime.progress import Progress
-from streams.runtime.task_metrics import TaskMetrics
-from streams.runtime.watchdog import Health
 
 Sample = tuple[Metric, tuple[str, ...], float]
 
@@ -99,7 +98,7 @@ def _number_samples(snapshot: TaskSnapshot, now: int) -> Iterator[Sample]:
     yield catalogue.STEPS, labels, metrics.steps
     yield catalogue.STEP_S, labels, metrics.step_s
     yield catalogue.LAST_STEP_S, labels, metrics.last_step_s
-    yield catalogue.POISON_RETRIES, labels, metrics.tried_again
+    yield catalogue.POISON_RETRIES, labels, metrics.poison_retries
     yield catalogue.CASES_QUARANTINED, labels, len(snapshot.progress.quarantined)
 
 

@@ -16,7 +16,7 @@ from streams.kafka.connection import KafkaConnection
 from streams.kafka.layout import TopicLayout
 from streams.kafka.log import KafkaLog
 from streams.kafka.topics import partition_counts
-from streams.runtime.layout import replaced
+from streams.runtime.layout import with_new_ids
 from streams.runtime.ports import TP, Layout, OutputLog, Quarantined
 from streams.runtime.progress import Progress, latest_progress
 
@@ -144,7 +144,7 @@ def _changes(counts: Mapping[str, int], present: Layout, known: Sequence[Layout]
         yield f"topics differ in their number of partitions: {counted}"
     if missing := sorted({name for layout in known for name in layout.ids} - present.ids.keys()):
         yield f"{', '.join(missing)}: deleted since the workers last used it"
-    if others := sorted({name for layout in known for name in replaced(layout, present)}):
+    if others := sorted({name for layout in known for name in with_new_ids(layout, present)}):
         yield f"{', '.join(others)}: deleted and created again since the workers last used it"
     if earlier := {layout.partitions for layout in known} - {present.partitions}:
         yield f"the topics have {present.partitions} partitions, but the workers' state is for {min(earlier)}"

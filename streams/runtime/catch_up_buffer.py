@@ -1,4 +1,7 @@
-"""What a new owner has to read again before it may say anything: all that the last one had taken into account."""
+"""Holds records back while a new owner reads again what the last owner had read.
+
+Outputs of the last owner may rest on any of these records, so nothing is published before all of them are processed.
+"""
 
 from __future__ import annotations
 
@@ -8,62 +11,62 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Final
 
-from streams.runtime.ports import TP, Batches, Incoming, bytes_in_memory
+from schemas.codec.record_sizes import Sizes
+from streams.runtime.ports import TP, Batches, Incoming
 from streams.runtime.positions import has_reached
 
-AHEAD_BYTES_MAX: Final = 8 * 1024 * 1024
-"""How many bytes of a partition are kept before no more of it is wanted."""
+HELD_BYTES_MAX: Final = 8 * 1024 * 1024
+"""How many bytes of a partition are held before no more of it is fetched."""
 
 
 class CatchUpBuffer:
-    """Keeps what lies further on until the rest is read.
+    """Holds records beyond the last owner's positions until all before them are read.
 
-    Else it could come before something that was accepted, and have that refused this time.
+    Processed earlier, they could have a record refused that the last owner had accepted.
+
+    `until` has the last owner's positions by `topic-partition`; with none, nothing is held. `records_max` is how many
+    records of a partition are held before no more of it is fetched.
     """
 
-    def __init__(self, until: Mapping[str, int], ahead_max: int) -> None:
-        """Take the next offsets that the last owner would have read, by `topic-partition`; none: nothing is held.
-
-        `ahead_max` is how many records of a partition are kept before no more of it are wanted.
-        """
+    def __init__(self, until: Mapping[str, int], records_max: int) -> None:
         self._until = until
-        self._ahead_max = ahead_max
-        self._ahead: list[tuple[TP, Sequence[Incoming]]] = []
-        self._ahead_counts: Counter[TP] = Counter()
-        self._ahead_bytes: Counter[TP] = Counter()
+        self._records_max = records_max
+        self._held: list[tuple[TP, Sequence[Incoming]]] = []
+        self._held_records: Counter[TP] = Counter()
+        self._held_bytes: Counter[TP] = Counter()
 
-    def lasts(self, positions: Mapping[str, int]) -> bool:
-        """Tell whether some of it is still to be read, of which the next offsets are given."""
+    def is_active(self, positions: Mapping[str, int]) -> bool:
+        """Return whether `positions`, the next offsets to process, have yet to reach the last owner's."""
         return bool(self._until) and not has_reached(positions, self._until)
 
     def before(self, batches: Batches) -> Batches:
-        """Return of batches what the last owner had read too; keep the rest."""
+        """Return the records that the last owner had read; hold the others."""
         before: list[tuple[TP, Sequence[Incoming]]] = []
         for tp, records in batches:
             count = bisect_left(records, self._until.get(tp.name, 0), key=attrgetter("offset"))
             if count:
                 before.append((tp, records[:count]))
-            if count < len(records):
-                self._ahead.append((tp, records[count:]))
-                self._ahead_counts[tp] += len(records) - count
-                self._ahead_bytes[tp] += sum(map(bytes_in_memory, records[count:]))
+            if held := records[count:]:
+                self._held.append((tp, held))
+                self._held_records[tp] += len(held)
+                self._held_bytes[tp] += sum(sum(Sizes.of(each.value, each.key, each.headers)) for each in held)
         return before
 
     @property
     def passed(self) -> dict[str, int]:
-        """Where partitions have been read to again of which something is kept: all that came before it was returned.
+        """The last owner's positions in partitions with held records: everything before those has been returned.
 
-        The last owner may have stood behind a transaction's marker, which no record says to have been passed.
+        Such a position can lie behind a transaction marker, which no record shows to have been passed.
         """
-        return {tp.name: self._until.get(tp.name, 0) for tp in self._ahead_counts}
+        return {tp.name: self._until.get(tp.name, 0) for tp in self._held_records}
 
-    def wants(self, tp: TP) -> bool:
-        """Tell whether more of a partition may come; where it may not, all of it is read that was to be read again."""
-        return self._ahead_counts[tp] < self._ahead_max and self._ahead_bytes[tp] < AHEAD_BYTES_MAX
+    def wants_more(self, tp: TP) -> bool:
+        """Return whether to fetch more of a partition; if not, all that the last owner had read of it was returned."""
+        return self._held_records[tp] < self._records_max and self._held_bytes[tp] < HELD_BYTES_MAX
 
     def release(self) -> Batches:
-        """Return and forget what was kept."""
-        ahead, self._ahead = self._ahead, []
-        self._ahead_counts.clear()
-        self._ahead_bytes.clear()
-        return ahead
+        """Return the held records, and hold none."""
+        held, self._held = self._held, []
+        self._held_records.clear()
+        self._held_bytes.clear()
+        return held

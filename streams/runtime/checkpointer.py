@@ -1,4 +1,4 @@
-"""When and how a task's state is saved: in the background, in one atomic write, again and again until it is done."""
+"""Saves a task's state in the background, each time in one atomic write that is repeated until it succeeds."""
 
 from __future__ import annotations
 
@@ -10,92 +10,92 @@ from typing import Final, NamedTuple
 from schemas.errors import Unavailable
 from schemas.timestamps import SECOND_US
 from streams.runtime.hanging_transactions import Visibility
-from streams.runtime.inbox import phase
+from streams.runtime.health import Health
 from streams.runtime.ports import TP, Changes, Checkpoint, Clock, Processor, Store
 from streams.runtime.settings import TaskSettings
-from streams.runtime.watchdog import Health
 
-SAVE_AGAIN_AFTER_S: Final = 0.5
+RETRY_SAVE_AFTER_S: Final = 0.5
 ALL: Final = sys.maxsize
 
 
 class _Frozen(NamedTuple):
-    saved: Checkpoint
+    checkpoint: Checkpoint
     changes: Changes
     at: int
-    """The instant."""
+    """The instant (microseconds)."""
 
 
 class Checkpointer:
-    """The checkpoints of one owner, one every so often as long as something changes.
+    """Writes the checkpoints of one owner, one in each interval in which something changes.
 
-    A checkpoint is of a moment between two steps, packed by and by between later ones, and written when readers can see
-    all that it counts on, and not before something more was published since then: a fenced owner could take for
-    committed what its successor has aborted.
+    A checkpoint holds the state between two steps. Later steps pack it bit by bit. It is written once readers can see
+    every output that it counts on, and after another publication: without that, a fenced owner could count outputs as
+    committed that its successor has aborted.
     """
 
     def __init__(
         self,
         store: Store,
-        work: Processor,
+        processor: Processor,
         visibility: Visibility,
-        publish: Callable[[], Awaitable[None]],
+        publish_progress: Callable[[], Awaitable[None]],
         clock: Clock,
         health: Health,
         settings: TaskSettings,
     ) -> None:
-        """Take where to, of what, what tells when it may go, what publishes, the settings; the vitals hear of it."""
         self.committable: dict[TP, int] = {}
-        """The offsets up to which the effect of what was read is in a checkpoint."""
-        self._store, self._work, self._visibility, self._publish = store, work, visibility, publish
+        """The offsets before which a checkpoint holds the effect of every record."""
+        self._store, self._processor, self._visibility = store, processor, visibility
+        self._publish_progress = publish_progress
         self._clock, self._health, self._settings = clock, health, settings
         self._inputs: Sequence[TP] = ()
-        self._looked_s = 0.0
+        self._last_due_s = 0.0
         self._frozen: _Frozen | None = None
         self._under_way: asyncio.Task[bool] | None = None
-        """Waits until what is frozen may go, or writes it; False where it may not."""
+        """Waits until the frozen state may be written, or writes it; False if it may not be written."""
 
-    def begin(self, committable: dict[TP, int], inputs: Sequence[TP], number: int) -> None:
-        """Go on from the last owner's; the next is due within an interval, depending on the partition number."""
+    def begin(self, committable: dict[TP, int], inputs: Sequence[TP], phase: float) -> None:
+        """Continue from the last owner's checkpoint; `phase` (0 to 1) of the first interval has passed."""
         self.committable, self._inputs = committable, inputs
         self._health.saved_at = self._clock.now_us()
-        self._looked_s = _running_s() - phase(number) * self._settings.checkpoint_interval / SECOND_US
+        self._last_due_s = _running_s() - phase * self._settings.checkpoint_interval / SECOND_US
 
     @property
-    def due(self) -> bool:
-        """Whether it is time for the next, and the last one is written."""
+    def is_due(self) -> bool:
+        """Whether it is time for the next checkpoint and the last one is written."""
         is_free = self._frozen is None and (self._under_way is None or self._under_way.done())
-        return is_free and (_running_s() - self._looked_s) * SECOND_US >= self._settings.checkpoint_interval
+        return is_free and (_running_s() - self._last_due_s) * SECOND_US >= self._settings.checkpoint_interval
 
-    async def advance(self, positions: Callable[[], Checkpoint], records: int) -> None:
-        """Go on with the one under way, begin the next if it is time and anything changed; to be called between steps.
+    async def advance(self, checkpoint: Callable[[], Checkpoint], records: int) -> None:
+        """Continue the checkpoint under way; begin the next if it is due and anything has changed.
 
-        Within one, positions, state and outputs are not those of one moment. Takes how many records the step took.
+        To be called between steps: within one, positions, state and outputs do not agree. `checkpoint` returns the
+        present positions, `records` is how many the step took.
         """
-        is_packed = self._frozen is None or self._work.pack(max(records, self._settings.packed_at_once))
+        is_packed = self._frozen is None or self._processor.pack(max(records, self._settings.packed_at_once))
         if is_packed and self._under_way is not None and self._under_way.done():
             await self._next_stage()
-        if not self.due:
+        if not self.is_due:
             return
-        self._looked_s, now = _running_s(), self._clock.now_us()
-        saved = positions()
-        self._health.unsaved = self._has_read_on(saved) or self._work.changed
+        self._last_due_s, now = _running_s(), self._clock.now_us()
+        present = checkpoint()
+        self._health.unsaved = self._has_read_on(present) or self._processor.changed
         if self._health.unsaved:
-            self._frozen = _Frozen(saved, self._work.freeze(), now)
-            self._under_way = asyncio.create_task(self._visibility.wait_for(saved.outputs), name="sight")
+            self._frozen = _Frozen(present, self._processor.freeze(), now)
+            self._under_way = asyncio.create_task(self._visibility.wait_for(present.outputs), name="visibility")
         else:
             self._health.saved_at = now
 
-    async def save_now(self, positions: Callable[[], Checkpoint]) -> None:
-        """Write a last one, after the one that is under way, unless readers cannot see yet what they would count on."""
-        if await self.finish() and await self._visibility.wait_for(positions().outputs):
-            await self._publish()
-            frozen = _Frozen(positions(), self._work.freeze(), self._clock.now_us())
-            self._work.pack(ALL)
+    async def save_now(self, checkpoint: Callable[[], Checkpoint]) -> None:
+        """Write a last checkpoint after the one under way, unless readers cannot yet see what it would count on."""
+        if await self.finish() and await self._visibility.wait_for(checkpoint().outputs):
+            await self._publish_progress()
+            frozen = _Frozen(checkpoint(), self._processor.freeze(), self._clock.now_us())
+            self._processor.pack(ALL)
             await self._save(frozen)
 
     async def finish(self) -> bool:
-        """Be done with the one that is under way; return whether it is written, if there was one."""
+        """Finish the checkpoint under way; return False if there was one and it could not be written."""
         self._visibility.hurry()
         while self._under_way is not None:
             if not await self._next_stage():
@@ -103,30 +103,30 @@ class Checkpointer:
         return True
 
     async def _next_stage(self) -> bool:
-        """Wait for what is under way; write what may be written now, or be done with it; return whether it may."""
+        """Await what is under way, then begin or end the write of the frozen state; False if it may not be written."""
         assert self._under_way is not None
         may_be_written = await self._under_way
         frozen, self._frozen, self._under_way = self._frozen, None, None
         if frozen is None:
-            self._work.mark_saved()
+            self._processor.mark_saved()
         elif may_be_written:
-            self._work.pack(ALL)
-            await self._publish()
+            self._processor.pack(ALL)
+            await self._publish_progress()
             self._under_way = asyncio.create_task(self._save(frozen), name="checkpoint")
         return may_be_written
 
-    def _has_read_on(self, saved: Checkpoint) -> bool:
-        return any(saved.inputs.get(tp.name, 0) > self.committable.get(tp, 0) for tp in self._inputs)
+    def _has_read_on(self, checkpoint: Checkpoint) -> bool:
+        return any(checkpoint.inputs.get(tp.name, 0) > self.committable.get(tp, 0) for tp in self._inputs)
 
     async def _save(self, frozen: _Frozen) -> bool:
-        saved, changes, frozen_at = frozen
+        checkpoint, changes, frozen_at = frozen
         while True:
             try:
-                await self._store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
+                await self._store.save(checkpoint, changes.blobs, changes.deadlines, changes.expiries)
                 break
             except Unavailable:
-                await asyncio.sleep(SAVE_AGAIN_AFTER_S)
-        self.committable.update({tp: saved.inputs[tp.name] for tp in self._inputs if tp.name in saved.inputs})
+                await asyncio.sleep(RETRY_SAVE_AFTER_S)
+        self.committable.update({tp: checkpoint.inputs[tp.name] for tp in self._inputs if tp.name in checkpoint.inputs})
         self._health.saves += 1
         self._health.saved_at = frozen_at
         self._health.unsaved = False
@@ -134,5 +134,5 @@ class Checkpointer:
 
 
 def _running_s() -> float:
-    """Return seconds that only go on; the wall clock may be put back, and no checkpoint would be due for as long."""
+    """Return the event loop's time in seconds, which is never set back as the wall clock may be."""
     return asyncio.get_running_loop().time()

@@ -1,10 +1,10 @@
-"""Transactions that Kafka takes for ended and has not ended: they hang, as KIP-664 calls it.
+"""Transactions that Kafka has reported as ended but has not ended: they hang, in the words of KIP-664.
 
-Kafka 4.3 passes over a partition that has no leader at the moment when its transaction is to be ended: its only replica
-is away, or a broker was killed right after a commit and is back before its old session is over. The producer is told
-that all went well. Until its next transaction ends in that partition the records are kept from whoever reads what is
-committed; then they share the fate of that one. So an owner aborts them before it reads anything back, and says anew
-what they said; and no checkpoint may count on what nobody can see yet.
+Kafka 4.3 skips a partition that has no leader at the moment its transaction ends: its only replica is away, or a broker
+was killed right after a commit and came back before its old session expired. The producer gets a success response.
+Until its next transaction in that partition ends, `read_committed` consumers do not see the records; then they are
+committed or aborted with that one. So a new owner aborts what hangs before it reads anything back, and publishes these
+outputs again; and no checkpoint counts on outputs that nobody can see yet.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from streams.runtime.ports import TP, OutputLog, Publisher
 LOOK_AGAIN_AFTER_S: Final = 0.02
 LOOK_AGAIN_WITHIN_S: Final = 1.0
 HURRIED_S: Final = 0.3
-"""For how long an owner that ends waits: what another left open stays so until that one's successor is let in."""
+"""How long an owner that ends waits: a transaction of another one may hang until that one's successor starts."""
 
 logger = logging.getLogger("sop.task")
 
@@ -28,30 +28,31 @@ logger = logging.getLogger("sop.task")
 async def abort_hanging_transactions(
     publisher: Publisher, log: OutputLog, own: Sequence[TP], shared: Sequence[TP], limit_s: float
 ) -> None:
-    """Abort what an earlier owner left open in partitions; to be called when it has been fenced.
+    """Abort what an earlier owner left open in partitions; to be called once that owner is fenced.
 
-    Nobody else writes to its `own` partitions. What is open in `shared` ones may be under way elsewhere: to abort
-    nothing of ours there does no harm.
+    Nobody else writes to its `own` partitions. An open transaction in a `shared` one may be another owner's: to abort
+    there, where this owner has none, does no harm.
 
-    Raises `Fatal` if that does not end it within so many seconds.
+    Raises `Fatal` if a transaction is still open after `limit_s` seconds.
     """
-    hanging_transactions = await log.hanging_transactions([*own, *shared])
-    if not hanging_transactions:
+    hanging = await log.hanging_transactions([*own, *shared])
+    if not hanging:
         return
-    if left := [tp.name for tp in hanging_transactions if tp in own]:
-        logger.warning("aborting what a transaction left open in %s", ", ".join(left))
-    await publisher.abort(hanging_transactions)
-    waiting = _Waiting()
-    while held_back := await log.hanging_transactions(own):  # an end is told before it can be seen
-        if waiting.seconds > limit_s:
-            names = ", ".join(tp.name for tp in held_back)
-            another = "a transaction of another producer is open; kafka-transactions.sh finds and aborts it"
-            raise Fatal(f"{names}: {another}")
-        await waiting.pause()
+    if left_open := [tp.name for tp in hanging if tp in own]:
+        logger.warning("aborting what a transaction left open in %s", ", ".join(left_open))
+    await publisher.abort(hanging)
+    backoff = _Backoff()
+    while still_open := await log.hanging_transactions(own):  # the broker reports an end before readers see it
+        if backoff.waited_s > limit_s:
+            names = ", ".join(tp.name for tp in still_open)
+            raise Fatal(
+                f"{names}: a transaction of another producer is open; kafka-transactions.sh finds and aborts it"
+            )
+        await backoff.wait()
 
 
-class _Waiting:
-    """Looks again in growing intervals."""
+class _Backoff:
+    """Waits between two looks, longer each time."""
 
     def __init__(self) -> None:
         self._now_s = asyncio.get_running_loop().time
@@ -59,52 +60,52 @@ class _Waiting:
         self._pause_s = LOOK_AGAIN_AFTER_S
 
     @property
-    def seconds(self) -> float:
-        """For how long it has been waited."""
+    def waited_s(self) -> float:
+        """How many seconds have passed since the first look."""
         return self._now_s() - self._began_s
 
-    async def pause(self) -> None:
-        """Let some time pass."""
+    async def wait(self) -> None:
+        """Wait until the next look."""
         await asyncio.sleep(self._pause_s)
         self._pause_s = min(2 * self._pause_s, LOOK_AGAIN_WITHIN_S)
 
 
 class Visibility:
-    """Tells when what was written can be seen."""
+    """Waits until `read_committed` consumers see what was published; `limit_s` is how long transactions may take."""
 
     def __init__(self, log: OutputLog, limit_s: float) -> None:
-        """Take for how long a transaction of anybody may be under way."""
         self._log = log
         self._limit_s = limit_s
-        self._hurried = False
-        self._seen: dict[str, int] = {}
+        self._is_hurried = False
+        self._visible: dict[str, int] = {}
 
     def begin(self, outputs: Mapping[str, int]) -> None:
-        """Take up to where output partitions were read back, by `topic-partition`."""
-        self._seen = dict(outputs)
+        """Start with output partitions, by `topic-partition`, that were read back up to these offsets."""
+        self._visible = dict(outputs)
 
     def hurry(self) -> None:
-        """Wait for a moment only from now on: this owner ends."""
-        self._hurried = True
+        """Wait only a moment from now on, since this owner ends."""
+        self._is_hurried = True
 
     async def wait_for(self, outputs: Mapping[str, int]) -> bool:
-        """Return when readers can see output partitions up to these offsets; False when there is no time to wait.
+        """Return True once readers see output partitions up to these offsets, False if there is no time to wait.
 
-        Raises `Fatal` when that takes too long.
+        Raises `Fatal` if that takes too long.
         """
-        written = {TP.parse(name): end for name, end in outputs.items() if self._seen.get(name) != end}
-        waiting = _Waiting()
-        while hindrance := await self._hindrance(written):
-            if self._hurried and waiting.seconds > HURRIED_S:
-                logger.info("%s; nothing is saved", hindrance)
+        written = {TP.parse(name): end for name, end in outputs.items() if self._visible.get(name) != end}
+        backoff = _Backoff()
+        while hidden := await self._hidden(written):
+            if self._is_hurried and backoff.waited_s > HURRIED_S:
+                logger.info("%s; no checkpoint is written", hidden)
                 return False
-            if waiting.seconds > self._limit_s:
-                raise Fatal(hindrance)
-            await waiting.pause()
-        self._seen = dict(outputs)
+            if backoff.waited_s > self._limit_s:
+                raise Fatal(hidden)
+            await backoff.wait()
+        self._visible = dict(outputs)
         return True
 
-    async def _hindrance(self, written: Mapping[TP, int]) -> str | None:
+    async def _hidden(self, written: Mapping[TP, int]) -> str | None:
+        """Return what readers cannot see yet, and why; None if they see everything."""
         if not written:
             return None
         try:
@@ -112,4 +113,4 @@ class Visibility:
         except Fatal as error:
             return str(error)
         hidden = [f"{tp.name} up to {end}" for tp, end in written.items() if bounds[tp][1] < end]
-        return f"{', '.join(hidden)}: written, but kept from readers by an open transaction" if hidden else None
+        return f"{', '.join(hidden)}: written, but an open transaction hides it from readers" if hidden else None

@@ -1,83 +1,85 @@
-"""The batches that a task was handed and that no step has taken yet."""
+"""The batches that wait for a task's next step, and when that step is due.
+
+Tasks of one process do at different times what they all do at the same interval. They start together and would stay in
+step otherwise: four transactions at once take four times as long each.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
-from streams.runtime.ports import TP, Incoming, bytes_in_memory
+from streams.runtime.ports import TP, Incoming
 
-BATCHES_WAITING_MAX: Final = 16
-BYTES_WAITING_MAX: Final = 8 * 1024 * 1024
-"""No further batch waits beside so many bytes: what waits of all partition numbers is in memory at once."""
 LOOK_EVERY_S: Final = 0.1
+"""How long a step waits for records: after that, something may be due."""
 SPREAD: Final = 0.618
-"""So much of an interval lies between neighbours; by the golden ratio all numbers lie apart, however many there are."""
+"""The distance of neighbours as part of an interval. The golden ratio spreads any number of them evenly."""
 
 
-class _Waiting(asyncio.Queue[tuple[TP, Sequence[Incoming]]]):
-    """A queue that is full by the number of its batches or by their bytes."""
-
-    def __init__(self) -> None:
-        super().__init__(BATCHES_WAITING_MAX)
-        self._bytes = 0
-
-    def full(self) -> bool:
-        return super().full() or self._bytes >= BYTES_WAITING_MAX
-
-    def _put(self, batch: tuple[TP, Sequence[Incoming]]) -> None:
-        super()._put(batch)
-        self._bytes += sum(map(bytes_in_memory, batch[1]))
-
-    def _get(self) -> tuple[TP, Sequence[Incoming]]:
-        batch = super()._get()
-        self._bytes -= sum(map(bytes_in_memory, batch[1]))
-        return batch
+class _Waiting(NamedTuple):
+    tp: TP
+    records: Sequence[Incoming]
+    on_taken: Callable[[], None]
 
 
 class Inbox:
-    """A bounded queue of batches, from which a step takes what is there."""
+    """The batches of partition `number`; steps with records begin `spacing_s` seconds apart.
 
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._queue = _Waiting()
+    The consumer limits how many wait: it fetches no more of a partition until `on_taken` was called often enough.
+    """
+
+    def __init__(self, number: int, spacing_s: float) -> None:
+        self._number = number
+        self._spacing_s = spacing_s
+        self._next_turn_s = 0.0
+        self._waiting: deque[_Waiting] = deque()
+        self._arrived = asyncio.Event()
 
     def __len__(self) -> int:
         """Return how many batches wait."""
-        return self._queue.qsize()
+        return len(self._waiting)
 
-    async def put(self, tp: TP, records: Sequence[Incoming]) -> None:
-        """Add a batch of one partition; waits while too many are waiting."""
-        await self._queue.put((tp, records))
+    def put(self, tp: TP, records: Sequence[Incoming], on_taken: Callable[[], None]) -> None:
+        """Add a batch of one partition; `on_taken` is called when a step takes it."""
+        self._waiting.append(_Waiting(tp, records, on_taken))
+        self._arrived.set()
 
-    async def take(self, not_before: float, records_max: int) -> list[tuple[TP, Sequence[Incoming]]]:
-        """Return the batches at hand, but none after those that make up `records_max` records.
+    async def take(self, records_max: int) -> list[tuple[TP, Sequence[Incoming]]]:
+        """Return the batches at hand up to the one with which they have `records_max` records.
 
-        Returns no earlier than an instant of the event loop's clock (seconds), and after a while without any: something
-        else may be due.
+        Waits for this task's turn, or returns nothing when no batch arrives in time.
         """
         try:
             async with asyncio.timeout(LOOK_EVERY_S):
-                batches = [await self._queue.get()]
+                await self._arrived.wait()
         except TimeoutError:
             return []
-        if (rest_s := not_before - asyncio.get_running_loop().time()) > 0:
+        now_s = asyncio.get_running_loop().time
+        if (rest_s := self._next_turn_s - now_s()) > 0:
             await asyncio.sleep(rest_s)
-        count = len(batches[0][1])
-        while count < records_max and not self._queue.empty():
-            batches.append(self._queue.get_nowait())
-            count += len(batches[-1][1])
+        batches: list[tuple[TP, Sequence[Incoming]]] = []
+        count = 0
+        while count < records_max and self._waiting:
+            tp, records, on_taken = self._waiting.popleft()
+            batches.append((tp, records))
+            count += len(records)
+            on_taken()
+        if not self._waiting:
+            self._arrived.clear()
+        self._next_turn_s = next_turn(now_s(), self._spacing_s, self._number)
         return batches
 
 
 def phase(number: int) -> float:
-    """Return how far into an interval the turn of a partition number lies, as a part of it from 0 to 1."""
+    """Return where in an interval the turn of a partition number lies, from 0 to 1."""
     return number * SPREAD % 1
 
 
 def next_turn(now: float, interval: float, number: int) -> float:
-    """Return the next turn of a partition number, half an interval from now at the soonest (all in seconds)."""
+    """Return the next turn of a partition number, at least half an interval from now (all in seconds)."""
     if interval <= 0:
         return now
     offset = phase(number) * interval

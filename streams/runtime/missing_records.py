@@ -1,4 +1,4 @@
-"""Records that are no longer there: to go on without them could contradict what was said, or decide on half a case."""
+"""Checks for records that are gone; without them a worker could contradict its outputs or decide on half a case."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def refuse_missing(
     *,
     accepts: bool,
 ) -> None:
-    """Refuse to recover where records are gone that an earlier owner had read and that are in no checkpoint.
+    """Check that the records are there that an earlier owner had read and that no checkpoint holds.
 
-    All by `topic-partition`: where the state would have to be made again from, the earliest offset that is kept, the
-    next offset that was to be read when something was last said. Where nothing was begun there is nothing to miss.
-    `accepts` says whether to go on without them, with a warning.
+    `names` are partitions as `topic-partition`, by which the mappings have: where the state has to be made again from
+    (left out where nothing was read), the log start offset, and the next offset to read when progress was last
+    published. With `accepts`, missing records are only logged.
 
-    Raises `Fatal` that says which are missing, and how to go on, where that is not accepted.
+    Raises `Fatal`, which says which are missing and how to go on.
     """
     for name in names:
         start = starts.get(name)
@@ -45,9 +45,9 @@ def refuse_missing(
 def unread_count(name: str, position: int, earliest: int, *, accepts: bool) -> int:
     """Return how many offsets of a partition were deleted before they were read, 0 if none.
 
-    Takes the next offset to read, the earliest that is kept, and whether to go on without what lies between.
+    `position` is the next offset to read, `earliest` the log start offset. With `accepts`, the loss is only logged.
 
-    Raises `Fatal` that says which are missing, and how to go on, where that is not accepted.
+    Raises `Fatal`, which says which offsets are missing and how to go on.
     """
     if position >= earliest:
         return 0
@@ -64,18 +64,19 @@ def unread_count(name: str, position: int, earliest: int, *, accepts: bool) -> i
 def forgotten_count(name: str, position: int, earliest: int, missing: int, *, accepts: bool) -> int:
     """Return how many messages of an output partition were deleted before they were read back, 0 if none.
 
-    Takes the offset up to which it is part of the state, the earliest that is kept, how many messages were said there
-    and are not found, and whether to go on without them. What else lies there are markers of transactions.
+    `position` is the offset up to which the partition is part of the state, `earliest` its log start offset, `missing`
+    how many published messages were not found; other offsets are transaction markers. With `accepts`, the loss is only
+    logged.
 
-    Raises `Fatal` that says which are missing, and how to go on, where that is not accepted.
+    Raises `Fatal`, which says which messages are missing and how to go on.
     """
     if position >= earliest or missing <= 0:
         return 0
     gone = f"{name}: {position} to {earliest - 1} are no longer there, in no checkpoint; messages missing: {missing}"
     if not accepts:
         raise Fatal(
-            f"{gone}; bring them or the checkpoints back, or have them said again by SOP_ACCEPT_TRIMMED_INPUTS=true, "
-            "and give the topic a longer retention"
+            f"{gone}; bring them or the checkpoints back, or have them published again by "
+            "SOP_ACCEPT_TRIMMED_INPUTS=true, and give the topic a longer retention"
         )
     _warn(gone)
     return missing
@@ -86,7 +87,7 @@ def _warn(gone: str) -> None:
 
 
 def refuse_truncated(name: str, position: int, end: int) -> None:
-    """Raise `Fatal` where a partition ends before the next offset to read: records that were read are lost."""
+    """Raise `Fatal` if a partition ends before the next offset to read: records that were read are lost."""
     if position > end:
         raise Fatal(
             f"{name}: read up to {position}, but the log ends at {end}: Kafka has lost records, and others would be "

@@ -1,4 +1,4 @@
-"""What a partition's task needs from the world: a log to publish to and read back, a store for checkpoints, a clock.
+"""The interfaces between a task and the rest: the processor, Kafka's log, the checkpoint store, the clock.
 
 Each port has one behavioural suite (`tests/contract`) that its in-memory and its real adapter pass.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct, field
 
 from schemas.codec.headers import Headers
-from schemas.codec.record_sizes import Sizes, headers_size
+from schemas.codec.record_sizes import Sizes
 
 
 class TP(NamedTuple):
@@ -22,18 +22,18 @@ class TP(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How positions name it: `topic-partition`."""
+        """The key of the partition in positions: `topic-partition`."""
         return f"{self.topic}-{self.partition}"
 
     @classmethod
     def parse(cls, name: str) -> TP:
-        """Return the one that positions name so."""
+        """Return the partition of a key `topic-partition`."""
         topic, _, partition = name.rpartition("-")
         return cls(topic, int(partition))
 
 
 class Incoming(Protocol):
-    """A record as consumed; `timestamp` is the producer's or the broker's, in milliseconds."""
+    """A consumed record."""
 
     @property
     def offset(self) -> int:
@@ -41,7 +41,7 @@ class Incoming(Protocol):
 
     @property
     def timestamp(self) -> int:
-        """When it was produced, or so its producer says; when the broker took it in, where the topic has it so."""
+        """The time in milliseconds that its producer or, if the topic says so, the broker has set."""
 
     @property
     def key(self) -> bytes | None:
@@ -57,13 +57,7 @@ class Incoming(Protocol):
 
     @property
     def original_sizes(self) -> Sizes | None:
-        """How large its parts are, where it is too large: of key and value only the beginnings are here, no headers."""
-
-
-def bytes_in_memory(record: Incoming) -> int:
-    """Return how many bytes of a record are in memory, or so."""
-    held = len(record.key or b"") + len(record.value or b"")
-    return held + headers_size(record.headers) if record.headers else held
+        """The sizes of a record that was too large to keep: its key and value are truncated, its headers left out."""
 
 
 class Outgoing(NamedTuple):
@@ -74,44 +68,47 @@ class Outgoing(NamedTuple):
     key: bytes | None
     value: bytes
     about: str | None = None
-    """The name that it is about, to be set aside if Kafka refuses it for its content.
+    """The name to quarantine if Kafka refuses the record for its content.
 
-    Empty: it passes on a record, which can be given up instead; None: nobody can.
+    Empty: the record forwards another one, which is given up instead. None: nothing can be given up.
     """
 
 
 class Stored(NamedTuple):
-    """A record read back."""
+    """A record read back from the log."""
 
     offset: int
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
     timestamp: int = 0
-    """In milliseconds, of the producer or the broker."""
+    """In milliseconds, set by the producer or the broker."""
     original_sizes: Sizes | None = None
-    """As `Incoming` has it."""
+    """See `Incoming`."""
+
+
+Batches = Sequence[tuple[TP, Sequence[Incoming]]]
 
 
 class Clock(Protocol):
-    """Tells the wall-clock time."""
+    """The wall clock."""
 
     def now_us(self) -> int:
         """Return microseconds since the Unix epoch."""
 
 
 class Publisher(Protocol):
-    """Publishes for one partition number, all of a call or nothing, and only while nobody else has taken over."""
+    """Publishes for one partition number, all of a call or nothing, and only until another owner takes over."""
 
     async def start(self) -> None:
-        """Connect and fence out whoever published for this partition number before."""
+        """Connect and fence the publisher that published for this partition number before."""
 
     async def publish(self, records: Sequence[Outgoing]) -> Mapping[TP, int]:
         """Publish in one transaction; return, for each partition written, the offset after its last record.
 
-        Raises `Unpublishable` when the broker refuses a record for its content; after that something else can be
-        published still, to other partitions. Raises `Fenced` when another owner has taken over, `Fatal` when the broker
-        refuses the records or does not acknowledge them in time; after that nothing can.
+        Raises `Unpublishable` when the broker refuses a record for its content; after that, records can still be
+        published to other partitions. Raises `Fenced` when another owner has taken over, and `Fatal` when the broker
+        refuses the records or does not acknowledge them in time; after that nothing can be published.
         """
 
     async def abort(self, tps: Sequence[TP]) -> None:
@@ -121,80 +118,78 @@ class Publisher(Protocol):
         """
 
     async def stop(self) -> None:
-        """Disconnect; bounded in time. A start that was cancelled fences nobody any more when this returns."""
+        """Disconnect within a limited time; a cancelled `start` fences nobody after this returns."""
 
 
 class OutputLog(Protocol):
     """Reads partitions as a `read_committed` consumer sees them."""
 
     def read(self, tp: TP, start: int) -> AsyncIterator[list[Stored]]:
-        """Yield the records from an offset (or the earliest kept) to the end as it is when the call begins."""
+        """Yield the records from an offset, or from the log start offset, to the end as it is at the call."""
 
     async def bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
-        """Return for each partition the earliest offset kept and the offset after the last stable record."""
+        """Return the log start offset and the last stable offset of each partition."""
 
     async def hanging_transactions(self, tps: Sequence[TP]) -> list[TP]:
         """Return those partitions that hold records of a transaction that has not ended."""
 
 
 class Quarantined(Struct, frozen=True):
-    """Why something is no longer concluded upon, and the version of the worker that could not."""
+    """Why a name is no longer evaluated, and the version of the worker that could not evaluate it."""
 
     reason: str
     version: str
 
 
 class Layout(Struct, frozen=True):
-    """The topics as Kafka has them: without it a position says nothing."""
+    """The topics as Kafka has them; offsets say nothing without it."""
 
     partitions: int
-    """How many partitions each topic has: they decide which partition number a case belongs to."""
+    """The number of partitions of each topic: it decides to which partition number a case belongs."""
     ids: dict[str, str]
-    """Kafka's id of each topic; one that is deleted and created again has another."""
+    """Kafka's id of each topic; a topic that is deleted and created again has another one."""
 
 
 class Checkpoint(Struct, frozen=True):
-    """What a checkpoint says beside the state itself: positions by `topic-partition` and counts."""
+    """What a checkpoint has beside the state itself: positions by `topic-partition`, and counts."""
 
     inputs: dict[str, int]
-    """The next offset to read of each input partition."""
+    """The next offset to process of each input partition."""
     outputs: dict[str, int]
-    """The offset of each output partition up to which what was emitted is part of the state."""
+    """The offset up to which an output partition is part of the state."""
     counts: dict[str, dict[str, int]]
-    """What became of the records consumed, by input partition."""
+    """The dispositions of the consumed records, by input partition."""
     consumed: dict[str, int] = {}
     """How many records were consumed, by input partition."""
     quarantined: dict[str, Quarantined] = field(default_factory=dict, name="aside")
-    """What is set aside, by name."""
+    """What is quarantined, by name."""
     first_offsets: dict[str, int] = field(default_factory=dict, name="begun")
     """The offset of each input partition from which the state was made."""
     ended_cleanly: bool = field(default=False, name="ended")
-    """Whether it is the last one of an owner that ended as it should."""
+    """Whether this is the last checkpoint of an owner that was stopped, not killed."""
     now: int = 0
-    """The instant (microseconds) up to which deadlines were taken as passed, and event times for past."""
+    """The instant (microseconds) up to which deadlines have passed and event times were accepted."""
     skipped: dict[str, int] = {}
-    """How many offsets of inputs were deleted before they were read, which was accepted, by input partition.
-
-    By output partition, how many messages were deleted before they were read back.
-    """
+    """Accepted losses: by input partition, how many offsets were deleted before they were read;
+    by output partition, how many messages were deleted before they were read back."""
     emitted_counts: dict[str, int] = field(default_factory=dict, name="said")
-    """How many messages were said on each output partition, as far as they are part of the state or in `skipped`."""
+    """By output partition, how many messages are part of the state or in `skipped`."""
     recreated_topics: dict[str, dict[str, int]] = field(default_factory=dict, name="former")
-    """By topic that was created again, the offset of each output partition before which the former one is meant."""
+    """By topic that was created again, offsets of the output partitions: records before them refer to the old topic."""
     layout: Layout | None = None
-    """The topics in which the positions are; version 0.1 did not say."""
+    """The topics of these positions; None in checkpoints of version 0.1."""
 
 
 class Store(Protocol):
-    """Checkpoints of one partition number: blobs by key, and where they stand. Always an earlier moment as a whole."""
+    """The checkpoint of one partition number, positions and blobs by key: always complete, if of an earlier moment."""
 
     async def claim(self) -> Checkpoint | None:
-        """Become the owner: later writes of earlier ones are refused. Return where the state stands (None: nothing)."""
+        """Become the owner and return the checkpoint, if there is one; later writes of earlier owners are refused."""
 
     async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the blobs that exist, in one round trip.
 
-        Raises `StoreLost` when the store is not where this owner left it.
+        Raises `StoreLost` when the store does not have this owner's last checkpoint.
         """
 
     async def save(
@@ -204,13 +199,13 @@ class Store(Protocol):
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
     ) -> None:
-        """Write blobs, deadlines, expiries and positions in one atomic step.
+        """Write positions, blobs, deadlines and expiries in one atomic step.
 
-        Blobs are by key; None deletes one, with its expiry. Deadlines are by case id, expiries by the key of a blob
-        (both in microseconds; None: none).
+        Blobs are by key; None deletes one together with its expiry. Deadlines are by case id, expiries by the key of a
+        blob (both in microseconds; None deletes one).
 
-        Raises `StoreLost` when another owner has claimed it or acknowledged writes are gone, `Unavailable` when it
-        cannot be reached in time (then the same save can be tried again).
+        Raises `StoreLost` when another owner has claimed the store or acknowledged writes are gone, `Unavailable` when
+        it cannot be reached in time; then the same save can be repeated.
         """
 
     async def due(self, until: int, limit: int) -> list[str]:
@@ -221,20 +216,17 @@ class Store(Protocol):
 
 
 class ReplaceableStore(Store, Protocol):
-    """Checkpoints whose content can be thrown away as a whole."""
+    """A store whose whole content can be replaced."""
 
     async def clear(self, checkpoint: Checkpoint) -> None:
-        """Save positions, then drop all blobs, deadlines and expiries; the owner has claimed the store before.
+        """Save positions, then delete all blobs, deadlines and expiries; the caller has claimed the store.
 
-        Where this ends in between, the positions are saved and some of the rest is still there. Raises as `save` does.
+        If this is interrupted, the positions are saved and some of the rest is still there. Raises as `save` does.
         """
 
 
-Batches = Sequence[tuple[TP, Sequence[Incoming]]]
-
-
 class Changes(Struct, frozen=True):
-    """What a checkpoint has to write, as `Store.save` takes it. `Processor.pack` adds the blobs until all are there."""
+    """The changes that a checkpoint writes (see `Store.save`); `Processor.pack` adds blobs until all are there."""
 
     blobs: Mapping[str, bytes | None]
     deadlines: Mapping[str, int | None]
@@ -242,64 +234,61 @@ class Changes(Struct, frozen=True):
 
 
 class Processor(Protocol):
-    """What a task does with the records of its partition number; holds the state that they make."""
+    """Turns the records of one partition number into state, and state into outputs."""
 
     async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Start from the counts of the last checkpoint; state is loaded when it is touched."""
+        """Start from the counts of the last checkpoint; other state is loaded when it is needed."""
 
     def restore_output(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:
-        """Take a record that an earlier owner emitted since the checkpoint, each topic's in their order.
+        """Restore an output that an earlier owner published after the checkpoint, for each topic in log order.
 
-        Where it names places in `former` topics it means others than those that have these names now.
-        Returns the input positions at which it was decided, by `topic-partition`, empty if it does not say. Raises
-        `InvalidMessage` for a record that no owner emitted.
+        Places that it names in `former` topics are in deleted topics of the same names. Returns the input positions at
+        which it was decided, by `topic-partition`; empty if it does not say. Raises `InvalidMessage` for a record that
+        no owner has published.
         """
 
     async def apply_restored(self) -> None:
-        """Bring the state in line with what was recalled; called again and again while there is more."""
+        """Apply the outputs restored since the last call to the state."""
 
     def forget_positions(self, topics: Collection[str]) -> None:
-        """Forget which records of topics were met where: they were deleted and created again."""
+        """Forget at which offsets of topics records lay: the topics were deleted and created again."""
 
     async def process(self, batches: Batches, now: int) -> None:
-        """Add batches to the state, as of now (microseconds); what they touch is concluded upon next."""
+        """Add batches to the state, as of now (microseconds); the names that they touch are evaluated next."""
 
     def defer(self) -> Sequence[str]:
-        """Return the names of what was touched: it is to be concluded upon when it is named."""
+        """Return the names touched so far, and evaluate them only when they are named."""
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
-        """Have a record that cannot be taken go to the dead letters."""
+        """Send a record to the dead letters without processing it."""
 
     async def due(self, now: int, limit: int) -> Sequence[str]:
-        """Return the names of what has come due by now (microseconds); who asks has it concluded upon."""
+        """Return up to `limit` names with a deadline at or before now (microseconds), to be evaluated."""
 
     async def expired(self, now: int, limit: int) -> Sequence[str]:
-        """Return the names of what may be let go by now (microseconds); who asks has it concluded upon.
+        """Return up to `limit` names that may leave the state by now (microseconds), to be evaluated.
 
-        Not to be asked while input waits that was there when this owner began: it may belong to what would go.
+        Not to be called before all records that lay in the inputs at the start are read: they may belong to such names.
         """
 
     async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
-        """Return what is to be published by now of what was touched and what is named.
-
-        `positions` says up to where the inputs have been read.
-        """
+        """Return the outputs due by now for `names` and all names touched; `positions` are the next offsets to read."""
 
     def quarantine(self, name: str) -> None:
-        """Conclude no more upon a name, whatever touches it; its state goes on."""
+        """Evaluate a name no more, whatever touches it; its state is still kept up to date."""
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return what became of the records taken, by `topic-partition`."""
+        """Return the dispositions of the processed records, by `topic-partition`."""
 
     @property
     def changed(self) -> bool:
-        """Whether `freeze` has anything to return."""
+        """Whether `freeze` would return any change."""
 
     def freeze(self) -> Changes:
-        """Return, between two steps, what changed since the last call, as it is now; `pack` fills it in."""
+        """Return, between two steps, the changes since the last call as of now; `pack` completes them."""
 
     def pack(self, count: int) -> bool:
-        """Pack so many more objects of what is frozen, between two steps; return whether all is packed."""
+        """Pack up to `count` more frozen objects, between two steps; return whether all are packed."""
 
     def mark_saved(self) -> None:
-        """Hear, between two steps, that everything packed is in the store, so that it may be dropped from memory."""
+        """Note, between two steps, that everything packed is in the store and may be dropped from memory."""

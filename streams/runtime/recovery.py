@@ -1,4 +1,4 @@
-"""Takes up what the last owner left: what it emitted since the checkpoint, how far it had read, what it had noted."""
+"""Restores what the last owner left: outputs since its checkpoint, how far it had read, its attempt log."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.errors import Fatal, InvalidMessage
-from streams.runtime.layout import in_present, of_others, recreated, without
+from streams.runtime.health import Health
+from streams.runtime.layout import find_recreated, of_other_topics, without_recreated, without_topics
 from streams.runtime.missing_records import forgotten_count, refuse_missing, refuse_truncated, unread_count
 from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, PoisonIsolation, unpack_attempt_log
 from streams.runtime.ports import TP, Checkpoint, Layout, OutputLog, Processor, Stored
 from streams.runtime.positions import Positions, advance_to
 from streams.runtime.progress import PROGRESS_KEY, REBUILT_KEY, Progress, latest_progress, progress_in
 from streams.runtime.settings import TaskSettings
-from streams.runtime.watchdog import Health
 
 logger = logging.getLogger("sop.task")
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """Where a new owner stands, by `topic-partition`."""
+    """Where a new owner starts; offsets are by `topic-partition`."""
 
     starts: Mapping[str, int]
     """The next offsets to read, where they are not the earliest."""
     until: Mapping[str, int]
-    """Up to where (exclusive) the last owner had read, as far as that is still there."""
+    """The last owner's positions, no further than the end of the log."""
     ends: Mapping[str, int]
-    """The offsets after the last records that are there now."""
-    again: Sequence[str]
-    """Names that another version could not conclude upon."""
-    is_layout_told: bool
-    """Whether it is on `internal.progress` in which topics all this is."""
+    """The present end offsets of the inputs."""
+    retried_names: Sequence[str]
+    """Names that another version of the worker had quarantined."""
+    is_layout_published: bool
+    """Whether the latest progress has the present layout of the topics."""
 
 
 class Recovery:
-    """One recovery of one partition number: brings work, standing and suspects to where the last owner was."""
+    """One recovery of one partition number: restores the processor, positions and poison isolation."""
 
     def __init__(
         self,
@@ -44,183 +44,185 @@ class Recovery:
         settings: TaskSettings,
         *,
         log: OutputLog,
-        work: Processor,
+        processor: Processor,
         positions: Positions,
-        suspects: PoisonIsolation,
+        isolation: PoisonIsolation,
         health: Health,
     ) -> None:
-        """Take what is to be brought there, and where to read what was emitted."""
         self._partition = partition
         self._settings = settings
-        self._log, self._work, self._health = log, work, health
-        self._positions, self._isolation = positions, suspects
-        self._told: Progress | None = None
-        """What the last owner told last."""
+        self._log, self._processor, self._health = log, processor, health
+        self._positions, self._isolation = positions, isolation
+        self._latest: Progress | None = None
+        """The progress that the last owner published last."""
         self._recreated: frozenset[str] = frozenset()
-        """Topics that were created again since somebody told in which topics all is."""
+        """Topics that were created again since that progress."""
         self._foreign: set[TP] = set()
-        """Partitions in which somebody else's records were found."""
+        """Partitions with records of another producer."""
 
-    async def run(self, saved: Checkpoint) -> Recovered:
-        """Go on from a checkpoint, with what was emitted since.
+    async def run(self, checkpoint: Checkpoint) -> Recovered:
+        """Continue from a checkpoint with what was published since.
 
-        Raises `Fatal` where the state was made from other topics than are there now, where inputs are gone that
-        decisions rest on or that nobody has read, where outputs are gone that nobody has read back, and where
-        partitions end before where they were read or written.
+        Raises `Fatal` when the state was made from other topics than exist now, when inputs are gone that decisions
+        rest on or that were never read, when outputs are gone that were never read back, and when a partition ends
+        before where it was read or written.
         """
         settings = self._settings
-        recreated_topics = recreated(saved.layout, settings.layout, accepts=settings.accepts_trimmed)
-        saved = without(saved, recreated_topics)
-        self._isolation.wary = not saved.ended_cleanly
-        self._positions.begin(saved)
-        await self._work.begin(saved.counts)
+        since_checkpoint = find_recreated(checkpoint.layout, settings.layout, accepts=settings.accepts_trimmed)
+        checkpoint = without_topics(checkpoint, since_checkpoint)
+        self._isolation.after_crash = not checkpoint.ended_cleanly
+        self._positions.restore(checkpoint)
+        await self._processor.begin(checkpoint.counts)
         decided_at: dict[str, int] = {}
         await self._read_back(settings.progress_topic, decided_at)
-        told_layout = self._told.layout if self._told is not None else saved.layout
-        found_layout = told_layout or await self._layout_of_group()
-        self._recreated = recreated(found_layout, settings.layout, accepts=settings.accepts_trimmed)
-        if recreated_topics | self._recreated:
-            self._work.forget_positions(recreated_topics | self._recreated)
-            self._isolation.forget_positions(self._recreated)
+        published_layout = self._latest.layout if self._latest is not None else checkpoint.layout
+        last_layout = published_layout or await self._layout_of_group()
+        self._recreated = find_recreated(last_layout, settings.layout, accepts=settings.accepts_trimmed)
+        if since_checkpoint | self._recreated:
+            self._processor.forget_positions(since_checkpoint | self._recreated)
+            self._isolation.forget_topics(self._recreated)
         for topic in settings.output_topics:
             await self._read_back(topic, decided_at)
-        again = self._restore_quarantined()
+        retried_names = self._restore_quarantined()
         outputs = [TP(topic, self._partition) for topic in settings.output_topics]
         inputs = [TP(topic, self._partition) for topic in settings.input_topics]
         found = await self._log.bounds([*inputs, *outputs])
-        self._positions.find_again(self._recreated, {tp.name: found[tp][1] for tp in outputs})
-        self._look_for_forgotten(saved, {tp.name: found[tp] for tp in outputs})
+        self._positions.mark_recreated(self._recreated, {tp.name: found[tp][1] for tp in outputs})
+        self._check_outputs(checkpoint, {tp.name: found[tp] for tp in outputs})
         bounds = {tp.name: found[tp] for tp in inputs}
-        self._refuse_truncated(saved, bounds)
-        starts = self._starts(saved, {name: earliest for name, (earliest, _) in bounds.items()}, decided_at)
+        self._refuse_truncated_inputs(checkpoint, bounds)
+        starts = self._starts(checkpoint, {name: earliest for name, (earliest, _) in bounds.items()}, decided_at)
         self._positions.start_at(starts)
-        # What was deleted since cannot be read up to where the last owner had read it.
+        # Records that were deleted since cannot be read up to where the last owner had read.
         until = {name: min(at, bounds[name][1]) for name, at in decided_at.items() if name in bounds}
         ends = {name: end for name, (_, end) in bounds.items()}
-        return Recovered(starts, until, ends, again, told_layout == settings.layout)
+        return Recovered(starts, until, ends, retried_names, published_layout == settings.layout)
 
     async def _layout_of_group(self) -> Layout | None:
-        """Return in which topics the owner of number 0 said to be: a number that is new came with more partitions."""
-        told = await latest_progress(self._log, TP(self._settings.progress_topic, 0)) if self._partition else None
-        return told.progress.layout if told is not None else None
+        """Return the layout that the owner of number 0 published: a new number came with more partitions."""
+        if not self._partition:
+            return None
+        latest = await latest_progress(self._log, TP(self._settings.progress_topic, 0))
+        return latest.progress.layout if latest is not None else None
 
-    def _refuse_truncated(self, saved: Checkpoint, bounds: Mapping[str, tuple[int, int]]) -> None:
-        read = dict(saved.inputs)
-        if self._told is not None:
-            advance_to(read, self._told.positions)
+    def _refuse_truncated_inputs(self, checkpoint: Checkpoint, bounds: Mapping[str, tuple[int, int]]) -> None:
+        read = dict(checkpoint.inputs)
+        if self._latest is not None:
+            advance_to(read, self._latest.positions)
         for name, (_, end) in bounds.items():
             refuse_truncated(name, read.get(name, 0), end)
 
-    def _look_for_forgotten(self, saved: Checkpoint, bounds: Mapping[str, tuple[int, int]]) -> None:
-        """Look whether all that was said since the checkpoint could be read back, but what was gone without before.
+    def _check_outputs(self, checkpoint: Checkpoint, bounds: Mapping[str, tuple[int, int]]) -> None:
+        """Check that every message published since the checkpoint was read back, except for losses accepted before.
 
-        What a checkpoint says was said holds that already; where there is none, what was told last has to say it.
+        The counts of a checkpoint include its accepted losses. Without a checkpoint, the latest progress has them.
         """
-        said, skipped = (self._told.emitted_counts, self._told.skipped) if self._told is not None else ({}, {})
+        latest = self._latest or Progress(now=0, positions={}, consumed={}, counts={})
         for name, (earliest, end) in bounds.items():
-            position = saved.outputs.get(name, 0)
+            position = checkpoint.outputs.get(name, 0)
             refuse_truncated(name, position, end)
-            is_counted = bool(position or saved.emitted_counts.get(name))
-            gone = (saved.skipped if is_counted else skipped).get(name, 0)
+            is_counted = bool(position or checkpoint.emitted_counts.get(name))
+            gone = (checkpoint.skipped if is_counted else latest.skipped).get(name, 0)
             known = self._positions.emitted_counts.get(name, 0) + (0 if is_counted else gone)
-            missing = said.get(name, 0) - known
+            missing = latest.emitted_counts.get(name, 0) - known
             forgotten = forgotten_count(name, position, earliest, missing, accepts=self._settings.accepts_trimmed)
-            self._positions.forgot(name, known + forgotten, gone + forgotten)
+            self._positions.set_emitted_count(name, known + forgotten, gone + forgotten)
 
     async def _read_back(self, topic: str, decided_at: dict[str, int]) -> None:
-        """Hand over what was emitted on a topic since the checkpoint; raise to where it was decided, in place."""
+        """Restore what was published on a topic since the checkpoint; advance `decided_at` to where it was decided."""
         tp = TP(topic, self._partition)
-        async for records in self._log.read(tp, self._positions.written(tp)):
+        async for records in self._log.read(tp, self._positions.outputs.get(tp.name, 0)):
             self._health.moves += 1
             for record in records:
-                advance_to(decided_at, self._read_at(tp, record))
-            await self._work.apply_restored()
+                advance_to(decided_at, self._restore(tp, record))
+            await self._processor.apply_restored()
 
-    def _read_at(self, tp: TP, record: Stored) -> Mapping[str, int]:
-        """Take what an earlier owner emitted; return the input positions at which it did.
+    def _restore(self, tp: TP, record: Stored) -> Mapping[str, int]:
+        """Restore one record and return the input positions at which it was decided.
 
-        What somebody else wrote there was never said, so it is passed over.
+        A record of another producer is skipped: no owner has published it.
         """
         try:
             if tp.topic == self._settings.progress_topic:
-                read_at = self._progress_at(tp, record)
+                decided_at = self._restore_progress(tp, record)
             else:
-                former = self._former(tp, record)
-                read_at = self._work.restore_output(tp.topic, record, former)
-                read_at = of_others(read_at, former) if former else read_at
+                recreated = self._recreated_since(tp, record)
+                decided_at = self._processor.restore_output(tp.topic, record, recreated)
+                decided_at = of_other_topics(decided_at, recreated) if recreated else decided_at
         except InvalidMessage as error:
-            self._positions.wrote({tp: record.offset + 1})
-            if tp not in self._foreign:  # one line a partition: there may be many
+            self._positions.set_outputs({tp: record.offset + 1})
+            if tp not in self._foreign:  # one line for each partition: there may be many such records
                 logger.warning("%s@%d: not written by a worker, passed over: %s", tp.name, record.offset, error)
                 self._foreign.add(tp)
             return {}
-        self._positions.read_back(tp, record.offset)
-        return read_at
+        self._positions.add_restored(tp, record.offset)
+        return decided_at
 
-    def _former(self, tp: TP, record: Stored) -> Collection[str]:
-        """Return the topics that were created again since a record was emitted."""
+    def _recreated_since(self, tp: TP, record: Stored) -> Collection[str]:
+        """Return the topics that were created again since a record was published."""
         known = self._positions.recreated_topics.items()
         return self._recreated.union(topic for topic, ends in known if record.offset < ends.get(tp.name, 0))
 
-    def _progress_at(self, tp: TP, record: Stored) -> Mapping[str, int]:
-        self._isolation.wary = True
+    def _restore_progress(self, tp: TP, record: Stored) -> Mapping[str, int]:
+        positions = self._positions
+        self._isolation.after_crash = True
         if record.value is None:
             return {}
         if record.key == ATTEMPT_LOG_KEY:
-            self._isolation.recall(unpack_attempt_log(record.value))
+            self._isolation.restore(unpack_attempt_log(record.value))
             return {}
         if record.key == REBUILT_KEY:
             raise Fatal(
-                f"{tp.name}@{record.offset}: the checkpoints that sop rebuild made are gone, and what was said of "
-                "cases that it moved lies in other partitions: stop all workers and run it again"
+                f"{tp.name}@{record.offset}: the checkpoints that sop rebuild made are gone, and outputs about cases "
+                "that it moved lie in other partitions: stop all workers and run it again"
             )
         if record.key != PROGRESS_KEY:
             raise InvalidMessage("key: none of a worker's")
-        progress = in_present(progress_in(tp, record), self._settings.layout)
-        self._told = progress
-        self._isolation.wary = not progress.ended_cleanly
-        self._positions.skipped = dict(progress.skipped)
-        self._positions.recreated_topics = {topic: dict(ends) for topic, ends in progress.recreated_topics.items()}
-        self._positions.now = max(self._positions.now, progress.now)
-        self._positions.quarantined, self._positions.first_offsets = (
-            dict(progress.quarantined),
-            dict(progress.first_offsets),
-        )
+        progress = self._latest = without_recreated(progress_in(tp, record), self._settings.layout)
+        self._isolation.after_crash = not progress.ended_cleanly
+        positions.skipped = dict(progress.skipped)
+        positions.recreated_topics = {topic: dict(ends) for topic, ends in progress.recreated_topics.items()}
+        positions.now = max(positions.now, progress.now)
+        positions.quarantined, positions.first_offsets = dict(progress.quarantined), dict(progress.first_offsets)
         return progress.positions
 
     def _restore_quarantined(self) -> list[str]:
-        """Leave aside what this version could not conclude upon; return what another could not."""
-        aside = self._positions.quarantined
-        again = [name for name, each in aside.items() if each.version != self._settings.version]
-        for name in again:
-            del aside[name]
-        for name in aside:
-            self._work.quarantine(name)
-        return again
+        """Quarantine the names that this version had quarantined; return those of other versions."""
+        quarantined = self._positions.quarantined
+        retried = [name for name, each in quarantined.items() if each.version != self._settings.version]
+        for name in retried:
+            del quarantined[name]
+        for name in quarantined:
+            self._processor.quarantine(name)
+        return retried
 
-    def _starts(self, saved: Checkpoint, earliest: Mapping[str, int], decided_at: Mapping[str, int]) -> dict[str, int]:
-        """Return where to read from: where the checkpoint stands, as far as that is still there."""
-        begun, accepts = self._positions.first_offsets, self._settings.accepts_trimmed
+    def _starts(
+        self, checkpoint: Checkpoint, earliest: Mapping[str, int], decided_at: Mapping[str, int]
+    ) -> dict[str, int]:
+        """Return where to read from: the checkpoint's positions, or the log start offset if that is later."""
+        first_offsets, accepts = self._positions.first_offsets, self._settings.accepts_trimmed
         required = [TP(topic, self._partition).name for topic in self._settings.required_topics]
-        refuse_missing(required, {**begun, **saved.inputs}, earliest, decided_at, accepts=accepts)
-        for name, at in self._known(saved, decided_at).items():
-            self._positions.skip(name, unread_count(name, at, earliest[name], accepts=accepts))
+        refuse_missing(required, {**first_offsets, **checkpoint.inputs}, earliest, decided_at, accepts=accepts)
+        for name, at in self._known_positions(checkpoint, decided_at).items():
+            self._positions.add_skipped(name, unread_count(name, at, earliest[name], accepts=accepts))
         for name, at in earliest.items():
-            if name not in saved.inputs:
-                begun[name] = max(begun.get(name, 0), at)
-        return {name: max(saved.inputs.get(name, 0), at) for name, at in earliest.items() if name in saved.inputs or at}
+            if name not in checkpoint.inputs:
+                first_offsets[name] = max(first_offsets.get(name, 0), at)
+        inputs = checkpoint.inputs
+        return {name: max(inputs.get(name, 0), at) for name, at in earliest.items() if name in inputs or at}
 
-    def _known(self, saved: Checkpoint, decided_at: Mapping[str, int]) -> dict[str, int]:
-        """Return the next offset to read of each input partition of which somebody was to read all that came.
+    def _known_positions(self, checkpoint: Checkpoint, decided_at: Mapping[str, int]) -> dict[str, int]:
+        """Return the next offset to read of each input partition of which every record has to be read.
 
-        Version 0.1 counted no marker of a transaction as read, so of topics that hold many nothing is known.
+        Version 0.1 did not count transaction markers as read, so positions in topics with many markers are not known.
         """
-        layouts = [each for each in (saved.layout, self._told.layout if self._told else None) if each is not None]
+        last = self._latest.layout if self._latest is not None else None
+        layouts = [each for each in (checkpoint.layout, last) if each is not None]
         known: dict[str, int] = {}
         for topic in self._settings.input_topics:
             name = TP(topic, self._partition).name
             if any(topic in layout.ids for layout in layouts):
                 known[name] = 0
             if layouts or topic not in self._settings.internal_topics:
-                advance_to(known, {name: max(saved.inputs.get(name, 0), decided_at.get(name, 0))})
+                advance_to(known, {name: max(checkpoint.inputs.get(name, 0), decided_at.get(name, 0))})
         return known

@@ -1,7 +1,6 @@
-"""Waits for a store that does not answer: state is needed to go on, and soon it may answer again.
+"""Waits for a store that does not answer: a task cannot go on without state, and the store may soon answer again.
 
-Whatever a store raises is its own fault, and nobody's whose state was asked for: here the last of it becomes an error
-of the project's, about which no record is blamed.
+Whatever a store raises is its own fault. Here it becomes an error of ours, so that no record is blamed for it.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from schemas.errors import SopError, Unavailable
+from streams.runtime.health import Health
 from streams.runtime.ports import Checkpoint, Store
-from streams.runtime.watchdog import Health
 
 FIRST_WAIT_S: Final = 0.1
 WAIT_S_MAX: Final = 2.0
@@ -25,25 +24,25 @@ logger = logging.getLogger("sop.store")
 
 
 class RetryingStore:
-    """A store of which what is read is asked for again and again (see `streams.runtime.ports.Store`).
+    """A store whose reads are repeated for up to `patience_s` seconds (see `streams.runtime.ports.Store`).
 
-    A write goes through as it is: it runs beside the steps and is repeated by who began it.
+    The log calls it `name`; `health` shows the watchdog that waiting is no stall. Writes are not repeated here: they
+    run beside the steps, and the checkpointer repeats them.
     """
 
     def __init__(self, store: Store, health: Health, *, name: str, patience_s: float) -> None:
-        """Take the store, who is to know that waiting is no standstill, a name for the log, and when it is enough."""
         self._store = store
         self._health = health
         self._name = name
         self._patience_s = patience_s
 
     async def claim(self) -> Checkpoint | None:
-        """Become the owner and return where the state stands."""
-        return await self._patiently(self._store.claim)
+        """Become the owner and return the last checkpoint."""
+        return await self._retry(self._store.claim)
 
     async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the blobs that exist."""
-        return await self._patiently(lambda: self._store.load(keys))
+        return await self._retry(lambda: self._store.load(keys))
 
     async def save(
         self,
@@ -52,20 +51,20 @@ class RetryingStore:
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
     ) -> None:
-        """Write all at once."""
-        await _answered(lambda: self._store.save(checkpoint, blobs, deadlines, expiries))
+        """Write all in one atomic step."""
+        await _answer_of(lambda: self._store.save(checkpoint, blobs, deadlines, expiries))
 
     async def due(self, until: int, limit: int) -> list[str]:
         """Return ids of cases that are due, the earliest first."""
-        return await self._patiently(lambda: self._store.due(until, limit))
+        return await self._retry(lambda: self._store.due(until, limit))
 
     async def expired(self, until: int, limit: int) -> list[str]:
         """Return keys that have expired, the earliest first."""
-        return await self._patiently(lambda: self._store.expired(until, limit))
+        return await self._retry(lambda: self._store.expired(until, limit))
 
-    async def _patiently(self, call: Callable[[], Awaitable[Found]]) -> Found:
+    async def _retry(self, call: Callable[[], Awaitable[Found]]) -> Found:
         try:
-            return await _answered(call)
+            return await _answer_of(call)
         except Unavailable as error:
             logger.warning("%s: waiting: %s", self._name, error)
         clock = asyncio.get_running_loop().time
@@ -74,7 +73,7 @@ class RetryingStore:
             await asyncio.sleep(wait_s)
             self._health.moves += 1
             try:
-                found = await _answered(call)
+                found = await _answer_of(call)
             except Unavailable as error:
                 if clock() - began > self._patience_s:
                     raise Unavailable(f"{error}; waited for {self._patience_s:g} s") from error
@@ -84,13 +83,13 @@ class RetryingStore:
                 return found
 
 
-async def _answered(call: Callable[[], Awaitable[Found]]) -> Found:
-    """Return what a store returns; raises `Unavailable` for whatever else it raises than an error of the project's."""
+async def _answer_of(call: Callable[[], Awaitable[Found]]) -> Found:
+    """Return the answer of a store; raises `Unavailable` for any error that is not ours."""
     try:
         return await call()
     except SopError:
         raise
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        # not the error's own words: they may be the state's
+        # without the error's own text, which may quote the state
         raise Unavailable(f"the store: {type(error).__name__} ({frame.filename}:{frame.lineno})") from error

@@ -1,4 +1,4 @@
-"""What all tasks of a worker share."""
+"""The settings that all tasks of a worker share."""
 
 from __future__ import annotations
 
@@ -9,37 +9,35 @@ from streams.runtime.ports import Layout
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSettings:
-    """What all tasks of a worker share; `checkpoint_interval` in microseconds."""
+    """The settings that all tasks of a worker share."""
 
     input_topics: tuple[str, ...]
     """The input topics."""
     internal_topics: tuple[str, ...]
-    """Those of them that tasks write themselves: to refuse a record of theirs would help nobody."""
+    """The input topics that tasks themselves write. Records of these are not refused: nobody could correct them."""
     required_topics: tuple[str, ...]
-    """Those of them whose records cannot be done without when state is made again."""
+    """The input topics whose records are needed to make the state again."""
     accepts_trimmed: bool
-    """Whether to go on without records that are gone, be it that they were read and are needed again or never read."""
+    """Whether to go on without records that were deleted, whether never read or needed again."""
     output_topics: tuple[str, ...]
-    """The output topics of which a task writes its own partition number, `progress` not among them."""
+    """The output topics; a task writes to its own partition of each."""
     progress_topic: str
-    """The topic that says, in every transaction, how far the inputs had been read."""
+    """The topic with the progress of every transaction."""
     layout: Layout
-    """All of these topics as they were when the worker started."""
+    """These topics as they were when the worker started."""
     step_records_max: int
     checkpoint_interval: int
+    """In microseconds."""
     transaction_timeout_s: float
-    """After how long the broker aborts a transaction that nobody ends."""
+    """After this time the broker aborts a transaction that is still open."""
     version: str
-    """Of the worker: what another version could not conclude upon is tried again."""
+    """Of the worker; names that another version has quarantined are tried again."""
     step_spacing_s: float = 0.03
-    """How far apart steps with records begin: what comes alone goes out at once, under load much together.
+    """How far apart steps with records begin: a single record is published at once, many records together.
 
-    A transaction takes a broker some milliseconds of CPU, whatever is in it.
+    A transaction costs the broker some milliseconds of CPU, whatever its size.
     """
     backlog_idle_s: float = 10.0
-    """After how long without a record an owner takes for read what it found in its inputs when it began."""
+    """After this time without a record an owner takes the records that it found at its start for read."""
     packed_at_once: int = 100
-    """So many objects of a checkpoint are packed between two steps, or as many as the step took records.
-
-    So a small step waits little.
-    """
+    """How many objects of a checkpoint are packed between two steps, or as many as the step took records if more."""

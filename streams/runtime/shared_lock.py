@@ -1,4 +1,4 @@
-"""A lock that many hold at the same time, or one alone."""
+"""A lock that many can hold at the same time, or one alone."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from contextlib import asynccontextmanager
 
 
 class SharedLock:
-    """A readers-writer lock: who wants it alone waits for those that share it, and nobody else comes in before."""
+    """A readers-writer lock; a waiting writer comes before later readers."""
 
     def __init__(self) -> None:
-        """Begin with nobody holding it."""
-        self._door = asyncio.Lock()
+        self._entry = asyncio.Lock()
         self._sharing = 0
         self._empty = asyncio.Event()
         self._empty.set()
 
     @asynccontextmanager
     async def shared(self) -> AsyncIterator[None]:
-        """Hold it with others."""
-        async with self._door:
+        """Hold the lock together with others."""
+        async with self._entry:
             self._sharing += 1
             self._empty.clear()
         try:
@@ -32,7 +31,7 @@ class SharedLock:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """Hold it with nobody else."""
-        async with self._door:
+        """Hold the lock alone."""
+        async with self._entry:
             await self._empty.wait()
             yield

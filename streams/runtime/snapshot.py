@@ -1,4 +1,4 @@
-"""State as it was at one moment, packed by and by while work on it goes on: what is to change is packed before."""
+"""State as it was at one moment, packed bit by bit while it changes: objects are packed before they change."""
 
 from __future__ import annotations
 
@@ -10,30 +10,29 @@ T = TypeVar("T")
 
 
 class Snapshot(Generic[Id, T]):
-    """A copy-on-write snapshot of objects of one kind.
+    """A copy-on-write snapshot of `objects` by id; `key` makes a key of an id, `pack` bytes of an object.
 
     To pack thousands at once would stop the stream for as long as a hundred small transactions take.
     """
 
     def __init__(self, objects: Mapping[Id, T], key: Callable[[Id], str], pack: Callable[[T], bytes]) -> None:
-        """Take the objects by id, what makes an id a key, and an object bytes."""
         self._objects, self._key, self._pack = objects, key, pack
         self._left: set[Id] = set()
         self._blobs: MutableMapping[str, bytes | None] = {}
 
     def begin(self, ids: set[Id], blobs: MutableMapping[str, bytes | None]) -> None:
-        """Take the moment: the objects of these ids as they are now become blobs by key. The last one is complete."""
+        """Start to pack the objects of `ids` as they are now into `blobs`, by key; the last snapshot is complete."""
         self._left, self._blobs = ids, blobs
 
     def before_change(self, ids: Iterable[Id]) -> None:
-        """Pack what is still to be packed of objects that may change now."""
+        """Pack those objects now that are about to change and not packed yet."""
         if self._left:
             for each in self._left.intersection(ids):
                 self._left.discard(each)
                 self._add(each)
 
     def advance(self, count: int) -> int:
-        """Pack so many more, as far as there are; return how many it were."""
+        """Pack up to `count` more objects; return how many it was."""
         chunk = min(count, len(self._left))
         for _ in range(chunk):
             self._add(self._left.pop())
@@ -41,7 +40,7 @@ class Snapshot(Generic[Id, T]):
 
     @property
     def complete(self) -> bool:
-        """Whether all is packed."""
+        """Whether all objects are packed."""
         return not self._left
 
     def _add(self, each: Id) -> None:

@@ -1,74 +1,59 @@
-"""One partition number's task: batches in, one transaction of outputs out, a checkpoint every so often.
+"""The task of one partition number: batches in, one transaction of outputs for each step, a checkpoint now and then.
 
-A task owns the partitions of its number of every input topic. A step takes the batches at hand, lets the work add them
-to its state, and publishes all that follows in one transaction; there is no other exit from a step than acknowledged
-outputs or the end of the process (architecture, 3.3). Offsets count as done only with the checkpoint that holds their
-effect. What the work is, is not known here.
+A task owns the partitions of its number of every input topic. A step takes the batches at hand, has the processor add
+them to its state, and publishes all that follows in one transaction. A step ends with acknowledged outputs or with the
+end of the process (runtime.md, "Delivery guarantees"). The group's offsets advance only with the checkpoint that holds
+the effect of the records.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-import traceback
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from schemas.errors import Fatal, SopError, Unpublishable
 from streams.runtime.backlog import Backlog
 from streams.runtime.catch_up_buffer import CatchUpBuffer
 from streams.runtime.checkpointer import Checkpointer
+from streams.runtime.chunk_runner import ChunkRunner
 from streams.runtime.hanging_transactions import Visibility, abort_hanging_transactions
-from streams.runtime.inbox import Inbox, next_turn
+from streams.runtime.health import Health, TaskMetrics
+from streams.runtime.inbox import Inbox, phase
 from streams.runtime.missing_records import unread_count
-from streams.runtime.poison_isolation import (
-    ATTEMPT_LOG_KEY,
-    ATTEMPTS_MAX,
-    NAMES_MAX,
-    Chunk,
-    PoisonIsolation,
-    Suspect,
-    pack_attempt_log,
-    suspect_of,
-)
+from streams.runtime.poison_isolation import NAMES_MAX, Chunk, PoisonIsolation
 from streams.runtime.ports import (
     TP,
     Batches,
     Checkpoint,
     Clock,
     Incoming,
-    Outgoing,
     OutputLog,
     Processor,
     Publisher,
-    Quarantined,
     Store,
 )
 from streams.runtime.positions import Positions, advance_to
-from streams.runtime.progress import PROGRESS_KEY, Progress, pack_progress
+from streams.runtime.progress import Progress
 from streams.runtime.recovery import Recovery
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
-from streams.runtime.task_metrics import TaskMetrics
-from streams.runtime.watchdog import Health
+from streams.runtime.task_publisher import TaskPublisher
 
-SIGHT_TIMEOUTS: Final = 2
-"""For how many time-outs of a transaction it is waited until what was written can be seen."""
-QUARANTINED_MAX: Final = 20
-"""How much may be set aside before it is the worker that is taken for broken."""
-
-logger = logging.getLogger("sop.task")
+VISIBLE_WITHIN_TIMEOUTS: Final = 2
+"""How many transaction time-outs to wait until readers can see what was published."""
 
 
 class Task:
-    """The work of one partition number."""
+    """Runs the processor of one partition number: call `recover`, then `run`, then `stop`.
 
-    def __init__(  # noqa: PLR0913 - all of the world that it touches
+    Tasks of one process share `attempts`, since they end together.
+    """
+
+    def __init__(  # noqa: PLR0913 - everything outside that a task touches
         self,
         partition: int,
-        work: Processor,
+        processor: Processor,
         settings: TaskSettings,
         *,
         publisher: Publisher,
@@ -78,331 +63,186 @@ class Task:
         health: Health,
         attempts: SharedLock,
     ) -> None:
-        """Take the partition number, its work and the world; `recover` comes first, then `run`.
-
-        Tasks of one process, which end together, share `attempts`.
-        """
         self.partition = partition
         self.health = health
         self.metrics = TaskMetrics()
-        self._work = work
-        self._settings = settings
+        self._processor, self._settings = processor, settings
         self._publisher, self._log, self._store, self._clock = publisher, log, store, clock
-        self._attempts = attempts
-        self._inbox = Inbox()
         self._inputs = [TP(topic, partition) for topic in settings.input_topics]
+        self._inbox = Inbox(partition, settings.step_spacing_s)
         self._positions = Positions(settings.layout, settings.output_topics)
         self._catch_up = CatchUpBuffer({}, settings.step_records_max)
         self._backlog = Backlog({}, settings.backlog_idle_s)
-        self._deferred: dict[str, None] = {}
-        """Names to be concluded upon before anything can be saved, in their order."""
         self._isolation = PoisonIsolation(settings.version)
-        self._recovery = Recovery(
+        self._outputs = TaskPublisher(
+            partition,
+            settings.progress_topic,
+            publisher=publisher,
+            processor=processor,
+            positions=self._positions,
+            metrics=self.metrics,
+        )
+        self._chunks = ChunkRunner(
             partition,
             settings,
-            log=log,
-            work=work,
+            processor=processor,
             positions=self._positions,
-            suspects=self._isolation,
+            isolation=self._isolation,
+            publisher=self._outputs,
+            attempts=attempts,
+            clock=clock,
             health=health,
+            metrics=self.metrics,
         )
-        self._visibility = Visibility(log, SIGHT_TIMEOUTS * settings.transaction_timeout_s)
-        self._checkpoints = Checkpointer(store, work, self._visibility, self._tell, clock, health, settings)
-        self._finishing = False
+        self._visibility = Visibility(log, VISIBLE_WITHIN_TIMEOUTS * settings.transaction_timeout_s)
+        self._checkpointer = Checkpointer(
+            store, processor, self._visibility, self._outputs.publish_progress, clock, health, settings
+        )
         self._has_evaluated = False
 
     @property
     def committable(self) -> Mapping[TP, int]:
-        """The offsets up to which the effect of what was read is in a checkpoint."""
-        return self._checkpoints.committable
+        """The offsets before which a checkpoint holds the effect of every record."""
+        return self._checkpointer.committable
 
     def progress(self) -> Progress:
-        """Return how far it has come and what became of the records, between two steps or within one."""
-        return self._positions.progress(self._work.counts())
+        """Return how far the task has come, between two steps or within one."""
+        return self._positions.progress(self._processor.counts())
 
-    # -- life ----------------------------------------------------------------------------------------------------------
+    # -- its life ------------------------------------------------------------------------------------------------------
 
     async def recover(self) -> dict[TP, int]:
-        """Take over: fence the last owner, load the checkpoint, read back what was emitted since.
+        """Fence the last owner, load its checkpoint and restore what it has published since; return where to read from.
 
-        Returns the offsets to read from. Until consumption has come as far as the
-        last owner's had, nothing goes out: what it took into account is never out of account again.
+        Until the input positions have caught up with those of the last owner, nothing is published: its outputs may
+        rest on any record up to there.
         """
         self.health.at_work = True
         await self._publisher.start()
         await self._abort_hanging_transactions()
-        saved = await self._store.claim() or Checkpoint({}, {}, {}, ended_cleanly=True)
-        recovered = await self._recovery.run(saved)
+        recovery = Recovery(
+            self.partition,
+            self._settings,
+            log=self._log,
+            processor=self._processor,
+            positions=self._positions,
+            isolation=self._isolation,
+            health=self.health,
+        )
+        recovered = await recovery.run(await self._store.claim() or Checkpoint({}, {}, {}, ended_cleanly=True))
         self.metrics.received.update(self._positions.consumed)
         self._catch_up = CatchUpBuffer(recovered.until, self._settings.step_records_max)
         self._backlog = Backlog(recovered.ends, self._settings.backlog_idle_s)
-        # no record is to be blamed for what the recovery touched
-        self._deferred = dict.fromkeys([*recovered.again, *self._work.defer()])
-        start = {tp: recovered.starts[tp.name] for tp in self._inputs if tp.name in recovered.starts}
+        # A name that recovery touched is evaluated by itself, so that no record is blamed for it.
+        self._chunks.deferred = dict.fromkeys([*recovered.retried_names, *self._processor.defer()])
+        starts = {tp: recovered.starts[tp.name] for tp in self._inputs if tp.name in recovered.starts}
         self._visibility.begin(self._positions.outputs)
-        self._checkpoints.begin(dict(start), self._inputs, self.partition)
-        self._isolation.begin(self._positions.positions, self._clock.now_us())
-        if not (self._isolation.wary and recovered.is_layout_told):
-            await self._note()  # who finds it knows that this owner died, and of no suspects in former topics
-        if not recovered.is_layout_told:
-            await self._tell()
+        self._checkpointer.begin(dict(starts), self._inputs, phase(self.partition))
+        self._isolation.begin(self._positions.inputs, self._clock.now_us())
+        if not (self._isolation.after_crash and recovered.is_layout_published):
+            # The next owner then knows that this one died, and suspects no record of deleted topics.
+            await self._chunks.log_attempts()
+        if not recovered.is_layout_published:
+            await self._outputs.publish_progress()
         self.health.at_work = False
-        return {tp: start.get(tp, 0) for tp in self._inputs}
+        return {tp: starts.get(tp, 0) for tp in self._inputs}
 
     async def _abort_hanging_transactions(self) -> None:
-        own = [TP(topic, self.partition) for topic in (*self._settings.output_topics, self._settings.progress_topic)]
-        numbers = range(self._settings.layout.partitions)
-        shared = [TP(topic, number) for topic in self._settings.internal_topics for number in numbers]
-        await abort_hanging_transactions(self._publisher, self._log, own, shared, self._settings.transaction_timeout_s)
-
-    async def enqueue(self, tp: TP, records: Sequence[Incoming]) -> None:
-        """Hand over a batch of one input partition; waits while too many are waiting."""
-        self.metrics.received[tp.name] += len(records)
-        await self._inbox.put(tp, records)
-
-    def passed(self, tp: TP, offset: int) -> None:
-        """Hear where reading of an input partition goes on, maybe behind markers, all before it being handed over."""
-        self._positions.goes_on[tp.name] = offset
-
-    def skip(self, tp: TP, first: int, end: int) -> None:
-        """Hear that offsets of an input partition, `end` excluded, were deleted before they were read.
-
-        Raises `Fatal` unless that is accepted.
-        """
-        self._positions.skip(tp.name, unread_count(tp.name, first, end, accepts=self._settings.accepts_trimmed))
-
-    def wants(self, tp: TP) -> bool:
-        """Tell whether more of an input partition is wanted now."""
-        return self._catch_up.wants(tp)
+        settings = self._settings
+        own = [TP(topic, self.partition) for topic in (*settings.output_topics, settings.progress_topic)]
+        numbers = range(settings.layout.partitions)
+        shared = [TP(topic, number) for topic in settings.internal_topics for number in numbers]
+        await abort_hanging_transactions(self._publisher, self._log, own, shared, settings.transaction_timeout_s)
 
     async def run(self) -> None:
-        """Work until `finish`; any exception means that the process has to end."""
-        running_s, turn = asyncio.get_running_loop().time, 0.0
-        while not self._finishing:
-            batches = await self._inbox.take(turn, self._settings.step_records_max)
+        """Do one step after the other until `finish`; after an exception the process has to end."""
+        while not self._chunks.is_stopping:
+            batches = await self._inbox.take(self._settings.step_records_max)
             self.health.at_work = True
             began = time.monotonic()
-            if batches:
-                turn = next_turn(running_s(), self._settings.step_spacing_s, self.partition)
             await self.step(batches)
-            self.metrics.stepped(time.monotonic() - began)
+            self.metrics.add_step(time.monotonic() - began)
             self.health.at_work = False
             self.health.moves += 1
 
     def finish(self) -> None:
-        """Let `run` end after the step it is in; what is queued stays undone."""
-        self._finishing = True
+        """End `run` after the current step; batches that wait are left to the next owner."""
+        self._chunks.is_stopping = True
 
     async def stop(self) -> None:
-        """Say that this owner ends, write a last checkpoint and disconnect; `run` has ended before.
+        """Publish that this owner ends, write a last checkpoint and disconnect; `run` has ended before.
 
-        What was read back and not concluded upon is in no state that could be saved: the next owner reads it again.
+        State that was restored but not evaluated is not saved: the next owner restores it again.
         """
         if self._has_evaluated:
             self._positions.ended_cleanly = True
-            await self._tell()
-            await self._checkpoints.save_now(self._saved)
+            await self._outputs.publish_progress()
+            await self._checkpointer.save_now(self._checkpoint)
         await self._publisher.stop()
+
+    # -- its input -----------------------------------------------------------------------------------------------------
+
+    def enqueue(self, tp: TP, records: Sequence[Incoming], on_taken: Callable[[], None] = lambda: None) -> None:
+        """Add a batch of one input partition; `on_taken` is called when a step takes it."""
+        self.metrics.received[tp.name] += len(records)
+        self._inbox.put(tp, records, on_taken)
+
+    def wants_more(self, tp: TP) -> bool:
+        """Return whether to fetch more of an input partition now."""
+        return self._catch_up.wants_more(tp)
+
+    def advance(self, tp: TP, offset: int) -> None:
+        """Note where the consumer reads an input partition on, perhaps after markers; all before it is enqueued."""
+        self._positions.read_up_to[tp.name] = offset
+
+    def skip_deleted(self, tp: TP, first: int, end: int) -> None:
+        """Note that offsets of an input partition, from `first` to before `end`, were deleted before they were read.
+
+        Raises `Fatal` unless the settings accept that.
+        """
+        accepts = self._settings.accepts_trimmed
+        self._positions.add_skipped(tp.name, unread_count(tp.name, first, end, accepts=accepts))
 
     # -- a step --------------------------------------------------------------------------------------------------------
 
     async def step(self, batches: Batches) -> None:
-        """Take batches in, publish what follows from them and from what is due, save when it is time."""
-        self._positions.pass_over(self.metrics.received)
-        # The last owner's clock may have been ahead: what it accepted is accepted again, and no deadline is put back.
-        self._positions.now = max(self._positions.now, self._clock.now_us())
-        if self._is_held():
-            await self._each(self._isolation.chunks(self._catch_up.before(batches)), is_deferred=True)
-            if self._finishing:
+        """Process batches and what is due, publish what follows, and save when it is time."""
+        positions = self._positions
+        positions.pass_markers(self.metrics.received)
+        # The last owner's clock may have been ahead: what it accepted stays accepted, and no deadline moves back.
+        positions.now = max(positions.now, self._clock.now_us())
+        if self._is_catching_up():
+            await self._chunks.run_all(self._isolation.chunks(self._catch_up.before(batches)), defers=True)
+            if self._chunks.is_stopping:
                 return
-            advance_to(self._positions.positions, self._catch_up.passed)
-            if self._is_held():
+            advance_to(positions.inputs, self._catch_up.passed)
+            if self._is_catching_up():
                 return
             batches = []
         batches = [*self._catch_up.release(), *batches]
-        await self._set_aside_given_up()
-        names = list(dict.fromkeys([*self._deferred, *await self._due()]))
-        if self._is_calm():
-            if self._isolation.forget():
-                await self._note()
-            await self._do_by_parts(batches, names)
+        await self._chunks.quarantine_given_up()
+        chunk = Chunk(batches, list(dict.fromkeys([*self._chunks.deferred, *await self._due_names()])))
+        if self._chunks.isolates:
+            await self._chunks.run_in_isolation(chunk)
         else:
-            await self._do_warily(batches, names)
-        self._deferred.clear()
+            await self._chunks.run_at_once(chunk)
+        self._chunks.deferred.clear()
         self._has_evaluated = True
-        if self._checkpoints.due and self._positions.untold:
-            await self._tell()
-        await self._checkpoints.advance(self._saved, sum(len(records) for _, records in batches))
+        if self._checkpointer.is_due and positions.has_unpublished:
+            await self._outputs.publish_progress()
+        await self._checkpointer.advance(self._checkpoint, chunk.records)
 
-    async def _due(self) -> list[str]:
-        """Return the names of what has come due, and of what may be let go."""
+    def _is_catching_up(self) -> bool:
+        return self._catch_up.is_active(self._positions.inputs)
+
+    async def _due_names(self) -> list[str]:
+        """Return the names whose deadline has passed, and those that may leave the state."""
         now = self._positions.now
-        due = [*await self._work.due(now, NAMES_MAX)]
-        await self._backlog.renew(now, self._log, self._inputs)
-        if self._backlog.is_read(self._positions.positions, asyncio.get_running_loop().time()):
-            due += await self._work.expired(now, NAMES_MAX)
+        due = [*await self._processor.due(now, NAMES_MAX)]
+        await self._backlog.restart_after_sleep(now, self._log, self._inputs)
+        if self._backlog.is_read(self._positions.inputs, asyncio.get_running_loop().time()):
+            due += await self._processor.expired(now, NAMES_MAX)
         return due
 
-    async def _do_by_parts(self, batches: Batches, names: Sequence[str]) -> None:
-        """Do all at once, but not more names than records: after a recovery they may be those of all cases."""
-        size = self._settings.step_records_max
-        while len(names) > size:
-            await self._do(Chunk([], names[:size]))
-            self.health.moves += 1
-            names = names[size:]
-        await self._do(Chunk(batches, names))
-
-    async def _do_warily(self, batches: Batches, names: Sequence[str]) -> None:
-        """Do names and records apart, so that it shows on which of them it is that a worker ends.
-
-        What tasks wrote themselves comes last: a report sent on may be much newer than those that came straight.
-        """
-        internal = [(tp, records) for tp, records in batches if tp.topic in self._settings.internal_topics]
-        inputs = [(tp, records) for tp, records in batches if tp.topic not in self._settings.internal_topics]
-        await self._do_names(names)
-        self._deferred.clear()
-        await self._each(self._isolation.chunks(inputs))
-        if internal:
-            await self._each(self._isolation.chunks(internal), is_deferred=True)
-            await self._do_names(list(self._deferred))
-        await self._do(Chunk([]))  # what was refused of portions deferred touches no name
-
-    async def _do_names(self, names: Sequence[str]) -> None:
-        for chunk in self._isolation.name_chunks(names):
-            await self._do(chunk)
-
-    def _is_held(self) -> bool:
-        return self._catch_up.lasts(self._positions.positions)
-
-    def _is_calm(self) -> bool:
-        return self._isolation.calm(self._positions.positions, self._clock.now_us(), saved=self.health.saves > 0)
-
-    async def _each(self, chunks: Iterable[Chunk], *, is_deferred: bool = False) -> None:
-        for chunk in chunks:
-            if not self._finishing:
-                await self._do(chunk, is_deferred=is_deferred)
-
-    async def _do(self, chunk: Chunk, *, is_deferred: bool = False) -> None:
-        """Do a portion and publish what follows; what cannot be survived is noted before.
-
-        Nothing follows yet of a portion that is deferred: what it touches is left to be concluded upon by name, since
-        it is no single record to which a fault there would be due.
-        """
-        suspect = None if self._is_calm() else self._isolation.next_of(chunk)
-        async with self._turn(suspect):
-            if suspect is not None:
-                await self._note(suspect)
-            try:
-                await self._take(chunk)
-                if is_deferred:
-                    self._deferred.update(dict.fromkeys(self._work.defer()))
-                outgoing = [] if is_deferred else await self._evaluate(chunk)
-            except SopError:
-                if suspect is not None:
-                    await self._note()  # the world's fault, not the records'
-                raise
-            except Exception as error:
-                raise await self._blamed(chunk, suspect, error) from error
-            is_given_up = self._isolation.refusal(chunk) is not None
-            if is_given_up:
-                await self._publish_of(chunk, outgoing)  # before the note about it goes
-            if suspect is not None:
-                self._isolation.went_well(chunk, self._positions.positions)
-                await self._note()
-                self.health.moves += 1
-        if outgoing and not is_given_up:
-            await self._publish_of(chunk, outgoing)
-
-    def _turn(self, suspect: Suspect | None) -> AbstractAsyncContextManager[None]:
-        """Wait until a suspect may be tried: for the last time alone, since whoever ends the process ends all tasks."""
-        if suspect is None:
-            return nullcontext()
-        return self._attempts.alone() if suspect.attempts == ATTEMPTS_MAX else self._attempts.shared()
-
-    async def _take(self, chunk: Chunk) -> None:
-        refusal = self._isolation.refusal(chunk)
-        if refusal is None:
-            await self._work.process(chunk.batches, self._positions.now)
-        else:
-            for tp, records in chunk.batches:
-                for record in records:
-                    self._work.refuse(tp, record, refusal)
-            for name in chunk.names:
-                self._quarantine(name, refusal)
-        self._positions.read(chunk.batches)
-
-    async def _evaluate(self, chunk: Chunk) -> list[Outgoing]:
-        names = [name for name in chunk.names if name not in self._positions.quarantined]
-        return await self._work.evaluate(self._positions.now, self._positions.positions, names)
-
-    async def _blamed(self, chunk: Chunk, suspect: Suspect | None, error: Exception) -> Fatal:
-        """Note with what something was raised, for the next owner to look at it more closely."""
-        blamed = suspect_of(chunk, 1 if suspect is None else suspect.attempts, type(error).__name__)
-        place = blamed.place or f"partition {self.partition}"
-        if blamed.place:
-            await self._note(blamed)
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        attempt = f", attempt {blamed.attempts} of {ATTEMPTS_MAX}" if blamed.attempts else ""
-        # not the error's own words: they may be the event's
-        return Fatal(f"{place}: {blamed.error} ({frame.filename}:{frame.lineno}){attempt}")
-
-    async def _set_aside_given_up(self) -> None:
-        """Set aside the names given up before a record brings them up: it would be the record that is found then."""
-        given_up = self._isolation.names_given_up()
-        for chunk in given_up:
-            for name in chunk.names:
-                self._quarantine(name, self._isolation.refusal(chunk) or "")
-        if given_up:
-            await self._tell()  # before the note about them goes
-            for chunk in given_up:
-                self._isolation.went_well(chunk, self._positions.positions)
-            await self._note()
-
-    def _quarantine(self, name: str, reason: str) -> None:
-        """Have nothing concluded upon a name any more."""
-        aside = self._positions.quarantined
-        if len(aside) >= QUARANTINED_MAX:
-            raise Fatal(f"{name}: {reason}; {len(aside)} are set aside already, so it is the worker that is broken")
-        aside[name] = Quarantined(reason, self._settings.version)
-        self._work.quarantine(name)
-        logger.error("%s is set aside: %s", name, reason)
-
-    # -- what is told and saved ----------------------------------------------------------------------------------------
-
-    async def _note(self, doing: Suspect | None = None) -> None:
-        note = pack_attempt_log(self._isolation.note(doing))
-        record = Outgoing(self._settings.progress_topic, self.partition, ATTEMPT_LOG_KEY, note)
-        self._positions.wrote(await self._publisher.publish([record]))
-        self.metrics.tried_again += doing is not None and doing.attempts > 1 and not doing.error
-
-    async def _publish_of(self, chunk: Chunk, outgoing: Sequence[Outgoing]) -> None:
-        """Publish what follows from a portion; note what Kafka refuses for its content, for the next owner to give up.
-
-        The state is ahead of what was said then, so this owner has to end in any case.
-        """
-        try:
-            await self._publish(outgoing)
-        except Unpublishable as error:
-            blamed = suspect_of(chunk, ATTEMPTS_MAX, str(error))
-            if error.about and (error.is_certain or blamed.is_single):
-                blamed = suspect_of(Chunk([], [error.about]), ATTEMPTS_MAX, str(error))
-            # where even the refusal cannot be published there is nothing left to give up
-            if error.about is not None and blamed.place and self._isolation.refusal(chunk) is None:
-                await self._note(blamed)
-                raise Fatal(f"{blamed.place}: {error}") from error
-            raise
-
-    async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
-        """Publish what follows from the inputs, with how far they were read."""
-        told = self._positions.progress(self._work.counts(), outgoing)
-        progress = Outgoing(self._settings.progress_topic, self.partition, PROGRESS_KEY, pack_progress(told))
-        self._positions.wrote(await self._publisher.publish([*outgoing, progress]))
-        self.metrics.published.update(each.topic for each in outgoing)
-        self._positions.told(told)
-
-    async def _tell(self) -> None:
-        """Say how far the inputs were read, and nothing else."""
-        await self._publish([])
-
-    def _saved(self) -> Checkpoint:
-        return self._positions.saved(self._work.counts())
+    def _checkpoint(self) -> Checkpoint:
+        return self._positions.checkpoint(self._processor.counts())

@@ -1,7 +1,7 @@
-"""Notices a worker that runs and gets nowhere, from a thread of its own, and ends the process for a restart.
+"""Ends the process, for a restart, when the worker runs but makes no progress; watches from a thread of its own.
 
-Time is counted in ticks of the thread: while the whole process stands still, frozen or on a suspended machine, none
-passes, so what could not go on is not taken for what does not.
+Time is counted in ticks of that thread: none pass while the whole process is frozen or the machine is suspended, so a
+worker that could not run is not taken for a stalled one.
 """
 
 from __future__ import annotations
@@ -15,34 +15,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from streams.runtime.health import Health
+
 EXIT_STALLED: Final = 75
 TICK_S: Final = 0.5
-TELL_WITHIN_S: Final = 2.0
+LOG_WITHIN_S: Final = 2.0
 
 logger = logging.getLogger("sop.watchdog")
 
 
-@dataclass(slots=True)
-class Health:
-    """Signs of life of one task, written in the event loop and read by the watchdog."""
-
-    at_work: bool = False
-    """Whether it recovers, or is in a step."""
-    moves: int = 0
-    """Grows with every step done and everything read back."""
-    unsaved: bool = False
-    """Whether there is something that no checkpoint holds."""
-    saves: int = 0
-    """Grows with every checkpoint written."""
-    saved_at: int = 0
-    """The instant (microseconds) up to which a checkpoint holds everything; 0 before recovery."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchLimits:
-    """For how many seconds the loop may not answer, nothing may move, and a checkpoint may not be written.
+    """The longest time (seconds) without an answer of the event loop, without progress, and without a checkpoint.
 
-    What moves is a task, and a worker that joins its group.
+    Progress is that of each task, and of a worker that joins its group.
     """
 
     loop_s: float = 10.0
@@ -51,25 +37,28 @@ class WatchLimits:
 
 
 class Stall:
-    """Counts for how long something that should change has not."""
+    """Counts how long something that should change has not; after `limit_s` seconds it is stalled."""
 
     def __init__(self, limit_s: float) -> None:
-        """Take after how many seconds it is stalled."""
         self._ticks_max = limit_s / TICK_S
-        self._mark = -1
+        self._last = -1
         self._ticks = 0
 
-    def look(self, mark: int, *, expected: bool) -> bool:
-        """Take what should change, once a tick, and whether it is expected to; return whether it is stalled."""
-        if not expected or mark != self._mark:
-            self._mark, self._ticks = mark, 0
+    def look(self, value: int, *, expected: bool) -> bool:
+        """Return whether it is stalled; call once a tick with the value that is or is not expected to change."""
+        if not expected or value != self._last:
+            self._last, self._ticks = value, 0
             return False
         self._ticks += 1
         return self._ticks > self._ticks_max
 
 
 class Watchdog:
-    """Looks at the event loop, at the membership of the group and at all tasks, every tick."""
+    """Looks at the event loop, the group membership and all tasks in every tick.
+
+    `health` returns the signs of life of the present tasks by partition number. `refusal` returns why the worker is no
+    member of a stable group, None while it is one.
+    """
 
     def __init__(
         self,
@@ -77,30 +66,26 @@ class Watchdog:
         health: Callable[[], Mapping[int, Health]],
         refusal: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """Take the limits, and what returns the vitals of the tasks at present, by partition number.
-
-        `refusal` returns why the worker is no member of a stable group, None while it is one.
-        """
         self._limits = limits
         self._health = health
         self._refusal = refusal
         self._beats = 0
         self._loop_thread = 0
         self._loop = Stall(limits.loop_s)
-        self._outside = Stall(limits.move_s)
+        self._group = Stall(limits.move_s)
         self._stalls: dict[int, tuple[Health, Stall, Stall]] = {}
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Watch from now on, until the loop is closed; the loop itself counts from when it first runs."""
+        """Watch until the loop is closed; the loop itself is watched once it has run for the first time."""
         self._loop_thread = threading.get_ident()
         threading.Thread(target=self._watch, args=(loop,), name="watchdog", daemon=True).start()
 
     def look(self) -> Iterator[str]:
-        """Yield what is stalled, in one line each; to be called once a tick."""
+        """Yield a line for each thing that is stalled; call once a tick."""
         if self._loop.look(self._beats, expected=self._beats > 0):
             yield f"the event loop has not answered for {self._limits.loop_s:g} s{_place(self._loop_thread)}"
         refusal = self._refusal()
-        if self._outside.look(0, expected=refusal is not None):
+        if self._group.look(0, expected=refusal is not None):
             yield f"no stable membership of the group for {self._limits.move_s:g} s: {refusal}"
         present = dict(self._health())
         self._stalls = {number: self._stalls_of(number, health) for number, health in present.items()}
@@ -132,14 +117,14 @@ class Watchdog:
 
 
 def _place(thread: int) -> str:
-    """Return where a thread is, nothing if there is none of that number."""
+    """Return where in the code a thread is; empty if there is no such thread."""
     frame = sys._current_frames().get(thread)  # noqa: SLF001 - there is no other way
     return "" if frame is None else f"; it is at {frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def _give_up(reason: str) -> None:
-    """Tell the reason and end the process, even where telling is what hangs."""
-    limit = threading.Timer(TELL_WITHIN_S, os._exit, (EXIT_STALLED,))
+    """Log the reason and end the process, even if logging hangs."""
+    limit = threading.Timer(LOG_WITHIN_S, os._exit, (EXIT_STALLED,))
     limit.daemon = True
     limit.start()
     logger.critical("stopped: %s", reason)

@@ -79,7 +79,7 @@ def test_a_case_that_cannot_be_decided_when_it_is_due_is_set_aside(redis_bench: 
     assert bench.start_ready().stop() == 0  # makes the topics
     bench.feed_lines([line for each in visits for line in (*each.booking, *each.report, *each.claim)])
     deaths = 0
-    while ends(worker := start(bench, "raises_when_due", "job-3"), lambda: "is set aside" in worker.log):
+    while ends(worker := start(bench, "raises_when_due", "job-3"), lambda: "is quarantined" in worker.log):
         assert worker.process.wait() == EXIT_FATAL, worker.log
         deaths += 1
         assert deaths < LIVES_MAX

@@ -11,7 +11,7 @@ import pytest
 from streams.faust_transport.app import _FIXED_SETTINGS, BatchApp, batch_agent, batch_topic, register_transport
 from streams.faust_transport.batch import Batch
 from tests.faults.conftest import Report
-from tests.unit.test_faust_transport import FakeKeeper
+from tests.unit.test_faust_transport import FakeOffsetProvider
 
 UNSAFE: dict[str, object] = {
     "autodiscover": True,
@@ -33,12 +33,12 @@ VARIABLES = {
 """The environment variables of these settings, which Faust reads by itself."""
 
 
-async def ignore(_: Batch) -> None: ...
+def ignore(_: Batch) -> None: ...
 
 
 def app(**settings: Any) -> BatchApp:
     register_transport()
-    return BatchApp("group", broker="kafkabatch://127.0.0.1:1", offset_provider=FakeKeeper(), **settings)
+    return BatchApp("group", broker="kafkabatch://127.0.0.1:1", offset_provider=FakeOffsetProvider(), **settings)
 
 
 def agent(**options: Any) -> object:

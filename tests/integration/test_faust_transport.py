@@ -1,4 +1,4 @@
-"""The batch transport against a real broker, with workers as real processes that are stopped, killed and joined."""
+"""The batch transport against a real broker, with real worker processes that are started, stopped and killed."""
 
 import itertools
 import json
@@ -20,12 +20,12 @@ from tests.integration.transport_worker import Plan
 
 DEADLINE_S, POLL_S = 60.0, 0.02
 
-AttemptLog = dict[str, Any]
+Note = dict[str, Any]
 Place = tuple[str, int]
 
 
 class Bench:
-    """A broker's topics of one test, the workers that read them, and what these noted."""
+    """The topics of one test, the workers that read them, and the notes of these."""
 
     def __init__(self, broker: str, prefix: str, folder: Path) -> None:
         self.broker, self._prefix, self.folder = broker, prefix, folder
@@ -47,7 +47,7 @@ class Bench:
         assert producer.flush(DEADLINE_S) == 0
 
     def delete_before(self, topic: str, offset: int) -> None:
-        """Have the log of a topic's only partition begin at an offset, as its retention would."""
+        """Delete the records before an offset from a topic's only partition, as its retention would."""
         for deleted in self._admin.delete_records([TopicPartition(topic, 0, offset)]).values():
             deleted.result(DEADLINE_S)
 
@@ -80,7 +80,7 @@ class Bench:
     def set_position(self, place: Place, offset: int) -> None:
         (self.folder / "positions" / f"{place[0]}-{place[1]}.position").write_text(str(offset))
 
-    def notes(self, what: str | None = None) -> list[AttemptLog]:
+    def notes(self, what: str | None = None) -> list[Note]:
         file = self.folder / "notes"
         lines = file.read_text().splitlines() if file.exists() else []
         notes = [json.loads(line) for line in lines if line.endswith("}")]
@@ -144,7 +144,7 @@ def test_every_record_comes_once_in_order_in_bounded_batches(bench: Bench) -> No
     assert all([int(v) for v in note["values"]] == note["offsets"] for note in bench.notes("done"))
 
 
-def test_reading_starts_at_the_keepers_positions_and_nowhere_else(bench: Bench) -> None:
+def test_reading_starts_at_the_given_positions_and_nowhere_else(bench: Bench) -> None:
     topics = bench.topics("a", partitions=4)
     bench.fill(topics[0], 4, 50)
     plan = bench.plan(topics)
@@ -163,7 +163,7 @@ def test_reading_starts_at_the_keepers_positions_and_nowhere_else(bench: Bench) 
     assert bench.offsets() == {(topics[0], p): list(offsets) for p, offsets in want.items()}
 
 
-def test_group_offsets_never_pass_what_the_keeper_allows(bench: Bench) -> None:
+def test_group_offsets_never_pass_what_the_offset_provider_allows(bench: Bench) -> None:
     topics = bench.topics("a", partitions=2)
     where = places(topics, 2)
     bench.fill(topics[0], 2, 40)
@@ -188,7 +188,7 @@ def test_a_clean_handover_repeats_nothing_and_nothing_old_arrives(bench: Bench) 
     for count in (2, 3):
         workers.append(bench.start(plan))
         produced = fill_until_spread(bench, topics, 5, over=count, first=produced)
-    for held in shares(bench.notes()).values():  # the same partition numbers of all topics
+    for held in holdings(bench.notes()).values():  # the same partition numbers of all topics
         assert {p for topic, p in held if topic == topics[0]} == {p for topic, p in held if topic == topics[1]}
     for count in (2, 1):
         assert bench.stop(workers.pop(0)) == 0
@@ -201,11 +201,11 @@ def test_a_clean_handover_repeats_nothing_and_nothing_old_arrives(bench: Bench) 
         assert_pairs([note for note in bench.notes() if note["pid"] == pid])
 
 
-def shares(notes: list[AttemptLog]) -> dict[int, list[Place]]:
-    """Return by process what it holds after `notes`."""
+def holdings(notes: list[Note]) -> dict[int, list[Place]]:
+    """Return the partitions that each process holds after `notes`."""
     held: dict[int, list[Place]] = {}
     for note in notes:
-        if note["what"] == "placed":
+        if note["what"] == "positioned":
             held[note["pid"]] = [(topic, partition) for topic, partition in note["tps"]]
         elif note["what"] == "revoked":
             held[note["pid"]] = []
@@ -218,7 +218,7 @@ def fill_until_spread(bench: Bench, topics: list[str], partitions: int, *, over:
 
     def spread() -> bool:
         nonlocal produced
-        held = shares(bench.notes())
+        held = holdings(bench.notes())
         if len(held) == over and sum(map(len, held.values())) == len(topics) * partitions:
             return True
         for topic in topics:
@@ -230,33 +230,33 @@ def fill_until_spread(bench: Bench, topics: list[str], partitions: int, *, over:
     return produced
 
 
-def assert_pairs(notes: list[AttemptLog]) -> None:
-    """Check one process's notes: batches come between placing and revoking, of what is held, with one generation."""
+def assert_pairs(notes: list[Note]) -> None:
+    """Check that a process receives batches only of partitions that it holds, all of one generation."""
     held: set[Place] = set()
     generations: set[int] = set()
-    placed = False
+    positioned = False
     for note in notes:
         match note["what"]:
             case "assigned":
                 assert not held
-                held, generations, placed = {(t, p) for t, p in note["tps"]}, set(), False
-            case "placed":
-                placed = True
+                held, generations, positioned = {(t, p) for t, p in note["tps"]}, set(), False
+            case "positioned":
+                positioned = True
             case "revoked":
                 assert held == {(t, p) for t, p in note["tps"]}
                 held = set()
-            case "passed":
-                assert placed
+            case "position":
+                assert positioned
                 assert tuple(note["tp"]) in held
             case _:
-                assert placed
+                assert positioned
                 assert tuple(note["tp"]) in held
                 generations.add(note["generation"])
                 assert len(generations) == 1
 
 
 @pytest.mark.timeout(300)
-def test_after_a_kill_reading_goes_on_at_the_keepers_positions(bench: Bench) -> None:
+def test_after_a_kill_reading_continues_at_the_given_positions(bench: Bench) -> None:
     topics = bench.topics("a", partitions=3)
     where = places(topics, 3)
     bench.fill(topics[0], 3, 400)
@@ -299,7 +299,7 @@ def test_without_a_broker_the_worker_says_so_and_ends(bench: Bench) -> None:
     assert "Traceback" not in bench.log()
 
 
-def test_a_keeper_that_raises_ends_the_worker(bench: Bench) -> None:
+def test_an_offset_provider_that_raises_ends_the_worker(bench: Bench) -> None:
     topics = bench.topics("a", partitions=1)
     bench.fill(topics[0], 1, 5)
     worker = bench.start(bench.plan(topics, raise_assigned=True))
@@ -308,13 +308,13 @@ def test_a_keeper_that_raises_ends_the_worker(bench: Bench) -> None:
     assert bench.offsets("began") == {}
 
 
-def test_a_handler_that_does_not_end_cannot_hold_up_a_stop(bench: Bench) -> None:
+def test_work_that_does_not_end_cannot_hold_up_a_stop(bench: Bench) -> None:
     topics = bench.topics("a", partitions=1)
     bench.fill(topics[0], 1, 5)
-    worker = bench.start(bench.plan(topics, handler_s={"0": 600.0}, options={"drain_s": 0.5}))
+    worker = bench.start(bench.plan(topics, handler_s={"0": 600.0}, options={"release_s": 0.5}))
     until(lambda: bench.offsets("began") != {})
     assert bench.stop(worker) == 70
-    assert "were not done within 0.5 s" in bench.log()
+    assert "were not let go within 0.5 s" in bench.log()
     assert bench.notes("revoked") == []
 
 
@@ -329,21 +329,21 @@ def test_a_stop_waits_for_the_batch_in_hand_and_records_it(bench: Bench) -> None
     assert bench.committed(plan, [(topics[0], 0)]) == {(topics[0], 0): 10}
 
 
-def test_what_breaks_in_faust_after_everything_was_let_go_is_told_and_no_failure(bench: Bench) -> None:
+def test_an_error_in_faust_after_everything_was_let_go_is_logged_and_no_failure(bench: Bench) -> None:
     topics = bench.topics("a", partitions=1)
     bench.fill(topics[0], 1, 3)
     worker = bench.start(plan := bench.plan(topics, crash_when_stopped=True))
     until(read_all(bench, {(topics[0], 0): [0, 1, 2]}))
     assert bench.stop(worker) == 0
-    assert "stopped in good order" in bench.log()
+    assert "stopped cleanly" in bench.log()
     assert "broke while stopping" in bench.log()
     assert bench.committed(plan, [(topics[0], 0)]) == {(topics[0], 0): 3}
 
 
-def test_a_worker_stopped_while_the_group_rebalances_ends_in_good_order(bench: Bench) -> None:
+def test_a_worker_stopped_while_the_group_rebalances_ends_cleanly(bench: Bench) -> None:
     topics = bench.topics("a", partitions=1)
     worker = bench.start(plan := bench.plan(topics, revoked_s=6.0))
-    until(lambda: shares(bench.notes()) != {})
+    until(lambda: holdings(bench.notes()) != {})
     bench.start(plan)  # it joins while the first one lets go
     assert bench.stop(worker) == 0
     assert "Crashed" not in bench.log()
@@ -353,7 +353,7 @@ def test_a_slow_partition_does_not_hold_up_the_others(bench: Bench) -> None:
     topics = bench.topics("a", "b", partitions=3)
     for topic in topics:
         bench.fill(topic, 3, 200)
-    worker = bench.start(bench.plan(topics, handler_s={"0": 600.0}, options={"records_max": 10, "drain_s": 0.1}))
+    worker = bench.start(bench.plan(topics, handler_s={"0": 600.0}, options={"records_max": 10, "release_s": 0.1}))
     want = every([(topic, p) for topic in topics for p in (1, 2)], range(200))
     until(read_all(bench, want))
     for topic in topics:
@@ -365,14 +365,14 @@ def test_a_slow_partition_does_not_hold_up_the_others(bench: Bench) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_keeper_may_take_longer_than_the_groups_session(bench: Bench) -> None:
+def test_an_offset_provider_may_take_longer_than_the_groups_session(bench: Bench) -> None:
     topics = bench.topics("a", partitions=1)
     bench.fill(topics[0], 1, 5)
     worker = bench.start(bench.plan(topics, assigned_s=8.0))
     until(lambda: bench.offsets() != {})
     assert bench.stop(worker) == 0
-    noted = [note["what"] for note in bench.notes() if note["what"] != "passed"]
-    assert noted == ["assigned", "placed", "began", "done", "revoked"]
+    noted = [note["what"] for note in bench.notes() if note["what"] != "position"]
+    assert noted == ["assigned", "positioned", "began", "done", "revoked"]
 
 
 def test_topics_that_cannot_be_read_together_are_refused(bench: Bench) -> None:

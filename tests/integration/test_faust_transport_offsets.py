@@ -1,4 +1,4 @@
-"""Where the batch transport reads on: behind offsets without records, and where its position is not in the log."""
+"""Where the batch transport continues after offsets without records, and when its position is out of range."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.integration.test_faust_transport import DEADLINE_S, Bench, bench, unt
 __all__ = ["bench"]
 
 
-def test_a_position_before_what_is_kept_is_the_keepers_to_pass_over(bench: Bench) -> None:
+def test_offsets_deleted_before_the_start_are_skipped_only_if_accepted(bench: Bench) -> None:
     topic, *_ = topics = bench.topics("a", partitions=1)
     bench.fill(topic, 1, 10)
     bench.delete_before(topic, 7)
@@ -22,10 +22,10 @@ def test_a_position_before_what_is_kept_is_the_keepers_to_pass_over(bench: Bench
     worker = bench.start(plan)
     until(lambda: bench.offsets() == {(topic, 0): [7, 8, 9]})
     assert bench.stop(worker) == 0
-    assert bench.notes("skipped")[-1] == {**bench.notes("skipped")[0], "pid": worker.pid}
+    assert bench.notes("deleted")[-1] == {**bench.notes("deleted")[0], "pid": worker.pid}
 
 
-def test_what_is_deleted_while_a_worker_lags_behind_is_the_keepers_to_pass_over(bench: Bench) -> None:
+def test_offsets_deleted_while_a_worker_lags_are_skipped_if_accepted(bench: Bench) -> None:
     topic, *_ = topics = bench.topics("a", partitions=1)
     bench.fill(topic, 1, 12, size=400_000)  # a fetch has few of these
     worker = bench.start(bench.plan(topics, skips=True, handler_s={"0": 0.2}, options={"records_max": 1}))
@@ -33,7 +33,7 @@ def test_what_is_deleted_while_a_worker_lags_behind_is_the_keepers_to_pass_over(
     bench.delete_before(topic, 10)
     until(lambda: bench.offsets().get((topic, 0), [])[-1:] == [11])
     assert bench.stop(worker) == 0
-    (gone,) = bench.notes("skipped")
+    (gone,) = bench.notes("deleted")
     assert gone["end"] == 10
     assert bench.offsets()[topic, 0] == [*range(gone["first"]), 10, 11]
 
@@ -44,7 +44,7 @@ def test_a_position_behind_the_end_of_the_log_ends_the_worker(bench: Bench) -> N
     bench.set_position((topic, 0), 7)
     worker = bench.start(bench.plan(topics))
     assert worker.wait(DEADLINE_S) == 70
-    assert f"{topic}-0: reading stood at 7, but the log ends at 5" in bench.log()
+    assert f"{topic}-0: the position was 7, but the log ends at 5" in bench.log()
 
 
 def test_aborted_transactions_stay_unseen_and_their_gaps_do_no_harm(bench: Bench) -> None:
@@ -60,18 +60,18 @@ def test_aborted_transactions_stay_unseen_and_their_gaps_do_no_harm(bench: Bench
     plan = bench.plan(topics)
     worker = bench.start(plan)
     until(lambda: len(bench.offsets().get((topic, 0), ())) == 9)
-    producer.begin_transaction()  # still open: none of it may be seen, nor what comes after it
+    producer.begin_transaction()  # still open: neither it nor a later record may be seen
     producer.produce(topic, b"open", partition=0)
     producer.flush(DEADLINE_S)
     bench.fill(topic, 1, 1, first=99)
     producer.abort_transaction(DEADLINE_S)
     until(lambda: len(bench.offsets()[topic, 0]) == 10)
     until(lambda: bench.committed(plan, [(topic, 0)]) == {(topic, 0): 27})  # past the marker
-    producer.begin_transaction()  # nothing of it is ever handled, but reading goes on behind it
+    producer.begin_transaction()  # none of it is ever handled, but the position passes it
     producer.produce(topic, b"nothing", partition=0)
     producer.flush(DEADLINE_S)
     producer.abort_transaction(DEADLINE_S)
-    until(lambda: bench.notes("passed")[-1]["offset"] == 29)
+    until(lambda: bench.notes("position")[-1]["offset"] == 29)
     assert bench.stop(worker) == 0
     values = [value for note in bench.notes("done") for value in note["values"]]
     assert values == ["0"] * 3 + ["2"] * 3 + ["4"] * 3 + ["00000099"]

@@ -1,8 +1,8 @@
-"""A worker process for the tests of the batch transport: notes what it is given, one JSON line each.
+"""A worker process for the tests of the batch transport: notes what it receives, one JSON line each.
 
     python -m tests.integration.transport_worker '{"broker": ..., "group": ..., ...}'
 
-Positions are kept in a folder, one file per partition, so that a later worker goes on from them.
+Positions are kept in a folder, one file for each partition, so that a later worker continues from them.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sys
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from faust.types import TP
 
-from streams.faust_transport.app import BatchApp, batch_agent, batch_topic, register_transport
+from streams.faust_transport.app import BatchApp, batch_agent, batch_topic, exit_at_once, register_transport
 from streams.faust_transport.batch import Batch, BatchOptions
 from streams.faust_transport.runner import run_worker
 
@@ -36,8 +37,8 @@ class Plan:
     revoked_s: float = 0.0
     raise_at: int = -1  # offset at which the handler raises
     raise_assigned: bool = False
-    skips: bool = False  # whether it goes on without records that are gone
-    commit_max: int = -1  # what the keeper lets be committed, -1: what it stored
+    skips: bool = False  # whether it accepts that records are gone
+    commit_max: int = -1  # the offset that may be committed, -1: the stored one
     store: bool = True  # whether positions are stored after every batch
     crash_when_stopped: bool = False  # a part of Faust breaks while it stops
     options: dict[str, float] = field(default_factory=dict)
@@ -46,13 +47,15 @@ class Plan:
         return json.dumps(asdict(self))
 
 
-class FileKeeper:
-    """Positions in files, written at once and renamed into place."""
+class FileOffsetProvider:
+    """Keeps positions in files, each renamed into place; handles the batches of a partition number one at a time."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._stored: dict[TP, int] = {}
         self._reached: dict[TP, int] = {}
+        self._queues: dict[int, deque[Batch]] = defaultdict(deque)
+        self._workers: dict[int, asyncio.Task[None]] = {}
         self._notes = Path(plan.notes).open("a", encoding="utf-8")  # noqa: SIM115 - open as long as the process
 
     def note(self, what: str, **values: object) -> None:
@@ -60,7 +63,7 @@ class FileKeeper:
         self._notes.write(json.dumps({"what": what, "pid": os.getpid(), **values}) + "\n")
         self._notes.flush()
 
-    async def assigned(self, tps: frozenset[TP]) -> Mapping[TP, int]:
+    async def on_assigned(self, tps: frozenset[TP]) -> Mapping[TP, int]:
         self.note("assigned", tps=sorted(tps))
         if self._plan.raise_assigned:
             raise OSError("no positions to be had")
@@ -68,32 +71,53 @@ class FileKeeper:
         files = {tp: self._file(tp) for tp in tps}
         self._stored = {tp: int(file.read_text()) for tp, file in files.items() if file.exists()}
         self._reached = dict(self._stored)
-        self.note("placed", tps=sorted(tps))
+        self.note("positioned", tps=sorted(tps))
         return dict(self._stored)
 
-    async def revoked(self, tps: frozenset[TP]) -> None:
+    async def on_revoked(self, tps: frozenset[TP]) -> None:
+        self._queues.clear()
+        if self._workers:
+            await asyncio.wait(self._workers.values())
         await take(self._plan.revoked_s)
-        for tp, reached in self._reached.items():
-            self._store(tp, reached)
+        for tp, offset in self._reached.items():
+            self._store(tp, offset)
         self.note("revoked", tps=sorted(tps))
 
-    def wants(self, tp: TP) -> bool:  # noqa: ARG002 - the port's
+    def wants_more(self, tp: TP) -> bool:  # noqa: ARG002 - the port's
         return True
 
-    def passed(self, tp: TP, offset: int) -> None:
-        self.note("passed", tp=tp, offset=offset)
+    def on_position(self, tp: TP, offset: int) -> None:
+        self.note("position", tp=tp, offset=offset)
 
-    def skipped(self, tp: TP, first: int, end: int) -> None:
-        self.note("skipped", tp=tp, first=first, end=end)
+    def on_offsets_deleted(self, tp: TP, first: int, end: int) -> None:
+        self.note("deleted", tp=tp, first=first, end=end)
         if not self._plan.skips:
             raise LookupError(f"{first} to {end - 1} are gone")
 
     def committable(self, tp: TP) -> int | None:
         return self._plan.commit_max if self._plan.commit_max >= 0 else self._stored.get(tp)
 
-    async def handle(self, batch: Batch) -> None:
+    def enqueue(self, batch: Batch) -> None:
+        number = batch.tp.partition
+        self._queues[number].append(batch)
+        if number not in self._workers:
+            self._workers[number] = asyncio.create_task(self._work_off(number))
+
+    async def _work_off(self, number: int) -> None:
+        try:
+            while queue := self._queues.get(number):
+                batch = queue.popleft()
+                await self._handle(batch)
+                batch.done()
+        except Exception as error:  # noqa: BLE001 - as a real worker has to
+            exit_at_once(error)
+        finally:
+            del self._workers[number]
+
+    async def _handle(self, batch: Batch) -> None:
         first, offsets = batch.records[0].offset, [record.offset for record in batch.records]
-        self.note("began", tp=batch.tp, offsets=offsets, generation=batch.generation)
+        generation = batch.assignment.generation
+        self.note("began", tp=batch.tp, offsets=offsets, generation=generation)
         if self._plan.raise_at in offsets:
             raise ValueError(f"cannot handle {first}")
         await take(self._plan.handler_s.get(str(batch.tp.partition), 0.0))
@@ -103,7 +127,7 @@ class FileKeeper:
             offsets=offsets,
             values=[(record.value or b"").decode() for record in batch.records],
             next_offset=batch.next_offset,
-            generation=batch.generation,
+            generation=generation,
         )
         self._reached[batch.tp] = batch.next_offset
         if self._plan.store:
@@ -128,7 +152,7 @@ async def take(seconds: float) -> None:
 
 
 async def break_when_stopped(app: BatchApp) -> None:
-    """Stand for a part of Faust that does not stop well, after all else has."""
+    """Stand for a part of Faust that fails to stop after everything else has."""
     await app.crash(RuntimeError("broke while stopping"))
 
 
@@ -138,7 +162,7 @@ def main() -> None:
 
     def make_app() -> BatchApp:
         register_transport()
-        offset_provider = FileKeeper(plan)
+        offset_provider = FileOffsetProvider(plan)
         app = BatchApp(
             plan.group,
             broker=f"kafkabatch://{plan.broker}",
@@ -148,7 +172,7 @@ def main() -> None:
             broker_heartbeat_interval=0.5,
             broker_commit_interval=0.1,
         )
-        batch_agent(app, batch_topic(app, *plan.topics), offset_provider.handle, name="notes")
+        batch_agent(app, batch_topic(app, *plan.topics), offset_provider.enqueue, name="notes")
         if plan.crash_when_stopped:
             vars(app)["on_shutdown"] = partial(break_when_stopped, app)
         return app

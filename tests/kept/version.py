@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from streams.memory.store import MemoryState
-from streams.runtime.poison_isolation import AttemptLog, Suspect, pack_attempt_log
+from streams.runtime.poison_isolation import Attempt, AttemptLog, pack_attempt_log
 from streams.runtime.ports import Checkpoint
 from streams.runtime.progress import Progress, pack_progress
 from streams.runtime.timers import TimerQueue
@@ -100,7 +100,7 @@ async def _made() -> Kept:
         said=owner.said[: before[0]],
         progress=pack_progress(Progress(NOW, saved.inputs, saved.consumed, saved.counts)),
         note=pack_attempt_log(
-            AttemptLog("0.1.0", (Suspect({"jobs-0": (3, 5)}, 2), Suspect({}, 0, ("case:job-1",), 2, "KeyError"))),
+            AttemptLog("0.1.0", (Attempt({"jobs-0": (3, 5)}, 2), Attempt({}, 0, ("case:job-1",), 2, "KeyError"))),
         ),
         expiries=expiries,
     )

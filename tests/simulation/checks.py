@@ -14,7 +14,7 @@ from streams.processor.internal_messages import AnswerMessage, unpack
 from streams.replay.deduplicate import deduplicate
 from streams.replay.inputs import InputRecord
 from streams.replay.replay import Replay
-from streams.runtime.layout import of_others
+from streams.runtime.layout import of_other_topics
 from streams.runtime.ports import TP
 from streams.runtime.positions import has_reached, parse_inputs
 from streams.runtime.progress import PROGRESS_KEY, unpack_progress
@@ -95,7 +95,7 @@ def _conservation(world: World) -> Iterator[str]:
             lost = world.expiry.count_lost(tp)
             if sum(fates.values()) != consumed or not records - lost <= consumed <= records:
                 yield f"{tp.name}: {records} records, {lost} lost, {consumed} consumed, but {fates}"
-        if task._is_held() or world.works[number]._outbox._records:
+        if task._is_catching_up() or world.works[number]._outbox._records:
             yield f"{number} still holds something back"
 
 
@@ -143,7 +143,9 @@ def _chains(world: World) -> Iterator[str]:
             superseded = old.decision_id if isinstance(old, DecisionMessage) else None
             if message.supersedes != superseded:
                 yield f"{name} supersedes {message.supersedes}, the last was {superseded}"
-        read, read_before = (of_others(parse_inputs(each.inputs or ""), others) for each in (message, old or message))
+        read, read_before = (
+            of_other_topics(parse_inputs(each.inputs or ""), others) for each in (message, old or message)
+        )
         if not has_reached(read, read_before):
             yield f"{name} was decided at {read}, the one before at {read_before}"
         last[key] = message

@@ -143,7 +143,7 @@ class Expiry:
         """Ask a running task whether it goes on behind what has expired; return where. Raises `Fatal` if not."""
         earliest, _ = self._kafka.bounds(tp)
         if position < earliest:
-            task.skip(tp, position, earliest)
+            task.skip_deleted(tp, position, earliest)
             self._lost[tp] |= set(range(position, earliest))
         return max(position, earliest)
 

@@ -11,7 +11,7 @@ import pytest
 from schemas.errors import Fatal
 from streams.processor.processor import SopProcessor
 from streams.runtime.catch_up_buffer import CatchUpBuffer
-from streams.runtime.layout import recreated
+from streams.runtime.layout import find_recreated
 from tests.simulation.kafka import SimulatedKafka
 from tests.simulation.run import run_seed
 
@@ -100,9 +100,9 @@ def stops_for_outputs_that_are_saved(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def goes_on_in_a_topic_created_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def accepted(*layouts: Any, accepts: bool) -> frozenset[str]:
-        return recreated(*layouts, accepts=True)
+        return find_recreated(*layouts, accepts=True)
 
-    monkeypatch.setattr("streams.runtime.recovery.recreated", accepted)
+    monkeypatch.setattr("streams.runtime.recovery.find_recreated", accepted)
 
 
 def loses_what_waited_to_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

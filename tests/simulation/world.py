@@ -20,13 +20,13 @@ from schemas.topics import Topics
 from streams.processor.decoder import partition_of
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.retention import RetentionRules
-from streams.runtime.poison_isolation import ATTEMPTS_MAX, Suspect
+from streams.runtime.health import Health
+from streams.runtime.poison_isolation import ATTEMPTS_MAX, Attempt
 from streams.runtime.ports import TP, Layout, Outgoing
 from streams.runtime.retrying_store import RetryingStore
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
-from streams.runtime.watchdog import Health
 from streams.simulator.rng import Rng
 from tests.scenario import MIDNIGHT
 from tests.simulation.expiry import Expiry
@@ -37,10 +37,12 @@ from tests.simulation.store import SimulatedRedis, SimulatedStore
 
 QUIET_WITHIN_S: Final = 2_400.0
 """A case that raises whatever is known of it costs each of its records three lives, of some ten seconds."""
+QUEUED_MAX: Final = 16
 NOTHING_DUE_WITHIN_US: Final = 11 * SECOND
 """More than the longest wait for an answer."""
 POLICIES: Final = PolicySet((Policy(label="later", effective_from=MIDNIGHT + 9 * HOUR, hash="h2"),), Policy(hash="h1"))
 
+LogAttempts = Callable[[Attempt | None], Awaitable[None]]
 Deciding = Callable[[str, int, str | None], CaseUpdate]
 
 
@@ -239,8 +241,8 @@ class World:
         work = self.works[number]
         if len(task._inbox) or task.health.at_work:
             return f"{number} is at work"
-        if task._is_held():
-            return f"{number} holds back until {task._catch_up._until}, stands at {task._positions.positions}"
+        if task._is_catching_up():
+            return f"{number} holds back until {task._catch_up._until}, stands at {task._positions.inputs}"
         stored = self.stores[number].state.deadlines.items()
         due = [at for case_id, at in stored if f"case:{case_id}" not in task.progress().quarantined]
         due += [at] if (at := work._timers.next()) is not None else []
@@ -324,7 +326,7 @@ class World:
             health=health,
             attempts=SharedLock(),
         )
-        task._note = partial(_note, task._note, hand)  # type: ignore[method-assign]
+        task._chunks.log_attempts = partial(_log_attempts, task._chunks.log_attempts, hand)  # type: ignore[method-assign]
         positions = await self.expiry.recover(task, answering)
         self.tasks[partition], self.works[partition], self.at[partition] = task, work, dict(positions)
         if hand.fate is None:
@@ -368,8 +370,8 @@ class World:
         weights = {tp: self.rng.pick((1.0, 1.0, 0.03)) for tp in task._inputs}
         while True:
             await hand.pause()
-            ready = [tp for tp in task._inputs if self.kafka.bounds(tp)[1] > at.get(tp, 0) and task.wants(tp)]
-            if not ready:
+            ready = [tp for tp in task._inputs if self.kafka.bounds(tp)[1] > at.get(tp, 0) and task.wants_more(tp)]
+            if not ready or len(task._inbox) >= QUEUED_MAX:
                 await asyncio.sleep(0.05)
                 continue
             tp = self.rng.weighted(ready, [weights[each] for each in ready])
@@ -378,18 +380,16 @@ class World:
             records = self.kafka.committed(tp, at.get(tp, 0), end)[: self.rng.whole(1, 12)]
             at[tp] = records[-1].offset + 1 if records else end
             if records:
-                await task.enqueue(tp, records)
+                task.enqueue(tp, records)
             else:
-                task.passed(tp, end)
+                task.advance(tp, end)
 
 
-async def _note(note: Callable[[Suspect | None], Awaitable[None]], hand: Hand, doing: Suspect | None = None) -> None:
-    """Note what is done next, or that it is done; whoever is at a last attempt meets no fate."""
-    if doing is not None:
-        hand.is_spared = doing.attempts >= ATTEMPTS_MAX
-    await note(doing)
-    if doing is None:
-        hand.is_spared = False
+async def _log_attempts(log: LogAttempts, hand: Hand, current: Attempt | None = None) -> None:
+    """Log an attempt, or its end; during a last attempt the owner meets no fate."""
+    hand.is_spared = hand.is_spared if current is None else current.number >= ATTEMPTS_MAX
+    await log(current)
+    hand.is_spared &= current is not None
 
 
 def _decide(decide: Deciding, poison: Poison, hand: Hand, case_id: str, now: int, inputs: str | None) -> CaseUpdate:

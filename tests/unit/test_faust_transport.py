@@ -1,4 +1,4 @@
-"""What the batch transport decides without a broker: cutting, room, turns, commits, closing, and who reads what."""
+"""What the batch transport decides without a broker: splitting, room, order, commits, and who reads what."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from streams.faust_transport.app import BatchApp, batch_agent, batch_topic, register_transport
 from streams.faust_transport.assignment import Assignment, partial_numbers
-from streams.faust_transport.batch import Batch, BatchOptions, TransportError, cut
+from streams.faust_transport.batch import Batch, BatchOptions, TransportError, split
 from streams.faust_transport.client import BatchConsumerThread
 from streams.faust_transport.membership import PartitionNumberAssignor
 from streams.kafka.record_batches import Record
@@ -27,23 +27,23 @@ def record(offset: int, value: bytes | None = b"", key: bytes | None = None) -> 
 
 
 @dataclass
-class FakeKeeper:
+class FakeOffsetProvider:
     safe: dict[TP, int] = field(default_factory=dict)
     full: set[TP] = field(default_factory=set)
 
-    async def assigned(self, tps: frozenset[TP]) -> Mapping[TP, int]:
+    async def on_assigned(self, tps: frozenset[TP]) -> Mapping[TP, int]:
         return dict.fromkeys(tps, 0)
 
-    async def revoked(self, tps: frozenset[TP]) -> None:
+    async def on_revoked(self, tps: frozenset[TP]) -> None:
         self.safe = {tp: offset for tp, offset in self.safe.items() if tp not in tps}
 
-    def wants(self, tp: TP) -> bool:
+    def wants_more(self, tp: TP) -> bool:
         return tp not in self.full
 
-    def passed(self, tp: TP, offset: int) -> None:  # noqa: ARG002 - the port's
+    def on_position(self, tp: TP, offset: int) -> None:  # noqa: ARG002 - the port's
         return
 
-    def skipped(self, tp: TP, first: int, end: int) -> None:
+    def on_offsets_deleted(self, tp: TP, first: int, end: int) -> None:
         raise AssertionError((tp, first, end))
 
     def committable(self, tp: TP) -> int | None:
@@ -51,55 +51,42 @@ class FakeKeeper:
 
 
 class Bench:
-    """An assignment whose handlers note their batches and wait for a gate where one is set."""
+    """An assignment, the batches that its handler received, its errors and how often it woke up the consumer."""
 
     def __init__(self, *tps: TP, in_flight_max: int = 2) -> None:
-        self.handled: list[tuple[TP, int]] = []
-        self.gates: dict[TP, asyncio.Event] = {}
-        self.passed: dict[TP, int] = {}
-        self.faults: list[BaseException] = []
-        self.nudges = 0
+        self.handled: list[Batch] = []
+        self.positions: dict[TP, int] = {}
+        self.errors: list[BaseException] = []
+        self.wake_ups = 0
         self.raises: BaseException | None = None
         self.assignment = Assignment(
             frozenset(tps),
             7,
-            handlers=dict.fromkeys("ab", self._handle),
-            in_flight_max=in_flight_max,
-            passed=self.passed.__setitem__,
-            fail=self.faults.append,
-            nudge=self._nudge,
+            options=BatchOptions(records_max=1, in_flight_max=in_flight_max),
+            on_position=self.positions.__setitem__,
+            fail=self.errors.append,
+            wake_up=self._wake_up,
         )
-        self.assignment.place(dict.fromkeys(tps, 0))
+        self.assignment.seek(dict.fromkeys(tps, 0))
 
-    async def _handle(self, batch: Batch) -> None:
+    def handle(self, batch: Batch) -> None:
         if self.raises is not None:
             raise self.raises
-        if batch.tp in self.gates:
-            await self.gates[batch.tp].wait()
-        self.handled.append((batch.tp, batch.records[0].offset))
+        self.handled.append(batch)
 
-    def _nudge(self) -> None:
-        self.nudges += 1
+    def _wake_up(self) -> None:
+        self.wake_ups += 1
 
-    def read(self, tp: TP, *offsets: int) -> None:
-        self.assignment.accept(tp, [batch(tp, offset) for offset in offsets])
+    def fetchable(self, offset_provider: FakeOffsetProvider | None = None) -> set[TP]:
+        return self.assignment.fetchable(offset_provider or FakeOffsetProvider())
 
-    async def deliver(self) -> list[tuple[TP, int]]:
-        """Hand over what is due, let handlers run, and return what was handed over."""
-        due = list(self.assignment.due())
-        for one in due:
-            self.assignment.enter(one)
-        await let_loop_run()
-        return [(one.tp, one.records[0].offset) for one in due]
+    def fetch(self, tp: TP, *offsets: int) -> list[Batch]:
+        """Deliver records as fetched, in batches of one."""
+        return self.assignment.deliver(tp, [record(offset) for offset in offsets], offsets[-1] + 1)
 
-
-def batch(tp: TP, offset: int) -> Batch:
-    return Batch(tp, [record(offset)], offset + 1, 7)
-
-
-async def let_loop_run() -> None:
-    for _ in range(5):  # more turns of the loop than a lane takes from its queue to its end
-        await asyncio.sleep(0)
+    def dispatch(self, *batches: Batch) -> None:
+        for each in batches:
+            self.assignment.dispatch(each, self.handle)
 
 
 @given(
@@ -107,11 +94,12 @@ async def let_loop_run() -> None:
     records_max=st.integers(1, 10),
     bytes_max=st.integers(1, 100),
 )
-def test_cutting_keeps_all_records_in_order_within_the_bounds(
+def test_splitting_keeps_all_records_in_order_within_the_limits(
     sizes: list[int], records_max: int, bytes_max: int
 ) -> None:
     records = [record(3 * index, b"v" * size, b"k") for index, size in enumerate(sizes)]
-    batches = list(cut(A0, records, 999, 7, BatchOptions(records_max=records_max, bytes_max=bytes_max)))
+    options = BatchOptions(records_max=records_max, bytes_max=bytes_max)
+    batches = list(split(A0, records, 999, Bench(A0).assignment, options))
     assert [record for one in batches for record in one.records] == records
     assert [one.next_offset for one in batches] == [one.records[-1].offset + 1 for one in batches[:-1]] + [999]
     for one in batches:
@@ -119,94 +107,84 @@ def test_cutting_keeps_all_records_in_order_within_the_bounds(
         assert len(one.records) == 1 or sum(len(r.value or b"") + len(r.key or b"") for r in one.records) <= bytes_max
 
 
-def test_a_record_without_key_and_value_has_no_weight() -> None:
+def test_a_record_without_key_and_value_has_no_size() -> None:
     records = [record(0, None), record(1, None)]
-    assert len(list(cut(A0, records, 2, 7, BatchOptions(bytes_max=1)))) == 1
+    assert len(list(split(A0, records, 2, Bench(A0).assignment, BatchOptions(bytes_max=1)))) == 1
 
 
-@pytest.mark.parametrize("name", ["records_max", "bytes_max", "in_flight_max", "fetch_wait_ms", "drain_s"])
-def test_bounds_that_let_nothing_through_are_refused(name: str) -> None:
+@pytest.mark.parametrize("name", ["records_max", "bytes_max", "in_flight_max", "fetch_wait_ms", "release_s"])
+def test_limits_that_let_nothing_through_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} has to be positive, not 0"):
         BatchOptions(**{name: 0})
 
 
-async def test_only_so_many_batches_of_a_partition_are_under_way() -> None:
+def test_a_partition_with_its_fill_of_batches_in_flight_is_fetched_again_once_one_is_done() -> None:
     bench = Bench(A0, A1)
-    bench.gates[A0] = asyncio.Event()
-    bench.read(A0, 0, 1, 2)
-    bench.read(A1, 0, 1, 2)
-    assert await bench.deliver() == [(A0, 0), (A0, 1), (A1, 0), (A1, 1)]
-    assert await bench.deliver() == [(A1, 2)]
-    assert bench.assignment.wanted(FakeKeeper()) == {A1}
-    assert bench.nudges == 1  # A1 got room again
-    bench.gates[A0].set()
-    await let_loop_run()
-    assert bench.assignment.wanted(FakeKeeper()) == {A1}  # there is room for A0, but it has a batch waiting
-    assert bench.nudges == 2
-    assert await bench.deliver() == [(A0, 2)]
-    assert bench.assignment.wanted(FakeKeeper()) == {A0, A1}
-    await bench.assignment.close(1.0)
+    (first,) = bench.fetch(A0, 0)
+    assert bench.fetchable() == {A0, A1}
+    bench.dispatch(first, *bench.fetch(A0, 1))
+    assert bench.fetchable() == {A1}  # although its handler has received both
+    assert bench.wake_ups == 0
+    first.done()
+    assert bench.fetchable() == {A0, A1}
+    assert bench.wake_ups == 1
+    first.done()  # once more changes nothing
+    bench.fetch(A0, 2)
+    assert bench.fetchable() == {A1}
 
 
-async def test_a_partition_without_room_is_not_fetched() -> None:
-    bench = Bench(A0, A1)
-    bench.gates[A0] = asyncio.Event()
-    bench.read(A0, 0)
-    await bench.deliver()
-    assert bench.assignment.wanted(FakeKeeper()) == {A0, A1}
-    bench.read(A0, 1)
-    await bench.deliver()
-    assert bench.assignment.wanted(FakeKeeper()) == {A1}
-    bench.gates[A0].set()
-    await bench.assignment.close(1.0)
+def test_all_records_of_a_fetch_are_delivered_and_no_more_are_fetched_before_most_of_them_are_done() -> None:
+    bench = Bench(A0)
+    batches = bench.fetch(A0, 0, 1, 2)
+    bench.dispatch(*batches)
+    assert bench.handled == batches
+    batches[0].done()
+    assert (bench.fetchable(), bench.wake_ups) == (set(), 0)
+    batches[1].done()
+    assert (bench.fetchable(), bench.wake_ups) == ({A0}, 1)
 
 
-def test_a_partition_of_which_the_keeper_wants_no_more_is_not_fetched() -> None:
-    offset_provider = FakeKeeper(full={A0})
-    assert Bench(A0, A1).assignment.wanted(offset_provider) == {A1}
+def test_a_partition_of_which_the_offset_provider_wants_no_more_is_not_fetched() -> None:
+    assert Bench(A0, A1).fetchable(FakeOffsetProvider(full={A0})) == {A1}
 
 
-async def test_batches_of_one_partition_number_take_turns() -> None:
-    bench = Bench(A0, B0)
-    bench.gates[A0] = asyncio.Event()
-    bench.read(A0, 0)
-    await bench.deliver()
-    bench.read(B0, 0)
-    await bench.deliver()
-    assert bench.handled == []
-    bench.gates[A0].set()
-    await let_loop_run()
-    assert bench.handled == [(A0, 0), (B0, 0)]
-    await bench.assignment.close(1.0)
+def test_a_position_is_reported_once_the_handler_has_received_every_record_before_it() -> None:
+    bench = Bench(A0)
+    first, second = bench.fetch(A0, 0, 1)
+    bench.assignment.advance(A0, 5)  # markers follow
+    bench.dispatch(first)
+    assert bench.positions == {}
+    bench.dispatch(second)
+    assert bench.positions == {A0: 5}
+    bench.assignment.advance(A0, 7)
+    assert bench.positions == {A0: 7}
 
 
 def test_a_log_that_went_back_is_refused() -> None:
     bench = Bench(A0)
-    bench.read(A0, 5)
-    with pytest.raises(TransportError, match=r"a\[0\] went back: reading stood at 6, now 3 comes"):
-        bench.read(A0, 3)
+    bench.fetch(A0, 5)
+    with pytest.raises(TransportError, match=r"a\[0\] went back: the position was 6, the next record has 3"):
+        bench.fetch(A0, 3)
 
 
-@pytest.mark.parametrize(("entered", "then"), [([], 1), ([0], 0), ([0], 2), ([0, 1, 2], 2)])
-async def test_a_batch_lost_or_repeated_on_the_way_is_refused(entered: list[int], then: int) -> None:
+@pytest.mark.parametrize(("received", "then"), [([], 1), ([0], 0), ([0], 2), ([0, 1, 2], 2)])
+def test_a_batch_lost_or_repeated_on_the_way_is_an_error(received: list[int], then: int) -> None:
     bench = Bench(A0, in_flight_max=3)
-    bench.read(A0, 0, 1, 2)
-    due = list(bench.assignment.due())
-    for index in entered:
-        bench.assignment.enter(due[index])
-    with pytest.raises(TransportError, match=rf"a\[0\]: batch at {then} came out of turn"):
-        bench.assignment.enter(due[then])
-    await bench.assignment.close(1.0)
+    batches = bench.fetch(A0, 0, 1, 2)
+    bench.dispatch(*(batches[index] for index in received), batches[then])
+    assert bench.handled == [batches[index] for index in received]
+    (error,) = bench.errors
+    assert isinstance(error, TransportError)
+    assert str(error) == f"a[0]: batch at {then} came out of order"
 
 
-async def test_commits_follow_the_keeper_only_forward_and_no_further_than_delivered() -> None:
-    bench, offset_provider = Bench(A0, A1), FakeKeeper()
-    bench.read(A0, 0, 1, 2, 3)
-    await bench.deliver()
+def test_commits_follow_the_offset_provider_only_forward_and_no_further_than_delivered() -> None:
+    bench, offset_provider = Bench(A0, A1), FakeOffsetProvider()
+    bench.fetch(A0, 0, 1)
     assert bench.assignment.committable(offset_provider) == {}
     offset_provider.safe = {A0: 1, A1: 0}
     assert bench.assignment.committable(offset_provider) == {A0: 1, A1: 0}
-    assert bench.assignment.committable(offset_provider) == {A0: 1, A1: 0}  # until it is noted as done
+    assert bench.assignment.committable(offset_provider) == {A0: 1, A1: 0}  # until they are committed
     bench.assignment.commit({A0: 1, A1: 0})
     assert bench.assignment.committable(offset_provider) == {}
     offset_provider.safe = {A0: 9, A1: 9}
@@ -214,53 +192,24 @@ async def test_commits_follow_the_keeper_only_forward_and_no_further_than_delive
     bench.assignment.commit({A0: 2})
     offset_provider.safe = {A0: 1}
     assert bench.assignment.committable(offset_provider) == {}
-    await bench.assignment.close(1.0)
 
 
-async def test_closing_waits_for_the_batch_in_hand_and_drops_those_behind_it() -> None:
+def test_batches_of_a_closed_assignment_are_dropped() -> None:
     bench = Bench(A0)
-    bench.gates[A0] = asyncio.Event()
-    bench.read(A0, 0, 1)
-    await bench.deliver()
-    closing = asyncio.create_task(bench.assignment.close(10.0))
-    await let_loop_run()
-    assert not closing.done()
-    assert not bench.assignment.open
-    bench.gates[A0].set()
-    await closing
-    assert bench.handled == [(A0, 0)]
-    assert bench.faults == []
+    first, second = bench.fetch(A0, 0, 1)
+    bench.dispatch(first)
+    bench.assignment.closed = True
+    assert not bench.assignment.is_open
+    bench.dispatch(second)
+    assert (bench.handled, bench.errors) == ([first], [])
 
 
-async def test_closing_does_not_wait_for_ever() -> None:
-    bench = Bench(A0, A1)
-    bench.gates[A0] = asyncio.Event()
-    bench.read(A0, 0)
-    bench.read(A1, 0)
-    await bench.deliver()
-    with pytest.raises(TransportError, match=r"handlers of 1 partitions were not done within 0\.01 s"):
-        await bench.assignment.close(0.01)
-    bench.gates[A0].set()
-    await let_loop_run()
-
-
-@pytest.mark.parametrize(
-    ("raised", "told"),
-    [(ValueError("no"), ValueError), (asyncio.CancelledError(), TransportError)],
-    ids=["exception", "cancellation"],
-)
-async def test_a_handler_that_fails_is_told_and_its_partition_goes_no_further(
-    raised: BaseException, told: type[BaseException]
-) -> None:
+def test_an_error_of_the_handler_is_reported() -> None:
     bench = Bench(A0)
-    bench.raises = raised
-    bench.read(A0, 0, 1)
-    await bench.deliver()
-    bench.raises = None
-    await let_loop_run()
-    assert [type(fault) for fault in bench.faults] == [told]
-    assert bench.handled == []
-    await bench.assignment.close(1.0)
+    bench.raises = ValueError("no")
+    bench.dispatch(*bench.fetch(A0, 0))
+    assert bench.errors == [bench.raises]
+    assert bench.positions == {}
 
 
 class Cluster:
@@ -307,7 +256,7 @@ def test_a_number_that_comes_without_some_topic_is_noticed(tps: list[TP], partia
 
 def make_app(**settings: Any) -> BatchApp:
     register_transport()
-    return BatchApp("group", broker="kafkabatch://127.0.0.1:1", offset_provider=FakeKeeper(), **settings)
+    return BatchApp("group", broker="kafkabatch://127.0.0.1:1", offset_provider=FakeOffsetProvider(), **settings)
 
 
 @pytest.mark.parametrize(
@@ -331,7 +280,7 @@ def test_tables_are_refused() -> None:
 
 
 def test_a_topic_has_one_handler() -> None:
-    async def handle(_: Batch) -> None: ...
+    def handle(_: Batch) -> None: ...
 
     app = make_app()
     batch_agent(app, batch_topic(app, "a", "b"), handle, name="one")

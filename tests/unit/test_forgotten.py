@@ -107,7 +107,7 @@ async def test_what_is_said_after_an_accepted_loss_and_before_any_other_may_not_
     expire(cluster)
     accepting, _ = cluster.owner(accepts_trimmed=True)
     await accepting.recover()
-    cluster.state.checkpoint = accepting._saved()
+    cluster.state.checkpoint = accepting._checkpoint()
     await says(cluster, 1, b"j1", saves=False)
     expire(cluster)
     task, _ = cluster.owner()

@@ -81,7 +81,7 @@ async def test_an_owner_that_ends_does_not_wait_for_what_is_open_and_is_no_suspe
     saved = cluster.state.checkpoint
     successor, _ = cluster.owner()
     await successor.recover()
-    assert (saved, successor._isolation.wary) == (None, False)
+    assert (saved, successor._isolation.after_crash) == (None, False)
 
 
 async def test_what_another_producer_holds_open_in_an_output_ends_the_recovery(cluster: Cluster) -> None:

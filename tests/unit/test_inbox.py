@@ -1,17 +1,17 @@
-"""How much waits for a task: batches by their number and by their bytes."""
+"""The batches that wait for a task, the turns of tasks, and the records held back until a new owner has caught up."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
-from streams.runtime.catch_up_buffer import AHEAD_BYTES_MAX, CatchUpBuffer
-from streams.runtime.inbox import BATCHES_WAITING_MAX, BYTES_WAITING_MAX, Inbox
+from streams.runtime.catch_up_buffer import HELD_BYTES_MAX, CatchUpBuffer
+from streams.runtime.inbox import Inbox
 from streams.runtime.ports import TP, Stored
 
 JOBS = TP("jobs", 0)
-QUARTER = BYTES_WAITING_MAX // 4
 
 
 def batch(
@@ -20,51 +20,35 @@ def batch(
     return [Stored(number, key, value, (("h", header),))]
 
 
-async def put(inbox: Inbox, batches: list[list[Stored]]) -> asyncio.Task[None]:
-    """Hand batches over, one after the other, until no more is taken."""
+async def test_a_step_takes_batches_until_it_has_enough_records_and_reports_those_as_taken() -> None:
+    inbox, taken = Inbox(0, 0.0), list[int]()
+    for number in range(5):
+        inbox.put(JOBS, batch(number) + batch(10 + number), partial(taken.append, number))
+    found = await inbox.take(3)
+    assert [records[0].offset for _, records in found] == taken == [0, 1]
+    assert len(inbox) == 3
+    await inbox.take(99)
+    assert taken == [0, 1, 2, 3, 4]
+    assert await inbox.take(99) == []
 
-    async def all_of_them() -> None:
-        for each in batches:
-            await inbox.put(JOBS, each)
 
-    putting = asyncio.create_task(all_of_them())
-    for _ in range(4 * len(batches)):
-        await asyncio.sleep(0)
-    return putting
-
-
-async def taken(inbox: Inbox, records_max: int) -> list[int]:
-    return [records[0].offset for _, records in await inbox.take(0, records_max)]
+async def test_a_step_takes_what_arrives_before_its_turn() -> None:
+    inbox = Inbox(0, 0.05)
+    inbox.put(JOBS, batch(0), lambda: None)
+    assert len(await inbox.take(9)) == 1
+    inbox.put(JOBS, batch(1), lambda: None)
+    taking = asyncio.create_task(inbox.take(9))
+    await asyncio.sleep(0)
+    inbox.put(JOBS, batch(2), lambda: None)
+    assert [records[0].offset for _, records in await taking] == [1, 2]
 
 
 @pytest.mark.parametrize("part", ["value", "key", "header"])
-async def test_no_batch_is_taken_beside_as_many_bytes_as_may_wait(part: str) -> None:
-    inbox = Inbox()
-    putting = await put(inbox, [batch(number, **{part: bytes(QUARTER)}) for number in range(9)])
-    assert len(inbox) == 4
-    assert await taken(inbox, 1) == [0]
-    await asyncio.sleep(0)
-    assert len(inbox) == 4
-    found: list[int] = []
-    while not putting.done() or len(inbox):
-        found += await taken(inbox, 2)
-    assert found == list(range(1, 9))
-
-
-async def test_small_batches_are_bound_by_their_number() -> None:
-    inbox = Inbox()
-    putting = await put(inbox, [batch(number, None) for number in range(BATCHES_WAITING_MAX + 1)])
-    assert len(inbox) == BATCHES_WAITING_MAX
-    assert await taken(inbox, 99) == list(range(BATCHES_WAITING_MAX))
-    await putting
-    assert len(inbox) == 1
-
-
-def test_what_is_kept_until_the_rest_is_read_is_bound_by_its_bytes() -> None:
+def test_the_bytes_of_the_records_held_back_are_limited(part: str) -> None:
     catch_up = CatchUpBuffer({"tickets-0": 5}, 99)
-    assert catch_up.before([(JOBS, batch(0, bytes(AHEAD_BYTES_MAX // 2)))]) == []
-    assert catch_up.wants(JOBS)
-    catch_up.before([(JOBS, batch(1, bytes(AHEAD_BYTES_MAX // 2)))])
-    assert not catch_up.wants(JOBS)
+    assert catch_up.before([(JOBS, batch(0, **{part: bytes(HELD_BYTES_MAX // 2)}))]) == []
+    assert catch_up.wants_more(JOBS)
+    catch_up.before([(JOBS, batch(1, **{part: bytes(HELD_BYTES_MAX // 2)}))])
+    assert not catch_up.wants_more(JOBS)
     assert len(catch_up.release()) == 2
-    assert catch_up.wants(JOBS)
+    assert catch_up.wants_more(JOBS)

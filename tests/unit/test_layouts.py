@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from schemas.errors import Fatal
-from streams.runtime.layout import changed
-from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, ATTEMPTS_MAX, AttemptLog, Suspect, pack_attempt_log
+from streams.runtime.layout import find_change
+from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, ATTEMPTS_MAX, Attempt, AttemptLog, pack_attempt_log
 from streams.runtime.ports import TP, Checkpoint, Layout, Outgoing, Stored
 from tests.simulation.kafka import SimulatedPublisher
 from tests.unit.test_task import ANSWERS, JOBS, SETTINGS, TICKETS, Cluster, records, starts
@@ -144,21 +144,21 @@ async def test_a_running_task_is_asked_before_anything_is_skipped(cluster: Clust
     task, _ = cluster.owner(accepts_trimmed=accepts)
     await task.recover()
     if accepts:
-        task.skip(JOBS, 1, 4)
+        task.skip_deleted(JOBS, 1, 4)
         assert task.progress().skipped == {"jobs-0": 3}
     else:
         with pytest.raises(Fatal, match="jobs-0: 1 to 3 are no longer there and were never read"):
-            task.skip(JOBS, 1, 4)
+            task.skip_deleted(JOBS, 1, 4)
 
 
 async def test_offsets_without_records_count_as_read_when_all_before_them_is(cluster: Cluster) -> None:
     task, _ = cluster.owner(saves=False)
     await task.recover()
-    await task.enqueue(JOBS, records(0, b"j0"))
-    task.passed(JOBS, 2)
+    task.enqueue(JOBS, records(0, b"j0"))
+    task.advance(JOBS, 2)
     await task.step([])
     assert task.progress().positions == {}
-    await task.step(await task._inbox.take(0.0, 10))
+    await task.step(await task._inbox.take(10))
     await task.step([])
     assert task.progress().positions == {"jobs-0": 2}
 
@@ -262,7 +262,7 @@ async def test_outputs_created_again_hold_nothing_of_former_inputs(cluster: Clus
 
 
 async def test_a_record_is_not_suspected_for_one_of_a_former_topic(cluster: Cluster) -> None:
-    killer = Suspect({"jobs-0": (0, 1)}, 1, attempts=ATTEMPTS_MAX, error="KeyError")
+    killer = Attempt({"jobs-0": (0, 1)}, 1, number=ATTEMPTS_MAX, error="KeyError")
     await has_read(cluster, (TICKETS, records(0, b"t0")), saves=False)
     former = SimulatedPublisher(cluster.kafka, "sop-0")
     await former.start()
@@ -294,5 +294,5 @@ async def test_a_checkpoint_that_does_not_say_under_which_topics_it_was_made_is_
         (Layout(3, {"a": "1", "b": "2"}), "the topics have 3 partitions now, 2 when this worker started"),
     ],
 )
-def test_a_running_worker_is_told_what_changed(now: Layout, told: str | None) -> None:
-    assert changed(Layout(2, {"a": "1", "b": "2"}), now) == told
+def test_a_running_worker_is_told_what_find_change(now: Layout, told: str | None) -> None:
+    assert find_change(Layout(2, {"a": "1", "b": "2"}), now) == told

@@ -19,10 +19,9 @@ from streams.metrics.catalogue import METRICS
 from streams.metrics.collector import Sample, TaskSnapshot, WorkerCollector, task_samples
 from streams.metrics.server import MetricsServer, call_in_loop
 from streams.processor.processor import StateSize
+from streams.runtime.health import Health, TaskMetrics
 from streams.runtime.ports import Quarantined
 from streams.runtime.progress import Progress
-from streams.runtime.task_metrics import TaskMetrics
-from streams.runtime.watchdog import Health
 
 DOCS = Path(__file__).parents[2] / "docs"
 OPERATIONS = (DOCS / "operations.md").read_text(encoding="utf-8")
@@ -33,11 +32,11 @@ QUARANTINED = {"job-1": Quarantined("internal: KeyError", "0.1.0")}
 
 def snapshot() -> TaskSnapshot:
     """Return partition number 3 with 10 records received: 6 processed, one of them refused, and 4 in flight."""
-    metrics = TaskMetrics(tried_again=2)
+    metrics = TaskMetrics(poison_retries=2)
     metrics.received.update({"a-b-3": 10})
     metrics.published.update(["actions", "actions"])
-    metrics.stepped(0.25)
-    metrics.stepped(0.5)
+    metrics.add_step(0.25)
+    metrics.add_step(0.5)
     return TaskSnapshot(
         number=3,
         metrics=metrics,

@@ -10,11 +10,12 @@ import pytest
 
 from schemas.errors import Fatal, Unavailable
 from streams.memory.store import MemoryState, MemoryStore
-from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, WARY_US, AttemptLog, unpack_attempt_log
+from streams.runtime.chunk_runner import QUARANTINED_MAX
+from streams.runtime.health import Health
+from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, ISOLATE_US, AttemptLog, unpack_attempt_log
 from streams.runtime.ports import TP, Batches, Outgoing, Quarantined
 from streams.runtime.shared_lock import SharedLock
-from streams.runtime.task import QUARANTINED_MAX, Task
-from streams.runtime.watchdog import Health
+from streams.runtime.task import Task
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 from tests.unit.test_task import JOBS, SETTINGS, TICKETS, Repeats, StoppedClock, records
 
@@ -195,13 +196,13 @@ async def test_nothing_is_suspected_any_more_after_a_minute_without_a_death() ->
     assert not any([await lives.live() for _ in range(3)])
     lives.make_work = Repeats
     assert await lives.live()
-    assert lives.notes()[-1].suspects
+    assert lives.notes()[-1].attempts
     while not lives.task.health.saves:
         await lives.task.step([])
         await asyncio.sleep(0)
-    lives.clock.now = WARY_US
+    lives.clock.now = ISOLATE_US
     await lives.task.step([])
-    assert not lives.notes()[-1].suspects
+    assert not lives.notes()[-1].attempts
 
 
 async def test_after_a_death_what_came_straight_is_taken_before_what_tasks_sent_on() -> None:
@@ -382,12 +383,12 @@ async def test_another_version_tries_again_what_was_set_aside() -> None:
     assert lives.task.progress().quarantined == {}
 
 
-async def test_when_too_much_is_set_aside_it_is_the_worker_that_is_broken() -> None:
+async def test_when_too_many_names_are_quarantined_the_worker_itself_is_broken() -> None:
     names = [f"bad{number}" for number in range(QUARANTINED_MAX + 1)]
     lives = named([], names, raises, names)
     assert not any([await lives.live() for _ in range(6 * QUARANTINED_MAX)])
     assert str(lives.deaths[-1]).startswith(
-        f"bad{QUARANTINED_MAX}: internal: KeyError; {QUARANTINED_MAX} are set aside already"
+        f"bad{QUARANTINED_MAX}: internal: KeyError; {QUARANTINED_MAX} names are in quarantine already"
     )
 
 

@@ -18,11 +18,11 @@ from streams.operations.rebuild.eras import Eras, Rebuilt
 from streams.operations.rebuild.rebuild import Rebuild
 from streams.processor.decoder import partition_of
 from streams.processor.processor import ProcessorSettings, SopProcessor
+from streams.runtime.health import Health
 from streams.runtime.ports import TP, Layout
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
-from streams.runtime.watchdog import Health
 from tests.e2e.harness import Record, feed_of
 from tests.e2e.stories import LONG_AGO, Visit
 from tests.e2e.verifier import Outcome, Said, faults, outcome, said
@@ -276,7 +276,7 @@ async def test_an_unfinished_rebuild_is_gone_on_with_by_no_task() -> None:
     await MemoryStore(state).claim()
     layout = Layout(0, {})
     state.checkpoint = type(state.checkpoint)({}, {}, {}, layout=layout)
-    with pytest.raises(Fatal, match="did not come to its end"):
+    with pytest.raises(Fatal, match="did not finish"):
         await group.work()
 
 

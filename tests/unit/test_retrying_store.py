@@ -9,10 +9,10 @@ import pytest
 
 from schemas.errors import StoreLost, Unavailable
 from streams.memory.store import MemoryState, MemoryStore
+from streams.runtime.health import Health
 from streams.runtime.ports import Batches, Checkpoint
 from streams.runtime.retrying_store import RetryingStore
 from streams.runtime.timers import TimerQueue
-from streams.runtime.watchdog import Health
 from tests.simulation.loop import VirtualLoop
 from tests.unit.test_poison import Lives, raises
 from tests.unit.test_task import Repeats

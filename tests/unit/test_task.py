@@ -11,13 +11,13 @@ import pytest
 
 from schemas.errors import InvalidMessage
 from streams.memory.store import MemoryState, MemoryStore
+from streams.runtime.health import Health
 from streams.runtime.ports import TP, Batches, Changes, Checkpoint, Incoming, Layout, Outgoing, Stored
 from streams.runtime.positions import format_inputs
 from streams.runtime.progress import PROGRESS_KEY, unpack_progress
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
-from streams.runtime.watchdog import Health
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
 JOBS, TICKETS, ANSWERS, SAID = TP("jobs", 0), TP("tickets", 0), TP("answers", 0), TP("said", 0)
@@ -251,9 +251,9 @@ async def after_a_crash_behind_a_marker(cluster: Cluster) -> tuple[Task, Repeats
     """Return who comes after an owner that had read j0, and t0 and the marker of a transaction behind it."""
     killed, _ = cluster.owner(saves=False)
     await killed.recover()
-    await killed.enqueue(TICKETS, records(0, b"t0"))
-    killed.passed(TICKETS, 2)
-    await killed.step(await killed._inbox.take(0.0, 10))
+    killed.enqueue(TICKETS, records(0, b"t0"))
+    killed.advance(TICKETS, 2)
+    await killed.step(await killed._inbox.take(10))
     await killed.step([(JOBS, records(0, b"j0"))])
     task, work = cluster.owner()
     await task.recover()
@@ -271,9 +271,9 @@ async def test_what_comes_behind_a_marker_shows_that_all_before_it_is_read(clust
 async def test_what_waited_is_not_lost_where_a_marker_was_all_that_was_to_be_read_again(cluster: Cluster) -> None:
     task, work = await after_a_crash_behind_a_marker(cluster)
     await task.step([(JOBS, records(0, b"j0", b"j1"))])
-    await task.enqueue(TICKETS, records(0, b"t0"))
-    task.passed(TICKETS, 2)
-    await task.step(await task._inbox.take(0.0, 10))
+    task.enqueue(TICKETS, records(0, b"t0"))
+    task.advance(TICKETS, 2)
+    await task.step(await task._inbox.take(10))
     assert work.concluded_at == []
     await task.step([(JOBS, records(2, b"j2"))])
     assert work.taken == [b"j0", b"t0", b"j1", b"j2"]
@@ -287,11 +287,11 @@ async def test_of_what_waits_only_so_much_is_kept(cluster: Cluster) -> None:
     values = [record.value or b"" for record in cluster.kafka.committed(JOBS)]
     wanted = []
     for first in range(0, 20, 5):
-        wanted.append((task.wants(JOBS), task.wants(TICKETS)))
+        wanted.append((task.wants_more(JOBS), task.wants_more(TICKETS)))
         await task.step([(JOBS, records(first, *values[first : first + 5]))])
     assert wanted == [(True, True)] * 3 + [(False, True)]
     await task.step([(TICKETS, records(0, b"t0"))])
-    assert task.wants(JOBS)
+    assert task.wants_more(JOBS)
     assert work.taken == [b"j0", b"j1", b"t0", *values[2:20]]
 
 
@@ -304,7 +304,7 @@ async def test_time_does_not_go_back_with_a_slower_clock(cluster: Cluster) -> No
 async def test_what_an_owner_with_a_faster_clock_had_read_is_read_again_as_of_its_time(cluster: Cluster) -> None:
     task, work = await after_a_crash(cluster)
     await task.step([(JOBS, records(0, b"j0"))])
-    assert task._is_held()
+    assert task._is_catching_up()
     assert set(work.taken_at) == {100}
 
 
@@ -324,7 +324,7 @@ async def test_checkpoints_go_on_though_the_clock_is_put_back(cluster: Cluster) 
     await task.recover()
     task._clock.now = 10**9  # type: ignore[attr-defined] # a stopped clock
     await task.step([(JOBS, records(0, b"j0"))])
-    await task._checkpoints.finish()
+    await task._checkpointer.finish()
     assert cluster.state.checkpoint is not None
     assert cluster.state.checkpoint.inputs == {"jobs-0": 1}
 
@@ -344,7 +344,7 @@ async def test_what_is_saved_is_of_one_moment(cluster: Cluster) -> None:
             await super().save(saved_, blobs, deadlines, expiries)
 
     task, _ = cluster.owner()
-    task._store = task._checkpoints._store = Watched(cluster.state)
+    task._store = task._checkpointer._store = Watched(cluster.state)
     await task.recover()
     for number in range(3):
         await task.step([(JOBS, records(number, f"j{number}".encode()))])
@@ -378,11 +378,11 @@ async def test_what_comes_soon_after_a_step_goes_out_together(cluster: Cluster) 
     task, work = cluster.owner(step_spacing_s=0.4)
     await task.recover()
     running = asyncio.create_task(task.run())
-    await task.enqueue(JOBS, records(0, b"j0"))
+    task.enqueue(JOBS, records(0, b"j0"))
     await work.has_concluded.wait()
     work.has_concluded.clear()
     for number in range(1, 4):
-        await task.enqueue(JOBS, records(number, f"j{number}".encode()))
+        task.enqueue(JOBS, records(number, f"j{number}".encode()))
     await work.has_concluded.wait()
     task.finish()
     await running

@@ -62,7 +62,7 @@ async def test_a_refusal_that_kafka_does_not_take_stops_the_worker_and_blames_no
     lives = speaking([b"a", b"huge", b"b"], None)
     assert not any([await lives.live() for _ in range(5)])
     assert {str(death) for death in lives.deaths} == {"said accepts no record of 4 bytes"}
-    assert not any(suspect.error for note in lives.notes() for suspect in note.suspects)
+    assert not any(suspect.error for note in lives.notes() for suspect in note.attempts)
     lives.kafka.refuses = lambda _: False
     assert await lives.live()
     assert set(lives.said()) == {b"a", b"b", b"huge"}

@@ -7,12 +7,14 @@ import sys
 
 import pytest
 
-from streams.runtime.watchdog import EXIT_STALLED, TICK_S, Health, Stall, Watchdog, WatchLimits
+from streams.runtime.health import Health
+from streams.runtime.watchdog import EXIT_STALLED, TICK_S, Stall, Watchdog, WatchLimits
 
 LIMITS = WatchLimits(loop_s=3 * TICK_S, move_s=5 * TICK_S, unsaved_s=7 * TICK_S)
 
 BLOCKED_LOOP = """
 import asyncio, logging, sys, threading
+from streams.runtime.health import Health
 from streams.runtime.watchdog import Watchdog, WatchLimits
 logging.basicConfig(stream=sys.stderr, format="%(message)s")
 

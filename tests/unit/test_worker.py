@@ -19,10 +19,10 @@ async def test_the_work_on_a_partition_goes_with_its_task() -> None:
     settings = Settings()
     maker = TaskMaker(settings, load_policies(()), KafkaConnection(settings.brokers), Topics(), Layout(4, {}), {})
     tasks = [maker.make(0), maker.make(1)]
-    assert set(maker.works) == {0, 1}
+    assert set(maker.processors) == {0, 1}
     del tasks[1]
     gc.collect()
-    assert set(maker.works) == {0}
+    assert set(maker.processors) == {0}
 
 
 def test_the_defaults_of_the_settings_are_those_of_the_features() -> None:
