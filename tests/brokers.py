@@ -1,4 +1,4 @@
-"""Brokers that a test may treat badly: with properties of its own, behind a proxy, three of them as a cluster."""
+"""Brokers for tests with faults: with changed properties, behind a proxy, or three as a cluster."""
 
 from __future__ import annotations
 
@@ -18,28 +18,27 @@ from streams.embedded_kafka.free_ports import HOST, free_port
 
 
 class FaultyKafka(EmbeddedKafka):
-    """The embedded broker with some properties changed; can be killed."""
+    """The embedded broker; `properties` override its own, and it can be killed."""
 
     def __init__(self, data_dir: Path, properties: Mapping[str, str] | None = None, *, port: int = 0) -> None:
-        """Take the data folder, and properties that replace the broker's own."""
         super().__init__(data_dir, cache_dir=cache_dir(), java_home=os.environ.get("JAVA_HOME"), port=port)
         self.properties = dict(properties or {})
 
     def join_as(self, number: int) -> None:
-        """Have it be one of several nodes: a broker alone makes its own mark in its data, for node 1."""
+        """Format the data folder for a node of a cluster; by default a broker formats it for node 1."""
         self.properties["node.id"] = str(number)
         log_dir = self.data_dir / "log"
         log_dir.mkdir(parents=True)
         (log_dir / "meta.properties").write_text(f"version=1\ncluster.id={CLUSTER_ID}\nnode.id={number}\n")
 
     def kill(self) -> None:
-        """Kill the broker; `start` brings it back over the same data."""
+        """Kill the broker; `start` restarts it over the same data."""
         assert self.pid is not None
         os.kill(self.pid, signal.SIGKILL)
         self.stop()
 
     def end(self) -> None:
-        """Kill the broker, if it runs: nobody needs its data any more, and stopping in good order takes seconds."""
+        """Kill the broker if it is running: its data is not needed any more, and a clean stop takes seconds."""
         with suppress(ProcessLookupError):
             if self.alive:
                 self.kill()
@@ -58,7 +57,7 @@ class FaultyKafka(EmbeddedKafka):
 
 
 class FormattedKafka(FaultyKafka):
-    """A broker formatted as Kafka's own tool does it: with the features of its version, which ours does without."""
+    """A broker whose data folder Kafka's own tool has formatted, with all features of its version."""
 
     def _launch(self, java: Path, jars: Path, lock: BinaryIO) -> None:
         (self.data_dir / "log" / "meta.properties").unlink()
@@ -69,7 +68,7 @@ class FormattedKafka(FaultyKafka):
 
 
 def proxied(data_dir: Path, proxy_port: int) -> tuple[FaultyKafka, int]:
-    """Return a broker with a second listener, known to its clients by a proxy's port, and that listener's own port."""
+    """Return a broker with a second listener that it advertises with the proxy's port, and that listener's own port."""
     port, behind, controller = free_port(), free_port(), free_port()
     properties = {
         "listeners": f"PLAINTEXT://{HOST}:{port},PROXIED://{HOST}:{behind},CONTROLLER://{HOST}:{controller}",
@@ -82,10 +81,9 @@ def proxied(data_dir: Path, proxy_port: int) -> tuple[FaultyKafka, int]:
 
 
 class Cluster:
-    """Three brokers, each a controller too; everything is kept three times, and twice to be acknowledged."""
+    """Three brokers with combined controllers, a replication factor of 3 and 2 in-sync replicas; data in `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        """Take the folder for their data."""
         ports = [(free_port(), free_port()) for _ in range(3)]
         voters = ",".join(f"{number}@{HOST}:{controller}" for number, (_, controller) in enumerate(ports, 1))
         self.nodes: list[FaultyKafka] = []
@@ -109,10 +107,10 @@ class Cluster:
         return ",".join(node.address for node in self.nodes)
 
     def start(self) -> None:
-        """Start all at the same time: none is ready before two are there."""
+        """Start all nodes concurrently: none becomes ready before two have started."""
         with ThreadPoolExecutor(len(self.nodes)) as threads:
-            for started in [threads.submit(node.start) for node in self.nodes]:
-                started.result()
+            for future in [threads.submit(node.start) for node in self.nodes]:
+                future.result()
 
     def __enter__(self) -> Self:
         self.start()

@@ -1,4 +1,4 @@
-"""Certificates for servers and clients on this machine, signed by an authority of the test's own."""
+"""Certificates for servers and clients on this machine, signed by a test authority."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TO = dt.datetime(2120, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True)
 class Certificates:
-    """Files in PEM: the authority's certificate, a certificate for 127.0.0.1, its key, and all three in one."""
+    """PEM files: the authority's certificate, a certificate for 127.0.0.1, its key, and a bundle of all three."""
 
     ca: Path
     cert: Path
@@ -27,7 +27,7 @@ class Certificates:
 
 
 def make_certificates(folder: Path) -> Certificates:
-    """Write a fresh authority and a certificate of it into a folder."""
+    """Create an authority and a certificate in a folder."""
     made = Certificates(*(folder / name for name in ("ca.pem", "cert.pem", "key.pem", "bundle.pem")))
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca = _builder("test authority", "test authority", ca_key).add_extension(

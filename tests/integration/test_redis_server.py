@@ -1,4 +1,4 @@
-"""The Redis that tests use: a real one that keeps its data and its port through a kill."""
+"""The test Redis is a real one that keeps its data and port when it is killed."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def server(request: pytest.FixtureRequest, redis_program: Path, tmp_path: Path) 
     own.stop()
 
 
-def test_data_and_address_outlive_a_kill(server: RedisServer) -> None:
+def test_data_and_address_survive_a_kill(server: RedisServer) -> None:
     url = server.url
     with Redis.from_url(url) as client:
         client.set("key", "kept")

@@ -1,4 +1,4 @@
-"""Headers of any bytes are written down as valid text, and lose nothing by it."""
+"""Headers with arbitrary bytes are encoded as valid text without loss."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAMED = st.lists(st.tuples(NAMES, st.none() | st.binary(max_size=6)), max_size=5
 
 
 @given(NAMED)
-def test_what_is_written_down_is_valid_text_and_comes_back(named: list[tuple[bytes, bytes | None]]) -> None:
+def test_headers_are_encoded_as_valid_text_and_restored(named: list[tuple[bytes, bytes | None]]) -> None:
     headers = tuple((name.decode("utf-8", "surrogateescape"), value) for name, value in named)
     assert [name_bytes(name) for name, _ in headers] == [name for name, _ in named]
     shown, names = portable(headers)

@@ -1,4 +1,4 @@
-"""The heading of a record is that of the event it holds, and where there is none the record is refused."""
+"""The heading of a record equals that of its event; a record without a heading is refused."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ HEADERS = st.one_of(
 @example(json.dumps(USUAL | {"subject": None}).encode()[:-1] + b', "subject": "p-2"}', None)
 @example(b"[" * 10_000, None)
 @example(json.dumps(USUAL).encode()[:-1] + b', "more": ' + b"[" * 5_000 + b"]" * 5_000 + b"}", None)
-def test_a_heading_is_the_event_s(value: bytes | None, headers: list[tuple[str, bytes | None]] | None) -> None:
+def test_the_heading_equals_that_of_the_event(
+    value: bytes | None, headers: list[tuple[str, bytes | None]] | None
+) -> None:
     heading = read_heading(value, headers)
     try:
         event = decode_record(value, headers, LIMITS)

@@ -1,4 +1,4 @@
-"""What decides stays apart from the world: seen in fresh interpreters, beyond what the import contracts can see."""
+"""The decision logic imports no framework and no I/O, checked in fresh interpreters beyond the import contracts."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ for name in sys.argv[1:]:
 
 IMPORTS_WITHOUT_EFFECT = """
 import importlib, sys
-from faust import App  # asks the system for its architecture when imported, which is not our doing
+from faust import App  # imported first, because Faust itself starts a process when it is imported
 effects = {"socket.bind", "socket.connect", "socket.sendto", "subprocess.Popen", "os.system", "os.putenv"}
 def refuse(event, arguments):
     if event in effects:
@@ -43,28 +43,28 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=TOP, env={}, capture_output=True, text=True, check=False, timeout=50)
 
 
-def test_importing_what_decides_brings_in_no_framework_or_input_output() -> None:
+def test_importing_the_decision_logic_imports_no_framework_or_io() -> None:
     done = run(IMPORTS_OF_PURE_MODULES, *modules_of("schemas", "agents"))
     assert done.returncode == 0, done.stderr
 
 
-def test_importing_anything_has_no_effect_and_needs_no_environment() -> None:
+def test_imports_have_no_side_effects_and_need_no_environment() -> None:
     done = run(IMPORTS_WITHOUT_EFFECT, *modules_of("schemas", "agents", "streams"))
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
 
 
 @pytest.mark.parametrize(
-    ("program", "module", "told"),
+    ("program", "module", "message"),
     [
         (IMPORTS_OF_PURE_MODULES, "asyncio", "asyncio brings in asyncio, socket"),
         (IMPORTS_WITHOUT_EFFECT, "opens_a_socket", "importing opens_a_socket leads to socket.bind"),
     ],
 )
-def test_the_check_finds_a_module_that_breaks_it(program: str, module: str, told: str, tmp_path: Path) -> None:
+def test_the_check_finds_a_violation(program: str, module: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "opens_a_socket.py").write_text(
         "import socket\nwith socket.socket() as s:\n    s.bind(('127.0.0.1', 0))\n"
     )
     done = run(f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{program}", module)
     assert done.returncode == 1
-    assert done.stderr.strip() == told
+    assert done.stderr.strip() == message

@@ -1,4 +1,4 @@
-"""What settings make of connections: nothing unprotected leaves the machine unasked, and no secret is told."""
+"""Connections from settings: no unencrypted traffic to other machines by accident, and no secrets in messages."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 @pytest.mark.parametrize("brokers", ["127.0.0.1:9092", "localhost:9092", "[::1]:9092", "127.0.0.1:1,127.9.9.9:2"])
-def test_this_machine_is_spoken_to_without_tls(brokers: str) -> None:
+def test_plaintext_to_this_machine_is_allowed(brokers: str) -> None:
     assert connect_kafka(Settings(brokers=brokers)).client_options()["security_protocol"] == "PLAINTEXT"
 
 
 @pytest.mark.parametrize("brokers", ["kafka:9092", "10.0.0.1:9092", "127.0.0.1:1,[2001:db8::1]:2", "localhost.x:1"])
-def test_other_machines_are_not_spoken_to_without_tls(brokers: str) -> None:
+def test_plaintext_to_other_machines_is_refused(brokers: str) -> None:
     with pytest.raises(UsageError, match="SOP_KAFKA_SECURITY: plaintext to another machine"):
         connect_kafka(Settings(brokers=brokers))
     assert connect_kafka(Settings(brokers=brokers, profile="local")).brokers == brokers
 
 
 @pytest.mark.parametrize("url", ["redis://cache:6379/0", f"redis://:{PLANTED}@10.0.0.1/0"])
-async def test_redis_on_another_machine_is_not_spoken_to_without_tls(url: str) -> None:
+async def test_plaintext_to_redis_on_another_machine_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="SOP_REDIS_URL: redis:// to another machine") as refused:
         connect_redis(Settings(redis_url=url))
     assert PLANTED not in str(refused.value)
@@ -47,7 +47,7 @@ async def test_redis_on_another_machine_is_not_spoken_to_without_tls(url: str) -
     await client.aclose()
 
 
-async def test_the_address_of_redis_may_stand_in_a_file(tmp_path: Path) -> None:
+async def test_the_redis_address_can_be_read_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "url"
     file.write_text(f"redis://:{PLANTED}@127.0.0.1:7/3\n")
     client = connect_redis(Settings(redis_url_file=str(file)))
@@ -65,7 +65,7 @@ def test_without_an_address_there_is_no_redis(tmp_path: Path) -> None:
         connect_redis(Settings(redis_url="redis://127.0.0.1", redis_url_file="x"))
 
 
-def test_a_user_is_told_to_brokers_with_tls_only(certificates: Certificates, tmp_path: Path) -> None:
+def test_sasl_uses_tls_and_the_password_file(certificates: Certificates, tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text(f"{PLANTED}\n")
     settings = Settings(
@@ -90,7 +90,7 @@ def test_a_user_is_told_to_brokers_with_tls_only(certificates: Certificates, tmp
     assert credentials.protocol.value == "SASL_SSL"
 
 
-def test_a_certificate_of_our_own_is_shown(certificates: Certificates) -> None:
+def test_a_client_certificate_is_passed_to_both_clients(certificates: Certificates) -> None:
     settings = Settings(
         kafka_security="ssl",
         kafka_ca_file=str(certificates.ca),
@@ -107,7 +107,7 @@ def test_a_certificate_of_our_own_is_shown(certificates: Certificates) -> None:
     assert "sasl.username" not in others
 
 
-def test_without_a_ca_of_its_own_librdkafka_trusts_whom_python_trusts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_ca_file_librdkafka_trusts_the_same_cas_as_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", __file__)
     assert KafkaSecurity(protocol="ssl", context=ssl.create_default_context()).librdkafka_options() == {
         "security.protocol": "SSL",
@@ -116,7 +116,7 @@ def test_without_a_ca_of_its_own_librdkafka_trusts_whom_python_trusts(monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         (
             {"kafka_security": "ssl", "kafka_ca_file": f"-----BEGIN PRIVATE KEY-----\n{PLANTED}"},
@@ -142,10 +142,10 @@ def test_without_a_ca_of_its_own_librdkafka_trusts_whom_python_trusts(monkeypatc
         ),
     ],
 )
-def test_what_cannot_be_used_is_told_by_its_setting(given: dict[str, str], told: str) -> None:
+def test_the_error_names_the_invalid_setting(given: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as refused:
         connect_kafka(settings_from({f"SOP_{name.upper()}": value for name, value in given.items()}))
-    assert str(refused.value).startswith(told)
+    assert str(refused.value).startswith(message)
     assert PLANTED not in str(refused.value)
 
 
@@ -154,7 +154,7 @@ def test_what_cannot_be_used_is_told_by_its_setting(given: dict[str, str], told:
     "variable",
     ["SOP_KAFKA_CA_FILE", "SOP_KAFKA_CERT_FILE", "SOP_KAFKA_KEY_FILE", "SOP_KAFKA_PASSWORD_FILE", "SOP_REDIS_URL_FILE"],
 )
-def test_what_is_no_small_file_is_refused_unread(
+def test_a_file_that_is_not_small_and_regular_is_not_read(
     variable: str, file: str, certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -187,7 +187,7 @@ def test_what_is_no_small_file_is_refused_unread(
         f"redis://127.0.0.1/0#{PLANTED}",
     ],
 )
-def test_an_address_of_redis_that_cannot_be_used_is_not_repeated(url: str) -> None:
+def test_an_invalid_redis_address_is_not_repeated(url: str) -> None:
     with pytest.raises(UsageError, match=r"^SOP_REDIS_URL: ") as refused:
         connect_redis(Settings(redis_url=url, profile="local"))
     assert PLANTED not in str(refused.value)
@@ -207,7 +207,7 @@ def test_an_address_of_redis_that_cannot_be_used_is_not_repeated(url: str) -> No
         ("ssl_cert_reqs=required", {}),
     ],
 )
-async def test_options_in_the_address_of_redis_are_taken(query: str, expected: dict[str, object]) -> None:
+async def test_options_in_the_redis_address_are_used(query: str, expected: dict[str, object]) -> None:
     client = connect_redis(Settings(redis_url=f"redis://127.0.0.1:7/0?{query}"))
     assert client is not None
     options = client.connection_pool.connection_kwargs
@@ -217,7 +217,7 @@ async def test_options_in_the_address_of_redis_are_taken(query: str, expected: d
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "message"),
     [
         ("decode_responses=true", "the option decode_responses must be false"),
         ("ssl_cert_reqs=none", "the option ssl_cert_reqs must be required"),
@@ -234,10 +234,10 @@ async def test_options_in_the_address_of_redis_are_taken(query: str, expected: d
         (PLANTED, "unknown option; known options: "),
     ],
 )
-def test_options_in_the_address_of_redis_that_cannot_be_used_are_refused(query: str, told: str) -> None:
+def test_invalid_options_in_the_redis_address_are_refused(query: str, message: str) -> None:
     with pytest.raises(UsageError) as refused:
         connect_redis(Settings(redis_url=f"redis://127.0.0.1:7/0?{query}"))
-    assert str(refused.value).startswith(f"SOP_REDIS_URL: {told}")
+    assert str(refused.value).startswith(f"SOP_REDIS_URL: {message}")
     assert PLANTED not in str(refused.value)
 
 
@@ -245,30 +245,30 @@ def test_options_in_the_address_of_redis_that_cannot_be_used_are_refused(query: 
     ("variable", "value"),
     [("SOP_KAFKA_SECURITY", "sasl_plaintext"), ("SOP_KAFKA_MECHANISM", "GSSAPI"), ("SOP_PROFILE", "production")],
 )
-def test_only_known_ways_are_taken(variable: str, value: str) -> None:
+def test_unknown_values_of_a_setting_are_refused(variable: str, value: str) -> None:
     with pytest.raises(UsageError, match=f"^{variable}: "):
         settings_from({variable: value})
 
 
-def test_settings_shown_hide_what_is_secret() -> None:
+def test_the_repr_of_settings_hides_secrets() -> None:
     settings = Settings(redis_url=f"redis://:{PLANTED}@host/0", kafka_password=PLANTED, redis_password=PLANTED)
     assert PLANTED not in repr(settings)
 
 
-def test_a_tls_connection_ends_though_the_other_side_does_not_say_so(certificates: Certificates) -> None:
+def test_a_tls_connection_closes_without_waiting_for_the_peer(certificates: Certificates) -> None:
     settings = Settings(brokers="127.0.0.1:1", kafka_security="ssl", kafka_ca_file=str(certificates.ca))
     context = connect_kafka(settings).security.context
     assert context is not None
     serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     serving.load_cert_chain(certificates.cert, certificates.key)
-    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = context.wrap_bio(back, there, server_hostname="127.0.0.1")
-    server = serving.wrap_bio(there, back, server_side=True)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(to_client, to_server, server_hostname="127.0.0.1")
+    server = serving.wrap_bio(to_server, to_client, server_side=True)
     for side in (client, server, client, server):
         with suppress(ssl.SSLWantReadError):
             side.do_handshake()
     client.unwrap()
-    assert server.read() == b""  # it was told the end
+    assert server.read() == b""  # the close message arrived
 
 
 def connected(settings: Settings) -> object:
@@ -291,7 +291,7 @@ def connected(settings: Settings) -> object:
         ("SOP_LOG_LEVEL", "//user:secret@host"),
     ],
 )
-def test_a_value_that_may_hold_a_secret_is_not_shown(variable: str, value: str) -> None:
+def test_a_value_that_may_contain_a_secret_is_not_repeated(variable: str, value: str) -> None:
     with pytest.raises(UsageError) as refused:
         connected(settings_from({variable: value}))
     assert "secret@" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""What comes from outside moves no cursor, forges no line and turns no text around, wherever it is shown."""
+"""Printed text from outside cannot move the cursor, forge a line or reverse text."""
 
 import json
 import logging
@@ -46,12 +46,12 @@ def test_hostile_text_becomes_one_visible_line(text: str) -> None:
         ("jobs-3@120: no host, x@h, a:b, 10:00", "jobs-3@120: no host, x@h, a:b, 10:00"),
     ],
 )
-def test_a_message_tells_no_password_before_a_host(text: str, shown: str) -> None:
+def test_credentials_before_a_host_are_removed_from_messages(text: str, shown: str) -> None:
     assert without_passwords(text) == shown
 
 
 @pytest.mark.parametrize("text", ["job-1", "Žofie 🙂", "नमस", "a\\nb"])
-def test_text_that_can_be_seen_stays_as_it_is(text: str) -> None:
+def test_visible_text_is_unchanged(text: str) -> None:
     assert printable(text) == text
 
 
@@ -67,7 +67,7 @@ def test_json_keeps_its_value_and_becomes_one_visible_line(value: object) -> Non
     assert json.loads(shown) == value
 
 
-def test_raw_controls_and_characters_beyond_the_first_plane_are_escaped_in_json() -> None:
+def test_control_characters_and_surrogate_pairs_are_escaped_in_json() -> None:
     document = json.dumps(["\x9b\u202e\U000e0001é"], ensure_ascii=False)
     shown = printable_json(document.encode())
     assert shown == '["\\u009b\\u202e\\udb40\\udc01é"]'
@@ -75,7 +75,7 @@ def test_raw_controls_and_characters_beyond_the_first_plane_are_escaped_in_json(
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_log_line_is_one_line_whatever_its_message_and_traceback_carry(text: str) -> None:
+def test_a_log_record_is_one_line_whatever_its_message_and_traceback_contain(text: str) -> None:
     try:
         raise ValueError(text)
     except ValueError:
@@ -85,7 +85,7 @@ def test_a_log_line_is_one_line_whatever_its_message_and_traceback_carry(text: s
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
-def test_a_case_with_hostile_ids_is_told_in_visible_lines(
+def test_a_case_with_hostile_ids_is_printed_in_visible_lines(
     text: str, form: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "events.jsonl"
@@ -95,15 +95,15 @@ def test_a_case_with_hostile_ids_is_told_in_visible_lines(
 
     assert run(["case", "job-1", "--input", str(file), *form]) == 0
 
-    told = capsys.readouterr().out
-    assert all(line.isprintable() for line in told.split("\n"))
+    output = capsys.readouterr().out
+    assert all(line.isprintable() for line in output.split("\n"))
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_an_error_that_names_hostile_text_is_one_visible_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_with_hostile_text_is_one_visible_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["case", text, "--input", "absent.jsonl"]) == 2
     assert run([text]) == 2
     assert run(["policy", "check", text]) == 2
-    told = capsys.readouterr().err.split("\n")
-    assert len(told) == 4
-    assert all(line.isprintable() for line in told)
+    lines = capsys.readouterr().err.split("\n")
+    assert len(lines) == 4
+    assert all(line.isprintable() for line in lines)

@@ -1,4 +1,4 @@
-"""Reading files of lines: whatever they are packed in, whole or refused, and in little memory."""
+"""Files of lines are read whatever their compression, completely or not at all, in bounded memory."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from schemas.codec.limits import HEAD_BYTES
 from schemas.errors import UsageError
 from streams.files.reading import Line, _split, read_lines
 
-MOST = 3_000
-LINES = [b'{"a": 1}', b"", b"x" * MOST, b'{"b": 2}']
+LINE_BYTES_MAX = 3_000
+LINES = [b'{"a": 1}', b"", b"x" * LINE_BYTES_MAX, b'{"b": 2}']
 TEXT = b"\n".join(LINES) + b"\n"
 Pack = Callable[[bytes], bytes]
 
@@ -31,15 +31,15 @@ def zstd(data: bytes) -> bytes:
 
 
 def skippable(data: bytes) -> bytes:
-    """Return a frame that decompressors pass over, as parallel compressors put before each of theirs."""
+    """Return a frame that decompressors skip; parallel compressors write one before each of their frames."""
     return b"\x5e\x2a\x4d\x18" + len(data).to_bytes(4, "little") + data
 
 
 def lines_of(path: Path) -> list[bytes]:
-    return [content for content, _ in read_lines(str(path), MOST)]
+    return [content for content, _ in read_lines(str(path), LINE_BYTES_MAX)]
 
 
-def written(folder: Path, name: str, content: bytes) -> Path:
+def make_file(folder: Path, name: str, content: bytes) -> Path:
     path = folder / name
     path.write_bytes(content)
     return path
@@ -84,49 +84,49 @@ def written(folder: Path, name: str, content: bytes) -> Path:
         "zstd by another name",
     ],
 )
-def test_the_same_lines_are_read_whatever_they_are_packed_in(tmp_path: Path, name: str, content: bytes) -> None:
-    assert lines_of(written(tmp_path, name, content)) == LINES
+def test_the_same_lines_are_read_from_every_format(tmp_path: Path, name: str, content: bytes) -> None:
+    assert lines_of(make_file(tmp_path, name, content)) == LINES
 
 
-def test_files_with_marks_that_were_joined_are_read(tmp_path: Path) -> None:
+def test_byte_order_marks_of_joined_files_are_dropped(tmp_path: Path) -> None:
     marked = codecs.BOM_UTF8 + b"{}\n"
-    assert lines_of(written(tmp_path, "two.jsonl", marked + marked)) == [b"{}", b"{}"]
+    assert lines_of(make_file(tmp_path, "two.jsonl", marked + marked)) == [b"{}", b"{}"]
 
 
 def test_an_empty_file_has_no_lines(tmp_path: Path) -> None:
-    assert lines_of(written(tmp_path, "empty.jsonl", b"")) == []
-    assert lines_of(written(tmp_path, "empty.jsonl.gz", gzip.compress(b""))) == []
-    assert lines_of(written(tmp_path, "empty.jsonl.zst", zstd(b""))) == []
+    assert lines_of(make_file(tmp_path, "empty.jsonl", b"")) == []
+    assert lines_of(make_file(tmp_path, "empty.jsonl.gz", gzip.compress(b""))) == []
+    assert lines_of(make_file(tmp_path, "empty.jsonl.zst", zstd(b""))) == []
 
 
 def damaged(packed: bytes) -> dict[str, bytes]:
     middle = len(packed) // 2
     return {
         "empty": b"",
-        "cut in its head": packed[:3],
-        "cut in half": packed[:middle],
-        "cut at its end": packed[:-1],
+        "truncated in the header": packed[:3],
+        "truncated in the middle": packed[:middle],
+        "truncated at the end": packed[:-1],
         "without its checksum": packed[:-4],
-        "another checksum": packed[:-5] + bytes([packed[-5] ^ 1, *packed[-4:]]),
+        "wrong checksum": packed[:-5] + bytes([packed[-5] ^ 1, *packed[-4:]]),
         "a bad block": packed[:middle] + b"\xff" * 40 + packed[middle + 40 :],
-        "another member cut": packed + packed[:middle],
-        "garbage behind": packed + b"garbage",
+        "second member truncated": packed + packed[:middle],
+        "garbage after the end": packed + b"garbage",
     }
 
 
-# What is packed well: long, and no two parts alike.
+# Long, and without repetition.
 LONG = b"".join(b'{"n": "%s"}\n' % hashlib.sha256(b"%d" % number).hexdigest().encode() for number in range(2_000))
 DAMAGED = [
     pytest.param(f"day.jsonl{suffix}", content, id=f"{suffix} {how}")
     for suffix, pack in ((".gz", gzip.compress), (".zst", zstd))
     for how, content in damaged(pack(LONG)).items()
 ]
-LYING = [
+WRONG_FORMAT = [
     pytest.param("day.jsonl.gz", TEXT, id="plain as gzip"),
     pytest.param("day.jsonl.zst", TEXT, id="plain as zstd"),
     pytest.param("day.jsonl.gz", zstd(TEXT), id="zstd as gzip"),
     pytest.param("day.jsonl.zst", gzip.compress(TEXT), id="gzip as zstd"),
-    pytest.param("day.jsonl.gz", gzip.compress(gzip.compress(TEXT)), id="packed twice"),
+    pytest.param("day.jsonl.gz", gzip.compress(gzip.compress(TEXT)), id="compressed twice"),
     pytest.param("day.jsonl", TEXT.decode().encode("utf-16"), id="UTF-16"),
     pytest.param("day.jsonl", TEXT.decode().encode("utf-16-le"), id="UTF-16 without a mark"),
     pytest.param("day.jsonl", codecs.BOM_UTF16_BE + TEXT.decode().encode("utf-16-be"), id="UTF-16, big end first"),
@@ -136,9 +136,9 @@ LYING = [
 ]
 
 
-@pytest.mark.parametrize(("name", "content"), [*DAMAGED, *LYING])
-def test_what_cannot_be_read_to_its_end_is_refused_in_one_line(tmp_path: Path, name: str, content: bytes) -> None:
-    path = written(tmp_path, name, content)
+@pytest.mark.parametrize(("name", "content"), [*DAMAGED, *WRONG_FORMAT])
+def test_a_damaged_or_wrong_file_is_reported_in_one_line(tmp_path: Path, name: str, content: bytes) -> None:
+    path = make_file(tmp_path, name, content)
     with pytest.raises(UsageError) as refused:
         lines_of(path)
     assert str(refused.value).startswith(f"{path}: cannot be read: ")
@@ -148,32 +148,38 @@ def test_what_cannot_be_read_to_its_end_is_refused_in_one_line(tmp_path: Path, n
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd], ids=["plain", "gzip", "zstd"])
 @pytest.mark.parametrize(
     ("size", "kept"),
-    [(MOST - 1, MOST - 1), (MOST, MOST), (MOST + 1, HEAD_BYTES), (MOST + 9, HEAD_BYTES), (9 * MOST, HEAD_BYTES)],
+    [
+        (LINE_BYTES_MAX - 1, LINE_BYTES_MAX - 1),
+        (LINE_BYTES_MAX, LINE_BYTES_MAX),
+        (LINE_BYTES_MAX + 1, HEAD_BYTES),
+        (LINE_BYTES_MAX + 9, HEAD_BYTES),
+        (9 * LINE_BYTES_MAX, HEAD_BYTES),
+    ],
 )
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n{}\n"], ids=["nothing", "LF", "CR LF", "more"])
-def test_of_a_line_that_is_too_long_only_the_beginning_is_kept(
-    tmp_path: Path, pack: Pack, size: int, kept: int, end: bytes
-) -> None:
-    long, *others = read_lines(str(written(tmp_path, "day", pack(b"y" * size + end))), MOST)
+def test_a_line_that_is_too_long_is_truncated(tmp_path: Path, pack: Pack, size: int, kept: int, end: bytes) -> None:
+    long, *others = read_lines(str(make_file(tmp_path, "day", pack(b"y" * size + end))), LINE_BYTES_MAX)
     assert long[0] == b"y" * kept
     assert long[1] in {size, size + end.count(b"\r")}
     assert others == [(b"{}", 2)] * end.count(b"{")
 
 
 @given(st.lists(st.integers(0, 40).map(b"z".__mul__)), st.sampled_from([b"\n", b"\r\n"]), st.integers(1, 9), st.data())
-def test_lines_do_not_depend_on_the_chunks_that_they_come_in(
-    lines: list[bytes], end: bytes, most: int, data: st.DataObject
+def test_lines_do_not_depend_on_how_the_content_is_chunked(
+    lines: list[bytes], end: bytes, line_bytes_max: int, data: st.DataObject
 ) -> None:
     text = end.join(lines)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)))))
     chunks = [text[begin:stop] for begin, stop in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 
     def read(pieces: list[bytes]) -> list[Line]:
-        return list(_split(iter(pieces), most))
+        return list(_split(iter(pieces), line_bytes_max))
 
     assert read(chunks) == read([text])
     wanted = [line for number, line in enumerate(lines) if line or number < len(lines) - 1]
-    assert [content for content, size in read(chunks) if size <= most] == [each for each in wanted if len(each) <= most]
+    assert [content for content, size in read(chunks) if size <= line_bytes_max] == [
+        each for each in wanted if len(each) <= line_bytes_max
+    ]
 
 
 ONE_LINE_BYTES = 256 * 1024 * 1024
@@ -197,11 +203,11 @@ def one_line(suffix: str) -> bytes:
     return whole.getvalue()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak is found in /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
-def test_a_line_of_any_length_is_read_in_little_memory(tmp_path: Path, suffix: str) -> None:
-    path = written(tmp_path, f"one{suffix}", one_line(suffix))
-    told = subprocess.run([sys.executable, "-c", COUNT, path], capture_output=True, text=True, check=True)
-    size, peak_kb = map(int, told.stdout.split())
+def test_a_line_of_any_length_is_read_in_bounded_memory(tmp_path: Path, suffix: str) -> None:
+    path = make_file(tmp_path, f"one{suffix}", one_line(suffix))
+    done = subprocess.run([sys.executable, "-c", COUNT, path], capture_output=True, text=True, check=True)
+    size, peak_kb = map(int, done.stdout.split())
     assert size == ONE_LINE_BYTES
     assert peak_kb < PEAK_KB_MAX

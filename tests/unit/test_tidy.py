@@ -1,4 +1,4 @@
-"""Limits and bans of this code base that no linter knows; there is no list of exceptions."""
+"""Limits and bans that no linter checks; there are no exceptions."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -28,15 +28,15 @@ def python_files(*folders: str) -> list[Path]:
 
 
 def findings(check: Check, *folders: str) -> list[str]:
-    told = []
+    found = []
     for path in python_files(*folders):
         name = path.relative_to(TOP).as_posix()
-        told += [f"{name}:{line} {what}" for line, what in check(name, ast.parse(path.read_text(encoding="utf-8")))]
-    return told
+        found += [f"{name}:{line} {what}" for line, what in check(name, ast.parse(path.read_text(encoding="utf-8")))]
+    return found
 
 
 def dotted(node: ast.expr) -> str:
-    """Return `a.b.c` for such an expression, the last two parts at most."""
+    """Return the last two parts of an expression such as `a.b.c`."""
     match node:
         case ast.Attribute(value=ast.Attribute(attr=owner) | ast.Name(id=owner), attr=name):
             return f"{owner}.{name}"
@@ -46,7 +46,7 @@ def dotted(node: ast.expr) -> str:
 
 
 def length(function: FunctionNode) -> int:
-    """Return the lines of a function from its `def`, its docstring not counted."""
+    """Return the lines of a function without its docstring and decorators."""
     lines = (function.end_lineno or function.lineno) - function.lineno + 1
     match function.body[0]:
         case ast.Expr(value=ast.Constant(value=str())) as docstring:
@@ -96,12 +96,12 @@ def unbounded_queues(_name: str, tree: ast.Module) -> Iterator[Finding]:
 
 def bare_sleeps(name: str, tree: ast.Module) -> Iterator[Finding]:
     if name.startswith("tests/simulation/"):
-        return  # a simulated world waits in virtual time
+        return  # the simulation waits in virtual time
     polling = {inner for loop in ast.walk(tree) if isinstance(loop, ast.While | ast.For) for inner in ast.walk(loop)}
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=func, args=[ast.Constant(value=0)]) if dotted(func) == "asyncio.sleep":
-                pass  # gives way to other coroutines and does not wait
+                pass  # yields to other coroutines without waiting
             case ast.Call(func=func) if dotted(func).split(".")[-1] == "sleep" and node not in polling:
                 yield node.lineno, "poll with a deadline instead of sleeping"
 
@@ -117,7 +117,7 @@ def bare_sleeps(name: str, tree: ast.Module) -> Iterator[Finding]:
         pytest.param(bare_sleeps, ("tests",), id="sleeps"),
     ],
 )
-def test_the_code_keeps_the_limit(check: Check, folders: tuple[str, ...]) -> None:
+def test_the_code_keeps_the_limits(check: Check, folders: tuple[str, ...]) -> None:
     assert findings(check, *folders) == []
 
 
@@ -136,7 +136,7 @@ def test_the_code_keeps_the_limit(check: Check, folders: tuple[str, ...]) -> Non
         (bare_sleeps, "async def f():\n    await asyncio.sleep(0.1)"),
     ],
 )
-def test_the_check_finds_what_breaks_the_limit(check: Check, source: str) -> None:
+def test_the_check_finds_a_violation(check: Check, source: str) -> None:
     assert len(list(check("streams/some.py", ast.parse(source)))) == 1
 
 
@@ -147,7 +147,7 @@ def test_a_docstring_does_not_count_as_length() -> None:
     assert length(function) == 2
 
 
-def test_nothing_is_marked_as_unfinished() -> None:
+def test_no_unfinished_work_is_marked() -> None:
     texts = [path for pattern in TEXTS for folder in (*PRODUCT, "tests") for path in (TOP / folder).rglob(pattern)]
     texts = [path for path in texts if "node_modules" not in path.parts]
     texts += [path for pattern in TEXTS for path in TOP.glob(pattern)]

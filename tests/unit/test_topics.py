@@ -1,4 +1,4 @@
-"""Topic names: those of the contract, under any prefix."""
+"""Topic names are those of the contract, under any prefix."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from schemas.topics import DECISIONS, Topics
 
 
 @pytest.mark.parametrize("prefix", ["", "city-1."])
-def test_names_are_those_of_the_contract_behind_the_prefix(prefix: str) -> None:
+def test_topic_names_are_those_of_the_contract_with_the_prefix(prefix: str) -> None:
     topics = Topics(prefix)
     assert topics.inputs == tuple(prefix + name for name in ("jobs", "tickets", "cancellations", "locations"))
     assert topics.outputs == tuple(
@@ -36,11 +36,11 @@ def test_names_are_those_of_the_contract_behind_the_prefix(prefix: str) -> None:
         ("cancellation.recorded", "cancellations"),
     ],
 )
-def test_an_event_comes_in_on_the_topic_of_its_family(event_type: str, topic: str) -> None:
+def test_the_event_type_determines_the_input_topic(event_type: str, topic: str) -> None:
     assert Topics("x.").of(event_type) == "x." + topic
 
 
-def test_every_event_type_and_every_kind_of_decision_has_its_topic() -> None:
+def test_every_event_type_and_decision_kind_has_a_topic() -> None:
     topics = Topics()
     assert {topics.of(name) for name in EVENT_TYPES} == set(topics.inputs)
     assert {topics.decision(kind) for kind in DECISIONS} == set(topics.outputs[:4])

@@ -1,4 +1,4 @@
-"""What a worker keeps of the partitions it works on, and what it lets go with them."""
+"""A worker's processors are released with their tasks, and settings match the defaults of the features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing files of lines: whole or not at all, through what is no regular file, and never onto what is read."""
+"""Files of lines are written atomically; devices and pipes directly; and never a file that is an input."""
 
 from __future__ import annotations
 
@@ -41,34 +41,36 @@ def write_half(name: str, error: type[BaseException]) -> None:
         raise error
 
 
-def unpacked_zstd(packed: bytes) -> bytes:
+def decompressed_zstd(packed: bytes) -> bytes:
     return zstandard.ZstdDecompressor().stream_reader(packed).read()
 
 
 @pytest.mark.parametrize(
-    ("name", "unpack"),
+    ("name", "decompress"),
     [
         ("out.jsonl", bytes),
         ("out.jsonl.gz", gzip.decompress),
         ("OUT.GZ", gzip.decompress),
-        ("out.jsonl.zst", unpacked_zstd),
+        ("out.jsonl.zst", decompressed_zstd),
     ],
 )
-def test_a_file_is_what_its_name_says(folder: Path, name: str, unpack: Callable[[bytes], bytes]) -> None:
+def test_the_file_name_determines_the_compression(
+    folder: Path, name: str, decompress: Callable[[bytes], bytes]
+) -> None:
     write(name)
-    assert unpack((folder / name).read_bytes()) == TEXT
+    assert decompress((folder / name).read_bytes()) == TEXT
     assert [line for line, _ in read_lines(name, 9)] == LINES
 
 
 @pytest.mark.parametrize("name", ["out", "out.gz", "out.zst"])
-def test_the_same_lines_are_the_same_bytes(folder: Path, name: str) -> None:
+def test_the_same_lines_give_the_same_bytes(folder: Path, name: str) -> None:
     write(name)
     first = (folder / name).read_bytes()
     write(name)
     assert (folder / name).read_bytes() == first
 
 
-def test_a_link_is_followed(folder: Path) -> None:
+def test_a_symbolic_link_is_followed(folder: Path) -> None:
     Path("there").mkdir()
     Path("there/out").write_bytes(b"before")
     Path("link").symlink_to("there/out")
@@ -81,7 +83,7 @@ def test_a_link_is_followed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o755])
-def test_a_file_keeps_its_mode(folder: Path, mode: int) -> None:
+def test_a_replaced_file_keeps_its_mode(folder: Path, mode: int) -> None:
     Path("out").write_bytes(b"before")
     Path("out").chmod(mode)
     write("out")
@@ -89,13 +91,13 @@ def test_a_file_keeps_its_mode(folder: Path, mode: int) -> None:
     assert (folder / "out").read_bytes() == TEXT
 
 
-def test_a_new_file_has_the_mode_of_new_files(folder: Path) -> None:
+def test_a_new_file_has_the_default_mode(folder: Path) -> None:
     Path("other").touch()
     write("out")
     assert (folder / "out").stat().st_mode == (folder / "other").stat().st_mode
 
 
-def test_a_pipe_is_written_through(folder: Path) -> None:
+def test_a_pipe_is_written_directly(folder: Path) -> None:
     os.mkfifo("pipe")
     with ThreadPoolExecutor() as readers:
         read = readers.submit(Path("pipe").read_bytes)
@@ -104,7 +106,7 @@ def test_a_pipe_is_written_through(folder: Path) -> None:
     assert (folder / "pipe").is_fifo()
 
 
-def test_an_open_file_is_written_on_where_it_stands(folder: Path) -> None:
+def test_an_open_file_is_written_at_its_position(folder: Path) -> None:
     with Path("log").open("ab") as log:
         log.write(b"before\n")
         log.flush()
@@ -146,15 +148,15 @@ def full_device() -> str:
     return "/dev/full"
 
 
-def told(name: str, *sources: str) -> str:
+def error_of(name: str, *sources: str) -> str:
     with pytest.raises(UsageError) as refused:
         write(name, *sources)
     assert "\n" not in str(refused.value)
     return str(refused.value)
 
 
-def test_a_device_that_is_full_is_told_of_and_left_alone() -> None:
-    assert told(full_device()) == f"/dev/full: cannot be written: {os.strerror(errno.ENOSPC)}"
+def test_a_full_device_is_reported_and_not_replaced() -> None:
+    assert error_of(full_device()) == f"/dev/full: cannot be written: {os.strerror(errno.ENOSPC)}"
     assert Path("/dev/full").is_char_device()
 
 
@@ -170,37 +172,39 @@ def test_a_device_that_is_full_is_told_of_and_left_alone() -> None:
         ("/dev/fd/1234567", errno.EBADF),
     ],
 )
-def test_what_cannot_be_written_is_told_in_one_line(folder: Path, name: str, error: int) -> None:
+def test_a_file_that_cannot_be_written_is_reported_in_one_line(folder: Path, name: str, error: int) -> None:
     Path("folder").mkdir()
     Path("file").write_bytes(b"kept")
     Path("circle").symlink_to("circle")
     before = sorted(folder.rglob("*"))
-    assert told(name) == f"{name}: cannot be written: {os.strerror(error)}"
+    assert error_of(name) == f"{name}: cannot be written: {os.strerror(error)}"
     assert sorted(folder.rglob("*")) == before
     assert (folder / "file").read_bytes() == b"kept"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to this user")
-def test_what_is_write_protected_is_not_replaced(folder: Path) -> None:
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+def test_a_write_protected_file_is_not_replaced(folder: Path) -> None:
     Path("out").write_bytes(b"kept")
     Path("out").chmod(0o444)
-    assert os.strerror(errno.EACCES) in told("out")
+    assert os.strerror(errno.EACCES) in error_of("out")
     assert (folder / "out").read_bytes() == b"kept"
 
 
-def test_a_file_without_a_name_is_told_of() -> None:
-    assert told("") == f"'': cannot be written: {os.strerror(errno.EISDIR)}"
+def test_an_empty_file_name_is_reported() -> None:
+    assert error_of("") == f"'': cannot be written: {os.strerror(errno.EISDIR)}"
 
 
 @pytest.mark.skipif(not Path("/proc/self/comm").is_file(), reason="this system has no /proc")
-def test_a_folder_that_takes_no_file_is_named() -> None:
+def test_a_folder_that_accepts_no_file_is_named() -> None:
     folder = Path("/proc/self").resolve()
-    assert told("/proc/self/comm").startswith(f"/proc/self/comm: cannot be written: no file can be made in {folder}: ")
+    assert error_of("/proc/self/comm").startswith(
+        f"/proc/self/comm: cannot be written: no file can be made in {folder}: "
+    )
 
 
 @pytest.fixture(params=["itself", "another path", "hard link", "symbolic link", "open file", "link to open file"])
 def other_name_of_day(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
-    """Another name of the file `day`."""
+    """Yield another name of the file `day`."""
     with Path("day").open("ab") as day:
         day.write(b"kept")
         day.flush()
@@ -217,19 +221,19 @@ def other_name_of_day(request: pytest.FixtureRequest, folder: Path) -> Iterator[
         }[request.param]
 
 
-def test_what_is_read_is_not_written(folder: Path, other_name_of_day: str) -> None:
-    assert told(other_name_of_day, "absent", "kafka://127.0.0.1:1", "day").endswith("it is the input day")
-    assert told("day", other_name_of_day).endswith(f"it is the input {other_name_of_day}")
+def test_an_input_is_not_overwritten(folder: Path, other_name_of_day: str) -> None:
+    assert error_of(other_name_of_day, "absent", "kafka://127.0.0.1:1", "day").endswith("it is the input day")
+    assert error_of("day", other_name_of_day).endswith(f"it is the input {other_name_of_day}")
     assert (folder / "day").read_bytes() == b"kept"
 
 
-def test_a_device_may_be_read_and_written() -> None:
+def test_a_device_may_be_both_input_and_output() -> None:
     write("/dev/null", "/dev/null")
 
 
 @pytest.mark.parametrize("before", [None, b"kept"], ids=["new", "existing"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, UsageError, RuntimeError])
-def test_what_is_not_finished_leaves_nothing_behind(
+def test_an_unfinished_file_leaves_nothing_behind(
     folder: Path, before: bytes | None, error: type[BaseException]
 ) -> None:
     if before is not None:
@@ -239,7 +243,7 @@ def test_what_is_not_finished_leaves_nothing_behind(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == ({} if before is None else {"out": before})
 
 
-def test_a_compressed_stream_that_is_not_finished_cannot_be_taken_for_a_whole_one() -> None:
+def test_an_unfinished_compressed_stream_is_recognisable() -> None:
     os.mkfifo("pipe.gz")
     with ThreadPoolExecutor() as readers:
         read = readers.submit(Path("pipe.gz").read_bytes)
@@ -250,7 +254,7 @@ def test_a_compressed_stream_that_is_not_finished_cannot_be_taken_for_a_whole_on
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
-def test_a_reader_that_has_seen_enough_is_no_error_of_the_file() -> None:
+def test_a_reader_that_stops_raises_broken_pipe() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
