@@ -16,6 +16,7 @@ from agents.case.reconcile import reconcile
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from agents.sops.decision_alerts import decision_flip
 from agents.sops.evaluate import case_presence_queries, evaluate
+from agents.sops.explanation import explain
 from schemas.events import AnyEvent
 from schemas.outputs import OutputMessage
 from schemas.policy.model import PolicySet
@@ -86,7 +87,9 @@ class CaseAgent:
         policy = self._policies.at(case.view.begins_at)
         evaluation = evaluate(case.view, case.answers, policy, case.decided_at)
         flip_alert = partial(decision_flip, place=place_labels(case.view, policy), policy=policy)
-        messages = reconcile(case_id, evaluation, case.emitted, policy.name, flip_alert, inputs)
+        messages = reconcile(
+            case_id, evaluation, case.emitted, policy.name, inputs, explain=explain, flip_alert=flip_alert
+        )
         for message in messages:
             case.emitted.record(message)
         return CaseUpdate(messages, evaluation.next_deadline)

@@ -80,10 +80,7 @@ class LocationAgent:
 
     def new_alerts(self, partner_id: str, inputs: str | None = None) -> list[AlertMessage]:
         """Return the alerts about a partner's travel that have not been emitted."""
-        travel_alerts = self.track(partner_id).new_travel_alerts()
-        if not travel_alerts:
-            return []
-        alerts = [(alert_id(each.alert), each.alert) for each in travel_alerts]
+        alerts = [(alert_id(body), body) for body in self.track(partner_id).new_travel_alerts()]
         return [
             AlertMessage(body=body, alert_id=key, subject=partner_id, inputs=inputs)
             for key, body in alerts

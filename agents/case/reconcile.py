@@ -12,7 +12,6 @@ from msgspec import structs
 
 from agents.case.case import ActionKey, EmittedMessages
 from agents.case.evaluation import ActionCondition, AlertCondition, Evaluation
-from agents.sops.explanation import explain
 from schemas.codec.encoder import action_id, alert_id, changed_fields, content_hash, decision_id
 from schemas.outputs import (
     WITHDRAWN,
@@ -25,6 +24,8 @@ from schemas.outputs import (
     OutputMessage,
 )
 
+Explain = Callable[[DecisionBody], str]
+"""Returns the English sentence that explains a decision."""
 FlipAlert = Callable[[DecisionBody, DecisionBody, int], AlertCondition | None]
 """Returns the alert for a new revision of a decision, from the old body, the new body and the revision's number."""
 
@@ -34,15 +35,17 @@ def reconcile(
     evaluation: Evaluation,
     emitted: EmittedMessages,
     policy_name: str,
-    flip_alert: FlipAlert,
     inputs: str | None,
+    *,
+    explain: Explain,
+    flip_alert: FlipAlert,
 ) -> list[OutputMessage]:
     """Return the messages that bring what was emitted about a case in line with an evaluation.
 
     Does not change `emitted`. `inputs` goes into each message: the input positions at which the case was decided, None
     in a replay of files.
     """
-    decisions = list(_decisions(evaluation.decisions, emitted.decisions, policy_name))
+    decisions = list(_decisions(evaluation.decisions, emitted.decisions, policy_name, explain))
     flips = [
         alert
         for new in decisions
@@ -57,7 +60,10 @@ def reconcile(
 
 
 def _decisions(
-    bodies: Sequence[DecisionBody], emitted: Mapping[DecisionKey, DecisionMessage], policy_name: str
+    bodies: Sequence[DecisionBody],
+    emitted: Mapping[DecisionKey, DecisionMessage],
+    policy_name: str,
+    explain: Explain,
 ) -> Iterator[DecisionMessage]:
     """Yield a revision of each decision whose content changed; a decision that no rule makes any more is withdrawn."""
     wanted = {body.key: body for body in bodies}
@@ -72,10 +78,10 @@ def _decisions(
             continue
         content = content_hash(body)
         if old is None or old.content_hash != content:
-            yield _revision(body, content, old)
+            yield _revision(body, content, old, explain(body))
 
 
-def _revision(body: DecisionBody, content: str, old: DecisionMessage | None) -> DecisionMessage:
+def _revision(body: DecisionBody, content: str, old: DecisionMessage | None, explanation: str) -> DecisionMessage:
     supersedes = old.decision_id if old else None
     return DecisionMessage(
         body=body,
@@ -84,7 +90,7 @@ def _revision(body: DecisionBody, content: str, old: DecisionMessage | None) -> 
         revision=old.revision + 1 if old else 1,
         supersedes=supersedes,
         changed=changed_fields(old.body, body) if old else (),
-        explanation=explain(body),
+        explanation=explanation,
     )
 
 

@@ -12,7 +12,6 @@ from typing import Final, Literal
 
 from msgspec import Struct, msgpack
 
-from agents.case.evaluation import AlertCondition
 from agents.presence.answering import PendingQuery, PendingQueryKey, answer, reach_after, reach_before
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from agents.presence.reports import (
@@ -30,6 +29,7 @@ from agents.presence.reports import (
 )
 from agents.presence.travel import impossible_travel, may_be_impossible
 from schemas.events import Event, LocationReported
+from schemas.outputs import AlertBody
 from schemas.policy.model import MINUTE, Policy, PolicySet
 
 AddReportResult = Literal["applied", "duplicate", "conflict"]
@@ -170,9 +170,9 @@ class Track:
             self._prune()
         return answers
 
-    def new_travel_alerts(self) -> tuple[AlertCondition, ...]:
+    def new_travel_alerts(self) -> tuple[AlertBody, ...]:
         """Return the `impossible_travel` alerts not returned before, by time; a later report raises one alert."""
-        alerts: list[AlertCondition] = []
+        alerts: list[AlertBody] = []
         for row in sorted(self._travel_candidates):
             if self._rows.get(identity_of(row)) != row:
                 continue

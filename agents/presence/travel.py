@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from agents.case.evaluation import AlertCondition
 from agents.presence.geo import distance_at_most_m, distance_m
 from agents.presence.reports import Report, ReportRules
 from schemas.outputs import AlertBody
@@ -17,7 +16,7 @@ def may_be_impossible(earlier: Report, later: Report, rules: ReportRules) -> boo
     return distance_at_most_m(earlier, later) >= rules.travel_distance_m
 
 
-def impossible_travel(partner_id: str, earlier: Report, later: Report, rules: ReportRules) -> AlertCondition | None:
+def impossible_travel(partner_id: str, earlier: Report, later: Report, rules: ReportRules) -> AlertBody | None:
     """Return the alert for two successive valid reports, or None if the travel is possible.
 
     `rules` are those of the later report. Reports further apart than the retention never raise the alert.
@@ -28,7 +27,7 @@ def impossible_travel(partner_id: str, earlier: Report, later: Report, rules: Re
     is_fast = travelled_m * KMH_PER_M_PER_US > rules.travel_speed_kmh * elapsed
     if not (is_far and is_fast) or elapsed > rules.retention:
         return None
-    body = AlertBody(
+    return AlertBody(
         name="impossible_travel",
         severity="warning",
         state="firing",
@@ -39,4 +38,3 @@ def impossible_travel(partner_id: str, earlier: Report, later: Report, rules: Re
         starts_at=later.time,
         ends_at=later.time + rules.moment_ttl,
     )
-    return AlertCondition(body, is_moment=True)

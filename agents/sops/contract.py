@@ -8,8 +8,8 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from agents.case.evaluation import ActionCondition, AlertCondition, Deadlines
+from agents.case.presence import EngagementPresence, PresenceMoment
 from agents.case.view import CaseView, Engagement
-from agents.presence.presence import EngagementPresence, PresenceMoment
 from schemas.outputs import DecisionBody, DecisionKind, Severity, SubjectOf
 from schemas.policy.model import Policy
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from agents.case.cities import place_labels
 from agents.case.evaluation import Deadlines, Evaluation
-from agents.case.view import CaseView, Engagement
-from agents.presence.presence import (
+from agents.case.presence import (
     PresenceAnswers,
     PresenceMoment,
     engagement_presence,
     presence_queries,
 )
+from agents.case.view import CaseView, Engagement
 from agents.presence.queries import PresenceQuery, presence_rules
 from agents.sops.contract import CaseContext
 from agents.sops.decision_alerts import stuck_provisional

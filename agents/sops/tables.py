@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
 
 from agents.case.evaluation import ActionCondition, AlertCondition, Deadlines, Evidence, RuleResult
+from agents.case.presence import PresenceMoment
 from agents.case.view import CaseView, Engagement
-from agents.presence.presence import PresenceMoment
 from agents.sops.contract import AlertKind, CaseContext, Clause, Findings, Unit
 from schemas.outputs import AlertBody, DecisionKind, Severity, Status, SubjectOf
 from schemas.policy.model import Policy

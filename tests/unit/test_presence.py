@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from agents.case.presence import EngagementPresence, PresenceAt, PresenceMoment, engagement_presence
 from agents.case.view import CaseView, build_case_view
-from agents.presence.presence import EngagementPresence, PresenceAt, PresenceMoment, engagement_presence
 from agents.presence.queries import LocationFix, PresenceAnswer, PresenceQuery, presence_rules
 from agents.sops.evaluate import case_presence_queries
 from schemas.events import Site

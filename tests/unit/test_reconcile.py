@@ -12,6 +12,7 @@ from agents.case.case import EmittedMessages
 from agents.case.evaluation import ActionCondition, AlertCondition, Evaluation
 from agents.case.reconcile import reconcile
 from agents.sops.decision_alerts import decision_flip
+from agents.sops.explanation import explain
 from schemas.codec.encoder import decision_id
 from schemas.outputs import (
     WITHDRAWN,
@@ -86,7 +87,7 @@ class Reconciler:
 
     def _reconcile(self, each: Evaluation, inputs: str | None) -> list[OutputMessage]:
         flip_alert = partial(decision_flip, place={}, policy=POLICY)
-        return reconcile("job-1", each, self.emitted, POLICY.name, flip_alert, inputs)
+        return reconcile("job-1", each, self.emitted, POLICY.name, inputs, explain=explain, flip_alert=flip_alert)
 
 
 def decisions(messages: Iterable[OutputMessage]) -> list[DecisionMessage]:

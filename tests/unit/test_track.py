@@ -303,9 +303,9 @@ def test_a_displaced_report_is_forgotten_beyond_the_retention() -> None:
 def test_a_track_is_empty_until_it_has_a_report_or_a_query() -> None:
     assert Track("p1").is_empty
     assert not track_of(report(0)).is_empty
-    asked = Track("p1")
-    asked.query(query())
-    assert not asked.is_empty
+    queried = Track("p1")
+    queried.query(query())
+    assert not queried.is_empty
 
 
 def test_a_dumped_report_takes_less_than_150_bytes() -> None:

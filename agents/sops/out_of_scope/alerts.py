@@ -7,8 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from agents.case.presence import PresenceAt
 from agents.case.view import Ticket
-from agents.presence.presence import PresenceAt
 from agents.sops.out_of_scope import evidence
 from agents.sops.out_of_scope.actions import route, ticket
 from agents.sops.out_of_scope.assessment import Assessment

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from agents.case.evaluation import Evidence
+from agents.case.presence import EngagementPresence, PresenceAt, PresenceMoment, State
 from agents.case.view import CaseView, Engagement
-from agents.presence.presence import EngagementPresence, PresenceAt, PresenceMoment, State
 from schemas.events import AnyEvent
 
 
