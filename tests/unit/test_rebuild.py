@@ -1,4 +1,4 @@
-"""Tasks over a simulated Kafka, a rebuild for more partitions, and tasks that go on: all ends as in a straight run."""
+"""A rebuild for more partitions, between tasks over a simulated Kafka: the outcome is that of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.errors import Fatal
 from schemas.policy.model import PolicySet
 from schemas.topics import Topics
 from streams.memory.store import MemoryState, MemoryStore
-from streams.operations.rebuild.eras import Eras, Rebuilt
+from streams.operations.rebuild.past_rebuilds import PastRebuilds, RebuildRecord
 from streams.operations.rebuild.rebuild import Rebuild
 from streams.processor.decoder import partition_of
 from streams.processor.processor import ProcessorSettings, SopProcessor
@@ -35,7 +35,7 @@ VISITS = [Visit(f"job-{number}", f"partner-{number % 3}", metres=90.0 * number) 
 
 
 def closer_report(visit: Visit, before_us: int = 2, metres: float = 3000.0) -> bytes:
-    """Return a report that comes late and has the partner far away when the ticket was opened."""
+    """Return a late report that puts the partner far away when the ticket was opened."""
     lat, lon = destination(metres)
     data = {"lat": lat, "lon": lon, "accuracy_m": 10.0}
     return line(
@@ -58,11 +58,11 @@ AFTER = [
 ]
 STILL_LATER = [closer_report(visit, 1, 150.0) for visit in VISITS]
 MOVED = (": on partitions ", ":None after ")
-"""What the verifier says of chains that go on in another partition."""
+"""What the verifier reports of revision chains that continue in another partition."""
 
 
-class Standstill:
-    """A clock that shows one instant."""
+class StoppedClock:
+    """A clock that always shows the same instant."""
 
     def now_us(self) -> int:
         return NOW
@@ -70,7 +70,7 @@ class Standstill:
 
 @dataclass
 class Group:
-    """The tasks of one group, and its checkpoints."""
+    """The tasks of one consumer group, and their checkpoints."""
 
     partitions: int
     kafka: SimulatedKafka = field(default_factory=lambda: SimulatedKafka(_counter()))
@@ -115,7 +115,7 @@ class Group:
             publisher=SimulatedPublisher(self.kafka, f"group-{number}"),
             log=SimulatedLog(self.kafka),
             store=store,
-            clock=Standstill(),
+            clock=StoppedClock(),
             health=Health(),
             attempts=SharedLock(),
         )
@@ -127,7 +127,7 @@ class Group:
             self.kafka.append(TP(feed.topic, number), feed.key, feed.value)
 
     async def work(self, *, stops: bool = True, steps_max: int = 1000) -> None:
-        """Have all tasks work off what is there, in so many steps; without `stops` they die after that."""
+        """Run all tasks until they are idle, or for a number of steps; without `stops` they die then."""
         tasks = [self.task(number) for number in range(self.partitions)]
         positions: dict[TP, int] = {}
         for task in tasks:
@@ -162,7 +162,7 @@ class Group:
         await rebuild.run(lambda *_: None)
         await rebuild.stop()
 
-    def said(self) -> list[Said]:
+    def messages(self) -> list[Said]:
         records = [
             Record(topic, number, each.offset, each.key, each.value or b"", each.timestamp)
             for topic in TOPICS.outputs
@@ -172,7 +172,7 @@ class Group:
         return said(sorted(records, key=lambda record: abs(record.timestamp_ms)))
 
     def outcome(self) -> Outcome:
-        return outcome(each.envelope for each in self.said())
+        return outcome(each.envelope for each in self.messages())
 
 
 def _counter(step: int = 1) -> Callable[[], int]:
@@ -182,7 +182,7 @@ def _counter(step: int = 1) -> Callable[[], int]:
 
 @pytest.mark.parametrize(("old", "new"), [(1, 2), (1, 3), (2, 3), (2, 4), (4, 6), (3, 3)])
 @pytest.mark.parametrize("stops", [True, False])
-async def test_after_a_rebuild_all_ends_as_in_a_straight_run(old: int, new: int, *, stops: bool) -> None:
+async def test_the_outcome_after_a_rebuild_is_that_of_an_undisturbed_run(old: int, new: int, *, stops: bool) -> None:
     straight = Group(new)
     straight.feed([*BEFORE, *AFTER])
     await straight.work()
@@ -193,12 +193,12 @@ async def test_after_a_rebuild_all_ends_as_in_a_straight_run(old: int, new: int,
     group.feed(AFTER)
     await group.work()
     assert group.outcome() == straight.outcome()
-    assert [each for each in faults(group.said()) if not any(told in each for told in MOVED)] == []
+    assert [each for each in faults(group.messages()) if not any(moved in each for moved in MOVED)] == []
 
 
 @pytest.mark.parametrize(("old", "grown", "new"), [(1, 2, 3), (2, 3, 4), (2, 3, 6), (4, 6, 8)])
 @pytest.mark.parametrize("stops", [True, False])
-async def test_what_came_first_is_known_where_clocks_go_backwards(
+async def test_the_order_of_records_is_known_although_clocks_run_backwards(
     old: int, grown: int, new: int, *, stops: bool
 ) -> None:
     straight = Group(new)
@@ -211,18 +211,18 @@ async def test_what_came_first_is_known_where_clocks_go_backwards(
     group.feed(AFTER)
     await group.work(stops=stops)
     await group.rebuild(new)
-    said = len(group.said())
+    before = len(group.messages())
     await group.work()
-    assert len(group.said()) == said
+    assert len(group.messages()) == before
     group.feed(STILL_LATER)
     await group.work()
     assert group.outcome() == straight.outcome()
-    assert [each for each in faults(group.said()) if not any(told in each for told in MOVED)] == []
+    assert [each for each in faults(group.messages()) if not any(moved in each for moved in MOVED)] == []
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 3])
 @pytest.mark.parametrize("stops", [True, False])
-async def test_what_was_on_its_way_between_tasks_arrives_where_it_belongs_now(steps: int, *, stops: bool) -> None:
+async def test_records_in_transit_between_tasks_arrive_at_their_new_partition(steps: int, *, stops: bool) -> None:
     lines = [line for line in BEFORE if line not in (CONFLICT, NO_EVENT)]
     straight = Group(6)
     straight.feed([*lines, *AFTER])
@@ -234,21 +234,21 @@ async def test_what_was_on_its_way_between_tasks_arrives_where_it_belongs_now(st
     group.feed(AFTER, misplaced=True)
     await group.work()
     assert group.outcome() == straight.outcome()
-    assert [each for each in faults(group.said()) if not any(told in each for told in MOVED)] == []
+    assert [each for each in faults(group.messages()) if not any(moved in each for moved in MOVED)] == []
 
 
-async def test_a_rebuild_says_nothing_and_neither_do_tasks_that_find_nothing_new() -> None:
+async def test_a_rebuild_emits_nothing_and_neither_do_tasks_without_new_records() -> None:
     group = Group(2)
     group.feed(BEFORE)
     await group.work()
-    before = group.said()
+    before = group.messages()
     await group.rebuild(3)
     await group.rebuild(3)
     await group.work()
-    assert len(group.said()) == len(before)
+    assert len(group.messages()) == len(before)
 
 
-async def test_growing_again_and_losing_the_checkpoints_asks_for_a_rebuild() -> None:
+async def test_checkpoints_lost_after_a_second_rebuild_need_another_rebuild() -> None:
     group = Group(1)
     group.feed(BEFORE)
     await group.work()
@@ -266,7 +266,7 @@ async def test_growing_again_and_losing_the_checkpoints_asks_for_a_rebuild() -> 
     assert group.outcome() == straight.outcome()
 
 
-async def test_an_unfinished_rebuild_is_gone_on_with_by_no_task() -> None:
+async def test_no_task_resumes_from_an_unfinished_rebuild() -> None:
     group = Group(1)
     group.feed(BEFORE)
     await group.work()
@@ -280,7 +280,7 @@ async def test_an_unfinished_rebuild_is_gone_on_with_by_no_task() -> None:
         await group.work()
 
 
-async def test_what_decisions_rest_on_may_not_be_gone() -> None:
+async def test_a_rebuild_refuses_to_miss_records_that_decisions_rest_on() -> None:
     group = Group(1)
     group.feed(BEFORE)
     await group.work()
@@ -289,7 +289,7 @@ async def test_what_decisions_rest_on_may_not_be_gone() -> None:
         await group.rebuild(2)
 
 
-async def test_what_was_refused_of_a_former_topic_is_accepted_from_the_one_created_again() -> None:
+async def test_dead_letters_of_a_topic_that_was_created_again_are_ignored() -> None:
     jobs = TP("jobs", 0)
     group = Group(1)
     for _ in BEFORE:
@@ -312,7 +312,7 @@ async def test_what_was_refused_of_a_former_topic_is_accepted_from_the_one_creat
 
 
 async def expire(group: Group, topic: str) -> int:
-    """Delete all of a topic's first partition, which holds something aborted too; return where it ends."""
+    """Abort a transaction in a topic's first partition, then delete all its records; return where it ends."""
     aborts = SimulatedPublisher(group.kafka, "group-0")
     await aborts.start()
     await aborts.abort([TP(topic, 0)])
@@ -321,14 +321,14 @@ async def expire(group: Group, topic: str) -> int:
     return end
 
 
-async def test_what_was_said_may_not_be_gone_unless_that_is_accepted() -> None:
+async def test_a_rebuild_refuses_to_miss_outputs_unless_that_is_accepted() -> None:
     group = Group(1)
     group.feed(BEFORE)
     await group.work()
     before, decided = group.outcome(), len(group.kafka.committed(TP("decisions.paf", 0)))
     end = await expire(group, "decisions.paf")
-    told = f"decisions.paf-0: 0 to {end - 1} are no longer there, in no checkpoint; messages missing: {decided}"
-    with pytest.raises(Fatal, match=told):
+    lost = f"decisions.paf-0: 0 to {end - 1} are no longer there, in no checkpoint; messages missing: {decided}"
+    with pytest.raises(Fatal, match=lost):
         await group.rebuild(2)
     group.accepts_trimmed = True
     await group.rebuild(2)
@@ -341,7 +341,7 @@ async def test_what_was_said_may_not_be_gone_unless_that_is_accepted() -> None:
     assert saved.skipped == {"decisions.paf-0": decided}
 
 
-async def test_outputs_may_be_gone_that_held_nothing_that_was_said() -> None:
+async def test_a_rebuild_may_miss_transaction_markers() -> None:
     group = Group(1)
     group.feed(BEFORE)
     await group.work()
@@ -350,8 +350,12 @@ async def test_outputs_may_be_gone_that_held_nothing_that_was_said() -> None:
     await group.rebuild(2)
 
 
-def test_records_between_the_same_rebuilds_are_of_one_era() -> None:
-    eras = Eras([Rebuilt({1: {"alerts-0": 4}, 2: {"alerts-0": 4}, 3: {"alerts-0": 9}}), Rebuilt({3: {"alerts-1": 0}})])
-    assert [eras.at(TP("alerts", 0), offset) for offset in (0, 3, 4, 8, 9)] == [0, 0, 2, 2, 3]
-    assert [eras.at(TP("alerts", number), 0) for number in (1, 2)] == [3, 0]
-    assert (eras.last, Eras([]).last) == (3, 0)
+def test_the_last_rebuild_before_a_record_is_known() -> None:
+    records = [
+        RebuildRecord({1: {"alerts-0": 4}, 2: {"alerts-0": 4}, 3: {"alerts-0": 9}}),
+        RebuildRecord({3: {"alerts-1": 0}}),
+    ]
+    past_rebuilds = PastRebuilds(records)
+    assert [past_rebuilds.before(TP("alerts", 0), offset) for offset in (0, 3, 4, 8, 9)] == [0, 0, 2, 2, 3]
+    assert [past_rebuilds.before(TP("alerts", number), 0) for number in (1, 2)] == [3, 0]
+    assert (past_rebuilds.last, PastRebuilds([]).last) == (3, 0)
