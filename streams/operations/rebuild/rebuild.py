@@ -28,7 +28,7 @@ from streams.processor.decoder import partition_of
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.subject import Subject, Subjects
 from streams.runtime.hanging_transactions import abort_hanging_transactions
-from streams.runtime.layout import UNFINISHED, replaced
+from streams.runtime.layout import UNFINISHED, with_new_ids
 from streams.runtime.missing_records import forgotten_count, refuse_missing, refuse_truncated
 from streams.runtime.ports import TP, Checkpoint, Layout, Outgoing, OutputLog, Publisher, ReplaceableStore
 from streams.runtime.positions import advance_to
@@ -99,7 +99,7 @@ class Rebuild:
         first_offsets: dict[str, int] = {}
         positions: dict[str, int] = {}
         for each in progress:
-            if each.layout is not None and (others := replaced(each.layout, self._settings.layout)):
+            if each.layout is not None and (others := with_new_ids(each.layout, self._settings.layout)):
                 raise Fatal(
                     f"{', '.join(sorted(others))}: deleted and created again, so what was read there is unknown"
                 )
@@ -180,7 +180,8 @@ class Rebuild:
         last = last_owners.progress[number]
         positions, consumed = dict(last.positions), dict(last.consumed)
         counts = {name: dict(dispositions) for name, dispositions in last.counts.items()}
-        for tp, (_, end) in (await self._log.bounds(self._tps(number, *self._topics.internal))).items():
+        forwarding = self._tps(number, self._topics.cases, self._topics.partners)
+        for tp, (_, end) in (await self._log.bounds(forwarding)).items():
             async for records in self._log.read(tp, positions.get(tp.name, 0)):
                 consumed[tp.name] = consumed.get(tp.name, 0) + len(records)
                 dispositions = counts.setdefault(tp.name, {})
