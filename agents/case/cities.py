@@ -1,4 +1,4 @@
-"""Comparing names of cities: white space and case left aside, names of one city taken as one (domain, "Route")."""
+"""City names that count as equal despite white space, letter case and aliases (domain.md, "Route")."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from schemas.policy.model import Policy
 
 
 def compared(name: str, policy: Policy) -> str:
-    """Return a city's name as it is compared: white space collapsed, case folded, an alias as what it means."""
+    """Return a city's name for comparison: white space collapsed, case folded, aliases resolved."""
     return _compared(name, tuple(policy.city.aliases.items()))
 
 
@@ -23,7 +23,7 @@ def _compared(name: str, aliases: tuple[tuple[str, str], ...]) -> str:
 
 
 def is_among(name: str, cities: tuple[str, ...], policy: Policy) -> bool:
-    """Tell whether a city is one of a policy's list, whichever of its names either side uses."""
+    """Return whether a city is in a list of a policy, by any of its names."""
     aliases = tuple(policy.city.aliases.items())
     return _compared(name, aliases) in _all_compared(cities, aliases)
 
