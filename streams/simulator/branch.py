@@ -1,17 +1,19 @@
-"""What a scripted branch of the procedures is: how often it happens, where, and the story that it tells."""
+"""A branch of the SOPs that simulated jobs follow."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 from streams.simulator.cities import SimCity
 from streams.simulator.story import Story
 
-# where the procedures differ by city: the ticket flow is live, it is not, closing instead of cancelling is the rule
 Area = Literal["any", "live", "not_live", "bpc_only"]
-Place = Literal["site", "elsewhere", "elsewhere_then_site", "nowhere"]
-# what the partner's device says during the visit
+"""Where a branch can happen: in cities with or without the ticket flow, or in those where some jobs close at BPC."""
+Destination = Literal["site", "elsewhere", "elsewhere_then_site", "nowhere"]
 Signal = Literal["good", "silent", "coarse", "mocked", "jump"]
+"""What the partner's device reports during the visit."""
 
 BPC_ONLY_CITIES = ("Delhi", "Mumbai")
 BPC_ONLY_GROUP = "rwm"
@@ -19,30 +21,34 @@ BPC_ONLY_GROUP = "rwm"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
-    """What the partner's movements look like: where to, for how many minutes, with which signal.
+    """How the partner moves: where to, for how many minutes (from, to), and with which signal.
 
-    ``second_after_min`` sends another partner to the site, so many minutes after the planned arrival.
+    `second_after_min` sends another partner to the site, that many minutes after the planned arrival.
     """
 
-    place: Place = "site"
+    destination: Destination = "site"
     stay_min: tuple[int, int] = (52, 62)
     signal: Signal = "good"
     second_after_min: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Branch:
-    """One branch: ``weight`` is its share of the jobs relative to the others', ``tell`` its story.
+    """One branch.
 
-    ``leads_to`` is what the rules make of it when all is known: ``<decision kind> <outcome>`` with the reasons in
-    brackets (a ``*`` stands for anything), ``alert <name>`` or ``action <code>``; the most telling of them.
-    ``area``, ``group``, ``category`` and the two flags are what the booking has to be like (blank: anything).
+    `weight` is its share of the jobs relative to the other branches. `script` adds the events of a job to its story.
+
+    `leads_to` is what the rules conclude once all events are known: `<decision kind> <outcome>` with the reasons in
+    brackets, `alert <name>` or `action <code>`; `*` matches anything. Only the characteristic ones are listed.
+
+    The other fields say which city, partner group, category, premises and appliance the job needs (default: any).
     """
 
     name: str
     weight: float
-    script: Callable[[Story], None]
+    script: Callable[[Story], object]
     leads_to: tuple[str, ...] = ()
+    _: KW_ONLY
     area: Area = "any"
     group: str = ""
     category: str = ""
@@ -51,7 +57,7 @@ class Branch:
     movement: Movement = Movement()
 
     def fits(self, city: SimCity) -> bool:
-        """Return whether this branch can happen in ``city``."""
+        """Return whether this branch can happen in a city."""
         if self.area == "bpc_only":
             return city.name in BPC_ONLY_CITIES
         return self.area == "any" or (self.area == "live") == city.live

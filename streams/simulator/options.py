@@ -1,4 +1,4 @@
-"""What a simulation can be asked for."""
+"""The options of a simulation."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from schemas.errors import UsageError
 from schemas.suggestions import suggestion
 from streams.simulator.cities import all_cities
 
-DEFAULT_START_AT: Final = 1_736_101_800_000_000  # 2025-01-06T00:00:00+05:30, the same day for ever
+DEFAULT_START_AT: Final = 1_736_101_800_000_000  # 2025-01-06T00:00:00+05:30
 LATEST_START_AT: Final = 4_102_444_800_000_000  # 2100-01-01T00:00:00Z
 RUN_DIGITS: Final = 6
-HIGHEST_SHARE: Final = 0.5
+SHARE_MAX: Final = 0.5
 REPORT_INTERVALS_S: Final = (5, 60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorOptions:
-    """One simulated stretch of days; the same options give the same bytes.
+    """Options of one simulation; the same options give the same bytes.
 
-    ``start_at`` is the first midnight, in microseconds since the epoch; ``cities`` restricts the cities by
-    name (empty: all). The shares are of all events: delivered late, delivered again, followed by a broken twin.
-    ``report_interval_s`` is the mean time between two location reports of a travelling partner.
-    ``trace_file`` is a recorded GPS trace that partners follow. Raises UsageError where a value is unusable.
+    `start_at` is the first midnight, in microseconds since the epoch. `cities` are the names of the cities to simulate
+    (empty: all). The shares are those of events delivered late, delivered twice, and followed by a malformed copy.
+    `report_interval_s` is the mean time between location reports of a travelling partner. `trace_file` is a recorded
+    GPS trace that partners follow. Raises `UsageError` if a value cannot be used.
     """
 
     jobs: int = 200
@@ -39,28 +39,28 @@ class SimulatorOptions:
 
     @property
     def run(self) -> str:
-        """What ids of this run have in them, and those of a run with another seed or start have not."""
+        """A label in all ids of this run; runs with another seed or start have another label."""
         return hashlib.sha256(f"{self.seed}/{self.start_at}".encode()).hexdigest()[:RUN_DIGITS]
 
     def __post_init__(self) -> None:
         _check_range("jobs", self.jobs, 1, 1_000_000)
         _check_range("days", self.days, 1, 366)
         _check_range("report interval (s)", self.report_interval_s, *REPORT_INTERVALS_S)
-        _check_range("late share", self.late_share, 0, HIGHEST_SHARE)
-        _check_range("duplicate share", self.duplicate_share, 0, HIGHEST_SHARE)
-        _check_range("malformed share", self.malformed_share, 0, HIGHEST_SHARE)
+        _check_range("late share", self.late_share, 0, SHARE_MAX)
+        _check_range("duplicate share", self.duplicate_share, 0, SHARE_MAX)
+        _check_range("malformed share", self.malformed_share, 0, SHARE_MAX)
         if not 0 <= self.start_at < LATEST_START_AT:
             raise UsageError("the start must lie in the years 1970 to 2099")
         for name in self.cities:
             if name not in all_cities():
                 known = ", ".join(all_cities())
                 raise UsageError(
-                    f"city {name!r} is not known{suggestion(_spelled(name), all_cities())} (known: {known})"
+                    f"city {name!r} is not known{suggestion(_canonical_name(name), all_cities())} (known: {known})"
                 )
 
 
-def _spelled(name: str) -> str:
-    """Return the city that other spellings stand for, any other name as it is."""
+def _canonical_name(name: str) -> str:
+    """Return the name of the city that a spelling stands for, any other name unchanged."""
     wanted = name.strip().casefold()
     for city in all_cities().values():
         if wanted in {each.strip().casefold() for each in (city.name, *city.spellings)}:
@@ -68,6 +68,6 @@ def _spelled(name: str) -> str:
     return name
 
 
-def _check_range(what: str, value: float, low: float, high: float) -> None:
+def _check_range(option: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise UsageError(f"{what} must lie between {low} and {high}, not {value}")
+        raise UsageError(f"{option} must lie between {low} and {high}, not {value}")

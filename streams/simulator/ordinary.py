@@ -1,4 +1,6 @@
-"""Stories of ordinary jobs: most of a city's day, in which no procedure is needed or a small question is settled."""
+"""Ordinary jobs, most of a city's day: no SOP is needed, or only to settle a small question."""
+
+from __future__ import annotations
 
 from typing import Final
 
@@ -18,7 +20,7 @@ def _completed(story: Story) -> None:
 
 
 def add_extras(story: Story) -> None:
-    """Add one to three extras to the booking, one of them sometimes corrected."""
+    """Add one to three extras to the booking; sometimes correct the first one."""
     for number in range(1, story.rng.whole(1, 3) + 1):
         amount = rupees(story.rng.whole(99, 900))
         story.line_item(8 + 3 * number, f"line-{number}", amount, story.rng.pick(_EXTRAS))
@@ -32,11 +34,11 @@ def _completed_with_extras(story: Story) -> None:
 
 
 def _rescheduled(story: Story) -> None:
-    # booked for an earlier hour first; the correction comes before the partner sets out
-    moved_at = story.job.booked_at + story.rng.whole(11, 30) * MINUTE_US
+    # first booked for an hour earlier, then corrected before the partner sets out
+    corrected_at = story.job.booked_at + story.rng.whole(11, 30) * MINUTE_US
     story.booked(scheduled_at=story.job.scheduled_at - 60 * MINUTE_US)
     story.assigned()
-    story.booked(again_at=moved_at)
+    story.booked(again_at=corrected_at)
     story.started(4)
     story.closed(story.job.stay_min - 4)
 
@@ -73,45 +75,16 @@ def _start_settled(story: Story) -> None:
     story.closed(story.job.stay_min - 4)
 
 
+_NO_VISIT: Final = Movement(destination="nowhere")
+
 BRANCHES: Final = (
-    Branch(name="completed", weight=520, script=_completed, movement=Movement(stay_min=(35, 90))),
-    Branch(
-        name="completed_with_extras",
-        weight=100,
-        script=_completed_with_extras,
-        movement=Movement(stay_min=(45, 110)),
-    ),
-    Branch(name="rescheduled", weight=30, script=_rescheduled),
-    Branch(
-        name="reassigned_before_visit",
-        weight=25,
-        script=_reassigned,
-        movement=Movement(place="nowhere", second_after_min=0),
-    ),
-    Branch(
-        name="cancelled_before_visit",
-        weight=60,
-        script=_cancelled_before_visit,
-        movement=Movement(place="nowhere"),
-    ),
-    Branch(
-        name="cancelled_by_platform",
-        weight=10,
-        script=_cancelled_by_platform,
-        movement=Movement(place="nowhere"),
-    ),
-    Branch(name="complaint_without_offline_service", weight=12, script=_complaint),
-    Branch(
-        name="start_blocked_then_settled",
-        weight=8,
-        script=_start_settled,
-        leads_to=("action ask_partner_to_create_ticket",),
-    ),
-    Branch(
-        name="impossible_travel",
-        weight=2,
-        script=_completed,
-        leads_to=("alert impossible_travel",),
-        movement=Movement(signal="jump"),
-    ),
+    Branch("completed", 520, _completed, movement=Movement(stay_min=(35, 90))),
+    Branch("completed_with_extras", 100, _completed_with_extras, movement=Movement(stay_min=(45, 110))),
+    Branch("rescheduled", 30, _rescheduled),
+    Branch("reassigned_before_visit", 25, _reassigned, movement=Movement(destination="nowhere", second_after_min=0)),
+    Branch("cancelled_before_visit", 60, _cancelled_before_visit, movement=_NO_VISIT),
+    Branch("cancelled_by_platform", 10, _cancelled_by_platform, movement=_NO_VISIT),
+    Branch("complaint_without_offline_service", 12, _complaint),
+    Branch("start_blocked_then_settled", 8, _start_settled, ("action ask_partner_to_create_ticket",)),
+    Branch("impossible_travel", 2, _completed, ("alert impossible_travel",), movement=Movement(signal="jump")),
 )

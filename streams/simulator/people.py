@@ -1,4 +1,4 @@
-"""Names and telephone numbers as they turn up in India, and the ways in which payment screens spell them."""
+"""Indian names and phone numbers, and how payment screens spell them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -23,7 +23,7 @@ _FAMILY: Final = (
     "Sharma", "Shah", "Shaikh", "Shetty", "Solanki", "Thakur", "Tiwari", "Varma", "Verma", "Yadav",
 )  # fmt: skip
 _HONORIFICS: Final = ("Mr ", "Shri ", "Mr. ", "Sri ")
-# first halves of mobile numbers from ranges long in use
+# first five digits of mobile numbers in use
 _MOBILE_RANGES: Final = (
     "98100", "98110", "98111", "98200", "98201", "98330", "98440", "98450", "98451", "98300", "98310",
     "98400", "98410", "98480", "98490", "98240", "98250", "98220", "98230", "98290", "98390", "99100",
@@ -34,7 +34,7 @@ _MOBILE_RANGES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody with a full name and a mobile number of ten digits."""
+    """A person with a full name and a mobile number of ten digits."""
 
     name: str
     phone: str
@@ -47,7 +47,7 @@ def draw_person(rng: Rng) -> Person:
 
 
 def spell_name(name: str, rng: Rng) -> str:
-    """Return ``name`` as a payment screen may show it: other case, other order, with an honorific."""
+    """Return a name as a payment screen may show it: in another case or order, or with an honorific."""
     words = name.split()
     return rng.pick(
         (
@@ -61,5 +61,5 @@ def spell_name(name: str, rng: Rng) -> str:
 
 
 def spell_phone(phone: str, rng: Rng) -> str:
-    """Return the ten digits of ``phone`` as people write them."""
+    """Return the ten digits of a phone number as people write them."""
     return rng.pick((phone, f"+91{phone}", f"+91 {phone[:5]} {phone[5:]}", f"0{phone}", f"{phone[:5]}-{phone[5:]}"))

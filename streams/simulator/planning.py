@@ -1,9 +1,9 @@
-"""Plans the jobs of a simulation: when and where they are, which branch they follow, which partner does them."""
+"""Plans the jobs of a simulation: when and where, which branch each follows, which partner does it."""
 
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from streams.simulator.branch import BPC_ONLY_GROUP, Branch, Signal
+from streams.simulator.branch import BPC_ONLY_CITIES, BPC_ONLY_GROUP, Branch, Signal
 from streams.simulator.branches import BRANCHES, share_out
 from streams.simulator.cities import SimCity, all_cities
 from streams.simulator.job import Job, Partner
@@ -13,7 +13,7 @@ from streams.simulator.points import PlanePoint
 from streams.simulator.rng import Rng
 from streams.simulator.sim_event import MINUTE_US
 
-# jobs by the hour at which they are scheduled: a peak before noon, a smaller one in the evening
+# weight of each hour at which jobs are scheduled: a peak before noon, a smaller one in the evening
 DEMAND_BY_HOUR: Final = {
     8: 4, 9: 9, 10: 13, 11: 12, 12: 9, 13: 6, 14: 6, 15: 7, 16: 9, 17: 11, 18: 9, 19: 5
 }  # fmt: skip
@@ -23,12 +23,12 @@ CATEGORIES: Final = {
 SLOWEST_M_PER_S: Final = 5.0
 JOBS_PER_DAY_MAX: Final = 6
 SECOND_STAY_MIN: Final = 60
-# the stop elsewhere before a visit, in minutes before the arrival at the site
+# begin and end of a stop elsewhere before a visit, in minutes before the arrival at the site
 DETOUR_MIN: Final = (45, 24)
 
 
 class RouteStop(NamedTuple):
-    """A stay of a partner at a place, in microseconds since the epoch, and what the device says during it."""
+    """A partner's stay at a place, in microseconds since the epoch, with the device's signal."""
 
     arrive_at: int
     leave_at: int
@@ -39,13 +39,13 @@ class RouteStop(NamedTuple):
 
 @dataclass(slots=True)
 class Roster:
-    """A partner's day: the stops in order of time."""
+    """A partner's stops in time order."""
 
     partner: Partner
     stops: list[RouteStop] = field(default_factory=list)
 
     def can_reach(self, place: PlanePoint, arrive_at: int) -> bool:
-        """Return whether the partner is free in time for ``place`` and has not had enough jobs."""
+        """Return whether the partner can be at `place` in time and may take another job that day."""
         if not self.stops:
             return True
         last = self.stops[-1]
@@ -58,7 +58,7 @@ class Roster:
 
 @dataclass(slots=True)
 class SimulationPlan:
-    """All jobs by the time of their booking, and where every partner goes."""
+    """All jobs in order of booking, and the rosters of all partners."""
 
     jobs: list[Job]
     rosters: list[Roster]
@@ -70,12 +70,11 @@ class _Draft:
 
     branch: Branch
     job: Job
-    rng: Rng
     group: str
 
 
 def make_plan(options: SimulatorOptions) -> SimulationPlan:
-    """Return the plan that ``options`` ask for; the same options give the same plan."""
+    """Return the plan for `options`; the same options give the same plan."""
     cities = chosen_cities(options)
     counts = share_out(options.jobs, cities)
     by_name = {branch.name: branch for branch in BRANCHES}
@@ -89,7 +88,7 @@ def make_plan(options: SimulatorOptions) -> SimulationPlan:
 
 
 def chosen_cities(options: SimulatorOptions) -> list[SimCity]:
-    """Return the cities that take part, in the order of the table."""
+    """Return the cities to simulate, in the order of the table."""
     return [city for city in all_cities().values() if not options.cities or city.name in options.cities]
 
 
@@ -105,7 +104,7 @@ def _draft(options: SimulatorOptions, cities: list[SimCity], branch: Branch, ind
     bearing_east, bearing_north = rng.between(-1, 1), rng.pick((-1, 1))
     reach_m = rng.between(1_800, 3_400)
     group = branch.group
-    if branch.name == "completed" and city.name in ("Delhi", "Mumbai") and rng.chance(0.1):
+    if branch.name == "completed" and city.name in BPC_ONLY_CITIES and rng.chance(0.1):
         group = BPC_ONLY_GROUP
     job = Job(
         run=options.run,
@@ -124,11 +123,11 @@ def _draft(options: SimulatorOptions, cities: list[SimCity], branch: Branch, ind
         arrive_at=arrive_at,
         leave_at=arrive_at + rng.whole(*branch.movement.stay_min) * MINUTE_US,
     )
-    return _Draft(branch, job, rng, group)
+    return _Draft(branch, job, group)
 
 
 class _Dispatcher:
-    """Gives jobs to the nearest partner who can be there in time, and takes on partners where there is none."""
+    """Assigns each job to the nearest partner who can be there in time, or hires one."""
 
     def __init__(self, options: SimulatorOptions) -> None:
         self._seed = options.seed
@@ -137,16 +136,15 @@ class _Dispatcher:
         self._rosters: list[Roster] = []
 
     def assign(self, drafts: list[_Draft]) -> list[Roster]:
-        """Set the partners of all ``drafts``; return all rosters."""
+        """Set the partners of all drafts and return all rosters."""
         visits: list[tuple[int, int, _Draft, bool]] = []
         for index, draft in enumerate(drafts):
-            first_us = DETOUR_MIN[0] * MINUTE_US if draft.branch.movement.place == "elsewhere_then_site" else 0
+            first_us = DETOUR_MIN[0] * MINUTE_US if draft.branch.movement.destination == "elsewhere_then_site" else 0
             visits.append((draft.job.arrive_at - first_us, index, draft, False))
             if draft.branch.movement.second_after_min is not None:
                 second_us = draft.branch.movement.second_after_min * MINUTE_US
                 visits.append((draft.job.arrive_at + second_us, index, draft, True))
-        # a visit is known by its instant, its job and whose it is
-        for _, _, draft, second in sorted(visits, key=lambda movement: (movement[0], movement[1], movement[3])):
+        for _, _, draft, second in sorted(visits, key=lambda visit: (visit[0], visit[1], visit[3])):
             self._visit(draft, second=second)
         return self._rosters
 
@@ -154,17 +152,17 @@ class _Dispatcher:
         job = draft.job
         stops = _second_stops(draft) if second else _first_stops(draft)
         place, arrive_at = (stops[0].place, stops[0].arrive_at) if stops else (job.site, job.arrive_at)
-        busy = job.partner if second else None
-        roster = self._find(draft, place, arrive_at, busy)
+        excluded = job.partner if second else None
+        roster = self._find(draft, place, arrive_at, excluded)
         roster.stops.extend(stops)
         if second:
             job.second = roster.partner
         else:
             job.partner = roster.partner
 
-    def _find(self, draft: _Draft, place: PlanePoint, arrive_at: int, busy: Partner | None) -> Roster:
+    def _find(self, draft: _Draft, place: PlanePoint, arrive_at: int, excluded: Partner | None) -> Roster:
         pool = self._pools.setdefault((draft.job.city.name, draft.job.category, draft.group), [])
-        free = [each for each in pool if each.partner is not busy and each.can_reach(place, arrive_at)]
+        free = [each for each in pool if each.partner is not excluded and each.can_reach(place, arrive_at)]
         if free:
             return min(free, key=lambda each: _position(each).distance_m(place))
         roster = Roster(self._hire(draft))
@@ -193,11 +191,11 @@ def _position(roster: Roster) -> PlanePoint:
 def _first_stops(draft: _Draft) -> list[RouteStop]:
     job, movement = draft.job, draft.branch.movement
     stay = RouteStop(job.arrive_at, job.leave_at, job.site, movement.signal, job.job_id)
-    if movement.place == "nowhere":
+    if movement.destination == "nowhere":
         return []
-    if movement.place == "elsewhere":
+    if movement.destination == "elsewhere":
         return [stay._replace(place=job.elsewhere)]
-    if movement.place == "elsewhere_then_site":
+    if movement.destination == "elsewhere_then_site":
         begin, end = (job.arrive_at - minutes * MINUTE_US for minutes in DETOUR_MIN)
         return [RouteStop(begin, end, job.elsewhere, movement.signal, job.job_id), stay]
     return [stay]

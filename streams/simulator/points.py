@@ -1,4 +1,4 @@
-"""Plane geometry around a point: exact enough over the few dozen kilometres of a city."""
+"""Plane geometry, accurate enough within a city."""
 
 import math
 from typing import NamedTuple
@@ -13,12 +13,12 @@ class PlanePoint(NamedTuple):
     lon: float
 
     def moved(self, east_m: float, north_m: float) -> "PlanePoint":
-        """Return the point that lies so many metres east and north."""
+        """Return the point `east_m` metres east and `north_m` metres north."""
         shrink = math.cos(math.radians(self.lat))
         return PlanePoint(self.lat + north_m / METRES_PER_DEGREE, self.lon + east_m / (METRES_PER_DEGREE * shrink))
 
     def offset_to_m(self, other: "PlanePoint") -> tuple[float, float]:
-        """Return how many metres east and north ``other`` lies."""
+        """Return how many metres `other` lies to the east and north."""
         shrink = math.cos(math.radians(self.lat))
         return (
             (other.lon - self.lon) * METRES_PER_DEGREE * shrink,
@@ -26,5 +26,5 @@ class PlanePoint(NamedTuple):
         )
 
     def distance_m(self, other: "PlanePoint") -> float:
-        """Return the distance to ``other`` in metres."""
+        """Return the distance to `other` in metres."""
         return math.hypot(*self.offset_to_m(other))

@@ -1,4 +1,4 @@
-"""Where a partner is at every moment of the simulation, and what the partner's device reports of it."""
+"""Partners' routes through their stops, and the location reports of their devices."""
 
 import math
 from bisect import bisect
@@ -14,25 +14,25 @@ from streams.simulator.sim_event import MINUTE_US, PARTNER_APP, SimEvent, Value
 from streams.simulator.trace import Trip
 
 FASTEST_M_PER_S: Final = 9.0
-# reports become rarer when the partner stands still, and rarer still between two jobs
+# how many times less often a device reports at a stop, and between jobs
 AT_STOP_FACTOR: Final = 3.0
 IDLE_FACTOR: Final = 10.0
 OFF_DUTY_US: Final = 4 * 60 * MINUTE_US
 REST_US: Final = 20 * MINUTE_US
 REST_M: Final = (2_000.0, 2_800.0)
-IDLE_BEFORE_US: Final = 5 * MINUTE_US
+IDLE_US: Final = 5 * MINUTE_US
 JUMP_M: Final = (20_000.0, 26_000.0)
 JUMP_REPORTS: Final = (3, 4)
 BOW: Final = 0.15
 PARKING_M: Final = 25.0
 TRIP_TRIES: Final = 4
-# ranges of accuracies in metres, and up to which share of the reports each but the last is told
+# ranges of accuracy in metres, and the cumulative share of reports in each but the last
 _ACCURACY_M: Final = ((4.0, 18.0), (18.0, 60.0), (60.0, 180.0), (210.0, 900.0))
-_ACCURACY_UP_TO: Final = (0.70, 0.94, 0.99)
+_ACCURACY_CUMULATIVE: Final = (0.70, 0.94, 0.99)
 
 
 class ReportedFix(NamedTuple):
-    """Where the partner truly is at an instant; ``recorded`` places come from a trace and carry its own noise."""
+    """The true place of a partner at an instant; `recorded` places come from a trace and have its noise."""
 
     time: int
     place: PlanePoint
@@ -56,7 +56,7 @@ def reports(roster: Roster, options: SimulatorOptions, trips: Sequence[Trip]) ->
 
 
 def _measure(fix: ReportedFix, rng: Rng) -> dict[str, Value]:
-    low_m, high_m = _ACCURACY_M[bisect(_ACCURACY_UP_TO, rng.fraction())]
+    low_m, high_m = _ACCURACY_M[bisect(_ACCURACY_CUMULATIVE, rng.fraction())]
     place = fix.place
     if fix.signal == "mocked":
         low_m, high_m = 1.0, 5.0
@@ -64,7 +64,7 @@ def _measure(fix: ReportedFix, rng: Rng) -> dict[str, Value]:
         low_m, high_m = 260.0, 1_500.0
     accuracy_m = round(rng.between(low_m, high_m), 1)
     if not fix.recorded:
-        # two and a half spreads at most: the noise never exceeds the accuracy told
+        # at most 2.5 spreads, so the error never exceeds the reported accuracy
         place = place.moved(*rng.offset_m(accuracy_m * 0.4))
     data: dict[str, Value] = {
         "lat": round(place.lat, 6),
@@ -79,7 +79,7 @@ def _measure(fix: ReportedFix, rng: Rng) -> dict[str, Value]:
 
 
 class _Route:
-    """Walks through a roster's stops."""
+    """The route of one partner through the stops of a roster."""
 
     def __init__(self, roster: Roster, options: SimulatorOptions, trips: Sequence[Trip], rng: Rng) -> None:
         self._partner = roster.partner
@@ -91,18 +91,18 @@ class _Route:
         self._free_at: int | None = None
 
     def fixes(self) -> Iterator[ReportedFix]:
-        """Yield the sightings of all stops and of the ways between them."""
+        """Yield the fixes at all stops and on the way between them."""
         for stop in self._stops:
             if self._free_at is not None:
                 yield from self._between(self._free_at, stop)
-            yield from self._way(stop)
+            yield from self._travel(stop)
             yield from self._stay(stop)
             self._place, self._free_at = stop.place, stop.leave_at
         if self._free_at is not None:
             yield from self._rest(self._free_at)
 
     def _between(self, free_at: int, stop: RouteStop) -> Iterator[ReportedFix]:
-        """Rest after a stop where there is time, and go home where there is a lot."""
+        """Rest after a stop if there is time, and go home if there is a lot."""
         gap_us = stop.arrive_at - free_at
         travel_us = _travel_us(self._place.distance_m(stop.place) + REST_M[1], SLOWEST_M_PER_S)
         if gap_us > travel_us + REST_US:
@@ -111,20 +111,20 @@ class _Route:
             self._place, self._free_at = self._partner.home, None
 
     def _rest(self, free_at: int) -> Iterator[ReportedFix]:
-        """Drive some way off, so that nobody seems to have stayed with a customer."""
+        """Drive away from the stop, so that the partner does not seem to stay with the customer."""
         along_m = self._rng.between(*REST_M) * self._rng.pick((-1, 1))
         spot = self._place.moved(along_m, 0.0) if self._rng.chance(0.5) else self._place.moved(0.0, along_m)
         arrive_at = free_at + _travel_us(abs(along_m), SLOWEST_M_PER_S)
         yield from self._drive(free_at, self._place, arrive_at, spot)
         self._place, self._free_at = spot, arrive_at
 
-    def _way(self, stop: RouteStop) -> Iterator[ReportedFix]:
-        """Stand until it is time, then travel to the stop, the last part along a recorded trip where one fits."""
+    def _travel(self, stop: RouteStop) -> Iterator[ReportedFix]:
+        """Wait until it is time to leave, then travel to the stop, at the end along a recorded trip if one fits."""
         trip = self._fitting_trip(stop)
         first = trip[0] if trip else (stop.arrive_at, stop.place)
         depart_at = first[0] - self._approach_us(first[1])
-        idle_from = self._free_at if self._free_at is not None else depart_at - IDLE_BEFORE_US
-        yield from self._stand(RouteStop(idle_from, depart_at, self._place, "good", ""), IDLE_FACTOR)
+        idle_from = self._free_at if self._free_at is not None else depart_at - IDLE_US
+        yield from self._wait(RouteStop(idle_from, depart_at, self._place, "good", ""), IDLE_FACTOR)
         yield from self._drive(depart_at, self._place, *first, stop.job_id)
         next_at = first[0]
         for time, place in trip[:-1]:
@@ -136,7 +136,7 @@ class _Route:
         return _travel_us(self._place.distance_m(place), self._rng.between(SLOWEST_M_PER_S, FASTEST_M_PER_S))
 
     def _fitting_trip(self, stop: RouteStop) -> list[tuple[int, PlanePoint]]:
-        """Return (instant, place) of a recorded trip that ends at the stop in time, or nothing."""
+        """Return the (instant, place) pairs of a recorded trip that ends at the stop in time, or none."""
         for _ in range(TRIP_TRIES if self._trips else 0):
             trip = self._rng.pick(self._trips)
             placed = trip.ending_at(stop.place, self._place)
@@ -148,14 +148,14 @@ class _Route:
 
     def _stay(self, stop: RouteStop) -> Iterator[ReportedFix]:
         parked = stop._replace(place=stop.place.moved(*self._rng.offset_m(PARKING_M)))
-        for number, fix in enumerate(self._stand(parked, AT_STOP_FACTOR)):
+        for number, fix in enumerate(self._wait(parked, AT_STOP_FACTOR)):
             if stop.signal == "jump" and number in JUMP_REPORTS:
-                # somebody else's device, on the same account in another part of the country
+                # another device on the same account, far away
                 yield fix._replace(place=stop.place.moved(0.0, self._rng.between(*JUMP_M)))
             else:
                 yield fix
 
-    def _stand(self, stop: RouteStop, factor: float) -> Iterator[ReportedFix]:
+    def _wait(self, stop: RouteStop, factor: float) -> Iterator[ReportedFix]:
         time = stop.arrive_at
         while time < stop.leave_at:
             yield ReportedFix(time, stop.place, stop.signal, stop.job_id)
@@ -164,7 +164,7 @@ class _Route:
     def _drive(
         self, depart_at: int, begin: PlanePoint, arrive_at: int, end: PlanePoint, job_id: str = ""
     ) -> Iterator[ReportedFix]:
-        """Go from point to point in a shallow bow, since streets are never straight."""
+        """Drive from point to point in a shallow bow, since streets are not straight."""
         east_m, north_m = begin.offset_to_m(end)
         bow = self._rng.between(-BOW, BOW)
         time = depart_at

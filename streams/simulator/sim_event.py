@@ -1,4 +1,4 @@
-"""One event of the simulated world, before it is delivered, and how it is written down."""
+"""A simulated event before its delivery, and its encoding."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ import msgspec
 
 from schemas.timestamps import EPOCH, format_instant
 
-# a value of an event's data, as JSON knows it
 Value = str | int | float | bool | Mapping[str, "str | float"]
+"""A JSON value in an event's data."""
 
 INDIA: Final = timezone(timedelta(hours=5, minutes=30))
 MINUTE_US: Final = 60_000_000
@@ -22,7 +22,7 @@ CUSTOMER_APP: Final = "/apps/customer"
 
 @dataclass(slots=True)
 class SimEvent:
-    """An event: ``time`` in microseconds since the epoch, ``delay_us`` a delay of delivery that the story wants."""
+    """An event; `time` is in microseconds since the epoch, `delay_us` an extra delay of its delivery."""
 
     time: int
     source: str
@@ -33,7 +33,7 @@ class SimEvent:
     delay_us: int = 0
 
     def envelope(self, *, indian_time: bool) -> dict[str, object]:
-        """Return the CloudEvent as a JSON object, its time written with India's offset or in UTC."""
+        """Return the CloudEvent as a JSON object, with its time in India's offset or in UTC."""
         return {
             "specversion": "1.0",
             "id": self.id,
@@ -46,20 +46,20 @@ class SimEvent:
         }
 
     def line(self, *, indian_time: bool) -> bytes:
-        """Return the CloudEvent as one line of JSON without its end of line."""
+        """Return the CloudEvent as one line of JSON, without a line break."""
         return write_json(self.envelope(indian_time=indian_time))
 
 
 def write_json(value: object) -> bytes:
-    """Return ``value`` as compact JSON in UTF-8."""
+    """Return a value as compact JSON in UTF-8."""
     return msgspec.json.encode(value)
 
 
 def indian_text(instant_us: int) -> str:
-    """Return RFC 3339 text of ``instant_us`` with India's offset."""
+    """Return an instant as RFC 3339 text with India's offset."""
     return (EPOCH + timedelta(microseconds=instant_us)).astimezone(INDIA).isoformat()
 
 
 def indian_date(instant_us: int) -> str:
-    """Return the full date that it is in India at ``instant_us``."""
+    """Return the date in India at an instant, as YYYY-MM-DD."""
     return (EPOCH + timedelta(microseconds=instant_us)).astimezone(INDIA).date().isoformat()

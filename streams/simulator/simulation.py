@@ -1,4 +1,4 @@
-"""The simulated days of a city's home services: from options to lines of events, the same for the same options."""
+"""Simulates days of home services in cities: from options to lines of events, the same for the same options."""
 
 import heapq
 import re
@@ -24,7 +24,7 @@ _SCRIPTS: Final = {branch.name: branch.script for branch in BRANCHES}
 
 @dataclass(frozen=True, slots=True)
 class BranchShare:
-    """How many jobs follow a branch, what share of all they are (0 to 1) and what the rules make of them."""
+    """How many jobs follow a branch, their share of all jobs (0 to 1), and what the rules conclude."""
 
     name: str
     jobs: int
@@ -33,15 +33,15 @@ class BranchShare:
 
 
 def simulate(options: SimulatorOptions, counts: DeliveryCounts | None = None) -> Iterator[bytes]:
-    """Yield the lines (JSON, no end of line) in order of arrival; raises UsageError for an unusable trace.
+    """Return the lines (JSON, without line breaks) in order of arrival, and count them in `counts` as they are read.
 
-    ``tally`` is filled on the way.
+    Raises `UsageError` if the trace cannot be used.
     """
     return (delivery.line for delivery in deliveries(options, counts))
 
 
 def deliveries(options: SimulatorOptions, counts: DeliveryCounts | None = None) -> Iterator[Delivery]:
-    """Yield the same lines with when they arrive, their key and the type that decides on their topic."""
+    """Return the lines of `simulate` with arrival time, key, and the event type that decides the topic."""
     trips = read_trips(options.trace_file) if options.trace_file else ()
     plan = make_plan(options)
     devices = (reports(roster, options, trips) for roster in plan.rosters)
@@ -50,7 +50,7 @@ def deliveries(options: SimulatorOptions, counts: DeliveryCounts | None = None) 
 
 
 def branch_shares(options: SimulatorOptions) -> list[BranchShare]:
-    """Return the share of every branch, in the order of the tables; jobs sum up to those asked for."""
+    """Return the share of every branch; the jobs add up to `options.jobs`."""
     counts = share_out(options.jobs, chosen_cities(options))
     return [
         BranchShare(
@@ -64,13 +64,13 @@ def branch_shares(options: SimulatorOptions) -> list[BranchShare]:
     ]
 
 
-def _readable(effect: str) -> str:
-    """Return an effect, which is a pattern where several would do, for a reader."""
-    return _ANY.sub("…", effect)
+def _readable(conclusion: str) -> str:
+    """Return an entry of `Branch.leads_to` with … in place of patterns."""
+    return _ANY.sub("…", conclusion)
 
 
 def branch_of_cases(options: SimulatorOptions) -> dict[str, str]:
-    """Return the branch that each case id follows."""
+    """Return the name of the branch of each case id."""
     return {script_job(job, options.seed).case_id: job.branch for job in make_plan(options).jobs}
 
 
@@ -82,7 +82,7 @@ def script_job(job: Job, seed: int) -> Story:
 
 
 def _job_events(jobs: Iterable[Job], seed: int) -> Iterator[SimEvent]:
-    """Yield the events of all jobs (by booking), earliest first; a job is told only when its time comes."""
+    """Yield the events of all jobs (in order of booking), earliest first; stories are made only when needed."""
     waiting: list[tuple[int, int, int, SimEvent]] = []
     for job in jobs:
         while waiting and waiting[0][0] < job.booked_at:

@@ -1,4 +1,4 @@
-"""Tells what happens to one job: each method adds one event, dated in minutes after the partner's planned arrival."""
+"""The story of one job: each method adds an event, timed in minutes after the partner's planned arrival."""
 
 import hashlib
 from typing import Final
@@ -21,8 +21,8 @@ from streams.simulator.sim_event import (
 JITTER_US: Final = 20_000_000
 HOUR_MIN: Final = 60
 DAY_MIN: Final = 24 * 60
-# fields that differ from the usual, None to leave one out
 Overrides = dict[str, Value | None]
+"""Fields that differ from the usual ones; None leaves a field out."""
 
 _OPENER_SOURCE: Final = {"partner": PARTNER_APP, "customer": CUSTOMER_APP, "agent": DESK, "platform": BOOKING}
 _LINKS: Final = (
@@ -36,7 +36,7 @@ _LINKS: Final = (
 
 
 class Story:
-    """The events of one job, in the order told; ``case_id`` is their subject."""
+    """The events of one job in the order of the calls; `case_id` is their subject."""
 
     def __init__(self, job: Job, rng: Rng) -> None:
         self.job = job
@@ -46,11 +46,11 @@ class Story:
         self._tickets = 0
 
     def instant(self, minute: float) -> int:
-        """Return the instant ``minute`` minutes after the planned arrival, give or take some seconds."""
+        """Return the instant `minute` minutes after the planned arrival, plus up to 20 random seconds."""
         return self.job.arrive_at + int(minute * MINUTE_US) + self.rng.whole(0, JITTER_US)
 
     def booked(self, *, again_at: int | None = None, scheduled_at: int | None = None, delay_us: int = 0) -> None:
-        """The customer books; a later booking of the same job with ``again_at`` corrects the date."""
+        """The customer books the job, or corrects the date with another booking at `again_at`."""
         job = self.job
         data: dict[str, Value] = {
             "customer_id": job.customer_id,
@@ -66,7 +66,7 @@ class Story:
         self._add(again_at or job.booked_at, BOOKING, "job.booked", data, delay_us=delay_us)
 
     def assigned(self, partner: Partner | None = None, *, at: int | None = None, delay_us: int = 0) -> None:
-        """The job is given to ``partner``, by default to the first one some minutes after the booking."""
+        """The job is assigned to `partner`, by default to the first partner, some minutes after the booking."""
         chosen = partner or self.job.partner
         data: dict[str, Value] = {"partner_id": chosen.partner_id}
         if chosen.group:
@@ -75,7 +75,7 @@ class Story:
         self._add(when, BOOKING, "job.assigned", data, delay_us=delay_us)
 
     def opening(self) -> None:
-        """Booking and assignment, with which nearly every job begins."""
+        """Booking and assignment, as in nearly every job."""
         self.booked()
         self.assigned()
 
@@ -84,7 +84,7 @@ class Story:
         self._by_partner(minute, "job.started", {}, partner)
 
     def start_blocked(self, minute: float, reason: str) -> None:
-        """The customer withholds the start code or the payment."""
+        """The customer withholds the start OTP or the payment."""
         self._by_partner(minute, "job.start_blocked", {"reason": reason})
 
     def closed(self, minute: float, closure: str = "completed", partner: Partner | None = None) -> None:
@@ -105,7 +105,7 @@ class Story:
         return f"TKT-{self.job.run}-{self.job.number:06d}{self._tickets + 1}"
 
     def ticket(self, minute: float, kind: str, opened_by: str, **optional: str | bool) -> str:
-        """Somebody opens a ticket; returns its id."""
+        """`opened_by` opens a ticket; returns its id."""
         ticket_id = self.next_ticket_id()
         self._tickets += 1
         data: dict[str, Value] = {"ticket_id": ticket_id, "kind": kind, "opened_by": opened_by, **optional}
@@ -113,7 +113,7 @@ class Story:
         return ticket_id
 
     def image(self, minute: float, ticket_id: str, added_by: str = "partner", *, reused_of: str = "") -> None:
-        """An image is added to a ticket; ``reused_of`` names a picture that other cases show too."""
+        """An image is added to a ticket; `reused_of` names a picture that several cases share."""
         name = hashlib.sha256((reused_of or f"{self.case_id}/{len(self.sim_events)}").encode()).hexdigest()
         data: dict[str, Value] = {
             "ticket_id": ticket_id,
@@ -130,7 +130,7 @@ class Story:
         self._add(self.instant(minute), DESK, "ticket.call_logged", data)
 
     def validated(self, minute: float, ticket_id: str, verdict: str = "genuine") -> None:
-        """The team validates a claim, mostly over video."""
+        """The team validates a claim, mostly by video call."""
         channel = self.rng.pick(("video_call", "video_call", "video_call", "images", "other"))
         data: dict[str, Value] = {"ticket_id": ticket_id, "verdict": verdict, "channel": channel}
         self._add(self.instant(minute), DESK, "ticket.validated", data)
@@ -140,12 +140,12 @@ class Story:
         self._add(self.instant(minute), DESK, "ticket.closed", {"ticket_id": ticket_id})
 
     def cancelled(self, minute: float, by: str, reason: str, marked_against: str = "none") -> None:
-        """Somebody cancels the job."""
+        """`by` cancels the job."""
         data: dict[str, Value] = {"by": by, "reason": reason, "marked_against": marked_against}
         self._add(self.instant(minute), _OPENER_SOURCE[by], "cancellation.recorded", data)
 
     def identified(self, minute: float, ticket_id: str) -> None:
-        """The desk finds out which partner it was."""
+        """The desk identifies the partner."""
         partner = self.job.partner
         data: dict[str, Value] = {
             "ticket_id": ticket_id,
@@ -156,7 +156,7 @@ class Story:
         self._add(self.instant(minute), DESK, "ticket.partner_identified", data)
 
     def proof(self, minute: float, ticket_id: str, overrides: Overrides | None = None, *, reused_of: str = "") -> None:
-        """The customer hands in a good proof of payment, but for the ``changes``; None leaves a field out."""
+        """The customer adds a proof of payment that is good except for `overrides`."""
         person, day = self.job.partner.person, indian_date(self.job.arrive_at)
         name = hashlib.sha256((reused_of or f"{self.case_id}/{len(self.sim_events)}").encode()).hexdigest()
         data: Overrides = {
@@ -176,7 +176,7 @@ class Story:
         self._add(self.instant(minute), CUSTOMER_APP, "ticket.payment_proof_added", given)
 
     def refund_requested(self, minute: float, ticket_id: str) -> None:
-        """The customer asks for the money back."""
+        """The customer requests a refund."""
         self._add(self.instant(minute), CUSTOMER_APP, "ticket.refund_requested", {"ticket_id": ticket_id})
 
     def _by_partner(self, minute: float, kind: str, data: dict[str, Value], partner: Partner | None = None) -> None:
@@ -184,7 +184,7 @@ class Story:
         self._add(self.instant(minute), PARTNER_APP, kind, named)
 
     def _add(self, at: int, source: str, kind: str, data: dict[str, Value], *, delay_us: int = 0) -> None:
-        # the apps' clocks give milliseconds, the back office's whole seconds
+        # apps report milliseconds, the back office whole seconds
         grain_us = 1_000 if source in {PARTNER_APP, CUSTOMER_APP} else 1_000_000
         event_id = f"{self.case_id}-{len(self.sim_events) + 1:02d}"
         self.sim_events.append(SimEvent(at - at % grain_us, source, event_id, kind, self.case_id, data, delay_us))

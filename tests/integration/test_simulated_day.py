@@ -1,6 +1,6 @@
-"""A simulated day, replayed: each scripted branch ends in what it says that the rules make of it."""
+"""A simulated day, replayed: the rules conclude for each branch what the branch says."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from fnmatch import fnmatchcase
 
 import pytest
@@ -18,26 +18,25 @@ from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import branch_of_cases, simulate
 
 OPTIONS = SimulatorOptions(jobs=1_100, seed=3, report_interval_s=60, malformed_share=0.003)
-# told of a partner, not of a case
-OF_PARTNERS = "alert impossible_travel"
+# an alert about a partner, not about a case
+PARTNER_ALERT = "alert impossible_travel"
 
 
 class Day:
-    """What a replay said: the last decisions of every case, the alerts and actions of every branch."""
+    """The result of a replay: the last decisions, the actions and the alerts of every case."""
 
     def __init__(self) -> None:
         self.counts = DeliveryCounts()
         lines = enumerate(simulate(OPTIONS, self.counts), start=1)
         numbered = ((number, InputRecord("day", 0, number, line)) for number, line in lines)
-        self.settled: Deduplicated = deduplicate(numbered, Limits(), None, facts_per_case_max=1_000)
+        self.unique: Deduplicated = deduplicate(numbered, Limits(), None, facts_per_case_max=1_000)
         self.branch_of_cases = branch_of_cases(OPTIONS)
         self.decisions: defaultdict[str, dict[tuple[str, str, str | None], str]] = defaultdict(dict)
         self.others: defaultdict[str, set[str]] = defaultdict(set)
-        self.told: Counter[str] = Counter()
-        for message in Replay(PolicySet((), Policy())).run(self.settled.events):
-            self._hear(message)
+        for message in Replay(PolicySet((), Policy())).run(self.unique.events):
+            self._collect(message)
 
-    def _hear(self, message: DecisionMessage | ActionMessage | AlertMessage) -> None:
+    def _collect(self, message: DecisionMessage | ActionMessage | AlertMessage) -> None:
         match message:
             case DecisionMessage(body=body):
                 kind = body.kind.removeprefix("decision.")
@@ -55,24 +54,24 @@ def day() -> Day:
     return Day()
 
 
-@pytest.mark.parametrize("scripted", BRANCHES, ids=lambda branch: branch.name)
-def test_every_case_of_a_branch_ends_as_scripted(day: Day, scripted: Branch) -> None:
-    cases = [case for case, name in day.branch_of_cases.items() if name == scripted.name]
+@pytest.mark.parametrize("branch", BRANCHES, ids=lambda branch: branch.name)
+def test_every_case_ends_as_its_branch_says(day: Day, branch: Branch) -> None:
+    cases = [case for case, name in day.branch_of_cases.items() if name == branch.name]
     assert cases
     for case in cases:
-        heard = {*day.decisions[case].values(), *day.others[case]}
-        heard |= day.others[""] & {OF_PARTNERS}
-        missing = [wanted for wanted in scripted.leads_to if not any(fnmatchcase(each, wanted) for each in heard)]
-        assert not missing, f"{case}: {missing} not among {sorted(heard)}"
+        concluded = {*day.decisions[case].values(), *day.others[case]}
+        concluded |= day.others[""] & {PARTNER_ALERT}
+        missing = [wanted for wanted in branch.leads_to if not any(fnmatchcase(each, wanted) for each in concluded)]
+        assert not missing, f"{case}: {missing} not among {sorted(concluded)}"
 
 
 def test_ordinary_cases_have_no_decision(day: Day) -> None:
     ordinary = {branch.name for branch in BRANCHES if not branch.leads_to}
-    decided = {case for case, said in day.decisions.items() if said and day.branch_of_cases[case] in ordinary}
+    decided = {case for case, decisions in day.decisions.items() if decisions and day.branch_of_cases[case] in ordinary}
     assert not decided
 
 
-def test_what_is_refused_or_repeated_is_what_was_spoilt_or_repeated(day: Day) -> None:
-    assert len(day.settled.refused) == day.counts.defects.total()
-    assert day.settled.duplicates == day.counts.duplicates
-    assert day.counts.lines == len(day.settled.events) + len(day.settled.refused) + day.settled.duplicates
+def test_refused_records_and_duplicates_match_what_the_simulator_made(day: Day) -> None:
+    assert len(day.unique.refused) == day.counts.defects.total()
+    assert day.unique.duplicates == day.counts.duplicates
+    assert day.counts.lines == len(day.unique.events) + len(day.unique.refused) + day.unique.duplicates

@@ -1,4 +1,4 @@
-"""The simulator: the same options give the same bytes, every branch is there, and what is well formed is accepted."""
+"""The simulator: same options, same bytes; every branch occurs; well-formed events are accepted."""
 
 import gzip
 import hashlib
@@ -18,7 +18,7 @@ from schemas.timestamps import format_instant, parse_instant
 from streams.simulator.branches import BRANCHES, share_out
 from streams.simulator.cities import CITY_RADIUS_M, all_cities
 from streams.simulator.delivery import DeliveryCounts
-from streams.simulator.malformed import DEFECTS, Defect, spoil
+from streams.simulator.malformed import DEFECTS, Defect, corrupt
 from streams.simulator.options import DEFAULT_START_AT, SimulatorOptions
 from streams.simulator.people import draw_person, spell_phone
 from streams.simulator.planning import chosen_cities, make_plan
@@ -34,7 +34,7 @@ BEIJING = PlanePoint(39.984094, 116.319236)
 
 
 def write_trace(path: Path, *, points: int = 120, header: str = "lat,lng,datetime,uid") -> Path:
-    """Write a drive of 30 m every 3 s, gzipped where the name says so."""
+    """Write a drive of 30 m every 3 s, compressed if the name ends with .gz."""
     rows = [header]
     for number in range(points):
         place = BEIJING.moved(30.0 * number, 4.0 * (number % 5))
@@ -57,8 +57,8 @@ def test_same_options_give_same_bytes() -> None:
     assert list(simulate(SMALL)) == list(simulate(SMALL))
 
 
-def test_bytes_of_a_seed_are_known() -> None:
-    # pins the draws: another Python, or a changed order of draws, would show here
+def test_a_seed_gives_known_bytes() -> None:
+    # fails if Python or the simulator draws in another order
     first, *_ = lines = list(simulate(SimulatorOptions(jobs=5, seed=1)))
     booked = json.loads(first)
     assert (booked["type"], booked["subject"], booked["time"]) == (
@@ -85,7 +85,7 @@ def test_runs_with_another_seed_or_start_have_no_id_in_common(other: SimulatorOp
     assert not ids(SMALL) & ids(other)
 
 
-def test_the_default_day_is_past_everywhere() -> None:
+def test_the_default_day_is_fixed() -> None:
     assert format_instant(SimulatorOptions().start_at) == "2025-01-05T18:30:00Z"
 
 
@@ -103,12 +103,12 @@ def test_other_options_give_other_bytes(other: SimulatorOptions) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_every_branch_is_there_in_two_thousand_jobs(seed: int) -> None:
+def test_two_thousand_jobs_include_every_branch(seed: int) -> None:
     cases = Counter(branch_of_cases(SimulatorOptions(jobs=2_000, seed=seed)).values())
     assert set(cases) == {branch.name for branch in BRANCHES}
 
 
-def test_told_shares_are_those_of_the_cases() -> None:
+def test_shown_shares_match_the_cases() -> None:
     shares = branch_shares(SMALL)
     counted = Counter(branch_of_cases(SMALL).values())
     assert {share.name: share.jobs for share in shares if share.jobs} == counted
@@ -117,7 +117,7 @@ def test_told_shares_are_those_of_the_cases() -> None:
 
 
 @pytest.mark.parametrize("jobs", [1, 7, 100, 2_001])
-def test_shared_out_jobs_sum_up(jobs: int) -> None:
+def test_shared_out_jobs_add_up(jobs: int) -> None:
     assert sum(share_out(jobs, list(all_cities().values())).values()) == jobs
 
 
@@ -131,7 +131,7 @@ def test_branch_names_are_unique() -> None:
     assert max(Counter(branch.name for branch in BRANCHES).values()) == 1
 
 
-def test_every_clean_line_is_accepted_and_follows_the_rules_of_subjects() -> None:
+def test_every_well_formed_event_is_accepted_and_has_a_valid_subject() -> None:
     cases = set(branch_of_cases(CLEAN))
     for line in simulate(CLEAN):
         event = decode_record(line, None, Limits())
@@ -141,15 +141,15 @@ def test_every_clean_line_is_accepted_and_follows_the_rules_of_subjects() -> Non
             assert event.subject in cases
 
 
-def test_lines_arrive_in_order_and_never_before_they_happened() -> None:
-    forwards = list(deliveries(CLEAN))
-    assert all(first.arrive_at <= second.arrive_at for first, second in pairwise(forwards))
-    times = [parse_instant(json.loads(delivery.line)["time"]) for delivery in forwards]
-    assert all(time <= delivery.arrive_at for time, delivery in zip(times, forwards, strict=True))
+def test_events_are_delivered_in_order_of_arrival_and_never_before_they_happen() -> None:
+    delivered = list(deliveries(CLEAN))
+    assert all(first.arrive_at <= second.arrive_at for first, second in pairwise(delivered))
+    times = [parse_instant(json.loads(delivery.line)["time"]) for delivery in delivered]
+    assert all(time <= delivery.arrive_at for time, delivery in zip(times, delivered, strict=True))
     assert any(first > second for first, second in pairwise(times))
 
 
-def test_shares_of_late_repeated_and_broken_lines_are_kept() -> None:
+def test_the_shares_of_late_duplicate_and_malformed_events_are_as_given() -> None:
     counts = DeliveryCounts()
     options = SimulatorOptions(
         jobs=200, report_interval_s=60, late_share=0.1, duplicate_share=0.05, malformed_share=0.02
@@ -163,7 +163,7 @@ def test_shares_of_late_repeated_and_broken_lines_are_kept() -> None:
     assert set(counts.defects) == set(DEFECTS)
 
 
-def test_nothing_is_late_repeated_or_broken_where_no_share_is() -> None:
+def test_with_zero_shares_no_event_is_late_duplicate_or_malformed() -> None:
     counts = DeliveryCounts()
     options = SimulatorOptions(jobs=40, late_share=0, duplicate_share=0, malformed_share=0)
     identities = Counter((event["source"], event["id"]) for event in map(json.loads, simulate(options, counts)))
@@ -193,40 +193,40 @@ CLOSING = SimEvent(1_800_000_000_000_000, "/desk", "job-1-09", "ticket.closed", 
         ("unusable_time", "time"),
     ],
 )
-def test_a_spoilt_line_is_refused_for_its_fault(sim_event: SimEvent, defect: Defect, reason: str) -> None:
+def test_a_malformed_event_is_refused_for_its_defect(sim_event: SimEvent, defect: Defect, reason: str) -> None:
     with pytest.raises(InvalidMessage, match=f"^{reason}"):
-        decode_record(spoil(sim_event, defect, Rng("spoil", defect)), None, Limits())
+        decode_record(corrupt(sim_event, defect, Rng("spoil", defect)), None, Limits())
 
 
 @pytest.mark.parametrize(("sim_event", "reason"), [(REPORT, "data.lat"), (CLOSING, "id")])
 def test_a_value_out_of_range_is_refused(sim_event: SimEvent, reason: str) -> None:
     with pytest.raises(InvalidMessage, match=f"^{reason}"):
-        decode_record(spoil(sim_event, "out_of_range", Rng("spoil")), None, Limits())
+        decode_record(corrupt(sim_event, "out_of_range", Rng("spoil")), None, Limits())
 
 
 def test_a_conflict_has_the_identity_but_not_the_content() -> None:
     event = decode_record(REPORT.line(indian_time=False), None, Limits())
-    twin = decode_record(spoil(REPORT, "conflict", Rng("spoil")), None, Limits())
+    twin = decode_record(corrupt(REPORT, "conflict", Rng("spoil")), None, Limits())
     assert twin.identity == event.identity
     assert twin.content != event.content
 
 
-def test_both_ways_to_write_the_time_mean_the_same_instant() -> None:
+def test_both_utc_offsets_give_the_same_instant() -> None:
     indian = decode_record(REPORT.line(indian_time=True), None, Limits())
     utc = decode_record(REPORT.line(indian_time=False), None, Limits())
     assert b"+05:30" in REPORT.line(indian_time=True)
     assert indian.content == utc.content
 
 
-def test_every_branch_tells_acceptable_events_of_known_fields_only() -> None:
-    # decoding ignores unknown fields, so they are compared with those of the decoded data
-    told = set()
+def test_every_branch_has_only_valid_events_with_known_fields() -> None:
+    # decoding ignores unknown fields, so compare the names with those of the decoded data
+    branches = set()
     for job in make_plan(SimulatorOptions(jobs=1_200, seed=4)).jobs:
         for sim_event in script_job(job, 4).sim_events:
             event = decode_record(sim_event.line(indian_time=False), None, Limits())
             assert set(sim_event.data) <= set(event.data.__struct_fields__)
-        told.add(job.branch)
-    assert told == {branch.name for branch in BRANCHES}
+        branches.add(job.branch)
+    assert branches == {branch.name for branch in BRANCHES}
 
 
 def test_sites_lie_in_their_city() -> None:
@@ -234,7 +234,7 @@ def test_sites_lie_in_their_city() -> None:
         assert job.city.centre.distance_m(job.site) < CITY_RADIUS_M + 10_000
 
 
-def test_partners_are_nowhere_twice_at_once_and_have_time_to_travel() -> None:
+def test_partners_are_at_one_place_at_a_time_and_have_time_to_travel() -> None:
     for roster in make_plan(SimulatorOptions(jobs=600, seed=2, days=2)).rosters:
         for one, next_one in pairwise(roster.stops):
             gap_s = (next_one.arrive_at - one.leave_at) / 1_000_000
@@ -251,7 +251,7 @@ def test_phones_are_valid_in_every_spelling() -> None:
         assert spelt == phonenumbers.parse(f"+91{person.phone}", "IN")
 
 
-def test_demand_is_low_early_and_highest_before_noon() -> None:
+def test_demand_peaks_before_noon() -> None:
     plan = make_plan(SimulatorOptions(jobs=2_000))
     hours = Counter((job.scheduled_at - DEFAULT_START_AT) // 3_600_000_000 for job in plan.jobs)
     assert set(hours) <= set(range(8, 20))
@@ -259,17 +259,17 @@ def test_demand_is_low_early_and_highest_before_noon() -> None:
 
 
 @pytest.mark.parametrize("name", ["trace.csv", "trace.csv.gz"])
-def test_a_trace_is_laid_to_its_end_without_stretching(tmp_path: Path, name: str) -> None:
+def test_a_trip_is_moved_to_its_end_without_distortion(tmp_path: Path, name: str) -> None:
     (trip,) = read_trips(write_trace(tmp_path / name))
     end, start = PlanePoint(19.07, 72.88), PlanePoint(19.20, 72.95)
-    laid = [place for _, place in trip.ending_at(end, start)]
+    moved = [place for _, place in trip.ending_at(end, start)]
     recorded = [PlanePoint(39.98, 116.3).moved(east, north) for _, east, north in trip.steps]
-    assert laid[-1] == end
-    for (one, two), (was_one, was_two) in zip(pairwise(laid), pairwise(recorded), strict=True):
+    assert moved[-1] == end
+    for (one, two), (was_one, was_two) in zip(pairwise(moved), pairwise(recorded), strict=True):
         assert one.distance_m(two) == pytest.approx(was_one.distance_m(was_two), rel=0.01)
 
 
-def test_a_laid_trace_comes_from_the_direction_wanted() -> None:
+def test_a_moved_trip_comes_from_the_given_direction() -> None:
     trip = Trip(((-60, -900.0, 0.0), (0, 0.0, 0.0)))
     end = PlanePoint(13.0, 77.6)
     first = trip.ending_at(end, end.moved(0.0, 5_000.0))[0][1]
@@ -287,7 +287,7 @@ def test_partners_follow_the_trace_within_their_city(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("latitude,longitude\n1,2\n", "line 1: the columns must be lat,lng,datetime,uid"),
         ("lat,lng,datetime,uid\n1,2,2008-10-23 05:53:05,1\nx,2,2008-10-23 05:53:09,1\n", "line 3: "),
@@ -299,18 +299,18 @@ def test_partners_follow_the_trace_within_their_city(tmp_path: Path) -> None:
         ("", "line 1: the columns must be"),
     ],
 )
-def test_a_broken_trace_is_one_line_with_file_and_line(tmp_path: Path, text: str, told: str) -> None:
+def test_a_malformed_trace_is_reported_with_file_and_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "trace.csv"
     path.write_text(text)
     with pytest.raises(UsageError) as error:
         deliveries(SimulatorOptions(jobs=1, trace_file=path))
     assert str(path) in str(error.value)
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("content", [None, b"no gzip", gzip.compress(b"lat,lng", mtime=0)[:-9], b"\x1f\x8b\x08"])
-def test_an_unreadable_trace_is_one_line_with_the_file(tmp_path: Path, content: bytes | None) -> None:
+def test_an_unreadable_trace_is_reported_with_its_file(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "trace.csv.gz"
     if content is not None:
         path.write_bytes(content)
@@ -319,7 +319,7 @@ def test_an_unreadable_trace_is_one_line_with_the_file(tmp_path: Path, content: 
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"jobs": 0}, "jobs must lie between 1 and 1000000, not 0"),
         ({"days": 0}, "days must"),
@@ -331,6 +331,6 @@ def test_an_unreadable_trace_is_one_line_with_the_file(tmp_path: Path, content: 
         ({"cities": ("Atlantis",)}, "city 'Atlantis' is not known"),
     ],
 )
-def test_unusable_options_are_refused_with_the_reason(options: dict[str, int], told: str) -> None:
-    with pytest.raises(UsageError, match=f"^{told}"):
+def test_unusable_options_are_refused_with_the_reason(options: dict[str, int], message: str) -> None:
+    with pytest.raises(UsageError, match=f"^{message}"):
         SimulatorOptions(**options)  # type: ignore[arg-type]

@@ -1,9 +1,12 @@
-"""Stories of commercial premises, which are served, and of commercial appliances, which are not."""
+"""Commercial premises, which are served, and commercial appliances, which are out of scope."""
 
+from __future__ import annotations
+
+from functools import partial
 from typing import Final
 
 from streams.simulator.branch import Branch
-from streams.simulator.claims import claim, customer_cancels, partner_cancels, settle_parking, waived
+from streams.simulator.out_of_scope.claims import claim, close_after_parking, customer_cancels, partner_cancels, waived
 from streams.simulator.story import DAY_MIN, HOUR_MIN, Story
 
 
@@ -12,7 +15,7 @@ def _commercial_appliance(story: Story) -> None:
     ticket = claim(story, images=0)
     story.validated(30, ticket)
     customer_cancels(story, ticket)
-    settle_parking(story, ticket)
+    close_after_parking(story, ticket)
 
 
 def _reversal_commercial(story: Story) -> None:
@@ -31,10 +34,10 @@ def _waived_commercial(story: Story) -> None:
     story.validated(2 * HOUR_MIN, ticket)
 
 
-def _commercial_served(story: Story) -> None:
+def _commercial_served(story: Story, *, customer_refuses: bool) -> None:
     story.opening()
     ticket = claim(story, "commercial_premises", images=0)
-    if story.job.branch == "commercial_served_after_refusal":
+    if customer_refuses:
         story.call(29, ticket, "customer", "refuses_cancel")
     story.call(34, ticket, "partner", "will_serve")
     story.started(38)
@@ -43,53 +46,41 @@ def _commercial_served(story: Story) -> None:
 
 
 _TAGGED: Final = "tagging partner_led_cancellation/out_of_scope"
+_WAIVED: Final = (_TAGGED, "paf waived")
 
 BRANCHES: Final = (
+    Branch("waived_commercial", 2, _waived_commercial, _WAIVED, area="not_live", commercial_premises=True),
     Branch(
-        name="waived_commercial",
-        weight=2,
-        script=_waived_commercial,
-        leads_to=(_TAGGED, "paf waived"),
-        area="not_live",
-        commercial_premises=True,
-    ),
-    Branch(
-        name="waived_commercial_in_live_city",
-        weight=2,
-        script=waived,
-        leads_to=(_TAGGED, "paf waived"),
+        "waived_commercial_in_live_city",
+        2,
+        waived,
+        _WAIVED,
         area="live",
         category="ac",
         commercial_premises=True,
     ),
+    Branch("waived_commercial_appliance", 3, _commercial_appliance, _WAIVED, commercial_appliance=True),
     Branch(
-        name="waived_commercial_appliance",
-        weight=3,
-        script=_commercial_appliance,
-        leads_to=(_TAGGED, "paf waived"),
-        commercial_appliance=True,
-    ),
-    Branch(
-        name="reversal_commercial",
-        weight=2,
-        script=_reversal_commercial,
-        leads_to=(_TAGGED, "paf reversal_scheduled"),
+        "reversal_commercial",
+        2,
+        _reversal_commercial,
+        (_TAGGED, "paf reversal_scheduled"),
         category="ro",
         commercial_premises=True,
     ),
     Branch(
-        name="commercial_served",
-        weight=3,
-        script=_commercial_served,
-        leads_to=(_TAGGED, "action guide_partner_to_serve"),
+        "commercial_served",
+        3,
+        partial(_commercial_served, customer_refuses=False),
+        (_TAGGED, "action guide_partner_to_serve"),
         area="not_live",
         commercial_premises=True,
     ),
     Branch(
-        name="commercial_served_after_refusal",
-        weight=2,
-        script=_commercial_served,
-        leads_to=(_TAGGED, "action ask_partner_to_serve"),
+        "commercial_served_after_refusal",
+        2,
+        partial(_commercial_served, customer_refuses=True),
+        (_TAGGED, "action ask_partner_to_serve"),
         category="ro",
         commercial_premises=True,
     ),
