@@ -17,10 +17,10 @@ import orjson
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from agents.sops.catalogue import POLICIES
 from bench.assignment import MARK, peak_mb
 from bench.rounds import Row, tell
 from schemas.codec.limits import Limits
-from schemas.policy.document import load_policies
 from schemas.topics import Topics
 from streams.memory.store import MemoryState, MemoryStore
 from streams.processor.processor import ProcessorSettings, SopProcessor
@@ -116,7 +116,7 @@ class Measured:
             ProcessorSettings(
                 topics=TOPICS,
                 partitions=1,
-                policies=load_policies(()),
+                policies=POLICIES.load_all(()),
                 limits=Limits(),
                 facts_per_case_max=10_000,
                 cached_cases_max=RESIDENTS,

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
+from agents.sops.catalogue import POLICIES
 from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage
 from schemas.events import LocationReported
 from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
-from schemas.policy.document import load_policies
 from schemas.policy.model import PolicySet
 from schemas.topics import Topics
 
@@ -23,7 +23,7 @@ class Rules:
 
     def __init__(self, topics: Topics) -> None:
         """Take the topic names."""
-        policies: PolicySet = load_policies(())
+        policies: PolicySet = POLICIES.load_all(())
         self._topics = topics
         self._limits = Limits()
         self._cases = CaseAgent(policies, facts_max=FACTS_MAX)

@@ -11,7 +11,7 @@ from agents.case.evaluation import ActionCondition, AlertCondition, Deadlines
 from agents.case.presence import EngagementPresence, PresenceMoment
 from agents.case.view import CaseView, Engagement
 from schemas.outputs import DecisionBody, DecisionKind, Severity, SubjectOf
-from schemas.policy.model import Policy
+from schemas.policy.model import Policy, Section
 
 Unit = Literal["engagement", "case"]
 """What an SOP decides about: each partner's part in a case, or the case as a whole."""
@@ -73,6 +73,10 @@ class Sop(Protocol):
     @property
     def clauses(self) -> Mapping[str, Clause]:
         """Its clauses, by id."""
+
+    @property
+    def sections(self) -> tuple[type[Section], ...]:
+        """Its sections of the policy."""
 
     @property
     def words(self) -> Mapping[str, str]:

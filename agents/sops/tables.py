@@ -14,7 +14,7 @@ from agents.case.presence import PresenceMoment
 from agents.case.view import CaseView, Engagement
 from agents.sops.contract import AlertKind, CaseContext, Clause, Findings, Unit
 from schemas.outputs import AlertBody, DecisionKind, Severity, Status, SubjectOf
-from schemas.policy.model import Policy
+from schemas.policy.model import Policy, Section
 
 
 class Subject(Protocol):
@@ -304,6 +304,7 @@ class TableSop(Generic[A]):
     title: str
     unit: Unit
     clauses: Mapping[str, Clause]
+    sections: tuple[type[Section], ...]
     words: Mapping[str, str]
     presence_moments: Callable[[Engagement], Iterable[PresenceMoment]]
     assess: Callable[[CaseContext], Iterable[A]]

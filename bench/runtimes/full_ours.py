@@ -7,8 +7,8 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 
+from agents.sops.catalogue import POLICIES
 from bench.assignment import Meter, assigned
-from schemas.policy.document import load_policies
 from schemas.topics import Topics
 from streams import worker
 from streams.config.settings import settings_from
@@ -55,7 +55,7 @@ def main() -> None:
     layout = asyncio.run(read_layout(connection, topics.all))
 
     def make_app() -> BatchApp:
-        app = worker.make_app(settings, load_policies(()), connection, topics, layout, {})
+        app = worker.make_app(settings, POLICIES.load_all(()), connection, topics, layout, {})
 
         async def end() -> None:
             if evaluated["idle"] > 10 * layout.partitions:  # each looks ten times a second

@@ -11,6 +11,7 @@ import orjson
 from schemas.jsonschema.ids import SCHEMA_VERSION
 from schemas.jsonschema.messages import JsonObject, message_schemas
 from schemas.jsonschema.policy import policy_schema
+from schemas.policy.document import PolicyFormat
 from schemas.topics import ACTIONS, ALERTS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, TOPIC_OF_TYPE
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
@@ -23,13 +24,13 @@ _KEYS: Final = {
 _CASE_KEY: Final = "the case id"
 
 
-def export(directory: Path) -> list[Path]:
+def export(directory: Path, policies: PolicyFormat) -> list[Path]:
     """Write every schema and the AsyncAPI document into a directory, made where it is missing; return the paths.
 
     The same version writes the same bytes. Raises OSError where a file cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    documents = {**message_schemas(), "policy": policy_schema(), "asyncapi": asyncapi_document()}
+    documents = {**message_schemas(), "policy": policy_schema(policies), "asyncapi": asyncapi_document()}
     paths = []
     for name, document in sorted(documents.items()):
         path = directory / f"{name}.json"

@@ -6,27 +6,24 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from msgspec import structs
 
 from schemas.codec.canonical_json import JsonValue
 from schemas.durations import DURATION_PATTERN, duration_text
 from schemas.jsonschema.messages import INSTANT_SCHEMA, JsonObject, titled
-from schemas.policy.keys import KEY_NOTES
-from schemas.policy.model import Policy
-from schemas.policy.validation import RANGES, duration_keys
+from schemas.policy.document import PolicyFormat
+from schemas.policy.model import DURATION, Key
 
 _DURATION: Final[JsonObject] = {
     "anyOf": [{"type": "string", "pattern": DURATION_PATTERN}, {"type": "integer", "minimum": 0}]
 }
 
 
-def policy_schema() -> JsonObject:
-    """Return the schema of a policy document, with the note, the bounds and the default of every key."""
-    (_,), components = msgspec.json.schema_components([Policy])
+def policy_schema(policies: PolicyFormat) -> JsonObject:
+    """Return the schema of a policy document, with the meaning, the bounds and the default of every key."""
+    _, components = msgspec.json.schema_components(policies.sections.values())
     tables: JsonObject = {
-        name: _table(name, components[type(group).__name__]["properties"], msgspec.to_builtins(group))
-        for name, group in structs.asdict(Policy()).items()
-        if isinstance(group, msgspec.Struct)
+        table: _table(table, components[section.__name__]["properties"], msgspec.to_builtins(section()), policies.keys)
+        for table, section in policies.sections.items()
     }
     return {
         **titled("policy", "One version of the policy: every key with its meaning, bounds and default."),
@@ -37,19 +34,21 @@ def policy_schema() -> JsonObject:
     }
 
 
-def _table(group: str, schemas: Mapping[str, JsonObject], defaults: Mapping[str, JsonValue]) -> JsonObject:
+def _table(
+    table: str, schemas: Mapping[str, JsonObject], defaults: Mapping[str, JsonValue], keys: Mapping[str, Key]
+) -> JsonObject:
     properties: JsonObject = {
-        name: _field(f"{group}.{name}", schema, defaults[name]) for name, schema in schemas.items()
+        name: _field(keys[f"{table}.{name}"], schema, defaults[name]) for name, schema in schemas.items()
     }
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _field(key: str, schema: JsonObject, default: JsonValue) -> JsonObject:
-    if key in duration_keys() and isinstance(default, int):
-        return {**_DURATION, "description": KEY_NOTES[key], "default": duration_text(default)}
+def _field(key: Key, schema: JsonObject, default: JsonValue) -> JsonObject:
+    if key.unit == DURATION and isinstance(default, int):
+        return {**_DURATION, "description": key.text, "default": duration_text(default)}
     bounds: JsonObject = {}
-    if limits := RANGES.get(key):
-        bounds["exclusiveMinimum" if limits.above else "minimum"] = limits.low
-        if limits.high is not None:
-            bounds["maximum"] = limits.high
-    return {**schema, **bounds, "description": KEY_NOTES[key], "default": default}
+    if key.bounds is not None:
+        bounds["exclusiveMinimum" if key.bounds.is_above else "minimum"] = key.bounds.low
+        if key.bounds.high is not None:
+            bounds["maximum"] = key.bounds.high
+    return {**schema, **bounds, "description": key.text, "default": default}

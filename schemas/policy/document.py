@@ -1,26 +1,25 @@
-"""Policy documents: TOML with the keys of the model, read, checked, hashed, written (contracts, "Policy")."""
+"""Policy documents: TOML, read, checked, hashed and written (contracts.md, "Policy")."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args, get_type_hints
 
 import msgspec
 from msgspec import structs
 
-from schemas.codec.canonical_json import canonical_json
+from schemas.codec.canonical_json import JsonValue, canonical_json
 from schemas.durations import duration_text, parse_duration
 from schemas.errors import PolicyError
 from schemas.files import read_small_text
-from schemas.policy.keys import KEY_NOTES
-from schemas.policy.model import Policy, PolicySet
+from schemas.policy.model import DURATION, Alert, City, Key, Policy, PolicySet, Presence, Section
 from schemas.policy.patterns import matches
-from schemas.policy.validation import duration_keys, faults, values
+from schemas.policy.validation import violations
 from schemas.suggestions import suggestion
 from schemas.timestamps import EARLIEST_US, LATEST_US, format_instant, microseconds, parse_instant
 
@@ -31,119 +30,181 @@ KEY_LEVELS_MAX: Final = 32
 _DEEP_KEY: Final = rf"""(([\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{KEY_LEVELS_MAX - 1}}}"""
 """What the memory that `tomllib` takes grows with the square of; no key of ours has more than three levels."""
 
-_DURATIONS: Final = duration_keys()
 _AT: Final = re.compile(r"^(?P<reason>.*?)(?: - at `(?:key in )?\$\.?(?P<key>.*)`)?$", re.DOTALL)
 
 
-def default_policy() -> Policy:
-    """Return the built-in policy with its hash."""
-    return hashed(Policy())
+SHARED: Final = (Presence, City, Alert)
+"""The sections that any SOP may use."""
 
 
-def hashed(policy: Policy) -> Policy:
-    """Return the policy with its hash: 16 hexadecimal digits over the canonical form of all its keys."""
-    document = msgspec.to_builtins(structs.replace(policy, effective_from=None, hash=""))
-    del document["hash"]
-    document["effective_from"] = None if policy.effective_from is None else format_instant(policy.effective_from)
-    digest = hashlib.sha256(canonical_json(document)).hexdigest()[:HASH_DIGITS]
-    return structs.replace(policy, hash=digest)
+class PolicyFormat:
+    """The documents of policies: the sections that all SOPs share, and those of some SOPs."""
 
+    def __init__(self, sections: Iterable[type[Section]]) -> None:
+        """`sections` are those of the SOPs."""
+        tables: list[type[Section]] = [Presence, City, *sections, Alert]
+        self.sections: Final = {section.table(): section for section in tables}
+        """The tables of a document, by name, in their order."""
+        self.keys: Final = {
+            f"{table}.{name}": next(each for each in get_args(hint) if isinstance(each, Key))
+            for table, section in self.sections.items()
+            for name, hint in get_type_hints(section, include_extras=True).items()
+        }
+        """Every key, by name (`presence.radius_m`), in the order of the document."""
+        self._document = msgspec.defstruct(
+            "Document",
+            [
+                ("label", str),
+                ("effective_from", int | None, None),
+                *((table, section, section()) for table, section in self.sections.items()),
+            ],
+            frozen=True,
+            forbid_unknown_fields=True,
+        )
+        self.default: Final = self.hashed(Policy())
+        """The built-in policy."""
 
-def read_policy(text: str, where: str) -> Policy:
-    """Return the policy that a TOML document holds; keys that it leaves out have their defaults.
+    def values(self, policy: Policy) -> Iterator[tuple[str, Key, object]]:
+        """Yield the name of every key with what it means and its value, in the order of the document."""
+        for name, key in self.keys.items():
+            table, _, field = name.partition(".")
+            yield name, key, getattr(policy[self.sections[table]], field)
 
-    `where` names the document in a refusal. Raises `PolicyError` ("where: key: reason") for a document that is
-    malformed or inconsistent, unknown keys included.
-    """
-    if matches(_DEEP_KEY, text):
-        raise PolicyError(f"{where}: not a policy: a key of {KEY_LEVELS_MAX} levels or more")
-    try:
-        document: dict[str, object] = tomllib.loads(text.removeprefix(_BYTE_ORDER_MARK))
-    except (ValueError, RecursionError) as error:
-        raise PolicyError(f"{where}: not TOML: {_one_line(str(error))}") from None
-    try:
-        policy = msgspec.convert(_plain(document, where), Policy)
-    except msgspec.ValidationError as error:
-        raise PolicyError(f"{where}: {_keyed(str(error))}") from None
-    for key, fault in faults(policy):
-        raise PolicyError(f"{where}: {_one_line(f'{key}: {fault}')}")
-    return hashed(policy)
+    def hashed(self, policy: Policy) -> Policy:
+        """Return a policy with all sections and its hash: 16 hexadecimal digits over the canonical form of all keys."""
+        document = self.document(policy)
+        digest = hashlib.sha256(canonical_json(document)).hexdigest()[:HASH_DIGITS]
+        sections = tuple(policy[section] for section in self.sections.values() if section not in SHARED)
+        return structs.replace(policy, sections=sections, hash=digest)
 
+    def document(self, policy: Policy) -> dict[str, JsonValue]:
+        """Return the complete document of a policy, JSON-ready; durations in microseconds."""
+        tables: dict[str, JsonValue] = {
+            table: msgspec.to_builtins(policy[section]) for table, section in self.sections.items()
+        }
+        begin = None if policy.effective_from is None else format_instant(policy.effective_from)
+        return {"label": policy.label, "effective_from": begin, **tables}
 
-def load_policy(path: str | Path) -> Policy:
-    """Return the policy of one file; raises `PolicyError` ("path: key: reason") if it cannot be read or used."""
-    try:
-        text = read_small_text(path)
-    except ValueError as error:
-        raise PolicyError(f"{path}: cannot be read: {error}") from error
-    return read_policy(text, str(path))
+    def read(self, text: str, where: str) -> Policy:
+        """Return the policy that a TOML document holds; keys that it leaves out have their defaults.
 
+        `where` names the document in a refusal. Raises `PolicyError` ("where: key: reason") for a document that is
+        malformed or inconsistent, unknown keys included.
+        """
+        if matches(_DEEP_KEY, text):
+            raise PolicyError(f"{where}: not a policy: a key of {KEY_LEVELS_MAX} levels or more")
+        try:
+            document: dict[str, object] = tomllib.loads(text.removeprefix(_BYTE_ORDER_MARK))
+        except (ValueError, RecursionError) as error:
+            raise PolicyError(f"{where}: not TOML: {_one_line(str(error))}") from None
+        try:
+            read = structs.asdict(msgspec.convert(self._plain(document, where), self._document))
+        except msgspec.ValidationError as error:
+            raise PolicyError(f"{where}: {self._keyed(str(error))}") from None
+        policy = Policy(
+            label=read["label"],
+            effective_from=read["effective_from"],
+            presence=read["presence"],
+            city=read["city"],
+            alert=read["alert"],
+            sections=tuple(read[table] for table, section in self.sections.items() if section not in SHARED),
+        )
+        for key, violation in violations(policy, self.values(policy)):
+            raise PolicyError(f"{where}: {_one_line(f'{key}: {violation}')}")
+        return self.hashed(policy)
 
-def load_policies(paths: Iterable[str | Path]) -> PolicySet:
-    """Return the policies of some files, the built-in one before the first of them.
+    def load(self, path: str | Path) -> Policy:
+        """Return the policy of one file; raises `PolicyError` ("path: key: reason") if it cannot be read or used."""
+        try:
+            text = read_small_text(path)
+        except ValueError as error:
+            raise PolicyError(f"{path}: cannot be read: {error}") from error
+        return self.read(text, str(path))
 
-    Raises `PolicyError` for a file that cannot be read or used, and for two with the same label or the same begin.
-    """
-    policies: list[Policy] = []
-    for path in paths:
-        policy = load_policy(path)
-        for other in policies:
-            if policy.label == other.label:
-                raise PolicyError(f"{path}: label: {policy.label!r} is the label of another policy too")
-            if policy.effective_from == other.effective_from:
-                raise PolicyError(f"{path}: effective_from: the same as that of {other.label!r}")
-        policies.append(policy)
-    return PolicySet(policies, default_policy())
+    def load_all(self, paths: Iterable[str | Path]) -> PolicySet:
+        """Return the policies of some files, the built-in one before the first of them.
 
+        Raises `PolicyError` for a file that cannot be read or used, and for two with the same label or the same begin.
+        """
+        policies: list[Policy] = []
+        for path in paths:
+            policy = self.load(path)
+            for other in policies:
+                if policy.label == other.label:
+                    raise PolicyError(f"{path}: label: {policy.label!r} is the label of another policy too")
+                if policy.effective_from == other.effective_from:
+                    raise PolicyError(f"{path}: effective_from: the same as that of {other.label!r}")
+            policies.append(policy)
+        return PolicySet(policies, self.default)
 
-def dump_policy(policy: Policy) -> str:
-    """Return a policy as a TOML document that reads back the same, every key with what it means."""
-    lines = ["# what decisions call the policy by", f"label = {_toml(policy.label)}", "", "# from when on it holds"]
-    if policy.effective_from is None:
-        lines.append('# effective_from = "2026-11-21T00:00:00Z" (without it: always)')
-    else:
-        lines.append(f"effective_from = {_toml(format_instant(policy.effective_from))}")
-    group = ""
-    for key, value in values(policy):
-        table, _, name = key.partition(".")
-        if table != group:
-            group = table
-            lines += ["", f"[{group}]"]
-        lines.append(f"# {KEY_NOTES[key]}")
-        if isinstance(value, dict):
-            lines.append(f"[{key}]")
-            lines += [f"{_toml(alias)} = {_toml(target)}" for alias, target in value.items()]
+    def dump(self, policy: Policy) -> str:
+        """Return a policy as a TOML document that reads back the same, every key with what it means."""
+        lines = [
+            "# the name of the policy in decisions",
+            f"label = {_toml(policy.label)}",
+            "",
+            "# when it takes effect",
+        ]
+        if policy.effective_from is None:
+            lines.append('# effective_from = "2026-11-21T00:00:00Z" (without it: always)')
         else:
-            lines.append(
-                f"{name} = {_toml(duration_text(value) if key in _DURATIONS and isinstance(value, int) else value)}"
-            )
-    return "\n".join(lines) + "\n"
+            lines.append(f"effective_from = {_toml(format_instant(policy.effective_from))}")
+        group = ""
+        for name, key, value in self.values(policy):
+            table, _, field = name.partition(".")
+            if table != group:
+                group = table
+                lines += ["", f"[{group}]"]
+            lines.append(f"# {key.text}")
+            if isinstance(value, dict):
+                lines.append(f"[{name}]")
+                lines += [f"{_toml(alias)} = {_toml(target)}" for alias, target in value.items()]
+            else:
+                written = duration_text(value) if key.unit == DURATION and isinstance(value, int) else value
+                lines.append(f"{field} = {_toml(written)}")
+        return "\n".join(lines) + "\n"
 
+    def _plain(self, document: Mapping[str, object], where: str) -> dict[str, object]:
+        """Return a document with durations and the begin as microseconds; what has the wrong shape is left as it is."""
+        if "label" not in document:
+            raise PolicyError(f"{where}: label: missing")
+        if "hash" in document:  # a field of the policy that follows from the document
+            raise PolicyError(f"{where}: hash: unknown key")
+        plain: dict[str, object] = {}
+        for name, value in document.items():
+            if isinstance(value, dict):
+                plain[name] = {key: self._value(f"{name}.{key}", item, where) for key, item in value.items()}
+            else:
+                plain[name] = self._value(name, value, where)
+        return plain
 
-def _plain(document: Mapping[str, object], where: str) -> dict[str, object]:
-    """Return a document with durations and the begin as microseconds; what has the wrong shape is left as it is."""
-    if "label" not in document:
-        raise PolicyError(f"{where}: label: missing")
-    if "hash" in document:  # a field of the policy that follows from the document
-        raise PolicyError(f"{where}: hash: unknown key")
-    plain: dict[str, object] = {}
-    for name, value in document.items():
-        if isinstance(value, dict):
-            plain[name] = {key: _value(f"{name}.{key}", item, where) for key, item in value.items()}
-        else:
-            plain[name] = _value(name, value, where)
-    return plain
+    def _value(self, key: str, value: object, where: str) -> object:
+        try:
+            if key in self.keys and self.keys[key].unit == DURATION:
+                return parse_duration(value)
+            if key == "effective_from":
+                return _begin(value)
+        except ValueError as error:
+            raise PolicyError(f"{where}: {key}: {error}") from None
+        return value
 
+    def _keyed(self, message: str) -> str:
+        """Turn msgspec's words for a value of the wrong shape into "key: reason"."""
+        match = _AT.fullmatch(_one_line(message))
+        reason, key = (match["reason"], match["key"] or "") if match else (message, "")
+        unknown = re.fullmatch(r"Object contains unknown field `(.*)`", reason)
+        if unknown:
+            return self._unknown(f"{key + '.' if key else ''}{unknown[1]}")
+        return f"{key or 'document'}: {reason[:1].lower()}{reason[1:]}"
 
-def _value(key: str, value: object, where: str) -> object:
-    try:
-        if key in _DURATIONS:
-            return parse_duration(value)
-        if key == "effective_from":
-            return _begin(value)
-    except ValueError as error:
-        raise PolicyError(f"{where}: {key}: {error}") from None
-    return value
+    def _unknown(self, key: str) -> str:
+        """Return the words for a key that no policy has, and for the key of the same table that it is nearest to."""
+        table, dot, name = key.rpartition(".")
+        tables = {"label", "effective_from", *self.sections}
+        known = (
+            {each.removeprefix(f"{table}.") for each in self.keys if each.startswith(f"{table}.")} if table else tables
+        )
+        return f"{key}: unknown key{suggestion(name, known, prefix=table + dot)}"
 
 
 def _begin(value: object) -> int:
@@ -155,24 +216,6 @@ def _begin(value: object) -> int:
     if not EARLIEST_US <= instant <= LATEST_US:
         raise ValueError("the year is not between 1970 and 9989")
     return instant
-
-
-def _keyed(message: str) -> str:
-    """Turn msgspec's words for a value of the wrong shape into "key: reason"."""
-    match = _AT.fullmatch(_one_line(message))
-    reason, key = (match["reason"], match["key"] or "") if match else (message, "")
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", reason)
-    if unknown:
-        return _unknown(f"{key + '.' if key else ''}{unknown[1]}")
-    return f"{key or 'document'}: {reason[:1].lower()}{reason[1:]}"
-
-
-def _unknown(key: str) -> str:
-    """Return the words for a key that no policy has, and for the key of the same table that it is nearest to."""
-    table, dot, name = key.rpartition(".")
-    tables = {field.name for field in structs.fields(Policy) if field.name != "hash"}
-    known = {each.removeprefix(f"{table}.") for each in KEY_NOTES if each.startswith(f"{table}.")} if table else tables
-    return f"{key}: unknown key{suggestion(name, known, prefix=table + dot)}"
 
 
 def _one_line(text: str) -> str:

@@ -1,16 +1,17 @@
-"""The policy: every number and list of the SOPs' reading, with its default and the clause it serves.
+"""A policy: sections of numbers and lists, each declared once with its default, unit, bounds and clauses.
 
-A field is named as its key in a policy document (`schemas.policy.document` reads those): group, dot, field. Durations
-are microseconds here and text with a unit in a document ("15 min", "72 h").
+A field is named as its key in a policy document: section, dot, field. Durations are microseconds here and text with a
+unit in a document ("15 min", "72 h"). The sections of an SOP are declared in its folder under `agents/sops/`.
 """
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable
-from typing import Annotated, Final
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Annotated, Final, TypeVar
 
-from msgspec import Meta, Struct, field
+from msgspec import Struct, field
 
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
@@ -19,61 +20,114 @@ DAY: Final = 24 * HOUR
 
 _ALWAYS: Final = -(2**63)  # before every instant
 
-Duration = Annotated[int, Meta(ge=0, description="microseconds")]
+DURATION: Final = "duration"
+"""The unit of a key that is text with units ("15 min", "1h30m") or whole seconds in a document."""
 
-IMAGE_PATH_PATTERN: Final = (
-    r"(\.(jpe?g|png|webp|gif|hei[cf]|avif|bmp|tiff?|pdf)$)"
-    r"|(/(images?|img|media|photos?|attachments?|uploads?|files?|proofs?|screenshots?)/.)"
-)
-TICKET_ID_PATTERN: Final = r"^#?(?:[A-Za-z]{1,12}[-_# ]?)?\d{1,20}$"
+Violation = tuple[str, str]
+"""(key, what is wrong with its value)."""
 
 
-class Presence(Struct, frozen=True, forbid_unknown_fields=True):
+class Bounds(Struct, frozen=True):
+    """Bounds of a number; `is_above` excludes `low` itself."""
+
+    low: float
+    high: float | None = None
+    is_above: bool = False
+
+
+class Key(Struct, frozen=True):
+    """What a key means, in what unit, for which clauses; stands in the annotation of a section's field."""
+
+    note: str
+    unit: str
+    clauses: tuple[str, ...]
+    bounds: Bounds | None = None
+    """None: a number is not negative."""
+    check: Callable[[object], str | None] | None = None
+    """Returns what is wrong with a value, beyond its type and bounds."""
+
+    @property
+    def text(self) -> str:
+        """The note with its clauses."""
+        return f"{self.note} ({', '.join(self.clauses)})"
+
+
+def key(
+    note: str,
+    unit: str,
+    *clauses: str,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    check: Callable[[object], str | None] | None = None,
+) -> Key:
+    """Return the annotation of a field."""
+    if at_least is None and above is None:
+        return Key(note, unit, clauses, check=check)
+    low = above if at_least is None else at_least
+    return Key(note, unit, clauses, Bounds(low or 0.0, at_most, is_above=at_least is None), check)
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of a policy document, named as the class in snake case (`BpcOnly`: `bpc_only`)."""
+
+    def violations(self) -> Iterator[Violation]:
+        """Yield what is wrong with values that are each acceptable alone."""
+        yield from ()
+
+    @classmethod
+    def table(cls) -> str:
+        """Return the name of the table."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+
+S = TypeVar("S", bound=Section)
+
+
+class Presence(Section, frozen=True):
     """Whether a partner was at the site (OOS-7, OOS-14, OOS-15)."""
 
-    radius_m: float = 500.0
-    max_accuracy_m: float = 200.0
-    before: Duration = 15 * MINUTE
-    after: Duration = 5 * MINUTE
-    linger: Duration = 2 * HOUR
-    retention: Duration = 72 * HOUR
-    slot: Duration = 10 * SECOND
-    reading_wait: Duration = 10 * SECOND
+    radius_m: Annotated[
+        float,
+        key("metres from the site within which a partner is on site, inclusive", "m", "OOS-7", above=0.0),
+    ] = 500.0
+    max_accuracy_m: Annotated[
+        float,
+        key("metres; a report less accurate than this says nothing", "m", "OOS-7", above=0.0),
+    ] = 200.0
+    before: Annotated[
+        int,
+        key("how long before a moment a report may be and still speak for it", DURATION, "OOS-7"),
+    ] = 15 * MINUTE
+    after: Annotated[
+        int,
+        key("how long after a moment a report may be and still speak for it", DURATION, "OOS-7"),
+    ] = 5 * MINUTE
+    linger: Annotated[
+        int,
+        key("how long after a cancellation a partner's stay at the site is watched", DURATION, "DIS-3"),
+    ] = 2 * HOUR
+    retention: Annotated[
+        int,
+        key("how long reports are kept behind the partner's latest", DURATION, "OOS-7"),
+    ] = 72 * HOUR
+    slot: Annotated[
+        int,
+        key("of each partner and slot of this length the most accurate report counts", DURATION, "OOS-7", above=0.0),
+    ] = 10 * SECOND
+    reading_wait: Annotated[
+        int,
+        key("how long a live decision waits for the first word on a partner's whereabouts", DURATION, "OOS-7"),
+    ] = 10 * SECOND
 
 
-class Proof(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a claim must show (OOS-13)."""
-
-    min_images: int = 1
-
-
-class BpcOnly(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose jobs may only be closed at BPC (OOS-2)."""
-
-    groups: tuple[str, ...] = ("rwm",)
-    cities: tuple[str, ...] = ("Delhi", "Mumbai")
-
-
-class TicketFlow(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the in-app ticket flow is open (OOS-7 to OOS-12)."""
-
-    live_cities: tuple[str, ...] = (
-        "Delhi",
-        "Mumbai",
-        "Hyderabad",
-        "Bangalore",
-        "Ahmedabad",
-        "Pune",
-        "Kolkata",
-        "Chennai",
-    )
-    excluded_commercial_categories: tuple[str, ...] = ("ro",)
-
-
-class City(Struct, frozen=True, forbid_unknown_fields=True):
+class City(Section, frozen=True):
     """Other names of a city, each with the one it is compared as."""
 
-    aliases: dict[str, str] = field(
+    aliases: Annotated[
+        dict[str, str],
+        key("other names of a city, each with the name it is compared as", "names", "OOS-2", "OOS-7"),
+    ] = field(
         default_factory=lambda: {
             "Bengaluru": "Bangalore",
             "New Delhi": "Delhi",
@@ -83,65 +137,112 @@ class City(Struct, frozen=True, forbid_unknown_fields=True):
         }
     )
 
-
-class Park(Struct, frozen=True, forbid_unknown_fields=True):
-    """How long a ticket is parked before the partner is called (OOS-9, OOS-10)."""
-
-    duration: Duration = 3 * HOUR
-
-
-class Paf(Struct, frozen=True, forbid_unknown_fields=True):
-    """How long a claim may follow a marked cancellation (OOS-18)."""
-
-    claim_window: Duration = 72 * HOUR
-
-
-class Offline(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a proof of an offline payment is checked (DIS-3 to DIS-8)."""
-
-    ticket_id_pattern: str = TICKET_ID_PATTERN
-    image_link_pattern: str = IMAGE_PATH_PATTERN
-    default_region: str = "IN"
-    name_similarity: float = 0.85
-    honorifics: tuple[str, ...] = ("mr", "mrs", "ms", "dr", "shri", "sri", "smt", "kumari")
-    date_tolerance_days: int = 1
+    def violations(self) -> Iterator[Violation]:
+        """Yield aliases that are blank, given twice, or lead to another alias."""
+        names: dict[str, str] = {}
+        for alias, city in self.aliases.items():
+            key = f'city.aliases."{alias}"'
+            compared = alias.strip().casefold()
+            if not compared or not city.strip():
+                yield key, "is blank"
+            elif compared in names:
+                yield key, f"is given twice, also as {names[compared]!r}"
+            names[compared] = alias
+        for alias, city in self.aliases.items():
+            if city.strip().casefold() in names:
+                yield f'city.aliases."{alias}"', f"leads to {city!r}, which is itself an alias"
 
 
-class Alert(Struct, frozen=True, forbid_unknown_fields=True):
+class Alert(Section, frozen=True):
     """Thresholds of what ops is told."""
 
-    moment_ttl: Duration = 24 * HOUR
-    stay: Duration = 30 * MINUTE
-    park_overdue: Duration = HOUR
-    mocked_window: Duration = 15 * MINUTE
-    travel_speed_kmh: float = 150.0
-    travel_distance_m: float = 1000.0
-    stuck: Duration = 48 * HOUR
-    spike_window: Duration = 7 * DAY
-    spike_claims: int = 3
-    spike_ratio: float = 4.0
-    spike_floor: float = 0.01
-    surge_claims: int = 20
-    surge_deviations: float = 4.0
-    surge_hours: int = 336
+    moment_ttl: Annotated[
+        int,
+        key("how long an alert about a moment fires", DURATION, "OOS-7"),
+    ] = 24 * HOUR
+    stay: Annotated[
+        int,
+        key("how long after a cancellation a partner on site is suspected of serving offline", DURATION, "DIS-2"),
+    ] = 30 * MINUTE
+    park_overdue: Annotated[
+        int,
+        key("how long after its due time a call to the partner is overdue", DURATION, "OOS-10"),
+    ] = HOUR
+    mocked_window: Annotated[
+        int,
+        key("how near to a moment a mocked report is told", DURATION, "OOS-7"),
+    ] = 15 * MINUTE
+    travel_speed_kmh: Annotated[
+        float,
+        key("kilometres an hour above which a journey is impossible", "km/h", "OOS-7", above=0.0),
+    ] = 150.0
+    travel_distance_m: Annotated[
+        float,
+        key("metres below which no journey is judged", "m", "OOS-7", at_least=0.0),
+    ] = 1000.0
+    stuck: Annotated[
+        int,
+        key("how long a decision may be provisional", DURATION, "OOS-10", "OOS-18"),
+    ] = 48 * HOUR
+    spike_window: Annotated[
+        int,
+        key("how far back a partner's claims are counted", DURATION, "OOS-1"),
+    ] = 7 * DAY
+    spike_claims: Annotated[
+        int,
+        key("claims from which on a partner can stand out", "claims", "OOS-1", at_least=1.0),
+    ] = 3
+    spike_ratio: Annotated[
+        float,
+        key("times the others' claims per assignment above which a partner stands out", "times", "OOS-1", at_least=0.0),
+    ] = 4.0
+    spike_floor: Annotated[
+        float,
+        key(
+            "the least that the others' claims per assignment are taken as", "claims per assignment", "OOS-1", above=0.0
+        ),
+    ] = 0.01
+    surge_claims: Annotated[
+        int,
+        key("claims in an hour from which on a city can stand out", "claims", "OOS-1", at_least=1.0),
+    ] = 20
+    surge_deviations: Annotated[
+        float,
+        key(
+            "standard deviations above the mean at which a city stands out",
+            "standard deviations",
+            "OOS-1",
+            at_least=0.0,
+        ),
+    ] = 4.0
+    surge_hours: Annotated[
+        int,
+        key("hours before, with which the hour is compared", "h", "OOS-1", at_least=1.0, at_most=24 * 366.0),
+    ] = 336
 
 
-class Policy(Struct, frozen=True, forbid_unknown_fields=True):
-    """One version of the policy; `effective_from` in microseconds since the epoch (None: always)."""
+class Policy(Struct, frozen=True):
+    """One version of the policy; `effective_from` in microseconds since the epoch (None: always).
+
+    `policy[Section]` is a section of an SOP; one that the policy was made without has its defaults.
+    """
 
     label: str = "default"
     effective_from: int | None = None
     presence: Presence = Presence()
-    proof: Proof = Proof()
-    bpc_only: BpcOnly = BpcOnly()
-    ticket_flow: TicketFlow = TicketFlow()
     city: City = City()
-    park: Park = Park()
-    paf: Paf = Paf()
-    offline: Offline = Offline()
     alert: Alert = Alert()
+    sections: tuple[Section, ...] = ()
+    """The sections of the SOPs."""
     hash: str = ""
-    """Of the canonical form; set by whoever reads or builds the policy (`schemas.policy.document.hashed`)."""
+    """Of the canonical form; set by `schemas.policy.document.PolicyFormat.hashed`."""
+
+    def __getitem__(self, section: type[S]) -> S:
+        """Return the section of a type."""
+        for each in (*self.sections, self.presence, self.city, self.alert):
+            if isinstance(each, section):
+                return each
+        return section()
 
     @property
     def name(self) -> str:

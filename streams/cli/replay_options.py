@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.policy.document import load_policies, load_policy
+from agents.sops.catalogue import POLICIES
 from schemas.policy.model import PolicySet
 from streams.cli.options import instant
 from streams.config.settings import Settings
@@ -16,7 +16,7 @@ def replay_settings(settings: Settings, *, policy: str | None, until: str | None
     Without `--until` events in the future are refused; with it they are ignored, so the result never depends on today.
     """
     return ReplaySettings(
-        policies=PolicySet([], load_policy(policy)) if policy else load_policies(settings.policies),
+        policies=PolicySet([], POLICIES.load(policy)) if policy else POLICIES.load_all(settings.policies),
         limits=settings.limits,
         facts_per_case_max=settings.facts_per_case_max,
         until=None if until is None else instant("--until", until),

@@ -13,8 +13,8 @@ from typing import Final
 
 from rich.console import Console
 
+from agents.sops.catalogue import POLICIES
 from schemas.errors import SopError, UsageError
-from schemas.policy.document import load_policies
 from streams.config.settings import Settings, cache_dir, java_home, settings_from
 from streams.demo.feed import ScheduledEvent
 from streams.demo.live_view import LiveView
@@ -53,7 +53,7 @@ def run_demo(options: DemoOptions, live_view: LiveView, progress: ProgressLine, 
     Raises `UsageError` if an option, a setting or a policy cannot be used.
     """
     settings = settings_from()
-    load_policies(settings.policies)  # report an unusable policy before anything starts
+    POLICIES.load_all(settings.policies)  # report an unusable policy before anything starts
     events = (
         _recorded_events(options.input_file)
         if options.input_file is not None

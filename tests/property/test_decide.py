@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agents.case.evaluation import Evaluation
 from agents.sops.catalogue import CLAUSES
+from agents.sops.out_of_scope.policy import Paf
 from schemas.codec.decoder import decode_record
 from schemas.policy.model import DAY
 from tests.scenario import POLICY, evaluate_case
@@ -82,7 +83,7 @@ def test_a_decision_takes_effect_with_the_latest_of_its_evidence_and_deadlines(c
     for body in evaluated(case).decisions:
         latest = max(times[ref] for ref in body.evidence)
         if body.reasons == ("no_claim",) and body.status == "final":
-            latest += POLICY.paf.claim_window
+            latest += POLICY[Paf].claim_window
         assert body.effective_at == latest
         assert body.effective_at <= case.now
 

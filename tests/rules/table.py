@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from schemas.policy.document import read_policy
+from agents.sops.catalogue import POLICIES
 from schemas.policy.model import HOUR
 from schemas.timestamps import parse_instant
 from tests.scenario import POLICY, SOURCE, Scenario, instant, rfc3339
@@ -88,7 +88,7 @@ class Row:
 
     def found(self) -> list[object]:
         """Run the case and return what comes out."""
-        policy = read_policy(f'label = "row"\n{self.policy}', "row") if self.policy else POLICY
+        policy = POLICIES.read(f'label = "row"\n{self.policy}', "row") if self.policy else POLICY
         messages = self.case.messages(self.now, policy)
         return [each.found(messages) for each in self.expected]
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agents.sops.offline_service.payee import e164, has_payee, name_score, payee_differs, phone_number
+from agents.sops.offline_service.policy import Offline
 from schemas.events import Money, PartnerIdentified, PaymentProofAdded
-from schemas.policy.model import Offline
 
 OFFLINE = Offline()
 RAVI, OTHER = "Ravi Kumar", "Sunil Mehta"

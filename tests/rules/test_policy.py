@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from schemas.policy.document import default_policy, dump_policy
+from agents.sops.catalogue import POLICIES
 from tests.rules.table import Row, job, on_site, row, rows_of, unseen
 from tests.rules.test_alerts import MOCKED, OUTSIDE, OVERDUE, STAYED, STUCK, TRAVEL, met, travel
 from tests.rules.test_offline_checks import named
@@ -141,7 +141,7 @@ def test_policy(row: Row) -> None:
 
 def test_every_key_of_the_policy_has_a_row() -> None:
     keys, table = set(), ""
-    for line in dump_policy(default_policy()).splitlines():
+    for line in POLICIES.dump(POLICIES.default).splitlines():
         if found := re.fullmatch(r"\[(.+)\]", line):
             table = found[1]
             keys |= {table} if "." in table else set()

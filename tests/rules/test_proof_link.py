@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from agents.sops.offline_service.policy import Offline
 from agents.sops.offline_service.proof_link import link_fault
-from schemas.policy.model import Offline
 from schemas.policy.patterns import matches
 
 OFFLINE = Offline()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.policy.keys import KEY_UNITS
+from agents.sops.catalogue import POLICIES
 from streams.cli.main import COMMANDS, run
 from tests.scenario import Scenario
 from tests.terminal import on_terminal
@@ -260,7 +260,7 @@ def test_the_shares_of_branches_show_no_patterns(capsys: pytest.CaptureFixture[s
 def test_the_built_in_policy_is_shown_key_by_key(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["policy", "show"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[::2]] == list(KEY_UNITS)
+    assert [line.split()[0] for line in lines[::2]] == list(POLICIES.keys)
     assert lines[:2] == [
         "presence.radius_m = 500.0 (m) [OOS-7]",
         "    metres from the site within which a partner is on site, inclusive",

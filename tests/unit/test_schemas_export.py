@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 from jsonschema import Draft202012Validator
 
+from agents.sops.catalogue import POLICIES
 from schemas.codec.decoder import decode_record
 from schemas.codec.encoder import dead_letter_message, encode_message
 from schemas.codec.fields import FIELDS
@@ -102,7 +103,7 @@ def test_a_decision_is_not_valid_as_one_of_another_kind() -> None:
 
 
 def test_the_export_writes_every_schema_the_same_way_twice(tmp_path: Path) -> None:
-    first, second = export(tmp_path / "deep" / "one"), export(tmp_path / "two")
+    first, second = export(tmp_path / "deep" / "one", POLICIES), export(tmp_path / "two", POLICIES)
     assert [path.name for path in first] == sorted(
         [*(f"{name}.json" for name in VALIDATORS), "asyncapi.json", "policy.json"]
     )
@@ -145,14 +146,14 @@ def parsed(node: str, document: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_reference_parser_reads_the_export_with_all_its_schemas(node: str, tmp_path: Path) -> None:
-    export(tmp_path)
+    export(tmp_path, POLICIES)
     done = parsed(node, tmp_path / "asyncapi.json")
     assert (done.returncode, done.stderr) == (0, "")
     assert set(json.loads(done.stdout)["channels"]) == {*INPUTS, *OUTPUTS}
 
 
 def test_the_reference_parser_tells_a_document_that_is_wrong(node: str, tmp_path: Path) -> None:
-    export(tmp_path)
+    export(tmp_path, POLICIES)
     file = tmp_path / "asyncapi.json"
     file.write_bytes(file.read_bytes().replace(b'"receive"', b'"consume"'))
     done = parsed(node, file)

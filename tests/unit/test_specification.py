@@ -3,14 +3,13 @@
 import re
 from pathlib import Path
 
-from agents.sops.catalogue import CLAUSES
+from agents.sops.catalogue import CLAUSES, POLICIES
 from agents.sops.decision_alerts import FLIP, STUCK
 from agents.sops.offline_service import OFFLINE_SERVICE
 from agents.sops.offline_service.checks import CHECKS
 from agents.sops.out_of_scope import OUT_OF_SCOPE
 from agents.sops.registry import SOPS
 from schemas.codec.fields import FIELDS, Choice, Field, Object
-from schemas.policy.keys import KEY_NOTES
 from schemas.topics import INPUTS, INTERNAL, OUTPUTS
 from streams.cli.main import COMMANDS
 
@@ -53,7 +52,7 @@ def test_every_topic_is_specified() -> None:
 
 
 def test_every_policy_key_is_specified() -> None:
-    assert [key for cells in rows("contracts.md", "Policy") for key in quoted(cells[0])] == list(KEY_NOTES)
+    assert [key for cells in rows("contracts.md", "Policy") for key in quoted(cells[0])] == list(POLICIES.keys)
 
 
 def test_every_command_is_specified() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from schemas.policy.document import load_policies
+from agents.sops.catalogue import POLICIES
 from schemas.topics import Topics
 from streams.config.settings import Settings
 from streams.kafka.connection import KafkaConnection
@@ -17,7 +17,7 @@ from streams.worker import TaskMaker, refusal_limits, retention_rules, watch_lim
 
 async def test_the_work_on_a_partition_goes_with_its_task() -> None:
     settings = Settings()
-    maker = TaskMaker(settings, load_policies(()), KafkaConnection(settings.brokers), Topics(), Layout(4, {}), {})
+    maker = TaskMaker(settings, POLICIES.load_all(()), KafkaConnection(settings.brokers), Topics(), Layout(4, {}), {})
     tasks = [maker.make(0), maker.make(1)]
     assert set(maker.processors) == {0, 1}
     del tasks[1]

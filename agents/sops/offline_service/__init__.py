@@ -8,6 +8,7 @@ from agents.sops.offline_service.actions import CASE_ACTIONS, TICKET_ACTIONS
 from agents.sops.offline_service.alerts import ALERTS
 from agents.sops.offline_service.assessment import Assessment, assess
 from agents.sops.offline_service.clauses import CLAUSES, WORDS
+from agents.sops.offline_service.policy import SECTIONS
 from agents.sops.offline_service.refund import REFUND
 from agents.sops.offline_service.tagging import TAGGING
 from agents.sops.tables import TableSop
@@ -17,6 +18,7 @@ OFFLINE_SERVICE: Final[TableSop[Assessment]] = TableSop(
     title="offline service",
     unit="case",
     clauses=CLAUSES,
+    sections=SECTIONS,
     words=WORDS,
     presence_moments=lambda _: (),
     assess=assess,

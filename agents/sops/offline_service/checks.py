@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from agents.case.view import CaseView
 from agents.sops.offline_service.payee import has_payee, payee_differs
+from agents.sops.offline_service.policy import Offline
 from agents.sops.offline_service.proof_link import LinkFault, link_fault
 from schemas.events import Event, PartnerIdentified, PaymentProofAdded
 from schemas.policy.model import Policy
@@ -45,16 +46,16 @@ def _link_has(fault: LinkFault) -> Callable[[Examined], bool]:
         if on.proof is None:
             return False
         ticket_ids = [ticket.id for ticket in on.view.tickets]
-        return link_fault(on.proof.data.proof_url, ticket_ids, on.policy.offline) == fault
+        return link_fault(on.proof.data.proof_url, ticket_ids, on.policy[Offline]) == fault
 
     return fails
 
 
 def _payee_mismatch(on: Examined) -> bool:
     """Return whether the payee is not the identified partner, or cannot be compared with it."""
-    if on.proof is None or on.identification is None or not has_payee(on.proof.data, on.policy.offline):
+    if on.proof is None or on.identification is None or not has_payee(on.proof.data, on.policy[Offline]):
         return False
-    return payee_differs(on.proof.data, on.identification.data, on.policy.offline)
+    return payee_differs(on.proof.data, on.identification.data, on.policy[Offline])
 
 
 def _partner_mismatch(on: Examined) -> bool:
@@ -69,7 +70,7 @@ def _date_mismatch(on: Examined) -> bool:
     if on.proof is None:
         return False
     apart = date.fromisoformat(on.proof.data.paid_on) - date.fromisoformat(on.proof.data.service_date)
-    return abs(apart.days) > on.policy.offline.date_tolerance_days
+    return abs(apart.days) > on.policy[Offline].date_tolerance_days
 
 
 CHECKS: Final = (
@@ -88,7 +89,7 @@ CHECKS: Final = (
     Check(
         "payee_not_visible",
         ("DIS-5",),
-        lambda on: on.proof is not None and not has_payee(on.proof.data, on.policy.offline),
+        lambda on: on.proof is not None and not has_payee(on.proof.data, on.policy[Offline]),
     ),
     Check("payee_mismatch", ("DIS-4", "DIS-7"), _payee_mismatch),
     Check("partner_mismatch", ("DIS-4", "DIS-8"), _partner_mismatch),

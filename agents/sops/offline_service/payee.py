@@ -10,8 +10,8 @@ from typing import Final
 import phonenumbers
 from rapidfuzz import fuzz
 
+from agents.sops.offline_service.policy import Offline
 from schemas.events import PartnerIdentified, PaymentProofAdded
-from schemas.policy.model import Offline
 
 MASKS: Final = "*•#"
 _NUMBER: Final = re.compile(r"(?:\+\W*)?\d(?:.*\d)?", re.DOTALL)

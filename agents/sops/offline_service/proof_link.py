@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Literal
 from urllib.parse import urlsplit
 
-from schemas.policy.model import Offline
+from agents.sops.offline_service.policy import Offline
 from schemas.policy.patterns import matches
 
 LinkFault = Literal["proof_link_missing", "proof_link_is_ticket", "proof_link_invalid"]

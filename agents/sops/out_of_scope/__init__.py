@@ -9,6 +9,7 @@ from agents.sops.out_of_scope.alerts import ALERTS
 from agents.sops.out_of_scope.assessment import Assessment, assess
 from agents.sops.out_of_scope.clauses import CLAUSES, WORDS
 from agents.sops.out_of_scope.paf import PAF
+from agents.sops.out_of_scope.policy import SECTIONS
 from agents.sops.out_of_scope.presence import presence_moments
 from agents.sops.out_of_scope.rating_reversal import RATING_REVERSAL
 from agents.sops.out_of_scope.tagging import TAGGING
@@ -19,6 +20,7 @@ OUT_OF_SCOPE: Final[TableSop[Assessment]] = TableSop(
     title="out of scope",
     unit="engagement",
     clauses=CLAUSES,
+    sections=SECTIONS,
     words=WORDS,
     presence_moments=presence_moments,
     assess=assess,

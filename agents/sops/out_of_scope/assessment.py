@@ -10,6 +10,7 @@ from msgspec import Struct
 from agents.case.cities import is_among
 from agents.case.view import CaseView, Engagement, Ticket
 from agents.sops.contract import CaseContext
+from agents.sops.out_of_scope.policy import BpcOnly, Proof, TicketFlow
 from agents.sops.out_of_scope.presence import Presence, presence
 from schemas.events import CancellationRecorded, Event, MediaAdded, TicketValidated
 from schemas.policy.model import Policy
@@ -90,7 +91,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
     @property
     def images_enough(self) -> bool:
         """As many distinct images were added as a proof takes (OOS-13)."""
-        return len(self.images) >= self.policy.proof.min_images
+        return len(self.images) >= self.policy[Proof].min_images
 
     @property
     def is_commercial_appliance(self) -> bool:
@@ -178,7 +179,7 @@ def _assess(case: CaseContext, engagement: Engagement, seen: Presence) -> Assess
     images = _distinct_images(engagement)
     is_visible = claim is None or claim.created.data.reason not in NOTHING_TO_PHOTOGRAPH
     images_needed = is_visible and not _is_commercial_appliance(case.view)
-    is_proven = len(images) >= case.policy.proof.min_images or not images_needed
+    is_proven = len(images) >= case.policy[Proof].min_images or not images_needed
     return Assessment(
         view=case.view,
         engagement=engagement,
@@ -233,10 +234,10 @@ def _route(view: CaseView, engagement: Engagement, policy: Policy) -> Route:
     if view.booking is None:
         return "unknown"
     booking = view.booking.data
-    if engagement.partner_group in policy.bpc_only.groups and is_among(booking.city, policy.bpc_only.cities, policy):
+    if engagement.partner_group in policy[BpcOnly].groups and is_among(booking.city, policy[BpcOnly].cities, policy):
         return "bpc_only"
-    is_live = is_among(booking.city, policy.ticket_flow.live_cities, policy)
-    is_excluded = booking.category in policy.ticket_flow.excluded_commercial_categories
+    is_live = is_among(booking.city, policy[TicketFlow].live_cities, policy)
+    is_excluded = booking.category in policy[TicketFlow].excluded_commercial_categories
     is_commercial = booking.premises == "commercial" or bool(commercial_tickets(engagement))
     if is_commercial and (not is_live or is_excluded):
         return "commercial"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from agents.case.evaluation import Evidence
 from agents.sops.out_of_scope.assessment import NOTHING_TO_PHOTOGRAPH, Assessment, commercial_tickets
+from agents.sops.out_of_scope.policy import Proof
 from agents.sops.out_of_scope.presence import presence_evidence
 
 Cited = tuple[Evidence, ...]
@@ -25,7 +26,7 @@ def verdict(a: Assessment) -> Cited:
 def images(a: Assessment) -> Cited:
     """Return the first images that make the proof; the booking where it alone made them needless (OOS-6, OOS-13)."""
     if a.images_needed:
-        return a.images[: a.policy.proof.min_images]
+        return a.images[: a.policy[Proof].min_images]
     reason = a.claim.created.data.reason if a.claim else None
     if reason in NOTHING_TO_PHOTOGRAPH or a.view.booking is None:
         return ()

@@ -6,6 +6,7 @@ from typing import Final
 
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import claim, end, images, mark, off_site, on_site, partners, route, verdict
+from agents.sops.out_of_scope.policy import Paf
 from agents.sops.tables import DecisionTable, Row
 
 
@@ -16,7 +17,7 @@ def is_marked(a: Assessment) -> bool:
 
 def claim_window_end(a: Assessment) -> int:
     """Return when the time for a claim ends (microseconds), counted from the earliest marked cancellation."""
-    return a.marked_cancellations[0].time + a.policy.paf.claim_window
+    return a.marked_cancellations[0].time + a.policy[Paf].claim_window
 
 
 UNDECIDED: Final = {"cancellation_marked": is_marked, "counts_in_mg": None}

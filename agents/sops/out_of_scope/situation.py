@@ -9,6 +9,7 @@ from msgspec import Struct
 from agents.case.view import Engagement, Ticket
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import Cited
+from agents.sops.out_of_scope.policy import Park
 from agents.sops.tables import Results
 from schemas.events import CallLogged, CallParty, Event
 
@@ -173,7 +174,7 @@ class TicketSituation(Struct, frozen=True):
     @property
     def parked_until(self) -> int:
         """When parking ends, in microseconds."""
-        return self.ticket.created.time + self.a.policy.park.duration
+        return self.ticket.created.time + self.a.policy[Park].duration
 
     @property
     def lacks_images(self) -> bool:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import click
 from redis.asyncio import Redis
 
+from agents.sops.catalogue import POLICIES
 from schemas.errors import UsageError
-from schemas.policy.document import load_policies
 from schemas.policy.model import PolicySet
 from schemas.topics import Topics
 from streams.config.settings import Settings, settings_from
@@ -37,7 +37,7 @@ def command() -> None:
     replaces the checkpoints in Redis. If it is interrupted, run it again.
     """
     settings = settings_from()
-    asyncio.run(_rebuild(settings, load_policies(settings.policies)))
+    asyncio.run(_rebuild(settings, POLICIES.load_all(settings.policies)))
 
 
 async def _rebuild(settings: Settings, policies: PolicySet) -> None:

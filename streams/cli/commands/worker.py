@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from schemas.policy.document import load_policies
+from agents.sops.catalogue import POLICIES
 from streams.config.settings import settings_from
 from streams.process.logs import log_to_stderr
 from streams.worker import run
@@ -15,4 +15,4 @@ def command() -> None:
     """Consume events, decide and publish until stopped (SIGTERM, Ctrl-C). Environment variables SOP_… configure it."""
     settings = settings_from()
     log_to_stderr(settings.log_level)
-    run(settings, load_policies(settings.policies))
+    run(settings, POLICIES.load_all(settings.policies))
