@@ -1,6 +1,6 @@
 """Reads secrets and TLS files that settings name, and refuses unencrypted connections to other machines.
 
-No error repeats a secret, or a path: somebody may have put the secret itself where its file belongs.
+No error repeats a secret, or a path: a user may have put the secret itself where its file name belongs.
 """
 
 from __future__ import annotations

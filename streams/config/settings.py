@@ -20,11 +20,11 @@ from schemas.suggestions import suggestion
 
 DAY_S: Final = 86_400.0
 SESSION_S_MAX: Final = 90
-"""A dead worker's partitions stay unassigned for one session, and a lost response of the broker goes unnoticed for as
-long: the request timeout in `streams.worker` follows the session timeout."""
+"""The limit, because a dead worker's partitions stay unassigned for one session, and a lost response of the broker goes
+unnoticed for at least as long (see the request timeout in `streams.worker`)."""
 PORT_MAX: Final = 65_535
 VALUE_BYTES_MAX: Final = 4 * 1024 * 1024
-"""What an input topic accepts that a worker creates; a larger value might be truncated when it is read."""
+"""The limit of input topics that a worker creates; a larger value might be truncated when it is read."""
 
 
 @dataclass(frozen=True, slots=True)

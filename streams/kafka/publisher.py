@@ -50,7 +50,7 @@ class KafkaPublisher:
         self._timeout_s = timeout_s
         self._thread = ThreadPoolExecutor(1, f"publisher-{transactional_id}")
         self._producer: Producer | None = None
-        """None before the start, during a transaction, and after one has failed, since the producer is never reused."""
+        """None before the start, during a transaction, and after a failure: a failed producer is not used again."""
         self._starting: asyncio.Task[None] | None = None
         self._is_stopping = False
 
@@ -72,7 +72,7 @@ class KafkaPublisher:
         except (AIOKafkaError, KafkaException) as error:
             if producer is not None:
                 await self._in_thread(producer.close)  # otherwise it would keep trying, and fence a successor
-            raise Fatal(f"{self._transactional_id}: cannot begin to publish: {error}") from error
+            raise Fatal(f"{self._transactional_id}: cannot start publishing: {error}") from error
         self._producer = producer
 
     def _options(self) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class KafkaPublisher:
         await self._transact([Outgoing(*tp, b"", b"") for tp in tps], _Transaction.abort)
 
     async def _transact(self, records: Sequence[Outgoing], end: Callable[[_Transaction, float], None]) -> _Transaction:
-        """Send records and end their transaction with `end`; after a failure this publisher is unusable."""
+        """Send records and end their transaction with `end`; only after `Unpublishable` can this publisher go on."""
         producer, self._producer = self._producer, None
         if producer is None:
             raise Fatal(f"{self._transactional_id}: not started, or has failed")
@@ -155,7 +155,7 @@ class KafkaPublisher:
     async def stop(self) -> None:
         """Disconnect. The next owner's start, or the broker, ends a transaction that was left open.
 
-        When this returns, a cancelled start fences nobody any more; it might have fenced its successor.
+        When this returns, a cancelled start can no longer fence a successor.
         """
         self._is_stopping = True
         if self._starting is not None:

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TransactionalIdAuthorizationFailed
 from confluent_kafka import KafkaError as LibrdkafkaError
 from confluent_kafka import KafkaException, TopicCollection
@@ -19,6 +18,7 @@ from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr
 from schemas.errors import UsageError
 from schemas.topics import Topics
 from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
+from streams.kafka.topics import admin_client
 
 READ, WRITE = "Read", "Write"
 _OPERATIONS: Final = {READ: AclOperation.READ, WRITE: AclOperation.WRITE}
@@ -38,8 +38,6 @@ async def check_rights(connection: KafkaConnection, topics: Topics, *, group: st
     try:
         denied = await _denied_ids(connection, group, transactional_id)
         granted = await asyncio.to_thread(_topic_rights, connection, read)
-    except KafkaError as error:
-        raise UsageError(connection.describe_error(error)) from error
     except KafkaException as error:
         raise UsageError(f"Kafka at {connection.brokers}: {error.args[0].str()}") from error
     missing = [*_missing(READ, read, granted), *_missing(WRITE, written, granted), *denied]
@@ -73,14 +71,12 @@ def _topic_rights(connection: KafkaConnection, names: Sequence[str]) -> dict[str
 
 async def _denied_ids(connection: KafkaConnection, group: str, transactional_id: str) -> list[str]:
     """Return the missing rights on the group and the transactional id: to look up a coordinator needs the same."""
-    admin = AIOKafkaAdminClient(**connection.client_options())
     lookups = (
         (group, 0, f"{READ} on group {group}"),
         (transactional_id, 1, f"{WRITE} on transactional id {transactional_id}"),
     )
     denied: list[str] = []
-    try:
-        await admin.start()
+    async with admin_client(connection) as admin:
         for name, kind, right in lookups:
             try:
                 await admin.find_coordinator(name, kind)
@@ -89,6 +85,4 @@ async def _denied_ids(connection: KafkaConnection, group: str, transactional_id:
             except KafkaError as error:
                 if not error.retriable:  # on a new cluster the first look-up creates the coordinator's topic
                     raise
-    finally:
-        await admin.close()
     return denied

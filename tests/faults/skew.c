@@ -1,7 +1,6 @@
-/* Preloaded into a process, puts its wall clock off by what a shared file says; all other clocks stay as they are.
+/* A preloaded library that shifts or stops the wall clock of a process; all other clocks stay correct.
 
-   The file named by SKEW_FILE holds two numbers of 64 bits: nanoseconds to add, and, where it is not 0, the instant at
-   which the clock stands still. */
+   The file SKEW_FILE holds two 64-bit integers: nanoseconds to add, and the instant at which the clock is stopped, or 0. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -24,12 +23,12 @@ __attribute__((constructor)) static void begin(void) {
     if (file >= 0) close(file);
 }
 
-int clock_gettime(clockid_t clock, struct timespec *told) {
+int clock_gettime(clockid_t clock, struct timespec *result) {
     if (real == NULL) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
-    int status = real(clock, told);
+    int status = real(clock, result);
     if (status != 0 || clock != CLOCK_REALTIME) return status;
-    int64_t now = skew[1] != 0 ? skew[1] : told->tv_sec * SECOND_NS + told->tv_nsec + skew[0];
-    told->tv_sec = now / SECOND_NS;
-    told->tv_nsec = now % SECOND_NS;
+    int64_t now = skew[1] != 0 ? skew[1] : result->tv_sec * SECOND_NS + result->tv_nsec + skew[0];
+    result->tv_sec = now / SECOND_NS;
+    result->tv_nsec = now % SECOND_NS;
     return 0;
 }

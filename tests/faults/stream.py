@@ -107,7 +107,7 @@ class Feeder:
     def _feed(self) -> None:
         try:
             self._bench.feed_lines(self._allowed())
-        except BaseException as error:  # noqa: BLE001 - told where the feeding was asked for
+        except BaseException as error:  # noqa: BLE001 - raised again in __exit__
             self._error = error
 
     def _allowed(self) -> Iterator[bytes]:

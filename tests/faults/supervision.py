@@ -31,8 +31,8 @@ class Replica:
     @property
     def partitions(self) -> set[int]:
         """The partition numbers that the worker last logged."""
-        said = self.worker.partitions
-        return {int(number) for number in said.split(", ")} if said not in ("", "none") else set()
+        logged = self.worker.partitions
+        return {int(number) for number in logged.split(", ")} if logged not in ("", "none") else set()
 
     @property
     def alive(self) -> bool:

@@ -82,11 +82,11 @@ class GrowthRun:
         while True:
             names = [*await work.due(self.now, 1_000), *await work.expired(self.now, 1_000)]
             await work.process([(TP(each.topic, 0), [self._record(each)]) for each in incoming], self.now)
-            said = await work.evaluate(self.now, {}, names)
-            dead_letters = [decode_dead_letter(each.value) for each in said if each.topic == TOPICS.dead_letters]
+            outputs = await work.evaluate(self.now, {}, names)
+            dead_letters = [decode_dead_letter(each.value) for each in outputs if each.topic == TOPICS.dead_letters]
             assert {each.reason for each in dead_letters} <= {NO_LONGER_KEPT}
             self.refused += len(dead_letters)
-            incoming = [each for each in said if each.topic in TOPICS.internal]
+            incoming = [each for each in outputs if each.topic in TOPICS.internal]
             if not incoming and not names:
                 return
 
