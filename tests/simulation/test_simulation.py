@@ -46,7 +46,7 @@ def forgets_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def does_not_wait_to_catch_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CatchUpBuffer, "lasts", lambda *_: False)
+    monkeypatch.setattr(CatchUpBuffer, "is_active", lambda *_: False)
 
 
 def is_not_fenced(monkeypatch: pytest.MonkeyPatch) -> None:

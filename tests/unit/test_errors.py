@@ -1,12 +1,12 @@
-"""The tree of errors in the module's docstring is the one that the classes make."""
+"""The tree of errors in the module's docstring matches the classes."""
 
 import re
 
 from schemas import errors
 
 
-def drawn() -> dict[str, str]:
-    """Return every error of the drawing with the one it hangs on."""
+def parents_in_docstring() -> dict[str, str]:
+    """Return each error of the tree with its parent."""
     parents, path = {}, ["Exception"]
     for line in (errors.__doc__ or "").splitlines():
         match = re.match(r"((?:[│ ]   )*(?:[├└]── )?)([A-Z]\w+)(?:   .*)?$", line)
@@ -17,16 +17,16 @@ def drawn() -> dict[str, str]:
     return parents
 
 
-def test_the_drawing_shows_the_classes() -> None:
+def test_the_tree_shows_the_classes() -> None:
     classes = {
         name: value.__bases__[0].__name__
         for name, value in vars(errors).items()
         if isinstance(value, type) and issubclass(value, BaseException)
     }
-    assert drawn() == classes
+    assert parents_in_docstring() == classes
     assert classes["PolicyError"] == "UsageError"
 
 
-def test_a_refusal_keeps_its_reason() -> None:
+def test_an_invalid_message_keeps_its_reason() -> None:
     refused = errors.InvalidMessage("data.stars: missing")
     assert refused.reason == str(refused) == "data.stars: missing"

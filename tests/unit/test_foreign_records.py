@@ -26,16 +26,16 @@ async def test_what_somebody_else_wrote_among_the_progress_is_passed_over(
     await killed.step([(JOBS, records(0, b"j0", b"j1"))])
     for _ in range(2):
         cluster.kafka.append(TP("progress", 0), key, value)
-    task, work = cluster.owner()
+    task, processor = cluster.owner()
     await task.recover()
     assert caplog.text.count("not written by a worker, passed over") == 1
     told = await latest_progress(SimulatedLog(cluster.kafka), TP("progress", 0))
     assert told is not None
     assert told.progress.layout == SETTINGS.layout
     await task.step([(JOBS, records(0, b"j0"))])
-    assert work.concluded_at == [], "it waits for what the last owner had read"
+    assert processor.evaluated_at == [], "it waits for what the last owner had read"
     await task.step([(JOBS, records(1, b"j1"))])
-    assert work.concluded_at
+    assert processor.evaluated_at
 
 
 async def test_the_progress_of_another_version_is_not_passed_over(cluster: Cluster) -> None:
@@ -55,7 +55,7 @@ async def test_what_somebody_else_wrote_among_what_was_said_is_passed_over(
     await killed.step([(JOBS, records(0, b"j0"))])
     for value in (FOREIGN, b"j1"):
         cluster.kafka.append(SAID, b"", value)
-    task, work = cluster.owner()
+    task, processor = cluster.owner()
     await task.recover()
-    assert work.recalled_values == [b"j0", b"j1"]
+    assert processor.restored == [b"j0", b"j1"]
     assert "said-0@2: not written by a worker, passed over: value: foreign" in caplog.text

@@ -71,12 +71,12 @@ async def test_what_was_said_may_be_deleted_where_that_is_accepted(
 ) -> None:
     await says(cluster, 0, b"j0", b"j1", saves=False)
     end = expire(cluster)
-    task, work = cluster.owner(saves=False, accepts_trimmed=True)
+    task, processor = cluster.owner(saves=False, accepts_trimmed=True)
     assert await task.recover() == starts()
     assert f"said-0: 0 to {end - 1} are no longer there" in caplog.text
     await task.step([(JOBS, records(0, b"j0", b"j1"))])
     await task.step([])
-    assert work.concluded_at
+    assert processor.evaluated_at
     successor, _ = cluster.owner()
     await successor.recover()
     assert successor.progress().skipped == {"said-0": 2}

@@ -1,4 +1,4 @@
-"""What a task does about transactions that Kafka took for ended and left open."""
+"""What a task does about transactions that Kafka reported as ended and left open."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ async def idle(task: Task) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_what_a_hanging_transaction_said_is_said_again_and_seen_once(cluster: Cluster) -> None:
+async def test_the_outputs_of_a_hanging_transaction_are_published_again_and_visible_once(cluster: Cluster) -> None:
     hanging, _ = cluster.owner(saves=False)
     await hanging.recover()
     cluster.kafka.forgets = lambda tp: tp == SAID
     await hanging.step([(JOBS, records(0, b"j0"))])
     cluster.kafka.forgets = lambda _: False
-    assert cluster.said() == []
+    assert cluster.outputs() == []
     successor, _ = cluster.owner()
     await successor.recover()
     await successor.step([(JOBS, records(0, b"j0"))])
     await successor.step([(JOBS, records(1, b"j1"))])
-    assert cluster.said() == [b"j0", b"j1"]
+    assert cluster.outputs() == [b"j0", b"j1"]
 
 
-async def test_no_checkpoint_counts_on_what_nobody_can_see(cluster: Cluster) -> None:
+async def test_no_checkpoint_counts_on_outputs_that_nobody_can_see(cluster: Cluster) -> None:
     hanging, _ = cluster.owner()
     await hanging.recover()
     cluster.kafka.forgets = lambda tp: tp == SAID
@@ -49,14 +49,14 @@ async def test_no_checkpoint_counts_on_what_nobody_can_see(cluster: Cluster) -> 
     saved = [cluster.state.checkpoint]
     assert hanging.committable == {}
     cluster.kafka.forgets = lambda _: False
-    await hanging.step([(JOBS, records(1, b"j1"))])  # which ends what hangs
+    await hanging.step([(JOBS, records(1, b"j1"))])  # which ends the hanging transaction
     await hanging.stop()
-    assert cluster.said() == [b"j0", b"j1"]
+    assert cluster.outputs() == [b"j0", b"j1"]
     saved.append(cluster.state.checkpoint)
     assert [each and each.inputs for each in saved] == [None, {"jobs-0": 2}]
 
 
-async def test_what_a_successor_aborted_is_not_taken_for_committed(cluster: Cluster) -> None:
+async def test_outputs_that_a_successor_aborted_do_not_count_as_committed(cluster: Cluster) -> None:
     fenced, _ = cluster.owner()
     await fenced.recover()
     cluster.kafka.forgets = lambda tp: tp == SAID
@@ -70,7 +70,7 @@ async def test_what_a_successor_aborted_is_not_taken_for_committed(cluster: Clus
 
 
 @pytest.mark.parametrize("interval", [0, 10**18], ids=["a checkpoint is under way", "none is"])
-async def test_an_owner_that_ends_does_not_wait_for_what_is_open_and_is_no_suspect_for_it(
+async def test_an_owner_that_ends_does_not_wait_for_an_open_transaction_and_still_ends_cleanly(
     cluster: Cluster, interval: int
 ) -> None:
     ending, _ = cluster.owner(saves=interval == 0)
@@ -84,16 +84,16 @@ async def test_an_owner_that_ends_does_not_wait_for_what_is_open_and_is_no_suspe
     assert (saved, successor._isolation.after_crash) == (None, False)
 
 
-async def test_what_another_producer_holds_open_in_an_output_ends_the_recovery(cluster: Cluster) -> None:
+async def test_an_open_transaction_of_another_producer_in_an_output_ends_the_recovery(cluster: Cluster) -> None:
     cluster.kafka.add("another", cluster.kafka.initialise("another"), Outgoing(*SAID, b"", b"theirs"))
     task, _ = cluster.owner(transaction_timeout_s=0.1)
     with pytest.raises(Fatal, match="said-0: a transaction of another producer is open"):
         await task.recover()
 
 
-async def test_an_end_that_can_be_seen_only_a_moment_later_is_waited_for() -> None:
+async def test_the_end_of_a_transaction_is_awaited_until_readers_see_it() -> None:
     class Lagging(SimulatedLog):
-        """A log in which what is open is seen to be so three times."""
+        """A log that shows a transaction as open three times after its end."""
 
         seen = 0
 
@@ -108,7 +108,7 @@ async def test_an_end_that_can_be_seen_only_a_moment_later_is_waited_for() -> No
     assert log.seen == 4
 
 
-async def test_what_is_under_way_elsewhere_in_a_shared_topic_is_left_alone(cluster: Cluster) -> None:
+async def test_a_transaction_of_another_owner_in_a_shared_topic_is_left_alone(cluster: Cluster) -> None:
     answers, epoch = TP("answers", 0), cluster.kafka.initialise("another")
     cluster.kafka.add("another", epoch, Outgoing(*answers, b"", b"theirs"))
     task, _ = cluster.owner()

@@ -1,4 +1,4 @@
-"""What a new owner does where topics are not what they were: expired unread, cut, created again, more partitions."""
+"""What a new owner does with changed topics: expired unread, truncated, created again, with more partitions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def cluster() -> Cluster:
 
 
 async def has_read(cluster: Cluster, *batches: tuple[TP, Sequence[Stored]], saves: bool) -> None:
-    """Have an owner read batches and die; only with `saves` is there a checkpoint."""
+    """Have an owner read batches and die; it writes a checkpoint only with `saves`."""
     task, _ = cluster.owner(saves=saves)
     await task.recover()
     await task.step(batches)
@@ -33,19 +33,19 @@ async def has_read(cluster: Cluster, *batches: tuple[TP, Sequence[Stored]], save
         await task.stop()
 
 
-async def test_what_was_deleted_is_not_waited_for(cluster: Cluster) -> None:
+async def test_deleted_records_are_not_waited_for(cluster: Cluster) -> None:
     killed, _ = cluster.owner(saves=False)
     await killed.recover()
     await killed.step([(TICKETS, records(0, b"t0", b"t1"))])
     cluster.kafka.delete_before(TICKETS, 2)
-    task, work = cluster.owner()
+    task, processor = cluster.owner()
     assert await task.recover() == starts(tickets=2)
     await task.step([(JOBS, records(0, b"j0"))])
-    assert work.taken == [b"j0"]
-    assert work.concluded_at
+    assert processor.processed == [b"j0"]
+    assert processor.evaluated_at
 
 
-async def test_what_decisions_rest_on_may_not_be_deleted(cluster: Cluster) -> None:
+async def test_records_that_decisions_rest_on_may_not_be_deleted(cluster: Cluster) -> None:
     killed, _ = cluster.owner(saves=False)
     await killed.recover()
     await killed.step([(JOBS, records(0, b"j0", b"j1"))])
@@ -55,20 +55,20 @@ async def test_what_decisions_rest_on_may_not_be_deleted(cluster: Cluster) -> No
         await task.recover()
 
 
-async def test_what_decisions_rest_on_may_be_deleted_if_that_is_accepted(cluster: Cluster) -> None:
+async def test_records_that_decisions_rest_on_may_be_deleted_if_that_is_accepted(cluster: Cluster) -> None:
     killed, _ = cluster.owner(saves=False)
     await killed.recover()
     await killed.step([(JOBS, records(0, b"j0", b"j1"))])
     cluster.kafka.delete_before(JOBS, 1)
-    task, work = cluster.owner(saves=False, accepts_trimmed=True)
+    task, processor = cluster.owner(saves=False, accepts_trimmed=True)
     assert await task.recover() == starts(jobs=1)
     await task.step([(JOBS, records(1, b"j1"))])
-    assert work.concluded_at
+    assert processor.evaluated_at
     successor, _ = cluster.owner()
     assert await successor.recover() == starts(jobs=1)
 
 
-async def test_what_a_checkpoint_holds_may_be_deleted(cluster: Cluster) -> None:
+async def test_records_in_a_checkpoint_may_be_deleted(cluster: Cluster) -> None:
     task, _ = cluster.owner()
     await task.recover()
     await task.step([(JOBS, records(0, b"j0", b"j1"))])
@@ -78,7 +78,7 @@ async def test_what_a_checkpoint_holds_may_be_deleted(cluster: Cluster) -> None:
     assert await successor.recover() == starts(jobs=2)
 
 
-async def test_what_nobody_has_read_may_be_deleted(cluster: Cluster) -> None:
+async def test_records_before_the_first_start_may_be_deleted(cluster: Cluster) -> None:
     cluster.kafka.delete_before(JOBS, 1)
     for _ in range(2):
         task, _ = cluster.owner(saves=False)
@@ -100,7 +100,7 @@ async def test_what_nobody_has_read_may_be_deleted(cluster: Cluster) -> None:
         (ANSWERS, 3, "answers-0: 0 to 2 are no longer there and were never read"),
     ],
 )
-async def test_what_nobody_has_read_may_not_be_deleted_once_somebody_was_to_read_it(
+async def test_unread_records_may_not_be_deleted_after_the_first_start(
     cluster: Cluster, saves: bool, tp: TP, earliest: int, gone: str | None
 ) -> None:
     for value in (b"a0", b"a1", b"a2"):
@@ -116,10 +116,10 @@ async def test_what_nobody_has_read_may_not_be_deleted_once_somebody_was_to_read
 
 
 @pytest.mark.parametrize("saves", [True, False])
-async def test_what_was_deleted_unread_is_counted_where_that_is_accepted(cluster: Cluster, saves: bool) -> None:
+async def test_deleted_unread_records_are_counted_if_that_is_accepted(cluster: Cluster, saves: bool) -> None:
     await has_read(cluster, (TICKETS, records(0, b"t0")), saves=saves)
     cluster.kafka.delete_before(JOBS, 2)
-    task, work = cluster.owner(accepts_trimmed=True)
+    task, processor = cluster.owner(accepts_trimmed=True)
     assert (await task.recover())[JOBS] == 2
     assert task.progress().skipped == {"jobs-0": 2}
     await task.step([(JOBS, records(2, b"j2")), (TICKETS, records(0, b"t0", b"t1")[saves:])])
@@ -127,11 +127,11 @@ async def test_what_was_deleted_unread_is_counted_where_that_is_accepted(cluster
     successor, _ = cluster.owner()
     await successor.recover()
     assert successor.progress().skipped == {"jobs-0": 2}
-    assert b"j2" in work.taken
+    assert b"j2" in processor.processed
 
 
 @pytest.mark.parametrize("saves", [True, False])
-async def test_an_input_that_ends_before_what_was_read_is_refused(cluster: Cluster, saves: bool) -> None:
+async def test_an_input_that_ends_before_the_position_is_refused(cluster: Cluster, saves: bool) -> None:
     await has_read(cluster, (JOBS, records(0, b"j0", b"j1", b"j2")), saves=saves)
     cluster.kafka.truncate(JOBS, 2)
     task, _ = cluster.owner()
@@ -140,7 +140,7 @@ async def test_an_input_that_ends_before_what_was_read_is_refused(cluster: Clust
 
 
 @pytest.mark.parametrize("accepts", [True, False])
-async def test_a_running_task_is_asked_before_anything_is_skipped(cluster: Cluster, accepts: bool) -> None:
+async def test_a_running_task_skips_deleted_offsets_only_if_that_is_accepted(cluster: Cluster, accepts: bool) -> None:
     task, _ = cluster.owner(accepts_trimmed=accepts)
     await task.recover()
     if accepts:
@@ -151,7 +151,7 @@ async def test_a_running_task_is_asked_before_anything_is_skipped(cluster: Clust
             task.skip_deleted(JOBS, 1, 4)
 
 
-async def test_offsets_without_records_count_as_read_when_all_before_them_is(cluster: Cluster) -> None:
+async def test_offsets_without_records_count_as_read_once_all_before_them_are_processed(cluster: Cluster) -> None:
     task, _ = cluster.owner(saves=False)
     await task.recover()
     task.enqueue(JOBS, records(0, b"j0"))
@@ -185,32 +185,32 @@ async def test_a_topic_created_again_is_refused(cluster: Cluster, saves: bool, t
 
 
 @pytest.mark.parametrize("saves", [True, False])
-async def test_a_topic_created_again_is_read_from_its_beginning_where_that_is_accepted(
+async def test_a_topic_created_again_is_read_from_its_beginning_if_that_is_accepted(
     cluster: Cluster, saves: bool
 ) -> None:
     await has_read(cluster, (JOBS, records(0, b"j0", b"j1")), (TICKETS, records(0, b"t0")), saves=saves)
     cluster.kafka.recreate(JOBS)
     cluster.kafka.append(JOBS, b"", b"new")
     created_again = Layout(1, {**LAYOUT.ids, "jobs": "another"})
-    task, work = cluster.owner(layout=created_again, accepts_trimmed=True)
+    task, processor = cluster.owner(layout=created_again, accepts_trimmed=True)
     assert await task.recover() == starts(tickets=1 if saves else 0)
-    assert work.forgotten == {"jobs"}
+    assert processor.forgotten == {"jobs"}
     await task.step([(JOBS, records(0, b"new")), (TICKETS, records(0, b"t0", b"t1")[saves:])])
-    assert b"new" in work.taken
+    assert b"new" in processor.processed
     await task.stop()
     successor, _ = cluster.owner(layout=created_again)
     assert await successor.recover() == starts(jobs=1, tickets=2)
 
 
 def recreate_jobs(cluster: Cluster) -> Layout:
-    """Create a topic again, with a record; return the topics as they are then."""
+    """Create the topic again with a record; return the new layout."""
     cluster.kafka.recreate(JOBS)
     cluster.kafka.append(JOBS, b"", b"new")
     return Layout(1, {**LAYOUT.ids, "jobs": "another"})
 
 
 @pytest.mark.parametrize("saves", [True, False])
-async def test_what_was_said_before_and_after_a_topic_was_created_again_is_told_apart(
+async def test_outputs_from_before_and_after_a_topic_was_created_again_are_told_apart(
     cluster: Cluster, saves: bool
 ) -> None:
     await has_read(cluster, (JOBS, records(0, b"j0")), saves=saves)
@@ -219,17 +219,17 @@ async def test_what_was_said_before_and_after_a_topic_was_created_again_is_told_
     killed, _ = cluster.owner(layout=created_again, saves=False, accepts_trimmed=True)
     await killed.recover()
     await killed.step([(JOBS, records(0, b"new"))])
-    successor, work = cluster.owner(layout=created_again, accepts_trimmed=True)
+    successor, processor = cluster.owner(layout=created_again, accepts_trimmed=True)
     await successor.recover()
-    assert work.former_of[b"j1"] == {"jobs"}
-    assert work.former_of[b"new"] == set()
+    assert processor.recreated_of[b"j1"] == {"jobs"}
+    assert processor.recreated_of[b"new"] == set()
     await successor.step([(TICKETS, records(0, b"t0"))])
-    assert not work.concluded_at, "what its predecessor had read of the new topic is missing"
+    assert not processor.evaluated_at, "the record that its predecessor had read of the new topic is missing"
     await successor.step([(JOBS, records(0, b"new"))])
-    assert work.concluded_at
+    assert processor.evaluated_at
 
 
-async def test_when_a_topic_was_created_again_is_known_for_ever(cluster: Cluster) -> None:
+async def test_the_outputs_that_refer_to_a_deleted_topic_stay_known(cluster: Cluster) -> None:
     await has_read(cluster, (JOBS, records(0, b"j0")), saves=False)
     created_again = recreate_jobs(cluster)
     accepting, _ = cluster.owner(layout=created_again, accepts_trimmed=True)
@@ -241,12 +241,12 @@ async def test_when_a_topic_was_created_again_is_known_for_ever(cluster: Cluster
     await later.step([(TICKETS, records(0, b"t0"))])
     await later.stop()
     cluster.state.checkpoint = None
-    without_checkpoint, work = cluster.owner(layout=created_again)
+    without_checkpoint, processor = cluster.owner(layout=created_again)
     await without_checkpoint.recover()
-    assert work.former_of == {b"j0": {"jobs"}, b"new": set(), b"t0": set()}
+    assert processor.recreated_of == {b"j0": {"jobs"}, b"new": set(), b"t0": set()}
 
 
-async def test_outputs_created_again_hold_nothing_of_former_inputs(cluster: Cluster) -> None:
+async def test_outputs_created_again_do_not_refer_to_deleted_inputs(cluster: Cluster) -> None:
     await has_read(cluster, (JOBS, records(0, b"j0", b"j1", b"j2")), saves=False)
     created_again = recreate_jobs(cluster)
     accepting, _ = cluster.owner(layout=created_again, saves=False, accepts_trimmed=True)
@@ -256,12 +256,12 @@ async def test_outputs_created_again_hold_nothing_of_former_inputs(cluster: Clus
     again, _ = cluster.owner(layout=both, saves=False, accepts_trimmed=True)
     await again.recover()
     await again.step([(JOBS, records(0, b"new"))])
-    successor, work = cluster.owner(layout=both)
+    successor, processor = cluster.owner(layout=both)
     await successor.recover()
-    assert work.former_of == {b"new": set()}
+    assert processor.recreated_of == {b"new": set()}
 
 
-async def test_a_record_is_not_suspected_for_one_of_a_former_topic(cluster: Cluster) -> None:
+async def test_a_record_is_not_suspected_for_one_of_a_deleted_topic(cluster: Cluster) -> None:
     killer = Attempt({"jobs-0": (0, 1)}, 1, number=ATTEMPTS_MAX, error="KeyError")
     await has_read(cluster, (TICKETS, records(0, b"t0")), saves=False)
     former = SimulatedPublisher(cluster.kafka, "sop-0")
@@ -270,13 +270,13 @@ async def test_a_record_is_not_suspected_for_one_of_a_former_topic(cluster: Clus
     created_again = recreate_jobs(cluster)
     killed, _ = cluster.owner(layout=created_again, saves=False, accepts_trimmed=True)
     await killed.recover()
-    for task, work in (cluster.owner(layout=created_again, saves=False) for _ in range(2)):
+    for task, processor in (cluster.owner(layout=created_again, saves=False) for _ in range(2)):
         await task.recover()
         await task.step([(JOBS, records(0, b"new")), (TICKETS, records(0, b"t0"))])
-        assert b"new" in work.taken
+        assert b"new" in processor.processed
 
 
-async def test_a_checkpoint_that_does_not_say_under_which_topics_it_was_made_is_taken_over(cluster: Cluster) -> None:
+async def test_a_checkpoint_without_a_layout_is_continued(cluster: Cluster) -> None:
     cluster.state.checkpoint = Checkpoint({"jobs-0": 1}, {}, {}, ended_cleanly=True)
     task, _ = cluster.owner()
     assert await task.recover() == starts(jobs=1)
@@ -286,7 +286,7 @@ async def test_a_checkpoint_that_does_not_say_under_which_topics_it_was_made_is_
 
 
 @pytest.mark.parametrize(
-    ("now", "told"),
+    ("now", "change"),
     [
         (Layout(2, {"a": "1", "b": "2"}), None),
         (Layout(2, {"a": "1", "b": "3"}), "b: deleted and created again while this worker runs"),
@@ -294,5 +294,5 @@ async def test_a_checkpoint_that_does_not_say_under_which_topics_it_was_made_is_
         (Layout(3, {"a": "1", "b": "2"}), "the topics have 3 partitions now, 2 when this worker started"),
     ],
 )
-def test_a_running_worker_is_told_what_find_change(now: Layout, told: str | None) -> None:
-    assert find_change(Layout(2, {"a": "1", "b": "2"}), now) == told
+def test_a_change_of_the_topics_is_found_while_a_worker_runs(now: Layout, change: str | None) -> None:
+    assert find_change(Layout(2, {"a": "1", "b": "2"}), now) == change

@@ -1,4 +1,4 @@
-"""What is suspected, in which portions it is done, and when suspicion ends."""
+"""Which attempts are suspected, how that splits records and names into chunks, and when suspicion ends."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ BATCHES = [(JOBS, records(0, *(b"%d" % number for number in range(5)))), (TICKET
 SINGLE = Attempt({"jobs-0": (1, 2)}, 1, number=1)
 
 
-def suspecting(*suspects: Attempt, version: str = "1") -> PoisonIsolation:
+def isolation_of(*attempts: Attempt, version: str = "1") -> PoisonIsolation:
     found = PoisonIsolation("1")
-    found.restore(AttemptLog(version, suspects))
+    found.restore(AttemptLog(version, attempts))
     return found
 
 
@@ -58,8 +58,8 @@ def suspecting(*suspects: Attempt, version: str = "1") -> PoisonIsolation:
         ([Attempt({"jobs-0": (90, 91)}, 1)], [{"jobs-0": (0, 5), "tickets-0": (7, 9)}]),
     ],
 )
-def test_suspects_are_done_in_chunks_of_which_a_64th_of_them_is_one(known: list[Attempt], chunks: list[object]) -> None:
-    found = [ranges_of(chunk.batches) for chunk in suspecting(*known).chunks(BATCHES)]
+def test_a_suspected_chunk_is_split_into_64_parts(known: list[Attempt], chunks: list[object]) -> None:
+    found = [ranges_of(chunk.batches) for chunk in isolation_of(*known).chunks(BATCHES)]
     assert found == chunks
 
 
@@ -74,8 +74,8 @@ def test_suspects_are_done_in_chunks_of_which_a_64th_of_them_is_one(known: list[
     ],
 )
 def test_suspected_names_come_first(known: list[tuple[str, ...]], chunks: list[str]) -> None:
-    suspects = suspecting(*(Attempt({}, 0, names) for names in known))
-    assert ["".join(chunk.names) for chunk in suspects.name_chunks("abcd")] == chunks
+    isolation = isolation_of(*(Attempt({}, 0, names) for names in known))
+    assert ["".join(chunk.names) for chunk in isolation.name_chunks("abcd")] == chunks
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_suspected_names_come_first(known: list[tuple[str, ...]], chunks: list[s
         (Chunk([(JOBS, records(3, b"x"))], ["a"]), 0),
     ],
 )
-def test_attempts_count_at_what_is_alone(chunk: Chunk, attempts: int) -> None:
+def test_attempts_count_at_a_single_record_or_name(chunk: Chunk, attempts: int) -> None:
     assert Attempt.of(chunk, 2).number == attempts
 
 
-def test_nothing_at_hand_is_one_portion() -> None:
-    assert [chunk.batches for chunk in suspecting(SINGLE).chunks([])] == [[]]
+def test_no_records_make_one_empty_chunk() -> None:
+    assert [chunk.batches for chunk in isolation_of(SINGLE).chunks([])] == [[]]
 
 
 ALONE = Chunk([(JOBS, records(1, b"x"))])
@@ -111,54 +111,54 @@ ALONE = Chunk([(JOBS, records(1, b"x"))])
         (Attempt({}, 0, ("a", "b")), 2, True),
     ],
 )
-def test_what_went_well_is_suspected_no_more_unless_it_raised_before(
+def test_a_chunk_that_is_done_is_suspected_no_more_unless_it_raised_before(
     known: Attempt, read_to: int, remains: bool
 ) -> None:
-    suspects = suspecting(known)
-    suspects.mark_done(ALONE, {"jobs-0": read_to})
-    assert suspects.log().attempts == ((known,) if remains else ())
+    isolation = isolation_of(known)
+    isolation.mark_done(ALONE, {"jobs-0": read_to})
+    assert isolation.log().attempts == ((known,) if remains else ())
 
 
-def test_names_that_went_well_one_by_one_are_suspected_no_more() -> None:
-    suspects = suspecting(Attempt({}, 0, ("a", "b")))
-    suspects.mark_done(Chunk([], ["a"]), {})
-    assert suspects.log().attempts
-    suspects.mark_done(Chunk([], ["b"]), {})
-    assert not suspects.log().attempts
+def test_names_that_are_done_one_by_one_are_suspected_no_more() -> None:
+    isolation = isolation_of(Attempt({}, 0, ("a", "b")))
+    isolation.mark_done(Chunk([], ["a"]), {})
+    assert isolation.log().attempts
+    isolation.mark_done(Chunk([], ["b"]), {})
+    assert not isolation.log().attempts
 
 
-def test_attempts_go_on_when_what_went_well_once_is_done_again() -> None:
-    suspects = suspecting(SINGLE)
-    suspects.mark_done(ALONE, {"jobs-0": 2})
-    again = suspects.next_attempt(ALONE)
+def test_attempts_are_counted_on_when_a_done_record_is_tried_again() -> None:
+    isolation = isolation_of(SINGLE)
+    isolation.mark_done(ALONE, {"jobs-0": 2})
+    again = isolation.next_attempt(ALONE)
     assert again == Attempt({"jobs-0": (1, 2)}, 1, number=2)
-    assert suspects.log(again).attempts == (again,)
+    assert isolation.log(again).attempts == (again,)
 
 
-def test_what_a_checkpoint_holds_is_suspected_no_more() -> None:
-    suspects = suspecting(SINGLE, Attempt({"jobs-0": (0, 9)}, 9), Attempt({}, 0, ("a",)))
-    suspects.begin({"jobs-0": 2}, 0)
-    assert suspects.log().attempts == (Attempt({"jobs-0": (0, 9)}, 9), Attempt({}, 0, ("a",)))
+def test_records_in_a_checkpoint_are_suspected_no_more() -> None:
+    isolation = isolation_of(SINGLE, Attempt({"jobs-0": (0, 9)}, 9), Attempt({}, 0, ("a",)))
+    isolation.begin({"jobs-0": 2}, 0)
+    assert isolation.log().attempts == (Attempt({"jobs-0": (0, 9)}, 9), Attempt({}, 0, ("a",)))
 
 
 def test_attempts_by_another_version_do_not_count() -> None:
-    assert suspecting(SINGLE).next_attempt(ALONE) == Attempt({"jobs-0": (1, 2)}, 1, number=2)
-    assert suspecting(SINGLE, version="2").next_attempt(ALONE) == Attempt({"jobs-0": (1, 2)}, 1, number=1)
+    assert isolation_of(SINGLE).next_attempt(ALONE) == Attempt({"jobs-0": (1, 2)}, 1, number=2)
+    assert isolation_of(SINGLE, version="2").next_attempt(ALONE) == Attempt({"jobs-0": (1, 2)}, 1, number=1)
 
 
-def test_a_note_carries_the_latest_suspects_only() -> None:
+def test_the_log_has_the_latest_attempts_only() -> None:
     singles = [Attempt({"jobs-0": (at, at + 1)}, 1, number=1) for at in range(SINGLES_MAX + 5)]
     wide = [Attempt({"jobs-0": (at, at + 9)}, 9) for at in range(WIDE_MAX + 5)]
-    noted = suspecting(*singles, *wide).log(singles[0]).attempts
-    assert set(map(repr, noted)) == set(map(repr, [*singles[6:], singles[0], *wide[5:]]))
+    logged = isolation_of(*singles, *wide).log(singles[0]).attempts
+    assert set(map(repr, logged)) == set(map(repr, [*singles[6:], singles[0], *wide[5:]]))
 
 
-def test_a_note_carries_so_many_names_only_that_it_fits_into_a_record() -> None:
+def test_the_log_has_few_enough_names_for_a_record() -> None:
     wide = [Attempt({}, 0, tuple(f"case:{'x' * 250}{at}-{name}" for name in range(NAMES_MAX))) for at in range(4)]
-    note = suspecting(*wide).log()
-    assert note.attempts == tuple(wide[2:])
-    assert len(pack_attempt_log(note)) < 1_000_000
+    log = isolation_of(*wide).log()
+    assert log.attempts == tuple(wide[2:])
+    assert len(pack_attempt_log(log)) < 1_000_000
 
 
-def test_the_records_of_a_portion_may_be_stored_ones() -> None:
+def test_ranges_run_from_the_first_offset_to_the_end() -> None:
     assert ranges_of([(JOBS, [Stored(3, None, None), Stored(9, None, None)])]) == {"jobs-0": (3, 10)}

@@ -1,4 +1,4 @@
-"""Input positions as a message carries them, and what is at or after what."""
+"""Input positions as a message has them, and comparisons of positions."""
 
 from __future__ import annotations
 

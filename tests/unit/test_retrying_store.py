@@ -1,4 +1,4 @@
-"""A store that does not answer is waited for, up to a limit, and whoever watches sees that this is no standstill."""
+"""Reads of a store that does not answer are repeated up to a limit, and the watchdog sees that this is no stall."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from streams.runtime.retrying_store import RetryingStore
 from streams.runtime.timers import TimerQueue
 from tests.simulation.loop import VirtualLoop
 from tests.unit.test_poison import Lives, raises
-from tests.unit.test_task import Repeats
+from tests.unit.test_task import Echo
 
 SAVED = Checkpoint({"jobs-0": 3}, {}, {})
 
 
 class Silent(MemoryStore):
-    """A store that answers only after so many calls."""
+    """A store that answers only after some calls."""
 
     def __init__(self, silences: int) -> None:
         super().__init__(
@@ -32,11 +32,11 @@ class Silent(MemoryStore):
         self.silences = silences
 
     async def claim(self) -> Checkpoint | None:
-        self._hear()
+        self._answer()
         return await super().claim()
 
     async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
-        self._hear()
+        self._answer()
         return await super().load(keys)
 
     async def save(
@@ -46,25 +46,25 @@ class Silent(MemoryStore):
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
     ) -> None:
-        self._hear()
+        self._answer()
         await super().save(checkpoint, blobs, deadlines, expiries)
 
     async def due(self, until: int, limit: int) -> list[str]:
-        self._hear()
+        self._answer()
         return await super().due(until, limit)
 
     async def expired(self, until: int, limit: int) -> list[str]:
-        self._hear()
+        self._answer()
         return await super().expired(until, limit)
 
-    def _hear(self) -> None:
+    def _answer(self) -> None:
         self.silences -= 1
         if self.silences >= 0:
             raise Unavailable("Redis: no answer")
 
 
 class Bench:
-    """A patient store over one that begins to be silent once it is claimed."""
+    """A retrying store over one that is silent for some calls after it is claimed."""
 
     def __init__(self, silences: int) -> None:
         self.health = Health()
@@ -72,14 +72,14 @@ class Bench:
         self.store = RetryingStore(self.silent, self.health, name="partition 0", patience_s=10)
         self._silences = silences
 
-    def query(self, call: Callable[[RetryingStore], Awaitable[object]]) -> object:
-        async def asked() -> object:
+    def call(self, call: Callable[[RetryingStore], Awaitable[object]]) -> object:
+        async def called() -> object:
             await self.store.claim()
             self.silent.silences = self._silences
             return await call(self.store)
 
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            return runner.run(asked())
+            return runner.run(called())
 
 
 CALLS: list[tuple[Callable[[RetryingStore], Awaitable[object]], object]] = [
@@ -92,28 +92,28 @@ CALLS: list[tuple[Callable[[RetryingStore], Awaitable[object]], object]] = [
 
 @pytest.mark.parametrize("silences", [0, 1, 5])
 @pytest.mark.parametrize(("call", "answer"), CALLS)
-def test_what_is_read_is_asked_for_until_it_comes(
+def test_a_read_is_repeated_until_it_is_answered(
     call: Callable[[RetryingStore], Awaitable[object]], answer: object, silences: int
 ) -> None:
     bench = Bench(silences)
-    assert bench.query(call) == answer
+    assert bench.call(call) == answer
     assert bench.health.moves == silences
 
 
 @pytest.mark.parametrize(("call", "_"), CALLS)
-def test_patience_ends(call: Callable[[RetryingStore], Awaitable[object]], _: object) -> None:
+def test_reads_are_repeated_for_a_limited_time(call: Callable[[RetryingStore], Awaitable[object]], _: object) -> None:
     with pytest.raises(Unavailable, match="Redis: no answer; waited for 10 s"):
-        Bench(1_000).query(call)
+        Bench(1_000).call(call)
 
 
 class Odd(Silent):
-    """A store that raises what no adapter should, whatever it is asked."""
+    """A store that raises, on every call, what no adapter should."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(0)
         self._error = error
 
-    def _hear(self) -> None:
+    def _answer(self) -> None:
         raise self._error
 
 
@@ -131,28 +131,28 @@ ALL_CALLS = [*(call for call, _ in CALLS), lambda store: store.save(SAVED, {}, {
 
 @pytest.mark.parametrize("error", ODDITIES, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("call", ALL_CALLS)
-def test_whatever_a_store_raises_is_told_as_its_own_fault(
+def test_whatever_a_store_raises_is_reported_as_its_own_fault(
     call: Callable[[RetryingStore], Awaitable[object]], error: Exception
 ) -> None:
     store = RetryingStore(Odd(error), Health(), name="partition 0", patience_s=1)
 
-    async def asked() -> object:
+    async def called() -> object:
         return await call(store)
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner, pytest.raises(Unavailable) as told:
-        runner.run(asked())
-    assert str(told.value).startswith(f"the store: {type(error).__name__} (")
-    assert "98765" not in str(told.value)
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner, pytest.raises(Unavailable) as raised:
+        runner.run(called())
+    assert str(raised.value).startswith(f"the store: {type(error).__name__} (")
+    assert "98765" not in str(raised.value)
 
 
-def test_a_write_is_left_to_who_began_it() -> None:
+def test_a_write_is_not_repeated() -> None:
     bench = Bench(1)
     with pytest.raises(Unavailable):
-        bench.query(lambda store: store.save(SAVED, {}, {}))
+        bench.call(lambda store: store.save(SAVED, {}, {}))
     assert bench.silent.silences == 0
 
 
-def test_a_store_that_was_lost_is_not_waited_for() -> None:
+def test_a_lost_store_is_not_waited_for() -> None:
     bench = Bench(0)
 
     async def taken_over(store: RetryingStore) -> object:
@@ -160,7 +160,7 @@ def test_a_store_that_was_lost_is_not_waited_for() -> None:
         return await store.load(["k"])
 
     with pytest.raises(StoreLost):
-        bench.query(taken_over)
+        bench.call(taken_over)
 
 
 @pytest.mark.parametrize("error", [TypeError(), ValueError(), KeyError()], ids=lambda error: type(error).__name__)
@@ -169,15 +169,15 @@ async def test_no_record_is_blamed_for_whatever_a_store_raises(error: Exception)
         async def load(self, keys: Sequence[str]) -> dict[str, bytes]:  # noqa: ARG002 - the port's
             raise error
 
-    class Loads(Repeats):
+    class Loads(Echo):
         async def process(self, batches: Batches, now: int) -> None:
             await RetryingStore(Odd(MemoryState()), Health(), name="", patience_s=0).load(["case:a"])
             await super().process(batches, now)
 
     lives = Lives([b"a"], raises)
-    lives.make_work = Loads
+    lives.make_processor = Loads
     assert not any([await lives.live() for _ in range(4)])
     assert all(isinstance(death, Unavailable) for death in lives.deaths)
-    lives.make_work = Repeats
+    lives.make_processor = Echo
     assert await lives.live()
-    assert lives.said() == [b"a"]
+    assert lives.outputs() == [b"a"]

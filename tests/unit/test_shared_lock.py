@@ -1,4 +1,4 @@
-"""Who holds the lock with whom."""
+"""Which holders have the lock at the same time."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from streams.runtime.shared_lock import SharedLock
 
 
 class Holders:
-    """Writes down who comes in and goes out."""
+    """Keeps the order in which holders take and release the lock."""
 
     def __init__(self) -> None:
         self.lock = SharedLock()
-        self.told: list[str] = []
+        self.events: list[str] = []
 
-    async def catch_up(self, name: str, held: AbstractAsyncContextManager[None], *, fails: bool = False) -> None:
+    async def use(self, name: str, held: AbstractAsyncContextManager[None], *, fails: bool = False) -> None:
         async with held:
-            self.told.append(f"{name} in")
+            self.events.append(f"{name} in")
             for _ in range(3):
                 await asyncio.sleep(0)
             if fails:
                 raise KeyError
-            self.told.append(f"{name} out")
+            self.events.append(f"{name} out")
 
 
-async def test_many_share_it() -> None:
+async def test_many_can_share_it() -> None:
     holders = Holders()
-    await asyncio.gather(*(holders.catch_up(name, holders.lock.shared()) for name in "ab"))
-    assert holders.told == ["a in", "b in", "a out", "b out"]
+    await asyncio.gather(*(holders.use(name, holders.lock.shared()) for name in "ab"))
+    assert holders.events == ["a in", "b in", "a out", "b out"]
 
 
-async def test_one_has_it_alone_after_those_that_share_it_and_before_those_that_come_later() -> None:
+async def test_a_holder_alone_waits_for_those_that_share_it_and_comes_before_later_ones() -> None:
     holders, lock = Holders(), Holders().lock
     await asyncio.gather(
-        holders.catch_up("a", lock.shared()),
-        holders.catch_up("b", lock.shared()),
-        holders.catch_up("c", lock.alone()),
-        holders.catch_up("d", lock.shared()),
-        holders.catch_up("e", lock.alone()),
+        holders.use("a", lock.shared()),
+        holders.use("b", lock.shared()),
+        holders.use("c", lock.alone()),
+        holders.use("d", lock.shared()),
+        holders.use("e", lock.alone()),
     )
-    pairs = list(zip(holders.told[::2], holders.told[1::2], strict=True))
+    pairs = list(zip(holders.events[::2], holders.events[1::2], strict=True))
     assert pairs == [("a in", "b in"), ("a out", "b out"), ("c in", "c out"), ("d in", "d out"), ("e in", "e out")]
 
 
-async def test_who_fails_lets_go_of_it() -> None:
+async def test_a_holder_that_raises_releases_it() -> None:
     holders, lock = Holders(), Holders().lock
     held = [lock.shared(), lock.alone(), lock.shared()]
-    await asyncio.gather(*(holders.catch_up("a", each, fails=True) for each in held), return_exceptions=True)
-    await holders.catch_up("b", lock.alone())
-    assert holders.told == ["a in", "a in", "a in", "b in", "b out"]
+    await asyncio.gather(*(holders.use("a", each, fails=True) for each in held), return_exceptions=True)
+    await holders.use("b", lock.alone())
+    assert holders.events == ["a in", "a in", "a in", "b in", "b out"]

@@ -1,4 +1,4 @@
-"""A snapshot holds what objects were when it began, whatever becomes of them while it is packed."""
+"""A snapshot holds the objects as they were when it began, even if they change while it is packed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ADVANCES = st.tuples(st.just("advance"), st.integers(1, 3))
 
 
 @given(frozen=st.sets(st.sampled_from(IDS)), actions=st.lists(st.one_of(CHANGES, ADVANCES)))
-def test_it_is_of_one_moment(frozen: set[str], actions: list[tuple[str, set[str] | int]]) -> None:
+def test_it_holds_one_moment(frozen: set[str], actions: list[tuple[str, set[str] | int]]) -> None:
     objects = {each: [0] for each in IDS}
     snapshot = Snapshot(objects, "x:".__add__, bytes)
     blobs: dict[str, bytes | None] = {}

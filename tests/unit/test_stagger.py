@@ -1,4 +1,4 @@
-"""Turns come once an interval, after a pause, and no two partition numbers have theirs together."""
+"""Turns come once in an interval, after a pause, and at different times for different partition numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_turn_comes_after_half_an_interval_and_before_one_and_a_half(now: floa
 
 
 @given(now=st.floats(0, 1e6), number=st.integers(0, 999))
-def test_turns_that_are_kept_are_an_interval_apart(now: float, number: int) -> None:
+def test_turns_are_an_interval_apart(now: float, number: int) -> None:
     first = next_turn(now, INTERVAL, number)
     assert next_turn(first + SLACK, INTERVAL, number) == pytest.approx(first + INTERVAL, abs=2 * SLACK)
 
@@ -32,5 +32,5 @@ def test_turns_of_neighbours_lie_apart(count: int) -> None:
     assert min(gaps) > 0.4 / count
 
 
-def test_without_an_interval_it_is_always_somebodys_turn() -> None:
+def test_without_an_interval_every_turn_is_now() -> None:
     assert next_turn(7.0, 0.0, 3) == 7.0

@@ -1,4 +1,4 @@
-"""A task against a fake work: what it publishes, saves and holds back, and what its successor is told."""
+"""A task with a fake processor: what it publishes, saves and holds back, and what its successor restores."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ SETTINGS = TaskSettings(
 FOREIGN = b"foreign"
 
 
-class Repeats:
-    """Work that says every value it takes, and when; writes down what it is told."""
+class Echo:
+    """A processor that publishes every value it processes, and keeps what it is called with."""
 
     def __init__(self) -> None:
-        self.taken: list[bytes] = []
-        self.recalled_values: list[bytes] = []
-        self.former_of: dict[bytes, set[str]] = {}
-        """In which topics that are there no more the places are that a value recalled names."""
-        self.taken_at: list[int] = []
-        self.concluded_at: list[int] = []
-        self.has_concluded = asyncio.Event()
+        self.processed: list[bytes] = []
+        self.restored: list[bytes] = []
+        self.recreated_of: dict[bytes, set[str]] = {}
+        """The recreated topics that were given with a restored value."""
+        self.processed_at: list[int] = []
+        self.evaluated_at: list[int] = []
+        self.has_evaluated = asyncio.Event()
         self.steps: list[list[bytes]] = []
-        self.goes = 1
-        """How often a checkpoint has to be gone on with until it is packed."""
+        self.calls_to_pack = 1
+        """How many calls it takes to pack a checkpoint."""
         self.expires: list[str] = []
-        self.asked_what_expired: list[int] = []
+        self.expired_calls: list[int] = []
         self._left = 0
         self._new: list[bytes] = []
         self._changed = False
@@ -66,8 +66,8 @@ class Repeats:
         assert topic in SETTINGS.output_topics
         if record.value == FOREIGN:
             raise InvalidMessage("value: foreign")
-        self.recalled_values.append(record.value or b"")
-        self.former_of[record.value or b""] = set(former)
+        self.restored.append(record.value or b"")
+        self.recreated_of[record.value or b""] = set(former)
         return {}
 
     async def apply_restored(self) -> None:
@@ -77,13 +77,13 @@ class Repeats:
         self.forgotten = set(topics)
 
     async def process(self, batches: Batches, now: int) -> None:
-        self.taken_at.append(now)
+        self.processed_at.append(now)
         if batches:
             self.steps.append([record.value or b"" for _, records in batches for record in records])
         for _, records in batches:
             values = [record.value or b"" for record in records]
             self._new += values
-            self.taken += values
+            self.processed += values
         self._changed = self._changed or bool(batches)
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
@@ -96,15 +96,15 @@ class Repeats:
         return ()
 
     async def expired(self, now: int, limit: int) -> Sequence[str]:
-        self.asked_what_expired.append(now)
+        self.expired_calls.append(now)
         return [name for name in self.expires if limit]
 
     def quarantine(self, name: str) -> None:
         raise AssertionError(name)
 
     async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:  # noqa: ARG002
-        self.concluded_at.append(now)
-        self.has_concluded.set()
+        self.evaluated_at.append(now)
+        self.has_evaluated.set()
         self.positions = dict(positions)
         said = [Outgoing("said", 0, b"", value) for value in self._new]
         self._new = []
@@ -119,8 +119,8 @@ class Repeats:
 
     def freeze(self) -> Changes:
         self._changed = False
-        self._left = self.goes
-        return Changes({"taken": b",".join(self.taken)}, {})
+        self._left = self.calls_to_pack
+        return Changes({"taken": b",".join(self.processed)}, {})
 
     def pack(self, count: int) -> bool:
         assert count > 0
@@ -140,7 +140,7 @@ class StoppedClock:
 
 
 class Cluster:
-    """A broker and a store, for one owner after the other; the values are those of records on `JOBS`."""
+    """A broker and a store for one owner after another; `values` are those of the records on `JOBS`."""
 
     def __init__(self, *values: bytes) -> None:
         self.kafka = SimulatedKafka()
@@ -148,13 +148,13 @@ class Cluster:
             self.kafka.append(JOBS, b"", value)
         self.state = MemoryState()
 
-    def owner(self, now: int = 100, *, partition: int = 0, saves: bool = True, **others: Any) -> tuple[Task, Repeats]:
-        work = Repeats()
+    def owner(self, now: int = 100, *, partition: int = 0, saves: bool = True, **others: Any) -> tuple[Task, Echo]:
+        processor = Echo()
         interval = SETTINGS.checkpoint_interval if saves else 10**18
         settings = replace(SETTINGS, checkpoint_interval=interval, **others)
         task = Task(
             partition,
-            work,
+            processor,
             settings,
             publisher=SimulatedPublisher(self.kafka, f"sop-{partition}"),
             log=SimulatedLog(self.kafka),
@@ -163,9 +163,9 @@ class Cluster:
             health=Health(),
             attempts=SharedLock(),
         )
-        return task, work
+        return task, processor
 
-    def said(self) -> list[bytes | None]:
+    def outputs(self) -> list[bytes | None]:
         return [record.value for record in self.kafka.committed(SAID)]
 
 
@@ -185,105 +185,105 @@ def cluster() -> Cluster:
     return made
 
 
-async def test_a_step_publishes_what_follows_with_how_far_it_has_read(cluster: Cluster) -> None:
+async def test_a_step_publishes_its_outputs_with_its_progress(cluster: Cluster) -> None:
     task, _ = cluster.owner(now=7)
     assert await task.recover() == starts()
     await task.step([(JOBS, records(0, b"j0", b"j1"))])
-    assert cluster.said() == [b"j0", b"j1"]
+    assert cluster.outputs() == [b"j0", b"j1"]
     _, progress = (each for each in cluster.kafka.committed(TP("progress", 0)) if each.key == PROGRESS_KEY)
-    told = unpack_progress(progress.value or b"")
-    assert (told.positions, told.consumed, told.now) == ({"jobs-0": 2}, {"jobs-0": 2}, 7)
+    found = unpack_progress(progress.value or b"")
+    assert (found.positions, found.consumed, found.now) == ({"jobs-0": 2}, {"jobs-0": 2}, 7)
 
 
-async def test_a_task_stopped_after_a_step_leaves_a_checkpoint_to_its_successor(cluster: Cluster) -> None:
+async def test_a_task_stopped_after_a_step_leaves_a_checkpoint(cluster: Cluster) -> None:
     task, _ = cluster.owner()
     await task.recover()
     await task.step([(JOBS, records(0, b"j0", b"j1"))])
     await task.stop()
     assert cluster.state.checkpoint is not None
     assert format_inputs(cluster.state.checkpoint.inputs) == "jobs-0:1"
-    successor, work = cluster.owner()
+    successor, processor = cluster.owner()
     assert await successor.recover() == starts(jobs=2)
-    assert work.recalled_values == []
+    assert processor.restored == []
 
 
-async def test_a_task_stopped_before_its_first_step_leaves_the_checkpoint_as_it_was(cluster: Cluster) -> None:
+async def test_a_task_stopped_before_its_first_step_writes_no_checkpoint(cluster: Cluster) -> None:
     killed, _ = cluster.owner(saves=False)
     await killed.recover()
     await killed.step([(JOBS, records(0, b"j0"))])
     stopped, _ = cluster.owner()
     await stopped.recover()
     await stopped.stop()
-    successor, work = cluster.owner()
+    successor, processor = cluster.owner()
     await successor.recover()
     assert cluster.state.checkpoint is None
-    assert work.recalled_values == [b"j0"]
+    assert processor.restored == [b"j0"]
 
 
-async def after_a_crash(cluster: Cluster) -> tuple[Task, Repeats]:
-    """Return who comes after an owner that had read j0, j1 and t0 and saved nothing."""
+async def after_a_crash(cluster: Cluster) -> tuple[Task, Echo]:
+    """Return the successor of an owner that had read j0, j1 and t0 and saved nothing."""
     killed, _ = cluster.owner(now=100, saves=False)
     await killed.recover()
     await killed.step([(JOBS, records(0, b"j0", b"j1")), (TICKETS, records(0, b"t0"))])
-    task, work = cluster.owner(now=50)
+    task, processor = cluster.owner(now=50)
     await task.recover()
-    return task, work
+    return task, processor
 
 
-async def test_nothing_goes_out_before_all_is_read_that_the_last_owner_had(cluster: Cluster) -> None:
-    task, work = await after_a_crash(cluster)
+async def test_nothing_is_published_before_all_is_read_that_the_last_owner_had_read(cluster: Cluster) -> None:
+    task, processor = await after_a_crash(cluster)
     await task.step([(JOBS, records(0, b"j0", b"j1"))])
-    assert work.concluded_at == []
+    assert processor.evaluated_at == []
     assert cluster.state.checkpoint is None
     await task.step([(TICKETS, records(0, b"t0"))])
-    assert work.concluded_at
+    assert processor.evaluated_at
 
 
-async def test_what_the_last_owner_had_not_read_waits_for_what_it_had(cluster: Cluster) -> None:
-    task, work = await after_a_crash(cluster)
+async def test_records_that_the_last_owner_had_not_read_wait_for_those_that_it_had(cluster: Cluster) -> None:
+    task, processor = await after_a_crash(cluster)
     await task.step([(JOBS, records(0, b"j0", b"j1", b"j2"))])
-    assert work.taken == [b"j0", b"j1"]
+    assert processor.processed == [b"j0", b"j1"]
     await task.step([(TICKETS, records(0, b"t0", b"t1"))])
-    assert work.taken == [b"j0", b"j1", b"t0", b"j2", b"t1"]
+    assert processor.processed == [b"j0", b"j1", b"t0", b"j2", b"t1"]
 
 
-async def after_a_crash_behind_a_marker(cluster: Cluster) -> tuple[Task, Repeats]:
-    """Return who comes after an owner that had read j0, and t0 and the marker of a transaction behind it."""
+async def after_a_crash_behind_a_marker(cluster: Cluster) -> tuple[Task, Echo]:
+    """Return the successor of an owner that had read j0, t0 and the transaction marker after it."""
     killed, _ = cluster.owner(saves=False)
     await killed.recover()
     killed.enqueue(TICKETS, records(0, b"t0"))
     killed.advance(TICKETS, 2)
     await killed.step(await killed._inbox.take(10))
     await killed.step([(JOBS, records(0, b"j0"))])
-    task, work = cluster.owner()
+    task, processor = cluster.owner()
     await task.recover()
-    return task, work
+    return task, processor
 
 
-async def test_what_comes_behind_a_marker_shows_that_all_before_it_is_read(cluster: Cluster) -> None:
-    task, work = await after_a_crash_behind_a_marker(cluster)
+async def test_a_record_after_a_marker_shows_that_all_before_it_is_read(cluster: Cluster) -> None:
+    task, processor = await after_a_crash_behind_a_marker(cluster)
     await task.step([(JOBS, records(0, b"j0"))])
     await task.step([(TICKETS, [*records(0, b"t0"), *records(2, b"t2")])])
-    assert work.taken == [b"j0", b"t0", b"t2"]
-    assert work.positions == {"jobs-0": 1, "tickets-0": 3}
+    assert processor.processed == [b"j0", b"t0", b"t2"]
+    assert processor.positions == {"jobs-0": 1, "tickets-0": 3}
 
 
-async def test_what_waited_is_not_lost_where_a_marker_was_all_that_was_to_be_read_again(cluster: Cluster) -> None:
-    task, work = await after_a_crash_behind_a_marker(cluster)
+async def test_held_records_are_not_lost_if_only_a_marker_was_left_to_read_again(cluster: Cluster) -> None:
+    task, processor = await after_a_crash_behind_a_marker(cluster)
     await task.step([(JOBS, records(0, b"j0", b"j1"))])
     task.enqueue(TICKETS, records(0, b"t0"))
     task.advance(TICKETS, 2)
     await task.step(await task._inbox.take(10))
-    assert work.concluded_at == []
+    assert processor.evaluated_at == []
     await task.step([(JOBS, records(2, b"j2"))])
-    assert work.taken == [b"j0", b"t0", b"j1", b"j2"]
-    assert work.positions == {"jobs-0": 3, "tickets-0": 2}
+    assert processor.processed == [b"j0", b"t0", b"j1", b"j2"]
+    assert processor.positions == {"jobs-0": 3, "tickets-0": 2}
 
 
-async def test_of_what_waits_only_so_much_is_kept(cluster: Cluster) -> None:
+async def test_a_limited_number_of_records_is_held(cluster: Cluster) -> None:
     for number in range(3, 40):
         cluster.kafka.append(JOBS, b"", b"j%d" % number)
-    task, work = await after_a_crash(cluster)
+    task, processor = await after_a_crash(cluster)
     values = [record.value or b"" for record in cluster.kafka.committed(JOBS)]
     wanted = []
     for first in range(0, 20, 5):
@@ -292,34 +292,36 @@ async def test_of_what_waits_only_so_much_is_kept(cluster: Cluster) -> None:
     assert wanted == [(True, True)] * 3 + [(False, True)]
     await task.step([(TICKETS, records(0, b"t0"))])
     assert task.wants_more(JOBS)
-    assert work.taken == [b"j0", b"j1", b"t0", *values[2:20]]
+    assert processor.processed == [b"j0", b"j1", b"t0", *values[2:20]]
 
 
 async def test_time_does_not_go_back_with_a_slower_clock(cluster: Cluster) -> None:
-    task, work = await after_a_crash(cluster)
+    task, processor = await after_a_crash(cluster)
     await task.step([(JOBS, records(0, b"j0", b"j1")), (TICKETS, records(0, b"t0"))])
-    assert set(work.concluded_at) == {100}
+    assert set(processor.evaluated_at) == {100}
 
 
-async def test_what_an_owner_with_a_faster_clock_had_read_is_read_again_as_of_its_time(cluster: Cluster) -> None:
-    task, work = await after_a_crash(cluster)
+async def test_records_read_before_by_an_owner_with_a_faster_clock_are_processed_as_of_its_time(
+    cluster: Cluster,
+) -> None:
+    task, processor = await after_a_crash(cluster)
     await task.step([(JOBS, records(0, b"j0"))])
     assert task._is_catching_up()
-    assert set(work.taken_at) == {100}
+    assert set(processor.processed_at) == {100}
 
 
-async def test_time_does_not_go_back_after_an_owner_that_ended_as_it_should(cluster: Cluster) -> None:
+async def test_time_does_not_go_back_after_an_owner_that_ended_cleanly(cluster: Cluster) -> None:
     task, _ = cluster.owner(now=100)
     await task.recover()
     await task.step([(JOBS, records(0, b"j0"))])
     await task.stop()
-    successor, work = cluster.owner(now=50)
+    successor, processor = cluster.owner(now=50)
     await successor.recover()
     await successor.step([(JOBS, records(1, b"j1"))])
-    assert (work.taken_at, work.concluded_at) == ([100], [100])
+    assert (processor.processed_at, processor.evaluated_at) == ([100], [100])
 
 
-async def test_checkpoints_go_on_though_the_clock_is_put_back(cluster: Cluster) -> None:
+async def test_checkpoints_continue_after_the_clock_was_set_back(cluster: Cluster) -> None:
     task, _ = cluster.owner(now=10**15)
     await task.recover()
     task._clock.now = 10**9  # type: ignore[attr-defined] # a stopped clock
@@ -329,7 +331,7 @@ async def test_checkpoints_go_on_though_the_clock_is_put_back(cluster: Cluster) 
     assert cluster.state.checkpoint.inputs == {"jobs-0": 1}
 
 
-async def test_what_is_saved_is_of_one_moment(cluster: Cluster) -> None:
+async def test_a_checkpoint_holds_one_moment(cluster: Cluster) -> None:
     saved: list[tuple[Checkpoint, bytes, int]] = []
 
     class Watched(MemoryStore):
@@ -356,9 +358,9 @@ async def test_what_is_saved_is_of_one_moment(cluster: Cluster) -> None:
         assert each.outputs["said-0"] <= end
 
 
-async def test_a_checkpoint_is_packed_by_and_by_between_steps(cluster: Cluster) -> None:
-    task, work = cluster.owner()
-    work.goes = 3
+async def test_a_checkpoint_is_packed_bit_by_bit_between_steps(cluster: Cluster) -> None:
+    task, processor = cluster.owner()
+    processor.calls_to_pack = 3
     await task.recover()
     for number in range(3):
         await task.step([(JOBS, records(number, f"j{number}".encode()))])
@@ -367,23 +369,23 @@ async def test_a_checkpoint_is_packed_by_and_by_between_steps(cluster: Cluster) 
     await task.step([])
     await others_are_done()
     assert cluster.state.checkpoint is not None
-    assert cluster.state.checkpoint.inputs["jobs-0"] == 1, "where the work stood when it was frozen"
+    assert cluster.state.checkpoint.inputs["jobs-0"] == 1, "the position when the state was frozen"
 
 
 async def others_are_done() -> None:
     await asyncio.gather(*asyncio.all_tasks() - {cast("asyncio.Task[None]", asyncio.current_task())})
 
 
-async def test_what_comes_soon_after_a_step_goes_out_together(cluster: Cluster) -> None:
-    task, work = cluster.owner(step_spacing_s=0.4)
+async def test_records_that_come_soon_after_a_step_are_published_together(cluster: Cluster) -> None:
+    task, processor = cluster.owner(step_spacing_s=0.4)
     await task.recover()
     running = asyncio.create_task(task.run())
     task.enqueue(JOBS, records(0, b"j0"))
-    await work.has_concluded.wait()
-    work.has_concluded.clear()
+    await processor.has_evaluated.wait()
+    processor.has_evaluated.clear()
     for number in range(1, 4):
         task.enqueue(JOBS, records(number, f"j{number}".encode()))
-    await work.has_concluded.wait()
+    await processor.has_evaluated.wait()
     task.finish()
     await running
-    assert work.steps == [[b"j0"], [b"j1", b"j2", b"j3"]]
+    assert processor.steps == [[b"j0"], [b"j1", b"j2", b"j3"]]

@@ -1,4 +1,4 @@
-"""When cases are woken: each once, the earliest first, always by what was set last."""
+"""The instants of cases: one for each, the last one set, and the earliest first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streams.runtime.timers import SLACK, TimerQueue
 SETS = st.lists(st.tuples(st.sampled_from("abcd"), st.none() | st.integers(0, 9)), max_size=30)
 
 
-def test_the_earliest_is_next_and_what_is_due_comes_in_order() -> None:
+def test_the_earliest_is_next_and_due_cases_come_in_order() -> None:
     timers = TimerQueue()
     for case_id, at in (("a", 30), ("b", 10), ("c", 20)):
         timers.set(case_id, at)
@@ -21,7 +21,7 @@ def test_the_earliest_is_next_and_what_is_due_comes_in_order() -> None:
     assert timers.next() == 30
 
 
-def test_a_case_that_is_set_anew_is_woken_by_the_last_instant_only() -> None:
+def test_only_the_last_instant_of_a_case_counts() -> None:
     timers = TimerQueue()
     timers.set("a", 10)
     timers.set("a", 30)
@@ -31,7 +31,7 @@ def test_a_case_that_is_set_anew_is_woken_by_the_last_instant_only() -> None:
     assert list(timers.due(40)) == []
 
 
-def test_a_case_that_nothing_wakes_sleeps() -> None:
+def test_a_case_without_an_instant_is_never_due() -> None:
     timers = TimerQueue()
     timers.set("a", 10)
     timers.set("a", None)
@@ -41,14 +41,14 @@ def test_a_case_that_nothing_wakes_sleeps() -> None:
 
 
 @given(SETS, st.integers(0, 9))
-def test_due_is_whatever_stands_at_or_before_now(sets: list[tuple[str, int | None]], now: int) -> None:
+def test_cases_with_an_instant_at_or_before_now_are_due(sets: list[tuple[str, int | None]], now: int) -> None:
     timers = TimerQueue()
     for case_id, at in sets:
         timers.set(case_id, at)
-    standing = {case_id: at for case_id, at in dict(sets).items() if at is not None}
-    assert timers.next() == min(standing.values(), default=None)
-    assert timers.due(now) == {case_id: at for case_id, at in standing.items() if at <= now}
-    assert timers == {case_id: at for case_id, at in standing.items() if at > now}
+    wanted = {case_id: at for case_id, at in dict(sets).items() if at is not None}
+    assert timers.next() == min(wanted.values(), default=None)
+    assert timers.due(now) == {case_id: at for case_id, at in wanted.items() if at <= now}
+    assert timers == {case_id: at for case_id, at in wanted.items() if at > now}
 
 
 def test_a_case_set_ten_thousand_times_is_kept_once() -> None:

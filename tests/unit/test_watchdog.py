@@ -1,4 +1,4 @@
-"""A worker that runs and gets nowhere is noticed, whatever it is that holds it up, and only then."""
+"""A worker that runs but makes no progress is found, whatever the cause, and no other worker is."""
 
 from __future__ import annotations
 
@@ -29,84 +29,84 @@ asyncio.run(main())
 """
 
 
-def looked(watchdog: Watchdog, ticks: int) -> list[str]:
-    """Return what is told in so many ticks of a loop that answers."""
-    told = []
+def look(watchdog: Watchdog, ticks: int) -> list[str]:
+    """Return the lines of some ticks during which the loop answers."""
+    lines = []
     for _ in range(ticks):
         watchdog.beat()
-        told += list(watchdog.look())
-    return told
+        lines += list(watchdog.look())
+    return lines
 
 
 @pytest.mark.parametrize(
     ("marks", "stalled"), [([1, 1, 1, 1], False), ([1, 1, 1, 1, 1], True), ([1, 1, 1, 2, 2], False)]
 )
-def test_what_does_not_change_for_longer_than_its_limit_is_stalled(marks: list[int], stalled: bool) -> None:
+def test_a_value_that_does_not_change_for_longer_than_its_limit_is_stalled(marks: list[int], stalled: bool) -> None:
     stall = Stall(3 * TICK_S)
     assert [stall.look(mark, expected=True) for mark in marks][-1] is stalled
 
 
-def test_what_is_not_expected_to_change_never_is() -> None:
+def test_a_value_that_is_not_expected_to_change_is_never_stalled() -> None:
     stall = Stall(TICK_S)
     assert not any(stall.look(1, expected=False) for _ in range(10))
 
 
-def test_a_loop_that_has_not_run_yet_is_given_its_time() -> None:
+def test_a_loop_that_has_not_run_yet_is_not_stalled() -> None:
     watchdog = Watchdog(LIMITS, dict)
-    assert not [told for _ in range(10) for told in watchdog.look()]
+    assert not [lines for _ in range(10) for lines in watchdog.look()]
 
 
-def test_a_group_that_does_not_let_the_worker_in_is_told_with_its_reason() -> None:
+def test_a_group_that_does_not_admit_the_worker_is_reported_with_the_reason() -> None:
     refusal: str | None = "it is full"
     watchdog = Watchdog(LIMITS, dict, lambda: refusal)
-    assert looked(watchdog, 6) == []
-    assert looked(watchdog, 1) == [f"no stable membership of the group for {5 * TICK_S:g} s: it is full"]
+    assert look(watchdog, 6) == []
+    assert look(watchdog, 1) == [f"no stable membership of the group for {5 * TICK_S:g} s: it is full"]
     refusal = None
-    assert looked(watchdog, 20) == []
+    assert look(watchdog, 20) == []
     refusal = "it is full"
-    assert looked(watchdog, 5) == []
+    assert look(watchdog, 5) == []
 
 
-def test_a_loop_that_does_not_answer_is_told() -> None:
+def test_a_loop_that_does_not_answer_is_reported() -> None:
     watchdog = Watchdog(LIMITS, dict)
     watchdog.beat()
-    told = [list(watchdog.look()) for _ in range(5)]
-    assert told == [[], [], [], [], ["the event loop has not answered for 1.5 s"]]
+    lines = [list(watchdog.look()) for _ in range(5)]
+    assert lines == [[], [], [], [], ["the event loop has not answered for 1.5 s"]]
 
 
-def test_a_task_in_a_step_that_does_not_end_is_told() -> None:
+def test_a_step_that_does_not_end_is_reported() -> None:
     health = Health(at_work=True)
     watchdog = Watchdog(LIMITS, lambda: {3: health})
-    assert looked(watchdog, 6) == []
-    assert looked(watchdog, 1) == ["partition 3 has made no progress for 2.5 s"]
+    assert look(watchdog, 6) == []
+    assert look(watchdog, 1) == ["partition 3 has made no progress for 2.5 s"]
 
 
-def test_a_task_with_nothing_to_do_may_rest() -> None:
+def test_an_idle_task_is_not_reported() -> None:
     health = Health()
-    assert looked(Watchdog(LIMITS, lambda: {3: health}), 20) == []
+    assert look(Watchdog(LIMITS, lambda: {3: health}), 20) == []
 
 
-def test_a_task_that_moves_may_take_long() -> None:
+def test_a_long_step_that_makes_progress_is_not_reported() -> None:
     health = Health(at_work=True)
     watchdog = Watchdog(LIMITS, lambda: {3: health})
     for _ in range(20):
         health.moves += 1
-        assert looked(watchdog, 5) == []
+        assert look(watchdog, 5) == []
 
 
-def test_checkpoints_that_cannot_be_written_are_told() -> None:
+def test_checkpoints_that_cannot_be_written_are_reported() -> None:
     health = Health(unsaved=True)
     watchdog = Watchdog(LIMITS, lambda: {3: health})
-    assert looked(watchdog, 8) == []
-    assert looked(watchdog, 1) == ["partition 3 could write no checkpoint for 3.5 s"]
+    assert look(watchdog, 8) == []
+    assert look(watchdog, 1) == ["partition 3 could write no checkpoint for 3.5 s"]
 
 
-def test_another_task_of_the_same_partition_begins_anew() -> None:
+def test_another_task_of_the_same_partition_starts_again() -> None:
     tasks = {3: Health(at_work=True)}
     watchdog = Watchdog(LIMITS, lambda: tasks)
-    assert looked(watchdog, 6) == []
+    assert look(watchdog, 6) == []
     tasks[3] = Health(at_work=True)
-    assert looked(watchdog, 6) == []
+    assert look(watchdog, 6) == []
 
 
 def test_a_blocked_loop_ends_the_process_with_the_place() -> None:

@@ -1,4 +1,4 @@
-"""A worker's processors are released with their tasks, and settings match the defaults of the features."""
+"""How a worker makes tasks and their settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streams.runtime.watchdog import WatchLimits
 from streams.worker import TaskMaker, refusal_limits, retention_rules, watch_limits
 
 
-async def test_the_work_on_a_partition_goes_with_its_task() -> None:
+async def test_a_processor_is_dropped_with_its_task() -> None:
     settings = Settings()
     maker = TaskMaker(settings, POLICIES.load_all(()), KafkaConnection(settings.brokers), Topics(), Layout(4, {}), {})
     tasks = [maker.make(0), maker.make(1)]
