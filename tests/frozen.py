@@ -1,13 +1,13 @@
-"""Packs a whole checkpoint at once, for tests of its content."""
+"""Packs a checkpoint at once, for tests of its content."""
 
 from __future__ import annotations
 
 from streams.runtime.ports import Changes, Processor
 
 
-def packed(work: Processor) -> Changes:
-    """Return what a checkpoint would write now."""
-    changes = work.freeze()
-    while not work.pack(1):
+def packed(processor: Processor) -> Changes:
+    """Return what a checkpoint would contain now."""
+    changes = processor.freeze()
+    while not processor.pack(1):
         pass
     return changes

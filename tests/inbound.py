@@ -79,21 +79,21 @@ def envelope(event_type: str, **members: Any) -> dict[str, Any]:
 
 
 def changed(event_type: str, path: str, value: Any) -> dict[str, Any]:
-    """Return a valid envelope with the value at a path (`data.site.lat`) replaced; `...` takes the member away."""
-    whole = envelope(event_type)
+    """Return a valid envelope with the value at a path (`data.site.lat`) replaced; `...` removes it."""
+    found = envelope(event_type)
     *parents, last = path.split(".")
-    inner = whole
+    inner = found
     for name in parents:
         inner = inner[name]
     if value is ...:
         del inner[last]
     else:
         inner[last] = value
-    return whole
+    return found
 
 
 def packed_and_unpacked(event: AnyEvent) -> AnyEvent:
-    """Return an event as it comes back from a checkpoint of its case."""
+    """Return an event after its case was packed and unpacked."""
     case = Case(event.subject)
     case.add_fact(event, facts_max=1)
     return unpack_case(pack_case(case)).facts[event.identity]

@@ -1,4 +1,4 @@
-"""Writes what this version leaves behind: `python -m tests.kept`."""
+"""Writes the file of this version: `python -m tests.kept`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One partition number's work over a store in memory, its internal topics led back to it: what it reads and says."""
+"""The processor of one partition number over a memory store, with its internal topics fed back to it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from tests.scenario import MIDNIGHT, POLICY
 
 TOPICS = Topics()
 NOW = MIDNIGHT
-"""When every deadline of the events has passed."""
+"""An instant after every deadline of the events."""
 
 Record = tuple[str, bytes]
 """Topic and value."""
 
 
 class Partition:
-    """The only owner, at present, of the only partition number."""
+    """The current owner of the only partition number; `begin` comes first."""
 
     def __init__(self, state: MemoryState) -> None:
-        """Take the store's state; `begin` comes first."""
         self.read: list[Record] = []
-        self.said: list[Record] = []
-        """What went out, internal records left out."""
+        self.emitted: list[Record] = []
+        """What was published, without internal records."""
         self._store = MemoryStore(state)
         settings = ProcessorSettings(
             topics=TOPICS,
@@ -40,38 +39,38 @@ class Partition:
             cached_cases_max=1,
             answer_wait=0,
         )
-        self._work = SopProcessor(0, settings, self._store)
+        self._processor = SopProcessor(0, settings, self._store)
         self._positions: dict[str, int] = {}
 
     async def begin(self, emitted: Iterable[Record] = ()) -> None:
-        """Take over from the checkpoint, and from what was emitted since."""
+        """Take over from the checkpoint and what was emitted since."""
         saved = await self._store.claim() or Checkpoint({}, {}, {})
         self._positions = dict(saved.inputs)
-        await self._work.begin(saved.counts)
+        await self._processor.begin(saved.counts)
         for offset, (topic, value) in enumerate(emitted):
-            self._work.restore_output(topic, Stored(offset, b"", value))
-        await self._work.apply_restored()
+            self._processor.restore_output(topic, Stored(offset, b"", value))
+        await self._processor.apply_restored()
 
     async def feed_lines(self, lines: Iterable[bytes]) -> None:
-        """Take events, each from the topic of its type."""
+        """Process events, each on the topic of its type."""
         await self.feed([(feed_of(line).topic, line) for line in lines])
 
     async def feed(self, records: Sequence[Record]) -> None:
-        """Take records, and then what they lead to on the internal topics, until nothing more comes."""
+        """Process records, then what follows on the internal topics, until nothing follows."""
         while records:
             self.read += records
-            await self._work.process([self._batch(*record) for record in records], NOW)
-            evaluated = await self._work.evaluate(NOW, self._positions, await self._work.due(NOW, 1_000))
+            await self._processor.process([self._batch(*record) for record in records], NOW)
+            evaluated = await self._processor.evaluate(NOW, self._positions, await self._processor.due(NOW, 1_000))
             out = [(each.topic, each.value) for each in evaluated]
-            self.said += [record for record in out if record[0] not in TOPICS.internal]
+            self.emitted += [record for record in out if record[0] not in TOPICS.internal]
             records = [record for record in out if record[0] in TOPICS.internal]
 
     async def save(self) -> Checkpoint:
-        """Write a checkpoint; return where it stands."""
-        changes = packed(self._work)
-        saved = Checkpoint(dict(self._positions), {}, self._work.counts())
+        """Save a checkpoint and return it."""
+        changes = packed(self._processor)
+        saved = Checkpoint(dict(self._positions), {}, self._processor.counts())
         await self._store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
-        self._work.mark_saved()
+        self._processor.mark_saved()
         return saved
 
     def _batch(self, topic: str, value: bytes) -> tuple[TP, list[Stored]]:

@@ -1,7 +1,7 @@
-"""What a version left behind when it died: its checkpoint, and the records that lay on the topics after that.
+"""What a version leaves behind when it is killed: its checkpoint, and the later records on the topics.
 
-`python -m tests.kept` writes the file of the version at hand. Once that version is released its file is never written
-again: what it holds has to be read for as long as somebody may upgrade from it.
+`python -m tests.kept` writes the file of the present version. Once the version is released, its file never changes:
+later versions have to read it for as long as somebody may upgrade from it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from streams.memory.store import MemoryState
 from streams.runtime.poison_isolation import Attempt, AttemptLog, pack_attempt_log
@@ -28,7 +28,7 @@ START_AT: Final = 1_736_101_800_000_000  # 2025-01-06T00:00:00+05:30
 
 
 class Kept(Struct, frozen=True):
-    """All of it; `lines` are the events in three parts: before the checkpoint, after it, and never read."""
+    """The content of a file; `lines` are the events in three parts: before the checkpoint, after it, and never read."""
 
     lines: tuple[list[bytes], list[bytes], list[bytes]]
     saved: bytes
@@ -37,16 +37,16 @@ class Kept(Struct, frozen=True):
     read: list[Record]
     """What was read after the checkpoint, internal records included."""
     emitted: list[Record]
-    """What was said after the checkpoint."""
-    said: list[Record]
-    """What was said before."""
+    """What was emitted after the checkpoint."""
+    emitted_before: list[Record] = field(name="said")
+    """What was emitted before the checkpoint."""
     progress: bytes
     note: bytes
     expiries: dict[str, int] = {}
 
     @property
     def state(self) -> MemoryState:
-        """The store as it was left."""
+        """The state of the store."""
         saved = msgspec.json.decode(self.saved, type=Checkpoint)
         return MemoryState(0, saved, dict(self.blobs), TimerQueue(self.deadlines), TimerQueue(self.expiries))
 
@@ -57,18 +57,18 @@ def files() -> list[Path]:
 
 
 def load(file: Path) -> Kept:
-    """Return what a file holds."""
+    """Return the content of a file."""
     return msgspec.json.decode(gzip.decompress(file.read_bytes()), type=Kept)
 
 
 async def write() -> Path:
     """Write the file of this version and return it."""
     file = FOLDER / f"{version('sop-streams')}.json.gz"
-    file.write_bytes(gzip.compress(msgspec.json.encode(await _made()), mtime=0))
+    file.write_bytes(gzip.compress(msgspec.json.encode(await _content()), mtime=0))
     return file
 
 
-async def _made() -> Kept:
+async def _content() -> Kept:
     options = SimulatorOptions(
         jobs=60,
         seed=19,
@@ -78,17 +78,17 @@ async def _made() -> Kept:
         duplicate_share=0.03,
         malformed_share=0.01,
     )
-    # most are reports of where partners are, and a few of these will do
+    # a quarter of the location reports is enough
     lines = [line for number, line in enumerate(simulate(options)) if b"location." not in line or number % 4 == 0]
-    died_at, saved_at = len(lines) * 4 // 5, len(lines) // 2
-    parts = (lines[:saved_at], lines[saved_at:died_at], lines[died_at:])
+    killed_at, saved_at = len(lines) * 4 // 5, len(lines) // 2
+    parts = (lines[:saved_at], lines[saved_at:killed_at], lines[killed_at:])
     state = MemoryState()
     owner = Partition(state)
     await owner.begin()
     await owner.feed_lines(parts[0])
     saved = await owner.save()
     blobs, deadlines, expiries = dict(state.blobs), dict(state.deadlines), dict(state.expiries)
-    before = len(owner.said), len(owner.read)
+    before = len(owner.emitted), len(owner.read)
     await owner.feed_lines(parts[1])
     return Kept(
         lines=parts,
@@ -96,8 +96,8 @@ async def _made() -> Kept:
         blobs=blobs,
         deadlines=deadlines,
         read=owner.read[before[1] :],
-        emitted=owner.said[before[0] :],
-        said=owner.said[: before[0]],
+        emitted=owner.emitted[before[0] :],
+        emitted_before=owner.emitted[: before[0]],
         progress=pack_progress(Progress(NOW, saved.inputs, saved.consumed, saved.counts)),
         note=pack_attempt_log(
             AttemptLog("0.1.0", (Attempt({"jobs-0": (3, 5)}, 2), Attempt({}, 0, ("case:job-1",), 2, "KeyError"))),

@@ -1,4 +1,4 @@
-"""Every record is counted once, by its partition, and counting goes on from a checkpoint."""
+"""Records are counted by partition and disposition, and counting resumes from a checkpoint."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from streams.runtime.ports import TP
 JOBS, TICKETS = TP("jobs", 0), TP("tickets", 0)
 
 
-def test_counts_are_kept_by_partition_and_fate() -> None:
+def test_counts_are_by_partition_and_disposition() -> None:
     dispositions = Dispositions()
     for tp, disposition in ((JOBS, "applied"), (JOBS, "applied"), (JOBS, "duplicate"), (TICKETS, "forwarded")):
         dispositions.add(tp, disposition)  # type: ignore[arg-type]
@@ -17,7 +17,7 @@ def test_counts_are_kept_by_partition_and_fate() -> None:
     assert dispositions.consumed(TP("locations", 0)) == 0
 
 
-def test_counting_goes_on_from_a_checkpoint_and_leaves_it_alone() -> None:
+def test_counting_resumes_from_a_checkpoint_without_changing_it() -> None:
     saved = {"jobs-0": {"applied": 5}}
     dispositions = Dispositions(saved)
     dispositions.add(JOBS, "applied")
@@ -26,7 +26,7 @@ def test_counting_goes_on_from_a_checkpoint_and_leaves_it_alone() -> None:
     assert saved == {"jobs-0": {"applied": 5}}
 
 
-def test_a_copy_does_not_go_on_counting() -> None:
+def test_a_copy_does_not_change() -> None:
     dispositions = Dispositions()
     dispositions.add(JOBS, "applied")
     copy = dispositions.copy()

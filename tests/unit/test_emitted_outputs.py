@@ -1,4 +1,4 @@
-"""What is made of the output topics when a partition is taken over."""
+"""What a new owner learns from the output topics."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from tests.scenario import MIDNIGHT, POLICY, Scenario
 TOPICS = Topics("x.")
 
 
-def said_of(case_id: str) -> list[OutputMessage]:
+def messages_of(case_id: str) -> list[OutputMessage]:
     scenario = Scenario(case_id).booked().assigned().ticket("10:00").cancelled("10:30")
     replay = Replay(PolicySet((), POLICY))
     return list(replay.run(scenario.events(), MIDNIGHT + 10**12))
 
 
-def test_messages_are_found_by_their_case_in_their_order() -> None:
+def test_messages_are_kept_by_case_in_their_order() -> None:
     emitted = EmittedOutputs(TOPICS)
-    first, second = said_of("job-1"), said_of("job-2")
+    first, second = messages_of("job-1"), messages_of("job-2")
     for message in [*first, *second]:
         assert emitted.add("x.any", encode_message(message)) == {}
     assert emitted.messages == {"job-1": first, "job-2": second}
 
 
-def test_the_positions_at_which_it_was_decided_are_returned() -> None:
-    message = said_of("job-1")[0]
-    told = encode_message(structs.replace(message, inputs="jobs-3:120,tickets-3:88"))
-    assert EmittedOutputs(TOPICS).add("x.actions", told) == {"jobs-3": 121, "tickets-3": 89}
+def test_the_input_positions_of_a_decision_are_returned() -> None:
+    message = messages_of("job-1")[0]
+    value = encode_message(structs.replace(message, inputs="jobs-3:120,tickets-3:88"))
+    assert EmittedOutputs(TOPICS).add("x.actions", value) == {"jobs-3": 121, "tickets-3": 89}
 
 
-def test_an_alert_about_a_partner_alone_is_known_by_its_id() -> None:
+def test_an_alert_about_a_partner_is_kept_by_its_id() -> None:
     body = AlertBody(
         name="impossible_travel",
         severity="warning",
@@ -55,7 +55,7 @@ def test_an_alert_about_a_partner_alone_is_known_by_its_id() -> None:
     assert emitted.messages == {}
 
 
-def test_dead_letters_are_known_by_where_the_record_lay() -> None:
+def test_dead_letters_are_kept_by_the_record_s_place() -> None:
     emitted = EmittedOutputs(TOPICS)
     letter = dead_letter_message(topic="x.jobs", partition=3, offset=9, reason="id: missing", value=b"", key=None)
     assert emitted.add(TOPICS.dead_letters, letter) == {}
@@ -63,7 +63,7 @@ def test_dead_letters_are_known_by_where_the_record_lay() -> None:
     assert not emitted.dead_letters.pop(("x.jobs", 3, 8))
 
 
-def test_a_dead_letter_from_a_former_topic_is_about_no_record_of_another_one() -> None:
+def test_a_dead_letter_of_a_topic_that_was_created_again_is_ignored() -> None:
     emitted = EmittedOutputs(TOPICS)
     letter = dead_letter_message(topic="x.jobs", partition=3, offset=9, reason="id: missing", value=b"", key=None)
     emitted.add(TOPICS.dead_letters, letter, {"x.jobs"})
@@ -72,14 +72,14 @@ def test_a_dead_letter_from_a_former_topic_is_about_no_record_of_another_one() -
     assert emitted.dead_letters
 
 
-def test_a_foreign_record_is_not_taken_for_ours() -> None:
+def test_a_foreign_record_is_invalid() -> None:
     with pytest.raises(InvalidMessage):
         EmittedOutputs(TOPICS).add("x.actions", b"{}")
 
 
 @pytest.mark.parametrize("inputs", ["jobs-0", "jobs-0:x"])
-def test_positions_that_are_none_make_a_foreign_record_too(inputs: str) -> None:
+def test_a_record_with_malformed_positions_is_invalid(inputs: str) -> None:
     emitted = EmittedOutputs(TOPICS)
     with pytest.raises(InvalidMessage):
-        emitted.add("x.actions", encode_message(structs.replace(said_of("job-1")[0], inputs=inputs)))
+        emitted.add("x.actions", encode_message(structs.replace(messages_of("job-1")[0], inputs=inputs)))
     assert emitted.messages == {}

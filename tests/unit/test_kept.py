@@ -1,4 +1,4 @@
-"""What versions left behind when they died is taken over: their checkpoints, outputs and internal records are read."""
+"""The present version takes over from every released one: it reads its checkpoints, outputs and internal records."""
 
 from __future__ import annotations
 
@@ -30,39 +30,39 @@ def kept(request: pytest.FixtureRequest) -> Kept:
     return load(file)
 
 
-def outcome_of(said: Iterable[Record]) -> Outcome:
-    return outcome(json.loads(value) for _, value in said)
+def outcome_of(records: Iterable[Record]) -> Outcome:
+    return outcome(json.loads(value) for _, value in records)
 
 
-async def straight(kept: Kept) -> Outcome:
-    """Return what this version makes of all events, with nothing between them."""
+async def undisturbed(kept: Kept) -> Outcome:
+    """Return the outcome of all events in this version alone."""
     owner = Partition(MemoryState())
     await owner.begin()
     for lines in kept.lines:
         await owner.feed_lines(lines)
-    return outcome_of(owner.said)
+    return outcome_of(owner.emitted)
 
 
-def test_there_is_something_of_this_version() -> None:
+def test_this_version_has_a_file() -> None:
     assert f"{version('sop-streams')}.json.gz" in {file.name for file in KEPT}
 
 
-async def test_a_new_version_goes_on_where_an_old_one_died(kept: Kept) -> None:
+async def test_a_new_version_resumes_where_an_old_one_died(kept: Kept) -> None:
     owner = Partition(kept.state)
     await owner.begin(kept.emitted)
     await owner.feed(kept.read)
-    again = {value for _, value in owner.said} & {value for _, value in kept.emitted}
+    again = {value for _, value in owner.emitted} & {value for _, value in kept.emitted}
     await owner.feed_lines(kept.lines[2])
     assert again == set()
-    assert outcome_of([*kept.said, *kept.emitted, *owner.said]) == await straight(kept)
+    assert outcome_of([*kept.emitted_before, *kept.emitted, *owner.emitted]) == await undisturbed(kept)
 
 
-async def test_a_new_version_without_the_checkpoint_goes_on_from_what_an_old_one_said(kept: Kept) -> None:
+async def test_a_new_version_without_the_checkpoint_resumes_from_the_outputs(kept: Kept) -> None:
     owner = Partition(MemoryState())
-    await owner.begin([*kept.said, *kept.emitted])
+    await owner.begin([*kept.emitted_before, *kept.emitted])
     for lines in kept.lines:
         await owner.feed_lines(lines)
-    assert outcome_of([*kept.said, *kept.emitted, *owner.said]) == await straight(kept)
+    assert outcome_of([*kept.emitted_before, *kept.emitted, *owner.emitted]) == await undisturbed(kept)
 
 
 def decompressed(blob: bytes) -> bytes:
@@ -70,9 +70,9 @@ def decompressed(blob: bytes) -> bytes:
 
 
 def adds_only_at_the_end(new: bytes, old: bytes) -> bool:
-    """Tell whether packed bytes say what others say, with nothing but further members at the end of their arrays.
+    """Return whether packed bytes equal others, except for further members at the end of their arrays.
 
-    That is what array-like structs of an older version pass over.
+    An older version's array-like structs ignore these.
     """
     return _begins_as(msgspec.msgpack.decode(new), msgspec.msgpack.decode(old))
 
@@ -95,7 +95,7 @@ def _begins_as(new: object, old: object) -> bool:
         ({"a": 1, "b": 2}, {"a": 1}, False),
     ],
 )
-def test_only_members_at_the_end_are_passed_over(new: object, old: object, *, holds: bool) -> None:
+def test_only_members_at_the_end_are_additions(new: object, old: object, *, holds: bool) -> None:
     assert adds_only_at_the_end(msgspec.msgpack.encode(new), msgspec.msgpack.encode(old)) is holds
 
 
@@ -106,13 +106,13 @@ def test_an_old_version_reads_what_a_new_one_writes(kept: Kept) -> None:
     assert all(adds_only_at_the_end(pack_case(unpack_case(each)), each) for each in cases)
     assert all(adds_only_at_the_end(Track.load(each).dump(), each) for each in tracks)
     assert all(adds_only_at_the_end(pack(unpack(each)), each) for each in internal)
-    written, told = json.loads(pack_progress(unpack_progress(kept.progress))), json.loads(kept.progress)
-    assert {**written, **told} == written, "members that came later are passed over by who does not know them"
+    written, original = json.loads(pack_progress(unpack_progress(kept.progress))), json.loads(kept.progress)
+    assert {**written, **original} == written, "an older version ignores members that were added later"
     assert pack_attempt_log(unpack_attempt_log(kept.note)) == kept.note
     assert min(map(len, (cases, tracks, internal))) > 5
 
 
-def test_what_a_later_version_adds_at_the_end_is_passed_over(kept: Kept) -> None:
+def test_members_that_a_later_version_adds_are_ignored(kept: Kept) -> None:
     def added(packed: bytes) -> bytes:
         return msgspec.msgpack.encode([*msgspec.msgpack.decode(packed), {"of a later version": [1, None]}])
 

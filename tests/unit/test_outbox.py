@@ -1,4 +1,4 @@
-"""Where what a step has to say goes, and under which key."""
+"""To which topic and partition each record of a step goes, and with which key."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from tests.scenario import MIDNIGHT, POLICY, Scenario
 
 TOPICS = Topics("x.")
 PARTITIONS = 8
-LETTER_BYTES_MAX = 20_000
-MOMENT = PresenceQuery("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
+DEAD_LETTER_BYTES_MAX = 20_000
+QUERY = PresenceQuery("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
 ORIGIN = Origin("x.jobs", 3, 17, 1_795_219_200_000, b"\xffkey", b"value", (("ce_id", b"e"),))
 
 
 def outbox() -> Outbox:
-    return Outbox(TOPICS, 3, PARTITIONS, LETTER_BYTES_MAX)
+    return Outbox(TOPICS, 3, PARTITIONS, DEAD_LETTER_BYTES_MAX)
 
 
-def test_messages_go_to_the_task_s_own_number_by_case_or_alert() -> None:
+def test_outputs_go_to_the_task_s_own_number_keyed_by_case_or_alert() -> None:
     scenario = Scenario().booked().assigned().ticket("10:00").cancelled("10:30")
-    said = list(Replay(PolicySet((), POLICY)).run(scenario.events(), MIDNIGHT + 10**12))
+    messages = list(Replay(PolicySet((), POLICY)).run(scenario.events(), MIDNIGHT + 10**12))
     out = outbox()
-    out.add_outputs("case:job-1", said)
+    out.add_outputs("case:job-1", messages)
     records = out.drain()
-    assert [decode_message(record.value) for record in records] == said
+    assert [decode_message(record.value) for record in records] == messages
     assert {record.partition for record in records} == {3}
     for record in records:
         if record.topic == "x.alerts":
@@ -43,19 +43,19 @@ def test_messages_go_to_the_task_s_own_number_by_case_or_alert() -> None:
     assert {"x.decisions.tagging", "x.decisions.paf", "x.actions"} <= {record.topic for record in records}
 
 
-def test_questions_go_to_the_partner_and_answers_to_the_case() -> None:
-    presence_answer = PresenceAnswer(MOMENT, None, None, None)
+def test_queries_go_to_the_partner_and_answers_to_the_case() -> None:
+    presence_answer = PresenceAnswer(QUERY, None, None, None)
     out = outbox()
-    out.add_queries([MOMENT])
+    out.add_queries([QUERY])
     out.add_answers([presence_answer])
-    question, answer = out.drain()
-    assert (question.topic, question.partition, question.key) == ("x.internal.partners", partition_of("p1", 8), b"p1")
-    assert unpack(question.value) == QueryMessage(MOMENT)
+    query, answer = out.drain()
+    assert (query.topic, query.partition, query.key) == ("x.internal.partners", partition_of("p1", 8), b"p1")
+    assert unpack(query.value) == QueryMessage(QUERY)
     assert (answer.topic, answer.partition, answer.key) == ("x.internal.cases", partition_of("job-1", 8), b"job-1")
     assert unpack(answer.value) == AnswerMessage(presence_answer)
 
 
-def test_an_event_is_sent_on_to_where_its_subject_belongs() -> None:
+def test_an_event_is_forwarded_to_the_partition_of_its_subject() -> None:
     out = outbox()
     for event in Scenario("job-9").booked("08:00").report("09:00").events():
         out.add_forwarded(ORIGIN, event)
@@ -65,7 +65,7 @@ def test_an_event_is_sent_on_to_where_its_subject_belongs() -> None:
     assert unpack(fact.value) == Forwarded("x.jobs", 3, 17, ORIGIN.timestamp, b"\xffkey", b"value", (("ce_id", b"e"),))
 
 
-def test_a_dead_letter_tells_nothing_from_empty() -> None:
+def test_a_dead_letter_distinguishes_null_from_empty() -> None:
     for key, value in ((None, None), (b"", b"")):
         out = outbox()
         out.add_dead_letter(Origin("x.jobs", 3, 17, 1 << 62, key, value, (("h", None),)), "value: missing")
@@ -74,7 +74,7 @@ def test_a_dead_letter_tells_nothing_from_empty() -> None:
         assert (record.key, letter.key, letter.value, letter.headers) == (key, key, value, (("h", None),))
 
 
-def test_a_dead_letter_carries_the_record_as_it_was() -> None:
+def test_a_dead_letter_contains_the_record_unchanged() -> None:
     out = outbox()
     out.add_dead_letter(ORIGIN, "id: missing")
     (record,) = out.drain()
@@ -88,21 +88,19 @@ def test_a_dead_letter_carries_the_record_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "headers"),
     [
-        pytest.param(b"key", b"v" * LETTER_BYTES_MAX, (), id="value"),
-        pytest.param(b"key", b"v" * (LETTER_BYTES_MAX * 3 // 4 - 100), (), id="value in Base64"),
+        pytest.param(b"key", b"v" * DEAD_LETTER_BYTES_MAX, (), id="value"),
+        pytest.param(b"key", b"v" * (DEAD_LETTER_BYTES_MAX * 3 // 4 - 100), (), id="value in Base64"),
         pytest.param(b"\0" * 3_000, b"v", (), id="key of control characters"),
-        pytest.param(b"k" * LETTER_BYTES_MAX, None, (), id="key"),
-        pytest.param(b"key", None, (("h", b"h" * LETTER_BYTES_MAX),), id="headers"),
-        pytest.param(b"key", b"", (("\0" * LETTER_BYTES_MAX, None),), id="name of a header"),
+        pytest.param(b"k" * DEAD_LETTER_BYTES_MAX, None, (), id="key"),
+        pytest.param(b"key", None, (("h", b"h" * DEAD_LETTER_BYTES_MAX),), id="headers"),
+        pytest.param(b"key", b"", (("\0" * DEAD_LETTER_BYTES_MAX, None),), id="name of a header"),
     ],
 )
-def test_a_dead_letter_without_room_for_the_record_has_the_beginnings(
-    key: bytes, value: bytes | None, headers: Headers
-) -> None:
+def test_a_record_too_large_for_a_dead_letter_is_truncated(key: bytes, value: bytes | None, headers: Headers) -> None:
     out = outbox()
     out.add_dead_letter(Origin("x.jobs", 3, 17, 0, key, value, headers), "value: too much")
     (record,) = out.drain()
-    assert len(record.value) + len(record.key or b"") <= LETTER_BYTES_MAX
+    assert len(record.value) + len(record.key or b"") <= DEAD_LETTER_BYTES_MAX
     letter = decode_dead_letter(record.value)
     assert letter.is_cut
     assert letter.value_bytes == len(value or b"")
@@ -110,19 +108,19 @@ def test_a_dead_letter_without_room_for_the_record_has_the_beginnings(
     assert letter.value == (None if value is None else value[:1024])
 
 
-def test_a_dead_letter_that_just_fits_is_whole() -> None:
+def test_a_dead_letter_that_just_fits_is_complete() -> None:
     out = outbox()
     for size in range(14_000, 15_000):
         out.add_dead_letter(Origin("x.jobs", 3, 17, 0, b"key", b"v" * size, ()), "value: too much")
     dead_letters = [(record, decode_dead_letter(record.value)) for record in out.drain()]
-    whole = [record for record, letter in dead_letters if not letter.is_cut]
-    assert 0 < len(whole) < len(dead_letters)
-    largest = max(len(record.value) + len(record.key or b"") for record in whole)
-    assert LETTER_BYTES_MAX - 4 < largest <= LETTER_BYTES_MAX
-    assert all(b"value_bytes" not in record.value for record in whole)
+    complete = [record for record, letter in dead_letters if not letter.is_cut]
+    assert 0 < len(complete) < len(dead_letters)
+    largest = max(len(record.value) + len(record.key or b"") for record in complete)
+    assert DEAD_LETTER_BYTES_MAX - 4 < largest <= DEAD_LETTER_BYTES_MAX
+    assert all(b"value_bytes" not in record.value for record in complete)
 
 
-def test_a_dead_letter_of_a_record_that_was_cut_says_how_large_it_was() -> None:
+def test_the_dead_letter_of_a_truncated_record_has_its_original_size() -> None:
     out = outbox()
     out.add_dead_letter(Origin("x.jobs", 3, 17, 0, b"key", b"beginning", (), Sizes(1 << 30, 3, 0)), "value: too much")
     (record,) = out.drain()
@@ -130,9 +128,9 @@ def test_a_dead_letter_of_a_record_that_was_cut_says_how_large_it_was() -> None:
     assert (letter.value, letter.value_bytes) == (b"beginning", 1 << 30)
 
 
-def test_what_was_taken_is_gone() -> None:
+def test_drained_records_are_gone() -> None:
     out = outbox()
     assert out.drain() == []
-    out.add_queries([MOMENT])
+    out.add_queries([QUERY])
     assert len(out.drain()) == 1
     assert out.drain() == []

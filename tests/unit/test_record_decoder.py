@@ -1,4 +1,4 @@
-"""What a consumed record is taken for: an event, a question, an answer, a forwarded event, or refused."""
+"""What a consumed record is decoded to: an event, a presence query or answer, a forwarded event, or a refusal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.scenario import MIDNIGHT, POLICY, Scenario
 TOPICS = Topics("x.")
 DECODER = RecordDecoder(TOPICS, Limits())
 LINES = dict(zip(("booked", "report"), Scenario().booked("08:00").report("09:00").lines(), strict=True))
-MOMENT = PresenceQuery("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
+QUERY = PresenceQuery("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
 LATER = MIDNIGHT + DAY
 AT_EIGHT = MIDNIGHT + 8 * HOUR
 LATEST_MS = LATEST_US // 1000
@@ -34,28 +34,28 @@ def stored(value: bytes | None, timestamp: int = LATER // 1000) -> Stored:
 
 
 def test_a_record_of_an_input_topic_is_an_event() -> None:
-    taken = DECODER.decode(TP("x.jobs", 2), stored(LINES["booked"]), LATER)
-    assert isinstance(taken.content, Event)
-    assert (taken.content.type, taken.content.subject) == ("job.booked", "job-1")
-    assert taken.origin.record_id == ("x.jobs", 2, 7)
+    decoded = DECODER.decode(TP("x.jobs", 2), stored(LINES["booked"]), LATER)
+    assert isinstance(decoded.content, Event)
+    assert (decoded.content.type, decoded.content.subject) == ("job.booked", "job-1")
+    assert decoded.origin.record_id == ("x.jobs", 2, 7)
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"\xff"])
-def test_what_is_no_event_is_refused_with_a_reason(value: bytes | None) -> None:
-    taken = DECODER.decode(TP("x.jobs", 2), stored(value), LATER)
-    assert isinstance(taken.content, InvalidMessage)
-    assert taken.content.reason
+def test_a_record_that_is_no_event_is_refused_with_a_reason(value: bytes | None) -> None:
+    decoded = DECODER.decode(TP("x.jobs", 2), stored(value), LATER)
+    assert isinstance(decoded.content, InvalidMessage)
+    assert decoded.content.reason
 
 
-def test_what_is_refused_holds_on_to_nothing_else() -> None:
-    """Else all records of its batch would stay in memory for ever, since no collector looks at them."""
+def test_a_refusal_keeps_no_traceback() -> None:
+    """The traceback would keep all records of the batch in memory, in a cycle that is never collected."""
     refused = DECODER.decode(TP("x.jobs", 2), stored(b"{"), LATER).content
     assert isinstance(refused, InvalidMessage)
     assert (refused.__traceback__, refused.__context__, refused.__cause__) == (None, None, None)
 
 
 @pytest.mark.parametrize("timestamp", [-1, 0, AT_EIGHT // SECOND, AT_EIGHT // 1000, 2_383_120_800_000, 2**62], ids=str)
-def test_what_is_too_far_in_the_future_is_so_by_the_worker_s_clock_whatever_the_record_says(timestamp: int) -> None:
+def test_the_worker_s_clock_and_not_the_record_says_what_is_too_far_in_the_future(timestamp: int) -> None:
     record = stored(LINES["booked"], timestamp)
     accepted = DECODER.decode(TP("x.jobs", 2), record, AT_EIGHT - HOUR).content
     refused = DECODER.decode(TP("x.jobs", 2), record, AT_EIGHT - HOUR - 1).content
@@ -68,7 +68,7 @@ def test_what_is_too_far_in_the_future_is_so_by_the_worker_s_clock_whatever_the_
     ("timestamp", "expected"),
     [(-1, None), (0, 0), (LATEST_MS, LATEST_MS * 1000), (LATEST_MS + 1, None), (2**63 - 1, None)],
 )
-def test_a_timestamp_that_is_no_date_is_none(timestamp: int, expected: int | None) -> None:
+def test_a_timestamp_out_of_range_is_none(timestamp: int, expected: int | None) -> None:
     record = DECODER.decode(TP("x.jobs", 2), stored(b"{", timestamp), LATER)
     assert record.origin.timestamp_us == expected
     out = Outbox(TOPICS, 2, 4, 1_000)
@@ -89,31 +89,31 @@ def test_a_timestamp_that_is_no_date_is_none(timestamp: int, expected: int | Non
         (Stored(7, b"k", LINES["booked"], (), 0, Sizes(400, 1, 1 << 30)), "headers: 1073741824 bytes, at most"),
     ],
 )
-def test_a_record_with_a_part_that_is_too_large_is_refused_before_it_is_looked_at(record: Stored, reason: str) -> None:
-    taken = DECODER.decode(TP("x.jobs", 2), record, LATER)
-    assert isinstance(taken.content, InvalidMessage)
-    assert taken.content.reason.startswith(reason)
-    assert taken.origin.original_sizes == record.original_sizes
+def test_a_record_with_a_too_large_part_is_refused_undecoded(record: Stored, reason: str) -> None:
+    decoded = DECODER.decode(TP("x.jobs", 2), record, LATER)
+    assert isinstance(decoded.content, InvalidMessage)
+    assert decoded.content.reason.startswith(reason)
+    assert decoded.origin.original_sizes == record.original_sizes
 
 
-def test_parts_as_large_as_they_may_be_are_read() -> None:
+def test_parts_of_the_largest_size_are_accepted() -> None:
     record = stored(LINES["booked"])._replace(key=b"k" * 262_144, headers=(("h", b"1" * 262_141),))
     assert isinstance(DECODER.decode(TP("x.jobs", 2), record, LATER).content, Event)
 
 
-def test_an_event_sent_on_is_not_judged_by_a_second_clock() -> None:
+def test_a_forwarded_event_is_not_checked_against_a_second_clock() -> None:
     first = DECODER.decode(TP("x.jobs", 2), stored(LINES["booked"]), AT_EIGHT)
     behind = DECODER.decode(TP(TOPICS.cases, 0), Stored(99, b"k", pack(forwarded(first.origin)), (), 5), MIDNIGHT - DAY)
     assert behind.content == first.content
 
 
-def test_questions_and_answers_are_read_from_internal_topics() -> None:
-    answer = PresenceAnswer(MOMENT, None, None, None, {"x.locations-0": 3})
-    assert DECODER.decode(TP(TOPICS.partners, 0), stored(pack(QueryMessage(MOMENT))), LATER).content == MOMENT
+def test_queries_and_answers_are_decoded_from_internal_topics() -> None:
+    answer = PresenceAnswer(QUERY, None, None, None, {"x.locations-0": 3})
+    assert DECODER.decode(TP(TOPICS.partners, 0), stored(pack(QueryMessage(QUERY))), LATER).content == QUERY
     assert DECODER.decode(TP(TOPICS.cases, 0), stored(pack(AnswerMessage(answer))), LATER).content == answer
 
 
-def test_a_forwarded_record_keeps_where_it_came_from_and_when() -> None:
+def test_a_forwarded_record_keeps_its_origin_and_timestamp() -> None:
     first = DECODER.decode(TP("x.jobs", 2), stored(LINES["booked"]), LATER)
     again = DECODER.decode(TP(TOPICS.cases, 0), Stored(99, b"k", pack(forwarded(first.origin)), (), 5), LATER)
     assert again.tp == TP(TOPICS.cases, 0)
@@ -128,25 +128,25 @@ def test_a_record_is_forwarded_byte_for_byte(
     key: bytes | None, value: bytes | None, header: tuple[str, bytes | None]
 ) -> None:
     origin = Origin("x.jobs", 2, 7, -1, key, value, (header, ("other", None)))
-    taken = DECODER.decode(TP(TOPICS.cases, 0), stored(pack(forwarded(origin))), LATER)
-    assert taken.origin == origin
+    decoded = DECODER.decode(TP(TOPICS.cases, 0), stored(pack(forwarded(origin))), LATER)
+    assert decoded.origin == origin
 
 
-def test_a_record_forwarded_by_version_0_1_is_read() -> None:
+def test_a_record_forwarded_by_version_0_1_is_decoded() -> None:
     first = Origin("x.jobs", 2, 7, 5, b"k", LINES["booked"], (("h", b"1"),))
-    of_then = ("forwarded", "x.jobs", 2, 7, 5, b"k", LINES["booked"], (("h", b"1"),))
-    assert DECODER.decode(TP(TOPICS.cases, 0), stored(msgspec.msgpack.encode(of_then)), LATER).origin == first
+    message = ("forwarded", "x.jobs", 2, 7, 5, b"k", LINES["booked"], (("h", b"1"),))
+    assert DECODER.decode(TP(TOPICS.cases, 0), stored(msgspec.msgpack.encode(message)), LATER).origin == first
 
 
 @pytest.mark.parametrize(
     "value", [None, b"", b"{}", b"\xff\xff", b"\x93\xa8question", b"\x90", b"\x91\x01", b"\x91" * 9999]
 )
-def test_what_somebody_else_wrote_on_an_internal_topic_is_refused(value: bytes | None) -> None:
-    taken = DECODER.decode(TP(TOPICS.cases, 0), stored(value), LATER)
-    assert isinstance(taken.content, InvalidMessage)
-    assert taken.content.reason.startswith("value: not an internal message")
-    assert taken.content.__traceback__ is None
-    assert taken.origin.record_id == (TOPICS.cases, 0, 7)
+def test_a_foreign_record_on_an_internal_topic_is_refused(value: bytes | None) -> None:
+    decoded = DECODER.decode(TP(TOPICS.cases, 0), stored(value), LATER)
+    assert isinstance(decoded.content, InvalidMessage)
+    assert decoded.content.reason.startswith("value: not an internal message")
+    assert decoded.content.__traceback__ is None
+    assert decoded.origin.record_id == (TOPICS.cases, 0, 7)
 
 
 @pytest.mark.parametrize("message", [("question",), ("notice", 1), ("answer", {})])
@@ -155,7 +155,7 @@ def test_an_internal_message_of_another_version_stops_the_worker(message: tuple[
         DECODER.decode(TP(TOPICS.cases, 0), stored(msgspec.msgpack.encode(message)), LATER)
 
 
-def test_reports_are_told_from_facts() -> None:
+def test_location_reports_are_distinguished_from_facts() -> None:
     for name, line in LINES.items():
         content = DECODER.decode(TP("x.jobs", 0), stored(line), LATER).content
         assert isinstance(content, Event)
@@ -173,5 +173,5 @@ def test_reports_are_told_from_facts() -> None:
         ("abc", 479470107),
     ],
 )
-def test_keys_go_where_apache_kafka_puts_them(key: str, hashed: int) -> None:
+def test_keys_go_to_the_partitions_that_apache_kafka_chooses(key: str, hashed: int) -> None:
     assert partition_of(key, 12) == (hashed & 0x7FFFFFFF) % 12

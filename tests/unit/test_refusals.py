@@ -1,4 +1,4 @@
-"""How many records may be refused before a worker stops, and that a restart does not begin to count anew."""
+"""How many records may be refused before the worker stops, also over a restart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JOBS = TP("jobs", 0)
 LIMITS = RefusalLimits(run_max=3, share_max=0.5, window_records=10)
 
 
-def note(refusals: Refusals, *numbers: int, tp: TP = JOBS) -> None:
+def refuse(refusals: Refusals, *numbers: int, tp: TP = JOBS) -> None:
     for number in numbers:
         refusals.add(tp, number, f"{tp.name}@{number}")
 
@@ -28,16 +28,16 @@ def note(refusals: Refusals, *numbers: int, tp: TP = JOBS) -> None:
     [
         pytest.param((1, 2, 3), id="a run at its limit"),
         pytest.param((1, 2, 3, 5, 6), id="two runs"),
-        pytest.param((1, 3, 5, 7, 9, 11, 13, 15), id="a share at its limit, for as long as it lasts"),
-        pytest.param((1, 2, 3, 101, 102, 103), id="what lies behind the window is forgotten"),
+        pytest.param((1, 3, 5, 7, 9, 11, 13, 15), id="a share at its limit"),
+        pytest.param((1, 2, 3, 101, 102, 103), id="refusals before the window are forgotten"),
     ],
 )
-def test_refusals_within_the_limits_go_on(numbers: tuple[int, ...]) -> None:
-    note(Refusals(LIMITS), *numbers)
+def test_refusals_within_the_limits_are_accepted(numbers: tuple[int, ...]) -> None:
+    refuse(Refusals(LIMITS), *numbers)
 
 
 @pytest.mark.parametrize(
-    ("before", "last", "told"),
+    ("before", "last", "error"),
     [
         ((1, 2, 3), 4, "jobs-0@4: 4 records in a row refused; SOP_REFUSED_RUN_MAX is 3"),
         (
@@ -47,43 +47,43 @@ def test_refusals_within_the_limits_go_on(numbers: tuple[int, ...]) -> None:
         ),
     ],
 )
-def test_more_refusals_stop_the_worker(before: tuple[int, ...], last: int, told: str) -> None:
+def test_more_refusals_stop_the_worker(before: tuple[int, ...], last: int, error: str) -> None:
     refusals = Refusals(LIMITS)
-    note(refusals, *before)
+    refuse(refusals, *before)
     with pytest.raises(Fatal) as stopped:
-        note(refusals, last)
-    assert str(stopped.value) == told
+        refuse(refusals, last)
+    assert str(stopped.value) == error
 
 
-def test_each_partition_counts_for_itself() -> None:
+def test_each_partition_has_its_own_counts() -> None:
     refusals = Refusals(LIMITS)
-    note(refusals, 1, 2, 3)
-    note(refusals, 1, 2, 3, tp=TP("tickets", 0))
+    refuse(refusals, 1, 2, 3)
+    refuse(refusals, 1, 2, 3, tp=TP("tickets", 0))
 
 
-def test_a_run_goes_on_after_a_checkpoint() -> None:
+def test_a_run_continues_after_a_checkpoint() -> None:
     before, after = Refusals(LIMITS), Refusals(LIMITS)
-    note(before, 1, 2, 3)
+    refuse(before, 1, 2, 3)
     after.load(before.dump())
     with pytest.raises(Fatal):
-        note(after, 4)
+        refuse(after, 4)
 
 
-async def test_a_worker_stops_before_what_is_refused_goes_out_and_again_after_a_restart() -> None:
+async def test_a_worker_stops_before_it_publishes_and_again_after_a_restart() -> None:
     state = MemoryState()
-    first = await work_over(state)
+    first = await owner_of(state)
     await first.process([(JOBS, bad_records(0, 3))], 0)
     assert len(await first.evaluate(0, {JOBS.name: 3}, ())) == 3
     changes = packed(first)
     await first._store.save(Checkpoint({}, {}, first.counts()), changes.blobs, changes.deadlines, changes.expiries)
     with pytest.raises(Fatal):
         await first.process([(JOBS, bad_records(3, 1))], 0)
-    second = await work_over(state)
+    second = await owner_of(state)
     with pytest.raises(Fatal):
         await second.process([(JOBS, bad_records(3, 1))], 0)
 
 
-async def work_over(state: MemoryState) -> SopProcessor:
+async def owner_of(state: MemoryState) -> SopProcessor:
     store = MemoryStore(state)
     saved = await store.claim() or Checkpoint({}, {}, {})
     settings = ProcessorSettings(
@@ -96,10 +96,10 @@ async def work_over(state: MemoryState) -> SopProcessor:
         answer_wait=0,
         refusal_limits=LIMITS,
     )
-    work = SopProcessor(0, settings, store)
-    await work.begin(saved.counts)
-    await work.apply_restored()
-    return work
+    processor = SopProcessor(0, settings, store)
+    await processor.begin(saved.counts)
+    await processor.apply_restored()
+    return processor
 
 
 def bad_records(first: int, count: int) -> list[Stored]:

@@ -1,4 +1,4 @@
-"""What leaves the state and when, what remains of it, and what becomes of facts that come too late for it."""
+"""When cases depart, what remains of them, and what becomes of facts that come too late."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ CASE, PARTNER = "case:job-1", "partner:p1"
 
 
 class Owner:
-    """The work of the only partition number, one owner of its state after the other, with what it said."""
+    """An owner of the only partition number, with what it emitted; a successor takes over its state."""
 
     def __init__(self, state: MemoryState | None = None, *, cached_cases_max: int = 99) -> None:
         self.state = state or MemoryState()
-        self.said: list[Outgoing] = []
+        self.emitted: list[Outgoing] = []
         self.store = MemoryStore(self.state)
         settings = ProcessorSettings(
             topics=TOPICS,
@@ -50,54 +50,54 @@ class Owner:
             refusal_limits=RefusalLimits(run_max=1),
             retention=RULES,
         )
-        self.work = SopProcessor(0, settings, self.store)
+        self.processor = SopProcessor(0, settings, self.store)
         self._offsets: dict[TP, int] = {}
 
     async def begin(self, emitted: Sequence[Outgoing] = ()) -> Owner:
         saved = await self.store.claim() or Checkpoint({}, {}, {})
-        await self.work.begin(saved.counts)
+        await self.processor.begin(saved.counts)
         for offset, each in enumerate(emitted):
             if each.topic in TOPICS.outputs:
-                self.work.restore_output(each.topic, Stored(offset, each.key, each.value))
-        await self.work.apply_restored()
+                self.processor.restore_output(each.topic, Stored(offset, each.key, each.value))
+        await self.processor.apply_restored()
         return self
 
     async def step(self, now: int, lines: Iterable[bytes] = (), first: int | None = None) -> list[Outgoing]:
-        """Take events and what follows on internal topics, decide what is due, let go of what may; return what is said.
+        """Process events and what follows on internal topics, with what is due or expired; return what is emitted.
 
-        The events lie from an offset on, by default behind those before them.
+        `first` is the offset of the first event, by default the next one.
         """
         at = self._offsets.get(TP("jobs", 0), 0) if first is None else first
         batches = [self._batch("jobs", b"job-1", line, now, at + number) for number, line in enumerate(lines)]
-        said: list[Outgoing] = []
+        emitted: list[Outgoing] = []
         while True:
-            names = [*await self.work.due(now, 99), *await self.work.expired(now, 99)]
-            await self.work.process(batches, now)
-            out = await self.work.evaluate(now, {}, names)
-            said += out
+            names = [*await self.processor.due(now, 99), *await self.processor.expired(now, 99)]
+            await self.processor.process(batches, now)
+            out = await self.processor.evaluate(now, {}, names)
+            emitted += out
             internal = [each for each in out if each.topic in TOPICS.internal]
             if not internal:
-                self.said += said
-                return said
+                self.emitted += emitted
+                return emitted
             batches = [self._batch(each.topic, each.key, each.value, now) for each in internal]
 
     async def apply_answer(self, now: int, message: QueryMessage | AnswerMessage) -> list[Outgoing]:
         topic = TOPICS.cases if isinstance(message, AnswerMessage) else TOPICS.partners
-        await self.work.process([self._batch(topic, b"", pack(message), now)], now)
-        return await self.work.evaluate(now, {}, ())
+        await self.processor.process([self._batch(topic, b"", pack(message), now)], now)
+        return await self.processor.evaluate(now, {}, ())
 
     async def save(self) -> None:
-        changes = packed(self.work)
-        saved = Checkpoint({}, {}, self.work.counts())
+        changes = packed(self.processor)
+        saved = Checkpoint({}, {}, self.processor.counts())
         await self.store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
-        self.work.mark_saved()
+        self.processor.mark_saved()
 
     async def pass_to(self, now: int) -> list[Outgoing]:
-        """Save; take a step at an instant, by when everything due is looked for again; save."""
+        """Save, take a step at an instant, and save again."""
         await self.save()
-        said = await self.step(now)
+        emitted = await self.step(now)
         await self.save()
-        return said
+        return emitted
 
     def _batch(
         self, topic: str, key: bytes | None, value: bytes, now: int, at: int | None = None
@@ -108,12 +108,12 @@ class Owner:
         return tp, [Stored(offset, key, value, (), now // 1000)]
 
 
-def dead_letters(said: Iterable[Outgoing]) -> list[DeadLetter]:
-    return [decode_dead_letter(each.value) for each in said if each.topic == TOPICS.dead_letters]
+def dead_letters(emitted: Iterable[Outgoing]) -> list[DeadLetter]:
+    return [decode_dead_letter(each.value) for each in emitted if each.topic == TOPICS.dead_letters]
 
 
-def decisions(said: Iterable[Outgoing]) -> list[DecisionMessage]:
-    messages = [decode_message(each.value) for each in said if each.topic.startswith("decisions.")]
+def decisions(emitted: Iterable[Outgoing]) -> list[DecisionMessage]:
+    messages = [decode_message(each.value) for each in emitted if each.topic.startswith("decisions.")]
     return [each for each in messages if isinstance(each, DecisionMessage)]
 
 
@@ -139,54 +139,54 @@ LATEST = instant("10:00")
 
 
 @pytest.mark.parametrize("name", OPEN)
-async def test_a_case_with_something_open_never_leaves(name: str) -> None:
+async def test_a_case_with_something_open_never_departs(name: str) -> None:
     owner = await Owner().begin()
     await owner.step(AFTER, OPEN[name].lines())
     await owner.pass_to(AFTER + 10_000 * DAY)
     assert owner.state.expiries.get(CASE) is None
-    assert owner.work.state_size().cases_departed == 0
+    assert owner.processor.state_size().cases_departed == 0
 
 
 @pytest.mark.parametrize("name", SETTLED)
-async def test_a_settled_case_leaves_when_its_latest_fact_is_as_old_as_cases_are_kept(name: str) -> None:
+async def test_a_settled_case_departs_one_retention_after_its_latest_fact(name: str) -> None:
     owner = await Owner().begin()
     await owner.step(AFTER, SETTLED[name].lines())
     await owner.pass_to(AFTER + 10 * DAY)
     await owner.pass_to(LATEST + RULES.case - 1)
-    assert owner.work.state_size().cases_departed == 0
-    whole = len(owner.state.blobs[CASE])
+    assert owner.processor.state_size().cases_departed == 0
+    size_before = len(owner.state.blobs[CASE])
     await owner.pass_to(LATEST + RULES.case + LOOK_EVERY_US)
-    state_size = owner.work.state_size()
+    state_size = owner.processor.state_size()
     assert (state_size.cases, state_size.cases_departed, state_size.departed_cases) == (0, 1, 1)
-    assert len(owner.state.blobs[CASE]) < min(200, whole)
+    assert len(owner.state.blobs[CASE]) < min(200, size_before)
     assert owner.state.deadlines == {}
 
 
-async def test_a_case_that_only_the_store_has_leaves_too() -> None:
+async def test_an_evicted_case_departs_too() -> None:
     owner = await Owner(cached_cases_max=0).begin()
     await owner.step(AFTER, CLOSED.lines())
     await owner.save()
-    assert owner.work.state_size().cases == 0
+    assert owner.processor.state_size().cases == 0
     await owner.pass_to(LATEST + RULES.case)
-    assert (owner.work.state_size().cases, owner.work.state_size().cases_departed) == (0, 1)
+    assert (owner.processor.state_size().cases, owner.processor.state_size().cases_departed) == (0, 1)
 
 
 async def departed(owner: Owner, of: Scenario = CANCELLED) -> int:
-    """Have a case leave; return when."""
+    """Have a case depart; return when it did."""
     await owner.step(AFTER, of.lines())
     await owner.pass_to(AFTER + 10 * DAY)
     await owner.pass_to(LATEST + RULES.case)
-    assert owner.work.state_size().cases_departed == 1
+    assert owner.processor.state_size().cases_departed == 1
     return LATEST + RULES.case
 
 
-async def test_what_remains_are_the_ids_of_the_last_revisions() -> None:
+async def test_the_ids_of_the_last_revisions_remain() -> None:
     owner = await Owner().begin()
     now = await departed(owner, SETTLED["cancelled by the partner who cannot deliver"])
     await owner.step(now, CLOSED.lines()[:1])
-    last = {each.body.key: each.decision_id for each in decisions(owner.said)}
+    last = {each.body.key: each.decision_id for each in decisions(owner.emitted)}
     assert last
-    assert owner.work._cases.cases["job-1"].last_revisions == tuple(sorted(last.values()))
+    assert owner.processor._cases.cases["job-1"].last_revisions == tuple(sorted(last.values()))
 
 
 LATE = {
@@ -198,61 +198,61 @@ LATE = {
 
 @pytest.mark.parametrize("name", LATE)
 @pytest.mark.parametrize("is_new_owner", [False, True])
-async def test_a_fact_that_comes_for_it_goes_to_the_dead_letters(name: str, *, is_new_owner: bool) -> None:
+async def test_a_fact_for_a_departed_case_goes_to_the_dead_letters(name: str, *, is_new_owner: bool) -> None:
     owner = await Owner().begin()
     now = await departed(owner)
     if is_new_owner:
         owner = await Owner(owner.state).begin()
-    said = await owner.step(now, [LATE[name], LATE[name]])
-    assert [(each.reason, each.value) for each in dead_letters(said)] == 2 * [(NO_LONGER_KEPT, LATE[name])]
-    assert len(said) == 2
+    emitted = await owner.step(now, [LATE[name], LATE[name]])
+    assert [(each.reason, each.value) for each in dead_letters(emitted)] == 2 * [(NO_LONGER_KEPT, LATE[name])]
+    assert len(emitted) == 2
     await owner.save()
-    assert (owner.work.state_size().cases, owner.work.state_size().departed_cases) == (0, 1)
+    assert (owner.processor.state_size().cases, owner.processor.state_size().departed_cases) == (0, 1)
 
 
-async def test_such_letters_stop_no_worker_that_writes_them_or_finds_them() -> None:
+async def test_such_dead_letters_never_stop_a_worker() -> None:
     owner = await Owner().begin()
     now = await departed(owner)
     lines = CANCELLED.lines() * 3
-    said = await owner.step(now, lines)
-    assert len(dead_letters(said)) == len(lines)
-    successor = await Owner(owner.state).begin(said)
+    emitted = await owner.step(now, lines)
+    assert len(dead_letters(emitted)) == len(lines)
+    successor = await Owner(owner.state).begin(emitted)
     assert await successor.step(now, lines, len(CANCELLED.lines())) == []
 
 
-async def test_an_answer_that_comes_for_it_changes_nothing() -> None:
+async def test_an_answer_for_a_departed_case_changes_nothing() -> None:
     owner = await Owner().begin()
     now = await departed(owner)
-    answers = [message for each in owner.said if isinstance(message := unpack_internal(each), AnswerMessage)]
+    answers = [message for each in owner.emitted if isinstance(message := unpack_internal(each), AnswerMessage)]
     before = owner.state.blobs[CASE]
     assert answers
     for answer in answers:
         assert await owner.apply_answer(now, answer) == []
     await owner.save()
     assert owner.state.blobs[CASE] == before
-    assert owner.work.counts()["internal.cases-0"] == {"applied": 2 * len(answers)}
+    assert owner.processor.counts()["internal.cases-0"] == {"applied": 2 * len(answers)}
 
 
 def unpack_internal(record: Outgoing) -> object:
     return unpack(record.value) if record.topic in TOPICS.internal else None
 
 
-async def test_it_is_forgotten_when_it_is_remembered_no_longer() -> None:
+async def test_the_remains_of_a_case_expire() -> None:
     owner = await Owner().begin()
-    left_at = await departed(owner)
-    await owner.pass_to(left_at + RULES.memory - 1)
-    assert owner.work.state_size().departed_cases == 1
-    now = left_at + RULES.memory + LOOK_EVERY_US
+    departed_at = await departed(owner)
+    await owner.pass_to(departed_at + RULES.memory - 1)
+    assert owner.processor.state_size().departed_cases == 1
+    now = departed_at + RULES.memory + LOOK_EVERY_US
     await owner.pass_to(now)
-    assert (owner.work.state_size().departed_cases, owner.work.state_size().cases_departed) == (0, 1)
+    assert (owner.processor.state_size().departed_cases, owner.processor.state_size().cases_departed) == (0, 1)
     assert CASE not in owner.state.blobs
     assert owner.state.expiries == {}
-    said = await owner.step(now, CLOSED.lines())
-    assert dead_letters(said) == []
-    assert owner.work.state_size().cases == 1
+    emitted = await owner.step(now, CLOSED.lines())
+    assert dead_letters(emitted) == []
+    assert owner.processor.state_size().cases == 1
 
 
-async def test_facts_that_are_old_when_they_come_are_decided_together() -> None:
+async def test_old_facts_that_arrive_one_by_one_are_decided_together() -> None:
     owner = await Owner().begin()
     now = LATEST + 2 * RULES.case
     lines = CLOSED.copy().ticket("11:00").lines()
@@ -260,47 +260,47 @@ async def test_facts_that_are_old_when_they_come_are_decided_together() -> None:
         now += RULES.quiet - MINUTE
         assert dead_letters(await owner.step(now, [line], number)) == []
         await owner.pass_to(now + LOOK_EVERY_US)
-    assert len(owner.work._cases.cases["job-1"].facts) == len(lines)
+    assert len(owner.processor._cases.cases["job-1"].facts) == len(lines)
 
 
-async def test_a_settled_case_stays_for_a_while_after_the_last_that_was_heard_of_it() -> None:
+async def test_a_settled_case_stays_for_a_while_after_its_last_record() -> None:
     owner = await Owner().begin()
     now = LATEST + 2 * RULES.case
     await owner.step(now, CLOSED.lines())
     await owner.pass_to(now + RULES.quiet - 1)
-    assert owner.work.state_size().cases_departed == 0
+    assert owner.processor.state_size().cases_departed == 0
     await owner.pass_to(now + RULES.quiet + LOOK_EVERY_US)
-    assert owner.work.state_size().cases_departed == 1
+    assert owner.processor.state_size().cases_departed == 1
 
 
 @pytest.mark.parametrize("line", [CLOSED.lines()[0], CLOSED.copy().ticket("11:00").lines()[-1]])
-async def test_a_fact_in_the_step_in_which_a_case_would_leave_keeps_it(line: bytes) -> None:
+async def test_a_fact_in_the_step_in_which_a_case_would_depart_keeps_it(line: bytes) -> None:
     owner = await Owner().begin()
     await owner.step(AFTER, CLOSED.lines())
     await owner.save()
     assert dead_letters(await owner.step(LATEST + RULES.case, [line])) == []
-    assert owner.work.state_size().cases_departed == 0
+    assert owner.processor.state_size().cases_departed == 0
 
 
-async def test_what_an_owner_let_go_without_saving_it_its_successor_lets_go_and_what_it_refused_stays_refused() -> None:
+async def test_an_unsaved_departure_is_repeated_by_the_next_owner_and_refusals_stay() -> None:
     owner = await Owner().begin()
     await owner.step(AFTER, CLOSED.lines())
     await owner.save()
     now, first = LATEST + RULES.case, len(CLOSED.lines())
     await owner.step(now)
     late, later = CLOSED.copy().line_item("10:30", "1.00").line_item("10:31", "2.00").lines()[-2:]
-    said = await owner.step(now, [late], first)
-    assert len(dead_letters(said)) == 1
+    emitted = await owner.step(now, [late], first)
+    assert len(dead_letters(emitted)) == 1
 
-    successor = await Owner(owner.state).begin(said)
-    assert successor.work.state_size().cases_departed == 0
+    successor = await Owner(owner.state).begin(emitted)
+    assert successor.processor.state_size().cases_departed == 0
     assert await successor.step(now, [late], first) == []
-    assert successor.work.state_size().cases_departed == 1
+    assert successor.processor.state_size().cases_departed == 1
     assert len(dead_letters(await successor.step(now, [later], first + 1))) == 1
-    assert successor.work.counts() == {"jobs-0": {"applied": 3, "dead_lettered": 2}}
+    assert successor.processor.counts() == {"jobs-0": {"applied": 3, "dead_lettered": 2}}
 
 
-async def test_a_case_of_a_checkpoint_without_expiries_gets_one_with_the_next_fact() -> None:
+async def test_a_case_without_expiry_gets_one_with_its_next_fact() -> None:
     owner = await Owner().begin()
     await owner.step(AFTER, CLOSED.lines())
     await owner.save()
@@ -308,14 +308,14 @@ async def test_a_case_of_a_checkpoint_without_expiries_gets_one_with_the_next_fa
     successor = await Owner(owner.state).begin()
     await successor.step(AFTER, CLOSED.lines()[:1])
     await successor.pass_to(LATEST + RULES.case)
-    assert successor.work.state_size().cases_departed == 1
+    assert successor.processor.state_size().cases_departed == 1
 
 
 @pytest.mark.parametrize(
     ("text", "kept"),
     [("90 d", 90 * DAY), ("1 d 12 h", 36 * HOUR), (" 3600 ", HOUR), ("1 us", 1), ("30 min", 30 * MINUTE)],
 )
-def test_how_long_is_a_setting(text: str, kept: int) -> None:
+def test_retention_is_a_setting(text: str, kept: int) -> None:
     given = settings_from({"SOP_CASE_RETENTION": text, "SOP_CASE_MEMORY": text})
     assert retention_rules(given) == RetentionRules(case=kept, memory=kept)
     assert settings_from(environment_with(given)) == given
@@ -323,6 +323,6 @@ def test_how_long_is_a_setting(text: str, kept: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "0 s", "-1", "90 days", "nan", "d"])
 @pytest.mark.parametrize("variable", ["SOP_CASE_RETENTION", "SOP_CASE_MEMORY"])
-def test_what_is_no_time_to_keep_something_is_refused(variable: str, text: str) -> None:
+def test_a_malformed_retention_is_refused(variable: str, text: str) -> None:
     with pytest.raises(UsageError, match=f"{variable}: .*duration above 0"):
         settings_from({variable: text})

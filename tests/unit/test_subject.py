@@ -1,0 +1,14 @@
+"""The names of cases and partners, as they are stored."""
+
+from __future__ import annotations
+
+from streams.processor.subject import Subject, Subjects
+
+
+def test_names_are_parsed_and_formatted() -> None:
+    names = ["case:job-1", "case:job:2", "partner:p1"]
+    subjects = Subjects.parse([*reversed(names), "retention"])
+    assert (subjects.cases, subjects.partners) == ({"job-1", "job:2"}, {"p1"})
+    assert subjects.names() == names
+    assert [name in subjects for name in (*names, "case:p1", "partner:job-1")] == [True, True, True, False, False]
+    assert Subject.parse("case:job:2") == Subject("case", "job:2")
