@@ -1,4 +1,4 @@
-"""What a new owner does where outputs are gone before anybody has read them back, and where only their markers are."""
+"""What a new owner does if outputs were deleted before they were read back, and if only transaction markers were."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def cluster() -> Cluster:
     return Cluster(b"j0", b"j1", b"j2")
 
 
-async def says(cluster: Cluster, first: int, *values: bytes, saves: bool) -> None:
-    """Have an owner say what it reads, a transaction for each, and end; only with `saves` is there a checkpoint."""
+async def emit(cluster: Cluster, first: int, *values: bytes, saves: bool) -> None:
+    """Have an owner emit what it reads, in a transaction for each record, and end; with `saves` it writes a checkpoint."""
     task, _ = cluster.owner(saves=saves)
     await task.recover()
     for offset, value in enumerate(values, first):
@@ -33,32 +33,32 @@ async def says(cluster: Cluster, first: int, *values: bytes, saves: bool) -> Non
 
 
 def expire(cluster: Cluster) -> int:
-    """Delete all that was said; return where the partition ends."""
+    """Delete all outputs; return where the partition ends."""
     _, end = cluster.kafka.bounds(SAID)
     cluster.kafka.delete_before(SAID, end)
     return end
 
 
-async def goes_on(cluster: Cluster, skipped: dict[str, int] | None = None) -> None:
+async def recovers(cluster: Cluster, skipped: dict[str, int] | None = None) -> None:
     task, _ = cluster.owner(saves=False)
     await task.recover()
     assert task.progress().skipped == (skipped or {})
 
 
-async def test_what_was_said_and_is_in_no_checkpoint_may_not_be_deleted(cluster: Cluster) -> None:
-    await says(cluster, 0, b"j0", b"j1", saves=False)
+async def test_outputs_in_no_checkpoint_may_not_be_deleted(cluster: Cluster) -> None:
+    await emit(cluster, 0, b"j0", b"j1", saves=False)
     end = expire(cluster)
-    told = f"said-0: 0 to {end - 1} are no longer there, in no checkpoint; messages missing: 2"
+    lost = f"said-0: 0 to {end - 1} are no longer there, in no checkpoint; messages missing: 2"
     task, _ = cluster.owner()
-    with pytest.raises(Fatal, match=told):
+    with pytest.raises(Fatal, match=lost):
         await task.recover()
 
 
-async def test_what_was_said_since_the_checkpoint_may_not_be_deleted(cluster: Cluster) -> None:
-    await says(cluster, 0, b"j0", saves=True)
+async def test_outputs_after_the_checkpoint_may_not_be_deleted(cluster: Cluster) -> None:
+    await emit(cluster, 0, b"j0", saves=True)
     earlier = deepcopy(cluster.state)
-    await says(cluster, 1, b"j1", saves=True)
-    await says(cluster, 2, b"j2", saves=False)
+    await emit(cluster, 1, b"j1", saves=True)
+    await emit(cluster, 2, b"j2", saves=False)
     cluster.state = earlier
     cluster.kafka.delete_before(SAID, cluster.kafka.committed(SAID)[1].offset + 1)
     task, _ = cluster.owner()
@@ -66,10 +66,8 @@ async def test_what_was_said_since_the_checkpoint_may_not_be_deleted(cluster: Cl
         await task.recover()
 
 
-async def test_what_was_said_may_be_deleted_where_that_is_accepted(
-    cluster: Cluster, caplog: pytest.LogCaptureFixture
-) -> None:
-    await says(cluster, 0, b"j0", b"j1", saves=False)
+async def test_outputs_may_be_deleted_if_that_is_accepted(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    await emit(cluster, 0, b"j0", b"j1", saves=False)
     end = expire(cluster)
     task, processor = cluster.owner(saves=False, accepts_trimmed=True)
     assert await task.recover() == starts()
@@ -83,8 +81,8 @@ async def test_what_was_said_may_be_deleted_where_that_is_accepted(
     assert successor.progress().emitted_counts == {"said-0": 4}
 
 
-async def test_what_was_gone_without_once_hides_nothing_from_an_earlier_checkpoint(cluster: Cluster) -> None:
-    await says(cluster, 0, b"j0", saves=True)
+async def test_an_accepted_loss_does_not_hide_a_loss_from_an_earlier_checkpoint(cluster: Cluster) -> None:
+    await emit(cluster, 0, b"j0", saves=True)
     earlier = deepcopy(cluster.state)
     expire(cluster)
     cluster.state = MemoryState()
@@ -92,67 +90,67 @@ async def test_what_was_gone_without_once_hides_nothing_from_an_earlier_checkpoi
     await accepting.recover()
     await accepting.step([(JOBS, records(0, b"j0", b"j1"))])
     await accepting.stop()
-    await goes_on(cluster, skipped={"said-0": 1})
+    await recovers(cluster, skipped={"said-0": 1})
     cluster.state = earlier
-    await goes_on(cluster, skipped={"said-0": 1})
+    await recovers(cluster, skipped={"said-0": 1})
     expire(cluster)
     task, _ = cluster.owner()
     with pytest.raises(Fatal, match=r"said-0: 1 to 4 .* messages missing: 2"):
         await task.recover()
 
 
-async def test_what_is_said_after_an_accepted_loss_and_before_any_other_may_not_be_deleted(cluster: Cluster) -> None:
-    """Its checkpoint counts what was gone without, though it holds no place in the partition."""
-    await says(cluster, 0, b"j0", saves=False)
+async def test_outputs_after_an_accepted_loss_may_not_be_deleted(cluster: Cluster) -> None:
+    """The checkpoint counts the loss, although it has no position in the partition."""
+    await emit(cluster, 0, b"j0", saves=False)
     expire(cluster)
     accepting, _ = cluster.owner(accepts_trimmed=True)
     await accepting.recover()
     cluster.state.checkpoint = accepting._checkpoint()
-    await says(cluster, 1, b"j1", saves=False)
+    await emit(cluster, 1, b"j1", saves=False)
     expire(cluster)
     task, _ = cluster.owner()
     with pytest.raises(Fatal, match="messages missing: 1"):
         await task.recover()
 
 
-async def test_what_a_checkpoint_holds_may_be_deleted_with_the_markers_behind_it(cluster: Cluster) -> None:
-    await says(cluster, 0, b"j0", b"j1", saves=True)
+async def test_outputs_in_a_checkpoint_may_be_deleted_with_the_markers_after_them(cluster: Cluster) -> None:
+    await emit(cluster, 0, b"j0", b"j1", saves=True)
     state = cluster.state.checkpoint
     assert state is not None
     assert expire(cluster) > state.outputs["said-0"]
-    await goes_on(cluster)
+    await recovers(cluster)
 
 
-async def test_markers_and_what_was_aborted_may_be_deleted(cluster: Cluster) -> None:
-    await says(cluster, 0, b"j0", saves=True)
+async def test_markers_and_aborted_records_may_be_deleted(cluster: Cluster) -> None:
+    await emit(cluster, 0, b"j0", saves=True)
     aborts = SimulatedPublisher(cluster.kafka, "sop-0")
     await aborts.start()
     await aborts.abort([SAID])
     cluster.kafka.delete_before(SAID, cluster.kafka.bounds(SAID)[1])
-    await says(cluster, 1, b"j1", saves=False)
-    await goes_on(cluster)
+    await emit(cluster, 1, b"j1", saves=False)
+    await recovers(cluster)
 
 
-async def test_a_first_owner_begins_on_outputs_that_are_gone(cluster: Cluster) -> None:
+async def test_a_first_owner_starts_although_foreign_outputs_are_gone(cluster: Cluster) -> None:
     cluster.kafka.append(SAID, b"", b"of somebody else")
     expire(cluster)
-    await goes_on(cluster)
+    await recovers(cluster)
 
 
-async def test_a_worker_that_did_not_count_what_it_said_stops_nobody(cluster: Cluster) -> None:
+async def test_progress_without_counts_of_outputs_is_accepted(cluster: Cluster) -> None:
     former = SimulatedPublisher(cluster.kafka, "sop-0")
     await former.start()
-    told = msgspec.json.encode(Progress(now=0, positions={"jobs-0": 1}, consumed={"jobs-0": 1}, counts={}))
-    without_count = msgspec.json.decode(told)
+    progress_value = msgspec.json.encode(Progress(now=0, positions={"jobs-0": 1}, consumed={"jobs-0": 1}, counts={}))
+    without_count = msgspec.json.decode(progress_value)
     del without_count["said"]
     progress = Outgoing(SETTINGS.progress_topic, 0, PROGRESS_KEY, msgspec.json.encode(without_count))
     await former.publish([Outgoing("said", 0, b"", b"j0"), progress])
     expire(cluster)
-    await goes_on(cluster)
+    await recovers(cluster)
 
 
-async def test_an_output_topic_created_again_holds_nothing_that_is_missed(cluster: Cluster) -> None:
-    await says(cluster, 0, b"j0", saves=False)
+async def test_nothing_is_missed_in_an_output_topic_that_was_created_again(cluster: Cluster) -> None:
+    await emit(cluster, 0, b"j0", saves=False)
     cluster.kafka.recreate(SAID)
     cluster.kafka.append(SAID, b"", b"of somebody else")
     expire(cluster)
@@ -161,18 +159,18 @@ async def test_an_output_topic_created_again_holds_nothing_that_is_missed(cluste
     assert task.progress().skipped == {}
 
 
-async def test_outputs_that_end_before_what_was_written_are_refused(cluster: Cluster) -> None:
-    await says(cluster, 0, b"j0", b"j1", saves=True)
+async def test_an_output_log_that_lost_its_end_stops_the_task(cluster: Cluster) -> None:
+    await emit(cluster, 0, b"j0", b"j1", saves=True)
     cluster.kafka.truncate(SAID, 1)
     task, _ = cluster.owner()
     with pytest.raises(Fatal, match="said-0: read up to 3, but the log ends at 1"):
         await task.recover()
 
 
-async def test_inputs_that_decisions_rested_on_are_gone_without_with_a_warning(
+async def test_the_loss_of_inputs_that_decisions_rest_on_is_accepted_with_a_warning(
     cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await says(cluster, 0, b"j0", b"j1", saves=False)
+    await emit(cluster, 0, b"j0", b"j1", saves=False)
     cluster.kafka.delete_before(JOBS, 1)
     task, _ = cluster.owner(accepts_trimmed=True)
     await task.recover()
