@@ -23,7 +23,7 @@ def cluster() -> Cluster:
 
 
 async def emit(cluster: Cluster, first: int, *values: bytes, saves: bool) -> None:
-    """Have an owner emit what it reads, in a transaction for each record, and end; with `saves` it writes a checkpoint."""
+    """Have an owner emit what it reads, one transaction per record, and end; with `saves` it writes a checkpoint."""
     task, _ = cluster.owner(saves=saves)
     await task.recover()
     for offset, value in enumerate(values, first):
