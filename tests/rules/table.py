@@ -54,6 +54,7 @@ OF_THE_REVISION: Final = {
     "explanation",
     "case_id",
     "policy",
+    "time",
 }
 """Members of a decision that are about its revision; rows state all others."""
 
@@ -232,6 +233,7 @@ class Signal(Expected):
     body: dict[str, Any]
     clauses: str = ""
     state: str = "stands"
+    time: str | None = None
 
     @property
     def label(self) -> str:  # type: ignore[override]
@@ -257,6 +259,10 @@ class Signal(Expected):
     def never(self) -> Signal:
         return replace(self, state="never")
 
+    def at(self, time: str) -> Signal:
+        """Return the same with its effective time."""
+        return replace(self, time=rfc3339(instant(time)))
+
     def about(self, **key: str | None) -> Signal:
         """Return the same about another ticket or partner, or with any other member of its key changed."""
         return replace(self, key=self.key | key)
@@ -275,7 +281,7 @@ class Signal(Expected):
         return firing.citing(evidence) if evidence else firing
 
     def stated(self, _: Scenario) -> object:
-        return self._members() if self.state == "stands" else self.state
+        return (self._members() if self.state == "stands" else self.state), self.time
 
     def found(self, messages: list[Message]) -> object:
         for data in reversed(data_of(messages, self.type)):
@@ -283,8 +289,9 @@ class Signal(Expected):
             if said.get("code", said.get("name")) == self.name and all(
                 said.get(member) == value for member, value in self.key.items()
             ):
-                return self._said(said) if said["state"] in ("open", "firing") else said["state"]
-        return "never"
+                content = self._said(said) if said["state"] in ("open", "firing") else said["state"]
+                return content, self.time and said["time"]
+        return "never", None
 
     def _said(self, said: Message) -> Message:
         """Return the members that the row states."""
@@ -332,8 +339,8 @@ def alert(name: str, severity: str, *, is_moment: bool = False, **key: str | Non
 
 
 def data_of(messages: list[Message], type_: str) -> list[Message]:
-    """Return the data of the messages whose type begins so."""
-    return [each["data"] for each in messages if each["type"].startswith(type_)]
+    """Return the data of the messages whose type begins so, each with the message's time."""
+    return [each["data"] | {"time": each["time"]} for each in messages if each["type"].startswith(type_)]
 
 
 def names(refs: list[str]) -> list[str]:

@@ -23,8 +23,8 @@ RATING = action("file_rating_reversal", "OOS-3")
 
 TABLE = [
     # advise_close_at_bpc
-    row("a ticket", on_site(group="rwm"), BPC.open),
-    row("a blocked start", job(group="rwm").blocked(), BPC.open),
+    row("a ticket", on_site(group="rwm"), BPC.citing("booked assigned t1")),
+    row("a blocked start", job(group="rwm").blocked(), BPC.citing("booked assigned blocked")),
     row("neither", job(group="rwm").rating_ticket("10:00"), BPC.never),
     row("another route", on_site(), BPC.never),
     row("closed at BPC", on_site(group="rwm").closed("11:00"), BPC.done),
@@ -32,19 +32,19 @@ TABLE = [
     row("cancelled", on_site(group="rwm").customer_cancelled(), BPC.withdrawn),
     row("reassigned", on_site(group="rwm").assigned("11:00", "p2"), BPC.withdrawn),
     # ask_partner_to_create_ticket
-    row("blocked", job().blocked(), CREATE.open),
+    row("blocked", job().blocked(), CREATE.citing("blocked")),
     row("blocked by payment", job().blocked("10:00", "payment_refused"), CREATE.open),
     row("blocked, no booking", Scenario().assigned().blocked(), CREATE.open),
     row("started before", job().started("09:30").blocked(), CREATE.open),
     row("started after", job().blocked().started("10:30"), CREATE.withdrawn),
-    row("blocked, started, blocked", job().blocked().started("10:30").blocked("11:00"), CREATE.open),
+    row("blocked, started, blocked", job().blocked().started("10:30").blocked("11:00"), CREATE.citing("blocked2")),
     row("a ticket", job().blocked().ticket("10:30"), CREATE.done),
     row("another ticket", job().blocked().rating_ticket("10:30"), CREATE.open),
     row("route bpc_only", job(group="rwm").blocked(), CREATE.never),
     row("closed", job().blocked().closed("11:00"), CREATE.withdrawn),
     row("reassigned", job().blocked().assigned("11:00", "p2"), CREATE.withdrawn),
     # warn_cancellation_counts
-    row("refused, off site", off_site().partner_said("refuses_visit", "10:30"), WARN.open),
+    row("refused, off site", off_site().partner_said("refuses_visit", "10:30"), WARN.citing("call")),
     row("refused, unseen", unseen().partner_said("refuses_visit", "10:30"), WARN.open),
     row(
         "refused on an offline ticket that names the partner",
@@ -70,11 +70,11 @@ TABLE = [
         "the customer cancelled", off_site().partner_said("refuses_visit", "10:30").customer_cancelled(), WARN.withdrawn
     ),
     # guide_partner_cant_deliver
-    row("refused, off site", off_site().partner_said("refuses_visit", "10:30"), GUIDE.open),
+    row("refused, off site", off_site().partner_said("refuses_visit", "10:30"), GUIDE.citing("call")),
     row(
         "commercial, customer and partner refused",
         on_site(**offices()).customer_said("refuses_cancel").partner_said("refuses_serve", "11:30"),
-        COMMERCIAL_GUIDE.open,
+        COMMERCIAL_GUIDE.citing("booked call call2"),
     ),
     row(
         "commercial, the customer was not asked",
@@ -98,7 +98,7 @@ TABLE = [
     row("the partner cancelled", off_site().partner_said("refuses_visit", "10:30").partner_cancelled(), GUIDE.done),
     row("reassigned", off_site().partner_said("refuses_visit", "10:30").assigned("11:00", "p2"), GUIDE.withdrawn),
     # guide_partner_to_serve
-    row("willing", on_site(**offices()).partner_said("will_serve", "10:30"), SERVE.open),
+    row("willing", on_site(**offices()).partner_said("will_serve", "10:30"), SERVE.citing("booked call")),
     row("willing, another route", on_site().partner_said("will_serve", "10:30"), SERVE.never),
     row(
         "refused in the end",
@@ -108,7 +108,7 @@ TABLE = [
     row("closed", on_site(**offices()).partner_said("will_serve", "10:30").closed("12:00", "completed"), SERVE.done),
     row("cancelled", on_site(**offices()).partner_said("will_serve", "10:30").customer_cancelled(), SERVE.withdrawn),
     # ask_partner_to_serve
-    row("the customer refused", on_site(**offices()).customer_said("refuses_cancel"), ASK_SERVE.open),
+    row("the customer refused", on_site(**offices()).customer_said("refuses_cancel"), ASK_SERVE.citing("booked call")),
     row(
         "answered before",
         on_site(**offices()).partner_said("refuses_serve", "10:30").customer_said("refuses_cancel"),
@@ -132,16 +132,16 @@ TABLE = [
     row("the customer is willing", on_site(**offices()).customer_said("will_cancel"), ASK_SERVE.never),
     row("another route", on_site().customer_said("refuses_cancel"), ASK_SERVE.never),
     # ask_customer_to_cancel
-    row("images there", on_site().image(), CUSTOMER.open),
+    row("images there", on_site().image(), CUSTOMER.citing("booked t1 image")),
     row("images there, route manual, unseen", unseen(city="Jaipur").image(), CUSTOMER.open),
-    row("no image needed", on_site(reason="otp_refused"), CUSTOMER.open),
+    row("no image needed", on_site(reason="otp_refused"), CUSTOMER.citing("booked t1")),
     row("images missing", on_site(), CUSTOMER.never),
     row("off site", off_site().image(), CUSTOMER.never),
     row("not genuine", on_site().image().not_genuine(), CUSTOMER.withdrawn),
     row("no ticket", job(**offices()), CUSTOMER.never),
     row("route bpc_only", on_site(group="rwm").image(), CUSTOMER.never),
     row("no booking", Scenario().assigned().ticket().image(), CUSTOMER.never),
-    row("commercial, no image, off site", off_site(**offices()), COMMERCIAL_CUSTOMER.open),
+    row("commercial, no image, off site", off_site(**offices()), COMMERCIAL_CUSTOMER.citing("booked t1")),
     row(
         "commercial, not willing to serve",
         on_site(**offices()).partner_said("refuses_serve", "10:30"),
@@ -159,7 +159,7 @@ TABLE = [
     row("the customer cancelled", on_site().image().customer_cancelled(), CUSTOMER.done),
     row("the partner cancelled", on_site().image().partner_cancelled(), CUSTOMER.withdrawn),
     # ask_partner_to_cancel
-    row("the customer refused", on_site().customer_said("refuses_cancel"), PARTNER.open),
+    row("the customer refused", on_site().customer_said("refuses_cancel"), PARTNER.citing("booked call")),
     row("route manual, off site", off_site(city="Jaipur").customer_said("refuses_cancel"), PARTNER.open),
     row(
         "willing in the end",
@@ -172,17 +172,25 @@ TABLE = [
     row("the partner cancelled", on_site().customer_said("refuses_cancel").partner_cancelled(), PARTNER.done),
     row("the customer cancelled", on_site().customer_said("refuses_cancel").customer_cancelled(), PARTNER.withdrawn),
     # after the decisions
-    row("conflict", off_site().genuine().partner_cancelled(), VERIFY.open),
+    row(
+        "conflict",
+        off_site().genuine().partner_cancelled(),
+        VERIFY.citing("t1 validated image cancelled report booked assigned"),
+    ),
     row("unknown", unseen().genuine().customer_cancelled(), VERIFY.open),
     row("awaiting validation", on_site().partner_cancelled(), VERIFY.never),
     row("settled by a late report", unseen().genuine().partner_cancelled().report("10:00"), VERIFY.done),
     row("no cancellation", off_site().genuine(), VERIFY.never),
     row("no longer decided on", unseen().genuine().partner_cancelled().assigned("09:30", "p2"), VERIFY.withdrawn),
-    row("reversal", on_site().genuine().partner_cancelled(), FOLLOW.open),
+    row(
+        "reversal",
+        on_site().genuine().partner_cancelled(),
+        FOLLOW.citing("t1 validated image cancelled report booked assigned"),
+    ),
     row("reversal on the commercial route", on_site(**offices()).genuine().partner_cancelled(), FOLLOW.open),
     row("waived", on_site().genuine().customer_cancelled(), FOLLOW.never),
     row("not genuine after all", on_site().genuine().partner_cancelled().not_genuine("13:00"), FOLLOW.withdrawn),
-    row("granted", on_site().genuine().closed().rating_ticket(), RATING.open),
+    row("granted", on_site().genuine().closed().rating_ticket(), RATING.citing("r1 closed t1 validated image")),
     row("denied", on_site().not_genuine().closed().rating_ticket(), RATING.never),
     row("denied after all", on_site().genuine().closed().rating_ticket().not_genuine("15:00"), RATING.withdrawn),
 ]

@@ -1,4 +1,6 @@
-"""Amounts: exact, never below zero, with the decimals of those they were made from."""
+"""The proven amount of a refund: exact, never below zero, with the most decimals of its amounts (DIS-10)."""
+
+from __future__ import annotations
 
 from decimal import Decimal
 
@@ -28,12 +30,12 @@ AMOUNTS = st.from_regex(r"\A(0|[1-9][0-9]{0,11})(\.[0-9]{1,4})?\Z").map(lambda t
         ("999999999999.9999", ["0.0001"], "999999999999.9998"),
     ],
 )
-def test_less_is_exact_and_stops_at_zero(amount: str, deductions: list[str], expected: str) -> None:
+def test_deductions_are_exact_and_stop_at_zero(amount: str, deductions: list[str], expected: str) -> None:
     assert less(Money(amount, "INR"), [Money(each, "INR") for each in deductions]) == Money(expected, "INR")
 
 
 @given(AMOUNTS, st.lists(AMOUNTS, max_size=5))
-def test_less_agrees_with_decimal_arithmetic(amount: Money, deductions: list[Money]) -> None:
+def test_deductions_agree_with_decimal_arithmetic(amount: Money, deductions: list[Money]) -> None:
     result = less(amount, deductions).amount
     assert Decimal(result) == max(Decimal(0), Decimal(amount.amount) - sum(Decimal(d.amount) for d in deductions))
     assert len(result.partition(".")[2]) == max(
@@ -41,6 +43,6 @@ def test_less_agrees_with_decimal_arithmetic(amount: Money, deductions: list[Mon
     )
 
 
-def test_less_refuses_two_currencies() -> None:
+def test_two_currencies_are_refused() -> None:
     with pytest.raises(AssertionError):
         less(Money("1", "INR"), [Money("1", "USD")])

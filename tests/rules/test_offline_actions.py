@@ -15,7 +15,7 @@ LINK = action("replace_proof_link", "DIS-6", ticket="o1", partner=None)
 SORRY = action("apologise_no_refund", "DIS-10", partner=None)
 
 TABLE = [
-    row("none yet", complaint(), PROOF.open),
+    row("none yet", complaint(), PROOF.citing("o1")),
     row("a proof", proven(), PROOF.done),
     row("a bad proof", proven(method="cash"), PROOF.done),
     row("the ticket closed", complaint().ticket_closed("11:00", "o1"), PROOF.withdrawn),
@@ -30,27 +30,36 @@ TABLE = [
         complaint().ticket("10:30", "o2", kind="poor_service"),
         PROOF.about(ticket_id="o2").never,
     ),
-    row("nobody identified", complaint(), PHONE.open),
+    row("nobody identified", complaint(), PHONE.citing("o1")),
     row("identified", complaint().identified(), PHONE.done),
     row("the ticket closed", complaint().ticket_closed("11:00", "o1"), PHONE.withdrawn),
-    row("another partner", proven(claimed_partner_id="p2"), RECHECK.open),
+    row("another partner", proven(claimed_partner_id="p2"), RECHECK.citing("o1 proof identified")),
     row("another payee", proven(payee_phone="+919876543211"), RECHECK.open),
     row("another day", proven(paid_on="2026-11-10"), RECHECK.open),
     row("another day, not tagged for good", proven(paid_on="2026-11-10", method="cash"), RECHECK.open),
     row("all right", proven(), RECHECK.never),
     row("the right partner claimed", proven(claimed_partner_id="p2").proof("13:00"), RECHECK.done),
     row("only illegible now", proven(claimed_partner_id="p2").proof("13:00", legible=False), RECHECK.done),
-    row("the ticket closed", proven(claimed_partner_id="p2").ticket_closed("13:00", "o1"), RECHECK.withdrawn),
-    row("illegible", proven(legible=False), IMAGE.open),
+    *(
+        row("the ticket closed", proven(**wrong).ticket_closed("13:00", "o1"), RECHECK.withdrawn)
+        for wrong in ({"claimed_partner_id": "p2"}, {"payee_phone": "+919876543211"}, {"paid_on": "2026-11-10"})
+    ),
+    row("illegible", proven(legible=False), IMAGE.citing("o1 proof")),
     row("no payee", proven(payee_name=None, payee_phone=None), IMAGE.open),
     row("a clearer one", proven(legible=False).proof("13:00"), IMAGE.done),
-    row("the ticket closed", proven(legible=False).ticket_closed("13:00", "o1"), IMAGE.withdrawn),
-    row("no link", proven(proof_url=""), LINK.open),
+    *(
+        row("the ticket closed", proven(**unclear).ticket_closed("13:00", "o1"), IMAGE.withdrawn)
+        for unclear in ({"legible": False}, {"payee_name": None, "payee_phone": None})
+    ),
+    row("no link", proven(proof_url=""), LINK.citing("o1 proof")),
     row("a ticket id", proven(proof_url="TCK-1"), LINK.open),
     row("no image", proven(proof_url="https://media.example/page"), LINK.open),
     row("a better one", proven(proof_url="").proof("13:00"), LINK.done),
-    row("the ticket closed", proven(proof_url="").ticket_closed("13:00", "o1"), LINK.withdrawn),
-    row("refused", proven(method="cash").refund_asked(), SORRY.open),
+    *(
+        row("the ticket closed", proven(proof_url=link).ticket_closed("13:00", "o1"), LINK.withdrawn)
+        for link in ("", "TCK-1", "https://media.example/page")
+    ),
+    row("refused", proven(method="cash").refund_asked(), SORRY.citing("o1 proof identified refund")),
     row("refused, all closed", proven(legible=False).refund_asked().ticket_closed("14:00", "o1"), SORRY.open),
     row("awaiting a proof", proven(legible=False).refund_asked(), SORRY.never),
     row("eligible", proven().refund_asked(), SORRY.never),

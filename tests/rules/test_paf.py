@@ -181,6 +181,12 @@ TABLE = [
         upheld("no_claim", "OOS-18", "cancelled2", status="provisional"),
         now="11:00 +72h",
     ),
+    row(
+        "P5 the window begins with the earliest of two",
+        job().partner_cancelled("11:00").customer_cancelled(marked="partner"),
+        upheld("no_claim", "OOS-18", "cancelled", at="11:00 +72h"),
+        now="11:00 +72h",
+    ),
     row("a claim after the window still counts", job().partner_cancelled().ticket("12:00 +73h"), PENDING),
     row(
         "P5 without a mark falls through to P10",

@@ -1,4 +1,6 @@
-"""DIS-6: what is a link to the image itself, what is a ticket id, what is neither."""
+"""Links of payment proofs (DIS-6): an image, a ticket id, or neither."""
+
+from __future__ import annotations
 
 import re
 
@@ -35,7 +37,7 @@ ENDINGS = ["jpg", "jpeg", "png", "webp", "gif", "heic", "heif", "avif", "bmp", "
 
 
 @pytest.mark.parametrize("link", ["", " ", "\t\n", "\u00a0\u2003"])
-def test_blank_link_is_missing(link: str) -> None:
+def test_a_blank_link_is_missing(link: str) -> None:
     assert link_fault(link, TICKETS, OFFLINE) == "proof_link_missing"
 
 
@@ -56,7 +58,7 @@ def test_blank_link_is_missing(link: str) -> None:
         "abcdefghijkl1",
     ],
 )
-def test_ticket_id_is_no_link(link: str) -> None:
+def test_a_ticket_id_is_no_link(link: str) -> None:
     assert link_fault(link, TICKETS, OFFLINE) == "proof_link_is_ticket"
 
 
@@ -66,7 +68,7 @@ def test_what_only_resembles_a_ticket_id_is_invalid(link: str) -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_image_folders(folder: str) -> None:
+def test_something_in_a_folder_of_images_is_an_image(folder: str) -> None:
     assert link_fault(f"https://h.example/a/{folder}/x", (), OFFLINE) is None
     assert link_fault(f"https://h.example/{folder.upper()}/x", (), OFFLINE) is None
     assert link_fault(f"https://h.example/{folder}/", (), OFFLINE) == "proof_link_invalid"
@@ -75,7 +77,7 @@ def test_image_folders(folder: str) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_image_endings(ending: str) -> None:
+def test_a_path_with_the_ending_of_an_image_is_an_image(ending: str) -> None:
     assert link_fault(f"http://h.example/x.{ending}", (), OFFLINE) is None
     assert link_fault(f"http://h.example/x.{ending.upper()}?size=2#top", (), OFFLINE) is None
     assert link_fault(f"http://h.example/x.{ending}x", (), OFFLINE) == "proof_link_invalid"
@@ -94,7 +96,7 @@ def test_image_endings(ending: str) -> None:
         "https://[2001:db8::1]/a.png",
     ],
 )
-def test_absolute_web_addresses(link: str) -> None:
+def test_a_link_is_an_absolute_web_address(link: str) -> None:
     assert link_fault(link, (), OFFLINE) is None
 
 
@@ -121,11 +123,11 @@ def test_absolute_web_addresses(link: str) -> None:
         "https://h.example",
     ],
 )
-def test_anything_else_is_invalid(link: str) -> None:
+def test_no_other_address_is_valid(link: str) -> None:
     assert link_fault(link, (), OFFLINE) == "proof_link_invalid"
 
 
-def test_patterns_are_policy() -> None:
+def test_the_patterns_come_from_the_policy() -> None:
     strict = replace(OFFLINE, ticket_id_pattern="^CASE$", image_link_pattern=r"\.only$")
     assert link_fault("CASE", (), strict) == "proof_link_is_ticket"
     assert link_fault("7", (), strict) == "proof_link_invalid"
@@ -135,17 +137,17 @@ def test_patterns_are_policy() -> None:
 
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "(.*)*z", "(a*)*b!", "(.*.*.*.*)*z", "(a?){99}(a){99}b!"])
 @pytest.mark.parametrize("link", ["https://host.test/" + "a" * 100_000 + "!", "a" * 100_000 + "!"])
-def test_no_pattern_takes_longer_than_the_link_is_long(pattern: str, link: str) -> None:
+def test_no_pattern_makes_a_long_link_slow(pattern: str, link: str) -> None:
     patterns = replace(OFFLINE, ticket_id_pattern=pattern, image_link_pattern=pattern)
     assert link_fault(link, (), patterns) == "proof_link_invalid"
 
 
-# What Python's own engine takes for a digit or, without regard to case, for the letters of an ending.
+# Characters that Python takes for a digit or, letter case ignored, for a letter of an ending.
 UNUSUAL = "\u0660\u0967\U0001d7ce\u00b2\u2460\u2167\u0130\u0131\u212a\u017f\u00df\u1e9e\ufb01"
 
 
 @given(st.text(st.sampled_from("aZ09-_# \n/.gifkstIKS" + UNUSUAL)) | st.text())
-def test_the_built_in_patterns_mean_what_they_mean_to_python(text: str) -> None:
+def test_the_built_in_patterns_match_as_in_python(text: str) -> None:
     ticket_id, image = OFFLINE.ticket_id_pattern, OFFLINE.image_link_pattern
     trimmed = text.strip()
     assert matches(ticket_id, trimmed) == (re.search(ticket_id, trimmed) is not None)
@@ -155,7 +157,7 @@ def test_the_built_in_patterns_mean_what_they_mean_to_python(text: str) -> None:
 
 
 @pytest.mark.parametrize("unusual", UNUSUAL)
-def test_unusual_characters_are_what_they_were_to_python(unusual: str) -> None:
+def test_unusual_characters_match_as_in_python(unusual: str) -> None:
     ticket_id, image = OFFLINE.ticket_id_pattern, OFFLINE.image_link_pattern
     for text in (unusual, f"#{unusual}", f"T-{unusual}"):
         assert matches(ticket_id, text) == (re.search(ticket_id, text) is not None)
@@ -164,12 +166,12 @@ def test_unusual_characters_are_what_they_were_to_python(unusual: str) -> None:
 
 
 @pytest.mark.parametrize("link", ["\ud800", "https://h.example/\ud800.png"])
-def test_a_lone_surrogate_gets_an_answer(link: str) -> None:
+def test_a_lone_surrogate_is_like_any_character(link: str) -> None:
     assert link_fault(link, (), OFFLINE) == (None if link.endswith(".png") else "proof_link_invalid")
 
 
 @given(st.one_of(st.text(), st.text().map("https://".__add__)))
-def test_any_text_gets_an_answer(link: str) -> None:
+def test_any_text_is_judged(link: str) -> None:
     fault = link_fault(link, TICKETS, OFFLINE)
     assert (fault == "proof_link_missing") == (not link.strip())
     assert fault is not None or link.strip().lower().startswith(("http://", "https://"))

@@ -119,6 +119,11 @@ TABLE = [
         awaiting("presence_conflict", "OOS-3 OOS-7", f"r1 closed validated image {MOMENT}"),
     ),
     row(
+        "off site at an image only",
+        job().ticket().report("10:30", 2000).image("10:30").validated().closed().rating_ticket(),
+        awaiting("presence_conflict", "OOS-3 OOS-7", f"{PROVEN} report booked assigned"),
+    ),
+    row(
         "off site on the commercial route",
         off_site(**offices()).genuine().closed().rating_ticket(),
         granted(),

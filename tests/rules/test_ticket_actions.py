@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rules.table import Row, action, off_site, offices, on_site, row, unseen
+from tests.rules.table import Row, action, job, off_site, offices, on_site, row, unseen
 from tests.scenario import Scenario
 
 INFORM = action("inform_partner_team_will_connect", "OOS-9", ticket="t1")
@@ -16,7 +16,7 @@ VISIT = action("ask_partner_to_visit_site", "OOS-15 OOS-19", ticket="t1")
 
 TABLE = [
     # inform_partner_team_will_connect
-    row("a ticket on site", on_site(), INFORM.open),
+    row("a ticket on site", on_site(), INFORM.citing("t1 booked").at("10:00")),
     row("a ticket unseen", unseen(), INFORM.open),
     row("a ticket of a cancelled job", on_site().partner_cancelled(), INFORM.open),
     row("off site", off_site(), INFORM.never),
@@ -38,10 +38,10 @@ TABLE = [
     row("another ticket validated", on_site().ticket("10:10", "t2").validated(ticket="t2"), INFORM.open),
     row("the ticket closed", on_site().ticket_closed("11:00"), INFORM.withdrawn),
     # park_ticket, call_partner
-    row("at once", on_site(), PARK.open),
+    row("at once", on_site(), PARK.citing("t1 booked").at("10:00")),
     row("just before 3 h", unseen(), PARK.open, now="13:00 -1us"),
     row("validated all the same", on_site().not_genuine(), PARK.open),
-    row("after 3 h", on_site(), PARK.done, now="13:00"),
+    row("after 3 h", on_site(), PARK.done.at("13:00"), now="14:00"),
     row("resolution confirmed", on_site().partner_said("resolution_confirmed"), PARK.done),
     row("resolution confirmed by the customer", on_site().customer_said("resolution_confirmed"), PARK.open),
     row(
@@ -58,22 +58,27 @@ TABLE = [
     row("off site", off_site(), PARK.never),
     row("route manual", on_site(city="Jaipur"), PARK.never),
     row("before 3 h", on_site(), CALL.never, now="13:00 -1us"),
-    row("after 3 h", on_site(), CALL.open, now="13:00"),
+    row("after 3 h", on_site(), CALL.citing("t1 booked").at("13:00"), now="14:00"),
     row("the partner was called to no end", on_site().partner_said("will_visit", "12:00"), CALL.open, now="20:00"),
     row("confirmed", on_site().partner_said("resolution_confirmed", "14:00"), CALL.done),
     row("the ticket closed", on_site().ticket_closed("14:00"), CALL.withdrawn),
     row("off site", off_site(), CALL.never, now="14:00"),
     # close_ticket
-    row("confirmed", on_site().partner_said("resolution_confirmed"), CLOSE.open),
+    row("confirmed", on_site().partner_said("resolution_confirmed"), CLOSE.citing("t1 call").at("11:00")),
     row("confirmed off site, route manual", off_site(city="Jaipur").partner_said("resolution_confirmed"), CLOSE.open),
     row("not confirmed", on_site().partner_said("will_visit"), CLOSE.never),
     row("confirmed by the customer", on_site().customer_said("resolution_confirmed"), CLOSE.never),
-    row("closed", on_site().partner_said("resolution_confirmed").ticket_closed("12:00"), CLOSE.done),
+    row("closed", on_site().partner_said("resolution_confirmed").ticket_closed("12:00"), CLOSE.done.at("12:00")),
+    row(
+        "confirmed twice: the first is cited",
+        on_site().partner_said("resolution_confirmed").partner_said("resolution_confirmed", "11:10").booked("12:00"),
+        CLOSE.citing("t1 call"),
+    ),
     # ask_partner_for_images
-    row("none yet", on_site(), IMAGES.open),
+    row("none yet", on_site(), IMAGES.citing("t1")),
     row("unseen, no booking", Scenario().assigned().ticket(), IMAGES.open),
     row("the job is cancelled", on_site().partner_cancelled(), IMAGES.open),
-    row("validated as genuine", on_site().validated(), IMAGES.open),
+    row("validated as genuine", job().validated("09:30").ticket(), IMAGES.citing("t1 validated")),
     row("not genuine", on_site().not_genuine(), IMAGES.withdrawn),
     row("off site", off_site(), IMAGES.never),
     row("off site, willing to visit", off_site().partner_said("will_visit", "10:30"), IMAGES.open),
@@ -93,7 +98,7 @@ TABLE = [
     row("an image on another ticket", on_site().ticket("10:10", "t2").image("10:20", ticket="t2"), IMAGES.done),
     row("the ticket closed", on_site().ticket_closed("11:00"), IMAGES.withdrawn),
     # ask_partner_to_visit_site
-    row("off site", off_site(), VISIT.open),
+    row("off site", off_site(), VISIT.citing("t1 report booked assigned")),
     row("off site, route manual", off_site(city="Jaipur"), VISIT.open),
     row("off site, route commercial", off_site(**offices()), VISIT.never),
     row("unseen", unseen(), VISIT.never),
