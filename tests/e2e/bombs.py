@@ -1,4 +1,4 @@
-"""Record batches that are small on the wire and hold much, made without holding it."""
+"""Record batches that are small when compressed and large when decompressed."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ MIB: Final = 1024 * 1024
 GZIP, ZSTD = 1, 4
 _CRC_AT, _CHECKED_FROM = 17, 21
 Record = tuple[bytes, bytes, int, Sequence[tuple[bytes, int]]]
-"""Key, how the value begins, how many bytes it has, names of headers and how many bytes they have."""
+"""Key, beginning of the value, size of the value, names of headers and the sizes of their values."""
 
 
 def number(value: int) -> bytes:
-    """Return a number as record batches have it."""
+    """Return a number as record batches encode it."""
     written = bytearray()
     encode_varint(value, written.append)
     return bytes(written)
 
 
 def filled(head: bytes, size: int) -> Iterator[bytes]:
-    """Yield so many bytes, a piece at a time: those given, then blanks, which may follow JSON."""
+    """Yield `size` bytes in pieces: the head, then blanks, which may follow JSON."""
     yield head
     for at in range(len(head), size, MIB):
         yield b" " * min(MIB, size - at)
 
 
 def packed(records: Sequence[Record], codec: int) -> bytes:
-    """Return a record batch."""
+    """Return a compressed record batch."""
     if codec == ZSTD:
         compressor: Any = zstandard.ZstdCompressor().compressobj()
     else:
         compressor = zlib.compressobj(wbits=31)
     data = b"".join(compressor.compress(piece) for piece in _unpacked(records)) + compressor.flush()
-    now = time.time_ns() // 1_000_000  # noqa: TID251 - records bear the present
+    now = time.time_ns() // 1_000_000  # noqa: TID251 - records have the current time
     after_length = struct.pack(">ibIhiqqqhii", -1, 2, 0, codec, len(records) - 1, now, now, -1, -1, -1, len(records))
     batch = bytearray(struct.pack(">qi", 0, len(after_length) + len(data)) + after_length + data)
     struct.pack_into(">I", batch, _CRC_AT, calc_crc32c(bytes(batch[_CHECKED_FROM:])))
@@ -65,7 +65,7 @@ def _unpacked(records: Iterable[Record]) -> Iterator[bytes]:
 
 
 def produce(bench: Bench, topic: str, partition: int, batches: Sequence[bytes]) -> None:
-    """Write record batches as they are."""
+    """Write record batches unchanged."""
 
     async def send() -> None:
         await asyncio.to_thread(

@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: a bench of workers per test, simulated days and their replays for all of them."""
+"""Fixtures of the end-to-end tests: a bench for each test, simulated days and their replays for all."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ DAY_START = "2025-01-06T00:00:00+05:30"
 
 @dataclass(frozen=True)
 class Day:
-    """Lines of events in order of arrival, and what their replay leaves in the end."""
+    """Events in order of arrival, and the outcome of their replay."""
 
     lines: list[bytes]
     replayed: Outcome
 
 
 def run_sop(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a command and return its result."""
     return subprocess.run([SOP, *arguments], env=env, capture_output=True, text=True, timeout=180, check=False)
 
 
 def replayed(file: Path, out: Path) -> Outcome:
-    """Return what a replay of a file, with all deadlines passed that have passed by now, leaves in the end."""
-    told = run_sop("replay", file, "--out", out, "--until", datetime.now(UTC).isoformat())  # noqa: TID251 - the live clock
-    assert told.returncode == 0, told.stderr
+    """Return the outcome of a replay of a file up to now."""
+    result = run_sop("replay", file, "--out", out, "--until", datetime.now(UTC).isoformat())  # noqa: TID251 - the live clock
+    assert result.returncode == 0, result.stderr
     with out.open("rb") as lines:
         return outcome(map(json.loads, lines))
 
 
 def simulated(file: Path, jobs: int, seed: int) -> Day:
-    """Return a day with duplicates, late and malformed events, and what its replay leaves in the end."""
+    """Return a day with duplicate, late and malformed events, and the outcome of its replay."""
     options = ("--jobs", str(jobs), "--seed", str(seed), "--start", DAY_START)
     shares = ("--malformed", "0.003", "--late", "0.05", "--duplicates", "0.03")
-    told = run_sop("simulate", *options, *shares, "--out", file)
-    assert told.returncode == 0, told.stderr
+    result = run_sop("simulate", *options, *shares, "--out", file)
+    assert result.returncode == 0, result.stderr
     return Day(file.read_bytes().splitlines(), replayed(file, file.with_suffix(".out")))
 
 
@@ -57,13 +57,13 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
 
 @pytest.fixture(scope="session")
 def short_day(tmp_path_factory: pytest.TempPathFactory) -> Day:
-    """Return a day to be gone through several times."""
+    """Return a day for tests that stop workers several times."""
     return simulated(tmp_path_factory.mktemp("day") / "short.jsonl", jobs=60, seed=8)
 
 
 @pytest.fixture
 def make_bench(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> Iterator[Callable[[str], Bench]]:
-    """Make the bench of a test, over Redis at an address, or without ("")."""
+    """Yield a function that makes a bench with a Redis, or without ("")."""
     benches: list[Bench] = []
 
     def make(redis_url: str) -> Bench:
@@ -77,11 +77,11 @@ def make_bench(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> Iterator[Ca
 
 @pytest.fixture
 def bench(make_bench: Callable[[str], Bench]) -> Bench:
-    """Yield the bench of a test whose workers keep their state in memory."""
+    """Return a bench whose workers keep their state in memory."""
     return make_bench("")
 
 
 @pytest.fixture
 def redis_bench(make_bench: Callable[[str], Bench], redis_server: RedisServer) -> Bench:
-    """Yield the bench of a test whose workers keep their state in Redis."""
+    """Return a bench whose workers keep their state in Redis."""
     return make_bench(redis_server.url)

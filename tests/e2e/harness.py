@@ -1,8 +1,7 @@
-"""Real `sop worker` processes over a real Kafka: started, stopped, killed, fed, and waited for.
+"""Starts, feeds, stops and kills real `sop worker` processes over a real Kafka, and waits for them.
 
-Everything here looks from outside: environment variables in, records and exit status out. Feeding, reading and waiting
-use confluent-kafka. Of that workers use the transactional producer, which nothing here does; they read with a client
-that shares no code with it.
+It sees workers only from outside: environment variables in, records and exit status out. It produces and reads with
+confluent-kafka, of which workers use only the transactional producer; they read with another client.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 SOP = Path(sys.executable).with_name("sop")
 DEADLINE_S = 120.0
 ACKNOWLEDGED_WITHIN_S = 300.0
-"""As long as a producer tries: its broker may be restarted many times meanwhile."""
+"""How long a producer retries: its broker may be restarted many times meanwhile."""
 POLL_S = 0.05
 STOP_S = 25.0
 QUIET_S = 0.3
@@ -40,10 +39,10 @@ Header = tuple[str, str | bytes | None]
 Produced = tuple[str, bytes | None, bytes | None, int, Sequence[Header]]
 """Topic, value, key, partition, headers."""
 PARTITION_UA = -1
-"""The partitioner chooses."""
+"""Leaves the choice to the partitioner."""
 
 
-def _as_it_was(refused: Message) -> Produced:
+def _unchanged(refused: Message) -> Produced:
     topic, partition = refused.topic(), refused.partition()
     assert topic is not None
     assert partition is not None
@@ -52,7 +51,7 @@ def _as_it_was(refused: Message) -> Produced:
 
 @dataclass(frozen=True)
 class Feed:
-    """A record to be produced: input topic (without prefix), key and value, with headers where it has some."""
+    """A record to produce: input topic (without prefix), key, value and headers."""
 
     topic: str
     key: bytes | None
@@ -62,7 +61,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class Record:
-    """A record as a consumer of committed records sees it; `topic` without the prefix, `timestamp_ms` the broker's."""
+    """A committed record; `topic` is without the prefix, `timestamp_ms` is the broker's."""
 
     topic: str
     partition: int
@@ -74,7 +73,7 @@ class Record:
 
 @dataclass
 class Worker:
-    """One `sop worker` process and the file that its standard error goes to."""
+    """A `sop worker` process and the file with its standard error."""
 
     process: subprocess.Popen[bytes]
     log_file: Path
@@ -85,30 +84,30 @@ class Worker:
 
     @property
     def partitions(self) -> str:
-        """What the worker last said that it works on: "0, 1", "none"; empty before it said so."""
-        said = re.findall(r"partitions (.+)", self.log)
-        return said[-1] if said else ""
+        """The partitions that the worker logged last: "0, 1" or "none"; empty before it did."""
+        found = re.findall(r"partitions (.+)", self.log)
+        return found[-1] if found else ""
 
     def kill(self) -> None:
         self.process.kill()
         assert self.process.wait(STOP_S) == -signal.SIGKILL, self.log
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
-        """Ask the worker to stop; return its exit status, which has to come within the bound."""
+        """Signal the worker to stop; return its exit status, which has to come within `STOP_S`."""
         self.process.send_signal(by)
         return self.process.wait(STOP_S)
 
 
-def until(holds: Callable[[], bool], told: Callable[[], object] = str, within_s: float = DEADLINE_S) -> None:
-    """Wait for a condition, looking again and again; fail with what `told` returns when it does not come."""
+def until(condition: Callable[[], bool], describe: Callable[[], object] = str, within_s: float = DEADLINE_S) -> None:
+    """Wait until a condition holds; otherwise fail with what `describe` returns."""
     deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {within_s:g} s: {told()}"
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within_s:g} s: {describe()}"
         time.sleep(POLL_S)
 
 
 def feed_of(line: bytes) -> Feed:
-    """Return the record as which a producer of a line would send it: topic by type, keyed by subject."""
+    """Return an event as a record: its topic by type, keyed by subject."""
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):
@@ -121,7 +120,7 @@ def feed_of(line: bytes) -> Feed:
 
 @dataclass
 class Bench:
-    """The topics of one test on a broker, and the workers of one group that read them."""
+    """The topics of one test, and the workers of one group that read them."""
 
     brokers: str
     prefix: str
@@ -136,7 +135,7 @@ class Bench:
         return f"{self.prefix}group"
 
     def environment(self, **settings: object) -> dict[str, str]:
-        """Return the environment of a worker: this one's without settings, those of the bench, and the given ones."""
+        """Return the environment of a worker, with the settings of the bench and the given ones."""
         ours = {
             "SOP_BROKERS": self.brokers,
             "SOP_TOPIC_PREFIX": self.prefix,
@@ -159,7 +158,7 @@ class Bench:
         return self.workers[-1]
 
     def start_ready(self, **settings: object) -> Worker:
-        """Start a worker and return once it has partitions."""
+        """Start a worker; return it once it has partitions."""
         worker = self.start(**settings)
         until(lambda: worker.process.poll() is not None or worker.partitions not in ("", "none"), lambda: worker.log)
         assert worker.process.poll() is None, worker.log
@@ -173,27 +172,27 @@ class Bench:
     # -- topics ----------------------------------------------------------------------------------------------------
 
     def create(self, *names: str, partitions: int | None = None) -> None:
-        """Create topics as a cluster's operator would."""
+        """Create topics, as an operator would."""
         new = [NewTopic(self.prefix + name, partitions or self.partitions, 1) for name in names]
         admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
         for made in admin.create_topics(new).values():
             made.result()
 
     def feed(self, records: Iterable[Feed], **options: str | int) -> int:
-        """Produce records and return how many; by default placed as Apache Kafka's own producers place them.
+        """Produce records and return how many, by default with the partitioner of Apache Kafka's own producers.
 
-        What a broker in trouble refuses is sent once more, in its order, as by any producer that may lose nothing.
+        Records that a broker in trouble refuses are sent once more, in their order.
         """
         count, refused = self._produce(
             ((self.prefix + each.topic, each.value, each.key, PARTITION_UA, each.headers) for each in records), options
         )
         if refused:
-            _, refused = self._produce(map(_as_it_was, refused), options)
+            _, refused = self._produce(map(_unchanged, refused), options)
         assert [message.error() for message in refused] == []
         return count
 
     def _produce(self, records: Iterable[Produced], options: Mapping[str, str | int]) -> tuple[int, list[Message]]:
-        """Produce records; return how many, and those that were refused."""
+        """Produce records; return how many, and the refused ones."""
         producer = Producer(
             {
                 "bootstrap.servers": self.brokers,
@@ -223,7 +222,7 @@ class Bench:
         return self.feed(map(feed_of, lines), **options)
 
     def read(self, *topics: str) -> list[Record]:
-        """Return all committed records of topics, by topic, partition and offset."""
+        """Return all committed records of topics, in the order of topic, partition and offset."""
         with _Reader(self._reader_options()) as reader:
             records = [
                 Record(
@@ -242,40 +241,40 @@ class Bench:
         return self.read(*OUTPUTS)
 
     def written(self, *topics: str) -> int:
-        """Return how many offsets topics take up, what is not committed yet included; cheap enough to look often."""
+        """Return the number of offsets in topics, uncommitted records included; cheap enough for polling."""
         with _Reader(self._reader_options()) as reader:
             return sum(reader.ends(self._places(topics)).values())
 
     # -- waiting ---------------------------------------------------------------------------------------------------
 
     def wait_until_idle(self, within_s: float = DEADLINE_S) -> None:
-        """Wait until the group has worked off all input and nothing more comes out.
+        """Wait until the group has processed all input and emits nothing more.
 
-        Worked off: the group's offsets, which follow the checkpoints, stand behind the last record of every topic that
-        is consumed, and no transaction is open anywhere. Fails when a worker ended by itself meanwhile.
+        That is when its committed offsets, which follow the checkpoints, are after the last record of every consumed
+        topic, and no transaction is open. Fails if a worker ended by itself.
         """
-        quiet_since = time.monotonic()
+        idle_since = time.monotonic()
         ends: dict[tuple[str, int], int] | None = None
 
-        def quiet() -> bool:
-            nonlocal quiet_since, ends
-            self.look_after_workers()
+        def is_idle() -> bool:
+            nonlocal idle_since, ends
+            self.check_workers()
             now = self._ends_when_idle()
             if now is None or now != ends:
-                quiet_since, ends = time.monotonic(), now
+                idle_since, ends = time.monotonic(), now
                 return False
-            return time.monotonic() - quiet_since >= QUIET_S
+            return time.monotonic() - idle_since >= QUIET_S
 
-        until(quiet, lambda: f"{self.lag()} {[worker.log[-500:] for worker in self.workers]}", within_s)
+        until(is_idle, lambda: f"{self.lag()} {[worker.log[-500:] for worker in self.workers]}", within_s)
 
-    def look_after_workers(self) -> None:
-        """Fail when a worker ended by itself."""
+    def check_workers(self) -> None:
+        """Fail if a worker ended by itself."""
         for worker in self.workers:
             status = worker.process.poll()
             assert status in (None, 0, -signal.SIGKILL), f"a worker ended with {status}: {worker.log}"
 
     def lag(self) -> dict[tuple[str, int], tuple[int, int]]:
-        """Return (group's offset, end) of the partitions where they differ."""
+        """Return (committed offset, end) of the partitions in which they differ."""
         committed = self._committed()
         with _Reader(self._reader_options()) as reader:
             ends = reader.ends(committed)
@@ -292,13 +291,13 @@ class Bench:
             return ends if all(at == ends[tp] for tp, at in reader.reached.items()) else None
 
     def _committed(self) -> dict[tuple[str, int], int]:
-        asked = [TopicPartition(*tp) for tp in self._places((*INPUTS, *INTERNAL))]
+        tps = [TopicPartition(*tp) for tp in self._places((*INPUTS, *INTERNAL))]
         consumer = Consumer({**self._reader_options(), "group.id": self.group})
         try:
-            told = consumer.committed(asked, timeout=DEADLINE_S)
+            committed = consumer.committed(tps, timeout=DEADLINE_S)
         finally:
             consumer.close()
-        return {(tp.topic, tp.partition): max(tp.offset, 0) for tp in told}
+        return {(tp.topic, tp.partition): max(tp.offset, 0) for tp in committed}
 
     def _places(self, topics: Sequence[str]) -> list[tuple[str, int]]:
         return [(self.prefix + topic, number) for topic in topics for number in range(self.partitions)]
@@ -317,12 +316,12 @@ class Bench:
 
 
 class _Reader:
-    """A consumer outside any group, for reads that end where the partitions end."""
+    """A consumer outside of any group, which reads to the ends of partitions."""
 
     def __init__(self, options: Mapping[str, str | int | bool]) -> None:
         self._consumer = Consumer(dict(options))
         self.reached: dict[tuple[str, int], int] = {}
-        """Where reading found the end of what is committed."""
+        """Where reading reached the end of the committed records."""
 
     def __enter__(self) -> _Reader:
         return self
@@ -331,14 +330,14 @@ class _Reader:
         self._consumer.close()
 
     def ends(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        """Return the offset after the last record, whether committed or not."""
+        """Return the offset after the last record, committed or not."""
         return {
             place: self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=DEADLINE_S)[1]
             for place in places
         }
 
     def read(self, starts: Sequence[TopicPartition]) -> Iterable[Message]:
-        """Yield the committed records from some offsets to the ends."""
+        """Yield the committed records from given offsets to the ends."""
         deadline = time.monotonic() + DEADLINE_S
         if not starts:
             return

@@ -1,6 +1,6 @@
-"""Runs `sop worker` with one case that its rules cannot survive: `poisoned_worker.py HOW CASE_ID`.
+"""Runs `sop worker` with one case on which it fails: `poisoned_worker.py HOW CASE_ID`.
 
-`raises`, `hangs` and `kills` happen when the case is touched, `raises_when_due` when its first deadline comes.
+`raises`, `hangs` and `kills` do so when the case is evaluated, `raises_when_due` at its first deadline.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from streams.cli.main import main
 _, HOW, CASE_ID = sys.argv
 DUE_AFTER_US = 1_000_000
 
-_questions = CaseAgent.new_presence_queries
+_new_presence_queries = CaseAgent.new_presence_queries
 _decide = CaseAgent.decide
 _first_decided: list[int] = []
 
@@ -28,7 +28,7 @@ def _poisoned(agent: CaseAgent, case_id: str) -> object:
         if HOW == "hangs":
             threading.Event().wait()
         os.kill(os.getpid(), signal.SIGKILL)
-    return _questions(agent, case_id)
+    return _new_presence_queries(agent, case_id)
 
 
 def _poisoned_when_due(agent: CaseAgent, case_id: str, now: int, inputs: str | None = None) -> CaseUpdate:
@@ -43,7 +43,7 @@ def _poisoned_when_due(agent: CaseAgent, case_id: str, now: int, inputs: str | N
 
 
 if HOW == "raises_when_due":
-    CaseAgent.decide = _poisoned_when_due  # type: ignore[method-assign, assignment] # that is the purpose
+    CaseAgent.decide = _poisoned_when_due  # type: ignore[method-assign, assignment] # on purpose
 else:
     CaseAgent.new_presence_queries = _poisoned  # type: ignore[method-assign, assignment]
 main(["worker"])

@@ -1,4 +1,4 @@
-"""A visit to a site with an out-of-scope ticket, told as events of producers that know nothing of each other."""
+"""A visit to a site with an out-of-scope ticket, as events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONG_AGO = 1_736_150_400_000_000  # 2025-01-06T08:00:00Z: every deadline has pas
 
 @dataclass(frozen=True)
 class Visit:
-    """A job in a live city; its partner stands `metres` from the site when opening the ticket at `ticket_at`."""
+    """A job in a live city, whose partner opens the ticket at `ticket_at`, `metres` from the site."""
 
     case_id: str
     partner_id: str
@@ -48,12 +48,12 @@ class Visit:
 
     @property
     def ticket(self) -> list[bytes]:
-        told = {"ticket_id": self.ticket_id, "kind": "out_of_scope", "opened_by": "partner"}
-        return [self._line("ticket.created", 0, told)]
+        opened = {"ticket_id": self.ticket_id, "kind": "out_of_scope", "opened_by": "partner"}
+        return [self._line("ticket.created", 0, opened)]
 
     @property
     def claim(self) -> list[bytes]:
-        """The ticket with all that makes it genuine, and the customer's cancellation."""
+        """The ticket, what makes it genuine, and the customer's cancellation."""
         image = {"ticket_id": self.ticket_id, "added_by": "partner", "url": "https://media.example/a.jpg"}
         verdict = {"ticket_id": self.ticket_id, "verdict": "genuine", "channel": "video_call"}
         cancelled = {"by": "customer", "reason": "incorrect_service_booked", "marked_against": "none"}

@@ -1,4 +1,4 @@
-"""Workers that are killed, join and leave in mid-stream: each decision is said once, none is missing or goes back."""
+"""Workers that are killed, join and leave in mid-stream: no decision is missing, emitted twice or taken back."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from tests.e2e.conftest import Day
 from tests.e2e.harness import OUTPUTS, Bench, until
 from tests.e2e.test_day import unaccounted
-from tests.e2e.verifier import faults, outcome, said
+from tests.e2e.verifier import emitted, outcome, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-# A worker is killed after so many records came out of its part of the day; 0: as soon as it has partitions.
+# A worker is killed after emitting this many records; 0: as soon as it has partitions.
 KILLS = (3, 0, 8, 1, 5)
 
 
@@ -29,21 +29,21 @@ def parts(lines: list[bytes], count: int) -> list[list[bytes]]:
 
 @pytest.fixture(scope="session", params=["redis", "memory"])
 def redis_url(request: pytest.FixtureRequest) -> str:
-    """Return the address of a Redis, or that there is none."""
+    """Return the address of a Redis, or nothing."""
     return str(request.getfixturevalue("redis_server").url) if request.param == "redis" else ""
 
 
 @pytest.fixture
 def crash_bench(redis_url: str, make_bench: Callable[[str], Bench]) -> Bench:
-    """Yield a bench with either store; with Redis almost nothing stays in memory once it is saved."""
+    """Return a bench with either store; with Redis nearly everything is evicted once it is saved."""
     bench = make_bench(redis_url)
-    bench.settings = {"SOP_SESSION_TIMEOUT_S": "2"}  # so that the killed one's partitions are free soon
+    bench.settings = {"SOP_SESSION_TIMEOUT_S": "2"}  # frees the partitions of a killed worker soon
     if redis_url:
         bench.settings["SOP_CACHED_CASES_MAX"] = "5"
     return bench
 
 
-def test_kills_in_mid_stream_leave_no_trace(crash_bench: Bench, short_day: Day) -> None:
+def test_kills_in_mid_stream_do_not_change_the_outcome(crash_bench: Bench, short_day: Day) -> None:
     bench = crash_bench
     worker = bench.start_ready()
     for records, part in zip(KILLS, parts(short_day.lines, len(KILLS)), strict=True):
@@ -53,19 +53,19 @@ def test_kills_in_mid_stream_leave_no_trace(crash_bench: Bench, short_day: Day) 
         worker.kill()
         worker = bench.start_ready()
     bench.wait_until_idle()
-    messages = said(bench.outputs())
-    assert faults(messages) == []
+    messages = emitted(bench.outputs())
+    assert violations(messages) == []
     assert outcome(each.envelope for each in messages) == short_day.replayed
     if bench.redis_url:
         assert unaccounted(bench) == {}
     assert worker.stop() == 0
 
 
-def test_workers_that_join_leave_and_die_hand_over_without_a_trace(crash_bench: Bench, short_day: Day) -> None:
+def test_workers_that_join_leave_and_die_do_not_change_the_outcome(crash_bench: Bench, short_day: Day) -> None:
     bench = crash_bench
 
     def feed(lines: list[bytes]) -> None:
-        bench.feed_lines(lines, partitioner="consistent_random")  # most has to be sent on to its own partition
+        bench.feed_lines(lines, partitioner="consistent_random")  # most events have to be forwarded
 
     morning, noon, evening, night = parts(short_day.lines, 4)
     first = bench.start_ready()
@@ -81,6 +81,6 @@ def test_workers_that_join_leave_and_die_hand_over_without_a_trace(crash_bench: 
     first.kill()
     bench.wait_until_idle()
     assert third.partitions == "0, 1, 2, 3"
-    messages = said(bench.outputs())
-    assert faults(messages) == []
+    messages = emitted(bench.outputs())
+    assert violations(messages) == []
     assert outcome(each.envelope for each in messages) == short_day.replayed

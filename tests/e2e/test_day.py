@@ -1,4 +1,4 @@
-"""A simulated day through the real worker ends as a replay of it does, and outside programs can read what came out."""
+"""The outcome of a simulated day through a worker is that of its replay, and other programs can read the outputs."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from redis import Redis
 
 from tests.e2e.conftest import Day, run_sop
 from tests.e2e.harness import INPUTS, INTERNAL, OUTPUTS, Bench
-from tests.e2e.verifier import Said, faults, outcome, said
+from tests.e2e.verifier import Emitted, emitted, outcome, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 
-def test_a_day_through_a_worker_ends_as_its_replay(redis_bench: Bench, day: Day, tmp_path: Path) -> None:
+def test_a_day_through_a_worker_has_the_outcome_of_its_replay(redis_bench: Bench, day: Day, tmp_path: Path) -> None:
     bench = redis_bench
     worker = bench.start_ready()
     bench.feed_lines(day.lines)
     bench.wait_until_idle()
-    messages = said(bench.outputs())
-    assert faults(messages) == []
+    messages = emitted(bench.outputs())
+    assert violations(messages) == []
     assert outcome(each.envelope for each in messages) == day.replayed
     assert len(day.replayed.decisions) >= 40
     assert day.replayed.open_actions
@@ -37,17 +37,17 @@ def test_a_day_through_a_worker_ends_as_its_replay(redis_bench: Bench, day: Day,
     assert worker.stop() == 0
 
 
-def test_events_placed_by_another_partitioner_end_as_their_replay(bench: Bench, day: Day) -> None:
+def test_events_of_another_partitioner_have_the_outcome_of_their_replay(bench: Bench, day: Day) -> None:
     bench.start_ready()
     bench.feed_lines(day.lines, partitioner="consistent_random")  # by CRC32, librdkafka's default
     bench.wait_until_idle()
-    messages = said(bench.outputs())
-    assert faults(messages) == []
+    messages = emitted(bench.outputs())
+    assert violations(messages) == []
     assert outcome(each.envelope for each in messages) == day.replayed
 
 
-def invalid(messages: list[Said], folder: Path) -> list[str]:
-    """Return what is not as the exported schemas say."""
+def invalid(messages: list[Emitted], folder: Path) -> list[str]:
+    """Return what violates the exported schemas."""
     assert run_sop("schemas", "export", folder).returncode == 0
     schemas = {file.stem: json.loads(file.read_text()) for file in folder.glob("*.json") if file.stem != "asyncapi"}
     checks = {name: jsonschema.Draft202012Validator(schema) for name, schema in schemas.items()}
@@ -61,29 +61,29 @@ def invalid(messages: list[Said], folder: Path) -> list[str]:
 
 
 def read_by_kcat(bench: Bench) -> list[tuple[bytes, bytes]]:
-    """Return key and value of all that kcat finds on the output topics."""
+    """Return key and value of all records that kcat reads from the output topics."""
     program = shutil.which("kcat")
     if program is None:
         if os.environ.get("CI") == "true":
             pytest.fail("no kcat on the PATH")
-        pytest.skip("no kcat on the PATH; all else of this test has passed")
+        pytest.skip("no kcat on the PATH; the rest of this test has passed")
     found: list[tuple[bytes, bytes]] = []
     for topic in OUTPUTS:
         arguments = ["-b", bench.brokers, "-C", "-t", bench.prefix + topic, "-o", "beginning", "-e", "-q"]
-        told = subprocess.run(
+        result = subprocess.run(
             [program, *arguments, "-X", "isolation.level=read_committed", "-f", "%k\t%s\n"],
             capture_output=True,
             check=True,
             timeout=180,
         )
-        for line in told.stdout.splitlines():
+        for line in result.stdout.splitlines():
             key, _, value = line.partition(b"\t")
             found.append((key, value))
     return sorted(found)
 
 
 def unaccounted(bench: Bench) -> dict[str, tuple[int, int]]:
-    """Return (records, records with a fate) of the input partitions where the checkpoints' counts do not add up."""
+    """Return (records, counted records) of the input partitions whose counts in the checkpoints do not add up."""
     counts: dict[str, dict[str, int]] = {}
     with Redis.from_url(bench.redis_url) as redis:
         for number in range(bench.partitions):
@@ -93,9 +93,9 @@ def unaccounted(bench: Bench) -> dict[str, tuple[int, int]]:
     for record in bench.read(*INPUTS, *INTERNAL):
         name = f"{bench.prefix}{record.topic}-{record.partition}"
         records[name] = records.get(name, 0) + 1
-    told = {name: sum(dispositions.values()) for name, dispositions in counts.items()}
+    counted = {name: sum(dispositions.values()) for name, dispositions in counts.items()}
     return {
-        name: (records.get(name, 0), told.get(name, 0))
-        for name in records.keys() | told.keys()
-        if records.get(name, 0) != told.get(name, 0)
+        name: (records.get(name, 0), counted.get(name, 0))
+        for name in records.keys() | counted.keys()
+        if records.get(name, 0) != counted.get(name, 0)
     }

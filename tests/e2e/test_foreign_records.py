@@ -1,4 +1,4 @@
-"""Records as other people's producers and brokers write them: compressed, with any header, without a value."""
+"""Records of other producers and brokers: compressed, with any header, without a value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from streams.runtime.ports import TP, Stored
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import INTERNAL, OUTPUTS, Bench, Feed, feed_of
 from tests.e2e.stories import Visit
-from tests.e2e.verifier import faults, said
+from tests.e2e.verifier import emitted, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -34,18 +34,18 @@ ANY_HEADERS: Headers = (("caf\udce9", b"\xff"), ("none", None), ("empty", b""))
 
 
 def lines(visit: Visit) -> list[bytes]:
-    """Return what leads to decisions."""
+    """Return events that lead to decisions."""
     return [*visit.booking, *visit.report, *visit.claim]
 
 
 def decided(bench: Bench) -> set[tuple[str, str]]:
-    """Return about which case there are which kinds of decisions."""
-    messages = [each for each in said(bench.outputs()) if each.type.startswith("decision.")]
+    """Return the kinds of decisions by case."""
+    messages = [each for each in emitted(bench.outputs()) if each.type.startswith("decision.")]
     return {(each.data["case_id"], each.type.removeprefix("decision.")) for each in messages}
 
 
 def produce(bench: Bench, records: Sequence[tuple[str, int, bytes | None, bytes | None, Headers]]) -> None:
-    """Write records (topic, partition, key, value, headers) of which no client's own way of producing is capable."""
+    """Write records (topic, partition, key, value, headers) that no client can produce in its usual way."""
 
     async def send() -> None:
         producer = AIOKafkaProducer(bootstrap_servers=bench.brokers, enable_idempotence=True)
@@ -61,7 +61,7 @@ def produce(bench: Bench, records: Sequence[tuple[str, int, bytes | None, bytes 
 
 
 def stored(bench: Bench, topic: str) -> list[Stored]:
-    """Return all records of a topic, whatever their headers are."""
+    """Return all records of a topic, with any headers."""
 
     async def read() -> list[Stored]:
         log = KafkaLog(KafkaConnection(bench.brokers))
@@ -71,19 +71,19 @@ def stored(bench: Bench, topic: str) -> list[Stored]:
     return asyncio.run(read())
 
 
-def test_what_a_producer_compresses_is_decided_like_any_other_input(bench: Bench) -> None:
+def test_compressed_input_is_decided_like_any_other(bench: Bench) -> None:
     bench.start_ready()
     for codec in CODECS:
         options: dict[str, str | int] = {"compression.type": codec, "linger.ms": 200}
         bench.feed_lines(lines(Visit(f"job-{codec}", f"partner-{codec}")), **options)
     bench.wait_until_idle()
     assert decided(bench) == {(f"job-{codec}", kind) for codec in CODECS for kind in KINDS}
-    assert faults(said(bench.outputs())) == []
+    assert violations(emitted(bench.outputs())) == []
 
 
 @pytest.mark.parametrize("shift", [0, 2])
-def test_topics_of_any_compression_type_are_read_and_read_back(bench: Bench, shift: int) -> None:
-    """Every codec on inputs, internal topics and outputs; without a store the state is what a worker reads back."""
+def test_topics_with_any_compression_type_are_read_and_read_back(bench: Bench, shift: int) -> None:
+    """Every codec is used on inputs, internal topics and outputs; without a store a worker reads all of them back."""
     topics = Topics(bench.prefix)
     codec_of = {name: CODECS[(at + shift) % len(CODECS)] for at, name in enumerate((*topics.consumed, topics.progress))}
     codec_of |= {name: CODECS[(at + shift) % len(CODECS)] for at, name in enumerate(topics.outputs)}
@@ -96,7 +96,7 @@ def test_topics_of_any_compression_type_are_read_and_read_back(bench: Bench, shi
     for made in admin.create_topics(new).values():
         made.result()
     first = bench.start_ready()
-    # placed by CRC32, librdkafka's default: some go on over the internal topics
+    # librdkafka's default partitioner, CRC32: some events are forwarded through the internal topics
     events = [*map(feed_of, lines(VISIT)), Feed("jobs", b"job-2", b"{}")]
     bench.feed(events, partitioner="consistent_random")
     bench.wait_until_idle()
@@ -108,12 +108,12 @@ def test_topics_of_any_compression_type_are_read_and_read_back(bench: Bench, shi
     assert [(each.topic, each.partition, each.value) for each in bench.outputs()] == before
     environment = bench.environment()
     for command in (("status",), ("dead-letters", "list"), ("case", "job-1")):
-        told = run_sop(*command, env=environment)
-        assert told.returncode == 0, told.stderr
+        result = run_sop(*command, env=environment)
+        assert result.returncode == 0, result.stderr
 
 
-def test_any_header_goes_through_a_forward(bench: Bench) -> None:
-    """The record lies on the wrong partition: its task sends it on, the case's own task decides, or refuses it."""
+def test_any_header_survives_forwarding(bench: Bench) -> None:
+    """The record is on the wrong partition: its task forwards it, and the task of the case applies or refuses it."""
     bench.start_ready()
     wrong = (partition_of("job-1", bench.partitions) + 1) % bench.partitions
     events = [(each.topic, wrong, each.key, each.value, ANY_HEADERS) for each in map(feed_of, lines(VISIT))]
@@ -130,7 +130,7 @@ def test_any_header_goes_through_a_forward(bench: Bench) -> None:
     assert letter.headers == ANY_HEADERS
 
 
-def test_what_is_refused_comes_back_byte_for_byte(bench: Bench) -> None:
+def test_refused_records_are_redriven_byte_for_byte(bench: Bench) -> None:
     refused = [(b"job-1", None), (None, None), (b"", b""), (b"\xff", b"\xff")]
     environment = bench.environment()
     bench.start_ready()
@@ -138,9 +138,9 @@ def test_what_is_refused_comes_back_byte_for_byte(bench: Bench) -> None:
     bench.wait_until_idle()
     found = bench.read("dead-letters")
     assert [each.key for each in found] == [key for key, _ in refused]
-    letters = [json.loads(each.value)["data"] for each in found]
-    assert [each["value"] for each in letters] == [None, None, "", "/w=="]
-    for each in letters:
+    dead_letters = [json.loads(each.value)["data"] for each in found]
+    assert [each["value"] for each in dead_letters] == [None, None, "", "/w=="]
+    for each in dead_letters:
         assert each["headers"] == [["caf\ufffd", "/w=="], ["none", None], ["empty", ""]]
 
     for offset, (_, value) in enumerate(refused):
@@ -164,16 +164,16 @@ def test_a_replay_reads_records_with_any_header_from_kafka(bench: Bench) -> None
     events = [(each.topic, 0, each.key, each.value, ANY_HEADERS) for each in map(feed_of, lines(VISIT))]
     produce(bench, [*events, ("jobs", 0, None, None, ANY_HEADERS)])
     out = bench.folder / "out.jsonl"
-    told = run_sop("replay", f"kafka://{bench.brokers}/{bench.prefix}", "--out", out, env=bench.environment())
-    assert told.returncode == 0, told.stderr
+    result = run_sop("replay", f"kafka://{bench.brokers}/{bench.prefix}", "--out", out, env=bench.environment())
+    assert result.returncode == 0, result.stderr
     messages = [json.loads(line) for line in out.read_bytes().splitlines()]
     (letter,) = (each["data"] for each in messages if each["type"] == "dead-letter")
     assert letter["value"] is None
     assert {f"decision.{kind}" for kind in KINDS} <= {each["type"] for each in messages}
 
 
-def test_what_somebody_else_writes_into_the_workers_topics_stops_nobody(bench: Bench) -> None:
-    """Nothing of it was ever said: internal records are refused, what is read back of the others is passed over."""
+def test_foreign_records_in_the_workers_topics_stop_no_worker(bench: Bench) -> None:
+    """Those on internal topics are refused; those among the outputs are skipped."""
     environment = bench.environment()
     worker = bench.start_ready()
     bench.feed_lines(VISIT.booking)
@@ -186,7 +186,7 @@ def test_what_somebody_else_writes_into_the_workers_topics_stops_nobody(bench: B
     assert len(bench.read("dead-letters")) == len(internal)
     numbers = range(bench.partitions)
     produce(bench, [(topic, at, key, value, ()) for topic in OUTPUTS for at in numbers for key, value in contents])
-    keys = (b"job-1", b"progress", b"suspects")  # a compacted topic takes none without a key
+    keys = (b"job-1", b"progress", b"suspects")  # a compacted topic requires a key
     produce(bench, [("internal.progress", at, key, b"{}", ()) for at in numbers for key in keys])
 
     again = bench.start_ready()
@@ -194,13 +194,13 @@ def test_what_somebody_else_writes_into_the_workers_topics_stops_nobody(bench: B
     bench.wait_until_idle()
     assert f"{bench.prefix}decisions.paf-0@" in again.log
     assert "not written by a worker, passed over" in again.log
-    told = run_sop("status", env=environment)
-    assert (told.returncode, told.stderr) == (0, "")
+    result = run_sop("status", env=environment)
+    assert (result.returncode, result.stderr) == (0, "")
     assert again.stop() == 0
-    ours = [
+    own = [
         each for each in bench.read("decisions.tagging", "decisions.paf") if each.value.startswith(b'{"specversion"')
     ]
-    assert {each.key for each in ours} == {b"job-1"}
+    assert {each.key for each in own} == {b"job-1"}
     listed = run_sop("dead-letters", "list", env=environment)
     assert listed.returncode == 0
     assert f"{bench.prefix}internal.cases" in listed.stdout
@@ -208,22 +208,22 @@ def test_what_somebody_else_writes_into_the_workers_topics_stops_nobody(bench: B
     assert "records in the topic are not dead letters, the first is" in listed.stderr
 
 
-def test_an_input_that_a_strangers_transaction_holds_up_is_told(bench: Bench) -> None:
-    """Nobody can read what lies behind an open transaction; the worker reads on when it ends."""
+def test_an_input_blocked_by_another_producer_is_reported(bench: Bench) -> None:
+    """Nobody can read past an open transaction; the worker continues when it ends."""
     bench.start_ready()
-    stranger = Producer(
-        {"bootstrap.servers": bench.brokers, "transactional.id": f"{bench.prefix}stranger", "log_level": 0}
+    other_producer = Producer(
+        {"bootstrap.servers": bench.brokers, "transactional.id": f"{bench.prefix}other_producer", "log_level": 0}
     )
-    stranger.init_transactions(30)
-    stranger.begin_transaction()
+    other_producer.init_transactions(30)
+    other_producer.begin_transaction()
     for number in range(bench.partitions):
-        stranger.produce(f"{bench.prefix}jobs", b"{}", partition=number)
-    assert stranger.flush(30) == 0
+        other_producer.produce(f"{bench.prefix}jobs", b"{}", partition=number)
+    assert other_producer.flush(30) == 0
     bench.feed_lines(lines(VISIT))
-    told = run_sop("status", env=bench.environment())
-    assert told.returncode == 1
-    assert f"sop: {bench.prefix}jobs-0: blocked at 0 until another producer ends" in told.stderr
-    stranger.abort_transaction(30)
+    result = run_sop("status", env=bench.environment())
+    assert result.returncode == 1
+    assert f"sop: {bench.prefix}jobs-0: blocked at 0 until another producer ends" in result.stderr
+    other_producer.abort_transaction(30)
     bench.wait_until_idle()
     assert decided(bench) == {("job-1", kind) for kind in KINDS}
     assert run_sop("status", env=bench.environment()).returncode == 0

@@ -1,4 +1,4 @@
-"""Records that are small on the wire and large in memory: each is one dead letter, and everything else is decided."""
+"""Records that are small when compressed and large in memory: each becomes a dead letter, and the rest is decided."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.e2e.bombs import GZIP, MIB, ZSTD, Record, packed, produce
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, Worker, feed_of, until
 from tests.e2e.stories import Visit
-from tests.e2e.verifier import faults, said
+from tests.e2e.verifier import emitted, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -32,28 +32,28 @@ BOMBS: list[tuple[int, Record, str]] = [
     (ZSTD, (b"job-9", b"{}", 2, [(b"h", 12 * MIB)]), f"headers: {12 * MIB + 7} bytes, at most 262144"),
     (GZIP, (b"job-9", b"{}", 2, [(b"h", 0)] * MIB), f"headers: {3 * MIB + 4} bytes, at most 262144"),
 ]
-"""Codec, record, and why it is refused. What does not lie where its key belongs is refused there, not sent on."""
+"""Codec, record, and why it is refused. It is refused on any partition, and not forwarded."""
 
 
 def peak_mib(worker: Worker) -> int:
-    """Return how much memory a worker had at most."""
+    """Return the peak memory of a worker."""
     status = Path(f"/proc/{worker.process.pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
 
-def letters(bench: Bench) -> list[DeadLetter]:
+def dead_letters(bench: Bench) -> list[DeadLetter]:
     return [decode_dead_letter(each.value) for each in bench.read("dead-letters")]
 
 
 def decided(bench: Bench) -> set[str]:
-    return {each.data["case_id"] for each in said(bench.outputs()) if each.type.startswith("decision.")}
+    return {each.data["case_id"] for each in emitted(bench.outputs()) if each.type.startswith("decision.")}
 
 
 def feed(bench: Bench, visit: Visit) -> None:
     bench.feed(map(feed_of, [*visit.booking, *visit.report, *visit.claim]))
 
 
-def test_a_record_too_large_for_a_dead_letter_is_one_with_its_beginning(redis_bench: Bench) -> None:
+def test_a_record_too_large_for_a_dead_letter_is_truncated_in_it(redis_bench: Bench) -> None:
     bench = redis_bench
     worker = bench.start_ready()
     feed(bench, VISITS[0])
@@ -61,7 +61,7 @@ def test_a_record_too_large_for_a_dead_letter_is_one_with_its_beginning(redis_be
         produce(bench, "jobs", partition, [packed([record], codec) for codec, record, _ in BOMBS])
     feed(bench, VISITS[1])
     bench.wait_until_idle()
-    found = letters(bench)
+    found = dead_letters(bench)
     assert sorted(each.reason for each in found) == sorted(reason for _, _, reason in BOMBS * 2)
     for each in found:
         assert each.is_cut
@@ -82,16 +82,16 @@ def test_a_record_too_large_for_a_dead_letter_is_one_with_its_beginning(redis_be
     assert run_sop("status", env=environment).returncode == 0
 
     assert worker.stop() == 0
-    bench.start_ready()  # reads back what was said of all this
+    bench.start_ready()  # reads back these outputs
     feed(bench, VISITS[2])
     bench.wait_until_idle()
     assert decided(bench) == {"job-0", "job-1", "job-2"}
-    assert len(letters(bench)) == len(found)
-    assert faults(said(bench.outputs())) == []
+    assert len(dead_letters(bench)) == len(found)
+    assert violations(emitted(bench.outputs())) == []
 
 
-def test_many_records_in_few_bytes_are_never_held_together(bench: Bench) -> None:
-    """The same event over and over, as large as one may be: a quarter of a gigabyte in each partition."""
+def test_many_records_in_few_bytes_are_not_all_in_memory_at_once(bench: Bench) -> None:
+    """The same event a thousand times, of the largest size: a quarter of a gigabyte in each partition."""
     worker = bench.start_ready()
     for partition in range(bench.partitions):
         named = (Visit(f"job-{number}", "partner-0") for number in count())
@@ -99,10 +99,10 @@ def test_many_records_in_few_bytes_are_never_held_together(bench: Bench) -> None
         event = feed_of(visit.booking[0])
         assert event.key is not None
         produce(bench, event.topic, partition, [packed([(event.key, event.value, 250_000, ())] * RECORDS, ZSTD)])
-    until(lambda: not bench.lag(), lambda: worker.log)  # the harness's own client refuses to unpack so much
-    told = run_sop("status", "--json", env=bench.environment())
-    assert told.returncode == 0, told.stderr
-    counted = [each for each in json.loads(told.stdout)["partitions"] if "jobs" in each["partition"]]
+    until(lambda: not bench.lag(), lambda: worker.log)  # the harness's client refuses to decompress that much
+    result = run_sop("status", "--json", env=bench.environment())
+    assert result.returncode == 0, result.stderr
+    counted = [each for each in json.loads(result.stdout)["partitions"] if "jobs" in each["partition"]]
     assert [(each["applied"], each["duplicate"]) for each in counted] == [(1, RECORDS - 1)] * bench.partitions
-    assert letters(bench) == []
+    assert dead_letters(bench) == []
     assert peak_mib(worker) < 400

@@ -1,4 +1,4 @@
-"""Topics that change under a worker or while there is none: expired unread, created again, with more partitions."""
+"""Topics that change under a worker or between workers: expired unread, created again, with more partitions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXPIRED = "are no longer there and were never read"
 
 @pytest.fixture(params=["redis", "memory"])
 def any_bench(request: pytest.FixtureRequest, redis_bench: Bench, bench: Bench) -> Bench:
-    """Return a bench with checkpoints in Redis, and one without."""
+    """Return a bench with checkpoints in Redis, or one without."""
     return redis_bench if request.param == "redis" else bench
 
 
@@ -29,7 +29,7 @@ def admin(bench: Bench) -> AdminClient:
 
 
 def expire(bench: Bench, *topics: str) -> None:
-    """Have all that topics hold be deleted, as their retention would."""
+    """Delete all records of topics, as their retention would."""
     ends = [TopicPartition(*place, -1) for place in bench._places(topics)]
     client = admin(bench)
     for deleted in client.delete_records(ends).values():
@@ -37,7 +37,7 @@ def expire(bench: Bench, *topics: str) -> None:
 
 
 def delete(bench: Bench, topic: str) -> None:
-    """Delete a topic; a worker that still looks for it can have the broker create it again at once."""
+    """Delete a topic. A worker that still asks for it may cause the broker to create it again at once."""
     client, name = admin(bench), bench.prefix + topic
     if name in client.list_topics(timeout=10).topics:
         client.delete_topics([name])[name].result(DEADLINE_S)
@@ -60,13 +60,13 @@ def grow(bench: Bench, partitions: int) -> None:
 
 
 def ends_with_70(worker: Worker) -> str:
-    """Return the last line of a worker that ends by itself."""
+    """Wait for a worker to end with status 70; return the last line of its log."""
     until(lambda: worker.process.poll() is not None, lambda: worker.log)
     assert worker.process.wait(STOP_S) == 70, worker.log
     return worker.log.splitlines()[-1]
 
 
-def begun(bench: Bench) -> None:
+def read_booking(bench: Bench) -> None:
     """Have a worker read the booking of a visit and stop."""
     worker = bench.start_ready()
     bench.feed_lines(VISIT.booking)
@@ -75,31 +75,31 @@ def begun(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("topics", [("cancellations", "tickets"), ("locations",)])
-def test_what_expires_unread_is_told_and_passed_over_only_where_that_is_accepted(
+def test_records_that_expire_unread_stop_workers_unless_that_is_accepted(
     any_bench: Bench, topics: tuple[str, ...]
 ) -> None:
     bench = any_bench
-    begun(bench)
+    read_booking(bench)
     bench.feed_lines([*VISIT.report, *VISIT.claim])
     expire(bench, *topics)
     assert EXPIRED in ends_with_70(bench.start())
     assert bench.read(*DECISIONS) == []
-    told = run_sop("status", env=bench.environment())
-    assert told.returncode == 1
-    assert "were deleted before they were read" in told.stderr
+    result = run_sop("status", env=bench.environment())
+    assert result.returncode == 1
+    assert "were deleted before they were read" in result.stderr
     bench.workers.clear()
     accepting = bench.start_ready(SOP_ACCEPT_TRIMMED_INPUTS="true")
     bench.wait_until_idle()
     assert EXPIRED in accepting.log
     assert accepting.stop() == 0
-    told = run_sop("status", env=bench.environment())
-    assert "were deleted before they were read" in told.stderr
-    assert told.returncode == 0
+    result = run_sop("status", env=bench.environment())
+    assert "were deleted before they were read" in result.stderr
+    assert result.returncode == 0
     again = bench.start_ready()
     assert again.stop() == 0
 
 
-def test_what_was_said_and_expired_before_it_was_read_back_is_said_again_only_where_that_is_accepted(
+def test_outputs_that_expire_before_they_are_read_back_stop_workers_unless_that_is_accepted(
     redis_bench: Bench,
 ) -> None:
     bench = redis_bench
@@ -109,9 +109,9 @@ def test_what_was_said_and_expired_before_it_was_read_back_is_said_again_only_wh
     bench.workers.pop().kill()
     count = len(bench.read("decisions.paf"))
     expire(bench, "decisions.paf")
-    told = ends_with_70(bench.start())
-    assert f"{bench.prefix}decisions.paf-" in told
-    assert f"are no longer there, in no checkpoint; messages missing: {count}; bring them" in told
+    line = ends_with_70(bench.start())
+    assert f"{bench.prefix}decisions.paf-" in line
+    assert f"are no longer there, in no checkpoint; messages missing: {count}; bring them" in line
     assert bench.read("decisions.paf") == []
     bench.workers.clear()
     worker = bench.start_ready(SOP_ACCEPT_TRIMMED_INPUTS="true")
@@ -124,7 +124,7 @@ def test_what_was_said_and_expired_before_it_was_read_back_is_said_again_only_wh
     assert again.stop() == 0
 
 
-def test_outputs_that_are_in_a_checkpoint_may_expire(redis_bench: Bench) -> None:
+def test_outputs_in_a_checkpoint_may_expire(redis_bench: Bench) -> None:
     bench = redis_bench
     worker = bench.start_ready()
     bench.feed_lines([*VISIT.booking, *VISIT.report, *VISIT.claim])
@@ -139,7 +139,7 @@ def test_outputs_that_are_in_a_checkpoint_may_expire(redis_bench: Bench) -> None
     assert bench.outputs() == []
 
 
-def test_a_topic_deleted_ends_a_running_worker_and_refuses_the_next(any_bench: Bench) -> None:
+def test_a_deleted_topic_ends_a_running_worker_and_stops_the_next(any_bench: Bench) -> None:
     bench = any_bench
     worker = bench.start_ready()
     bench.feed_lines(VISIT.booking)
@@ -148,12 +148,12 @@ def test_a_topic_deleted_ends_a_running_worker_and_refuses_the_next(any_bench: B
     assert f"{bench.prefix}tickets: deleted" in ends_with_70(worker)
     create_again(bench, "tickets")
     assert f"{bench.prefix}tickets: deleted and created again" in ends_with_70(bench.start())
-    told = run_sop("status", env=bench.environment())
-    assert told.returncode == 1
-    assert f"sop: {bench.prefix}tickets: deleted and created again since" in told.stderr
+    result = run_sop("status", env=bench.environment())
+    assert result.returncode == 1
+    assert f"sop: {bench.prefix}tickets: deleted and created again since" in result.stderr
 
 
-def test_more_partitions_end_a_running_worker_and_refuse_the_next(any_bench: Bench) -> None:
+def test_more_partitions_end_a_running_worker_and_stop_the_next(any_bench: Bench) -> None:
     bench = any_bench
     worker = bench.start_ready()
     bench.feed_lines(VISIT.booking)
@@ -161,17 +161,17 @@ def test_more_partitions_end_a_running_worker_and_refuse_the_next(any_bench: Ben
     grow(bench, 5)
     assert "the topics have 5 partitions now, 4 when this worker started" in ends_with_70(worker)
     assert "the topics have 5 partitions, this group's state was made under 4" in ends_with_70(bench.start())
-    told = run_sop("status", env=bench.environment())
-    assert told.returncode == 1
-    assert "sop: the topics have 5 partitions, but the workers' state is for 4" in told.stderr
+    result = run_sop("status", env=bench.environment())
+    assert result.returncode == 1
+    assert "sop: the topics have 5 partitions, but the workers' state is for 4" in result.stderr
 
 
 @pytest.mark.parametrize("topic", ["tickets", "actions"])
-def test_a_topic_created_again_is_gone_on_with_from_its_beginning_where_that_is_accepted(
+def test_a_topic_that_was_created_again_is_read_from_its_beginning_if_that_is_accepted(
     any_bench: Bench, topic: str
 ) -> None:
     bench = any_bench
-    begun(bench)
+    read_booking(bench)
     create_again(bench, topic)
     assert f"{bench.prefix}{topic}: deleted and created again" in ends_with_70(bench.start())
     bench.workers.clear()

@@ -1,4 +1,4 @@
-"""Who is in the group: workers only, and one that is not let in says so and ends."""
+"""Only workers are members of the group, and a worker that cannot join ends with a reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.brokers import FormattedKafka
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, Worker, until
 from tests.e2e.stories import Visit
-from tests.e2e.verifier import said
+from tests.e2e.verifier import emitted
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -31,27 +31,27 @@ FOREIGN: Mapping[str, Mapping[str, str]] = {
     "sticky": {"partition.assignment.strategy": "cooperative-sticky"},
     "of the broker": {"group.protocol": "consumer"},
 }
-"""Assignors of members that are no workers; the last leaves the assignment to the broker (KIP-848)."""
+"""Assignors of other consumers; the last leaves the assignment to the broker (KIP-848)."""
 
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    """A broker with Kafka's own limit on sessions, one on members, and groups of which it assigns the partitions."""
+    """A broker with a limit on members, Kafka's default limit on sessions, and assignment by the broker."""
     properties = {"group.min.session.timeout.ms": str(SESSION_S_MIN * 1000), "group.max.size": str(MEMBERS_MAX)}
     with FormattedKafka(tmp_path_factory.mktemp("kafka"), properties) as broker:
         yield broker
 
 
 def ended(worker: Worker) -> tuple[int, str]:
-    """Return a worker's exit status and its last line, once it has ended by itself."""
+    """Wait for a worker to end; return its exit status and the last line of its log."""
     until(lambda: worker.process.poll() is not None, lambda: worker.log)
     return worker.process.returncode, worker.log.splitlines()[-1]
 
 
 @contextmanager
 def member(bench: Bench, options: Mapping[str, str]) -> Iterator[tuple[Consumer, list[str]]]:
-    """Give a consumer of `jobs` under the group of the workers, and the names of the errors that it met with."""
-    told: list[str] = []
+    """Yield a consumer of `jobs` in the group of the workers, and the list of its errors."""
+    errors: list[str] = []
     consumer = Consumer(
         {
             "bootstrap.servers": bench.brokers,
@@ -59,32 +59,32 @@ def member(bench: Bench, options: Mapping[str, str]) -> Iterator[tuple[Consumer,
             "enable.auto.commit": False,
             "auto.offset.reset": "latest",
             "log_level": 0,
-            "error_cb": lambda error: told.append(error.name()),
+            "error_cb": lambda error: errors.append(error.name()),
             **options,
         }
     )
     consumer.subscribe([f"{bench.prefix}jobs"])
     try:
-        yield consumer, told
+        yield consumer, errors
     finally:
         consumer.close()
 
 
-def let_in(consumer: Consumer, told: list[str]) -> bool:
-    """Poll until a consumer has partitions (True) or an error (False)."""
+def joins(consumer: Consumer, errors: list[str]) -> bool:
+    """Poll until a consumer has partitions; return False if it gets an error first."""
 
-    def settled() -> bool:
+    def is_decided() -> bool:
         message = consumer.poll(0.1)
         if message is not None and (error := message.error()) is not None:
-            told.append(error.name())
-        return bool(consumer.assignment() or REFUSALS.intersection(told))
+            errors.append(error.name())
+        return bool(consumer.assignment() or REFUSALS.intersection(errors))
 
-    until(settled, lambda: told)
+    until(is_decided, lambda: errors)
     return bool(consumer.assignment())
 
 
 async def protocol_of(bench: Bench) -> tuple[str, str]:
-    """Return the protocol of the workers' group as Kafka has it, type and name."""
+    """Return type and name of the protocol of the workers' group."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bench.brokers)
     await admin.start()
     try:
@@ -96,42 +96,42 @@ async def protocol_of(bench: Bench) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("assignor", FOREIGN)
-def test_kafka_lets_no_other_member_into_the_group_of_a_worker(bench: Bench, assignor: str) -> None:
+def test_other_consumers_cannot_join_the_group_of_a_worker(bench: Bench, assignor: str) -> None:
     worker = bench.start_ready()
-    with member(bench, FOREIGN[assignor]) as (consumer, told):
-        assert not let_in(consumer, told)
+    with member(bench, FOREIGN[assignor]) as (consumer, errors):
+        assert not joins(consumer, errors)
         bench.feed_lines([*VISIT.booking, *VISIT.claim])
         bench.wait_until_idle()
-    decided = [each for each in said(bench.outputs()) if each.type.startswith("decision.")]
+    decided = [each for each in emitted(bench.outputs()) if each.type.startswith("decision.")]
     assert decided
     last = {(each.type, each.data["partner_id"]): each.data for each in decided}
     assert all("booking_missing" not in each["reasons"] for each in last.values())
-    assert worker.log.count("partitions ") == 1, "the group was never assigned anew"
+    assert worker.log.count("partitions ") == 1, "partitions were never assigned again"
     status = run_sop("status", env=bench.environment())
     assert status.returncode == 0, status.stderr
 
 
 @pytest.mark.parametrize("assignor", FOREIGN)
-def test_a_worker_that_finds_others_in_its_group_waits_for_them_to_leave(bench: Bench, assignor: str) -> None:
+def test_a_worker_waits_for_other_consumers_to_leave_its_group(bench: Bench, assignor: str) -> None:
     """As in an upgrade from version 0.1, whose workers had the range assignor."""
     bench.create(*INPUTS)
-    with member(bench, FOREIGN[assignor]) as (consumer, told):
-        assert let_in(consumer, told)
+    with member(bench, FOREIGN[assignor]) as (consumer, errors):
+        assert joins(consumer, errors)
         consumer.commit(offsets=[TopicPartition(f"{bench.prefix}jobs", 0, 0)], asynchronous=False)
-        patient, hasty = bench.start(), bench.start(SOP_STEP_STALL_S_MAX=STALL_S)
-        status, line = ended(hasty)
+        waiting, impatient = bench.start(), bench.start(SOP_STEP_STALL_S_MAX=STALL_S)
+        status, line = ended(impatient)
         assert status == STALLED
         assert f"no stable membership of the group for {STALL_S} s: SOP_GROUP={bench.group}: " in line
         assert "(INCONSISTENT_GROUP_PROTOCOL); stop its other members" in line
-        assert patient.partitions == ""
-    bench.workers.remove(hasty)
-    until(lambda: patient.partitions == "0, 1, 2, 3", lambda: patient.log)
+        assert waiting.partitions == ""
+    bench.workers.remove(impatient)
+    until(lambda: waiting.partitions == "0, 1, 2, 3", lambda: waiting.log)
     bench.feed_lines(VISIT.booking)
     bench.wait_until_idle()
     assert asyncio.run(protocol_of(bench)) == ("sop-streams", "partition-number")
 
 
-def test_a_standby_without_a_partition_is_a_member_like_any_other(make_bench: Callable[[str], Bench]) -> None:
+def test_a_worker_without_a_partition_stays_in_the_group(make_bench: Callable[[str], Bench]) -> None:
     bench = make_bench("")
     bench.partitions = 1
     first = bench.start_ready()
@@ -144,7 +144,7 @@ def test_a_standby_without_a_partition_is_a_member_like_any_other(make_bench: Ca
     until(lambda: standby.partitions == "0", lambda: standby.log)
 
 
-def test_what_the_broker_has_against_a_worker_is_told(bench: Bench) -> None:
+def test_a_worker_that_cannot_join_reports_why(bench: Bench) -> None:
     status, line = ended(bench.start(SOP_STEP_STALL_S_MAX=STALL_S, SOP_SESSION_TIMEOUT_S=SESSION_S_MIN - 1))
     assert (status, f"(INVALID_SESSION_TIMEOUT); SOP_SESSION_TIMEOUT_S is {SESSION_S_MIN - 1}" in line) == (
         STALLED,

@@ -1,4 +1,4 @@
-"""The metrics of a worker add up, agree with `sop status`, and hold nothing of an event."""
+"""The metrics of a worker add up, agree with `sop status`, and contain nothing from an event."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from streams.metrics.catalogue import METRICS
 from tests.e2e.conftest import Day, run_sop
 from tests.e2e.harness import DECISIONS, Bench, Worker, until
-from tests.e2e.test_personal_data import events, given_away
+from tests.e2e.test_personal_data import events, leaked
 from tests.e2e.test_status import rows
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -27,7 +27,7 @@ Samples = dict[str, dict[tuple[str, ...], float]]
 
 
 def scraped(worker: Worker) -> str:
-    """Return the text that a worker's address, which its log tells, answers with."""
+    """Return the text of a scrape, at the address that the worker logged."""
     until(lambda: "metrics at " in worker.log, lambda: worker.log)
     (url,) = re.findall(r"metrics at (\S+)", worker.log)
     with urlopen(url, timeout=30) as answer:  # noqa: S310 - a worker of ours
@@ -36,7 +36,7 @@ def scraped(worker: Worker) -> str:
 
 
 def samples(text: str) -> Samples:
-    """Return the values by metric and the values of its labels, in the catalogue's order of labels."""
+    """Return the values by metric and label values, in the catalogue's order of labels."""
     labels = {metric.name: metric.labels for metric in METRICS}
     found: Samples = {}
     for family in text_string_to_metric_families(text):
@@ -46,14 +46,14 @@ def samples(text: str) -> Samples:
     return found
 
 
-def unsettled(found: Samples) -> Iterator[str]:
-    """Yield the input partitions whose records do not add up."""
+def unaccounted(found: Samples) -> Iterator[str]:
+    """Yield the input partitions whose counts do not add up."""
     for place, consumed in found["sop_records_consumed_total"].items():
-        settled = sum(
+        processed = sum(
             found["sop_records_processed_total"].get((*place, disposition), 0) for disposition in DISPOSITIONS
         )
-        if consumed != settled + found["sop_records_in_flight"][place]:
-            yield f"{place}: {consumed}, {settled}"
+        if consumed != processed + found["sop_records_in_flight"][place]:
+            yield f"{place}: {consumed}, {processed}"
 
 
 def test_metrics_add_up_while_records_come_and_agree_with_status_afterwards(redis_bench: Bench, day: Day) -> None:
@@ -61,18 +61,18 @@ def test_metrics_add_up_while_records_come_and_agree_with_status_afterwards(redi
     worker = bench.start_ready(**ANY_PORT)
     for begin in range(0, len(day.lines), 2000):
         bench.feed_lines(day.lines[begin : begin + 2000])
-        assert list(unsettled(samples(scraped(worker)))) == []
+        assert list(unaccounted(samples(scraped(worker)))) == []
     bench.wait_until_idle()
     found = samples(scraped(worker))
-    told = rows(run_sop("status", env=bench.environment()).stdout)
+    status = rows(run_sop("status", env=bench.environment()).stdout)
     for (topic, partition), consumed in found["sop_records_consumed_total"].items():
-        row = told[f"{topic}-{partition}"]
+        row = status[f"{topic}-{partition}"]
         counted = [
             found["sop_records_processed_total"].get((topic, partition, disposition), 0) for disposition in DISPOSITIONS
         ]
         assert counted == [row[disposition.replace("_", "-")] for disposition in DISPOSITIONS]
         assert (consumed, found["sop_records_in_flight"][topic, partition]) == (row["consumed"], 0)
-    assert sum(found["sop_records_consumed_total"].values()) == sum(row["consumed"] for row in told.values())
+    assert sum(found["sop_records_consumed_total"].values()) == sum(row["consumed"] for row in status.values())
     written = Counter(record.topic for record in bench.read(*DECISIONS, "actions", "alerts", "dead-letters"))
     published = Counter[str]()
     for (topic, _), count in found["sop_messages_published_total"].items():
@@ -85,18 +85,18 @@ def test_metrics_add_up_while_records_come_and_agree_with_status_afterwards(redi
     assert worker.stop() == 0
 
 
-def test_no_label_holds_anything_of_an_event(bench: Bench) -> None:
+def test_no_label_contains_anything_from_an_event(bench: Bench) -> None:
     worker = bench.start_ready(**ANY_PORT)
     bench.feed_lines(events())
     bench.wait_until_idle()
     text = scraped(worker)
     assert samples(text)["sop_records_consumed_total"]
-    assert given_away(text) == []
+    assert leaked(text) == []
     assert re.findall(r"job-\w+|partner-\d|ticket-\w+", text.replace(bench.prefix, "")) == []
     assert worker.stop() == 0
 
 
-def test_nothing_but_metrics_is_there(bench: Bench) -> None:
+def test_only_metrics_are_served(bench: Bench) -> None:
     worker = bench.start_ready(**ANY_PORT)
     (url,) = re.findall(r"metrics at (\S+)", worker.log)
     assert url.startswith("http://127.0.0.1:")
@@ -105,11 +105,11 @@ def test_nothing_but_metrics_is_there(bench: Bench) -> None:
     assert worker.stop() == 0
 
 
-def test_an_address_that_is_taken_is_told_before_anything_starts(bench: Bench) -> None:
+def test_an_address_in_use_stops_the_worker_at_its_start(bench: Bench) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         place = f"127.0.0.1:{taken.getsockname()[1]}"
-        told = run_sop("worker", env=bench.environment(SOP_METRICS_LISTEN=place))
-    assert (told.returncode, told.stdout) == (2, "")
-    assert told.stderr == f"sop: SOP_METRICS_LISTEN: {place}: Address already in use\n"
+        result = run_sop("worker", env=bench.environment(SOP_METRICS_LISTEN=place))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"sop: SOP_METRICS_LISTEN: {place}: Address already in use\n"

@@ -1,4 +1,4 @@
-"""Names, telephone numbers and places that events hold are in nothing that goes out or is logged."""
+"""No output or log line contains a name, phone number or location from an event."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ PLANTED = ("Zebulon", "Quartzfield", "Hepzibah", "Kettlewick", "Gulmohar", PHONE
 
 
 def coordinates() -> Iterator[str]:
-    """Yield what a latitude or longitude would look like, to the metre."""
+    """Yield the latitudes and longitudes as text, to the metre."""
     for degrees in (*SITE, *AT, *destination(100.0)):
         yield f"{degrees:.4f}".rstrip("0")
 
 
 def offline_payment() -> list[bytes]:
-    """A payment past the platform, told with everything that could give somebody away."""
+    """Return the events of an offline payment, with all personal data that they can have."""
     ticket = {"ticket_id": "ticket-offline"}
     proof = {
         **ticket,
@@ -64,7 +64,7 @@ def offline_payment() -> list[bytes]:
 
 
 def moving_too_fast() -> list[bytes]:
-    """Reports of one partner that lie too far apart, for an alert about them."""
+    """Return reports of one partner that are too far apart, which lead to an alert."""
     places = [AT, destination(900_000.0), AT]
     return [
         line(
@@ -94,37 +94,37 @@ def events() -> list[bytes]:
     ]
 
 
-def given_away(text: str) -> list[str]:
+def leaked(text: str) -> list[str]:
     return [planted for planted in (*PLANTED, *coordinates()) if planted in text]
 
 
-def test_the_check_finds_what_is_given_away() -> None:
-    told = b"\n".join(events()).decode()
-    assert set(given_away(told)) >= {"Zebulon", "Hepzibah", "Gulmohar", PHONE, "98765-43217", *map(str, SITE)}
+def test_the_check_finds_leaks() -> None:
+    text = b"\n".join(events()).decode()
+    assert set(leaked(text)) >= {"Zebulon", "Hepzibah", "Gulmohar", PHONE, "98765-43217", *map(str, SITE)}
 
 
-def test_nothing_that_goes_out_of_a_worker_gives_anybody_away(bench: Bench) -> None:
+def test_outputs_and_logs_contain_no_personal_data(bench: Bench) -> None:
     worker = bench.start_ready()
     bench.feed_lines(events())
     bench.wait_until_idle()
     assert worker.stop() == 0
     for topic in (*DECISIONS, "actions", "alerts"):
-        told = "\n".join(f"{each.key!r} {each.value.decode()}" for each in bench.read(topic))
-        assert given_away(told) == [], topic
+        text = "\n".join(f"{each.key!r} {each.value.decode()}" for each in bench.read(topic))
+        assert leaked(text) == [], topic
     assert {each.topic for each in bench.read(*DECISIONS, "actions", "alerts")} >= {
         "decisions.refund",
         "actions",
         "alerts",
     }
     shown = [run_sop(*words, env=bench.environment()) for words in (("status",), ("dead-letters", "list"))]
-    assert given_away(worker.log + "".join(each.stdout + each.stderr for each in shown)) == []
+    assert leaked(worker.log + "".join(each.stdout + each.stderr for each in shown)) == []
 
 
-def test_nothing_in_a_replay_but_the_dead_letters_gives_anybody_away(tmp_path: Path) -> None:
+def test_a_replay_contains_personal_data_only_in_dead_letters(tmp_path: Path) -> None:
     recorded, out = tmp_path / "events.jsonl", tmp_path / "out.jsonl"
     recorded.write_bytes(b"\n".join(events()) + b"\n")
-    told = run_sop("replay", recorded, "--out", out)
-    assert told.returncode == 0, told.stderr
+    result = run_sop("replay", recorded, "--out", out)
+    assert result.returncode == 0, result.stderr
     lines = [each for each in out.read_text().splitlines() if json.loads(each)["type"] != "dead-letter"]
     assert len(lines) > 5
-    assert given_away("\n".join(lines) + told.stdout + told.stderr) == []
+    assert leaked("\n".join(lines) + result.stdout + result.stderr) == []

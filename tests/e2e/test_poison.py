@@ -1,4 +1,4 @@
-"""What the rules cannot survive is found over some restarts: records are refused, cases set aside, others decided."""
+"""Poison is found over some restarts: records are refused, cases are quarantined, and the others are decided."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streams.runtime.watchdog import EXIT_STALLED
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, Worker, until
 from tests.e2e.stories import Visit
-from tests.e2e.verifier import Data, faults, faults_by_kind, said
+from tests.e2e.verifier import Data, emitted, violations, violations_by_kind
 from tests.faults.runs import RunRecorder
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -26,7 +26,7 @@ EXIT_FATAL = 70
 
 def start(bench: Bench, how: str, case_id: str) -> Worker:
     log_file = bench.folder / f"worker-{len(bench.workers) + 1}.log"
-    stall_s = 2 if how == "hangs" else 20  # a busy machine is no fault
+    stall_s = 2 if how == "hangs" else 20  # a busy machine is no failure
     settings = {"SOP_LOOP_STALL_S_MAX": stall_s, "SOP_SESSION_TIMEOUT_S": 2, "SOP_CHECKPOINT_INTERVAL_S": 5}
     with log_file.open("wb") as log:
         process = subprocess.Popen(
@@ -48,7 +48,7 @@ def start(bench: Bench, how: str, case_id: str) -> Worker:
         ("kills", -signal.SIGKILL, "internal: the process ended"),
     ],
 )
-def test_a_poisonous_record_is_refused_and_the_others_are_decided(
+def test_a_poison_record_is_refused_and_the_others_are_decided(
     redis_bench: Bench, how: str, status: int, reason: str
 ) -> None:
     bench = redis_bench
@@ -64,16 +64,16 @@ def test_a_poisonous_record_is_refused_and_the_others_are_decided(
         deaths += 1
         assert deaths < LIVES_MAX
     assert deaths >= 3, [each.log for each in bench.workers]
-    messages = said(bench.outputs())
-    found = {kind: len(each) for kind, each in faults_by_kind(messages).items()}
+    messages = emitted(bench.outputs())
+    found = {kind: len(each) for kind, each in violations_by_kind(messages).items()}
     entry = {"fault": f"F9 a record that {how}", "seed": "-", "faults": 1, "events": len(lines), "found": found}
     RunRecorder.from_environment().add({**entry, "figures": {"ended by it until it was refused": deaths}})
-    assert faults(messages) == []
+    assert violations(messages) == []
     assert [(each["reason"], each["topic"]) for each in refused(bench)] == [(reason, f"{bench.prefix}jobs")]
     assert "98765" not in "".join(each.log for each in bench.workers)
 
 
-def test_a_case_that_cannot_be_decided_when_it_is_due_is_set_aside(redis_bench: Bench) -> None:
+def test_a_case_that_cannot_be_decided_when_due_is_quarantined(redis_bench: Bench) -> None:
     bench = redis_bench
     visits = [Visit(f"job-{number}", f"partner-{number}") for number in range(6)]
     assert bench.start_ready().stop() == 0  # makes the topics
@@ -84,23 +84,23 @@ def test_a_case_that_cannot_be_decided_when_it_is_due_is_set_aside(redis_bench: 
         deaths += 1
         assert deaths < LIVES_MAX
     until(lambda: decided(bench) == {each.case_id for each in visits}, bench.lag)
-    told = run_sop("status", env=bench.environment())
-    (line,) = told.stderr.splitlines()
-    assert (told.returncode, line.partition(" (")[0]) == (1, "sop: case:job-3 is quarantined: internal: KeyError")
+    result = run_sop("status", env=bench.environment())
+    (line,) = result.stderr.splitlines()
+    assert (result.returncode, line.partition(" (")[0]) == (1, "sop: case:job-3 is quarantined: internal: KeyError")
     assert refused(bench) == []
-    assert faults(said(bench.outputs())) == []
+    assert violations(emitted(bench.outputs())) == []
     assert "98765" not in "".join(each.log for each in bench.workers)
 
 
-def ends(worker: Worker, all_is_done: Callable[[], bool]) -> bool:
-    """Wait for a worker's end, or for all to be done; return whether it ended."""
-    until(lambda: worker.process.poll() is not None or all_is_done(), lambda: worker.log)
+def ends(worker: Worker, condition: Callable[[], bool]) -> bool:
+    """Wait until a worker ends or a condition holds; return whether it ended."""
+    until(lambda: worker.process.poll() is not None or condition(), lambda: worker.log)
     return worker.process.poll() is not None
 
 
 def refused(bench: Bench) -> list[Data]:
-    return [each.data for each in said(bench.read("dead-letters"))]
+    return [each.data for each in emitted(bench.read("dead-letters"))]
 
 
 def decided(bench: Bench) -> set[str]:
-    return {each.data["case_id"] for each in said(bench.read("decisions.paf"))}
+    return {each.data["case_id"] for each in emitted(bench.read("decisions.paf"))}

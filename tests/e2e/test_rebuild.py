@@ -1,4 +1,4 @@
-"""Topics that get more partitions while cases are open: `sop rebuild`, and workers that go on."""
+"""Partitions are added while cases are open: `sop rebuild`, then workers again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[att
 from tests.e2e.conftest import replayed, run_sop
 from tests.e2e.harness import DEADLINE_S, INPUTS, INTERNAL, OUTPUTS, SOP, STOP_S, Bench, Worker, until
 from tests.e2e.stories import Visit
-from tests.e2e.verifier import Said, faults, outcome, said
+from tests.e2e.verifier import Emitted, emitted, outcome, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
@@ -30,7 +30,7 @@ def grow(bench: Bench) -> None:
 
 
 def before(bench: Bench) -> list[bytes]:
-    """Have all cases begun, a third of them claimed, one fact refused; return the lines fed."""
+    """Feed bookings for all cases, claims for a third of them, and one conflict; return the lines."""
     lines = [each for visit in VISITS for each in [*visit.booking, *visit.report]]
     lines += [each for visit in VISITS[::3] for each in visit.claim]
     lines.append(CONFLICT)
@@ -46,7 +46,7 @@ def after(bench: Bench) -> list[bytes]:
     return lines
 
 
-def refuses(bench: Bench) -> None:
+def needs_rebuild(bench: Bench) -> None:
     worker = bench.start()
     until(lambda: worker.process.poll() is not None, lambda: worker.log)
     assert worker.process.wait(STOP_S) == 70, worker.log
@@ -55,27 +55,27 @@ def refuses(bench: Bench) -> None:
 
 
 def rebuild(bench: Bench) -> None:
-    """Run the command to its end; one that was killed is a member for a while."""
-    told: list[subprocess.CompletedProcess[str]] = []
+    """Run the command until it succeeds; a killed worker is a member for a while."""
+    results: list[subprocess.CompletedProcess[str]] = []
 
     def done() -> bool:
-        told.append(run_sop("rebuild", env=bench.environment()))
-        assert told[-1].returncode == 0 or "members" in told[-1].stderr, told[-1].stderr
-        return told[-1].returncode == 0
+        results.append(run_sop("rebuild", env=bench.environment()))
+        assert results[-1].returncode == 0 or "members" in results[-1].stderr, results[-1].stderr
+        return results[-1].returncode == 0
 
     until(done)
 
 
-def in_order(bench: Bench) -> list[Said]:
-    return said(sorted(bench.outputs(), key=lambda record: record.timestamp_ms))
+def in_order(bench: Bench) -> list[Emitted]:
+    return emitted(sorted(bench.outputs(), key=lambda record: record.timestamp_ms))
 
 
-def unexpected(messages: list[Said]) -> list[str]:
-    """Return what is wrong, but that chains of cases that moved go on in another partition, at its positions."""
-    return [each for each in faults(messages) if ": on partitions " not in each and ":None after " not in each]
+def unexpected(messages: list[Emitted]) -> list[str]:
+    """Return the violations, except that chains of moved cases continue in another partition."""
+    return [each for each in violations(messages) if ": on partitions " not in each and ":None after " not in each]
 
 
-def ends_as_replayed(bench: Bench, worker: Worker, lines: list[bytes], folder: Path) -> None:
+def check_outcome(bench: Bench, worker: Worker, lines: list[bytes], folder: Path) -> None:
     bench.wait_until_idle()
     assert worker.stop() == 0
     messages = in_order(bench)
@@ -83,24 +83,24 @@ def ends_as_replayed(bench: Bench, worker: Worker, lines: list[bytes], folder: P
     file = folder / "all.jsonl"
     file.write_bytes(b"".join(each + b"\n" for each in lines))
     assert outcome(each.envelope for each in messages) == replayed(file, folder / "all.out")
-    told = run_sop("status", env=bench.environment())
-    assert told.returncode == 0, told.stdout + told.stderr
+    result = run_sop("status", env=bench.environment())
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("is_killed", [False, True])
-def test_cases_go_on_where_they_belong_now(redis_bench: Bench, tmp_path: Path, *, is_killed: bool) -> None:
+def test_cases_continue_in_their_new_partition(redis_bench: Bench, tmp_path: Path, *, is_killed: bool) -> None:
     bench = redis_bench
     worker = bench.start_ready()
     lines = before(bench)
     worker.kill() if is_killed else worker.stop()
     grow(bench)
-    refuses(bench)
+    needs_rebuild(bench)
     rebuild(bench)
     worker = bench.start_ready()
-    ends_as_replayed(bench, worker, lines + after(bench), tmp_path)
+    check_outcome(bench, worker, lines + after(bench), tmp_path)
 
 
-def test_a_rebuild_that_was_killed_lets_no_worker_begin_and_is_done_again(redis_bench: Bench, tmp_path: Path) -> None:
+def test_no_worker_starts_after_a_killed_rebuild_until_it_is_repeated(redis_bench: Bench, tmp_path: Path) -> None:
     bench = redis_bench
     worker = bench.start_ready()
     lines = before(bench)
@@ -111,13 +111,13 @@ def test_a_rebuild_that_was_killed_lets_no_worker_begin_and_is_done_again(redis_
         assert command.stderr is not None
         assert command.stderr.readline().startswith(b"partition 0: ")
         command.kill()
-    refuses(bench)
+    needs_rebuild(bench)
     rebuild(bench)
     rebuild(bench)
-    ends_as_replayed(bench, bench.start_ready(), lines, tmp_path)
+    check_outcome(bench, bench.start_ready(), lines, tmp_path)
 
 
-def test_a_rebuilt_state_that_redis_lost_is_rebuilt_again(redis_bench: Bench, tmp_path: Path) -> None:
+def test_a_rebuilt_state_lost_by_redis_is_rebuilt_again(redis_bench: Bench, tmp_path: Path) -> None:
     bench = redis_bench
     worker = bench.start_ready()
     lines = before(bench)
@@ -129,15 +129,15 @@ def test_a_rebuilt_state_that_redis_lost_is_rebuilt_again(redis_bench: Bench, tm
     bench.wait_until_idle()
     assert worker.stop() == 0
     bench.settings["SOP_REDIS_URL"] = bench.redis_url.removesuffix("/0") + "/7"
-    refuses(bench)
+    needs_rebuild(bench)
     rebuild(bench)
-    ends_as_replayed(bench, bench.start_ready(), lines, tmp_path)
+    check_outcome(bench, bench.start_ready(), lines, tmp_path)
 
 
-def test_nothing_is_rebuilt_while_a_worker_runs_nor_without_redis(redis_bench: Bench) -> None:
+def test_a_rebuild_needs_redis_and_all_workers_stopped(redis_bench: Bench) -> None:
     bench = redis_bench
     bench.start_ready()
-    told = run_sop("rebuild", env=bench.environment())
-    assert (told.returncode, "stop all workers" in told.stderr) == (2, True), told.stderr
-    told = run_sop("rebuild", env=bench.environment(SOP_REDIS_URL=""))
-    assert (told.returncode, "SOP_REDIS_URL" in told.stderr) == (2, True), told.stderr
+    result = run_sop("rebuild", env=bench.environment())
+    assert (result.returncode, "stop all workers" in result.stderr) == (2, True), result.stderr
+    result = run_sop("rebuild", env=bench.environment(SOP_REDIS_URL=""))
+    assert (result.returncode, "SOP_REDIS_URL" in result.stderr) == (2, True), result.stderr

@@ -1,4 +1,4 @@
-"""Dead letters are counted by cause, shown as they came, and sent again without anything being decided twice."""
+"""Dead letters are listed by cause, shown unchanged, and redriven without deciding anything twice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, Feed, feed_of
 from tests.e2e.stories import Visit
-from tests.e2e.verifier import faults, outcome, said
+from tests.e2e.verifier import emitted, outcome, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -17,14 +17,14 @@ VISIT = Visit("job-1", "partner-1")
 TOO_STRICT = {"SOP_VALUE_BYTES_MAX": 64}
 
 
-def test_a_redrive_is_decided_once_however_often_it_is_sent(redis_bench: Bench) -> None:
+def test_a_record_redriven_twice_is_decided_once(redis_bench: Bench) -> None:
     bench = redis_bench
     lines = [*VISIT.booking, *VISIT.report, *VISIT.claim]
     strict = bench.start_ready(**TOO_STRICT)
     bench.feed(Feed(each.topic, each.key, each.value, (("trace", b"t-1"),)) for each in map(feed_of, lines))
     bench.wait_until_idle()
     assert strict.stop() == 0
-    refused = outcome(each.envelope for each in said(bench.outputs())).refused
+    refused = outcome(each.envelope for each in emitted(bench.outputs())).refused
     assert refused.total() > 3  # type: ignore[attr-defined] # a counter
     environment = bench.environment()
 
@@ -47,8 +47,8 @@ def test_a_redrive_is_decided_once_however_often_it_is_sent(redis_bench: Bench) 
         assert {each["redrives"] for each in audit} == {1}
         assert len(audit) == refused.total()  # type: ignore[attr-defined] # a counter
         bench.wait_until_idle()
-    messages = said(bench.outputs())
-    assert faults(messages) == []
+    messages = emitted(bench.outputs())
+    assert violations(messages) == []
     decided = [each for each in messages if each.type.startswith("decision.")]
     assert decided
     ids = [each.data["decision_id"] for each in decided]
@@ -56,7 +56,7 @@ def test_a_redrive_is_decided_once_however_often_it_is_sent(redis_bench: Bench) 
     assert outcome(each.envelope for each in messages).refused == refused
 
 
-def test_what_is_refused_again_is_sent_no_more_often_than_allowed(bench: Bench) -> None:
+def test_a_record_is_redriven_no_more_often_than_allowed(bench: Bench) -> None:
     environment = bench.environment()
     bench.start_ready()
     bench.feed([Feed("jobs", b"job-1", b'{"specversion": "1.0"}')])
@@ -70,7 +70,7 @@ def test_what_is_refused_again_is_sent_no_more_often_than_allowed(bench: Bench) 
     assert len(bench.read("dead-letters")) == 3
 
 
-def test_a_record_is_shown_as_it_came(bench: Bench) -> None:
+def test_a_refused_record_is_shown_unchanged(bench: Bench) -> None:
     environment = bench.environment()
     bench.start_ready()
     bench.feed([Feed("jobs", b"job-\n1", b"\x1b[2Jnot JSON", (("trace", b"t-1"),))])
@@ -86,7 +86,9 @@ def test_a_record_is_shown_as_it_came(bench: Bench) -> None:
     assert (absent.returncode, absent.stdout) == (2, "")
 
 
-def test_a_redrive_of_everything_is_not_done_by_mistake(bench: Bench) -> None:
-    told = run_sop("dead-letters", "redrive", "--send", env=bench.environment())
-    assert told.returncode == 2
-    assert told.stderr.startswith("sop: name the records to send: TOPIC-PARTITION@OFFSET, --topic or --cause (see sop ")
+def test_a_redrive_needs_a_selection(bench: Bench) -> None:
+    result = run_sop("dead-letters", "redrive", "--send", env=bench.environment())
+    assert result.returncode == 2
+    assert result.stderr.startswith(
+        "sop: name the records to send: TOPIC-PARTITION@OFFSET, --topic or --cause (see sop "
+    )

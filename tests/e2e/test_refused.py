@@ -1,4 +1,4 @@
-"""What cannot be accepted ends in the dead letters, byte for byte and with its reason, and the worker goes on."""
+"""Refused records go to the dead letters, byte for byte and with a reason, and the worker continues."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.harness import INPUTS, Bench, Feed, Header, feed_of
 from tests.e2e.stories import Visit
-from tests.e2e.verifier import faults, outcome, said
+from tests.e2e.verifier import emitted, outcome, violations
 from tests.inbound import envelope
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -23,13 +23,13 @@ def structured(event_type: str = "job.booked", **members: Any) -> bytes:
 
 
 def padded(size: int) -> bytes:
-    """Return a valid event of a size: what it does not know is ignored, whatever it weighs."""
+    """Return a valid event of a size, padded with an unknown member."""
     bare = structured(padding="")
     return structured(padding="x" * (size - len(bare)))
 
 
 def binary_headers(**members: str | None) -> tuple[Header, ...]:
-    """Return the headers of a booking in binary content mode, some replaced, those that are None left out."""
+    """Return the headers of a booking in binary content mode, some replaced or (None) left out."""
     event = {**envelope("job.booked"), **members}
     names = ("specversion", "id", "source", "type", "subject", "time")
     return tuple((f"ce_{name}", str(event[name]).encode()) for name in names if event[name] is not None)
@@ -56,7 +56,7 @@ FIRST = Feed("jobs", b"job-1", structured("job.started", id="e-9", data={"partne
 CONFLICT = Feed("jobs", b"job-1", structured("job.started", id="e-9", data={"partner_id": "p-2"}))
 
 
-def test_refused_events_are_kept_whole_and_the_next_ones_are_decided(bench: Bench) -> None:
+def test_refused_events_are_kept_complete_and_the_next_ones_are_decided(bench: Bench) -> None:
     worker = bench.start_ready()
     wanted = [*REFUSED, (CONFLICT, "id: /apps/partner#e-9 is known with other content")]
     bench.feed([FIRST, *(record for record, _ in wanted)])
@@ -64,17 +64,17 @@ def test_refused_events_are_kept_whole_and_the_next_ones_are_decided(bench: Benc
     in_binary, *rest = map(feed_of, [*visit.booking, *visit.report, *visit.claim])
     bench.feed([as_binary(in_binary), *rest])
     bench.wait_until_idle()
-    messages = said(bench.outputs())
-    assert faults(messages) == []
+    messages = emitted(bench.outputs())
+    assert violations(messages) == []
     consumed = {(each.topic, each.partition, each.offset): each for each in bench.read(*INPUTS)}
-    letters = {
+    dead_letters = {
         (base64.b64decode(each.data["value"]), each.data["topic"].removeprefix(bench.prefix)): each
         for each in messages
         if each.type == "dead-letter"
     }
-    assert len(letters) == len(wanted)
+    assert len(dead_letters) == len(wanted)
     for record, reason in wanted:
-        letter = letters[record.value, record.topic]
+        letter = dead_letters[record.value, record.topic]
         assert letter.data["reason"].startswith(reason)
         assert letter.record.key == record.key
         place = (record.topic, letter.data["partition"], letter.data["offset"])

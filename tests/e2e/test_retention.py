@@ -1,4 +1,4 @@
-"""A settled case leaves Redis under a running worker; what comes for it later is refused, by the next worker too."""
+"""A settled case departs under a running worker; later facts are refused, by the next worker too."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.scenario import line
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-CASE = "job-leaves"
+CASE = "job-departs"
 
 
 def settled_case(began_at: int) -> list[bytes]:
@@ -36,28 +36,28 @@ def settled_case(began_at: int) -> list[bytes]:
     ]
 
 
-def test_what_comes_for_a_case_that_has_left_is_refused_for_good(redis_bench: Bench) -> None:
+def test_facts_for_a_departed_case_are_refused(redis_bench: Bench) -> None:
     bench = redis_bench
     lines = settled_case(SystemClock().now_us() - 24 * HOUR)
 
-    def letters() -> list[tuple[str, bytes]]:
-        told = [json.loads(each.value)["data"] for each in bench.read("dead-letters")]
-        return [(each["reason"], base64.b64decode(each["value"])) for each in told]
+    def dead_letters() -> list[tuple[str, bytes]]:
+        found = [json.loads(each.value)["data"] for each in bench.read("dead-letters")]
+        return [(each["reason"], base64.b64decode(each["value"])) for each in found]
 
     with Redis.from_url(bench.redis_url) as redis:
 
-        def has_left() -> bool:
+        def has_departed() -> bool:
             keys = list(redis.scan_iter(f"*{bench.prefix}*:case:{CASE}"))
             return [bytes(redis.get(key) or b"")[:1] for key in keys] == [DEPARTED]
 
         worker = bench.start_ready(SOP_CASE_RETENTION="2 s")
         bench.feed_lines(lines)
-        until(has_left, lambda: worker.log)
+        until(has_departed, lambda: worker.log)
         bench.feed_lines(lines[:1])
-        until(lambda: len(letters()) == 1, lambda: worker.log)
+        until(lambda: len(dead_letters()) == 1, lambda: worker.log)
         worker.kill()
         successor = bench.start_ready(SOP_CASE_RETENTION="2 s")
         bench.feed_lines(lines[1:])
-        until(lambda: len(letters()) == len(lines), lambda: successor.log)
-        assert has_left()
-    assert sorted(letters()) == sorted((NO_LONGER_KEPT, each) for each in lines)
+        until(lambda: len(dead_letters()) == len(lines), lambda: successor.log)
+        assert has_departed()
+    assert sorted(dead_letters()) == sorted((NO_LONGER_KEPT, each) for each in lines)

@@ -1,4 +1,4 @@
-"""A worker that cannot work as it is set up says so in one line and exits with 2."""
+"""A worker with unusable settings says so in one line and exits with 2."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ REFUSED = [
 
 @pytest.fixture
 def nobody() -> str:
-    """Return an address on which nobody listens."""
+    """Return an address without a listener."""
     return f"{HOST}:{free_port()}"
 
 
 def refusal(bench: Bench, **settings: str) -> str:
-    """Start a worker and return the one line with which it refuses."""
-    told = subprocess.run(
+    """Start a worker that refuses its settings; return its one line of output."""
+    result = subprocess.run(
         [SOP, "worker"], env=bench.environment(**settings), capture_output=True, text=True, timeout=180, check=False
     )
-    assert (told.returncode, told.stdout) == (2, ""), told.stderr
-    (line,) = told.stderr.splitlines()
+    assert (result.returncode, result.stdout) == (2, ""), result.stderr
+    (line,) = result.stderr.splitlines()
     return line
 
 
-@pytest.mark.parametrize(("settings", "told"), REFUSED)
-def test_a_setting_that_cannot_be_used_is_told(
-    bench: Bench, nobody: str, tmp_path: Path, settings: dict[str, str], told: str
+@pytest.mark.parametrize(("settings", "expected"), REFUSED)
+def test_an_unusable_setting_is_refused(
+    bench: Bench, nobody: str, tmp_path: Path, settings: dict[str, str], expected: str
 ) -> None:
     (tmp_path / "broken.toml").write_text("label = \n")
     (tmp_path / "bad.toml").write_text(
@@ -57,7 +57,7 @@ def test_a_setting_that_cannot_be_used_is_told(
     filled = {name: value.format(nobody=nobody, folder=tmp_path) for name, value in settings.items()}
     line = refusal(bench, **filled)
     assert line.startswith("sop: ")
-    assert told.format(nobody=nobody, folder=tmp_path) in line
+    assert expected.format(nobody=nobody, folder=tmp_path) in line
 
 
 def test_topics_with_differing_numbers_of_partitions_are_refused(bench: Bench) -> None:

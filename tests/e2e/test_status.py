@@ -1,4 +1,4 @@
-"""`sop status` accounts for every record that a worker consumed, and says so where it cannot."""
+"""`sop status` accounts for every consumed record, and reports what does not add up."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 Rows = dict[str, dict[str, int]]
 
 
-def rows(told: str) -> Rows:
-    _, table = told.split("\n\n")
+def rows(output: str) -> Rows:
+    _, table = output.split("\n\n")
     head, *lines = (line.split() for line in table.splitlines())
     return {line[0]: dict(zip(head[1:], map(int, line[1:]), strict=True)) for line in lines}
 
 
-def test_every_record_of_a_day_is_accounted_for_also_across_a_restart(redis_bench: Bench, day: Day) -> None:
+def test_every_record_of_a_day_is_accounted_for_over_a_restart(redis_bench: Bench, day: Day) -> None:
     bench = redis_bench
     half = len(day.lines) // 2
     for lines in (day.lines[:half], day.lines[half:]):
@@ -30,9 +30,9 @@ def test_every_record_of_a_day_is_accounted_for_also_across_a_restart(redis_benc
         bench.feed_lines(lines)
         bench.wait_until_idle()
         assert worker.stop() == 0
-    told = run_sop("status", env=bench.environment())
-    assert (told.returncode, told.stderr) == (0, "")
-    found = rows(told.stdout)
+    result = run_sop("status", env=bench.environment())
+    assert (result.returncode, result.stderr) == (0, "")
+    found = rows(result.stdout)
     records = Counter(f"{bench.prefix}{each.topic}-{each.partition}" for each in bench.read(*INPUTS, *INTERNAL))
     assert {name: row["consumed"] for name, row in found.items()} == {name: records[name] for name in found}
     assert sum(records.values()) == sum(row["consumed"] for row in found.values())
@@ -44,22 +44,22 @@ def test_every_record_of_a_day_is_accounted_for_also_across_a_restart(redis_benc
         assert sum(row[disposition] for row in found.values()) > 0
 
 
-def test_records_waiting_are_lag(bench: Bench, day: Day) -> None:
+def test_unread_records_are_lag(bench: Bench, day: Day) -> None:
     assert bench.start_ready().stop() == 0
     bench.feed_lines(day.lines[:200])
-    told = run_sop("status", env=bench.environment())
-    assert told.returncode == 0
-    assert sum(row["lag"] for row in rows(told.stdout).values()) == 200
+    result = run_sop("status", env=bench.environment())
+    assert result.returncode == 0
+    assert sum(row["lag"] for row in rows(result.stdout).values()) == 200
 
 
-def test_broker_group_owners_and_the_age_of_the_counts_are_told(bench: Bench, day: Day) -> None:
+def test_broker_group_members_and_age_of_the_counts_are_shown(bench: Bench, day: Day) -> None:
     worker = bench.start_ready()
     bench.feed_lines(day.lines[:200])
     bench.wait_until_idle()
-    told = run_sop("status", "--json", env=bench.environment())
+    result = run_sop("status", "--json", env=bench.environment())
     shown = run_sop("status", env=bench.environment())
     assert worker.stop() == 0
-    found = json.loads(told.stdout)
+    found = json.loads(result.stdout)
     (owner,) = found["owners"]
     numbers = sorted({int(each["partition"].rpartition("-")[2]) for each in found["partitions"]})
     assert (found["brokers"], found["state"], owner["partitions"]) == (bench.brokers, "Stable", numbers)
@@ -70,18 +70,18 @@ def test_broker_group_owners_and_the_age_of_the_counts_are_told(bench: Bench, da
     assert "counts published, by partition: 0: " in heading
 
 
-def test_a_sum_that_does_not_add_up_is_told_with_status_1(bench: Bench) -> None:
+def test_counts_that_do_not_add_up_are_reported_with_status_1(bench: Bench) -> None:
     assert bench.start_ready().stop() == 0
     name = f"{bench.prefix}jobs-0"
-    lie = {"now": 0, "positions": {name: 7}, "consumed": {name: 7}, "counts": {name: {"applied": 5, "duplicate": 1}}}
+    wrong = {"now": 0, "positions": {name: 7}, "consumed": {name: 7}, "counts": {name: {"applied": 5, "duplicate": 1}}}
     producer = Producer({"bootstrap.servers": bench.brokers})
-    producer.produce(f"{bench.prefix}internal.progress", json.dumps(lie), "progress", partition=0)
+    producer.produce(f"{bench.prefix}internal.progress", json.dumps(wrong), "progress", partition=0)
     assert producer.flush(30) == 0
-    told = run_sop("status", env=bench.environment())
-    assert (told.returncode, told.stderr) == (1, f"sop: {name}: 7 records consumed, 6 accounted for\n")
+    result = run_sop("status", env=bench.environment())
+    assert (result.returncode, result.stderr) == (1, f"sop: {name}: 7 records consumed, 6 accounted for\n")
 
 
-def test_topics_that_are_not_there_are_told_in_one_line(bench: Bench) -> None:
-    told = run_sop("status", env=bench.environment())
-    assert (told.returncode, told.stdout) == (2, "")
-    assert "has no topic" in told.stderr
+def test_missing_topics_are_reported_in_one_line(bench: Bench) -> None:
+    result = run_sop("status", env=bench.environment())
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "has no topic" in result.stderr

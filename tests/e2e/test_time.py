@@ -1,4 +1,4 @@
-"""What rests on time or on the order of arrival: timers, waiting for an answer, facts that come in any order."""
+"""What depends on time or the order of arrival: timers, waiting for an answer, facts in any order."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from streams.process.clock import SystemClock
 from tests.e2e.conftest import replayed
 from tests.e2e.harness import DEADLINE_S, Bench, until
 from tests.e2e.stories import Visit
-from tests.e2e.verifier import Said, faults, outcome, said
+from tests.e2e.verifier import Emitted, emitted, outcome, violations
 from tests.scenario import rfc3339
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 
-def steps(bench: Bench, code: str) -> list[Said]:
-    """Return the revisions of an action, of which a test has but one."""
-    return [each for each in said(bench.read("actions")) if each.data["code"] == code]
+def steps(bench: Bench, code: str) -> list[Emitted]:
+    """Return the revisions of an action; a test has only one of its code."""
+    return [each for each in emitted(bench.read("actions")) if each.data["code"] == code]
 
 
-def pafs(messages: list[Said], case_id: str) -> list[tuple[str, list[str]]]:
+def pafs(messages: list[Emitted], case_id: str) -> list[tuple[str, list[str]]]:
     """Return outcome and reasons of each revision of a case's PAF decision."""
     found = [each.data for each in messages if each.type == "decision.paf" and each.data["case_id"] == case_id]
     return [(data["outcome"], data["reasons"]) for data in found]
 
 
 @pytest.mark.parametrize("ended", [None, signal.SIGINT, signal.SIGKILL], ids=["same-worker", "restarted", "killed"])
-def test_a_parked_ticket_is_called_about_when_its_time_comes_though_nothing_arrives(
+def test_a_parked_ticket_leads_to_a_call_when_due_without_new_events(
     redis_bench: Bench, ended: signal.Signals | None
 ) -> None:
     bench = redis_bench
-    # Nothing is checkpointed before a kill, all is before a stop: then the deadline is known from the store alone.
+    # Before a kill there is no checkpoint; after a stop only the store knows the deadline.
     bench.settings = {"SOP_CHECKPOINT_INTERVAL_S": "60", "SOP_SESSION_TIMEOUT_S": "2"}
     worker = bench.start_ready()
     due_at = SystemClock().now_us() + (15 if ended else 6) * SECOND
@@ -51,37 +51,37 @@ def test_a_parked_ticket_is_called_about_when_its_time_comes_though_nothing_arri
     (called,) = steps(bench, "call_partner")
     assert called.data["state"] == "open"
     assert called.data["due_at"] == called.envelope["time"] == rfc3339(due_at)
-    assert called.record.timestamp_ms >= due_at // 1000, "told before its time"
+    assert called.record.timestamp_ms >= due_at // 1000, "emitted too early"
     assert [each.data["state"] for each in steps(bench, "park_ticket")] == ["open", "done"]
-    assert faults(said(bench.outputs())) == []
+    assert violations(emitted(bench.outputs())) == []
     assert worker.stop() == 0
 
 
-def test_an_answer_under_way_is_waited_for_and_a_late_one_revises(bench: Bench) -> None:
+def test_a_decision_waits_for_an_answer_and_a_late_answer_revises_it(bench: Bench) -> None:
     worker = bench.start_ready(SOP_ANSWER_WAIT_S=3)
     visit = Visit("job-1", "p-1")
     bench.feed_lines([*visit.booking, *visit.report])
     bench.wait_until_idle()
-    with Straggler(bench):
+    with OpenTransaction(bench):
         bench.feed_lines(visit.claim)
         until(lambda: bench.read("decisions.paf") != [], lambda: worker.log)
-        messages = said(bench.outputs())
+        messages = emitted(bench.outputs())
         assert pafs(messages, "job-1") == [("under_review", ["presence_unknown"])]
     last_fact = max(record.timestamp_ms for record in bench.read("tickets", "cancellations"))
     (paf,) = (each for each in messages if each.type == "decision.paf")
     assert paf.record.timestamp_ms >= last_fact + 3000
     bench.wait_until_idle()
-    messages = said(bench.outputs())
+    messages = emitted(bench.outputs())
     assert pafs(messages, "job-1") == [("under_review", ["presence_unknown"]), ("waived", [])]
-    assert faults(messages) == []
+    assert violations(messages) == []
 
 
-class Straggler:
-    """An open transaction on the topic of questions, which keeps the location agents from reading on."""
+class OpenTransaction:
+    """An open transaction on the topic of presence queries, which blocks the location agents."""
 
     def __init__(self, bench: Bench) -> None:
         self._producer = Producer(
-            {"bootstrap.servers": bench.brokers, "transactional.id": f"{bench.prefix}straggler", "log_level": 0}
+            {"bootstrap.servers": bench.brokers, "transactional.id": f"{bench.prefix}other", "log_level": 0}
         )
         self._topic, self._partitions = f"{bench.prefix}internal.partners", bench.partitions
 
@@ -96,24 +96,24 @@ class Straggler:
         self._producer.abort_transaction(DEADLINE_S)
 
 
-def test_booking_claim_and_report_may_come_in_any_order(bench: Bench, tmp_path: Path) -> None:
+def test_booking_claim_and_report_may_arrive_in_any_order(bench: Bench, tmp_path: Path) -> None:
     bench.start_ready()
     orders = list(itertools.permutations(["booking", "claim", "report"]))
     visits = {Visit(f"job-{number}", f"partner-{number}"): order for number, order in enumerate(orders, 1)}
     file = tmp_path / "events.jsonl"
     with file.open("wb") as events:
         for wave in range(3):
-            lines = [told for visit, order in visits.items() for told in getattr(visit, order[wave])]
-            events.writelines(told + b"\n" for told in lines)
+            lines = [line for visit, order in visits.items() for line in getattr(visit, order[wave])]
+            events.writelines(line + b"\n" for line in lines)
             bench.feed_lines(lines)
             bench.wait_until_idle()
-    messages = said(bench.outputs())
-    assert faults(messages) == []
+    messages = emitted(bench.outputs())
+    assert violations(messages) == []
     assert outcome(each.envelope for each in messages) == replayed(file, tmp_path / "replayed.jsonl")
     met = {record.key: record.partition for record in bench.read("jobs", "locations")}
     assert any(met[visit.case_id.encode()] != met[visit.partner_id.encode()] for visit in visits)
     for visit, order in visits.items():
         revisions = pafs(messages, visit.case_id)
         assert revisions[-1] == ("waived", [])
-        if order[-1] != "report":  # it was known, so nothing went out as if it were not
+        if order[-1] != "report":  # presence was known
             assert ("under_review", ["presence_unknown"]) not in revisions

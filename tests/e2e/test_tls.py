@@ -1,4 +1,4 @@
-"""A worker, and the commands, over a Kafka and a Redis that speak TLS only and ask who comes."""
+"""A worker and the commands over a Kafka and a Redis with TLS and authentication."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def secure_kafka(certificates: Certificates, tmp_path: Path) -> Iterator[SecureK
 
 @pytest.fixture
 def secure_redis(redis_program: Path, certificates: Certificates, tmp_path: Path) -> Iterator[str]:
-    """Yield the address of a Redis with TLS that knows one user."""
+    """Yield the address of a Redis with TLS and one user."""
     asked = subprocess.run([redis_program, "--tls-port", "x"], capture_output=True, text=True, check=False)
     if "integer" not in asked.stdout + asked.stderr:
         pytest.skip(f"{redis_program} was built without TLS")
@@ -77,7 +77,7 @@ def bench(
     made.close()
 
 
-def test_a_case_is_decided_behind_tls_and_no_secret_is_told(bench: Bench, secure_kafka: SecureKafka) -> None:
+def test_a_case_is_decided_over_tls_and_no_secret_is_shown(bench: Bench, secure_kafka: SecureKafka) -> None:
     client = secure_kafka.user_options
     environment = bench.environment()
     worker = bench.start_ready()
@@ -89,19 +89,19 @@ def test_a_case_is_decided_behind_tls_and_no_secret_is_told(bench: Bench, secure
         until(lambda: decision.poll(0.2) is not None, lambda: worker.log)
     finally:
         decision.close()
-    told = [
+    results = [
         run_sop("status", env=environment),
         run_sop("case", "job-1", env=environment),
         run_sop("dead-letters", "list", env=environment),
         run_sop("replay", f"kafka://{bench.brokers}/{bench.prefix}", "--out", "-", env=environment),
     ]
-    assert [each.returncode for each in told] == [0, 0, 0, 0], [each.stderr for each in told]
-    assert f"{fed} events" in told[-1].stderr
+    assert [each.returncode for each in results] == [0, 0, 0, 0], [each.stderr for each in results]
+    assert f"{fed} events" in results[-1].stderr
     assert worker.stop() == 0
-    assert PLANTED not in worker.log + "".join(each.stdout + each.stderr for each in told)
+    assert PLANTED not in worker.log + "".join(each.stdout + each.stderr for each in results)
 
 
-NOT_LET_IN: list[tuple[dict[str, str], str]] = [
+DENIED: list[tuple[dict[str, str], str]] = [
     ({"SOP_KAFKA_PASSWORD": WRONG, "SOP_KAFKA_PASSWORD_FILE": ""}, "or not to this user or certificate"),
     ({"SOP_KAFKA_MECHANISM": "PLAIN"}, "or not to this user or certificate"),
     ({"SOP_KAFKA_CA_FILE": ""}, "or not to this user or certificate"),
@@ -111,11 +111,11 @@ NOT_LET_IN: list[tuple[dict[str, str], str]] = [
 ]
 
 
-def test_who_is_not_let_in_is_told_in_one_line_without_the_secret(bench: Bench) -> None:
-    for wrong, told in NOT_LET_IN:
+def test_denied_access_is_reported_in_one_line_without_the_secret(bench: Bench) -> None:
+    for wrong, reason in DENIED:
         worker = bench.start(**wrong)
         assert worker.process.wait(180) == 2
-        assert told in worker.log
+        assert reason in worker.log
         assert len(worker.log.splitlines()) == 1, worker.log
         assert PLANTED not in worker.log
         assert WRONG not in worker.log

@@ -1,6 +1,6 @@
-"""Judges what a worker wrote, from the records alone: every reading of them here is the tests' own.
+"""Checks the outputs of workers against the contract, from the records alone.
 
-Nothing of the code under test is used, so a mistake that its writer and its reader share shows.
+It uses nothing of the code under test, so it finds mistakes that writer and reader share.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import rfc8785
 
 from tests.e2e.harness import Record
 
-OUTSIDE_THE_CONTENT = ("decision_id", "content_hash", "revision", "supersedes", "changed", "explanation")
+NOT_HASHED = ("decision_id", "content_hash", "revision", "supersedes", "changed", "explanation")
 TOPIC_OF_DECISION = {
     "decision.tagging": "decisions.tagging",
     "decision.paf": "decisions.paf",
@@ -31,18 +31,18 @@ Refusal = tuple[bytes, str]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What holds in the end: content hashes by decision key, ids of open actions, of condition alerts that fire."""
+    """The final state: content hashes by decision key, ids of open actions and of firing condition alerts."""
 
     decisions: Mapping[tuple[str, str, str, str | None], str]
     open_actions: frozenset[str]
     firing: frozenset[str]
     refused: Mapping[Refusal, int]
-    """Bytes and reason of every dead letter, and how often."""
+    """How often, by value and reason of the dead letter."""
 
 
 @dataclass(frozen=True)
-class Said:
-    """One message out, with where it was read."""
+class Emitted:
+    """An output message, with its record."""
 
     record: Record
     envelope: Data
@@ -57,12 +57,12 @@ class Said:
         return str(self.envelope["type"])
 
 
-def said(records: Iterable[Record]) -> list[Said]:
-    return [Said(record, json.loads(record.value)) for record in records]
+def emitted(records: Iterable[Record]) -> list[Emitted]:
+    return [Emitted(record, json.loads(record.value)) for record in records]
 
 
 def outcome(envelopes: Iterable[Data]) -> Outcome:
-    """Return what messages, in the order of their revisions, leave in the end."""
+    """Return the outcome of messages in the order of their revisions."""
     decisions: dict[tuple[str, str, str, str | None], str] = {}
     actions: dict[str, str] = {}
     alerts: dict[str, Data] = {}
@@ -80,7 +80,7 @@ def outcome(envelopes: Iterable[Data]) -> Outcome:
     return Outcome(
         {key: content for key, content in decisions.items() if content},
         frozenset(key for key, state in actions.items() if state == "open"),
-        # an alert about a moment ends by itself: it has its end from the start
+        # an alert about a moment has its end from the start
         frozenset(key for key, data in alerts.items() if data["state"] == "firing" and "ends_at" not in data),
         refused,
     )
@@ -91,13 +91,13 @@ def decision_key(data: Data) -> tuple[str, str, str, str | None]:
     return (data["case_id"], data["kind"], data["subject_of"], partner)
 
 
-def faults(messages: list[Said]) -> list[str]:
-    """Return all that breaks a promise: one line each, nothing where all is well."""
-    return [fault for found in faults_by_kind(messages).values() for fault in found]
+def violations(messages: list[Emitted]) -> list[str]:
+    """Return one line for each violation of the contract."""
+    return [violation for found in violations_by_kind(messages).values() for violation in found]
 
 
-def faults_by_kind(messages: list[Said]) -> dict[str, list[str]]:
-    """Return what breaks which promise."""
+def violations_by_kind(messages: list[Emitted]) -> dict[str, list[str]]:
+    """Return the violations by kind."""
     return {
         "misplaced": [*_misplaced(messages)],
         "conflicting": [*_ids(messages)],
@@ -106,8 +106,8 @@ def faults_by_kind(messages: list[Said]) -> dict[str, list[str]]:
     }
 
 
-def _misplaced(messages: list[Said]) -> Iterator[str]:
-    """Each message lies on the topic of its type under the key that the contract says."""
+def _misplaced(messages: list[Emitted]) -> Iterator[str]:
+    """Each message is on the topic of its type, with the key of the contract."""
     for each in messages:
         topic, key = each.record.topic, each.record.key
         match each.type:
@@ -120,18 +120,18 @@ def _misplaced(messages: list[Said]) -> Iterator[str]:
             case decision:
                 wanted = (TOPIC_OF_DECISION[decision], each.data["case_id"])
         if (topic, key) != (wanted[0], wanted[1].encode()):
-            yield f"{_where(each)}: {each.type} with key {key!r} should lie at {wanted}"
+            yield f"{_where(each)}: {each.type} with key {key!r} should be at {wanted}"
 
 
-def _ids(messages: list[Said]) -> Iterator[str]:
-    """A decision's hashes are those of its content, so that one id cannot have two bodies."""
+def _ids(messages: list[Emitted]) -> Iterator[str]:
+    """Hashes are those of the content, so that one id cannot have two bodies."""
     bodies: defaultdict[str, set[bytes]] = defaultdict(set)
     for each in messages:
         bodies[each.envelope.get("source", "") + "#" + each.envelope["id"]].add(rfc8785.dumps(each.data))
         if not each.type.startswith("decision."):
             continue
         data = each.data
-        content = {name: value for name, value in data.items() if name not in OUTSIDE_THE_CONTENT}
+        content = {name: value for name, value in data.items() if name not in NOT_HASHED}
         content_hash = hashlib.sha256(rfc8785.dumps(content)).hexdigest()[:32]
         chained = f"{content_hash}|{data['supersedes'] or ''}"
         decision_id = hashlib.sha256(chained.encode()).hexdigest()[:32]
@@ -142,8 +142,8 @@ def _ids(messages: list[Said]) -> Iterator[str]:
             yield f"{identity} has {len(found)} bodies"
 
 
-def _repeated(messages: list[Said]) -> Iterator[str]:
-    """Nothing is said twice: no revision of a decision or action, no dead letter, no alert that reads as before."""
+def _repeated(messages: list[Emitted]) -> Iterator[str]:
+    """Nothing is emitted twice: no revision, no dead letter, no alert in the state it had."""
     seen: Counter[tuple[object, ...]] = Counter()
     state: dict[str, tuple[str, object]] = {}
     for each in messages:
@@ -156,13 +156,13 @@ def _repeated(messages: list[Said]) -> Iterator[str]:
             seen["dead letter", data["topic"], data["partition"], data["offset"]] += 1
         else:
             seen[each.type, each.envelope["id"]] += 1
-    yield from (f"{identity} was said {count} times" for identity, count in seen.items() if count > 1)
+    yield from (f"{identity} was emitted {count} times" for identity, count in seen.items() if count > 1)
 
 
-def _broken_chains(messages: list[Said]) -> Iterator[str]:
-    """Revision n + 1 comes after n and supersedes it; all of a chain lie on one partition."""
+def _broken_chains(messages: list[Emitted]) -> Iterator[str]:
+    """Revision n + 1 comes after n and supersedes it, on the same partition."""
     for key, chain in _chains(messages).items():
-        before: Said | None = None
+        before: Emitted | None = None
         for number, each in enumerate(chain, 1):
             if each.data["revision"] != number:
                 yield f"{key}: revision {each.data['revision']} where {number} was due"
@@ -173,8 +173,8 @@ def _broken_chains(messages: list[Said]) -> Iterator[str]:
             before = each
 
 
-def _gone_back(messages: list[Said]) -> Iterator[str]:
-    """What was once read is never unread again in a later revision, in any input partition."""
+def _gone_back(messages: list[Emitted]) -> Iterator[str]:
+    """No revision is decided at an earlier input position than the one before."""
     for key, chain in _chains(messages).items():
         furthest: dict[str, int] = {}
         for each in chain:
@@ -185,8 +185,8 @@ def _gone_back(messages: list[Said]) -> Iterator[str]:
             furthest = inputs
 
 
-def _chains(messages: list[Said]) -> dict[tuple[object, ...], list[Said]]:
-    chains: defaultdict[tuple[object, ...], list[Said]] = defaultdict(list)
+def _chains(messages: list[Emitted]) -> dict[tuple[object, ...], list[Emitted]]:
+    chains: defaultdict[tuple[object, ...], list[Emitted]] = defaultdict(list)
     for each in messages:
         if each.type.startswith("decision."):
             chains[decision_key(each.data)].append(each)
@@ -195,10 +195,10 @@ def _chains(messages: list[Said]) -> dict[tuple[object, ...], list[Said]]:
     return chains
 
 
-def _inputs(each: Said) -> dict[str, int]:
+def _inputs(each: Emitted) -> dict[str, int]:
     parts = (part.rpartition(":") for part in each.envelope["inputs"].split(",") if part)
     return {name: int(at) for name, _, at in parts}
 
 
-def _where(each: Said) -> str:
+def _where(each: Emitted) -> str:
     return f"{each.record.topic}-{each.record.partition}@{each.record.offset}"

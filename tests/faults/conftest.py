@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streams.embedded_kafka.broker import EmbeddedKafka
-from tests.e2e.verifier import Outcome, said
+from tests.e2e.verifier import Outcome, emitted
 from tests.faults.problems import find_problems
 from tests.faults.runs import RunRecorder
 from tests.faults.scale import Scale, command_counts, scale
@@ -47,7 +47,7 @@ class Report:
     def __call__(self, fault: str, faults: int, bench: FaultBench, known: KnownStream, **metrics: object) -> None:
         """Compare the topics of an idle bench with the known outcome."""
         unaccounted = bench.unaccounted()
-        messages = said(bench.outputs())  # read last, so that late outputs are compared too
+        messages = emitted(bench.outputs())  # read last, so that late outputs are compared too
         problems = find_problems(messages, known.outcome, unaccounted)
         if bench.exits:
             metrics["exits of workers"] = dict(sorted(bench.exits.items()))

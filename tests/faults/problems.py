@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.e2e.verifier import Outcome, Said, faults_by_kind, outcome
+from tests.e2e.verifier import Emitted, Outcome, outcome, violations_by_kind
 
 Problems = Mapping[str, list[str]]
 
 
-def find_problems(messages: list[Said], expected: Outcome, unaccounted: list[str]) -> Problems:
+def find_problems(messages: list[Emitted], expected: Outcome, unaccounted: list[str]) -> Problems:
     """Return the problems of the emitted messages by column; `expected` is the outcome of the replay."""
     lost, wrong = _compare(outcome(each.envelope for each in messages), expected)
-    return {"lost": lost, "wrong": wrong, **faults_by_kind(messages), "unaccounted": unaccounted}
+    return {"lost": lost, "wrong": wrong, **violations_by_kind(messages), "unaccounted": unaccounted}
 
 
 def _compare(live: Outcome, expected: Outcome) -> tuple[list[str], list[str]]:

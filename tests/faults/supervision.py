@@ -69,7 +69,7 @@ class FaultBench(Bench):
         self.restart(replica)
         return True
 
-    def look_after_workers(self) -> None:
+    def check_workers(self) -> None:
         """Restart workers that ended, after a moment."""
         for replica in self.replicas:
             if replica.alive:
@@ -85,7 +85,7 @@ class FaultBench(Bench):
         """Wait for a condition, restarting workers meanwhile."""
 
         def holds_now() -> bool:
-            self.look_after_workers()
+            self.check_workers()
             return holds()
 
         until(holds_now, self.log_tails, within_s)
@@ -94,7 +94,7 @@ class FaultBench(Bench):
         """Let time pass, restarting workers meanwhile."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            self.look_after_workers()
+            self.check_workers()
             time.sleep(min(left, POLL_S))
 
     def written(self, *topics: str) -> int:

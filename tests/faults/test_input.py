@@ -22,7 +22,7 @@ from streams.simulator.rng import Rng
 from streams.simulator.simulation import simulate
 from tests.e2e.harness import SOP, Feed, feed_of
 from tests.e2e.stories import Visit
-from tests.e2e.verifier import outcome, said
+from tests.e2e.verifier import emitted, outcome
 from tests.faults.conftest import KnownStream, Report
 from tests.faults.monitor import now_ms
 from tests.faults.scale import Scale, scale
@@ -214,7 +214,7 @@ def test_hostile_text_does_no_harm(bench: FaultBench, run_scale: Scale, report: 
     visit = Visit("job-2", "p-2")
     bench.feed([*records, *map(feed_of, [*visit.booking, *visit.report, *visit.claim])])
     bench.wait_until_idle()
-    messages = said(bench.outputs())
+    messages = emitted(bench.outputs())
     hits = [text for text in HOSTILE if text in worker.log]
     forged = [each for each in worker.log.splitlines() if not each[:4].isdigit()]
     decided = {key[:2] for key in outcome(each.envelope for each in messages).decisions}
@@ -249,7 +249,7 @@ def test_events_from_the_future_bring_no_deadline_forward(bench: FaultBench, rep
     at_end = json.dumps(envelope("job.booked", id="9", subject="job-9", time="9999-12-31T23:59:59Z")).encode()
     bench.feed_lines([*others, at_epoch, at_end])
     bench.wait_until_idle()
-    messages = said(bench.outputs())
+    messages = emitted(bench.outputs())
     early = [each for each in messages if each.type == "action" and each.data["code"] == "call_partner"]
     refused = [each for each in messages if each.type == "dead-letter"]
     report.write("F15 times ahead", len(others) + 2, len(others) + 2, {"wrong": len(early)}, {"refused": len(refused)})
@@ -293,7 +293,7 @@ def test_a_replay_of_the_log_has_the_outcome_of_the_workers(
     bench: FaultBench, short: KnownStream, report: Report, tmp_path: Path
 ) -> None:
     feed_all(bench, short, WORKERS)
-    live = outcome(each.envelope for each in said(bench.outputs()))
+    live = outcome(each.envelope for each in emitted(bench.outputs()))
     differing = 0
     for number in range(2):
         out = tmp_path / f"{number}.jsonl"

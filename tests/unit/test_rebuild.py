@@ -25,7 +25,7 @@ from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
 from tests.e2e.harness import Record, feed_of
 from tests.e2e.stories import LONG_AGO, Visit
-from tests.e2e.verifier import Outcome, Said, faults, outcome, said
+from tests.e2e.verifier import Emitted, Outcome, emitted, outcome, violations
 from tests.scenario import POLICY, destination, line
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
@@ -162,14 +162,14 @@ class Group:
         await rebuild.run(lambda *_: None)
         await rebuild.stop()
 
-    def messages(self) -> list[Said]:
+    def messages(self) -> list[Emitted]:
         records = [
             Record(topic, number, each.offset, each.key, each.value or b"", each.timestamp)
             for topic in TOPICS.outputs
             for number in range(self.partitions)
             for each in self.kafka.committed(TP(topic, number))
         ]
-        return said(sorted(records, key=lambda record: abs(record.timestamp_ms)))
+        return emitted(sorted(records, key=lambda record: abs(record.timestamp_ms)))
 
     def outcome(self) -> Outcome:
         return outcome(each.envelope for each in self.messages())
@@ -193,7 +193,7 @@ async def test_the_outcome_after_a_rebuild_is_that_of_an_undisturbed_run(old: in
     group.feed(AFTER)
     await group.work()
     assert group.outcome() == straight.outcome()
-    assert [each for each in faults(group.messages()) if not any(moved in each for moved in MOVED)] == []
+    assert [each for each in violations(group.messages()) if not any(moved in each for moved in MOVED)] == []
 
 
 @pytest.mark.parametrize(("old", "grown", "new"), [(1, 2, 3), (2, 3, 4), (2, 3, 6), (4, 6, 8)])
@@ -217,7 +217,7 @@ async def test_the_order_of_records_is_known_although_clocks_run_backwards(
     group.feed(STILL_LATER)
     await group.work()
     assert group.outcome() == straight.outcome()
-    assert [each for each in faults(group.messages()) if not any(moved in each for moved in MOVED)] == []
+    assert [each for each in violations(group.messages()) if not any(moved in each for moved in MOVED)] == []
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 3])
@@ -234,7 +234,7 @@ async def test_records_in_transit_between_tasks_arrive_at_their_new_partition(st
     group.feed(AFTER, misplaced=True)
     await group.work()
     assert group.outcome() == straight.outcome()
-    assert [each for each in faults(group.messages()) if not any(moved in each for moved in MOVED)] == []
+    assert [each for each in violations(group.messages()) if not any(moved in each for moved in MOVED)] == []
 
 
 async def test_a_rebuild_emits_nothing_and_neither_do_tasks_without_new_records() -> None:
