@@ -1,4 +1,4 @@
-"""`python -m bench`: runs everything, writes the results as JSON and the page made from them."""
+"""`python -m bench`: runs all benchmarks and writes the results as JSON and as a page."""
 
 from __future__ import annotations
 
@@ -22,17 +22,16 @@ from bench.report import write_page
 from bench.rounds import Row, run_rounds
 from bench.scale import run_scale
 from bench.scaling import run_scaling
-from bench.services import Services, started
+from bench.services import Services, run_services
 
 PARTS: Final = ("light", "full", "latency", "replay", "growth", "scaling", "scale", "flat")
 PACED: Final = (BARE, OURS, "transactional loop", "Quix Streams", "Kafka Streams, RocksDB, exactly once")
 
 
-class Scale:
-    """How much is run: all of it, or a little of everything to try it."""
+class Sizes:
+    """How much to run: everything, or with `quick` a little of everything."""
 
     def __init__(self, *, quick: bool, rounds: int | None, minutes: float | None) -> None:
-        """Take whether it is a trial, and the number of rounds and the minutes of watching where these are given."""
         self.rounds = rounds or (1 if quick else 5)
         self.light_events = 200_000 if quick else 2_000_000
         self.full_jobs = 300 if quick else 4_000
@@ -47,15 +46,15 @@ class Scale:
 
 
 def main() -> None:
-    """Run the parts asked for and write what they measured."""
+    """Run the selected parts and write their results."""
     options = _options()
-    scale = Scale(quick=options.quick, rounds=options.rounds, minutes=options.minutes)
+    sizes = Sizes(quick=options.quick, rounds=options.rounds, minutes=options.minutes)
     options.out.mkdir(parents=True, exist_ok=True)
     chosen = options.only.split(",") if options.only else PARTS
     file = options.out / "performance.json"
-    rows = _kept(file, chosen, quick=options.quick)
-    with started() as services:
-        parts = _parts(scale, services)
+    rows = _kept_rows(file, chosen, quick=options.quick)
+    with run_services() as services:
+        parts = _parts(sizes, services)
         for part in chosen:
             rows += parts[part]()
             results = {"machine": _machine(), "quick": options.quick, "rows": rows}
@@ -63,23 +62,23 @@ def main() -> None:
     write_page(options.out)
 
 
-def _parts(scale: Scale, services: Services) -> dict[str, Callable[[], list[Row]]]:
+def _parts(sizes: Sizes, services: Services) -> dict[str, Callable[[], list[Row]]]:
     brokers, redis_url = services.brokers, services.redis_url
     paced = [each for each in LIGHT if each.name in PACED]
     return {
-        "light": lambda: run_rounds(LightJob(brokers, scale.light_events, redis_url), LIGHT, services, scale.rounds),
-        "full": lambda: run_rounds(FullJob(brokers, scale.full_jobs, redis_url), FULL, services, scale.rounds),
-        "latency": lambda: run_latencies(paced, services, scale.rates, scale.rounds, scale.paced_s),
-        "replay": lambda: run_replays(scale.full_jobs, scale.rounds),
-        "growth": lambda: run_growth(scale.cases, scale.facts, redis_url),
-        "scaling": lambda: run_scaling(services, scale.light_events // 4, scale.partitions, scale.workers),
-        "scale": lambda: run_scale(services, scale.open_cases),
-        "flat": lambda: run_flat(services, scale.minutes),
+        "light": lambda: run_rounds(LightJob(brokers, sizes.light_events, redis_url), LIGHT, services, sizes.rounds),
+        "full": lambda: run_rounds(FullJob(brokers, sizes.full_jobs, redis_url), FULL, services, sizes.rounds),
+        "latency": lambda: run_latencies(paced, services, sizes.rates, sizes.rounds, sizes.paced_s),
+        "replay": lambda: run_replays(sizes.full_jobs, sizes.rounds),
+        "growth": lambda: run_growth(sizes.cases, sizes.facts, redis_url),
+        "scaling": lambda: run_scaling(services, sizes.light_events // 4, sizes.partitions, sizes.workers),
+        "scale": lambda: run_scale(services, sizes.open_cases),
+        "flat": lambda: run_flat(services, sizes.minutes),
     }
 
 
-def _kept(file: Path, chosen: Sequence[str], *, quick: bool) -> list[Row]:
-    """Return what an earlier run on this machine measured of the parts that are not run now."""
+def _kept_rows(file: Path, chosen: Sequence[str], *, quick: bool) -> list[Row]:
+    """Return the rows of an earlier run on this machine for the parts that are not run now."""
     if not file.exists():
         return []
     results = json.loads(file.read_text())
@@ -90,11 +89,11 @@ def _kept(file: Path, chosen: Sequence[str], *, quick: bool) -> list[Row]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a little of everything, to try it")
-    parser.add_argument("--only", metavar="PARTS", help=f"some of {','.join(PARTS)}")
-    parser.add_argument("--rounds", type=int, metavar="N", help="how often each runs")
-    parser.add_argument("--minutes", type=float, metavar="M", help="for how long memory is watched (flat)")
-    parser.add_argument("--out", type=Path, default=Path("docs"), metavar="DIR", help="where the results go")
+    parser.add_argument("--quick", action="store_true", help="run a little of everything, as a trial")
+    parser.add_argument("--only", metavar="PARTS", help=f"run only these: {','.join(PARTS)}")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often to run each")
+    parser.add_argument("--minutes", type=float, metavar="M", help="how long to watch memory (flat)")
+    parser.add_argument("--out", type=Path, default=Path("docs"), metavar="DIR", help="where to write the results")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Who runs: every runtime with how it is started, and the jobs they do."""
+"""The runtimes that are compared, and how each is started."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from bench.assignment import Assignment
+from bench.run_spec import RunSpec
 
 HERE: Final = Path(__file__).parent
 JAVA_JOB: Final = HERE / "kafka-streams"
@@ -21,37 +21,37 @@ JAVA_JOB: Final = HERE / "kafka-streams"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
-    """One runtime: its name in the tables, what it keeps and promises, and how its process is started."""
+    """One runtime: its name in the tables, its durability and delivery guarantee, and the command that starts it."""
 
     name: str
     durable: str
     effect: str
-    command: Callable[[Assignment], list[str]]
+    command: Callable[[RunSpec], list[str]]
     redis: bool = False
     share: float = 1.0
-    """Of the events, for those that would take minutes."""
+    """Share of the events to process, for runtimes that would take minutes."""
     missing: Callable[[], str | None] = lambda: None
-    """Why it cannot run here, None if it can."""
+    """Returns why it cannot run here, None if it can."""
 
 
-def module(name: str) -> Callable[[Assignment], list[str]]:
-    """Return what starts a runtime written in Python."""
-    return lambda task: [sys.executable, "-m", f"bench.runtimes.{name}", msgspec.json.encode(task).decode()]
+def module(name: str) -> Callable[[RunSpec], list[str]]:
+    """Return the command of a runtime written in Python."""
+    return lambda spec: [sys.executable, "-m", f"bench.runtimes.{name}", msgspec.json.encode(spec).decode()]
 
 
-def kafka_streams(store: str) -> Callable[[Assignment], list[str]]:
-    """Return what starts the Java job with its state in a store of that kind, `rocksdb` or `memory`."""
+def kafka_streams(store: str) -> Callable[[RunSpec], list[str]]:
+    """Return the command of the Java job with a state store of a kind, `rocksdb` or `memory`."""
     classes = f"{JAVA_JOB}/target/classes{os.pathsep}{JAVA_JOB}/target/lib/*"
 
-    def command(task: Assignment) -> list[str]:
-        options = [task.brokers, task.events, task.decisions, task.group, str(task.count), store]
+    def command(spec: RunSpec) -> list[str]:
+        options = [spec.brokers, spec.events, spec.decisions, spec.group, str(spec.count), store]
         return ["java", "-Xmx1g", "-cp", classes, "StreamsJob", *options]
 
     return command
 
 
 def build_kafka_streams() -> str | None:
-    """Build the Java job; return why that is not possible, None when it is there."""
+    """Build the Java job if needed; return why that is not possible, None on success."""
     built, sources = (
         JAVA_JOB / "target" / "classes" / "StreamsJob.class",
         [JAVA_JOB / "pom.xml", *JAVA_JOB.rglob("*.java")],
@@ -61,8 +61,8 @@ def build_kafka_streams() -> str | None:
     for program in ("java", "mvn"):
         if shutil.which(program) is None:
             return f"no {program}"
-    told = subprocess.run(["mvn", "-q", "-B", "package"], cwd=JAVA_JOB, capture_output=True, check=False)
-    return None if told.returncode == 0 else f"mvn package failed: {told.stdout.decode()[-300:]}"
+    build = subprocess.run(["mvn", "-q", "-B", "package"], cwd=JAVA_JOB, capture_output=True, check=False)
+    return None if build.returncode == 0 else f"mvn package failed: {build.stdout.decode()[-300:]}"
 
 
 BARE: Final = "bare loop (B)"

@@ -1,4 +1,4 @@
-"""Whether a worker's memory stays flat: simulated days one after another at a steady rate, looked at on and on."""
+"""Memory over time: a worker processes one simulated day after another at a steady rate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 
 from bench import kafka
 from bench.live import LiveWorker, make_topics
-from bench.rounds import Row, tell
+from bench.rounds import Row, print_row
 from bench.services import Services
 from schemas.topics import Topics
 from streams.demo.feed import Router
@@ -20,31 +20,31 @@ from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
 
 RATE: Final = 5_000
-LOOK_EVERY_S: Final = 10.0
+SAMPLE_INTERVAL_S: Final = 10.0
 WARM_SHARE: Final = 0.4
-"""Until then residents, caches and the allocator fill up."""
-RESIDENTS: Final = 500
-"""Few, so that what may be in memory is there after some days, which is within the first minutes."""
+"""Share of the time in which caches and the allocator fill up."""
+CACHED_CASES_MAX: Final = 500
+"""Small, so that the cache is full within the first minutes."""
 JOBS_A_DAY: Final = 500
 DAYS_AGO: Final = 700
 DAY_US: Final = 86_400_000_000
 
 
 def run_flat(services: Services, minutes: float) -> list[Row]:
-    """Return one row: resident memory over the time, its slope after warming up, and whether the worker kept up."""
+    """Return one row: resident memory over time, its slope after warm-up, and how far the worker fell behind."""
     prefix = f"flat-{kafka.run_tag()}."
     topics = Topics(prefix)
     make_topics(services.brokers, topics)
     ended = threading.Event()
     sent = _Sent()
-    pacing = threading.Thread(target=_pace, args=(services.brokers, topics, ended, sent))
-    looks: list[tuple[float, float, float]] = []
-    with LiveWorker(services.brokers, prefix, services.redis_url, SOP_CACHED_CASES_MAX=RESIDENTS) as worker:
+    pacing = threading.Thread(target=_produce, args=(services.brokers, topics, ended, sent))
+    samples: list[tuple[float, float, float]] = []
+    with LiveWorker(services.brokers, prefix, services.redis_url, SOP_CACHED_CASES_MAX=CACHED_CASES_MAX) as worker:
         pacing.start()
         try:
-            while len(looks) < minutes * 60 / LOOK_EVERY_S:
-                ended.wait(LOOK_EVERY_S)
-                looks.append((time.monotonic() - worker.began, worker.rss_mb(), sent.count - _read(worker)))
+            while len(samples) < minutes * 60 / SAMPLE_INTERVAL_S:
+                ended.wait(SAMPLE_INTERVAL_S)
+                samples.append((time.monotonic() - worker.began, worker.rss_mb(), sent.count - _read(worker)))
         finally:
             ended.set()
             pacing.join()
@@ -56,15 +56,15 @@ def run_flat(services: Services, minutes: float) -> list[Row]:
         "events": sent.count,
         "redis": bool(services.redis_url),
     }
-    row["rss_mb"] = [round(rss, 1) for _, rss, _ in looks]
-    row["behind"] = [int(behind) for _, _, behind in looks]
-    row["slope_mb_per_min"] = _slope([(at / 60, rss) for at, rss, _ in looks[int(len(looks) * WARM_SHARE) :]])
-    tell(row)
+    row["rss_mb"] = [round(rss, 1) for _, rss, _ in samples]
+    row["behind"] = [int(behind) for _, _, behind in samples]
+    row["slope_mb_per_min"] = _slope([(at / 60, rss) for at, rss, _ in samples[int(len(samples) * WARM_SHARE) :]])
+    print_row(row)
     return [row]
 
 
 class _Sent:
-    """How many events are on their way."""
+    """How many events have been sent."""
 
     count = 0
 
@@ -77,14 +77,14 @@ def _read(worker: LiveWorker) -> float:
 
 
 def _days() -> Iterator[bytes]:
-    """Yield the events of simulated days, each with jobs and partners of its own."""
+    """Yield the events of simulated days, each with its own jobs and partners."""
     start_at = time.time_ns() // 1000 // DAY_US * DAY_US - DAYS_AGO * DAY_US
     for day in itertools.count():
         yield from simulate(SimulatorOptions(jobs=JOBS_A_DAY, seed=day + 1, start_at=start_at + day * DAY_US))
 
 
-def _pace(brokers: str, topics: Topics, ended: threading.Event, sent: _Sent) -> None:
-    """Produce events, `RATE` a second."""
+def _produce(brokers: str, topics: Topics, ended: threading.Event, sent: _Sent) -> None:
+    """Produce `RATE` events per second."""
     producer = Producer({"bootstrap.servers": brokers, "linger.ms": 5, "partitioner": "murmur2_random"})
     router = Router(topics)
     days = _days()
@@ -101,7 +101,7 @@ def _pace(brokers: str, topics: Topics, ended: threading.Event, sent: _Sent) -> 
 
 
 def _slope(points: Sequence[tuple[float, float]]) -> float:
-    """Return the slope of the line that fits best."""
+    """Return the slope of the least-squares line."""
     if len(points) < 2:
         return 0.0
     middle_x = sum(x for x, _ in points) / len(points)

@@ -1,6 +1,6 @@
-"""What an event costs as open cases and histories grow, and what an open case weighs; no Kafka, CPU time only.
+"""CPU time per event as open cases and histories grow, and the size of an open case; without Kafka.
 
-Each size runs in a process of its own (`python -m bench.growth '<JSON>'`), so that its memory is its own.
+Each size runs in its own process (`python -m bench.growth '<JSON>'`), so that its memory can be partition.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from agents.sops.catalogue import POLICIES
-from bench.assignment import MARK, peak_mb
-from bench.rounds import Row, tell
+from bench.rounds import Row, print_row
+from bench.run_spec import RESULT_PREFIX, peak_mb
 from schemas.codec.limits import Limits
 from schemas.topics import Topics
 from streams.memory.store import MemoryState, MemoryStore
@@ -31,16 +31,16 @@ from streams.runtime.ports import TP, Checkpoint, Store, Stored
 STEP: Final = 1_000
 MEASURED_MAX: Final = 1_000
 REPORTS: Final = 200
-RESIDENTS: Final = 5_000
+CACHED_CASES_MAX: Final = 5_000
 NOON: Final = 1_790_000_000
 NOW: Final = NOON + 1_000_000
-"""Seconds; later than any event."""
+"""In seconds; later than any event."""
 INSTANT_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 TOPICS: Final = Topics()
 
 
 class Size(Struct, frozen=True):
-    """How many cases are open, and how many facts each of those measured has before."""
+    """How many cases are open, and how many facts each case has before the measurement."""
 
     cases: int
     facts: int
@@ -55,16 +55,18 @@ def run_growth(cases: Sequence[int], facts: Sequence[int], redis_url: str) -> li
     for what, size in sizes:
         command = [sys.executable, "-m", "bench.growth", msgspec.json.encode(size).decode()]
         ran = subprocess.run(command, capture_output=True, check=False)
-        line = next((line for line in ran.stdout.splitlines() if line.startswith(MARK)), None)
-        found: Row = {"error": ran.stderr.decode()[-400:]} if line is None else orjson.loads(line.removeprefix(MARK))
+        line = next((line for line in ran.stdout.splitlines() if line.startswith(RESULT_PREFIX)), None)
+        found: Row = (
+            {"error": ran.stderr.decode()[-400:]} if line is None else orjson.loads(line.removeprefix(RESULT_PREFIX))
+        )
         row = {"job": "growth", "name": what, "cases": size.cases, "facts": size.facts, "redis": bool(size.redis_url)}
         rows.append(row | found)
-        tell(rows[-1])
+        print_row(rows[-1])
     return rows
 
 
 def event(kind: str, subject: str, number: int, data: Mapping[str, object], start: int = NOON) -> bytes:
-    """Return an event as it comes in; numbers are seconds after the start (seconds since the epoch)."""
+    """Return an encoded event; its time is `number` seconds after `start` (seconds since the epoch)."""
     return orjson.dumps(
         {
             "specversion": "1.0",
@@ -93,25 +95,24 @@ def opened(number: int, facts: int, start: int = NOON) -> Iterator[bytes]:
         "partner_id": f"p-{number // 10}",
     }
     yield event("ticket.created", case, 2, ticket | claim, start)
-    for further in range(3, facts):
+    for later in range(3, facts):
         call = ticket | {"party": "customer", "outcome": "unreachable"}
-        yield event("ticket.call_logged", case, further, call, start)
+        yield event("ticket.call_logged", case, later, call, start)
 
 
 def reports(number: int) -> Iterator[bytes]:
     """Yield the location reports of a partner, ten seconds apart."""
-    for further in range(REPORTS):
-        place = {"lat": 28.5 + further * 1e-5, "lon": 77.1, "accuracy_m": 12.5}
-        yield event("location.reported", f"p-{number}", further * 10, place)
+    for later in range(REPORTS):
+        place = {"lat": 28.5 + later * 1e-5, "lon": 77.1, "accuracy_m": 12.5}
+        yield event("location.reported", f"p-{number}", later * 10, place)
 
 
-class Measured:
-    """The work of one partition number with its checkpoints, fed by hand."""
+class Partition:
+    """The processor of one partition with its checkpoints, without a task."""
 
     def __init__(self, store: Store) -> None:
-        """Take where the checkpoints go."""
         self.store = store
-        self.work = SopProcessor(
+        self.processor = SopProcessor(
             0,
             ProcessorSettings(
                 topics=TOPICS,
@@ -119,7 +120,7 @@ class Measured:
                 policies=POLICIES.load_all(()),
                 limits=Limits(),
                 facts_per_case_max=10_000,
-                cached_cases_max=RESIDENTS,
+                cached_cases_max=CACHED_CASES_MAX,
                 answer_wait=0,
             ),
             store,
@@ -127,40 +128,40 @@ class Measured:
         self._offset = 0
 
     async def feed(self, topic: str, values: Sequence[bytes]) -> None:
-        """Take events in, decide, pass questions and answers round until there are none."""
+        """Process events, decide, and pass on internal messages until there are none."""
         batch = [Stored(self._offset + index, b"", value, (), NOW * 1000) for index, value in enumerate(values)]
         self._offset += len(values)
-        await self.work.process([(TP(topic, 0), batch)], NOW * 1_000_000)
+        await self.processor.process([(TP(topic, 0), batch)], NOW * 1_000_000)
         while True:
-            outgoing = await self.work.evaluate(NOW * 1_000_000, {}, ())
+            outgoing = await self.processor.evaluate(NOW * 1_000_000, {}, ())
             internal = [each for each in outgoing if each.topic in TOPICS.internal]
             if not internal:
                 return
             for each in internal:
-                await self.work.process([(TP(each.topic, 0), [Stored(0, each.key, each.value)])], NOW * 1_000_000)
+                await self.processor.process([(TP(each.topic, 0), [Stored(0, each.key, each.value)])], NOW * 1_000_000)
 
     async def save(self) -> None:
         """Write a checkpoint."""
-        changes = self.work.freeze()
-        self.work.pack(sys.maxsize)
+        changes = self.processor.freeze()
+        self.processor.pack(sys.maxsize)
         await self.store.save(Checkpoint({}, {}, {}), changes.blobs, changes.deadlines)
-        self.work.mark_saved()
+        self.processor.mark_saved()
 
 
 async def measure(size: Size) -> dict[str, Any]:
-    """Open the cases, then add one more fact to some of them; return what that took and what they weigh."""
+    """Open the cases, then add one more fact to some of them; return CPU time and sizes."""
     redis = Redis.from_url(size.redis_url) if size.redis_url else None
     store: Store = RedisStore(redis, f"growth-{size.cases}", 0) if redis else MemoryStore(MemoryState())
     await store.claim()
-    measured = Measured(store)
-    await measured.work.begin({})
-    await measured.feed(TOPICS.locations, list(reports(0)))
+    partition = Partition(store)
+    await partition.processor.begin({})
+    await partition.feed(TOPICS.locations, list(reports(0)))
     values: list[bytes] = []
     for number in range(size.cases):
         values += opened(number, size.facts)
         if len(values) >= STEP or number == size.cases - 1:
-            await measured.feed(TOPICS.of("job.booked"), values)
-            await measured.save()
+            await partition.feed(TOPICS.of("job.booked"), values)
+            await partition.save()
             values = []
     each = max(size.cases // MEASURED_MAX, 1)
     image = {"added_by": "partner", "url": "https://img.example/1.jpg"}
@@ -170,9 +171,9 @@ async def measure(size: Size) -> dict[str, Any]:
     ]
     spent = time.process_time()
     for begin in range(0, len(further), STEP):
-        await measured.feed(TOPICS.of("ticket.media_added"), further[begin : begin + STEP])
+        await partition.feed(TOPICS.of("ticket.media_added"), further[begin : begin + STEP])
     spent = time.process_time() - spent
-    await measured.save()
+    await partition.save()
     case_key, track_key = case_name("job-0000000"), partner_name("p-0")
     blobs = await store.load([case_key, track_key])
     if redis is not None:
@@ -189,7 +190,7 @@ async def measure(size: Size) -> dict[str, Any]:
 def main() -> None:
     """Measure one size."""
     found = asyncio.run(measure(msgspec.json.decode(sys.argv[1], type=Size)))
-    sys.stdout.buffer.write(MARK + orjson.dumps(found) + b"\n")
+    sys.stdout.buffer.write(RESULT_PREFIX + orjson.dumps(found) + b"\n")
 
 
 if __name__ == "__main__":

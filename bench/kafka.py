@@ -1,4 +1,4 @@
-"""Topics of the benchmark: made, filled, counted, deleted."""
+"""Creates, fills, counts and deletes the topics of the benchmark."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ TIMEOUT_S: Final = 30.0
 
 
 def run_tag() -> str:
-    """Return nine digits that the names of one run's topics and groups have and those of others do not."""
+    """Return nine digits that make the names of topics and groups unique to a run."""
     return f"{time.monotonic_ns() // 1_000_000 % 10**9:09d}"
 
 
 def create_topic(brokers: str, name: str, *, partitions: int = PARTITIONS, compact: bool = False) -> None:
-    """Create a topic that is not there yet."""
+    """Create a topic that does not exist yet."""
     config = {"cleanup.policy": "compact"} if compact else {"retention.ms": "604800000"}
-    admin = AdminClient({"bootstrap.servers": brokers, "log_level": 3})  # kept until the answer is there
+    admin = AdminClient({"bootstrap.servers": brokers, "log_level": 3})  # must live until the result is there
     admin.create_topics([NewTopic(name, partitions, 1, config=config)])[name].result(TIMEOUT_S)
 
 
 def create_outputs(brokers: str, decisions: str, *, partitions: int = PARTITIONS) -> None:
-    """Create the topics that a run of the light job writes: of its decisions, and of its progress beside them."""
+    """Create the output topics of a run of the light job: decisions and progress."""
     create_topic(brokers, decisions, partitions=partitions)
     create_topic(brokers, f"{decisions}-progress", partitions=partitions, compact=True)
 
 
 def delete_topics(brokers: str, pattern: str) -> None:
-    """Delete the topics whose names match as a whole."""
+    """Delete the topics whose whole name matches the pattern."""
     admin = AdminClient({"bootstrap.servers": brokers, "log_level": 3})
     names = [name for name in admin.list_topics(timeout=TIMEOUT_S).topics if re.fullmatch(pattern, name)]
     if names:
@@ -43,7 +43,7 @@ def delete_topics(brokers: str, pattern: str) -> None:
 
 
 def fill(brokers: str, records: Iterable[tuple[str, bytes, bytes]]) -> None:
-    """Produce records (topic, key, value) to where Kafka's own partitioner puts them; raises where one is refused."""
+    """Produce records (topic, key, value) with Kafka's default partitioner; raises if one is not delivered."""
     producer = Producer(
         {
             "bootstrap.servers": brokers,
@@ -54,23 +54,23 @@ def fill(brokers: str, records: Iterable[tuple[str, bytes, bytes]]) -> None:
             "queue.buffering.max.messages": 500_000,
         }
     )
-    refused: list[object] = []
+    errors: list[object] = []
 
-    def note(error: object, _: object) -> None:
+    def on_delivery(error: object, _: object) -> None:
         if error is not None:
-            refused.append(error)
+            errors.append(error)
 
     for topic, key, value in records:
         while True:
             try:
-                producer.produce(topic, value, key, on_delivery=note)
+                producer.produce(topic, value, key, on_delivery=on_delivery)
                 break
             except BufferError:
                 producer.poll(0.1)
         producer.poll(0)
-    left = producer.flush(120)
-    if left or refused:
-        raise RuntimeError(f"{left} events not delivered, {len(refused)} refused: {refused[:1]}")
+    remaining = producer.flush(120)
+    if remaining or errors:
+        raise RuntimeError(f"{remaining} events not delivered, {len(errors)} failed: {errors[:1]}")
 
 
 def count(brokers: str, topic: str, *, partitions: int = PARTITIONS) -> int:

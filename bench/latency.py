@@ -1,7 +1,7 @@
 """Latency: from producing an event to its decision as a `read_committed` consumer sees it, at a fixed rate.
 
-The floor is the event itself read back, with no runtime between. Whoever produces lingers for 5 ms: sent one by one, as
-with no linger, 5,000 events a second alone keep a broker that shares two cores busy, and wait for it for half a second.
+The floor is the event itself, read back with no runtime in between. Producers linger for 5 ms: without lingering, 5,000
+single sends per second saturate a broker that shares two cores, and wait half a second for it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import orjson
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from bench import kafka, light
-from bench.assignment import Assignment
 from bench.contestants import Contestant
-from bench.rounds import Row, tell, wait_until_idle
+from bench.rounds import Row, print_row, wait_until_idle
+from bench.run_spec import RunSpec
 from bench.services import Services
 
 START_S: Final = 15.0
@@ -33,25 +33,25 @@ Sent = list[float]
 def run_latencies(
     contestants: Sequence[Contestant], services: Services, rates: Sequence[int], rounds: int, measured_s: float
 ) -> list[Row]:
-    """Run every contestant at every rate (events a second); return a row of milliseconds for each run."""
+    """Run every contestant at every rate (events per second); return a row of latencies in ms for each run."""
     rows: list[Row] = []
     for number in range(rounds):
         for rate in rates:
             events = list(light.events(int(rate * (START_S + WARM_S + measured_s))))
             row = {"job": "latency", "name": FLOOR, "rate": rate, "round": number}
             rows.append(row | _run(None, services, events, rate))
-            tell(rows[-1])
+            print_row(rows[-1])
             for contestant in contestants:
                 if contestant.missing() is None and (services.redis_url or not contestant.redis):
                     row = {"job": "latency", "name": contestant.name, "rate": rate, "round": number}
                     rows.append(row | _run(contestant, services, events, rate))
-                    tell(rows[-1])
+                    print_row(rows[-1])
     return rows
 
 
 def _run(contestant: Contestant | None, services: Services, events: Sequence[tuple[bytes, bytes]], rate: int) -> Row:
     tag = kafka.run_tag()
-    task = Assignment(
+    spec = RunSpec(
         brokers=services.brokers,
         events=f"paced-{tag}",
         decisions=f"decisions-{tag}",
@@ -60,18 +60,18 @@ def _run(contestant: Contestant | None, services: Services, events: Sequence[tup
         redis_url=services.redis_url if contestant and contestant.redis else "",
         linger_ms=LINGER_MS,
     )
-    kafka.create_topic(task.brokers, task.events)
-    kafka.create_outputs(task.brokers, task.decisions)
+    kafka.create_topic(spec.brokers, spec.events)
+    kafka.create_outputs(spec.brokers, spec.decisions)
     wait_until_idle()
     sent: Sent = [0.0] * len(events)
-    pacing = threading.Thread(target=_pace, args=(task, events, rate, sent))
+    producing = threading.Thread(target=_produce, args=(spec, events, rate, sent))
     with ExitStack() as stack:
-        stack.callback(kafka.delete_topics, task.brokers, f".*{tag}.*")
+        stack.callback(kafka.delete_topics, spec.brokers, f".*{tag}.*")
         if contestant is not None:
-            stack.enter_context(_running(contestant.command(task)))
-        pacing.start()
-        seen = _watch(task.brokers, task.decisions if contestant else task.events, pacing)
-        pacing.join()
+            stack.enter_context(_running(contestant.command(spec)))
+        producing.start()
+        seen = _watch(spec.brokers, spec.decisions if contestant else spec.events, producing)
+        producing.join()
     return _summary(sent, seen)
 
 
@@ -85,24 +85,24 @@ def _running(command: Sequence[str]) -> Iterator[None]:
         process.wait()
 
 
-def _pace(task: Assignment, events: Sequence[tuple[bytes, bytes]], rate: int, sent: Sent) -> None:
-    """Produce the events, each when it is due; note when."""
-    options = {"bootstrap.servers": task.brokers, "linger.ms": LINGER_MS, "partitioner": "murmur2_random"}
+def _produce(spec: RunSpec, events: Sequence[tuple[bytes, bytes]], rate: int, sent: Sent) -> None:
+    """Produce each event when it is due, and record the time in `sent`."""
+    options = {"bootstrap.servers": spec.brokers, "linger.ms": LINGER_MS, "partitioner": "murmur2_random"}
     producer = Producer(options)
     began, index = time.perf_counter(), 0
     while index < len(events):
         due = min(len(events), int((time.perf_counter() - began) * rate))
         for number in range(index, due):
             sent[number] = time.perf_counter()
-            producer.produce(task.events, events[number][1], events[number][0])
+            producer.produce(spec.events, events[number][1], events[number][0])
         index = due
         producer.poll(0)
         time.sleep(0.002)
     producer.flush(10)
 
 
-def _watch(brokers: str, topic: str, pacing: threading.Thread) -> dict[int, float]:
-    """Read decisions, or the events themselves, until nothing is sent nor comes; return when each event's was seen."""
+def _watch(brokers: str, topic: str, producing: threading.Thread) -> dict[int, float]:
+    """Read decisions, or the events themselves, until no more come; return the time at which each was seen."""
     consumer = Consumer(
         {
             "bootstrap.servers": brokers,
@@ -119,24 +119,24 @@ def _watch(brokers: str, topic: str, pacing: threading.Thread) -> dict[int, floa
         record: Any = consumer.poll(2.0)
         now = time.perf_counter()
         if record is None:
-            if not pacing.is_alive():
+            if not producing.is_alive():
                 break
         elif record.error() is None:
-            told = orjson.loads(record.value())
-            number = int((told.get("cause") or told["event_id"]).removeprefix("evt-"))
+            message = orjson.loads(record.value())
+            number = int((message.get("cause") or message["event_id"]).removeprefix("evt-"))
             seen.setdefault(number, now)
     consumer.close()
     return seen
 
 
 def _summary(sent: Sent, seen: dict[int, float]) -> Row:
-    """Return the percentiles in milliseconds over what was sent after the start."""
+    """Return the percentiles in milliseconds of events sent after the warm-up."""
     begin = sent[0] + START_S + WARM_S
-    late = sorted((at - sent[number]) * 1000 for number, at in seen.items() if sent[number] >= begin)
-    if not late:
-        return {"error": "no decision came"}
+    latencies = sorted((at - sent[number]) * 1000 for number, at in seen.items() if sent[number] >= begin)
+    if not latencies:
+        return {"error": "no decision was seen"}
     return (
-        {"seen": len(late)}
-        | {f"p{q}": late[min(len(late) - 1, len(late) * q // 100)] for q in (50, 90, 99)}
-        | {"max": late[-1]}
+        {"seen": len(latencies)}
+        | {f"p{q}": latencies[min(len(latencies) - 1, len(latencies) * q // 100)] for q in (50, 90, 99)}
+        | {"max": latencies[-1]}
     )

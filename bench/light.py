@@ -1,8 +1,8 @@
-"""The light job: one pure step per event, the same in every runtime, so that only the runtime differs.
+"""The light job: one pure function per event, the same in every runtime, so that only the runtimes differ.
 
-Events of some 250 bytes keyed by one of 20,000 jobs: 85 % location pings (distance to the job's site, inside 500 m
-since when), 5 % job, 5 % ticket and 5 % cancellation events. Each ticket and cancellation makes one decision of some
-335 bytes that carries the job's state.
+Events have about 250 bytes and are keyed by one of 20,000 jobs: 85 % location pings (distance to the job's site, time
+since when it is within 500 m), and 5 % each of job, ticket and cancellation events. Each ticket and each cancellation
+leads to one decision of about 335 bytes that contains the job's state.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import orjson
 JOBS: Final = 20_000
 PARTITIONS: Final = 4
 BLOCK: Final = 20
-"""Events of one block hold each kind in its share, in an order of their own."""
+"""Each block of events has the same mix of kinds, in random order."""
 DECISIONS_PER_BLOCK: Final = 2
 RADIUS_M: Final = 500.0
 STALE_MS: Final = 900_000
@@ -30,9 +30,9 @@ STATUSES: Final = ("assigned", "accepted", "en_route", "started", "completed")
 
 
 def step(state: State | None, raw: bytes) -> tuple[State, bytes | None]:
-    """Take one event (JSON) into a job's state (None: never seen); return the state and a decision (JSON), if any.
+    """Apply an event (JSON) to a job's state (None: a new job); return the state and a decision (JSON) or None.
 
-    The state is changed in place.
+    The state is modified in place.
     """
     event = orjson.loads(raw)
     if state is None:
@@ -53,7 +53,7 @@ def step(state: State | None, raw: bytes) -> tuple[State, bytes | None]:
 
 
 def events(count: int, seed: int = 7) -> Iterator[tuple[bytes, bytes]]:
-    """Yield so many events as key and value (JSON); the same seed gives the same bytes."""
+    """Yield `count` events as key and value (JSON); the same seed gives the same bytes."""
     draw = random.Random(seed)
     names = [f"job-{number:05d}" for number in range(JOBS)]
     block = ["job.lifecycle", "ticket.raised", "job.cancelled", *["location.ping"] * (BLOCK - 3)]
@@ -75,7 +75,7 @@ def events(count: int, seed: int = 7) -> Iterator[tuple[bytes, bytes]]:
 
 
 def decisions(count: int) -> int:
-    """Return how many decisions so many events make (a multiple of a block)."""
+    """Return how many decisions `count` events (a multiple of a block) lead to."""
     return count // BLOCK * DECISIONS_PER_BLOCK
 
 

@@ -1,4 +1,4 @@
-"""A `sop worker` as a user starts it, looked at from outside: its metrics, its memory."""
+"""A `sop worker` process, observed from outside by its metrics and memory."""
 
 from __future__ import annotations
 
@@ -29,15 +29,17 @@ SCRAPE_S: Final = 30.0
 
 
 def make_topics(brokers: str, topics: Topics) -> None:
-    """Make all topics of a worker as it would make them itself."""
+    """Create all topics of a worker, as the worker would."""
     asyncio.run(prepare_topics(KafkaConnection(brokers), topics, PARTITIONS, 1))
 
 
 class LiveWorker:
-    """One worker over topics with a prefix; killed, not stopped, when the `with` block ends."""
+    """A worker on topics with a prefix; it is killed, not stopped, at the end of the `with` block.
+
+    `settings` are further settings, by the names of their environment variables.
+    """
 
     def __init__(self, brokers: str, prefix: str, redis_url: str, **settings: object) -> None:
-        """Start it; further settings by the names of their environment variables."""
         ours = {
             "SOP_BROKERS": brokers,
             "SOP_TOPIC_PREFIX": prefix,
@@ -48,15 +50,15 @@ class LiveWorker:
         }
         others = {name: value for name, value in os.environ.items() if not name.startswith("SOP_")}
         self.inputs = frozenset(Topics(prefix).inputs)
-        self._log = tempfile.NamedTemporaryFile(prefix="bench-worker-", suffix=".log")  # noqa: SIM115 - lives with it
+        self._log = tempfile.NamedTemporaryFile(prefix="bench-worker-", suffix=".log")  # noqa: SIM115 - closed by __exit__
         self.began = time.monotonic()
         self._process = subprocess.Popen([SOP, "worker"], env=others | ours, stdout=self._log, stderr=self._log)
         self._url = ""
 
     def __enter__(self) -> Self:
-        """Wait until it tells where its metrics are."""
+        """Wait until its log has the address of its metrics."""
         while not self._url:
-            self.refuse_ended()
+            self.raise_if_ended()
             if time.monotonic() - self.began > START_S:
                 raise TimeoutError(f"no worker after {START_S:g} s: {self.log()}")
             time.sleep(POLL_S)
@@ -67,26 +69,26 @@ class LiveWorker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Kill it."""
+        """Kill the worker."""
         self._process.kill()
         self._process.wait()
         self._log.close()
 
     def log(self) -> str:
-        """Return what it has logged."""
+        """Return its log."""
         return Path(self._log.name).read_text(errors="replace")
 
-    def refuse_ended(self) -> None:
-        """Raise RuntimeError with what it said last if it has ended by itself."""
+    def raise_if_ended(self) -> None:
+        """Raise RuntimeError with the end of its log if it has ended."""
         if self._process.poll() is not None:
             raise RuntimeError(f"the worker ended with {self._process.returncode}: {self.log()[-400:]}")
 
     def metrics(self) -> dict[tuple[str, str], float]:
-        """Return sums by metric and topic (empty where a metric has none); nothing while its loop is busy."""
-        self.refuse_ended()
+        """Return sums by metric and topic (empty if it has none); an empty dict while the worker is too busy."""
+        self.raise_if_ended()
         try:
-            with urlopen(self._url, timeout=SCRAPE_S) as answer:  # noqa: S310 - ours, on this machine
-                text = answer.read().decode()
+            with urlopen(self._url, timeout=SCRAPE_S) as response:  # noqa: S310 - our own server
+                text = response.read().decode()
         except URLError:
             return {}
         found: dict[tuple[str, str], float] = {}
@@ -97,7 +99,7 @@ class LiveWorker:
         return found
 
     def rss_mb(self, *, peak: bool = False) -> float:
-        """Return its resident memory, or the most that it has been, in megabytes; Linux only."""
+        """Return its resident memory, or the peak of it, in megabytes; Linux only."""
         name = "VmHWM" if peak else "VmRSS"
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(name)) / 1024

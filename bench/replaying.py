@@ -1,4 +1,4 @@
-"""The rules alone: `sop replay` of a simulated day, on one core and on all."""
+"""The rules alone: `sop replay` of a simulated day, on one core and on all cores."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.rounds import Row, tell
+from bench.rounds import Row, print_row
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
 
 
 def run_replays(jobs: int, rounds: int) -> list[Row]:
-    """Return a row for each run: events a second of the whole command, decoding and writing included."""
+    """Return a row for each run: events per second of the whole command, including reading and writing."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="bench-replay-") as folder:
         recorded = Path(folder) / "day.jsonl"
@@ -37,5 +37,5 @@ def run_replays(jobs: int, rounds: int) -> list[Row]:
                         "rate": rate,
                     }
                 )
-                tell(rows[-1])
+                print_row(rows[-1])
     return rows

@@ -1,4 +1,4 @@
-"""The page made from the results: tables of medians with their spread, and plots."""
+"""Writes the page of results: tables of medians with their spread, and plots."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 from bench.contestants import BARE, FULL, LIGHT, OURS, Contestant
 from bench.rounds import Row
 
-mpl.rcParams["svg.hashsalt"] = "performance"  # the same results give the same file
+mpl.rcParams["svg.hashsalt"] = "performance"  # so that the same results give the same file
 GREY: Final = "#9aa5b1"
 OUR_COLOUR: Final = "#1f6f8b"
 
@@ -26,43 +26,44 @@ OUR_COLOUR: Final = "#1f6f8b"
 FINDINGS: Final = Path(__file__).with_name("findings.md")
 """What profiles showed; written by hand."""
 METHOD: Final = (
-    "Every round runs everybody once, one after the other, on one broker that shares the cores with them; figures are "
-    "medians over the rounds, with the least and the most in brackets. Rates and CPU are taken from a tenth of the "
-    "events to the last, so start-up is left out; CPU is that of the runtime's process, without broker and Redis. "
-    "Decisions are counted afterwards as a `read_committed` consumer sees them."
+    "Every round runs each runtime once, one after the other, with one broker on the same cores. Figures are "
+    "medians over the rounds, with minimum and maximum in brackets. Rates and CPU leave out start-up and the first "
+    "tenth of the events. CPU is that of the runtime's process, without broker and Redis. Decisions are counted "
+    "after the run by a `read_committed` consumer."
 )
-TRIAL: Final = "**A trial run with few events and one round: no figure here means anything.**"
+TRIAL: Final = "**A trial run with few events and one round: these figures are meaningless.**"
 LIGHT_TEXT: Final = (
-    "## The light job\n\nA step of some microseconds per event with state per job, and a decision for every tenth "
-    "event: what the runtime costs."
+    "## The light job\n\nA few microseconds of work per event, with state per job and a decision for every tenth "
+    "event. It shows what the runtime itself costs."
 )
 FULL_TEXT: Final = (
-    "## The full job\n\nAll rules and the location join over a simulated city day. The loops decide at once with what "
-    "they have read by then and keep nothing; the worker waits for answers and keeps everything, so the numbers of "
-    "messages differ."
+    "## The full job\n\nAll rules and the location join on a simulated day. The loops decide at once with what they "
+    "have read so far and store nothing. The worker waits for presence answers and stores everything, so the "
+    "numbers of messages differ."
 )
 LATENCY_TEXT: Final = (
-    "## Latency\n\nFrom producing an event to reading its decision, in milliseconds, `read_committed`, the light job "
-    "at a fixed rate; whoever produces lingers for 5 ms. The first line is the event read back, with nothing between."
+    "## Latency\n\nMilliseconds from producing an event to reading its decision (`read_committed`), for the light "
+    "job at a fixed rate. Producers linger for 5 ms. The first line is the event itself, read back with no runtime "
+    "in between."
 )
-REPLAY_TEXT: Final = "## The rules alone\n\n`sop replay` of the simulated day, start, reading and writing included."
+REPLAY_TEXT: Final = "## The rules alone\n\n`sop replay` of the simulated day, including start-up, reading and writing."
 GROWTH_TEXT: Final = (
-    "## Growth\n\nOne more fact for cases with an open claim, decided at once, with what is open and what is known "
-    "already. The facts of a case are sorted anew for each step that adds to it."
+    "## Growth\n\nThe cost of one more fact for cases with an open claim, decided at once, as open cases and "
+    "histories grow. Each step that adds facts to a case sorts all facts of that case again."
 )
 SCALE_TEXT: Final = (
-    "## Recovery with many open cases\n\nA worker takes in cases with an open claim, three events each, and is killed; "
-    "some cases hear something new; the next worker is started, and killed, and the one after it has no Redis. Seconds "
-    "from a process's start, the end of the killed one's session (6 s) included: to its first decision, and until all "
-    "is worked off."
+    "## Recovery with many open cases\n\nA worker processes cases with an open claim, three events each, and is "
+    "killed. Some cases get new events, then a second worker starts, and is killed too. A third one starts without "
+    "Redis. The table shows the seconds from the start of each process to its first decision and until it has "
+    "caught up, including the session timeout of the killed one (6 s)."
 )
 FLAT_TEXT: Final = (
-    "## Memory over time\n\nSimulated days one after another, always new cases, 500 of a partition number in memory at "
-    "most. The slope leaves out the first two fifths, while that fills up."
+    "## Memory over time\n\nOne simulated day after another, always with new cases, at most 500 cached cases per "
+    "partition. The slope leaves out the first two fifths of the time, in which the cache fills."
 )
 SCALING_TEXT: Final = (
-    "## Partitions and workers\n\nThe light job on our runtime, checkpoints in memory. Workers beyond the cores share "
-    "them with the broker."
+    "## Partitions and workers\n\nThe light job on our runtime with checkpoints in memory. All workers share the "
+    "cores with the broker."
 )
 
 
@@ -113,15 +114,17 @@ def _full(rows: Sequence[Row], folder: Path) -> list[str]:
 
 
 def _contest(rows: Sequence[Row], contestants: Sequence[Contestant], base: str) -> str:
-    """Return the table of a job; the ratio is the median over rounds of one run to the base's of the same round."""
+    """Return the table of a job; each ratio is to the base's run in the same round."""
     bases = {row["round"]: row["rate"] for row in rows if row["name"] == base and "rate" in row}
-    lines = [["runtime", "durable state", "effect", "events/s", "of the bare loop", "CPU s per M", "peak MB", "right"]]
+    lines = [
+        ["runtime", "durable state", "effect", "events/s", "of the bare loop", "CPU s per M", "peak MB", "correct"]
+    ]
     for each in contestants:
         runs = [row for row in rows if row["name"] == each.name and "rate" in row]
         if not runs:
             continue
         ratios = [run["rate"] / bases[run["round"]] for run in runs if run["round"] in bases]
-        right = sum(run["committed"] == run["decisions"] for run in runs)
+        correct = sum(run["committed"] == run["decisions"] for run in runs)
         lines.append(
             [
                 f"**{each.name}**" if _is_ours(each.name) else each.name,
@@ -131,7 +134,7 @@ def _contest(rows: Sequence[Row], contestants: Sequence[Contestant], base: str) 
                 _spread(ratios, "{:.2f}") if ratios else "",
                 _spread([run["cpu_s"] for run in runs], "{:.1f}"),
                 f"{median(run['rss_mb'] for run in runs):,.0f}",
-                f"{right} of {len(runs)}",
+                f"{correct} of {len(runs)}",
             ]
         )
     return _table(lines)
@@ -175,7 +178,7 @@ def _latency(rows: Sequence[Row], folder: Path) -> list[str]:
     ]
 
 
-def _replay(rows: Sequence[Row], folder: Path) -> list[str]:  # noqa: ARG001 - there is no plot
+def _replay(rows: Sequence[Row], folder: Path) -> list[str]:  # noqa: ARG001 - no plot
     mine = _of(rows, "replay")
     if not mine:
         return []
@@ -198,7 +201,7 @@ def _growth(rows: Sequence[Row], folder: Path) -> list[str]:
         "store",
         "CPU µs per further fact",
         "peak MB",
-        "bytes of a case saved",
+        "bytes per stored case",
         "bytes per report",
     ]
     lines = [names] + [
@@ -234,16 +237,16 @@ def _growth(rows: Sequence[Row], folder: Path) -> list[str]:
     ]
 
 
-def _scaling(rows: Sequence[Row], folder: Path) -> list[str]:  # noqa: ARG001 - there is no plot
+def _scaling(rows: Sequence[Row], folder: Path) -> list[str]:  # noqa: ARG001 - no plot
     mine = [row for row in _of(rows, "scaling") if "rate" in row]
     lines = [["partitions", "workers", "events/s"]]
     lines += [[str(row["partitions"]), str(row["workers"]), f"{row['rate']:,.0f}"] for row in mine]
     return [SCALING_TEXT, _table(lines)] if mine else []
 
 
-def _scale(rows: Sequence[Row], folder: Path) -> list[str]:  # noqa: ARG001 - there is no plot
+def _scale(rows: Sequence[Row], folder: Path) -> list[str]:  # noqa: ARG001 - no plot
     mine = _of(rows, "scale")
-    lines = [["open cases", "worker", "first decision, s", "all worked off, s", "peak MB", "Redis MB", "bytes a case"]]
+    lines = [["open cases", "worker", "first decision, s", "caught up, s", "peak MB", "Redis MB", "bytes per case"]]
     for row in mine:
         redis_mb = row.get("redis_mb")
         lines.append(
@@ -271,11 +274,11 @@ def _flat(rows: Sequence[Row], folder: Path) -> list[str]:
     axes.set_ylabel("resident MB")
     axes.set_ylim(bottom=0)
     _save(figure, folder / "performance-flat.svg")
-    told = (
-        f"{row['events']:,} events at {row['rate']:,} a second: {row['slope_mb_per_min']:+.2f} MB a minute, at most "
-        f"{max(row['rss_mb']):,.0f} MB; at most {max(row['behind']):,} events behind when looked at."
+    summary = (
+        f"{row['events']:,} events at {row['rate']:,} per second: {row['slope_mb_per_min']:+.2f} MB per minute, "
+        f"at most {max(row['rss_mb']):,.0f} MB; at most {max(row['behind']):,} events behind."
     )
-    return [FLAT_TEXT, told, "![resident memory](performance-flat.svg)"]
+    return [FLAT_TEXT, summary, "![resident memory](performance-flat.svg)"]
 
 
 def _of(rows: Iterable[Row], job: str) -> list[Row]:
@@ -287,7 +290,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _spread(values: Sequence[float], form: str) -> str:
-    """Return median, least and most."""
+    """Return the median with minimum and maximum."""
     middle = form.format(median(values))
     return middle if len(values) == 1 else f"{middle} ({form.format(min(values))}-{form.format(max(values))})"
 
@@ -298,7 +301,7 @@ def _table(lines: Sequence[Sequence[str]]) -> str:
 
 
 def _bars(rows: Sequence[Row], names: Sequence[str], label: str, path: Path) -> None:
-    """Draw a bar for each runtime: the median, with the spread as a line."""
+    """Draw a bar for each runtime: the median, with the spread as an error bar."""
     runs = {name: [row["rate"] for row in rows if row["name"] == name and "rate" in row] for name in reversed(names)}
     runs = {name: rates for name, rates in runs.items() if rates}
     middles = [median(rates) for rates in runs.values()]

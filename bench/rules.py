@@ -1,4 +1,4 @@
-"""The product's rules without its runtime: both agents over dictionaries, for loops that keep nothing."""
+"""The product's rules without its runtime: both agents in memory, for loops that store nothing."""
 
 from __future__ import annotations
 
@@ -22,17 +22,16 @@ class Rules:
     """All cases and partners of one process."""
 
     def __init__(self, topics: Topics) -> None:
-        """Take the topic names."""
         policies: PolicySet = POLICIES.load_all(())
         self._topics = topics
         self._limits = Limits()
         self._cases = CaseAgent(policies, facts_max=FACTS_MAX)
         self._locations = LocationAgent(policies)
-        self._touched: set[str] = set()
+        self._case_ids: set[str] = set()
         self._partners: set[str] = set()
 
-    def take(self, value: bytes, timestamp_ms: int) -> None:
-        """Take one event in; what cannot be accepted is passed over."""
+    def receive(self, value: bytes, timestamp_ms: int) -> None:
+        """Apply one event; an event that cannot be accepted is ignored."""
         try:
             event = decode_record(value, None, self._limits, timestamp_ms * 1000)
         except InvalidMessage:
@@ -41,27 +40,27 @@ class Rules:
             self._locations.receive(event)
             self._partners.add(event.subject)
         elif self._cases.receive(event) == "applied":
-            self._touched.add(event.subject)
+            self._case_ids.add(event.subject)
 
     def evaluate(self, now: int) -> list[tuple[str, str, OutputMessage]]:
-        """Decide what was touched as of an instant (microseconds); return topic, key and message of each."""
-        return list(self._said(now))
+        """Decide the changed cases as of an instant (microseconds); return topic, key and message of each output."""
+        return list(self._messages(now))
 
-    def _said(self, now: int) -> Iterator[tuple[str, str, OutputMessage]]:
-        for case_id in self._touched:
-            for moment in self._cases.new_presence_queries(case_id):
-                self._locations.query(moment)
-                self._partners.add(moment.partner_id)
+    def _messages(self, now: int) -> Iterator[tuple[str, str, OutputMessage]]:
+        for case_id in self._case_ids:
+            for query in self._cases.new_presence_queries(case_id):
+                self._locations.query(query)
+                self._partners.add(query.partner_id)
         for partner_id in self._partners:
-            for reading in self._locations.new_answers(partner_id, {}):
-                if self._cases.apply_answer(reading):
-                    self._touched.add(reading.query.case_id)
+            for answer in self._locations.new_answers(partner_id, {}):
+                if self._cases.apply_answer(answer):
+                    self._case_ids.add(answer.query.case_id)
             for alert in self._locations.new_alerts(partner_id):
                 yield self._topics.alerts, partner_id, alert
-        for case_id in self._touched:
+        for case_id in self._case_ids:
             for message in self._cases.decide(case_id, now).messages:
                 yield self._topic(message), case_id, message
-        self._touched.clear()
+        self._case_ids.clear()
         self._partners.clear()
 
     def _topic(self, message: OutputMessage) -> str:

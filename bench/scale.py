@@ -1,4 +1,4 @@
-"""A worker killed with so many cases open, and the next one: from Redis, and without it from Kafka alone."""
+"""Recovery of a killed worker with many open cases: from Redis, and from Kafka alone."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from redis import Redis
 from bench import kafka
 from bench.growth import event, opened
 from bench.live import PARTITIONS, LiveWorker, make_topics
-from bench.rounds import Row, tell, wait_until_idle
+from bench.rounds import Row, print_row, wait_until_idle
 from bench.services import Services
 from schemas.topics import Topics
 
 FACTS: Final = 3
 FURTHER_MAX: Final = 1_000
-"""Cases that hear something new while no worker runs."""
+"""Cases that get new events while no worker runs."""
 AGE_S: Final = 3_600
 RUN_S_MAX: Final = 7_200.0
-LOOK_EVERY_S: Final = 0.25
+SAMPLE_INTERVAL_S: Final = 0.25
 QUIET_S: Final = 1.5
 
 Event = tuple[str, bytes, bytes]
 
 
 def run_scale(services: Services, sizes: Sequence[int]) -> list[Row]:
-    """Return for each number of open cases a row of the first worker, and of those that came after one was killed."""
+    """Return for each number of open cases a row of the first worker and of each that replaces a killed one."""
     rows: list[Row] = []
     for cases in sizes:
         for row in _run(services, cases):
             rows.append({"job": "scale", "cases": cases} | row)
-            tell(rows[-1])
+            print_row(rows[-1])
     return rows
 
 
@@ -45,15 +45,15 @@ def _run(services: Services, cases: int) -> Iterator[Row]:
     make_topics(services.brokers, topics)
     opened_at = int(time.time()) - AGE_S
     kafka.fill(services.brokers, _openings(topics, cases, opened_at))
-    fed, before = FACTS * cases, _redis_bytes(services.redis_url)
+    sent, before = FACTS * cases, _redis_bytes(services.redis_url)
     wait_until_idle()
     plan = [("the first worker", services.redis_url), ("from Redis", services.redis_url), ("from Kafka alone", "")]
     for number, (name, redis_url) in enumerate(plan):
         if number:
             further = list(_further(topics, cases, opened_at, number))
             kafka.fill(services.brokers, further)
-            fed += len(further)
-        row: Row = {"name": name} | _measured(services.brokers, topics, prefix, redis_url, fed)
+            sent += len(further)
+        row: Row = {"name": name} | _measure(services.brokers, topics, prefix, redis_url, sent)
         if redis_url:
             row["redis_mb"] = (_redis_bytes(redis_url) - before) / 2**20
         yield row
@@ -64,7 +64,7 @@ def _run(services: Services, cases: int) -> Iterator[Row]:
 
 
 def _openings(topics: Topics, cases: int, opened_at: int) -> Iterator[Event]:
-    """Yield booking, assignment and claim of each case, an hour old: its parking time and more lie ahead."""
+    """Yield booking, assignment and claim of each case, an hour old, so that its parking deadline is still ahead."""
     for number in range(cases):
         booking, assignment, claim = opened(number, FACTS, opened_at)
         subject = f"job-{number:07d}".encode()
@@ -74,48 +74,48 @@ def _openings(topics: Topics, cases: int, opened_at: int) -> Iterator[Event]:
 
 
 def _further(topics: Topics, cases: int, opened_at: int, number: int) -> Iterator[Event]:
-    """Yield a verdict on some of the cases, which their decisions have to cite; a later one for each `number`."""
+    """Yield a validation for some of the cases, which changes their decisions; later ones for each `number`."""
     for case in range(0, cases, max(cases // FURTHER_MAX, 1)):
         subject, verdict = f"job-{case:07d}", {"ticket_id": f"t-{case}", "verdict": "genuine", "channel": "images"}
         validated = event("ticket.validated", subject, 60 * number, verdict, opened_at)
         yield topics.of("ticket.validated"), subject.encode(), validated
 
 
-def _measured(brokers: str, topics: Topics, prefix: str, redis_url: str, fed: int) -> Row:
-    """Start a worker, wait until it has worked off everything, kill it; return the seconds from its start."""
+def _measure(brokers: str, topics: Topics, prefix: str, redis_url: str, sent: int) -> Row:
+    """Start a worker, wait until it has caught up, kill it; return seconds since its start and its memory."""
     first = _FirstDecision(brokers, topics)
     with first, LiveWorker(brokers, prefix, redis_url) as worker:
-        lag_s = _worked_off(worker, fed)
+        lag_s = _wait_until_done(worker, sent)
         rss_mb = worker.rss_mb(peak=True)
         first_s = None if first.at is None else first.at - worker.began
     return {"first_s": first_s, "lag_s": lag_s, "rss_mb": rss_mb}
 
 
-def _worked_off(worker: LiveWorker, fed: int) -> float:
-    """Wait until all that was fed is taken in, nothing moves any more and all is saved; return when it last moved."""
-    still: dict[tuple[str, str], float] = {}
-    still_since = 0.0
+def _wait_until_done(worker: LiveWorker, sent: int) -> float:
+    """Wait until all events are consumed, counters stand still and all is saved; return when counters last changed."""
+    last: dict[tuple[str, str], float] = {}
+    changed_at = 0.0
     while time.monotonic() - worker.began < RUN_S_MAX:
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(SAMPLE_INTERVAL_S)
         found = worker.metrics()
         consumed = {place: count for place, count in found.items() if place[0] == "sop_records_consumed_total"}
         waiting = sum(count for (name, _), count in found.items() if name == "sop_records_in_flight")
         read = sum(count for (_, topic), count in consumed.items() if topic in worker.inputs)
         published = {place: count for place, count in found.items() if place[0] == "sop_messages_published_total"}
-        if read < fed or waiting or consumed | published != still:
-            still, still_since = consumed | published, time.monotonic()
-        elif (elapsed := time.monotonic() - still_since) >= QUIET_S and _saved_s(found) < elapsed:
-            return still_since - worker.began
-    raise TimeoutError(f"{still} after {RUN_S_MAX:g} s: {worker.log()[-400:]}")
+        if read < sent or waiting or consumed | published != last:
+            last, changed_at = consumed | published, time.monotonic()
+        elif (elapsed := time.monotonic() - changed_at) >= QUIET_S and _checkpoint_ages_s(found) < elapsed:
+            return changed_at - worker.began
+    raise TimeoutError(f"{last} after {RUN_S_MAX:g} s: {worker.log()[-400:]}")
 
 
-def _saved_s(found: dict[tuple[str, str], float]) -> float:
-    """Return the ages of the checkpoints of all partition numbers, added up."""
+def _checkpoint_ages_s(found: dict[tuple[str, str], float]) -> float:
+    """Return the sum of the checkpoint ages of all partitions."""
     return found.get(("sop_checkpoint_age_seconds", ""), math.inf)
 
 
 class _FirstDecision:
-    """Reads what comes out from now on, in a thread, until the first decision."""
+    """Reads outputs from now on, in a thread, until the first decision."""
 
     def __init__(self, brokers: str, topics: Topics) -> None:
         self.at: float | None = None

@@ -1,4 +1,4 @@
-"""The broker and the Redis that everybody runs against, started for the benchmark and stopped after it."""
+"""Starts the broker and the Redis of the benchmark, and stops them at the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ START_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Where the broker and the Redis are; `redis_url` is empty where there is no Redis."""
+    """Addresses of the broker and of Redis; `redis_url` is empty if there is no Redis."""
 
     brokers: str
     broker_pid: int
@@ -30,8 +30,8 @@ class Services:
 
 
 @contextmanager
-def started() -> Iterator[Services]:
-    """Run both."""
+def run_services() -> Iterator[Services]:
+    """Run the broker and Redis."""
     with _kafka() as broker, _redis() as redis_url:
         assert broker.pid is not None, "a started broker has a process"
         yield Services(broker.address, broker.pid, redis_url)
@@ -39,7 +39,7 @@ def started() -> Iterator[Services]:
 
 @contextmanager
 def _kafka() -> Iterator[EmbeddedKafka]:
-    """Run one broker with its log on disk."""
+    """Run one broker with its data on disk."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-kafka-") as data,
         EmbeddedKafka(Path(data), cache_dir=cache_dir()) as broker,
@@ -49,7 +49,7 @@ def _kafka() -> Iterator[EmbeddedKafka]:
 
 @contextmanager
 def _redis() -> Iterator[str]:
-    """Run one Redis with its append-only file; yields its URL, empty where there is no Redis."""
+    """Run one Redis with an append-only file; yield its URL, or an empty string if there is no Redis."""
     program = shutil.which("redis-server")
     if program is None:
         yield ""
@@ -59,14 +59,14 @@ def _redis() -> Iterator[str]:
         options = ["--port", str(port), "--bind", HOST, "--dir", data, "--save", "", "--appendonly", "yes"]
         server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
         try:
-            _await(port)
+            _wait_for_port(port)
             yield f"redis://{HOST}:{port}/0"
         finally:
             server.terminate()
             server.wait()
 
 
-def _await(port: int) -> None:
+def _wait_for_port(port: int) -> None:
     deadline = time.monotonic() + START_S
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The limit B: a bare confluent-kafka loop, state in a dictionary; nothing is durable, a crash can lose or repeat."""
+"""The limit: a bare confluent-kafka loop with state in memory; a crash can lose or repeat decisions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, Producer
 
-from bench.assignment import Meter, assigned
 from bench.light import State, step
+from bench.run_spec import Meter, read_spec
 
 COMMIT_EVERY: Final = 20_000
 CONSUMER: Final = {
@@ -16,18 +16,18 @@ CONSUMER: Final = {
     "fetch.message.max.bytes": 1 << 20,
     "queued.max.messages.kbytes": 1 << 16,
     "fetch.wait.max.ms": 50,
-    "fetch.queue.backoff.ms": 5,  # by default a full queue stops fetching for a whole second
+    "fetch.queue.backoff.ms": 5,  # by default a full queue pauses fetching for a second
 }
 PRODUCER: Final = {"partitioner": "murmur2_random", "queue.buffering.max.messages": 500_000}
 
 
 def main() -> None:
-    """Read, step, produce; flush and commit now and then."""
-    task = assigned()
-    consumer = Consumer({"bootstrap.servers": task.brokers, "group.id": task.group, **CONSUMER})
-    producer = Producer({"bootstrap.servers": task.brokers, "linger.ms": task.linger_ms, **PRODUCER})
-    consumer.subscribe([task.events])
-    meter = Meter(task.count)
+    """Read, decide, produce; flush and commit now and then."""
+    spec = read_spec()
+    consumer = Consumer({"bootstrap.servers": spec.brokers, "group.id": spec.group, **CONSUMER})
+    producer = Producer({"bootstrap.servers": spec.brokers, "linger.ms": spec.linger_ms, **PRODUCER})
+    consumer.subscribe([spec.events])
+    meter = Meter(spec.count)
     states: dict[bytes, State] = {}
     uncommitted = 0
     while not meter.done:
@@ -37,7 +37,7 @@ def main() -> None:
             key = record.key()
             states[key], decision = step(states.get(key), record.value())
             if decision is not None:
-                producer.produce(task.decisions, decision, key)
+                producer.produce(spec.decisions, decision, key)
                 made += 1
         producer.poll(0)
         uncommitted += len(records)

@@ -1,4 +1,4 @@
-"""Bytewax: a stateful dataflow, one worker, recovery snapshots to SQLite every second."""
+"""Bytewax: a stateful dataflow with one worker and a recovery snapshot to SQLite every second."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import cluster_main
 
-from bench.assignment import Meter, assigned
 from bench.light import State, step
+from bench.run_spec import Meter, read_spec
 
 
 def main() -> None:
-    """Run the dataflow until the topic's end."""
-    task = assigned()
-    meter = Meter(task.count)
+    """Run the dataflow to the end of the topic."""
+    spec = read_spec()
+    meter = Meter(spec.count)
 
     def decide(state: State | None, value: bytes) -> tuple[State | None, list[bytes]]:
         state, decision = step(state, value)
@@ -28,12 +28,12 @@ def main() -> None:
 
     flow = Dataflow("light_job")
     fetching = {"fetch.wait.max.ms": "50", "fetch.queue.backoff.ms": "5"}
-    source = KafkaSource([task.brokers], [task.events], tail=False, batch_size=1000, add_config=fetching)
+    source = KafkaSource([spec.brokers], [spec.events], tail=False, batch_size=1000, add_config=fetching)
     events = op.input("events", flow, source)
     keyed = op.map("keyed", events, lambda record: (record.key.decode(), record.value))
     decisions = op.stateful_flat_map("decide", keyed, decide)
     messages = op.map("messages", decisions, lambda pair: KafkaSinkMessage(pair[0].encode(), pair[1]))
-    sink = KafkaSink([task.brokers], task.decisions, add_config={"linger.ms": str(task.linger_ms)})
+    sink = KafkaSink([spec.brokers], spec.decisions, add_config={"linger.ms": str(spec.linger_ms)})
     op.output("decisions", messages, sink)
     recovery = Path(tempfile.mkdtemp(prefix="bench-bytewax-"))
     init_db_dir(recovery, 1)

@@ -1,4 +1,4 @@
-"""Plain Faust: an agent, one event at a time, state in a Table with its changelog; on uvloop, loggers kept quiet."""
+"""Plain Faust: an agent, one event at a time, with state in a Table; on uvloop, without debug logging."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import mode.loop
 
 mode.loop.use("uvloop")
 
-import faust  # noqa: E402 - the loop is chosen before
+import faust  # noqa: E402 - after choosing the loop
 
-from bench.assignment import Meter, assigned  # noqa: E402
 from bench.light import PARTITIONS, step  # noqa: E402
+from bench.run_spec import Meter, read_spec  # noqa: E402
 
 
 def main() -> None:
     """Run a Faust worker until the last event."""
-    task = assigned()
-    meter = Meter(task.count)
+    spec = read_spec()
+    meter = Meter(spec.count)
     for name in ("faust", "aiokafka", "mode"):
         logging.getLogger(name).setLevel(logging.WARNING)
     app = faust.App(
-        task.group,
-        broker=f"kafka://{task.brokers}",
+        spec.group,
+        broker=f"kafka://{spec.brokers}",
         store="memory://",
         datadir=tempfile.mkdtemp(prefix="bench-faust-"),
         topic_partitions=PARTITIONS,
@@ -36,14 +36,14 @@ def main() -> None:
         consumer_auto_offset_reset="earliest",
         broker_session_timeout=6.0,
         broker_heartbeat_interval=2.0,
-        producer_linger=task.linger_ms / 1000,
+        producer_linger=spec.linger_ms / 1000,
         producer_max_batch_size=1 << 18,
     )
     raw: dict[str, Any] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
-    decisions = app.topic(task.decisions, **raw)
+    decisions = app.topic(spec.decisions, **raw)
     table = app.Table("jobs", default=None, partitions=PARTITIONS, key_type=bytes)
 
-    @app.agent(app.topic(task.events, **raw))
+    @app.agent(app.topic(spec.events, **raw))
     async def decide(stream: Any) -> None:
         async for value in stream:
             key = stream.current_event.key

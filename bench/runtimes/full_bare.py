@@ -1,4 +1,4 @@
-"""The full job's limit: a bare confluent-kafka loop that calls the product's rules; nothing is durable."""
+"""The limit of the full job: a bare confluent-kafka loop that calls the product's rules and stores nothing."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer
 
-from bench.assignment import Meter, assigned
 from bench.rules import Rules
+from bench.run_spec import Meter, read_spec
 from bench.runtimes.bare import COMMIT_EVERY, CONSUMER, PRODUCER
 from schemas.codec.encoder import encode_message
 from schemas.topics import Topics
 
 
 def main() -> None:
-    """Read, take in, decide what was touched, produce."""
-    task = assigned()
-    topics = Topics(task.events)
+    """Read, apply events, decide changed cases, produce."""
+    spec = read_spec()
+    topics = Topics(spec.events)
     rules = Rules(topics)
-    consumer = Consumer({"bootstrap.servers": task.brokers, "group.id": task.group, **CONSUMER})
-    producer = Producer({"bootstrap.servers": task.brokers, "linger.ms": task.linger_ms, **PRODUCER})
+    consumer = Consumer({"bootstrap.servers": spec.brokers, "group.id": spec.group, **CONSUMER})
+    producer = Producer({"bootstrap.servers": spec.brokers, "linger.ms": spec.linger_ms, **PRODUCER})
     consumer.subscribe(list(topics.inputs))
-    meter = Meter(task.count)
+    meter = Meter(spec.count)
     uncommitted = 0
     while not meter.done:
         records: list[Any] = consumer.consume(1000, 0.01)
         made = 0
         for record in records:
-            rules.take(record.value(), record.timestamp()[1])
+            rules.receive(record.value(), record.timestamp()[1])
         for topic, key, message in rules.evaluate(time.time_ns() // 1000):
             producer.produce(topic, encode_message(message), key)
             made += 1

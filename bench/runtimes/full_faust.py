@@ -1,4 +1,4 @@
-"""A plain Faust agent for each input topic that calls the product's rules, one event at a time, state in memory."""
+"""Plain Faust: an agent per input topic calls the product's rules, one event at a time, with state in memory."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ import mode.loop
 
 mode.loop.use("uvloop")
 
-import faust  # noqa: E402 - the loop is chosen before
+import faust  # noqa: E402 - after choosing the loop
 
-from bench.assignment import Meter, assigned  # noqa: E402
 from bench.light import PARTITIONS  # noqa: E402
 from bench.rules import Rules  # noqa: E402
+from bench.run_spec import Meter, read_spec  # noqa: E402
 from schemas.codec.encoder import encode_message  # noqa: E402
 from schemas.topics import Topics  # noqa: E402
 
 
 def main() -> None:
     """Run a Faust worker until the last event."""
-    task = assigned()
-    topics = Topics(task.events)
+    spec = read_spec()
+    topics = Topics(spec.events)
     rules = Rules(topics)
-    meter = Meter(task.count)
+    meter = Meter(spec.count)
     for name in ("faust", "aiokafka", "mode"):
         logging.getLogger(name).setLevel(logging.WARNING)
     app = faust.App(
-        task.group,
-        broker=f"kafka://{task.brokers}",
+        spec.group,
+        broker=f"kafka://{spec.brokers}",
         store="memory://",
         datadir=tempfile.mkdtemp(prefix="bench-faust-"),
         topic_partitions=PARTITIONS,
@@ -42,14 +42,14 @@ def main() -> None:
         consumer_auto_offset_reset="earliest",
         broker_session_timeout=6.0,
         broker_heartbeat_interval=2.0,
-        producer_linger=task.linger_ms / 1000,
+        producer_linger=spec.linger_ms / 1000,
     )
     raw: dict[str, Any] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
     outputs = {name: app.topic(name, **raw) for name in topics.outputs}
 
     async def decide(stream: Any) -> None:
         async for value in stream:
-            rules.take(value, int(stream.current_event.message.timestamp * 1000))
+            rules.receive(value, int(stream.current_event.message.timestamp * 1000))
             made = 0
             for topic, key, message in rules.evaluate(time.time_ns() // 1000):
                 await outputs[topic].send(key=key.encode(), value=encode_message(message))

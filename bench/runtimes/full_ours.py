@@ -1,4 +1,4 @@
-"""The product's worker as it is, with something that counts the events it takes in."""
+"""The product's worker, with a processor that counts events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 from collections.abc import Mapping, Sequence
 
 from agents.sops.catalogue import POLICIES
-from bench.assignment import Meter, assigned
+from bench.run_spec import Meter, read_spec
 from schemas.topics import Topics
 from streams import worker
 from streams.config.settings import settings_from
@@ -22,34 +22,34 @@ from streams.runtime.ports import Batches, Outgoing
 
 
 def main() -> None:
-    """Run the worker until every event is taken in and nothing more follows."""
-    task = assigned()
-    topics = Topics(task.events)
-    meter = Meter(task.count)
-    inputs, said = set(topics.inputs), {*topics.outputs} - {topics.dead_letters}
+    """Run the worker until all events are processed and nothing more is published."""
+    spec = read_spec()
+    topics = Topics(spec.events)
+    meter = Meter(spec.count)
+    inputs, output_topics = set(topics.inputs), {*topics.outputs} - {topics.dead_letters}
     settings = settings_from(
         {
-            "SOP_BROKERS": task.brokers,
-            "SOP_TOPIC_PREFIX": task.events,
-            "SOP_GROUP": task.group,
-            **({"SOP_REDIS_URL": task.redis_url} if task.redis_url else {}),
+            "SOP_BROKERS": spec.brokers,
+            "SOP_TOPIC_PREFIX": spec.events,
+            "SOP_GROUP": spec.group,
+            **({"SOP_REDIS_URL": spec.redis_url} if spec.redis_url else {}),
         }
     )
     evaluated = {"idle": 0}
 
-    class CountedWork(SopProcessor):
+    class CountingProcessor(SopProcessor):
         async def process(self, batches: Batches, now: int) -> None:
             await super().process(batches, now)
             meter.add(sum(len(records) for tp, records in batches if tp.topic in inputs))
 
         async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
             outgoing = await super().evaluate(now, positions, names)
-            meter.decisions += sum(each.topic in said for each in outgoing)
+            meter.decisions += sum(each.topic in output_topics for each in outgoing)
             evaluated["idle"] = 0 if outgoing or not meter.done else evaluated["idle"] + 1
             return outgoing
 
-    # the worker is measured as it is composed, not a copy of it
-    vars(worker)["SopProcessor"] = CountedWork
+    # measure the worker as composed, not a copy of it
+    vars(worker)["SopProcessor"] = CountingProcessor
     connection = connect_kafka(settings)
     asyncio.run(prepare_topics(connection, topics, settings.partitions, 1))
     layout = asyncio.run(read_layout(connection, topics.all))
@@ -58,7 +58,7 @@ def main() -> None:
         app = worker.make_app(settings, POLICIES.load_all(()), connection, topics, layout, {})
 
         async def end() -> None:
-            if evaluated["idle"] > 10 * layout.partitions:  # each looks ten times a second
+            if evaluated["idle"] > 10 * layout.partitions:  # each partition evaluates ten times a second
                 meter.report()
                 os.kill(os.getpid(), signal.SIGTERM)
 

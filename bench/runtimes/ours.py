@@ -1,7 +1,7 @@
-"""Our runtime with the light job as its work: batches in, one transaction per step, state in checkpoints.
+"""Our runtime with the light job: batches in, one transaction per step, state in checkpoints.
 
-State and outputs stand as with the rules of the product: nothing lost, nothing said twice. Without Redis the
-checkpoints are in memory and a restart reads the topics again.
+It gives the same guarantees as the product: nothing is lost or published twice. Without Redis, checkpoints are in
+memory, and a restart reads the topics again.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Final
 import orjson
 from redis.asyncio import Redis
 
-from bench.assignment import Assignment, Meter, assigned
 from bench.light import State, step
+from bench.run_spec import Meter, RunSpec, read_spec
 from schemas.errors import Fatal
 from streams.faust_transport.app import BatchApp, batch_agent, batch_topic, register_transport
 from streams.faust_transport.batch import BatchOptions
@@ -38,41 +38,40 @@ CHECKPOINT_EVERY_US: Final = 5_000_000
 STEP_RECORDS_MAX: Final = 10_000
 
 
-class LightWork:
-    """The light job of one partition number (see `streams.runtime.ports.Processor`)."""
+class LightProcessor:
+    """The light job of one partition (see `streams.runtime.ports.Processor`)."""
 
-    def __init__(self, partition: int, task: Assignment, store: Store, meter: Meter) -> None:
-        """Take the partition number, where decisions go, where state is kept and who counts."""
+    def __init__(self, partition: int, spec: RunSpec, store: Store, meter: Meter) -> None:
         self._partition = partition
-        self._decisions = task.decisions
+        self._decisions = spec.decisions
         self._store = store
         self._meter = meter
         self._states: dict[bytes, State] = {}
         self._changed: set[bytes] = set()
         self._snapshot = Snapshot(self._states, bytes.decode, orjson.dumps)
-        self._said: set[str] = set()
+        self._emitted: set[str] = set()
         self._outgoing: list[Outgoing] = []
         self._applied: dict[str, dict[str, int]] = {}
-        self.at_rest = False
-        """Whether a step came after the last event, so that everything is published."""
+        self.all_published = False
+        """Whether a step has followed the last event, so that everything is published."""
 
     def forget_positions(self, topics: Collection[str]) -> None:
-        """Forget nothing: the topic is never created again."""
+        """Do nothing: the topic is never recreated."""
 
     async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Go on from the counts of a checkpoint."""
+        """Continue from the counts of a checkpoint."""
         self._applied = {name: dict(dispositions) for name, dispositions in counts.items()}
 
-    def restore_output(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:  # noqa: ARG002 - there is one topic
-        """Remember a decision emitted since the checkpoint."""
-        self._said.add(orjson.loads(record.value or b"{}").get("decision_id", ""))
+    def restore_output(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:  # noqa: ARG002 - only one topic
+        """Remember a decision that was published after the checkpoint."""
+        self._emitted.add(orjson.loads(record.value or b"{}").get("decision_id", ""))
         return {}
 
     async def apply_restored(self) -> None:
-        """Nothing is left to do: what was said is left out when it is made again."""
+        """Do nothing: decisions that were published are dropped when they are made again."""
 
-    async def process(self, batches: Batches, now: int) -> None:  # noqa: ARG002 - any instant is accepted
-        """Step through the events."""
+    async def process(self, batches: Batches, now: int) -> None:  # noqa: ARG002 - any time is accepted
+        """Apply the events."""
         keys = {record.key or b"" for _, records in batches for record in records}
         if absent := [key.decode() for key in keys - self._states.keys()]:
             for name, blob in (await self._store.load(absent)).items():
@@ -92,18 +91,18 @@ class LightWork:
             made = len(self._outgoing)
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
-        """Stop: the light job has no dead letters."""
+        """Raise `Fatal`: the light job has no dead letters."""
         raise Fatal(f"{tp.name}@{record.offset}: {reason}")
 
     def defer(self) -> Sequence[str]:
-        """Return nothing: what is deferred here is a decision made."""
+        """Return nothing: decisions are made while processing."""
         return ()
 
     async def due(self, now: int, limit: int) -> Sequence[str]:  # noqa: ARG002 - no deadlines
         """Return nothing."""
         return ()
 
-    async def expired(self, now: int, limit: int) -> Sequence[str]:  # noqa: ARG002 - nothing leaves
+    async def expired(self, now: int, limit: int) -> Sequence[str]:  # noqa: ARG002 - nothing expires
         """Return nothing."""
         return ()
 
@@ -113,63 +112,63 @@ class LightWork:
         positions: Mapping[str, int],  # noqa: ARG002
         names: Sequence[str],  # noqa: ARG002
     ) -> list[Outgoing]:
-        """Return the decisions that were not emitted before."""
-        self.at_rest = self._meter.done and not self._outgoing
+        """Return the decisions that have not been published."""
+        self.all_published = self._meter.done and not self._outgoing
         outgoing, self._outgoing = self._outgoing, []
-        if self._said:
-            outgoing = [each for each in outgoing if orjson.loads(each.value)["decision_id"] not in self._said]
+        if self._emitted:
+            outgoing = [each for each in outgoing if orjson.loads(each.value)["decision_id"] not in self._emitted]
         return outgoing
 
     def quarantine(self, name: str) -> None:
-        """Stop: nothing here has a name."""
-        raise Fatal(f"{name} cannot be set aside")
+        """Raise `Fatal`: the light job has nothing to quarantine."""
+        raise Fatal(f"{name} cannot be quarantined")
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return how many events were applied."""
+        """Return the number of applied events by partition."""
         return {name: dict(dispositions) for name, dispositions in self._applied.items()}
 
     @property
     def changed(self) -> bool:
-        """Whether some job changed since the last checkpoint."""
+        """Whether a job has changed since the last checkpoint."""
         return bool(self._changed)
 
     def freeze(self) -> Changes:
-        """Return the jobs that changed."""
+        """Return the changed jobs."""
         blobs: dict[str, bytes | None] = {}
         changed, self._changed = self._changed, set()
         self._snapshot.begin(changed, blobs)
         return Changes(blobs, {})
 
     def pack(self, count: int) -> bool:
-        """Pack so many more jobs."""
+        """Pack `count` more jobs; return whether all are packed."""
         self._snapshot.advance(count)
         return self._snapshot.complete
 
     def mark_saved(self) -> None:
-        """All jobs stay in memory."""
+        """Do nothing: all jobs stay in memory."""
 
 
 def main() -> None:
     """Run a worker until everything is published."""
-    task = assigned()
-    run_worker(lambda: make_app(task))
+    spec = read_spec()
+    run_worker(lambda: make_app(spec))
 
 
-def make_app(task: Assignment) -> BatchApp:
-    """Compose the app as the product's worker does, with other work."""
+def make_app(spec: RunSpec) -> BatchApp:
+    """Return the app, composed like the product's worker but with the light job."""
     register_transport()
-    connection = KafkaConnection(task.brokers)
-    redis = Redis.from_url(task.redis_url) if task.redis_url else None
-    meter = Meter(task.count)
-    works: dict[int, LightWork] = {}
+    connection = KafkaConnection(spec.brokers)
+    redis = Redis.from_url(spec.redis_url) if spec.redis_url else None
+    meter = Meter(spec.count)
+    processors: dict[int, LightProcessor] = {}
     settings = TaskSettings(
-        input_topics=(task.events,),
+        input_topics=(spec.events,),
         internal_topics=(),
         required_topics=(),
         accepts_trimmed=False,
-        output_topics=(task.decisions,),
-        progress_topic=f"{task.decisions}-progress",
-        layout=Layout(1, {}),  # it has no topic in which partitions differ
+        output_topics=(spec.decisions,),
+        progress_topic=f"{spec.decisions}-progress",
+        layout=Layout(1, {}),  # no topics to compare
         step_records_max=STEP_RECORDS_MAX,
         checkpoint_interval=CHECKPOINT_EVERY_US,
         transaction_timeout_s=30.0,
@@ -179,13 +178,13 @@ def make_app(task: Assignment) -> BatchApp:
     attempts = SharedLock()
 
     def make_task(partition: int) -> Task:
-        store: Store = RedisStore(redis, task.group, partition) if redis else MemoryStore(MemoryState())
-        works[partition] = LightWork(partition, task, store, meter)
+        store: Store = RedisStore(redis, spec.group, partition) if redis else MemoryStore(MemoryState())
+        processors[partition] = LightProcessor(partition, spec, store, meter)
         return Task(
             partition,
-            works[partition],
+            processors[partition],
             settings,
-            publisher=KafkaPublisher(connection, f"{task.group}-{partition}", timeout_s=30),
+            publisher=KafkaPublisher(connection, f"{spec.group}-{partition}", timeout_s=30),
             log=KafkaLog(connection),
             store=store,
             clock=SystemClock(),
@@ -198,17 +197,17 @@ def make_app(task: Assignment) -> BatchApp:
 
     tasks = Tasks(make_task, on_fatal)
     app = BatchApp(
-        task.group,
-        broker=f"kafkabatch://{task.brokers}",
+        spec.group,
+        broker=f"kafkabatch://{spec.brokers}",
         offset_provider=tasks,
         options=BatchOptions(),
         broker_session_timeout=6.0,
         broker_heartbeat_interval=2.0,
     )
-    batch_agent(app, batch_topic(app, task.events), tasks.enqueue, name=task.events)
+    batch_agent(app, batch_topic(app, spec.events), tasks.enqueue, name=spec.events)
 
     async def end() -> None:
-        if works and all(work.at_rest for work in works.values()):
+        if processors and all(work.all_published for work in processors.values()):
             meter.report()
             os.kill(os.getpid(), signal.SIGTERM)
 

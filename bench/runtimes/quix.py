@@ -7,25 +7,25 @@ from typing import Any
 
 from quixstreams import Application
 
-from bench.assignment import Meter, assigned
 from bench.light import step
+from bench.run_spec import Meter, read_spec
 
 
 def main() -> None:
     """Run the dataframe until the last event."""
-    task = assigned()
-    meter = Meter(task.count)
+    spec = read_spec()
+    meter = Meter(spec.count)
     app = Application(
-        broker_address=task.brokers,
-        consumer_group=task.group,
+        broker_address=spec.brokers,
+        consumer_group=spec.group,
         auto_offset_reset="earliest",
         loglevel="ERROR",
         state_dir=tempfile.mkdtemp(prefix="bench-quix-"),
         consumer_extra_config={"session.timeout.ms": 6000, "fetch.wait.max.ms": 50, "fetch.queue.backoff.ms": 5},
-        producer_extra_config={"linger.ms": task.linger_ms},
+        producer_extra_config={"linger.ms": spec.linger_ms},
     )
-    events = app.topic(task.events, key_deserializer="bytes", value_deserializer="bytes")
-    decisions = app.topic(task.decisions, key_serializer="bytes", value_serializer="bytes")
+    events = app.topic(spec.events, key_deserializer="bytes", value_deserializer="bytes")
+    decisions = app.topic(spec.decisions, key_serializer="bytes", value_serializer="bytes")
 
     def decide(value: bytes, state: Any) -> bytes | None:
         job, decision = step(state.get("job"), value)

@@ -1,4 +1,4 @@
-"""What a runtime is told to do, and how it says what it did; each runs in a process of its own."""
+"""The input and the result of one run; each runtime runs in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-MARK: Final = b"RESULT "
+RESULT_PREFIX: Final = b"RESULT "
 WARM_SHARE: Final = 0.1
-"""Start-up and the first tenth of the events are left out of rates."""
+"""Rates leave out start-up and the first tenth of the events."""
 
 
-class Assignment(Struct, frozen=True):
-    """Where the events are, where the decisions go, and how many events there are."""
+class RunSpec(Struct, frozen=True):
+    """What to run: topics of events and decisions, consumer group, number of events, Redis."""
 
     brokers: str
     events: str
@@ -29,13 +29,13 @@ class Assignment(Struct, frozen=True):
     linger_ms: int = 20
 
 
-class Outcome(Struct, frozen=True):
-    """What one run measured, from a tenth of the events to the last; `tail` is the second half alone."""
+class RunResult(Struct, frozen=True):
+    """What one run measured between a tenth of the events and the last; `tail` is the second half alone."""
 
     count: int
     decisions: int
     rate: float
-    """Events a second."""
+    """Events per second."""
     tail_rate: float
     cpu_s: float
     """CPU seconds of the process (user and system) per million events."""
@@ -43,16 +43,15 @@ class Outcome(Struct, frozen=True):
     """Peak resident memory."""
 
 
-def assigned() -> Assignment:
-    """Return the assignment that this process was started with."""
-    return msgspec.json.decode(sys.argv[1], type=Assignment)
+def read_spec() -> RunSpec:
+    """Return the run specification from the command line of this process."""
+    return msgspec.json.decode(sys.argv[1], type=RunSpec)
 
 
 class Meter:
-    """Counts the events of one process and measures the run."""
+    """Counts the events of one process and measures the run; `count` is the number of all events."""
 
     def __init__(self, count: int) -> None:
-        """Take how many events there are."""
         self.decisions = 0
         self.done = False
         self._count = count
@@ -61,7 +60,7 @@ class Meter:
         self._measured: list[tuple[int, float, float]] = []
 
     def add(self, events: int, decisions: int = 0) -> bool:
-        """Count events and decisions; tell whether it was the last of all."""
+        """Count events and decisions; return True after the last event."""
         self._seen += events
         self.decisions += decisions
         while len(self._measured) < len(self._marks) and self._seen >= self._marks[len(self._measured)]:
@@ -70,9 +69,9 @@ class Meter:
         return self.done
 
     def report(self) -> None:
-        """Print the outcome as one line, past whatever a runtime does to standard output."""
+        """Write the result as one line to file descriptor 1, in case a runtime has replaced standard output."""
         (warm, warm_at, warm_cpu), (half, half_at, _), (end, end_at, end_cpu) = self._measured
-        outcome = Outcome(
+        result = RunResult(
             count=self._seen,
             decisions=self.decisions,
             rate=(end - warm) / (end_at - warm_at),
@@ -80,17 +79,17 @@ class Meter:
             cpu_s=(end_cpu - warm_cpu) / (end - warm) * 1e6,
             rss_mb=peak_mb(),
         )
-        os.write(1, MARK + msgspec.json.encode(outcome) + b"\n")
+        os.write(1, RESULT_PREFIX + msgspec.json.encode(result) + b"\n")
 
 
 def cpu_s() -> float:
-    """Return the CPU seconds of this process so far."""
+    """Return the CPU seconds that this process has used."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
 def peak_mb() -> float:
-    """Return the peak resident memory of this process in megabytes, not what its parent had when it was forked."""
+    """Return the peak resident memory of this process in megabytes, without the peak of its parent before a fork."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
