@@ -159,11 +159,11 @@ REMOVED: Final[Sequence[Callable[[pytest.MonkeyPatch], Any]]] = (
     no_wait_for_visibility,
     no_forward_deduplication,
     no_memory_of_departed_cases,
-    others.forgets_what_was_said,
+    others.forgets_restored_outputs,
     others.does_not_wait_to_catch_up,
     others.is_not_fenced,
     others.forgets_deadlines,
-    others.takes_all_records_for_its_own,
+    others.takes_all_records_as_its_own,
 )
 
 

@@ -1,4 +1,4 @@
-"""What must hold of a run when all rests, whatever was done to the workers on the way."""
+"""What must hold at the end of a run, whatever faults were injected."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from tests.simulation.world import World
 Replayed = tuple[CurrentState, list[PresenceAnswer]]
 
 
-def check(world: World, rests_at: int) -> list[str]:
-    """Return what does not hold, one line each."""
+def check(world: World, ends_at: int) -> list[str]:
+    """Return the violations, one line each."""
     return [
         *world.expiry.wrong,
-        *_conservation(world),
+        *_accounting(world),
         *_dead_letters(world),
-        *_given_up(world),
+        *_only_poison_is_given_up(world),
         *_chains(world),
-        *_said_once(world),
-        *_same_as_straight(world, rests_at),
+        *_emitted_once(world),
+        *_same_as_replay(world, ends_at),
     ]
 
 
-def _told_passed(world: World, partition: int) -> int:
-    """Return the instant up to which some owner of a number passed deadlines, by a clock that may have been ahead."""
-    told = (
+def _latest_now(world: World, partition: int) -> int:
+    """Return the latest instant of an owner of a number, whose clock may have been ahead."""
+    published = (
         unpack_progress(record.value).now
         for record in world.kafka.committed(TP(world.topics.progress, partition))
         if record.key == PROGRESS_KEY and record.value is not None
     )
-    return max(told, default=0)
+    return max(published, default=0)
 
 
 def _emitted(world: World) -> Iterator[tuple[TP, OutputMessage]]:
@@ -58,8 +58,8 @@ def _emitted(world: World) -> Iterator[tuple[TP, OutputMessage]]:
                 yield tp, decode_message(record.value)
 
 
-def letters(world: World) -> list[DeadLetter]:
-    """Return the dead letters, by partition and in their order."""
+def dead_letters(world: World) -> list[DeadLetter]:
+    """Return the dead letters by partition, in log order."""
     return [
         decode_dead_letter(record.value or b"")
         for partition in range(world.partitions)
@@ -67,10 +67,10 @@ def letters(world: World) -> list[DeadLetter]:
     ]
 
 
-def _said_unseen(world: World) -> tuple[set[str], set[RecordId]]:
-    """Return the cases and partners about which something may be said again, and the records that may be refused."""
+def _lost_outputs(world: World) -> tuple[set[str], set[RecordId]]:
+    """Return the cases and partners whose outputs may be repeated, and the records that may be refused again."""
     subjects, places = set[str](), set[RecordId]()
-    for tp, record in world.expiry.said_unseen:
+    for tp, record in world.expiry.lost_outputs:
         assert record.value is not None
         if tp.topic == world.topics.dead_letters:
             letter = decode_dead_letter(record.value)
@@ -85,49 +85,49 @@ def _subject(message: OutputMessage) -> str:
     return message.subject if isinstance(message, AlertMessage) else message.body.case_id
 
 
-def _conservation(world: World) -> Iterator[str]:
-    """Every record consumed has one fate, and nothing is held back."""
+def _accounting(world: World) -> Iterator[str]:
+    """Every consumed record has one disposition, and nothing is held back."""
     for number, task in world.tasks.items():
         for tp in task._inputs:
             records = len(world.kafka.ever_committed(tp))
             consumed = task.progress().consumed.get(tp.name, 0)
-            fates = world.works[number].dispositions.copy().get(tp.name, {})
+            dispositions = world.processors[number].dispositions.copy().get(tp.name, {})
             lost = world.expiry.count_lost(tp)
-            if sum(fates.values()) != consumed or not records - lost <= consumed <= records:
-                yield f"{tp.name}: {records} records, {lost} lost, {consumed} consumed, but {fates}"
-        if task._is_catching_up() or world.works[number]._outbox._records:
+            if sum(dispositions.values()) != consumed or not records - lost <= consumed <= records:
+                yield f"{tp.name}: {records} records, {lost} lost, {consumed} consumed, but {dispositions}"
+        if task._is_catching_up() or world.processors[number]._outbox._records:
             yield f"{number} still holds something back"
 
 
 def _dead_letters(world: World) -> Iterator[str]:
-    _, again = _said_unseen(world)
-    places = Counter((letter.topic, letter.partition, letter.offset) for letter in letters(world))
+    _, again = _lost_outputs(world)
+    places = Counter((letter.topic, letter.partition, letter.offset) for letter in dead_letters(world))
     for place, count in places.items():
-        if count > 1 + world.expiry.created_again[place[0]] and place not in again:
+        if count > 1 + world.expiry.recreated[place[0]] and place not in again:
             yield f"{place} went to the dead letters {count} times"
 
 
-def _given_up(world: World) -> Iterator[str]:
-    """Only what cannot be survived is given up, be it as a record or as a case."""
+def _only_poison_is_given_up(world: World) -> Iterator[str]:
+    """Only poison is given up, as a record or as a case."""
     known = world.poison.case_id if world.poison else None
-    for name in aside(world):
+    for name in quarantined(world):
         if name != f"case:{known}":
-            yield f"{name} is set aside"
-    for letter in letters(world):
+            yield f"{name} is quarantined"
+    for letter in dead_letters(world):
         if letter.reason.startswith("internal: ") and (known is None or known.encode() not in (letter.value or b"")):
             yield f"{letter.topic}-{letter.partition}@{letter.offset} was refused: {letter.reason}"
 
 
-def aside(world: World) -> set[str]:
-    """Return the names of what is set aside."""
+def quarantined(world: World) -> set[str]:
+    """Return the quarantined names."""
     return {name for task in world.tasks.values() for name in task.progress().quarantined}
 
 
 def _chains(world: World) -> Iterator[str]:
-    """Each revision supersedes the one before it and has read no less, in topics that are the same as then."""
+    """Each revision supersedes the one before and has read as much, of topics that were not created again."""
     last: dict[object, DecisionMessage | ActionMessage] = {}
-    again, _ = _said_unseen(world)
-    others = world.expiry.created_again
+    again, _ = _lost_outputs(world)
+    others = world.expiry.recreated
     for tp, message in _emitted(world):
         if isinstance(message, AlertMessage) or _subject(message) in again:
             continue
@@ -151,11 +151,11 @@ def _chains(world: World) -> Iterator[str]:
         last[key] = message
 
 
-def _said_once(world: World) -> Iterator[str]:
-    """No id has two bodies, and nothing is said again that stands."""
+def _emitted_once(world: World) -> Iterator[str]:
+    """No id has two bodies, and no alert is repeated."""
     bodies: defaultdict[str, set[object]] = defaultdict(set)
     bodies_of_alerts: dict[str, AlertBody] = {}
-    again, _ = _said_unseen(world)
+    again, _ = _lost_outputs(world)
     for _, message in _emitted(world):
         if _subject(message) in again:
             continue
@@ -171,14 +171,14 @@ def _said_once(world: World) -> Iterator[str]:
             yield f"{decision_id} has {len(found)} bodies"
 
 
-def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
-    """A straight run over what was accepted ends the same.
+def _same_as_replay(world: World, ends_at: int) -> Iterator[str]:
+    """A replay of the accepted records ends in the same state.
 
-    Reports are kept for as long as the retention says (contracts, "Events in"): what came when it was past that is
-    none that a worker has to know, and it may end as if that had not come.
+    A report that came after its retention (contracts.md, "Events in") may count or not: the end state may also be that
+    of a replay without it.
     """
     without = world.expiry.missed()
-    refused = {(letter.topic, letter.partition, letter.offset, letter.value) for letter in letters(world)}
+    refused = {(letter.topic, letter.partition, letter.offset, letter.value) for letter in dead_letters(world)}
     records = (
         InputRecord(topic, partition, each.offset, each.value, each.key, each.headers)
         for topic in world.topics.inputs
@@ -187,54 +187,50 @@ def _same_as_straight(world: World, rests_at: int) -> Iterator[str]:
         if (topic, partition, each.offset) not in without and (topic, partition, each.offset, each.value) not in refused
     )
     facts_max = world.processor_settings.facts_per_case_max
-    settled = deduplicate(enumerate(records), world.processor_settings.limits, None, facts_max)
-    for left in settled.refused:
+    deduplicated = deduplicate(enumerate(records), world.processor_settings.limits, None, facts_max)
+    for left in deduplicated.refused:
         yield f"{left.record.topic}-{left.record.partition}@{left.record.offset} was accepted, but {left.reason}"
     live = current_state(message for _, message in _emitted(world))
-    ends = [max(rests_at, _told_passed(world, partition)) for partition in range(world.partitions)]
-    straight, answers = _straight(world, settled.events, ends)
-    forgetful = straight
+    ends = [max(ends_at, _latest_now(world, partition)) for partition in range(world.partitions)]
+    replayed, answers = _replay(world, deduplicated.events, ends)
+    forgetful = replayed
     if world.past_retention:
-        kept = [event for event in settled.events if (event.subject, event.ref) not in world.past_retention]
-        forgetful, _ = _straight(world, kept, ends)
+        kept = [event for event in deduplicated.events if (event.subject, event.ref) not in world.past_retention]
+        forgetful, _ = _replay(world, kept, ends)
     late = _asked_too_late(_answers(world)) | _asked_too_late(answers)
-    late |= {name.removeprefix("case:") for name in aside(world)} | world.unheard
-    late |= _losers(world, answers) | _said_unseen(world)[0]
-    for case_id in sorted({key[1] for key in live.keys() | straight.keys() | forgetful.keys()} - late):
-        found, wanted = _of_case(live, case_id), _of_case(straight, case_id)
+    late |= {name.removeprefix("case:") for name in quarantined(world)} | world.answered_after_departure
+    late |= _losers(world, answers) | _lost_outputs(world)[0]
+    for case_id in sorted({key[1] for key in live.keys() | replayed.keys() | forgetful.keys()} - late):
+        found, wanted = _of_case(live, case_id), _of_case(replayed, case_id)
         if found != wanted and found != _of_case(forgetful, case_id):
             for key in sorted(found.keys() | wanted.keys(), key=repr):
                 if found.get(key) != wanted.get(key):
-                    yield f"{key}: {found.get(key)}, in a straight run {wanted.get(key)}"
+                    yield f"{key}: {found.get(key)}, in a replay {wanted.get(key)}"
 
 
-def _straight(
-    world: World, events: Sequence[AnyEvent], ends: Sequence[int]
-) -> tuple[CurrentState, list[PresenceAnswer]]:
-    """Return what stands after a straight run, and the readings that it took to get there.
+def _replay(world: World, events: Sequence[AnyEvent], ends: Sequence[int]) -> tuple[CurrentState, list[PresenceAnswer]]:
+    """Return the state after a replay, and the presence answers on the way.
 
-    Takes for each partition number the instant up to which its deadlines are passed.
+    `ends` has for each partition number the instant up to which its deadlines have passed.
     """
     state: CurrentState = {}
     answers: list[PresenceAnswer] = []
     for end in sorted(set(ends)):
-        found, answers = _straight_until(world, events, end)
+        found, answers = _replay_until(world, events, end)
         state |= {key: what for key, what in found.items() if ends[partition_of(key[1], world.partitions)] == end}
     return state, answers
 
 
-def _straight_until(
-    world: World, events: Sequence[AnyEvent], rests_at: int
-) -> tuple[CurrentState, list[PresenceAnswer]]:
+def _replay_until(world: World, events: Sequence[AnyEvent], ends_at: int) -> tuple[CurrentState, list[PresenceAnswer]]:
     replay = Replay(world.processor_settings.policies)
     apply_answer, answers = replay.cases.apply_answer, list[PresenceAnswer]()
 
-    def overheard(answer: PresenceAnswer) -> bool:
+    def apply_and_keep(answer: PresenceAnswer) -> bool:
         answers.append(answer)
         return apply_answer(answer)
 
-    replay.cases.apply_answer = overheard  # type: ignore[method-assign]
-    return current_state(replay.run(events, rests_at)), answers
+    replay.cases.apply_answer = apply_and_keep  # type: ignore[method-assign]
+    return current_state(replay.run(events, ends_at)), answers
 
 
 def _of_case(state: CurrentState, case_id: str) -> CurrentState:
@@ -242,8 +238,8 @@ def _of_case(state: CurrentState, case_id: str) -> CurrentState:
 
 
 def _losers(world: World, answers: Iterable[PresenceAnswer]) -> set[str]:
-    """Return the cases that were decided without something that has expired."""
-    cases, partners = world.expiry.concerned()
+    """Return the cases that were decided without a record that has expired."""
+    cases, partners = world.expiry.losers()
     asked = (answer.query for answer in (*answers, *_answers(world)))
     return cases | {query.case_id for query in asked if query.partner_id in partners}
 
@@ -257,9 +253,9 @@ def _answers(world: World) -> Iterator[PresenceAnswer]:
 
 
 def _asked_too_late(answers: Iterable[PresenceAnswer]) -> set[str]:
-    """Return the cases with a moment about which nobody knew before its reports were past the retention.
+    """Return the cases with a presence query that came only after its reports had expired.
 
-    A booking that comes later, or is corrected, makes no other moment of it.
+    A booking that comes later, or is corrected, does not make another query of it.
     """
     in_time: set[object] = set()
     too_late: dict[object, str] = {}

@@ -1,4 +1,4 @@
-"""Records that expire and topics that are created again by a seed: who stops for it, and what is lost by it."""
+"""Expires records and creates topics again by a seed; checks which owners stop for it, and what is lost."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tests.simulation.kafka import SimulatedKafka
 from tests.simulation.store import SimulatedRedis, SimulatedStore
 
 GONE: Final = "no longer there"
-"""What every stop says of records that have expired."""
-CREATED_AGAIN: Final = "deleted and created again"
-"""What every stop says of topics that are others now."""
+"""In the error of every stop for records that have expired."""
+RECREATED: Final = "deleted and created again"
+"""In the error of every stop for topics that were created again."""
 REPLACED: Final = "Redis is back at what had been replaced"
-"""What every stop says of a checkpoint that was lost, and came back when others had been made without it."""
+"""In the error of every stop for a checkpoint that came back after others had been made without it."""
 ALL: Final = 100
-"""So many saves are all."""
+"""More saves than any run has."""
 
 
 class Expiry:
-    """Moves log starts on and creates inputs again; accepts what is lost by it, for one start of an owner each."""
+    """Deletes the oldest records and creates inputs again; has the loss accepted for one start of an owner each."""
 
     def __init__(
         self,
@@ -42,31 +42,31 @@ class Expiry:
         self.happens = happens
         self.layout = Layout(len(stores), {topic: topic for topic in topics.all})
         """The topics as they are now."""
-        self.created_again: Counter[str] = Counter()
-        """How often which topic was."""
-        self.said_unseen: list[tuple[TP, Stored]] = []
-        """What was said and nobody knows of: it may be said again."""
+        self.recreated: Counter[str] = Counter()
+        """How often each topic was created again."""
+        self.lost_outputs: list[tuple[TP, Stored]] = []
+        """Outputs that expired before they were read back: they may be repeated."""
         self.stops = 0
-        """How often an owner refused to go on."""
+        """How often an owner refused to start."""
         self.wrong: list[str] = []
-        """Who went on without records that are gone, or stopped though none are."""
+        """Owners that went on without deleted records, or stopped although none were."""
         self._rng, self._rarer = rng, rarer
         self._rarer_happens = happens and rarer.chance(0.5)
         self._kafka = kafka
         self._topics = topics
         self._stores = stores
         self._lost: defaultdict[TP, set[int]] = defaultdict(set)
-        """The offsets without which some state had to be made."""
+        """The offsets without which some state was made."""
         self._deleted: list[tuple[TP, Stored]] = []
-        """What lay in topics that were created again."""
+        """The records of topics that were created again."""
         self._accepted: set[int] = set()
-        self._stood_under: dict[int, Layout] = {}
-        """Under which layout the last owner of a number took over."""
+        self._started_under: dict[int, Layout] = {}
+        """The layout under which the last owner of a number started."""
 
     async def run(self, healed: asyncio.Event, end_all: Callable[[], bool]) -> None:
-        """Have records expire until all get well: some that are in a checkpoint, and some that may be in none.
+        """Have records expire until all are healed: some that a checkpoint holds, and some that none may hold.
 
-        Now and then a topic is created again, when `end_all` has ended all owners, as their worker's look at it does.
+        Now and then create a topic again, after `end_all` has ended all owners, as their worker would on noticing it.
         """
         while self.happens and not healed.is_set():
             await asyncio.sleep(self._rng.exponential(10.0))
@@ -76,9 +76,9 @@ class Expiry:
             self._expire(TP(self._rng.pick(self._topics.consumed), number), self._rng)
             if self._rarer_happens and self._rarer.chance(0.1) and end_all():
                 self._create_again(self._rarer.pick(self._topics.inputs))
-            said = [tp for tp in self._outputs(number) if self._kafka.committed(tp)]
-            if self._rarer_happens and said:
-                self._expire(self._rarer.pick(said), self._rarer)
+            outputs = [tp for tp in self._outputs(number) if self._kafka.committed(tp)]
+            if self._rarer_happens and outputs:
+                self._expire(self._rarer.pick(outputs), self._rarer)
 
     def _outputs(self, number: int) -> list[TP]:
         return [TP(topic, number) for topic in self._topics.outputs]
@@ -91,22 +91,22 @@ class Expiry:
             self._kafka.delete_before(tp, rng.whole(earliest + 1, end))
 
     def _create_again(self, topic: str) -> None:
-        self.created_again[topic] += 1
-        self.layout = Layout(self.layout.partitions, {**self.layout.ids, topic: f"{topic} {self.created_again[topic]}"})
+        self.recreated[topic] += 1
+        self.layout = Layout(self.layout.partitions, {**self.layout.ids, topic: f"{topic} {self.recreated[topic]}"})
         for tp in (TP(topic, number) for number in range(self.layout.partitions)):
             self._deleted += [(tp, record) for record in self._records(tp)]
             self._lost.pop(tp, None)
             self._kafka.recreate(tp)
 
     def is_accepted(self, number: int) -> bool:
-        """Tell whether the next owner of a number is to go on without what is lost."""
+        """Return whether the next owner of a number accepts the losses."""
         return number in self._accepted
 
     async def recover(self, task: Task, store: SimulatedStore) -> dict[TP, int]:
-        """Have a task take over: without what is lost only if that is accepted, or if nobody was there before.
+        """Have a task recover; it may go on without lost records only if that is accepted, or as the first owner.
 
-        What an owner says in a transaction that hangs on `internal.progress` only is counted nowhere, so nobody can
-        know that it expired (operations, "Records that are gone").
+        Outputs of a transaction that hangs only on `internal.progress` are counted nowhere, so no owner can know that
+        they expired (docs/operations.md, "Records that are gone").
         """
         number, accepts = task.partition, task._settings.accepts_trimmed
         is_first = not self._kafka.committed(TP(self._topics.progress, number))
@@ -117,21 +117,21 @@ class Expiry:
             self._stopped(number, store.claimed, str(error))
             raise
         if task._settings.layout != self.layout:
-            return starts  # a topic was created again meanwhile, which ended all owners
+            return starts  # a topic was created again in the meantime, which ended all owners
         self._accepted.discard(number)
-        if not accepts and self._stood_under.get(number, self.layout) != self.layout:
+        if not accepts and self._started_under.get(number, self.layout) != self.layout:
             self.wrong.append(f"{number} went on in topics that were created again")
-        self._stood_under[number] = self.layout
-        said = [each for each in self._forgotten(store.claimed, number) if each not in self.said_unseen]
-        self.said_unseen += said
+        self._started_under[number] = self.layout
+        lost = [each for each in self._forgotten(store.claimed, number) if each not in self.lost_outputs]
+        self.lost_outputs += lost
         counted_in = TP(self._topics.progress, number)
-        missed_said = [
+        missed_outputs = [
             (tp.name, each.offset)
-            for tp, each in said
+            for tp, each in lost
             if each.offset < gone_before[tp] and self._kafka.is_committed_in(counted_in, tp, each.offset)
         ]
-        if missed_said and not (accepts or is_first):
-            self.wrong.append(f"{number} went on without {missed_said}")
+        if missed_outputs and not (accepts or is_first):
+            self.wrong.append(f"{number} went on without {missed_outputs}")
         for tp, start in starts.items():
             gone = set(range(self._position(store.claimed, tp), start)) - self._lost[tp]
             if not (accepts or is_first) and (missed := [each for each in self._records(tp) if each.offset in gone]):
@@ -140,7 +140,7 @@ class Expiry:
         return starts
 
     def skip(self, task: Task, tp: TP, position: int) -> int:
-        """Ask a running task whether it goes on behind what has expired; return where. Raises `Fatal` if not."""
+        """Have a running task skip expired records; return where it continues. Raises `Fatal` if it does not."""
         earliest, _ = self._kafka.bounds(tp)
         if position < earliest:
             task.skip_deleted(tp, position, earliest)
@@ -148,11 +148,11 @@ class Expiry:
         return max(position, earliest)
 
     def count_lost(self, tp: TP) -> int:
-        """Return without how many records of a partition some state had to be made."""
+        """Return how many records of a partition were lost to some state."""
         return sum(each.offset in self._lost[tp] for each in self._records(tp))
 
     def missed(self) -> set[tuple[str, int, int]]:
-        """Return topic, partition and offset of the records that may not have come to whom they concern."""
+        """Return topic, partition and offset of the records that may not have reached their case or partner."""
         places = set[tuple[str, int, int]]()
         for tp, record, message in self._lost_records():
             if isinstance(message, Forwarded):
@@ -161,8 +161,8 @@ class Expiry:
                 places.add((*tp, record.offset))
         return places
 
-    def concerned(self) -> tuple[set[str], set[str]]:
-        """Return the cases and the partners of which something was lost: a fact, a report, a question, an answer."""
+    def losers(self) -> tuple[set[str], set[str]]:
+        """Return the cases and partners that lost a fact, a report, a query or an answer."""
         cases, partners = set[str](), set[str]()
         deleted = ((tp, record, None) for tp, record in self._deleted)
         for tp, record, message in (*self._lost_records(), *deleted):
@@ -175,41 +175,45 @@ class Expiry:
                 (partners if topic == self._topics.locations else cases).add((key or b"").decode())
         return cases, partners
 
-    def _stopped(self, number: int, saved: Checkpoint | None, why: str) -> None:
-        """Have the next owner of a number accept what this one stopped for, if rightly, or begin on an empty store."""
+    def _stopped(self, number: int, checkpoint: Checkpoint | None, why: str) -> None:
+        """Have the next owner of a number accept the loss for which this one stopped, or begin with an empty store."""
         if GONE in why:
-            is_right = self._misses(saved, number) or bool(self._forgotten(saved, number))
-        elif CREATED_AGAIN in why:
-            is_right = bool(self.created_again)
+            is_justified = self._has_lost_inputs(checkpoint, number) or bool(self._forgotten(checkpoint, number))
+        elif RECREATED in why:
+            is_justified = bool(self.recreated)
         elif REPLACED in why:
-            is_right = self._stores[number].losses > 1
+            is_justified = self._stores[number].losses > 1
             self._stores[number].lose(ALL)
         else:
             return
         self.stops += 1
         if REPLACED not in why:
             self._accepted.add(number)
-        if not is_right:
+        if not is_justified:
             self.wrong.append(f"{number} stopped, but nothing is lost: {why}")
 
-    def _misses(self, saved: Checkpoint | None, number: int) -> bool:
+    def _has_lost_inputs(self, checkpoint: Checkpoint | None, number: int) -> bool:
         tps = (TP(topic, number) for topic in self._topics.consumed)
-        return any(self._position(saved, tp) < self._kafka.bounds(tp)[0] for tp in tps)
+        return any(self._position(checkpoint, tp) < self._kafka.bounds(tp)[0] for tp in tps)
 
-    def _forgotten(self, saved: Checkpoint | None, number: int) -> list[tuple[TP, Stored]]:
-        """Return what was said since a checkpoint and cannot be read back."""
+    def _forgotten(self, checkpoint: Checkpoint | None, number: int) -> list[tuple[TP, Stored]]:
+        """Return the outputs since a checkpoint that cannot be read back."""
         return [
             (tp, record)
             for tp in self._outputs(number)
             for record in self._records(tp)
-            if self._position(saved, tp) <= record.offset < self._kafka.bounds(tp)[0]
+            if self._position(checkpoint, tp) <= record.offset < self._kafka.bounds(tp)[0]
         ]
 
-    def _position(self, saved: Checkpoint | None, tp: TP) -> int:
-        """Return up to where a partition is part of a checkpoint, 0 where that is of another topic of this name."""
-        if saved is None or saved.layout is None or saved.layout.ids[tp.topic] != self.layout.ids[tp.topic]:
+    def _position(self, checkpoint: Checkpoint | None, tp: TP) -> int:
+        """Return the position of a partition in a checkpoint; 0 if the topic was created again since."""
+        if (
+            checkpoint is None
+            or checkpoint.layout is None
+            or checkpoint.layout.ids[tp.topic] != self.layout.ids[tp.topic]
+        ):
             return 0
-        return (saved.inputs if tp.topic in self._topics.consumed else saved.outputs).get(tp.name, 0)
+        return (checkpoint.inputs if tp.topic in self._topics.consumed else checkpoint.outputs).get(tp.name, 0)
 
     def _records(self, tp: TP) -> list[Stored]:
         return self._kafka.ever_committed(tp)

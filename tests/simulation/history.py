@@ -1,4 +1,4 @@
-"""Histories made from a seed: a few cases and partners, and every way in which their events can be brought badly."""
+"""Histories made from a seed: a few cases and partners, and every way in which delivery can go wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streams.simulator.rng import Rng
 from tests.scenario import MIDNIGHT, destination, line
 from tests.strategies import ACCURACIES_M, CALLS, DISTANCES_M, LINKS, MONEY, NAMES, PHONES
 
-Told = tuple[str, dict[str, Any]]
+Fact = tuple[str, dict[str, Any]]
 
 OFFSETS: Final = (
     0,
@@ -36,7 +36,7 @@ MALFORMED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A record brought to Kafka: when (microseconds), to which topic, `misplaced` if not where its key belongs."""
+    """A record that arrives at an instant (microseconds); `misplaced` if not in the partition of its key."""
 
     arrive_at: int
     topic: str
@@ -46,8 +46,8 @@ class Delivery:
 
 
 def history(rng: Rng) -> list[Delivery]:
-    """Return deliveries in order of arrival: late ones, repeated, contradictory, malformed and misplaced ones."""
-    brought: list[Delivery] = []
+    """Return deliveries in order of arrival: late, repeated, contradictory, malformed and misplaced ones among them."""
+    delivered: list[Delivery] = []
     cases = [f"job-{number}" for number in range(1, rng.whole(1, 5) + 1)]
     partners = [f"p{number}" for number in range(1, rng.whole(1, 3) + 1)]
     presence_queries: list[int] = []
@@ -58,68 +58,68 @@ def history(rng: Rng) -> list[Delivery]:
             at = begin + rng.whole(0, index) * 20 * MINUTE + rng.pick((1, 1, -1)) * rng.pick(OFFSETS)
             at += rng.pick((71, 100)) * HOUR if rng.chance(0.04) else 0
             presence_queries.append(at)
-            brought += _bring(rng, kind, case_id, at, f"e{number}", data)
+            delivered += _deliveries(rng, kind, case_id, at, f"e{number}", data)
             number += 1
     for partner in partners:
         for _ in range(rng.whole(0, 14)):
             lat, lon = destination(rng.pick(DISTANCES_M), rng.pick((0.0, 90.0)))
             at = rng.pick(presence_queries) + rng.pick((1, -1)) * rng.pick(OFFSETS) + rng.whole(-1, 1)
-            told = {"lat": lat, "lon": lon, "accuracy_m": rng.pick(ACCURACIES_M), "mocked": rng.chance(0.1)}
-            brought += _bring(rng, "location.reported", partner, at, f"r{number}", told)
+            report = {"lat": lat, "lon": lon, "accuracy_m": rng.pick(ACCURACIES_M), "mocked": rng.chance(0.1)}
+            delivered += _deliveries(rng, "location.reported", partner, at, f"r{number}", report)
             number += 1
-    return sorted(brought, key=lambda delivery: (delivery.arrive_at, delivery.topic, delivery.value or b""))
+    return sorted(delivered, key=lambda delivery: (delivery.arrive_at, delivery.topic, delivery.value or b""))
 
 
-def history_that_settles(rng: Rng) -> list[Delivery]:
-    """Return deliveries of a few cases of which nothing is left open, brought as badly as others."""
-    brought: list[Delivery] = []
+def settling_history(rng: Rng) -> list[Delivery]:
+    """Return deliveries of a few cases that leave nothing open, with the same faults of delivery."""
+    delivered: list[Delivery] = []
     for number in range(rng.whole(1, 4)):
         begin = MIDNIGHT + rng.whole(6, 12) * HOUR
         partner = {"partner_id": rng.pick(("p1", "p2"))}
-        ends: tuple[Told, ...] = (
+        ends: tuple[Fact, ...] = (
             ("job.closed", partner | {"closure": "completed"}),
             ("cancellation.recorded", {"by": "customer", "reason": "other", "marked_against": "none"}),
             ("cancellation.recorded", {"by": "partner", "reason": "cant_deliver", "marked_against": "partner"}),
         )
         for index, (kind, data) in enumerate((_booked(rng), ("job.assigned", partner), rng.pick(ends))):
             at = begin + index * rng.pick(OFFSETS)
-            brought += _bring(rng, kind, f"job-settles-{number}", at, f"s{number}-{index}", data)
-    return brought
+            delivered += _deliveries(rng, kind, f"job-settles-{number}", at, f"s{number}-{index}", data)
+    return delivered
 
 
-def _bring(rng: Rng, kind: str, subject: str, at: int, name: str, data: dict[str, Any]) -> list[Delivery]:
-    """Return one or more deliveries of an event; of two that contradict each other whichever is seen first counts."""
+def _deliveries(rng: Rng, kind: str, subject: str, at: int, name: str, data: dict[str, Any]) -> list[Delivery]:
+    """Return one or more deliveries of an event; of two that contradict each other, the first one seen counts."""
     source = rng.pick(("/s", "/app#2"))
     value: bytes | None = line(kind, subject, at, name, data, source)
     topic = TOPIC_OF_TYPE[kind]
 
-    def brought(value: bytes | None) -> Delivery:
+    def delivery(value: bytes | None) -> Delivery:
         lateness = rng.weighted((0, MINUTE, 8 * HOUR, -30 * MINUTE, -2 * HOUR), (60, 20, 12, 7, 1))
         return Delivery(at + int(lateness * rng.fraction()), topic, subject.encode(), value, rng.chance(0.1))
 
-    deliveries = [brought(value)]
+    deliveries = [delivery(value)]
     while rng.chance(0.1):
-        deliveries.append(brought(value))
+        deliveries.append(delivery(value))
     if kind != "location.reported" and rng.chance(0.06):
-        deliveries.append(brought(line(kind, subject, at + MINUTE, name, data, source)))
+        deliveries.append(delivery(line(kind, subject, at + MINUTE, name, data, source)))
     if rng.chance(0.03):
-        deliveries.append(brought(rng.pick(MALFORMED)))
+        deliveries.append(delivery(rng.pick(MALFORMED)))
     return deliveries
 
 
-def _facts(rng: Rng, partners: list[str]) -> list[Told]:
-    """Return what happens to one case: a claim, a payment outside the platform, or both, and some more."""
+def _facts(rng: Rng, partners: list[str]) -> list[Fact]:
+    """Return the events of one case: a claim, a payment outside the platform, or both, and some others."""
     partner = rng.pick(partners)
-    told: list[Told] = [_booked(rng), ("job.assigned", {"partner_id": partner})]
+    facts: list[Fact] = [_booked(rng), ("job.assigned", {"partner_id": partner})]
     if rng.chance(0.85):
-        told += _claim(partner)
+        facts += _claim(partner)
     if rng.chance(0.4):
-        told += _payment(rng, partner)
-    told += [_other(rng, partners) for _ in range(rng.whole(0, 8))]
-    return [each for each in told if not rng.chance(0.1)] or told[:1]
+        facts += _payment(rng, partner)
+    facts += [_other(rng, partners) for _ in range(rng.whole(0, 8))]
+    return [each for each in facts if not rng.chance(0.1)] or facts[:1]
 
 
-def _booked(rng: Rng) -> Told:
+def _booked(rng: Rng) -> Fact:
     lat, lon = destination(rng.pick((0.0, 0.0, 300.0)))
     return "job.booked", {
         "customer_id": "c1",
@@ -131,7 +131,7 @@ def _booked(rng: Rng) -> Told:
     }
 
 
-def _claim(partner: str) -> list[Told]:
+def _claim(partner: str) -> list[Fact]:
     return [
         ("ticket.created", {"ticket_id": "t1", "kind": "out_of_scope", "opened_by": "partner"}),
         ("ticket.media_added", {"ticket_id": "t1", "added_by": "partner", "url": "https://media.example/1.jpg"}),
@@ -144,7 +144,7 @@ def _claim(partner: str) -> list[Told]:
     ]
 
 
-def _payment(rng: Rng, partner: str) -> list[Told]:
+def _payment(rng: Rng, partner: str) -> list[Fact]:
     return [
         (
             "ticket.created",
@@ -171,12 +171,12 @@ def _payment(rng: Rng, partner: str) -> list[Told]:
     ]
 
 
-def _other(rng: Rng, partners: list[str]) -> Told:
-    """Return something that changes what was concluded before."""
+def _other(rng: Rng, partners: list[str]) -> Fact:
+    """Return an event that changes earlier decisions."""
     partner = rng.pick(partners)
     ticket = rng.pick(("t1", "t1", "t2", "r1", "o1"))
     marked = rng.pick(("partner", "none", "customer"))
-    others: tuple[Told, ...] = (
+    others: tuple[Fact, ...] = (
         _booked(rng),
         ("job.assigned", {"partner_id": partner}),
         ("job.started", {"partner_id": partner}),

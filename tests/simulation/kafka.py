@@ -1,4 +1,4 @@
-"""Kafka as far as a task can tell: partitions, transactions with their markers, fencing, reading what is committed."""
+"""Kafka as a task sees it: partitions, transactions with their markers, fencing, reads of committed records."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from streams.runtime.ports import TP, Outgoing, Stored
 READ_MAX = 7
 
 Pause = Callable[[], Awaitable[None]]
-"""Awaited wherever the real thing would wait; whoever is killed never comes back from it."""
+"""Awaited wherever the real client would wait; it never returns to an owner that was killed."""
 
 
 async def no_pause() -> None:
-    """Wait for nothing."""
+    """Do not wait."""
 
 
-Disposition = Literal["committed", "aborted"]
+TransactionEnd = Literal["committed", "aborted"]
 
 
 @dataclass(slots=True)
 class _Transaction:
     touched: set[TP] = field(default_factory=set)
-    fates: dict[TP, Disposition] = field(default_factory=dict)
-    """How it ended, in each partition in which it did."""
+    ends: dict[TP, TransactionEnd] = field(default_factory=dict)
+    """How it ended, by partition in which it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A record, or None for a transaction's marker; None as transaction for a producer without one."""
+    """A record, or None for a transaction marker; `transaction` is None for a producer without transactions."""
 
     record: Stored | None
     transaction: _Transaction | None
@@ -44,9 +44,9 @@ class SimulatedKafka:
     def __init__(self, now_ms: Callable[[], int] = lambda: 0, *, message_bytes_max: int = 8 * 1024 * 1024) -> None:
         self.message_bytes_max = message_bytes_max
         self.forgets: Callable[[TP], bool] = lambda _: False
-        """Whether a transaction that commits is left open in a partition, until the next of its id ends there."""
+        """Whether a committed transaction is left open in a partition until the next one of its id ends there."""
         self.tells_which = True
-        """Whether it is known which record was refused, and not only in whose company."""
+        """Whether a refusal says which record it is about, and not only which transaction."""
         self.refuses: Callable[[Outgoing], bool] = lambda _: False
         """Whether a record is refused for its content."""
         self._now_ms = now_ms
@@ -57,12 +57,12 @@ class SimulatedKafka:
         self._forgotten: defaultdict[tuple[str, TP], list[_Transaction]] = defaultdict(list)
 
     def append(self, tp: TP, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> None:
-        """Take a record from a producer without transactions."""
+        """Append a record of a producer without transactions."""
         self._append(tp, key, value, headers, None)
 
     @property
-    def brought(self) -> list[tuple[TP, Stored]]:
-        """What producers without transactions brought, by partition."""
+    def delivered(self) -> list[tuple[TP, Stored]]:
+        """The records of producers without transactions, by partition."""
         return [
             (tp, entry.record)
             for tp, entries in sorted(self._partitions.items())
@@ -71,81 +71,81 @@ class SimulatedKafka:
         ]
 
     def delete_before(self, tp: TP, offset: int) -> None:
-        """Let go of the records before an offset."""
+        """Delete the records before an offset."""
         self._earliest[tp] = max(offset, self._earliest.get(tp, 0))
 
     def truncate(self, tp: TP, end: int) -> None:
-        """Lose the records from an offset on, as a partition does whose leader was not up to date."""
+        """Lose the records from an offset on, as a partition does after an unclean leader election."""
         del self._partitions[tp][end:]
 
     def recreate(self, tp: TP) -> None:
-        """Begin a partition anew, as of a topic that was deleted and created again."""
+        """Empty a partition, as when its topic is deleted and created again."""
         self._partitions.pop(tp, None)
         self._earliest.pop(tp, None)
 
     def initialise(self, transactional_id: str) -> int:
-        """Fence whoever had the id before, abort what it left open, and return the new epoch."""
+        """Fence the last producer of the id, abort its open transaction, and return the new epoch."""
         if transactional_id in self._open:
             self._end(transactional_id, "aborted", self._open[transactional_id].touched)
         epoch = self._epochs[transactional_id] = self._epochs.get(transactional_id, -1) + 1
         return epoch
 
     def add(self, transactional_id: str, epoch: int, record: Outgoing) -> int:
-        """Add a record to the id's transaction, begun if there is none, and return its offset."""
+        """Add a record to the transaction of the id, which is begun if there is none; return its offset."""
         self._check(transactional_id, epoch)
         if len(record.value) > self.message_bytes_max or self.refuses(record):
-            told = f"{record.topic} accepts no record of {len(record.value)} bytes"
-            raise Unpublishable(told, about=record.about, is_certain=self.tells_which)
+            reason = f"{record.topic} accepts no record of {len(record.value)} bytes"
+            raise Unpublishable(reason, about=record.about, is_certain=self.tells_which)
         transaction = self._open.setdefault(transactional_id, _Transaction())
         tp = TP(record.topic, record.partition)
         transaction.touched.add(tp)
         return self._append(tp, record.key, record.value, (), transaction)
 
     def commit(self, transactional_id: str, epoch: int) -> None:
-        """Make the id's transaction visible."""
+        """Commit the transaction of the id."""
         self._check(transactional_id, epoch)
         touched = self._open[transactional_id].touched if transactional_id in self._open else ()
         self._end(transactional_id, "committed", [tp for tp in sorted(touched) if not self.forgets(tp)])
 
     def abort(self, transactional_id: str, epoch: int) -> None:
-        """Have nobody ever see what the id's transaction holds."""
+        """Abort the transaction of the id."""
         self._check(transactional_id, epoch)
         if transactional_id in self._open:
             self._end(transactional_id, "aborted", self._open[transactional_id].touched)
 
     def bounds(self, tp: TP) -> tuple[int, int]:
-        """Return the earliest offset kept and the offset before which every transaction has ended."""
+        """Return the log start offset and the last stable offset."""
         entries = self._partitions[tp]
         end = next(
-            (at for at, entry in enumerate(entries) if entry.transaction and tp not in entry.transaction.fates),
+            (at for at, entry in enumerate(entries) if entry.transaction and tp not in entry.transaction.ends),
             len(entries),
         )
         return self._earliest.get(tp, 0), end
 
     def is_open(self, tp: TP) -> bool:
-        """Tell whether a partition holds records of a transaction that has not ended there."""
+        """Return whether a partition has records of a transaction that has not ended there."""
         return self.bounds(tp)[1] < len(self._partitions[tp])
 
     def committed(self, tp: TP, start: int = 0, end: int | None = None) -> list[Stored]:
-        """Return what a `read_committed` consumer sees between two offsets."""
+        """Return the records that a `read_committed` consumer sees between two offsets."""
         earliest, stable = self.bounds(tp)
         return self._visible(tp, max(start, earliest), stable if end is None else min(end, stable))
 
     def ever_committed(self, tp: TP) -> list[Stored]:
-        """Return what such a consumer could ever have seen, expired or not."""
+        """Return the records that such a consumer could ever have seen, expired or not."""
         return self._visible(tp, 0, self.bounds(tp)[1])
 
     def is_committed_in(self, other: TP, tp: TP, offset: int) -> bool:
-        """Tell whether the transaction of a record was committed in another partition too."""
+        """Return whether the transaction of a record was committed in another partition too."""
         transaction = self._partitions[tp][offset].transaction
-        return transaction is not None and transaction.fates.get(other) == "committed"
+        return transaction is not None and transaction.ends.get(other) == "committed"
 
     def _visible(self, tp: TP, start: int, end: int) -> list[Stored]:
         entries = self._partitions[tp][start:end]
         return [
             entry.record
             for entry in entries
-            if entry.record and (entry.transaction is None or entry.transaction.fates.get(tp) == "committed")
+            if entry.record and (entry.transaction is None or entry.transaction.ends.get(tp) == "committed")
         ]
 
     def count(self, topics: Collection[str]) -> int:
@@ -154,17 +154,17 @@ class SimulatedKafka:
 
     def _check(self, transactional_id: str, epoch: int) -> None:
         if self._epochs.get(transactional_id) != epoch:
-            raise Fenced(f"{transactional_id}: epoch {epoch} is over")
+            raise Fenced(f"{transactional_id}: epoch {epoch} is fenced")
 
-    def _end(self, transactional_id: str, fate: Disposition, where: Collection[TP]) -> None:
-        transaction = self._open.pop(transactional_id, _Transaction())  # none is open where a new owner aborted it
+    def _end(self, transactional_id: str, end: TransactionEnd, where: Collection[TP]) -> None:
+        transaction = self._open.pop(transactional_id, _Transaction())  # none is open if a new owner has aborted it
         for tp in sorted(transaction.touched):
-            hanging_transactions = self._forgotten[transactional_id, tp]
-            hanging_transactions.append(transaction)
+            hanging = self._forgotten[transactional_id, tp]
+            hanging.append(transaction)
             if tp in where:
-                for each in hanging_transactions:
-                    each.fates[tp] = fate
-                hanging_transactions.clear()
+                for each in hanging:
+                    each.ends[tp] = end
+                hanging.clear()
                 self._partitions[tp].append(_Entry(None, None))
 
     def _append(
@@ -190,7 +190,7 @@ class SimulatedPublisher:
         self._epoch = -1
 
     async def start(self) -> None:
-        """Fence out earlier owners."""
+        """Fence earlier owners."""
         await self._pause()
         self._epoch = self._kafka.initialise(self._id)
         await self._pause()
@@ -198,7 +198,7 @@ class SimulatedPublisher:
     async def publish(self, records: Sequence[Outgoing]) -> Mapping[TP, int]:
         """Publish in one transaction."""
         ends: dict[TP, int] = {}
-        epoch, self._epoch = self._epoch, -1  # until all of it is committed: nothing follows on half a transaction
+        epoch, self._epoch = self._epoch, -1  # until it is committed: no other transaction may follow half of this one
         await self._pause()
         try:
             for record in records:
@@ -214,7 +214,7 @@ class SimulatedPublisher:
         return ends
 
     async def abort(self, tps: Sequence[TP]) -> None:
-        """Abort a transaction in partitions, and with it what was left open there."""
+        """Abort a transaction in partitions, and with it those left open there."""
         epoch, self._epoch = self._epoch, -1
         for tp in tps:
             self._kafka.add(self._id, epoch, Outgoing(*tp, b"", b""))
@@ -236,7 +236,7 @@ class SimulatedLog:
         self._pause = pause
 
     async def read(self, tp: TP, start: int) -> AsyncIterator[list[Stored]]:
-        """Yield what is committed, a few records at a time."""
+        """Yield the committed records, a few at a time."""
         await self._pause()
         _, end = self._kafka.bounds(tp)
         found = self._kafka.committed(tp, start, end)
@@ -245,11 +245,11 @@ class SimulatedLog:
             yield found[first : first + READ_MAX]
 
     async def bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
-        """Return the bounds of all partitions asked for."""
+        """Return the bounds of the partitions."""
         await self._pause()
         return {tp: self._kafka.bounds(tp) for tp in tps}
 
     async def hanging_transactions(self, tps: Sequence[TP]) -> list[TP]:
-        """Return those partitions in which a transaction is open."""
+        """Return the partitions in which a transaction is open."""
         await self._pause()
         return [tp for tp in tps if self._kafka.is_open(tp)]

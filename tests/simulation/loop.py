@@ -1,4 +1,4 @@
-"""An event loop whose time passes only by waiting: seconds of sleeping cost nothing, and every run is the same."""
+"""An event loop in virtual time: sleeping takes no real time, and every run is the same."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import selectors
 
 
 class StuckError(Exception):
-    """Everybody waits for somebody and nothing is scheduled."""
+    """Every coroutine waits and nothing is scheduled."""
 
 
 class _VirtualWaiting(selectors.SelectSelector):
-    """Instead of waiting for sockets, lets time pass."""
+    """Advances the time instead of waiting for sockets."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -19,13 +19,13 @@ class _VirtualWaiting(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            raise StuckError("nothing is scheduled any more")
+            raise StuckError("nothing is scheduled")
         self.now_s += max(timeout, 0.0)
         return []
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Runs coroutines in virtual time, from 0 on; threads and sockets do not work in it."""
+    """Runs coroutines in virtual time, from 0; threads and sockets do not work in it."""
 
     def __init__(self) -> None:
         self._waiting = _VirtualWaiting()

@@ -7,31 +7,31 @@ from dataclasses import dataclass
 
 from agents.case.case import NO_LONGER_KEPT
 from schemas.errors import SopError
-from tests.simulation.checks import aside, check, letters
+from tests.simulation.checks import check, dead_letters, quarantined
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.world import NotQuietError, World
+from tests.simulation.world import NotAtRestError, World
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a seed showed: what does not hold, and how much it went through."""
+    """The violations that a seed showed, and counts of what happened in it."""
 
     seed: int
     violations: list[str]
-    fates: int
+    faults: int
     records: int
-    said: int
-    aside: int
-    left: int
+    outputs: int
+    quarantined: int
+    departed: int
     refused_late: int
     stops: int
-    lost: int
-    created_again: int
-    said_unseen: int
+    cases_with_losses: int
+    recreated: int
+    lost_outputs: int
 
 
 def run_seed(seed: int, *, expires: bool = True) -> Outcome:
-    """Run a seed; the same seed gives the same outcome. Only with `expires` do records expire, if the seed says so."""
+    """Run a seed; the same seed gives the same outcome. With `expires`, records expire if the seed says so."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(_run(seed, expires=expires))
 
@@ -47,20 +47,20 @@ async def _run(seed: int, *, expires: bool) -> Outcome:
     asyncio.get_running_loop().set_exception_handler(never_retrieved)
     try:
         violations = check(world, await world.run())
-    except NotQuietError as restless:
-        violations = [f"never quiet: {restless}"]
+    except NotAtRestError as unfinished:
+        violations = [f"never at rest: {unfinished}"]
     topics = world.topics
     return Outcome(
         seed,
         violations + unexpected,
-        len(world.fates_met),
+        len(world.faults_met),
         world.kafka.count(topics.inputs),
         world.kafka.count(topics.outputs),
-        len(aside(world)),
-        sum(work.state_size().cases_departed for work in world.works.values()),
-        sum(letter.reason == NO_LONGER_KEPT for letter in letters(world)),
+        len(quarantined(world)),
+        sum(processor.state_size().cases_departed for processor in world.processors.values()),
+        sum(letter.reason == NO_LONGER_KEPT for letter in dead_letters(world)),
         world.expiry.stops,
-        len(world.expiry.concerned()[0]),
-        world.expiry.created_again.total(),
-        len(world.expiry.said_unseen),
+        len(world.expiry.losers()[0]),
+        world.expiry.recreated.total(),
+        len(world.expiry.lost_outputs),
     )

@@ -1,4 +1,4 @@
-"""A checkpoint store that can be slow, silent, and thrown back to an earlier moment."""
+"""A checkpoint store that can be slow, not answer, and fall back to an earlier state."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ T = TypeVar("T")
 
 
 class SimulatedRedis:
-    """The state of one partition number, with some of what it was before."""
+    """The state of one partition number, and some of its earlier states."""
 
     def __init__(self) -> None:
         self.state = MemoryState()
         self.losses = 0
-        """How often it was not what it had been."""
+        """How often it has fallen back to an earlier state."""
         self._earlier: list[MemoryState] = [MemoryState()]
 
     def keep(self) -> None:
-        """Remember the state as it is, to be thrown back to."""
+        """Keep the present state, to fall back to later."""
         self._earlier = [self._earlier[0], *self._earlier[1:][-KEPT_MAX:], deepcopy(self.state)]
 
     def lose(self, back: int) -> None:
-        """Be what it was some saves ago; the owner notices, as it would by the sequence number of its writes."""
+        """Fall back by some saves; the owner notices, as it would by the sequence number of its writes."""
         earlier = deepcopy(self._earlier[max(len(self._earlier) - 1 - back, 0)])
         self.state.checkpoint, self.state.blobs = earlier.checkpoint, earlier.blobs
         self.state.deadlines, self.state.expiries = earlier.deadlines, earlier.expiries
@@ -39,7 +39,7 @@ class SimulatedRedis:
 
 
 class SimulatedStore:
-    """One owner's view (see `streams.runtime.ports.Store`); `fails` says for each call whether it goes unanswered."""
+    """One owner's view (see `streams.runtime.ports.Store`); `fails` raises for a call that is not answered."""
 
     def __init__(self, redis: SimulatedRedis, pause: Pause, fails: Pause) -> None:
         self._redis = redis
@@ -47,7 +47,7 @@ class SimulatedStore:
         self._pause = pause
         self._fails = fails
         self.claimed: Checkpoint | None = None
-        """The checkpoint that the owner begins with."""
+        """The checkpoint with which the owner begins."""
 
     async def claim(self) -> Checkpoint | None:
         """Become the owner."""
@@ -67,7 +67,7 @@ class SimulatedStore:
         deadlines: Mapping[str, int | None],
         expiries: Mapping[str, int | None] = {},
     ) -> None:
-        """Write all at once; the answer may be lost."""
+        """Write all in one step; the answer may be lost."""
         await self._pause()
         await self._fails()
         await self._store.save(checkpoint, blobs, deadlines, expiries)
@@ -92,5 +92,5 @@ class SimulatedStore:
 
 
 def unavailable() -> Unavailable:
-    """Return what a call raises that goes unanswered."""
+    """Return the error of a call that is not answered."""
     return Unavailable("Redis: no answer")

@@ -1,4 +1,4 @@
-"""Whatever is done to the workers of a simulated cluster, in the end they have said what a straight run says."""
+"""Whatever faults are injected into a simulated cluster, its final state is that of a replay."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def test_seeds_hold(group: int) -> None:
     outcomes = [run_seed(seed) for seed in range(first, first + SEEDS_PER_GROUP)]
     assert {each.seed: each.violations for each in outcomes if each.violations} == {}
     assert sum(each.stops for each in outcomes) > 0
-    assert sum(each.fates for each in outcomes) > SEEDS_PER_GROUP
-    assert sum(each.said for each in outcomes) > 10 * SEEDS_PER_GROUP
+    assert sum(each.faults for each in outcomes) > SEEDS_PER_GROUP
+    assert sum(each.outputs for each in outcomes) > 10 * SEEDS_PER_GROUP
 
 
 def test_a_seed_runs_the_same_twice() -> None:
     assert run_seed(5) == run_seed(5)
 
 
-def forgets_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def forgets_restored_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.processor.emitted_outputs.EmittedOutputs.add", lambda *_: {})
 
 
@@ -54,13 +54,13 @@ def is_not_fenced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def forgets_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def wakes_nobody(*_: object) -> list[str]:
+    async def nothing_is_due(*_: object) -> list[str]:
         return []
 
-    monkeypatch.setattr(SopProcessor, "due", wakes_nobody)
+    monkeypatch.setattr(SopProcessor, "due", nothing_is_due)
 
 
-def takes_all_records_for_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def takes_all_records_as_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     class Everywhere(int):
         def __ne__(self, _: object) -> bool:
             return False
@@ -68,16 +68,16 @@ def takes_all_records_for_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.processor.processor.partition_of", lambda *_: Everywhere())
 
 
-def goes_on_without_what_nobody_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def goes_on_without_unread_records(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("recovery", "task"):
         monkeypatch.setattr(f"streams.runtime.{module}.unread_count", lambda *_, accepts: accepts)
 
 
-def goes_on_without_what_decisions_rest_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def goes_on_without_records_that_decisions_rest_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.runtime.recovery.refuse_missing", lambda *_, accepts: accepts)
 
 
-def stops_for_what_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+def stops_for_records_in_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(names: Iterable[str], _: object, earliest: Mapping[str, int], __: object, *, accepts: bool) -> None:
         if not accepts and (gone := [name for name in names if earliest[name]]):
             raise Fatal(f"{gone} are no longer there")
@@ -85,11 +85,11 @@ def stops_for_what_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.runtime.recovery.refuse_missing", refuse)
 
 
-def goes_on_without_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def goes_on_without_lost_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.runtime.recovery.forgotten_count", lambda *_, accepts: 0 * accepts)
 
 
-def stops_for_outputs_that_are_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+def stops_for_outputs_in_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(name: str, _: int, earliest: int, __: int, *, accepts: bool) -> int:
         if earliest and not accepts:
             raise Fatal(f"{name}: 0 to {earliest} are no longer there")
@@ -105,28 +105,28 @@ def goes_on_in_a_topic_created_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.runtime.recovery.find_recreated", accepted)
 
 
-def loses_what_waited_to_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def loses_held_records(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CatchUpBuffer, "release", lambda *_: [])
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        goes_on_without_what_nobody_read,
-        goes_on_without_what_decisions_rest_on,
-        stops_for_what_is_saved,
-        goes_on_without_what_was_said,
-        stops_for_outputs_that_are_saved,
+        goes_on_without_unread_records,
+        goes_on_without_records_that_decisions_rest_on,
+        stops_for_records_in_a_checkpoint,
+        goes_on_without_lost_outputs,
+        stops_for_outputs_in_a_checkpoint,
         goes_on_in_a_topic_created_again,
-        loses_what_waited_to_be_read_again,
-        forgets_what_was_said,
+        loses_held_records,
+        forgets_restored_outputs,
         does_not_wait_to_catch_up,
         is_not_fenced,
         forgets_deadlines,
-        takes_all_records_for_its_own,
+        takes_all_records_as_its_own,
     ],
 )
-def test_a_fault_is_noticed(fault: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_removed_safeguard_is_noticed(fault: object, monkeypatch: pytest.MonkeyPatch) -> None:
     assert callable(fault)
     fault(monkeypatch)
     assert any(run_seed(seed).violations for seed in range(1, 201))

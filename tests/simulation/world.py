@@ -1,4 +1,4 @@
-"""Runs the real task of every partition number in a simulated world, killing, freezing and misleading it by a seed."""
+"""Runs the real task of each partition number in a simulated world, with faults injected by a seed."""
 
 from __future__ import annotations
 
@@ -29,64 +29,40 @@ from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
 from streams.simulator.rng import Rng
 from tests.scenario import MIDNIGHT
+from tests.simulation.clocks import ManualClock, SkewedClock
 from tests.simulation.expiry import Expiry
-from tests.simulation.hand import FATES, FOREVER_S, Hand
-from tests.simulation.history import Delivery, history, history_that_settles
+from tests.simulation.fault_injector import FAULTS, FOREVER_S, FaultInjector
+from tests.simulation.history import Delivery, history, settling_history
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 from tests.simulation.store import SimulatedRedis, SimulatedStore
 
-QUIET_WITHIN_S: Final = 2_400.0
-"""A case that raises whatever is known of it costs each of its records three lives, of some ten seconds."""
+AT_REST_WITHIN_S: Final = 2_400.0
+"""A case that always raises takes three lives of about ten seconds for each of its records."""
 QUEUED_MAX: Final = 16
 NOTHING_DUE_WITHIN_US: Final = 11 * SECOND
-"""More than the longest wait for an answer."""
+"""Longer than the longest wait for an answer."""
 POLICIES: Final = PolicySet((Policy(label="later", effective_from=MIDNIGHT + 9 * HOUR, hash="h2"),), Policy(hash="h1"))
 
 LogAttempts = Callable[[Attempt | None], Awaitable[None]]
 Deciding = Callable[[str, int, str | None], CaseUpdate]
 
 
-class NotQuietError(AssertionError):
-    """Something is still to be done long after everybody is well."""
-
-
-class ManualClock:
-    """The wall clock: goes with the loop's time and can be moved on."""
-
-    def __init__(self) -> None:
-        self._begin = MIDNIGHT
-
-    def now_us(self) -> int:
-        return self._begin + int(asyncio.get_running_loop().time() * SECOND)
-
-    def move_to(self, at: int) -> None:
-        """Let time pass up to an instant, unless it is over."""
-        self._begin += max(at - self.now_us(), 0)
-
-
-@dataclass(frozen=True, slots=True)
-class SkewedClock:
-    """What a machine takes for the time."""
-
-    clock: ManualClock
-    skew: int
-
-    def now_us(self) -> int:
-        return self.clock.now_us() + self.skew
+class NotAtRestError(AssertionError):
+    """Something is still to be done long after all owners were healed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Poison:
-    """A case that no worker survives deciding from an instant on."""
+    """A case that no worker survives to evaluate from an instant on."""
 
     case_id: str
     begins_at: int
     how: Literal["kills", "raises", "is refused"]
-    """Whether it ends the process without a word, raises, or says what Kafka refuses."""
+    """Whether it ends the process, raises, or publishes what Kafka refuses."""
 
 
 def _retention(rng: Rng) -> RetentionRules | None:
-    """Return rules by which cases leave before a history is over; None: by those that a worker has without settings."""
+    """Return rules by which cases depart before a history is over; None for the default rules."""
     if rng.chance(0.6):
         return None
     return RetentionRules(case=rng.pick((MINUTE, HOUR, 12 * HOUR)), quiet=rng.pick((SECOND, MINUTE)))
@@ -137,21 +113,21 @@ class World:
         happens = expires and expiring.chance(0.4)
         self.expiry = Expiry(expiring, Rng("rarer", seed), self.kafka, self.topics, self.stores, happens=happens)
         self.tasks: dict[int, Task] = {}
-        self.works: dict[int, SopProcessor] = {}
+        self.processors: dict[int, SopProcessor] = {}
         self.at: dict[int, dict[TP, int]] = {}
-        self.fates_met: list[str] = []
+        self.faults_met: list[str] = []
         self.patience_s = self.rng.pick((0.05, 5.0))
         self.healed = asyncio.Event()
         self.haste = self.rng.pick((0.3, 0.8, 0.97))
         self.skewed = self.rng.chance(0.3)
         self.poison = self._poison(Rng("poison", seed)) if self.rng.chance(0.3) else None
         self.past_retention: set[tuple[str, str]] = set()
-        """Partners and refs of the reports that may count as not come: left out, past the retention, when last read."""
-        self.unheard: set[str] = set()
-        """Cases that an answer came for when they were no longer kept."""
-        self.well: set[int] = set()
-        self.lives: list[asyncio.Task[bool]] = []
-        self.hands: list[Hand] = []
+        """Partners and refs of the reports that were past their retention when last read: they may count as missing."""
+        self.answered_after_departure: set[str] = set()
+        """Cases that had departed when an answer came for them."""
+        self.healthy: set[int] = set()
+        self.owner_runs: list[asyncio.Task[bool]] = []
+        self.injectors: list[FaultInjector] = []
         self._finishing = asyncio.Event()
 
     def _poison(self, others: Rng) -> Poison:
@@ -168,23 +144,23 @@ class World:
         return is_late and record.about == f"case:{poison.case_id}" and record.topic in self.topics.outputs
 
     async def run(self) -> int:
-        """Bring a whole history, let everybody get well and come to rest; return the instant at which all rests."""
-        owners = [asyncio.create_task(self._own(partition)) for partition in range(self.partitions)]
-        bringing = asyncio.create_task(self._bring())
-        rest = asyncio.create_task(self._rest(bringing))
+        """Deliver a whole history, heal all owners and wait until they are at rest; return the instant of that."""
+        owners = [asyncio.create_task(self._run_owners(partition)) for partition in range(self.partitions)]
+        delivering = asyncio.create_task(self._deliver())
+        rest = asyncio.create_task(self._rest(delivering))
         expiring = asyncio.create_task(self.expiry.run(self.healed, self._end_all))
-        done, _ = await asyncio.wait([rest, bringing, expiring, *owners], return_when=asyncio.FIRST_EXCEPTION)
+        done, _ = await asyncio.wait([rest, delivering, expiring, *owners], return_when=asyncio.FIRST_EXCEPTION)
         for each in done:
             each.result()
-        for life in self.lives:
-            if life.done():
-                await self._ended(life)
+        for owner_run in self.owner_runs:
+            if owner_run.done():
+                await self._ended_at_rest(owner_run)
         return rest.result()
 
-    async def _bring(self) -> None:
+    async def _deliver(self) -> None:
         deliveries = history(self.rng)
         if self.retention is not None:
-            deliveries += history_that_settles(self.rng)
+            deliveries += settling_history(self.rng)
         for delivery in sorted(deliveries, key=lambda each: each.arrive_at):
             self.clock.move_to(delivery.arrive_at)
             self._append(delivery)
@@ -197,143 +173,147 @@ class World:
             partition = self.rng.whole(0, self.partitions - 1)
         self.kafka.append(TP(delivery.topic, partition), delivery.key, delivery.value)
 
-    async def _rest(self, bringing: asyncio.Task[None]) -> int:
-        await bringing
+    async def _rest(self, delivering: asyncio.Task[None]) -> int:
+        await delivering
         if self.rng.chance(0.5):
             await asyncio.sleep(self.rng.between(0.0, 20.0))
         self.clock.move_to(self.clock.now_us() + self.rng.pick((HOUR, 4 * HOUR, 100 * HOUR)))
         await asyncio.sleep(self.rng.between(0.0, 20.0))
         if self.retention is not None:
-            await self._bring_again()
+            await self._deliver_again()
         self.healed.set()
-        await self._quiet()
-        rests_at = self.clock.now_us()
+        await self._wait_for_rest()
+        ends_at = self.clock.now_us()
         self._finishing.set()
-        return rests_at
+        return ends_at
 
-    async def _bring_again(self) -> None:
-        """Let what is old leave; then bring again what cases may have left behind, be it known or refused before."""
+    async def _deliver_again(self) -> None:
+        """Let old cases depart, then deliver some records again, whether they were accepted or refused before."""
         await asyncio.sleep(self.rng.between(0.0, 60.0))
-        for tp, record in self.kafka.brought:
+        for tp, record in self.kafka.delivered:
             if tp.topic != self.topics.locations and self.rng.chance(0.3):
                 self.kafka.append(tp, record.key, record.value)
                 await asyncio.sleep(self.rng.pick((0.0, 0.0, 3.0)))
 
-    async def _quiet(self) -> None:
+    async def _wait_for_rest(self) -> None:
         loop = asyncio.get_running_loop()
-        until = loop.time() + QUIET_WITHIN_S
-        quiet_for = 0
-        while quiet_for < 5:
-            restless = [why for number in range(self.partitions) if (why := self._restless(number))]
-            quiet_for = 0 if restless else quiet_for + 1
+        until = loop.time() + AT_REST_WITHIN_S
+        rested_for = 0
+        while rested_for < 5:
+            unfinished = [why for number in range(self.partitions) if (why := self._unfinished(number))]
+            rested_for = 0 if unfinished else rested_for + 1
             if loop.time() > until:
-                raise NotQuietError("; ".join(restless))
+                raise NotAtRestError("; ".join(unfinished))
             await asyncio.sleep(0.5)
 
-    def _restless(self, number: int) -> str:
-        """Say what a partition number still has to do."""
-        if number not in self.well:
+    def _unfinished(self, number: int) -> str:
+        """Return what a partition number still has to do."""
+        if number not in self.healthy:
             return f"{number} has no owner"
         task = self.tasks[number]
         for tp in task._inputs:
             if self.at[number].get(tp, 0) < self.kafka.bounds(tp)[1]:
                 return f"{tp.name} is not read to its end"
-        work = self.works[number]
+        processor = self.processors[number]
         if len(task._inbox) or task.health.at_work:
-            return f"{number} is at work"
+            return f"{number} is at processor"
         if task._is_catching_up():
-            return f"{number} holds back until {task._catch_up._until}, stands at {task._positions.inputs}"
+            return f"{number} catches up to {task._catch_up._until}, is at {task._positions.inputs}"
         stored = self.stores[number].state.deadlines.items()
         due = [at for case_id, at in stored if f"case:{case_id}" not in task.progress().quarantined]
-        due += [at] if (at := work._timers.next()) is not None else []
+        due += [at] if (at := processor._timers.next()) is not None else []
         if due and min(due) < self.clock.now_us() + NOTHING_DUE_WITHIN_US:
             return f"{number} has something due at {min(due)}, it is {self.clock.now_us()}"
         return ""
 
     # -- owners ------------------------------------------------------------------------------------------------------
 
-    async def _own(self, partition: int) -> None:
-        """Be one owner of a partition number after the other."""
+    async def _run_owners(self, partition: int) -> None:
+        """Run one owner of a partition number after another."""
         while True:
-            self.well.discard(partition)
-            hand = Hand(self.rng, () if self.healed.is_set() else FATES, self.haste, self.healed)
+            self.healthy.discard(partition)
+            injector = FaultInjector(self.rng, () if self.healed.is_set() else FAULTS, self.haste, self.healed)
             skew = self.rng.whole(-2, 2) * MINUTE if self.skewed and not self.healed.is_set() else 0
-            life = asyncio.create_task(self._live(partition, hand, SkewedClock(self.clock, skew)))
-            self.lives.append(life)
-            self.hands.append(hand)
-            over = asyncio.create_task(hand.over.wait())
-            heal = asyncio.create_task(self._till_healed(hand))
-            await asyncio.wait([life, over, heal], return_when=asyncio.FIRST_COMPLETED)
+            owner_run = asyncio.create_task(self._run_owner(partition, injector, SkewedClock(self.clock, skew)))
+            self.owner_runs.append(owner_run)
+            self.injectors.append(injector)
+            over = asyncio.create_task(injector.over.wait())
+            heal = asyncio.create_task(self._until_healed(injector))
+            await asyncio.wait([owner_run, over, heal], return_when=asyncio.FIRST_COMPLETED)
             over.cancel()
             heal.cancel()
-            if hand.over.is_set() and hand.fate is not None:
-                self.fates_met.append(hand.fate)
-                await self._meet(partition, hand, life)
-            elif not life.done():
-                continue  # healed while well: an owner without a fate comes
-            elif await self._ended(life):
+            if injector.over.is_set() and injector.fault is not None:
+                self.faults_met.append(injector.fault)
+                await self._inject(partition, injector, owner_run)
+            elif not owner_run.done():
+                continue  # healed before its fault was due: an owner without a fault follows
+            elif await self._ended_at_rest(owner_run):
                 return
             await asyncio.sleep(self.rng.pick((0.0, 0.1, 3.0)))
 
     def _end_all(self) -> bool:
-        """End all owners at once; False if one is at a last attempt, which would be blamed for it."""
-        alive = [hand for life, hand in zip(self.lives, self.hands, strict=True) if not life.done()]
-        may_end = not any(hand.is_spared for hand in alive)
-        for hand in alive if may_end else ():
-            hand.die()
+        """End all owners at once; return False if one is at a last attempt, which would be blamed for it."""
+        alive = [
+            injector
+            for owner_run, injector in zip(self.owner_runs, self.injectors, strict=True)
+            if not owner_run.done()
+        ]
+        may_end = not any(injector.is_spared for injector in alive)
+        for injector in alive if may_end else ():
+            injector.die()
         return may_end
 
-    async def _till_healed(self, hand: Hand) -> None:
-        await (self.healed.wait() if hand.fate else asyncio.sleep(FOREVER_S))
+    async def _until_healed(self, injector: FaultInjector) -> None:
+        await (self.healed.wait() if injector.fault else asyncio.sleep(FOREVER_S))
 
-    async def _meet(self, partition: int, hand: Hand, life: asyncio.Task[bool]) -> None:
-        if hand.fate == "revoked":
+    async def _inject(self, partition: int, injector: FaultInjector, owner_run: asyncio.Task[bool]) -> None:
+        if injector.fault == "revoked":
             if partition in self.tasks:
                 self.tasks[partition].finish()
-            await asyncio.wait([life], timeout=self.rng.pick((0.05, 5.0)))
-        elif hand.fate == "store_lost":
+            await asyncio.wait([owner_run], timeout=self.rng.pick((0.05, 5.0)))
+        elif injector.fault == "store_lost":
             self.stores[partition].lose(self.rng.whole(0, 4) if self.rng.chance(0.7) else 100)
-            await asyncio.wait([life], timeout=self.rng.pick((1.0, 60.0)))
-        if life.done():
-            await self._ended(life)
+            await asyncio.wait([owner_run], timeout=self.rng.pick((1.0, 60.0)))
+        if owner_run.done():
+            await self._ended_at_rest(owner_run)
 
     @staticmethod
-    async def _ended(life: asyncio.Task[bool]) -> bool:
-        """Return whether a life ended because all rests; ends that are no fault of the code do not count."""
+    async def _ended_at_rest(owner_run: asyncio.Task[bool]) -> bool:
+        """Return whether an owner ended because all is at rest; raise its error if it is a fault of the code."""
         try:
-            return await life
+            return await owner_run
         except (Fatal, Unavailable):
             return False
 
-    async def _live(self, partition: int, hand: Hand, clock: SkewedClock) -> bool:
+    async def _run_owner(self, partition: int, injector: FaultInjector, clock: SkewedClock) -> bool:
         health = Health()
-        answering = SimulatedStore(self.stores[partition], hand.pause, hand.fails)
+        answering = SimulatedStore(self.stores[partition], injector.pause, injector.fails)
         store = RetryingStore(answering, health, name=f"partition {partition}", patience_s=self.patience_s)
-        work = SopProcessor(partition, self.processor_settings, store)
-        work._cache.packing_slack = self.packing_slack
+        processor = SopProcessor(partition, self.processor_settings, store)
+        processor._cache.packing_slack = self.packing_slack
         if self.poison is not None and self.poison.how != "is refused":
-            work._cases.decide = partial(_decide, work._cases.decide, self.poison, hand)  # type: ignore[method-assign]
-        work._locations.receive = partial(self._receive, work._locations)  # type: ignore[method-assign]
-        work._cases.apply_answer = partial(self._apply_answer, work._cases)  # type: ignore[method-assign]
+            processor._cases.decide = partial(_decide, processor._cases.decide, self.poison, injector)  # type: ignore[method-assign]
+        processor._locations.receive = partial(self._receive, processor._locations)  # type: ignore[method-assign]
+        processor._cases.apply_answer = partial(self._apply_answer, processor._cases)  # type: ignore[method-assign]
         task = Task(
             partition,
-            work,
+            processor,
             replace(self.task_settings, accepts_trimmed=self.expiry.is_accepted(partition), layout=self.expiry.layout),
-            publisher=SimulatedPublisher(self.kafka, f"sop-{partition}", hand.pause),
-            log=SimulatedLog(self.kafka, hand.pause),
+            publisher=SimulatedPublisher(self.kafka, f"sop-{partition}", injector.pause),
+            log=SimulatedLog(self.kafka, injector.pause),
             store=store,
             clock=clock,
             health=health,
             attempts=SharedLock(),
         )
-        task._chunks.log_attempts = partial(_log_attempts, task._chunks.log_attempts, hand)  # type: ignore[method-assign]
+        task._chunks.log_attempts = partial(_log_attempts, task._chunks.log_attempts, injector)  # type: ignore[method-assign]
         positions = await self.expiry.recover(task, answering)
-        self.tasks[partition], self.works[partition], self.at[partition] = task, work, dict(positions)
-        if hand.fate is None:
-            self.well.add(partition)
+        self.tasks[partition], self.processors[partition], self.at[partition] = task, processor, dict(positions)
+        if injector.fault is None:
+            self.healthy.add(partition)
         running = asyncio.create_task(task.run())
-        feeding = asyncio.create_task(self._feed(task, self.at[partition], hand))
-        finishing = asyncio.create_task(self._finish_when_all_rests(task))
+        feeding = asyncio.create_task(self._feed(task, self.at[partition], injector))
+        finishing = asyncio.create_task(self._finish_when_at_rest(task))
         try:
             await asyncio.wait([running, feeding], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -347,7 +327,7 @@ class World:
         return self._finishing.is_set()
 
     def _receive(self, locations: LocationAgent, event: AnyEvent) -> AddReportResult:
-        """Have a report received; write down whether it came past the retention and no question known was about it."""
+        """Receive a report; note whether it was past its retention and no known query was about it."""
         received = LocationAgent.receive(locations, event)
         track = locations.track(event.subject)
         is_past = event.time < track._retained_from and not track._matters_to_a_query(event.time)
@@ -356,20 +336,20 @@ class World:
         return received
 
     def _apply_answer(self, cases: CaseAgent, answer: PresenceAnswer) -> bool:
-        """Have an answer heard; write down whether its case was no longer kept."""
+        """Apply an answer; note whether its case had departed."""
         if cases.case(answer.query.case_id).is_departed:
-            self.unheard.add(answer.query.case_id)
+            self.answered_after_departure.add(answer.query.case_id)
         return CaseAgent.apply_answer(cases, answer)
 
-    async def _finish_when_all_rests(self, task: Task) -> None:
+    async def _finish_when_at_rest(self, task: Task) -> None:
         await self._finishing.wait()
         task.finish()
 
-    async def _feed(self, task: Task, at: dict[TP, int], hand: Hand) -> None:
-        """Hand over what is to be read, partition by partition as it happens to come."""
+    async def _feed(self, task: Task, at: dict[TP, int], injector: FaultInjector) -> None:
+        """Enqueue what is to be read, from one partition or another as the seed has it."""
         weights = {tp: self.rng.pick((1.0, 1.0, 0.03)) for tp in task._inputs}
         while True:
-            await hand.pause()
+            await injector.pause()
             ready = [tp for tp in task._inputs if self.kafka.bounds(tp)[1] > at.get(tp, 0) and task.wants_more(tp)]
             if not ready or len(task._inbox) >= QUEUED_MAX:
                 await asyncio.sleep(0.05)
@@ -385,16 +365,18 @@ class World:
                 task.advance(tp, end)
 
 
-async def _log_attempts(log: LogAttempts, hand: Hand, current: Attempt | None = None) -> None:
-    """Log an attempt, or its end; during a last attempt the owner meets no fate."""
-    hand.is_spared = hand.is_spared if current is None else current.number >= ATTEMPTS_MAX
+async def _log_attempts(log: LogAttempts, injector: FaultInjector, current: Attempt | None = None) -> None:
+    """Log an attempt, or its end; during a last attempt no fault is injected."""
+    injector.is_spared = injector.is_spared if current is None else current.number >= ATTEMPTS_MAX
     await log(current)
-    hand.is_spared &= current is not None
+    injector.is_spared &= current is not None
 
 
-def _decide(decide: Deciding, poison: Poison, hand: Hand, case_id: str, now: int, inputs: str | None) -> CaseUpdate:
+def _decide(
+    decide: Deciding, poison: Poison, injector: FaultInjector, case_id: str, now: int, inputs: str | None
+) -> CaseUpdate:
     if case_id == poison.case_id and now >= poison.begins_at:
         if poison.how == "raises":
             raise KeyError(case_id)
-        hand.die()
+        injector.die()
     return decide(case_id, now, inputs)
