@@ -74,34 +74,8 @@ LAST_STEP_S: Final = Metric("sop_last_step_seconds", "gauge", _NUMBER, "Duration
 POISON_RETRIES: Final = Metric(
     "sop_poison_retries_total", "counter", _NUMBER, "Retries of records that may have ended a worker"
 )
-CASES_QUARANTINED: Final = Metric(
-    "sop_cases_quarantined",
-    "gauge",
-    _NUMBER,
-    "Cases that this version cannot decide",
-)
+CASES_QUARANTINED: Final = Metric("sop_cases_quarantined", "gauge", _NUMBER, "Cases that this version cannot decide")
 LOOP_DELAY: Final = Metric("sop_loop_delay_seconds", "gauge", (), "Seconds until the event loop answered this scrape")
 
-METRICS: Final = (
-    CONSUMED,
-    PROCESSED,
-    IN_FLIGHT,
-    LAG,
-    SKIPPED,
-    PUBLISHED,
-    QUERIES_TOO_LATE,
-    CASES,
-    PARTNERS,
-    CASES_DEPARTED,
-    DEPARTED_CASES,
-    PARTNERS_DEPARTED,
-    DEADLINES,
-    CHECKPOINT_AGE,
-    CHECKPOINTS,
-    STEPS,
-    STEP_S,
-    LAST_STEP_S,
-    POISON_RETRIES,
-    CASES_QUARANTINED,
-    LOOP_DELAY,
-)
+METRICS: Final = tuple(each for each in list(globals().values()) if isinstance(each, Metric))
+"""All metrics, in the order above."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aiokafka.partitioner import murmur2
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from schemas.codec.decoder import decode_record
@@ -89,15 +89,9 @@ class RecordDecoder:
             return DecodedRecord(tp, record, message.query)
         if isinstance(message, AnswerMessage):
             return DecodedRecord(tp, record, message.answer)
-        first = Origin(
-            message.topic,
-            message.partition,
-            message.offset,
-            message.timestamp,
-            message.key,
-            message.value,
-            restored(message.headers, message.header_names),
-        )
+        fields = structs.asdict(message)
+        headers = restored(fields.pop("headers"), fields.pop("header_names"))
+        first = Origin(**fields, headers=headers)
         return DecodedRecord(tp, record, self._event(first, None), first)
 
     def _event(self, record: Incoming, now: int | None) -> AnyEvent | InvalidMessage:
@@ -143,14 +137,7 @@ def is_report(event: AnyEvent) -> bool:
 
 def forwarded(origin: Origin) -> Forwarded:
     """Return the message that carries a record to its subject's partition."""
-    headers, header_names = portable(origin.headers)
-    return Forwarded(
-        origin.topic,
-        origin.partition,
-        origin.offset,
-        origin.timestamp,
-        origin.key,
-        origin.value,
-        headers,
-        header_names,
-    )
+    fields = structs.asdict(origin)
+    del fields["original_sizes"]
+    headers, header_names = portable(fields.pop("headers"))
+    return Forwarded(**fields, headers=headers, header_names=header_names)

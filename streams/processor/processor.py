@@ -27,7 +27,7 @@ from streams.processor.outbox import Outbox
 from streams.processor.refusal_limit import RefusalLimits, Refusals
 from streams.processor.retention import Retention, RetentionRules
 from streams.processor.state_cache import StateCache, readable
-from streams.processor.subject import Subject, Subjects, case_name, partner_name
+from streams.processor.subject import Subjects, case_name, partner_name
 from streams.runtime.ports import TP, Batches, Changes, Incoming, Outgoing, Store, Stored
 from streams.runtime.positions import format_inputs
 from streams.runtime.timers import TimerQueue
@@ -54,22 +54,15 @@ class ProcessorSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateSize:
-    """How much state a processor has, for its metrics."""
+    """How much state a processor has; `streams.metrics.catalogue` says what each count means."""
 
     cases: int
-    """Cases in memory."""
     partners: int
-    """Partners with a track in memory."""
     deadlines: int
-    """Cases in memory with a pending deadline."""
     queries_too_late: int
-    """Presence queries that came after the location reports had expired, since this owner began."""
     cases_departed: int
-    """Cases that departed since the state was made."""
     departed_cases: int
-    """Departed cases whose last decision ids are still stored."""
     partners_departed: int
-    """Partners whose location reports were removed since the state was made."""
 
 
 class SopProcessor:
@@ -113,7 +106,9 @@ class SopProcessor:
     async def process(self, batches: Batches, now: int) -> None:
         """Decode records as of now and apply them to the agents; a record that is refused becomes a dead letter."""
         if self._dead_letters:
-            batches = [(tp, self._without_refused(tp, records)) for tp, records in batches]
+            batches = [
+                (tp, [each for each in records if not self._has_dead_letter(tp, each)]) for tp, records in batches
+            ]
         decoded = [self._decoder.decode(tp, record, now) for tp, records in batches for record in records]
         await self._load(_subjects_of(decoded))
         for each in decoded:
@@ -121,22 +116,15 @@ class SopProcessor:
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
         """Send a record to the dead letters without decoding it, unless it is there already."""
-        known = self._dead_letters.pop((tp.topic, tp.partition, record.offset))
-        if known is not None:
-            self._count_refused(tp, origin_of(tp, record), known)
-        else:
+        if not self._has_dead_letter(tp, record):
             self._refuse(tp, origin_of(tp, record), reason)
 
-    def _without_refused(self, tp: TP, records: Sequence[Incoming]) -> Sequence[Incoming]:
-        """Count the records that have a dead letter already; return the others."""
-        others: list[Incoming] = []
-        for record in records:
-            known = self._dead_letters.pop((tp.topic, tp.partition, record.offset))
-            if known is not None:
-                self._count_refused(tp, origin_of(tp, record), known)
-            else:
-                others.append(record)
-        return others
+    def _has_dead_letter(self, tp: TP, record: Incoming) -> bool:
+        """Return whether a record is in the dead letters already; if so, count it as refused."""
+        reason = self._dead_letters.pop((tp.topic, tp.partition, record.offset))
+        if reason is not None:
+            self._count_refused(tp, origin_of(tp, record), reason)
+        return reason is not None
 
     # -- apply to the agents -------------------------------------------------------------------------------------------
 
@@ -201,24 +189,26 @@ class SopProcessor:
         if now - self._store_looked_at >= STORE_LOOK_EVERY_US:
             self._store_looked_at = now
             due.update(set(await self._store.due(now, limit)) - self._cases.cases.keys())
-        return Subjects(cases=due - self._quarantined.cases).names()
+        return Subjects(due).without(self._quarantined).names()
 
     async def expired(self, now: int, limit: int) -> list[str]:
         """Return the names of cases and partners whose retention has passed."""
-        return [name for name in await self._retention.expired(now, limit) if name not in self._quarantined]
+        return (await self._retention.expired(now, limit)).without(self._quarantined).names()
 
     async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
         """Answer and decide for what is dirty or named; return the records to publish."""
         if names:
             named = Subjects.parse(names)
             await self._load(named)
-            self._dirty.cases.update(named.cases & self._cases.cases.keys())
-            self._dirty.partners.update(named.partners & self._locations.tracks.keys())
+            self._dirty.update(
+                Subjects(named.cases & self._cases.cases.keys(), named.partners & self._locations.tracks.keys())
+            )
         inputs = format_inputs(positions)
         made_at = {name: positions.get(name, 0) for name in self._location_inputs}
-        for partner_id in sorted(self._dirty.partners - self._quarantined.partners):
+        dirty = self._dirty.without(self._quarantined)
+        for partner_id in sorted(dirty.partners):
             self._evaluate_partner(partner_id, now, inputs, made_at)
-        for case_id in sorted(self._dirty.cases - self._quarantined.cases):
+        for case_id in sorted(dirty.cases):
             self._evaluate_case(case_id, now, inputs)
         self._mark_clean()
         return self._outbox.drain()
@@ -254,12 +244,11 @@ class SopProcessor:
 
     def quarantine(self, name: str) -> None:
         """Evaluate a case or partner no more; records are still applied to it."""
-        self._quarantined.add(name)
-        subject = Subject.parse(name)
-        if subject.is_case:
-            self._timers.set(subject.id, None)
-            if subject.id in self._cases.cases:
-                self._cache.mark_dirty(Subjects(cases={subject.id}))
+        named = Subjects.parse([name])
+        self._quarantined.update(named)
+        for case_id in named.cases:
+            self._timers.set(case_id, None)
+        self._cache.mark_dirty(Subjects(named.cases & self._cases.cases.keys()))
 
     async def _load(self, wanted: Subjects) -> None:
         """Load what is not in memory; a loaded case is evaluated, to set its timer again."""
@@ -268,7 +257,7 @@ class SopProcessor:
     def _mark_clean(self) -> None:
         """Hand what is dirty to the cache, which saves it, and make room in memory."""
         self._cache.mark_dirty(self._dirty)
-        self._dirty.clear()
+        self._dirty = Subjects()
         self._cache.pack_dirty(self._settings.cached_cases_max, in_use=self._dirty)
 
     # -- recovery ------------------------------------------------------------------------------------------------------
@@ -286,7 +275,7 @@ class SopProcessor:
 
     async def apply_restored(self) -> None:
         """Apply to the cases what was read back since the last call."""
-        restored = Subjects(cases=set(self._emitted.messages))
+        restored = Subjects(set(self._emitted.messages))
         await self._load(restored)
         if departed := self._cache.departed & restored.cases:
             raise Fatal(

@@ -58,16 +58,15 @@ class Retention:
         """How many departed cases still have remains."""
         return self.cases_departed - self.cases_forgotten
 
-    async def expired(self, now: int, limit: int) -> list[str]:
-        """Return the names of what has expired by now (microseconds), unless a new expiry waits to be saved."""
+    async def expired(self, now: int, limit: int) -> Subjects:
+        """Return what has expired by now (microseconds), unless a new expiry waits to be saved."""
         if now - self._looked_at < LOOK_EVERY_US:
-            return []
+            return Subjects()
         self._looked_at = now
         found = await self._store.expired(now, limit)
-        names = [name for name in found if name not in self._new and name not in self._saving]
-        for name in names:
-            self._expired.add(name)
-        return names
+        expired = Subjects.parse(name for name in found if name not in self._new and name not in self._saving)
+        self._expired.update(expired)
+        return expired
 
     def postpone_case(self, case_id: str) -> None:
         """Keep a case for now, since a record came for it."""

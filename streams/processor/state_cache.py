@@ -15,7 +15,7 @@ import zstandard
 from agents.case.case import Case, pack_case, pack_departed_case, unpack_case, unpack_departed_case
 from agents.presence.track import Track
 from schemas.errors import StoreLost
-from streams.processor.subject import Subject, Subjects, case_name, partner_name
+from streams.processor.subject import CASE, Subject, Subjects, case_name, partner_name
 from streams.processor.write_back_cache import Format, WriteBackCache
 from streams.runtime.ports import Store
 
@@ -59,14 +59,10 @@ class StateCache:
         for key, blob in (await self._store.load(keys)).items():
             subject = Subject.parse(key)
             with readable(key):
-                if not subject.is_case:
-                    self._tracks.add(subject.id, blob)
-                    continue
-                self._cases.add(subject.id, blob)
-            if self._loaded_cases[subject.id].is_departed:
-                self.departed.add(subject.id)
-            else:
-                loaded.append(subject.id)
+                (self._cases if subject.kind == CASE else self._tracks).add(subject.id, blob)
+            if subject.kind == CASE:
+                is_departed = self._loaded_cases[subject.id].is_departed
+                (self.departed.add if is_departed else loaded.append)(subject.id)
         return loaded
 
     def mark_dirty(self, changed: Subjects) -> None:

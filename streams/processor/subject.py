@@ -1,6 +1,6 @@
-"""What the processor keeps state about: cases and partners, and the names by which the store and the runtime know them.
+"""What the processor keeps state about: cases and partners, and their names in the store and in the runtime.
 
-A name is `case:ID` or `partner:ID`. It is stored: as a key of checkpoints, in progress records and in attempt logs.
+A name is `case:ID` or `partner:ID`. It is a key of checkpoints and part of progress records and attempt logs.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-_CASE: Final = "case"
-_PARTNER: Final = "partner"
+CASE: Final = "case"
+PARTNER: Final = "partner"
 
 
 def case_name(case_id: str) -> str:
     """Return the name of a case."""
-    return f"{_CASE}:{case_id}"
+    return f"{CASE}:{case_id}"
 
 
 def partner_name(partner_id: str) -> str:
     """Return the name of a partner."""
-    return f"{_PARTNER}:{partner_id}"
+    return f"{PARTNER}:{partner_id}"
 
 
 class Subject(NamedTuple):
@@ -28,16 +28,6 @@ class Subject(NamedTuple):
 
     kind: str
     id: str
-
-    @property
-    def is_case(self) -> bool:
-        """Whether it is a case."""
-        return self.kind == _CASE
-
-    @property
-    def is_partner(self) -> bool:
-        """Whether it is a partner."""
-        return self.kind == _PARTNER
 
     @classmethod
     def parse(cls, name: str) -> Subject:
@@ -55,30 +45,21 @@ class Subjects:
 
     @classmethod
     def parse(cls, names: Iterable[str]) -> Subjects:
-        """Return the subjects that have these names; other names are left out."""
-        subjects = cls()
-        for name in names:
-            subjects.add(name)
-        return subjects
+        """Return the cases and partners that have these names; other names are left out."""
+        ids: dict[str, set[str]] = {CASE: set(), PARTNER: set()}
+        for kind, id_ in map(Subject.parse, names):
+            ids.setdefault(kind, set()).add(id_)
+        return cls(ids[CASE], ids[PARTNER])
 
-    def add(self, name: str) -> None:
-        """Add the subject that has a name, if it is a case or a partner."""
-        subject = Subject.parse(name)
-        if subject.is_case:
-            self.cases.add(subject.id)
-        elif subject.is_partner:
-            self.partners.add(subject.id)
+    def update(self, others: Subjects) -> None:
+        """Add other cases and partners."""
+        self.cases.update(others.cases)
+        self.partners.update(others.partners)
 
-    def __contains__(self, name: object) -> bool:
-        """Return whether the subject that has a name is among them."""
-        subject = Subject.parse(str(name))
-        return subject.id in (self.cases if subject.is_case else self.partners)
+    def without(self, others: Subjects) -> Subjects:
+        """Return the cases and partners that are not among the others."""
+        return Subjects(self.cases - others.cases, self.partners - others.partners)
 
     def names(self) -> list[str]:
         """Return the names, cases first, in order."""
         return [*map(case_name, sorted(self.cases)), *map(partner_name, sorted(self.partners))]
-
-    def clear(self) -> None:
-        """Remove all."""
-        self.cases.clear()
-        self.partners.clear()

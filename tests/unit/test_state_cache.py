@@ -14,7 +14,7 @@ from streams.runtime.ports import Checkpoint
 
 
 def cases(ids: str) -> Subjects:
-    return Subjects(cases=set(ids))
+    return Subjects(set(ids))
 
 
 def partners(*ids: str) -> Subjects:
