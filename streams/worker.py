@@ -52,10 +52,10 @@ from streams.runtime.watchdog import Watchdog, WatchLimits
 
 STOP_S = 20.0
 REQUEST_S = 40.0
-"""How long an answer of the broker may take: longer than a member needs to let go while others wait to join."""
+"""How long an answer of the broker may take: longer than a member needs to release its partitions while others join."""
 REDIS_WAIT_TIMEOUTS = 4
 """How many Redis time-outs to wait for Redis at the start."""
-PATIENCE = 0.5
+REDIS_RETRY_PART = 0.5
 """How long a step waits for Redis, as part of the time without a checkpoint that the watchdog allows."""
 
 logger = logging.getLogger("sop.worker")
@@ -265,8 +265,8 @@ class TaskMaker:
                 "a restart says how to go on"
             )
         health, timeout_s = Health(), self._settings.transaction_timeout_s
-        patience_s = PATIENCE * self._settings.unsaved_s_max
-        store = RetryingStore(self._store(partition), health, name=f"partition {partition}", patience_s=patience_s)
+        retry_s = REDIS_RETRY_PART * self._settings.unsaved_s_max
+        store = RetryingStore(self._store(partition), health, name=f"partition {partition}", retry_s=retry_s)
         self.processors[partition] = processor = SopProcessor(partition, self._processor_settings, store)
         return Task(
             partition,

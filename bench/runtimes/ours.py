@@ -62,7 +62,7 @@ class LightProcessor:
         """Continue from the counts of a checkpoint."""
         self._applied = {name: dict(dispositions) for name, dispositions in counts.items()}
 
-    def restore_output(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:  # noqa: ARG002 - only one topic
+    def restore_output(self, topic: str, record: Stored, recreated: Collection[str] = ()) -> Mapping[str, int]:  # noqa: ARG002 - only one topic
         """Remember a decision that was published after the checkpoint."""
         self._emitted.add(orjson.loads(record.value or b"{}").get("decision_id", ""))
         return {}

@@ -130,7 +130,7 @@ class BatchApp(faust.App):
 
     @property
     def at_rest(self) -> bool:
-        """Whether all partitions that were ever assigned have been let go without an error."""
+        """Whether all partitions that were ever assigned have been released without an error."""
         return self._consumer is None or cast(Any, self._consumer).at_rest
 
     def refusal(self) -> Refusal | None:
@@ -147,7 +147,7 @@ class BatchApp(faust.App):
         """Create none: without tables nothing is kept on disk."""
 
     async def _stop_consumer(self) -> None:
-        """Let go of the partitions first, while agents and the offset provider still work."""
+        """Release the partitions first, while agents and the offset provider still work."""
         if self._consumer is not None:
             await cast(Any, self._consumer).release()
         await super()._stop_consumer()
@@ -177,7 +177,7 @@ def batch_agent(app: BatchApp, topic: TopicT, handler: Handler, *, name: str) ->
     """Add an agent `name` to `app` that passes every batch of `topic` to `handler`; return the agent.
 
     `handler` is called in the event loop, for each partition in log order. It must not block: it processes the batch or
-    queues it, and `Batch.done` is called once it is processed. An exception goes to the app's `on_fatal`.
+    queues it. Either way `Batch.done` has to be called in the end. An exception goes to the app's `on_fatal`.
 
     Raises ValueError for a topic that has a handler already.
     """

@@ -54,7 +54,7 @@ class Assignment:
         self.tps = tps
         self.generation = generation
         self.closed = False
-        """Whether it has to be let go: nothing is delivered any more."""
+        """Whether it is revoked: nothing is delivered any more."""
         self._options = options
         self._on_position = on_position
         self._fail = fail
@@ -63,7 +63,7 @@ class Assignment:
 
     @property
     def is_open(self) -> bool:
-        """Whether records may be fetched and delivered: positions are set and it does not have to be let go."""
+        """Whether records may be fetched and delivered: positions are set and it is not revoked."""
         return not self.closed and len(self._partitions) == len(self.tps)
 
     def seek(self, starts: Mapping[TP, int]) -> None:
@@ -103,7 +103,7 @@ class Assignment:
         self._report_position(tp, state)
 
     def dispatch(self, batch: Batch, handler: Handler) -> None:
-        """Have `handler` take `batch`, which an agent received; drop it when the assignment has to be let go.
+        """Have `handler` take `batch`, which an agent received; drop it when the assignment is revoked.
 
         A batch that is not the next one of its partition is an error: another one was lost or repeated on the way.
         """

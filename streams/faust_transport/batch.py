@@ -33,7 +33,7 @@ class Batch:
     assignment: Assignment
 
     def done(self) -> None:
-        """Make room for another batch of the partition; to be called in the event loop once the batch is processed."""
+        """Make room for another batch of the partition; call it in the event loop once this one waits no longer."""
         self.assignment.done(self)
 
 
@@ -103,7 +103,7 @@ class BatchOptions:
     `records_max` and `bytes_max` (keys, values and headers) limit a batch; a single larger record still makes one.
     A partition is fetched only while fewer than `in_flight_max` of its batches are not done. `fetch_wait_ms` is how
     long the broker may wait for records before it answers a fetch, `release_s` how long the offset provider may take to
-    let go of partitions, `commit_s` how long an offset commit may take.
+    release partitions, `commit_s` how long an offset commit may take.
     """
 
     records_max: int = 1_000

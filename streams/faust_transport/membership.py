@@ -1,8 +1,8 @@
 """Membership of the consumer group: a group protocol type of our own, and the reason for a refused join.
 
-Kafka admits a member only if its protocol type is that of the group. Ours is our own, so the broker keeps out members
-that would take partitions of some topics only: those of type `consumer`, with whatever assignor, and those that leave
-the assignment to the broker (KIP-848), which would convert a group of type `consumer` to theirs.
+Kafka admits a member only if its protocol type is that of the group. With a type of our own, the broker keeps out
+members that would take partitions of some topics only: those of type `consumer`, with any assignor, and those that
+leave the assignment to the broker (KIP-848), which would convert a group of type `consumer` to theirs.
 """
 # ruff: noqa: SLF001 - the base classes offer no other way; the version of aiokafka is pinned for it
 

@@ -40,7 +40,7 @@ class BatchWorker(faust.Worker):
             self._app.on_fatal(error)
 
     def execute_from_commandline(self) -> NoReturn:
-        """Run until stopped, then exit; an error after a requested stop has let go of all partitions is no failure."""
+        """Run until stopped, then exit; an error after a requested stop has released all partitions is no failure."""
         try:
             super().execute_from_commandline()
         except (SystemExit, asyncio.CancelledError) as end:

@@ -49,7 +49,7 @@ class BatchConsumer(kafka.Consumer):
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing is assigned and everything that was has been let go without an error."""
+        """Whether nothing is assigned and everything that was has been released without an error."""
         return self._assignment is None and not self._failed
 
     def end_offsets(self) -> Mapping[TP, EndOffsets]:
@@ -79,7 +79,7 @@ class BatchConsumer(kafka.Consumer):
         self._seeking = asyncio.create_task(self._set_positions(self._assignment))
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Let go of the whole assignment before the group gives it to others."""
+        """Release the whole assignment before the group gives it to others."""
         await self.release()
         await super().on_partitions_revoked(revoked)
 
@@ -143,7 +143,7 @@ class BatchConsumer(kafka.Consumer):
         try:
             await asyncio.wait_for(self.app.offset_provider.on_revoked(assignment.tps), release_s)
         except TimeoutError as error:
-            raise TransportError(f"partitions were not let go within {release_s:g} s") from error
+            raise TransportError(f"partitions were not released within {release_s:g} s") from error
         await self.force_commit()
 
     async def _drain_messages(self, fetcher: ServiceT) -> None:

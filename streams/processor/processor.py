@@ -269,9 +269,9 @@ class SopProcessor:
             with readable(key):
                 self._checkpointed[key].load(blob)
 
-    def restore_output(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:
+    def restore_output(self, topic: str, record: Stored, recreated: Collection[str] = ()) -> Mapping[str, int]:
         """Read back a record emitted since the checkpoint; return the input positions at which it was decided."""
-        return self._emitted.add(topic, record.value, former) if record.value is not None else {}
+        return self._emitted.add(topic, record.value, recreated) if record.value is not None else {}
 
     async def apply_restored(self) -> None:
         """Apply to the cases what was read back since the last call."""

@@ -118,5 +118,5 @@ class LayoutWatch:
             logger.info("the topics cannot be looked at: %s", error)
             return
         if found is not None and found == self._suspected:
-            raise Fatal(f"{found}; a restart tells how to go on")
+            raise Fatal(f"{found}; a restart says how to go on")
         self._suspected = found

@@ -239,12 +239,12 @@ class Processor(Protocol):
     async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Start from the counts of the last checkpoint; other state is loaded when it is needed."""
 
-    def restore_output(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:
+    def restore_output(self, topic: str, record: Stored, recreated: Collection[str] = ()) -> Mapping[str, int]:
         """Restore an output that an earlier owner published after the checkpoint, for each topic in log order.
 
-        Places that it names in `former` topics are in deleted topics of the same names. Returns the input positions at
-        which it was decided, by `topic-partition`; empty if it does not say. Raises `InvalidMessage` for a record that
-        no owner has published.
+        Offsets that it names in `recreated` topics are those of deleted topics of the same names. Returns the input
+        positions at which it was decided, by `topic-partition`; empty if it does not say. Raises `InvalidMessage` for a
+        record that no owner has published.
         """
 
     async def apply_restored(self) -> None:

@@ -24,17 +24,17 @@ logger = logging.getLogger("sop.store")
 
 
 class RetryingStore:
-    """A store whose reads are repeated for up to `patience_s` seconds (see `streams.runtime.ports.Store`).
+    """A store whose reads are repeated for up to `retry_s` seconds (see `streams.runtime.ports.Store`).
 
     The log calls it `name`; `health` shows the watchdog that waiting is no stall. Writes are not repeated here: they
     run beside the steps, and the checkpointer repeats them.
     """
 
-    def __init__(self, store: Store, health: Health, *, name: str, patience_s: float) -> None:
+    def __init__(self, store: Store, health: Health, *, name: str, retry_s: float) -> None:
         self._store = store
         self._health = health
         self._name = name
-        self._patience_s = patience_s
+        self._retry_s = retry_s
 
     async def claim(self) -> Checkpoint | None:
         """Become the owner and return the last checkpoint."""
@@ -75,8 +75,8 @@ class RetryingStore:
             try:
                 found = await _answer_of(call)
             except Unavailable as error:
-                if clock() - began > self._patience_s:
-                    raise Unavailable(f"{error}; waited for {self._patience_s:g} s") from error
+                if clock() - began > self._retry_s:
+                    raise Unavailable(f"{error}; waited for {self._retry_s:g} s") from error
                 wait_s = min(2 * wait_s, WAIT_S_MAX)
             else:
                 logger.warning("%s: answered after %.1f s", self._name, clock() - began)

@@ -314,7 +314,7 @@ def test_work_that_does_not_end_cannot_hold_up_a_stop(bench: Bench) -> None:
     worker = bench.start(bench.plan(topics, handler_s={"0": 600.0}, options={"release_s": 0.5}))
     until(lambda: bench.offsets("began") != {})
     assert bench.stop(worker) == 70
-    assert "were not let go within 0.5 s" in bench.log()
+    assert "were not released within 0.5 s" in bench.log()
     assert bench.notes("revoked") == []
 
 
@@ -329,7 +329,7 @@ def test_a_stop_waits_for_the_batch_in_hand_and_records_it(bench: Bench) -> None
     assert bench.committed(plan, [(topics[0], 0)]) == {(topics[0], 0): 10}
 
 
-def test_an_error_in_faust_after_everything_was_let_go_is_logged_and_no_failure(bench: Bench) -> None:
+def test_an_error_in_faust_after_everything_was_released_is_logged_and_no_failure(bench: Bench) -> None:
     topics = bench.topics("a", partitions=1)
     bench.fill(topics[0], 1, 3)
     worker = bench.start(plan := bench.plan(topics, crash_when_stopped=True))

@@ -116,7 +116,7 @@ class World:
         self.processors: dict[int, SopProcessor] = {}
         self.at: dict[int, dict[TP, int]] = {}
         self.faults_met: list[str] = []
-        self.patience_s = self.rng.pick((0.05, 5.0))
+        self.retry_s = self.rng.pick((0.05, 5.0))
         self.healed = asyncio.Event()
         self.haste = self.rng.pick((0.3, 0.8, 0.97))
         self.skewed = self.rng.chance(0.3)
@@ -288,7 +288,7 @@ class World:
     async def _run_owner(self, partition: int, injector: FaultInjector, clock: SkewedClock) -> bool:
         health = Health()
         answering = SimulatedStore(self.stores[partition], injector.pause, injector.fails)
-        store = RetryingStore(answering, health, name=f"partition {partition}", patience_s=self.patience_s)
+        store = RetryingStore(answering, health, name=f"partition {partition}", retry_s=self.retry_s)
         processor = SopProcessor(partition, self.processor_settings, store)
         processor._cache.packing_slack = self.packing_slack
         if self.poison is not None and self.poison.how != "is refused":

@@ -69,7 +69,7 @@ class Bench:
     def __init__(self, silences: int) -> None:
         self.health = Health()
         self.silent = Silent(0)
-        self.store = RetryingStore(self.silent, self.health, name="partition 0", patience_s=10)
+        self.store = RetryingStore(self.silent, self.health, name="partition 0", retry_s=10)
         self._silences = silences
 
     def call(self, call: Callable[[RetryingStore], Awaitable[object]]) -> object:
@@ -134,7 +134,7 @@ ALL_CALLS = [*(call for call, _ in CALLS), lambda store: store.save(SAVED, {}, {
 def test_whatever_a_store_raises_is_reported_as_its_own_fault(
     call: Callable[[RetryingStore], Awaitable[object]], error: Exception
 ) -> None:
-    store = RetryingStore(Odd(error), Health(), name="partition 0", patience_s=1)
+    store = RetryingStore(Odd(error), Health(), name="partition 0", retry_s=1)
 
     async def called() -> object:
         return await call(store)
@@ -171,7 +171,7 @@ async def test_no_record_is_blamed_for_whatever_a_store_raises(error: Exception)
 
     class Loads(Echo):
         async def process(self, batches: Batches, now: int) -> None:
-            await RetryingStore(Odd(MemoryState()), Health(), name="", patience_s=0).load(["case:a"])
+            await RetryingStore(Odd(MemoryState()), Health(), name="", retry_s=0).load(["case:a"])
             await super().process(batches, now)
 
     lives = Lives([b"a"], raises)

@@ -62,12 +62,12 @@ class Echo:
     async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         self.begun = counts
 
-    def restore_output(self, topic: str, record: Stored, former: Collection[str] = ()) -> Mapping[str, int]:
+    def restore_output(self, topic: str, record: Stored, recreated: Collection[str] = ()) -> Mapping[str, int]:
         assert topic in SETTINGS.output_topics
         if record.value == FOREIGN:
             raise InvalidMessage("value: foreign")
         self.restored.append(record.value or b"")
-        self.recreated_of[record.value or b""] = set(former)
+        self.recreated_of[record.value or b""] = set(recreated)
         return {}
 
     async def apply_restored(self) -> None:
