@@ -16,11 +16,6 @@ class Sizes(NamedTuple):
     key: int = 0
     headers: int = 0
 
-    @classmethod
-    def of(cls, value: bytes | None, key: bytes | None, headers: Headers) -> Sizes:
-        """Return the sizes of a record with these parts."""
-        return cls(len(value or b""), len(key or b""), headers_size(headers) if headers else 0)
-
 
 def refuse_large(
     value: bytes | None, key: bytes | None, headers: Headers, limits: Limits, original_sizes: Sizes | None
@@ -29,13 +24,18 @@ def refuse_large(
 
     `original_sizes` is set for a record that was truncated when it was read.
     """
-    sizes = original_sizes or Sizes.of(value, key, headers)
+    sizes = original_sizes or Sizes(len(value or b""), len(key or b""), headers_size(headers))
     if sizes[0] > limits.value_bytes:
         raise InvalidMessage(f"value: {sizes[0]} bytes, at most {limits.value_bytes}")
     if sizes[1] > limits.heading_bytes:
         raise InvalidMessage(f"key: {sizes[1]} bytes, at most {limits.heading_bytes}")
     if sizes[2] > limits.heading_bytes:
         raise InvalidMessage(f"headers: {sizes[2]} bytes, at most {limits.heading_bytes}")
+
+
+def record_size(value: bytes | None, key: bytes | None, headers: Headers) -> int:
+    """Return how many bytes the parts of a record have together."""
+    return len(value or b"") + len(key or b"") + (headers_size(headers) if headers else 0)
 
 
 def headers_size(headers: Headers) -> int:

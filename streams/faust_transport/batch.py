@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from faust.types import TP
 
-from schemas.codec.record_sizes import Sizes
+from schemas.codec.record_sizes import record_size
 from streams.kafka.record_batches import Record
 
 if TYPE_CHECKING:
@@ -133,9 +133,9 @@ def split(
     """
     first, size = 0, 0
     for index, record in enumerate(records):
-        record_size = sum(Sizes.of(record.value, record.key, record.headers))
-        if index > first and (index - first >= options.records_max or size + record_size > options.bytes_max):
+        added = record_size(record.value, record.key, record.headers)
+        if index > first and (index - first >= options.records_max or size + added > options.bytes_max):
             yield Batch(tp, records[first:index], records[index - 1].offset + 1, assignment)
             first, size = index, 0
-        size += record_size
+        size += added
     yield Batch(tp, records[first:], position, assignment)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Final
 
-from schemas.codec.record_sizes import Sizes
+from schemas.codec.record_sizes import record_size
 from streams.runtime.ports import TP, Batches, Incoming
 from streams.runtime.positions import has_reached
 
@@ -49,7 +49,7 @@ class CatchUpBuffer:
             if held := records[count:]:
                 self._held.append((tp, held))
                 self._held_records[tp] += len(held)
-                self._held_bytes[tp] += sum(sum(Sizes.of(each.value, each.key, each.headers)) for each in held)
+                self._held_bytes[tp] += sum(record_size(each.value, each.key, each.headers) for each in held)
         return before
 
     @property
