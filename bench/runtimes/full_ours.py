@@ -15,8 +15,7 @@ from streams.config.settings import settings_from
 from streams.faust_transport.app import BatchApp
 from streams.faust_transport.runner import run_worker
 from streams.kafka.connection import connect_kafka
-from streams.kafka.layout import read_layout
-from streams.kafka.topics import prepare_topics
+from streams.kafka.topics import prepare_topics, read_layout
 from streams.processor.processor import SopProcessor
 from streams.runtime.ports import Batches, Outgoing
 

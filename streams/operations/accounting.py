@@ -13,9 +13,8 @@ from aiokafka.errors import KafkaError
 from schemas.errors import UsageError
 from schemas.topics import Topics
 from streams.kafka.connection import KafkaConnection
-from streams.kafka.layout import TopicLayout
 from streams.kafka.log import KafkaLog
-from streams.kafka.topics import partition_counts
+from streams.kafka.topics import TopicLayout, partition_counts
 from streams.runtime.layout import with_new_ids
 from streams.runtime.ports import TP, Layout, OutputLog, Quarantined
 from streams.runtime.progress import Progress, latest_progress

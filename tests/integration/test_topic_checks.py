@@ -11,9 +11,8 @@ from schemas.errors import UsageError
 from schemas.topics import Topics
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.kafka.connection import KafkaConnection
-from streams.kafka.layout import read_layout
 from streams.kafka.topic_checks import SIZE_MIN, check_topics, refuse_small, warnings
-from streams.kafka.topics import prepare_topics
+from streams.kafka.topics import prepare_topics, read_layout
 
 
 def create_topic(kafka: EmbeddedKafka, name: str, config: dict[str, str]) -> None:
