@@ -200,7 +200,7 @@ def make_app(spec: RunSpec) -> BatchApp:
         spec.group,
         broker=f"kafkabatch://{spec.brokers}",
         offset_provider=tasks,
-        options=BatchOptions(),
+        options=BatchOptions(in_flight_max=STEP_RECORDS_MAX // 1_000 + 2),
         broker_session_timeout=6.0,
         broker_heartbeat_interval=2.0,
     )

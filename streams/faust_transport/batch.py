@@ -108,7 +108,7 @@ class BatchOptions:
 
     records_max: int = 1_000
     bytes_max: int = 1 << 20
-    in_flight_max: int = 3
+    in_flight_max: int = 4
     fetch_wait_ms: int = 50
     release_s: float = 10.0
     commit_s: float = 5.0
