@@ -12,7 +12,7 @@ from streams.simulator.story import Story
 Area = Literal["any", "live", "not_live", "bpc_only"]
 """Where a branch can happen: in cities with or without the ticket flow, or in those where some jobs close at BPC."""
 Destination = Literal["site", "elsewhere", "elsewhere_then_site", "nowhere"]
-Signal = Literal["good", "silent", "coarse", "mocked", "jump"]
+DeviceSignal = Literal["good", "silent", "coarse", "mocked", "jump"]
 """What the partner's device reports during the visit."""
 
 BPC_ONLY_CITIES = ("Delhi", "Mumbai")
@@ -28,7 +28,7 @@ class Movement:
 
     destination: Destination = "site"
     stay_min: tuple[int, int] = (52, 62)
-    signal: Signal = "good"
+    signal: DeviceSignal = "good"
     second_after_min: int | None = None
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from streams.simulator.branch import BPC_ONLY_CITIES, BPC_ONLY_GROUP, Branch, Signal
+from streams.simulator.branch import BPC_ONLY_CITIES, BPC_ONLY_GROUP, Branch, DeviceSignal
 from streams.simulator.branches import BRANCHES, share_out
 from streams.simulator.cities import SimCity, all_cities
 from streams.simulator.job import Job, Partner
@@ -27,13 +27,13 @@ SECOND_STAY_MIN: Final = 60
 DETOUR_MIN: Final = (45, 24)
 
 
-class RouteStop(NamedTuple):
+class PlannedStop(NamedTuple):
     """A partner's stay at a place, in microseconds since the epoch, with the device's signal."""
 
     arrive_at: int
     leave_at: int
     place: PlanePoint
-    signal: Signal
+    signal: DeviceSignal
     job_id: str
 
 
@@ -42,7 +42,7 @@ class Roster:
     """A partner's stops in time order."""
 
     partner: Partner
-    stops: list[RouteStop] = field(default_factory=list)
+    stops: list[PlannedStop] = field(default_factory=list)
 
     def can_reach(self, place: PlanePoint, arrive_at: int) -> bool:
         """Return whether the partner can be at `place` in time and may take another job that day."""
@@ -188,20 +188,20 @@ def _position(roster: Roster) -> PlanePoint:
     return roster.stops[-1].place if roster.stops else roster.partner.home
 
 
-def _first_stops(draft: _Draft) -> list[RouteStop]:
+def _first_stops(draft: _Draft) -> list[PlannedStop]:
     job, movement = draft.job, draft.branch.movement
-    stay = RouteStop(job.arrive_at, job.leave_at, job.site, movement.signal, job.job_id)
+    stay = PlannedStop(job.arrive_at, job.leave_at, job.site, movement.signal, job.job_id)
     if movement.destination == "nowhere":
         return []
     if movement.destination == "elsewhere":
         return [stay._replace(place=job.elsewhere)]
     if movement.destination == "elsewhere_then_site":
         begin, end = (job.arrive_at - minutes * MINUTE_US for minutes in DETOUR_MIN)
-        return [RouteStop(begin, end, job.elsewhere, movement.signal, job.job_id), stay]
+        return [PlannedStop(begin, end, job.elsewhere, movement.signal, job.job_id), stay]
     return [stay]
 
 
-def _second_stops(draft: _Draft) -> list[RouteStop]:
+def _second_stops(draft: _Draft) -> list[PlannedStop]:
     job, after_min = draft.job, draft.branch.movement.second_after_min or 0
     arrive_at = job.arrive_at + after_min * MINUTE_US
-    return [RouteStop(arrive_at, arrive_at + SECOND_STAY_MIN * MINUTE_US, job.site, "good", job.job_id)]
+    return [PlannedStop(arrive_at, arrive_at + SECOND_STAY_MIN * MINUTE_US, job.site, "good", job.job_id)]

@@ -1,20 +1,20 @@
-"""Partners' routes through their stops, and the location reports of their devices."""
+"""How partners move between their stops, and the location reports of their devices."""
 
 import math
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from streams.simulator.branch import Signal
+from streams.simulator.branch import DeviceSignal
 from streams.simulator.options import SimulatorOptions
-from streams.simulator.planning import SLOWEST_M_PER_S, Roster, RouteStop
+from streams.simulator.planning import SLOWEST_M_PER_S, PlannedStop, Roster
 from streams.simulator.points import PlanePoint
 from streams.simulator.rng import Rng
 from streams.simulator.sim_event import MINUTE_US, PARTNER_APP, SimEvent, Value
 from streams.simulator.trace import Trip
 
 FASTEST_M_PER_S: Final = 9.0
-# how many times less often a device reports at a stop, and between jobs
+# the interval between reports is this many times longer at a stop, and between jobs
 AT_STOP_FACTOR: Final = 3.0
 IDLE_FACTOR: Final = 10.0
 OFF_DUTY_US: Final = 4 * 60 * MINUTE_US
@@ -31,12 +31,12 @@ _ACCURACY_M: Final = ((4.0, 18.0), (18.0, 60.0), (60.0, 180.0), (210.0, 900.0))
 _ACCURACY_CUMULATIVE: Final = (0.70, 0.94, 0.99)
 
 
-class ReportedFix(NamedTuple):
+class TruePosition(NamedTuple):
     """The true place of a partner at an instant; `recorded` places come from a trace and have its noise."""
 
     time: int
     place: PlanePoint
-    signal: Signal
+    signal: DeviceSignal
     job_id: str
     recorded: bool = False
 
@@ -44,26 +44,26 @@ class ReportedFix(NamedTuple):
 def reports(roster: Roster, options: SimulatorOptions, trips: Sequence[Trip]) -> Iterator[SimEvent]:
     """Yield the location reports of one partner, earliest first."""
     partner_id = roster.partner.partner_id
-    route = _Route(roster, options, trips, Rng(options.seed, "route", roster.partner.number))
+    trajectory = _Trajectory(roster, options, trips, Rng(options.seed, "route", roster.partner.number))
     device = Rng(options.seed, "device", roster.partner.number)
     number = 0
-    for fix in route.fixes():
-        if fix.signal != "silent":
+    for position in trajectory.positions():
+        if position.signal != "silent":
             number += 1
-            at = fix.time - fix.time % 1_000
-            data = _measure(fix, device)
+            at = position.time - position.time % 1_000
+            data = _measure(position, device)
             yield SimEvent(at, PARTNER_APP, f"{partner_id}-{number:06d}", "location.reported", partner_id, data)
 
 
-def _measure(fix: ReportedFix, rng: Rng) -> dict[str, Value]:
+def _measure(position: TruePosition, rng: Rng) -> dict[str, Value]:
     low_m, high_m = _ACCURACY_M[bisect(_ACCURACY_CUMULATIVE, rng.fraction())]
-    place = fix.place
-    if fix.signal == "mocked":
+    place = position.place
+    if position.signal == "mocked":
         low_m, high_m = 1.0, 5.0
-    elif fix.signal == "coarse":
+    elif position.signal == "coarse":
         low_m, high_m = 260.0, 1_500.0
     accuracy_m = round(rng.between(low_m, high_m), 1)
-    if not fix.recorded:
+    if not position.recorded:
         # at most 2.5 spreads, so the error never exceeds the reported accuracy
         place = place.moved(*rng.offset_m(accuracy_m * 0.4))
     data: dict[str, Value] = {
@@ -71,15 +71,15 @@ def _measure(fix: ReportedFix, rng: Rng) -> dict[str, Value]:
         "lon": round(place.lon, 6),
         "accuracy_m": accuracy_m,
     }
-    if fix.signal == "mocked":
+    if position.signal == "mocked":
         data["mocked"] = True
-    if fix.job_id:
-        data["job_id"] = fix.job_id
+    if position.job_id:
+        data["job_id"] = position.job_id
     return data
 
 
-class _Route:
-    """The route of one partner through the stops of a roster."""
+class _Trajectory:
+    """The positions of one partner over time."""
 
     def __init__(self, roster: Roster, options: SimulatorOptions, trips: Sequence[Trip], rng: Rng) -> None:
         self._partner = roster.partner
@@ -90,8 +90,8 @@ class _Route:
         self._place = roster.partner.home
         self._free_at: int | None = None
 
-    def fixes(self) -> Iterator[ReportedFix]:
-        """Yield the fixes at all stops and on the way between them."""
+    def positions(self) -> Iterator[TruePosition]:
+        """Yield the positions at all stops and on the way between them, earliest first."""
         for stop in self._stops:
             if self._free_at is not None:
                 yield from self._between(self._free_at, stop)
@@ -101,7 +101,7 @@ class _Route:
         if self._free_at is not None:
             yield from self._rest(self._free_at)
 
-    def _between(self, free_at: int, stop: RouteStop) -> Iterator[ReportedFix]:
+    def _between(self, free_at: int, stop: PlannedStop) -> Iterator[TruePosition]:
         """Rest after a stop if there is time, and go home if there is a lot."""
         gap_us = stop.arrive_at - free_at
         travel_us = _travel_us(self._place.distance_m(stop.place) + REST_M[1], SLOWEST_M_PER_S)
@@ -110,7 +110,7 @@ class _Route:
         if gap_us > OFF_DUTY_US:
             self._place, self._free_at = self._partner.home, None
 
-    def _rest(self, free_at: int) -> Iterator[ReportedFix]:
+    def _rest(self, free_at: int) -> Iterator[TruePosition]:
         """Drive away from the stop, so that the partner does not seem to stay with the customer."""
         along_m = self._rng.between(*REST_M) * self._rng.pick((-1, 1))
         spot = self._place.moved(along_m, 0.0) if self._rng.chance(0.5) else self._place.moved(0.0, along_m)
@@ -118,24 +118,24 @@ class _Route:
         yield from self._drive(free_at, self._place, arrive_at, spot)
         self._place, self._free_at = spot, arrive_at
 
-    def _travel(self, stop: RouteStop) -> Iterator[ReportedFix]:
+    def _travel(self, stop: PlannedStop) -> Iterator[TruePosition]:
         """Wait until it is time to leave, then travel to the stop, at the end along a recorded trip if one fits."""
         trip = self._fitting_trip(stop)
         first = trip[0] if trip else (stop.arrive_at, stop.place)
         depart_at = first[0] - self._approach_us(first[1])
         idle_from = self._free_at if self._free_at is not None else depart_at - IDLE_US
-        yield from self._wait(RouteStop(idle_from, depart_at, self._place, "good", ""), IDLE_FACTOR)
+        yield from self._wait(PlannedStop(idle_from, depart_at, self._place, "good", ""), IDLE_FACTOR)
         yield from self._drive(depart_at, self._place, *first, stop.job_id)
         next_at = first[0]
         for time, place in trip[:-1]:
             if time >= next_at:
-                yield ReportedFix(time, place, "good", stop.job_id, recorded=True)
+                yield TruePosition(time, place, "good", stop.job_id, recorded=True)
                 next_at = time + self._step_us(1.0)
 
     def _approach_us(self, place: PlanePoint) -> int:
         return _travel_us(self._place.distance_m(place), self._rng.between(SLOWEST_M_PER_S, FASTEST_M_PER_S))
 
-    def _fitting_trip(self, stop: RouteStop) -> list[tuple[int, PlanePoint]]:
+    def _fitting_trip(self, stop: PlannedStop) -> list[tuple[int, PlanePoint]]:
         """Return the (instant, place) pairs of a recorded trip that ends at the stop in time, or none."""
         for _ in range(TRIP_TRIES if self._trips else 0):
             trip = self._rng.pick(self._trips)
@@ -146,24 +146,24 @@ class _Route:
                 return [(stop.arrive_at + before_s * 1_000_000, place) for before_s, place in placed]
         return []
 
-    def _stay(self, stop: RouteStop) -> Iterator[ReportedFix]:
+    def _stay(self, stop: PlannedStop) -> Iterator[TruePosition]:
         parked = stop._replace(place=stop.place.moved(*self._rng.offset_m(PARKING_M)))
-        for number, fix in enumerate(self._wait(parked, AT_STOP_FACTOR)):
+        for number, position in enumerate(self._wait(parked, AT_STOP_FACTOR)):
             if stop.signal == "jump" and number in JUMP_REPORTS:
                 # another device on the same account, far away
-                yield fix._replace(place=stop.place.moved(0.0, self._rng.between(*JUMP_M)))
+                yield position._replace(place=stop.place.moved(0.0, self._rng.between(*JUMP_M)))
             else:
-                yield fix
+                yield position
 
-    def _wait(self, stop: RouteStop, factor: float) -> Iterator[ReportedFix]:
+    def _wait(self, stop: PlannedStop, factor: float) -> Iterator[TruePosition]:
         time = stop.arrive_at
         while time < stop.leave_at:
-            yield ReportedFix(time, stop.place, stop.signal, stop.job_id)
+            yield TruePosition(time, stop.place, stop.signal, stop.job_id)
             time += self._step_us(factor)
 
     def _drive(
         self, depart_at: int, begin: PlanePoint, arrive_at: int, end: PlanePoint, job_id: str = ""
-    ) -> Iterator[ReportedFix]:
+    ) -> Iterator[TruePosition]:
         """Drive from point to point in a shallow bow, since streets are not straight."""
         east_m, north_m = begin.offset_to_m(end)
         bow = self._rng.between(-BOW, BOW)
@@ -172,7 +172,7 @@ class _Route:
             part = (time - depart_at) / (arrive_at - depart_at)
             aside = bow * math.sin(math.pi * part)
             place = begin.moved(east_m * part - north_m * aside, north_m * part + east_m * aside)
-            yield ReportedFix(time, place, "good", job_id)
+            yield TruePosition(time, place, "good", job_id)
             time += self._step_us(1.0)
 
     def _step_us(self, factor: float) -> int:
