@@ -1,6 +1,7 @@
 """Corrupts events the way faulty producers do; a consumer has to refuse every kind."""
 
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final, Literal, get_args
 
 from streams.simulator.rng import Rng
 from streams.simulator.sim_event import SimEvent, Value, write_json
@@ -8,15 +9,7 @@ from streams.simulator.sim_event import SimEvent, Value, write_json
 Defect = Literal[
     "invalid_json", "missing_field", "ill_typed", "unknown_type", "out_of_range", "unusable_time", "conflict"
 ]
-DEFECTS: Final[tuple[Defect, ...]] = (
-    "invalid_json",
-    "missing_field",
-    "ill_typed",
-    "unknown_type",
-    "out_of_range",
-    "unusable_time",
-    "conflict",
-)
+DEFECTS: Final[tuple[Defect, ...]] = get_args(Defect)
 CONFLICT_SHIFT_US: Final = 7_000_000
 ID_LENGTH: Final = 300
 
@@ -48,10 +41,7 @@ def corrupt(sim_event: SimEvent, defect: Defect, rng: Rng) -> bytes:
     Only a `conflict` is well formed: it has the identity of the event, but another time.
     """
     if defect == "conflict":
-        shifted = sim_event.time + CONFLICT_SHIFT_US
-        return SimEvent(
-            shifted, sim_event.source, sim_event.id, sim_event.type, sim_event.subject, sim_event.data
-        ).line(indian_time=False)
+        return replace(sim_event, time=sim_event.time + CONFLICT_SHIFT_US).line(indian_time=False)
     envelope = sim_event.envelope(indian_time=False)
     if defect == "invalid_json":
         line = write_json(envelope)

@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from agents.sops.catalogue import POLICIES
-from streams.cli.main import COMMANDS, run
+from streams.cli.main import COMMANDS, run, sop
 from tests.scenario import Scenario
 from tests.terminal import on_terminal
 
@@ -160,6 +161,13 @@ def test_a_command_without_its_subcommand_shows_its_help_with_status_2(capsys: p
 def test_every_command_has_a_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([name, "--help"]) == 0
     assert f"Usage: sop {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_overview_names_every_subcommand(name: str) -> None:
+    with click.Context(sop) as context:
+        command = sop.get_command(context, name)
+    assert [each for each in getattr(command, "commands", ()) if each not in COMMANDS[name]] == []
 
 
 def test_the_package_runs_as_a_module() -> None:
