@@ -20,6 +20,7 @@ from agents.case.view import build_case_view
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from agents.presence.track import Track
+from agents.sops.catalogue import POLICIES
 from agents.sops.evaluate import case_presence_queries, evaluate
 from schemas.codec.decoder import decode_record
 from schemas.codec.encoder import encode_message
@@ -48,6 +49,11 @@ def instant(text: str, since: int = MIDNIGHT) -> int:
     for sign, number, unit in re.findall(r"([+-])(\d+)(us|s|m|h|d)", text):
         at += (1 if sign == "+" else -1) * int(number) * UNITS[unit]
     return at
+
+
+def policy_with(lines: str) -> Policy:
+    """Return the default policy, but for what some lines of a policy document change."""
+    return POLICIES.read(f'label = "test"\n{lines}', "test")
 
 
 def rfc3339(at: int) -> str:
@@ -96,6 +102,9 @@ class Scenario:
         self._lines: dict[tuple[str, str], bytes] = {}
         self._last = MIDNIGHT
         self._counts: dict[str, int] = {}
+
+    def __repr__(self) -> str:
+        return "; ".join(f"{rfc3339(each.time)[11:-1]} {each.type} {each.id}" for each in self.arrivals)
 
     @property
     def facts(self) -> list[AnyEvent]:

@@ -29,10 +29,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from agents.sops.catalogue import POLICIES
 from schemas.policy.model import HOUR
 from schemas.timestamps import parse_instant
-from tests.scenario import POLICY, SOURCE, Scenario, instant, rfc3339
+from tests.scenario import POLICY, SOURCE, Scenario, instant, policy_with, rfc3339
 
 if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet
@@ -89,7 +88,7 @@ class Row:
 
     def found(self) -> list[object]:
         """Run the case and return what comes out."""
-        policy = POLICIES.read(f'label = "row"\n{self.policy}', "row") if self.policy else POLICY
+        policy = policy_with(self.policy) if self.policy else POLICY
         messages = self.case.messages(self.now, policy)
         return [each.found(messages) for each in self.expected]
 

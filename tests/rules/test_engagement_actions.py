@@ -25,6 +25,11 @@ TABLE = [
     # advise_close_at_bpc
     row("a ticket", on_site(group="rwm"), BPC.citing("booked assigned t1")),
     row("a blocked start", job(group="rwm").blocked(), BPC.citing("booked assigned blocked")),
+    row(
+        "of several blocked starts the earliest is cited",
+        Scenario().assigned(group="rwm").blocked().blocked("10:30").booked("11:00"),
+        BPC.citing("booked assigned blocked"),
+    ),
     row("neither", job(group="rwm").rating_ticket("10:00"), BPC.never),
     row("another route", on_site(), BPC.never),
     row("closed at BPC", on_site(group="rwm").closed("11:00"), BPC.done),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from agents.sops.catalogue import POLICIES
@@ -140,12 +138,6 @@ def test_policy(row: Row) -> None:
 
 
 def test_every_key_of_the_policy_has_a_row() -> None:
-    keys, table = set(), ""
-    for line in POLICIES.dump(POLICIES.default).splitlines():
-        if found := re.fullmatch(r"\[(.+)\]", line):
-            table = found[1]
-            keys |= {table} if "." in table else set()
-        elif (found := re.match(r"(\w+) = ", line)) and table and "." not in table:
-            keys.add(f"{table}.{found[1]}")
+    keys = {key for key, _, _ in POLICIES.values(POLICIES.default)}
     in_rows = {row.policy.split(" = ")[0] for row in rows_of(TABLE)}
     assert in_rows | ELSEWHERE == keys
