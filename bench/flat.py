@@ -37,17 +37,17 @@ def run_flat(services: Services, minutes: float) -> list[Row]:
     make_topics(services.brokers, topics)
     ended = threading.Event()
     sent = _Sent()
-    pacing = threading.Thread(target=_produce, args=(services.brokers, topics, ended, sent))
+    producing = threading.Thread(target=_produce, args=(services.brokers, topics, ended, sent))
     samples: list[tuple[float, float, float]] = []
     with LiveWorker(services.brokers, prefix, services.redis_url, SOP_CACHED_CASES_MAX=CACHED_CASES_MAX) as worker:
-        pacing.start()
+        producing.start()
         try:
             while len(samples) < minutes * 60 / SAMPLE_INTERVAL_S:
                 ended.wait(SAMPLE_INTERVAL_S)
                 samples.append((time.monotonic() - worker.began, worker.rss_mb(), sent.count - _read(worker)))
         finally:
             ended.set()
-            pacing.join()
+            producing.join()
     kafka.delete_topics(services.brokers, f"{prefix}.*")
     row: Row = {
         "job": "flat",

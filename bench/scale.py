@@ -23,7 +23,7 @@ FURTHER_MAX: Final = 1_000
 """Cases that get new events while no worker runs."""
 AGE_S: Final = 3_600
 RUN_S_MAX: Final = 7_200.0
-SAMPLE_INTERVAL_S: Final = 0.25
+POLL_S: Final = 0.25
 QUIET_S: Final = 1.5
 
 Event = tuple[str, bytes, bytes]
@@ -96,7 +96,7 @@ def _wait_until_done(worker: LiveWorker, sent: int) -> float:
     last: dict[tuple[str, str], float] = {}
     changed_at = 0.0
     while time.monotonic() - worker.began < RUN_S_MAX:
-        time.sleep(SAMPLE_INTERVAL_S)
+        time.sleep(POLL_S)
         found = worker.metrics()
         consumed = {place: count for place, count in found.items() if place[0] == "sop_records_consumed_total"}
         waiting = sum(count for (name, _), count in found.items() if name == "sop_records_in_flight")

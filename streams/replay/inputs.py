@@ -55,7 +55,7 @@ class RereadableInputs:
         self._inputs = [
             partial(_read_input, name, number, settings)
             if name != STANDARD and Path(name).is_file()
-            else list(_read_input(name, number, settings)).__iter__
+            else partial(iter, list(_read_input(name, number, settings)))
             for number, name in enumerate(names, 1)
         ]
 
