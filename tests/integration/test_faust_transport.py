@@ -94,9 +94,9 @@ class Bench:
 
     def committed(self, plan: Plan, places: list[Place]) -> dict[Place, int]:
         consumer = Consumer({"bootstrap.servers": self.broker, "group.id": plan.group})
-        told = consumer.committed([TopicPartition(*place) for place in places], timeout=DEADLINE_S)
+        found = consumer.committed([TopicPartition(*place) for place in places], timeout=DEADLINE_S)
         consumer.close()
-        return {(tp.topic, tp.partition): tp.offset for tp in told}
+        return {(tp.topic, tp.partition): tp.offset for tp in found}
 
     def log(self) -> str:
         return (self.folder / "log").read_text()
@@ -109,10 +109,10 @@ def bench(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> Iterator[Bench]:
     bench.close()
 
 
-def until(holds: Callable[[], bool], told: Callable[[], object] = str) -> None:
+def until(holds: Callable[[], bool], describe: Callable[[], object] = str) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while not holds():
-        assert time.monotonic() < deadline, told()
+        assert time.monotonic() < deadline, describe()
         time.sleep(POLL_S)
 
 

@@ -250,7 +250,7 @@ def test_a_partition_number_of_every_topic_goes_to_one_member(partitions: int, m
         ([A0, B0, TP("c", 1)], [1]),
     ],
 )
-def test_a_number_that_comes_without_some_topic_is_noticed(tps: list[TP], partial: list[int]) -> None:
+def test_partition_numbers_assigned_for_some_topics_only_are_found(tps: list[TP], partial: list[int]) -> None:
     assert partial_numbers(frozenset(tps), {"a", "b"}) == partial
 
 
@@ -269,7 +269,7 @@ def make_app(**settings: Any) -> BatchApp:
         ("web_enabled", True),
     ],
 )
-def test_settings_that_break_the_promises_are_refused(name: str, value: object) -> None:
+def test_settings_under_which_records_could_be_lost_are_refused(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"{name}=.* cannot be used with batches"):
         make_app(**{name: value})
 
@@ -288,8 +288,8 @@ def test_a_topic_has_one_handler() -> None:
         batch_agent(app, batch_topic(app, "b"), handle, name="two")
 
 
-def test_the_client_hangs_up_in_the_event_loop_of_its_own_thread() -> None:
-    """Faust does so in the app's: uvloop's connections and timers are then closed under the hands of their loop."""
+def test_the_client_closes_its_connections_in_the_event_loop_of_its_own_thread() -> None:
+    """Faust closes them in the app's loop, which can crash the process under uvloop."""
     own = asyncio.new_event_loop()
     closed_in: list[asyncio.AbstractEventLoop] = []
 

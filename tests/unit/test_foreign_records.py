@@ -8,7 +8,7 @@ from schemas.errors import Fatal
 from streams.runtime.ports import TP
 from streams.runtime.progress import latest_progress
 from tests.simulation.kafka import SimulatedLog
-from tests.unit.test_task import FOREIGN, JOBS, SAID, SETTINGS, Cluster, records
+from tests.unit.test_task import DECISIONS, FOREIGN, JOBS, SETTINGS, Cluster, records
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ async def test_what_somebody_else_wrote_among_what_was_said_is_passed_over(
     await killed.recover()
     await killed.step([(JOBS, records(0, b"j0"))])
     for value in (FOREIGN, b"j1"):
-        cluster.kafka.append(SAID, b"", value)
+        cluster.kafka.append(DECISIONS, b"", value)
     task, processor = cluster.owner()
     await task.recover()
     assert processor.restored == [b"j0", b"j1"]
-    assert "said-0@2: not written by a worker, passed over: value: foreign" in caplog.text
+    assert "decisions-0@2: not written by a worker, passed over: value: foreign" in caplog.text

@@ -12,7 +12,7 @@ from streams.runtime.hanging_transactions import abort_hanging_transactions
 from streams.runtime.ports import TP, Outgoing
 from streams.runtime.task import Task
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
-from tests.unit.test_task import JOBS, SAID, Cluster, records
+from tests.unit.test_task import DECISIONS, JOBS, Cluster, records
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def idle(task: Task) -> None:
 async def test_the_outputs_of_a_hanging_transaction_are_published_again_and_visible_once(cluster: Cluster) -> None:
     hanging, _ = cluster.owner(saves=False)
     await hanging.recover()
-    cluster.kafka.forgets = lambda tp: tp == SAID
+    cluster.kafka.forgets = lambda tp: tp == DECISIONS
     await hanging.step([(JOBS, records(0, b"j0"))])
     cluster.kafka.forgets = lambda _: False
     assert cluster.outputs() == []
@@ -43,7 +43,7 @@ async def test_the_outputs_of_a_hanging_transaction_are_published_again_and_visi
 async def test_no_checkpoint_counts_on_outputs_that_nobody_can_see(cluster: Cluster) -> None:
     hanging, _ = cluster.owner()
     await hanging.recover()
-    cluster.kafka.forgets = lambda tp: tp == SAID
+    cluster.kafka.forgets = lambda tp: tp == DECISIONS
     await hanging.step([(JOBS, records(0, b"j0"))])
     await idle(hanging)
     saved = [cluster.state.checkpoint]
@@ -59,11 +59,11 @@ async def test_no_checkpoint_counts_on_outputs_that_nobody_can_see(cluster: Clus
 async def test_outputs_that_a_successor_aborted_do_not_count_as_committed(cluster: Cluster) -> None:
     fenced, _ = cluster.owner()
     await fenced.recover()
-    cluster.kafka.forgets = lambda tp: tp == SAID
+    cluster.kafka.forgets = lambda tp: tp == DECISIONS
     await fenced.step([(JOBS, records(0, b"j0"))])
     successor = SimulatedPublisher(cluster.kafka, "sop-0")
     await successor.start()
-    await successor.abort([SAID])
+    await successor.abort([DECISIONS])
     with pytest.raises(Fenced):
         await idle(fenced)
     assert cluster.state.checkpoint is None
@@ -75,7 +75,7 @@ async def test_an_owner_that_ends_does_not_wait_for_an_open_transaction_and_stil
 ) -> None:
     ending, _ = cluster.owner(saves=interval == 0)
     await ending.recover()
-    cluster.kafka.forgets = lambda tp: tp == SAID
+    cluster.kafka.forgets = lambda tp: tp == DECISIONS
     await ending.step([(JOBS, records(0, b"j0"))])
     await ending.stop()
     saved = cluster.state.checkpoint
@@ -85,9 +85,9 @@ async def test_an_owner_that_ends_does_not_wait_for_an_open_transaction_and_stil
 
 
 async def test_an_open_transaction_of_another_producer_in_an_output_ends_the_recovery(cluster: Cluster) -> None:
-    cluster.kafka.add("another", cluster.kafka.initialise("another"), Outgoing(*SAID, b"", b"theirs"))
+    cluster.kafka.add("another", cluster.kafka.initialise("another"), Outgoing(*DECISIONS, b"", b"theirs"))
     task, _ = cluster.owner(transaction_timeout_s=0.1)
-    with pytest.raises(Fatal, match="said-0: a transaction of another producer is open"):
+    with pytest.raises(Fatal, match="decisions-0: a transaction of another producer is open"):
         await task.recover()
 
 
@@ -104,7 +104,7 @@ async def test_the_end_of_a_transaction_is_awaited_until_readers_see_it() -> Non
     kafka = SimulatedKafka()
     publisher, log = SimulatedPublisher(kafka, "sop-0"), Lagging(kafka)
     await publisher.start()
-    await abort_hanging_transactions(publisher, log, [SAID], [], limit_s=10.0)
+    await abort_hanging_transactions(publisher, log, [DECISIONS], [], limit_s=10.0)
     assert log.seen == 4
 
 

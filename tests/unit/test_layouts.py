@@ -176,7 +176,7 @@ async def test_state_made_under_another_number_of_partitions_is_refused(
 
 
 @pytest.mark.parametrize("saves", [True, False])
-@pytest.mark.parametrize("topic", ["jobs", "answers", "said"])
+@pytest.mark.parametrize("topic", ["jobs", "answers", "decisions"])
 async def test_a_topic_created_again_is_refused(cluster: Cluster, saves: bool, topic: str) -> None:
     await has_read(cluster, (JOBS, records(0, b"j0")), saves=saves)
     task, _ = cluster.owner(layout=Layout(1, {**LAYOUT.ids, topic: "another"}))
@@ -251,8 +251,8 @@ async def test_outputs_created_again_do_not_refer_to_deleted_inputs(cluster: Clu
     created_again = recreate_jobs(cluster)
     accepting, _ = cluster.owner(layout=created_again, saves=False, accepts_trimmed=True)
     await accepting.recover()
-    cluster.kafka.recreate(TP("said", 0))
-    both = Layout(1, {**created_again.ids, "said": "another"})
+    cluster.kafka.recreate(TP("decisions", 0))
+    both = Layout(1, {**created_again.ids, "decisions": "another"})
     again, _ = cluster.owner(layout=both, saves=False, accepts_trimmed=True)
     await again.recover()
     await again.step([(JOBS, records(0, b"new"))])

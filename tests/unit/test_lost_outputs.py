@@ -12,7 +12,7 @@ from streams.memory.store import MemoryState
 from streams.runtime.ports import TP, Layout, Outgoing
 from streams.runtime.progress import PROGRESS_KEY, Progress
 from tests.simulation.kafka import SimulatedPublisher
-from tests.unit.test_task import JOBS, SAID, SETTINGS, Cluster, records, starts
+from tests.unit.test_task import DECISIONS, JOBS, SETTINGS, Cluster, records, starts
 
 PROGRESS = TP(SETTINGS.progress_topic, 0)
 
@@ -34,8 +34,8 @@ async def emit(cluster: Cluster, first: int, *values: bytes, saves: bool) -> Non
 
 def expire(cluster: Cluster) -> int:
     """Delete all outputs; return where the partition ends."""
-    _, end = cluster.kafka.bounds(SAID)
-    cluster.kafka.delete_before(SAID, end)
+    _, end = cluster.kafka.bounds(DECISIONS)
+    cluster.kafka.delete_before(DECISIONS, end)
     return end
 
 
@@ -48,7 +48,7 @@ async def recovers(cluster: Cluster, skipped: dict[str, int] | None = None) -> N
 async def test_outputs_in_no_checkpoint_may_not_be_deleted(cluster: Cluster) -> None:
     await emit(cluster, 0, b"j0", b"j1", saves=False)
     end = expire(cluster)
-    lost = f"said-0: 0 to {end - 1} are no longer there, in no checkpoint; messages missing: 2"
+    lost = f"decisions-0: 0 to {end - 1} are no longer there, in no checkpoint; messages missing: 2"
     task, _ = cluster.owner()
     with pytest.raises(Fatal, match=lost):
         await task.recover()
@@ -60,9 +60,9 @@ async def test_outputs_after_the_checkpoint_may_not_be_deleted(cluster: Cluster)
     await emit(cluster, 1, b"j1", saves=True)
     await emit(cluster, 2, b"j2", saves=False)
     cluster.state = earlier
-    cluster.kafka.delete_before(SAID, cluster.kafka.committed(SAID)[1].offset + 1)
+    cluster.kafka.delete_before(DECISIONS, cluster.kafka.committed(DECISIONS)[1].offset + 1)
     task, _ = cluster.owner()
-    with pytest.raises(Fatal, match=r"said-0: 1 to 2 .* messages missing: 1"):
+    with pytest.raises(Fatal, match=r"decisions-0: 1 to 2 .* messages missing: 1"):
         await task.recover()
 
 
@@ -71,14 +71,14 @@ async def test_outputs_may_be_deleted_if_that_is_accepted(cluster: Cluster, capl
     end = expire(cluster)
     task, processor = cluster.owner(saves=False, accepts_trimmed=True)
     assert await task.recover() == starts()
-    assert f"said-0: 0 to {end - 1} are no longer there" in caplog.text
+    assert f"decisions-0: 0 to {end - 1} are no longer there" in caplog.text
     await task.step([(JOBS, records(0, b"j0", b"j1"))])
     await task.step([])
     assert processor.evaluated_at
     successor, _ = cluster.owner()
     await successor.recover()
-    assert successor.progress().skipped == {"said-0": 2}
-    assert successor.progress().emitted_counts == {"said-0": 4}
+    assert successor.progress().skipped == {"decisions-0": 2}
+    assert successor.progress().emitted_counts == {"decisions-0": 4}
 
 
 async def test_an_accepted_loss_does_not_hide_a_loss_from_an_earlier_checkpoint(cluster: Cluster) -> None:
@@ -90,12 +90,12 @@ async def test_an_accepted_loss_does_not_hide_a_loss_from_an_earlier_checkpoint(
     await accepting.recover()
     await accepting.step([(JOBS, records(0, b"j0", b"j1"))])
     await accepting.stop()
-    await recovers(cluster, skipped={"said-0": 1})
+    await recovers(cluster, skipped={"decisions-0": 1})
     cluster.state = earlier
-    await recovers(cluster, skipped={"said-0": 1})
+    await recovers(cluster, skipped={"decisions-0": 1})
     expire(cluster)
     task, _ = cluster.owner()
-    with pytest.raises(Fatal, match=r"said-0: 1 to 4 .* messages missing: 2"):
+    with pytest.raises(Fatal, match=r"decisions-0: 1 to 4 .* messages missing: 2"):
         await task.recover()
 
 
@@ -117,7 +117,7 @@ async def test_outputs_in_a_checkpoint_may_be_deleted_with_the_markers_after_the
     await emit(cluster, 0, b"j0", b"j1", saves=True)
     state = cluster.state.checkpoint
     assert state is not None
-    assert expire(cluster) > state.outputs["said-0"]
+    assert expire(cluster) > state.outputs["decisions-0"]
     await recovers(cluster)
 
 
@@ -125,14 +125,14 @@ async def test_markers_and_aborted_records_may_be_deleted(cluster: Cluster) -> N
     await emit(cluster, 0, b"j0", saves=True)
     aborts = SimulatedPublisher(cluster.kafka, "sop-0")
     await aborts.start()
-    await aborts.abort([SAID])
-    cluster.kafka.delete_before(SAID, cluster.kafka.bounds(SAID)[1])
+    await aborts.abort([DECISIONS])
+    cluster.kafka.delete_before(DECISIONS, cluster.kafka.bounds(DECISIONS)[1])
     await emit(cluster, 1, b"j1", saves=False)
     await recovers(cluster)
 
 
 async def test_a_first_owner_starts_although_foreign_outputs_are_gone(cluster: Cluster) -> None:
-    cluster.kafka.append(SAID, b"", b"of somebody else")
+    cluster.kafka.append(DECISIONS, b"", b"of somebody else")
     expire(cluster)
     await recovers(cluster)
 
@@ -144,26 +144,26 @@ async def test_progress_without_counts_of_outputs_is_accepted(cluster: Cluster) 
     without_count = msgspec.json.decode(progress_value)
     del without_count["said"]
     progress = Outgoing(SETTINGS.progress_topic, 0, PROGRESS_KEY, msgspec.json.encode(without_count))
-    await former.publish([Outgoing("said", 0, b"", b"j0"), progress])
+    await former.publish([Outgoing("decisions", 0, b"", b"j0"), progress])
     expire(cluster)
     await recovers(cluster)
 
 
 async def test_nothing_is_missed_in_an_output_topic_that_was_created_again(cluster: Cluster) -> None:
     await emit(cluster, 0, b"j0", saves=False)
-    cluster.kafka.recreate(SAID)
-    cluster.kafka.append(SAID, b"", b"of somebody else")
+    cluster.kafka.recreate(DECISIONS)
+    cluster.kafka.append(DECISIONS, b"", b"of somebody else")
     expire(cluster)
-    task, _ = cluster.owner(layout=Layout(1, {**SETTINGS.layout.ids, "said": "another"}), accepts_trimmed=True)
+    task, _ = cluster.owner(layout=Layout(1, {**SETTINGS.layout.ids, "decisions": "another"}), accepts_trimmed=True)
     await task.recover()
     assert task.progress().skipped == {}
 
 
 async def test_an_output_log_that_lost_its_end_stops_the_task(cluster: Cluster) -> None:
     await emit(cluster, 0, b"j0", b"j1", saves=True)
-    cluster.kafka.truncate(SAID, 1)
+    cluster.kafka.truncate(DECISIONS, 1)
     task, _ = cluster.owner()
-    with pytest.raises(Fatal, match="said-0: read up to 3, but the log ends at 1"):
+    with pytest.raises(Fatal, match="decisions-0: read up to 3, but the log ends at 1"):
         await task.recover()
 
 

@@ -84,7 +84,7 @@ class Lives:
         return True
 
     def outputs(self) -> list[bytes]:
-        return [record.value or b"" for record in self.kafka.committed(TP("said", 0))]
+        return [record.value or b"" for record in self.kafka.committed(TP("decisions", 0))]
 
     def attempt_logs(self) -> list[AttemptLog]:
         found = self.kafka.committed(TP("progress", 0))
@@ -225,8 +225,8 @@ async def test_no_record_is_blamed_for_an_output_that_is_refused(monkeypatch: py
     add = SimulatedKafka.add
 
     def refuse(kafka: SimulatedKafka, transactional_id: str, epoch: int, record: Outgoing) -> int:
-        if record.topic == "said":
-            raise Fatal("said: a record too large")
+        if record.topic == "decisions":
+            raise Fatal("decisions: a record too large")
         return add(kafka, transactional_id, epoch, record)
 
     lives = Lives([b"a"], raises)

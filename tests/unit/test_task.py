@@ -20,15 +20,15 @@ from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
-JOBS, TICKETS, ANSWERS, SAID = TP("jobs", 0), TP("tickets", 0), TP("answers", 0), TP("said", 0)
+JOBS, TICKETS, ANSWERS, DECISIONS = TP("jobs", 0), TP("tickets", 0), TP("answers", 0), TP("decisions", 0)
 SETTINGS = TaskSettings(
     input_topics=("jobs", "tickets", "answers"),
     internal_topics=("answers",),
     required_topics=("jobs",),
     accepts_trimmed=False,
-    output_topics=("said",),
+    output_topics=("decisions",),
     progress_topic="progress",
-    layout=Layout(1, {"jobs": "J", "tickets": "T", "answers": "A", "said": "S"}),
+    layout=Layout(1, {"jobs": "J", "tickets": "T", "answers": "A", "decisions": "S"}),
     step_records_max=10,
     checkpoint_interval=0,
     transaction_timeout_s=30.0,
@@ -106,9 +106,9 @@ class Echo:
         self.evaluated_at.append(now)
         self.has_evaluated.set()
         self.positions = dict(positions)
-        said = [Outgoing("said", 0, b"", value) for value in self._new]
+        outputs = [Outgoing("decisions", 0, b"", value) for value in self._new]
         self._new = []
-        return said
+        return outputs
 
     def counts(self) -> dict[str, dict[str, int]]:
         return {}
@@ -166,7 +166,7 @@ class Cluster:
         return task, processor
 
     def outputs(self) -> list[bytes | None]:
-        return [record.value for record in self.kafka.committed(SAID)]
+        return [record.value for record in self.kafka.committed(DECISIONS)]
 
 
 def starts(jobs: int = 0, tickets: int = 0) -> dict[TP, int]:
@@ -342,7 +342,7 @@ async def test_a_checkpoint_holds_one_moment(cluster: Cluster) -> None:
             deadlines: Mapping[str, int | None],
             expiries: Mapping[str, int | None] = {},
         ) -> None:
-            saved.append((saved_, blobs["taken"] or b"", cluster.kafka.bounds(SAID)[1]))
+            saved.append((saved_, blobs["taken"] or b"", cluster.kafka.bounds(DECISIONS)[1]))
             await super().save(saved_, blobs, deadlines, expiries)
 
     task, _ = cluster.owner()
@@ -355,7 +355,7 @@ async def test_a_checkpoint_holds_one_moment(cluster: Cluster) -> None:
     assert [each.inputs["jobs-0"] for each, _, _ in saved][-1] == 3
     for each, taken, end in saved:
         assert len(taken.split(b",")) == each.inputs["jobs-0"]
-        assert each.outputs["said-0"] <= end
+        assert each.outputs["decisions-0"] <= end
 
 
 async def test_a_checkpoint_is_packed_bit_by_bit_between_steps(cluster: Cluster) -> None:

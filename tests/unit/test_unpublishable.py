@@ -41,7 +41,7 @@ def lives_with_huge(values: Sequence[bytes], about: str | None, *, tells_which: 
 async def test_a_name_whose_output_kafka_refuses_is_quarantined(tells_which: bool, restarts: int) -> None:
     lives = lives_with_huge([b"a", b"huge", b"b", b"later"], "case:bad", tells_which=tells_which)
     assert await lived(lives, 6) == restarts + 1
-    reason = "said accepts no record of 4 bytes"
+    reason = "decisions accepts no record of 4 bytes"
     place = "case:bad" if tells_which else "jobs-0@0..3"
     assert str(lives.deaths[0]) == f"{place}: {reason}"
     assert lives.task.progress().quarantined == {"case:bad": Quarantined(f"internal: {reason}", "1")}
@@ -55,13 +55,13 @@ async def test_a_name_whose_output_kafka_refuses_is_quarantined(tells_which: boo
 async def test_a_record_that_cannot_be_forwarded_is_refused(tells_which: bool) -> None:
     lives = lives_with_huge([b"a", b"huge", b"b"], "", tells_which=tells_which)
     assert await lived(lives, 6) == 3
-    assert set(lives.outputs()) == {b"a", b"b", b"jobs-0@1 internal: said accepts no record of 4 bytes"}
+    assert set(lives.outputs()) == {b"a", b"b", b"jobs-0@1 internal: decisions accepts no record of 4 bytes"}
 
 
 async def test_a_dead_letter_that_kafka_refuses_stops_the_worker_and_blames_nobody() -> None:
     lives = lives_with_huge([b"a", b"huge", b"b"], None)
     assert not any([await lives.live() for _ in range(5)])
-    assert {str(death) for death in lives.deaths} == {"said accepts no record of 4 bytes"}
+    assert {str(death) for death in lives.deaths} == {"decisions accepts no record of 4 bytes"}
     assert not any(attempt.error for log in lives.attempt_logs() for attempt in log.attempts)
     lives.kafka.refuses = lambda _: False
     assert await lives.live()
