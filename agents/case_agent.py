@@ -17,6 +17,7 @@ from agents.presence.queries import PresenceAnswer, PresenceQuery
 from agents.sops.decision_alerts import decision_flip
 from agents.sops.evaluate import case_presence_queries, evaluate
 from agents.sops.explanation import explain
+from agents.sops.keys import decision_key
 from schemas.events import AnyEvent
 from schemas.outputs import OutputMessage
 from schemas.policy.model import PolicySet
@@ -76,6 +77,10 @@ class CaseAgent:
             return None
         return view.facts[-1].time
 
+    def restore_emitted(self, case_id: str, message: OutputMessage) -> None:
+        """Record a message that a previous owner of the case emitted."""
+        self.case(case_id).emitted.record(message, decision_key)
+
     def decide(self, case_id: str, now: int, inputs: str | None = None) -> CaseUpdate:
         """Decide a case as of an instant (microseconds) and return what changed.
 
@@ -88,8 +93,15 @@ class CaseAgent:
         evaluation = evaluate(case.view, case.answers, policy, case.decided_at)
         flip_alert = partial(decision_flip, place=place_labels(case.view, policy), policy=policy)
         messages = reconcile(
-            case_id, evaluation, case.emitted, policy.name, inputs, explain=explain, flip_alert=flip_alert
+            case_id,
+            evaluation,
+            case.emitted,
+            policy.name,
+            inputs,
+            decision_key=decision_key,
+            explain=explain,
+            flip_alert=flip_alert,
         )
         for message in messages:
-            case.emitted.record(message)
+            case.emitted.record(message, decision_key)
         return CaseUpdate(messages, evaluation.next_deadline)

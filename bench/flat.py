@@ -10,6 +10,7 @@ from typing import Final
 
 from confluent_kafka import Producer
 
+from agents.sops import catalogue
 from bench import kafka
 from bench.live import LiveWorker, make_topics
 from bench.rounds import Row, print_row
@@ -33,7 +34,7 @@ DAY_US: Final = 86_400_000_000
 def run_flat(services: Services, minutes: float) -> list[Row]:
     """Return one row: resident memory over time, its slope after warm-up, and how far the worker fell behind."""
     prefix = f"flat-{kafka.run_tag()}."
-    topics = Topics(prefix)
+    topics = catalogue.topics(prefix)
     make_topics(services.brokers, topics)
     ended = threading.Event()
     sent = _Sent()

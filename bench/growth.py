@@ -17,11 +17,11 @@ import orjson
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from agents.sops import catalogue
 from agents.sops.catalogue import POLICIES
 from bench.rounds import Row, print_row
 from bench.run_spec import RESULT_PREFIX, peak_mb
 from schemas.codec.limits import Limits
-from schemas.topics import Topics
 from streams.memory.store import MemoryState, MemoryStore
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.subject import case_name, partner_name
@@ -36,7 +36,7 @@ NOON: Final = 1_790_000_000
 NOW: Final = NOON + 1_000_000
 """In seconds; later than any event."""
 INSTANT_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
-TOPICS: Final = Topics()
+TOPICS: Final = catalogue.topics()
 
 
 class Size(Struct, frozen=True):

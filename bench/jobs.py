@@ -6,10 +6,10 @@ import re
 import time
 from typing import Final, Protocol
 
+from agents.sops import catalogue
 from bench import kafka, light
 from bench.contestants import Contestant
 from bench.run_spec import RunSpec
-from schemas.topics import Topics
 from streams.demo.feed import Router
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
@@ -78,7 +78,7 @@ class FullJob:
     def begin(self, contestant: Contestant, tag: str) -> RunSpec:
         """Create all topics and fill the input topics."""
         prefix = f"bench-{tag}."
-        topics = Topics(prefix)
+        topics = catalogue.topics(prefix)
         for name in (*topics.inputs, *topics.outputs):
             kafka.create_topic(self._brokers, name)
         router = Router(topics)
@@ -96,7 +96,7 @@ class FullJob:
 
     def end(self, spec: RunSpec) -> int:
         """Return how many decisions, actions and alerts were committed."""
-        outputs = [name for name in Topics(spec.events).outputs if not name.endswith("dead-letters")]
+        outputs = [name for name in catalogue.topics(spec.events).outputs if not name.endswith("dead-letters")]
         found = sum(kafka.count(self._brokers, name) for name in outputs)
         kafka.delete_topics(self._brokers, f"{re.escape(spec.events)}.*")
         return found

@@ -17,6 +17,7 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from agents.sops import catalogue
 from schemas.topics import Topics
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.topics import prepare_topics
@@ -49,7 +50,7 @@ class LiveWorker:
             **{name: str(value) for name, value in settings.items()},
         }
         others = {name: value for name, value in os.environ.items() if not name.startswith("SOP_")}
-        self.inputs = frozenset(Topics(prefix).inputs)
+        self.inputs = frozenset(catalogue.topics(prefix).inputs)
         self._log = tempfile.NamedTemporaryFile(prefix="bench-worker-", suffix=".log")  # noqa: SIM115 - closed by __exit__
         self.began = time.monotonic()
         self._process = subprocess.Popen([SOP, "worker"], env=others | ours, stdout=self._log, stderr=self._log)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, TopicPartition
 from redis import Redis
 
+from agents.sops import catalogue
 from bench import kafka
 from bench.growth import event, opened
 from bench.live import PARTITIONS, LiveWorker, make_topics
@@ -41,7 +42,7 @@ def run_scale(services: Services, sizes: Sequence[int]) -> list[Row]:
 
 def _run(services: Services, cases: int) -> Iterator[Row]:
     prefix = f"scale-{kafka.run_tag()}."
-    topics = Topics(prefix)
+    topics = catalogue.topics(prefix)
     make_topics(services.brokers, topics)
     opened_at = int(time.time()) - AGE_S
     kafka.fill(services.brokers, _openings(topics, cases, opened_at))

@@ -1,113 +1,156 @@
-"""What goes out: the bodies of decisions, actions, alerts and dead letters (contracts, "Decisions out").
+"""The messages that go out: decisions, actions, alerts and dead letters (contracts.md, "Decisions out").
 
-A body holds what was concluded; ids, revisions and the envelope are added by `agents.case.reconcile` and
-the encoder. A field that does not apply is `UNSET` and absent in JSON; `None` is JSON `null`, which says "undecided" or
-"nobody".
+Every field is written once, here or in the body of its kind of decision under `agents/sops/`: the encoder, the content
+hash, `changed` and the JSON Schemas follow from the structs. A body holds what was concluded. A field that does not
+apply is `UNSET` and absent in JSON; `None` is JSON `null` ("undecided", "nobody") in a decision, and absent in actions
+and alerts.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar, get_args, get_type_hints
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schemas.events import Money
-
-DecisionKind = Literal["tagging", "paf", "rating_reversal", "refund"]
-SubjectOf = Literal["out_of_scope", "offline_service"]
 Status = Literal["provisional", "final"]
 ActionState = Literal["open", "done", "withdrawn"]
 AlertState = Literal["firing", "resolved"]
 Severity = Literal["info", "warning", "critical"]
 DecisionKey = tuple[str, str, str | None]
-"""(kind, subject_of, partner id): what a chain of revisions is about, within its case; partner None if offline."""
+"""(kind, subject_of, partner id): identifies a decision within its case; the partner is None where the SOP's decisions
+are about the case."""
 
 WITHDRAWN: Final = "withdrawn"
+INSTANT: Final = "instant"
+VALUES: Final = "values"
+Instant = Annotated[int, Meta(extra={INSTANT: True})]
+"""Microseconds since the Unix epoch, UTC; an RFC 3339 date-time in JSON."""
 
 
-class DecisionBody(Struct, frozen=True, kw_only=True):
-    """What is decided, without its place in the chain of revisions; `effective_at` in microseconds (UTC)."""
+def one_of(values: object, description: str) -> Meta:
+    """Return the annotation of an outcome whose values a `Literal` lists; `withdrawn` is always one more.
 
-    kind: DecisionKind
-    subject_of: SubjectOf
-    case_id: str
-    partner_id: str | None
-    status: Status
-    outcome: str
-    reasons: tuple[str, ...] = ()
-    clauses: tuple[str, ...] = ()
-    evidence: tuple[str, ...] = ()
-    policy: str
-    effective_at: int
-    tag_code: str | UnsetType = UNSET
-    service_date: str | UnsetType = UNSET
-    proof_given: bool | UnsetType = UNSET
-    proof_url: str | UnsetType = UNSET
-    reporting: str | UnsetType = UNSET
-    cancellation_marked: bool | UnsetType | None = UNSET
-    counts_in_mg: bool | UnsetType | None = UNSET
-    resolve_at: str | UnsetType = UNSET
-    proven_amount: Money | UnsetType = UNSET
-    apology: bool | UnsetType = UNSET
+    A reader accepts other values too, which a later version may have emitted.
+    """
+    known = [*get_args(values), WITHDRAWN]
+    return Meta(description=description, extra_json_schema={"enum": known}, extra={VALUES: known})
+
+
+def each_of(values: object, description: str) -> Meta:
+    """Return the annotation of a list of texts whose values a `Literal` lists; a reader accepts others too."""
+    known = [*get_args(values)]
+    items = {"type": "string", "enum": known}
+    return Meta(description=description, extra_json_schema={"items": items}, extra={VALUES: known})
+
+
+class DecisionBody(Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What an SOP decides, without its place in the chain of revisions. Each kind of decision has a subclass.
+
+    A subclass has the kind as its `tag`, and adds the fields that only this kind has, `UNSET` by default.
+    """
+
+    title: ClassVar[str]
+    """What explanations call this kind of decision."""
+
+    subject_of: Annotated[str, Meta(description="The SOP that decides.")]
+    case_id: Annotated[str, Meta(description="The job id; the ticket id where there never was a booking.")]
+    partner_id: Annotated[str | None, Meta(description="The partner whom it is about; null if nobody.")]
+    status: Annotated[
+        Status,
+        Meta(description="`provisional` while a step of the SOP is outstanding; a late fact can revise a final one."),
+    ]
+    outcome: Annotated[str, Meta(description="What is decided.")]
+    reasons: Annotated[tuple[str, ...], Meta(description="Why, sorted.")] = ()
+    clauses: Annotated[tuple[str, ...], Meta(description="The clauses of the SOP that it rests on, sorted.")] = ()
+    evidence: Annotated[
+        tuple[str, ...],
+        Meta(description="The facts that it rests on as `source#id`, sorted; a `#` in a source is written `%23`."),
+    ] = ()
+    policy: Annotated[str, Meta(description="The policy that it was made under: `label@hash`.")]
+    effective_at: Annotated[
+        Instant,
+        Meta(description="The latest time among its evidence and the passed deadlines that it rests on."),
+    ]
 
     @property
-    def key(self) -> DecisionKey:
-        """The chain this body belongs to, within its case."""
-        return (self.kind, self.subject_of, self.partner_id if self.subject_of == "out_of_scope" else None)
+    def kind(self) -> str:
+        """The kind of decision."""
+        return kind_of(type(self))
+
+
+def kind_of(body: type[DecisionBody]) -> str:
+    """Return the kind of decision that a body is for."""
+    return str(body.__struct_config__.tag)
 
 
 class ActionBody(Struct, frozen=True, kw_only=True):
-    """A next step for the desk in one of its states; `time` (effective) and `due_at` in microseconds (UTC)."""
+    """A next step for the desk in one of its states."""
 
-    code: str
-    case_id: str
-    state: ActionState
-    clauses: tuple[str, ...]
-    evidence: tuple[str, ...]
-    time: int
-    params: dict[str, str] = {}
-    partner_id: str | None = None
-    ticket_id: str | None = None
-    due_at: int | None = None
+    code: Annotated[str, Meta(description="The step.")]
+    params: Annotated[dict[str, str], Meta(description="What the step needs to know, by name.")] = {}
+    case_id: Annotated[str, Meta(description="The case.")]
+    partner_id: Annotated[str | None, Meta(description="The partner concerned.")] = None
+    ticket_id: Annotated[str | None, Meta(description="The ticket concerned.")] = None
+    state: Annotated[
+        ActionState,
+        Meta(description="No longer open, a step is `done` if its own result is there, else `withdrawn`."),
+    ]
+    clauses: Annotated[tuple[str, ...], Meta(description="The clauses of the SOP that ask for it, sorted.")]
+    evidence: Annotated[tuple[str, ...], Meta(description="The facts that it rests on as `source#id`, sorted.")]
+    due_at: Annotated[Instant | None, Meta(description="By when it is to be done.")] = None
+    time: Instant
+    """Since when this state holds; the `time` of the envelope."""
 
 
 class AlertBody(Struct, frozen=True, kw_only=True):
-    """Something ops wants to know; instants in microseconds (UTC).
+    """Something that ops wants to know; `labels` lack `alertname` and `severity`, which every message has."""
 
-    `key` names the members (labels) that deduplicate it; `labels` holds these and what else is known, without
-    `alertname` and `severity`, which every message has.
-    """
-
-    name: str
+    name: Annotated[str, Meta(description="The alert.")]
     severity: Severity
     state: AlertState
-    key: tuple[str, ...]
-    labels: dict[str, str]
-    summary: str
-    evidence: tuple[str, ...]
-    starts_at: int
-    ends_at: int | None = None
+    key: Annotated[tuple[str, ...], Meta(description="The labels that identify the alert.")]
+    labels: Annotated[
+        dict[str, str],
+        Meta(description="Its key, `alertname` and `severity`; city and category where they are known."),
+    ]
+    summary: Annotated[str, Meta(description="One sentence for a person.")]
+    evidence: Annotated[tuple[str, ...], Meta(description="The facts that it rests on as `source#id`, sorted.")]
+    starts_at: Annotated[Instant, Meta(description="When it began to fire.")]
+    ends_at: Annotated[Instant | None, Meta(description="When it ends, or ended.")] = None
 
 
-class DecisionMessage(Struct, frozen=True, kw_only=True, tag="decision"):
-    """One revision of a decision, with its place in the chain; `inputs` says what had been read when it was decided."""
+B_co = TypeVar("B_co", bound=DecisionBody, covariant=True)
 
-    body: DecisionBody
-    decision_id: str
-    content_hash: str
-    revision: int
-    supersedes: str | None
-    changed: tuple[str, ...]
-    explanation: str
+
+class DecisionMessage(Struct, Generic[B_co], frozen=True, kw_only=True, tag="decision"):
+    """One revision of a decision, with its place in the chain of revisions."""
+
+    body: B_co
+    decision_id: Annotated[str, Meta(description="Identifies the revision; the `id` of the envelope.")]
+    content_hash: Annotated[str, Meta(description="Identifies what the body says.")]
+    revision: Annotated[int, Meta(description="1, 2, …")]
+    supersedes: Annotated[str | None, Meta(description="The decision_id of the revision before; null for the first.")]
+    changed: Annotated[
+        tuple[str, ...],
+        Meta(description="The fields of the body that differ from the superseded revision, sorted."),
+    ]
+    explanation: Annotated[str, Meta(description="One English sentence, made from the body alone.")]
     inputs: str | None = None
+    """The input positions at which it was decided; the extension `inputs` of the envelope."""
+
+
+AnyDecision: TypeAlias = DecisionMessage[DecisionBody]
+"""A decision of whatever kind."""
 
 
 class ActionMessage(Struct, frozen=True, kw_only=True, tag="action"):
     """One revision of an action."""
 
     body: ActionBody
-    action_id: str
-    revision: int
+    action_id: Annotated[str, Meta(description="Identifies the action, in all its revisions.")]
+    revision: Annotated[int, Meta(description="1, 2, …")]
     inputs: str | None = None
 
 
@@ -115,12 +158,45 @@ class AlertMessage(Struct, frozen=True, kw_only=True, tag="alert"):
     """An alert that fires or is resolved; `subject` is the case id, or the partner id where no case is concerned."""
 
     body: AlertBody
-    alert_id: str
+    alert_id: Annotated[str, Meta(description="Identifies the alert; the same while name and key are the same.")]
     subject: str
     inputs: str | None = None
 
 
-OutputMessage = DecisionMessage | ActionMessage | AlertMessage
+OutputMessage: TypeAlias = AnyDecision | ActionMessage | AlertMessage
+
+
+class OutputVocabulary(Struct, frozen=True):
+    """What some SOPs can emit."""
+
+    bodies: Mapping[str, type[DecisionBody]]
+    """The body of every kind of decision."""
+    subjects: tuple[str, ...]
+    """The values of `subject_of`."""
+    action_codes: tuple[str, ...]
+    alert_names: tuple[str, ...]
+
+
+def vocabulary(body: type[DecisionBody], field: str) -> frozenset[str]:
+    """Return the values that a field of a body may have, as its annotation lists them."""
+    hint = get_type_hints(body, include_extras=True)[field]
+    listed = ((each.extra or {}).get(VALUES, ()) for each in get_args(hint) if isinstance(each, Meta))
+    return frozenset(value for values in listed for value in values)
+
+
+@cache
+def instant_fields(struct: type[Struct]) -> frozenset[str]:
+    """Return the names of the fields of a struct that are instants."""
+    hints = get_type_hints(struct, include_extras=True)
+    return frozenset(name for name, hint in hints.items() if _is_instant(hint))
+
+
+def _is_instant(hint: object) -> bool:
+    return any(
+        (isinstance(each, Meta) and INSTANT in (each.extra or {})) or _is_instant(each)
+        for each in get_args(hint)
+        if not isinstance(each, str)
+    )
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):

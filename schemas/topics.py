@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from schemas.events import EVENT_TYPES
-from schemas.outputs import DecisionKind
 
 JOBS: Final = "jobs"
 TICKETS: Final = "tickets"
@@ -19,17 +18,6 @@ DEAD_LETTERS: Final = "dead-letters"
 INPUTS: Final = (JOBS, TICKETS, CANCELLATIONS, LOCATIONS)
 """Topics of events in, keyed by case, locations by partner."""
 
-DECISIONS: Final[Mapping[DecisionKind, str]] = {
-    "tagging": "decisions.tagging",
-    "paf": "decisions.paf",
-    "rating_reversal": "decisions.rating-reversal",
-    "refund": "decisions.refund",
-}
-"""Topic of every kind of decision."""
-
-OUTPUTS: Final = (*DECISIONS.values(), ACTIONS, ALERTS, DEAD_LETTERS)
-"""Topics of messages out."""
-
 INTERNAL: Final = ("internal.cases", "internal.partners", "internal.progress")
 """Topics of the implementation's own: what goes to a case, what goes to a partner, and how far a worker has read."""
 
@@ -39,13 +27,23 @@ TOPIC_OF_TYPE: Final[Mapping[str, str]] = {name: _FAMILIES[name.partition(".")[0
 """Input topic of every event type."""
 
 
-class Topics:
-    """All topic names under one prefix."""
+def decision_topic(kind: str) -> str:
+    """Return the topic of a kind of decision."""
+    return f"decisions.{kind.replace('_', '-')}"
 
-    def __init__(self, prefix: str = "") -> None:
-        """Take what every name begins with; it is put in front as it is."""
+
+def output_topics(kinds: Iterable[str]) -> tuple[str, ...]:
+    """Return the topics of messages out, for some kinds of decision."""
+    return (*map(decision_topic, kinds), ACTIONS, ALERTS, DEAD_LETTERS)
+
+
+class Topics:
+    """All topic names, with the topics of some kinds of decision; every name begins with `prefix`, taken as it is."""
+
+    def __init__(self, kinds: Iterable[str], prefix: str = "") -> None:
+        kinds = tuple(kinds)
         self.inputs: Final = tuple(prefix + name for name in INPUTS)
-        self.outputs: Final = tuple(prefix + name for name in OUTPUTS)
+        self.outputs: Final = tuple(prefix + name for name in output_topics(kinds))
         self.internal: Final = tuple(prefix + name for name in INTERNAL)
         self.cases, self.partners, self.progress = self.internal
         self.consumed: Final = (*self.inputs, self.cases, self.partners)
@@ -54,13 +52,13 @@ class Topics:
         self.actions: Final = prefix + ACTIONS
         self.alerts: Final = prefix + ALERTS
         self.dead_letters: Final = prefix + DEAD_LETTERS
-        self._decisions: Final = {kind: prefix + name for kind, name in DECISIONS.items()}
+        self._decisions: Final = {kind: prefix + decision_topic(kind) for kind in kinds}
         self._of_type: Final = {name: prefix + topic for name, topic in TOPIC_OF_TYPE.items()}
 
     def of(self, event_type: str) -> str:
         """Return the topic on which events of a known type come in."""
         return self._of_type[event_type]
 
-    def decision(self, kind: DecisionKind) -> str:
+    def decision(self, kind: str) -> str:
         """Return the topic to which decisions of a kind go."""
         return self._decisions[kind]

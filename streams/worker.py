@@ -13,6 +13,7 @@ from zlib import crc32
 
 from faust.types import TP as FaustTP  # noqa: N811 - ours has the same name
 
+from agents.sops import catalogue as sops
 from schemas.errors import Fatal
 from schemas.policy.model import PolicySet
 from schemas.timestamps import SECOND_US
@@ -135,7 +136,7 @@ def run(settings: Settings, policies: PolicySet) -> NoReturn:
     Raises `UsageError` before anything starts when Kafka or Redis cannot be used.
     """
     connection = connect_kafka(settings)
-    topics = Topics(settings.topic_prefix)
+    topics = sops.topics(settings.topic_prefix)
     with ExitStack() as stack:
         listen = settings.metrics_listen
         metrics = stack.enter_context(MetricsServer(listen)) if listen else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from agents.sops.keys import decision_key
 from schemas.outputs import WITHDRAWN, ActionMessage, DecisionMessage, OutputMessage
 
 CurrentState = dict[tuple[str, str, object], object]
@@ -16,7 +17,7 @@ def current_state(messages: Iterable[OutputMessage]) -> CurrentState:
     value: object
     for message in messages:
         if isinstance(message, DecisionMessage):
-            key: tuple[str, str, object] = ("decision", message.body.case_id, message.body.key)
+            key: tuple[str, str, object] = ("decision", message.body.case_id, decision_key(message.body))
             is_current, value = message.body.outcome != WITHDRAWN, message.content_hash
         elif isinstance(message, ActionMessage):
             action = message.body

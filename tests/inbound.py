@@ -3,7 +3,8 @@
 import copy
 from typing import Any
 
-from agents.case.case import Case, pack_case, unpack_case
+from agents.case.case import Case
+from agents.case_state import pack_case, unpack_case
 from schemas.events import AnyEvent
 
 MONEY = {"amount": "1499.00", "currency": "INR"}

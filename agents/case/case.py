@@ -6,15 +6,21 @@ case"). What was emitted can be rebuilt from the output topics, which are the tr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Literal
-
-import msgspec
-from msgspec import Struct
 
 from agents.case.view import CaseView, build_case_view
 from agents.presence.queries import PresenceAnswer, PresenceQuery, PresenceQueryKey
 from schemas.events import AnyEvent
-from schemas.outputs import ActionMessage, AlertMessage, DecisionKey, DecisionMessage, OutputMessage
+from schemas.outputs import (
+    ActionMessage,
+    AlertMessage,
+    AnyDecision,
+    DecisionBody,
+    DecisionKey,
+    DecisionMessage,
+    OutputMessage,
+)
 
 AddFactResult = Literal["applied", "duplicate", "conflict", "full", "departed"]
 Rejection = Literal["conflict", "full", "departed"]
@@ -30,14 +36,14 @@ class EmittedMessages:
     __slots__ = ("actions", "alerts", "decisions")
 
     def __init__(self) -> None:
-        self.decisions: dict[DecisionKey, DecisionMessage] = {}
+        self.decisions: dict[DecisionKey, AnyDecision] = {}
         self.actions: dict[ActionKey, ActionMessage] = {}
         self.alerts: dict[str, AlertMessage] = {}
 
-    def record(self, message: OutputMessage) -> None:
+    def record(self, message: OutputMessage, decision_key: Callable[[DecisionBody], DecisionKey]) -> None:
         """Record a message as emitted; messages with one key must come in the order in which they were emitted."""
         if isinstance(message, DecisionMessage):
-            self.decisions[message.body.key] = message
+            self.decisions[decision_key(message.body)] = message
         elif isinstance(message, ActionMessage):
             body = message.body
             self.actions[(body.code, body.partner_id, body.ticket_id)] = message
@@ -150,67 +156,3 @@ def rejection_reason(event: AnyEvent, rejection: Rejection) -> str:
     if rejection == "departed":
         return NO_LONGER_KEPT
     return f"subject: {event.subject} has as many facts as a case may have"
-
-
-class CaseState(Struct, frozen=True, array_like=True):
-    """A case in a checkpoint."""
-
-    case_id: str
-    facts: list[AnyEvent]
-    answers: list[PresenceAnswer]
-    queries: list[PresenceQuery]
-    emitted: list[OutputMessage]
-    decided_at: int
-
-
-class DepartedCaseState(Struct, frozen=True, array_like=True):
-    """A departed case in a checkpoint."""
-
-    case_id: str
-    last_revisions: tuple[str, ...]
-    decided_at: int
-
-
-_encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final = msgspec.msgpack.Decoder(CaseState)
-_departed_decoder: Final = msgspec.msgpack.Decoder(DepartedCaseState)
-
-
-def pack_case(case: Case) -> bytes:
-    """Return a case as MessagePack."""
-    emitted = case.emitted
-    state = CaseState(
-        case_id=case.case_id,
-        facts=list(case.facts.values()),
-        answers=list(case.answers.values()),
-        queries=list(case.queries.values()),
-        emitted=[*emitted.decisions.values(), *emitted.actions.values(), *emitted.alerts.values()],
-        decided_at=case.decided_at,
-    )
-    return _encoder.encode(state)
-
-
-def unpack_case(packed: bytes) -> Case:
-    """Return the case that `pack_case` packed; raises `msgspec.DecodeError` for anything else."""
-    state = _decoder.decode(packed)
-    case = Case(state.case_id)
-    case.facts = {event.identity: event for event in state.facts}
-    case.answers = {answer.query.key: answer for answer in state.answers}
-    case.queries = {query.key: query for query in state.queries}
-    for message in state.emitted:
-        case.emitted.record(message)
-    case.decided_at = state.decided_at
-    return case
-
-
-def pack_departed_case(case: Case) -> bytes:
-    """Return a departed case as MessagePack."""
-    return _encoder.encode(DepartedCaseState(case.case_id, case.last_revisions or (), case.decided_at))
-
-
-def unpack_departed_case(packed: bytes) -> Case:
-    """Return the case that `pack_departed_case` packed; raises `msgspec.DecodeError` for anything else."""
-    state = _departed_decoder.decode(packed)
-    case = Case(state.case_id)
-    case.last_revisions, case.decided_at = state.last_revisions, state.decided_at
-    return case

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import UNSET, Struct, field
 
-from schemas.outputs import AlertBody, DecisionBody, DecisionKind, Status, SubjectOf
+from schemas.outputs import AlertBody, DecisionBody, Status
 from schemas.policy.model import Policy
 
 
@@ -66,11 +66,10 @@ class RuleResult(Struct, frozen=True, kw_only=True):
         return max([cited.time for cited in self.evidence] + list(self.deadlines))
 
     def body(
-        self, kind: DecisionKind, subject_of: SubjectOf, *, case_id: str, partner_id: str | None, policy: Policy
+        self, kind: type[DecisionBody], subject_of: str, *, case_id: str, partner_id: str | None, policy: Policy
     ) -> DecisionBody:
         """Return the decision that this result makes about a case."""
-        return DecisionBody(
-            kind=kind,
+        return kind(
             subject_of=subject_of,
             case_id=case_id,
             partner_id=partner_id,
@@ -81,7 +80,7 @@ class RuleResult(Struct, frozen=True, kw_only=True):
             evidence=tuple(sorted({cited.ref for cited in self.evidence})),
             policy=policy.name,
             effective_at=self.effective_at,
-            **{name: value for name, value in self.fields.items() if value is not UNSET},  # type: ignore[arg-type]
+            **{name: value for name, value in self.fields.items() if value is not UNSET},
         )
 
 

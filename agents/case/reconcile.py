@@ -18,6 +18,7 @@ from schemas.outputs import (
     ActionBody,
     ActionMessage,
     AlertMessage,
+    AnyDecision,
     DecisionBody,
     DecisionKey,
     DecisionMessage,
@@ -26,6 +27,8 @@ from schemas.outputs import (
 
 Explain = Callable[[DecisionBody], str]
 """Returns the English sentence that explains a decision."""
+DecisionKeyOf = Callable[[DecisionBody], DecisionKey]
+"""Returns what identifies a decision within its case."""
 FlipAlert = Callable[[DecisionBody, DecisionBody, int], AlertCondition | None]
 """Returns the alert for a new revision of a decision, from the old body, the new body and the revision's number."""
 
@@ -37,6 +40,7 @@ def reconcile(
     policy_name: str,
     inputs: str | None,
     *,
+    decision_key: DecisionKeyOf,
     explain: Explain,
     flip_alert: FlipAlert,
 ) -> list[OutputMessage]:
@@ -45,11 +49,13 @@ def reconcile(
     Does not change `emitted`. `inputs` goes into each message: the input positions at which the case was decided, None
     in a replay of files.
     """
-    decisions = list(_decisions(evaluation.decisions, emitted.decisions, policy_name, explain))
+    wanted = {decision_key(body): body for body in evaluation.decisions}
+    decisions = list(_decisions(wanted, emitted.decisions, policy_name, explain))
     flips = [
         alert
         for new in decisions
-        if (old := emitted.decisions.get(new.body.key)) and (alert := flip_alert(old.body, new.body, new.revision))
+        if (old := emitted.decisions.get(decision_key(new.body)))
+        and (alert := flip_alert(old.body, new.body, new.revision))
     ]
     messages: list[OutputMessage] = [
         *decisions,
@@ -60,13 +66,12 @@ def reconcile(
 
 
 def _decisions(
-    bodies: Sequence[DecisionBody],
-    emitted: Mapping[DecisionKey, DecisionMessage],
+    wanted: Mapping[DecisionKey, DecisionBody],
+    emitted: Mapping[DecisionKey, AnyDecision],
     policy_name: str,
     explain: Explain,
-) -> Iterator[DecisionMessage]:
+) -> Iterator[AnyDecision]:
     """Yield a revision of each decision whose content changed; a decision that no rule makes any more is withdrawn."""
-    wanted = {body.key: body for body in bodies}
     for key in sorted(wanted.keys() | emitted.keys(), key=_sort_key):
         old = emitted.get(key)
         body = wanted.get(key)
@@ -81,7 +86,7 @@ def _decisions(
             yield _revision(body, content, old, explain(body))
 
 
-def _revision(body: DecisionBody, content: str, old: DecisionMessage | None, explanation: str) -> DecisionMessage:
+def _revision(body: DecisionBody, content: str, old: AnyDecision | None, explanation: str) -> AnyDecision:
     supersedes = old.decision_id if old else None
     return DecisionMessage(
         body=body,
@@ -95,8 +100,7 @@ def _revision(body: DecisionBody, content: str, old: DecisionMessage | None, exp
 
 
 def _withdrawn(old: DecisionBody, policy_name: str) -> DecisionBody:
-    return DecisionBody(
-        kind=old.kind,
+    return type(old)(
         subject_of=old.subject_of,
         case_id=old.case_id,
         partner_id=old.partner_id,

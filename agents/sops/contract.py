@@ -10,7 +10,7 @@ from msgspec import Struct
 from agents.case.evaluation import ActionCondition, AlertCondition, Deadlines
 from agents.case.presence import EngagementPresence, PresenceMoment
 from agents.case.view import CaseView, Engagement
-from schemas.outputs import DecisionBody, DecisionKind, Severity, SubjectOf
+from schemas.outputs import DecisionBody, Severity
 from schemas.policy.model import Policy, Section
 
 Unit = Literal["engagement", "case"]
@@ -59,7 +59,7 @@ class Sop(Protocol):
     """A standard operating procedure. `agents.sops.registry` lists them all."""
 
     @property
-    def name(self) -> SubjectOf:
+    def name(self) -> str:
         """The `subject_of` of its decisions."""
 
     @property
@@ -83,7 +83,7 @@ class Sop(Protocol):
         """Its part of the glossary."""
 
     @property
-    def kinds(self) -> tuple[DecisionKind, ...]:
+    def kinds(self) -> tuple[type[DecisionBody], ...]:
         """The kinds of decision that it makes."""
 
     @property

@@ -7,6 +7,7 @@ from typing import Final
 
 from agents.case.evaluation import AlertCondition, Deadlines
 from agents.sops.contract import AlertKind
+from agents.sops.keys import decision_key
 from schemas.outputs import AlertBody, DecisionBody
 from schemas.policy.model import Policy
 
@@ -54,7 +55,7 @@ def _alert(
     starts_at: int,
     ends_at: int | None,
 ) -> AlertCondition:
-    name, subject_of, partner_id = body.key
+    name, subject_of, partner_id = decision_key(body)
     members = {"case_id": body.case_id, "kind": name, "subject_of": subject_of, "partner_id": partner_id, **more}
     labels = {label: value for label, value in members.items() if value is not None}
     alert = AlertBody(

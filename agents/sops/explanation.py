@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from agents.sops.catalogue import CLAUSES, TITLES
 from schemas.outputs import WITHDRAWN, DecisionBody
-
-_KIND: Final = {"paf": "PAF"}
 
 
 def explain(body: DecisionBody) -> str:
     """Return what was decided about whom, why, under which clauses, and whether a step is outstanding."""
     whom = f" for partner {body.partner_id}" if body.partner_id is not None else ""
-    kind = _KIND.get(body.kind, body.kind.replace("_", " "))
-    about = f"The {kind} of case {body.case_id}{whom} ({TITLES[body.subject_of]})"
+    about = f"The {body.title} of case {body.case_id}{whom} ({TITLES[body.subject_of]})"
     if body.outcome == WITHDRAWN:
         return f"{about} is withdrawn: no rule calls for such a decision any more."
     because = f" because of {_listed(body.reasons)}" if body.reasons else ""
     under = "; ".join(f"{clause}: {CLAUSES[clause].summary}" for clause in body.clauses)
-    standing = "final" if body.status == "final" else "provisional, a step is still outstanding"
-    return f"{about} is {body.outcome}{because}, {standing}" + (f" ({under})." if under else ".")
+    status = "final" if body.status == "final" else "provisional, a step is still outstanding"
+    return f"{about} is {body.outcome}{because}, {status}" + (f" ({under})." if under else ".")
 
 
 def _listed(words: tuple[str, ...]) -> str:

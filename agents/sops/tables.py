@@ -13,7 +13,7 @@ from agents.case.evaluation import ActionCondition, AlertCondition, Deadlines, E
 from agents.case.presence import PresenceMoment
 from agents.case.view import CaseView, Engagement
 from agents.sops.contract import AlertKind, CaseContext, Clause, Findings, Unit
-from schemas.outputs import AlertBody, DecisionKind, Severity, Status, SubjectOf
+from schemas.outputs import AlertBody, DecisionBody, Severity, Status, kind_of, vocabulary
 from schemas.policy.model import Policy, Section
 
 
@@ -103,9 +103,17 @@ class Row(Generic[F]):
 class DecisionTable(Generic[F]):
     """A kind of decision. Where it `applies`, the first row whose condition holds decides."""
 
-    kind: DecisionKind
+    kind: type[DecisionBody]
     applies: Callable[[F], bool]
     rows: tuple[Row[F], ...]
+
+    def __post_init__(self) -> None:
+        """Check the rows against the fields and the vocabulary of the kind, so that no typing error gets far."""
+        outcomes, reasons = vocabulary(self.kind, "outcome"), vocabulary(self.kind, "reasons")
+        for row in self.rows:
+            assert row.outcome in outcomes, f"{kind_of(self.kind)}: unknown outcome {row.outcome}"
+            assert callable(row.reasons) or reasons.issuperset(row.reasons), f"unknown reason among {row.reasons}"
+            assert set(self.kind.__struct_fields__).issuperset(row.fields), f"unknown field among {[*row.fields]}"
 
     def row(self, facts: F) -> Row[F] | None:
         """Return the row that decides; None where there is nothing to decide."""
@@ -168,7 +176,7 @@ class ActionRow(Generic[AF]):
         )
 
 
-Results = Mapping[DecisionKind, RuleResult]
+Results = Mapping[str, RuleResult]
 """What the decision tables of an SOP gave for one subject, by kind."""
 
 
@@ -300,7 +308,7 @@ class TableSop(Generic[A]):
     `assess` establishes the facts about each engagement, or about the case; the tables decide on each of them.
     """
 
-    name: SubjectOf
+    name: str
     title: str
     unit: Unit
     clauses: Mapping[str, Clause]
@@ -316,21 +324,20 @@ class TableSop(Generic[A]):
         """Return what ought to be decided, done and alerted about a case."""
         findings = Findings([], [], [])
         for subject in self.assess(case):
-            results = {
-                table.kind: result
-                for table in self.decisions
-                if (result := table.decide(subject, deadlines)) is not None
-            }
-            for kind, result in results.items():
-                findings.decisions.append(
-                    result.body(
-                        kind,
-                        self.name,
-                        case_id=case.view.case_id,
-                        partner_id=subject.partner_id,
-                        policy=case.policy,
+            results: dict[str, RuleResult] = {}
+            for table in self.decisions:
+                result = table.decide(subject, deadlines)
+                if result is not None:
+                    results[kind_of(table.kind)] = result
+                    findings.decisions.append(
+                        result.body(
+                            table.kind,
+                            self.name,
+                            case_id=case.view.case_id,
+                            partner_id=subject.partner_id,
+                            policy=case.policy,
+                        )
                     )
-                )
             for actions in self.actions:
                 findings.actions.extend(actions.conditions(subject, results, deadlines))
             for alerts in self.alerts:
@@ -338,7 +345,7 @@ class TableSop(Generic[A]):
         return findings
 
     @property
-    def kinds(self) -> tuple[DecisionKind, ...]:
+    def kinds(self) -> tuple[type[DecisionBody], ...]:
         """The kinds of decision that it makes."""
         return tuple(table.kind for table in self.decisions)
 

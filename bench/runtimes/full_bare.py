@@ -7,17 +7,17 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer
 
+from agents.sops import catalogue
 from bench.rules import Rules
 from bench.run_spec import Meter, read_spec
 from bench.runtimes.bare import COMMIT_EVERY, CONSUMER, PRODUCER
 from schemas.codec.encoder import encode_message
-from schemas.topics import Topics
 
 
 def main() -> None:
     """Read, apply events, decide changed cases, produce."""
     spec = read_spec()
-    topics = Topics(spec.events)
+    topics = catalogue.topics(spec.events)
     rules = Rules(topics)
     consumer = Consumer({"bootstrap.servers": spec.brokers, "group.id": spec.group, **CONSUMER})
     producer = Producer({"bootstrap.servers": spec.brokers, "linger.ms": spec.linger_ms, **PRODUCER})

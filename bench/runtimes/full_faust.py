@@ -15,17 +15,17 @@ mode.loop.use("uvloop")
 
 import faust  # noqa: E402 - after choosing the loop
 
+from agents.sops import catalogue  # noqa: E402
 from bench.light import PARTITIONS  # noqa: E402
 from bench.rules import Rules  # noqa: E402
 from bench.run_spec import Meter, read_spec  # noqa: E402
 from schemas.codec.encoder import encode_message  # noqa: E402
-from schemas.topics import Topics  # noqa: E402
 
 
 def main() -> None:
     """Run a Faust worker until the last event."""
     spec = read_spec()
-    topics = Topics(spec.events)
+    topics = catalogue.topics(spec.events)
     rules = Rules(topics)
     meter = Meter(spec.count)
     for name in ("faust", "aiokafka", "mode"):

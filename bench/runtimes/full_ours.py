@@ -7,9 +7,9 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 
+from agents.sops import catalogue
 from agents.sops.catalogue import POLICIES
 from bench.run_spec import Meter, read_spec
-from schemas.topics import Topics
 from streams import worker
 from streams.config.settings import settings_from
 from streams.faust_transport.app import BatchApp
@@ -23,7 +23,7 @@ from streams.runtime.ports import Batches, Outgoing
 def main() -> None:
     """Run the worker until all events are processed and nothing more is published."""
     spec = read_spec()
-    topics = Topics(spec.events)
+    topics = catalogue.topics(spec.events)
     meter = Meter(spec.count)
     inputs, output_topics = set(topics.inputs), {*topics.outputs} - {topics.dead_letters}
     settings = settings_from(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 
 from schemas.codec.canonical_json import JsonValue, canonical_json_of_text, digest32
 from schemas.codec.headers import Headers, portable, restored
@@ -14,54 +14,31 @@ from schemas.errors import InvalidMessage
 from schemas.events import Money
 from schemas.jsonschema.ids import schema_id
 from schemas.outputs import (
+    ActionBody,
     ActionMessage,
     AlertBody,
     AlertMessage,
+    AnyDecision,
     DeadLetter,
     DecisionBody,
     DecisionMessage,
     OutputMessage,
+    instant_fields,
 )
 from schemas.timestamps import format_instant, read_instant
 
 NAME_LABEL: Final = "alertname"
 SEVERITY_LABEL: Final = "severity"
 DEAD_LETTER_TYPE: Final = "dead-letter"
-
-_OPTIONAL_FIELDS: Final = (
-    "tag_code",
-    "service_date",
-    "proof_given",
-    "proof_url",
-    "reporting",
-    "cancellation_marked",
-    "counts_in_mg",
-    "resolve_at",
-    "proven_amount",
-    "apology",
-)
+IN_THE_ENVELOPE: Final = frozenset({"body", "inputs", "subject", "time"})
+"""Members of messages and bodies that are no members of `data`."""
 
 
 def decision_data(body: DecisionBody) -> dict[str, JsonValue]:
-    """Return the body's part of a decision's `data`: JSON-ready, sets sorted, fields that do not apply absent."""
-    data: dict[str, JsonValue] = {
-        "kind": body.kind,
-        "subject_of": body.subject_of,
-        "case_id": body.case_id,
-        "partner_id": body.partner_id,
-        "status": body.status,
-        "outcome": body.outcome,
-        "reasons": sorted(set(body.reasons)),
-        "clauses": sorted(set(body.clauses)),
-        "evidence": sorted(set(body.evidence)),
-        "policy": body.policy,
-        "effective_at": format_instant(body.effective_at),
-    }
-    for name in _OPTIONAL_FIELDS:
-        value: str | bool | Money | UnsetType | None = getattr(body, name)
-        if value is UNSET:
-            continue
-        data[name] = _money(value) if isinstance(value, Money) else value
+    """Return the body's part of a decision's `data`: JSON-ready, lists sorted, fields that do not apply absent."""
+    data = _members(body)
+    for name in ("reasons", "clauses", "evidence"):
+        data[name] = _sorted(data[name])
     return data
 
 
@@ -142,15 +119,15 @@ def dead_letter_message(  # noqa: PLR0913 - a letter has so many parts
     return _envelope(DEAD_LETTER_TYPE, "/sop/dead-letters", message_id, letter, subject=subject, time=time)
 
 
-def decode_message(value: bytes) -> OutputMessage:
+def decode_message(value: bytes, bodies: Mapping[str, type[DecisionBody]]) -> OutputMessage:
     """Return the decision, action or alert that a record of an output topic holds.
 
-    Raises `InvalidMessage` for anything else.
+    `bodies` are those of the known kinds of decision. Raises `InvalidMessage` for anything else.
     """
     try:
         published = _published.decode(value)
         if published.type.startswith("decision."):
-            return _read_decision(published)
+            return _read_decision(published, bodies)
         if published.type == "action":
             return _read_action(published)
         if published.type == "alert":
@@ -220,22 +197,16 @@ def _envelope(
     return msgspec.json.encode({name: value for name, value in members.items() if value is not None})
 
 
-def _decision(message: DecisionMessage) -> bytes:
+def _decision(message: AnyDecision) -> bytes:
     body = message.body
-    data: dict[str, JsonValue] = {
-        "decision_id": message.decision_id,
-        "content_hash": message.content_hash,
-        "revision": message.revision,
-        "supersedes": message.supersedes,
-        "changed": sorted(message.changed),
-        **decision_data(body),
-        "explanation": message.explanation,
-    }
+    members = _members(message)
+    explanation = members.pop("explanation")
+    members["changed"] = _sorted(members["changed"])
     return _envelope(
         f"decision.{body.kind}",
         "/sop/decisions",
         message.decision_id,
-        data,
+        {**members, **decision_data(body), "explanation": explanation},
         subject=body.case_id,
         time=body.effective_at,
         inputs=message.inputs,
@@ -244,18 +215,13 @@ def _decision(message: DecisionMessage) -> bytes:
 
 def _action(message: ActionMessage) -> bytes:
     body = message.body
-    data: dict[str, JsonValue] = {
-        "action_id": message.action_id,
-        "code": body.code,
-        "params": dict(sorted(body.params.items())),
-        "case_id": body.case_id,
-        **_known(partner_id=body.partner_id, ticket_id=body.ticket_id),
-        "state": body.state,
-        "revision": message.revision,
-        "clauses": sorted(set(body.clauses)),
-        "evidence": sorted(set(body.evidence)),
-        **_known(due_at=None if body.due_at is None else format_instant(body.due_at)),
-    }
+    members, data = _members(message), dict[str, JsonValue]()
+    revision = members.pop("revision")
+    for name, value in _without_none({**members, **_members(body)}).items():
+        data[name] = _sorted(value) if name in {"clauses", "evidence"} else value
+        if name == "state":
+            data["revision"] = revision
+    data["params"] = dict(sorted(body.params.items()))
     return _envelope(
         "action",
         "/sop/actions",
@@ -269,18 +235,9 @@ def _action(message: ActionMessage) -> bytes:
 
 def _alert(message: AlertMessage) -> bytes:
     body = message.body
-    data: dict[str, JsonValue] = {
-        "alert_id": message.alert_id,
-        "name": body.name,
-        "severity": body.severity,
-        "state": body.state,
-        "key": list(body.key),
-        "labels": dict(sorted({**body.labels, NAME_LABEL: body.name, SEVERITY_LABEL: body.severity}.items())),
-        "summary": body.summary,
-        "evidence": sorted(set(body.evidence)),
-        "starts_at": format_instant(body.starts_at),
-        **_known(ends_at=None if body.ends_at is None else format_instant(body.ends_at)),
-    }
+    data = _without_none({**_members(message), **_members(body)})
+    data["labels"] = dict(sorted({**body.labels, NAME_LABEL: body.name, SEVERITY_LABEL: body.severity}.items()))
+    data["evidence"] = _sorted(data["evidence"])
     resolved_at = body.ends_at if body.state == "resolved" else None
     time = body.starts_at if resolved_at is None else resolved_at
     return _envelope(
@@ -294,47 +251,59 @@ def _alert(message: AlertMessage) -> bytes:
     )
 
 
+def _members(struct: Struct) -> dict[str, JsonValue]:
+    """Return the members of a struct as JSON has them, in their order, without those that the envelope has."""
+    data: dict[str, JsonValue] = {"kind": struct.kind} if isinstance(struct, DecisionBody) else {}
+    instants = instant_fields(type(struct))
+    for name in struct.__struct_fields__:
+        value = getattr(struct, name)
+        if value is UNSET or name in IN_THE_ENVELOPE:
+            continue
+        if isinstance(value, Money):
+            value = {"amount": value.amount, "currency": value.currency}
+        data[name] = format_instant(value) if name in instants and value is not None else value
+    return data
+
+
 def _message_id(data: dict[str, JsonValue], time: int) -> str:
     """Return an envelope id made from all that is said, so that one id can never have two bodies."""
     return digest32(canonical_json_of_text([data, format_instant(time)]))
 
 
-def _known(**members: str | None) -> dict[str, JsonValue]:
-    return {name: value for name, value in members.items() if value is not None}
+def _sorted(names: JsonValue) -> JsonValue:
+    return sorted({str(name) for name in names}) if isinstance(names, Sequence) else names
 
 
-def _money(money: Money) -> dict[str, JsonValue]:
-    return {"amount": money.amount, "currency": money.currency}
+def _without_none(data: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    return {name: value for name, value in data.items() if value is not None}
 
 
-def _read_decision(published: _Published) -> DecisionMessage:
+def _read_decision(published: _Published, bodies: Mapping[str, type[DecisionBody]]) -> AnyDecision:
     data = published.data
-    body = {**data, "effective_at": _instant(data, "effective_at")}
-    return msgspec.convert({**data, "body": body, "inputs": published.inputs, "type": "decision"}, DecisionMessage)
+    body = bodies.get(str(data.get("kind")))
+    if body is None:
+        raise ValueError(f"unknown kind {data.get('kind')!a}")
+    message = DecisionMessage[body]  # type: ignore[valid-type]
+    members = {**data, "body": _with_instants(data, body), "inputs": published.inputs, "type": "decision"}
+    return msgspec.convert(members, message)
 
 
 def _read_action(published: _Published) -> ActionMessage:
     data = published.data
-    body = {**data, "time": read_instant(published.time), "due_at": _instant(data, "due_at")}
+    body = {**_with_instants(data, ActionBody), "time": read_instant(published.time)}
     return msgspec.convert({**data, "body": body, "inputs": published.inputs, "type": "action"}, ActionMessage)
 
 
 def _read_alert(published: _Published) -> AlertMessage:
     data = published.data
-    labels = data.get("labels")
-    body = {
-        **data,
-        "labels": {name: value for name, value in labels.items() if name not in {NAME_LABEL, SEVERITY_LABEL}}
-        if isinstance(labels, dict)
-        else labels,
-        "starts_at": _instant(data, "starts_at"),
-        "ends_at": _instant(data, "ends_at"),
-    }
+    body = _with_instants(data, AlertBody)
+    if isinstance(labels := data.get("labels"), dict):
+        body["labels"] = {name: value for name, value in labels.items() if name not in {NAME_LABEL, SEVERITY_LABEL}}
     members = {**data, "body": body, "subject": published.subject, "inputs": published.inputs, "type": "alert"}
     return msgspec.convert(members, AlertMessage)
 
 
-def _instant(data: Mapping[str, object], name: str) -> int | None:
-    """Return the instant that a member holds as text, None if it is absent."""
-    text = data.get(name)
-    return read_instant(text) if isinstance(text, str) else None
+def _with_instants(data: Mapping[str, object], body: type[Struct]) -> dict[str, object]:
+    """Return the members of a body with its instants in microseconds."""
+    instants = {name: read_instant(text) for name in instant_fields(body) if isinstance(text := data.get(name), str)}
+    return {**data, **instants}

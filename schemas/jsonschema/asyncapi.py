@@ -8,11 +8,13 @@ from typing import Final
 
 import orjson
 
+from schemas.codec.encoder import DEAD_LETTER_TYPE
 from schemas.jsonschema.ids import SCHEMA_VERSION
 from schemas.jsonschema.messages import JsonObject, message_schemas
 from schemas.jsonschema.policy import policy_schema
+from schemas.outputs import OutputVocabulary
 from schemas.policy.document import PolicyFormat
-from schemas.topics import ACTIONS, ALERTS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, TOPIC_OF_TYPE
+from schemas.topics import ACTIONS, ALERTS, DEAD_LETTERS, INPUTS, TOPIC_OF_TYPE, decision_topic
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 
@@ -24,13 +26,17 @@ _KEYS: Final = {
 _CASE_KEY: Final = "the case id"
 
 
-def export(directory: Path, policies: PolicyFormat) -> list[Path]:
-    """Write every schema and the AsyncAPI document into a directory, made where it is missing; return the paths.
+def export(directory: Path, outputs: OutputVocabulary, policies: PolicyFormat) -> list[Path]:
+    """Write every schema and the AsyncAPI document into a directory, created if missing; return the paths.
 
-    The same version writes the same bytes. Raises OSError where a file cannot be written.
+    The same version writes the same bytes. Raises OSError if a file cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    documents = {**message_schemas(), "policy": policy_schema(policies), "asyncapi": asyncapi_document()}
+    documents = {
+        **message_schemas(outputs),
+        "policy": policy_schema(policies),
+        "asyncapi": asyncapi_document(outputs.bodies),
+    }
     paths = []
     for name, document in sorted(documents.items()):
         path = directory / f"{name}.json"
@@ -39,9 +45,9 @@ def export(directory: Path, policies: PolicyFormat) -> list[Path]:
     return paths
 
 
-def asyncapi_document() -> JsonObject:
-    """Return the AsyncAPI 3.0.0 document; it refers to the schemas as files beside it."""
-    topics = (*INPUTS, *OUTPUTS)
+def asyncapi_document(kinds: Iterable[str]) -> JsonObject:
+    """Return the AsyncAPI 3.0.0 document for some kinds of decision; it refers to the schemas as files beside it."""
+    topics = _topics(kinds)
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -52,39 +58,37 @@ def asyncapi_document() -> JsonObject:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": CONTENT_TYPE,
-        "channels": {topic: _channel(topic) for topic in topics},
-        "operations": {topic: _operation(topic) for topic in topics},
-        "components": {"messages": {name: _message(name) for topic in topics for name in _types(topic)}},
+        "channels": {topic: _channel(topic, types) for topic, types in topics.items()},
+        "operations": {topic: _operation(topic, types) for topic, types in topics.items()},
+        "components": {"messages": {name: _message(name, topic) for topic, types in topics.items() for name in types}},
     }
 
 
-def _types(topic: str) -> Iterable[str]:
-    """Return the message types of a topic."""
-    if topic in INPUTS:
-        return [name for name, of in TOPIC_OF_TYPE.items() if of == topic]
-    kinds = [f"decision.{kind}" for kind, of in DECISIONS.items() if of == topic]
-    return kinds or [{ACTIONS: "action", ALERTS: "alert", DEAD_LETTERS: "dead-letter"}[topic]]
+def _topics(kinds: Iterable[str]) -> dict[str, list[str]]:
+    """Return the message types of every topic."""
+    topics = {topic: [name for name, of in TOPIC_OF_TYPE.items() if of == topic] for topic in INPUTS}
+    topics |= {decision_topic(kind): [f"decision.{kind}"] for kind in kinds}
+    return topics | {ACTIONS: ["action"], ALERTS: ["alert"], DEAD_LETTERS: [DEAD_LETTER_TYPE]}
 
 
-def _channel(topic: str) -> JsonObject:
+def _channel(topic: str, types: Iterable[str]) -> JsonObject:
     return {
         "address": topic,
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _types(topic)},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in types},
         "bindings": {"kafka": {"topic": topic, "bindingVersion": "0.5.0"}},
     }
 
 
-def _operation(topic: str) -> JsonObject:
+def _operation(topic: str, types: Iterable[str]) -> JsonObject:
     """Return what the product does with a topic: it receives its inputs and sends its outputs."""
     return {
         "action": "receive" if topic in INPUTS else "send",
         "channel": {"$ref": f"#/channels/{topic}"},
-        "messages": [{"$ref": f"#/channels/{topic}/messages/{name}"} for name in _types(topic)],
+        "messages": [{"$ref": f"#/channels/{topic}/messages/{name}"} for name in types],
     }
 
 
-def _message(name: str) -> JsonObject:
-    topic = next(topic for topic in (*INPUTS, *OUTPUTS) if name in _types(topic))
+def _message(name: str, topic: str) -> JsonObject:
     required = ["id"] if topic == DEAD_LETTERS else ["subject", "time"]
     narrowed: JsonObject = {
         "type": "object",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
+from msgspec import UNSET, Struct, structs
 
 from schemas.codec.canonical_json import JsonValue
-from schemas.codec.encoder import DEAD_LETTER_TYPE
+from schemas.codec.encoder import DEAD_LETTER_TYPE, IN_THE_ENVELOPE
 from schemas.codec.fields import (
     FIELDS,
     MONEY,
@@ -26,8 +28,17 @@ from schemas.codec.fields import (
 from schemas.codec.limits import Limits
 from schemas.events import EVENT_TYPES
 from schemas.jsonschema.ids import schema_id
-from schemas.outputs import ActionMessage, AlertMessage, DeadLetter, DecisionMessage
-from schemas.topics import DECISIONS
+from schemas.outputs import (
+    ActionBody,
+    ActionMessage,
+    AlertBody,
+    AlertMessage,
+    DeadLetter,
+    DecisionBody,
+    DecisionMessage,
+    OutputVocabulary,
+    instant_fields,
+)
 
 JsonObject: TypeAlias = dict[str, JsonValue]
 
@@ -38,22 +49,23 @@ INSTANT_SCHEMA: Final[JsonObject] = {
     "pattern": r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$",
 }
 
-_IN_THE_ENVELOPE: Final = ("type", "body", "inputs", "subject", "time")
 _NOT_BLANK: Final = r"\S"
 _FULL_DATE_PATTERN: Final = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 
 
-def message_schemas() -> dict[str, JsonObject]:
+def message_schemas(outputs: OutputVocabulary) -> dict[str, JsonObject]:
     """Return the schema of the data of every message type, by type; and that of the envelope, by "envelope"."""
     limits = Limits()
     schemas = {"envelope": envelope_schema(limits)}
     for name, fields in FIELDS.items():
         schemas[name] = {**titled(name, EVENT_TYPES[name].__doc__), **_object(fields, limits)}
-    for kind in DECISIONS:
-        data = _message(DecisionMessage, always=("reasons", "clauses", "evidence"), kind=kind)
-        schemas[f"decision.{kind}"] = {**titled(f"decision.{kind}", DecisionMessage.__doc__), **data}
-    schemas["action"] = {**titled("action", ActionMessage.__doc__), **_message(ActionMessage, always=("params",))}
-    schemas["alert"] = {**titled("alert", AlertMessage.__doc__), **_message(AlertMessage)}
+    for kind, body in outputs.bodies.items():
+        data = _message(DecisionMessage[DecisionBody], body, subject_of=outputs.subjects)
+        schemas[f"decision.{kind}"] = {**titled(f"decision.{kind}", body.__doc__), **data}
+    action = _message(ActionMessage, ActionBody, code=outputs.action_codes)
+    alert = _message(AlertMessage, AlertBody, name=outputs.alert_names)
+    schemas["action"] = {**titled("action", ActionMessage.__doc__), **action}
+    schemas["alert"] = {**titled("alert", AlertMessage.__doc__), **alert}
     schemas[DEAD_LETTER_TYPE] = {**titled(DEAD_LETTER_TYPE, DeadLetter.__doc__), **_dead_letter()}
     return schemas
 
@@ -131,35 +143,54 @@ def _text(kind: Text, limits: Limits) -> JsonObject:
     return {"type": "string", "maxLength": most}
 
 
-def _message(message: type[msgspec.Struct], *, always: tuple[str, ...] = (), **constants: str) -> JsonObject:
-    """Return the schema of the data of a message struct: its own members and those of its body as one object.
+def _message(message: type[Struct], body: type[Struct], **enums: Sequence[str]) -> JsonObject:
+    """Return the schema of the `data` of a message: the members of the message and of its body as one object.
 
-    `always` names members with a default that are written all the same, `constants` those with one value.
+    `enums` list the values of members that the structs leave open.
     """
-    _, components = msgspec.json.schema_components([message])
-    own, body = components[message.__name__], components[message.__name__.replace("Message", "Body")]
-    properties: JsonObject = {
-        name: {"const": constants[name]} if name in constants else _as_written(name, schema)
-        for name, schema in {**own["properties"], **body["properties"]}.items()
-        if name not in _IN_THE_ENVELOPE
+    (_, _), components = msgspec.json.schema_components([message, body])
+    instants = instant_fields(body)
+    properties: JsonObject = {}
+    for struct in (message, body):
+        for name, schema in components[_component(struct, components)]["properties"].items():
+            if name not in IN_THE_ENVELOPE and name != "type":
+                properties[name] = _as_written(schema, is_instant=name in instants)
+    for name, values in enums.items():
+        properties[name] = {**as_object(properties[name]), "enum": list(values)}
+    optional = {
+        field.name
+        for field in (*structs.fields(message), *structs.fields(body))
+        if field.default is None or field.default is UNSET
     }
-    required = {*own["required"], *body["required"], *always}
     return {
         "type": "object",
         "properties": properties,
-        "required": [name for name in properties if name in required],
+        "required": [name for name in properties if name not in optional],
     }
 
 
-def _as_written(name: str, schema: JsonObject) -> JsonObject:
+def _component(struct: type[Struct], components: Mapping[str, object]) -> str:
+    """Return the name of a struct among the components; a generic one has its parameters appended."""
+    return next(name for name in components if name == struct.__name__ or name.startswith(f"{struct.__name__}_"))
+
+
+def _as_written(schema: JsonObject, *, is_instant: bool) -> JsonObject:
     """Return the schema of a member as JSON has it: instants are text, and what is None by default is absent."""
-    if name in {"effective_at", "due_at", "starts_at", "ends_at"}:
-        return INSTANT_SCHEMA
-    if name == "proven_amount":
-        return _object(MONEY.fields, Limits())
-    if "default" in schema and schema["default"] is None:
-        return {"type": "string"}
+    described: JsonObject = {"description": schema["description"]} if "description" in schema else {}
+    options = schema.get("anyOf")
+    if "default" in schema and schema["default"] is None and isinstance(options, list):
+        schema = {**as_object(options[0]), **described}
+    if is_instant:
+        return {**INSTANT_SCHEMA, **described}
+    if str(schema.get("$ref", "")).endswith("/Money"):
+        return {**_object(MONEY.fields, Limits()), **described}
     return {key: value for key, value in schema.items() if key != "default"}
+
+
+def as_object(schema: JsonValue) -> JsonObject:
+    """Return a schema that is known to be an object."""
+    assert isinstance(schema, dict)
+    return schema
 
 
 def _dead_letter() -> JsonObject:

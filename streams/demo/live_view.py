@@ -9,9 +9,10 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from schemas.codec.encoder import decode_dead_letter, decode_message
+from agents.sops import catalogue
+from schemas.codec.encoder import decode_dead_letter
 from schemas.errors import InvalidMessage
-from schemas.outputs import ActionMessage, AlertMessage, DeadLetter, DecisionMessage
+from schemas.outputs import ActionMessage, AlertMessage, AnyDecision, DeadLetter, DecisionMessage
 from schemas.timestamps import format_instant
 from schemas.topics import DEAD_LETTERS
 from streams.demo.row_layout import ViewRow, header, layout_row
@@ -93,7 +94,7 @@ class LiveView:
             letter = decode_dead_letter(value)
             self.dead_letters += 1
             return dead_letter_row(letter)
-        message = decode_message(value)
+        message = catalogue.decode_message(value)
         if isinstance(message, DecisionMessage):
             self.decisions[message.body.kind, message.body.outcome] += 1
             self.cases.add(message.body.case_id)
@@ -110,7 +111,7 @@ class LiveView:
         self._console.print(Text(line, style), soft_wrap=True)
 
 
-def decision_row(message: DecisionMessage) -> ViewRow:
+def decision_row(message: AnyDecision) -> ViewRow:
     """Return the row of a decision."""
     body = message.body
     return _row(

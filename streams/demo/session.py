@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from agents.sops import catalogue
 from schemas.errors import SopError, Unavailable
-from schemas.topics import Topics
 from streams.config.settings import Settings
 from streams.demo.feed import Feed, ScheduledEvent
 from streams.demo.live_view import LiveView
@@ -63,7 +63,7 @@ class Session:
         self._first_sent = asyncio.Event()
         self._worker = worker
         self._connection = connect_kafka(options.settings)
-        self._topics = Topics(options.settings.topic_prefix)
+        self._topics = catalogue.topics(options.settings.topic_prefix)
         self._feed = Feed(self._connection, self._topics, SystemClock(), events_per_s=options.events_per_s)
 
     @property

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from schemas.codec.encoder import decode_dead_letter, decode_message
+from agents.sops import catalogue
+from schemas.codec.encoder import decode_dead_letter
 from schemas.errors import InvalidMessage
 from schemas.outputs import AlertMessage, OutputMessage
 from schemas.topics import Topics
@@ -34,7 +35,7 @@ class EmittedOutputs:
             if letter.topic not in recreated:
                 self.dead_letters.add((letter.topic, letter.partition, letter.offset), letter.reason)
             return {}
-        message = decode_message(value)
+        message = catalogue.decode_message(value)
         try:
             positions = parse_inputs(message.inputs or "")
         except ValueError:

@@ -284,7 +284,7 @@ class SopProcessor:
             )
         for case_id, messages in self._emitted.messages.items():
             for message in messages:
-                self._cases.case(case_id).emitted.record(message)
+                self._cases.restore_emitted(case_id, message)
         self._locations.emitted_alert_ids |= self._emitted.alert_ids
         self._cache.mark_dirty(restored)
         self._cache.pack_dirty(self._settings.cached_cases_max, in_use=self._dirty)

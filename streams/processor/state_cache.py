@@ -12,7 +12,8 @@ from typing import Final
 
 import zstandard
 
-from agents.case.case import Case, pack_case, pack_departed_case, unpack_case, unpack_departed_case
+from agents.case.case import Case
+from agents.case_state import pack_case, pack_departed_case, unpack_case, unpack_departed_case
 from agents.presence.track import Track
 from schemas.errors import StoreLost
 from streams.processor.subject import CASE, Subject, Subjects, case_name, partner_name

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 
+from agents.sops import catalogue
 from schemas.errors import Fatal, UsageError
 from schemas.topics import Topics
 from streams.config.settings import Settings
@@ -23,7 +24,7 @@ def read_topics(address: str, settings: Settings) -> Iterator[InputRecord]:
     """
     brokers, _, prefix = address.partition("/")
     try:
-        yield from asyncio.run(_read(connect_kafka(replace(settings, brokers=brokers)), Topics(prefix)))
+        yield from asyncio.run(_read(connect_kafka(replace(settings, brokers=brokers)), catalogue.topics(prefix)))
     except UsageError:
         raise
     except Fatal as error:

@@ -12,7 +12,7 @@ from agents.presence.queries import LocationFix, PresenceAnswer
 from agents.sops.catalogue import CLAUSES
 from schemas.codec.encoder import encode_message
 from schemas.events import AnyEvent, Money, Site
-from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage, OutputMessage
+from schemas.outputs import ActionMessage, AlertMessage, AnyDecision, DecisionMessage, OutputMessage
 from schemas.timestamps import format_instant
 from streams.replay.case_timeline import CaseTimeline
 from streams.replay.deduplicate import RefusedRecord
@@ -138,7 +138,7 @@ def _message(message: OutputMessage) -> list[str]:
     return [f"alert {message.body.state}: {_alert(message)}"]
 
 
-def _decision(message: DecisionMessage) -> list[str]:
+def _decision(message: AnyDecision) -> list[str]:
     body = message.body
     partner = body.partner_id or "no partner"
     lines = [f"decision {body.kind}, revision {message.revision}: {body.outcome}, {body.status}, for {partner}"]

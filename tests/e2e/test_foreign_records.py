@@ -11,9 +11,10 @@ from aiokafka import AIOKafkaProducer
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported all the same
 
+from agents.sops import catalogue
 from schemas.codec.encoder import decode_dead_letter
 from schemas.codec.headers import Headers
-from schemas.topics import INPUTS, Topics
+from schemas.topics import INPUTS
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.log import KafkaLog
 from streams.kafka.record_batches import record_batch
@@ -84,7 +85,7 @@ def test_compressed_input_is_decided_like_any_other(bench: Bench) -> None:
 @pytest.mark.parametrize("shift", [0, 2])
 def test_topics_with_any_compression_type_are_read_and_read_back(bench: Bench, shift: int) -> None:
     """Every codec is used on inputs, internal topics and outputs; without a store a worker reads all of them back."""
-    topics = Topics(bench.prefix)
+    topics = catalogue.topics(bench.prefix)
     codec_of = {name: CODECS[(at + shift) % len(CODECS)] for at, name in enumerate((*topics.consumed, topics.progress))}
     codec_of |= {name: CODECS[(at + shift) % len(CODECS)] for at, name in enumerate(topics.outputs)}
     configs = {

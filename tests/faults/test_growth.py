@@ -9,11 +9,11 @@ import pytest
 from redis.asyncio import Redis
 
 from agents.case.case import NO_LONGER_KEPT
+from agents.sops import catalogue
 from schemas.codec.encoder import decode_dead_letter
 from schemas.codec.limits import Limits
 from schemas.policy.model import DAY, HOUR, MINUTE, Policy, PolicySet
 from schemas.timestamps import parse_instant
-from schemas.topics import Topics
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.retention import RetentionRules
 from streams.redis.store import RedisStore
@@ -33,7 +33,7 @@ MONTHS = scale().months
 JOBS_A_DAY = 4
 STEP = 12 * HOUR
 BEGIN = parse_instant("2026-01-01T00:00:00Z")
-TOPICS = Topics()
+TOPICS = catalogue.topics()
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60 + 30 * MONTHS)]
 

@@ -20,7 +20,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
     ResourceType,
 )
 
-from schemas.topics import INPUTS, INTERNAL, OUTPUTS
+from agents.sops import catalogue
+from schemas.topics import INPUTS, INTERNAL
 from streams.simulator.rng import Rng
 from tests.certificates import Certificates, make_certificates
 from tests.e2e.conftest import run_sop
@@ -45,9 +46,9 @@ def topic(name: str, operation: AclOperation) -> Right:
 READ, WRITE, DESCRIBE_CONFIGS = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE_CONFIGS
 TRANSACTIONAL_IDS = f"{PREFIX}{PREFIX}group"
 RIGHTS: Sequence[Right] = (
-    *(topic(name, READ) for name in (*INPUTS, *INTERNAL, *OUTPUTS)),
-    *(topic(name, WRITE) for name in (*INTERNAL, *OUTPUTS)),
-    *(topic(name, DESCRIBE_CONFIGS) for name in (*INPUTS, *INTERNAL, *OUTPUTS)),
+    *(topic(name, READ) for name in (*INPUTS, *INTERNAL, *catalogue.topics().outputs)),
+    *(topic(name, WRITE) for name in (*INTERNAL, *catalogue.topics().outputs)),
+    *(topic(name, DESCRIBE_CONFIGS) for name in (*INPUTS, *INTERNAL, *catalogue.topics().outputs)),
     (ResourceType.GROUP, f"{PREFIX}group", ResourcePatternType.LITERAL, READ),
     (ResourceType.TRANSACTIONAL_ID, TRANSACTIONAL_IDS, ResourcePatternType.PREFIXED, WRITE),
 )
@@ -97,7 +98,10 @@ def secured(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
         admin = AdminClient({**kafka.admin_options})
         bench = Bench(kafka.address, PREFIX, folder, partitions=1, settings=settings)
         made = Secured(bench, admin, kafka.admin_options)
-        new = [NewTopic(PREFIX + name, 1, 1, config=config(name)) for name in (*INPUTS, *INTERNAL, *OUTPUTS)]
+        new = [
+            NewTopic(PREFIX + name, 1, 1, config=config(name))
+            for name in (*INPUTS, *INTERNAL, *catalogue.topics().outputs)
+        ]
         for future in admin.create_topics(new).values():
             future.result()
         made.grant(*RIGHTS)

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 import pytest
 
 from schemas.codec.limits import Limits
-from schemas.outputs import ActionMessage, AlertMessage, DecisionMessage
+from schemas.outputs import ActionMessage, AlertMessage, AnyDecision, DecisionMessage
 from schemas.policy.model import Policy, PolicySet
 from streams.replay.deduplicate import Deduplicated, deduplicate
 from streams.replay.inputs import InputRecord
@@ -36,7 +36,7 @@ class Day:
         for message in Replay(PolicySet((), Policy())).run(self.unique.events):
             self._collect(message)
 
-    def _collect(self, message: DecisionMessage | ActionMessage | AlertMessage) -> None:
+    def _collect(self, message: AnyDecision | ActionMessage | AlertMessage) -> None:
         match message:
             case DecisionMessage(body=body):
                 kind = body.kind.removeprefix("decision.")

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported all the same
 
+from agents.sops import catalogue
 from schemas.errors import UsageError
-from schemas.topics import Topics
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.topic_checks import SIZE_MIN, check_topics, refuse_small, warnings
@@ -23,7 +23,7 @@ def create_topic(kafka: EmbeddedKafka, name: str, config: dict[str, str]) -> Non
 
 
 async def test_topics_that_a_worker_created_cause_no_warning(kafka: EmbeddedKafka, prefix: str) -> None:
-    connection, topics = KafkaConnection(kafka.address), Topics(prefix)
+    connection, topics = KafkaConnection(kafka.address), catalogue.topics(prefix)
     await prepare_topics(connection, topics, 1, 1)
     await read_layout(connection, topics.all)  # waits until every broker knows them
     checked = await check_topics(connection, topics)
@@ -32,7 +32,7 @@ async def test_topics_that_a_worker_created_cause_no_warning(kafka: EmbeddedKafk
 
 
 async def test_a_dead_letter_topic_too_small_for_the_inputs_is_refused(kafka: EmbeddedKafka, prefix: str) -> None:
-    connection, topics = KafkaConnection(kafka.address), Topics(prefix)
+    connection, topics = KafkaConnection(kafka.address), catalogue.topics(prefix)
     create_topic(kafka, topics.dead_letters, {"max.message.bytes": "1048588"})
     await prepare_topics(connection, topics, 1, 1)
     with pytest.raises(UsageError, match=r"dead-letters: max\.message\.bytes is 1048588, it must be at least 8388608"):
@@ -40,7 +40,7 @@ async def test_a_dead_letter_topic_too_small_for_the_inputs_is_refused(kafka: Em
 
 
 async def test_output_topics_of_kafka_s_default_size_cause_a_warning(kafka: EmbeddedKafka, prefix: str) -> None:
-    connection, topics = KafkaConnection(kafka.address), Topics(prefix)
+    connection, topics = KafkaConnection(kafka.address), catalogue.topics(prefix)
     for name in (topics.actions, *topics.inputs):
         create_topic(kafka, name, {})
     await prepare_topics(connection, topics, 1, 1)
@@ -50,7 +50,7 @@ async def test_output_topics_of_kafka_s_default_size_cause_a_warning(kafka: Embe
     assert warning.startswith(f"{topics.actions}: max.message.bytes is less than 8388608: a case ")
 
 
-TOPICS = Topics()
+TOPICS = catalogue.topics()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_topics_of_unknown_configuration_are_accepted() -> None:
 
 
 async def test_an_unsuitable_cleanup_policy_causes_a_warning(kafka: EmbeddedKafka, prefix: str) -> None:
-    connection, topics = KafkaConnection(kafka.address), Topics(prefix)
+    connection, topics = KafkaConnection(kafka.address), catalogue.topics(prefix)
     create_topic(kafka, topics.inputs[0], {"cleanup.policy": "compact,delete"})
     create_topic(kafka, topics.actions, {"cleanup.policy": "compact", "max.message.bytes": "8388608"})
     create_topic(kafka, topics.progress, {"cleanup.policy": "delete", "max.message.bytes": "8388608"})
@@ -102,7 +102,7 @@ async def test_an_unsuitable_cleanup_policy_causes_a_warning(kafka: EmbeddedKafk
 def test_records_that_one_broker_could_lose_cause_a_warning(
     replicas: int, in_sync: str, brokers: int, warning: str
 ) -> None:
-    topics = Topics()
+    topics = catalogue.topics()
     everywhere: Mapping[str, int] = dict.fromkeys((*topics.consumed, *topics.outputs, topics.progress), replicas)
     configs = {name: {"min.insync.replicas": in_sync, "cleanup.policy": ""} for name in everywhere}
     lines = list(warnings(configs, everywhere, brokers, topics))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from agents.sops import catalogue
 from schemas.codec.limits import Limits
 from schemas.policy.model import PolicySet
-from schemas.topics import Topics
 from streams.memory.store import MemoryState, MemoryStore
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.runtime.ports import TP, Checkpoint, Stored
@@ -14,7 +14,7 @@ from tests.e2e.harness import feed_of
 from tests.frozen import packed
 from tests.scenario import MIDNIGHT, POLICY
 
-TOPICS = Topics()
+TOPICS = catalogue.topics()
 NOW = MIDNIGHT
 """An instant after every deadline of the events."""
 

@@ -10,9 +10,14 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.sops import catalogue
+from agents.sops.offline_service.refund import RefundDecision
+from agents.sops.out_of_scope.paf import PafDecision
+from agents.sops.out_of_scope.rating_reversal import RatingReversalDecision
+from agents.sops.tagging import TaggingDecision
 from schemas.codec.canonical_json import canonical_json, canonical_json_of_text
 from schemas.codec.decoder import decode_record
-from schemas.codec.encoder import content_hash, decision_data, decode_dead_letter, decode_message, encode_message
+from schemas.codec.encoder import content_hash, decision_data, decode_dead_letter, encode_message
 from schemas.codec.event_digest import content_of
 from schemas.codec.fields import FIELDS
 from schemas.codec.limits import Limits
@@ -55,7 +60,7 @@ def read_or_refuse(value: bytes, headers: list[tuple[str, bytes | None]] | None 
 def test_any_bytes_are_read_or_refused(value: bytes) -> None:
     read_or_refuse(value)
     read_or_refuse(value, [("ce_specversion", value), ("ce_id", None), ("x", value)])
-    for decode in (decode_message, decode_dead_letter):
+    for decode in (catalogue.decode_message, decode_dead_letter):
         with pytest.raises(InvalidMessage):
             decode(value)
 
@@ -117,22 +122,23 @@ def test_content_is_that_of_the_json_value(data: dict[str, Any]) -> None:
 
 
 MONEY = st.builds(Money, st.sampled_from(["0", "10.50"]), st.sampled_from(["INR", "USD"]))
-BODIES = st.builds(
-    DecisionBody,
-    kind=st.sampled_from(["tagging", "paf", "rating_reversal", "refund"]),
-    subject_of=st.sampled_from(["out_of_scope", "offline_service"]),
-    case_id=TEXT,
-    partner_id=st.none() | TEXT,
-    status=st.sampled_from(["provisional", "final"]),
-    outcome=TEXT,
-    reasons=TEXTS,
-    clauses=TEXTS,
-    evidence=TEXTS,
-    policy=TEXT,
-    effective_at=INSTANTS,
-    proof_url=TEXT,
-    counts_in_mg=st.none() | st.booleans(),
-    proven_amount=MONEY,
+COMMON = {
+    "subject_of": st.sampled_from(["out_of_scope", "offline_service"]),
+    "case_id": TEXT,
+    "partner_id": st.none() | TEXT,
+    "status": st.sampled_from(["provisional", "final"]),
+    "outcome": TEXT,
+    "reasons": TEXTS,
+    "clauses": TEXTS,
+    "evidence": TEXTS,
+    "policy": TEXT,
+    "effective_at": INSTANTS,
+}
+BODIES = st.one_of(
+    st.builds(TaggingDecision, **COMMON, proof_url=TEXT),
+    st.builds(PafDecision, **COMMON, counts_in_mg=st.none() | st.booleans()),
+    st.builds(RatingReversalDecision, **COMMON),
+    st.builds(RefundDecision, **COMMON, proven_amount=MONEY),
 )
 
 
@@ -153,7 +159,7 @@ def test_a_decision_reads_back_as_it_was(body: DecisionBody, inputs: str | None)
         explanation="",
         inputs=inputs,
     )
-    assert decode_message(encode_message(message)) == message
+    assert catalogue.decode_message(encode_message(message)) == message
 
 
 @given(st.sampled_from(list(EVENT_TYPES)), TEXT, TEXT.filter(str.strip))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agents.case.evaluation import Evaluation
 from agents.sops.catalogue import CLAUSES
+from agents.sops.keys import decision_key
 from agents.sops.out_of_scope.policy import Paf
 from schemas.codec.decoder import decode_record
 from schemas.policy.model import DAY
@@ -91,7 +92,7 @@ def test_a_decision_takes_effect_with_the_latest_of_its_evidence_and_deadlines(c
 @given(cases())
 def test_no_two_decisions_actions_or_alerts_share_a_key(case: GeneratedCase) -> None:
     result = evaluated(case)
-    keys = Counter[object](body.key for body in result.decisions)
+    keys = Counter[object](decision_key(body) for body in result.decisions)
     keys.update((action.code, action.partner_id, action.ticket_id) for action in result.actions)
     keys.update(
         (found.alert.name, *(found.alert.labels.get(name) for name in found.alert.key)) for found in result.alerts

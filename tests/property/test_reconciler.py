@@ -8,13 +8,14 @@ from typing import Final, Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.case.case import pack_case, unpack_case
 from agents.case_agent import CaseAgent
+from agents.case_state import pack_case, unpack_case
 from agents.location_agent import LocationAgent
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from agents.presence.track import Track
+from agents.sops.keys import decision_key
 from schemas.events import AnyEvent
-from schemas.outputs import WITHDRAWN, DecisionMessage, OutputMessage
+from schemas.outputs import WITHDRAWN, AnyDecision, DecisionMessage, OutputMessage
 from schemas.policy.model import PolicySet
 from streams.processor.decoder import is_report
 from streams.replay.replay import Replay
@@ -130,23 +131,23 @@ def test_what_holds_in_the_end_is_the_same_as_in_a_replay(run: tuple[GeneratedCa
 @given(runs())
 def test_revisions_have_no_fork_no_gap_and_no_repetition(run: tuple[GeneratedCase, list[Step]]) -> None:
     case, steps = run
-    last: dict[object, DecisionMessage] = {}
+    last: dict[object, AnyDecision] = {}
     for message in Agents(case).play(steps):
         if not isinstance(message, DecisionMessage):
             continue
-        old = last.get(message.body.key)
+        old = last.get(decision_key(message.body))
         assert message.revision == (old.revision + 1 if old else 1)
         assert message.supersedes == (old.decision_id if old else None)
         assert message.body.outcome != WITHDRAWN or (old is not None and old.body.outcome != WITHDRAWN)
         assert old is None or message.content_hash != old.content_hash
-        last[message.body.key] = message
+        last[decision_key(message.body)] = message
 
 
 @settings(max_examples=100)
 @given(runs())
 def test_one_id_has_one_body_in_every_run(run: tuple[GeneratedCase, list[Step]]) -> None:
     case, steps = run
-    bodies: dict[str, DecisionMessage] = {}
+    bodies: dict[str, AnyDecision] = {}
     for message in [*Agents(case).play(steps), *replayed(case, [*case.facts, *case.reports])]:
         if isinstance(message, DecisionMessage):
             known = bodies.setdefault(message.decision_id, message)

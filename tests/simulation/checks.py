@@ -6,9 +6,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from agents.presence.queries import PresenceAnswer
-from schemas.codec.encoder import decode_dead_letter, decode_message
+from agents.sops import catalogue
+from agents.sops.keys import decision_key
+from schemas.codec.encoder import decode_dead_letter
 from schemas.events import AnyEvent
-from schemas.outputs import ActionMessage, AlertBody, AlertMessage, DeadLetter, DecisionMessage, OutputMessage
+from schemas.outputs import (
+    ActionMessage,
+    AlertBody,
+    AlertMessage,
+    AnyDecision,
+    DeadLetter,
+    DecisionMessage,
+    OutputMessage,
+)
 from streams.processor.decoder import RecordId, partition_of
 from streams.processor.internal_messages import AnswerMessage, unpack
 from streams.replay.deduplicate import deduplicate
@@ -55,7 +65,7 @@ def _emitted(world: World) -> Iterator[tuple[TP, OutputMessage]]:
             tp = TP(topic, partition)
             for record in world.kafka.ever_committed(tp):
                 assert record.value is not None
-                yield tp, decode_message(record.value)
+                yield tp, catalogue.decode_message(record.value)
 
 
 def dead_letters(world: World) -> list[DeadLetter]:
@@ -77,7 +87,7 @@ def _lost_outputs(world: World) -> tuple[set[str], set[RecordId]]:
             subjects.add((letter.key or b"").decode())
             places.add((letter.topic, letter.partition, letter.offset))
         else:
-            subjects.add(_subject(decode_message(record.value)))
+            subjects.add(_subject(catalogue.decode_message(record.value)))
     return subjects, places
 
 
@@ -125,14 +135,16 @@ def quarantined(world: World) -> set[str]:
 
 def _chains(world: World) -> Iterator[str]:
     """Each revision supersedes the one before and has read as much, of topics that were not created again."""
-    last: dict[object, DecisionMessage | ActionMessage] = {}
+    last: dict[object, AnyDecision | ActionMessage] = {}
     again, _ = _lost_outputs(world)
     others = world.expiry.recreated
     for tp, message in _emitted(world):
         if isinstance(message, AlertMessage) or _subject(message) in again:
             continue
         body = message.body
-        key: object = message.action_id if isinstance(message, ActionMessage) else (body.case_id, message.body.key)
+        key: object = (
+            message.action_id if isinstance(message, ActionMessage) else (body.case_id, decision_key(message.body))
+        )
         name = f"{tp.topic} {key} revision {message.revision}"
         if tp.partition != partition_of(body.case_id, world.partitions):
             yield f"{name} lies in partition {tp.partition}"

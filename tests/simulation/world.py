@@ -12,11 +12,11 @@ from agents.case_agent import CaseAgent, CaseUpdate
 from agents.location_agent import LocationAgent
 from agents.presence.queries import PresenceAnswer
 from agents.presence.track import AddReportResult
+from agents.sops import catalogue
 from schemas.codec.limits import Limits
 from schemas.errors import Fatal, Unavailable
 from schemas.events import AnyEvent
 from schemas.policy.model import HOUR, MINUTE, SECOND, Policy, PolicySet
-from schemas.topics import Topics
 from streams.processor.decoder import partition_of
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.retention import RetentionRules
@@ -78,7 +78,7 @@ class World:
         broker = Rng("broker", seed)
         if broker.chance(0.25):
             self.kafka.forgets = lambda _: not self.healed.is_set() and broker.chance(0.02)
-        self.topics = Topics()
+        self.topics = catalogue.topics()
         self.partitions = self.rng.whole(1, 3)
         self.retention = _retention(Rng("retention", seed))
         self.processor_settings = ProcessorSettings(

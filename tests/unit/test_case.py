@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from agents.case.case import Case, pack_case, unpack_case
+from agents.case.case import Case
 from agents.case_agent import CaseAgent
+from agents.case_state import pack_case, unpack_case
 from agents.presence.queries import LocationFix, PresenceAnswer, PresenceQuery, presence_rules
 from schemas.events import Site
 from schemas.policy.model import PolicySet

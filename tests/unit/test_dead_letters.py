@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from agents.sops import catalogue
 from schemas.outputs import DeadLetter
-from schemas.topics import Topics
 from streams.operations.dead_letters import REDRIVES_HEADER, DeadLetterRecord, Selection
 from streams.operations.redrive import plan_redrive
 from streams.terminal.printable import printable_bytes
 
-TOPICS = Topics("x.")
+TOPICS = catalogue.topics("x.")
 
 
 def dead_letter(

@@ -9,13 +9,21 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from agents.sops import catalogue
+from agents.sops.out_of_scope.paf import PafDecision
 from schemas.codec.decoder import decode_record
 from schemas.codec.encoder import dead_letter_message, encode_message
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage, UsageError
-from schemas.outputs import ActionBody, ActionMessage, AlertBody, AlertMessage, DecisionBody, DecisionMessage
+from schemas.outputs import (
+    ActionBody,
+    ActionMessage,
+    AlertBody,
+    AlertMessage,
+    AnyDecision,
+    DecisionMessage,
+)
 from schemas.policy.model import HOUR, MINUTE
-from schemas.topics import Topics
 from streams.config.settings import Settings, environment_with, settings_from
 from streams.demo.demo import _recorded_events
 from streams.demo.feed import Router
@@ -45,7 +53,7 @@ AT = 1_794_996_000_500_000
     ],
 )
 def test_an_event_goes_to_the_topic_of_its_type_keyed_by_its_subject(value: str, topic: str, key: bytes | None) -> None:
-    assert Router(Topics("x.")).route(value.encode()) == (f"x.{topic}", key)
+    assert Router(catalogue.topics("x.")).route(value.encode()) == (f"x.{topic}", key)
 
 
 def test_the_sample_day_began_in_the_past_and_goes_on() -> None:
@@ -78,9 +86,8 @@ def test_a_later_run_has_other_jobs_and_partners() -> None:
     assert subjects(NOW).isdisjoint(subjects(NOW + 1))
 
 
-def decision(outcome: str, *, partner: str | None = "p1", revision: int = 1) -> DecisionMessage:
-    body = DecisionBody(
-        kind="paf",
+def decision(outcome: str, *, partner: str | None = "p1", revision: int = 1) -> AnyDecision:
+    body = PafDecision(
         subject_of="out_of_scope",
         case_id="job-1",
         partner_id=partner,

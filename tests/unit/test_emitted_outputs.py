@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
+from agents.sops import catalogue
 from schemas.codec.encoder import dead_letter_message, encode_message
 from schemas.errors import InvalidMessage
 from schemas.outputs import AlertBody, AlertMessage, OutputMessage
 from schemas.policy.model import PolicySet
-from schemas.topics import Topics
 from streams.processor.emitted_outputs import EmittedOutputs
 from streams.replay.replay import Replay
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
-TOPICS = Topics("x.")
+TOPICS = catalogue.topics("x.")
 
 
 def messages_of(case_id: str) -> list[OutputMessage]:

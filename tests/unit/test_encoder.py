@@ -7,6 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from agents.sops import catalogue
+from agents.sops.offline_service.refund import RefundDecision
+from agents.sops.out_of_scope.paf import PafDecision
 from schemas.codec.canonical_json import canonical_json, digest32
 from schemas.codec.encoder import (
     action_id,
@@ -17,15 +20,21 @@ from schemas.codec.encoder import (
     decision_data,
     decision_id,
     decode_dead_letter,
-    decode_message,
     encode_message,
 )
 from schemas.errors import InvalidMessage
 from schemas.events import Money
-from schemas.outputs import ActionBody, ActionMessage, AlertBody, AlertMessage, DecisionBody, DecisionMessage
+from schemas.outputs import (
+    ActionBody,
+    ActionMessage,
+    AlertBody,
+    AlertMessage,
+    AnyDecision,
+    DecisionBody,
+    DecisionMessage,
+)
 
-PAF = DecisionBody(
-    kind="paf",
+PAF = PafDecision(
     subject_of="out_of_scope",
     case_id="job-17",
     partner_id="p-4",
@@ -39,8 +48,7 @@ PAF = DecisionBody(
     counts_in_mg=False,
     resolve_at="training_or_review",
 )
-REFUND = DecisionBody(
-    kind="refund",
+REFUND = RefundDecision(
     subject_of="offline_service",
     case_id="jöb",
     partner_id=None,
@@ -49,7 +57,6 @@ REFUND = DecisionBody(
     reasons=("proof_missing", "booking_missing"),
     policy="default@0123456789abcdef",
     effective_at=1_795_255_200_000_001,
-    counts_in_mg=None,
     proven_amount=Money("10.50", "INR"),
 )
 ACTION = ActionMessage(
@@ -70,7 +77,9 @@ ACTION = ActionMessage(
     inputs="jobs-0:7",
 )
 BARE_ACTION = ActionMessage(
-    body=ActionBody(code="x", case_id="c", state="done", clauses=(), evidence=(), time=0), action_id="a", revision=1
+    body=ActionBody(code="call_partner", case_id="c", state="done", clauses=(), evidence=(), time=0),
+    action_id="a",
+    revision=1,
 )
 ALERT = AlertMessage(
     body=AlertBody(
@@ -88,7 +97,7 @@ ALERT = AlertMessage(
 )
 
 
-def revision(body: DecisionBody, **members: Any) -> DecisionMessage:
+def revision(body: DecisionBody, **members: Any) -> AnyDecision:
     content = content_hash(body)
     return DecisionMessage(
         **{
@@ -115,9 +124,9 @@ def revision(body: DecisionBody, **members: Any) -> DecisionMessage:
         ),
         (
             REFUND,
-            "dc4f51be07328603b71e9fa6e6e65be5",
-            "e167f0c1d92398c972b3540369d28477",
-            "3485f3d73ef6e6849a61c4d84e76f614",
+            "90318fc3384c8b66ec634f236d4f2166",
+            "2e8a56d1b363400e351cc0452d0eed1f",
+            "37b5fd26e12771724947b111486e128d",
         ),
     ],
 )
@@ -178,15 +187,16 @@ def test_what_does_not_apply_is_absent_and_what_is_undecided_is_null() -> None:
     whole = json.loads(encode_message(revision(REFUND)))
     assert "inputs" not in whole
     assert "apology" not in whole["data"]
-    assert whole["data"]["counts_in_mg"] is None
     assert whole["data"]["partner_id"] is None
+    undecided = msgspec.structs.replace(PAF, counts_in_mg=None)
+    assert json.loads(encode_message(revision(undecided)))["data"]["counts_in_mg"] is None
     assert whole["data"]["proven_amount"] == {"amount": "10.50", "currency": "INR"}
 
 
 def test_changed_names_the_fields_that_differ_absent_ones_included() -> None:
-    other = msgspec.structs.replace(PAF, status="provisional", apology=True, resolve_at=msgspec.UNSET)
-    assert changed_fields(PAF, other) == ("apology", "resolve_at", "status")
-    assert changed_fields(other, PAF) == ("apology", "resolve_at", "status")
+    other = msgspec.structs.replace(PAF, status="provisional", resolve_at=msgspec.UNSET)
+    assert changed_fields(PAF, other) == ("resolve_at", "status")
+    assert changed_fields(other, PAF) == ("resolve_at", "status")
     undecided = msgspec.structs.replace(PAF, counts_in_mg=None)
     absent = msgspec.structs.replace(PAF, counts_in_mg=msgspec.UNSET)
     assert changed_fields(undecided, absent) == ("counts_in_mg",)
@@ -237,7 +247,7 @@ def test_an_alert_carries_its_name_and_severity_as_labels_and_the_time_of_its_st
         "severity": "warning",
         "ticket_id": "t-1",
     }
-    assert decode_message(encode_message(ALERT)) == ALERT
+    assert catalogue.decode_message(encode_message(ALERT)) == ALERT
     assert whole["time"] == whole["data"]["starts_at"] == "2026-11-21T10:00:00Z"
     assert "ends_at" not in whole["data"]
     body = msgspec.structs.replace(ALERT.body, state="resolved", ends_at=ALERT.body.starts_at + 1_000_000)
@@ -248,12 +258,12 @@ def test_an_alert_carries_its_name_and_severity_as_labels_and_the_time_of_its_st
 
 def test_a_message_reads_back_as_it_was() -> None:
     for message in (ACTION, BARE_ACTION, ALERT):
-        assert decode_message(encode_message(message)) == message
+        assert catalogue.decode_message(encode_message(message)) == message
     body = msgspec.structs.replace(PAF, evidence=tuple(sorted(set(PAF.evidence))))
     decision = revision(body, revision=3, supersedes="1" * 32, changed=("status",), inputs="jobs-3:120")
-    assert decode_message(encode_message(decision)) == decision
+    assert catalogue.decode_message(encode_message(decision)) == decision
     undated = msgspec.structs.replace(REFUND, reasons=tuple(sorted(REFUND.reasons)))
-    assert decode_message(encode_message(revision(undated))) == revision(undated)
+    assert catalogue.decode_message(encode_message(revision(undated))) == revision(undated)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +282,7 @@ def test_a_message_reads_back_as_it_was() -> None:
 )
 def test_what_is_no_message_of_ours_is_refused(value: bytes) -> None:
     with pytest.raises(InvalidMessage):
-        decode_message(value)
+        catalogue.decode_message(value)
     with pytest.raises(InvalidMessage):
         decode_dead_letter(value)
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import zstandard
 
-from agents.case.case import pack_case, unpack_case
+from agents.case_state import pack_case, unpack_case
 from agents.presence.track import Track
 from streams.memory.store import MemoryState
 from streams.processor.internal_messages import pack, unpack

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from agents.presence.queries import PresenceAnswer, PresenceQuery, presence_rules
-from schemas.codec.encoder import decode_dead_letter, decode_message
+from agents.sops import catalogue
+from schemas.codec.encoder import decode_dead_letter
 from schemas.codec.headers import Headers
 from schemas.codec.record_sizes import Sizes
 from schemas.policy.model import PolicySet
-from schemas.topics import Topics
 from streams.processor.decoder import Origin, partition_of
 from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, unpack
 from streams.processor.outbox import Outbox
 from streams.replay.replay import Replay
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
-TOPICS = Topics("x.")
+TOPICS = catalogue.topics("x.")
 PARTITIONS = 8
 DEAD_LETTER_BYTES_MAX = 20_000
 QUERY = PresenceQuery("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)
@@ -33,7 +33,7 @@ def test_outputs_go_to_the_task_s_own_number_keyed_by_case_or_alert() -> None:
     out = outbox()
     out.add_outputs("case:job-1", messages)
     records = out.drain()
-    assert [decode_message(record.value) for record in records] == messages
+    assert [catalogue.decode_message(record.value) for record in records] == messages
     assert {record.partition for record in records} == {3}
     for record in records:
         if record.topic == "x.alerts":

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from agents.sops import catalogue
 from schemas.codec.limits import Limits
 from schemas.errors import Fatal
 from schemas.policy.model import DAY, HOUR, PolicySet
-from schemas.topics import Topics
 from streams.memory.store import MemoryState, MemoryStore
 from streams.processor.decoder import partition_of
 from streams.processor.processor import STORE_LOOK_EVERY_US, ProcessorSettings, SopProcessor
@@ -20,7 +20,7 @@ from tests.scenario import MIDNIGHT, POLICY, Scenario
 from tests.unit.test_retention import AFTER, CLOSED, Owner
 
 JOBS, TICKETS, CASES = TP("jobs", 0), TP("tickets", 0), TP("internal.cases", 1)
-TOPICS = Topics()
+TOPICS = catalogue.topics()
 
 
 async def owner_of(

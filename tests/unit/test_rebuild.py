@@ -9,10 +9,10 @@ from itertools import count
 
 import pytest
 
+from agents.sops import catalogue
 from schemas.codec.limits import Limits
 from schemas.errors import Fatal
 from schemas.policy.model import PolicySet
-from schemas.topics import Topics
 from streams.memory.store import MemoryState, MemoryStore
 from streams.operations.rebuild.past_rebuilds import PastRebuilds, RebuildRecord
 from streams.operations.rebuild.rebuild import Rebuild
@@ -29,7 +29,7 @@ from tests.e2e.verifier import Emitted, Outcome, emitted, outcome, violations
 from tests.scenario import POLICY, destination, line
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
-TOPICS = Topics()
+TOPICS = catalogue.topics()
 NOW = LONG_AGO + 10**12
 VISITS = [Visit(f"job-{number}", f"partner-{number % 3}", metres=90.0 * number) for number in range(9)]
 

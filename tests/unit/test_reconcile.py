@@ -13,12 +13,15 @@ from agents.case.evaluation import ActionCondition, AlertCondition, Evaluation
 from agents.case.reconcile import reconcile
 from agents.sops.decision_alerts import decision_flip
 from agents.sops.explanation import explain
+from agents.sops.keys import decision_key
+from agents.sops.out_of_scope.paf import PafDecision
 from schemas.codec.encoder import decision_id
 from schemas.outputs import (
     WITHDRAWN,
     ActionMessage,
     AlertBody,
     AlertMessage,
+    AnyDecision,
     DecisionBody,
     DecisionMessage,
     OutputMessage,
@@ -27,8 +30,7 @@ from tests.scenario import POLICY
 
 
 def body(outcome: str = "upheld", *, at: int = 10, partner: str = "p1") -> DecisionBody:
-    return DecisionBody(
-        kind="paf",
+    return PafDecision(
         subject_of="out_of_scope",
         case_id="job-1",
         partner_id=partner,
@@ -81,16 +83,25 @@ class Reconciler:
     def emit(self, each: Evaluation, inputs: str | None = None) -> list[OutputMessage]:
         messages = self._reconcile(each, inputs)
         for message in messages:
-            self.emitted.record(message)
+            self.emitted.record(message, decision_key)
         assert self._reconcile(each, inputs) == [], "emitted twice"
         return messages
 
     def _reconcile(self, each: Evaluation, inputs: str | None) -> list[OutputMessage]:
         flip_alert = partial(decision_flip, place={}, policy=POLICY)
-        return reconcile("job-1", each, self.emitted, POLICY.name, inputs, explain=explain, flip_alert=flip_alert)
+        return reconcile(
+            "job-1",
+            each,
+            self.emitted,
+            POLICY.name,
+            inputs,
+            decision_key=decision_key,
+            explain=explain,
+            flip_alert=flip_alert,
+        )
 
 
-def decisions(messages: Iterable[OutputMessage]) -> list[DecisionMessage]:
+def decisions(messages: Iterable[OutputMessage]) -> list[AnyDecision]:
     return [each for each in messages if isinstance(each, DecisionMessage)]
 
 

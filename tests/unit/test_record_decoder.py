@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from agents.presence.queries import PresenceAnswer, PresenceQuery, presence_rules
+from agents.sops import catalogue
 from schemas.codec.encoder import decode_dead_letter
 from schemas.codec.limits import Limits
 from schemas.codec.record_sizes import Sizes
@@ -13,14 +14,13 @@ from schemas.errors import Fatal, InvalidMessage
 from schemas.events import Event
 from schemas.policy.model import DAY, HOUR, SECOND
 from schemas.timestamps import LATEST_US
-from schemas.topics import Topics
 from streams.processor.decoder import Origin, RecordDecoder, forwarded, is_report, partition_of
 from streams.processor.internal_messages import AnswerMessage, QueryMessage, pack
 from streams.processor.outbox import Outbox
 from streams.runtime.ports import TP, Stored
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
-TOPICS = Topics("x.")
+TOPICS = catalogue.topics("x.")
 DECODER = RecordDecoder(TOPICS, Limits())
 LINES = dict(zip(("booked", "report"), Scenario().booked("08:00").report("09:00").lines(), strict=True))
 QUERY = PresenceQuery("job-1", "p1", "/s#t1", MIDNIGHT, None, presence_rules(POLICY), stay=False)

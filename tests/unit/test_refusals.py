@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from agents.sops import catalogue
 from schemas.codec.limits import Limits
 from schemas.errors import Fatal
 from schemas.policy.model import Policy, PolicySet
-from schemas.topics import Topics
 from streams.memory.store import MemoryState, MemoryStore
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.refusal_limit import RefusalLimits, Refusals
@@ -87,7 +87,7 @@ async def owner_of(state: MemoryState) -> SopProcessor:
     store = MemoryStore(state)
     saved = await store.claim() or Checkpoint({}, {}, {})
     settings = ProcessorSettings(
-        topics=Topics(),
+        topics=catalogue.topics(),
         partitions=1,
         policies=PolicySet((), Policy()),
         limits=Limits(),

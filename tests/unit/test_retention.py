@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from agents.case.case import NO_LONGER_KEPT
-from schemas.codec.encoder import decode_dead_letter, decode_message
+from agents.sops import catalogue
+from agents.sops.keys import decision_key
+from schemas.codec.encoder import decode_dead_letter
 from schemas.codec.limits import Limits
 from schemas.errors import UsageError
-from schemas.outputs import DeadLetter, DecisionMessage
+from schemas.outputs import AnyDecision, DeadLetter, DecisionMessage
 from schemas.policy.model import DAY, HOUR, MINUTE, PolicySet
-from schemas.topics import Topics
 from streams.config.settings import environment_with, settings_from
 from streams.memory.store import MemoryState, MemoryStore
 from streams.processor.internal_messages import AnswerMessage, QueryMessage, pack, unpack
@@ -24,7 +25,7 @@ from streams.worker import retention_rules
 from tests.frozen import packed
 from tests.scenario import MIDNIGHT, POLICY, Scenario, instant
 
-TOPICS = Topics()
+TOPICS = catalogue.topics()
 RULES = RetentionRules(case=90 * DAY, memory=730 * DAY, quiet=HOUR)
 CLOSED = Scenario().booked("08:00").assigned("09:00").closed("10:00")
 CANCELLED = Scenario().booked("08:00").assigned("09:00").cancelled("10:00", "customer")
@@ -112,8 +113,8 @@ def dead_letters(emitted: Iterable[Outgoing]) -> list[DeadLetter]:
     return [decode_dead_letter(each.value) for each in emitted if each.topic == TOPICS.dead_letters]
 
 
-def decisions(emitted: Iterable[Outgoing]) -> list[DecisionMessage]:
-    messages = [decode_message(each.value) for each in emitted if each.topic.startswith("decisions.")]
+def decisions(emitted: Iterable[Outgoing]) -> list[AnyDecision]:
+    messages = [catalogue.decode_message(each.value) for each in emitted if each.topic.startswith("decisions.")]
     return [each for each in messages if isinstance(each, DecisionMessage)]
 
 
@@ -184,7 +185,7 @@ async def test_the_ids_of_the_last_revisions_remain() -> None:
     owner = await Owner().begin()
     now = await departed(owner, SETTLED["cancelled by the partner who cannot deliver"])
     await owner.step(now, CLOSED.lines()[:1])
-    last = {each.body.key: each.decision_id for each in decisions(owner.emitted)}
+    last = {decision_key(each.body): each.decision_id for each in decisions(owner.emitted)}
     assert last
     assert owner.processor._cases.cases["job-1"].last_revisions == tuple(sorted(last.values()))
 

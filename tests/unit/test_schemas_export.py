@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from jsonschema import Draft202012Validator
 
-from agents.sops.catalogue import POLICIES
+from agents.sops.catalogue import OUTPUTS, POLICIES, topics
 from schemas.codec.decoder import decode_record
 from schemas.codec.encoder import dead_letter_message, encode_message
 from schemas.codec.fields import FIELDS
@@ -20,12 +20,14 @@ from schemas.errors import InvalidMessage
 from schemas.events import EVENT_TYPES
 from schemas.jsonschema.asyncapi import asyncapi_document, export
 from schemas.jsonschema.messages import message_schemas
-from schemas.topics import INPUTS, OUTPUTS
+from schemas.topics import INPUTS
 from tests.inbound import DATA, envelope
 from tests.unit.test_encoder import ACTION, ALERT, BARE_ACTION, PAF, REFUND, revision
 
 NODE_PROJECT = Path(__file__).parents[1] / "asyncapi"
-VALIDATORS = {name: Draft202012Validator(json.loads(json.dumps(schema))) for name, schema in message_schemas().items()}
+VALIDATORS = {
+    name: Draft202012Validator(json.loads(json.dumps(schema))) for name, schema in message_schemas(OUTPUTS).items()
+}
 
 VALUES: list[Any] = [
     *(None, True, False, 0, 1, -1, 5, 6, 90.5, 180.5, 1e300, 10**400, [], {}, [1], {"lat": 1}, {"lat": 1, "lon": 2}),
@@ -103,7 +105,7 @@ def test_a_decision_is_not_valid_as_one_of_another_kind() -> None:
 
 
 def test_the_export_writes_every_schema_the_same_way_twice(tmp_path: Path) -> None:
-    first, second = export(tmp_path / "deep" / "one", POLICIES), export(tmp_path / "two", POLICIES)
+    first, second = export(tmp_path / "deep" / "one", OUTPUTS, POLICIES), export(tmp_path / "two", OUTPUTS, POLICIES)
     assert [path.name for path in first] == sorted(
         [*(f"{name}.json" for name in VALIDATORS), "asyncapi.json", "policy.json"]
     )
@@ -118,8 +120,8 @@ def test_the_export_writes_every_schema_the_same_way_twice(tmp_path: Path) -> No
 
 
 def test_the_document_has_every_public_topic_with_every_message() -> None:
-    document: Any = asyncapi_document()
-    assert set(document["channels"]) == {*INPUTS, *OUTPUTS}
+    document: Any = asyncapi_document(OUTPUTS.bodies)
+    assert set(document["channels"]) == {*INPUTS, *topics().outputs}
     told = {name for channel in document["channels"].values() for name in channel["messages"]}
     assert told == set(VALIDATORS) - {"envelope"} == set(document["components"]["messages"])
     assert {name: document["operations"][name]["action"] for name in ("jobs", "alerts")} == {
@@ -146,14 +148,14 @@ def parsed(node: str, document: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_reference_parser_reads_the_export_with_all_its_schemas(node: str, tmp_path: Path) -> None:
-    export(tmp_path, POLICIES)
+    export(tmp_path, OUTPUTS, POLICIES)
     done = parsed(node, tmp_path / "asyncapi.json")
     assert (done.returncode, done.stderr) == (0, "")
-    assert set(json.loads(done.stdout)["channels"]) == {*INPUTS, *OUTPUTS}
+    assert set(json.loads(done.stdout)["channels"]) == {*INPUTS, *topics().outputs}
 
 
 def test_the_reference_parser_tells_a_document_that_is_wrong(node: str, tmp_path: Path) -> None:
-    export(tmp_path, POLICIES)
+    export(tmp_path, OUTPUTS, POLICIES)
     file = tmp_path / "asyncapi.json"
     file.write_bytes(file.read_bytes().replace(b'"receive"', b'"consume"'))
     done = parsed(node, file)

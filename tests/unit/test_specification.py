@@ -3,14 +3,14 @@
 import re
 from pathlib import Path
 
-from agents.sops.catalogue import CLAUSES, POLICIES
+from agents.sops.catalogue import CLAUSES, POLICIES, topics
 from agents.sops.decision_alerts import FLIP, STUCK
 from agents.sops.offline_service import OFFLINE_SERVICE
 from agents.sops.offline_service.checks import CHECKS
 from agents.sops.out_of_scope import OUT_OF_SCOPE
 from agents.sops.registry import SOPS
 from schemas.codec.fields import FIELDS, Choice, Field, Object
-from schemas.topics import INPUTS, INTERNAL, OUTPUTS
+from schemas.topics import INPUTS, INTERNAL
 from streams.cli.main import COMMANDS
 
 PAGES = Path(__file__).parents[2] / "docs" / "specification"
@@ -46,7 +46,7 @@ def test_every_event_type_is_specified_with_its_fields_and_values_in_order() -> 
 def test_every_topic_is_specified() -> None:
     assert [name for cells in rows("contracts.md", "Topics") for name in quoted(cells[0])] == [
         *INPUTS,
-        *OUTPUTS,
+        *topics().outputs,
         *INTERNAL,
     ]
 

@@ -2,13 +2,13 @@
 
 import pytest
 
+from agents.sops import catalogue
 from schemas.events import EVENT_TYPES
-from schemas.topics import DECISIONS, Topics
 
 
 @pytest.mark.parametrize("prefix", ["", "city-1."])
 def test_topic_names_are_those_of_the_contract_with_the_prefix(prefix: str) -> None:
-    topics = Topics(prefix)
+    topics = catalogue.topics(prefix)
     assert topics.inputs == tuple(prefix + name for name in ("jobs", "tickets", "cancellations", "locations"))
     assert topics.outputs == tuple(
         prefix + name
@@ -37,10 +37,10 @@ def test_topic_names_are_those_of_the_contract_with_the_prefix(prefix: str) -> N
     ],
 )
 def test_the_event_type_determines_the_input_topic(event_type: str, topic: str) -> None:
-    assert Topics("x.").of(event_type) == "x." + topic
+    assert catalogue.topics("x.").of(event_type) == "x." + topic
 
 
 def test_every_event_type_and_decision_kind_has_a_topic() -> None:
-    topics = Topics()
+    topics = catalogue.topics()
     assert {topics.of(name) for name in EVENT_TYPES} == set(topics.inputs)
-    assert {topics.decision(kind) for kind in DECISIONS} == set(topics.outputs[:4])
+    assert {topics.decision(kind) for kind in catalogue.OUTPUTS.bodies} == set(topics.outputs[:4])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 
+from agents.sops import catalogue
 from agents.sops.catalogue import POLICIES
-from schemas.topics import Topics
 from streams.config.settings import Settings
 from streams.kafka.connection import KafkaConnection
 from streams.processor.refusal_limit import RefusalLimits
@@ -17,7 +17,9 @@ from streams.worker import TaskMaker, refusal_limits, retention_rules, watch_lim
 
 async def test_a_processor_is_dropped_with_its_task() -> None:
     settings = Settings()
-    maker = TaskMaker(settings, POLICIES.load_all(()), KafkaConnection(settings.brokers), Topics(), Layout(4, {}), {})
+    maker = TaskMaker(
+        settings, POLICIES.load_all(()), KafkaConnection(settings.brokers), catalogue.topics(), Layout(4, {}), {}
+    )
     tasks = [maker.make(0), maker.make(1)]
     assert set(maker.processors) == {0, 1}
     del tasks[1]

@@ -12,6 +12,7 @@ from agents.case.view import CaseView
 from agents.sops.offline_service.payee import has_payee, payee_differs
 from agents.sops.offline_service.policy import Offline
 from agents.sops.offline_service.proof_link import LinkFault, link_fault
+from agents.sops.tagging import ProofFault
 from schemas.events import Event, PartnerIdentified, PaymentProofAdded
 from schemas.policy.model import Policy
 
@@ -34,7 +35,7 @@ class Check(Struct, frozen=True):
     A check whose input is absent does not fail.
     """
 
-    reason: str
+    reason: ProofFault
     clauses: tuple[str, ...]
     fails: Callable[[Examined], bool]
 

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, ClassVar, Final, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from agents.sops.offline_service import money
 from agents.sops.offline_service.assessment import Assessment
 from agents.sops.offline_service.evidence import Cited, line_items, refund_request
 from agents.sops.offline_service.tagging import TAGGING, reasons
 from agents.sops.tables import DecisionTable, Row
+from agents.sops.tagging import ProofFault
 from schemas.events import Money
+from schemas.outputs import DecisionBody, each_of, one_of
+
+Outcome = Literal["eligible_full", "eligible_partial", "refused", "awaiting_proof"]
+Reason = Literal["currency_mismatch", ProofFault]
+
+
+class RefundDecision(DecisionBody, frozen=True, kw_only=True, tag="refund"):
+    """Whether a customer who was served offline gets a refund."""
+
+    title: ClassVar[str] = "refund"
+
+    outcome: Annotated[str, one_of(Outcome, "Whether there is a refund (DIS-10).")]
+    reasons: Annotated[tuple[str, ...], each_of(Reason, "Why there is none, or none yet, sorted.")] = ()
+    proven_amount: Annotated[
+        Money | UnsetType,
+        Meta(description="The amount that was proven; of a partial service, less the extras on the booking (DIS-10)."),
+    ] = UNSET
+    apology: Annotated[bool | UnsetType, Meta(description="Whether an apology is due instead (DIS-10).")] = UNSET
 
 
 def tagging(a: Assessment) -> Cited:
@@ -37,7 +56,7 @@ def proven_extra(a: Assessment) -> Money | UnsetType:
 
 
 REFUND: Final[DecisionTable[Assessment]] = DecisionTable(
-    kind="refund",
+    kind=RefundDecision,
     applies=lambda a: a.refund_request is not None,
     rows=(
         Row(

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from agents.sops.offline_service.assessment import Assessment
 from agents.sops.offline_service.evidence import booking, cancellation, identification, proof, ticket, ticket_closings
 from agents.sops.tables import DecisionTable, Row
+from agents.sops.tagging import TaggingDecision
 
 
 def is_indirect(a: Assessment) -> bool:
@@ -49,7 +50,7 @@ TAG_FIELDS: Final = {
 }
 
 TAGGING: Final[DecisionTable[Assessment]] = DecisionTable(
-    kind="tagging",
+    kind=TaggingDecision,
     applies=lambda _: True,
     rows=(
         Row(

@@ -2,17 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, ClassVar, Final, Literal
+
+from msgspec import UNSET, Meta, UnsetType
 
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import claim, end, images, mark, off_site, on_site, partners, route, verdict
 from agents.sops.out_of_scope.policy import Paf
 from agents.sops.tables import DecisionTable, Row
+from schemas.outputs import DecisionBody, each_of, one_of
 
 
 def is_marked(a: Assessment) -> bool:
     """Return whether a cancellation is marked against the partner, as things stand."""
     return a.is_marked
+
+
+Outcome = Literal[
+    "under_review",
+    "upheld",
+    "reversal_scheduled",
+    "waived",
+    "not_applicable",
+]
+Reason = Literal[
+    "booking_missing",
+    "cancellation_not_allowed",
+    "not_genuine",
+    "presence_conflict",
+    "not_on_site",
+    "no_claim",
+    "awaiting_validation",
+    "presence_unknown",
+]
+
+
+class PafDecision(DecisionBody, frozen=True, kw_only=True, tag="paf"):
+    """What becomes of the penalty (PAF) for a cancellation."""
+
+    title: ClassVar[str] = "PAF"
+
+    outcome: Annotated[str, one_of(Outcome, "What becomes of the penalty (OOS-2, OOS-7, OOS-12 to OOS-20).")]
+    reasons: Annotated[tuple[str, ...], each_of(Reason, "Why it stands or is under review, sorted.")] = ()
+    cancellation_marked: Annotated[
+        bool | UnsetType | None,
+        Meta(description="Whether a cancellation counts as marked against the partner (OOS-18). Absent if withdrawn."),
+    ] = UNSET
+    counts_in_mg: Annotated[
+        bool | UnsetType | None,
+        Meta(description="Whether the job counts in the MG plan (OOS-20); null while undecided. Absent if withdrawn."),
+    ] = UNSET
+    resolve_at: Annotated[
+        str | UnsetType,
+        Meta(description="When a scheduled reversal takes place: `training_or_review` (OOS-12, OOS-18)."),
+    ] = UNSET
 
 
 def claim_window_end(a: Assessment) -> int:
@@ -27,7 +70,7 @@ WAIVED: Final = {"cancellation_marked": False, "counts_in_mg": False}
 NOT_APPLICABLE: Final = {"cancellation_marked": False, "counts_in_mg": None}
 
 PAF: Final[DecisionTable[Assessment]] = DecisionTable(
-    kind="paf",
+    kind=PafDecision,
     applies=lambda a: a.is_claimed and a.is_cancelled,
     rows=(
         Row(  # P0: without a booking nothing can be reviewed

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, ClassVar, Final, Literal
 
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import Cited, claim, closing, end, images, off_site, rating_ticket, verdict
 from agents.sops.tables import DecisionTable, Row
+from schemas.outputs import DecisionBody, each_of, one_of
+
+Outcome = Literal["awaiting_verification", "denied", "granted"]
+Reason = Literal[
+    "job_not_closed", "not_closed_at_bpc", "no_oos_ticket", "not_genuine", "awaiting_validation", "presence_conflict"
+]
+
+
+class RatingReversalDecision(DecisionBody, frozen=True, kw_only=True, tag="rating_reversal"):
+    """Whether a bad rating is reversed."""
+
+    title: ClassVar[str] = "rating reversal"
+
+    outcome: Annotated[str, one_of(Outcome, "Whether the rating is reversed (OOS-3).")]
+    reasons: Annotated[tuple[str, ...], each_of(Reason, "Why it is denied or waits, sorted.")] = ()
 
 
 def closing_or_end(a: Assessment) -> Cited:
@@ -15,7 +30,7 @@ def closing_or_end(a: Assessment) -> Cited:
 
 
 RATING_REVERSAL: Final[DecisionTable[Assessment]] = DecisionTable(
-    kind="rating_reversal",
+    kind=RatingReversalDecision,
     applies=lambda a: bool(a.engagement.rating_tickets),
     rows=(
         Row(

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 import click
 
+from agents.sops import catalogue
 from schemas.codec.headers import name_bytes
 from schemas.errors import UsageError
 from schemas.outputs import DeadLetter
 from schemas.timestamps import format_instant
-from schemas.topics import INPUTS, Topics
+from schemas.topics import INPUTS
 from streams.cli.groups import SuggestingGroup
 from streams.config.settings import settings_from
 from streams.kafka.connection import KafkaConnection, connect_kafka
@@ -125,7 +126,7 @@ def redrive(origins: tuple[str, ...], topic: str | None, cause: str | None, dry_
     if selection.selects_all:
         raise click.UsageError("name the records to send: TOPIC-PARTITION@OFFSET, --topic or --cause")
     settings = settings_from()
-    planned = plan_redrive(_selected(selection), Topics(settings.topic_prefix), redrives_max)
+    planned = plan_redrive(_selected(selection), catalogue.topics(settings.topic_prefix), redrives_max)
     for each, why in planned.kept:
         print(printable(f"kept {each.origin}: {why}"))
     if dry_run:
@@ -152,7 +153,7 @@ async def _send(connection: KafkaConnection, planned: Redrive) -> None:
 
 def _selected(selection: Selection) -> Sequence[DeadLetterRecord]:
     settings = settings_from()
-    connection, topics = connect_kafka(settings), Topics(settings.topic_prefix)
+    connection, topics = connect_kafka(settings), catalogue.topics(settings.topic_prefix)
     foreign: list[str] = []
 
     async def read() -> list[DeadLetterRecord]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import click
 from redis.asyncio import Redis
 
+from agents.sops import catalogue
 from agents.sops.catalogue import POLICIES
 from schemas.errors import UsageError
 from schemas.policy.model import PolicySet
@@ -46,7 +47,7 @@ async def _rebuild(settings: Settings, policies: PolicySet) -> None:
             "SOP_REDIS_URL: not set, but the rebuilt state is written to Redis; without Redis, start over with new "
             "topics (SOP_TOPIC_PREFIX, SOP_GROUP) and produce all events to them again"
         )
-    connection, topics = connect_kafka(settings), Topics(settings.topic_prefix)
+    connection, topics = connect_kafka(settings), catalogue.topics(settings.topic_prefix)
     try:
         await check_redis(redis, REDIS_WAIT_TIMEOUTS * settings.redis_timeout_s)
         layout = await _layout(connection, topics)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from agents.sops.catalogue import POLICIES
+from agents.sops.catalogue import OUTPUTS, POLICIES
 from schemas.errors import UsageError
 from schemas.jsonschema.asyncapi import export
 from streams.cli.groups import SuggestingGroup
@@ -23,7 +23,7 @@ def command() -> None:
 def export_schemas(directory: Path) -> None:
     """Write the JSON Schema of every message and of a policy, and one AsyncAPI 3 document of all topics."""
     try:
-        written = export(directory, POLICIES)
+        written = export(directory, OUTPUTS, POLICIES)
     except OSError as error:
         raise UsageError(f"{directory}: cannot be written: {error.strerror}") from error
     print(printable(f"{len(written)} files in {directory}"))

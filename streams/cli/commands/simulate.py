@@ -11,9 +11,9 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from agents.sops import catalogue
 from schemas.errors import UsageError
 from schemas.timestamps import format_instant
-from schemas.topics import Topics
 from streams.cli.options import FILE, instant
 from streams.config.settings import Settings, settings_from
 from streams.demo.feed import Feed, ScheduledEvent
@@ -133,7 +133,7 @@ def _past_instant(start: str) -> int:
 
 async def _send(settings: Settings, lines: Iterator[bytes], speed: float) -> int:
     """Send events to Kafka, creating missing topics; return how many were acknowledged."""
-    connection, topics = connect_kafka(settings), Topics(settings.topic_prefix)
+    connection, topics = connect_kafka(settings), catalogue.topics(settings.topic_prefix)
     await prepare_topics(connection, topics, settings.partitions, settings.replicas)
     feed = Feed(connection, topics, SystemClock(), events_per_s=speed)
     await feed.run(ScheduledEvent(value) for value in lines)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import click
 
+from agents.sops import catalogue
 from schemas.durations import duration_text
 from schemas.timestamps import SECOND_US
 from schemas.topics import Topics
@@ -48,7 +49,7 @@ def command(as_json: bool) -> int:
     """
     settings = settings_from()
     connection = connect_kafka(settings)
-    found, group = asyncio.run(_read(connection, Topics(settings.topic_prefix), settings.group))
+    found, group = asyncio.run(_read(connection, catalogue.topics(settings.topic_prefix), settings.group))
     problems = [printable(problem) for problem in found.problems()]
     now = SystemClock().now_us()
     if as_json:

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from msgspec import structs
 
-from schemas.codec.encoder import decode_dead_letter, decode_message
+from agents.sops import catalogue
+from schemas.codec.encoder import decode_dead_letter
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage
 from schemas.events import Event
@@ -90,7 +91,7 @@ class KafkaHistory:
         """Return the records of an output topic other than the dead letters, in the order of their emission."""
 
         def own(record: Stored) -> Stored | None:
-            message = _decoded(decode_message, record)
+            message = _decoded(catalogue.decode_message, record)
             if message is None:
                 return None
             subject = message.subject if isinstance(message, AlertMessage) else message.body.case_id
