@@ -3,13 +3,21 @@
 import re
 from pathlib import Path
 
-from agents.sops.catalogue import CLAUSES, POLICIES, topics
-from agents.sops.decision_alerts import FLIP, STUCK
-from agents.sops.offline_service import OFFLINE_SERVICE
+from msgspec import Struct
+
+from agents.sops.catalogue import ALERTS, CLAUSES, OUTPUTS, POLICIES, topics
 from agents.sops.offline_service.checks import CHECKS
-from agents.sops.out_of_scope import OUT_OF_SCOPE
-from agents.sops.registry import SOPS
 from schemas.codec.fields import FIELDS, Choice, Field, Object
+from schemas.outputs import (
+    WITHDRAWN,
+    ActionBody,
+    ActionMessage,
+    AlertBody,
+    AlertMessage,
+    DeadLetter,
+    DecisionMessage,
+    vocabulary,
+)
 from schemas.topics import INPUTS, INTERNAL
 from streams.cli.main import COMMANDS
 
@@ -28,8 +36,8 @@ def quoted(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-def told(field: Field) -> list[str]:
-    """Return what a row of events says of a field: its name, and the values that it may have."""
+def described(field: Field) -> list[str]:
+    """Return the words of a field in a row of events: its name, and the values that it may have."""
     name = field.name if field.required else f"{field.name}?"
     if isinstance(field.kind, Object) and field.name == "site":
         name = f"site {{{', '.join(each.name for each in field.kind.fields)}}}"
@@ -40,7 +48,7 @@ def test_every_event_type_is_specified_with_its_fields_and_values_in_order() -> 
     table = {
         cells[0].strip("`"): quoted(re.sub(r"\(.*?\)", "", cells[1])) for cells in rows("contracts.md", "Events in")
     }
-    assert table == {name: [word for field in fields for word in told(field)] for name, fields in FIELDS.items()}
+    assert table == {name: [word for field in fields for word in described(field)] for name, fields in FIELDS.items()}
 
 
 def test_every_topic_is_specified() -> None:
@@ -69,13 +77,16 @@ def test_every_clause_is_specified_in_the_words_of_the_glossary() -> None:
 
 def test_every_outcome_and_every_reason_is_specified() -> None:
     cells = [*rows("domain.md", "Decisions"), *rows("domain.md", "Offline service")]
-    specified = set(quoted(" ".join(cell for row in cells for cell in row)))
-    results: list[tuple[str, object]] = [
-        (row.outcome, row.reasons) for table in OUT_OF_SCOPE.decisions for row in table.rows
-    ]
-    results += [(row.outcome, row.reasons) for table in OFFLINE_SERVICE.decisions for row in table.rows]
-    for outcome, reasons in results:
-        assert {outcome, *(reasons if isinstance(reasons, tuple) else ())} <= specified
+    specified = {*quoted(" ".join(cell for row in cells for cell in row)), WITHDRAWN}
+    for body in OUTPUTS.bodies.values():
+        assert vocabulary(body, "outcome") | vocabulary(body, "reasons") <= specified
+
+
+def test_every_field_of_an_output_is_specified() -> None:
+    specified = {word.rstrip("?") for row in rows("contracts.md", "Decisions out") for word in quoted(" ".join(row))}
+    structs: list[type[Struct]] = [DecisionMessage, ActionMessage, ActionBody, AlertMessage, AlertBody, DeadLetter]
+    for struct in [*structs, *OUTPUTS.bodies.values()]:
+        assert set(struct.__struct_fields__) - {"body"} <= specified
 
 
 def test_every_check_of_a_proof_is_specified_with_its_clauses() -> None:
@@ -85,11 +96,9 @@ def test_every_check_of_a_proof_is_specified_with_its_clauses() -> None:
 
 def test_every_action_is_specified() -> None:
     table = [quoted(cells[0])[0] for cells in rows("domain.md", "Actions")]
-    assert sorted(table) == sorted(code for sop in SOPS for code in sop.action_codes)
+    assert sorted(table) == sorted(OUTPUTS.action_codes)
 
 
 def test_every_alert_is_specified_with_its_type_and_severity() -> None:
     table = {cells[0].strip("`"): cells[1] for cells in rows("domain.md", "Alerts")}
-    kinds = [*(kind for sop in SOPS for kind in sop.alert_kinds), STUCK, FLIP]
-    expected = {kind.name: f"{'moment' if kind.is_moment else 'condition'}, {kind.severity}" for kind in kinds}
-    assert table == {**expected, "impossible_travel": "moment, warning"}
+    assert table == {kind.name: f"{'moment' if kind.is_moment else 'condition'}, {kind.severity}" for kind in ALERTS}
