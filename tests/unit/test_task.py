@@ -148,8 +148,16 @@ class Cluster:
             self.kafka.append(JOBS, b"", value)
         self.state = MemoryState()
 
-    def owner(self, now: int = 100, *, partition: int = 0, saves: bool = True, **others: Any) -> tuple[Task, Echo]:
-        processor = Echo()
+    def owner(
+        self,
+        now: int = 100,
+        *,
+        partition: int = 0,
+        saves: bool = True,
+        processor: Echo | None = None,
+        **others: Any,
+    ) -> tuple[Task, Echo]:
+        processor = processor or Echo()
         interval = SETTINGS.checkpoint_interval if saves else 10**18
         settings = replace(SETTINGS, checkpoint_interval=interval, **others)
         task = Task(
