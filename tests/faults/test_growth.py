@@ -22,6 +22,7 @@ from streams.simulator.rng import Rng
 from tests.faults.conftest import Report
 from tests.faults.scale import Scale, scale
 from tests.frozen import packed
+from tests.inbound import envelope
 from tests.redis_server import RedisServer
 from tests.scenario import line
 
@@ -34,6 +35,8 @@ JOBS_A_DAY = 4
 STEP = 12 * HOUR
 BEGIN = parse_instant("2026-01-01T00:00:00Z")
 TOPICS = catalogue.topics()
+BOOKED = envelope("job.booked")["data"]
+AT_SITE = BOOKED["site"] | {"accuracy_m": 10.0, "mocked": False}
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60 + 30 * MONTHS)]
 
@@ -101,8 +104,7 @@ class GrowthRun:
             yield _booked(job, at)
             yield line("job.assigned", job, at + MINUTE, "assigned", {"partner_id": partner})
             for minute in range(2, 12):
-                where = {"lat": 28.6139, "lon": 77.2090, "accuracy_m": 10.0, "mocked": False}
-                yield line("location.reported", partner, at + minute * MINUTE, f"{job}-{minute}", where)
+                yield line("location.reported", partner, at + minute * MINUTE, f"{job}-{minute}", AT_SITE)
             if self.rng.chance(0.5):
                 yield line("job.closed", job, at + 20 * MINUTE, "end", {"partner_id": partner, "closure": "completed"})
             else:
@@ -122,15 +124,7 @@ class GrowthRun:
 
 
 def _booked(job: str, at: int) -> bytes:
-    data = {
-        "customer_id": "c1",
-        "category": "ac",
-        "city": "Delhi",
-        "site": {"lat": 28.6139, "lon": 77.2090},
-        "premises": "residential",
-        "scheduled_for": "2026-11-21T10:00:00+05:30",
-    }
-    return line("job.booked", job, at, "booked", data)
+    return line("job.booked", job, at, "booked", BOOKED)
 
 
 async def test_keys_and_bytes_in_redis_level_off(
