@@ -52,7 +52,7 @@ def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[bytes]:
     try:
         compiled: re.Pattern[bytes] = re2.compile(expression.encode(), options)
     except (re2.error, UnicodeEncodeError) as error:
-        told = error.args[0]
-        reason = told.decode(errors="replace") if isinstance(told, bytes) else str(error)
+        cause = error.args[0]
+        reason = cause.decode(errors="replace") if isinstance(cause, bytes) else str(error)
         raise ValueError(reason if len(reason) <= _REASON_CHARS else f"{reason[:_REASON_CHARS]}…") from None
     return compiled

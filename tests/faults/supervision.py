@@ -159,7 +159,7 @@ class FaultBench(Bench):
         for published in self._progress():
             counts |= published["counts"]
         existing = self.record_counts(*INPUTS, *INTERNAL)
-        sums = {name: sum(fates.values()) for name, fates in counts.items()}
+        sums = {name: sum(by_disposition.values()) for name, by_disposition in counts.items()}
         return [
             f"{name}: {existing.get(name, 0)} records, {counts.get(name)}"
             for name in sorted(existing.keys() | sums.keys())

@@ -1,6 +1,7 @@
 """Limits and bans that no linter checks; there are no exceptions."""
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,38 @@ ENVIRONMENT_READER = "streams/config/settings.py"
 CLOCK_READER = "streams/process/clock.py"
 WALL_CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
 QUEUES = {"Queue", "LifoQueue", "PriorityQueue", "SimpleQueue"}
+RETIRED = {
+    "arrivals": "forward deduplication",
+    "casework": "processor",
+    "citable": "evidence",
+    "conservation": "accounting",
+    "crew": "replicas",
+    "dice": "rng",
+    "fate": "disposition",
+    "fates": "dispositions",
+    "figures": "metrics",
+    "happening": "sim event",
+    "hear": "apply",
+    "intake": "decoder",
+    "keeper": "offset provider",
+    "lane": "queue",
+    "nudge": "wake up",
+    "residents": "state cache",
+    "ruling": "rule result",
+    "sighting": "location fix",
+    "spill": "write back",
+    "suspects": "poison isolation",
+    "tally": "counts",
+    "thinned": "downsampled",
+    "told": "applied, reported or emitted",
+    "touched": "dirty",
+    "unacceptable": "invalid",
+    "unended": "hanging transaction",
+    "vitals": "health",
+    "wakes": "timer queue",
+    "whereabouts": "presence",
+}
+"""Words of earlier versions that are no names any more, and the field's word for each."""
 UNFINISHED = ("TO" + "DO", "FIX" + "ME", "X" + "XX")
 TEXTS = ("*.py", "*.md", "*.toml", "*.yml", "*.yaml", "Makefile", "Dockerfile")
 
@@ -106,6 +139,14 @@ def bare_sleeps(name: str, tree: ast.Module) -> Iterator[Finding]:
                 yield node.lineno, "poll with a deadline instead of sleeping"
 
 
+def retired_names(_name: str, tree: ast.Module) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        for name in (getattr(node, member, None) for member in ("id", "attr", "arg", "name")):
+            words = re.findall(r"[A-Z]?[a-z]+", name) if isinstance(name, str) else []
+            for word in RETIRED.keys() & {each.lower() for each in words}:
+                yield getattr(node, "lineno", 0), f"{name}: {word} is {RETIRED[word]}"
+
+
 @pytest.mark.parametrize(
     ("check", "folders"),
     [
@@ -115,6 +156,7 @@ def bare_sleeps(name: str, tree: ast.Module) -> Iterator[Finding]:
         pytest.param(clock_readers, PRODUCT, id="clock"),
         pytest.param(unbounded_queues, PRODUCT, id="queues"),
         pytest.param(bare_sleeps, ("tests",), id="sleeps"),
+        pytest.param(retired_names, PRODUCT, id="names"),
     ],
 )
 def test_the_code_keeps_the_limits(check: Check, folders: tuple[str, ...]) -> None:
@@ -134,6 +176,8 @@ def test_the_code_keeps_the_limits(check: Check, folders: tuple[str, ...]) -> No
         (unbounded_queues, "import asyncio\nasyncio.Queue()"),
         (bare_sleeps, "import time\ntime.sleep(1)"),
         (bare_sleeps, "async def f():\n    await asyncio.sleep(0.1)"),
+        (retired_names, "class TimerWakes: ..."),
+        (retired_names, "report.sighting"),
     ],
 )
 def test_the_check_finds_a_violation(check: Check, source: str) -> None:
