@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from redis.asyncio import Redis
@@ -11,18 +11,17 @@ from redis.asyncio import Redis
 from agents.case.case import NO_LONGER_KEPT
 from agents.sops import catalogue
 from schemas.codec.encoder import decode_dead_letter
-from schemas.codec.limits import Limits
 from schemas.policy.model import DAY, HOUR, MINUTE, Policy, PolicySet
 from schemas.timestamps import parse_instant
-from streams.processor.processor import ProcessorSettings, SopProcessor
+from streams.processor.processor import SopProcessor
 from streams.processor.retention import RetentionRules
 from streams.redis.store import RedisStore
 from streams.runtime.ports import TP, Checkpoint, Outgoing, Stored
 from streams.simulator.rng import Rng
 from tests.faults.conftest import Report
 from tests.faults.scale import Scale, scale
-from tests.frozen import packed
 from tests.inbound import envelope
+from tests.processors import SETTINGS, packed
 from tests.redis_server import RedisServer
 from tests.scenario import line
 
@@ -58,16 +57,7 @@ class GrowthRun:
     async def run_month(self) -> None:
         store = RedisStore(self.redis, self.namespace, 0)
         saved = await store.claim() or Checkpoint({}, {}, {})
-        settings = ProcessorSettings(
-            topics=TOPICS,
-            partitions=1,
-            policies=PolicySet((), Policy(hash="h")),
-            limits=Limits(),
-            facts_per_case_max=99,
-            cached_cases_max=50,
-            answer_wait=0,
-            retention=RULES,
-        )
+        settings = replace(SETTINGS, policies=PolicySet((), Policy(hash="h")), cached_cases_max=50, retention=RULES)
         work = SopProcessor(0, settings, store)
         await work.begin(saved.counts)
         until = self.now + MONTH

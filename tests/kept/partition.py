@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from agents.sops import catalogue
-from schemas.codec.limits import Limits
-from schemas.policy.model import PolicySet
 from streams.memory.store import MemoryState, MemoryStore
-from streams.processor.processor import ProcessorSettings, SopProcessor
+from streams.processor.processor import SopProcessor
 from streams.runtime.ports import TP, Checkpoint, Stored
 from tests.e2e.harness import feed_of
-from tests.frozen import packed
-from tests.scenario import MIDNIGHT, POLICY
+from tests.processors import SETTINGS, packed
+from tests.scenario import MIDNIGHT
 
 TOPICS = catalogue.topics()
 NOW = MIDNIGHT
@@ -30,16 +29,7 @@ class Partition:
         self.emitted: list[Record] = []
         """What was published, without internal records."""
         self._store = MemoryStore(state)
-        settings = ProcessorSettings(
-            topics=TOPICS,
-            partitions=1,
-            policies=PolicySet((), POLICY),
-            limits=Limits(),
-            facts_per_case_max=1_000,
-            cached_cases_max=1,
-            answer_wait=0,
-        )
-        self._processor = SopProcessor(0, settings, self._store)
+        self._processor = SopProcessor(0, replace(SETTINGS, facts_per_case_max=1_000, cached_cases_max=1), self._store)
         self._positions: dict[str, int] = {}
 
     async def begin(self, emitted: Iterable[Record] = ()) -> None:

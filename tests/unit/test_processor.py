@@ -1,4 +1,4 @@
-"""What the work on cases keeps to itself: deadlines of cases that come into memory, and what was sent on before."""
+"""What a processor keeps over eviction, checkpoints and restarts: deadlines, forwarded records, dead letters."""
 
 from __future__ import annotations
 
@@ -7,39 +7,19 @@ from collections.abc import Sequence
 import pytest
 
 from agents.sops import catalogue
-from schemas.codec.limits import Limits
 from schemas.errors import Fatal
-from schemas.policy.model import DAY, HOUR, PolicySet
-from streams.memory.store import MemoryState, MemoryStore
+from schemas.policy.model import DAY, HOUR
+from streams.memory.store import MemoryState
 from streams.processor.decoder import partition_of
-from streams.processor.processor import STORE_LOOK_EVERY_US, ProcessorSettings, SopProcessor
+from streams.processor.processor import STORE_LOOK_EVERY_US, SopProcessor
 from streams.processor.subject import Subjects
-from streams.runtime.ports import TP, Checkpoint, Outgoing, Stored
-from tests.frozen import packed
-from tests.scenario import MIDNIGHT, POLICY, Scenario
+from streams.runtime.ports import TP, Outgoing, Stored
+from tests.processors import owner_of, packed, save
+from tests.scenario import MIDNIGHT, Scenario
 from tests.unit.test_retention import AFTER, CLOSED, Owner
 
 JOBS, TICKETS, CASES = TP("jobs", 0), TP("tickets", 0), TP("internal.cases", 1)
 TOPICS = catalogue.topics()
-
-
-async def owner_of(
-    state: MemoryState, *, partition: int = 0, partitions: int = 1, cached_cases_max: int = 99
-) -> SopProcessor:
-    store = MemoryStore(state)
-    saved = await store.claim() or Checkpoint({}, {}, {})
-    settings = ProcessorSettings(
-        topics=TOPICS,
-        partitions=partitions,
-        policies=PolicySet((), POLICY),
-        limits=Limits(),
-        facts_per_case_max=99,
-        cached_cases_max=cached_cases_max,
-        answer_wait=0,
-    )
-    processor = SopProcessor(partition, settings, store)
-    await processor.begin(saved.counts)
-    return processor
 
 
 LATER = MIDNIGHT + DAY
@@ -47,13 +27,6 @@ LATER = MIDNIGHT + DAY
 
 async def evaluate(processor: SopProcessor, now: int) -> list[Outgoing]:
     return await processor.evaluate(now, {}, await processor.due(now, 99))
-
-
-async def save(processor: SopProcessor) -> None:
-    changes = packed(processor)
-    await processor._store.save(
-        Checkpoint({}, {}, processor.counts()), changes.blobs, changes.deadlines, changes.expiries
-    )
 
 
 def records(lines: Sequence[bytes], first: int = 0) -> list[Stored]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import pytest
 
 from agents.sops import catalogue
-from schemas.codec.limits import Limits
 from schemas.errors import Fatal
-from schemas.policy.model import PolicySet
 from streams.memory.store import MemoryState, MemoryStore
 from streams.operations.rebuild.past_rebuilds import PastRebuilds, RebuildRecord
 from streams.operations.rebuild.rebuild import Rebuild
@@ -26,7 +24,8 @@ from streams.runtime.task import Task
 from tests.e2e.harness import Record, feed_of
 from tests.e2e.stories import LONG_AGO, Visit
 from tests.e2e.verifier import Emitted, Outcome, emitted, outcome, violations
-from tests.scenario import POLICY, destination, line
+from tests.processors import SETTINGS
+from tests.scenario import destination, line
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
 
 TOPICS = catalogue.topics()
@@ -96,15 +95,7 @@ class Group:
 
     @property
     def processor_settings(self) -> ProcessorSettings:
-        return ProcessorSettings(
-            topics=TOPICS,
-            partitions=self.partitions,
-            policies=PolicySet((), POLICY),
-            limits=Limits(),
-            facts_per_case_max=99,
-            cached_cases_max=99,
-            answer_wait=0,
-        )
+        return replace(SETTINGS, partitions=self.partitions)
 
     def task(self, number: int) -> Task:
         store = MemoryStore(self.states[number])

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from agents.sops import catalogue
-from schemas.codec.limits import Limits
 from schemas.errors import Fatal
-from schemas.policy.model import Policy, PolicySet
-from streams.memory.store import MemoryState, MemoryStore
-from streams.processor.processor import ProcessorSettings, SopProcessor
+from streams.memory.store import MemoryState
 from streams.processor.refusal_limit import RefusalLimits, Refusals
-from streams.runtime.ports import TP, Checkpoint, Stored
-from tests.frozen import packed
+from streams.runtime.ports import TP, Stored
+from tests.processors import owner_of, save
 
 JOBS = TP("jobs", 0)
 LIMITS = RefusalLimits(run_max=3, share_max=0.5, window_records=10)
@@ -71,35 +67,15 @@ def test_a_run_continues_after_a_checkpoint() -> None:
 
 async def test_a_worker_stops_before_it_publishes_and_again_after_a_restart() -> None:
     state = MemoryState()
-    first = await owner_of(state)
+    first = await owner_of(state, refusal_limits=LIMITS)
     await first.process([(JOBS, bad_records(0, 3))], 0)
     assert len(await first.evaluate(0, {JOBS.name: 3}, ())) == 3
-    changes = packed(first)
-    await first._store.save(Checkpoint({}, {}, first.counts()), changes.blobs, changes.deadlines, changes.expiries)
+    await save(first)
     with pytest.raises(Fatal):
         await first.process([(JOBS, bad_records(3, 1))], 0)
-    second = await owner_of(state)
+    second = await owner_of(state, refusal_limits=LIMITS)
     with pytest.raises(Fatal):
         await second.process([(JOBS, bad_records(3, 1))], 0)
-
-
-async def owner_of(state: MemoryState) -> SopProcessor:
-    store = MemoryStore(state)
-    saved = await store.claim() or Checkpoint({}, {}, {})
-    settings = ProcessorSettings(
-        topics=catalogue.topics(),
-        partitions=1,
-        policies=PolicySet((), Policy()),
-        limits=Limits(),
-        facts_per_case_max=10,
-        cached_cases_max=10,
-        answer_wait=0,
-        refusal_limits=LIMITS,
-    )
-    processor = SopProcessor(0, settings, store)
-    await processor.begin(saved.counts)
-    await processor.apply_restored()
-    return processor
 
 
 def bad_records(first: int, count: int) -> list[Stored]:

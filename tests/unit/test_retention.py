@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -10,20 +11,19 @@ from agents.case.case import NO_LONGER_KEPT
 from agents.sops import catalogue
 from agents.sops.keys import decision_key
 from schemas.codec.encoder import decode_dead_letter
-from schemas.codec.limits import Limits
 from schemas.errors import UsageError
 from schemas.outputs import AnyDecision, DeadLetter, DecisionMessage
-from schemas.policy.model import DAY, HOUR, MINUTE, PolicySet
+from schemas.policy.model import DAY, HOUR, MINUTE
 from streams.config.settings import environment_with, settings_from
 from streams.memory.store import MemoryState, MemoryStore
 from streams.processor.internal_messages import AnswerMessage, QueryMessage, pack, unpack
-from streams.processor.processor import ProcessorSettings, SopProcessor
+from streams.processor.processor import SopProcessor
 from streams.processor.refusal_limit import RefusalLimits
 from streams.processor.retention import LOOK_EVERY_US, RetentionRules
 from streams.runtime.ports import TP, Checkpoint, Outgoing, Stored
 from streams.worker import retention_rules
-from tests.frozen import packed
-from tests.scenario import MIDNIGHT, POLICY, Scenario, instant
+from tests.processors import SETTINGS, packed
+from tests.scenario import MIDNIGHT, Scenario, instant
 
 TOPICS = catalogue.topics()
 RULES = RetentionRules(case=90 * DAY, memory=730 * DAY, quiet=HOUR)
@@ -40,16 +40,8 @@ class Owner:
         self.state = state or MemoryState()
         self.emitted: list[Outgoing] = []
         self.store = MemoryStore(self.state)
-        settings = ProcessorSettings(
-            topics=TOPICS,
-            partitions=1,
-            policies=PolicySet((), POLICY),
-            limits=Limits(),
-            facts_per_case_max=99,
-            cached_cases_max=cached_cases_max,
-            answer_wait=0,
-            refusal_limits=RefusalLimits(run_max=1),
-            retention=RULES,
+        settings = replace(
+            SETTINGS, cached_cases_max=cached_cases_max, refusal_limits=RefusalLimits(run_max=1), retention=RULES
         )
         self.processor = SopProcessor(0, settings, self.store)
         self._offsets: dict[TP, int] = {}

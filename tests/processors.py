@@ -1,0 +1,47 @@
+"""Processors over a memory store, for tests of their state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+from agents.sops import catalogue
+from schemas.codec.limits import Limits
+from schemas.policy.model import PolicySet
+from streams.memory.store import MemoryState, MemoryStore
+from streams.processor.processor import ProcessorSettings, SopProcessor
+from streams.runtime.ports import Changes, Checkpoint, Processor
+from tests.scenario import POLICY
+
+SETTINGS: Final = ProcessorSettings(
+    topics=catalogue.topics(),
+    partitions=1,
+    policies=PolicySet((), POLICY),
+    limits=Limits(),
+    facts_per_case_max=99,
+    cached_cases_max=99,
+    answer_wait=0,
+)
+
+
+async def owner_of(state: MemoryState, partition: int = 0, **settings: Any) -> SopProcessor:
+    """Return a processor that resumes from the state's checkpoint, with some of `SETTINGS` replaced."""
+    store = MemoryStore(state)
+    checkpoint = await store.claim() or Checkpoint({}, {}, {})
+    processor = SopProcessor(partition, replace(SETTINGS, **settings), store)
+    await processor.begin(checkpoint.counts)
+    return processor
+
+
+async def save(processor: SopProcessor) -> None:
+    """Save a checkpoint, without `mark_saved`."""
+    changes, checkpoint = packed(processor), Checkpoint({}, {}, processor.counts())
+    await processor._store.save(checkpoint, changes.blobs, changes.deadlines, changes.expiries)
+
+
+def packed(processor: Processor) -> Changes:
+    """Return what a checkpoint would contain now."""
+    changes = processor.freeze()
+    while not processor.pack(1):
+        pass
+    return changes
