@@ -41,6 +41,7 @@ TABLE = [
     row("blocked by payment", job().blocked("10:00", "payment_refused"), CREATE.open),
     row("blocked, no booking", Scenario().assigned().blocked(), CREATE.open),
     row("started before", job().started("09:30").blocked(), CREATE.open),
+    row("started before and after", job().started("09:30").blocked().started("10:30"), CREATE.withdrawn),
     row("started after", job().blocked().started("10:30"), CREATE.withdrawn),
     row("blocked, started, blocked", job().blocked().started("10:30").blocked("11:00"), CREATE.citing("blocked2")),
     row("a ticket", job().blocked().ticket("10:30"), CREATE.done),
@@ -135,6 +136,15 @@ TABLE = [
         ASK_SERVE.open,
     ),
     row("the customer is willing", on_site(**offices()).customer_said("will_cancel"), ASK_SERVE.never),
+    row(
+        "the customer is willing in the end",
+        on_site(**offices())
+        .customer_said("refuses_cancel")
+        .customer_said("will_cancel", "11:10")
+        .partner_said("will_serve", "11:20"),
+        ASK_SERVE.withdrawn,
+    ),
+    row("closed", on_site(**offices()).customer_said("refuses_cancel").closed(), ASK_SERVE.withdrawn),
     row("another route", on_site().customer_said("refuses_cancel"), ASK_SERVE.never),
     # ask_customer_to_cancel
     row("images there", on_site().image(), CUSTOMER.citing("booked t1 image")),

@@ -46,6 +46,7 @@ def not_tagged(
     return decision("tagging", outcome, status, clauses, evidence, reasons=reasons, subject_of=OFFLINE, **fields)
 
 
+SUSPECTED: dict[str, Any] = {"kind": "poor_service", "offline_suspected": True}
 PARTIAL = tagged("partial", "o1 proof identified booked")
 
 TABLE = [
@@ -67,7 +68,7 @@ TABLE = [
     ),
     row(
         "poor service, suspected",
-        complaint(kind="poor_service", offline_suspected=True),
+        complaint(**SUSPECTED),
         not_tagged("proof_missing partner_not_identified", "DIS-1 DIS-3 DIS-4", "o1", reporting="indirect"),
     ),
     row(
@@ -76,8 +77,28 @@ TABLE = [
         tagged("partial", "o1 proof identified booked", reporting="indirect"),
     ),
     row(
+        "poor service, no booking",
+        complaint("o1", **SUSPECTED).identified().proof(),
+        tagged("no_booking", "o1 proof identified", reporting="indirect"),
+    ),
+    row(
+        "poor service, cancelled then served",
+        complaint(**SUSPECTED).identified().proof().customer_cancelled("09:00"),
+        tagged("cancelled_then_served", "o1 proof identified booked cancelled", reporting="indirect"),
+    ),
+    row(
+        "poor service, cash",
+        complaint(**SUSPECTED).identified().proof(method="cash"),
+        not_tagged("cash_payment", "DIS-1 DIS-3", status="final", reporting="indirect"),
+    ),
+    row(
+        "poor service, closed",
+        complaint(**SUSPECTED).identified().ticket_closed("13:00", "o1"),
+        not_tagged("proof_missing", "DIS-1 DIS-3", "o1 identified done", status="final", reporting="indirect"),
+    ),
+    row(
         "the earliest qualifying ticket says how it was reported",
-        complaint().ticket("09:30", "o2", kind="poor_service", offline_suspected=True).identified().proof(),
+        complaint().complaint("09:30", "o2", **SUSPECTED).identified().proof(),
         tagged("partial", "o2 proof identified booked", reporting="indirect"),
     ),
     row(

@@ -54,9 +54,13 @@ TABLE = [
         on_site().partner_said("resolution_confirmed").partner_said("unreachable", "11:10"),
         PARK.done,
     ),
-    row("the ticket closed", on_site().ticket_closed("11:00"), PARK.withdrawn),
+    row("the ticket closed before 3 h", on_site().ticket_closed("11:00"), PARK.withdrawn, CALL.never, now="14:00"),
+    row("the ticket closed at 3 h", on_site().ticket_closed("13:00"), PARK.done, CALL.never),
+    row("the ticket closed after 3 h", on_site().ticket_closed("13:30"), PARK.done, CALL.withdrawn),
+    row("the job cancelled", on_site().customer_cancelled(), PARK.done, CALL.open, now="14:00"),
     row("off site", off_site(), PARK.never),
     row("route manual", on_site(city="Jaipur"), PARK.never),
+    row("route manual since", on_site().booked("12:30", city="Jaipur"), PARK.withdrawn, now="14:00"),
     row("before 3 h", on_site(), CALL.never, now="13:00 -1us"),
     row("after 3 h", on_site(), CALL.citing("t1 booked").at("13:00"), now="14:00"),
     row("the partner was called to no end", on_site().partner_said("will_visit", "12:00"), CALL.open, now="20:00"),
@@ -71,7 +75,7 @@ TABLE = [
     row("closed", on_site().partner_said("resolution_confirmed").ticket_closed("12:00"), CLOSE.done.at("12:00")),
     row(
         "confirmed twice: the first is cited",
-        on_site().partner_said("resolution_confirmed").partner_said("resolution_confirmed", "11:10").booked("12:00"),
+        job().partner_said("resolution_confirmed").partner_said("resolution_confirmed", "11:10").ticket(),
         CLOSE.citing("t1 call"),
     ),
     # ask_partner_for_images
