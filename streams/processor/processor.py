@@ -104,7 +104,7 @@ class SopProcessor:
     # -- decode --------------------------------------------------------------------------------------------------------
 
     async def process(self, batches: Batches, now: int) -> None:
-        """Decode records as of now and apply them to the agents; a record that is refused becomes a dead letter."""
+        """Decode records as of now and apply them to the agents; refused records become dead letters."""
         if self._dead_letters:
             batches = [
                 (tp, [each for each in records if not self._has_dead_letter(tp, each)]) for tp, records in batches
@@ -172,7 +172,7 @@ class SopProcessor:
 
     def _count_refused(self, tp: TP, origin: Origin, reason: str) -> None:
         self.dispositions.add(tp, "dead_lettered")
-        if reason != NO_LONGER_KEPT:  # a late record is no sign of a broken producer
+        if reason != NO_LONGER_KEPT:  # a late record does not mean that its producer is broken
             self._refusals.add(tp, self.dispositions.consumed(tp), origin.name)
 
     # -- evaluate what is dirty ----------------------------------------------------------------------------------------
@@ -279,8 +279,8 @@ class SopProcessor:
         await self._load(restored)
         if departed := self._cache.departed & restored.cases:
             raise Fatal(
-                f"{case_name(min(departed))}: decided after the checkpoint in which it had departed, "
-                "so Redis has lost writes; empty it, and the state is rebuilt from Kafka"
+                f"{case_name(min(departed))}: decided after the checkpoint in which it had departed: "
+                "Redis went back to an old checkpoint; empty it, and the state is rebuilt from Kafka"
             )
         for case_id, messages in self._emitted.messages.items():
             for message in messages:
