@@ -11,7 +11,7 @@ from agents.sops.offline_service.clauses import CLAUSES, WORDS
 from agents.sops.offline_service.policy import SECTIONS
 from agents.sops.offline_service.refund import REFUND
 from agents.sops.offline_service.tagging import TAGGING
-from agents.sops.tables import TableSop
+from agents.sops.table_sop import TableSop
 
 OFFLINE_SERVICE: Final[TableSop[Assessment]] = TableSop(
     name="offline_service",

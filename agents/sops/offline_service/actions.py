@@ -11,7 +11,8 @@ from agents.case.view import Ticket
 from agents.sops.offline_service import evidence
 from agents.sops.offline_service.assessment import Assessment
 from agents.sops.offline_service.evidence import Cited
-from agents.sops.tables import ActionRow, ActionTable, Results
+from agents.sops.tables.actions import ActionRow, ActionTable
+from agents.sops.tables.cells import Results
 
 
 class TicketSituation(Struct, frozen=True):

@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from agents.sops.offline_service.assessment import Assessment
-from agents.sops.tables import Alerts
+from agents.sops.tables.alerts import Alerts
 
 ALERTS: Final[tuple[Alerts[Assessment], ...]] = ()

@@ -10,7 +10,7 @@ from agents.sops.offline_service import money
 from agents.sops.offline_service.assessment import Assessment
 from agents.sops.offline_service.evidence import Cited, line_items, refund_request
 from agents.sops.offline_service.tagging import TAGGING, reasons
-from agents.sops.tables import DecisionTable, Row
+from agents.sops.tables.decisions import DecisionTable, Row
 from agents.sops.tagging import ProofFault
 from schemas.events import Money
 from schemas.outputs import DecisionBody, each_of, one_of

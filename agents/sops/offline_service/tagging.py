@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from agents.sops.offline_service.assessment import Assessment
 from agents.sops.offline_service.evidence import booking, cancellation, identification, proof, ticket, ticket_closings
-from agents.sops.tables import DecisionTable, Row
+from agents.sops.tables.decisions import DecisionTable, Row
 from agents.sops.tagging import TaggingDecision
 
 

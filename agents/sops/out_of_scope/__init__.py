@@ -13,7 +13,7 @@ from agents.sops.out_of_scope.policy import SECTIONS
 from agents.sops.out_of_scope.presence import presence_moments
 from agents.sops.out_of_scope.rating_reversal import RATING_REVERSAL
 from agents.sops.out_of_scope.tagging import TAGGING
-from agents.sops.tables import TableSop
+from agents.sops.table_sop import TableSop
 
 OUT_OF_SCOPE: Final[TableSop[Assessment]] = TableSop(
     name="out_of_scope",

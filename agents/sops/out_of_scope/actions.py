@@ -14,7 +14,7 @@ from agents.sops.out_of_scope.situation import (
     situation,
     ticket_situations,
 )
-from agents.sops.tables import ActionRow, ActionTable
+from agents.sops.tables.actions import ActionRow, ActionTable
 from schemas.timestamps import format_instant
 
 

@@ -14,7 +14,8 @@ from agents.sops.out_of_scope.actions import route, ticket
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import Cited
 from agents.sops.out_of_scope.situation import TicketSituation, parking_end, ticket_situations
-from agents.sops.tables import AlertRow, AlertTable, Results
+from agents.sops.tables.alerts import AlertRow, AlertTable
+from agents.sops.tables.cells import Results
 
 
 class Engaged(Struct, frozen=True):

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import claim, end, images, mark, off_site, on_site, partners, route, verdict
 from agents.sops.out_of_scope.policy import Paf
-from agents.sops.tables import DecisionTable, Row
+from agents.sops.tables.decisions import DecisionTable, Row
 from schemas.outputs import DecisionBody, each_of, one_of
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import Cited, claim, closing, end, images, off_site, rating_ticket, verdict
-from agents.sops.tables import DecisionTable, Row
+from agents.sops.tables.decisions import DecisionTable, Row
 from schemas.outputs import DecisionBody, each_of, one_of
 
 Outcome = Literal["awaiting_verification", "denied", "granted"]

@@ -10,7 +10,7 @@ from agents.case.view import Engagement, Ticket
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import Cited
 from agents.sops.out_of_scope.policy import Park
-from agents.sops.tables import Results
+from agents.sops.tables.cells import Results
 from schemas.events import CallLogged, CallParty, Event
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import claim, images, partners, verdict
-from agents.sops.tables import DecisionTable, Row
+from agents.sops.tables.decisions import DecisionTable, Row
 from agents.sops.tagging import TaggingDecision
 
 TAGGING: Final[DecisionTable[Assessment]] = DecisionTable(

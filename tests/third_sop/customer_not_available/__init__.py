@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agents.sops.tables import TableSop
+from agents.sops.table_sop import TableSop
 
 from .actions import ACTIONS
 from .alerts import ALERTS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agents.sops.tables import ActionRow, ActionTable
+from agents.sops.tables.actions import ActionRow, ActionTable
 
 from .assessment import Assessment
 from .visit_fee import calls

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agents.sops.tables import AlertRow, AlertTable
+from agents.sops.tables.alerts import AlertRow, AlertTable
 
 from .assessment import Assessment
 from .visit_fee import calls, reports

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from agents.case.evaluation import Evidence
-from agents.sops.tables import DecisionTable, Row
+from agents.sops.tables.decisions import DecisionTable, Row
 from schemas.outputs import DecisionBody, each_of, one_of
 
 from .assessment import Assessment

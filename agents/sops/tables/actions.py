@@ -1,0 +1,98 @@
+"""Tables of actions: each row is a step for the desk, with the conditions under which it is open and done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from agents.case.evaluation import ActionCondition, Deadlines
+from agents.sops.tables.cells import Results, Select, Subject, cite, value
+
+A = TypeVar("A", bound=Subject)
+A_contra = TypeVar("A_contra", contravariant=True)
+
+
+def _never(_: object) -> bool:
+    return False
+
+
+class ActionFacts(Protocol):
+    """What the facts of an action are about: an engagement, a ticket, or the case (both None)."""
+
+    @property
+    def partner_id(self) -> str | None:
+        """Part of the action's key."""
+
+    @property
+    def ticket_id(self) -> str | None:
+        """Part of the action's key."""
+
+
+AF = TypeVar("AF", bound=ActionFacts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionRow(Generic[AF]):
+    """A step for the desk: open while `open` holds; no longer open, it is done where `done` holds, else withdrawn."""
+
+    code: str
+    open: Callable[[AF], bool]
+    done: Callable[[AF], bool] = _never
+    since: Callable[[AF], int | None] | None = None
+    """A deadline (microseconds) before which it is not open; None: that deadline does not count any more."""
+    until: Callable[[AF], int | None] | None = None
+    """A deadline (microseconds) from which on it is done."""
+    clauses: tuple[str, ...] | Callable[[AF], tuple[str, ...]]
+    params: Mapping[str, str | Callable[[AF], str]] = field(default_factory=dict)
+    due_at: Callable[[AF], int] | None = None
+    evidence: tuple[Select[AF], ...]
+
+    def condition(self, facts: AF, deadlines: Deadlines) -> ActionCondition:
+        """Return whether the step is open, done or neither."""
+        limit = self.since or self.until
+        due = limit(facts) if limit else None
+        is_over = due is not None and deadlines.passed(due)
+        is_in_time = is_over if self.since else not is_over
+        return ActionCondition(
+            code=self.code,
+            partner_id=facts.partner_id,
+            ticket_id=facts.ticket_id,
+            open=is_in_time and self.open(facts),
+            done=(is_over and self.until is not None) or self.done(facts),
+            clauses=value(self.clauses, facts),
+            evidence=cite(self.evidence, facts),
+            params={name: value(given, facts) for name, given in self.params.items()},
+            due_at=self.due_at(facts) if self.due_at else None,
+            deadlines=(due,) if due is not None and is_over else (),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionTable(Generic[A, AF]):
+    """Steps of one sort: `facts` says what each row looks at, once for each engagement, ticket or case."""
+
+    facts: Callable[[A, Results], Iterable[AF]]
+    rows: tuple[ActionRow[AF], ...]
+
+    def conditions(self, subject: A, results: Results, deadlines: Deadlines) -> Iterator[ActionCondition]:
+        """Yield the condition of every row for all that it could concern."""
+        for facts in self.facts(subject, results):
+            for row in self.rows:
+                yield row.condition(facts, deadlines)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The actions of the table."""
+        return tuple(row.code for row in self.rows)
+
+
+class Actions(Protocol[A_contra]):
+    """An `ActionTable`, whatever its rows look at."""
+
+    def conditions(self, subject: A_contra, results: Results, deadlines: Deadlines) -> Iterator[ActionCondition]:
+        """Yield the condition of every row."""
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The actions of the table."""
