@@ -1,4 +1,4 @@
-"""Where a partner was at the moments of an engagement that matter (domain.md, "Presence")."""
+"""Where a partner was at the facts of an engagement for which it matters (domain.md, "Presence")."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ State = Literal["on_site", "off_site", "unknown"]
 PresenceAnswers = Mapping[PresenceQueryKey, PresenceAnswer]
 
 
-class PresenceMoment(Struct, frozen=True):
+class PresenceFact(Struct, frozen=True):
     """A fact at whose time it matters where the partner was.
 
     With `asks_stay` it also matters whether the partner stayed at the site afterwards.
@@ -34,7 +34,7 @@ class PresenceAt(Struct, frozen=True):
 
     @property
     def fix(self) -> LocationFix | None:
-        """The valid report closest to the moment."""
+        """The valid report closest in time."""
         return self.answer.closest if self.answer else None
 
 
@@ -56,9 +56,9 @@ class EngagementPresence(Struct, frozen=True):
 
 
 def presence_queries(
-    view: CaseView, engagement: Engagement, moments: Iterable[PresenceMoment], rules: PresenceRules
+    view: CaseView, engagement: Engagement, facts: Iterable[PresenceFact], rules: PresenceRules
 ) -> list[PresenceQuery]:
-    """Return the query for each moment of an engagement; none where the facts name no partner."""
+    """Return the query for each presence fact of an engagement; none where the facts name no partner."""
     partner_id = engagement.partner_id
     if partner_id is None:
         return []
@@ -67,20 +67,20 @@ def presence_queries(
         PresenceQuery(
             view.case_id,
             partner_id,
-            moment.fact.ref,
-            moment.fact.time,
-            site if moment.asks_stay else None,
+            each.fact.ref,
+            each.fact.time,
+            site if each.asks_stay else None,
             rules,
-            moment.asks_stay,
+            each.asks_stay,
         )
-        for moment in moments
+        for each in facts
     ]
 
 
 def engagement_presence(
     view: CaseView,
     engagement: Engagement,
-    moments: Iterable[PresenceMoment],
+    facts: Iterable[PresenceFact],
     answers: PresenceAnswers,
     rules: PresenceRules,
 ) -> EngagementPresence:
@@ -88,15 +88,15 @@ def engagement_presence(
 
     An answer for another time window does not count. One for another site does, except for what it says about a stay.
     """
-    moments = tuple(moments)
-    queries = presence_queries(view, engagement, moments, rules)
+    facts = tuple(facts)
+    queries = presence_queries(view, engagement, facts, rules)
     site = _site(view)
     known: dict[str, PresenceAt] = {}
-    for moment, query in zip(moments, queries, strict=False):  # no queries where the facts name no partner
+    for each, query in zip(facts, queries, strict=False):  # no queries where the facts name no partner
         answer = answers.get(query.key)
         if answer is not None and answer.query.window == query.window:
             counted = answer if answer.query == query else structs.replace(answer, stay=None)
-            known[query.fact] = PresenceAt(moment.fact, counted, _state(counted, site, rules))
+            known[query.fact] = PresenceAt(each.fact, counted, _state(counted, site, rules))
     return EngagementPresence(known)
 
 

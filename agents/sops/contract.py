@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from agents.case.evaluation import ActionCondition, AlertCondition, Deadlines
-from agents.case.presence import EngagementPresence, PresenceMoment
+from agents.case.presence import EngagementPresence, PresenceFact
 from agents.case.view import CaseView, Engagement
 from schemas.outputs import DecisionBody, Severity
 from schemas.policy.model import Policy, Section
@@ -37,7 +37,7 @@ class CaseContext(Struct, frozen=True):
     """The labels that all alerts of the case carry."""
 
 
-class Findings(Struct, frozen=True):
+class SopEvaluation(Struct, frozen=True):
     """What one SOP returns about a case."""
 
     decisions: list[DecisionBody]
@@ -94,8 +94,8 @@ class Sop(Protocol):
     def action_codes(self) -> tuple[str, ...]:
         """The actions that it asks for."""
 
-    def presence_moments(self, engagement: Engagement) -> Iterable[PresenceMoment]:
+    def presence_facts(self, engagement: Engagement) -> Iterable[PresenceFact]:
         """Return the facts of an engagement at which it needs to know where the partner was."""
 
-    def evaluate(self, case: CaseContext, deadlines: Deadlines) -> Findings:
+    def evaluate(self, case: CaseContext, deadlines: Deadlines) -> SopEvaluation:
         """Return what ought to be decided, done and alerted about a case now; a pure function."""

@@ -6,7 +6,7 @@ from agents.case.cities import place_labels
 from agents.case.evaluation import Deadlines, Evaluation
 from agents.case.presence import (
     PresenceAnswers,
-    PresenceMoment,
+    PresenceFact,
     engagement_presence,
     presence_queries,
 )
@@ -27,17 +27,17 @@ def evaluate(view: CaseView, answers: PresenceAnswers, policy: Policy, now: int)
     deadlines = Deadlines(now)
     rules = presence_rules(policy)
     presence = tuple(
-        engagement_presence(view, engagement, _moments(engagement), answers, rules) for engagement in view.engagements
+        engagement_presence(view, each, _presence_facts(each), answers, rules) for each in view.engagements
     )
     case = CaseContext(view, presence, policy, place_labels(view, policy))
-    findings = [sop.evaluate(case, deadlines) for sop in SOPS]
-    decisions = tuple(body for found in findings for body in found.decisions)
-    alerts = [alert for found in findings for alert in found.alerts]
+    evaluations = [sop.evaluate(case, deadlines) for sop in SOPS]
+    decisions = tuple(body for found in evaluations for body in found.decisions)
+    alerts = [alert for found in evaluations for alert in found.alerts]
     alerts += stuck_provisional(decisions, case.place, policy, deadlines)
     seen = (fix.time for each in presence for fix in each.fixes)
     return Evaluation(
         decisions=decisions,
-        actions=tuple(action for found in findings for action in found.actions),
+        actions=tuple(action for found in evaluations for action in found.actions),
         alerts=tuple(alerts),
         as_of=max(deadlines.last_passed, *(fact.time for fact in view.facts[-1:]), *seen, 0),
         next_deadline=deadlines.next,
@@ -45,21 +45,21 @@ def evaluate(view: CaseView, answers: PresenceAnswers, policy: Policy, now: int)
 
 
 def case_presence_queries(view: CaseView, policy: Policy) -> list[PresenceQuery]:
-    """Return what the SOPs need to know about the whereabouts of a case's partners, in fact order per engagement."""
+    """Return the presence queries of a case, in fact order per engagement."""
     rules = presence_rules(policy)
     return [
         query
         for engagement in view.engagements
-        for query in presence_queries(view, engagement, _moments(engagement), rules)
+        for query in presence_queries(view, engagement, _presence_facts(engagement), rules)
     ]
 
 
-def _moments(engagement: Engagement) -> list[PresenceMoment]:
-    """Return the moments that any SOP asks about, each once, in fact order."""
-    moments: dict[str, PresenceMoment] = {}
+def _presence_facts(engagement: Engagement) -> list[PresenceFact]:
+    """Return the facts at which any SOP needs the partner's presence, each once, in fact order."""
+    facts: dict[str, PresenceFact] = {}
     for sop in SOPS:
-        for moment in sop.presence_moments(engagement):
-            known = moments.get(moment.fact.ref)
-            if known is None or (moment.asks_stay and not known.asks_stay):
-                moments[moment.fact.ref] = moment
-    return sorted(moments.values(), key=lambda moment: moment.fact.order)
+        for each in sop.presence_facts(engagement):
+            known = facts.get(each.fact.ref)
+            if known is None or (each.asks_stay and not known.asks_stay):
+                facts[each.fact.ref] = each
+    return sorted(facts.values(), key=lambda each: each.fact.order)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from agents.case.evaluation import Deadlines, RuleResult
-from agents.case.presence import PresenceMoment
+from agents.case.presence import PresenceFact
 from agents.case.view import Engagement
-from agents.sops.contract import AlertKind, CaseContext, Clause, Findings, Unit
+from agents.sops.contract import AlertKind, CaseContext, Clause, SopEvaluation, Unit
 from agents.sops.tables.actions import Actions
 from agents.sops.tables.alerts import Alerts
 from agents.sops.tables.cells import Subject
@@ -33,22 +33,22 @@ class TableSop(Generic[A]):
     clauses: Mapping[str, Clause]
     sections: tuple[type[Section], ...]
     words: Mapping[str, str]
-    presence_moments: Callable[[Engagement], Iterable[PresenceMoment]]
+    presence_facts: Callable[[Engagement], Iterable[PresenceFact]]
     assess: Callable[[CaseContext], Iterable[A]]
     decisions: tuple[DecisionTable[A], ...]
     actions: tuple[Actions[A], ...]
     alerts: tuple[Alerts[A], ...]
 
-    def evaluate(self, case: CaseContext, deadlines: Deadlines) -> Findings:
+    def evaluate(self, case: CaseContext, deadlines: Deadlines) -> SopEvaluation:
         """Return what ought to be decided, done and alerted about a case."""
-        findings = Findings([], [], [])
+        evaluation = SopEvaluation([], [], [])
         for subject in self.assess(case):
             results: dict[str, RuleResult] = {}
             for table in self.decisions:
                 result = table.decide(subject, deadlines)
                 if result is not None:
                     results[kind_of(table.kind)] = result
-                    findings.decisions.append(
+                    evaluation.decisions.append(
                         result.body(
                             table.kind,
                             self.name,
@@ -58,10 +58,10 @@ class TableSop(Generic[A]):
                         )
                     )
             for actions in self.actions:
-                findings.actions.extend(actions.conditions(subject, results, deadlines))
+                evaluation.actions.extend(actions.conditions(subject, results, deadlines))
             for alerts in self.alerts:
-                findings.alerts.extend(alerts.conditions(subject, results, case.place, deadlines))
-        return findings
+                evaluation.alerts.extend(alerts.conditions(subject, results, case.place, deadlines))
+        return evaluation
 
     @property
     def kinds(self) -> tuple[type[DecisionBody], ...]:

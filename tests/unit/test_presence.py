@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from agents.case.presence import EngagementPresence, PresenceAt, PresenceMoment, engagement_presence
+from agents.case.presence import EngagementPresence, PresenceAt, PresenceFact, engagement_presence
 from agents.case.view import CaseView, build_case_view
 from agents.presence.queries import LocationFix, PresenceAnswer, PresenceQuery, presence_rules
 from agents.sops.evaluate import case_presence_queries
@@ -28,7 +28,7 @@ def presence_at(view: CaseView, answer: PresenceAnswer) -> PresenceAt:
     """Return where p1 was at the cancellation, by one answer."""
     (engagement,) = view.engagements
     (cancellation,) = engagement.cancellations
-    moments = [PresenceMoment(cancellation, asks_stay=True)]
+    moments = [PresenceFact(cancellation, asks_stay=True)]
     found: EngagementPresence = engagement_presence(view, engagement, moments, {answer.query.key: answer}, RULES)
     return found.at(cancellation)
 

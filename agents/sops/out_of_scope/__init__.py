@@ -10,7 +10,7 @@ from agents.sops.out_of_scope.assessment import Assessment, assess
 from agents.sops.out_of_scope.clauses import CLAUSES, WORDS
 from agents.sops.out_of_scope.paf import PAF
 from agents.sops.out_of_scope.policy import SECTIONS
-from agents.sops.out_of_scope.presence import presence_moments
+from agents.sops.out_of_scope.presence import presence_facts
 from agents.sops.out_of_scope.rating_reversal import RATING_REVERSAL
 from agents.sops.out_of_scope.tagging import TAGGING
 from agents.sops.table_sop import TableSop
@@ -22,7 +22,7 @@ OUT_OF_SCOPE: Final[TableSop[Assessment]] = TableSop(
     clauses=CLAUSES,
     sections=SECTIONS,
     words=WORDS,
-    presence_moments=presence_moments,
+    presence_facts=presence_facts,
     assess=assess,
     decisions=(TAGGING, PAF, RATING_REVERSAL),
     actions=(ENGAGEMENT_ACTIONS, TICKET_ACTIONS),

@@ -40,13 +40,13 @@ class Engaged(Struct, frozen=True):
         return "paf" in self.results and self.results["paf"].reasons == ("cancellation_not_allowed",)
 
 
-class Moment(Struct, frozen=True):
-    """What the rows about one moment look at: where the partner was then."""
+class PartnerAt(Struct, frozen=True):
+    """What the rows about presence look at: one fact, and where the partner was at its time."""
 
     a: Assessment
     at: PresenceAt
     ticket: Ticket | None = None
-    """The out-of-scope ticket that was created at the moment."""
+    """The out-of-scope ticket, if the fact is the creation of one."""
 
     @property
     def case_id(self) -> str:
@@ -65,17 +65,17 @@ class Moment(Struct, frozen=True):
 
     @property
     def time(self) -> int:
-        """The moment, in microseconds."""
+        """When the fact happened, in microseconds."""
         return self.at.fact.time
 
     @property
-    def is_decided(self) -> int:
-        """When all reports that speak for the moment are in, in microseconds."""
+    def window_end(self) -> int:
+        """The end of the time window for location reports, in microseconds."""
         return self.time + self.a.policy.presence.after
 
     @property
     def is_by_customer(self) -> bool:
-        """The moment is a cancellation by the customer."""
+        """The fact is a cancellation by the customer."""
         return any(c.ref == self.at.fact.ref and c.data.by == "customer" for c in self.a.engagement.cancellations)
 
     @property
@@ -86,48 +86,48 @@ class Moment(Struct, frozen=True):
 
     @property
     def has_mocked_report(self) -> bool:
-        """The device reported a mocked location near the moment."""
+        """The device reported a mocked location around that time."""
         return self.at.answer is not None and self.at.answer.mocked is not None
 
 
-def cancellations(a: Assessment, _: Results) -> Iterator[Moment]:
-    """Yield the moment of every cancellation, whoever cancelled."""
-    return (Moment(a, at) for at in a.presence.cancellations)
+def partner_at_cancellations(a: Assessment, _: Results) -> Iterator[PartnerAt]:
+    """Yield where the partner was at every cancellation, whoever cancelled."""
+    return (PartnerAt(a, at) for at in a.presence.cancellations)
 
 
-def moments(a: Assessment, _: Results) -> Iterator[Moment]:
-    """Yield every moment that matters to the SOP, with the ticket that was created then."""
+def partner_at_deciding_facts(a: Assessment, _: Results) -> Iterator[PartnerAt]:
+    """Yield where the partner was at every fact for which it matters to the SOP."""
     created = {ticket.created.ref: ticket for ticket in a.engagement.oos_tickets}
-    return (Moment(a, at, created.get(at.fact.ref)) for at in a.presence.deciding)
+    return (PartnerAt(a, at, created.get(at.fact.ref)) for at in a.presence.deciding)
 
 
-def stayed_since(m: Moment) -> int:
+def stayed_since(m: PartnerAt) -> int:
     """Return since when the stay shows (microseconds): at once by the customer's cancellation, else by the stay."""
     stay = m.at.answer.stay if m.at.answer else None
     return m.time if m.is_by_customer or stay is None else stay.time
 
 
-def seen(m: Moment) -> Cited:
-    """Return what shows where the partner was: the fact, the report, the booking, the assignment at the moment."""
+def seen(m: PartnerAt) -> Cited:
+    """Return what shows where the partner was: the fact, the report, the booking, the assignment at that time."""
     shown = (m.at.fact, m.at.fix, m.a.view.booking, m.a.engagement.assignment_at(m.time))
     return tuple(each for each in shown if each is not None)
 
 
-def stay(m: Moment) -> Cited:
-    """Return the report that shows the stay, where the moment itself does not."""
+def stay(m: PartnerAt) -> Cited:
+    """Return the report that shows the stay, where the cancellation alone does not."""
     found = m.at.answer.stay if m.at.answer else None
     return () if m.is_by_customer or found is None else (found,)
 
 
-def mocked_report(m: Moment) -> Cited:
-    """Return the moment's own fact and the mocked report near it."""
+def mocked_report(m: PartnerAt) -> Cited:
+    """Return the fact and the mocked report near it."""
     found = m.at.answer.mocked if m.at.answer else None
     return (m.at.fact,) if found is None else (m.at.fact, found)
 
 
 ALERTS: Final = (
-    AlertTable[Assessment, Moment](
-        facts=cancellations,
+    AlertTable[Assessment, PartnerAt](
+        facts=partner_at_cancellations,
         rows=(
             AlertRow(
                 name="stayed_after_cancellation",
@@ -137,14 +137,14 @@ ALERTS: Final = (
                 clauses=("DIS-2", "DIS-3"),
                 key=("case_id", "partner_id"),
                 when=lambda m: m.stayed_on,
-                not_before=lambda m: m.is_decided,
+                not_before=lambda m: m.window_end,
                 starts_at=stayed_since,
                 evidence=(seen, stay),
             ),
         ),
     ),
-    AlertTable[Assessment, Moment](
-        facts=moments,
+    AlertTable[Assessment, PartnerAt](
+        facts=partner_at_deciding_facts,
         rows=(
             AlertRow(
                 name="ticket_outside_geofence",
@@ -154,7 +154,7 @@ ALERTS: Final = (
                 clauses=("OOS-7", "OOS-19"),
                 key=("case_id", "ticket_id"),
                 when=lambda m: m.ticket is not None and m.at.state == "off_site",
-                not_before=lambda m: m.is_decided,
+                not_before=lambda m: m.window_end,
                 starts_at=lambda m: m.time,
                 evidence=(seen,),
             ),

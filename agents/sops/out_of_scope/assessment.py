@@ -139,7 +139,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
 
     @property
     def was_off_site(self) -> bool:
-        """The partner was seen away from the site, and at no moment at it."""
+        """The partner was seen away from the site, and never at it."""
         return self.presence.state == "off_site"
 
     @property

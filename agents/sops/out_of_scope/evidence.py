@@ -34,12 +34,12 @@ def images(a: Assessment) -> Cited:
 
 
 def on_site(a: Assessment) -> Cited:
-    """Return what shows the earliest moment at which the partner was on site."""
+    """Return what shows the earliest fact at which the partner was on site."""
     return presence_evidence(a.view, a.engagement, a.presence, "on_site")
 
 
 def off_site(a: Assessment) -> Cited:
-    """Return what shows the earliest moment at which the partner was off site."""
+    """Return what shows the earliest fact at which the partner was off site."""
     return presence_evidence(a.view, a.engagement, a.presence, "off_site")
 
 

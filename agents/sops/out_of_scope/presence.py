@@ -7,31 +7,31 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from agents.case.evaluation import Evidence
-from agents.case.presence import EngagementPresence, PresenceAt, PresenceMoment, State
+from agents.case.presence import EngagementPresence, PresenceAt, PresenceFact, State
 from agents.case.view import CaseView, Engagement
 from schemas.events import AnyEvent
 
 
 class Presence(Struct, frozen=True):
-    """Where the partner was: at the moments that decide, and at every cancellation, whoever cancelled (for alerts)."""
+    """Where the partner was: at the facts that decide, and at every cancellation, whoever cancelled (for alerts)."""
 
     deciding: tuple[PresenceAt, ...] = ()
     cancellations: tuple[PresenceAt, ...] = ()
 
     @property
     def state(self) -> State:
-        """`on_site` if at any moment that decides, else `off_site` if at any, else `unknown`."""
+        """`on_site` if at any fact that decides, else `off_site` if at any, else `unknown`."""
         states = {at.state for at in self.deciding}
         return "on_site" if "on_site" in states else "off_site" if "off_site" in states else "unknown"
 
 
-def presence_moments(engagement: Engagement) -> Sequence[PresenceMoment]:
-    """Return the deciding moments, and all cancellations: after those a stay matters too. In fact order."""
+def presence_facts(engagement: Engagement) -> Sequence[PresenceFact]:
+    """Return the deciding facts, and all cancellations: after those a stay matters too. In fact order."""
     if not engagement.oos_tickets and not engagement.cancellations:
         return ()
-    moments = [PresenceMoment(cancellation, asks_stay=True) for cancellation in engagement.cancellations]
-    moments += [PresenceMoment(fact) for fact in _deciding(engagement) if fact.type != "cancellation.recorded"]
-    return sorted(moments, key=lambda moment: moment.fact.order)
+    facts = [PresenceFact(cancellation, asks_stay=True) for cancellation in engagement.cancellations]
+    facts += [PresenceFact(fact) for fact in _deciding(engagement) if fact.type != "cancellation.recorded"]
+    return sorted(facts, key=lambda each: each.fact.order)
 
 
 def presence(engagement: Engagement, seen: EngagementPresence) -> Presence:
@@ -45,7 +45,7 @@ def presence(engagement: Engagement, seen: EngagementPresence) -> Presence:
 
 
 def presence_evidence(view: CaseView, engagement: Engagement, seen: Presence, state: State) -> tuple[Evidence, ...]:
-    """Return what shows a state: the earliest such moment, its report, the booking, the assignment at it."""
+    """Return what shows a state: the earliest such fact, its report, the booking, the assignment at it."""
     found = next((at for at in seen.deciding if at.state == state), None)
     if found is None:
         return ()

@@ -8,7 +8,7 @@ from agents.sops.table_sop import TableSop
 
 from .actions import ACTIONS
 from .alerts import ALERTS
-from .assessment import Assessment, assess, presence_moments
+from .assessment import Assessment, assess, presence_facts
 from .clauses import CLAUSES, WORDS
 from .policy import SECTIONS
 from .visit_fee import VISIT_FEE
@@ -20,7 +20,7 @@ CUSTOMER_NOT_AVAILABLE: Final[TableSop[Assessment]] = TableSop(
     clauses=CLAUSES,
     sections=SECTIONS,
     words=WORDS,
-    presence_moments=presence_moments,
+    presence_facts=presence_facts,
     assess=assess,
     decisions=(VISIT_FEE,),
     actions=(ACTIONS,),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from agents.case.presence import PresenceAt, PresenceMoment
+from agents.case.presence import PresenceAt, PresenceFact
 from agents.case.view import CaseView, Engagement
 from agents.sops.contract import CaseContext
 from schemas.events import CallLogged, Event
@@ -72,9 +72,9 @@ def calls_in_vain(engagement: Engagement) -> tuple[Event[CallLogged], ...]:
     return tuple(sorted(in_vain, key=lambda call: call.order))
 
 
-def presence_moments(engagement: Engagement) -> Iterator[PresenceMoment]:
+def presence_facts(engagement: Engagement) -> Iterator[PresenceFact]:
     """Yield the calls in vain: it matters where the partner was at each."""
-    return (PresenceMoment(call) for call in calls_in_vain(engagement))
+    return (PresenceFact(call) for call in calls_in_vain(engagement))
 
 
 def assess(case: CaseContext) -> Iterator[Assessment]:
