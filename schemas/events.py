@@ -259,7 +259,7 @@ D_co = TypeVar("D_co", bound=EventData, covariant=True)
 class Event(Struct, Generic[D_co], frozen=True, array_like=True, gc=False):
     """One accepted event: who said what happened to which subject, and when.
 
-    `time` is event time in microseconds since the Unix epoch (UTC). `content` is a digest of type, subject, instant and
+    `time` is event time in microseconds since the Unix epoch (UTC). `digest` is over of type, subject, instant and
     data as a JSON value, by which a duplicate is told from a conflict. Nothing in it can refer back to it, so that the
     garbage collector need not look at the hundred thousands of them.
     """
@@ -270,7 +270,7 @@ class Event(Struct, Generic[D_co], frozen=True, array_like=True, gc=False):
     subject: str
     time: int
     data: D_co
-    content: bytes
+    digest: bytes
 
     @property
     def identity(self) -> tuple[str, str]:

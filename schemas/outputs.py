@@ -219,6 +219,6 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     value_bytes: int | UnsetType = UNSET
 
     @property
-    def is_cut(self) -> bool:
+    def is_truncated(self) -> bool:
         """Tell whether only the beginning of the record is here."""
         return self.value_bytes is not UNSET

@@ -97,7 +97,7 @@ class Case:
             return "departed"
         known = self.facts.get(event.identity)
         if known is not None:
-            return "duplicate" if known.content == event.content else "conflict"
+            return "duplicate" if known.digest == event.digest else "conflict"
         if len(self.facts) >= facts_max:
             return "full"
         self.facts[event.identity] = event

@@ -91,7 +91,7 @@ def pack(event: Event[LocationReported], packed_identity: bytes, rules: int) -> 
     """Return a report as a row, given its `identity` and the index of its rules."""
     data = event.data
     header = HEADER.pack(event.time + TIME_SHIFT, data.lat, data.lon, data.accuracy_m, rules)
-    return b"".join((header, packed_identity, SEPARATOR, event.content))
+    return b"".join((header, packed_identity, SEPARATOR, event.digest))
 
 
 def unpack(row: bytes) -> Report:

@@ -110,7 +110,7 @@ class Track:
         packed_identity = identity(event)
         known = self._rows.get(packed_identity)
         if known is not None:
-            return "duplicate" if content_of(known) == event.content else "conflict"
+            return "duplicate" if content_of(known) == event.digest else "conflict"
         if event.time > self._latest:
             self._advance(event.time, self._current_rules)
         if event.time >= self._kept_from or self._matters_to_a_query(event.time):

@@ -16,18 +16,17 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from schemas.codec.event_digest import content_of
+from schemas.codec.event_digest import content_digest
 from schemas.codec.headers import Headers
-from schemas.codec.limits import Limits
+from schemas.codec.limits import Limits, RecordSizes, check_sizes
 from schemas.codec.location_reports import read_location_report
-from schemas.codec.record_sizes import Sizes, refuse_large
 from schemas.codec.validation import DataCheck, TextCheck, data_checks, is_uri_reference, required_text_check
 from schemas.errors import InvalidMessage
 from schemas.events import AnyEvent, Event
 from schemas.timestamps import parse_instant
 
 
-class Heading(Struct, gc=False):
+class EventAttributes(Struct, gc=False):
     """What a record says at its head of the event that it holds, unchecked."""
 
     source: str
@@ -54,7 +53,7 @@ def _number(text: str) -> int | float:
 
 
 _json: Final = msgspec.json.Decoder(float_hook=_number)
-_headings: Final = msgspec.json.Decoder(Heading)
+_headings: Final = msgspec.json.Decoder(EventAttributes)
 _STRUCTURED: Final = b"application/cloudevents"
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 
@@ -66,7 +65,7 @@ def decode_record(
     now_us: int | None = None,
     *,
     key: bytes | None = None,
-    original_sizes: Sizes | None = None,
+    original_sizes: RecordSizes | None = None,
 ) -> AnyEvent:
     """Return the event that a Kafka record holds, in either content mode.
 
@@ -75,7 +74,7 @@ def decode_record(
     Raises `InvalidMessage`; the reason begins with a part of the record that is too large, else with the first
     offending field in the order specversion, id, source, type, subject, time, datacontenttype, data.
     """
-    refuse_large(value, key, headers or (), limits, original_sizes)
+    check_sizes(value, key, headers or (), limits, original_sizes)
     attributes = _binary_attributes(headers) if headers else None
     if value is None and not (attributes and attributes["data_base64"]):
         raise InvalidMessage("value: missing")
@@ -93,7 +92,7 @@ def decode_record(
     return _event(attributes, lambda: _parse(value, "data", limits), limits, now_us)
 
 
-def read_heading(value: bytes | None, headers: Headers | None) -> Heading | None:
+def read_attributes(value: bytes | None, headers: Headers | None) -> EventAttributes | None:
     """Return the heading of a record in either content mode, in a twentieth of the time that `decode_record` takes.
 
     An event that `decode_record` accepts has the heading's values. None: `decode_record` refuses the record.
@@ -101,11 +100,11 @@ def read_heading(value: bytes | None, headers: Headers | None) -> Heading | None
     try:
         attributes = _binary_attributes(headers) if headers else None
         if attributes is not None:
-            return msgspec.convert(attributes, Heading)
+            return msgspec.convert(attributes, EventAttributes)
         try:
             return _headings.decode(value or b"")
         except msgspec.ValidationError:  # also where a member is there twice and only its last is a string
-            return msgspec.convert(_json.decode(value or b""), Heading)
+            return msgspec.convert(_json.decode(value or b""), EventAttributes)
     except (InvalidMessage, ValueError, RecursionError):
         return None
 
@@ -136,7 +135,7 @@ def _event(
         raise InvalidMessage("data: missing")
     data = check_data(raw)
     try:
-        content = content_of(event_type, subject, time, raw)
+        content = content_digest(event_type, subject, time, raw)
     except ValueError as error:
         raise InvalidMessage(f"data: {error}") from None
     return Event(source, event_id, event_type, subject, time, data, content)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from schemas.codec.canonical_json import JsonValue, canonical_json_of_text, digest32
-from schemas.codec.headers import Headers, portable, restored
+from schemas.codec.headers import Headers, decode_headers, encode_headers
 from schemas.errors import InvalidMessage
 from schemas.events import Money
 from schemas.jsonschema.ids import schema_id
@@ -90,16 +90,16 @@ def dead_letter_message(  # noqa: PLR0913 - a letter has so many parts
     key: bytes | None,
     time: int | None = None,
     headers: Headers = (),
-    known_as: str | None = None,
+    id_topic: str | None = None,
     value_bytes: int | None = None,
 ) -> bytes:
     """Return a refused record as a CloudEvent in structured JSON, the same bytes for the same record and reason.
 
     `time` is when the record was taken in (microseconds; None where nothing says so); `headers` are needed to redrive a
-    record in binary content mode; `known_as` is what the id is made from instead of a topic whose name is not the same
+    record in binary content mode; `id_topic` is what the id is made from instead of a topic whose name is not the same
     everywhere; `value_bytes` is how many bytes the value had of a record that is cut.
     """
-    shown, names = portable(headers)
+    shown, names = encode_headers(headers)
     letter = DeadLetter(
         topic=topic,
         partition=partition,
@@ -115,7 +115,7 @@ def dead_letter_message(  # noqa: PLR0913 - a letter has so many parts
         subject = (key or b"").decode() or None
     except UnicodeDecodeError:
         subject = None
-    message_id = digest32(canonical_json_of_text([topic if known_as is None else known_as, partition, offset, reason]))
+    message_id = digest32(canonical_json_of_text([topic if id_topic is None else id_topic, partition, offset, reason]))
     return _envelope(DEAD_LETTER_TYPE, "/sop/dead-letters", message_id, letter, subject=subject, time=time)
 
 
@@ -144,7 +144,7 @@ def decode_dead_letter(value: bytes) -> DeadLetter:
     """
     try:
         read = _dead_letters.decode(value)
-        headers = restored(read.data.headers, read.data.header_names)
+        headers = decode_headers(read.data.headers, read.data.header_names)
     except (ValueError, RecursionError) as error:
         raise InvalidMessage(f"value: not a dead letter ({error})") from None
     if read.type != DEAD_LETTER_TYPE:

@@ -18,7 +18,7 @@ DIGEST_BYTES: Final = 16
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
 
 
-def content_of(event_type: str, subject: str, time: int, data: object) -> bytes:
+def content_digest(event_type: str, subject: str, time: int, data: object) -> bytes:
     """Return the 16-byte digest of an event's content; `data` is the JSON value as decoded, `time` in microseconds.
 
     Raises ValueError for data with an infinite number.

@@ -20,7 +20,7 @@ def name_bytes(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
 
 
-def portable(headers: Headers) -> Portable:
+def encode_headers(headers: Headers) -> Portable:
     """Return headers whose names are valid text, with U+FFFD for what is none, and the bytes of all names in order.
 
     Where all names are UTF-8 these are left out.
@@ -35,8 +35,8 @@ def portable(headers: Headers) -> Portable:
     return tuple(headers), ()
 
 
-def restored(headers: Headers, names: Sequence[bytes]) -> tuple[tuple[str, bytes | None], ...]:
-    """Return the headers of which `portable` made these; raises ValueError where the names are not as many."""
+def decode_headers(headers: Headers, names: Sequence[bytes]) -> tuple[tuple[str, bytes | None], ...]:
+    """Return the headers of which `encode_headers` made these; raises ValueError where the names are not as many."""
     if not names:
         return tuple(headers)
     texts = (name.decode("utf-8", "surrogateescape") for name in names)

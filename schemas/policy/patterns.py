@@ -30,7 +30,7 @@ def matches(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
     return _compiled(pattern, ignore_case).search(text.encode(errors="replace")) is not None
 
 
-def pattern_fault(pattern: str) -> str | None:
+def pattern_error(pattern: str) -> str | None:
     """Return what is wrong with an expression, None if it can be used."""
     try:
         _compiled(pattern, ignore_case=True)

@@ -8,7 +8,7 @@ from typing import Final
 
 from schemas.codec.canonical_json import SAFE_INTEGER_MAX
 from schemas.policy.model import DAY, DURATION, Bounds, Key, Policy, Violation
-from schemas.policy.patterns import pattern_fault
+from schemas.policy.patterns import pattern_error
 
 DURATION_MAX: Final = 366 * DAY
 """So that every deadline that follows from an accepted event has a written form (`schemas.timestamps`)."""
@@ -41,7 +41,7 @@ def _value(name: str, key: Key, value: object) -> Iterator[Violation]:
         yield name, wrong
     if isinstance(value, tuple) and any(not isinstance(item, str) or not item.strip() for item in value):
         yield name, "has a blank entry"
-    if name.endswith("_pattern") and isinstance(value, str) and (fault := pattern_fault(value)):
+    if name.endswith("_pattern") and isinstance(value, str) and (fault := pattern_error(value)):
         yield name, f"is not a regular expression: {fault}"
     if key.check is not None and (wrong := key.check(value)):
         yield name, wrong

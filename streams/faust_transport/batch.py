@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from faust.types import TP
 
-from schemas.codec.record_sizes import record_size
+from schemas.codec.limits import record_size
 from streams.kafka.record_batches import Record
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Final
 
 import zstandard
 
-from schemas.codec.limits import HEAD_BYTES
+from schemas.codec.limits import TRUNCATED_BYTES
 from schemas.errors import UsageError
 
 STANDARD: Final = "-"
@@ -53,7 +53,7 @@ Line = tuple[bytes, int]
 
 
 def read_lines(path: str, line_bytes_max: int) -> Iterator[Line]:
-    """Yield the lines of a file; a line longer than `line_bytes_max` is truncated to its first `HEAD_BYTES`.
+    """Yield the lines of a file; a line longer than `line_bytes_max` is truncated to its first `TRUNCATED_BYTES`.
 
     Gzip and Zstandard are recognised by the content. A byte-order mark before a line is dropped. Raises `UsageError`,
     naming the file, if it cannot be read to its end: absent, truncated, damaged, not UTF-8, or of another format than
@@ -134,7 +134,7 @@ def _split(chunks: Iterable[bytes], line_bytes_max: int) -> Iterator[Line]:
         buffered += last
         size += len(last)
         if size > line_bytes_max + _MARGIN_BYTES:
-            del buffered[HEAD_BYTES:]
+            del buffered[TRUNCATED_BYTES:]
     if size:
         yield _line(bytes(buffered), size, line_bytes_max)
 
@@ -143,7 +143,7 @@ def _line(kept: bytes, size: int, line_bytes_max: int) -> Line:
     if size <= line_bytes_max + _MARGIN_BYTES:  # complete
         kept = kept.removeprefix(codecs.BOM_UTF8).rstrip(b"\r")
         size = len(kept)
-    return (kept, size) if size <= line_bytes_max else (kept[:HEAD_BYTES], size)
+    return (kept, size) if size <= line_bytes_max else (kept[:TRUNCATED_BYTES], size)
 
 
 def _refuse_other_format(path: str, content: bytes) -> None:

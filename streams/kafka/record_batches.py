@@ -18,7 +18,7 @@ from msgspec import Struct
 from zstandard import ZstdDecompressor
 
 from schemas.codec.headers import Headers
-from schemas.codec.record_sizes import Sizes
+from schemas.codec.limits import RecordSizes
 
 LENGTH_AT: Final = 8
 LOG_OVERHEAD: Final = 12
@@ -44,7 +44,7 @@ class Record(Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers
-    original_sizes: Sizes | None = None
+    original_sizes: RecordSizes | None = None
 
 
 class RecordBatches:

@@ -15,8 +15,7 @@ import zstandard
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.util import decode_varint_py
 
-from schemas.codec.limits import HEAD_BYTES
-from schemas.codec.record_sizes import Sizes
+from schemas.codec.limits import TRUNCATED_BYTES, RecordSizes
 from streams.kafka.connection import MESSAGE_BYTES_MAX
 from streams.kafka.decompression import DecompressedStream, open_decompressed
 from streams.kafka.record_batches import MAGIC_AT, SMALLEST, Record, records_of
@@ -123,14 +122,14 @@ def _truncated_record(header: _Header, content: _Content) -> Generator[Part, Non
     for _ in ("key", "value"):
         size = content.varint()
         sizes.append(max(size, 0))
-        heads.append(None if size < 0 else content.read(min(size, HEAD_BYTES)))
-        yield from content.skip(size - HEAD_BYTES)
+        heads.append(None if size < 0 else content.read(min(size, TRUNCATED_BYTES)))
+        yield from content.skip(size - TRUNCATED_BYTES)
     headers_size = end - content.position
     if headers_size < 0:
         raise ValueError("a record is longer than it says")
     yield from content.skip(headers_size)
     (key_size, value_size), (key, value) = sizes, heads
-    original_sizes = Sizes(value_size, key_size, headers_size)
+    original_sizes = RecordSizes(value_size, key_size, headers_size)
     return Record(*header.absolute(offset, timestamp), key, value, (), original_sizes)
 
 

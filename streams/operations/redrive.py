@@ -41,7 +41,7 @@ def plan_redrive(dead_letters: Iterable[DeadLetterRecord], topics: Topics, redri
         if letter.topic not in topics.inputs:
             redrive.kept.append((each, f"{letter.topic} is not an input topic"))
             continue
-        if letter.is_cut:
+        if letter.is_truncated:
             redrive.kept.append((each, "the dead letter has only the beginning of the record"))
             continue
         record = (letter.topic, letter.key, letter.value, tuple(each.headers))

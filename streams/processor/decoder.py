@@ -7,9 +7,8 @@ from msgspec import Struct, structs
 
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from schemas.codec.decoder import decode_record
-from schemas.codec.headers import Headers, portable, restored
-from schemas.codec.limits import Limits
-from schemas.codec.record_sizes import Sizes
+from schemas.codec.headers import Headers, decode_headers, encode_headers
+from schemas.codec.limits import Limits, RecordSizes
 from schemas.errors import Fatal, InvalidMessage
 from schemas.events import AnyEvent, LocationReported
 from schemas.timestamps import LATEST_US
@@ -31,7 +30,7 @@ class Origin(Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers
-    original_sizes: Sizes | None = None
+    original_sizes: RecordSizes | None = None
 
     @property
     def timestamp_us(self) -> int | None:
@@ -90,7 +89,7 @@ class RecordDecoder:
         if isinstance(message, AnswerMessage):
             return DecodedRecord(tp, record, message.answer)
         fields = structs.asdict(message)
-        headers = restored(fields.pop("headers"), fields.pop("header_names"))
+        headers = decode_headers(fields.pop("headers"), fields.pop("header_names"))
         first = Origin(**fields, headers=headers)
         return DecodedRecord(tp, record, self._event(first, None), first)
 
@@ -139,5 +138,5 @@ def forwarded(origin: Origin) -> Forwarded:
     """Return the message that carries a record to its subject's partition."""
     fields = structs.asdict(origin)
     del fields["original_sizes"]
-    headers, header_names = portable(fields.pop("headers"))
+    headers, header_names = encode_headers(fields.pop("headers"))
     return Forwarded(**fields, headers=headers, header_names=header_names)

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from schemas.codec.encoder import dead_letter_message, encode_message
-from schemas.codec.limits import HEAD_BYTES
+from schemas.codec.limits import TRUNCATED_BYTES
 from schemas.events import AnyEvent
 from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
 from schemas.topics import Topics
@@ -99,7 +99,7 @@ def _truncated(origin: Origin) -> Origin:
     key, value = origin.key, origin.value
     return structs.replace(
         origin,
-        key=None if key is None else key[:HEAD_BYTES],
-        value=None if value is None else value[:HEAD_BYTES],
+        key=None if key is None else key[:TRUNCATED_BYTES],
+        value=None if value is None else value[:TRUNCATED_BYTES],
         headers=(),
     )

@@ -56,7 +56,7 @@ def deduplicate(
             continue
         content = known.get(event.identity)
         if content is not None:
-            if content == event.content:
+            if content == event.digest:
                 duplicates += 1
             else:
                 refused.append(RefusedRecord(number, record, rejection_reason(event, "conflict")))
@@ -66,6 +66,6 @@ def deduplicate(
                 refused.append(RefusedRecord(number, record, rejection_reason(event, "full")))
                 continue
             facts[event.subject] += 1
-        known[event.identity] = event.content
+        known[event.identity] = event.digest
         events.append(event)
     return Deduplicated(events, refused, duplicates)

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from schemas.codec.headers import Headers
-from schemas.codec.record_sizes import Sizes
+from schemas.codec.limits import RecordSizes
 from streams.config.settings import Settings
 from streams.files.reading import STANDARD, read_lines
 
@@ -32,7 +32,7 @@ class InputRecord(Struct, frozen=True, gc=False):
     value: bytes | None
     key: bytes | None = None
     headers: Headers = ()
-    original_sizes: Sizes | None = None
+    original_sizes: RecordSizes | None = None
     input_number: int | None = None
 
 
@@ -80,6 +80,6 @@ def read_file(path: str, line_bytes_max: int, input_number: int = 1) -> Iterator
     """
     topic = os.fsencode(path).decode(errors="replace")
     for number, (line, size) in enumerate(read_lines(path, line_bytes_max), 1):
-        original_sizes = Sizes(size) if size > line_bytes_max else None
+        original_sizes = RecordSizes(size) if size > line_bytes_max else None
         if original_sizes is not None or (line and not line.isspace()):
             yield InputRecord(topic, 0, number, line, original_sizes=original_sizes, input_number=input_number)

@@ -4,8 +4,8 @@ All reports of a partner go to one process, and so do the cases whose facts name
 names other partners too, the process also decodes their reports.
 
 So every record that is not a plain location report, a few in a hundred, is decoded before partitions are assigned. So
-are reports that may share an identity with a record of another subject. Of all other reports only the heading is read;
-each process then reads the input again and decodes its own.
+are reports that may share an identity with a record of another subject. Of all other reports only the attributes are
+read; each process then reads the input again and decodes its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from schemas.codec.decoder import Heading, read_heading
+from schemas.codec.decoder import EventAttributes, read_attributes
 from schemas.errors import UsageError
 from schemas.events import LOCATION_REPORT, AnyEvent
 from streams.replay.deduplicate import Deduplicated, RefusedRecord, deduplicate
@@ -77,22 +77,22 @@ def index_input(
     shared_identities: set[int] = set()
     sharing: set[int] = set()
     for number, record in enumerate(first_reading):
-        heading = read_heading(record.value, record.headers)
+        attributes = read_attributes(record.value, record.headers)
         partner = DECODED
-        if heading is not None and heading.type == LOCATION_REPORT:
-            partner = partners.setdefault(heading.subject, len(partners))
+        if attributes is not None and attributes.type == LOCATION_REPORT:
+            partner = partners.setdefault(attributes.subject, len(partners))
         else:
             to_decode[number] = record
         partner_numbers.append(partner)
-        if heading is not None and (first := seen.setdefault(_identity(heading), partner)) != partner:
-            shared_identities.add(_identity(heading))
+        if attributes is not None and (first := seen.setdefault(_identity(attributes), partner)) != partner:
+            shared_identities.add(_identity(attributes))
             sharing |= {first, partner}
     if shared_identities:
         for number, record in _numbered(records, partner_numbers):
             if partner_numbers[number] == DECODED or partner_numbers[number] not in sharing:
                 continue
-            heading = read_heading(record.value, record.headers)
-            if heading is not None and _identity(heading) in shared_identities:
+            attributes = read_attributes(record.value, record.headers)
+            if attributes is not None and _identity(attributes) in shared_identities:
                 to_decode[number] = record
                 partner_numbers[number] = DECODED
     decoded = deduplicate(sorted(to_decode.items()), settings.limits, settings.now, settings.facts_per_case_max)
@@ -177,6 +177,6 @@ def _balance(work: Counter[Group], processes: int) -> dict[Group, int]:
     return process_of
 
 
-def _identity(heading: Heading) -> int:
+def _identity(attributes: EventAttributes) -> int:
     """Return a hash of an event's identity; a collision only means that more records are decoded up front."""
-    return hash((heading.source, heading.id))
+    return hash((attributes.source, attributes.id))

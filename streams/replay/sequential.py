@@ -84,7 +84,7 @@ def encode_refused(refused: RefusedRecord) -> bytes:
     The id of a record in a file depends on the file's number and the line's content, not on the folder of the file.
     """
     record = refused.record
-    known_as = None if record.input_number is None else f"{record.input_number}/{digest32(record.value or b'')}"
+    id_topic = None if record.input_number is None else f"{record.input_number}/{digest32(record.value or b'')}"
     return dead_letter_message(
         topic=record.topic,
         partition=record.partition,
@@ -93,5 +93,5 @@ def encode_refused(refused: RefusedRecord) -> bytes:
         value=record.value,
         key=record.key,
         headers=record.headers,
-        known_as=known_as,
+        id_topic=id_topic,
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Final
 
-from schemas.codec.record_sizes import record_size
+from schemas.codec.limits import record_size
 from streams.runtime.ports import TP, Batches, Incoming
 from streams.runtime.positions import has_reached
 

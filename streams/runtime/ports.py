@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct, field
 
 from schemas.codec.headers import Headers
-from schemas.codec.record_sizes import Sizes
+from schemas.codec.limits import RecordSizes
 
 
 class TP(NamedTuple):
@@ -56,7 +56,7 @@ class Incoming(Protocol):
         """Its headers."""
 
     @property
-    def original_sizes(self) -> Sizes | None:
+    def original_sizes(self) -> RecordSizes | None:
         """The sizes of a record that was too large to keep: its key and value are truncated, its headers left out."""
 
 
@@ -83,7 +83,7 @@ class Stored(NamedTuple):
     headers: Headers = ()
     timestamp: int = 0
     """In milliseconds, set by the producer or the broker."""
-    original_sizes: Sizes | None = None
+    original_sizes: RecordSizes | None = None
     """See `Incoming`."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.codec.encoder import decode_dead_letter
-from schemas.codec.limits import HEAD_BYTES
+from schemas.codec.limits import TRUNCATED_BYTES
 from schemas.outputs import DeadLetter
 from streams.processor.decoder import partition_of
 from tests.e2e.bombs import GZIP, MIB, ZSTD, Record, packed, produce
@@ -64,8 +64,8 @@ def test_a_record_too_large_for_a_dead_letter_is_truncated_in_it(redis_bench: Be
     found = dead_letters(bench)
     assert sorted(each.reason for each in found) == sorted(reason for _, _, reason in BOMBS * 2)
     for each in found:
-        assert each.is_cut
-        assert len(each.value or b"") <= HEAD_BYTES
+        assert each.is_truncated
+        assert len(each.value or b"") <= TRUNCATED_BYTES
         assert f"{each.value_bytes} bytes" in each.reason or each.value == b"{}"
     assert decided(bench) == {"job-0", "job-1"}
     assert peak_mib(worker) < 400

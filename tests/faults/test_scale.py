@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from schemas.codec.limits import HEAD_BYTES, Limits
+from schemas.codec.limits import TRUNCATED_BYTES, Limits
 from streams.simulator.rng import Rng
 from tests.e2e.harness import SOP
 from tests.faults.conftest import KnownStream, Report
@@ -72,7 +72,7 @@ def large() -> bytes:
 def digest(line: bytes) -> bytes:
     """Return a digest of what a dead letter contains of a line: only the beginning if it is too long."""
     if len(line) > Limits().value_bytes:
-        line = line[:HEAD_BYTES]
+        line = line[:TRUNCATED_BYTES]
     return hashlib.blake2b(line, digest_size=16).digest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec.headers import name_bytes, portable, restored
+from schemas.codec.headers import decode_headers, encode_headers, name_bytes
 
 NAMES = st.binary(max_size=6) | st.text(max_size=6).map(str.encode)
 NAMED = st.lists(st.tuples(NAMES, st.none() | st.binary(max_size=6)), max_size=5)
@@ -15,8 +15,8 @@ NAMED = st.lists(st.tuples(NAMES, st.none() | st.binary(max_size=6)), max_size=5
 def test_headers_are_encoded_as_valid_text_and_restored(named: list[tuple[bytes, bytes | None]]) -> None:
     headers = tuple((name.decode("utf-8", "surrogateescape"), value) for name, value in named)
     assert [name_bytes(name) for name, _ in headers] == [name for name, _ in named]
-    shown, names = portable(headers)
+    shown, names = encode_headers(headers)
     for text, _ in shown:
         text.encode()
-    assert restored(shown, names) == headers
+    assert decode_headers(shown, names) == headers
     assert bool(names) == any(name.decode("utf-8", "replace").encode() != name for name, _ in named)

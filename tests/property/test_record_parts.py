@@ -14,8 +14,7 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec.limits import HEAD_BYTES
-from schemas.codec.record_sizes import Sizes
+from schemas.codec.limits import TRUNCATED_BYTES, RecordSizes
 from schemas.errors import Fatal
 from streams.kafka import record_parts
 from streams.kafka.fetched import fetched_records
@@ -69,7 +68,7 @@ def read_by_calls(data: bytes, start: int = 0, records_max: int = 1_000) -> Iter
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record_parts, "PART_BYTES", 64)
     monkeypatch.setattr(record_parts, "RECORD_BYTES_MAX", 200)
-    monkeypatch.setattr(record_parts, "HEAD_BYTES", 10)
+    monkeypatch.setattr(record_parts, "TRUNCATED_BYTES", 10)
 
 
 @pytest.mark.usefixtures("small")
@@ -125,7 +124,7 @@ def test_a_batch_that_expands_a_lot_is_never_in_memory_as_a_whole(codec: int) ->
         tracemalloc.stop()
         first, truncated, last = (each for records, _ in calls for each in records)
         assert (first.value, last.value) == (b"before", b"after")
-        assert (truncated.value, truncated.original_sizes) == (b"a" * HEAD_BYTES, Sizes(100 * MIB, 1, 1))
+        assert (truncated.value, truncated.original_sizes) == (b"a" * TRUNCATED_BYTES, RecordSizes(100 * MIB, 1, 1))
         assert len(calls) > 100 / 3, "the work of one call is bounded"
 
     inside_loop(check)
@@ -147,7 +146,7 @@ def test_records_of_up_to_8_mib_are_read_whole_a_few_per_call(codec: int) -> Non
 
 def test_headers_larger_than_a_part_are_dropped() -> None:
     *_, last = read_parts(batch([(None, None, [("", None)] * MIB)], 4))
-    assert last.records == [Record(FIRST, 1_000, 0, None, None, (), Sizes(0, 0, 2 * MIB + 4))]
+    assert last.records == [Record(FIRST, 1_000, 0, None, None, (), RecordSizes(0, 0, 2 * MIB + 4))]
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])

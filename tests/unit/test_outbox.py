@@ -8,7 +8,7 @@ from agents.presence.queries import PresenceAnswer, PresenceQuery, presence_rule
 from agents.sops import catalogue
 from schemas.codec.encoder import decode_dead_letter
 from schemas.codec.headers import Headers
-from schemas.codec.record_sizes import Sizes
+from schemas.codec.limits import RecordSizes
 from schemas.policy.model import PolicySet
 from streams.processor.decoder import Origin, partition_of
 from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, unpack
@@ -102,7 +102,7 @@ def test_a_record_too_large_for_a_dead_letter_is_truncated(key: bytes, value: by
     (record,) = out.drain()
     assert len(record.value) + len(record.key or b"") <= DEAD_LETTER_BYTES_MAX
     letter = decode_dead_letter(record.value)
-    assert letter.is_cut
+    assert letter.is_truncated
     assert letter.value_bytes == len(value or b"")
     assert (record.key, letter.key, letter.headers) == (key[:1024], key[:1024], ())
     assert letter.value == (None if value is None else value[:1024])
@@ -113,7 +113,7 @@ def test_a_dead_letter_that_just_fits_is_complete() -> None:
     for size in range(14_000, 15_000):
         out.add_dead_letter(Origin("x.jobs", 3, 17, 0, b"key", b"v" * size, ()), "value: too much")
     dead_letters = [(record, decode_dead_letter(record.value)) for record in out.drain()]
-    complete = [record for record, letter in dead_letters if not letter.is_cut]
+    complete = [record for record, letter in dead_letters if not letter.is_truncated]
     assert 0 < len(complete) < len(dead_letters)
     largest = max(len(record.value) + len(record.key or b"") for record in complete)
     assert DEAD_LETTER_BYTES_MAX - 4 < largest <= DEAD_LETTER_BYTES_MAX
@@ -122,7 +122,9 @@ def test_a_dead_letter_that_just_fits_is_complete() -> None:
 
 def test_the_dead_letter_of_a_truncated_record_has_its_original_size() -> None:
     out = outbox()
-    out.add_dead_letter(Origin("x.jobs", 3, 17, 0, b"key", b"beginning", (), Sizes(1 << 30, 3, 0)), "value: too much")
+    out.add_dead_letter(
+        Origin("x.jobs", 3, 17, 0, b"key", b"beginning", (), RecordSizes(1 << 30, 3, 0)), "value: too much"
+    )
     (record,) = out.drain()
     letter = decode_dead_letter(record.value)
     assert (letter.value, letter.value_bytes) == (b"beginning", 1 << 30)

@@ -16,7 +16,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec.limits import HEAD_BYTES
+from schemas.codec.limits import TRUNCATED_BYTES
 from schemas.errors import UsageError
 from streams.files.reading import Line, _split, read_lines
 
@@ -151,9 +151,9 @@ def test_a_damaged_or_wrong_file_is_reported_in_one_line(tmp_path: Path, name: s
     [
         (LINE_BYTES_MAX - 1, LINE_BYTES_MAX - 1),
         (LINE_BYTES_MAX, LINE_BYTES_MAX),
-        (LINE_BYTES_MAX + 1, HEAD_BYTES),
-        (LINE_BYTES_MAX + 9, HEAD_BYTES),
-        (9 * LINE_BYTES_MAX, HEAD_BYTES),
+        (LINE_BYTES_MAX + 1, TRUNCATED_BYTES),
+        (LINE_BYTES_MAX + 9, TRUNCATED_BYTES),
+        (9 * LINE_BYTES_MAX, TRUNCATED_BYTES),
     ],
 )
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n{}\n"], ids=["nothing", "LF", "CR LF", "more"])

@@ -8,8 +8,7 @@ import pytest
 from agents.presence.queries import PresenceAnswer, PresenceQuery, presence_rules
 from agents.sops import catalogue
 from schemas.codec.encoder import decode_dead_letter
-from schemas.codec.limits import Limits
-from schemas.codec.record_sizes import Sizes
+from schemas.codec.limits import Limits, RecordSizes
 from schemas.errors import Fatal, InvalidMessage
 from schemas.events import Event
 from schemas.policy.model import DAY, HOUR, SECOND
@@ -85,8 +84,8 @@ def test_a_timestamp_out_of_range_is_none(timestamp: int, expected: int | None) 
         (Stored(7, None, None, (("h", b"1" * 262_142),)), "headers: 262145 bytes, at most 262144"),
         (Stored(7, None, None, (("h" * 262_143, None),)), "headers: 262145 bytes, at most 262144"),
         (Stored(7, None, None, (("ce_specversion", b"1.0"), ("ce_id", b"\xff" * 262_145))), "headers: 262171 bytes"),
-        (Stored(7, b"k", b"{", (), 0, Sizes(1 << 30, 1, 0)), "value: 1073741824 bytes, at most 262144"),
-        (Stored(7, b"k", LINES["booked"], (), 0, Sizes(400, 1, 1 << 30)), "headers: 1073741824 bytes, at most"),
+        (Stored(7, b"k", b"{", (), 0, RecordSizes(1 << 30, 1, 0)), "value: 1073741824 bytes, at most 262144"),
+        (Stored(7, b"k", LINES["booked"], (), 0, RecordSizes(400, 1, 1 << 30)), "headers: 1073741824 bytes, at most"),
     ],
 )
 def test_a_record_with_a_too_large_part_is_refused_undecoded(record: Stored, reason: str) -> None:

@@ -85,7 +85,7 @@ def show(origin: str) -> None:
         print(f"reason:      {printable(each.dead_letter.reason)}")
         print(f"sent again:  {each.redrives} times")
         print(f"key:         {'none' if each.dead_letter.key is None else printable_bytes(each.dead_letter.key)}")
-        if each.dead_letter.is_cut:
+        if each.dead_letter.is_truncated:
             print("headers:     not kept, and key and value are truncated: the record was too large")
         for name, value in each.headers:
             shown = "none" if value is None else printable_bytes(value)
@@ -98,7 +98,7 @@ def show(origin: str) -> None:
 
 def _length(dead_letter: DeadLetter) -> str:
     kept = len(dead_letter.value or b"")
-    if not dead_letter.is_cut:
+    if not dead_letter.is_truncated:
         return f"{kept} bytes"
     return f"{dead_letter.value_bytes} bytes, of which the first {kept} are here"
 

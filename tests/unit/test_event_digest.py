@@ -25,7 +25,7 @@ def decoded(value: Any) -> AnyEvent:
 
 
 def content(**members: Any) -> bytes:
-    return decoded(envelope("location.reported", **members)).content
+    return decoded(envelope("location.reported", **members)).digest
 
 
 PLAIN = {"lat": 1, "lon": 73.5, "accuracy_m": 100}
@@ -93,7 +93,7 @@ def test_any_difference_is_other_content(other: dict[str, Any]) -> None:
 def test_numbers_are_compared_by_value(one: str, other: str) -> None:
     def with_number(text: str) -> bytes:
         value = encoded(envelope("job.rated", data={"stars": 5, "n": ["N", {"m": "N"}]}))
-        return decode_record(value.replace(b'"N"', text.encode()), None, LIMITS).content
+        return decode_record(value.replace(b'"N"', text.encode()), None, LIMITS).digest
 
     assert with_number(one) == with_number(other)
     assert with_number(one) != with_number("7")
@@ -121,7 +121,7 @@ def test_numbers_of_other_values_are_other_content(one: str, other: str) -> None
         )
         for text in (one, other)
     ]
-    assert contents[0].content != contents[1].content
+    assert contents[0].digest != contents[1].digest
 
 
 @pytest.mark.parametrize(
@@ -144,4 +144,4 @@ def test_a_number_that_is_not_finite_is_refused_by_its_path(field: str, number: 
 
 
 def test_content_has_one_value_on_every_machine() -> None:
-    assert decoded(envelope("job.rated")).content.hex() == "a5b35fc28bcacab463e3e282428fe9c0"
+    assert decoded(envelope("job.rated")).digest.hex() == "a5b35fc28bcacab463e3e282428fe9c0"

@@ -1,4 +1,4 @@
-"""The heading of a record equals that of its event; a record without a heading is refused."""
+"""The attributes read from a record equal those of its event; a record without them is refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.codec.decoder import decode_record, read_heading
+from schemas.codec.decoder import decode_record, read_attributes
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage
 
@@ -51,14 +51,14 @@ HEADERS = st.one_of(
 @example(json.dumps(USUAL | {"subject": None}).encode()[:-1] + b', "subject": "p-2"}', None)
 @example(b"[" * 10_000, None)
 @example(json.dumps(USUAL).encode()[:-1] + b', "more": ' + b"[" * 5_000 + b"]" * 5_000 + b"}", None)
-def test_the_heading_equals_that_of_the_event(
+def test_the_attributes_equal_those_of_the_event(
     value: bytes | None, headers: list[tuple[str, bytes | None]] | None
 ) -> None:
-    heading = read_heading(value, headers)
+    attributes = read_attributes(value, headers)
     try:
         event = decode_record(value, headers, LIMITS)
     except InvalidMessage:
         return
-    assert heading is not None
-    assert (heading.source, heading.id) == event.identity
-    assert (heading.type, heading.subject) == (event.type, event.subject)
+    assert attributes is not None
+    assert (attributes.source, attributes.id) == event.identity
+    assert (attributes.type, attributes.subject) == (event.type, event.subject)
