@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,17 @@ class KnownStream:
 
     stream: EventStream
     outcome: Outcome
+
+
+def known_stream(lines: Iterable[bytes], file: Path) -> KnownStream:
+    """Write lines to a file and return them as a stream with its known outcome."""
+    count = 0
+    with file.open("wb") as out:
+        for each in lines:
+            out.write(each + b"\n")
+            count += 1
+    stream = EventStream(file, count)
+    return KnownStream(stream, stream.replay())
 
 
 @dataclass(frozen=True)

@@ -128,9 +128,9 @@ class FaultBench(Bench):
         """Wait until a replica owns a partition."""
         self.wait_until(lambda: replica.partitions != set())
 
-    def own_all_partitions(self, *members: Replica) -> bool:
+    def own_all_partitions(self, *replicas: Replica) -> bool:
         """Return whether the replicas together own all partitions."""
-        return set[int]().union(*(each.partitions for each in members)) == set(range(self.partitions))
+        return set[int]().union(*(each.partitions for each in replicas)) == set(range(self.partitions))
 
     def owned_partitions(self) -> set[int]:
         return set().union(*(replica.partitions for replica in self.replicas if replica.alive))
@@ -147,7 +147,7 @@ class FaultBench(Bench):
     def unaccounted(self) -> list[str]:
         """Return the input partitions where the published counts differ from the number of records.
 
-        Waits for a while before it does, because a new owner may still have to catch up and forward records again.
+        Retries for a while, because a new owner may still have to catch up and forward records again.
         """
         end = time.monotonic() + ACCOUNTED_WITHIN_S
         while (found := self._unaccounted_now()) and time.monotonic() < end:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,10 +23,10 @@ from streams.simulator.simulation import simulate
 from tests.e2e.harness import SOP, Feed, feed_of
 from tests.e2e.stories import Visit
 from tests.e2e.verifier import emitted, outcome
-from tests.faults.conftest import KnownStream, Report
+from tests.faults.conftest import KnownStream, Report, known_stream
 from tests.faults.monitor import now_ms
 from tests.faults.scale import Scale, scale
-from tests.faults.stream import START_AT, EventStream, Feeder, make_stream
+from tests.faults.stream import START_AT, Feeder, make_stream
 from tests.faults.supervision import FaultBench
 from tests.inbound import envelope
 from tests.redis_server import RedisServer
@@ -63,17 +63,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + COUNTS.backlog / 200)]
 @pytest.fixture
 def bench(make_bench: Callable[..., FaultBench], kafka: EmbeddedKafka) -> FaultBench:
     return make_bench(kafka.address, **NO_REFUSAL_LIMITS)
-
-
-def known_stream(lines: Iterable[bytes], file: Path) -> KnownStream:
-    """Write lines to a file and return them as a stream with its known outcome."""
-    count = 0
-    with file.open("wb") as out:
-        for each in lines:
-            out.write(each + b"\n")
-            count += 1
-    stream = EventStream(file, count)
-    return KnownStream(stream, stream.replay())
 
 
 def feed_all(bench: FaultBench, known: KnownStream, workers: int = 1) -> None:

@@ -140,7 +140,6 @@ def no_memory_of_departed_cases(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 SEEDS_BEFORE: Final[Mapping[Callable[[pytest.MonkeyPatch], Any], int]] = {
-    no_catch_up_order: 970,
     no_choice_between_answers: 215,
 }
 """Seeds to skip because they do not reveal the missing safeguard."""

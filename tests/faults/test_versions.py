@@ -13,9 +13,9 @@ import pytest
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.simulator.rng import Rng
 from tests.e2e.verifier import Refusal
-from tests.faults.conftest import KnownStream, Report
+from tests.faults.conftest import KnownStream, Report, known_stream
 from tests.faults.scale import Scale
-from tests.faults.stream import EventStream, Feeder
+from tests.faults.stream import Feeder
 from tests.faults.supervision import FaultBench
 from tests.inbound import envelope
 
@@ -81,12 +81,6 @@ def test_events_of_a_later_minor_version_and_a_later_policy_change_no_decision(
         feeder.allow_all()
     bench.wait_until_idle(IDLE_WITHIN_S)
     report("F19 fields and types of a later minor, a later policy rolled out", EVENTS + UNKNOWN_TYPES, bench, known)
-
-
-def known_stream(lines: list[bytes], file: Path) -> KnownStream:
-    file.write_bytes(b"".join(line + b"\n" for line in lines))
-    stream = EventStream(file, len(lines))
-    return KnownStream(stream, stream.replay())
 
 
 def unknown_types(known: KnownStream) -> list[Refusal]:

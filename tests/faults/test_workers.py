@@ -87,10 +87,10 @@ class LoadTest:
 
     def stop(self, replica: Replica) -> None:
         """Stop a replica for good; it ends cleanly, or at once if it has not started working."""
-        started = time.monotonic()
+        began = time.monotonic()
         has_started = replica.worker.partitions != ""
         status = self.bench.remove_worker(replica)
-        self.stops_s.append(time.monotonic() - started)
+        self.stops_s.append(time.monotonic() - began)
         if status != 0 and (has_started or status != -signal.SIGTERM):
             self.unclean_stops.append((status, replica.worker.log[-3000:]))
 
