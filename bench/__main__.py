@@ -28,7 +28,7 @@ PARTS: Final = ("light", "full", "latency", "replay", "growth", "scaling", "scal
 PACED: Final = (BARE, OURS, "transactional loop", "Quix Streams", "Kafka Streams, RocksDB, exactly once")
 
 
-class Sizes:
+class Workload:
     """How much to run: everything, or with `quick` a little of everything."""
 
     def __init__(self, *, quick: bool, rounds: int | None, minutes: float | None) -> None:
@@ -48,13 +48,13 @@ class Sizes:
 def main() -> None:
     """Run the selected parts and write their results."""
     options = _options()
-    sizes = Sizes(quick=options.quick, rounds=options.rounds, minutes=options.minutes)
+    workload = Workload(quick=options.quick, rounds=options.rounds, minutes=options.minutes)
     options.out.mkdir(parents=True, exist_ok=True)
     chosen = options.only.split(",") if options.only else PARTS
     file = options.out / "performance.json"
     rows = _kept_rows(file, chosen, quick=options.quick)
     with run_services() as services:
-        parts = _parts(sizes, services)
+        parts = _parts(workload, services)
         for part in chosen:
             rows += parts[part]()
             results = {"machine": _machine(), "quick": options.quick, "rows": rows}
@@ -62,18 +62,18 @@ def main() -> None:
     write_page(options.out)
 
 
-def _parts(sizes: Sizes, services: Services) -> dict[str, Callable[[], list[Row]]]:
+def _parts(workload: Workload, services: Services) -> dict[str, Callable[[], list[Row]]]:
     brokers, redis_url = services.brokers, services.redis_url
     paced = [each for each in LIGHT if each.name in PACED]
     return {
-        "light": lambda: run_rounds(LightJob(brokers, sizes.light_events, redis_url), LIGHT, services, sizes.rounds),
-        "full": lambda: run_rounds(FullJob(brokers, sizes.full_jobs, redis_url), FULL, services, sizes.rounds),
-        "latency": lambda: run_latencies(paced, services, sizes.rates, sizes.rounds, sizes.paced_s),
-        "replay": lambda: run_replays(sizes.full_jobs, sizes.rounds),
-        "growth": lambda: run_growth(sizes.cases, sizes.facts, redis_url),
-        "scaling": lambda: run_scaling(services, sizes.light_events // 4, sizes.partitions, sizes.workers),
-        "scale": lambda: run_scale(services, sizes.open_cases),
-        "flat": lambda: run_flat(services, sizes.minutes),
+        "light": lambda: run_rounds(LightJob(brokers, workload.light_events, redis_url), LIGHT, services, workload.rounds),
+        "full": lambda: run_rounds(FullJob(brokers, workload.full_jobs, redis_url), FULL, services, workload.rounds),
+        "latency": lambda: run_latencies(paced, services, workload.rates, workload.rounds, workload.paced_s),
+        "replay": lambda: run_replays(workload.full_jobs, workload.rounds),
+        "growth": lambda: run_growth(workload.cases, workload.facts, redis_url),
+        "scaling": lambda: run_scaling(services, workload.light_events // 4, workload.partitions, workload.workers),
+        "scale": lambda: run_scale(services, workload.open_cases),
+        "flat": lambda: run_flat(services, workload.minutes),
     }
 
 
