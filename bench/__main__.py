@@ -63,11 +63,13 @@ def main() -> None:
 
 
 def _parts(workload: Workload, services: Services) -> dict[str, Callable[[], list[Row]]]:
-    brokers, redis_url = services.brokers, services.redis_url
+    brokers, redis_url, rounds = services.brokers, services.redis_url, workload.rounds
     paced = [each for each in LIGHT if each.name in PACED]
     return {
-        "light": lambda: run_rounds(LightJob(brokers, workload.light_events, redis_url), LIGHT, services, workload.rounds),
-        "full": lambda: run_rounds(FullJob(brokers, workload.full_jobs, redis_url), FULL, services, workload.rounds),
+        "light": lambda: run_rounds(
+            LightJob(brokers, workload.light_events, redis_url), LIGHT, services, workload.rounds
+        ),
+        "full": lambda: run_rounds(FullJob(brokers, workload.full_jobs, redis_url), FULL, services, rounds),
         "latency": lambda: run_latencies(paced, services, workload.rates, workload.rounds, workload.paced_s),
         "replay": lambda: run_replays(workload.full_jobs, workload.rounds),
         "growth": lambda: run_growth(workload.cases, workload.facts, redis_url),
