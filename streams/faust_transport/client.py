@@ -105,6 +105,18 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
         states = client._subscription.subscription.assignment
         return {TP(*tp): (records, states.state_value(tp).position) for tp, records in fetched.items()}
 
+    async def bounds(self, tp: TP) -> tuple[int, int]:
+        """Return the log start offset and the end offset of `tp`."""
+        client, partition = self._ensure_consumer(), TopicPartition(*tp)
+        earliest = await client.beginning_offsets([partition])
+        end = await client.end_offsets([partition])
+        return earliest[partition], end[partition]
+
+    async def skip_to(self, generation: int, tp: TP, offset: int) -> None:
+        """Set the position of `tp`, unless `generation` has ended."""
+        if self._is_ready(generation):
+            self._ensure_consumer().seek(TopicPartition(*tp), offset)
+
     async def refuse_partial(self, tps: frozenset[TP]) -> None:
         """Raise TransportError unless every assigned partition number is assigned for all topics."""
         client = self._ensure_consumer()

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from aiokafka.errors import ConsumerStoppedError, OffsetOutOfRangeError
+from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as kafka
 from faust.types import TP, ConsumerMessage
 from mode import ServiceT
@@ -28,7 +29,6 @@ from streams.faust_transport.assignment import Assignment
 from streams.faust_transport.batch import Batch, EndOffsets, TransportError
 from streams.faust_transport.client import POLL_S, BatchConsumerThread, Fetched
 from streams.faust_transport.membership import Refusal
-from streams.faust_transport.missing_offsets import skip_deleted_offsets
 
 
 class BatchConsumer(kafka.Consumer):
@@ -176,7 +176,7 @@ class BatchConsumer(kafka.Consumer):
                 self._thread.take_fetched, assignment.generation, tps, records_max
             )
         except OffsetOutOfRangeError as error:
-            await skip_deleted_offsets(self._thread, assignment, self.app.offset_provider, error.args[0])
+            await self._skip_deleted_offsets(assignment, error.args[0])
             return
         if assignment.closed:
             return  # the next owner reads these records again
@@ -186,6 +186,23 @@ class BatchConsumer(kafka.Consumer):
                 continue
             for batch in assignment.deliver(tp, records, position):
                 await self.callback(self._message(batch))
+
+    async def _skip_deleted_offsets(self, assignment: Assignment, positions: Mapping[TopicPartition, int]) -> None:
+        """Continue at the log start offset each of `positions`, all out of range, if the provider accepts the loss."""
+        for partition, position in positions.items():
+            tp = TP(*partition)
+            earliest, end = await self._thread.call_thread(self._thread.bounds, tp)
+            if assignment.closed:
+                return
+            if position > end:
+                raise TransportError(
+                    f"{tp.topic}-{tp.partition}: the position was {position}, but the log ends at {end}: "
+                    "Kafka has lost records, or the topic was created again"
+                )
+            if position < earliest:
+                self.app.offset_provider.on_offsets_deleted(tp, position, earliest)
+                await self._thread.call_thread(self._thread.skip_to, assignment.generation, tp, earliest)
+                assignment.advance(tp, earliest)
 
     def _message(self, batch: Batch) -> ConsumerMessage:
         last = batch.records[-1]
