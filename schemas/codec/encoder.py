@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Struct
 
-from schemas.codec.canonical_json import JsonValue, canonical_json_of_text, digest32
+from schemas.codec.canonical_json import JsonValue, canonical_json, digest32
 from schemas.codec.headers import Headers, decode_headers, encode_headers
 from schemas.errors import InvalidMessage
 from schemas.events import Money
@@ -44,7 +44,7 @@ def decision_data(body: DecisionBody) -> dict[str, JsonValue]:
 
 def content_hash(body: DecisionBody) -> str:
     """Return the 32 hexadecimal digits that identify what a body says, on every machine and in every run."""
-    return digest32(canonical_json_of_text(decision_data(body)))
+    return digest32(canonical_json(decision_data(body)))
 
 
 def decision_id(content: str, supersedes: str | None) -> str:
@@ -61,14 +61,12 @@ def changed_fields(old: DecisionBody, new: DecisionBody) -> tuple[str, ...]:
 
 def action_id(case_id: str, partner_id: str | None, code: str, ticket_id: str | None) -> str:
     """Return the id of an action, the same in all its revisions."""
-    return digest32(canonical_json_of_text([case_id, partner_id, code, ticket_id]))
+    return digest32(canonical_json([case_id, partner_id, code, ticket_id]))
 
 
 def alert_id(body: AlertBody) -> str:
     """Return the id of an alert, the same while its name and the members of its key are the same."""
-    return digest32(
-        canonical_json_of_text([body.name, {name: body.labels[name] for name in body.key if name in body.labels}])
-    )
+    return digest32(canonical_json([body.name, {name: body.labels[name] for name in body.key if name in body.labels}]))
 
 
 def encode_message(message: OutputMessage) -> bytes:
@@ -115,7 +113,7 @@ def dead_letter_message(  # noqa: PLR0913 - a letter has so many parts
         subject = (key or b"").decode() or None
     except UnicodeDecodeError:
         subject = None
-    message_id = digest32(canonical_json_of_text([topic if id_topic is None else id_topic, partition, offset, reason]))
+    message_id = digest32(canonical_json([topic if id_topic is None else id_topic, partition, offset, reason]))
     return _envelope(DEAD_LETTER_TYPE, "/sop/dead-letters", message_id, letter, subject=subject, time=time)
 
 
@@ -267,7 +265,7 @@ def _members(struct: Struct) -> dict[str, JsonValue]:
 
 def _message_id(data: dict[str, JsonValue], time: int) -> str:
     """Return an envelope id made from all that is said, so that one id can never have two bodies."""
-    return digest32(canonical_json_of_text([data, format_instant(time)]))
+    return digest32(canonical_json([data, format_instant(time)]))
 
 
 def _sorted(names: JsonValue) -> JsonValue:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,9 +10,10 @@ from pathlib import Path
 from typing import Final, get_args, get_type_hints
 
 import msgspec
+import rfc8785
 from msgspec import structs
 
-from schemas.codec.canonical_json import JsonValue, canonical_json
+from schemas.codec.canonical_json import JsonValue, digest32
 from schemas.durations import duration_text, parse_duration
 from schemas.errors import PolicyError
 from schemas.files import read_small_text
@@ -73,7 +73,7 @@ class PolicyFormat:
     def hashed(self, policy: Policy) -> Policy:
         """Return a policy with all sections and its hash: 16 hexadecimal digits over the canonical form of all keys."""
         document = self.document(policy)
-        digest = hashlib.sha256(canonical_json(document)).hexdigest()[:HASH_DIGITS]
+        digest = digest32(rfc8785.dumps(document))[:HASH_DIGITS]
         sections = tuple(policy[section] for section in self.sections.values() if section not in SHARED)
         return structs.replace(policy, sections=sections, hash=digest)
 

@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from schemas.codec.canonical_json import SAFE_INTEGER_MAX
 from schemas.policy.model import DAY, DURATION, Bounds, Key, Policy, Violation
 from schemas.policy.patterns import pattern_error
 
+SAFE_INTEGER_MAX: Final = 2**53 - 1
+"""Canonical JSON (RFC 8785) has no exact form of larger integers, so they cannot be hashed."""
 DURATION_MAX: Final = 366 * DAY
 """So that every deadline that follows from an accepted event has a written form (`schemas.timestamps`)."""
 

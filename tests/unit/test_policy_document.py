@@ -6,10 +6,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import rfc8785
 from jsonschema import Draft202012Validator
 
 from agents.sops.catalogue import POLICIES
-from schemas.codec.canonical_json import canonical_json, digest32
+from schemas.codec.canonical_json import digest32
 from schemas.durations import duration_text, parse_duration, parse_seconds
 from schemas.errors import PolicyError
 from schemas.files import SMALL_FILE_BYTES_MAX
@@ -41,7 +42,7 @@ def test_the_hash_is_over_the_canonical_form_of_the_complete_document() -> None:
     policy = POLICIES.read(LABEL + "effective_from = 2026-11-21T10:00:00+05:30", "p.toml")
     document = POLICIES.document(policy)
     assert document["effective_from"] == "2026-11-21T04:30:00Z"
-    assert policy.hash == digest32(canonical_json(document))[:16]
+    assert policy.hash == digest32(rfc8785.dumps(document))[:16]
 
 
 @pytest.mark.parametrize(
