@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 OOS: Final = "out_of_scope"
 OFFLINE: Final = "offline_service"
+DECIDED_PER_CASE: Final = (OFFLINE,)
+"""SOPs that have one decision of a kind for a case, whoever the partner."""
 OF_THE_REVISION: Final = {
     "decision_id",
     "content_hash",
@@ -160,7 +162,7 @@ class Decision(Expected):
             each
             for each in data_of(messages, f"decision.{self.kind}")
             if each["subject_of"] == self.subject_of
-            and (self.subject_of == OFFLINE or each["partner_id"] == self.partner)
+            and (self.subject_of in DECIDED_PER_CASE or each["partner_id"] == self.partner)
         ]
         if not revisions:
             return None
@@ -204,19 +206,19 @@ def no_decision(kind: str, *, partner: str | None = "p1", subject_of: str = OOS)
 class Decided(Expected):
     """The decisions that stand, all sides of the case, as `kind partner`."""
 
-    those: frozenset[str]
+    keys: frozenset[str]
 
     def stated(self, _: Scenario) -> object:
-        return self.those
+        return self.keys
 
     def found(self, messages: list[Message]) -> object:
         last = {(each["kind"], each["subject_of"], each["partner_id"]): each for each in data_of(messages, "decision.")}
         return {f"{kind} {partner}" for (kind, _, partner), each in last.items() if each["outcome"] != "withdrawn"}
 
 
-def decided(*those: str) -> Decided:
+def decided(*keys: str) -> Decided:
     """State which decisions stand, about whom: `decided("tagging p1", "paf p1")`; nobody is `None`."""
-    return Decided(frozenset(those))
+    return Decided(frozenset(keys))
 
 
 # Actions and alerts
@@ -224,7 +226,7 @@ def decided(*those: str) -> Decided:
 
 @dataclass(frozen=True)
 class Signal(Expected):
-    """An action or alert: its key, its state, and what it says while it is open or fires (null: absent)."""
+    """An action or alert: its key, its state, and its members while it is open or fires (None: absent)."""
 
     type: str
     name: str
@@ -267,7 +269,7 @@ class Signal(Expected):
         return replace(self, key=self.key | key)
 
     def but(self, **members: Any) -> Signal:
-        """Return the same, but for some of what it says."""
+        """Return the same with some members changed."""
         return replace(self, body=self.body | members)
 
     def citing(self, evidence: str) -> Signal:
@@ -284,21 +286,21 @@ class Signal(Expected):
 
     def found(self, messages: list[Message]) -> object:
         for data in reversed(data_of(messages, self.type)):
-            said = data | data.get("labels", {}) | {"evidence": names(data["evidence"])}
-            if said.get("code", said.get("name")) == self.name and all(
-                said.get(member) == value for member, value in self.key.items()
+            emitted = data | data.get("labels", {}) | {"evidence": names(data["evidence"])}
+            if emitted.get("code", emitted.get("name")) == self.name and all(
+                emitted.get(member) == value for member, value in self.key.items()
             ):
-                content = self._said(said) if said["state"] in ("open", "firing") else said["state"]
-                return content, self.time and said["time"]
+                stands = emitted["state"] in ("open", "firing")
+                return (self._content(emitted) if stands else emitted["state"]), self.time and emitted["time"]
         return "never", None
 
-    def _said(self, said: Message) -> Message:
-        """Return the members that the row states."""
-        if "ends_at" in said:
-            said["lasts_h"] = (parse_instant(said["ends_at"]) - parse_instant(said["starts_at"])) / HOUR
-        if "key" in said:
-            said["key"].sort()
-        return {member: said.get(member) for member in self._members()}
+    def _content(self, emitted: Message) -> Message:
+        """Return what the message has of the members that the row states."""
+        if "ends_at" in emitted:
+            emitted["lasts_h"] = (parse_instant(emitted["ends_at"]) - parse_instant(emitted["starts_at"])) / HOUR
+        if "key" in emitted:
+            emitted["key"].sort()
+        return {member: emitted.get(member) for member in self._members()}
 
     def _members(self) -> dict[str, Any]:
         if self.type == "action":
@@ -323,7 +325,7 @@ def action(
 
 
 def alert(name: str, severity: str, *, is_moment: bool = False, **key: str | None) -> Signal:
-    """Describe an alert by the members of its key, of which rows name the state; null members are absent."""
+    """Describe an alert by the members of its key (None: absent), of which rows name the state."""
     body = {
         "alertname": name,
         "severity": severity,

@@ -258,8 +258,12 @@ TABLE = [
         COMMERCIAL_REVERSAL,
     ),
     row(
-        "P8 on the commercial route by another ticket's reason",
-        unseen(city="Jaipur").ticket("10:01", "t2", reason="commercial_premises").genuine().partner_cancelled(),
+        "P8 on the commercial route by other tickets' reason: the earliest is cited",
+        unseen(city="Jaipur")
+        .ticket("10:01", "t2", reason="commercial_premises")
+        .ticket("10:02", "t3", reason="commercial_premises")
+        .genuine()
+        .partner_cancelled(),
         reversal("OOS-12", f"{GENUINE} cancelled booked t2"),
     ),
     row(
