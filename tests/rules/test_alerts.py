@@ -96,8 +96,13 @@ TABLE = [
         now="20:00",
     ),
     row(
-        "of a customer's cancellation its own time, not a later stay's",
-        met().report("12:40"),
+        "the customer's cancellation, not the later stay",
+        job().report("12:00").report("12:40").customer_cancelled(),
+        STAYED.fires("12:00", "cancelled report booked assigned"),
+    ),
+    row(
+        "the platform cancelled as well",
+        met().cancelled("12:02", "platform", marked="none"),
         STAYED.fires("12:00", "cancelled report booked assigned"),
         now="20:00",
     ),
