@@ -11,6 +11,7 @@ MODULES = [path for package in ("schemas", "agents", "streams") for path in (ROO
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 CITATION = re.compile(r'(\w+\.md), ((?:"[^"]+"(?:, | and )?)+)')
+PATH = re.compile(r"`((?:schemas|agents|streams|tests|docs|bench)/[\w./*-]*)`")
 LINK = re.compile(r"\]\(([\w./-]*)(?:#([\w-]+))?\)")
 
 
@@ -37,3 +38,9 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         target = page.parent / name if name else page
         assert target.exists(), name
         assert not fragment or fragment in map(anchor, headings(target)), f"{name}#{fragment}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    named = PATH.findall(page.read_text(encoding="utf-8"))
+    assert [path for path in named if not any(ROOT.glob(path))] == []
