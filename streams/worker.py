@@ -214,7 +214,7 @@ def processor_settings(
 def watch_limits(settings: Settings) -> WatchLimits:
     """Return the watchdog's limits."""
     return WatchLimits(
-        loop_s=settings.loop_stall_s_max, move_s=settings.step_stall_s_max, unsaved_s=settings.unsaved_s_max
+        loop_s=settings.loop_stall_s_max, progress_s=settings.step_stall_s_max, unsaved_s=settings.unsaved_s_max
     )
 
 

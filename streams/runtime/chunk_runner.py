@@ -67,7 +67,7 @@ class ChunkRunner:
         names, size = chunk.names, self._settings.step_records_max
         while len(names) > size:
             await self.run(Chunk([], names[:size]))
-            self._health.moves += 1
+            self._health.progress += 1
             names = names[size:]
         await self.run(Chunk(chunk.batches, names))
 
@@ -119,7 +119,7 @@ class ChunkRunner:
             if attempt is not None:
                 self._isolation.mark_done(chunk, self._positions.inputs)
                 await self.log_attempts()
-                self._health.moves += 1
+                self._health.progress += 1
         if outgoing and not is_given_up:
             await self._publish(chunk, outgoing)
 

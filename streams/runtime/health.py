@@ -12,7 +12,7 @@ class Health:
 
     at_work: bool = False
     """Whether it recovers or is in a step."""
-    moves: int = 0
+    progress: int = 0
     """Grows with every step and with everything read back."""
     unsaved: bool = False
     """Whether there are changes that no checkpoint holds."""

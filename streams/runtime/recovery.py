@@ -132,7 +132,7 @@ class Recovery:
         """Restore what was published on a topic since the checkpoint; advance `decided_at` to where it was decided."""
         tp = TP(topic, self._partition)
         async for records in self._log.read(tp, self._positions.outputs.get(tp.name, 0)):
-            self._health.moves += 1
+            self._health.progress += 1
             for record in records:
                 advance_to(decided_at, self._restore(tp, record))
             await self._processor.apply_restored()

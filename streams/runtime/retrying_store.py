@@ -71,7 +71,7 @@ class RetryingStore:
         began, wait_s = clock(), FIRST_WAIT_S
         while True:
             await asyncio.sleep(wait_s)
-            self._health.moves += 1
+            self._health.progress += 1
             try:
                 found = await _answer_of(call)
             except Unavailable as error:

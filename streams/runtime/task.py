@@ -163,7 +163,7 @@ class Task:
             await self.step(batches)
             self.metrics.add_step(time.monotonic() - began)
             self.health.at_work = False
-            self.health.moves += 1
+            self.health.progress += 1
 
     def finish(self) -> None:
         """End `run` after the current step; batches that wait are left to the next owner."""

@@ -32,7 +32,7 @@ class WatchLimits:
     """
 
     loop_s: float = 10.0
-    move_s: float = 60.0
+    progress_s: float = 60.0
     unsaved_s: float = 300.0
 
 
@@ -72,7 +72,7 @@ class Watchdog:
         self._beats = 0
         self._loop_thread = 0
         self._loop = Stall(limits.loop_s)
-        self._group = Stall(limits.move_s)
+        self._group = Stall(limits.progress_s)
         self._stalls: dict[int, tuple[Health, Stall, Stall]] = {}
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -86,12 +86,12 @@ class Watchdog:
             yield f"the event loop has not answered for {self._limits.loop_s:g} s{_place(self._loop_thread)}"
         refusal = self._refusal()
         if self._group.look(0, expected=refusal is not None):
-            yield f"no stable membership of the group for {self._limits.move_s:g} s: {refusal}"
+            yield f"no stable membership of the group for {self._limits.progress_s:g} s: {refusal}"
         present = dict(self._health())
         self._stalls = {number: self._stalls_of(number, health) for number, health in present.items()}
-        for number, (health, move, save) in self._stalls.items():
-            if move.look(health.moves, expected=health.at_work):
-                yield f"partition {number} has made no progress for {self._limits.move_s:g} s"
+        for number, (health, progress, save) in self._stalls.items():
+            if progress.look(health.progress, expected=health.at_work):
+                yield f"partition {number} has made no progress for {self._limits.progress_s:g} s"
             if save.look(health.saves, expected=health.unsaved):
                 yield f"partition {number} could write no checkpoint for {self._limits.unsaved_s:g} s"
 
@@ -103,7 +103,7 @@ class Watchdog:
         known = self._stalls.get(number)
         if known is not None and known[0] is health:
             return known
-        return health, Stall(self._limits.move_s), Stall(self._limits.unsaved_s)
+        return health, Stall(self._limits.progress_s), Stall(self._limits.unsaved_s)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         pause = threading.Event()

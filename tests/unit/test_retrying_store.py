@@ -97,7 +97,7 @@ def test_a_read_is_repeated_until_it_is_answered(
 ) -> None:
     bench = Bench(silences)
     assert bench.call(call) == answer
-    assert bench.health.moves == silences
+    assert bench.health.progress == silences
 
 
 @pytest.mark.parametrize(("call", "_"), CALLS)

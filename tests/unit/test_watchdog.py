@@ -10,7 +10,7 @@ import pytest
 from streams.runtime.health import Health
 from streams.runtime.watchdog import EXIT_STALLED, TICK_S, Stall, Watchdog, WatchLimits
 
-LIMITS = WatchLimits(loop_s=3 * TICK_S, move_s=5 * TICK_S, unsaved_s=7 * TICK_S)
+LIMITS = WatchLimits(loop_s=3 * TICK_S, progress_s=5 * TICK_S, unsaved_s=7 * TICK_S)
 
 BLOCKED_LOOP = """
 import asyncio, logging, sys, threading
@@ -90,7 +90,7 @@ def test_a_long_step_that_makes_progress_is_not_reported() -> None:
     health = Health(at_work=True)
     watchdog = Watchdog(LIMITS, lambda: {3: health})
     for _ in range(20):
-        health.moves += 1
+        health.progress += 1
         assert look(watchdog, 5) == []
 
 
