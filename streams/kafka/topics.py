@@ -56,8 +56,9 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions
     different = sorted(f"{name} has {number}" for name, number in counts.items() if number != count)
     if different:
         raise UsageError(
-            f"Kafka at {connection.brokers}: all topics need {count} partitions; {', '.join(different)}. Raise these, "
-            "then run sop rebuild if anything was decided already (docs/operations.md, Topics that change)"
+            f"Kafka at {connection.brokers}: all topics need {count} partitions; {', '.join(different)}. Add "
+            "partitions there, then run sop rebuild if anything was decided already "
+            "(docs/operations.md, Topics that change)"
         )
     return count
 
