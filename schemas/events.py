@@ -1,16 +1,20 @@
-"""What happened: the data of every inbound event type, one frozen struct each (contracts, "Events in").
+"""What happened: the data of every inbound event type, one frozen struct each (contracts.md, "Events in").
 
-Field names, optionality and lists of values are the contract that producers rely on; the codec checks what types alone
-cannot say (lengths, patterns, ranges). Times inside data stay text (`scheduled_for`, dates), since no rule orders by
-them. Tags and array form serve checkpoints alone (`agents.case.case`): there the order of fields counts, so new ones go
-last.
+A struct is the one definition of its fields: names, types, lists of values, bounds, required or optional. The codec
+checks inbound data against it, and the JSON Schemas are made from it. Limits on the length of text are settings.
+
+Times inside data stay text (`scheduled_for`, dates), since no rule orders by them. Checkpoints hold the structs as
+tagged arrays, so the order of fields must not change: add new fields last. Where the contract has another order, the
+struct has a `contract_order`.
 """
 
 from __future__ import annotations
 
-from typing import Final, Generic, Literal, TypeVar
+from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar, get_args
 
 from msgspec import Struct
+
+from schemas.fields import Field, FullDate, Integer, Number, Pattern, Text, fields_of
 
 Premises = Literal["residential", "commercial"]
 ApplianceUse = Literal["domestic", "commercial"]
@@ -46,23 +50,40 @@ CancellationReason = Literal[
 ]
 MarkedAgainst = Literal["partner", "customer", "none"]
 
+Latitude = Annotated[float, Number(-90.0, 90.0)]
+Longitude = Annotated[float, Number(-180.0, 180.0)]
+BlankableText = Annotated[str, Text(blank="absent")]
+Day = Annotated[str, FullDate()]
+Amount = Annotated[
+    str,
+    Pattern(
+        r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,4})?$",
+        "a decimal string of at most 12 digits before and 4 after the point",
+    ),
+]
+Currency = Annotated[str, Pattern(r"^[A-Z]{3}$", "three capital letters")]
+
 
 class Money(Struct, frozen=True):
     """An amount as a decimal string and its ISO 4217 currency."""
 
-    amount: str
-    currency: str
+    amount: Amount
+    currency: Currency
 
 
 class Site(Struct, frozen=True):
     """A WGS84 point in degrees."""
 
-    lat: float
-    lon: float
+    lat: Latitude
+    lon: Longitude
 
 
 class JobBooked(Struct, frozen=True, array_like=True, tag="job.booked"):
     """A customer booked a job, or corrected the booking."""
+
+    contract_order: ClassVar = (
+        *("customer_id", "category", "city", "site", "premises", "appliance_use", "scheduled_for", "amount"),
+    )
 
     customer_id: str
     category: str
@@ -75,10 +96,10 @@ class JobBooked(Struct, frozen=True, array_like=True, tag="job.booked"):
 
 
 class JobAssigned(Struct, frozen=True, array_like=True, tag="job.assigned"):
-    """A partner was given the job."""
+    """The job was assigned to a partner."""
 
     partner_id: str
-    partner_group: str | None = None
+    partner_group: BlankableText | None = None
 
 
 class JobStarted(Struct, frozen=True, array_like=True, tag="job.started"):
@@ -99,7 +120,7 @@ class LineItemAdded(Struct, frozen=True, array_like=True, tag="job.line_item_add
 
     line_id: str
     amount: Money
-    description: str | None = None
+    description: Annotated[str, Text(limit="value", blank="absent")] | None = None
 
 
 class JobClosed(Struct, frozen=True, array_like=True, tag="job.closed"):
@@ -112,15 +133,15 @@ class JobClosed(Struct, frozen=True, array_like=True, tag="job.closed"):
 class JobRated(Struct, frozen=True, array_like=True, tag="job.rated"):
     """The customer rated the job, one to five stars."""
 
-    stars: int
+    stars: Annotated[int, Integer(1, 5)]
 
 
 class LocationReported(Struct, frozen=True, array_like=True, tag="location.reported"):
-    """Where a partner's device said it was."""
+    """A partner's device reported its location."""
 
-    lat: float
-    lon: float
-    accuracy_m: float
+    lat: Latitude
+    lon: Longitude
+    accuracy_m: Annotated[float, Number(0.0)]
     mocked: bool = False
     job_id: str | None = None
 
@@ -142,7 +163,7 @@ class MediaAdded(Struct, frozen=True, array_like=True, tag="ticket.media_added")
 
     ticket_id: str
     added_by: Opener
-    url: str
+    url: Annotated[str, Text(limit="url")]
     sha256: str | None = None
 
 
@@ -167,28 +188,33 @@ class PartnerIdentified(Struct, frozen=True, array_like=True, tag="ticket.partne
 
     ticket_id: str
     partner_id: str
-    name: str | None = None
-    phone: str | None = None
+    name: BlankableText | None = None
+    phone: BlankableText | None = None
 
 
 class PaymentProofAdded(Struct, frozen=True, array_like=True, tag="ticket.payment_proof_added"):
-    """The customer's proof of an offline payment."""
+    """The customer's proof of an offline payment; `proof_url` may be blank."""
+
+    contract_order: ClassVar = (
+        *("ticket_id", "claimed_partner_id", "method", "proof_url", "legible", "payee_name", "payee_phone"),
+        *("amount", "paid_on", "service_date", "sha256"),
+    )
 
     ticket_id: str
     claimed_partner_id: str
     method: PaymentMethod
-    proof_url: str
+    proof_url: Annotated[str, Text(limit="url", blank="kept")]
     legible: bool
     amount: Money
-    paid_on: str
-    service_date: str
-    payee_name: str | None = None
-    payee_phone: str | None = None
+    paid_on: Day
+    service_date: Day
+    payee_name: BlankableText | None = None
+    payee_phone: BlankableText | None = None
     sha256: str | None = None
 
 
 class RefundRequested(Struct, frozen=True, array_like=True, tag="ticket.refund_requested"):
-    """The customer asked for the money back."""
+    """The customer asked for a refund."""
 
     ticket_id: str
 
@@ -228,40 +254,26 @@ EventData = (
     | CancellationRecorded
 )
 
-LOCATION_REPORT: Final = "location.reported"
-"""The type of location reports, which outnumber all others and go to the location agent."""
-
 EVENT_TYPES: Final[dict[str, type[EventData]]] = {
-    "job.booked": JobBooked,
-    "job.assigned": JobAssigned,
-    "job.started": JobStarted,
-    "job.start_blocked": JobStartBlocked,
-    "job.line_item_added": LineItemAdded,
-    "job.closed": JobClosed,
-    "job.rated": JobRated,
-    "location.reported": LocationReported,
-    "ticket.created": TicketCreated,
-    "ticket.media_added": MediaAdded,
-    "ticket.call_logged": CallLogged,
-    "ticket.validated": TicketValidated,
-    "ticket.partner_identified": PartnerIdentified,
-    "ticket.payment_proof_added": PaymentProofAdded,
-    "ticket.refund_requested": RefundRequested,
-    "ticket.closed": TicketClosed,
-    "cancellation.recorded": CancellationRecorded,
+    str(struct.__struct_config__.tag): struct for struct in get_args(EventData)
 }
-"""Every accepted event type and the struct of its data, in the order of the contract."""
+"""The struct of the data of every accepted event type, in the order of the contract."""
 
+FIELDS: Final[dict[str, tuple[Field, ...]]] = {name: fields_of(struct) for name, struct in EVENT_TYPES.items()}
+"""The fields of every event type, in the order in which errors name the first offending one."""
+
+LOCATION_REPORT: Final = "location.reported"
+"""The type of location reports, which outnumber all other events and go to the location agent."""
 
 D_co = TypeVar("D_co", bound=EventData, covariant=True)
 
 
 class Event(Struct, Generic[D_co], frozen=True, array_like=True, gc=False):
-    """One accepted event: who said what happened to which subject, and when.
+    """An accepted event: which source said what happened to which subject, and when.
 
-    `time` is event time in microseconds since the Unix epoch (UTC). `digest` is over of type, subject, instant and
-    data as a JSON value, by which a duplicate is told from a conflict. Nothing in it can refer back to it, so that the
-    garbage collector need not look at the hundred thousands of them.
+    `time` is the event time in microseconds since the Unix epoch (UTC). `digest` is over type, subject, instant and
+    data as a JSON value; it tells a duplicate from a conflict. An event is in no reference cycle, so the garbage
+    collector does not track the hundreds of thousands of them (`gc=False`).
     """
 
     source: str
@@ -274,19 +286,19 @@ class Event(Struct, Generic[D_co], frozen=True, array_like=True, gc=False):
 
     @property
     def identity(self) -> tuple[str, str]:
-        """The pair that identifies the event: (source, id)."""
+        """The pair (source, id), which identifies the event."""
         return (self.source, self.id)
 
     @property
     def order(self) -> tuple[int, str, str]:
-        """The one order of facts: (time, id, source)."""
+        """The sort key of facts: (time, id, source)."""
         return (self.time, self.id, self.source)
 
     @property
     def ref(self) -> str:
-        """How evidence names the event: `source#id`, a `#` in the source written `%23`."""
+        """The name of the event in evidence: `source#id`, a `#` in the source written `%23`."""
         return f"{self.source.replace('#', '%23')}#{self.id}"
 
 
 AnyEvent = Event[EventData]
-"""An event of whatever type."""
+"""An event of any type."""

@@ -1,6 +1,6 @@
-"""Bytes to events: every inbound message is decoded here, once, into frozen types (contracts, "Envelope").
+"""Decodes inbound Kafka records into events (contracts.md, "Envelope").
 
-Of members of one object with the same name the last counts, at every level, as JSON parsers commonly have it.
+If an object has several members of the same name, the last one counts, at every level of nesting.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from schemas.codec.event_digest import content_digest
+from schemas.codec.event_digest import event_digest
 from schemas.codec.headers import Headers
 from schemas.codec.limits import Limits, RecordSizes, check_sizes
 from schemas.codec.location_reports import read_location_report
-from schemas.codec.validation import DataCheck, TextCheck, data_checks, is_uri_reference, required_text_check
+from schemas.codec.validation import DataCheck, TextCheck, data_checks, is_uri_reference, text_check
 from schemas.errors import InvalidMessage
 from schemas.events import AnyEvent, Event
 from schemas.timestamps import parse_instant
 
 
 class EventAttributes(Struct, gc=False):
-    """What a record says at its head of the event that it holds, unchecked."""
+    """The CloudEvents attributes of a record that say which event it holds, unchecked."""
 
     source: str
     id: str
@@ -35,26 +35,26 @@ class EventAttributes(Struct, gc=False):
     subject: str
 
 
-EXACT_BELOW: Final = 2.0**53
-"""Above it doubles cannot tell whole numbers from their neighbours."""
+_EXACT_BELOW: Final = 2.0**53
+"""From here on a double may stand for several whole numbers."""
 
 
 def _number(text: str) -> int | float:
-    """Return a number with a fraction or an exponent: a large whole one exactly, any other as its nearest double.
+    """Parse a number with a fraction or an exponent: a large whole one exactly, any other as its nearest double.
 
-    One that no double comes near is infinite; who reads it refuses it by its path.
+    A number beyond the range of doubles is infinite; the check of its field rejects it with its path.
     """
     value = float(text)
     if math.isinf(value):
         return value
-    if abs(value) >= EXACT_BELOW and (exact := Decimal(text)) == exact.to_integral_value():
+    if abs(value) >= _EXACT_BELOW and (exact := Decimal(text)) == exact.to_integral_value():
         return int(exact)
     return value
 
 
 _json: Final = msgspec.json.Decoder(float_hook=_number)
-_headings: Final = msgspec.json.Decoder(EventAttributes)
-_STRUCTURED: Final = b"application/cloudevents"
+_attributes: Final = msgspec.json.Decoder(EventAttributes)
+_STRUCTURED_CONTENT_TYPE: Final = b"application/cloudevents"
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 
 
@@ -67,11 +67,12 @@ def decode_record(
     key: bytes | None = None,
     original_sizes: RecordSizes | None = None,
 ) -> AnyEvent:
-    """Return the event that a Kafka record holds, in either content mode.
+    """Return the event that a Kafka record holds, in structured or binary content mode.
 
-    `now_us` is the present in microseconds, beyond which an event may lie by `limits.future_us` and no more (None: as
-    far as it likes). `original_sizes` is how large the parts of a record are of which not all is here.
-    Raises `InvalidMessage`; the reason begins with a part of the record that is too large, else with the first
+    An event may lie at most `limits.future_us` after `now_us`, the present in microseconds (None: no limit).
+    `original_sizes` are the sizes of a record that was truncated when it was read.
+
+    Raises `InvalidMessage`. The reason begins with the part of the record that is too large, or else with the first
     offending field in the order specversion, id, source, type, subject, time, datacontenttype, data.
     """
     check_sizes(value, key, headers or (), limits, original_sizes)
@@ -93,17 +94,17 @@ def decode_record(
 
 
 def read_attributes(value: bytes | None, headers: Headers | None) -> EventAttributes | None:
-    """Return the heading of a record in either content mode, in a twentieth of the time that `decode_record` takes.
+    """Return the attributes of a record in either content mode, in a twentieth of the time that `decode_record` takes.
 
-    An event that `decode_record` accepts has the heading's values. None: `decode_record` refuses the record.
+    They are those of the event if `decode_record` accepts the record. None means that it would not.
     """
     try:
         attributes = _binary_attributes(headers) if headers else None
         if attributes is not None:
             return msgspec.convert(attributes, EventAttributes)
         try:
-            return _headings.decode(value or b"")
-        except msgspec.ValidationError:  # also where a member is there twice and only its last is a string
+            return _attributes.decode(value or b"")
+        except msgspec.ValidationError:  # a member may occur twice, and only the last one be a string
             return msgspec.convert(_json.decode(value or b""), EventAttributes)
     except (InvalidMessage, ValueError, RecursionError):
         return None
@@ -112,7 +113,7 @@ def read_attributes(value: bytes | None, headers: Headers | None) -> EventAttrib
 def _event(
     envelope: Mapping[str, object], read_data: Callable[[], object], limits: Limits, now_us: int | None
 ) -> AnyEvent:
-    """Check an envelope in the order of its members, then its data."""
+    """Check the members of an envelope in the order of the contract, then its data."""
     check_id, check_source, check_type, check_subject, checks_of_data = _checks(limits)
     if (version := envelope.get("specversion")) != "1.0":
         raise InvalidMessage("specversion: missing" if version is None else "specversion: not 1.0")
@@ -135,21 +136,21 @@ def _event(
         raise InvalidMessage("data: missing")
     data = check_data(raw)
     try:
-        content = content_digest(event_type, subject, time, raw)
+        digest = event_digest(event_type, subject, time, raw)
     except ValueError as error:
         raise InvalidMessage(f"data: {error}") from None
-    return Event(source, event_id, event_type, subject, time, data, content)
+    return Event(source, event_id, event_type, subject, time, data, digest)
 
 
 def _data(envelope: Mapping[str, object], limits: Limits) -> object:
-    """Return the data of an envelope, decoded where it is there as base64, None where there is none."""
-    data, packed = envelope.get("data"), envelope.get("data_base64")
-    if data is not None or packed is None:
+    """Return the data of an envelope, from `data` or else from `data_base64`; None if it has neither."""
+    data, encoded = envelope.get("data"), envelope.get("data_base64")
+    if data is not None or encoded is None:
         return data
-    if not isinstance(packed, str):
+    if not isinstance(encoded, str):
         raise InvalidMessage("data_base64: not a string")
     try:
-        text = b64decode(packed, validate=True)
+        text = b64decode(encoded, validate=True)
     except ValueError:
         raise InvalidMessage("data_base64: not base64") from None
     return _parse(text, "data_base64", limits)
@@ -157,12 +158,12 @@ def _data(envelope: Mapping[str, object], limits: Limits) -> object:
 
 @lru_cache(maxsize=8)
 def _checks(limits: Limits) -> tuple[TextCheck, TextCheck, TextCheck, TextCheck, Mapping[str, DataCheck]]:
-    """Return the checks of id, source, type, subject; and those of the data by event type."""
+    """Return the checks of id, source, type and subject, and those of `data` by event type."""
     return (
-        required_text_check("id", limits.name_chars),
-        required_text_check("source", limits.url_chars),
-        required_text_check("type", limits.name_chars),
-        required_text_check("subject", limits.name_chars),
+        text_check("id", limits.name_chars),
+        text_check("source", limits.url_chars),
+        text_check("type", limits.name_chars),
+        text_check("subject", limits.name_chars),
         data_checks(limits),
     )
 
@@ -179,13 +180,13 @@ def _time(text: object) -> int:
 
 
 def _binary_attributes(headers: Headers) -> dict[str, object] | None:
-    """Return the attributes of binary content mode, or None if the record is in structured mode.
+    """Return the attributes of a record in binary content mode, or None if it is in structured mode.
 
-    A record is binary if it has the header `ce_specversion` and does not say that its value is a whole envelope.
+    A record is in binary mode if it has the header `ce_specversion`, unless its content type is structured.
     """
     named = {name.lower(): value for name, value in headers if value is not None}
     content_type = named.get("content-type", b"").strip().lower()
-    if content_type.startswith(_STRUCTURED) or "ce_specversion" not in named:
+    if content_type.startswith(_STRUCTURED_CONTENT_TYPE) or "ce_specversion" not in named:
         return None
     attributes: dict[str, object] = {}
     for name in ("specversion", "id", "source", "type", "subject", "time", "data_base64"):
@@ -198,7 +199,6 @@ def _binary_attributes(headers: Headers) -> dict[str, object] | None:
 
 
 def _parse(text: bytes, path: str, limits: Limits) -> object:
-    """Return the JSON value of a text, or raise `InvalidMessage`."""
     if text.count(b"{") + text.count(b"[") > limits.nesting_levels and _nesting(text) > limits.nesting_levels:
         raise InvalidMessage(f"{path}: nested more than {limits.nesting_levels} levels deep")
     try:
@@ -209,9 +209,9 @@ def _parse(text: bytes, path: str, limits: Limits) -> object:
 
 
 def _nesting(text: bytes) -> int:
-    """Return how deep objects and lists lie in one another, strings left out of account."""
+    """Return how deeply objects and arrays nest; brackets in strings do not count."""
     level = deepest = 0
-    for mark in re.findall(rb"[\[{\]}]", _STRING.sub(b"", text)):
-        level += 1 if mark in b"[{" else -1
+    for bracket in re.findall(rb"[\[{\]}]", _STRING.sub(b"", text)):
+        level += 1 if bracket in b"[{" else -1
         deepest = max(deepest, level)
     return deepest

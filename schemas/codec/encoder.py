@@ -12,7 +12,6 @@ from schemas.codec.canonical_json import JsonValue, canonical_json, digest32
 from schemas.codec.headers import Headers, decode_headers, encode_headers
 from schemas.errors import InvalidMessage
 from schemas.events import Money
-from schemas.jsonschema.ids import schema_id
 from schemas.outputs import (
     ActionBody,
     ActionMessage,
@@ -30,8 +29,15 @@ from schemas.timestamps import format_instant, read_instant
 NAME_LABEL: Final = "alertname"
 SEVERITY_LABEL: Final = "severity"
 DEAD_LETTER_TYPE: Final = "dead-letter"
+SCHEMA_VERSION: Final = 1
+"""Increased by a change that existing consumers could not read; additions keep it."""
 IN_THE_ENVELOPE: Final = frozenset({"body", "inputs", "subject", "time"})
 """Members of messages and bodies that are no members of `data`."""
+
+
+def schema_id(name: str) -> str:
+    """Return the `$id` of a published JSON Schema: that of a message type's data, or another document's."""
+    return f"urn:sop-streams:schema:{name}:{SCHEMA_VERSION}"
 
 
 def decision_data(body: DecisionBody) -> dict[str, JsonValue]:

@@ -1,7 +1,7 @@
-"""A quick reading of location reports, most of what comes in; whatever is out of the ordinary is left to the codec.
+"""A fast path for location reports, which are most of the input; any unusual report is left to the decoder.
 
-One typed pass over the text instead of a dictionary and a check for each field. What is read here is what the codec
-would have returned, digest included (`tests/property/test_location_reports.py`).
+It decodes the text in one typed pass, without a dictionary and a check per field. Its events equal the decoder's,
+digest included (`tests/property/test_location_reports.py`).
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from schemas.codec.validation import is_uri_reference
 from schemas.events import LOCATION_REPORT, AnyEvent, Event, LocationReported
 from schemas.timestamps import parse_instant
 
-_MARK: Final = LOCATION_REPORT.encode()
+_TYPE: Final = LOCATION_REPORT.encode()
 
 _Latitude: TypeAlias = Annotated[int, Meta(ge=-90, le=90)] | Annotated[float, Meta(ge=-90, le=90)]
 _Longitude: TypeAlias = Annotated[int, Meta(ge=-180, le=180)] | Annotated[float, Meta(ge=-180, le=180)]
-# larger ones are left to the codec: where integers and doubles part the digest tells them apart
+# larger ones are left to the decoder: beyond 2^53 the digest depends on the exact integer
 _Accuracy: TypeAlias = Annotated[int, Meta(ge=0, le=10**9)] | Annotated[float, Meta(ge=0, le=10**9)]
 
 
 class _Data(Struct, kw_only=True, forbid_unknown_fields=True):
-    """The members of `data` in the order of their names, as the digest has them; not frozen, see `_digest`."""
+    """The members of `data` in the order of their names, as the digest needs them; `_digest` changes them."""
 
     accuracy_m: _Accuracy
     job_id: str | UnsetType = UNSET
@@ -37,7 +37,7 @@ class _Data(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class _Envelope(Struct, forbid_unknown_fields=True):
-    """A report's whole envelope; a member that is not here makes the text one for the codec."""
+    """The whole envelope of a usual report; any other member leaves the text to the decoder."""
 
     specversion: Literal["1.0"]
     id: str
@@ -54,21 +54,21 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 def read_location_report(value: bytes, limits: Limits, now_us: int | None) -> AnyEvent | None:
-    """Return the location report that a whole envelope in JSON holds, None if it is for the codec to read or refuse."""
-    if _MARK not in value or limits.name_chars < len(LOCATION_REPORT):
+    """Return the location report in a structured envelope; None leaves it to the decoder to accept or reject."""
+    if _TYPE not in value or limits.name_chars < len(LOCATION_REPORT):
         return None
     try:
         envelope = _decoder.decode(value)
         time = parse_instant(envelope.time)
     except ValueError:
         return None
-    data, most = envelope.data, limits.name_chars
+    data, max_chars = envelope.data, limits.name_chars
     job_id = None if data.job_id is UNSET else data.job_id
     if not (
-        _is_name(envelope.id, most)
+        _is_name(envelope.id, max_chars)
         and _is_name(envelope.source, limits.url_chars)
-        and _is_name(envelope.subject, most)
-        and (job_id is None or _is_name(job_id, most))
+        and _is_name(envelope.subject, max_chars)
+        and (job_id is None or _is_name(job_id, max_chars))
         and is_uri_reference(envelope.source)
         and (now_us is None or time <= now_us + limits.future_us)
     ):
@@ -78,12 +78,12 @@ def read_location_report(value: bytes, limits: Limits, now_us: int | None) -> An
     return Event(envelope.source, envelope.id, LOCATION_REPORT, envelope.subject, time, report, digest)
 
 
-def _is_name(text: str, most: int) -> bool:
-    return 0 < len(text) <= most and not text.isspace()
+def _is_name(text: str, max_chars: int) -> bool:
+    return 0 < len(text) <= max_chars and not text.isspace()
 
 
 def _digest(subject: str, time: int, data: _Data) -> bytes:
-    """Return what `event_digest` makes of the same event: there a double without a fraction is an integer."""
+    """Return the same digest as `event_digest`, which writes a double without a fraction as an integer."""
     if type(data.lat) is float and data.lat.is_integer():
         data.lat = int(data.lat)
     if type(data.lon) is float and data.lon.is_integer():

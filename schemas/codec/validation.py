@@ -1,7 +1,7 @@
-"""Checks of the data of inbound events, made from the table of fields (contracts, "Envelope" and "Events in").
+"""Checks inbound data against the fields of `schemas.events` (contracts.md, "Envelope").
 
-A check takes a JSON value and returns what becomes of it, or raises `InvalidMessage` with the path and the reason.
-Checks are made once per set of limits; after that an event costs one call per field.
+A check takes a JSON value and returns the value to keep, or raises `InvalidMessage` with the path and the reason. The
+checks are built once per `Limits`; an event then costs one call per field.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
-from schemas.codec.fields import FIELDS, Boolean, Choice, Field, FullDate, Integer, Kind, Number, Object, Pattern, Text
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage
-from schemas.events import EVENT_TYPES, EventData
+from schemas.events import EVENT_TYPES, FIELDS, EventData
+from schemas.fields import Boolean, Choice, Field, FullDate, Integer, Number, Object, Pattern, Text
 from schemas.timestamps import parse_full_date
 
 Check: TypeAlias = Callable[[object], object]
@@ -29,18 +29,21 @@ _URI_REFERENCE: Final = re.compile(
 
 @lru_cache(maxsize=8)
 def data_checks(limits: Limits) -> Mapping[str, DataCheck]:
-    """Return for every event type the check of its `data`, which returns the struct."""
-    return {name: cast(DataCheck, _group(fields, EVENT_TYPES[name], "data", limits)) for name, fields in FIELDS.items()}
+    """Return the check of `data` for every event type; it returns the event type's struct."""
+    return {
+        name: cast(DataCheck, _object_check("data", Object(fields, EVENT_TYPES[name]), limits))
+        for name, fields in FIELDS.items()
+    }
 
 
-def required_text_check(path: str, most: int) -> TextCheck:
-    """Return the check of a string that has to be there, not blank, and no longer than `most` characters."""
+def text_check(path: str, max_chars: int) -> TextCheck:
+    """Return the check of a required string, which is not blank and has at most `max_chars` characters."""
 
     def check(value: object) -> str:
         if not isinstance(value, str):
             raise InvalidMessage(f"{path}: missing" if value is None else f"{path}: not a string")
-        if len(value) > most:
-            raise InvalidMessage(f"{path}: {len(value)} characters, at most {most}")
+        if len(value) > max_chars:
+            raise InvalidMessage(f"{path}: {len(value)} characters, at most {max_chars}")
         if not value.strip():
             raise InvalidMessage(f"{path}: blank")
         return value
@@ -50,66 +53,66 @@ def required_text_check(path: str, most: int) -> TextCheck:
 
 @lru_cache(maxsize=1024)
 def is_uri_reference(text: str) -> bool:
-    """Tell whether a text is a URI reference as events name their sources; the sources are few."""
+    """Return whether a text is a URI reference. Cached, since few sources send all events."""
     return _URI_REFERENCE.fullmatch(text) is not None
 
 
-def _group(fields: tuple[Field, ...], becomes: type[object], path: str, limits: Limits) -> Check:
-    """Return the check of an object: its fields in order, unknown members ignored, `null` the same as absent."""
-    checks = [(field.name, _check(field, path, limits), field.required) for field in fields]
+def _object_check(path: str, kind: Object, limits: Limits) -> Check:
+    """Return the check of an object: fields in order, unknown members ignored, `null` the same as absent."""
+    checks = [(field.name, _field_check(path, field, limits), field.required) for field in kind.fields]
+    struct = kind.struct
 
     def check(value: object) -> object:
         if not isinstance(value, dict):
             raise InvalidMessage(f"{path}: not an object")
-        found = {}
+        members = {}
         for name, check_field, required in checks:
             item = value.get(name)
             if item is not None:
-                found[name] = check_field(item)
+                members[name] = check_field(item)
             elif required:
                 raise InvalidMessage(f"{path}.{name}: missing")
-        return becomes(**found)
+        return struct(**members)
 
     return check
 
 
-def _check(field: Field, parent: str, limits: Limits) -> Check:
+def _field_check(parent: str, field: Field, limits: Limits) -> Check:
     path = f"{parent}.{field.name}"
-    kind: Kind = field.kind
-    match kind:
-        case Text():
-            return _text(path, kind, limits)
-        case Pattern():
-            return _pattern(path, kind)
+    match field.kind:
+        case Text() as kind:
+            return _text_check(path, kind, limits)
+        case Pattern() as kind:
+            return _pattern_check(path, kind)
         case FullDate():
-            return _full_date(path)
-        case Choice():
-            return _choice(path, kind)
+            return _full_date_check(path)
+        case Choice() as kind:
+            return _choice_check(path, kind)
         case Boolean():
-            return _flag(path)
-        case Number():
-            return _number(path, kind)
-        case Integer():
-            return _whole(path, kind)
-        case Object():
-            return _group(kind.fields, kind.becomes, path, limits)
+            return _boolean_check(path)
+        case Number() as kind:
+            return _number_check(path, kind)
+        case Integer() as kind:
+            return _integer_check(path, kind)
+        case Object() as kind:
+            return _object_check(path, kind, limits)
 
 
-def _text(path: str, kind: Text, limits: Limits) -> Check:
-    most = {"name": limits.name_chars, "url": limits.url_chars, "value": limits.value_bytes}[kind.limit]
-    present = required_text_check(path, most)
+def _text_check(path: str, kind: Text, limits: Limits) -> Check:
+    max_chars = {"name": limits.name_chars, "url": limits.url_chars, "value": limits.value_bytes}[kind.limit]
+    check_text = text_check(path, max_chars)
     if kind.blank == "refused":
-        return present
+        return check_text
 
     def check(value: object) -> object:
-        if isinstance(value, str) and len(value) <= most and not value.strip():
+        if isinstance(value, str) and len(value) <= max_chars and not value.strip():
             return None if kind.blank == "absent" else value
-        return present(value)
+        return check_text(value)
 
     return check
 
 
-def _pattern(path: str, kind: Pattern) -> Check:
+def _pattern_check(path: str, kind: Pattern) -> Check:
     expression = re.compile(kind.expression)
 
     def check(value: object) -> object:
@@ -122,7 +125,7 @@ def _pattern(path: str, kind: Pattern) -> Check:
     return check
 
 
-def _full_date(path: str) -> Check:
+def _full_date_check(path: str) -> Check:
     def check(value: object) -> object:
         if not isinstance(value, str):
             raise InvalidMessage(f"{path}: not a string")
@@ -135,21 +138,21 @@ def _full_date(path: str) -> Check:
     return check
 
 
-def _choice(path: str, kind: Choice) -> Check:
-    # the strings of the table stand in for those of the input, so that a million facts share them
+def _choice_check(path: str, kind: Choice) -> Check:
+    # returns the string of the list instead of the equal one of the input, so that a million facts share it
     shared = {name: name for name in kind.values}
-    refusal = f"{path}: not one of {', '.join(kind.values)}"
+    reason = f"{path}: not one of {', '.join(kind.values)}"
 
     def check(value: object) -> object:
         known = shared.get(value) if isinstance(value, str) else None
         if known is None:
-            raise InvalidMessage(refusal)
+            raise InvalidMessage(reason)
         return known
 
     return check
 
 
-def _flag(path: str) -> Check:
+def _boolean_check(path: str) -> Check:
     def check(value: object) -> object:
         if not isinstance(value, bool):
             raise InvalidMessage(f"{path}: not true or false")
@@ -158,15 +161,15 @@ def _flag(path: str) -> Check:
     return check
 
 
-def _number(path: str, kind: Number) -> Check:
+def _number_check(path: str, kind: Number) -> Check:
     low, high = kind.low, math.inf if kind.high is None else kind.high
-    bounds = f"below {low:g}" if kind.high is None else f"not within {low:g} to {high:g}"
+    reason = f"{path}: below {low:g}" if kind.high is None else f"{path}: not within {low:g} to {high:g}"
 
     def check(value: object) -> object:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise InvalidMessage(f"{path}: not a number")
         if not low <= value <= high:
-            raise InvalidMessage(f"{path}: {bounds}")
+            raise InvalidMessage(reason)
         try:
             number = float(value)
         except OverflowError:
@@ -178,7 +181,7 @@ def _number(path: str, kind: Number) -> Check:
     return check
 
 
-def _whole(path: str, kind: Integer) -> Check:
+def _integer_check(path: str, kind: Integer) -> Check:
     def check(value: object) -> object:
         if isinstance(value, bool) or not isinstance(value, int):
             raise InvalidMessage(f"{path}: not a whole number")

@@ -8,8 +8,7 @@ from typing import Final
 
 import orjson
 
-from schemas.codec.encoder import DEAD_LETTER_TYPE
-from schemas.jsonschema.ids import SCHEMA_VERSION
+from schemas.codec.encoder import DEAD_LETTER_TYPE, SCHEMA_VERSION
 from schemas.jsonschema.messages import JsonObject, message_schemas
 from schemas.jsonschema.policy import policy_schema
 from schemas.outputs import OutputVocabulary

@@ -1,4 +1,4 @@
-"""JSON Schemas (2020-12) of every message and of a policy, made from the tables and types that the code itself uses."""
+"""JSON Schemas (2020-12) of every message, derived from the structs that the codec uses (contracts.md)."""
 
 from __future__ import annotations
 
@@ -10,24 +10,10 @@ import msgspec
 from msgspec import UNSET, Struct, structs
 
 from schemas.codec.canonical_json import JsonValue
-from schemas.codec.encoder import DEAD_LETTER_TYPE, IN_THE_ENVELOPE
-from schemas.codec.fields import (
-    FIELDS,
-    MONEY,
-    Boolean,
-    Choice,
-    Field,
-    FullDate,
-    Integer,
-    Kind,
-    Number,
-    Object,
-    Pattern,
-    Text,
-)
+from schemas.codec.encoder import DEAD_LETTER_TYPE, IN_THE_ENVELOPE, schema_id
 from schemas.codec.limits import Limits
-from schemas.events import EVENT_TYPES
-from schemas.jsonschema.ids import schema_id
+from schemas.events import EVENT_TYPES, FIELDS, Money
+from schemas.fields import Boolean, Choice, Field, FullDate, Integer, Kind, Number, Object, Pattern, Text, fields_of
 from schemas.outputs import (
     ActionBody,
     ActionMessage,
@@ -54,7 +40,7 @@ _FULL_DATE_PATTERN: Final = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 
 
 def message_schemas(outputs: OutputVocabulary) -> dict[str, JsonObject]:
-    """Return the schema of the data of every message type, by type; and that of the envelope, by "envelope"."""
+    """Return the schema of the `data` of every message type by type, and the schema of the envelope as "envelope"."""
     limits = Limits()
     schemas = {"envelope": envelope_schema(limits)}
     for name, fields in FIELDS.items():
@@ -93,7 +79,7 @@ def envelope_schema(limits: Limits) -> JsonObject:
 
 
 def titled(name: str, description: str | None) -> JsonObject:
-    """Return what every published schema begins with."""
+    """Return the members that every published schema begins with; whitespace in the description is folded."""
     return {
         "$schema": DIALECT,
         "$id": schema_id(name),
@@ -103,7 +89,7 @@ def titled(name: str, description: str | None) -> JsonObject:
 
 
 def _object(fields: tuple[Field, ...], limits: Limits) -> JsonObject:
-    """Return the schema of an object with fields of the table; what the table does not name is allowed."""
+    """Return the schema of an object with some fields; it allows other members."""
     properties: JsonObject = {}
     for field in fields:
         schema = _kind(field.kind, limits)
@@ -128,8 +114,8 @@ def _kind(kind: Kind, limits: Limits) -> JsonObject:
         case Boolean():
             return {"type": "boolean"}
         case Number():
-            most = sys.float_info.max if kind.high is None else kind.high
-            return {"type": "number", "minimum": kind.low, "maximum": most}
+            maximum = sys.float_info.max if kind.high is None else kind.high
+            return {"type": "number", "minimum": kind.low, "maximum": maximum}
         case Integer():
             return {"type": "integer", "minimum": kind.low, "maximum": kind.high}
         case Object():
@@ -137,16 +123,15 @@ def _kind(kind: Kind, limits: Limits) -> JsonObject:
 
 
 def _text(kind: Text, limits: Limits) -> JsonObject:
-    most = {"name": limits.name_chars, "url": limits.url_chars, "value": limits.value_bytes}[kind.limit]
-    if kind.blank == "refused":
-        return {"type": "string", "pattern": _NOT_BLANK, "maxLength": most}
-    return {"type": "string", "maxLength": most}
+    max_chars = {"name": limits.name_chars, "url": limits.url_chars, "value": limits.value_bytes}[kind.limit]
+    not_blank: JsonObject = {"pattern": _NOT_BLANK} if kind.blank == "refused" else {}
+    return {"type": "string", **not_blank, "maxLength": max_chars}
 
 
 def _message(message: type[Struct], body: type[Struct], **enums: Sequence[str]) -> JsonObject:
     """Return the schema of the `data` of a message: the members of the message and of its body as one object.
 
-    `enums` list the values of members that the structs leave open.
+    `enums` lists the values of members that the structs leave open.
     """
     (_, _), components = msgspec.json.schema_components([message, body])
     instants = instant_fields(body)
@@ -170,12 +155,12 @@ def _message(message: type[Struct], body: type[Struct], **enums: Sequence[str]) 
 
 
 def _component(struct: type[Struct], components: Mapping[str, object]) -> str:
-    """Return the name of a struct among the components; a generic one has its parameters appended."""
+    """Return the name of a struct among the components; the name of a generic struct ends with its parameters."""
     return next(name for name in components if name == struct.__name__ or name.startswith(f"{struct.__name__}_"))
 
 
 def _as_written(schema: JsonObject, *, is_instant: bool) -> JsonObject:
-    """Return the schema of a member as JSON has it: instants are text, and what is None by default is absent."""
+    """Return the schema of a member as the encoder writes it: instants as text, and None by default as absent."""
     described: JsonObject = {"description": schema["description"]} if "description" in schema else {}
     options = schema.get("anyOf")
     if "default" in schema and schema["default"] is None and isinstance(options, list):
@@ -183,7 +168,10 @@ def _as_written(schema: JsonObject, *, is_instant: bool) -> JsonObject:
     if is_instant:
         return {**INSTANT_SCHEMA, **described}
     if str(schema.get("$ref", "")).endswith("/Money"):
-        return {**_object(MONEY.fields, Limits()), **described}
+        return {**_object(fields_of(Money), Limits()), **described}
+    match schema:
+        case {"enum": [value]}:
+            return {"const": value, **described}
     return {key: value for key, value in schema.items() if key != "default"}
 
 
@@ -202,8 +190,8 @@ def _dead_letter() -> JsonObject:
     value_bytes: JsonObject = {
         "type": "integer",
         "minimum": 0,
-        "description": "How many bytes the value of the record has. Only a letter that is cut says so: the record is "
-        "too large for it, so value and key have their first 1,024 bytes, and headers are left out.",
+        "description": "How many bytes the value of the record had. Present only if the record was too large for a "
+        "dead letter: value and key then hold their first 1,024 bytes, and headers are left out.",
     }
     return {
         "type": "object",

@@ -18,11 +18,10 @@ from agents.sops.tagging import TaggingDecision
 from schemas.codec.canonical_json import canonical_json
 from schemas.codec.decoder import decode_record
 from schemas.codec.encoder import content_hash, decision_data, decode_dead_letter, encode_message
-from schemas.codec.event_digest import content_digest
-from schemas.codec.fields import FIELDS
+from schemas.codec.event_digest import event_digest
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage
-from schemas.events import EVENT_TYPES, Money
+from schemas.events import EVENT_TYPES, FIELDS, Money
 from schemas.outputs import DecisionBody, DecisionMessage
 from tests.inbound import DATA, envelope, packed_and_unpacked
 
@@ -107,8 +106,8 @@ def shuffled_with_nulls(value: Any) -> Any:
 
 @given(st.dictionaries(TEXT, JSON, max_size=5))
 def test_content_is_that_of_the_json_value(data: dict[str, Any]) -> None:
-    assert content_digest("t", "s", 0, data) == content_digest("t", "s", 0, shuffled_with_nulls(data))
-    assert content_digest("t", "s", 0, data) != content_digest("t", "s", 0, {**data, "one more": 1.5})
+    assert event_digest("t", "s", 0, data) == event_digest("t", "s", 0, shuffled_with_nulls(data))
+    assert event_digest("t", "s", 0, data) != event_digest("t", "s", 0, {**data, "one more": 1.5})
 
 
 MONEY = st.builds(Money, st.sampled_from(["0", "10.50"]), st.sampled_from(["INR", "USD"]))

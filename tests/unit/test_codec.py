@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from schemas.codec.decoder import decode_record
-from schemas.codec.fields import FIELDS
 from schemas.codec.limits import Limits
 from schemas.codec.validation import data_checks
 from schemas.errors import InvalidMessage
-from schemas.events import EVENT_TYPES, AnyEvent, LocationReported
+from schemas.events import EVENT_TYPES, FIELDS, AnyEvent, LocationReported
 from tests.inbound import DATA, changed, envelope, packed_and_unpacked
 
 LIMITS = Limits()

@@ -14,10 +14,9 @@ from jsonschema import Draft202012Validator
 from agents.sops.catalogue import OUTPUTS, POLICIES, topics
 from schemas.codec.decoder import decode_record
 from schemas.codec.encoder import dead_letter_message, encode_message
-from schemas.codec.fields import FIELDS
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage
-from schemas.events import EVENT_TYPES
+from schemas.events import EVENT_TYPES, FIELDS
 from schemas.jsonschema.asyncapi import asyncapi_document, export
 from schemas.jsonschema.messages import message_schemas
 from schemas.topics import INPUTS

@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from agents.sops.catalogue import ALERTS, CLAUSES, OUTPUTS, POLICIES, topics
 from agents.sops.offline_service.checks import CHECKS
-from schemas.codec.fields import FIELDS, Choice, Field, Object
+from schemas.events import FIELDS
+from schemas.fields import Choice, Field, Object
 from schemas.outputs import (
     WITHDRAWN,
     ActionBody,
