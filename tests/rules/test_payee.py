@@ -89,8 +89,12 @@ def test_name_score(one: str, other: str, passes: bool) -> None:
     assert (name_score(one, other, OFFLINE.honorifics) >= OFFLINE.name_similarity) is passes
 
 
-def test_every_honorific_is_dropped() -> None:
-    assert {name_score(f"{word.upper()}. Ravi", "Ravi", OFFLINE.honorifics) for word in OFFLINE.honorifics} == {1.0}
+@pytest.mark.parametrize("word", ["Mr", "MRS.", "Ms", "dr", "Shri", "Sri.", "Smt", "Kumari"])
+def test_honorifics_are_dropped(word: str) -> None:
+    assert name_score(f"{word} Ravi", "ravi", OFFLINE.honorifics) == 1.0
+
+
+def test_the_honorifics_come_from_the_policy() -> None:
     assert name_score("Mr Ravi", "Ravi", ()) < 1.0
     assert name_score("mr ravi", "Ravi", ("Mr",)) == 1.0
 
