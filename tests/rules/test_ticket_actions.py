@@ -103,6 +103,12 @@ TABLE = [
     row("the ticket closed", on_site().ticket_closed("11:00"), IMAGES.withdrawn),
     # ask_partner_to_visit_site
     row("off site", off_site(), VISIT.citing("t1 report booked assigned")),
+    row(
+        "each ticket by itself",
+        off_site().ticket("10:30", "t2"),
+        VISIT.open,
+        VISIT.about(ticket_id="t2").citing("t2 t1 report booked assigned"),
+    ),
     row("off site, route manual", off_site(city="Jaipur"), VISIT.open),
     row("off site, route commercial", off_site(**offices()), VISIT.never),
     row("unseen", unseen(), VISIT.never),
