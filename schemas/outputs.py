@@ -1,9 +1,10 @@
-"""The messages that go out: decisions, actions, alerts and dead letters (contracts.md, "Decisions out").
+"""Output messages: decisions, actions, alerts and dead letters (contracts.md, "Decisions out").
 
-Every field is written once, here or in the body of its kind of decision under `agents/sops/`: the encoder, the content
-hash, `changed` and the JSON Schemas follow from the structs. A body holds what was concluded. A field that does not
-apply is `UNSET` and absent in JSON; `None` is JSON `null` ("undecided", "nobody") in a decision, and absent in actions
-and alerts.
+Every field is defined once, here or in the body of its kind of decision under `agents/sops/`. The encoder, the content
+hash, `changed` and the JSON Schemas are derived from the structs.
+
+In a decision, a field that does not apply is `UNSET` and absent in JSON, and `None` is JSON `null` ("undecided",
+"nobody"). In actions and alerts `None` is absent.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ ActionState = Literal["open", "done", "withdrawn"]
 AlertState = Literal["firing", "resolved"]
 Severity = Literal["info", "warning", "critical"]
 DecisionKey = tuple[str, str, str | None]
-"""(kind, subject_of, partner id): identifies a decision within its case; the partner is None where the SOP's decisions
-are about the case."""
+"""(kind, subject_of, partner id), which identifies a decision within its case. The partner is None if the SOP decides
+about the case as a whole."""
 
 WITHDRAWN: Final = "withdrawn"
 INSTANT: Final = "instant"
@@ -30,39 +31,40 @@ Instant = Annotated[int, Meta(extra={INSTANT: True})]
 
 
 def one_of(values: object, description: str) -> Meta:
-    """Return the annotation of an outcome whose values a `Literal` lists; `withdrawn` is always one more.
+    """Return the annotation of an outcome whose values a `Literal` lists; `withdrawn` is added to them.
 
-    A reader accepts other values too, which a later version may have emitted.
+    Decoding accepts any value, since a later version may have emitted it.
     """
     known = [*get_args(values), WITHDRAWN]
     return Meta(description=description, extra_json_schema={"enum": known}, extra={VALUES: known})
 
 
 def each_of(values: object, description: str) -> Meta:
-    """Return the annotation of a list of texts whose values a `Literal` lists; a reader accepts others too."""
+    """Return the annotation of a list of strings whose values a `Literal` lists; decoding accepts any value."""
     known = [*get_args(values)]
     items = {"type": "string", "enum": known}
     return Meta(description=description, extra_json_schema={"items": items}, extra={VALUES: known})
 
 
 class DecisionBody(Struct, frozen=True, kw_only=True, tag_field="kind"):
-    """What an SOP decides, without its place in the chain of revisions. Each kind of decision has a subclass.
+    """The content of a decision, without its place in the chain of revisions.
 
-    A subclass has the kind as its `tag`, and adds the fields that only this kind has, `UNSET` by default.
+    Each kind of decision has a subclass. Its `tag` is the kind, and it adds the fields of this kind alone, `UNSET` by
+    default.
     """
 
     title: ClassVar[str]
-    """What explanations call this kind of decision."""
+    """The name of this kind of decision in explanations."""
 
     subject_of: Annotated[str, Meta(description="The SOP that decides.")]
     case_id: Annotated[str, Meta(description="The job id; the ticket id where there never was a booking.")]
-    partner_id: Annotated[str | None, Meta(description="The partner whom it is about; null if nobody.")]
+    partner_id: Annotated[str | None, Meta(description="The partner whom it concerns; null if nobody.")]
     status: Annotated[
         Status,
         Meta(description="`provisional` while a step of the SOP is outstanding; a late fact can revise a final one."),
     ]
     outcome: Annotated[str, Meta(description="What is decided.")]
-    reasons: Annotated[tuple[str, ...], Meta(description="Why, sorted.")] = ()
+    reasons: Annotated[tuple[str, ...], Meta(description="The reasons, sorted.")] = ()
     clauses: Annotated[tuple[str, ...], Meta(description="The clauses of the SOP that it rests on, sorted.")] = ()
     evidence: Annotated[
         tuple[str, ...],
@@ -81,12 +83,12 @@ class DecisionBody(Struct, frozen=True, kw_only=True, tag_field="kind"):
 
 
 def kind_of(body: type[DecisionBody]) -> str:
-    """Return the kind of decision that a body is for."""
+    """Return the kind of decision of a body."""
     return str(body.__struct_config__.tag)
 
 
 class ActionBody(Struct, frozen=True, kw_only=True):
-    """A next step for the desk in one of its states."""
+    """A next step for the desk, in one of its states."""
 
     code: Annotated[str, Meta(description="The step.")]
     params: Annotated[dict[str, str], Meta(description="What the step needs to know, by name.")] = {}
@@ -95,29 +97,29 @@ class ActionBody(Struct, frozen=True, kw_only=True):
     ticket_id: Annotated[str | None, Meta(description="The ticket concerned.")] = None
     state: Annotated[
         ActionState,
-        Meta(description="No longer open, a step is `done` if its own result is there, else `withdrawn`."),
+        Meta(description="A step that is no longer open is `done` if its result is known, or else `withdrawn`."),
     ]
     clauses: Annotated[tuple[str, ...], Meta(description="The clauses of the SOP that ask for it, sorted.")]
     evidence: Annotated[tuple[str, ...], Meta(description="The facts that it rests on as `source#id`, sorted.")]
-    due_at: Annotated[Instant | None, Meta(description="By when it is to be done.")] = None
+    due_at: Annotated[Instant | None, Meta(description="When it is due.")] = None
     time: Instant
-    """Since when this state holds; the `time` of the envelope."""
+    """The start of this state; the `time` of the envelope."""
 
 
 class AlertBody(Struct, frozen=True, kw_only=True):
-    """Something that ops wants to know; `labels` lack `alertname` and `severity`, which every message has."""
+    """The content of an alert; the encoder adds `alertname` and `severity` to its labels."""
 
-    name: Annotated[str, Meta(description="The alert.")]
+    name: Annotated[str, Meta(description="The name of the alert.")]
     severity: Severity
     state: AlertState
     key: Annotated[tuple[str, ...], Meta(description="The labels that identify the alert.")]
     labels: Annotated[
         dict[str, str],
-        Meta(description="Its key, `alertname` and `severity`; city and category where they are known."),
+        Meta(description="Its key, `alertname` and `severity`; city and category if they are known."),
     ]
     summary: Annotated[str, Meta(description="One sentence for a person.")]
     evidence: Annotated[tuple[str, ...], Meta(description="The facts that it rests on as `source#id`, sorted.")]
-    starts_at: Annotated[Instant, Meta(description="When it began to fire.")]
+    starts_at: Annotated[Instant, Meta(description="When it started to fire.")]
     ends_at: Annotated[Instant | None, Meta(description="When it ends, or ended.")] = None
 
 
@@ -129,7 +131,7 @@ class DecisionMessage(Struct, Generic[B_co], frozen=True, kw_only=True, tag="dec
 
     body: B_co
     decision_id: Annotated[str, Meta(description="Identifies the revision; the `id` of the envelope.")]
-    content_hash: Annotated[str, Meta(description="Identifies what the body says.")]
+    content_hash: Annotated[str, Meta(description="Identifies the content of the body.")]
     revision: Annotated[int, Meta(description="1, 2, …")]
     supersedes: Annotated[str | None, Meta(description="The decision_id of the revision before; null for the first.")]
     changed: Annotated[
@@ -142,20 +144,20 @@ class DecisionMessage(Struct, Generic[B_co], frozen=True, kw_only=True, tag="dec
 
 
 AnyDecision: TypeAlias = DecisionMessage[DecisionBody]
-"""A decision of whatever kind."""
+"""A decision of any kind."""
 
 
 class ActionMessage(Struct, frozen=True, kw_only=True, tag="action"):
     """One revision of an action."""
 
     body: ActionBody
-    action_id: Annotated[str, Meta(description="Identifies the action, in all its revisions.")]
+    action_id: Annotated[str, Meta(description="Identifies the action; the same in all its revisions.")]
     revision: Annotated[int, Meta(description="1, 2, …")]
     inputs: str | None = None
 
 
 class AlertMessage(Struct, frozen=True, kw_only=True, tag="alert"):
-    """An alert that fires or is resolved; `subject` is the case id, or the partner id where no case is concerned."""
+    """An alert that fires or is resolved; `subject` is the case id, or the partner id if it concerns no case."""
 
     body: AlertBody
     alert_id: Annotated[str, Meta(description="Identifies the alert; the same while name and key are the same.")]
@@ -167,7 +169,7 @@ OutputMessage: TypeAlias = AnyDecision | ActionMessage | AlertMessage
 
 
 class OutputVocabulary(Struct, frozen=True):
-    """What some SOPs can emit."""
+    """The outputs that SOPs can emit."""
 
     bodies: Mapping[str, type[DecisionBody]]
     """The body of every kind of decision."""
@@ -178,7 +180,7 @@ class OutputVocabulary(Struct, frozen=True):
 
 
 def vocabulary(body: type[DecisionBody], field: str) -> frozenset[str]:
-    """Return the values that a field of a body may have, as its annotation lists them."""
+    """Return the values that the annotation of a body's field lists."""
     hint = get_type_hints(body, include_extras=True)[field]
     listed = ((each.extra or {}).get(VALUES, ()) for each in get_args(hint) if isinstance(each, Meta))
     return frozenset(value for values in listed for value in values)
@@ -200,12 +202,12 @@ def _is_instant(hint: object) -> bool:
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An input that was refused: its bytes as they came (base64 in JSON), where they came from, and why.
+    """A rejected record: its original bytes (base64 in JSON), its topic, partition and offset, and the reason.
 
-    `headers` are kept because in binary content mode the envelope is in them: without them it could not be redriven.
-    Where a header's name is no UTF-8 it holds U+FFFD in place of what cannot be text, and `header_names` has the bytes
-    of the names of all headers, in their order. A record that is too large for a letter is cut: `value` and `key` have
-    their first 1,024 bytes, `headers` are left out, and `value_bytes` says how many bytes the value had (0 for none).
+    `headers` hold the envelope in binary content mode, so redriving needs them. If the name of one is not valid UTF-8,
+    it has U+FFFD in place of the invalid bytes, and `header_names` holds the bytes of all names in order. A record that
+    is too large for a dead letter is truncated: `value` and `key` hold their first 1,024 bytes, `headers` is empty, and
+    `value_bytes` is the original size of the value (0 for null).
     """
 
     topic: str
@@ -220,5 +222,5 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_truncated(self) -> bool:
-        """Tell whether only the beginning of the record is here."""
+        """True if only the beginning of the record was kept."""
         return self.value_bytes is not UNSET

@@ -1,4 +1,4 @@
-"""The JSON of decisions, actions, alerts and dead letters, written and read back (contracts, "Decisions out")."""
+"""Encodes and decodes the JSON of decisions, actions, alerts and dead letters (contracts.md, "Decisions out")."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ SEVERITY_LABEL: Final = "severity"
 DEAD_LETTER_TYPE: Final = "dead-letter"
 SCHEMA_VERSION: Final = 1
 """Increased by a change that existing consumers could not read; additions keep it."""
-IN_THE_ENVELOPE: Final = frozenset({"body", "inputs", "subject", "time"})
-"""Members of messages and bodies that are no members of `data`."""
+ENVELOPE_FIELDS: Final = frozenset({"body", "inputs", "subject", "time"})
+"""Fields of messages and bodies that are not members of `data`."""
 
 
 def schema_id(name: str) -> str:
@@ -49,17 +49,17 @@ def decision_data(body: DecisionBody) -> dict[str, JsonValue]:
 
 
 def content_hash(body: DecisionBody) -> str:
-    """Return the 32 hexadecimal digits that identify what a body says, on every machine and in every run."""
+    """Return the 32 hexadecimal digits that identify the content of a body, the same on every machine."""
     return digest32(canonical_json(decision_data(body)))
 
 
 def decision_id(content: str, supersedes: str | None) -> str:
-    """Return the id of a revision from its content hash and the id of the revision before it."""
+    """Return the id of a revision, made from its content hash and the id of the revision that it supersedes."""
     return digest32(f"{content}|{supersedes or ''}".encode())
 
 
 def changed_fields(old: DecisionBody, new: DecisionBody) -> tuple[str, ...]:
-    """Return the sorted names of the fields of a body that differ from the one it supersedes, absent ones included."""
+    """Return the sorted names of the fields that differ between two bodies; an absent field differs from null."""
     before, after = decision_data(old), decision_data(new)
     names = sorted(before.keys() | after.keys())
     return tuple(name for name in names if before.get(name, UNSET) != after.get(name, UNSET))
@@ -71,12 +71,12 @@ def action_id(case_id: str, partner_id: str | None, code: str, ticket_id: str | 
 
 
 def alert_id(body: AlertBody) -> str:
-    """Return the id of an alert, the same while its name and the members of its key are the same."""
+    """Return the id of an alert, made from its name and the labels in its key."""
     return digest32(canonical_json([body.name, {name: body.labels[name] for name in body.key if name in body.labels}]))
 
 
 def encode_message(message: OutputMessage) -> bytes:
-    """Return a message as it goes out: a CloudEvent in structured JSON, its members in a fixed order."""
+    """Return a message as a CloudEvent in structured JSON, with its members in a fixed order."""
     if isinstance(message, DecisionMessage):
         return _decision(message)
     if isinstance(message, ActionMessage):
@@ -84,7 +84,7 @@ def encode_message(message: OutputMessage) -> bytes:
     return _alert(message)
 
 
-def dead_letter_message(  # noqa: PLR0913 - a letter has so many parts
+def dead_letter_message(  # noqa: PLR0913 - one argument per part of a dead letter
     *,
     topic: str,
     partition: int,
@@ -97,13 +97,13 @@ def dead_letter_message(  # noqa: PLR0913 - a letter has so many parts
     id_topic: str | None = None,
     value_bytes: int | None = None,
 ) -> bytes:
-    """Return a refused record as a CloudEvent in structured JSON, the same bytes for the same record and reason.
+    """Return the dead letter of a record as a CloudEvent in structured JSON; equal arguments give equal bytes.
 
-    `time` is when the record was taken in (microseconds; None where nothing says so); `headers` are needed to redrive a
-    record in binary content mode; `id_topic` is what the id is made from instead of a topic whose name is not the same
-    everywhere; `value_bytes` is how many bytes the value had of a record that is cut.
+    `time` is the timestamp of the record in microseconds, None if it has none. A record in binary content mode needs
+    its `headers` to be redriven. `id_topic` replaces the topic in the id, where the topic's name depends on the
+    machine. `value_bytes` is the original size of the value of a truncated record.
     """
-    shown, names = encode_headers(headers)
+    encoded_headers, header_names = encode_headers(headers)
     letter = DeadLetter(
         topic=topic,
         partition=partition,
@@ -111,8 +111,8 @@ def dead_letter_message(  # noqa: PLR0913 - a letter has so many parts
         reason=reason,
         value=value,
         key=key,
-        headers=shown,
-        header_names=names,
+        headers=encoded_headers,
+        header_names=header_names,
         value_bytes=UNSET if value_bytes is None else value_bytes,
     )
     try:
@@ -124,9 +124,9 @@ def dead_letter_message(  # noqa: PLR0913 - a letter has so many parts
 
 
 def decode_message(value: bytes, bodies: Mapping[str, type[DecisionBody]]) -> OutputMessage:
-    """Return the decision, action or alert that a record of an output topic holds.
+    """Return the decision, action or alert in the value of a record of an output topic.
 
-    `bodies` are those of the known kinds of decision. Raises `InvalidMessage` for anything else.
+    `bodies` has the body of every known kind of decision. Raises `InvalidMessage` for any other value.
     """
     try:
         published = _published.decode(value)
@@ -137,14 +137,14 @@ def decode_message(value: bytes, bodies: Mapping[str, type[DecisionBody]]) -> Ou
         if published.type == "alert":
             return _read_alert(published)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InvalidMessage(f"value: not a message of ours ({error})") from None
+        raise InvalidMessage(f"value: not a decision, action or alert ({error})") from None
     raise InvalidMessage(f"type: {published.type!a} is not a decision, action or alert")
 
 
 def decode_dead_letter(value: bytes) -> DeadLetter:
-    """Return the dead letter that a record of the topic holds, the names of its headers as they came.
+    """Return the dead letter in the value of a record, the names of its headers decoded.
 
-    Raises `InvalidMessage` for anything else.
+    Raises `InvalidMessage` for any other value.
     """
     try:
         read = _dead_letters.decode(value)
@@ -157,7 +157,7 @@ def decode_dead_letter(value: bytes) -> DeadLetter:
 
 
 class _Published(Struct, frozen=True):
-    """The members of an envelope that a message is made from."""
+    """The members of an envelope that messages are decoded from."""
 
     type: str
     subject: str
@@ -185,7 +185,7 @@ def _envelope(
     time: int | None = None,
     inputs: str | None = None,
 ) -> bytes:
-    """Return a CloudEvent in structured JSON; what is None is absent, `time` is in microseconds."""
+    """Return a CloudEvent in structured JSON without the members that are None; `time` is in microseconds."""
     members: dict[str, object] = {
         "specversion": "1.0",
         "id": message_id,
@@ -256,12 +256,12 @@ def _alert(message: AlertMessage) -> bytes:
 
 
 def _members(struct: Struct) -> dict[str, JsonValue]:
-    """Return the members of a struct as JSON has them, in their order, without those that the envelope has."""
+    """Return the fields of a struct that are members of `data`, JSON-ready and in order."""
     data: dict[str, JsonValue] = {"kind": struct.kind} if isinstance(struct, DecisionBody) else {}
     instants = instant_fields(type(struct))
     for name in struct.__struct_fields__:
         value = getattr(struct, name)
-        if value is UNSET or name in IN_THE_ENVELOPE:
+        if value is UNSET or name in ENVELOPE_FIELDS:
             continue
         if isinstance(value, Money):
             value = {"amount": value.amount, "currency": value.currency}
@@ -270,7 +270,7 @@ def _members(struct: Struct) -> dict[str, JsonValue]:
 
 
 def _message_id(data: dict[str, JsonValue], time: int) -> str:
-    """Return an envelope id made from all that is said, so that one id can never have two bodies."""
+    """Return an envelope id made from the complete content, so that an id never has two bodies."""
     return digest32(canonical_json([data, format_instant(time)]))
 
 

@@ -1,4 +1,4 @@
-"""The published contract as files: JSON Schemas, and one AsyncAPI 3 document of all topics that refers to them."""
+"""Writes the published contract: JSON Schemas, and an AsyncAPI 3 document of all topics (contracts.md, "Topics")."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _CASE_KEY: Final = "the case id"
 
 
 def export(directory: Path, outputs: OutputVocabulary, policies: PolicyFormat) -> list[Path]:
-    """Write every schema and the AsyncAPI document into a directory, created if missing; return the paths.
+    """Write every schema and the AsyncAPI document to a directory, which is created if missing; return the paths.
 
-    The same version writes the same bytes. Raises OSError if a file cannot be written.
+    Raises OSError if a file cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     documents = {
@@ -45,7 +45,7 @@ def export(directory: Path, outputs: OutputVocabulary, policies: PolicyFormat) -
 
 
 def asyncapi_document(kinds: Iterable[str]) -> JsonObject:
-    """Return the AsyncAPI 3.0.0 document for some kinds of decision; it refers to the schemas as files beside it."""
+    """Return the AsyncAPI 3.0.0 document for some kinds of decision; it refers to the schema files beside it."""
     topics = _topics(kinds)
     return {
         "asyncapi": "3.0.0",
@@ -79,7 +79,7 @@ def _channel(topic: str, types: Iterable[str]) -> JsonObject:
 
 
 def _operation(topic: str, types: Iterable[str]) -> JsonObject:
-    """Return what the product does with a topic: it receives its inputs and sends its outputs."""
+    """Return the operation of the product on a topic: it receives inputs and sends outputs."""
     return {
         "action": "receive" if topic in INPUTS else "send",
         "channel": {"$ref": f"#/channels/{topic}"},

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Struct, structs
 
 from schemas.codec.canonical_json import JsonValue
-from schemas.codec.encoder import DEAD_LETTER_TYPE, IN_THE_ENVELOPE, schema_id
+from schemas.codec.encoder import DEAD_LETTER_TYPE, ENVELOPE_FIELDS, schema_id
 from schemas.codec.limits import Limits
 from schemas.events import EVENT_TYPES, FIELDS, Money
 from schemas.fields import Boolean, Choice, Field, FullDate, Integer, Kind, Number, Object, Pattern, Text, fields_of
@@ -138,7 +138,7 @@ def _message(message: type[Struct], body: type[Struct], **enums: Sequence[str]) 
     properties: JsonObject = {}
     for struct in (message, body):
         for name, schema in components[_component(struct, components)]["properties"].items():
-            if name not in IN_THE_ENVELOPE and name != "type":
+            if name not in ENVELOPE_FIELDS and name != "type":
                 properties[name] = _as_written(schema, is_instant=name in instants)
     for name, values in enums.items():
         properties[name] = {**as_object(properties[name]), "enum": list(values)}

@@ -1,4 +1,4 @@
-"""The JSON Schema of a policy document: for editors, and for checks outside of this project."""
+"""The JSON Schema of a policy document (contracts.md, "Policy"), for editors and for checks outside this project."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DURATION: Final[JsonObject] = {
 
 
 def policy_schema(policies: PolicyFormat) -> JsonObject:
-    """Return the schema of a policy document, with the meaning, the bounds and the default of every key."""
+    """Return the schema of a policy document, with the meaning, bounds and default of every key."""
     _, components = msgspec.json.schema_components(policies.sections.values())
     tables: JsonObject = {
         table: _table(table, components[section.__name__]["properties"], msgspec.to_builtins(section()), policies.keys)

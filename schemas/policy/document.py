@@ -1,4 +1,4 @@
-"""Policy documents: TOML, read, checked, hashed and written (contracts.md, "Policy")."""
+"""Reads, checks, hashes and writes policy documents in TOML (contracts.md, "Policy")."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ _BYTE_ORDER_MARK: Final = "\ufeff"
 KEY_LEVELS_MAX: Final = 32
 
 _DEEP_KEY: Final = rf"""(([\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{KEY_LEVELS_MAX - 1}}}"""
-"""What the memory that `tomllib` takes grows with the square of; no key of ours has more than three levels."""
+"""A dotted key with so many levels that `tomllib`, whose memory grows with their square, must not see it. No policy key
+has more than three."""
 
 _AT: Final = re.compile(r"^(?P<reason>.*?)(?: - at `(?:key in )?\$\.?(?P<key>.*)`)?$", re.DOTALL)
 
@@ -38,19 +39,18 @@ SHARED: Final = (Presence, City, Alert)
 
 
 class PolicyFormat:
-    """The documents of policies: the sections that all SOPs share, and those of some SOPs."""
+    """The format of policy documents: the sections that all SOPs share, and `sections` of some SOPs."""
 
     def __init__(self, sections: Iterable[type[Section]]) -> None:
-        """`sections` are those of the SOPs."""
         tables: list[type[Section]] = [Presence, City, *sections, Alert]
         self.sections: Final = {section.table(): section for section in tables}
-        """The tables of a document, by name, in their order."""
+        """The section of every table, by its name, in the order of the document."""
         self.keys: Final = {
             f"{table}.{name}": next(each for each in get_args(hint) if isinstance(each, Key))
             for table, section in self.sections.items()
             for name, hint in get_type_hints(section, include_extras=True).items()
         }
-        """Every key, by name (`presence.radius_m`), in the order of the document."""
+        """Every key by its name (`presence.radius_m`), in the order of the document."""
         self._document = msgspec.defstruct(
             "Document",
             [
@@ -65,13 +65,13 @@ class PolicyFormat:
         """The built-in policy."""
 
     def values(self, policy: Policy) -> Iterator[tuple[str, Key, object]]:
-        """Yield the name of every key with what it means and its value, in the order of the document."""
+        """Yield the name, key and value of every key, in the order of the document."""
         for name, key in self.keys.items():
             table, _, field = name.partition(".")
             yield name, key, getattr(policy[self.sections[table]], field)
 
     def hashed(self, policy: Policy) -> Policy:
-        """Return a policy with all sections and its hash: 16 hexadecimal digits over the canonical form of all keys."""
+        """Return a policy with all sections and its hash: 16 hexadecimal digits over the canonical form."""
         document = self.document(policy)
         digest = digest32(rfc8785.dumps(document))[:HASH_DIGITS]
         sections = tuple(policy[section] for section in self.sections.values() if section not in SHARED)
@@ -82,14 +82,14 @@ class PolicyFormat:
         tables: dict[str, JsonValue] = {
             table: msgspec.to_builtins(policy[section]) for table, section in self.sections.items()
         }
-        begin = None if policy.effective_from is None else format_instant(policy.effective_from)
-        return {"label": policy.label, "effective_from": begin, **tables}
+        effective_from = None if policy.effective_from is None else format_instant(policy.effective_from)
+        return {"label": policy.label, "effective_from": effective_from, **tables}
 
     def read(self, text: str, where: str) -> Policy:
-        """Return the policy that a TOML document holds; keys that it leaves out have their defaults.
+        """Return the policy in a TOML document; missing keys have their defaults.
 
-        `where` names the document in a refusal. Raises `PolicyError` ("where: key: reason") for a document that is
-        malformed or inconsistent, unknown keys included.
+        `where` names the document in errors. Raises `PolicyError` ("where: key: reason") for a document that is
+        malformed or inconsistent, or has an unknown key.
         """
         if matches(_DEEP_KEY, text):
             raise PolicyError(f"{where}: not a policy: a key of {KEY_LEVELS_MAX} levels or more")
@@ -114,7 +114,7 @@ class PolicyFormat:
         return self.hashed(policy)
 
     def load(self, path: str | Path) -> Policy:
-        """Return the policy of one file; raises `PolicyError` ("path: key: reason") if it cannot be read or used."""
+        """Return the policy in a file; raises `PolicyError` ("path: key: reason") if it cannot be read or used."""
         try:
             text = read_small_text(path)
         except ValueError as error:
@@ -122,9 +122,10 @@ class PolicyFormat:
         return self.read(text, str(path))
 
     def load_all(self, paths: Iterable[str | Path]) -> PolicySet:
-        """Return the policies of some files, the built-in one before the first of them.
+        """Return the policies in some files; the built-in one is in force before the first of them.
 
-        Raises `PolicyError` for a file that cannot be read or used, and for two with the same label or the same begin.
+        Raises `PolicyError` for a file that cannot be read or used, and for two policies with the same label or the
+        same `effective_from`.
         """
         policies: list[Policy] = []
         for path in paths:
@@ -138,7 +139,7 @@ class PolicyFormat:
         return PolicySet(policies, self.default)
 
     def dump(self, policy: Policy) -> str:
-        """Return a policy as a TOML document that reads back the same, every key with what it means."""
+        """Return a policy as a TOML document with a comment for every key; reading it gives the same policy."""
         lines = [
             "# the name of the policy in decisions",
             f"label = {_toml(policy.label)}",
@@ -149,12 +150,12 @@ class PolicyFormat:
             lines.append('# effective_from = "2026-11-21T00:00:00Z" (without it: always)')
         else:
             lines.append(f"effective_from = {_toml(format_instant(policy.effective_from))}")
-        group = ""
+        current = ""
         for name, key, value in self.values(policy):
             table, _, field = name.partition(".")
-            if table != group:
-                group = table
-                lines += ["", f"[{group}]"]
+            if table != current:
+                current = table
+                lines += ["", f"[{table}]"]
             lines.append(f"# {key.text}")
             if isinstance(value, dict):
                 lines.append(f"[{name}]")
@@ -165,10 +166,10 @@ class PolicyFormat:
         return "\n".join(lines) + "\n"
 
     def _plain(self, document: Mapping[str, object], where: str) -> dict[str, object]:
-        """Return a document with durations and the begin as microseconds; what has the wrong shape is left as it is."""
+        """Return a document with durations and `effective_from` in microseconds; other values are left as they are."""
         if "label" not in document:
             raise PolicyError(f"{where}: label: missing")
-        if "hash" in document:  # a field of the policy that follows from the document
+        if "hash" in document:  # a field of `Policy`, but not a key
             raise PolicyError(f"{where}: hash: unknown key")
         plain: dict[str, object] = {}
         for name, value in document.items():
@@ -183,13 +184,13 @@ class PolicyFormat:
             if key in self.keys and self.keys[key].unit == DURATION:
                 return parse_duration(value)
             if key == "effective_from":
-                return _begin(value)
+                return _effective_from(value)
         except ValueError as error:
             raise PolicyError(f"{where}: {key}: {error}") from None
         return value
 
     def _keyed(self, message: str) -> str:
-        """Turn msgspec's words for a value of the wrong shape into "key: reason"."""
+        """Turn msgspec's message about a value of the wrong shape into "key: reason"."""
         match = _AT.fullmatch(_one_line(message))
         reason, key = (match["reason"], match["key"] or "") if match else (message, "")
         unknown = re.fullmatch(r"Object contains unknown field `(.*)`", reason)
@@ -198,7 +199,7 @@ class PolicyFormat:
         return f"{key or 'document'}: {reason[:1].lower()}{reason[1:]}"
 
     def _unknown(self, key: str) -> str:
-        """Return the words for a key that no policy has, and for the key of the same table that it is nearest to."""
+        """Return the error for an unknown key, with the most similar key of the same table."""
         table, dot, name = key.rpartition(".")
         tables = {"label", "effective_from", *self.sections}
         known = (
@@ -207,7 +208,7 @@ class PolicyFormat:
         return f"{key}: unknown key{suggestion(name, known, prefix=table + dot)}"
 
 
-def _begin(value: object) -> int:
+def _effective_from(value: object) -> int:
     if isinstance(value, str):
         return parse_instant(value)
     if not isinstance(value, datetime) or value.tzinfo is None:

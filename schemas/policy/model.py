@@ -1,7 +1,8 @@
-"""A policy: sections of numbers and lists, each declared once with its default, unit, bounds and clauses.
+"""The policy that decisions are made under (contracts.md, "Policy").
 
-A field is named as its key in a policy document: section, dot, field. Durations are microseconds here and text with a
-unit in a document ("15 min", "72 h"). The sections of an SOP are declared in its folder under `agents/sops/`.
+A policy consists of sections. A section is a struct: each field is declared once, with its default, unit, bounds and
+clauses. Its key in a policy document is `section.field`. Durations are microseconds in a struct and text with a unit
+("15 min", "72 h") in a document. The sections of an SOP are declared in its folder under `agents/sops/`.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
-_ALWAYS: Final = -(2**63)  # before every instant
+_ALWAYS: Final = -(2**63)  # earlier than every instant
 
 DURATION: Final = "duration"
-"""The unit of a key that is text with units ("15 min", "1h30m") or whole seconds in a document."""
+"""The unit of a key whose value in a document is text with units ("15 min", "1h30m") or whole seconds."""
 
 Violation = tuple[str, str]
 """(key, what is wrong with its value)."""
 
 
 class Bounds(Struct, frozen=True):
-    """Bounds of a number; `is_above` excludes `low` itself."""
+    """The inclusive bounds of a number; `is_above` excludes `low` itself."""
 
     low: float
     high: float | None = None
@@ -36,15 +37,15 @@ class Bounds(Struct, frozen=True):
 
 
 class Key(Struct, frozen=True):
-    """What a key means, in what unit, for which clauses; stands in the annotation of a section's field."""
+    """The annotation of a section's field: what its key means, its unit and the clauses that it serves."""
 
     note: str
     unit: str
     clauses: tuple[str, ...]
     bounds: Bounds | None = None
-    """None: a number is not negative."""
+    """None stands for "not negative"."""
     check: Callable[[object], str | None] | None = None
-    """Returns what is wrong with a value, beyond its type and bounds."""
+    """Returns what is wrong with a value that has the right type and is within bounds, or None."""
 
     @property
     def text(self) -> str:
@@ -61,7 +62,7 @@ def key(
     at_most: float | None = None,
     check: Callable[[object], str | None] | None = None,
 ) -> Key:
-    """Return the annotation of a field."""
+    """Return the annotation of a field; without bounds a number must not be negative."""
     if at_least is None and above is None:
         return Key(note, unit, clauses, check=check)
     low = above if at_least is None else at_least
@@ -69,10 +70,10 @@ def key(
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True):
-    """A table of a policy document, named as the class in snake case (`BpcOnly`: `bpc_only`)."""
+    """A table of a policy document; its name is that of the class in snake case (`BpcOnly`: `bpc_only`)."""
 
     def violations(self) -> Iterator[Violation]:
-        """Yield what is wrong with values that are each acceptable alone."""
+        """Yield contradictions between values that are each valid on their own."""
         yield from ()
 
     @classmethod
@@ -85,7 +86,7 @@ S = TypeVar("S", bound=Section)
 
 
 class Presence(Section, frozen=True):
-    """Whether a partner was at the site (OOS-7, OOS-14, OOS-15)."""
+    """When location reports show a partner at the site (OOS-7, OOS-14, OOS-15)."""
 
     radius_m: Annotated[
         float,
@@ -93,19 +94,19 @@ class Presence(Section, frozen=True):
     ] = 500.0
     max_accuracy_m: Annotated[
         float,
-        key("metres; a report less accurate than this says nothing", "m", "OOS-7", above=0.0),
+        key("metres; a less accurate report is not valid", "m", "OOS-7", above=0.0),
     ] = 200.0
     before: Annotated[
         int,
-        key("how long before a moment a report may be and still speak for it", DURATION, "OOS-7"),
+        key("how long before a presence fact a report may lie and count for it", DURATION, "OOS-7"),
     ] = 15 * MINUTE
     after: Annotated[
         int,
-        key("how long after a moment a report may be and still speak for it", DURATION, "OOS-7"),
+        key("how long after a presence fact a report may lie and count for it", DURATION, "OOS-7"),
     ] = 5 * MINUTE
     linger: Annotated[
         int,
-        key("how long after a cancellation a partner's stay at the site is watched", DURATION, "DIS-3"),
+        key("how long after a cancellation a stay at the site is looked for", DURATION, "DIS-3"),
     ] = 2 * HOUR
     retention: Annotated[
         int,
@@ -113,20 +114,20 @@ class Presence(Section, frozen=True):
     ] = 72 * HOUR
     slot: Annotated[
         int,
-        key("of each partner and slot of this length the most accurate report counts", DURATION, "OOS-7", above=0.0),
+        key("length of a bucket; the most accurate report of each bucket counts", DURATION, "OOS-7", above=0.0),
     ] = 10 * SECOND
     reading_wait: Annotated[
         int,
-        key("how long a live decision waits for the first word on a partner's whereabouts", DURATION, "OOS-7"),
+        key("unused; a worker uses SOP_ANSWER_WAIT_S", DURATION, "OOS-7"),
     ] = 10 * SECOND
 
 
 class City(Section, frozen=True):
-    """Other names of a city, each with the one it is compared as."""
+    """Other names of cities."""
 
     aliases: Annotated[
         dict[str, str],
-        key("other names of a city, each with the name it is compared as", "names", "OOS-2", "OOS-7"),
+        key("other names of a city, each with the name that stands for it", "names", "OOS-2", "OOS-7"),
     ] = field(
         default_factory=lambda: {
             "Bengaluru": "Bangalore",
@@ -138,31 +139,31 @@ class City(Section, frozen=True):
     )
 
     def violations(self) -> Iterator[Violation]:
-        """Yield aliases that are blank, given twice, or lead to another alias."""
+        """Yield aliases that are blank, occur twice or stand for another alias."""
         names: dict[str, str] = {}
         for alias, city in self.aliases.items():
             key = f'city.aliases."{alias}"'
-            compared = alias.strip().casefold()
-            if not compared or not city.strip():
+            folded = alias.strip().casefold()
+            if not folded or not city.strip():
                 yield key, "is blank"
-            elif compared in names:
-                yield key, f"is given twice, also as {names[compared]!r}"
-            names[compared] = alias
+            elif folded in names:
+                yield key, f"is given twice, also as {names[folded]!r}"
+            names[folded] = alias
         for alias, city in self.aliases.items():
             if city.strip().casefold() in names:
-                yield f'city.aliases."{alias}"', f"leads to {city!r}, which is itself an alias"
+                yield f'city.aliases."{alias}"', f"stands for {city!r}, which is itself an alias"
 
 
 class Alert(Section, frozen=True):
-    """Thresholds of what ops is told."""
+    """Thresholds of alerts."""
 
     moment_ttl: Annotated[
         int,
-        key("how long an alert about a moment fires", DURATION, "OOS-7"),
+        key("how long a moment alert fires", DURATION, "OOS-7"),
     ] = 24 * HOUR
     stay: Annotated[
         int,
-        key("how long after a cancellation a partner on site is suspected of serving offline", DURATION, "DIS-2"),
+        key("how long after a cancellation a partner on site counts as having stayed", DURATION, "DIS-2"),
     ] = 30 * MINUTE
     park_overdue: Annotated[
         int,
@@ -170,15 +171,15 @@ class Alert(Section, frozen=True):
     ] = HOUR
     mocked_window: Annotated[
         int,
-        key("how near to a moment a mocked report is told", DURATION, "OOS-7"),
+        key("how near to a presence fact a mocked report raises an alert", DURATION, "OOS-7"),
     ] = 15 * MINUTE
     travel_speed_kmh: Annotated[
         float,
-        key("kilometres an hour above which a journey is impossible", "km/h", "OOS-7", above=0.0),
+        key("speed in km/h above which travel is impossible", "km/h", "OOS-7", above=0.0),
     ] = 150.0
     travel_distance_m: Annotated[
         float,
-        key("metres below which no journey is judged", "m", "OOS-7", at_least=0.0),
+        key("metres below which travel is not judged", "m", "OOS-7", at_least=0.0),
     ] = 1000.0
     stuck: Annotated[
         int,
@@ -186,30 +187,33 @@ class Alert(Section, frozen=True):
     ] = 48 * HOUR
     spike_window: Annotated[
         int,
-        key("how far back a partner's claims are counted", DURATION, "OOS-1"),
+        key("unused: how far back a partner's claims are counted", DURATION, "OOS-1"),
     ] = 7 * DAY
     spike_claims: Annotated[
         int,
-        key("claims from which on a partner can stand out", "claims", "OOS-1", at_least=1.0),
+        key("unused: claims from which a partner can stand out", "claims", "OOS-1", at_least=1.0),
     ] = 3
     spike_ratio: Annotated[
         float,
-        key("times the others' claims per assignment above which a partner stands out", "times", "OOS-1", at_least=0.0),
+        key(
+            "unused: times the others' claims per assignment above which a partner stands out",
+            "times",
+            "OOS-1",
+            at_least=0.0,
+        ),
     ] = 4.0
     spike_floor: Annotated[
         float,
-        key(
-            "the least that the others' claims per assignment are taken as", "claims per assignment", "OOS-1", above=0.0
-        ),
+        key("unused: lower bound of the others' claims per assignment", "claims per assignment", "OOS-1", above=0.0),
     ] = 0.01
     surge_claims: Annotated[
         int,
-        key("claims in an hour from which on a city can stand out", "claims", "OOS-1", at_least=1.0),
+        key("unused: claims in an hour from which a city can stand out", "claims", "OOS-1", at_least=1.0),
     ] = 20
     surge_deviations: Annotated[
         float,
         key(
-            "standard deviations above the mean at which a city stands out",
+            "unused: standard deviations above the mean at which a city stands out",
             "standard deviations",
             "OOS-1",
             at_least=0.0,
@@ -217,14 +221,16 @@ class Alert(Section, frozen=True):
     ] = 4.0
     surge_hours: Annotated[
         int,
-        key("hours before, with which the hour is compared", "h", "OOS-1", at_least=1.0, at_most=24 * 366.0),
+        key(
+            "unused: number of preceding hours to compare an hour with", "h", "OOS-1", at_least=1.0, at_most=24 * 366.0
+        ),
     ] = 336
 
 
 class Policy(Struct, frozen=True):
-    """One version of the policy; `effective_from` in microseconds since the epoch (None: always).
+    """One version of the policy; `effective_from` is in microseconds since the epoch (None: always).
 
-    `policy[Section]` is a section of an SOP; one that the policy was made without has its defaults.
+    `policy[Section]` returns a section, or its defaults if the policy was made without it.
     """
 
     label: str = "default"
@@ -235,7 +241,7 @@ class Policy(Struct, frozen=True):
     sections: tuple[Section, ...] = ()
     """The sections of the SOPs."""
     hash: str = ""
-    """Of the canonical form; set by `schemas.policy.document.PolicyFormat.hashed`."""
+    """The hash of the canonical form; set by `schemas.policy.document.PolicyFormat.hashed`."""
 
     def __getitem__(self, section: type[S]) -> S:
         """Return the section of a type."""
@@ -246,15 +252,14 @@ class Policy(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """How a decision names the policy it was made under: `label@hash`."""
+        """The name of the policy in decisions: `label@hash`."""
         return f"{self.label}@{self.hash}"
 
 
 class PolicySet:
-    """The policies known, and which one is in force at an instant."""
+    """Dated policies in any order, and the default that is in force before the first of them."""
 
     def __init__(self, policies: Iterable[Policy], default: Policy) -> None:
-        """Take dated policies in any order and the one that holds before the first of them."""
         starts = [(_ALWAYS if policy.effective_from is None else policy.effective_from, policy) for policy in policies]
         starts.sort(key=lambda start: start[0])
         self._policies = [policy for _, policy in starts]
@@ -262,7 +267,7 @@ class PolicySet:
         self._default = default
 
     def at(self, time: int | None) -> Policy:
-        """Return the policy in force at an instant in microseconds (None: no fact yet, the default)."""
+        """Return the policy in force at an instant in microseconds; the default at None."""
         if time is None:
             return self._default
         index = bisect.bisect_right(self._starts, time)

@@ -1,7 +1,7 @@
-"""Regular expressions of a policy, matched by RE2: in time proportional to the text, whatever the expression.
+"""Matches the regular expressions of a policy with RE2, in time proportional to the length of the text.
 
-Python's own engine goes back over a text and can take longer than the universe is old for `^(a+)+$` and 40 characters.
-RE2 has no look-around and no references back; what needs them is refused when the policy is read.
+Python's engine backtracks: `^(a+)+$` against 40 characters may run practically forever. RE2 has no look-around and no
+back-references; reading a policy rejects a pattern that uses them.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from typing import Final
 import re2
 
 COMPILED_BYTES_MAX: Final = 1 << 20
-"""Room for an expression once compiled, so that a short one that stands for a huge one is refused."""
+"""Memory for a compiled expression; rejects short patterns that expand to huge ones."""
 _REASON_CHARS: Final = 100
 
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _AS_IN_PYTHON: Final = {"d": r"\p{Nd}", "D": r"\P{Nd}"}
-"""Digits of every script, as `\\d` has always meant here; to RE2 by itself only those of ASCII are digits."""
+"""`\\d` matches the digits of every script, as in Python; in RE2 alone it matches ASCII digits only."""
 _LETTER_I: Final = str.maketrans("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}\N{LATIN SMALL LETTER DOTLESS I}", "ii")
-"""An i with another dot, which without regard to case has always been an i here; RE2 keeps them apart."""
+"""Dotted capital and dotless small i, which equal i if case is ignored, as in Python; in RE2 they do not."""
 
 
 def matches(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
-    """Whether an expression is found anywhere in a text. Raises `ValueError` for one that cannot be used."""
+    """Return whether a pattern matches anywhere in a text; raises ValueError for an invalid pattern."""
     if ignore_case:
         text = text.translate(_LETTER_I)
     return _compiled(pattern, ignore_case).search(text.encode(errors="replace")) is not None
 
 
 def pattern_error(pattern: str) -> str | None:
-    """Return what is wrong with an expression, None if it can be used."""
+    """Return what is wrong with a pattern, or None."""
     try:
         _compiled(pattern, ignore_case=True)
     except ValueError as error:
@@ -44,7 +44,7 @@ def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[bytes]:
     options = re2.Options()
     options.max_mem = COMPILED_BYTES_MAX
     options.never_capture = True
-    options.log_errors = False  # the caller tells them
+    options.log_errors = False  # the caller reports them
     options.case_sensitive = not ignore_case
     if ignore_case:
         pattern = pattern.translate(_LETTER_I)

@@ -235,7 +235,7 @@ def test_as_json_standard_output_has_only_messages(capsys: pytest.CaptureFixture
     out, err = capsys.readouterr()
     assert [json.loads(line) for line in out.splitlines()] == [json.loads(value) for value in values]
     assert all(line.isprintable() for line in out.splitlines())
-    assert err.startswith("welcome\ndecisions.paf: value: not a message of ours")
+    assert err.startswith("welcome\ndecisions.paf: value: not a decision, action or alert")
     assert "1 decisions on 1 cases" in err
 
 
@@ -263,7 +263,7 @@ def test_the_summary_counts_everything() -> None:
 
 def test_a_foreign_record_is_reported_and_does_not_end_the_view() -> None:
     lines, summary = shown_by([("decisions.paf", b"?"), ("decisions.paf", encode_message(decision("upheld")))])
-    assert lines[0].startswith("decisions.paf: value: not a message of ours")
+    assert lines[0].startswith("decisions.paf: value: not a decision, action or alert")
     assert "1 decisions" in summary[0]
 
 
