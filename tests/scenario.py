@@ -90,7 +90,7 @@ def line(kind: str, subject: str, at: int, name: str, data: dict[str, Any], sour
 
 
 class Scenario:
-    """One case. Every method adds a fact, at its usual time unless told otherwise, and returns the scenario.
+    """One case. Every method adds a fact, at its usual time or at the one given, and returns the scenario.
 
     Times are read by `instant`; a time that begins with a sign counts from the fact before.
     """

@@ -29,7 +29,7 @@ FLIP = alert(
     revision="3",
 )
 STUCK = alert("stuck_provisional", "info", partner_id="p1", kind="tagging", subject_of="out_of_scope")
-MOMENT = "t1 report booked assigned"
+PRESENCE = "t1 report booked assigned"
 """What shows presence at the creation of t1."""
 
 
@@ -129,8 +129,8 @@ TABLE = [
         now="14:30",
     ),
     # validated_off_site
-    row("validated, off site", off_site().validated(), OFF_SITE.fires("11:00", f"validated {MOMENT}")),
-    row("not genuine, off site", off_site().not_genuine(), OFF_SITE.fires("11:00", f"validated {MOMENT}")),
+    row("validated, off site", off_site().validated(), OFF_SITE.fires("11:00", f"validated {PRESENCE}")),
+    row("not genuine, off site", off_site().not_genuine(), OFF_SITE.fires("11:00", f"validated {PRESENCE}")),
     row(
         "off site after the validation",
         unseen().validated().report("11:30", 2000).image("11:30"),
@@ -145,7 +145,7 @@ TABLE = [
     ),
     row("on site after all", off_site().validated().report("11:30").image("11:30"), OFF_SITE.resolved),
     # ticket_outside_geofence
-    row("off site", off_site(), OUTSIDE.fires("10:00", MOMENT), now="10:05"),
+    row("off site", off_site(), OUTSIDE.fires("10:00", PRESENCE), now="10:05"),
     row("not before the window for reports has passed", off_site(), OUTSIDE.never, now="10:05 -1us"),
     row(
         "a closer report arrives in time",
@@ -173,7 +173,7 @@ TABLE = [
     row("the customer cancelled", on_site(group="rwm").customer_cancelled(marked="partner"), BPC.never),
     row("P1 no more", job(group="rwm").partner_cancelled().assigned("13:00"), BPC.resolved),
     # mocked_location
-    row("mocked at a moment", job().report("10:00", mocked=True).ticket(), MOCKED.fires("10:00", "t1 report")),
+    row("mocked at a presence fact", job().report("10:00", mocked=True).ticket(), MOCKED.fires("10:00", "t1 report")),
     row("mocked 15 min before", job().report("09:45", mocked=True).ticket(), MOCKED.fires("10:00", "t1 report")),
     row("mocked more than 15 min before", job().report("09:45 -1us", mocked=True).ticket(), MOCKED.never),
     row("mocked 15 min after", unseen().report("10:15", mocked=True), MOCKED.fires("10:00", "t1 report")),
@@ -184,7 +184,7 @@ TABLE = [
     row("mocked at the partner's cancellation", job().report("12:00", mocked=True).partner_cancelled(), MOCKED),
     row("mocked at the customer's cancellation", job().report("12:00", mocked=True).customer_cancelled(), MOCKED.never),
     row(
-        "the earliest moment",
+        "the earliest presence fact",
         job().report("09:50", mocked=True).ticket().ticket("10:01", "t2"),
         MOCKED.fires("10:00", "t1 report"),
     ),

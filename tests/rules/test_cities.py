@@ -18,6 +18,7 @@ from tests.scenario import POLICY
         (" madras\t", "chennai"),
         ("new\u00a0 delhi", "delhi"),
         ("Jaipur ", "jaipur"),
+        (" Navi  Mumbai", "navi mumbai"),
     ],
 )
 def test_a_city_has_one_name_whatever_its_case_white_space_and_alias(name: str, form: str) -> None:

@@ -20,7 +20,7 @@ def complaint(case_id: str = "job-1", **ticket: Any) -> Scenario:
 
 
 def proven(**proof: Any) -> Scenario:
-    """A complaint, p1 identified at 11:00, a proof at 12:00 that passes every check unless told otherwise."""
+    """A complaint, p1 identified at 11:00, a proof at 12:00 that passes every check, but for what is given."""
     return complaint().identified().proof(**proof)
 
 

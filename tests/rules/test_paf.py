@@ -10,7 +10,7 @@ from tests.rules.table import Decision, Row, decision, job, no_decision, off_sit
 from tests.scenario import Scenario
 
 UNDECIDED = no_decision("paf")
-MOMENT = "t1 report booked assigned"
+PRESENCE = "t1 report booked assigned"
 """What shows presence at the creation of t1."""
 GENUINE = "t1 validated image"
 
@@ -46,15 +46,15 @@ def not_applicable(evidence: str) -> Decision:
 NO_BOOKING = review("booking_missing", "OOS-18", "cancelled", marked=True)
 NOT_ALLOWED = upheld("cancellation_not_allowed", "OOS-2", "booked assigned cancelled")
 NOT_GENUINE = upheld("not_genuine", "OOS-18", "t1 validated cancelled")
-CONFLICT = review("presence_conflict", "OOS-7", f"{GENUINE} cancelled {MOMENT}", marked=False)
-NOT_ON_SITE = upheld("not_on_site", "OOS-14 OOS-19", f"cancelled {MOMENT}")
+CONFLICT = review("presence_conflict", "OOS-7", f"{GENUINE} cancelled {PRESENCE}", marked=False)
+NOT_ON_SITE = upheld("not_on_site", "OOS-14 OOS-19", f"cancelled {PRESENCE}")
 NO_CLAIM_YET = upheld("no_claim", "OOS-18", "cancelled", status="provisional")
 NO_CLAIM = upheld("no_claim", "OOS-18", "cancelled", at="12:00 +72h")
 PENDING = review("awaiting_validation", "OOS-18", "t1 cancelled", marked=True)
 PENDING_UNMARKED = review("awaiting_validation", "OOS-18", "t1 cancelled", marked=False)
-REVERSAL = reversal("OOS-18", f"{GENUINE} cancelled {MOMENT}")
+REVERSAL = reversal("OOS-18", f"{GENUINE} cancelled {PRESENCE}")
 COMMERCIAL_REVERSAL = reversal("OOS-12", f"{GENUINE} cancelled booked")
-WAIVED = waived(f"{GENUINE} cancelled {MOMENT}")
+WAIVED = waived(f"{GENUINE} cancelled {PRESENCE}")
 
 
 def unbooked() -> Scenario:
@@ -136,7 +136,7 @@ TABLE = [
     row(
         "P3 marked",
         off_site().genuine().partner_cancelled(),
-        review("presence_conflict", "OOS-7", f"{GENUINE} cancelled {MOMENT}", marked=True),
+        review("presence_conflict", "OOS-7", f"{GENUINE} cancelled {PRESENCE}", marked=True),
     ),
     row("P3 not marked, before P9", off_site().genuine().customer_cancelled(), CONFLICT),
     row("P3 on route manual", off_site(city="Jaipur").genuine().customer_cancelled(), CONFLICT),
@@ -163,13 +163,13 @@ TABLE = [
         NOT_ON_SITE,
     ),
     row(
-        "P4 rests on the earliest moment off site",
+        "P4 rests on the earliest presence fact off site",
         job().report("10:00", 2000).ticket().image("10:10").report("12:00", 3000).partner_cancelled(),
         NOT_ON_SITE,
     ),
     row("no P4: the customer cancelled", off_site().customer_cancelled(marked="partner"), PENDING),
     row("no P4 on the commercial route", off_site(**offices()).partner_cancelled(), PENDING),
-    row("no P4: on site at another moment", off_site().report("12:00").partner_cancelled(), PENDING),
+    row("no P4: on site at another presence fact", off_site().report("12:00").partner_cancelled(), PENDING),
     # P5
     row("P5 at the cancellation", job().partner_cancelled(), NO_CLAIM_YET),
     row("P5 just before the window ends", job().partner_cancelled(), NO_CLAIM_YET, now="12:00 +72h -1us"),
@@ -235,20 +235,20 @@ TABLE = [
     row(
         "P8 cites the mark, not an earlier end",
         on_site().genuine().customer_cancelled("11:30").customer_cancelled(marked="partner"),
-        reversal("OOS-18", f"{GENUINE} cancelled2 {MOMENT}"),
+        reversal("OOS-18", f"{GENUINE} cancelled2 {PRESENCE}"),
     ),
     row(
         "P8 with a commercial appliance",
         on_site(appliance_use="commercial").validated().partner_cancelled(),
-        reversal("OOS-18", f"t1 validated cancelled {MOMENT}"),
+        reversal("OOS-18", f"t1 validated cancelled {PRESENCE}"),
     ),
     row(
-        "P8 rests on the earliest moment on site and its own report",
+        "P8 rests on the earliest presence fact on site and its own report",
         off_site().image("10:30").report("10:40").image("10:45").validated().partner_cancelled(),
         reversal("OOS-18", "t1 validated image cancelled image2 report2 booked assigned"),
     ),
     row(
-        "P8 cites the assignment in force at the moment",
+        "P8 cites the assignment in force at the presence fact",
         on_site().genuine().partner_cancelled().assigned("13:00"),
         REVERSAL,
     ),

@@ -107,11 +107,11 @@ TABLE = [
         not_tagged("date_mismatch", "DIS-4"),
         policy="offline.date_tolerance_days = 0",
     ),
-    row("a shorter moment", met(), STAYED.but(lasts_h=1), now="12:05", policy='alert.moment_ttl = "1 h"'),
+    row("a moment alert ends sooner", met(), STAYED.but(lasts_h=1), now="12:05", policy='alert.moment_ttl = "1 h"'),
     row("a longer stay", met("platform").report("12:40"), STAYED.never, policy='alert.stay = "41 min"'),
     row("overdue sooner", on_site(), OVERDUE.fires("13:10"), now="13:10", policy='alert.park_overdue = "10 min"'),
     row(
-        "a mocked report closer to the moment",
+        "a mocked report closer to the presence fact",
         job().report("09:45", mocked=True).ticket(),
         MOCKED.never,
         policy='alert.mocked_window = "14 min"',

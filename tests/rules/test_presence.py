@@ -1,4 +1,4 @@
-"""Presence: both sides of each bound, which report counts, which moments matter, and what is cited.
+"""Presence: both sides of each bound, which report counts, which facts are presence facts, and what is cited.
 
 Presence shows in the penalty: a genuine claim without a mark is waived on site, contradicted off site, and waits for
 presence where it is unknown.
@@ -11,7 +11,7 @@ import pytest
 from tests.rules.table import Decision, Row, action, decision, job, row
 from tests.scenario import Scenario, destination
 
-MOMENT = "t1 report booked assigned"
+PRESENCE = "t1 report booked assigned"
 """What shows presence at the creation of t1."""
 JUDGED = "picture validated end"
 SITES = {
@@ -25,20 +25,20 @@ SITES = {
 
 
 def judged(case: Scenario) -> Scenario:
-    """An agent's image, a validation and the platform's cancellation: a genuine claim, and none of them a moment."""
+    """An agent's image, a validation and the platform's cancellation: a genuine claim, none of them a presence fact."""
     case.add("08:30", "ticket.media_added", "picture", ticket_id="t1", added_by="agent", url="https://media.example/0")
     return case.validated("18:00").add(
         "18:10", "cancellation.recorded", "end", by="platform", reason="other", marked_against="none"
     )
 
 
-def on_site(moment: str = MOMENT) -> Decision:
-    evidence = f"{moment} t1 {JUDGED}"
+def on_site(shown: str = PRESENCE) -> Decision:
+    evidence = f"{shown} t1 {JUDGED}"
     return decision("paf", "waived", "final", "OOS-20", evidence, cancellation_marked=False, counts_in_mg=False)
 
 
-def off_site(moment: str = MOMENT) -> Decision:
-    return review("presence_conflict", f"{moment} t1 {JUDGED}")
+def off_site(shown: str = PRESENCE) -> Decision:
+    return review("presence_conflict", f"{shown} t1 {JUDGED}")
 
 
 def unknown() -> Decision:
@@ -187,7 +187,7 @@ TABLE = [
         at_ten(job()).report("10:00:05", 2000, accuracy=0).report("10:00:06", accuracy=8),
         on_site("t1 report2 booked assigned"),
     ),
-    # which moments matter
+    # which facts are presence facts
     row("an image of the partner", image_at_ten("partner"), on_site("image report booked assigned")),
     row("an image of the customer", image_at_ten("customer"), unknown()),
     row("a ticket that the customer opened", judged(job().report("10:00").ticket(by="customer")), on_site()),
@@ -203,7 +203,7 @@ TABLE = [
         unknown(),
     ),
     row("a call", judged(job().report("10:00").ticket("09:30").partner_said("will_visit", "10:00")), unknown()),
-    # several moments, and what is cited
+    # several presence facts, and what is cited
     row(
         "on site at any is on site",
         judged(job().report("10:00", 2000).ticket().report("11:00").image("11:00")),
@@ -215,17 +215,17 @@ TABLE = [
         off_site("image report booked assigned"),
     ),
     row(
-        "the earliest moment on site is cited",
+        "the earliest presence fact on site is cited",
         judged(job().report("10:00").ticket().report("11:00").image("11:00")),
         on_site(),
     ),
     row(
-        "the earliest moment off site is cited",
+        "the earliest presence fact off site is cited",
         judged(job().report("10:00", 2000).ticket().report("11:00", 2000).image("11:00")),
         off_site(),
     ),
     row(
-        "the assignment at the moment is cited",
+        "the assignment at the presence fact is cited",
         at_ten(job().assigned("09:50").report("10:00")).assigned("19:00"),
         on_site("t1 report booked assigned2"),
     ),
@@ -255,7 +255,7 @@ TABLE = [
         ),
     ),
     row(
-        "the partner's cancellation is a moment",
+        "the partner's cancellation is a presence fact",
         job().report("12:00", 2000).partner_cancelled(),
         decision(
             "paf",

@@ -7,7 +7,7 @@ import pytest
 from tests.rules.table import Decision, Row, decision, job, no_decision, off_site, offices, on_site, row, unseen
 from tests.scenario import Scenario
 
-MOMENT = "t1 report booked assigned"
+PRESENCE = "t1 report booked assigned"
 """What shows presence at the creation of t1."""
 PROVEN = "r1 closed t1 validated image"
 
@@ -116,7 +116,7 @@ TABLE = [
     row(
         "off site",
         off_site().genuine().closed().rating_ticket(),
-        awaiting("presence_conflict", "OOS-3 OOS-7", f"r1 closed validated image {MOMENT}"),
+        awaiting("presence_conflict", "OOS-3 OOS-7", f"r1 closed validated image {PRESENCE}"),
     ),
     row(
         "off site at an image only",

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from tests.rules.table import Row, action, on_site, row
-from tests.rules.test_paf import GENUINE, MOMENT, reversal, review, unbooked, upheld
+from tests.rules.test_paf import GENUINE, PRESENCE, reversal, review, unbooked, upheld
 from tests.scenario import Scenario
 
 PARK = action("park_ticket", "OOS-9", ticket="t1", until="13:00")
 BPC_ONLY = (upheld("cancellation_not_allowed", "OOS-2", "booked assigned cancelled"), PARK.never)
 COMMERCIAL = (reversal("OOS-12", f"{GENUINE} cancelled booked"), PARK.never)
-TICKETED = (reversal("OOS-18", f"{GENUINE} cancelled {MOMENT}"), PARK.open)
-MANUAL = (reversal("OOS-18", f"{GENUINE} cancelled {MOMENT}"), PARK.never)
+TICKETED = (reversal("OOS-18", f"{GENUINE} cancelled {PRESENCE}"), PARK.open)
+MANUAL = (reversal("OOS-18", f"{GENUINE} cancelled {PRESENCE}"), PARK.never)
 UNKNOWN = (review("booking_missing", "OOS-18", "cancelled", marked=True), PARK.never)
 
 

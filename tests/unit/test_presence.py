@@ -28,12 +28,12 @@ def presence_at(view: CaseView, answer: PresenceAnswer) -> PresenceAt:
     """Return where p1 was at the cancellation, by one answer."""
     (engagement,) = view.engagements
     (cancellation,) = engagement.cancellations
-    moments = [PresenceFact(cancellation, asks_stay=True)]
-    found: EngagementPresence = engagement_presence(view, engagement, moments, {answer.query.key: answer}, RULES)
+    facts = [PresenceFact(cancellation, asks_stay=True)]
+    found: EngagementPresence = engagement_presence(view, engagement, facts, {answer.query.key: answer}, RULES)
     return found.at(cancellation)
 
 
-def test_a_case_asks_about_deciding_moments_and_all_cancellations_and_there_about_a_stay() -> None:
+def test_a_case_asks_about_presence_facts_and_all_cancellations_and_at_these_about_a_stay() -> None:
     case = Scenario().booked().assigned().ticket().image("10:10").image("10:20", by="customer")
     case.rating_ticket().partner_cancelled("12:00").customer_cancelled("13:00")
     queries = case_presence_queries(build_case_view("job-1", case.facts), POLICY)
