@@ -16,18 +16,18 @@ SHARED_WORDS: Final = {
     "agent": "The support person who works by the SOP.",
     "site": "Where the customer is, as a WGS84 point.",
     "premises": "What kind of place the site is: `residential` or `commercial`.",
-    "case": "Everything known about one job or, where nothing was ever booked, about one ticket.",
-    "presence": "Where the partner was at a moment, by location reports: `on_site`, `off_site` or `unknown`.",
+    "case": "Everything known about one job or, if nothing was ever booked, about one ticket.",
+    "presence": "Where the partner was at a given time, by location reports: `on_site`, `off_site` or `unknown`.",
     "provisional": "The status of a decision while a step of the SOP is outstanding; otherwise it is `final`. A "
     "late fact can still lead to a new revision of a final decision.",
-    "withdrawn": "The outcome of the last revision of a decision to which no rule applies any more.",
-    "dead letter": "A record that could not be accepted, kept with its bytes, its place and the reason.",
+    "withdrawn": "The outcome of the last revision of a decision once no rule applies any more.",
+    "dead letter": "A record that was rejected, kept with its bytes, its position in Kafka and the reason.",
 }
 
 WORDS: Final[dict[str, str]] = SHARED_WORDS | {name: text for sop in SOPS for name, text in sop.words.items()}
-"""What each word stands for."""
+"""The meaning of each word."""
 
 CLAUSE_TEXTS: Final = {name: clause.text for name, clause in CLAUSES.items()}
-"""What each clause says, in our own words."""
+"""The text of each clause, in our own words."""
 
 ENTRIES: Final[dict[str, str]] = {**WORDS, **CLAUSE_TEXTS}

@@ -1,4 +1,4 @@
-"""Durations between text such as "15 min", "90m" or "1h30m" and microseconds."""
+"""Converts durations between microseconds and text such as "15 min", "90m" or "1h30m"."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _SPELLINGS: Final = {"min": "m(?:in)?"}
 DURATION_PATTERN: Final = r"\s*".join(
     ["^", *(rf"(?:([0-9]{{1,12}})\s*{_SPELLINGS.get(unit, unit)})?" for unit in _UNITS), "$"]
 )
-"""What a duration as text looks like, its parts from the largest unit to the smallest."""
+"""Matches a duration as text, with its units from the largest to the smallest."""
 
 _PATTERN: Final = re.compile(DURATION_PATTERN)
 
 UNITS: Final = "d, h, min or m, s, ms, us"
-"""The units of a duration, for messages."""
+"""The units of a duration, for error messages."""
 
 
 def parse_duration(value: object) -> int:
-    """Return the microseconds of a duration: text with units, or whole seconds as an integer.
+    """Return a duration in microseconds, given as text with units or as whole seconds.
 
     Raises ValueError with the reason.
     """
@@ -35,9 +35,9 @@ def parse_duration(value: object) -> int:
 
 
 def parse_seconds(text: str) -> float:
-    """Return the seconds of a duration on a command line or in a setting: text with units, or a plain number of them.
+    """Return a duration on the command line or in a setting in seconds: text with units, or a number of seconds.
 
-    Raises ValueError for any other text; what `float` takes for a number, infinity included, is one.
+    A number is any text that `float` accepts, infinity included. Raises ValueError for any other text.
     """
     try:
         return float(text)
@@ -46,7 +46,7 @@ def parse_seconds(text: str) -> float:
 
 
 def duration_text(duration: int) -> str:
-    """Return microseconds (not negative) as text, as many of the largest units as there are whole ones."""
+    """Return a duration in microseconds (not negative) as text, with the largest units first."""
     parts = []
     for unit, size in _UNITS.items():
         count, duration = divmod(duration, size)

@@ -1,21 +1,21 @@
-"""Every error of the project, sorted by what is done about it.
+"""The errors that the project raises on purpose, sorted by the reaction to them.
 
 SopError
-├── Unavailable         try again: a broker or store does not answer right now
-├── InvalidMessage      to the dead letters: this input will never be accepted as it is
-└── Fatal               stop: going on would lose or falsify something
+├── Unavailable         retry: a broker or store does not answer at the moment
+├── InvalidMessage      dead letter: this input will never be accepted as it is
+└── Fatal               stop: continuing would lose or corrupt data
     ├── Fenced          another worker publishes for this partition now
-    ├── Unpublishable   Kafka will never take a record as it is: what it is about is given up after a restart
-    ├── StoreLost       the checkpoint store is not where this worker left it
-    └── UsageError      stop with status 2: arguments or input that cannot be used
-        └── PolicyError     a policy document with a key that cannot be used
+    ├── Unpublishable   Kafka will never accept this record: its subject is quarantined after a restart
+    ├── StoreLost       the checkpoint store is not as this worker left it
+    └── UsageError      stop with status 2: arguments or input cannot be used
+        └── PolicyError     a policy document is invalid
 """
 
 from __future__ import annotations
 
 
 class SopError(Exception):
-    """Root of all errors that the project raises on purpose; the message is one line for a user."""
+    """Base class of the errors that the project raises on purpose; the message is one line for a user."""
 
 
 class Unavailable(SopError):
@@ -23,39 +23,41 @@ class Unavailable(SopError):
 
 
 class InvalidMessage(SopError):
-    """An input that goes to the dead letters; `reason` is one line that begins with the path of the offending field."""
+    """An input that becomes a dead letter; `reason` is one line that begins with the path of the offending field."""
 
     def __init__(self, reason: str) -> None:
-        """Take the reason that the dead letter carries."""
         super().__init__(reason)
         self.reason = reason
 
 
 class Fatal(SopError):
-    """The process has to end; whoever restarts it decides what comes next."""
+    """The process must end; its supervisor decides whether to restart it."""
 
 
 class Fenced(Fatal):
-    """Another worker has taken over the partition; whatever this one would still publish is refused by the broker."""
+    """Another worker has taken over the partition; the broker rejects what this one still publishes."""
 
 
 class Unpublishable(Fatal):
-    """A record whose content has it refused by Kafka, however often it is sent: it is too large, or invalid there."""
+    """A record that Kafka rejects however often it is sent, because it is too large or invalid.
+
+    `about` is the subject of the record (see `Outgoing`). `is_certain` is false if another record of the same batch may
+    be the rejected one.
+    """
 
     def __init__(self, message: str, *, about: str | None, is_certain: bool) -> None:
-        """Take whom the record is about (see `Outgoing`), and whether it is this record for certain."""
         super().__init__(message)
         self.about = about
         self.is_certain = is_certain
 
 
 class StoreLost(Fatal):
-    """Another worker owns the checkpoints, or acknowledged writes are gone: recover from where the store stands."""
+    """Another worker owns the checkpoints, or acknowledged writes are lost: recover from the state of the store."""
 
 
 class UsageError(Fatal):
-    """What the user gave cannot be used: exit status 2 with the message as the only line."""
+    """Unusable arguments, settings or input: exit with status 2 and the message as the only line."""
 
 
 class PolicyError(UsageError):
-    """A policy document was refused; the message says where, which key and why."""
+    """An invalid policy document; the message names the document, the key and the reason."""

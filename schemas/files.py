@@ -1,4 +1,4 @@
-"""Small files that a setting or a command names: policies, passwords, certificates."""
+"""Reads small files that a setting or a command names: policies, passwords, certificates."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ SMALL_FILE_BYTES_MAX: Final = 1 << 20
 
 
 def read_small_file(path: str | Path) -> bytes:
-    """Return what a regular file holds.
+    """Return the content of a regular file.
 
-    Raises `ValueError`, with the reason alone, where it cannot be read, is longer than `SMALL_FILE_BYTES_MAX`, or is
-    something that may never end: a device, a pipe.
+    Raises ValueError with the reason if it cannot be read, is longer than `SMALL_FILE_BYTES_MAX`, or is not a regular
+    file, since a device or a pipe may never end.
     """
     path = Path(path)
     try:
@@ -32,7 +32,7 @@ def read_small_file(path: str | Path) -> bytes:
 
 
 def read_small_text(path: str | Path) -> str:
-    """Return the text of a small file in UTF-8; raises `ValueError` as `read_small_file` does."""
+    """Return the text of a small file in UTF-8; raises ValueError like `read_small_file`."""
     content = read_small_file(path)
     try:
         return content.decode()

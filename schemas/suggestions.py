@@ -1,4 +1,4 @@
-"""What somebody may have meant who wrote a name that does not exist."""
+"""Suggests a known name in place of a misspelled one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from difflib import get_close_matches
 
 
 def suggestion(name: str, known: Iterable[str], *, prefix: str = "") -> str:
-    """Return "; did you mean NAME?" for the known name nearest to `name`, letter case aside; nothing if none is near.
+    """Return "; did you mean PREFIXname?" with the known name most similar to `name`, or nothing if none is similar.
 
-    `prefix` is told before the name.
+    Letter case does not count.
     """
     names = {each.casefold(): each for each in sorted(known)}
     nearest = get_close_matches(name.casefold(), names, n=1)

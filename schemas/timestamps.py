@@ -1,4 +1,4 @@
-"""Instants between RFC 3339 text and `int` microseconds since the Unix epoch, UTC (contracts, "Envelope")."""
+"""Converts instants between RFC 3339 text and microseconds since the Unix epoch, UTC (contracts.md, "Envelope")."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _FULL_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 def microseconds(instant: datetime) -> int:
     """Return an aware datetime as microseconds since the epoch."""
-    since = instant - EPOCH
-    return since.days * DAY_US + since.seconds * SECOND_US + since.microseconds
+    elapsed = instant - EPOCH
+    return elapsed.days * DAY_US + elapsed.seconds * SECOND_US + elapsed.microseconds
 
 
-# Deadlines that follow from an event must have a written form too: with every duration of a policy at most a year, the
-# latest instant that an event may have leaves room for them before year 10000.
+# Text has no years beyond 9999. A deadline lies at most a few years after its event, since no duration of a policy is
+# longer than a year, so events must lie before 9990.
 EARLIEST_US: Final = 0
 LATEST_US: Final = microseconds(datetime(9990, 1, 1, tzinfo=UTC)) - 1
 
 
 def parse_instant(text: str) -> int:
-    """Return the instant that an event's RFC 3339 date-time names, digits finer than a microsecond cut off.
+    """Return the instant of an event's RFC 3339 date-time, truncated to microseconds.
 
     Raises ValueError with the reason: not RFC 3339, no offset, a leap second, no such date, or a year out of range.
     """
@@ -42,8 +42,8 @@ def parse_instant(text: str) -> int:
 
 
 def read_instant(text: str) -> int:
-    """Return the instant that any RFC 3339 date-time names, as `parse_instant` but in all years that can be written."""
-    # Nearly all texts are in UTC to the microsecond, of a minute seen before: the seconds alone are left to read.
+    """Return the instant of any RFC 3339 date-time, like `parse_instant` but in the years 1 to 9999."""
+    # Most texts are in UTC, have six digits of fraction, and lie in a minute seen before: only seconds are parsed.
     if len(text) == _LENGTH and text[19] == "." and text[26] == "Z":
         digits = text[17:19] + text[20:26]
         if digits.isdecimal() and digits < "6" and text.isascii():
@@ -61,9 +61,9 @@ _SECONDS: Final = {f"{second:02}": second * SECOND_US for second in range(60)}
 
 
 @lru_cache(maxsize=4096)
-def _minute(begin: str, offset: str) -> int:
-    """Return the first instant of a minute, written `2026-11-21T15:04:` and the offset."""
-    return _read_instant(f"{begin}00{offset}")
+def _minute(prefix: str, offset: str) -> int:
+    """Return the start of a minute, given as `2026-11-21T15:04:` and the offset."""
+    return _read_instant(f"{prefix}00{offset}")
 
 
 def _read_instant(text: str) -> int:
@@ -79,7 +79,7 @@ def _read_instant(text: str) -> int:
 
 
 def format_instant(instant: int) -> str:
-    """Return an instant as UTC with `Z`, with six digits of fraction, or none where it is a whole second.
+    """Return an instant as text in UTC with `Z`, with six digits of fraction, or none for a whole second.
 
     Raises OverflowError outside the years 1 to 9999.
     """
@@ -88,7 +88,7 @@ def format_instant(instant: int) -> str:
 
 
 def parse_full_date(text: str) -> date:
-    """Return the day that an RFC 3339 full-date (`2026-11-21`) names; raises ValueError with the reason."""
+    """Return the day of an RFC 3339 full-date (`2026-11-21`); raises ValueError with the reason."""
     if _FULL_DATE.fullmatch(text) is None:
         raise ValueError("not a full date (YYYY-MM-DD)")
     try:

@@ -1,4 +1,4 @@
-"""The names of all topics (contracts, "Topics"): which event goes in where, which message comes out where."""
+"""The names of all topics, and which messages each carries (contracts.md, "Topics")."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ ALERTS: Final = "alerts"
 DEAD_LETTERS: Final = "dead-letters"
 
 INPUTS: Final = (JOBS, TICKETS, CANCELLATIONS, LOCATIONS)
-"""Topics of events in, keyed by case, locations by partner."""
+"""Topics of input events, keyed by case id; `locations` by partner id."""
 
 INTERNAL: Final = ("internal.cases", "internal.partners", "internal.progress")
-"""Topics of the implementation's own: what goes to a case, what goes to a partner, and how far a worker has read."""
+"""Topics of the workers alone: messages to cases, messages to partners, and how far a worker has read."""
 
 _FAMILIES: Final = {"job": JOBS, "ticket": TICKETS, "cancellation": CANCELLATIONS, "location": LOCATIONS}
 
 TOPIC_OF_TYPE: Final[Mapping[str, str]] = {name: _FAMILIES[name.partition(".")[0]] for name in EVENT_TYPES}
-"""Input topic of every event type."""
+"""The input topic of every event type."""
 
 
 def decision_topic(kind: str) -> str:
-    """Return the topic of a kind of decision."""
+    """Return the topic of a kind of decision, without the prefix."""
     return f"decisions.{kind.replace('_', '-')}"
 
 
 def output_topics(kinds: Iterable[str]) -> tuple[str, ...]:
-    """Return the topics of messages out, for some kinds of decision."""
+    """Return the output topics for some kinds of decision, without the prefix."""
     return (*map(decision_topic, kinds), ACTIONS, ALERTS, DEAD_LETTERS)
 
 
 class Topics:
-    """All topic names, with the topics of some kinds of decision; every name begins with `prefix`, taken as it is."""
+    """All topic names for some kinds of decision; every name begins with `prefix`."""
 
     def __init__(self, kinds: Iterable[str], prefix: str = "") -> None:
         kinds = tuple(kinds)
@@ -56,9 +56,9 @@ class Topics:
         self._of_type: Final = {name: prefix + topic for name, topic in TOPIC_OF_TYPE.items()}
 
     def of(self, event_type: str) -> str:
-        """Return the topic on which events of a known type come in."""
+        """Return the input topic of a known event type."""
         return self._of_type[event_type]
 
     def decision(self, kind: str) -> str:
-        """Return the topic to which decisions of a kind go."""
+        """Return the topic of a kind of decision."""
         return self._decisions[kind]
