@@ -1,4 +1,4 @@
-"""The attributes read from a record equal those of its event; a record without them is refused."""
+"""The attributes of a record equal those of its event, and only a record without an event has none."""
 
 from __future__ import annotations
 

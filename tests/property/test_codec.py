@@ -1,4 +1,4 @@
-"""Whatever comes in is read or refused, nothing else; what goes out reads back; canonical JSON is that of RFC 8785."""
+"""Any input is decoded or rejected; encoded outputs are decoded unchanged; canonical JSON is that of RFC 8785."""
 
 import hashlib
 import json
@@ -44,47 +44,47 @@ INSTANTS = st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)
 TEXTS = st.lists(TEXT, max_size=3).map(lambda items: tuple(sorted(set(items))))
 
 
-def read_or_refuse(value: bytes, headers: list[tuple[str, bytes | None]] | None = None) -> None:
+def decode_or_reject(value: bytes, headers: list[tuple[str, bytes | None]] | None = None) -> None:
     try:
         event = decode_record(value, headers, LIMITS, 0)
-    except InvalidMessage as refused:
-        reason = refused.reason
+    except InvalidMessage as error:
+        reason = error.reason
     else:
-        reason = "none: " if packed_and_unpacked(event) == event else "packing: it changed"
+        reason = "none: " if packed_and_unpacked(event) == event else "checkpoint: it changed"
     assert re.match(r"(value|none|data_base64|[a-z]+|data(\.[a-z0-9_]+)+): [^\n\r]*\Z", reason), reason
-    assert not reason.startswith("packing")
+    assert not reason.startswith("checkpoint")
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_read_or_refused(value: bytes) -> None:
-    read_or_refuse(value)
-    read_or_refuse(value, [("ce_specversion", value), ("ce_id", None), ("x", value)])
+def test_any_bytes_are_decoded_or_rejected(value: bytes) -> None:
+    decode_or_reject(value)
+    decode_or_reject(value, [("ce_specversion", value), ("ce_id", None), ("x", value)])
     for decode in (catalogue.decode_message, decode_dead_letter):
         with pytest.raises(InvalidMessage):
             decode(value)
 
 
 @given(st.sampled_from(list(EVENT_TYPES)), st.data())
-def test_any_member_replaced_by_any_json_is_read_or_refused(event_type: str, data: st.DataObject) -> None:
-    whole = envelope(event_type)
+def test_any_json_in_any_member_is_decoded_or_rejected(event_type: str, data: st.DataObject) -> None:
+    event = envelope(event_type)
     for _ in range(data.draw(st.integers(1, 3))):
-        part = data.draw(st.sampled_from([whole, whole["data"]]))
+        part = data.draw(st.sampled_from([event, event["data"]]))
         part[data.draw(st.sampled_from(sorted(part)))] = data.draw(JSON)
-        if not whole["data"] or not isinstance(whole["data"], dict):
+        if not event["data"] or not isinstance(event["data"], dict):
             break
-    read_or_refuse(json.dumps(whole).encode())
+    decode_or_reject(json.dumps(event).encode())
 
 
 @given(st.data())
-def test_of_several_wrong_fields_the_first_of_the_contract_is_named(data: st.DataObject) -> None:
+def test_the_first_invalid_field_in_the_order_of_the_contract_is_named(data: st.DataObject) -> None:
     event_type = data.draw(st.sampled_from(sorted(FIELDS)))
     names = [field.name for field in FIELDS[event_type]]
     wrong = data.draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
-    whole = envelope(event_type)
-    whole["data"] = dict(reversed((whole["data"] | {name: [] for name in wrong}).items()))
-    with pytest.raises(InvalidMessage) as refused:
-        decode_record(json.dumps(whole).encode(), None, LIMITS)
-    assert refused.value.reason.startswith(f"data.{min(wrong, key=names.index)}: ")
+    event = envelope(event_type)
+    event["data"] = dict(reversed((event["data"] | {name: [] for name in wrong}).items()))
+    with pytest.raises(InvalidMessage) as error:
+        decode_record(json.dumps(event).encode(), None, LIMITS)
+    assert error.value.reason.startswith(f"data.{min(wrong, key=names.index)}: ")
 
 
 @given(TEXT_JSON)
@@ -92,21 +92,21 @@ def test_text_and_integers_are_encoded_as_canonical_json(value: Any) -> None:
     assert canonical_json(value) == rfc8785.dumps(value)
 
 
-def shuffled_with_nulls(value: Any) -> Any:
-    """Return an equal JSON value written otherwise: members turned round, nulls added, integers as floats."""
+def rewritten(value: Any) -> Any:
+    """Return an equal JSON value in another notation: members reversed, nulls added, integers as floats."""
     if isinstance(value, dict):
-        turned = {name: shuffled_with_nulls(item) for name, item in reversed(value.items())}
-        return {"new": None, **turned} if "new" not in turned else turned
+        reversed_members = {name: rewritten(item) for name, item in reversed(value.items())}
+        return {"new": None, **reversed_members} if "new" not in reversed_members else reversed_members
     if isinstance(value, list):
-        return [shuffled_with_nulls(item) for item in value]
+        return [rewritten(item) for item in value]
     if isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     return value
 
 
 @given(st.dictionaries(TEXT, JSON, max_size=5))
-def test_content_is_that_of_the_json_value(data: dict[str, Any]) -> None:
-    assert event_digest("t", "s", 0, data) == event_digest("t", "s", 0, shuffled_with_nulls(data))
+def test_the_digest_is_that_of_the_json_value(data: dict[str, Any]) -> None:
+    assert event_digest("t", "s", 0, data) == event_digest("t", "s", 0, rewritten(data))
     assert event_digest("t", "s", 0, data) != event_digest("t", "s", 0, {**data, "one more": 1.5})
 
 
@@ -137,7 +137,7 @@ def test_the_content_hash_is_over_the_canonical_form(body: DecisionBody) -> None
 
 
 @given(BODIES, st.none() | TEXT)
-def test_a_decision_reads_back_as_it_was(body: DecisionBody, inputs: str | None) -> None:
+def test_an_encoded_decision_is_decoded_unchanged(body: DecisionBody, inputs: str | None) -> None:
     message = DecisionMessage(
         body=body,
         decision_id="d",
@@ -152,7 +152,7 @@ def test_a_decision_reads_back_as_it_was(body: DecisionBody, inputs: str | None)
 
 
 @given(st.sampled_from(list(EVENT_TYPES)), TEXT, TEXT.filter(str.strip))
-def test_an_envelope_encoded_and_decoded_is_itself(event_type: str, unknown: str, subject: str) -> None:
+def test_a_structured_and_a_binary_record_hold_the_same_event(event_type: str, unknown: str, subject: str) -> None:
     event = decode_record(json.dumps(envelope(event_type, subject=subject, extra=unknown)).encode(), None, LIMITS)
     assert (event.subject, event.type) == (subject, event_type)
     binary = [

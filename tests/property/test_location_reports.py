@@ -1,4 +1,4 @@
-"""The quick reading of location reports agrees with the codec's own on whatever bytes come in."""
+"""The fast path for location reports agrees with the decoder on any bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.codec import decoder as codec
+from schemas.codec import decoder
 from schemas.codec.limits import Limits
 from schemas.codec.location_reports import read_location_report
 from schemas.errors import InvalidMessage
@@ -75,31 +75,31 @@ PLAIN = {
 }
 
 
-def read(value: bytes, now_us: int | None) -> AnyEvent | str:
-    """Read by the codec's own checks, the quick reading left out."""
+def decoded(value: bytes, now_us: int | None) -> AnyEvent | str:
+    """Return what the decoder returns without the fast path: the event, or the reason of the error."""
     try:
-        envelope = codec._parse(value, "value", LIMITS)
+        envelope = decoder._parse(value, "value", LIMITS)
         if not isinstance(envelope, dict):
             return "value: not a JSON object"
-        return codec._event(envelope, lambda: envelope.get("data"), LIMITS, now_us)
-    except InvalidMessage as refused:
-        return refused.reason
+        return decoder._event(envelope, lambda: envelope.get("data"), LIMITS, now_us)
+    except InvalidMessage as error:
+        return error.reason
 
 
 def agrees(value: bytes, now_us: int | None) -> bool:
-    """Hold the quick reading against the codec's; tell whether there was one."""
-    quick = read_location_report(value, LIMITS, now_us)
-    if quick is None:
+    """Compare the fast path with the decoder; return whether it applied."""
+    report = read_location_report(value, LIMITS, now_us)
+    if report is None:
         return False
-    careful = read(value, now_us)
-    assert repr(quick) == repr(careful)  # -0.0 and 0.0 are equal, their texts are not
-    assert quick == careful
+    expected = decoded(value, now_us)
+    assert repr(report) == repr(expected)  # tells -0.0 from 0.0
+    assert report == expected
     return True
 
 
 @st.composite
 def texts(draw: st.DrawFn) -> bytes:
-    """Return a report with up to three members replaced or added, in any order, some of them twice."""
+    """Return a report with up to three members replaced or added, in any order, some of them repeated."""
     data = {"lat": draw(st.floats(-90, 90)), "lon": draw(NUMBERS), "accuracy_m": draw(st.integers(0, 99))}
     members: list[tuple[str, object]] = list(PLAIN.items())
     inner: list[tuple[str, object]] = list(data.items())
@@ -123,19 +123,19 @@ def _written(members: list[tuple[str, object]]) -> str:
 
 
 @given(texts(), st.sampled_from([None, NOON, NOON - HOUR_US, NOON - HOUR_US - 1]))
-def test_what_is_read_quickly_is_what_the_codec_reads(value: bytes, now_us: int | None) -> None:
+def test_the_fast_path_agrees_with_the_decoder(value: bytes, now_us: int | None) -> None:
     agrees(value, now_us)
 
 
 @given(texts(), st.integers(0, 400), st.binary(max_size=3))
-def test_damaged_texts_are_read_alike_or_left_to_the_codec(value: bytes, at: int, damage: bytes) -> None:
+def test_the_fast_path_agrees_with_the_decoder_on_damaged_text(value: bytes, at: int, damage: bytes) -> None:
     agrees(value[:at] + damage + value[at + len(damage) :], NOON)
 
 
 @given(st.floats(-90, 90), st.integers(-180, 180), st.floats(0, 1e9), st.booleans() | st.none())
 @example(-0.0, -180, 1e9, None)
 @example(5e-324, 0, 1e-5, None)
-def test_numbers_however_written_have_one_digest(lat: float, lon: int, accuracy: float, mocked: bool | None) -> None:
+def test_a_usual_report_takes_the_fast_path(lat: float, lon: int, accuracy: float, mocked: bool | None) -> None:
     data = {"lat": lat, "lon": lon, "accuracy_m": accuracy} | ({} if mocked is None else {"mocked": mocked})
     assert agrees(json.dumps({**PLAIN, "data": data}).encode(), NOON)
 
@@ -145,6 +145,6 @@ def test_numbers_however_written_have_one_digest(lat: float, lon: int, accuracy:
     [{"speed": 3}, {"mocked": None}, {"accuracy_m": 2**60}, {"job_id": " "}, {"lat": 91}, {"lat": True}, {"lon": None}],
     ids=str,
 )
-def test_what_is_out_of_the_ordinary_is_left_to_the_codec(change: dict[str, object]) -> None:
+def test_an_unusual_report_is_left_to_the_decoder(change: dict[str, object]) -> None:
     data = {"lat": 1.5, "lon": 2.5, "accuracy_m": 3} | change
     assert not agrees(json.dumps({**PLAIN, "data": data}).encode(), NOON)

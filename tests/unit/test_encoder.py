@@ -1,4 +1,4 @@
-"""What goes out: golden bytes and ids, revisions compared, and reading our own messages back."""
+"""Output messages: golden bytes and ids, changed fields, and decoding what was encoded."""
 
 import base64
 import json
@@ -131,7 +131,7 @@ def revision(body: DecisionBody, **members: Any) -> AnyDecision:
         ),
     ],
 )
-def test_ids_of_decisions_are_the_same_everywhere_and_for_ever(
+def test_ids_of_decisions_are_the_same_on_every_machine(
     body: DecisionBody, content: str, first: str, second: str
 ) -> None:
     assert content_hash(body) == content
@@ -139,7 +139,7 @@ def test_ids_of_decisions_are_the_same_everywhere_and_for_ever(
     assert decision_id(content, first) == second
 
 
-def test_the_content_hash_is_over_the_canonical_data_without_place_and_explanation() -> None:
+def test_the_content_hash_is_over_the_canonical_form_of_the_body() -> None:
     data = json.loads(encode_message(revision(PAF)))["data"]
     for name in ("decision_id", "content_hash", "revision", "supersedes", "changed", "explanation"):
         del data[name]
@@ -147,7 +147,7 @@ def test_the_content_hash_is_over_the_canonical_data_without_place_and_explanati
     assert data == decision_data(PAF)
 
 
-def test_a_decision_goes_out_as_a_cloud_event() -> None:
+def test_a_decision_is_encoded_as_a_cloud_event() -> None:
     message = revision(PAF, revision=2, supersedes="0" * 32, changed=("status", "outcome"), inputs="jobs-3:120")
     assert json.loads(encode_message(message)) == {
         "specversion": "1.0",
@@ -184,17 +184,17 @@ def test_a_decision_goes_out_as_a_cloud_event() -> None:
     }
 
 
-def test_what_does_not_apply_is_absent_and_what_is_undecided_is_null() -> None:
-    whole = json.loads(encode_message(revision(REFUND)))
-    assert "inputs" not in whole
-    assert "apology" not in whole["data"]
-    assert whole["data"]["partner_id"] is None
+def test_a_field_that_does_not_apply_is_absent_and_an_undecided_one_is_null() -> None:
+    envelope = json.loads(encode_message(revision(REFUND)))
+    assert "inputs" not in envelope
+    assert "apology" not in envelope["data"]
+    assert envelope["data"]["partner_id"] is None
     undecided = msgspec.structs.replace(PAF, counts_in_mg=None)
     assert json.loads(encode_message(revision(undecided)))["data"]["counts_in_mg"] is None
-    assert whole["data"]["proven_amount"] == {"amount": "10.50", "currency": "INR"}
+    assert envelope["data"]["proven_amount"] == {"amount": "10.50", "currency": "INR"}
 
 
-def test_changed_names_the_fields_that_differ_absent_ones_included() -> None:
+def test_changed_names_the_fields_that_differ_including_absent_ones() -> None:
     other = msgspec.structs.replace(PAF, status="provisional", resolve_at=msgspec.UNSET)
     assert changed_fields(PAF, other) == ("resolve_at", "status")
     assert changed_fields(other, PAF) == ("resolve_at", "status")
@@ -205,14 +205,18 @@ def test_changed_names_the_fields_that_differ_absent_ones_included() -> None:
 
 
 @pytest.mark.parametrize("evidence", [PAF.evidence[::-1], PAF.evidence[:2]])
-def test_the_order_and_repetition_of_evidence_do_not_count(evidence: tuple[str, ...]) -> None:
+def test_order_and_repetition_of_evidence_do_not_change_the_content_hash(evidence: tuple[str, ...]) -> None:
     assert content_hash(msgspec.structs.replace(PAF, evidence=evidence)) == content_hash(PAF)
 
 
-def test_an_action_goes_out_with_what_applies_to_it() -> None:
-    whole = json.loads(encode_message(ACTION))
-    assert (whole["type"], whole["source"], whole["time"]) == ("action", "/sop/actions", "2026-11-21T10:00:00Z")
-    assert whole["data"] == {
+def test_an_action_is_encoded_with_the_fields_that_apply() -> None:
+    envelope = json.loads(encode_message(ACTION))
+    assert (envelope["type"], envelope["source"], envelope["time"]) == (
+        "action",
+        "/sop/actions",
+        "2026-11-21T10:00:00Z",
+    )
+    assert envelope["data"] == {
         "action_id": ACTION.action_id,
         "code": "park_ticket",
         "params": {"until": "2026-11-21T13:00:00Z"},
@@ -228,7 +232,7 @@ def test_an_action_goes_out_with_what_applies_to_it() -> None:
     assert json.loads(encode_message(BARE_ACTION))["data"].keys().isdisjoint({"partner_id", "ticket_id", "due_at"})
 
 
-def test_ids_of_actions_and_alerts_hang_on_their_keys_alone() -> None:
+def test_ids_of_actions_and_alerts_depend_on_their_keys_alone() -> None:
     assert action_id("job-17", "p-4", "park_ticket", "t-1") == "76bf1ea5dae880af855846bb7b6a4149"
     assert action_id("job-17", None, "park_ticket", "p-4") != action_id("job-17", "p-4", "park_ticket", None)
     body = ALERT.body
@@ -239,9 +243,9 @@ def test_ids_of_actions_and_alerts_hang_on_their_keys_alone() -> None:
     assert alert_id(msgspec.structs.replace(body, labels={**body.labels, "case_id": "job-18"})) != alert_id(body)
 
 
-def test_an_alert_carries_its_name_and_severity_as_labels_and_the_time_of_its_state() -> None:
-    whole = json.loads(encode_message(ALERT))
-    assert whole["data"]["labels"] == {
+def test_an_alert_has_its_name_and_severity_as_labels_and_the_time_of_its_state() -> None:
+    envelope = json.loads(encode_message(ALERT))
+    assert envelope["data"]["labels"] == {
         "alertname": "park_overdue",
         "case_id": "job-17",
         "city": "Pune",
@@ -249,15 +253,15 @@ def test_an_alert_carries_its_name_and_severity_as_labels_and_the_time_of_its_st
         "ticket_id": "t-1",
     }
     assert catalogue.decode_message(encode_message(ALERT)) == ALERT
-    assert whole["time"] == whole["data"]["starts_at"] == "2026-11-21T10:00:00Z"
-    assert "ends_at" not in whole["data"]
+    assert envelope["time"] == envelope["data"]["starts_at"] == "2026-11-21T10:00:00Z"
+    assert "ends_at" not in envelope["data"]
     body = msgspec.structs.replace(ALERT.body, state="resolved", ends_at=ALERT.body.starts_at + 1_000_000)
     resolved = json.loads(encode_message(msgspec.structs.replace(ALERT, body=body)))
     assert resolved["time"] == resolved["data"]["ends_at"] == "2026-11-21T10:00:01Z"
-    assert resolved["id"] != whole["id"]
+    assert resolved["id"] != envelope["id"]
 
 
-def test_a_message_reads_back_as_it_was() -> None:
+def test_an_encoded_message_is_decoded_unchanged() -> None:
     for message in (ACTION, BARE_ACTION, ALERT):
         assert catalogue.decode_message(encode_message(message)) == message
     body = msgspec.structs.replace(PAF, evidence=tuple(sorted(set(PAF.evidence))))
@@ -281,35 +285,38 @@ def test_a_message_reads_back_as_it_was() -> None:
         b'{"type":"alert","subject":"s","time":"2026-11-21T10:00:00Z","data":{"labels":5,"starts_at":5}}',
     ],
 )
-def test_what_is_no_message_of_ours_is_refused(value: bytes) -> None:
+def test_any_other_message_is_rejected(value: bytes) -> None:
     with pytest.raises(InvalidMessage):
         catalogue.decode_message(value)
     with pytest.raises(InvalidMessage):
         decode_dead_letter(value)
 
 
-def test_a_dead_letter_keeps_the_bytes_and_says_where_from_and_why() -> None:
-    place: dict[str, Any] = {"topic": "jobs", "partition": 3, "offset": 120, "reason": "data.stars: missing"}
+def test_a_dead_letter_has_the_original_bytes_the_position_and_the_reason() -> None:
+    position: dict[str, Any] = {"topic": "jobs", "partition": 3, "offset": 120, "reason": "data.stars: missing"}
     message = dead_letter_message(
-        **place, value=b"\xff{", key=b"job-17", time=1_795_255_200_000_000, headers=[("ce_id", b"\x00"), ("x", None)]
+        **position, value=b"\xff{", key=b"job-17", time=1_795_255_200_000_000, headers=[("ce_id", b"\x00"), ("x", None)]
     )
-    whole = json.loads(message)
-    assert (whole["type"], whole["subject"], whole["time"]) == ("dead-letter", "job-17", "2026-11-21T10:00:00Z")
-    assert {name: whole["data"][name] for name in place} == place
-    assert base64.b64decode(whole["data"]["value"]) == b"\xff{"
+    envelope = json.loads(message)
+    assert (envelope["type"], envelope["subject"], envelope["time"]) == (
+        "dead-letter",
+        "job-17",
+        "2026-11-21T10:00:00Z",
+    )
+    assert {name: envelope["data"][name] for name in position} == position
+    assert base64.b64decode(envelope["data"]["value"]) == b"\xff{"
     letter = decode_dead_letter(message)
     assert (letter.value, letter.key, letter.headers) == (b"\xff{", b"job-17", (("ce_id", b"\x00"), ("x", None)))
 
 
 @pytest.mark.parametrize("value", [None, b"", b"\x00"])
-def test_a_dead_letter_tells_no_value_from_an_empty_one(value: bytes | None) -> None:
+def test_a_dead_letter_distinguishes_a_null_value_from_an_empty_one(value: bytes | None) -> None:
     message = dead_letter_message(topic="f", partition=0, offset=1, reason="value: missing", value=value, key=None)
-    told = json.loads(message)["data"]["value"]
-    assert told == (None if value is None else base64.b64encode(value).decode())
+    assert json.loads(message)["data"]["value"] == (None if value is None else base64.b64encode(value).decode())
     assert decode_dead_letter(message).value == value
 
 
-def test_a_header_whose_name_is_no_utf_8_is_readable_in_a_dead_letter_and_whole() -> None:
+def test_a_header_name_that_is_not_utf_8_is_readable_in_a_dead_letter_and_complete() -> None:
     headers = (("caf\udce9", b"1"), ("caf\ufffd", None), ("plain", b""))
     message = dead_letter_message(
         topic="f", partition=0, offset=1, reason="value: missing", value=b"", key=None, headers=headers
@@ -322,14 +329,14 @@ def test_a_header_whose_name_is_no_utf_8_is_readable_in_a_dead_letter_and_whole(
     assert (letter.headers, letter.header_names) == (headers, ())
 
 
-def test_a_dead_letter_with_fewer_names_than_headers_is_none() -> None:
+def test_a_dead_letter_with_fewer_names_than_headers_is_rejected() -> None:
     message = dead_letter_message(
         topic="f", partition=0, offset=1, reason="r: x", value=b"", key=None, headers=[("\udcff", b""), ("b", b"")]
     )
-    whole = json.loads(message)
-    whole["data"]["header_names"].pop()
+    envelope = json.loads(message)
+    envelope["data"]["header_names"].pop()
     with pytest.raises(InvalidMessage):
-        decode_dead_letter(json.dumps(whole).encode())
+        decode_dead_letter(json.dumps(envelope).encode())
 
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff"])

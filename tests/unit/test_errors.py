@@ -6,7 +6,7 @@ from schemas import errors
 
 
 def parents_in_docstring() -> dict[str, str]:
-    """Return each error of the tree with its parent."""
+    """Return the parent of every error in the tree."""
     parents, path = {}, ["Exception"]
     for line in (errors.__doc__ or "").splitlines():
         match = re.match(r"((?:[│ ]   )*(?:[├└]── )?)([A-Z]\w+)(?:   .*)?$", line)

@@ -1,4 +1,4 @@
-"""What tells a repeated event from a conflicting one: the value of what it says, however that is written."""
+"""The digest tells a duplicate from a conflict: it depends on the JSON value, not on how the value is written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def decoded(value: Any) -> AnyEvent:
     return decode_record(encoded(value), None, LIMITS)
 
 
-def content(**members: Any) -> bytes:
+def digest(**members: Any) -> bytes:
     return decoded(envelope("location.reported", **members)).digest
 
 
@@ -40,10 +40,10 @@ PLAIN = {"lat": 1, "lon": 73.5, "accuracy_m": 100}
         {**PLAIN, "unknown": None},
     ],
 )
-def test_the_same_json_value_is_the_same_content(same: dict[str, Any]) -> None:
-    assert content(data=same) == content(data=PLAIN)
-    assert content(data=same, time="2026-11-21T15:30:00+05:30") == content(data=PLAIN)
-    assert content(data=same, id="e-2", source="/other") == content(data=PLAIN)
+def test_equal_json_values_have_the_same_digest(same: dict[str, Any]) -> None:
+    assert digest(data=same) == digest(data=PLAIN)
+    assert digest(data=same, time="2026-11-21T15:30:00+05:30") == digest(data=PLAIN)
+    assert digest(data=same, id="e-2", source="/other") == digest(data=PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_the_same_json_value_is_the_same_content(same: dict[str, Any]) -> None:
         {"data": PLAIN, "time": "2026-11-21T10:00:00.000001Z"},
     ],
 )
-def test_any_difference_is_other_content(other: dict[str, Any]) -> None:
-    everything = [{"data": PLAIN}, {"data": {**PLAIN, "unknown": 2}}]
-    assert content(**other) not in {content(**one) for one in everything}
+def test_different_events_have_different_digests(other: dict[str, Any]) -> None:
+    known = [{"data": PLAIN}, {"data": {**PLAIN, "unknown": 2}}]
+    assert digest(**other) not in {digest(**one) for one in known}
 
 
 @pytest.mark.parametrize(
@@ -114,14 +114,14 @@ def test_numbers_are_compared_by_value(one: str, other: str) -> None:
         ("1", "-1"),
     ],
 )
-def test_numbers_of_other_values_are_other_content(one: str, other: str) -> None:
-    contents = [
+def test_unequal_numbers_have_different_digests(one: str, other: str) -> None:
+    events = [
         decode_record(
             encoded(envelope("job.rated", data={"stars": 5, "n": 0}))[:-3] + text.encode() + b"}}", None, LIMITS
         )
         for text in (one, other)
     ]
-    assert contents[0].digest != contents[1].digest
+    assert events[0].digest != events[1].digest
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,12 @@ def test_numbers_of_other_values_are_other_content(one: str, other: str) -> None
         ("unknown", '[{"x": -1e400}]', "data: a number is out of range"),
     ],
 )
-def test_a_number_that_is_not_finite_is_refused_by_its_path(field: str, number: str, reason: str) -> None:
+def test_an_infinite_number_is_rejected_with_its_path(field: str, number: str, reason: str) -> None:
     value = encoded(envelope("location.reported", data={**PLAIN, field: "N"})).replace(b'"N"', number.encode())
-    with pytest.raises(InvalidMessage) as refused:
+    with pytest.raises(InvalidMessage) as error:
         decode_record(value, None, LIMITS)
-    assert refused.value.reason == reason
+    assert error.value.reason == reason
 
 
-def test_content_has_one_value_on_every_machine() -> None:
+def test_the_digest_is_the_same_on_every_machine() -> None:
     assert decoded(envelope("job.rated")).digest.hex() == "a5b35fc28bcacab463e3e282428fe9c0"

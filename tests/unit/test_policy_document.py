@@ -1,4 +1,4 @@
-"""Policy documents: defaults, what is refused and in which words, hashes, writing and reading back."""
+"""Policy documents: defaults, error messages, hashes, and reading what was written."""
 
 import json
 import os
@@ -20,15 +20,15 @@ from schemas.policy.model import DAY, HOUR, MINUTE, SECOND, Policy, Presence
 LABEL = 'label = "v2"\n'
 
 
-def refusal(document: str) -> str:
-    with pytest.raises(PolicyError) as refused:
+def rejection(document: str) -> str:
+    with pytest.raises(PolicyError) as error:
         POLICIES.read(document, "p.toml")
-    text = str(refused.value)
+    text = str(error.value)
     assert "\n" not in text
     return text.removeprefix("p.toml: ")
 
 
-def test_what_a_document_leaves_out_has_its_default() -> None:
+def test_a_missing_key_has_its_default() -> None:
     policy = POLICIES.read(LABEL + "[presence]\nradius_m = 300", "p.toml")
     assert policy == POLICIES.hashed(Policy(label="v2", presence=Presence(radius_m=300.0)))
     assert policy.name == f"v2@{policy.hash}"
@@ -53,7 +53,7 @@ def test_the_hash_is_over_the_canonical_form_of_the_complete_document() -> None:
         LABEL + '# words\n[presence]\nbefore = " 0 h 15min "',
     ],
 )
-def test_the_same_values_have_the_same_hash_however_written(document: str) -> None:
+def test_the_same_values_have_the_same_hash_in_any_notation(document: str) -> None:
     assert POLICIES.read(document, "p.toml").hash == POLICIES.read(LABEL, "p.toml").hash
 
 
@@ -61,17 +61,17 @@ def test_the_same_values_have_the_same_hash_however_written(document: str) -> No
     "document",
     ['label = "v3"', LABEL + "effective_from = 2026-11-21T10:00:00Z", LABEL + "[proof]\nmin_images = 2"],
 )
-def test_any_other_value_has_another_hash(document: str) -> None:
+def test_a_different_value_has_a_different_hash(document: str) -> None:
     assert POLICIES.read(document, "p.toml").hash != POLICIES.read(LABEL, "p.toml").hash
 
 
-@pytest.mark.parametrize("begin", ['"2026-11-21T10:00:00.5+05:30"', "2026-11-21T10:00:00.5+05:30"])
-def test_the_begin_may_be_text_or_a_date_time_of_toml(begin: str) -> None:
-    assert POLICIES.read(f"{LABEL}effective_from = {begin}", "p.toml").effective_from == 1_795_235_400_500_000
+@pytest.mark.parametrize("effective_from", ['"2026-11-21T10:00:00.5+05:30"', "2026-11-21T10:00:00.5+05:30"])
+def test_effective_from_may_be_text_or_a_toml_date_time(effective_from: str) -> None:
+    assert POLICIES.read(f"{LABEL}effective_from = {effective_from}", "p.toml").effective_from == 1_795_235_400_500_000
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "reason"),
     [
         ("", "label: missing"),
         ("label = ''", "label: is blank"),
@@ -135,8 +135,8 @@ def test_the_begin_may_be_text_or_a_date_time_of_toml(begin: str) -> None:
         (LABEL + "effective_from = 9999-01-01T00:00:00Z", "effective_from: the year is not between 1970 and 9989"),
     ],
 )
-def test_a_malformed_or_inconsistent_policy_is_refused_with_key_and_reason(document: str, told: str) -> None:
-    assert refusal(document).startswith(told)
+def test_a_malformed_or_inconsistent_policy_is_rejected_with_key_and_reason(document: str, reason: str) -> None:
+    assert rejection(document).startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_durations_are_text_with_units_or_whole_seconds(text: object, duration: 
 @pytest.mark.parametrize(
     "text", ["", " ", "5", "min", "5 weeks", "5 min 1 h", "1.5 h", "-5 min", "5 M", True, None, 1.5]
 )
-def test_anything_else_is_no_duration_and_the_units_are_told(text: object) -> None:
+def test_any_other_duration_is_rejected_and_the_error_lists_the_units(text: object) -> None:
     with pytest.raises(ValueError, match=r"not a duration .*units: d, h, min or m, s, ms, us"):
         parse_duration(text)
 
@@ -180,12 +180,12 @@ def test_seconds_are_plain_numbers_or_durations(text: str, seconds: float) -> No
 
 
 @pytest.mark.parametrize("text", ["", "soon", "5 weeks", "1.5 h"])
-def test_what_is_neither_is_no_number_of_seconds(text: str) -> None:
+def test_any_other_text_is_rejected_as_seconds(text: str) -> None:
     with pytest.raises(ValueError, match="not a duration"):
         parse_seconds(text)
 
 
-def test_a_byte_order_mark_before_a_document_is_skipped(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
     (tmp_path / "marked.toml").write_bytes(b"\xef\xbb\xbflabel = 'x'\n")
     (tmp_path / "plain.toml").write_bytes(b"label = 'x'\n")
     marked, plain = (POLICIES.load_all([tmp_path / name]) for name in ("marked.toml", "plain.toml"))
@@ -193,7 +193,7 @@ def test_a_byte_order_mark_before_a_document_is_skipped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "reason"),
     [
         ("[presence]\nradius = 300", "presence.radius: unknown key; did you mean presence.radius_m?"),
         ("[parks]\nduration = '2 h'", "parks: unknown key; did you mean park?"),
@@ -201,10 +201,10 @@ def test_a_byte_order_mark_before_a_document_is_skipped(tmp_path: Path) -> None:
         ("[presence]\ncolour = 1", "presence.colour: unknown key"),
     ],
 )
-def test_a_near_miss_of_a_key_is_told(document: str, told: str) -> None:
-    with pytest.raises(PolicyError) as refused:
+def test_the_error_for_an_unknown_key_suggests_a_similar_one(document: str, reason: str) -> None:
+    with pytest.raises(PolicyError) as error:
         POLICIES.read(f"label = 'x'\n{document}\n", "p.toml")
-    assert str(refused.value) == f"p.toml: {told}"
+    assert str(error.value) == f"p.toml: {reason}"
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_near_miss_of_a_key_is_told(document: str, told: str) -> None:
         Policy(presence=Presence(reading_wait=1_500_001, radius_m=1e22, before=0)),
     ],
 )
-def test_a_written_policy_reads_back_the_same(policy: Policy) -> None:
+def test_reading_a_written_policy_gives_the_same_policy(policy: Policy) -> None:
     assert POLICIES.read(POLICIES.dump(policy), "p.toml") == POLICIES.hashed(policy)
 
 
@@ -226,7 +226,7 @@ def test_every_key_is_written_with_its_meaning_and_clauses() -> None:
         assert f"# {key.text}\n" in text
 
 
-def test_the_json_schema_takes_the_written_default_and_refuses_unknown_keys() -> None:
+def test_the_json_schema_accepts_the_written_default_and_rejects_invalid_values() -> None:
     document = tomllib.loads(POLICIES.dump(Policy()))
     validator = Draft202012Validator(json.loads(json.dumps(policy_schema(POLICIES))))
     assert not list(validator.iter_errors(document))
@@ -244,7 +244,7 @@ def written(folder: Path, name: str, document: str) -> Path:
     return path
 
 
-def test_the_policy_in_force_is_the_latest_begun_before_the_first_the_built_in_one(tmp_path: Path) -> None:
+def test_the_policy_in_force_is_the_latest_that_has_taken_effect_and_at_first_the_built_in_one(tmp_path: Path) -> None:
     policies = POLICIES.load_all(
         [
             written(tmp_path, "b.toml", 'label = "b"\neffective_from = 1970-01-01T00:00:02Z'),
@@ -255,33 +255,33 @@ def test_the_policy_in_force_is_the_latest_begun_before_the_first_the_built_in_o
     assert in_force == ["default", "default", "default", "a", "a", "b"]
 
 
-def test_a_policy_without_a_begin_holds_from_ever(tmp_path: Path) -> None:
+def test_a_policy_without_effective_from_is_always_in_force(tmp_path: Path) -> None:
     assert POLICIES.load_all([written(tmp_path, "a.toml", 'label = "a"')]).at(-(10**15)).label == "a"
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "reason"),
     [
         (LABEL + "effective_from = 2026-11-22T00:00:00Z", "label: 'v2' is the label of another policy too"),
         ('label = "v3"\neffective_from = 2026-11-21T00:00:00Z', "effective_from: the same as that of 'v2'"),
         (LABEL + "x = 1", "x: unknown key"),
     ],
 )
-def test_policies_that_do_not_go_together_are_refused(tmp_path: Path, other: str, told: str) -> None:
+def test_policies_with_the_same_label_or_effective_from_are_rejected(tmp_path: Path, other: str, reason: str) -> None:
     one = written(tmp_path, "one.toml", LABEL + "effective_from = 2026-11-21T00:00:00Z")
     two = written(tmp_path, "two.toml", other)
-    with pytest.raises(PolicyError) as refused:
+    with pytest.raises(PolicyError) as error:
         POLICIES.load_all([one, two])
-    assert str(refused.value) == f"{two}: {told}"
+    assert str(error.value) == f"{two}: {reason}"
 
 
-def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_the_error_for_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
     bad, pipe, huge = tmp_path / "bad.toml", tmp_path / "pipe.toml", tmp_path / "huge.toml"
     bad.write_bytes(b"\xff")
     os.mkfifo(pipe)
     with huge.open("wb") as file:
-        file.truncate(1 << 40)  # takes no room on the disk
-    for path, told in (
+        file.truncate(1 << 40)  # a sparse file
+    for path, reason in (
         (tmp_path / "none.toml", "No such file or directory"),
         (bad, "not UTF-8"),
         (tmp_path, "is a directory"),
@@ -289,12 +289,12 @@ def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> No
         (huge, "is longer than 1048576 bytes"),
         (Path("/dev/zero"), "is not a regular file"),
     ):
-        with pytest.raises(PolicyError) as refused:
+        with pytest.raises(PolicyError) as error:
             POLICIES.load_all([path])
-        assert str(refused.value) == f"{path}: cannot be read: {told}"
+        assert str(error.value) == f"{path}: cannot be read: {reason}"
 
 
-def test_a_policy_may_be_as_long_as_a_small_file_and_reached_by_a_link(tmp_path: Path) -> None:
+def test_a_policy_may_be_as_long_as_a_small_file_and_a_symbolic_link(tmp_path: Path) -> None:
     full, longer, link = (written(tmp_path, name, LABEL) for name in ("full.toml", "longer.toml", "link.toml"))
     full.write_text(LABEL + "#" * (SMALL_FILE_BYTES_MAX - len(LABEL)), encoding="ascii")
     longer.write_text(LABEL + "#" * (SMALL_FILE_BYTES_MAX - len(LABEL) + 1), encoding="ascii")

@@ -1,4 +1,4 @@
-"""The exported JSON Schemas agree with the codec and the encoder, and the AsyncAPI document with its own parser."""
+"""The exported JSON Schemas agree with the codec, and the reference parser accepts the AsyncAPI document."""
 
 import json
 import os
@@ -37,9 +37,9 @@ VALUES: list[Any] = [
 ]
 
 
-def accepted(whole: dict[str, Any]) -> bool:
+def accepted(event: dict[str, Any]) -> bool:
     try:
-        decode_record(json.dumps(whole).encode(), None, Limits())
+        decode_record(json.dumps(event).encode(), None, Limits())
     except InvalidMessage:
         return False
     return True
@@ -53,9 +53,9 @@ def published(name: str, data: Any) -> bool:
 def test_the_schema_of_an_event_accepts_what_the_codec_accepts(event_type: str) -> None:
     for field in FIELDS[event_type]:
         for value in VALUES:
-            whole = envelope(event_type)
-            whole["data"][field.name] = value
-            assert published(event_type, whole["data"]) == accepted(whole), (field.name, value)
+            event = envelope(event_type)
+            event["data"][field.name] = value
+            assert published(event_type, event["data"]) == accepted(event), (field.name, value)
         lacking = envelope(event_type)
         del lacking["data"][field.name]
         assert published(event_type, lacking["data"]) == accepted(lacking) == (not field.required)
@@ -64,7 +64,7 @@ def test_the_schema_of_an_event_accepts_what_the_codec_accepts(event_type: str) 
 
 @pytest.mark.parametrize("member", ["specversion", "id", "source", "type", "data"])
 @pytest.mark.parametrize("value", [None, "", 5, "x" * 3000])
-def test_the_schema_of_the_envelope_refuses_what_the_codec_refuses(member: str, value: Any) -> None:
+def test_the_schema_of_the_envelope_rejects_what_the_codec_rejects(member: str, value: Any) -> None:
     assert published("envelope", envelope("job.rated"))
     assert not published("envelope", envelope("job.rated", **{member: value}))
     assert not accepted(envelope("job.rated", **{member: value}))
@@ -85,25 +85,25 @@ def test_the_schema_of_the_envelope_refuses_what_the_codec_refuses(member: str, 
         dead_letter_message(topic="jobs", partition=0, offset=1, reason="r: x", value=b"{", key=None, value_bytes=9),
     ],
 )
-def test_what_goes_out_satisfies_its_schema_and_says_nothing_more(message: bytes) -> None:
-    whole = json.loads(message)
-    VALIDATORS["envelope"].validate(whole)
-    schema = VALIDATORS[whole["type"]].schema
+def test_an_output_satisfies_its_schema_and_has_no_other_members(message: bytes) -> None:
+    event = json.loads(message)
+    VALIDATORS["envelope"].validate(event)
+    schema = VALIDATORS[event["type"]].schema
     assert isinstance(schema, dict)
-    assert whole["dataschema"] == schema["$id"]
-    jsonschema.validate(whole["data"], {**schema, "additionalProperties": False})
+    assert event["dataschema"] == schema["$id"]
+    jsonschema.validate(event["data"], {**schema, "additionalProperties": False})
     for name in schema["required"]:
-        assert not published(whole["type"], {key: value for key, value in whole["data"].items() if key != name})
+        assert not published(event["type"], {key: value for key, value in event["data"].items() if key != name})
 
 
-def test_a_decision_is_not_valid_as_one_of_another_kind() -> None:
+def test_a_decision_is_not_valid_as_another_kind() -> None:
     data = json.loads(encode_message(revision(PAF)))["data"]
     assert published("decision.paf", data)
     assert not published("decision.tagging", data)
     assert not published("decision.paf", {**data, "effective_at": 5})
 
 
-def test_the_export_writes_every_schema_the_same_way_twice(tmp_path: Path) -> None:
+def test_the_export_writes_every_schema_deterministically(tmp_path: Path) -> None:
     first, second = export(tmp_path / "deep" / "one", OUTPUTS, POLICIES), export(tmp_path / "two", OUTPUTS, POLICIES)
     assert [path.name for path in first] == sorted(
         [*(f"{name}.json" for name in VALIDATORS), "asyncapi.json", "policy.json"]
@@ -121,8 +121,8 @@ def test_the_export_writes_every_schema_the_same_way_twice(tmp_path: Path) -> No
 def test_the_document_has_every_public_topic_with_every_message() -> None:
     document: Any = asyncapi_document(OUTPUTS.bodies)
     assert set(document["channels"]) == {*INPUTS, *topics().outputs}
-    told = {name for channel in document["channels"].values() for name in channel["messages"]}
-    assert told == set(VALIDATORS) - {"envelope"} == set(document["components"]["messages"])
+    names = {name for channel in document["channels"].values() for name in channel["messages"]}
+    assert names == set(VALIDATORS) - {"envelope"} == set(document["components"]["messages"])
     assert {name: document["operations"][name]["action"] for name in ("jobs", "alerts")} == {
         "jobs": "receive",
         "alerts": "send",
@@ -131,7 +131,7 @@ def test_the_document_has_every_public_topic_with_every_message() -> None:
 
 @pytest.fixture
 def node() -> str:
-    """Return Node, with the AsyncAPI parser installed; without it the test is skipped, in CI it fails."""
+    """Return the path of Node with the AsyncAPI parser installed; otherwise skip the test, or fail it in CI."""
     program = shutil.which("node")
     if program is None or not (NODE_PROJECT / "node_modules").is_dir():
         reason = "no Node, or the AsyncAPI parser is not installed for it"
@@ -146,14 +146,14 @@ def parsed(node: str, document: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=50, cwd=NODE_PROJECT)
 
 
-def test_the_reference_parser_reads_the_export_with_all_its_schemas(node: str, tmp_path: Path) -> None:
+def test_the_reference_parser_accepts_the_export_with_all_its_schemas(node: str, tmp_path: Path) -> None:
     export(tmp_path, OUTPUTS, POLICIES)
     done = parsed(node, tmp_path / "asyncapi.json")
     assert (done.returncode, done.stderr) == (0, "")
     assert set(json.loads(done.stdout)["channels"]) == {*INPUTS, *topics().outputs}
 
 
-def test_the_reference_parser_tells_a_document_that_is_wrong(node: str, tmp_path: Path) -> None:
+def test_the_reference_parser_rejects_an_invalid_document(node: str, tmp_path: Path) -> None:
     export(tmp_path, OUTPUTS, POLICIES)
     file = tmp_path / "asyncapi.json"
     file.write_bytes(file.read_bytes().replace(b'"receive"', b'"consume"'))

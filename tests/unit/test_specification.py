@@ -1,4 +1,4 @@
-"""The pages of docs/specification/ name what the code has: nothing less, nothing else."""
+"""The pages of docs/specification/ name everything that the code has, and nothing else."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "specification"
 
 
 def rows(page: str, heading: str) -> list[list[str]]:
-    """Return the cells of all table rows of a section and its subsections, without the head of each table."""
+    """Return the cells of all table rows of a section and its subsections, without the header rows."""
     text = (PAGES / page).read_text(encoding="utf-8")
     section = re.split(r"^## ", text.partition(f"\n## {heading}\n")[2], flags=re.MULTILINE)[0]
     tables = re.findall(r"^\|.*\|\n\| --- .*\n((?:\|.*\n)+)", section, re.MULTILINE)

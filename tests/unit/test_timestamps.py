@@ -1,4 +1,4 @@
-"""Instants: what RFC 3339 text is taken, and how instants are written."""
+"""Parsing and formatting instants as RFC 3339 text."""
 
 import pytest
 
@@ -22,7 +22,7 @@ from schemas.timestamps import EARLIEST_US, LATEST_US, format_instant, parse_ful
         ("9989-12-31T23:59:59.999999Z", LATEST_US),
     ],
 )
-def test_rfc_3339_with_an_offset_is_taken(text: str, instant: int) -> None:
+def test_rfc_3339_with_an_offset_is_accepted(text: str, instant: int) -> None:
     assert parse_instant(text) == instant
 
 
@@ -59,7 +59,7 @@ def test_rfc_3339_with_an_offset_is_taken(text: str, instant: int) -> None:
         ("9990-01-01T00:00:00Z", "year"),
     ],
 )
-def test_anything_else_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_any_other_text_is_rejected_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         parse_instant(text)
 
@@ -75,7 +75,7 @@ def test_anything_else_is_refused_with_the_reason(text: str, reason: str) -> Non
         (LATEST_US, "9989-12-31T23:59:59.999999Z"),
     ],
 )
-def test_instants_are_written_in_utc_with_six_digits_or_none(instant: int, text: str) -> None:
+def test_instants_are_formatted_in_utc_with_six_digits_of_fraction_or_none(instant: int, text: str) -> None:
     assert format_instant(instant) == text
     assert read_instant(text) == instant
 

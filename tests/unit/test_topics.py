@@ -1,4 +1,4 @@
-"""Topic names are those of the contract, under any prefix."""
+"""Topic names are those of the contract, with any prefix."""
 
 import pytest
 
