@@ -167,6 +167,11 @@ TABLE = [
         OUTSIDE.about(ticket_id="t2").fires("11:00", "t2 report2 booked assigned"),
         now="12:00",
     ),
+    row(
+        "a corrected booking does not send it again",
+        off_site().booked("12:00", city="Pune"),
+        OUTSIDE.fires("10:00", PRESENCE),
+    ),
     # bpc_only_cancellation
     row("P1", job(group="rwm").partner_cancelled(), BPC.fires("12:00", "booked assigned cancelled")),
     row("upheld for another reason", job().partner_cancelled(), BPC.never),
@@ -186,6 +191,11 @@ TABLE = [
     row(
         "the earliest presence fact",
         job().report("09:50", mocked=True).ticket().ticket("10:01", "t2"),
+        MOCKED.fires("10:00", "t1 report"),
+    ),
+    row(
+        "of two presence facts at one time the first",
+        job().report("10:00", mocked=True).ticket("10:00", "t2").ticket(),
         MOCKED.fires("10:00", "t1 report"),
     ),
     # impossible_travel: 150 km/h are 2,500 m in a minute
