@@ -11,6 +11,7 @@ MODULES = [path for package in ("schemas", "agents", "streams") for path in (ROO
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 CITATION = re.compile(r'(\w+\.md), ((?:"[^"]+"(?:, | and )?)+)')
+FORMER_CITATION = re.compile(r'\((?:domain|contracts|architecture|surfaces|page),? (?:"|\d|end )')
 PATH = re.compile(r"`((?:schemas|agents|streams|tests|docs|bench)/[\w./*-]*)`")
 LINK = re.compile(r"\]\(([\w./-]*)(?:#([\w-]+))?\)")
 
@@ -30,6 +31,10 @@ def test_docstrings_cite_headings_that_exist() -> None:
         for page, cited in CITATION.findall(text):
             missing = set(re.findall(r'"([^"]+)"', cited)) - set(headings(SPECIFICATION / page))
             assert not missing, f"{module}: {page} has no {missing}"
+
+
+def test_no_docstring_cites_a_page_that_is_not_in_the_repository() -> None:
+    assert [str(module) for module in MODULES if FORMER_CITATION.search(module.read_text(encoding="utf-8"))] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())

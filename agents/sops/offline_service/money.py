@@ -13,8 +13,8 @@ DECIMALS_AT_LEAST: Final = 2
 def less(amount: Money, deductions: Iterable[Money]) -> Money:
     """Return an amount less deductions in the same currency, not below zero.
 
-    The result has the most decimals of the amounts it was made from, at least two (domain, end of 1.5).
-    Currencies are the caller's to compare: another one among the deductions is an error of ours.
+    The result has as many decimals as the amount with the most, and at least two (domain.md, "Offline service"). The
+    caller compares currencies.
     """
     taken = tuple(deductions)
     assert all(each.currency == amount.currency for each in taken), "amounts of two currencies"
@@ -29,6 +29,6 @@ def _decimals(money: Money) -> int:
 
 
 def _units(money: Money, scale: int) -> int:
-    """The amount as a whole number of its `scale`-th decimals: whole numbers are exact at any size."""
+    """Return the amount in units of its `scale`-th decimal; integers are exact at any size."""
     whole, _, fraction = money.amount.partition(".")
     return int(whole + fraction.ljust(scale, "0"))

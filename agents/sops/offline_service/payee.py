@@ -1,4 +1,4 @@
-"""Whether the payee of a proof is the partner that was identified (DIS-4, DIS-7)."""
+"""Compares the payee on a proof with the identified partner (DIS-4, DIS-7; domain.md, "Offline service")."""
 
 from __future__ import annotations
 
@@ -16,24 +16,23 @@ from schemas.events import PartnerIdentified, PaymentProofAdded
 MASKS: Final = "*•#"
 _NUMBER: Final = re.compile(r"(?:\+\W*)?\d(?:.*\d)?", re.DOTALL)
 _CROSSES: Final = re.compile(r"(?<![^\W\d_])[xX](?:[\s-]*[xX])+(?![^\W\d_])")
-"""Two or more in a row that are no part of a word: digits crossed out."""
+"""Two or more `x` in a row that are not part of a word: crossed-out digits."""
 _LABEL: Final = re.compile(
     r"(?<!\S)[^\s\d]*[^\W\d_][^\s\d]*(?!\S)"  # a word
     r"|[(\[{][^\d()\[\]{}]*[^\W\d_][^\d()\[\]{}]*[)\]}]"  # brackets around words
 )
-"""What has letters and no digits: a `*` in it is no masked digit, as in "Mob# 9876543210"."""
+"""Text with letters and without digits: a `#` in it masks no digit, as in "Mob# 9876543210"."""
 
 
 def has_payee(proof: PaymentProofAdded, policy: Offline) -> bool:
-    """Tell whether the proof shows a payee's name or phone (DIS-5)."""
+    """Return whether the proof shows a payee's name or phone (DIS-5)."""
     return bool(_name(proof.payee_name, policy) or phone_number(proof.payee_phone))
 
 
 def payee_differs(proof: PaymentProofAdded, identified: PartnerIdentified, policy: Offline) -> bool:
-    """Tell whether the payee on a proof is not, or cannot be seen to be, the identified partner (DIS-4, DIS-7).
+    """Return whether the payee differs from the identified partner, or cannot be compared with it (DIS-4, DIS-7).
 
-    Phones decide where both sides have one, whatever the names; else names where both sides have one; else
-    nothing can be compared, which counts as different.
+    If both sides have a phone, the phones decide, whatever the names; otherwise, if both have a name, the names do.
     """
     payee_phone, partner_phone = phone_number(proof.payee_phone), phone_number(identified.phone)
     if payee_phone and partner_phone:
@@ -46,11 +45,10 @@ def payee_differs(proof: PaymentProofAdded, identified: PartnerIdentified, polic
 
 
 def phone_number(phone: str | None) -> str | None:
-    """Return the number that a phone is, without words and brackets around it; None where it is absent.
+    """Return the number in a phone, without words and brackets around it; None if it is blank or has a masked digit.
 
-    It is where it is blank or where a digit is masked: by `* • #` outside of those words and brackets, a letter among
-    its digits or next to them, or a row of x beside them (domain, "Offline service"). What has no digits at all is
-    returned as it is.
+    A digit is masked by `* • #` outside those words and brackets, by a letter among or next to the digits, or by a row
+    of x (domain.md, "Offline service"). Text without any digit is returned as it is.
     """
     written = unicodedata.normalize("NFKC", phone or "").strip()
     if _CROSSES.search(written):
@@ -69,9 +67,9 @@ def phone_number(phone: str | None) -> str | None:
 
 @lru_cache(maxsize=4096)
 def e164(phone: str, region: str) -> str | None:
-    """Return a phone in E.164, read as dialled in `region` (two letters); None if it cannot be read.
+    """Return a phone in E.164, parsed as dialled in `region` (two letters); None if it cannot be parsed.
 
-    Whether such a number was ever given out is not asked.
+    The number need not be in use.
     """
     try:
         parsed = phonenumbers.parse(phone, region)
@@ -81,10 +79,10 @@ def e164(phone: str, region: str) -> str | None:
 
 
 def name_score(one: str, other: str, honorifics: tuple[str, ...]) -> float:
-    """Return how alike two names are, 0 to 1, in whatever order their words stand (domain, "Name score").
+    """Return how similar two names are, from 0 to 1, in any order of their words (domain.md, "Name score").
 
-    Between two names of two words or more, words that only one of them has weigh less. A name of which no word
-    is left, honorifics and punctuation only, is like no other.
+    If both have two words or more, words that only one of them has count less. The score is 0 if a name has no word
+    besides honorifics.
     """
     words, other_words = _words(one, honorifics), _words(other, honorifics)
     if not words or not other_words:
@@ -95,7 +93,7 @@ def name_score(one: str, other: str, honorifics: tuple[str, ...]) -> float:
 
 
 def _name(name: str | None, policy: Offline) -> str | None:
-    """Return a name, None where it is absent: no word of it is left once it is normalised."""
+    """Return a name; None if no word of it is left after normalisation."""
     return name if name and _words(name, policy.honorifics) else None
 
 

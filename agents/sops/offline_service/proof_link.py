@@ -1,4 +1,4 @@
-"""Whether the link of a payment proof leads to the image itself (DIS-6)."""
+"""Checks the link of a payment proof: it must lead to the image itself (DIS-6; domain.md, "Offline service")."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ LinkFault = Literal["proof_link_missing", "proof_link_is_ticket", "proof_link_in
 
 
 def link_fault(link: str, ticket_ids: Collection[str], policy: Offline) -> LinkFault | None:
-    """Return the first thing wrong with a proof's link, None if it is fine (DIS-6).
+    """Return the first fault of a proof's link, given as it came; None if there is none.
 
-    Takes the link as it came, the ids of all tickets of the case, and the policy's patterns. White space around
-    the link does not matter. Never raises.
+    `ticket_ids` are the ids of all tickets of the case. White space around the link is ignored.
     """
     trimmed = link.strip()
     if not trimmed:
@@ -37,12 +36,12 @@ def _is_ticket_id(trimmed: str, ticket_ids: Collection[str], pattern: str) -> bo
 
 
 def _is_image_link(trimmed: str, pattern: str) -> bool:
-    """An absolute web address with a host, whose path (not its query) looks like that of an image."""
+    """Return whether it is an absolute web address whose path, not its query, looks like that of an image."""
     if any(char.isspace() or unicodedata.category(char) == "Cc" for char in trimmed):
-        return False  # the parser below would drop some of these without a word
+        return False  # the parser below silently drops some of these
     try:
         parts = urlsplit(trimmed)
-        _ = parts.port  # read because only reading it tells a port that is no number
+        _ = parts.port  # raises if it is not a number
     except ValueError:
         return False
     if parts.scheme not in ("http", "https") or not parts.hostname:
