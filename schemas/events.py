@@ -120,7 +120,7 @@ class LineItemAdded(Struct, frozen=True, array_like=True, tag="job.line_item_add
 
     line_id: str
     amount: Money
-    description: Annotated[str, Text(limit="value", blank="absent")] | None = None
+    description: Annotated[str, Text(limit="value_bytes", blank="absent")] | None = None
 
 
 class JobClosed(Struct, frozen=True, array_like=True, tag="job.closed"):
@@ -163,7 +163,7 @@ class MediaAdded(Struct, frozen=True, array_like=True, tag="ticket.media_added")
 
     ticket_id: str
     added_by: Opener
-    url: Annotated[str, Text(limit="url")]
+    url: Annotated[str, Text(limit="url_chars")]
     sha256: str | None = None
 
 
@@ -203,7 +203,7 @@ class PaymentProofAdded(Struct, frozen=True, array_like=True, tag="ticket.paymen
     ticket_id: str
     claimed_partner_id: str
     method: PaymentMethod
-    proof_url: Annotated[str, Text(limit="url", blank="kept")]
+    proof_url: Annotated[str, Text(limit="url_chars", blank="kept")]
     legible: bool
     amount: Money
     paid_on: Day

@@ -9,10 +9,10 @@ from msgspec import Struct, structs
 
 
 class Text(Struct, frozen=True):
-    """A string: which limit bounds its length, and whether a blank one is refused, kept or the same as absent."""
+    """A string: which of the `Limits` bounds its length, and what a blank one means."""
 
-    limit: Literal["name", "url", "value"] = "name"
-    blank: Literal["refused", "kept", "absent"] = "refused"
+    limit: Literal["name_chars", "url_chars", "value_bytes"] = "name_chars"
+    blank: Literal["invalid", "kept", "absent"] = "invalid"
 
 
 class Pattern(Struct, frozen=True):

@@ -36,7 +36,7 @@ ENVELOPE_FIELDS: Final = frozenset({"body", "inputs", "subject", "time"})
 
 
 def schema_id(name: str) -> str:
-    """Return the `$id` of a published JSON Schema: that of a message type's data, or another document's."""
+    """Return the `$id` of a published JSON Schema, by the name of a message type or another document."""
     return f"urn:sop-streams:schema:{name}:{SCHEMA_VERSION}"
 
 
@@ -78,10 +78,10 @@ def alert_id(body: AlertBody) -> str:
 def encode_message(message: OutputMessage) -> bytes:
     """Return a message as a CloudEvent in structured JSON, with its members in a fixed order."""
     if isinstance(message, DecisionMessage):
-        return _decision(message)
+        return _encode_decision(message)
     if isinstance(message, ActionMessage):
-        return _action(message)
-    return _alert(message)
+        return _encode_action(message)
+    return _encode_alert(message)
 
 
 def dead_letter_message(  # noqa: PLR0913 - one argument per part of a dead letter
@@ -104,7 +104,7 @@ def dead_letter_message(  # noqa: PLR0913 - one argument per part of a dead lett
     machine. `value_bytes` is the original size of the value of a truncated record.
     """
     encoded_headers, header_names = encode_headers(headers)
-    letter = DeadLetter(
+    dead_letter = DeadLetter(
         topic=topic,
         partition=partition,
         offset=offset,
@@ -120,7 +120,7 @@ def dead_letter_message(  # noqa: PLR0913 - one argument per part of a dead lett
     except UnicodeDecodeError:
         subject = None
     message_id = digest32(canonical_json([topic if id_topic is None else id_topic, partition, offset, reason]))
-    return _envelope(DEAD_LETTER_TYPE, "/sop/dead-letters", message_id, letter, subject=subject, time=time)
+    return _envelope(DEAD_LETTER_TYPE, "/sop/dead-letters", message_id, dead_letter, subject=subject, time=time)
 
 
 def decode_message(value: bytes, bodies: Mapping[str, type[DecisionBody]]) -> OutputMessage:
@@ -129,16 +129,16 @@ def decode_message(value: bytes, bodies: Mapping[str, type[DecisionBody]]) -> Ou
     `bodies` has the body of every known kind of decision. Raises `InvalidMessage` for any other value.
     """
     try:
-        published = _published.decode(value)
-        if published.type.startswith("decision."):
-            return _read_decision(published, bodies)
-        if published.type == "action":
-            return _read_action(published)
-        if published.type == "alert":
-            return _read_alert(published)
+        envelope = _outputs.decode(value)
+        if envelope.type.startswith("decision."):
+            return _decode_decision(envelope, bodies)
+        if envelope.type == "action":
+            return _decode_action(envelope)
+        if envelope.type == "alert":
+            return _decode_alert(envelope)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise InvalidMessage(f"value: not a decision, action or alert ({error})") from None
-    raise InvalidMessage(f"type: {published.type!a} is not a decision, action or alert")
+    raise InvalidMessage(f"type: {envelope.type!a} is not a decision, action or alert")
 
 
 def decode_dead_letter(value: bytes) -> DeadLetter:
@@ -147,16 +147,16 @@ def decode_dead_letter(value: bytes) -> DeadLetter:
     Raises `InvalidMessage` for any other value.
     """
     try:
-        read = _dead_letters.decode(value)
-        headers = decode_headers(read.data.headers, read.data.header_names)
+        envelope = _dead_letters.decode(value)
+        headers = decode_headers(envelope.data.headers, envelope.data.header_names)
     except (ValueError, RecursionError) as error:
         raise InvalidMessage(f"value: not a dead letter ({error})") from None
-    if read.type != DEAD_LETTER_TYPE:
-        raise InvalidMessage(f"type: {read.type!a} is not a dead letter")
-    return msgspec.structs.replace(read.data, headers=headers, header_names=())
+    if envelope.type != DEAD_LETTER_TYPE:
+        raise InvalidMessage(f"type: {envelope.type!a} is not a dead letter")
+    return msgspec.structs.replace(envelope.data, headers=headers, header_names=())
 
 
-class _Published(Struct, frozen=True):
+class _OutputEnvelope(Struct, frozen=True):
     """The members of an envelope that messages are decoded from."""
 
     type: str
@@ -171,7 +171,7 @@ class _DeadLetterEnvelope(Struct, frozen=True):
     data: DeadLetter
 
 
-_published: Final = msgspec.json.Decoder(_Published)
+_outputs: Final = msgspec.json.Decoder(_OutputEnvelope)
 _dead_letters: Final = msgspec.json.Decoder(_DeadLetterEnvelope)
 
 
@@ -201,7 +201,7 @@ def _envelope(
     return msgspec.json.encode({name: value for name, value in members.items() if value is not None})
 
 
-def _decision(message: AnyDecision) -> bytes:
+def _encode_decision(message: AnyDecision) -> bytes:
     body = message.body
     members = _members(message)
     explanation = members.pop("explanation")
@@ -217,7 +217,7 @@ def _decision(message: AnyDecision) -> bytes:
     )
 
 
-def _action(message: ActionMessage) -> bytes:
+def _encode_action(message: ActionMessage) -> bytes:
     body = message.body
     members, data = _members(message), dict[str, JsonValue]()
     revision = members.pop("revision")
@@ -237,7 +237,7 @@ def _action(message: ActionMessage) -> bytes:
     )
 
 
-def _alert(message: AlertMessage) -> bytes:
+def _encode_alert(message: AlertMessage) -> bytes:
     body = message.body
     data = _without_none({**_members(message), **_members(body)})
     data["labels"] = dict(sorted({**body.labels, NAME_LABEL: body.name, SEVERITY_LABEL: body.severity}.items()))
@@ -282,28 +282,28 @@ def _without_none(data: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return {name: value for name, value in data.items() if value is not None}
 
 
-def _read_decision(published: _Published, bodies: Mapping[str, type[DecisionBody]]) -> AnyDecision:
-    data = published.data
+def _decode_decision(envelope: _OutputEnvelope, bodies: Mapping[str, type[DecisionBody]]) -> AnyDecision:
+    data = envelope.data
     body = bodies.get(str(data.get("kind")))
     if body is None:
         raise ValueError(f"unknown kind {data.get('kind')!a}")
     message = DecisionMessage[body]  # type: ignore[valid-type]
-    members = {**data, "body": _with_instants(data, body), "inputs": published.inputs, "type": "decision"}
+    members = {**data, "body": _with_instants(data, body), "inputs": envelope.inputs, "type": "decision"}
     return msgspec.convert(members, message)
 
 
-def _read_action(published: _Published) -> ActionMessage:
-    data = published.data
-    body = {**_with_instants(data, ActionBody), "time": read_instant(published.time)}
-    return msgspec.convert({**data, "body": body, "inputs": published.inputs, "type": "action"}, ActionMessage)
+def _decode_action(envelope: _OutputEnvelope) -> ActionMessage:
+    data = envelope.data
+    body = {**_with_instants(data, ActionBody), "time": read_instant(envelope.time)}
+    return msgspec.convert({**data, "body": body, "inputs": envelope.inputs, "type": "action"}, ActionMessage)
 
 
-def _read_alert(published: _Published) -> AlertMessage:
-    data = published.data
+def _decode_alert(envelope: _OutputEnvelope) -> AlertMessage:
+    data = envelope.data
     body = _with_instants(data, AlertBody)
     if isinstance(labels := data.get("labels"), dict):
         body["labels"] = {name: value for name, value in labels.items() if name not in {NAME_LABEL, SEVERITY_LABEL}}
-    members = {**data, "body": body, "subject": published.subject, "inputs": published.inputs, "type": "alert"}
+    members = {**data, "body": body, "subject": envelope.subject, "inputs": envelope.inputs, "type": "alert"}
     return msgspec.convert(members, AlertMessage)
 
 

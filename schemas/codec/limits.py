@@ -45,12 +45,12 @@ def check_sizes(
     `original_sizes` are the sizes of a record that was truncated when it was read.
     """
     sizes = original_sizes or RecordSizes(len(value or b""), len(key or b""), headers_size(headers))
-    if sizes[0] > limits.value_bytes:
-        raise InvalidMessage(f"value: {sizes[0]} bytes, at most {limits.value_bytes}")
-    if sizes[1] > limits.key_bytes:
-        raise InvalidMessage(f"key: {sizes[1]} bytes, at most {limits.key_bytes}")
-    if sizes[2] > limits.headers_bytes:
-        raise InvalidMessage(f"headers: {sizes[2]} bytes, at most {limits.headers_bytes}")
+    if sizes.value > limits.value_bytes:
+        raise InvalidMessage(f"value: {sizes.value} bytes, at most {limits.value_bytes}")
+    if sizes.key > limits.key_bytes:
+        raise InvalidMessage(f"key: {sizes.key} bytes, at most {limits.key_bytes}")
+    if sizes.headers > limits.headers_bytes:
+        raise InvalidMessage(f"headers: {sizes.headers} bytes, at most {limits.headers_bytes}")
 
 
 def record_size(value: bytes | None, key: bytes | None, headers: Headers) -> int:

@@ -99,9 +99,9 @@ def _field_check(parent: str, field: Field, limits: Limits) -> Check:
 
 
 def _text_check(path: str, kind: Text, limits: Limits) -> Check:
-    max_chars = {"name": limits.name_chars, "url": limits.url_chars, "value": limits.value_bytes}[kind.limit]
+    max_chars: int = getattr(limits, kind.limit)
     check_text = text_check(path, max_chars)
-    if kind.blank == "refused":
+    if kind.blank == "invalid":
         return check_text
 
     def check(value: object) -> object:

@@ -1,4 +1,4 @@
-"""JSON Schemas (2020-12) of every message, derived from the structs that the codec uses (contracts.md)."""
+"""JSON Schemas (2020-12) of every message, derived from the structs that the codec uses."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def envelope_schema(limits: Limits) -> JsonObject:
         "properties": {
             "specversion": {"const": "1.0"},
             "id": name,
-            "source": {**_text(Text(limit="url"), limits), "format": "uri-reference"},
+            "source": {**_text(Text(limit="url_chars"), limits), "format": "uri-reference"},
             "type": name,
             "subject": name,
             "time": INSTANT_SCHEMA,
@@ -123,9 +123,8 @@ def _kind(kind: Kind, limits: Limits) -> JsonObject:
 
 
 def _text(kind: Text, limits: Limits) -> JsonObject:
-    max_chars = {"name": limits.name_chars, "url": limits.url_chars, "value": limits.value_bytes}[kind.limit]
-    not_blank: JsonObject = {"pattern": _NOT_BLANK} if kind.blank == "refused" else {}
-    return {"type": "string", **not_blank, "maxLength": max_chars}
+    not_blank: JsonObject = {"pattern": _NOT_BLANK} if kind.blank == "invalid" else {}
+    return {"type": "string", **not_blank, "maxLength": getattr(limits, kind.limit)}
 
 
 def _message(message: type[Struct], body: type[Struct], **enums: Sequence[str]) -> JsonObject:
@@ -141,7 +140,7 @@ def _message(message: type[Struct], body: type[Struct], **enums: Sequence[str]) 
             if name not in ENVELOPE_FIELDS and name != "type":
                 properties[name] = _as_written(schema, is_instant=name in instants)
     for name, values in enums.items():
-        properties[name] = {**as_object(properties[name]), "enum": list(values)}
+        properties[name] = {**_as_object(properties[name]), "enum": list(values)}
     optional = {
         field.name
         for field in (*structs.fields(message), *structs.fields(body))
@@ -164,7 +163,7 @@ def _as_written(schema: JsonObject, *, is_instant: bool) -> JsonObject:
     described: JsonObject = {"description": schema["description"]} if "description" in schema else {}
     options = schema.get("anyOf")
     if "default" in schema and schema["default"] is None and isinstance(options, list):
-        schema = {**as_object(options[0]), **described}
+        schema = {**_as_object(options[0]), **described}
     if is_instant:
         return {**INSTANT_SCHEMA, **described}
     if str(schema.get("$ref", "")).endswith("/Money"):
@@ -175,7 +174,7 @@ def _as_written(schema: JsonObject, *, is_instant: bool) -> JsonObject:
     return {key: value for key, value in schema.items() if key != "default"}
 
 
-def as_object(schema: JsonValue) -> JsonObject:
+def _as_object(schema: JsonValue) -> JsonObject:
     """Return a schema that is known to be an object."""
     assert isinstance(schema, dict)
     return schema
