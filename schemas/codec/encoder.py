@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from schemas.codec.canonical_json import JsonValue, canonical_json, digest32
-from schemas.codec.headers import Headers, decode_headers, encode_headers
+from schemas.codec.headers import decode_headers, encode_headers
 from schemas.errors import InvalidMessage
 from schemas.events import Money
 from schemas.outputs import (
@@ -84,43 +84,21 @@ def encode_message(message: OutputMessage) -> bytes:
     return _encode_alert(message)
 
 
-def dead_letter_message(  # noqa: PLR0913 - one argument per part of a dead letter
-    *,
-    topic: str,
-    partition: int,
-    offset: int,
-    reason: str,
-    value: bytes | None,
-    key: bytes | None,
-    time: int | None = None,
-    headers: Headers = (),
-    id_topic: str | None = None,
-    value_bytes: int | None = None,
-) -> bytes:
-    """Return the dead letter of a record as a CloudEvent in structured JSON; equal arguments give equal bytes.
+def encode_dead_letter(dead_letter: DeadLetter, *, time: int | None = None, id_topic: str | None = None) -> bytes:
+    """Return a dead letter as a CloudEvent in structured JSON; equal arguments give equal bytes.
 
-    `time` is the timestamp of the record in microseconds, None if it has none. A record in binary content mode needs
-    its `headers` to be redriven. `id_topic` replaces the topic in the id, where the topic's name depends on the
-    machine. `value_bytes` is the original size of the value of a truncated record.
+    `time` is the timestamp of the record in microseconds, None if it has none. `id_topic` replaces the topic in the id,
+    for a topic whose name depends on the machine.
     """
-    encoded_headers, header_names = encode_headers(headers)
-    dead_letter = DeadLetter(
-        topic=topic,
-        partition=partition,
-        offset=offset,
-        reason=reason,
-        value=value,
-        key=key,
-        headers=encoded_headers,
-        header_names=header_names,
-        value_bytes=UNSET if value_bytes is None else value_bytes,
-    )
     try:
-        subject = (key or b"").decode() or None
+        subject = (dead_letter.key or b"").decode() or None
     except UnicodeDecodeError:
         subject = None
-    message_id = digest32(canonical_json([topic if id_topic is None else id_topic, partition, offset, reason]))
-    return _envelope(DEAD_LETTER_TYPE, "/sop/dead-letters", message_id, dead_letter, subject=subject, time=time)
+    topic = dead_letter.topic if id_topic is None else id_topic
+    message_id = digest32(canonical_json([topic, dead_letter.partition, dead_letter.offset, dead_letter.reason]))
+    headers, header_names = encode_headers(dead_letter.headers)
+    data = msgspec.structs.replace(dead_letter, headers=headers, header_names=header_names)
+    return _envelope(DEAD_LETTER_TYPE, "/sop/dead-letters", message_id, data, subject=subject, time=time)
 
 
 def decode_message(value: bytes, bodies: Mapping[str, type[DecisionBody]]) -> OutputMessage:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from agents.presence.queries import PresenceAnswer, PresenceQuery
-from schemas.codec.encoder import dead_letter_message, encode_message
+from schemas.codec.encoder import encode_dead_letter, encode_message
 from schemas.codec.limits import TRUNCATED_BYTES
 from schemas.events import AnyEvent
-from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
+from schemas.outputs import AlertMessage, DeadLetter, DecisionMessage, OutputMessage
 from schemas.topics import Topics
 from streams.processor.decoder import Origin, forwarded, is_report, partition_of
 from streams.processor.internal_messages import AnswerMessage, QueryMessage, pack
@@ -77,17 +77,17 @@ class Outbox:
         return records
 
     def _dead_letter(self, origin: Origin, reason: str, value_bytes: int | None = None) -> Outgoing:
-        value = dead_letter_message(
+        dead_letter = DeadLetter(
             topic=origin.topic,
             partition=origin.partition,
             offset=origin.offset,
             reason=reason,
             value=origin.value,
             key=origin.key,
-            time=origin.timestamp_us,
-            headers=origin.headers,
-            value_bytes=value_bytes,
+            headers=tuple(origin.headers),
+            value_bytes=UNSET if value_bytes is None else value_bytes,
         )
+        value = encode_dead_letter(dead_letter, time=origin.timestamp_us)
         return Outgoing(self._topics.dead_letters, self._partition, origin.key, value)
 
     def _add_routed(self, topic: str, key: str, value: bytes, subject: str) -> None:

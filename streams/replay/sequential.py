@@ -8,9 +8,10 @@ from itertools import chain
 from typing import Final
 
 from schemas.codec.canonical_json import digest32
-from schemas.codec.encoder import dead_letter_message, encode_message
+from schemas.codec.encoder import encode_dead_letter, encode_message
 from schemas.codec.limits import Limits
 from schemas.events import LOCATION_REPORT, AnyEvent
+from schemas.outputs import DeadLetter
 from schemas.policy.model import PolicySet
 from streams.replay.deduplicate import RefusedRecord, deduplicate
 from streams.replay.inputs import InputRecord
@@ -85,13 +86,13 @@ def encode_refused(refused: RefusedRecord) -> bytes:
     """
     record = refused.record
     id_topic = None if record.input_number is None else f"{record.input_number}/{digest32(record.value or b'')}"
-    return dead_letter_message(
+    dead_letter = DeadLetter(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
         reason=refused.reason,
         value=record.value,
         key=record.key,
-        headers=record.headers,
-        id_topic=id_topic,
+        headers=tuple(record.headers),
     )
+    return encode_dead_letter(dead_letter, id_topic=id_topic)

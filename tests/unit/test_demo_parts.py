@@ -12,7 +12,7 @@ from rich.console import Console
 from agents.sops import catalogue
 from agents.sops.out_of_scope.paf import PafDecision
 from schemas.codec.decoder import decode_record
-from schemas.codec.encoder import dead_letter_message, encode_message
+from schemas.codec.encoder import encode_dead_letter, encode_message
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage, UsageError
 from schemas.outputs import (
@@ -21,6 +21,7 @@ from schemas.outputs import (
     AlertBody,
     AlertMessage,
     AnyDecision,
+    DeadLetter,
     DecisionMessage,
 )
 from schemas.policy.model import HOUR, MINUTE
@@ -130,9 +131,7 @@ def alert(state: str) -> AlertMessage:
 
 
 def refused(reason: str) -> bytes:
-    return dead_letter_message(
-        topic="jobs", partition=2, offset=7, reason=reason, value=b"{", key=None, time=AT, headers=()
-    )
+    return encode_dead_letter(DeadLetter(topic="jobs", partition=2, offset=7, reason=reason, value=b"{"), time=AT)
 
 
 def shown_by(

@@ -6,9 +6,9 @@ import pytest
 from msgspec import structs
 
 from agents.sops import catalogue
-from schemas.codec.encoder import dead_letter_message, encode_message
+from schemas.codec.encoder import encode_dead_letter, encode_message
 from schemas.errors import InvalidMessage
-from schemas.outputs import AlertBody, AlertMessage, OutputMessage
+from schemas.outputs import AlertBody, AlertMessage, DeadLetter, OutputMessage
 from schemas.policy.model import PolicySet
 from streams.processor.emitted_outputs import EmittedOutputs
 from streams.replay.replay import Replay
@@ -57,7 +57,7 @@ def test_an_alert_about_a_partner_is_kept_by_its_id() -> None:
 
 def test_dead_letters_are_kept_by_the_record_s_place() -> None:
     emitted = EmittedOutputs(TOPICS)
-    letter = dead_letter_message(topic="x.jobs", partition=3, offset=9, reason="id: missing", value=b"", key=None)
+    letter = encode_dead_letter(DeadLetter(topic="x.jobs", partition=3, offset=9, reason="id: missing", value=b""))
     assert emitted.add(TOPICS.dead_letters, letter) == {}
     assert emitted.dead_letters.pop(("x.jobs", 3, 9))
     assert not emitted.dead_letters.pop(("x.jobs", 3, 8))
@@ -65,7 +65,7 @@ def test_dead_letters_are_kept_by_the_record_s_place() -> None:
 
 def test_a_dead_letter_of_a_topic_that_was_created_again_is_ignored() -> None:
     emitted = EmittedOutputs(TOPICS)
-    letter = dead_letter_message(topic="x.jobs", partition=3, offset=9, reason="id: missing", value=b"", key=None)
+    letter = encode_dead_letter(DeadLetter(topic="x.jobs", partition=3, offset=9, reason="id: missing", value=b""))
     emitted.add(TOPICS.dead_letters, letter, {"x.jobs"})
     assert not emitted.dead_letters
     emitted.add(TOPICS.dead_letters, letter, {"x.tickets"})

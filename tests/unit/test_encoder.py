@@ -17,10 +17,10 @@ from schemas.codec.encoder import (
     alert_id,
     changed_fields,
     content_hash,
-    dead_letter_message,
     decision_data,
     decision_id,
     decode_dead_letter,
+    encode_dead_letter,
     encode_message,
 )
 from schemas.errors import InvalidMessage
@@ -31,6 +31,7 @@ from schemas.outputs import (
     AlertBody,
     AlertMessage,
     AnyDecision,
+    DeadLetter,
     DecisionBody,
     DecisionMessage,
 )
@@ -294,8 +295,9 @@ def test_any_other_message_is_rejected(value: bytes) -> None:
 
 def test_a_dead_letter_has_the_original_bytes_the_position_and_the_reason() -> None:
     position: dict[str, Any] = {"topic": "jobs", "partition": 3, "offset": 120, "reason": "data.stars: missing"}
-    message = dead_letter_message(
-        **position, value=b"\xff{", key=b"job-17", time=1_795_255_200_000_000, headers=[("ce_id", b"\x00"), ("x", None)]
+    message = encode_dead_letter(
+        DeadLetter(**position, value=b"\xff{", key=b"job-17", headers=(("ce_id", b"\x00"), ("x", None))),
+        time=1_795_255_200_000_000,
     )
     envelope = json.loads(message)
     assert (envelope["type"], envelope["subject"], envelope["time"]) == (
@@ -311,15 +313,15 @@ def test_a_dead_letter_has_the_original_bytes_the_position_and_the_reason() -> N
 
 @pytest.mark.parametrize("value", [None, b"", b"\x00"])
 def test_a_dead_letter_distinguishes_a_null_value_from_an_empty_one(value: bytes | None) -> None:
-    message = dead_letter_message(topic="f", partition=0, offset=1, reason="value: missing", value=value, key=None)
+    message = encode_dead_letter(DeadLetter(topic="f", partition=0, offset=1, reason="value: missing", value=value))
     assert json.loads(message)["data"]["value"] == (None if value is None else base64.b64encode(value).decode())
     assert decode_dead_letter(message).value == value
 
 
 def test_a_header_name_that_is_not_utf_8_is_readable_in_a_dead_letter_and_complete() -> None:
     headers = (("caf\udce9", b"1"), ("caf\ufffd", None), ("plain", b""))
-    message = dead_letter_message(
-        topic="f", partition=0, offset=1, reason="value: missing", value=b"", key=None, headers=headers
+    message = encode_dead_letter(
+        DeadLetter(topic="f", partition=0, offset=1, reason="value: missing", value=b"", headers=headers)
     )
     data = json.loads(message)["data"]
     assert data["headers"] == [["caf\ufffd", "MQ=="], ["caf\ufffd", None], ["plain", ""]]
@@ -330,8 +332,8 @@ def test_a_header_name_that_is_not_utf_8_is_readable_in_a_dead_letter_and_comple
 
 
 def test_a_dead_letter_with_fewer_names_than_headers_is_rejected() -> None:
-    message = dead_letter_message(
-        topic="f", partition=0, offset=1, reason="r: x", value=b"", key=None, headers=[("\udcff", b""), ("b", b"")]
+    message = encode_dead_letter(
+        DeadLetter(topic="f", partition=0, offset=1, reason="r: x", value=b"", headers=(("\udcff", b""), ("b", b"")))
     )
     envelope = json.loads(message)
     envelope["data"]["header_names"].pop()
@@ -341,6 +343,6 @@ def test_a_dead_letter_with_fewer_names_than_headers_is_rejected() -> None:
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff"])
 def test_a_dead_letter_without_a_readable_key_has_no_subject(key: bytes | None) -> None:
-    message = dead_letter_message(topic="f", partition=0, offset=1, reason="r: x", value=b"", key=key)
+    message = encode_dead_letter(DeadLetter(topic="f", partition=0, offset=1, reason="r: x", value=b"", key=key))
     assert json.loads(message).keys().isdisjoint({"subject", "time"})
     assert decode_dead_letter(message).key == key

@@ -13,12 +13,13 @@ from jsonschema import Draft202012Validator
 
 from agents.sops.catalogue import OUTPUTS, POLICIES, topics
 from schemas.codec.decoder import decode_record
-from schemas.codec.encoder import dead_letter_message, encode_message
+from schemas.codec.encoder import encode_dead_letter, encode_message
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage
 from schemas.events import EVENT_TYPES, FIELDS
 from schemas.jsonschema.asyncapi import asyncapi_document, export
 from schemas.jsonschema.messages import message_schemas
+from schemas.outputs import DeadLetter
 from schemas.topics import INPUTS
 from tests.inbound import DATA, envelope
 from tests.unit.test_encoder import ACTION, ALERT, BARE_ACTION, PAF, REFUND, revision
@@ -78,11 +79,13 @@ def test_the_schema_of_the_envelope_rejects_what_the_codec_rejects(member: str, 
         encode_message(ACTION),
         encode_message(BARE_ACTION),
         encode_message(ALERT),
-        dead_letter_message(topic="jobs", partition=0, offset=1, reason="id: blank", value=b"", key=None),
-        dead_letter_message(
-            topic="jobs", partition=0, offset=1, reason="id: blank", value=b"\xff", key=b"k", headers=[("a", None)]
+        encode_dead_letter(DeadLetter(topic="jobs", partition=0, offset=1, reason="id: blank", value=b"")),
+        encode_dead_letter(
+            DeadLetter(
+                topic="jobs", partition=0, offset=1, reason="id: blank", value=b"\xff", key=b"k", headers=(("a", None),)
+            )
         ),
-        dead_letter_message(topic="jobs", partition=0, offset=1, reason="r: x", value=b"{", key=None, value_bytes=9),
+        encode_dead_letter(DeadLetter(topic="jobs", partition=0, offset=1, reason="r: x", value=b"{", value_bytes=9)),
     ],
 )
 def test_an_output_satisfies_its_schema_and_has_no_other_members(message: bytes) -> None:
