@@ -305,7 +305,7 @@ class Agents:
     """A case agent and a location agent that work on one case as in a worker: events in, messages out."""
 
     def __init__(self, case_id: str, policy: Policy) -> None:
-        policies = PolicySet([], policy)
+        policies = PolicySet([policy], POLICY)
         self.messages: list[dict[str, Any]] = []
         self._case_id = case_id
         self._cases = CaseAgent(policies, facts_max=FACTS_MAX)

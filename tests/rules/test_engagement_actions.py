@@ -59,6 +59,14 @@ TABLE = [
         .partner_said("refuses_visit", "10:30", "o1"),
         WARN.open,
     ),
+    *(
+        row(
+            f"refused on a ticket of kind {kind} that names nobody",
+            job().complaint(kind=kind).partner_said("refuses_visit", "10:30", "o1"),
+            WARN.never,
+        )
+        for kind in ("offline_service", "poor_service")
+    ),
     row("refused, on site", on_site().partner_said("refuses_visit", "10:30"), WARN.never),
     row("refused, route commercial", off_site(**offices()).partner_said("refuses_visit", "10:30"), WARN.never),
     row(

@@ -1,4 +1,4 @@
-"""The numbers and lists of the policy: each, changed in a policy document, changes what comes out."""
+"""The policy: each of its numbers and lists changes what comes out, and which policy is in force for a case."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from tests.rules.test_presence import on_site as seen_on_site
 from tests.rules.test_route import BPC_ONLY, COMMERCIAL, MANUAL, TICKETED, claim
 from tests.rules.test_tagging import pending
 from tests.rules.test_ticket_actions import CALL
+from tests.scenario import Scenario
 
 DIFFERENT_PAYEE = not_tagged("payee_mismatch", "DIS-4 DIS-7")
+CALL_AT_11 = CALL.but(due_at="2026-11-21T11:00:00Z")
+FROM_8 = 'park.duration = "1 h"\neffective_from = 2026-11-21T08:00:00Z'
 NO_IMAGE = not_tagged("proof_link_invalid", "DIS-6")
 
 TABLE = [
@@ -65,7 +68,7 @@ TABLE = [
     row(
         "a shorter parking",
         on_site(),
-        CALL.but(due_at="2026-11-21T11:00:00Z").open,
+        CALL_AT_11.open,
         now="11:00",
         policy='park.duration = "1 h"',
     ),
@@ -119,6 +122,16 @@ TABLE = [
     row("a slower travel", travel("+60s", 2000), TRAVEL, policy="alert.travel_speed_kmh = 100.0"),
     row("a farther travel", travel("+60s", 9000), TRAVEL.never, policy="alert.travel_distance_m = 10000.0"),
     row("stuck sooner", unseen(), STUCK.fires("11:00"), now="11:00", policy='alert.stuck = "1 h"'),
+    # which policy is in force
+    row("in force from the earliest fact on", on_site(), CALL_AT_11.open, now="11:00", policy=FROM_8),
+    row("not yet in force at the earliest fact", on_site().booked("07:59"), CALL.never, now="11:00", policy=FROM_8),
+    row(
+        "a location report is no fact of the case",
+        Scenario().report("07:59").booked().assigned().ticket(),
+        CALL_AT_11.open,
+        now="11:00",
+        policy=FROM_8,
+    ),
 ]
 ELSEWHERE = {
     "presence.reading_wait",  # how long a worker waits
