@@ -117,7 +117,7 @@ class Group:
             number = at % self.partitions if misplaced else partition_of((feed.key or b"").decode(), self.partitions)
             self.kafka.append(TP(feed.topic, number), feed.key, feed.value)
 
-    async def work(self, *, stops: bool = True, steps_max: int = 1000) -> None:
+    async def run(self, *, stops: bool = True, steps_max: int = 1000) -> None:
         """Run all tasks until they are idle, or for a number of steps; without `stops` they die then."""
         tasks = [self.task(number) for number in range(self.partitions)]
         positions: dict[TP, int] = {}
@@ -174,16 +174,16 @@ def _counter(step: int = 1) -> Callable[[], int]:
 @pytest.mark.parametrize(("old", "new"), [(1, 2), (1, 3), (2, 3), (2, 4), (4, 6), (3, 3)])
 @pytest.mark.parametrize("stops", [True, False])
 async def test_the_outcome_after_a_rebuild_is_that_of_an_undisturbed_run(old: int, new: int, *, stops: bool) -> None:
-    straight = Group(new)
-    straight.feed([*BEFORE, *AFTER])
-    await straight.work()
+    undisturbed = Group(new)
+    undisturbed.feed([*BEFORE, *AFTER])
+    await undisturbed.run()
     group = Group(old)
     group.feed(BEFORE)
-    await group.work(stops=stops)
+    await group.run(stops=stops)
     await group.rebuild(new)
     group.feed(AFTER)
-    await group.work()
-    assert group.outcome() == straight.outcome()
+    await group.run()
+    assert group.outcome() == undisturbed.outcome()
     assert [each for each in violations(group.messages()) if not any(moved in each for moved in MOVED)] == []
 
 
@@ -192,22 +192,22 @@ async def test_the_outcome_after_a_rebuild_is_that_of_an_undisturbed_run(old: in
 async def test_the_order_of_records_is_known_although_clocks_run_backwards(
     old: int, grown: int, new: int, *, stops: bool
 ) -> None:
-    straight = Group(new)
-    straight.feed([*BEFORE, *AFTER, *STILL_LATER])
-    await straight.work()
+    undisturbed = Group(new)
+    undisturbed.feed([*BEFORE, *AFTER, *STILL_LATER])
+    await undisturbed.run()
     group = Group(old, SimulatedKafka(_counter(-1)))
     group.feed(BEFORE)
-    await group.work(stops=stops)
+    await group.run(stops=stops)
     await group.rebuild(grown)
     group.feed(AFTER)
-    await group.work(stops=stops)
+    await group.run(stops=stops)
     await group.rebuild(new)
     before = len(group.messages())
-    await group.work()
+    await group.run()
     assert len(group.messages()) == before
     group.feed(STILL_LATER)
-    await group.work()
-    assert group.outcome() == straight.outcome()
+    await group.run()
+    assert group.outcome() == undisturbed.outcome()
     assert [each for each in violations(group.messages()) if not any(moved in each for moved in MOVED)] == []
 
 
@@ -215,52 +215,52 @@ async def test_the_order_of_records_is_known_although_clocks_run_backwards(
 @pytest.mark.parametrize("stops", [True, False])
 async def test_records_in_transit_between_tasks_arrive_at_their_new_partition(steps: int, *, stops: bool) -> None:
     lines = [line for line in BEFORE if line not in (CONFLICT, NO_EVENT)]
-    straight = Group(6)
-    straight.feed([*lines, *AFTER])
-    await straight.work()
+    undisturbed = Group(6)
+    undisturbed.feed([*lines, *AFTER])
+    await undisturbed.run()
     group = Group(4)
     group.feed(lines, misplaced=True)
-    await group.work(stops=stops, steps_max=steps)
+    await group.run(stops=stops, steps_max=steps)
     await group.rebuild(6)
     group.feed(AFTER, misplaced=True)
-    await group.work()
-    assert group.outcome() == straight.outcome()
+    await group.run()
+    assert group.outcome() == undisturbed.outcome()
     assert [each for each in violations(group.messages()) if not any(moved in each for moved in MOVED)] == []
 
 
 async def test_a_rebuild_emits_nothing_and_neither_do_tasks_without_new_records() -> None:
     group = Group(2)
     group.feed(BEFORE)
-    await group.work()
+    await group.run()
     before = group.messages()
     await group.rebuild(3)
     await group.rebuild(3)
-    await group.work()
+    await group.run()
     assert len(group.messages()) == len(before)
 
 
 async def test_checkpoints_lost_after_a_second_rebuild_need_another_rebuild() -> None:
     group = Group(1)
     group.feed(BEFORE)
-    await group.work()
+    await group.run()
     await group.rebuild(2)
     await group.rebuild(5)
     group.states.clear()
     with pytest.raises(Fatal, match="sop rebuild"):
-        await group.work()
+        await group.run()
     await group.rebuild(5)
     group.feed(AFTER)
-    await group.work()
-    straight = Group(5)
-    straight.feed([*BEFORE, *AFTER])
-    await straight.work()
-    assert group.outcome() == straight.outcome()
+    await group.run()
+    undisturbed = Group(5)
+    undisturbed.feed([*BEFORE, *AFTER])
+    await undisturbed.run()
+    assert group.outcome() == undisturbed.outcome()
 
 
 async def test_no_task_resumes_from_an_unfinished_rebuild() -> None:
     group = Group(1)
     group.feed(BEFORE)
-    await group.work()
+    await group.run()
     await group.rebuild(2)
     state = group.states[1]
     assert state.checkpoint is not None
@@ -268,13 +268,13 @@ async def test_no_task_resumes_from_an_unfinished_rebuild() -> None:
     layout = Layout(0, {})
     state.checkpoint = type(state.checkpoint)({}, {}, {}, layout=layout)
     with pytest.raises(Fatal, match="did not finish"):
-        await group.work()
+        await group.run()
 
 
 async def test_a_rebuild_refuses_to_miss_records_that_decisions_rest_on() -> None:
     group = Group(1)
     group.feed(BEFORE)
-    await group.work()
+    await group.run()
     group.kafka.delete_before(TP("jobs", 0), 2)
     with pytest.raises(Fatal, match="jobs-0: 0 to 1 are no longer there"):
         await group.rebuild(2)
@@ -285,16 +285,16 @@ async def test_dead_letters_of_a_topic_that_was_created_again_are_ignored() -> N
     group = Group(1)
     for _ in BEFORE:
         group.kafka.append(jobs, b"", NO_EVENT)
-    await group.work()
+    await group.run()
     group.kafka.recreate(jobs)
     group.ids["jobs"] = "another"
     group.feed(BEFORE)
     group.accepts_trimmed = True
-    await group.work()
+    await group.run()
     group.accepts_trimmed = False
     before = group.outcome()
     await group.rebuild(2)
-    await group.work()
+    await group.run()
     assert group.outcome() == before
     for number in range(2):
         saved = group.states[number].checkpoint
@@ -315,7 +315,7 @@ async def expire(group: Group, topic: str) -> int:
 async def test_a_rebuild_refuses_to_miss_outputs_unless_that_is_accepted() -> None:
     group = Group(1)
     group.feed(BEFORE)
-    await group.work()
+    await group.run()
     before, decided = group.outcome(), len(group.kafka.committed(TP("decisions.paf", 0)))
     end = await expire(group, "decisions.paf")
     lost = f"decisions.paf-0: 0 to {end - 1} are no longer there, in no checkpoint; messages missing: {decided}"
@@ -325,7 +325,7 @@ async def test_a_rebuild_refuses_to_miss_outputs_unless_that_is_accepted() -> No
     await group.rebuild(2)
     group.accepts_trimmed = False
     await group.rebuild(3)
-    await group.work()
+    await group.run()
     assert group.outcome() == before
     saved = group.states[0].checkpoint
     assert saved is not None
@@ -335,7 +335,7 @@ async def test_a_rebuild_refuses_to_miss_outputs_unless_that_is_accepted() -> No
 async def test_a_rebuild_may_miss_transaction_markers() -> None:
     group = Group(1)
     group.feed(BEFORE)
-    await group.work()
+    await group.run()
     assert group.kafka.committed(TP("decisions.refund", 0)) == []
     await expire(group, "decisions.refund")
     await group.rebuild(2)
