@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def no_dead_letter_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DeadLetterIndex, "pop", lambda *_: False)
+    monkeypatch.setattr(DeadLetterIndex, "pop", lambda *_: None)
 
 
 def no_recovery_of_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
