@@ -11,7 +11,6 @@ from functools import partial
 from msgspec import Struct
 
 from agents.case.case import AddFactResult, Case
-from agents.case.cities import place_labels
 from agents.case.reconcile import reconcile
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from agents.sops.decision_alerts import decision_flip
@@ -91,7 +90,7 @@ class CaseAgent:
         case.decided_at = max(case.decided_at, now)
         policy = self._policies.at(case.view.begins_at)
         evaluation = evaluate(case.view, case.answers, policy, case.decided_at)
-        flip_alert = partial(decision_flip, place=place_labels(case.view, policy), policy=policy)
+        flip_alert = partial(decision_flip, view=case.view, policy=policy)
         messages = reconcile(
             case_id,
             evaluation,

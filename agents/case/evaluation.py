@@ -85,19 +85,17 @@ class RuleResult(Struct, frozen=True, kw_only=True):
 
 
 class ActionCondition(Struct, frozen=True, kw_only=True):
-    """A possible next step for the desk: whether it is open, and if not, whether its own result is there.
+    """A step for the desk that is open or, if not, done: its own result is there.
 
-    An SOP returns one for every engagement or ticket that the step could concern, open or not: an action that was open
-    before is then known to be done or withdrawn. `due_at` is in microseconds; `deadlines` are the passed ones that the
-    condition rests on.
+    A step that was open before and for which there is no condition is withdrawn. `due_at` is in microseconds;
+    `deadlines` are the passed ones that an open step rests on.
     """
 
     code: str
     partner_id: str | None = None
     ticket_id: str | None = None
     open: bool
-    done: bool
-    clauses: tuple[str, ...]
+    clauses: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     params: Mapping[str, str] = field(default_factory=dict)
     due_at: int | None = None

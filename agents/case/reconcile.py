@@ -123,7 +123,7 @@ def _actions(
         if action is not None and action.open:
             body = _open_action(case_id, action, evaluation.as_of)
         elif old is not None:
-            state = "done" if action is not None and action.done else "withdrawn"
+            state = "withdrawn" if action is None else "done"
             body = structs.replace(old.body, state=state, time=max(old.body.time, evaluation.as_of))
         else:
             continue

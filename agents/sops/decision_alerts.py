@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from agents.case.cities import place_labels
 from agents.case.evaluation import AlertCondition, Deadlines
+from agents.case.view import CaseView
 from agents.sops.contract import AlertKind
 from agents.sops.keys import decision_key
 from schemas.outputs import AlertBody, DecisionBody
@@ -31,18 +33,18 @@ def stuck_provisional(
 
 
 def decision_flip(
-    old: DecisionBody, new: DecisionBody, revision: int, place: Mapping[str, str], policy: Policy
+    old: DecisionBody, new: DecisionBody, revision: int, view: CaseView, policy: Policy
 ) -> AlertCondition | None:
     """Return the alert that the outcome of a final decision changed, to or from `withdrawn` too; None otherwise.
 
-    `revision` is the number of the new revision.
+    `revision` is the number of the new revision, `view` that of its case.
     """
     if old.status != "final" or old.outcome == new.outcome:
         return None
     summary = f"the final {new.kind} decision went from {old.outcome} to {new.outcome}"
     ends_at = new.effective_at + policy.alert.moment_ttl
     key = {"revision": str(revision)}
-    return _alert(FLIP, new, key, place, summary, starts_at=new.effective_at, ends_at=ends_at)
+    return _alert(FLIP, new, key, place_labels(view, policy), summary, starts_at=new.effective_at, ends_at=ends_at)
 
 
 def _alert(

@@ -245,7 +245,10 @@ class Policy(Struct, frozen=True):
 
     def __getitem__(self, section: type[S]) -> S:
         """Return the section of a type."""
-        for each in (*self.sections, self.presence, self.city, self.alert):
+        for each in self.sections:
+            if isinstance(each, section):
+                return each
+        for each in (self.presence, self.city, self.alert):
             if isinstance(each, section):
                 return each
         return section()

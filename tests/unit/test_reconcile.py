@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from agents.case.case import EmittedMessages
 from agents.case.evaluation import ActionCondition, AlertCondition, Evaluation
 from agents.case.reconcile import reconcile
+from agents.case.view import build_case_view
 from agents.sops.decision_alerts import decision_flip
 from agents.sops.explanation import explain
 from agents.sops.keys import decision_key
@@ -42,10 +43,8 @@ def body(outcome: str = "upheld", *, at: int = 10, partner: str = "p1") -> Decis
     )
 
 
-def step(*, is_open: bool = True, done: bool = False, due_at: int | None = None, **params: str) -> ActionCondition:
-    return ActionCondition(
-        code="call_partner", partner_id="p1", open=is_open, done=done, clauses=(), params=params, due_at=due_at
-    )
+def step(*, is_open: bool = True, due_at: int | None = None, **params: str) -> ActionCondition:
+    return ActionCondition(code="call_partner", partner_id="p1", open=is_open, clauses=(), params=params, due_at=due_at)
 
 
 def condition(*, ends_at: int | None = None) -> AlertCondition:
@@ -88,7 +87,7 @@ class Reconciler:
         return messages
 
     def _reconcile(self, each: Evaluation, inputs: str | None) -> list[OutputMessage]:
-        flip_alert = partial(decision_flip, place={}, policy=POLICY)
+        flip_alert = partial(decision_flip, view=build_case_view("job-1", ()), policy=POLICY)
         return reconcile(
             "job-1",
             each,
@@ -142,14 +141,14 @@ def test_a_final_outcome_that_changes_raises_an_alert() -> None:
 def test_an_action_gets_a_revision_for_each_change_of_state_parameters_or_due_time() -> None:
     reconciler = Reconciler()
     states = [
-        ("open", step()),
-        ("open", step(why="x")),
-        ("open", step(why="x", due_at=9)),
-        ("done", step(is_open=False, done=True)),
-        ("open", step()),
-        ("withdrawn", step(is_open=False)),
+        ("open", [step()]),
+        ("open", [step(why="x")]),
+        ("open", [step(why="x", due_at=9)]),
+        ("done", [step(is_open=False)]),
+        ("open", [step()]),
+        ("withdrawn", []),
     ]
-    emitted = [(state, reconciler.emit(evaluation(actions=[each]))) for state, each in states]
+    emitted = [(state, reconciler.emit(evaluation(actions=actions))) for state, actions in states]
     for number, (state, (message,)) in enumerate(emitted, 1):
         assert isinstance(message, ActionMessage)
         assert (message.body.state, message.revision) == (state, number)
@@ -157,7 +156,7 @@ def test_an_action_gets_a_revision_for_each_change_of_state_parameters_or_due_ti
 
 
 def test_an_action_that_was_never_open_is_not_emitted() -> None:
-    assert Reconciler().emit(evaluation(actions=[step(is_open=False, done=True)])) == []
+    assert Reconciler().emit(evaluation(actions=[step(is_open=False)])) == []
 
 
 def test_a_condition_is_resolved_and_may_fire_again() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from msgspec import Struct
 
@@ -210,7 +211,12 @@ def ticket_situations(a: Assessment, results: Results) -> Iterator[TicketSituati
         yield from (TicketSituation(s, ticket) for ticket in a.engagement.oos_tickets)
 
 
+NO_REPLY: Final = Reply(call=None, is_yes=False, is_no=False)
+
+
 def _reply(engagement: Engagement, party: CallParty, yes: str, no: str) -> Reply:
+    if not engagement.tickets:
+        return NO_REPLY
     calls = [
         call
         for ticket in engagement.tickets

@@ -48,24 +48,26 @@ class ActionRow(Generic[AF]):
     due_at: Callable[[AF], int] | None = None
     evidence: tuple[Select[AF], ...]
 
-    def condition(self, facts: AF, deadlines: Deadlines) -> ActionCondition:
-        """Return whether the step is open, done or neither."""
+    def condition(self, facts: AF, deadlines: Deadlines) -> ActionCondition | None:
+        """Return the step if it is open or done; None means that it is withdrawn if it ever was open."""
         limit = self.since or self.until
         due = limit(facts) if limit else None
         is_over = due is not None and deadlines.passed(due)
-        is_in_time = is_over if self.since else not is_over
-        return ActionCondition(
-            code=self.code,
-            partner_id=facts.partner_id,
-            ticket_id=facts.ticket_id,
-            open=is_in_time and self.open(facts),
-            done=(is_over and self.until is not None) or self.done(facts),
-            clauses=value(self.clauses, facts),
-            evidence=cite(self.evidence, facts),
-            params={name: value(given, facts) for name, given in self.params.items()},
-            due_at=self.due_at(facts) if self.due_at else None,
-            deadlines=(due,) if due is not None and is_over else (),
-        )
+        if is_over == (self.since is not None) and self.open(facts):
+            return ActionCondition(
+                code=self.code,
+                partner_id=facts.partner_id,
+                ticket_id=facts.ticket_id,
+                open=True,
+                clauses=value(self.clauses, facts),
+                evidence=cite(self.evidence, facts),
+                params={name: value(given, facts) for name, given in self.params.items()},
+                due_at=self.due_at(facts) if self.due_at else None,
+                deadlines=(due,) if due is not None and is_over else (),
+            )
+        if (is_over and self.until is not None) or self.done(facts):
+            return ActionCondition(code=self.code, partner_id=facts.partner_id, ticket_id=facts.ticket_id, open=False)
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +78,12 @@ class ActionTable(Generic[A, AF]):
     rows: tuple[ActionRow[AF], ...]
 
     def conditions(self, subject: A, results: Results, deadlines: Deadlines) -> Iterator[ActionCondition]:
-        """Yield the condition of every row for all that it could concern."""
+        """Yield every step that is open or done, for all that it concerns."""
         for facts in self.facts(subject, results):
             for row in self.rows:
-                yield row.condition(facts, deadlines)
+                condition = row.condition(facts, deadlines)
+                if condition is not None:
+                    yield condition
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -91,7 +95,7 @@ class Actions(Protocol[A_contra]):
     """An `ActionTable`, whatever its rows look at."""
 
     def conditions(self, subject: A_contra, results: Results, deadlines: Deadlines) -> Iterator[ActionCondition]:
-        """Yield the condition of every row."""
+        """Yield every step that is open or done."""
 
     @property
     def codes(self) -> tuple[str, ...]:

@@ -73,6 +73,8 @@ class AlertTable(Generic[A, F]):
     ) -> Iterator[AlertCondition]:
         """Yield the alerts to be raised about a subject."""
         all_facts = tuple(self.facts(subject, results))
+        if not all_facts:
+            return
         moment_ttl = subject.policy.alert.moment_ttl
         for row in self.rows:
             earliest: dict[tuple[tuple[str, str], ...], AlertCondition] = {}
