@@ -82,6 +82,7 @@ class DecisionBody(Struct, frozen=True, kw_only=True, tag_field="kind"):
         return kind_of(type(self))
 
 
+@cache
 def kind_of(body: type[DecisionBody]) -> str:
     """Return the kind of decision of a body."""
     return str(body.__struct_config__.tag)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct, structs
 
@@ -55,6 +55,9 @@ class EngagementPresence(Struct, frozen=True):
                 yield from at.answer.fixes
 
 
+NO_PRESENCE: Final = EngagementPresence({})
+
+
 def presence_queries(
     view: CaseView, engagement: Engagement, facts: Iterable[PresenceFact], rules: PresenceRules
 ) -> list[PresenceQuery]:
@@ -89,6 +92,8 @@ def engagement_presence(
     An answer for another time window does not count. One for another site does, except for what it says about a stay.
     """
     facts = tuple(facts)
+    if not facts:
+        return NO_PRESENCE
     queries = presence_queries(view, engagement, facts, rules)
     site = _site(view)
     known: dict[str, PresenceAt] = {}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any, Final, get_args, get_type_hints
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -33,6 +34,10 @@ SCHEMA_VERSION: Final = 1
 """Increased by a change that existing consumers could not read; additions keep it."""
 ENVELOPE_FIELDS: Final = frozenset({"body", "inputs", "subject", "time"})
 """Fields of messages and bodies that are not members of `data`."""
+SORTED_FIELDS: Final = ("reasons", "clauses", "evidence", "changed")
+"""Fields that are sets, written in order."""
+Writer = Callable[[Any], JsonValue]  # type: ignore[explicit-any] # takes the type of its field
+"""Makes the value of a field JSON-ready."""
 
 
 def schema_id(name: str) -> str:
@@ -42,10 +47,7 @@ def schema_id(name: str) -> str:
 
 def decision_data(body: DecisionBody) -> dict[str, JsonValue]:
     """Return the body's part of a decision's `data`: JSON-ready, lists sorted, fields that do not apply absent."""
-    data = _members(body)
-    for name in ("reasons", "clauses", "evidence"):
-        data[name] = _sorted(data[name])
-    return data
+    return _members(body)
 
 
 def content_hash(body: DecisionBody) -> str:
@@ -183,7 +185,6 @@ def _encode_decision(message: AnyDecision) -> bytes:
     body = message.body
     members = _members(message)
     explanation = members.pop("explanation")
-    members["changed"] = _sorted(members["changed"])
     return _envelope(
         f"decision.{body.kind}",
         "/sop/decisions",
@@ -200,7 +201,7 @@ def _encode_action(message: ActionMessage) -> bytes:
     members, data = _members(message), dict[str, JsonValue]()
     revision = members.pop("revision")
     for name, value in _without_none({**members, **_members(body)}).items():
-        data[name] = _sorted(value) if name in {"clauses", "evidence"} else value
+        data[name] = value
         if name == "state":
             data["revision"] = revision
     data["params"] = dict(sorted(body.params.items()))
@@ -219,7 +220,6 @@ def _encode_alert(message: AlertMessage) -> bytes:
     body = message.body
     data = _without_none({**_members(message), **_members(body)})
     data["labels"] = dict(sorted({**body.labels, NAME_LABEL: body.name, SEVERITY_LABEL: body.severity}.items()))
-    data["evidence"] = _sorted(data["evidence"])
     resolved_at = body.ends_at if body.state == "resolved" else None
     time = body.starts_at if resolved_at is None else resolved_at
     return _envelope(
@@ -236,15 +236,21 @@ def _encode_alert(message: AlertMessage) -> bytes:
 def _members(struct: Struct) -> dict[str, JsonValue]:
     """Return the fields of a struct that are members of `data`, JSON-ready and in order."""
     data: dict[str, JsonValue] = {"kind": struct.kind} if isinstance(struct, DecisionBody) else {}
-    instants = instant_fields(type(struct))
-    for name in struct.__struct_fields__:
+    for name, write in _writers(type(struct)):
         value = getattr(struct, name)
-        if value is UNSET or name in ENVELOPE_FIELDS:
-            continue
-        if isinstance(value, Money):
-            value = {"amount": value.amount, "currency": value.currency}
-        data[name] = format_instant(value) if name in instants and value is not None else value
+        if value is not UNSET:
+            data[name] = value if write is None or value is None else write(value)
     return data
+
+
+@cache
+def _writers(struct: type[Struct]) -> tuple[tuple[str, Writer | None], ...]:
+    """Return the fields of a struct that are members of `data`, each with what makes its value JSON-ready."""
+    hints = get_type_hints(struct)
+    writers: dict[str, Writer] = dict.fromkeys(SORTED_FIELDS, _sorted)
+    writers |= dict.fromkeys(instant_fields(struct), format_instant)
+    writers |= {name: msgspec.to_builtins for name, hint in hints.items() if Money in get_args(hint)}
+    return tuple((name, writers.get(name)) for name in struct.__struct_fields__ if name not in ENVELOPE_FIELDS)
 
 
 def _message_id(data: dict[str, JsonValue], time: int) -> str:
@@ -252,8 +258,8 @@ def _message_id(data: dict[str, JsonValue], time: int) -> str:
     return digest32(canonical_json([data, format_instant(time)]))
 
 
-def _sorted(names: JsonValue) -> JsonValue:
-    return sorted({str(name) for name in names}) if isinstance(names, Sequence) else names
+def _sorted(names: Iterable[str]) -> list[str]:
+    return sorted(set(names))
 
 
 def _without_none(data: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -103,12 +103,14 @@ class Assessment(Struct, frozen=True, kw_only=True):
     @property
     def own_cancellations(self) -> tuple[Event[CancellationRecorded], ...]:
         """The cancellations by the partner, in fact order."""
-        return tuple(c for c in self.engagement.cancellations if c.data.by == "partner")
+        cancellations = self.engagement.cancellations
+        return tuple(c for c in cancellations if c.data.by == "partner") if cancellations else ()
 
     @property
     def marked_cancellations(self) -> tuple[Event[CancellationRecorded], ...]:
         """The cancellations marked against the partner, in fact order (OOS-18)."""
-        return tuple(c for c in self.engagement.cancellations if c.data.marked_against == "partner")
+        cancellations = self.engagement.cancellations
+        return tuple(c for c in cancellations if c.data.marked_against == "partner") if cancellations else ()
 
     @property
     def is_cancelled(self) -> bool:

@@ -74,7 +74,11 @@ class DecisionTable(Generic[F]):
 
     def row(self, facts: F) -> Row[F] | None:
         """Return the row that decides; None where there is nothing to decide."""
-        return next((row for row in self.rows if row.when(facts)), None) if self.applies(facts) else None
+        if self.applies(facts):
+            for row in self.rows:
+                if row.when(facts):
+                    return row
+        return None
 
     def decide(self, facts: F, deadlines: Deadlines) -> RuleResult | None:
         """Return what the deciding row decides; None where there is nothing to decide."""
