@@ -57,7 +57,7 @@ class DecisionBody(Struct, frozen=True, kw_only=True, tag_field="kind"):
     """The name of this kind of decision in explanations."""
 
     subject_of: Annotated[str, Meta(description="The SOP that decides.")]
-    case_id: Annotated[str, Meta(description="The job id; the ticket id where there never was a booking.")]
+    case_id: Annotated[str, Meta(description="The job id, or the ticket id if there was never a booking.")]
     partner_id: Annotated[str | None, Meta(description="The partner whom it concerns; null if nobody.")]
     status: Annotated[
         Status,

@@ -20,7 +20,7 @@ CONTENT_TYPE: Final = "application/cloudevents+json"
 _KEYS: Final = {
     "locations": "the partner id",
     ALERTS: "the deduplication key: the alert id",
-    DEAD_LETTERS: "the key of the record that was refused",
+    DEAD_LETTERS: "the key of the rejected record",
 }
 _CASE_KEY: Final = "the case id"
 
