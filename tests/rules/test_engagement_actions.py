@@ -203,6 +203,11 @@ TABLE = [
     row("unknown", unseen().genuine().customer_cancelled(), VERIFY.open),
     row("awaiting validation", on_site().partner_cancelled(), VERIFY.never),
     row("settled by a late report", unseen().genuine().partner_cancelled().report("10:00"), VERIFY.done),
+    row(
+        "settled by a report after the cancellation",
+        unseen().genuine().partner_cancelled().report("12:04"),
+        VERIFY.done.at("12:04"),
+    ),
     row("no cancellation", off_site().genuine(), VERIFY.never),
     row("no longer decided on", unseen().genuine().partner_cancelled().assigned("09:30", "p2"), VERIFY.withdrawn),
     row(

@@ -6,13 +6,19 @@ presence where it is unknown.
 
 from __future__ import annotations
 
+from math import nextafter
+
 import pytest
 
+from agents.presence.geo import distance_m
+from schemas.events import Site
 from tests.rules.table import Decision, Row, action, decision, job, row
-from tests.scenario import Scenario, destination
+from tests.scenario import SITE, Scenario, destination
 
 PRESENCE = "t1 report booked assigned"
 """What shows presence at the creation of t1."""
+REPORTED_M = distance_m(Site(*destination(100)), Site(*SITE))
+"""How far from the site a report is by default: 100 m, to the last bit."""
 JUDGED = "picture validated end"
 SITES = {
     "on the date line": (0.0, 180.0),
@@ -95,6 +101,13 @@ TABLE = [
             off_site(),
         )
         for name, site in SITES.items()
+    ),
+    row("as far as the radius", at_ten(job().report("10:00")), on_site(), policy=f"presence.radius_m = {REPORTED_M}"),
+    row(
+        "farther than the radius",
+        at_ten(job().report("10:00")),
+        off_site(),
+        policy=f"presence.radius_m = {nextafter(REPORTED_M, 0)}",
     ),
     # how accurate
     row("accuracy 200 m", at_ten(job().report("10:00", accuracy=200)), on_site()),
