@@ -5,31 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from msgspec import Struct
-
 from agents.case.view import Ticket
 from agents.sops.offline_service import evidence
 from agents.sops.offline_service.assessment import Assessment
 from agents.sops.offline_service.evidence import Cited
 from agents.sops.tables.actions import ActionRow, ActionTable
-from agents.sops.tables.cells import Results
+from agents.sops.tables.cells import Results, Situation
 
 
-class TicketSituation(Struct, frozen=True):
-    """What the rows about one qualifying ticket look at."""
-
-    a: Assessment
-    ticket: Ticket
+class CaseSituation(Situation[Assessment], frozen=True, kw_only=True):
+    """What the row about the case looks at; actions about an offline service name no partner."""
 
     @property
     def partner_id(self) -> None:
-        """None: these steps name no partner."""
+        """None, whoever was identified."""
         return
 
-    @property
-    def ticket_id(self) -> str:
-        """The ticket."""
-        return self.ticket.id
+
+class TicketSituation(CaseSituation, frozen=True, kw_only=True):
+    """What the rows about one qualifying ticket look at."""
+
+    ticket: Ticket
 
     def fails(self, *reasons: str) -> bool:
         """Return whether a check fails for one of these reasons."""
@@ -40,30 +36,9 @@ class TicketSituation(Struct, frozen=True):
         return self.ticket.is_open and self.fails(*reasons)
 
 
-class CaseSituation(Struct, frozen=True):
-    """What the row about the case looks at."""
-
-    results: Results
-
-    @property
-    def partner_id(self) -> None:
-        """None: the step names no partner."""
-        return
-
-    @property
-    def ticket_id(self) -> None:
-        """None: the step is about the case."""
-        return
-
-    @property
-    def is_refund_refused(self) -> bool:
-        """The refund is refused."""
-        return "refund" in self.results and self.results["refund"].outcome == "refused"
-
-
-def ticket_situations(a: Assessment, _: Results) -> Iterator[TicketSituation]:
+def ticket_situations(a: Assessment, results: Results) -> Iterator[TicketSituation]:
     """Yield what the rows look at, for each qualifying ticket."""
-    return (TicketSituation(a, ticket) for ticket in a.tickets)
+    return (TicketSituation(a=a, results=results, ticket=ticket) for ticket in a.tickets)
 
 
 def ticket(t: TicketSituation) -> Cited:
@@ -128,11 +103,11 @@ TICKET_ACTIONS: Final[ActionTable[Assessment, TicketSituation]] = ActionTable(
 )
 
 CASE_ACTIONS: Final[ActionTable[Assessment, CaseSituation]] = ActionTable(
-    facts=lambda _, results: (CaseSituation(results),),
+    facts=lambda a, results: (CaseSituation(a=a, results=results),),
     rows=(
         ActionRow(
             code="apologise_no_refund",
-            open=lambda c: c.is_refund_refused,
+            open=lambda c: c.outcome("refund") == "refused",
             clauses=("DIS-10",),
             evidence=(refund_or_tagging,),
         ),

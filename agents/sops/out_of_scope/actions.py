@@ -8,69 +8,45 @@ from agents.sops.out_of_scope import evidence
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import Cited
 from agents.sops.out_of_scope.situation import (
-    Situation,
+    EngagementSituation,
     TicketSituation,
+    engagement_situation,
     parking_end,
-    situation,
     ticket_situations,
 )
 from agents.sops.tables.actions import ActionRow, ActionTable
+from agents.sops.tables.cells import Select, Situation, decided
 from schemas.timestamps import format_instant
 
 
-def blocked_start(s: Situation) -> Cited:
+def of(select: Select[Assessment]) -> Select[Situation[Assessment]]:
+    """Return a selector of the assessment's evidence as one of a situation's."""
+    return lambda s: select(s.a)
+
+
+claim, route, verdict, off_site = map(of, (evidence.claim, evidence.route, evidence.verdict, evidence.off_site))
+
+
+def blocked_start(s: EngagementSituation) -> Cited:
     """Return the latest start that the customer blocked."""
     return s.a.engagement.blocked[-1:]
 
 
-def claim_or_blocked_start(s: Situation) -> Cited:
+def claim_or_blocked_start(s: EngagementSituation) -> Cited:
     """Return the claim, and the earliest start that the customer blocked."""
     return (*evidence.claim(s.a), *s.a.engagement.blocked[:1])
 
 
-def claim(s: Situation) -> Cited:
-    """Return the ticket of the claim."""
-    return evidence.claim(s.a)
-
-
-def route(s: Situation | TicketSituation) -> Cited:
-    """Return what made the route."""
-    return evidence.route(s.a)
-
-
-def images(s: Situation) -> Cited:
+def images(s: EngagementSituation) -> Cited:
     """Return the images of the claim; on commercial premises they do not matter."""
     return () if s.a.is_commercial else evidence.images(s.a)
 
 
-def visit(s: Situation) -> Cited:
-    """Return the partner's answer about visiting."""
-    return s.visit.evidence
-
-
-def serve(s: Situation) -> Cited:
-    """Return the partner's answer about serving."""
-    return s.serve.evidence
-
-
-def cancel(s: Situation) -> Cited:
-    """Return the customer's answer about cancelling."""
-    return s.cancel.evidence
-
-
-def refusals(s: Situation) -> Cited:
+def refusals(s: EngagementSituation) -> Cited:
     """Return why the partner is guided to can't-deliver: route and both answers (OOS-12), or the visit (OOS-14)."""
-    return (*route(s), *cancel(s), *serve(s)) if s.a.is_commercial else visit(s)
-
-
-def paf(s: Situation) -> Cited:
-    """Return the evidence of the decision about the penalty."""
-    return s.results["paf"].evidence if "paf" in s.results else ()
-
-
-def rating_reversal(s: Situation) -> Cited:
-    """Return the evidence of the decision about the rating."""
-    return s.results["rating_reversal"].evidence if "rating_reversal" in s.results else ()
+    if s.a.is_commercial:
+        return (*evidence.route(s.a), *s.cancel.evidence, *s.serve.evidence)
+    return s.visit.evidence
 
 
 def ticket(t: TicketSituation) -> Cited:
@@ -78,8 +54,11 @@ def ticket(t: TicketSituation) -> Cited:
     return (t.ticket.created,)
 
 
-ENGAGEMENT_ACTIONS: Final[ActionTable[Assessment, Situation]] = ActionTable(
-    facts=lambda a, results: (situation(a, results),),
+PRESENCE_REASONS: Final = frozenset({"presence_conflict", "presence_unknown"})
+"""Why the penalty is under review until somebody finds out where the partner was (P3, P7)."""
+
+ENGAGEMENT_ACTIONS: Final[ActionTable[Assessment, EngagementSituation]] = ActionTable(
+    facts=engagement_situation,
     rows=(
         ActionRow(
             code="advise_close_at_bpc",
@@ -100,7 +79,7 @@ ENGAGEMENT_ACTIONS: Final[ActionTable[Assessment, Situation]] = ActionTable(
             open=lambda s: s.refuses_to_go and s.is_job_open,
             done=lambda s: s.a.partner_cancelled,
             clauses=("OOS-14",),
-            evidence=(visit,),
+            evidence=(lambda s: s.visit.evidence,),
         ),
         ActionRow(
             code="guide_partner_cant_deliver",
@@ -114,14 +93,14 @@ ENGAGEMENT_ACTIONS: Final[ActionTable[Assessment, Situation]] = ActionTable(
             open=lambda s: s.a.is_commercial and s.serve.is_yes and s.is_job_open,
             done=lambda s: s.a.is_closed,
             clauses=("OOS-11",),
-            evidence=(route, serve),
+            evidence=(route, lambda s: s.serve.evidence),
         ),
         ActionRow(
             code="ask_partner_to_serve",
             open=lambda s: s.a.is_commercial and s.cancel.is_no and not s.partner_replied_since and s.is_job_open,
             done=lambda s: s.partner_replied_since,
             clauses=("OOS-12",),
-            evidence=(route, cancel),
+            evidence=(route, lambda s: s.cancel.evidence),
         ),
         ActionRow(
             code="ask_customer_to_cancel",
@@ -137,26 +116,26 @@ ENGAGEMENT_ACTIONS: Final[ActionTable[Assessment, Situation]] = ActionTable(
             done=lambda s: s.a.partner_cancelled,
             clauses=("OOS-17",),
             params={"reason": "pro_cannot_deliver"},
-            evidence=(route, cancel),
+            evidence=(route, lambda s: s.cancel.evidence),
         ),
         ActionRow(
             code="verify_presence",
-            open=lambda s: s.paf_awaits_presence,
+            open=lambda s: not PRESENCE_REASONS.isdisjoint(s.reasons("paf")),
             done=lambda s: "paf" in s.results and s.results["paf"].status == "final",
             clauses=("OOS-7",),
-            evidence=(paf,),
+            evidence=(decided("paf"),),
         ),
         ActionRow(
             code="follow_genuine_paf",
             open=lambda s: s.outcome("paf") == "reversal_scheduled",
             clauses=("OOS-18",),
-            evidence=(paf,),
+            evidence=(decided("paf"),),
         ),
         ActionRow(
             code="file_rating_reversal",
             open=lambda s: s.outcome("rating_reversal") == "granted",
             clauses=("OOS-3",),
-            evidence=(rating_reversal,),
+            evidence=(decided("rating_reversal"),),
         ),
     ),
 )
@@ -201,14 +180,14 @@ TICKET_ACTIONS: Final[ActionTable[Assessment, TicketSituation]] = ActionTable(
             open=lambda t: t.is_open and not t.a.is_not_genuine and t.lacks_images and t.can_send_images,
             done=lambda t: t.a.images_enough,
             clauses=("OOS-13",),
-            evidence=(ticket, lambda t: evidence.verdict(t.a)),
+            evidence=(ticket, verdict),
         ),
         ActionRow(
             code="ask_partner_to_visit_site",
-            open=lambda t: t.is_open and t.s.is_job_open and t.must_visit and not t.s.visit.is_given,
-            done=lambda t: t.s.visit.is_given or t.a.was_on_site,
+            open=lambda t: t.is_open and t.is_job_open and t.must_visit and not t.visit.is_given,
+            done=lambda t: t.visit.is_given or t.a.was_on_site,
             clauses=("OOS-15", "OOS-19"),
-            evidence=(ticket, lambda t: evidence.off_site(t.a)),
+            evidence=(ticket, off_site),
         ),
     ),
 )

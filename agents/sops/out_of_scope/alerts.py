@@ -5,63 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from msgspec import Struct
-
 from agents.case.presence import PresenceAt
-from agents.case.view import Ticket
-from agents.sops.out_of_scope import evidence
-from agents.sops.out_of_scope.actions import route, ticket
+from agents.sops.out_of_scope.actions import claim, off_site, route, ticket, verdict
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import Cited
 from agents.sops.out_of_scope.situation import TicketSituation, parking_end, ticket_situations
 from agents.sops.tables.alerts import AlertRow, AlertTable
-from agents.sops.tables.cells import Results
+from agents.sops.tables.cells import Results, Situation, decided
 
 
-class Engaged(Struct, frozen=True):
-    """What the rows about an engagement look at."""
+class PartnerAt(Situation[Assessment], frozen=True, kw_only=True):
+    """What the rows about presence look at: one fact, and where the partner was at its time.
 
-    a: Assessment
-    results: Results
+    `ticket` is the out-of-scope ticket, if the fact is the creation of one.
+    """
 
-    @property
-    def case_id(self) -> str:
-        """The case."""
-        return self.a.case_id
-
-    @property
-    def partner_id(self) -> str | None:
-        """The partner of the engagement."""
-        return self.a.partner_id
-
-    @property
-    def cancelled_though_not_allowed(self) -> bool:
-        """The penalty stands since the partner may only close at BPC (P1)."""
-        return "paf" in self.results and self.results["paf"].reasons == ("cancellation_not_allowed",)
-
-
-class PartnerAt(Struct, frozen=True):
-    """What the rows about presence look at: one fact, and where the partner was at its time."""
-
-    a: Assessment
     at: PresenceAt
-    ticket: Ticket | None = None
-    """The out-of-scope ticket, if the fact is the creation of one."""
-
-    @property
-    def case_id(self) -> str:
-        """The case."""
-        return self.a.case_id
-
-    @property
-    def partner_id(self) -> str | None:
-        """The partner of the engagement."""
-        return self.a.partner_id
-
-    @property
-    def ticket_id(self) -> str | None:
-        """The ticket that was created."""
-        return self.ticket.id if self.ticket else None
 
     @property
     def time(self) -> int:
@@ -90,15 +49,15 @@ class PartnerAt(Struct, frozen=True):
         return self.at.answer is not None and self.at.answer.mocked is not None
 
 
-def partner_at_cancellations(a: Assessment, _: Results) -> Iterator[PartnerAt]:
+def partner_at_cancellations(a: Assessment, results: Results) -> Iterator[PartnerAt]:
     """Yield where the partner was at every cancellation, whoever cancelled."""
-    return (PartnerAt(a, at) for at in a.presence.cancellations)
+    return (PartnerAt(a=a, results=results, at=at) for at in a.presence.cancellations)
 
 
-def partner_at_deciding_facts(a: Assessment, _: Results) -> Iterator[PartnerAt]:
+def partner_at_deciding_facts(a: Assessment, results: Results) -> Iterator[PartnerAt]:
     """Yield where the partner was at every fact for which it matters to the SOP."""
     created = {ticket.created.ref: ticket for ticket in a.engagement.oos_tickets}
-    return (PartnerAt(a, at, created.get(at.fact.ref)) for at in a.presence.deciding)
+    return (PartnerAt(a=a, results=results, at=at, ticket=created.get(at.fact.ref)) for at in a.presence.deciding)
 
 
 def stayed_since(m: PartnerAt) -> int:
@@ -171,8 +130,8 @@ ALERTS: Final = (
             ),
         ),
     ),
-    AlertTable[Assessment, Engaged](
-        facts=lambda a, results: (Engaged(a, results),),
+    AlertTable[Assessment, Situation[Assessment]](
+        facts=lambda a, results: (Situation(a=a, results=results),),
         rows=(
             AlertRow(
                 name="validated_off_site",
@@ -181,12 +140,8 @@ ALERTS: Final = (
                 summary="the claim was validated although the partner was not at the site",
                 clauses=("OOS-7", "OOS-21"),
                 key=("case_id", "partner_id"),
-                when=lambda e: e.a.verdict is not None and e.a.was_off_site and not e.a.is_commercial,
-                evidence=(
-                    lambda e: evidence.claim(e.a),
-                    lambda e: evidence.verdict(e.a),
-                    lambda e: evidence.off_site(e.a),
-                ),
+                when=lambda s: s.a.verdict is not None and s.a.was_off_site and not s.a.is_commercial,
+                evidence=(claim, verdict, off_site),
             ),
             AlertRow(
                 name="bpc_only_cancellation",
@@ -195,8 +150,8 @@ ALERTS: Final = (
                 summary="a partner who may only close at BPC cancelled",
                 clauses=("OOS-2",),
                 key=("case_id", "partner_id"),
-                when=lambda e: e.cancelled_though_not_allowed,
-                evidence=(lambda e: e.results["paf"].evidence,),
+                when=lambda s: s.reasons("paf") == ("cancellation_not_allowed",),
+                evidence=(decided("paf"),),
             ),
         ),
     ),

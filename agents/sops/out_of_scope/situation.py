@@ -11,7 +11,7 @@ from agents.case.view import Engagement, Ticket
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import Cited
 from agents.sops.out_of_scope.policy import Park
-from agents.sops.tables.cells import Results
+from agents.sops.tables.cells import Results, Situation
 from schemas.events import CallLogged, CallParty, Event
 
 
@@ -33,27 +33,15 @@ class Reply(Struct, frozen=True):
         return (self.call,) if self.call else ()
 
 
-class Situation(Struct, frozen=True):
-    """What the rows about an engagement look at: the assessment, its decisions and the answers given by phone."""
+class EngagementSituation(Situation[Assessment], frozen=True, kw_only=True):
+    """What the rows about an engagement look at: also the answers given by phone."""
 
-    a: Assessment
-    results: Results
     visit: Reply
     """Whether the partner is willing to visit the site."""
     serve: Reply
     """Whether the partner is willing to serve."""
     cancel: Reply
     """Whether the customer is willing to cancel."""
-
-    @property
-    def partner_id(self) -> str | None:
-        """The partner of the engagement."""
-        return self.a.partner_id
-
-    @property
-    def ticket_id(self) -> None:
-        """None: the steps are about the engagement."""
-        return
 
     @property
     def is_job_open(self) -> bool:
@@ -102,42 +90,11 @@ class Situation(Struct, frozen=True):
         """The customer cancelled."""
         return any(c.data.by == "customer" for c in self.a.engagement.cancellations)
 
-    @property
-    def paf_awaits_presence(self) -> bool:
-        """The penalty is under review until somebody finds out where the partner was (P3, P7)."""
-        reasons = self.results["paf"].reasons if "paf" in self.results else ()
-        return "presence_conflict" in reasons or "presence_unknown" in reasons
 
-    def outcome(self, kind: str) -> str | None:
-        """Return the outcome of a kind of decision about the engagement."""
-        return next((result.outcome for name, result in self.results.items() if name == kind), None)
-
-
-class TicketSituation(Struct, frozen=True):
+class TicketSituation(EngagementSituation, frozen=True, kw_only=True):
     """What the rows about one out-of-scope ticket look at."""
 
-    s: Situation
     ticket: Ticket
-
-    @property
-    def a(self) -> Assessment:
-        """The assessment of the engagement."""
-        return self.s.a
-
-    @property
-    def case_id(self) -> str:
-        """The case."""
-        return self.a.case_id
-
-    @property
-    def partner_id(self) -> str | None:
-        """The partner of the engagement."""
-        return self.a.partner_id
-
-    @property
-    def ticket_id(self) -> str:
-        """The ticket."""
-        return self.ticket.id
 
     @property
     def is_open(self) -> bool:
@@ -190,25 +147,28 @@ class TicketSituation(Struct, frozen=True):
     @property
     def can_send_images(self) -> bool:
         """The partner is at the site or willing to go there."""
-        return not self.a.was_off_site or self.s.visit.is_yes
+        return not self.a.was_off_site or self.visit.is_yes
 
 
-def situation(a: Assessment, results: Results) -> Situation:
-    """Return what the rows about an engagement look at."""
-    return Situation(
-        a=a,
-        results=results,
-        visit=_reply(a.engagement, "partner", "will_visit", "refuses_visit"),
-        serve=_reply(a.engagement, "partner", "will_serve", "refuses_serve"),
-        cancel=_reply(a.engagement, "customer", "will_cancel", "refuses_cancel"),
-    )
+def engagement_situation(a: Assessment, results: Results) -> Iterator[EngagementSituation]:
+    """Yield what the rows about an engagement look at."""
+    visit, serve, cancel = _replies(a.engagement)
+    yield EngagementSituation(a=a, results=results, visit=visit, serve=serve, cancel=cancel)
 
 
 def ticket_situations(a: Assessment, results: Results) -> Iterator[TicketSituation]:
     """Yield what the rows about a ticket look at, for each out-of-scope ticket of the engagement."""
-    if a.engagement.oos_tickets:
-        s = situation(a, results)
-        yield from (TicketSituation(s, ticket) for ticket in a.engagement.oos_tickets)
+    for ticket in a.engagement.oos_tickets:
+        visit, serve, cancel = _replies(a.engagement)
+        yield TicketSituation(a=a, results=results, ticket=ticket, visit=visit, serve=serve, cancel=cancel)
+
+
+def _replies(engagement: Engagement) -> tuple[Reply, Reply, Reply]:
+    return (
+        _reply(engagement, "partner", "will_visit", "refuses_visit"),
+        _reply(engagement, "partner", "will_serve", "refuses_serve"),
+        _reply(engagement, "customer", "will_cancel", "refuses_cancel"),
+    )
 
 
 NO_REPLY: Final = Reply(call=None, is_yes=False, is_no=False)

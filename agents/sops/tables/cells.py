@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct
 
 from agents.case.evaluation import Evidence, RuleResult
-from agents.case.view import CaseView
+from agents.case.view import CaseView, Ticket
 from schemas.policy.model import Policy
 
 F = TypeVar("F")
@@ -31,6 +33,45 @@ class Subject(Protocol):
     @property
     def partner_id(self) -> str | None:
         """The partner whom the decisions are about."""
+
+
+A_co = TypeVar("A_co", bound=Subject, covariant=True)
+
+
+class Situation(Struct, Generic[A_co], frozen=True, kw_only=True):
+    """What rows of actions and alerts look at: a subject, its decisions, and a ticket if they are about one."""
+
+    a: A_co
+    results: Results
+    ticket: Ticket | None = None
+
+    @property
+    def case_id(self) -> str:
+        """The case."""
+        return self.a.view.case_id
+
+    @property
+    def partner_id(self) -> str | None:
+        """The partner whom the decisions are about."""
+        return self.a.partner_id
+
+    @property
+    def ticket_id(self) -> str | None:
+        """The ticket."""
+        return self.ticket.id if self.ticket else None
+
+    def outcome(self, kind: str) -> str | None:
+        """Return the outcome of a kind of decision; None if there is no such decision."""
+        return self.results[kind].outcome if kind in self.results else None
+
+    def reasons(self, kind: str) -> tuple[str, ...]:
+        """Return the reasons of a kind of decision."""
+        return self.results[kind].reasons if kind in self.results else ()
+
+
+def decided(kind: str) -> Select[Situation[Subject]]:
+    """Return a selector of the evidence of a kind of decision."""
+    return lambda s: s.results[kind].evidence if kind in s.results else ()
 
 
 def value(given: T | Callable[[F], T], facts: F) -> T:
