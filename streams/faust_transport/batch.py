@@ -8,15 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from faust.types import TP
 
 from schemas.codec.limits import record_size
 from streams.kafka.record_batches import Record
 
-if TYPE_CHECKING:
-    from streams.faust_transport.assignment import Assignment
+
+class BatchAssignment(Protocol):
+    """The assignment under which a batch was read (`streams.faust_transport.assignment.Assignment`)."""
+
+    generation: int
+
+    def dispatch(self, batch: Batch, handler: Handler) -> None:
+        """Hand a batch to its handler, unless the assignment is over."""
+
+    def done(self, batch: Batch) -> None:
+        """Make room for another batch of the partition."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +39,7 @@ class Batch:
     tp: TP
     records: Sequence[Record]
     next_offset: int
-    assignment: Assignment
+    assignment: BatchAssignment
 
     def done(self) -> None:
         """Make room for another batch of the partition; call it in the event loop once this one waits no longer."""
@@ -125,7 +134,7 @@ class TransportError(Exception):
 
 
 def split(
-    tp: TP, records: Sequence[Record], position: int, assignment: Assignment, options: BatchOptions
+    tp: TP, records: Sequence[Record], position: int, assignment: BatchAssignment, options: BatchOptions
 ) -> Iterator[Batch]:
     """Yield `records` of `tp`, at least one, in order, as batches within the limits of `options`.
 
