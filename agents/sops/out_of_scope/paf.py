@@ -12,12 +12,6 @@ from agents.sops.out_of_scope.policy import Paf
 from agents.sops.tables.decisions import DecisionTable, Row
 from schemas.outputs import DecisionBody, each_of, one_of
 
-
-def is_marked(a: Assessment) -> bool:
-    """Return whether a cancellation is marked against the partner, as things stand."""
-    return a.is_marked
-
-
 Outcome = Literal[
     "under_review",
     "upheld",
@@ -56,6 +50,11 @@ class PafDecision(DecisionBody, frozen=True, kw_only=True, tag="paf"):
         str | UnsetType,
         Meta(description="When a scheduled reversal takes place: `training_or_review` (OOS-12, OOS-18)."),
     ] = UNSET
+
+
+def is_marked(a: Assessment) -> bool:
+    """Return whether a cancellation is marked against the partner, as things stand."""
+    return a.is_marked
 
 
 def claim_window_end(a: Assessment) -> int:
