@@ -42,8 +42,8 @@ def ticket_situations(a: Assessment, results: Results) -> Iterator[TicketSituati
 
 
 def ticket(t: TicketSituation) -> Cited:
-    """Return the creation of the ticket, and its earliest closing."""
-    return (t.ticket.created, *t.ticket.closings[:1])
+    """Return the creation of the ticket."""
+    return (t.ticket.created,)
 
 
 def proof(t: TicketSituation) -> Cited:
@@ -69,14 +69,14 @@ TICKET_ACTIONS: Final[ActionTable[Assessment, TicketSituation]] = ActionTable(
             open=lambda t: t.waits("proof_missing"),
             done=lambda t: not t.fails("proof_missing"),
             clauses=("DIS-3",),
-            evidence=(ticket, proof),
+            evidence=(ticket,),
         ),
         ActionRow(
             code="ask_customer_for_partner_phone",
             open=lambda t: t.waits("partner_not_identified"),
             done=lambda t: not t.fails("partner_not_identified"),
             clauses=("DIS-4",),
-            evidence=(ticket, identification),
+            evidence=(ticket,),
         ),
         ActionRow(
             code="recheck_partner_id",
