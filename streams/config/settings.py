@@ -5,12 +5,13 @@ Every setting is an environment variable `SOP_…`. A test compares the README's
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from schemas.codec.limits import Limits
 from schemas.durations import UNITS, duration_text, parse_seconds
@@ -25,6 +26,10 @@ unnoticed for at least as long (see the request timeout in `streams.worker`)."""
 PORT_MAX: Final = 65_535
 VALUE_BYTES_MAX: Final = 4 * 1024 * 1024
 """The limit of input topics that a worker creates; a larger value might be truncated when it is read."""
+
+T = TypeVar("T")
+Reader = tuple[Callable[[str], Any], str]
+"""The parser of a setting, and a description of valid values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,55 +97,16 @@ class Settings:
         )
 
 
-def _bool(text: str) -> bool:
-    return {"true": True, "false": False}[text.strip().lower()]
+def _checked(read: Callable[[str], T], is_valid: Callable[[T], bool]) -> Callable[[str], T]:
+    """Return a parser that raises ValueError for a value that is not valid."""
 
+    def checked(text: str) -> T:
+        value = read(text)
+        if not is_valid(value):
+            raise ValueError
+        return value
 
-def _positive_int(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-def _value_bytes(text: str) -> int:
-    number = _positive_int(text)
-    if number > VALUE_BYTES_MAX:
-        raise ValueError
-    return number
-
-
-def _positive_float(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise ValueError
-    return number
-
-
-def _seconds(text: str) -> float:
-    seconds = parse_seconds(text)
-    if not 0 < seconds < float("inf"):
-        raise ValueError
-    return seconds
-
-
-def _session_s(text: str) -> float:
-    seconds = _seconds(text)
-    if not 1 <= seconds <= SESSION_S_MAX:
-        raise ValueError
-    return seconds
-
-
-def _non_empty(text: str) -> str:
-    if not text.strip():
-        raise ValueError
-    return text.strip()
-
-
-def _level(text: str) -> str:
-    if text.upper() not in ("WARNING", "INFO", "ERROR", "CRITICAL"):
-        raise ValueError
-    return text.upper()
+    return checked
 
 
 def _address(text: str) -> str:
@@ -153,35 +119,33 @@ def _address(text: str) -> str:
     return f"{host or '127.0.0.1'}:{port}"
 
 
-def _one_of(*values: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text.strip() not in values:
-            raise ValueError
-        return text.strip()
-
-    return read
+def _one_of(*values: str, read: Callable[[str], str] = str.strip) -> Reader:
+    return _checked(read, values.__contains__), f"one of {', '.join(values)}"
 
 
-_READERS: Final[Mapping[type, tuple[Callable[[str], Any], str]]] = {
-    bool: (_bool, "true or false"),
-    int: (_positive_int, "a whole number above 0"),
-    float: (_positive_float, "a number above 0"),
+_READERS: Final[Mapping[type, Reader]] = {
+    bool: (lambda text: {"true": True, "false": False}[text.strip().lower()], "true or false"),
+    int: (_checked(int, lambda number: number >= 1), "a whole number above 0"),
+    float: (_checked(float, lambda number: 0 < number < math.inf), "a number above 0"),
     str: (str.strip, "text"),
     tuple: (lambda text: tuple(part.strip() for part in text.split(",") if part.strip()), "paths, separated by commas"),
 }
 _DURATION: Final = f"seconds, or text such as 90m or 1h30m (units: {UNITS})"
-_SPECIAL_READERS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
-    "group": (_non_empty, "text"),
-    "log_level": (_level, "one of WARNING, INFO, ERROR, CRITICAL"),
-    "kafka_security": (_one_of("plaintext", "ssl", "sasl_ssl"), "one of plaintext, ssl, sasl_ssl"),
-    "kafka_mechanism": (
-        _one_of("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
-        "one of SCRAM-SHA-512, SCRAM-SHA-256, PLAIN",
+_SPECIAL_READERS: Final[Mapping[str, Reader]] = {
+    "group": (_checked(str.strip, bool), "text"),
+    "log_level": _one_of("WARNING", "INFO", "ERROR", "CRITICAL", read=str.upper),
+    "kafka_security": _one_of("plaintext", "ssl", "sasl_ssl"),
+    "kafka_mechanism": _one_of("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
+    "profile": (_checked(str.strip, ("", "local").__contains__), "local"),
+    "value_bytes_max": (
+        _checked(int, lambda number: 1 <= number <= VALUE_BYTES_MAX),
+        f"a whole number from 1 to {VALUE_BYTES_MAX}",
     ),
-    "profile": (_one_of("", "local"), "local"),
-    "value_bytes_max": (_value_bytes, f"a whole number from 1 to {VALUE_BYTES_MAX}"),
     "metrics_listen": (_address, "PORT or HOST:PORT"),
-    "session_timeout_s": (_session_s, f"a duration from 1 s to {SESSION_S_MAX} s: {_DURATION}"),
+    "session_timeout_s": (
+        _checked(parse_seconds, lambda seconds: 1 <= seconds <= SESSION_S_MAX),
+        f"a duration from 1 s to {SESSION_S_MAX} s: {_DURATION}",
+    ),
 }
 
 _DURATIONS: Final = frozenset({"case_retention", "case_memory"})
@@ -210,12 +174,11 @@ def settings_from(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(**values)
 
 
-def _reader(name: str) -> tuple[Callable[[str], Any], str]:
-    """Return the parser of a setting, and a description of valid values."""
+def _reader(name: str) -> Reader:
     if special := _SPECIAL_READERS.get(name):
         return special
     if name in _DURATIONS or name.endswith(("_s", "_s_max")):
-        return _seconds, f"a duration above 0: {_DURATION}"
+        return _checked(parse_seconds, lambda seconds: 0 < seconds < math.inf), f"a duration above 0: {_DURATION}"
     return _READERS[type(getattr(Settings(), name))]
 
 

@@ -13,8 +13,8 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 
 from aiokafka import AIOKafkaProducer
@@ -86,6 +86,7 @@ _JAVA_OPTIONS = [
 ]
 
 
+@dataclass(eq=False)
 class EmbeddedKafka:
     """One Apache Kafka broker over `data_dir`, also as a context manager.
 
@@ -94,29 +95,20 @@ class EmbeddedKafka:
     while jars are fetched. All methods block; in a running event loop call `start` and `stop` in a thread.
     """
 
-    def __init__(
-        self,
-        data_dir: Path,
-        *,
-        cache_dir: Path,
-        port: int = 0,
-        partitions: int = 4,
-        java_home: str | None = None,
-        progress: FetchProgress | None = None,
-    ) -> None:
-        self.data_dir = data_dir
-        self._cache_dir = cache_dir
-        self._port = port
-        self._controller_port = 0
-        self._partitions = partitions
-        self._java_home = java_home
-        self._progress = progress
-        self._broker: ChildProcess | None = None
+    data_dir: Path
+    _: KW_ONLY
+    cache_dir: Path
+    port: int = 0
+    partitions: int = 4
+    java_home: str | None = None
+    progress: FetchProgress | None = None
+    _controller_port: int = field(default=0, init=False)
+    _broker: ChildProcess | None = field(default=None, init=False)
 
     @property
     def address(self) -> str:
         """`host:port` for clients; valid once the broker has been started."""
-        return f"{HOST}:{self._port}"
+        return f"{HOST}:{self.port}"
 
     @property
     def pid(self) -> int | None:
@@ -135,8 +127,8 @@ class EmbeddedKafka:
         broker is not ready in time.
         """
         self.stop()
-        java = find_java(self._java_home)
-        jars = ensure_jars(self._cache_dir, self._progress)
+        java = find_java(self.java_home)
+        jars = ensure_jars(self.cache_dir, self.progress)
         self._choose_ports()
         try:
             self.data_dir.mkdir(parents=True, exist_ok=True)
@@ -163,17 +155,15 @@ class EmbeddedKafka:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the broker."""
         self.stop()
 
     def _choose_ports(self) -> None:
-        if self._port == 0:
-            self._port = free_port()
-        elif is_listening(self._port):
-            raise EmbeddedKafkaError(f"port {self._port} on {HOST} is taken by another program")
+        if self.port == 0:
+            self.port = free_port()
+        elif is_listening(self.port):
+            raise EmbeddedKafkaError(f"port {self.port} on {HOST} is taken by another program")
         if self._controller_port == 0:
             self._controller_port = free_port()
 
@@ -184,7 +174,7 @@ class EmbeddedKafka:
         if not meta.exists():  # the broker extends this file later
             meta.write_text(_META_PROPERTIES, encoding="ascii")
         properties = _PROPERTIES.format(
-            host=HOST, port=self._port, controller_port=self._controller_port, partitions=self._partitions
+            host=HOST, port=self.port, controller_port=self._controller_port, partitions=self.partitions
         )
         (self.data_dir / "server.properties").write_text(properties, encoding="ascii")
         (self.data_dir / "log4j2.properties").write_text(_LOG_PROPERTIES, encoding="ascii")
@@ -201,7 +191,7 @@ class EmbeddedKafka:
         while True:
             if not self.alive:
                 raise EmbeddedKafkaError(f"Kafka did not start: {self._last_error()}")
-            if is_listening(self._port) and _accepts_produce_requests(self.address):
+            if is_listening(self.port) and _accepts_produce_requests(self.address):
                 return
             if time.monotonic() > deadline:
                 raise EmbeddedKafkaError(f"Kafka was not ready within {START_TIMEOUT_S:.0f} s: {self._last_error()}")

@@ -9,8 +9,7 @@ PROBE_S: Final = 1.0
 
 def free_port() -> int:
     """Return a port that is free at the moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
+    with socket.create_server((HOST, 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
 

@@ -5,13 +5,14 @@ that the broker was not tried with.
 """
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+
+from schemas.errors import UsageError
 
 KAFKA_VERSION = "4.3.1"
 PARALLEL_FETCHES = 4
@@ -21,7 +22,7 @@ FetchProgress = Callable[[int, int], None]
 """Called with the bytes fetched so far and those of all jars."""
 
 
-class EmbeddedKafkaError(Exception):
+class EmbeddedKafkaError(UsageError):
     """The embedded broker cannot be started; the message is one line for the user."""
 
 
@@ -52,12 +53,8 @@ class Jar:
 def listed_jars() -> list[Jar]:
     """Return the jars that the broker needs, from the packaged list."""
     text = resources.files("streams.embedded_kafka").joinpath("jars.txt").read_text(encoding="ascii")
-    jars = []
-    for line in text.splitlines():
-        coordinates, sha256, size = line.split()
-        group, artifact, version = coordinates.split(":")
-        jars.append(Jar(group, artifact, version, sha256, int(size)))
-    return jars
+    rows = (line.replace(":", " ").split() for line in text.splitlines())
+    return [Jar(group, artifact, version, sha256, int(size)) for group, artifact, version, sha256, size in rows]
 
 
 def ensure_jars(cache_dir: Path, progress: FetchProgress | None = None) -> Path:
@@ -87,19 +84,14 @@ def _fetch(jars: list[Jar], folder: Path, report: Callable[[int], object]) -> No
         tempfile.TemporaryDirectory(dir=folder, prefix="fetching-") as scratch,
         ThreadPoolExecutor(PARALLEL_FETCHES) as pool,
     ):
-        fetches = {pool.submit(_fetch_one, jar, Path(scratch), folder): jar for jar in jars}
         fetched = 0
-        try:
-            for fetch in as_completed(fetches):
-                fetch.result()
-                fetched += fetches[fetch].size
-                report(fetched)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for size in pool.map(lambda jar: _fetch_one(jar, Path(scratch), folder), jars):  # a failure cancels the others
+            fetched += size
+            report(fetched)
 
 
-def _fetch_one(jar: Jar, scratch: Path, folder: Path) -> None:
+def _fetch_one(jar: Jar, scratch: Path, folder: Path) -> int:
+    """Fetch a jar into a folder and return its size."""
     try:
         from jgo.maven import MavenContext  # noqa: PLC0415 - belongs to the extra `embedded`
     except ImportError as error:
@@ -117,4 +109,5 @@ def _fetch_one(jar: Jar, scratch: Path, folder: Path) -> None:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     if sha256 != jar.sha256:
         raise EmbeddedKafkaError(f"{name} was fetched with SHA-256 {sha256}, expected {jar.sha256}")
-    os.replace(fetched, folder / jar.file_name)  # noqa: PTH105 - atomic on every system
+    fetched.replace(folder / jar.file_name)
+    return jar.size
