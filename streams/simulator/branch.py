@@ -4,49 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from streams.simulator.cities import SimCity
-from streams.simulator.story import Story
+
+if TYPE_CHECKING:
+    from streams.simulator.story import Story
 
 Area = Literal["any", "live", "not_live", "bpc_only"]
 """Where a branch can happen: in cities with or without the ticket flow, or in those where some jobs close at BPC."""
 Destination = Literal["site", "elsewhere", "elsewhere_then_site", "nowhere"]
 DeviceSignal = Literal["good", "silent", "coarse", "mocked", "jump"]
 """What the partner's device reports during the visit."""
+Step = Callable[["Story"], object]
+"""Adds some of the events of a job to its story."""
 
 BPC_ONLY_CITIES = ("Delhi", "Mumbai")
 BPC_ONLY_GROUP = "rwm"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Movement:
-    """How the partner moves: where to, for how many minutes (from, to), and with which signal.
-
-    `second_after_min` sends another partner to the site, that many minutes after the planned arrival.
-    """
-
-    destination: Destination = "site"
-    stay_min: tuple[int, int] = (52, 62)
-    signal: DeviceSignal = "good"
-    second_after_min: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
     """One branch.
 
-    `weight` is its share of the jobs relative to the other branches. `script` adds the events of a job to its story.
+    `weight` is its share of the jobs relative to the other branches. The steps of `script` make a job's story.
 
     `leads_to` is what the rules conclude once all events are known: `<decision kind> <outcome>` with the reasons in
     brackets, `alert <name>` or `action <code>`; `*` matches anything. Only the characteristic ones are listed.
 
-    The other fields say which city, partner group, category, premises and appliance the job needs (default: any).
+    `area` to `commercial_appliance` say which city, partner group, category, premises and appliance the job needs
+    (default: any). The partner moves to `destination` and stays for `stay_min` minutes (from, to) with the device's
+    `signal`. `second_after_min` sends another partner to the site, that many minutes after the planned arrival.
     """
 
     name: str
     weight: float
-    script: Callable[[Story], object]
+    script: tuple[Step, ...]
     leads_to: tuple[str, ...] = ()
     _: KW_ONLY
     area: Area = "any"
@@ -54,7 +47,10 @@ class Branch:
     category: str = ""
     commercial_premises: bool = False
     commercial_appliance: bool = False
-    movement: Movement = Movement()
+    destination: Destination = "site"
+    stay_min: tuple[int, int] = (52, 62)
+    signal: DeviceSignal = "good"
+    second_after_min: int | None = None
 
     def fits(self, city: SimCity) -> bool:
         """Return whether this branch can happen in a city."""

@@ -1,24 +1,22 @@
-"""All branches by SOP, and how many jobs of a simulation follow each."""
+"""All branches of the SOPs, and how many jobs of a simulation follow each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from typing import Final
 
 from streams.simulator import offline_service, ordinary
-from streams.simulator.branch import Branch
 from streams.simulator.cities import SimCity
 from streams.simulator.out_of_scope import claims, commercial, ratings
 
-BRANCHES_BY_SOP: Final[Mapping[str, tuple[Branch, ...]]] = {
-    "ordinary": ordinary.BRANCHES,
-    "out_of_scope": (*claims.BRANCHES, *commercial.BRANCHES, *ratings.BRANCHES),
-    "offline_service": offline_service.BRANCHES,
-}
-"""The branches of each SOP, and `ordinary` ones that need no SOP. Another order gives every seed other bytes."""
-
-BRANCHES: Final = tuple(chain.from_iterable(BRANCHES_BY_SOP.values()))
+BRANCHES: Final = (
+    *ordinary.BRANCHES,
+    *claims.BRANCHES,
+    *commercial.BRANCHES,
+    *ratings.BRANCHES,
+    *offline_service.BRANCHES,
+)
+"""Every branch. Another order gives every seed other bytes."""
 
 
 def share_out(jobs: int, cities: Sequence[SimCity]) -> dict[str, int]:

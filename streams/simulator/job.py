@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from streams.simulator.branch import Branch
 from streams.simulator.cities import SimCity
 from streams.simulator.people import Person
 from streams.simulator.points import PlanePoint
@@ -9,12 +10,10 @@ from streams.simulator.points import PlanePoint
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """A professional for one category in one city; `group` is empty for most. `run` is the simulation's label."""
+    """A professional; `group` is empty for most. `run` is the simulation's label."""
 
     run: str
     number: int
-    city: SimCity
-    category: str
     group: str
     person: Person
     home: PlanePoint
@@ -30,24 +29,22 @@ class Job:
     """One planned job; instants are in microseconds since the epoch.
 
     The partner is at `site` or `elsewhere`, as the branch says, from `arrive_at` to `leave_at`. `second` is the partner
-    who takes over, if the branch has one. `run` is the simulation's label.
+    who takes over, if the branch has one. `run` is the simulation's label. `number` counts the jobs by booking, from 1.
     """
 
     run: str
-    number: int
-    branch: str
+    branch: Branch
     city: SimCity
     city_spelling: str
     site: PlanePoint
     elsewhere: PlanePoint
     category: str
-    commercial_premises: bool
-    commercial_appliance: bool
-    customer: Person
+    group: str
     booked_at: int
     scheduled_at: int
     arrive_at: int
     leave_at: int
+    number: int = 0
     partner: Partner = field(init=False)
     second: Partner | None = None
 

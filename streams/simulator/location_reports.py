@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from streams.simulator.branch import DeviceSignal
 from streams.simulator.options import SimulatorOptions
-from streams.simulator.planning import SLOWEST_M_PER_S, PlannedStop, Roster
+from streams.simulator.planning import SLOWEST_M_PER_S, PlannedStop, Roster, travel_us
 from streams.simulator.points import PlanePoint
 from streams.simulator.rng import Rng
 from streams.simulator.sim_event import MINUTE_US, PARTNER_APP, SimEvent, Value
@@ -104,8 +104,8 @@ class _Trajectory:
     def _between(self, free_at: int, stop: PlannedStop) -> Iterator[TruePosition]:
         """Rest after a stop if there is time, and go home if there is a lot."""
         gap_us = stop.arrive_at - free_at
-        travel_us = _travel_us(self._place.distance_m(stop.place) + REST_M[1], SLOWEST_M_PER_S)
-        if gap_us > travel_us + REST_US:
+        way_us = travel_us(self._place.distance_m(stop.place) + REST_M[1], SLOWEST_M_PER_S)
+        if gap_us > way_us + REST_US:
             yield from self._rest(free_at)
         if gap_us > OFF_DUTY_US:
             self._place, self._free_at = self._partner.home, None
@@ -114,7 +114,7 @@ class _Trajectory:
         """Drive away from the stop, so that the partner does not seem to stay with the customer."""
         along_m = self._rng.between(*REST_M) * self._rng.pick((-1, 1))
         spot = self._place.moved(along_m, 0.0) if self._rng.chance(0.5) else self._place.moved(0.0, along_m)
-        arrive_at = free_at + _travel_us(abs(along_m), SLOWEST_M_PER_S)
+        arrive_at = free_at + travel_us(abs(along_m), SLOWEST_M_PER_S)
         yield from self._drive(free_at, self._place, arrive_at, spot)
         self._place, self._free_at = spot, arrive_at
 
@@ -133,7 +133,7 @@ class _Trajectory:
                 next_at = time + self._step_us(1.0)
 
     def _approach_us(self, place: PlanePoint) -> int:
-        return _travel_us(self._place.distance_m(place), self._rng.between(SLOWEST_M_PER_S, FASTEST_M_PER_S))
+        return travel_us(self._place.distance_m(place), self._rng.between(SLOWEST_M_PER_S, FASTEST_M_PER_S))
 
     def _fitting_trip(self, stop: PlannedStop) -> list[tuple[int, PlanePoint]]:
         """Return the (instant, place) pairs of a recorded trip that ends at the stop in time, or none."""
@@ -141,7 +141,7 @@ class _Trajectory:
             trip = self._rng.pick(self._trips)
             placed = trip.ending_at(stop.place, self._place)
             begin_at = stop.arrive_at - trip.duration_s * 1_000_000
-            slowest_us = _travel_us(self._place.distance_m(placed[0][1]), SLOWEST_M_PER_S)
+            slowest_us = travel_us(self._place.distance_m(placed[0][1]), SLOWEST_M_PER_S)
             if self._free_at is None or self._free_at + slowest_us <= begin_at:
                 return [(stop.arrive_at + before_s * 1_000_000, place) for before_s, place in placed]
         return []
@@ -177,7 +177,3 @@ class _Trajectory:
 
     def _step_us(self, factor: float) -> int:
         return int(self._interval_us * factor * self._rng.between(0.5, 1.5))
-
-
-def _travel_us(distance_m: float, speed_m_per_s: float) -> int:
-    return int(distance_m / speed_m_per_s * 1_000_000)

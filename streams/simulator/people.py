@@ -48,16 +48,8 @@ def draw_person(rng: Rng) -> Person:
 
 def spell_name(name: str, rng: Rng) -> str:
     """Return a name as a payment screen may show it: in another case or order, or with an honorific."""
-    words = name.split()
-    return rng.pick(
-        (
-            name,
-            name.upper(),
-            f"{words[-1]}, {' '.join(words[:-1])}",
-            rng.pick(_HONORIFICS) + name,
-            name.lower(),
-        )
-    )
+    *first, last = name.split()
+    return rng.pick((name, name.upper(), f"{last}, {' '.join(first)}", rng.pick(_HONORIFICS) + name, name.lower()))
 
 
 def spell_phone(phone: str, rng: Rng) -> str:

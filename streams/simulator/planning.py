@@ -1,6 +1,7 @@
 """Plans the jobs of a simulation: when and where, which branch each follows, which partner does it."""
 
 from dataclasses import dataclass, field
+from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
 from streams.simulator.branch import BPC_ONLY_CITIES, BPC_ONLY_GROUP, Branch, DeviceSignal
@@ -44,47 +45,40 @@ class Roster:
     partner: Partner
     stops: list[PlannedStop] = field(default_factory=list)
 
+    @property
+    def place(self) -> PlanePoint:
+        """Where the partner is after the last stop."""
+        return self.stops[-1].place if self.stops else self.partner.home
+
     def can_reach(self, place: PlanePoint, arrive_at: int) -> bool:
         """Return whether the partner can be at `place` in time and may take another job that day."""
         if not self.stops:
             return True
-        last = self.stops[-1]
         today = arrive_at - 12 * 60 * MINUTE_US
         if sum(stop.arrive_at > today for stop in self.stops[-JOBS_PER_DAY_MAX:]) >= JOBS_PER_DAY_MAX:
             return False
-        travel_us = int(last.place.distance_m(place) / SLOWEST_M_PER_S * 1_000_000)
-        return last.leave_at + travel_us + 5 * MINUTE_US <= arrive_at
+        way_us = travel_us(self.place.distance_m(place), SLOWEST_M_PER_S)
+        return self.stops[-1].leave_at + way_us + 5 * MINUTE_US <= arrive_at
 
 
-@dataclass(slots=True)
-class SimulationPlan:
+class SimulationPlan(NamedTuple):
     """All jobs in order of booking, and the rosters of all partners."""
 
     jobs: list[Job]
     rosters: list[Roster]
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A job before it has a number and a partner."""
-
-    branch: Branch
-    job: Job
-    group: str
-
-
 def make_plan(options: SimulatorOptions) -> SimulationPlan:
     """Return the plan for `options`; the same options give the same plan."""
     cities = chosen_cities(options)
     counts = share_out(options.jobs, cities)
-    by_name = {branch.name: branch for branch in BRANCHES}
-    deck = [by_name[name] for name, count in counts.items() for _ in range(count)]
+    deck = [branch for branch in BRANCHES for _ in range(counts.get(branch.name, 0))]
     deck = Rng(options.seed, "deck").shuffled(deck)
-    drafts = [_draft(options, cities, branch, index) for index, branch in enumerate(deck)]
-    drafts.sort(key=lambda draft: draft.job.booked_at)
-    for number, draft in enumerate(drafts, 1):
-        draft.job.number = number
-    return SimulationPlan([draft.job for draft in drafts], _Dispatcher(options).assign(drafts))
+    jobs = [_make_job(options, cities, branch, index) for index, branch in enumerate(deck)]
+    jobs.sort(key=attrgetter("booked_at"))
+    for number, job in enumerate(jobs, 1):
+        job.number = number
+    return SimulationPlan(jobs, _Dispatcher(options).assign(jobs))
 
 
 def chosen_cities(options: SimulatorOptions) -> list[SimCity]:
@@ -92,7 +86,12 @@ def chosen_cities(options: SimulatorOptions) -> list[SimCity]:
     return [city for city in all_cities().values() if not options.cities or city.name in options.cities]
 
 
-def _draft(options: SimulatorOptions, cities: list[SimCity], branch: Branch, index: int) -> _Draft:
+def travel_us(distance_m: float, speed_m_per_s: float) -> int:
+    """Return how long a way takes, in microseconds."""
+    return int(distance_m / speed_m_per_s * 1_000_000)
+
+
+def _make_job(options: SimulatorOptions, cities: list[SimCity], branch: Branch, index: int) -> Job:
     rng = Rng(options.seed, "job", index)
     fitting = [city for city in cities if branch.fits(city)]
     city = rng.weighted(fitting, [each.weight for each in fitting])
@@ -106,102 +105,75 @@ def _draft(options: SimulatorOptions, cities: list[SimCity], branch: Branch, ind
     group = branch.group
     if branch.name == "completed" and city.name in BPC_ONLY_CITIES and rng.chance(0.1):
         group = BPC_ONLY_GROUP
-    job = Job(
+    city_spelling = rng.pick(city.spellings) if rng.chance(0.06) else city.name
+    category = branch.category or rng.weighted(tuple(CATEGORIES), tuple(CATEGORIES.values()))
+    draw_person(rng)  # the customer, who appears in no event; keeps the bytes that a seed gives
+    return Job(
         run=options.run,
-        number=0,
-        branch=branch.name,
+        branch=branch,
         city=city,
-        city_spelling=rng.pick(city.spellings) if rng.chance(0.06) else city.name,
+        city_spelling=city_spelling,
         site=site,
         elsewhere=site.moved(bearing_east * reach_m, bearing_north * reach_m),
-        category=branch.category or rng.weighted(tuple(CATEGORIES), tuple(CATEGORIES.values())),
-        commercial_premises=branch.commercial_premises,
-        commercial_appliance=branch.commercial_appliance,
-        customer=draw_person(rng),
+        category=category,
+        group=group,
         booked_at=scheduled_at - rng.whole(120, 420) * MINUTE_US,
         scheduled_at=scheduled_at,
         arrive_at=arrive_at,
-        leave_at=arrive_at + rng.whole(*branch.movement.stay_min) * MINUTE_US,
+        leave_at=arrive_at + rng.whole(*branch.stay_min) * MINUTE_US,
     )
-    return _Draft(branch, job, group)
 
 
 class _Dispatcher:
     """Assigns each job to the nearest partner who can be there in time, or hires one."""
 
     def __init__(self, options: SimulatorOptions) -> None:
-        self._seed = options.seed
-        self._run = options.run
+        self._options = options
         self._pools: dict[tuple[str, str, str], list[Roster]] = {}
         self._rosters: list[Roster] = []
 
-    def assign(self, drafts: list[_Draft]) -> list[Roster]:
-        """Set the partners of all drafts and return all rosters."""
-        visits: list[tuple[int, int, _Draft, bool]] = []
-        for index, draft in enumerate(drafts):
-            first_us = DETOUR_MIN[0] * MINUTE_US if draft.branch.movement.destination == "elsewhere_then_site" else 0
-            visits.append((draft.job.arrive_at - first_us, index, draft, False))
-            if draft.branch.movement.second_after_min is not None:
-                second_us = draft.branch.movement.second_after_min * MINUTE_US
-                visits.append((draft.job.arrive_at + second_us, index, draft, True))
-        for _, _, draft, second in sorted(visits, key=lambda visit: (visit[0], visit[1], visit[3])):
-            self._visit(draft, second=second)
+    def assign(self, jobs: list[Job]) -> list[Roster]:
+        """Set the partners of all jobs and return all rosters."""
+        visits: list[tuple[int, int, bool, Job, list[PlannedStop]]] = []
+        for job in jobs:
+            stops = _first_stops(job)
+            visits.append((stops[0].arrive_at if stops else job.arrive_at, job.number, False, job, stops))
+            if job.branch.second_after_min is not None:
+                arrive_at = job.arrive_at + job.branch.second_after_min * MINUTE_US
+                stop = PlannedStop(arrive_at, arrive_at + SECOND_STAY_MIN * MINUTE_US, job.site, "good", job.job_id)
+                visits.append((arrive_at, job.number, True, job, [stop]))
+        for arrive_at, _, second, job, stops in sorted(visits, key=itemgetter(0, 1, 2)):
+            place = stops[0].place if stops else job.site
+            roster = self._find(job, place, arrive_at, excluded=job.partner if second else None)
+            roster.stops.extend(stops)
+            if second:
+                job.second = roster.partner
+            else:
+                job.partner = roster.partner
         return self._rosters
 
-    def _visit(self, draft: _Draft, *, second: bool) -> None:
-        job = draft.job
-        stops = _second_stops(draft) if second else _first_stops(draft)
-        place, arrive_at = (stops[0].place, stops[0].arrive_at) if stops else (job.site, job.arrive_at)
-        excluded = job.partner if second else None
-        roster = self._find(draft, place, arrive_at, excluded)
-        roster.stops.extend(stops)
-        if second:
-            job.second = roster.partner
-        else:
-            job.partner = roster.partner
-
-    def _find(self, draft: _Draft, place: PlanePoint, arrive_at: int, excluded: Partner | None) -> Roster:
-        pool = self._pools.setdefault((draft.job.city.name, draft.job.category, draft.group), [])
+    def _find(self, job: Job, place: PlanePoint, arrive_at: int, *, excluded: Partner | None) -> Roster:
+        pool = self._pools.setdefault((job.city.name, job.category, job.group), [])
         free = [each for each in pool if each.partner is not excluded and each.can_reach(place, arrive_at)]
         if free:
-            return min(free, key=lambda each: _position(each).distance_m(place))
-        roster = Roster(self._hire(draft))
+            return min(free, key=lambda each: each.place.distance_m(place))
+        number = 1 + len(self._rosters)
+        rng = Rng(self._options.seed, "partner", number)
+        roster = Roster(Partner(self._options.run, number, job.group, draw_person(rng), job.city.draw_place(rng)))
         pool.append(roster)
         self._rosters.append(roster)
         return roster
 
-    def _hire(self, draft: _Draft) -> Partner:
-        number = 1 + len(self._rosters)
-        rng = Rng(self._seed, "partner", number)
-        return Partner(
-            run=self._run,
-            number=number,
-            city=draft.job.city,
-            category=draft.job.category,
-            group=draft.group,
-            person=draw_person(rng),
-            home=draft.job.city.draw_place(rng),
-        )
 
-
-def _position(roster: Roster) -> PlanePoint:
-    return roster.stops[-1].place if roster.stops else roster.partner.home
-
-
-def _first_stops(draft: _Draft) -> list[PlannedStop]:
-    job, movement = draft.job, draft.branch.movement
-    stay = PlannedStop(job.arrive_at, job.leave_at, job.site, movement.signal, job.job_id)
-    if movement.destination == "nowhere":
-        return []
-    if movement.destination == "elsewhere":
-        return [stay._replace(place=job.elsewhere)]
-    if movement.destination == "elsewhere_then_site":
-        begin, end = (job.arrive_at - minutes * MINUTE_US for minutes in DETOUR_MIN)
-        return [PlannedStop(begin, end, job.elsewhere, movement.signal, job.job_id), stay]
-    return [stay]
-
-
-def _second_stops(draft: _Draft) -> list[PlannedStop]:
-    job, after_min = draft.job, draft.branch.movement.second_after_min or 0
-    arrive_at = job.arrive_at + after_min * MINUTE_US
-    return [PlannedStop(arrive_at, arrive_at + SECOND_STAY_MIN * MINUTE_US, job.site, "good", job.job_id)]
+def _first_stops(job: Job) -> list[PlannedStop]:
+    stay = PlannedStop(job.arrive_at, job.leave_at, job.site, job.branch.signal, job.job_id)
+    match job.branch.destination:
+        case "nowhere":
+            return []
+        case "elsewhere":
+            return [stay._replace(place=job.elsewhere)]
+        case "elsewhere_then_site":
+            begin, end = (job.arrive_at - minutes * MINUTE_US for minutes in DETOUR_MIN)
+            return [stay._replace(arrive_at=begin, leave_at=end, place=job.elsewhere), stay]
+        case "site":
+            return [stay]

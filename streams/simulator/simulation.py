@@ -19,7 +19,7 @@ from streams.simulator.story import Story
 from streams.simulator.trace import read_trips
 
 _ANY: Final = re.compile(r"\*(\[[^]]*\])?")
-_SCRIPTS: Final = {branch.name: branch.script for branch in BRANCHES}
+"""A pattern in `Branch.leads_to`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +57,23 @@ def branch_shares(options: SimulatorOptions) -> list[BranchShare]:
             branch.name,
             counts[branch.name],
             counts[branch.name] / options.jobs,
-            "; ".join(map(_readable, branch.leads_to)) or "nothing to decide",
+            _ANY.sub("…", "; ".join(branch.leads_to)) or "nothing to decide",
         )
         for branch in BRANCHES
         if branch.name in counts
     ]
 
 
-def _readable(conclusion: str) -> str:
-    """Return an entry of `Branch.leads_to` with … in place of patterns."""
-    return _ANY.sub("…", conclusion)
-
-
 def branch_of_cases(options: SimulatorOptions) -> dict[str, str]:
     """Return the name of the branch of each case id."""
-    return {script_job(job, options.seed).case_id: job.branch for job in make_plan(options).jobs}
+    return {script_job(job, options.seed).case_id: job.branch.name for job in make_plan(options).jobs}
 
 
 def script_job(job: Job, seed: int) -> Story:
     """Return the story of a job: its case id and its events."""
     story = Story(job, Rng(seed, "story", job.number))
-    _SCRIPTS[job.branch](story)
+    for step in job.branch.script:
+        step(story)
     return story
 
 

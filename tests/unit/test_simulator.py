@@ -225,7 +225,7 @@ def test_every_branch_has_only_valid_events_with_known_fields() -> None:
         for sim_event in script_job(job, 4).sim_events:
             event = decode_record(sim_event.line(indian_time=False), None, Limits())
             assert set(sim_event.data) <= set(event.data.__struct_fields__)
-        branches.add(job.branch)
+        branches.add(job.branch.name)
     assert branches == {branch.name for branch in BRANCHES}
 
 
