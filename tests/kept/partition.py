@@ -50,10 +50,11 @@ class Partition:
         while records:
             self.read += records
             await self._processor.process([self._batch(*record) for record in records], NOW)
-            evaluated = await self._processor.evaluate(NOW, self._positions, await self._processor.due(NOW, 1_000))
-            out = [(each.topic, each.value) for each in evaluated]
-            self.emitted += [record for record in out if record[0] not in TOPICS.internal]
-            records = [record for record in out if record[0] in TOPICS.internal]
+            records = await self._evaluate(await self._processor.due(NOW, 1_000))
+
+    async def decide_again(self, names: Sequence[str]) -> None:
+        """Decide cases without a new fact, given by name."""
+        await self.feed(await self._evaluate(names))
 
     async def save(self) -> Checkpoint:
         """Save a checkpoint and return it."""
@@ -62,6 +63,13 @@ class Partition:
         await self._store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
         self._processor.mark_saved()
         return saved
+
+    async def _evaluate(self, names: Sequence[str]) -> list[Record]:
+        """Evaluate what is dirty or named; return the internal records that follow."""
+        evaluated = await self._processor.evaluate(NOW, self._positions, names)
+        out = [(each.topic, each.value) for each in evaluated]
+        self.emitted += [record for record in out if record[0] not in TOPICS.internal]
+        return [record for record in out if record[0] in TOPICS.internal]
 
     def _batch(self, topic: str, value: bytes) -> tuple[TP, list[Stored]]:
         tp = TP(topic, 0)

@@ -8,7 +8,7 @@ from typing import Generic
 
 from agents.case.evaluation import Deadlines, Evidence, RuleResult
 from agents.sops.tables.cells import F, Select, cite, value
-from schemas.outputs import DecisionBody, Status, kind_of, vocabulary
+from schemas.outputs import DecisionBody, Status, vocabulary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +68,12 @@ class DecisionTable(Generic[F]):
         """Check the rows against the fields and the vocabulary of the kind, so that no typing error gets far."""
         outcomes, reasons = vocabulary(self.kind, "outcome"), vocabulary(self.kind, "reasons")
         for row in self.rows:
-            assert row.outcome in outcomes, f"{kind_of(self.kind)}: unknown outcome {row.outcome}"
-            assert callable(row.reasons) or reasons.issuperset(row.reasons), f"unknown reason among {row.reasons}"
-            assert set(self.kind.__struct_fields__).issuperset(row.fields), f"unknown field among {[*row.fields]}"
+            for what, given, known in (
+                ("outcome", {row.outcome}, outcomes),
+                ("reason", set() if callable(row.reasons) else {*row.reasons}, reasons),
+                ("field", {*row.fields}, {*self.kind.__struct_fields__}),
+            ):
+                assert given <= known, f"{self.kind.__name__} declares no {what} {', '.join(sorted(given - known))}"
 
     def row(self, facts: F) -> Row[F] | None:
         """Return the row that decides; None where there is nothing to decide."""
