@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -43,10 +42,10 @@ class WorkerCollector(Collector):
 
     def collect(self) -> Iterable[Family]:
         """Return every metric, in the order of the catalogue."""
-        values: dict[Metric, list[tuple[tuple[str, ...], float]]] = defaultdict(list)
+        families = {metric: _family(metric) for metric in METRICS}
         for metric, labels, value in self._samples:
-            values[metric].append((labels, value))
-        return [_family(metric, values[metric]) for metric in METRICS]
+            families[metric].add_metric(labels, value)
+        return families.values()
 
 
 def exposition(samples: Iterable[Sample]) -> bytes:
@@ -59,13 +58,8 @@ def exposition(samples: Iterable[Sample]) -> bytes:
 
 def task_samples(snapshot: TaskSnapshot, now: int) -> Iterator[Sample]:
     """Yield the samples of a partition number at an instant (microseconds); to be consumed in the event loop."""
-    yield from _input_samples(snapshot)
-    yield from _number_samples(snapshot, now)
-
-
-def _input_samples(snapshot: TaskSnapshot) -> Iterator[Sample]:
     partition = str(snapshot.number)
-    metrics, progress = snapshot.metrics, snapshot.progress
+    metrics, progress, health, state_size = snapshot.metrics, snapshot.progress, snapshot.health, snapshot.state_size
     for name, received in metrics.received.items():
         labels = (name.removesuffix(f"-{partition}"), partition)
         yield catalogue.CONSUMED, labels, received
@@ -80,31 +74,23 @@ def _input_samples(snapshot: TaskSnapshot) -> Iterator[Sample]:
         yield catalogue.SKIPPED, (name.removesuffix(f"-{partition}"), partition), progress.skipped.get(name, 0)
     for topic, count in metrics.published.items():
         yield catalogue.PUBLISHED, (topic, partition), count
-
-
-def _number_samples(snapshot: TaskSnapshot, now: int) -> Iterator[Sample]:
-    labels = (str(snapshot.number),)
-    metrics, health, state_size = snapshot.metrics, snapshot.health, snapshot.state_size
-    yield catalogue.QUERIES_TOO_LATE, labels, state_size.queries_too_late
-    yield catalogue.CASES, labels, state_size.cases
-    yield catalogue.PARTNERS, labels, state_size.partners
-    yield catalogue.CASES_DEPARTED, labels, state_size.cases_departed
-    yield catalogue.DEPARTED_CASES, labels, state_size.departed_cases
-    yield catalogue.PARTNERS_DEPARTED, labels, state_size.partners_departed
-    yield catalogue.DEADLINES, labels, state_size.deadlines
+    yield catalogue.QUERIES_TOO_LATE, (partition,), state_size.queries_too_late
+    yield catalogue.CASES, (partition,), state_size.cases
+    yield catalogue.PARTNERS, (partition,), state_size.partners
+    yield catalogue.CASES_DEPARTED, (partition,), state_size.cases_departed
+    yield catalogue.DEPARTED_CASES, (partition,), state_size.departed_cases
+    yield catalogue.PARTNERS_DEPARTED, (partition,), state_size.partners_departed
+    yield catalogue.DEADLINES, (partition,), state_size.deadlines
     if health.saved_at:
-        yield catalogue.CHECKPOINT_AGE, labels, max(now - health.saved_at, 0) / SECOND_US
-    yield catalogue.CHECKPOINTS, labels, health.saves
-    yield catalogue.STEPS, labels, metrics.steps
-    yield catalogue.STEP_S, labels, metrics.step_s
-    yield catalogue.LAST_STEP_S, labels, metrics.last_step_s
-    yield catalogue.POISON_RETRIES, labels, metrics.poison_retries
-    yield catalogue.CASES_QUARANTINED, labels, len(snapshot.progress.quarantined)
+        yield catalogue.CHECKPOINT_AGE, (partition,), max(now - health.saved_at, 0) / SECOND_US
+    yield catalogue.CHECKPOINTS, (partition,), health.saves
+    yield catalogue.STEPS, (partition,), metrics.steps
+    yield catalogue.STEP_S, (partition,), metrics.step_s
+    yield catalogue.LAST_STEP_S, (partition,), metrics.last_step_s
+    yield catalogue.POISON_RETRIES, (partition,), metrics.poison_retries
+    yield catalogue.CASES_QUARANTINED, (partition,), len(progress.quarantined)
 
 
-def _family(metric: Metric, values: Iterable[tuple[tuple[str, ...], float]]) -> Family:
-    make = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
-    family = make(metric.name, metric.meaning, labels=metric.labels)
-    for labels, value in values:
-        family.add_metric(labels, value)
-    return family
+def _family(metric: Metric) -> CounterMetricFamily | GaugeMetricFamily:
+    family = CounterMetricFamily if metric.name.endswith("_total") else GaugeMetricFamily
+    return family(metric.name, metric.meaning, labels=metric.labels)

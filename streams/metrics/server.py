@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from http import HTTPStatus
-from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
 import h11
@@ -81,9 +80,7 @@ class MetricsServer:
         """Return the server, which listens already."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop, and close all connections."""
         if self._thread is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)

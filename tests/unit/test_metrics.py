@@ -106,10 +106,6 @@ def test_the_operations_page_describes_every_metric() -> None:
     assert rows == [(metric.name, ", ".join(metric.labels), metric.meaning) for metric in METRICS]
 
 
-def test_names_of_counters_and_only_theirs_end_in_total() -> None:
-    assert [metric.name for metric in METRICS if metric.name.endswith("_total") != (metric.kind == "counter")] == []
-
-
 def test_alert_rules_use_existing_metrics_and_the_operations_page_says_what_to_do() -> None:
     names = {metric.name for metric in METRICS}
     for rule in RULES:
