@@ -24,11 +24,10 @@ from streams.faust_transport.batch import Batch, BatchOptions
 from streams.faust_transport.blocked_inputs import BlockedInputs
 from streams.faust_transport.membership import Refusal
 from streams.faust_transport.runner import run_worker
+from streams.kafka.checks import check_rights, check_topics, dead_letter_bytes_max
 from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
-from streams.kafka.rights import check_rights
-from streams.kafka.topic_checks import check_topics, dead_letter_bytes_max
 from streams.kafka.topics import TopicLayout, prepare_topics, read_layout
 from streams.memory.store import MemoryState, MemoryStore
 from streams.metrics import catalogue

@@ -16,8 +16,7 @@ from streams.faust_transport.app import BatchApp
 from streams.faust_transport.assignment import partial_numbers
 from streams.faust_transport.batch import EndOffsets, TransportError
 from streams.faust_transport.membership import UNANSWERED, GroupConsumer, PartitionNumberAssignor, Refusal
-from streams.kafka.fetched import fetched_records
-from streams.kafka.fetcher import patch_consumers
+from streams.kafka.fetcher import fetched_records, patch_consumers
 
 POLL_S = 1.0  # how often a wait checks whether the worker stops
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, cast
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -25,7 +25,7 @@ INPUT_BYTES_MAX: Final = MESSAGE_BYTES_MAX // 2
 """The largest message that input topics accept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class KafkaSecurity:
     """The protocol, the TLS context and files, and for `sasl_ssl` the mechanism, user and password.
 
@@ -125,23 +125,13 @@ def connect_kafka(settings: Settings) -> KafkaConnection:
         for each in settings.brokers.split(","):
             refuse_plaintext(settings.profile, "SOP_KAFKA_SECURITY: plaintext", each.rpartition(":")[0])
         return connection
-    files = {
-        "ca_file": settings.kafka_ca_file,
-        "cert_file": settings.kafka_cert_file,
-        "key_file": settings.kafka_key_file,
-    }
-    context = tls_context("SOP_KAFKA", **files)
-    if protocol == "ssl":
-        return KafkaConnection(settings.brokers, KafkaSecurity(protocol=protocol, context=context, **files))
-    password = read_secret("SOP_KAFKA_PASSWORD", settings.kafka_password, settings.kafka_password_file)
-    if not (settings.kafka_user and password):
-        raise UsageError("SOP_KAFKA_SECURITY: sasl_ssl needs SOP_KAFKA_USER and SOP_KAFKA_PASSWORD or …_PASSWORD_FILE")
-    security = KafkaSecurity(
-        protocol=protocol,
-        context=context,
-        mechanism=settings.kafka_mechanism,
-        user=settings.kafka_user,
-        password=password,
-        **files,
-    )
+    files = settings.kafka_ca_file, settings.kafka_cert_file, settings.kafka_key_file
+    security = KafkaSecurity(protocol, tls_context("SOP_KAFKA", *files), *files)
+    if protocol == "sasl_ssl":
+        user, mechanism = settings.kafka_user, settings.kafka_mechanism
+        password = read_secret("SOP_KAFKA_PASSWORD", settings.kafka_password, settings.kafka_password_file)
+        if not (user and password):
+            needed = "SOP_KAFKA_USER and SOP_KAFKA_PASSWORD or …_PASSWORD_FILE"
+            raise UsageError(f"SOP_KAFKA_SECURITY: sasl_ssl needs {needed}")
+        security = replace(security, mechanism=mechanism, user=user, password=password)
     return KafkaConnection(settings.brokers, security)

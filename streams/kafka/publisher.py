@@ -18,8 +18,8 @@ from aiokafka.errors import KafkaError as AIOKafkaError
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import Fatal, Fenced, Unpublishable
+from streams.kafka.checks import SIZE_CONFIG
 from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
-from streams.kafka.topic_checks import SIZE_CONFIG
 from streams.runtime.ports import TP, Outgoing
 
 _FENCED: Final = frozenset(
@@ -66,7 +66,9 @@ class KafkaPublisher:
         producer = None
         try:
             producer = Producer(self._options(), logger=SILENT_LOGGER)
-            await asyncio.gather(self._in_thread(self._wait_for_metadata, producer), self._fence())
+            # Without the cluster's metadata `init_transactions` would retry after half a second.
+            metadata = self._in_thread(partial(producer.list_topics, timeout=self._timeout_s))
+            await asyncio.gather(metadata, self._fence())
             if not self._is_stopping:
                 await self._in_thread(self._begin, producer)
         except (AIOKafkaError, KafkaException) as error:
@@ -100,10 +102,6 @@ class KafkaPublisher:
             await fencing.start()
         finally:
             await fencing.stop()
-
-    def _wait_for_metadata(self, producer: Producer) -> None:
-        """Wait for the cluster's metadata: without it `init_transactions` would retry after half a second."""
-        producer.list_topics(timeout=self._timeout_s)
 
     def _begin(self, producer: Producer) -> None:
         producer.init_transactions(self._timeout_s)
@@ -193,20 +191,16 @@ class _Transaction:
         self._last_index = {(record.topic, record.partition): at for at, record in enumerate(records)}
         for at, record in enumerate(records):
             topic, partition, key, value, _ = record
-            if _size(record) > BATCH_BYTES:
-                self._add_large(record)
-            elif self._last_index[topic, partition] == at:
-                produce(topic, value, key, partition, self._on_delivery)
-            else:
-                produce(topic, value, key, partition)
-
-    def _add_large(self, record: Outgoing) -> None:
-        topic, partition, key, value, _ = record
-        try:
-            self._producer.produce(topic, value, key, partition, partial(self._on_large_delivery, record))
-        except KafkaException:
-            self._rejected = record
-            raise
+            try:
+                if _size(record) > BATCH_BYTES:
+                    produce(topic, value, key, partition, partial(self._on_large_delivery, record))
+                elif self._last_index[topic, partition] == at:
+                    produce(topic, value, key, partition, self._on_delivery)
+                else:
+                    produce(topic, value, key, partition)
+            except KafkaException:
+                self._rejected = record
+                raise
 
     def commit(self, timeout_s: float) -> None:
         """Flush, commit, and begin the next transaction; blocks.

@@ -19,7 +19,7 @@ from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
 from streams.runtime.ports import Layout
 
 _RETRY_PAUSES_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
-_REQUEST_TIMEOUT_S: Final = 15.0
+REQUEST_TIMEOUT_S: Final = 15.0
 
 
 @asynccontextmanager
@@ -63,13 +63,22 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions
     return count
 
 
-async def partition_counts(connection: KafkaConnection, names: Sequence[str]) -> dict[str, int]:
-    """Return the number of partitions of each named topic that exists.
+async def partition_counts(
+    connection: KafkaConnection, names: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, int]:
+    """Return the number of partitions of each topic; optional topics may be missing.
 
-    Raises `UsageError` when the brokers cannot be reached.
+    Raises `UsageError` when the brokers cannot be reached or a topic does not exist.
     """
     async with admin_client(connection) as admin:
-        return await _partition_counts(admin, names)
+        counts = await _partition_counts(admin, [*names, *optional])
+    _refuse_missing(connection, [name for name in names if name not in counts])
+    return counts
+
+
+def _refuse_missing(connection: KafkaConnection, names: Sequence[str]) -> None:
+    if names:
+        raise UsageError(f"Kafka at {connection.brokers} has no topic {', '.join(names)}")
 
 
 async def _partition_counts(admin: AIOKafkaAdminClient, wanted: Sequence[str]) -> dict[str, int]:
@@ -105,7 +114,7 @@ class TopicLayout:
         return await asyncio.to_thread(self._read)
 
     def _read(self) -> Layout:
-        described = self._admin.describe_topics(TopicCollection(self._names), request_timeout=_REQUEST_TIMEOUT_S)
+        described = self._admin.describe_topics(TopicCollection(self._names), request_timeout=REQUEST_TIMEOUT_S)
         ids, partitions = {}, 0
         for name, future in described.items():
             try:
@@ -135,6 +144,5 @@ async def read_layout(connection: KafkaConnection, names: Sequence[str]) -> Layo
             found = await topics.read()
     except Unavailable as error:
         raise UsageError(f"Kafka at {connection.brokers}: {error}") from error
-    if missing := [name for name in names if name not in found.ids]:
-        raise UsageError(f"Kafka at {connection.brokers} has no topic {', '.join(missing)}")
+    _refuse_missing(connection, [name for name in names if name not in found.ids])
     return found

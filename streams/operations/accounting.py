@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
-
-from schemas.errors import UsageError
 from schemas.topics import Topics
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.consumer_group import committed_offsets
 from streams.kafka.log import KafkaLog
 from streams.kafka.topics import TopicLayout, partition_counts
 from streams.runtime.layout import with_new_ids
 from streams.runtime.ports import TP, Layout, OutputLog, Quarantined
-from streams.runtime.progress import Progress, latest_progress
+from streams.runtime.progress import NO_PROGRESS, Progress, latest_progress
 
 BLOCKED_S: Final = 5.0
 """How long an open transaction has to block a partition before it is reported."""
@@ -84,9 +81,8 @@ class Overview:
     def accepted_losses(self) -> Iterator[str]:
         """Yield one line for each partition with offsets that were lost unread, as the operator accepted."""
         for name, count in self.skipped.items():
-            yield (
-                f"{name}: {count} offsets were deleted before they were read, accepted with SOP_ACCEPT_TRIMMED_INPUTS"
-            )
+            lost = f"{name}: {count} offsets were deleted before they were read"
+            yield f"{lost}, accepted with SOP_ACCEPT_TRIMMED_INPUTS"
 
     def problems(self) -> Iterator[str]:
         """Yield one line for each change of the topics, account that does not add up, and quarantined case."""
@@ -103,25 +99,26 @@ async def read_overview(connection: KafkaConnection, topics: Topics, group: str)
 
     Raises `UsageError` if Kafka does not answer or topics are missing.
     """
-    counts = await partition_counts(connection, topics.all)
-    missing = [name for name in (*topics.consumed, topics.progress) if name not in counts]
-    if missing:
-        raise UsageError(f"Kafka at {connection.brokers} has no topic {', '.join(missing)}")
+    outputs = set(topics.all) - {*topics.consumed, topics.progress}
+    counts = await partition_counts(connection, [*topics.consumed, topics.progress], optional=sorted(outputs))
     tps = [TP(name, number) for name in topics.consumed for number in range(counts[name])]
     log = KafkaLog(connection)
-    latest = [await latest_progress(log, TP(topics.progress, number)) for number in range(counts[topics.progress])]
-    by_number = [each and each.progress for each in latest]
-    committed = await _committed(connection, group)
+    found = [await latest_progress(log, TP(topics.progress, number)) for number in range(counts[topics.progress])]
+    latest = {number: each for number, each in enumerate(found) if each}
+    published = {number: each.progress for number, each in latest.items()}
+    committed = await committed_offsets(connection, group)
     blocked = await _blocked(log, [tp for tp in tps if tp.topic in topics.inputs])
     bounds = await log.bounds(tps)
-    published = [progress for progress in by_number if progress]
-    accounts = [replace(each, is_blocked=each.tp in blocked) for each in _accounts(tps, bounds, committed, by_number)]
-    layouts = [progress.layout for progress in published if progress.layout]
+    accounts = []
+    for tp in tps:
+        progress = published.get(tp.partition, NO_PROGRESS)
+        accounts.append(_account(tp, bounds[tp], committed.get(tp, 0), progress, is_blocked=tp in blocked))
+    layouts = [each.layout for each in published.values() if each.layout]
     return Overview(
         accounts,
-        {name: each for progress in published for name, each in sorted(progress.quarantined.items())},
-        {number: each.at for number, each in enumerate(latest) if each},
-        {name: count for progress in published for name, count in sorted(progress.skipped.items())},
+        {name: each for progress in published.values() for name, each in sorted(progress.quarantined.items())},
+        {number: each.at for number, each in latest.items()},
+        {name: count for progress in published.values() for name, count in sorted(progress.skipped.items())},
         list(_changes(counts, await TopicLayout(connection, topics.all).read(), layouts)),
     )
 
@@ -149,38 +146,9 @@ def _changes(counts: Mapping[str, int], present: Layout, known: Sequence[Layout]
         yield f"the topics have {present.partitions} partitions, but the workers' state is for {min(earlier)}"
 
 
-def _accounts(
-    tps: list[TP],
-    bounds: Mapping[TP, tuple[int, int]],
-    committed: Mapping[TP, int],
-    progress_by_number: list[Progress | None],
-) -> Iterator[Account]:
-    for tp in tps:
-        earliest, end = bounds[tp]
-        progress = progress_by_number[tp.partition] if tp.partition < len(progress_by_number) else None
-        if progress is None:
-            yield Account(tp, end, committed.get(tp, 0))
-            continue
-        position = progress.positions.get(tp.name, 0)
-        yield Account(
-            tp,
-            end,
-            committed.get(tp, 0),
-            position,
-            progress.consumed.get(tp.name, 0),
-            progress.counts.get(tp.name, {}),
-            earliest,
-            position if progress.layout is not None else None,
-        )
-
-
-async def _committed(connection: KafkaConnection, group: str) -> dict[TP, int]:
-    admin = AIOKafkaAdminClient(**connection.client_options())
-    try:
-        await admin.start()
-        found = await admin.list_consumer_group_offsets(group)
-    except KafkaError as error:
-        raise UsageError(f"Kafka at {connection.brokers}: cannot read the offsets of group {group}: {error}") from error
-    finally:
-        await admin.close()
-    return {TP(tp.topic, tp.partition): at.offset for tp, at in found.items() if at.offset >= 0}
+def _account(tp: TP, bounds: tuple[int, int], committed: int, progress: Progress, *, is_blocked: bool) -> Account:
+    earliest, end = bounds
+    position, consumed = progress.positions.get(tp.name, 0), progress.consumed.get(tp.name, 0)
+    read_up_to = None if progress.layout is None else position
+    dispositions = progress.counts.get(tp.name, {})
+    return Account(tp, end, committed, position, consumed, dispositions, earliest, read_up_to, is_blocked)

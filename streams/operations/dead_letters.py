@@ -9,7 +9,7 @@ from typing import Final
 
 from schemas.codec.encoder import decode_dead_letter
 from schemas.codec.headers import Headers
-from schemas.errors import InvalidMessage, UsageError
+from schemas.errors import InvalidMessage
 from schemas.outputs import DeadLetter
 from schemas.topics import Topics
 from streams.kafka.connection import KafkaConnection
@@ -84,8 +84,6 @@ async def read_dead_letters(
     """
     name = topics.dead_letters
     counts = await partition_counts(connection, [name])
-    if name not in counts:
-        raise UsageError(f"Kafka at {connection.brokers} has no topic {name}")
     log = KafkaLog(connection)
     for number in range(counts[name]):
         tp = TP(name, number)

@@ -33,8 +33,6 @@ def read_topics(address: str, settings: Settings) -> Iterator[InputRecord]:
 
 async def _read(connection: KafkaConnection, topics: Topics) -> list[InputRecord]:
     counts = await partition_counts(connection, topics.inputs)
-    if missing := [name for name in topics.inputs if name not in counts]:
-        raise UsageError(f"Kafka at {connection.brokers} has no topic {', '.join(missing)}")
     log = KafkaLog(connection)
     return [
         InputRecord(name, number, each.offset, each.value, each.key, each.headers, each.original_sizes)

@@ -40,6 +40,9 @@ class Progress(Struct, frozen=True):
     layout: Layout | None = None
 
 
+NO_PROGRESS: Final = Progress(now=0, positions={}, consumed={}, counts={})
+
+
 class _AnyVersion(Struct):
     """What the progress of every version has."""
 

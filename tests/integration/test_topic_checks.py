@@ -10,8 +10,8 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from agents.sops import catalogue
 from schemas.errors import UsageError
 from streams.embedded_kafka.broker import EmbeddedKafka
+from streams.kafka.checks import SIZE_MIN, check_topics, refuse_small, warnings
 from streams.kafka.connection import KafkaConnection
-from streams.kafka.topic_checks import SIZE_MIN, check_topics, refuse_small, warnings
 from streams.kafka.topics import prepare_topics, read_layout
 
 

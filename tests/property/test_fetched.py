@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from schemas.codec.headers import Headers
 from schemas.errors import Fatal
-from streams.kafka.fetched import fetched_records
+from streams.kafka.fetcher import fetched_records
 from streams.kafka.record_batches import RecordBatches, record_batch
 
 TP, OTHER = TopicPartition("events", 0), TopicPartition("events", 1)

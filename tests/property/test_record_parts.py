@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from schemas.codec.limits import TRUNCATED_BYTES, RecordSizes
 from schemas.errors import Fatal
 from streams.kafka import record_parts
-from streams.kafka.fetched import fetched_records
+from streams.kafka.fetcher import fetched_records
 from streams.kafka.record_batches import Record
 from streams.kafka.record_parts import COUNT_AT, Part, read_in_parts
 from tests.property.test_fetched import CODECS, TP, FakeFetcher, fetched, fields_of, inside_loop, stored

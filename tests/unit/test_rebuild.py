@@ -12,7 +12,7 @@ import pytest
 from agents.sops import catalogue
 from schemas.errors import Fatal
 from streams.memory.store import MemoryState, MemoryStore
-from streams.operations.rebuild.past_rebuilds import PastRebuilds, RebuildRecord
+from streams.operations.rebuild.kafka_history import PastRebuilds, RebuildRecord
 from streams.operations.rebuild.rebuild import Rebuild
 from streams.processor.decoder import partition_of
 from streams.processor.processor import ProcessorSettings, SopProcessor

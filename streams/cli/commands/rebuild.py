@@ -15,11 +15,11 @@ from schemas.errors import UsageError
 from schemas.policy.model import PolicySet
 from schemas.topics import Topics
 from streams.config.settings import Settings, settings_from
+from streams.kafka.checks import check_topics
 from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.consumer_group import describe_group
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
-from streams.kafka.topic_checks import check_topics
 from streams.kafka.topics import partition_counts, read_layout
 from streams.operations.rebuild.rebuild import Rebuild
 from streams.redis.checks import check_redis

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from msgspec import structs
+import msgspec
+from msgspec import Struct, structs
 
 from agents.sops import catalogue
 from schemas.codec.encoder import decode_dead_letter
@@ -17,15 +19,57 @@ from schemas.events import Event
 from schemas.outputs import AlertMessage
 from schemas.timestamps import LATEST_US
 from schemas.topics import Topics
-from streams.operations.rebuild.past_rebuilds import PastRebuilds
 from streams.processor.decoder import RecordDecoder, RecordId, partition_of
 from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, pack, unpack
 from streams.runtime.ports import TP, OutputLog, Stored
 from streams.runtime.positions import advance_to
-from streams.runtime.progress import Progress
+from streams.runtime.progress import REBUILT_KEY, Progress
 
 Records = tuple[TP, list[Stored]]
 Message = TypeVar("Message")
+
+
+class RebuildRecord(Struct, frozen=True):
+    """The record that rebuilds leave on a partition of `internal.progress`, with the key `REBUILT_KEY`."""
+
+    ends: dict[int, dict[str, int]] = {}
+    """By the ordinal of the rebuild and `topic-partition`: where the partitions of this number ended."""
+
+
+async def read_rebuild_record(log: OutputLog, tp: TP) -> RebuildRecord:
+    """Return the last such record on a partition of `internal.progress`, an empty one if there is none."""
+    found = RebuildRecord()
+    async for records in log.read(tp, 0):
+        for record in records:
+            if record.key == REBUILT_KEY and record.value is not None:
+                found = msgspec.json.decode(record.value, type=RebuildRecord)
+    return found
+
+
+class PastRebuilds:
+    """Finds the last rebuild before a record, from the records of all partitions.
+
+    Between two rebuilds, everything written about a case is in one partition. So if a rebuild lies between two records
+    in different partitions, it tells which came first. Timestamps do not: they come from several machines' clocks.
+
+    A rebuild that was interrupted may be missing in some of the records.
+    """
+
+    def __init__(self, records: Sequence[RebuildRecord]) -> None:
+        self.last = max((ordinal for each in records for ordinal in each.ends), default=0)
+        """The ordinal of the last rebuild, 0 if there was none."""
+        self._ends: dict[str, list[tuple[int, int]]] = {}
+        """By `topic-partition`: where it ended at each rebuild, and the ordinal of that rebuild."""
+        for each in records:
+            for ordinal, ends in sorted(each.ends.items()):
+                for name, end in ends.items():
+                    self._ends.setdefault(name, []).append((end, ordinal))
+
+    def before(self, tp: TP, offset: int) -> int:
+        """Return the ordinal of the last rebuild before a record, 0 if there was none."""
+        ends = self._ends.get(tp.name, [])
+        index = bisect_right(ends, (offset, self.last))
+        return ends[index - 1][1] if index else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,33 +154,25 @@ class KafkaHistory:
 
         return await self._merged(self._topics.cases, own)
 
-    async def presence_queries(self) -> AsyncIterator[Records]:
+    def presence_queries(self) -> AsyncIterator[Records]:
         """Yield the presence queries about partners."""
-        async for tp, records in self._all(self._topics.partners):
-            decoded = [(record, _decoded(unpack, record)) for record in records]
-            yield (
-                tp,
-                [
-                    record
-                    for record, message in decoded
-                    if isinstance(message, QueryMessage) and self._is_own(message.query.partner_id)
-                ],
-            )
 
-    async def events(self, topic: str) -> AsyncIterator[Records]:
+        def is_own_query(_: TP, record: Stored) -> bool:
+            message = _decoded(unpack, record)
+            return isinstance(message, QueryMessage) and self._is_own(message.query.partner_id)
+
+        return self._selected(self._topics.partners, is_own_query)
+
+    def events(self, topic: str) -> AsyncIterator[Records]:
         """Yield the accepted events of an input topic."""
-        async for tp, records in self._all(topic):
-            until = self._positions.get(tp.name, 0)
-            yield (
-                tp,
-                [
-                    record
-                    for record in records
-                    if record.offset < until
-                    and (tp.topic, tp.partition, record.offset) not in self._last_owners.forwarded_unread
-                    and self._is_accepted(tp, record)
-                ],
-            )
+
+        def is_read(tp: TP, record: Stored) -> bool:
+            if record.offset >= self._positions.get(tp.name, 0):
+                return False
+            is_unread = (*tp, record.offset) in self._last_owners.forwarded_unread
+            return not is_unread and self._is_accepted(tp, record)
+
+        return self._selected(topic, is_read)
 
     async def forwarded_events(self, topic: str) -> AsyncIterator[Records]:
         """Yield the events forwarded through an internal topic as first consumed; those not read yet come last."""
@@ -163,7 +199,7 @@ class KafkaHistory:
                 yield letter
 
     def _is_accepted(self, tp: TP, record: Stored) -> bool:
-        if (tp.topic, tp.partition, record.offset) in self._last_owners.dead_letters:
+        if (*tp, record.offset) in self._last_owners.dead_letters:
             return False
         content = self._decoder.decode(tp, record, LATEST_US).content
         return isinstance(content, Event) and self._is_own(content.subject)
@@ -176,6 +212,10 @@ class KafkaHistory:
             tp = TP(topic, number)
             async for records in self._log.read(tp, 0):
                 yield tp, records
+
+    async def _selected(self, topic: str, includes: Callable[[TP, Stored], bool]) -> AsyncIterator[Records]:
+        async for tp, records in self._all(topic):
+            yield tp, [record for record in records if includes(tp, record)]
 
     async def _merged(self, topic: str, select: Callable[[Stored], Stored | None]) -> list[tuple[TP, Stored]]:
         """Return the selected records of all partitions, ordered by the rebuilds between them; partitions keep theirs.

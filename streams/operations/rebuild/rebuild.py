@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Final
 
 import msgspec
 from msgspec import structs
@@ -22,8 +21,15 @@ from schemas.errors import Fatal
 from schemas.timestamps import LATEST_US
 from schemas.topics import Topics
 from streams.memory.store import MemoryState, MemoryStore
-from streams.operations.rebuild.kafka_history import KafkaHistory, LastOwners, Records, read_last_owners
-from streams.operations.rebuild.past_rebuilds import PastRebuilds, RebuildRecord, read_rebuild_record
+from streams.operations.rebuild.kafka_history import (
+    KafkaHistory,
+    LastOwners,
+    PastRebuilds,
+    RebuildRecord,
+    Records,
+    read_last_owners,
+    read_rebuild_record,
+)
 from streams.processor.decoder import partition_of
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.subject import Subject, Subjects
@@ -32,10 +38,16 @@ from streams.runtime.layout import UNFINISHED, with_new_ids
 from streams.runtime.missing_records import forgotten_count, refuse_missing, refuse_truncated
 from streams.runtime.ports import TP, Checkpoint, Layout, Outgoing, OutputLog, Publisher, ReplaceableStore
 from streams.runtime.positions import advance_to
-from streams.runtime.progress import PROGRESS_KEY, REBUILT_KEY, Progress, count_emitted, latest_progress, pack_progress
+from streams.runtime.progress import (
+    NO_PROGRESS,
+    PROGRESS_KEY,
+    REBUILT_KEY,
+    Progress,
+    count_emitted,
+    latest_progress,
+    pack_progress,
+)
 from streams.runtime.settings import TaskSettings
-
-NO_PROGRESS: Final = Progress(now=0, positions={}, consumed={}, counts={})
 
 
 class Rebuild:
@@ -68,7 +80,8 @@ class Rebuild:
             own = self._tps(number, *self._settings.output_topics, self._settings.progress_topic)
             internal = [tp for each in self._numbers for tp in self._tps(each, *self._settings.internal_topics)]
             await abort_hanging_transactions(publisher, self._log, own, internal, self._settings.transaction_timeout_s)
-        progress = [await self._latest_progress(number) for number in self._numbers]
+        latest = [await latest_progress(self._log, TP(self._topics.progress, number)) for number in self._numbers]
+        progress = [NO_PROGRESS if each is None else each.progress for each in latest]
         first_offsets = await self._first_offsets(progress)
         progress = [await self._without_lost_outputs(number, each) for number, each in enumerate(progress)]
         records = [await read_rebuild_record(self._log, TP(self._topics.progress, number)) for number in self._numbers]
@@ -86,10 +99,6 @@ class Rebuild:
         """Disconnect the publishers."""
         for publisher in self._publishers:
             await publisher.stop()
-
-    async def _latest_progress(self, number: int) -> Progress:
-        latest = await latest_progress(self._log, TP(self._topics.progress, number))
-        return latest.progress if latest is not None else NO_PROGRESS
 
     async def _first_offsets(self, progress: Sequence[Progress]) -> Mapping[str, int]:
         """Return the first offset of each input partition that the rebuilt state is made from.
@@ -152,25 +161,10 @@ class Rebuild:
         emitted = count_emitted(progress.emitted_counts, unpublished, self._settings.output_topics)
         progress = structs.replace(progress, emitted_counts=emitted)
         ends = await self._publish(number, progress, unpublished)
-        await self._stores[number].save(
-            Checkpoint(
-                inputs=dict(progress.positions),
-                outputs=ends,
-                counts={name: dict(dispositions) for name, dispositions in progress.counts.items()},
-                consumed=dict(progress.consumed),
-                quarantined=dict(progress.quarantined),
-                first_offsets=dict(progress.first_offsets),
-                ended_cleanly=True,
-                now=now,
-                skipped=dict(progress.skipped),
-                emitted_counts=dict(progress.emitted_counts),
-                recreated_topics={topic: dict(ends) for topic, ends in progress.recreated_topics.items()},
-                layout=self._settings.layout,
-            ),
-            changes.blobs,
-            dict.fromkeys(subjects.cases, now),
-            changes.expiries,
-        )
+        fields = structs.asdict(progress)
+        checkpoint = Checkpoint(inputs=fields.pop("positions"), outputs=ends, **fields)
+        deadlines = dict.fromkeys(subjects.cases, now)
+        await self._stores[number].save(checkpoint, changes.blobs, deadlines, changes.expiries)
         return subjects
 
     async def _next_progress(

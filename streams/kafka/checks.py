@@ -1,18 +1,31 @@
-"""Checks at the start of a worker that the topics' configuration loses nothing."""
+"""Checks at the start of a worker: the topics' configuration loses nothing, and the ACLs allow all that a worker does.
+
+Without the second check a client that may not read a topic would wait for its records forever. A broker without an
+authorizer allows everything.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+from confluent_kafka import KafkaError as LibrdkafkaError
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr-defined] # not marked for export
 
 from schemas.errors import UsageError
 from schemas.topics import Topics
-from streams.kafka.connection import MESSAGE_BYTES_MAX, KafkaConnection
-from streams.kafka.topics import admin_client
+from streams.kafka.connection import MESSAGE_BYTES_MAX, SILENT_LOGGER, KafkaConnection
+from streams.kafka.topics import REQUEST_TIMEOUT_S, admin_client
 
 SIZE_CONFIG: Final = "max.message.bytes"
 IN_SYNC_CONFIG: Final = "min.insync.replicas"
@@ -26,7 +39,11 @@ SIZE_MIN: Final = 1_000_000
 RECORD_OVERHEAD_BYTES: Final = 128
 """The size of a record alone in its batch, beyond its key and value."""
 
+READ, WRITE = "Read", "Write"
+_OPERATIONS: Final = {READ: AclOperation.READ, WRITE: AclOperation.WRITE}
+
 Configs = Mapping[str, Mapping[str, str]]
+Granted = frozenset[AclOperation]
 
 
 class CheckedTopics(NamedTuple):
@@ -50,7 +67,15 @@ async def check_topics(connection: KafkaConnection, topics: Topics) -> CheckedTo
     refuse_small(configs, topics)
     written = (*topics.outputs, *topics.internal)
     sizes = {name: size for name in written if (size := _number(configs, name, SIZE_CONFIG)) is not None}
-    found = [*_hidden(hidden), *_too_small(sizes, connection), *warnings(configs, replicas, brokers, topics)]
+    found = []
+    if hidden:
+        reason = "this user has no right to DescribeConfigs"
+        found.append(f"the configuration of {', '.join(hidden)} is not checked: {reason}")
+    if small := [name for name, size in sizes.items() if size < connection.message_bytes_max]:
+        limit = f"{SIZE_CONFIG} is less than {connection.message_bytes_max}"
+        quarantined = "a case with so many facts that a decision is larger will be quarantined"
+        found.append(f"{', '.join(small)}: {limit}: {quarantined}")
+    found += warnings(configs, replicas, brokers, topics)
     return CheckedTopics(found, sizes)
 
 
@@ -77,15 +102,6 @@ def _needed(configs: Configs, topics: Topics, name: str) -> tuple[int, str]:
     return max((SIZE_MIN, "what a worker writes"), *inputs, key=lambda needed: needed[0])
 
 
-def _too_small(sizes: Mapping[str, int], connection: KafkaConnection) -> Iterator[str]:
-    small = [name for name, size in sizes.items() if size < connection.message_bytes_max]
-    if small:
-        yield (
-            f"{', '.join(small)}: {SIZE_CONFIG} is less than {connection.message_bytes_max}: a case with so many facts "
-            "that a decision is larger will be quarantined"
-        )
-
-
 def warnings(configs: Configs, replicas: Mapping[str, int], brokers: int, topics: Topics) -> Iterator[str]:
     """Yield a warning for each topic that may lose records on a cluster of this many brokers."""
     written = (*topics.outputs, topics.progress, topics.cases, topics.partners)
@@ -105,11 +121,6 @@ def warnings(configs: Configs, replicas: Mapping[str, int], brokers: int, topics
             yield f"{name}: {CLEANUP_CONFIG} is {cleanup}: Kafka deletes superseded revisions"
         if name == topics.progress and cleanup == "delete":
             yield f"{name}: {CLEANUP_CONFIG} is delete: Kafka may delete how far the workers have read; use compact"
-
-
-def _hidden(names: Sequence[str]) -> Iterator[str]:
-    if names:
-        yield f"the configuration of {', '.join(names)} is not checked: this user has no right to DescribeConfigs"
 
 
 def _number(configs: Configs, topic: str, name: str) -> int | None:
@@ -137,3 +148,64 @@ async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> tuple[Co
             elif code == TopicAuthorizationFailedError.errno:
                 hidden.append(name)
     return found, hidden
+
+
+async def check_rights(connection: KafkaConnection, topics: Topics, *, group: str, transactional_id: str) -> None:
+    """Raise `UsageError`, naming every missing right, unless this user may do what a worker does.
+
+    `transactional_id` is a sample of those that workers use. Topics that do not exist are skipped: creating them will
+    succeed or fail with an error of its own. Also raises `UsageError` when the brokers cannot be reached.
+    """
+    read = (*topics.inputs, *topics.internal, *topics.outputs)
+    written = (*topics.internal, *topics.outputs)
+    try:
+        denied = await _denied_ids(connection, group, transactional_id)
+        granted = await asyncio.to_thread(_topic_rights, connection, read)
+    except KafkaException as error:
+        raise UsageError(f"Kafka at {connection.brokers}: {error.args[0].str()}") from error
+    missing = [*_missing(READ, read, granted), *_missing(WRITE, written, granted), *denied]
+    if missing:
+        raise UsageError(f"Kafka at {connection.brokers}: this user has no right to {', '.join(missing)}")
+
+
+def _missing(right: str, names: Sequence[str], granted: Mapping[str, Granted]) -> Iterator[str]:
+    denied = [name for name in names if name in granted and _OPERATIONS[right] not in granted[name]]
+    if denied:
+        yield f"{right} on topic {', '.join(denied)}"
+
+
+def _topic_rights(connection: KafkaConnection, names: Sequence[str]) -> dict[str, Granted]:
+    """Return the allowed operations by topic, for topics that exist or are hidden from this user; blocks."""
+    admin = AdminClient(connection.librdkafka_options(), logger=SILENT_LOGGER)
+    described = admin.describe_topics(
+        TopicCollection(list(names)), include_authorized_operations=True, request_timeout=REQUEST_TIMEOUT_S
+    )
+    granted: dict[str, Granted] = {}
+    for name, future in described.items():
+        try:
+            granted[name] = frozenset(future.result().authorized_operations)
+        except KafkaException as error:
+            if error.args[0].code() == LibrdkafkaError.TOPIC_AUTHORIZATION_FAILED:
+                granted[name] = frozenset()
+            elif error.args[0].code() < 0:  # an error of librdkafka itself: the brokers did not answer
+                raise
+    return granted
+
+
+async def _denied_ids(connection: KafkaConnection, group: str, transactional_id: str) -> list[str]:
+    """Return the missing rights on the group and the transactional id: to look up a coordinator needs the same."""
+    lookups = (
+        (group, 0, f"{READ} on group {group}"),
+        (transactional_id, 1, f"{WRITE} on transactional id {transactional_id}"),
+    )
+    denied: list[str] = []
+    async with admin_client(connection) as admin:
+        for name, kind, right in lookups:
+            try:
+                await admin.find_coordinator(name, kind)
+            except (GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed):
+                denied.append(right)
+            except KafkaError as error:
+                if not error.retriable:  # on a new cluster the first look-up creates the coordinator's topic
+                    raise
+    return denied
