@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from contextlib import suppress
+from typing import Final
 
 import click
 
@@ -12,24 +13,15 @@ from schemas.errors import UsageError
 from schemas.timestamps import parse_instant
 
 
-class Seconds(click.ParamType):
-    """A duration above 0, in seconds: plain seconds, or text with units such as 90m or 1h30m."""
+def seconds(text: str) -> float:
+    """Return a duration above 0 in seconds: plain seconds, or text with units such as 90m or 1h30m."""
+    with suppress(ValueError):
+        if 0 < (duration := parse_seconds(text)) < math.inf:
+            return duration
+    raise click.BadParameter(
+        f"{text!r} is not a duration above 0: seconds, or text such as 90m or 1h30m (units: {UNITS})"
+    )
 
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the duration in seconds."""
-        try:
-            seconds = parse_seconds(value) if isinstance(value, str) else float(value)
-        except ValueError:
-            seconds = math.nan
-        if not 0 < seconds < math.inf:
-            reason = f"{value!r} is not a duration above 0: seconds, or text such as 90m or 1h30m (units: {UNITS})"
-            self.fail(reason, param, ctx)
-        return seconds
-
-
-SECONDS: Final = Seconds()
 
 FILE: Final = click.Path()
 """A file name that a shell can complete; the command reports a file that it cannot use when it opens it."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import tempfile
-from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -20,10 +19,9 @@ from streams.demo.feed import ScheduledEvent
 from streams.demo.live_view import LiveView
 from streams.demo.progress_line import ProgressLine
 from streams.demo.samples import sample_events, sample_options
-from streams.demo.session import EventSource, Session, SessionOptions
-from streams.demo.worker_child import WorkerChild
+from streams.demo.session import EventSource, Session
 from streams.embedded_kafka.broker import EmbeddedKafka
-from streams.embedded_kafka.jars import KAFKA_VERSION, EmbeddedKafkaError
+from streams.embedded_kafka.jars import KAFKA_VERSION
 from streams.kafka.connection import INPUT_BYTES_MAX
 from streams.process.clock import SystemClock
 from streams.process.signals import StopSignals
@@ -36,19 +34,19 @@ MB: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions:
-    """The options of `sop up`; `duration_s` counts from the first event."""
+    """The options of `sop up`; `duration` (seconds) counts from the first event, `speed` is in events per second."""
 
     data: Path | None
-    duration_s: float | None
+    duration: float | None
     input_file: str | None
     brokers: str | None
     jobs: int
     seed: int
-    events_per_s: float
+    speed: float
 
 
 def run_demo(options: DemoOptions, live_view: LiveView, progress: ProgressLine, stop_signals: StopSignals) -> int:
-    """Run until stopped or for the duration; return the exit status.
+    """Run until stopped or for the duration; return the exit status: 1 if the worker or the broker fails.
 
     Raises `UsageError` if an option, a setting or a policy cannot be used.
     """
@@ -59,37 +57,34 @@ def run_demo(options: DemoOptions, live_view: LiveView, progress: ProgressLine, 
         if options.input_file is not None
         else _sample_events(options.jobs, options.seed)
     )
-    with _folder(options.data) as folder, _kafka(settings, options.brokers, folder, progress) as kafka:
+    status = 0
+    with _folder(options.data) as folder, _kafka(settings, options.brokers, Path(folder), progress) as kafka:
         if kafka is not None:
             settings = replace(
                 settings, brokers=kafka.address, kafka_security="plaintext", redis_url="", redis_url_file="", replicas=1
             )
         elif options.brokers is not None:
             settings = replace(settings, brokers=options.brokers)
-        session_options = SessionOptions(
-            welcome=_welcome(settings, options.data),
+        session = Session(
             settings=settings,
+            welcome=_welcome(settings, options.data),
             events=events,
-            events_per_s=options.events_per_s,
-            duration_s=options.duration_s,
-            broker_runs=(lambda: True) if kafka is None else (lambda: kafka.alive),
+            events_per_s=options.speed,
+            duration_s=options.duration,
+            kafka=kafka,
+            worker_log=Path(folder) / WORKER_LOG,
+            live_view=live_view,
+            progress=progress,
         )
-        session = Session(session_options, live_view, progress, WorkerChild(settings, folder / WORKER_LOG))
-        status = _run(session, stop_signals)
+        try:
+            asyncio.run(session.run(stop_signals))
+        except UsageError:
+            raise
+        except SopError as error:
+            Console(stderr=True).out(printable(without_passwords(f"sop: {error}")), highlight=False)
+            status = 1
         live_view.print_summary(session.sent)
     return status
-
-
-def _run(session: Session, stop_signals: StopSignals) -> int:
-    """Run a session; if the worker or the broker fails, print one line and return 1."""
-    try:
-        asyncio.run(session.run(stop_signals))
-    except UsageError:
-        raise
-    except SopError as error:
-        Console(stderr=True).out(printable(without_passwords(f"sop: {error}")), highlight=False)
-        return 1
-    return 0
 
 
 def _welcome(settings: Settings, data: Path | None) -> tuple[str, ...]:
@@ -124,50 +119,34 @@ def _event(record: InputRecord) -> ScheduledEvent:
     return ScheduledEvent(record.value or b"")
 
 
-@contextlib.contextmanager
-def _folder(data: Path | None) -> Iterator[Path]:
-    """Yield the folder for data and logs: the user's, or a temporary one."""
+def _folder(data: Path | None) -> AbstractContextManager[str]:
+    """Return the folder for data and logs: the user's, or a temporary one that is removed at the end."""
     if data is None:
-        with tempfile.TemporaryDirectory(prefix="sop-up-", ignore_cleanup_errors=True) as folder:
-            yield Path(folder)
-        return
+        return tempfile.TemporaryDirectory(prefix="sop-up-", ignore_cleanup_errors=True)
     try:
         data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{data}: cannot be used: {error.strerror}") from error
-    yield data
+    return nullcontext(str(data))
 
 
-@contextlib.contextmanager
 def _kafka(
     settings: Settings, brokers: str | None, folder: Path, progress: ProgressLine
-) -> Iterator[EmbeddedKafka | None]:
-    """Yield an embedded Kafka with its data in a folder; None if the user names a running Kafka."""
+) -> AbstractContextManager[EmbeddedKafka | None]:
+    """Return an embedded Kafka with its data in a folder; None if the user names a running Kafka."""
     if brokers is not None:
-        yield None
-        return
+        return nullcontext()
     starting = f"starting Apache Kafka {KAFKA_VERSION}"
     progress.show(starting)
 
     def show_download(done: int, total: int) -> None:
-        progress.update(
-            starting
-            if done == total
-            else f"fetching Apache Kafka {KAFKA_VERSION}, once: {done / MB:.0f} of {total / MB:.0f} MB"
-        )
+        fetching = f"fetching Apache Kafka {KAFKA_VERSION}, once: {done / MB:.0f} of {total / MB:.0f} MB"
+        progress.update(starting if done == total else fetching)
 
-    kafka = EmbeddedKafka(
+    return EmbeddedKafka(
         folder / "kafka",
         cache_dir=cache_dir(),
         partitions=settings.partitions,
         java_home=java_home(),
         progress=show_download,
     )
-    try:
-        kafka.start()
-    except EmbeddedKafkaError as error:
-        raise UsageError(str(error)) from error
-    try:
-        yield kafka
-    finally:
-        kafka.stop()

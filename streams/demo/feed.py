@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import msgspec
@@ -74,7 +74,7 @@ class Feed:
         self._interval_s = 1 / events_per_s
         self._unpaced_interval_s = min(self._interval_s, 1 / UNPACED_EVENTS_PER_S_MAX)
         self._next_at = 0.0
-        self._unacknowledged: deque[Awaitable[object]] = deque()
+        self._unacknowledged: deque[asyncio.Future[object]] = deque()
 
     async def run(self, events: Iterator[ScheduledEvent]) -> None:
         """Send all events and wait until the last one is acknowledged.
@@ -111,7 +111,7 @@ class Feed:
 
     async def _wait_until_acknowledged(self, remaining_max: int) -> None:
         """Wait until at most `remaining_max` events are unacknowledged."""
-        while self._unacknowledged and (len(self._unacknowledged) > remaining_max or _is_done(self._unacknowledged[0])):
+        while self._unacknowledged and (len(self._unacknowledged) > remaining_max or self._unacknowledged[0].done()):
             await self._unacknowledged.popleft()
             self.sent += 1
 
@@ -123,7 +123,3 @@ class Feed:
         self._next_at = max(self._next_at + (self._interval_s if event.paced else self._unpaced_interval_s), now)
         if self._next_at - now > SLEEP_S_MIN:
             await asyncio.sleep(self._next_at - now)
-
-
-def _is_done(future: Awaitable[object]) -> bool:
-    return isinstance(future, asyncio.Future) and future.done()

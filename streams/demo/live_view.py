@@ -114,7 +114,7 @@ class LiveView:
 def decision_row(message: AnyDecision) -> ViewRow:
     """Return the row of a decision."""
     body = message.body
-    return _row(
+    return ViewRow(
         effective=_second(body.effective_at),
         what=body.kind,
         case=body.case_id,
@@ -130,7 +130,7 @@ def decision_row(message: AnyDecision) -> ViewRow:
 def alert_row(message: AlertMessage) -> ViewRow:
     """Return the row of an alert."""
     body = message.body
-    return _row(
+    return ViewRow(
         effective=_second(body.starts_at),
         what="alert",
         case=body.labels.get("case_id", ""),
@@ -144,12 +144,7 @@ def alert_row(message: AlertMessage) -> ViewRow:
 def dead_letter_row(letter: DeadLetter) -> ViewRow:
     """Return the row of a refused event: its place and the reason."""
     place = f"{letter.topic}-{letter.partition}@{letter.offset}"
-    return _row(what="refused", outcome=place, reasons=letter.reason)
-
-
-def _row(**texts: str) -> ViewRow:
-    """Return a row with the given texts, made printable, and empty ones."""
-    return ViewRow(**{field: printable(texts.get(field, "")) for field in ViewRow._fields})
+    return ViewRow(what="refused", outcome=place, reasons=letter.reason)
 
 
 def _second(instant: int) -> str:

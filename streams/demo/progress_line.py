@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -44,13 +42,3 @@ class ProgressLine:
             self._progress.stop()
             self._progress.remove_task(self._task)
             self._task = None
-
-    def __enter__(self) -> Self:
-        """Return this; nothing is shown yet."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Remove the line."""
-        self.clear()

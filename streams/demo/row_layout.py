@@ -8,23 +8,25 @@ from typing import Final, NamedTuple
 
 from rich.cells import cell_len, chop_cells
 
+from streams.terminal.printable import printable
+
 GAP: Final = 2
 _WIDE_FROM: Final = 120
 _LAST_WIDTH_MIN: Final = 8
 
 
 class ViewRow(NamedTuple):
-    """The printable texts of a row; `effective` is an RFC 3339 instant or empty."""
+    """The texts of a row; `effective` is an RFC 3339 instant or empty."""
 
-    effective: str
-    what: str
-    case: str
-    outcome: str
-    status: str
-    revision: str
-    partner: str
-    reasons: str
-    clauses: str
+    effective: str = ""
+    what: str = ""
+    case: str = ""
+    outcome: str = ""
+    status: str = ""
+    revision: str = ""
+    partner: str = ""
+    reasons: str = ""
+    clauses: str = ""
 
     @property
     def time_of_day(self) -> str:
@@ -69,15 +71,9 @@ _UNBOUNDED: Final = (
     _ViewColumn("PARTNER", "partner", 19),
     _ViewColumn("WHY", "reasons_and_clauses"),
 )
-_FIRST: Final = (
-    _ViewColumn("UTC", "time_of_day", 8),
-    _ViewColumn("WHAT", "what", 8),
-)
+_FIRST: Final = (_ViewColumn("UTC", "time_of_day", 8), _ViewColumn("WHAT", "what", 8))
 _CASE: Final = _ViewColumn("CASE", "case", 17)
-_LAST: Final = (
-    _ViewColumn("STATUS", "status", 11),
-    _ViewColumn("OUTCOME (WHY) [CLAUSES]", "outcome_and_clauses"),
-)
+_LAST: Final = (_ViewColumn("STATUS", "status", 11), _ViewColumn("OUTCOME (WHY) [CLAUSES]", "outcome_and_clauses"))
 _NARROW: Final = (*_FIRST, _CASE, *_LAST)
 _WIDE: Final = (*_FIRST, _CASE, _ViewColumn("PARTNER", "partner", 19), *_LAST)
 _REFUSED: Final = (*_FIRST, _ViewColumn("", "outcome_and_clauses"))
@@ -93,7 +89,7 @@ def header(width: int | None) -> str:
 def layout_row(row: ViewRow, width: int | None) -> Iterator[str]:
     """Yield the lines of a row for a width in cells, with nothing truncated (None: one line)."""
     columns = _columns(width) if width is None or row.status else _REFUSED
-    texts = [str(getattr(row, column.field)) for column in columns]
+    texts = [printable(getattr(row, column.field)) for column in columns]
     widths = _widths(columns, width)
     if width is None:
         yield _line(texts, widths)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -14,16 +17,19 @@ from aiokafka.errors import KafkaError
 
 from agents.sops import catalogue
 from schemas.errors import SopError, Unavailable
-from streams.config.settings import Settings
+from streams.config.settings import Settings, environment_with
 from streams.demo.feed import Feed, ScheduledEvent
 from streams.demo.live_view import LiveView
 from streams.demo.progress_line import ProgressLine
-from streams.demo.worker_child import WorkerChild
+from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.kafka.connection import connect_kafka
 from streams.kafka.topics import prepare_topics
+from streams.process.child import ChildProcess
 from streams.process.clock import SystemClock
 from streams.process.signals import StopSignals
 
+WORKER_COMMAND: Final = (sys.executable, "-m", "streams.cli.main", "worker")
+WORKER_STOP_S: Final = 2.5
 POLL_S: Final = 0.1
 FETCH_WAIT_MS: Final = 100
 
@@ -35,36 +41,29 @@ class ProcessEndedError(SopError):
     """The worker or the broker ended by itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOptions:
-    """What to run.
+@dataclass(kw_only=True, eq=False)
+class Session:
+    """Runs a worker, feeds events to it and shows its output.
 
     `welcome` are lines to print once the broker has answered. `duration_s` counts from the first event (None: until
-    stopped). `broker_runs` returns whether the broker is still running.
+    stopped). `kafka` is the embedded broker (None: another one). The worker logs to `worker_log`.
     """
 
-    welcome: Sequence[str]
     settings: Settings
+    welcome: Sequence[str]
     events: EventSource
     events_per_s: float
     duration_s: float | None
-    broker_runs: Callable[[], bool]
+    kafka: EmbeddedKafka | None
+    worker_log: Path
+    live_view: LiveView
+    progress: ProgressLine
 
-
-class Session:
-    """Runs a worker, feeds events to it and shows its output."""
-
-    def __init__(
-        self, options: SessionOptions, live_view: LiveView, progress: ProgressLine, worker: WorkerChild
-    ) -> None:
-        self._options = options
-        self._live_view = live_view
-        self._progress = progress
-        self._first_sent = asyncio.Event()
-        self._worker = worker
-        self._connection = connect_kafka(options.settings)
-        self._topics = catalogue.topics(options.settings.topic_prefix)
-        self._feed = Feed(self._connection, self._topics, SystemClock(), events_per_s=options.events_per_s)
+    def __post_init__(self) -> None:
+        self._stop = asyncio.Event()
+        self._connection = connect_kafka(self.settings)
+        self._topics = catalogue.topics(self.settings.topic_prefix)
+        self._feed = Feed(self._connection, self._topics, SystemClock(), events_per_s=self.events_per_s)
 
     @property
     def sent(self) -> int:
@@ -77,32 +76,33 @@ class Session:
         Raises `UsageError` if the broker or the input cannot be used, `ProcessEndedError` if the worker or the broker
         ends by itself, `Unavailable` if the broker stops answering.
         """
-        stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+        worker = None
         try:
-            settings = self._options.settings
-            self._progress.show("preparing topics")
+            self.progress.show("preparing topics")
+            settings = self.settings
             partitions = await prepare_topics(self._connection, self._topics, settings.partitions, settings.replicas)
-            self._progress.clear()
-            for line in self._options.welcome:
-                self._live_view.print_line(line)
+            self.progress.clear()
+            for line in self.welcome:
+                self.live_view.print_line(line)
             async with self._outputs(partitions) as outputs:
                 # until here a signal may end the process at once, because nothing needs an orderly stop yet
-                stop_signals.on_stop = lambda: loop.call_soon_threadsafe(stop.set)
-                self._worker.start()
-                self._progress.show("waiting for the worker to join")
+                stop_signals.on_stop = lambda: loop.call_soon_threadsafe(self._stop.set)
+                worker = ChildProcess(WORKER_COMMAND, self.worker_log, env=environment_with(settings))
+                self.progress.show("waiting for the worker to join")
                 await self._first_of(
-                    self._stop_requested(stop),
-                    self._watch_processes(),
+                    self._stop.wait(),
+                    self._watch_processes(worker),
                     self._show_outputs(outputs),
-                    self._send(self._options.events()),
+                    self._send(self.events()),
                 )
         finally:
             stop_signals.ignore()
-            self._progress.clear()
-            self._worker.stop()
+            self.progress.clear()
+            if worker is not None:
+                worker.stop(WORKER_STOP_S)
 
-    async def _first_of(self, *coroutines: Coroutine[Any, Any, None]) -> None:
+    async def _first_of(self, *coroutines: Coroutine[Any, Any, object]) -> None:
         """Run coroutines until one ends, cancel the others, and raise its exception if it failed."""
         tasks = [asyncio.ensure_future(each) for each in coroutines]
         try:
@@ -114,39 +114,35 @@ class Session:
         for task in done:
             task.result()
 
-    async def _stop_requested(self, stop: asyncio.Event) -> None:
-        """Wait for a stop signal, or for the duration after the first event."""
-        stopped = asyncio.ensure_future(stop.wait())
-        first_sent = asyncio.ensure_future(self._first_sent.wait())
-        try:
-            await asyncio.wait((stopped, first_sent), return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait((stopped,), timeout=self._options.duration_s)
-        finally:
-            stopped.cancel()
-            first_sent.cancel()
-
-    async def _watch_processes(self) -> None:
-        while self._options.broker_runs():
-            status = self._worker.exit_status
+    async def _watch_processes(self, worker: ChildProcess) -> None:
+        while self.kafka is None or self.kafka.alive:
+            status = worker.exit_status
             if status is not None:
                 raise ProcessEndedError(
-                    f"the worker ended with status {status}; it last wrote: {self._worker.last_log_line}"
+                    f"the worker ended with status {status}; it last wrote: {self._last_log_line()}"
                 )
             await asyncio.sleep(POLL_S)
         raise ProcessEndedError("Kafka ended")
 
+    def _last_log_line(self) -> str:
+        lines = self.worker_log.read_text("utf-8", errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+
     async def _send(self, events: Iterator[ScheduledEvent]) -> None:
         await self._wait_for_worker()
-        self._progress.clear()
-        self._live_view.print_header()
-        await self._feed.run(self._mark_first(events))
-        self._live_view.print_line(f"all {self._feed.sent} events are sent; press Ctrl-C to stop")
+        self.progress.clear()
+        self.live_view.print_header()
+        await self._feed.run(self._start_duration(events))
+        self.live_view.print_line(f"all {self._feed.sent} events are sent; press Ctrl-C to stop")
         await asyncio.Event().wait()
 
-    def _mark_first(self, events: Iterator[ScheduledEvent]) -> Iterator[ScheduledEvent]:
-        for event in events:
-            yield event
-            self._first_sent.set()  # the feed asks for the next event once it has sent this one
+    def _start_duration(self, events: Iterator[ScheduledEvent]) -> Iterator[ScheduledEvent]:
+        """Yield the events, and have the session stop `duration_s` after the first."""
+        for first in islice(events, 1):
+            yield first
+            if self.duration_s is not None:  # the feed asks for the next event once it has sent this one
+                asyncio.get_running_loop().call_later(self.duration_s, self._stop.set)
+        yield from events
 
     async def _wait_for_worker(self) -> None:
         """Wait until the worker has joined: it would not read a backlog of several topics in the order of sending."""
@@ -154,7 +150,7 @@ class Session:
         try:
             await admin.start()
             while True:
-                if await _is_stable(admin, self._options.settings.group):
+                if await _is_stable(admin, self.settings.group):
                     return
                 await asyncio.sleep(POLL_S)
         except KafkaError as error:
@@ -165,7 +161,7 @@ class Session:
     async def _show_outputs(self, outputs: AIOKafkaConsumer) -> None:
         try:
             async for record in outputs:
-                self._live_view.add(record.topic, record.value)
+                self.live_view.add(record.topic, record.value)
         except KafkaError as error:
             raise Unavailable(f"Kafka at {self._connection.brokers} does not return decisions: {error}") from error
 
@@ -179,7 +175,7 @@ class Session:
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=self._connection.message_bytes_max,
         )
-        tps = _partitions(self._topics.outputs, partitions)
+        tps = [TopicPartition(topic, number) for topic in self._topics.outputs for number in range(partitions)]
         consumer.assign(tps)
         try:
             await consumer.start()
@@ -189,10 +185,6 @@ class Session:
             yield consumer
         finally:
             await consumer.stop()
-
-
-def _partitions(topics: Sequence[str], partitions: int) -> list[TopicPartition]:
-    return [TopicPartition(topic, number) for topic in topics for number in range(partitions)]
 
 
 async def _is_stable(admin: AIOKafkaAdminClient, group: str) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from schemas.errors import UsageError
+from streams.cli.commands.replay import replay_settings
 from streams.cli.options import FILE
-from streams.cli.replay_options import replay_settings
 from streams.config.settings import settings_from
 from streams.replay.case_timeline import case_timeline
 from streams.replay.deduplicate import deduplicate

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Iterator
 
 import click
 from click.shell_completion import CompletionItem
@@ -27,7 +26,7 @@ def _complete_word(_ctx: click.Context, _param: click.Parameter, prefix: str) ->
 def command(words: tuple[str, ...], markdown: bool) -> None:
     """Explain words (PAF, BPC, OOS, …) and clauses (OOS-18, DIS-3, …), or all of them."""
     if markdown:
-        print("\n".join(_page()), end="")
+        print(_page(), end="")
         return
     known = {name.casefold(): name for name in ENTRIES}
     for word in words:
@@ -39,17 +38,15 @@ def command(words: tuple[str, ...], markdown: bool) -> None:
         print(textwrap.fill(ENTRIES[name], width, initial_indent=INDENT, subsequent_indent=INDENT))
 
 
-def _page() -> Iterator[str]:
-    """Yield the lines of the glossary as a Markdown page."""
-    yield "# Glossary"
-    yield ""
-    yield "The words, letters and clauses of the two SOPs, in our own words. `sop glossary` shows the same, and"
-    yield "`sop glossary --markdown` writes this page."
-    yield ""
+def _page() -> str:
+    """Return the glossary as a Markdown page."""
+    page = """\
+# Glossary
+
+The words, letters and clauses of the two SOPs, in our own words. `sop glossary` shows the same, and
+`sop glossary --markdown` writes this page.
+"""
     for title, entries in (("Words", WORDS), ("Clauses", CLAUSE_TEXTS)):
-        yield f"## {title}"
-        yield ""
-        yield "| | |"
-        yield "| --- | --- |"
-        yield from (f"| {name} | {text} |" for name, text in entries.items())
-        yield ""
+        rows = "".join(f"| {name} | {text} |\n" for name, text in entries.items())
+        page += f"\n## {title}\n\n| | |\n| --- | --- |\n{rows}"
+    return page

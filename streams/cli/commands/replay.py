@@ -5,17 +5,19 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 import click
 
-from streams.cli.options import FILE
-from streams.cli.replay_options import replay_settings
+from agents.sops.catalogue import POLICIES
+from schemas.policy.model import PolicySet
+from streams.cli.options import FILE, instant
 from streams.config.settings import Settings, settings_from
 from streams.files.reading import input_name
 from streams.files.writing import line_writer, output_name
+from streams.process.clock import SystemClock
 from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
 from streams.replay.inputs import RereadableInputs, read_inputs
 from streams.replay.parallel import can_fork, replay_in_parallel
@@ -54,9 +56,11 @@ def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | 
     replay = replay_settings(settings, policy=policy, until=until)
     processes = (jobs or os.cpu_count() or 1) if can_fork() else 1
     sources = [*inputs, *((policy,) if policy else settings.policies)]
+    if gc.isenabled():  # a replay keeps its objects to the end, and they form no reference cycles
+        gc.disable()
+        click.get_current_context().call_on_close(gc.enable)
     with (
         StopSignals(INTERRUPTIONS, interrupt),
-        _without_garbage_collection(),
         line_writer(out, sources) as write,
         _replay(processes, inputs, settings, replay) as result,
     ):
@@ -85,13 +89,15 @@ def _replay(
     return replay_in_parallel(processes, records, replay, first_reading=with_progress(records, PROGRESS))
 
 
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Turn the garbage collector off: a replay keeps its objects to the end, and they form no reference cycles."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+def replay_settings(settings: Settings, *, policy: str | None, until: str | None) -> ReplaySettings:
+    """Return the settings for `--policy` (a file) and `--until` (RFC 3339).
+
+    Without `--until` events in the future are refused; with it they are ignored, so the result never depends on today.
+    """
+    return ReplaySettings(
+        policies=PolicySet([], POLICIES.load(policy)) if policy else POLICIES.load_all(settings.policies),
+        limits=settings.limits,
+        facts_per_case_max=settings.facts_per_case_max,
+        until=None if until is None else instant("--until", until),
+        now=SystemClock().now_us() if until is None else None,
+    )

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
+from click.decorators import FC
 
 from agents.sops import catalogue
 from schemas.errors import UsageError
@@ -29,15 +30,14 @@ from streams.terminal.printable import printable
 from streams.terminal.progress import with_progress
 from streams.terminal.wrapping import show
 
-Decorated = TypeVar("Decorated", bound=Callable[..., Any] | click.Command)
-
 _DEFAULTS = SimulatorOptions()
 CONTINUATION_INDENT: Final = " " * 17
 """Indents continuation lines to where the name of a branch begins."""
 
 
-def _share(name: str, default: float, what: str) -> Callable[[Decorated], Decorated]:
-    return click.option(name, type=float, default=default, show_default=True, help=f"Share of events {what}.")
+def _share(option: str, field: str, what: str) -> Callable[[FC], FC]:
+    default = getattr(_DEFAULTS, field)
+    return click.option(option, field, type=float, default=default, show_default=True, help=f"Share of events {what}.")
 
 
 @click.command()
@@ -61,45 +61,24 @@ def _share(name: str, default: float, what: str) -> Callable[[Decorated], Decora
 )
 @click.option("--days", type=int, default=_DEFAULTS.days, show_default=True, help="Number of days.")
 @click.option("--city", "cities", multiple=True, metavar="NAME", help="Simulate only this city; may be repeated.")
-@_share("--late", _DEFAULTS.late_share, "delivered late")
-@_share("--duplicates", _DEFAULTS.duplicate_share, "delivered twice")
-@_share("--malformed", _DEFAULTS.malformed_share, "followed by a malformed copy")
+@_share("--late", "late_share", "delivered late")
+@_share("--duplicates", "duplicate_share", "delivered twice")
+@_share("--malformed", "malformed_share", "followed by a malformed copy")
 @click.option(
     "--trace",
+    "trace_file",
     metavar="FILE",
     type=click.Path(path_type=Path),
     help="A GPS trace that partners follow (CSV: lat,lng,datetime,uid).",
 )
 @click.option("--stats", is_flag=True, help="Show the share of each branch of the SOPs instead of generating events.")
-def command(
-    jobs: int,
-    seed: int,
-    out: str,
-    speed: float,
-    start: str | None,
-    days: int,
-    cities: tuple[str, ...],
-    late: float,
-    duplicates: float,
-    malformed: float,
-    trace: Path | None,
-    stats: bool,
-) -> None:
+def command(out: str, speed: float, start: str | None, stats: bool, **given: Any) -> None:
     """Generate a day of job, location, ticket and cancellation events, in their order of arrival.
 
     Runs with different seeds or starts have no ids in common.
     """
-    options = SimulatorOptions(
-        jobs=jobs,
-        seed=seed,
-        start_at=_DEFAULTS.start_at if start is None else _past_instant(start),
-        days=days,
-        cities=cities,
-        late_share=late,
-        duplicate_share=duplicates,
-        malformed_share=malformed,
-        trace_file=trace,
-    )
+    start_at = _DEFAULTS.start_at if start is None else _past_instant(start)
+    options = SimulatorOptions(start_at=start_at, **given)
     if stats:
         for branch in branch_shares(options):
             show(f"{branch.share:7.2%}  {branch.jobs:6d}  {branch.name}: {branch.leads_to}", CONTINUATION_INDENT)
@@ -110,7 +89,8 @@ def command(
         settings = replace(settings_from(), brokers=brokers, topic_prefix=prefix)
         print(printable(f"{asyncio.run(_send(settings, lines, speed))} events sent to {out}"), file=sys.stderr)
         return
-    with StopSignals(INTERRUPTIONS, interrupt), line_writer(out, [str(trace)] if trace else []) as write:
+    sources = [str(options.trace_file)] if options.trace_file else []
+    with StopSignals(INTERRUPTIONS, interrupt), line_writer(out, sources) as write:
         count = 0
         for line in lines:
             write(line)

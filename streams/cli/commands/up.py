@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
-from streams.cli.options import FILE, SECONDS
+from streams.cli.options import FILE, seconds
 from streams.demo.live_view import LiveView
 from streams.demo.progress_line import ProgressLine
 from streams.process.signals import StopSignals
@@ -23,7 +24,7 @@ from streams.process.signals import StopSignals
 @click.option(
     "--duration",
     metavar="DURATION",
-    type=SECONDS,
+    type=seconds,
     help="Stop this long after the first event (such as 90m, or 30 for seconds).",
 )
 @click.option(
@@ -53,30 +54,12 @@ from streams.process.signals import StopSignals
     help="Events sent per second.",
 )
 @click.pass_obj
-def command(
-    stop_signals: StopSignals,
-    data: Path | None,
-    duration: float | None,
-    input_file: str | None,
-    brokers: str | None,
-    as_json: bool,
-    jobs: int,
-    seed: int,
-    speed: float,
-) -> int:
+def command(stop_signals: StopSignals, /, *, as_json: bool, **options: Any) -> int:
     """Run Kafka, a worker and a stream of sample events; show the decisions as they come."""
     live_view = LiveView(Console(highlight=False), as_json=as_json)
-    with ProgressLine(live_view.print_line) as progress:
-        progress.show("loading")
-        from streams.demo.demo import DemoOptions, run_demo  # noqa: PLC0415 - takes more than a second
+    progress = ProgressLine(live_view.print_line)
+    click.get_current_context().call_on_close(progress.clear)
+    progress.show("loading")
+    from streams.demo.demo import DemoOptions, run_demo  # noqa: PLC0415 - takes more than a second
 
-        options = DemoOptions(
-            data=data,
-            duration_s=duration,
-            input_file=input_file,
-            brokers=brokers,
-            jobs=jobs,
-            seed=seed,
-            events_per_s=speed,
-        )
-        return run_demo(options, live_view, progress, stop_signals)
+    return run_demo(DemoOptions(**options), live_view, progress, stop_signals)
