@@ -41,9 +41,7 @@ def one_of(values: object, description: str) -> Meta:
 
 def each_of(values: object, description: str) -> Meta:
     """Return the annotation of a list of strings whose values a `Literal` lists; decoding accepts any value."""
-    known = [*get_args(values)]
-    items = {"type": "string", "enum": known}
-    return Meta(description=description, extra_json_schema={"items": items}, extra={VALUES: known})
+    return Meta(description=description, extra={VALUES: [*get_args(values)]})
 
 
 class DecisionBody(Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -111,8 +109,8 @@ class AlertBody(Struct, frozen=True, kw_only=True):
     """The content of an alert; the encoder adds `alertname` and `severity` to its labels."""
 
     name: Annotated[str, Meta(description="The name of the alert.")]
-    severity: Severity
-    state: AlertState
+    severity: Annotated[Severity, Meta(description="How urgent it is.")]
+    state: Annotated[AlertState, Meta(description="`resolved` is sent only for an alert about a condition.")]
     key: Annotated[tuple[str, ...], Meta(description="The labels that identify the alert.")]
     labels: Annotated[
         dict[str, str],
@@ -180,11 +178,11 @@ class OutputVocabulary(Struct, frozen=True):
     alert_names: tuple[str, ...]
 
 
-def vocabulary(body: type[DecisionBody], field: str) -> frozenset[str]:
-    """Return the values that the annotation of a body's field lists."""
+def vocabulary(body: type[Struct], field: str) -> tuple[str, ...]:
+    """Return the values that the annotation of a body's field lists, none if it lists none."""
     hint = get_type_hints(body, include_extras=True)[field]
     listed = ((each.extra or {}).get(VALUES, ()) for each in get_args(hint) if isinstance(each, Meta))
-    return frozenset(value for values in listed for value in values)
+    return tuple(value for values in listed for value in values)
 
 
 @cache

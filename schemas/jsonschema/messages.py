@@ -24,6 +24,7 @@ from schemas.outputs import (
     DecisionMessage,
     OutputVocabulary,
     instant_fields,
+    vocabulary,
 )
 
 JsonObject: TypeAlias = dict[str, JsonValue]
@@ -141,6 +142,11 @@ def _message(message: type[Struct], body: type[Struct], **enums: Sequence[str]) 
                 properties[name] = _as_written(schema, is_instant=name in instants)
     for name, values in enums.items():
         properties[name] = {**_as_object(properties[name]), "enum": list(values)}
+    if reasons := vocabulary(body, "reasons") if "reasons" in properties else ():
+        properties["reasons"] = {
+            **_as_object(properties["reasons"]),
+            "items": {"type": "string", "enum": list(reasons)},
+        }
     optional = {
         field.name
         for field in (*structs.fields(message), *structs.fields(body))
@@ -170,7 +176,7 @@ def _as_written(schema: JsonObject, *, is_instant: bool) -> JsonObject:
         return {**_object(fields_of(Money), Limits()), **described}
     match schema:
         case {"enum": [value]}:
-            return {"const": value, **described}
+            return {"const": value, "description": "The kind of decision.", **described}
     return {key: value for key, value in schema.items() if key != "default"}
 
 

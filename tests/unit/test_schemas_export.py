@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -25,9 +26,8 @@ from tests.inbound import DATA, envelope
 from tests.unit.test_encoder import ACTION, ALERT, BARE_ACTION, PAF, REFUND, revision
 
 NODE_PROJECT = Path(__file__).parents[1] / "asyncapi"
-VALIDATORS = {
-    name: Draft202012Validator(json.loads(json.dumps(schema))) for name, schema in message_schemas(OUTPUTS).items()
-}
+PUBLISHED: dict[str, Any] = json.loads(json.dumps(message_schemas(OUTPUTS)))
+VALIDATORS = {name: Draft202012Validator(schema) for name, schema in PUBLISHED.items()}
 
 VALUES: list[Any] = [
     *(None, True, False, 0, 1, -1, 5, 6, 90.5, 180.5, 1e300, 10**400, [], {}, [1], {"lat": 1}, {"lat": 1, "lon": 2}),
@@ -163,3 +163,20 @@ def test_the_reference_parser_rejects_an_invalid_document(node: str, tmp_path: P
     done = parsed(node, file)
     assert done.returncode == 1
     assert "action" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["action", "alert", *(f"decision.{kind}" for kind in OUTPUTS.bodies)])
+def test_every_member_of_an_output_is_described(name: str) -> None:
+    properties = PUBLISHED[name]["properties"]
+    assert [member for member, schema in properties.items() if not schema.get("description")] == []
+
+
+def test_the_schema_of_a_decision_lists_its_outcomes_and_reasons() -> None:
+    properties = PUBLISHED["decision.refund"]["properties"]
+    assert "eligible_partial" in properties["outcome"]["enum"]
+    assert "currency_mismatch" in properties["reasons"]["items"]["enum"]
+    assert not VALIDATORS["decision.paf"].is_valid(decision_of("banana"))
+
+
+def decision_of(outcome: str) -> Any:
+    return json.loads(encode_message(revision(msgspec.structs.replace(PAF, outcome=outcome))))["data"]

@@ -66,7 +66,7 @@ class DecisionTable(Generic[F]):
 
     def __post_init__(self) -> None:
         """Check the rows against the fields and the vocabulary of the kind, so that no typing error gets far."""
-        outcomes, reasons = vocabulary(self.kind, "outcome"), vocabulary(self.kind, "reasons")
+        outcomes, reasons = {*vocabulary(self.kind, "outcome")}, {*vocabulary(self.kind, "reasons")}
         for row in self.rows:
             for what, given, known in (
                 ("outcome", {row.outcome}, outcomes),
