@@ -26,7 +26,7 @@ from streams.memory.store import MemoryState, MemoryStore
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.subject import case_name, partner_name
 from streams.redis.store import RedisStore
-from streams.runtime.ports import TP, Checkpoint, Store, Stored
+from streams.runtime.ports import TP, Changes, Checkpoint, Store, Stored
 
 STEP: Final = 1_000
 MEASURED_MAX: Final = 1_000
@@ -144,7 +144,7 @@ class Partition:
         """Write a checkpoint."""
         changes = self.processor.freeze()
         self.processor.pack(sys.maxsize)
-        await self.store.save(Checkpoint({}, {}, {}), changes.blobs, changes.deadlines)
+        await self.store.save(Checkpoint({}, {}, {}), Changes(changes.blobs, changes.deadlines))
         self.processor.mark_saved()
 
 

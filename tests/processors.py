@@ -36,7 +36,7 @@ async def owner_of(state: MemoryState, partition: int = 0, **settings: Any) -> S
 async def save(processor: SopProcessor) -> None:
     """Save a checkpoint, without `mark_saved`."""
     changes, checkpoint = packed(processor), Checkpoint({}, {}, processor.counts())
-    await processor._store.save(checkpoint, changes.blobs, changes.deadlines, changes.expiries)
+    await processor._store.save(checkpoint, changes)
 
 
 def packed(processor: Processor) -> Changes:

@@ -12,11 +12,10 @@ from aiokafka.errors import KafkaError
 from schemas.errors import Fatal
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.fetcher import fetched_records, patch_consumers
-from streams.kafka.record_batches import Record
 from streams.runtime.ports import TP, Stored
 
 RECORDS_PER_POLL_MAX = 5000
-POLL_MS = 200
+POLL_S = 0.2
 COMMITTED, UNCOMMITTED = "read_committed", "read_uncommitted"
 
 
@@ -34,9 +33,15 @@ class KafkaLog:
             end = (await consumer.end_offsets([partition]))[partition]
             consumer.seek(partition, max(start, beginning))
             consumer.resume(partition)
+            fetcher = consumer._fetcher  # noqa: SLF001 - see `streams.kafka.fetcher`
             while await consumer.position(partition) < end:
-                if records := await _fetched(consumer, partition):
+                fetched = fetched_records(fetcher, {partition}, RECORDS_PER_POLL_MAX)
+                if records := fetched.get(partition):
                     yield [Stored(r.offset, r.key, r.value, r.headers, r.timestamp, r.original_sizes) for r in records]
+                elif not fetched:
+                    arrival = fetcher._create_fetch_waiter()  # noqa: SLF001 - the same
+                    await asyncio.wait([arrival], timeout=POLL_S)
+                    arrival.cancel()
 
     async def bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
         """Return the log start offset and the last stable offset of each partition."""
@@ -80,15 +85,3 @@ class KafkaLog:
             raise Fatal(f"{failure}: {error}") from error
         finally:
             await consumer.stop()
-
-
-async def _fetched(consumer: AIOKafkaConsumer, partition: TopicPartition) -> list[Record]:
-    """Return fetched records of the only assigned partition; waits up to `POLL_MS` if there are none yet."""
-    fetcher = consumer._fetcher  # noqa: SLF001 - see `streams.kafka.fetcher`
-    records = fetched_records(fetcher, {partition}, RECORDS_PER_POLL_MAX)
-    if not records:
-        arrival = fetcher._create_fetch_waiter()  # noqa: SLF001 - the same
-        await asyncio.wait([arrival], timeout=POLL_MS / 1000)
-        arrival.cancel()
-        records = fetched_records(fetcher, {partition}, RECORDS_PER_POLL_MAX)
-    return records.get(partition, [])

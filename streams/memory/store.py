@@ -5,11 +5,11 @@ The state outlives a rebalance within the process. After a restart the worker re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from schemas.errors import StoreLost
-from streams.runtime.ports import Checkpoint
+from streams.runtime.ports import Changes, Checkpoint
 from streams.runtime.timers import TimerQueue
 
 
@@ -42,21 +42,15 @@ class MemoryStore:
         self._check()
         return {key: self._state.blobs[key] for key in keys if key in self._state.blobs}
 
-    async def save(
-        self,
-        checkpoint: Checkpoint,
-        blobs: Mapping[str, bytes | None],
-        deadlines: Mapping[str, int | None],
-        expiries: Mapping[str, int | None] = {},
-    ) -> None:
+    async def save(self, checkpoint: Checkpoint, changes: Changes) -> None:
         """Write all in one step."""
         self._check()
         state = self._state
-        for case_id, due in deadlines.items():
+        for case_id, due in changes.deadlines.items():
             state.deadlines.set(case_id, due)
-        for key, expires_at in expiries.items():
+        for key, expires_at in changes.expiries.items():
             state.expiries.set(key, expires_at)
-        for key, blob in blobs.items():
+        for key, blob in changes.blobs.items():
             if blob is None:
                 state.blobs.pop(key, None)
                 state.expiries.set(key, None)
@@ -66,7 +60,7 @@ class MemoryStore:
 
     async def clear(self, checkpoint: Checkpoint) -> None:
         """Save a checkpoint and delete everything else."""
-        await self.save(checkpoint, {}, {})
+        await self.save(checkpoint, Changes())
         self._state.blobs.clear()
         self._state.deadlines, self._state.expiries = TimerQueue(), TimerQueue()
 

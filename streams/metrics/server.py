@@ -12,7 +12,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from http import HTTPStatus
@@ -24,6 +24,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from schemas.errors import UsageError
 
 PATH: Final = "/metrics"
+TEXT: Final = "text/plain; charset=utf-8"
 CALL_TIMEOUT_S: Final = 5.0
 """How long a scrape waits for the worker's event loop."""
 CONNECTION_S: Final = 10.0
@@ -165,9 +166,7 @@ class _Connections:
         if request.target.partition(b"?")[0] != PATH.encode():
             return _response(http, HTTPStatus.NOT_FOUND, f"not found; metrics are at {PATH}\n".encode(), head=head)
         if not head and request.method != b"GET":
-            return _response(
-                http, HTTPStatus.METHOD_NOT_ALLOWED, b"use GET or HEAD\n", headers=[("Allow", "GET, HEAD")]
-            )
+            return _response(http, HTTPStatus.METHOD_NOT_ALLOWED, b"use GET or HEAD\n", {"Allow": "GET, HEAD"})
         if self._result is None or self._result.done():
             self._result = asyncio.ensure_future(self._scrape())
         try:
@@ -175,7 +174,7 @@ class _Connections:
         except (TimeoutError, RuntimeError):
             problem = b"the worker's event loop does not answer\n"
             return _response(http, HTTPStatus.SERVICE_UNAVAILABLE, problem, head=head)
-        return _response(http, HTTPStatus.OK, text, head=head, content_type=CONTENT_TYPE_LATEST)
+        return _response(http, HTTPStatus.OK, text, {"Content-Type": CONTENT_TYPE_LATEST}, head=head)
 
 
 async def _request(http: h11.Connection, connection: socket.socket) -> h11.Request | None:
@@ -189,17 +188,11 @@ async def _request(http: h11.Connection, connection: socket.socket) -> h11.Reque
 
 
 def _response(
-    http: h11.Connection,
-    status: int,
-    body: bytes,
-    *,
-    head: bool = False,
-    content_type: str = "text/plain; charset=utf-8",
-    headers: Iterable[tuple[str, str]] = (),
+    http: h11.Connection, status: int, body: bytes, headers: Mapping[str, str] = {}, *, head: bool = False
 ) -> bytes:
     """Return the bytes of a response, for a `head` request without the body."""
-    fields = [("Content-Type", content_type), ("Content-Length", str(len(body))), ("Connection", "close"), *headers]
-    response = h11.Response(status_code=status, reason=HTTPStatus(status).phrase, headers=fields)
+    fields = {"Content-Type": TEXT, "Content-Length": str(len(body)), "Connection": "close", **headers}
+    response = h11.Response(status_code=status, reason=HTTPStatus(status).phrase, headers=list(fields.items()))
     events = [response, *([] if head else [h11.Data(data=body)])]
     return b"".join(http.send(event) or b"" for event in events)
 

@@ -9,16 +9,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from redis import exceptions
 from redis.asyncio import Redis
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    NoPermissionError,
-    RedisError,
-    ResponseError,
-)
-from redis.exceptions import ConnectionError as NoConnectionError
-from redis.exceptions import TimeoutError as NoAnswerError
 
 from schemas.errors import UsageError
 
@@ -35,16 +27,15 @@ async def check_redis(redis: Redis, wait_s: float) -> None:
     """
     try:
         await _wait_until_up(redis, wait_s)
-        with suppress(NoPermissionError):
+        with suppress(exceptions.NoPermissionError):
             if reason := unfit_reason(await redis.info()):
                 raise UsageError(f"SOP_REDIS_URL: {reason}")
-    except (AuthenticationError, AuthorizationError) as error:
-        raise UsageError(
-            f"SOP_REDIS_URL: Redis denies access: {error} (check SOP_REDIS_USER and SOP_REDIS_PASSWORD)"
-        ) from error
-    except ResponseError as error:
+    except (exceptions.AuthenticationError, exceptions.AuthorizationError) as error:
+        advice = "check SOP_REDIS_USER and SOP_REDIS_PASSWORD"
+        raise UsageError(f"SOP_REDIS_URL: Redis denies access: {error} ({advice})") from error
+    except exceptions.ResponseError as error:
         raise UsageError(f"SOP_REDIS_URL: Redis answers with an error: {error}") from error
-    except RedisError as error:
+    except exceptions.RedisError as error:
         raise UsageError(f"SOP_REDIS_URL: Redis does not answer: {error}") from error
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(f"SOP_REDIS_URL: the server there is not Redis ({type(error).__name__})") from error
@@ -56,7 +47,7 @@ async def _wait_until_up(redis: Redis, wait_s: float) -> None:
     while True:
         try:
             await redis.ping()
-        except (NoConnectionError, NoAnswerError) as error:
+        except (exceptions.ConnectionError, exceptions.TimeoutError) as error:
             if clock() > until or _is_denied(error):
                 raise
             await asyncio.sleep(POLL_S)
@@ -64,9 +55,9 @@ async def _wait_until_up(redis: Redis, wait_s: float) -> None:
             return
 
 
-def _is_denied(error: RedisError) -> bool:
+def _is_denied(error: exceptions.RedisError) -> bool:
     """Return whether Redis refuses this client, so that waiting is of no use."""
-    is_refusal = isinstance(error, AuthenticationError | AuthorizationError)
+    is_refusal = isinstance(error, exceptions.AuthenticationError | exceptions.AuthorizationError)
     return is_refusal or isinstance(error.__cause__ or error.__context__, ssl.SSLError)
 
 

@@ -50,9 +50,7 @@ def _address_and_options(settings: Settings, url: str) -> tuple[str, dict[str, A
     if parts.scheme == "rediss":
         ca_file, cert_file, key_file = settings.redis_ca_file, settings.redis_cert_file, settings.redis_key_file
         tls_context("SOP_REDIS", ca_file, cert_file, key_file)  # report bad files now, not at the first command
-        options["ssl_ca_certs"] = ca_file or None
-        options["ssl_certfile"] = cert_file or None
-        options["ssl_keyfile"] = key_file or None
+        options |= {"ssl_ca_certs": ca_file or None, "ssl_certfile": cert_file or None, "ssl_keyfile": key_file or None}
     elif parts.scheme == "redis":
         refuse_plaintext(settings.profile, "SOP_REDIS_URL: redis://", parts.hostname or "localhost")
     if settings.redis_user:

@@ -24,7 +24,7 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from schemas.errors import Fatal, StoreLost, Unavailable
 from streams.redis.checks import eviction_reason
-from streams.runtime.ports import Checkpoint
+from streams.runtime.ports import Changes, Checkpoint
 
 # Applies the first part of a committed stage, 200 items per call, since Lua's stack is limited.
 _APPLY_PART: Final = """
@@ -163,18 +163,12 @@ class RedisStore:
         self._check(epoch, seq, seq_before, self._seq + self._writing)
         return {key: blob for key, blob in zip(keys, blobs, strict=True) if blob is not None}
 
-    async def save(
-        self,
-        checkpoint: Checkpoint,
-        blobs: Mapping[str, bytes | None],
-        deadlines: Mapping[str, int | None],
-        expiries: Mapping[str, int | None] = {},
-    ) -> None:
+    async def save(self, checkpoint: Checkpoint, changes: Changes) -> None:
         """Write all in one step; a save that is repeated because its reply was lost is recognised."""
         await self._refuse_eviction()
         owner = (self._epoch, self._seq)
         staged = 0
-        for part in _parts(blobs, deadlines, expiries):
+        for part in _parts(changes):
             head, packed = part.encoded()
             await self._reply(self._run_stage(keys=self._keys, args=[*owner, staged, head, packed]))
             staged += 1
@@ -191,7 +185,7 @@ class RedisStore:
 
     async def clear(self, checkpoint: Checkpoint) -> None:
         """Save a checkpoint, then delete everything else, some keys at a time."""
-        await self.save(checkpoint, {}, {})
+        await self.save(checkpoint, Changes())
         meta = self._keys[0].encode()
         cursor, is_done = 0, False
         while not is_done:
@@ -247,10 +241,9 @@ class RedisStore:
     async def _reply(self, call: object) -> Any:
         try:
             return await cast("Awaitable[Any]", call)
-        except ResponseError as error:
-            raise Unavailable(f"Redis, keys {self._base}*: {error}") from error
         except RedisError as error:
-            raise Unavailable(f"Redis: {error}") from error
+            keys = f", keys {self._base}*" if isinstance(error, ResponseError) else ""
+            raise Unavailable(f"Redis{keys}: {error}") from error
 
 
 def _pattern(prefix: str) -> str:
@@ -280,18 +273,16 @@ def _scores(instants: Mapping[str, int | None]) -> tuple[list[int | str], list[s
     return added, [name for name, at in instants.items() if at is None]
 
 
-def _parts(
-    blobs: Mapping[str, bytes | None], deadlines: Mapping[str, int | None], expiries: Mapping[str, int | None]
-) -> Iterator[_Part]:
+def _parts(changes: Changes) -> Iterator[_Part]:
     """Yield the parts, at least one."""
-    dues = iter(deadlines.items())
-    kept = iter([(key, at) for key, at in expiries.items() if blobs.get(key, b"") is not None])
+    dues = iter(changes.deadlines.items())
+    kept = iter([(key, at) for key, at in changes.expiries.items() if changes.blobs.get(key, b"") is not None])
 
     def next_part() -> _Part:
         return _Part({}, dict(islice(dues, PART_INSTANTS)), dict(islice(kept, PART_INSTANTS)))
 
     part, size = next_part(), 0
-    for key, blob in blobs.items():
+    for key, blob in changes.blobs.items():
         if size >= PART_BYTES:
             yield part
             part, size = next_part(), 0

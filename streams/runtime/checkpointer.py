@@ -122,7 +122,7 @@ class Checkpointer:
         checkpoint, changes, frozen_at = frozen
         while True:
             try:
-                await self._store.save(checkpoint, changes.blobs, changes.deadlines, changes.expiries)
+                await self._store.save(checkpoint, changes)
                 break
             except Unavailable:
                 await asyncio.sleep(RETRY_SAVE_AFTER_S)

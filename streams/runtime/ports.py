@@ -192,13 +192,7 @@ class Store(Protocol):
         Raises `StoreLost` when the store does not have this owner's last checkpoint.
         """
 
-    async def save(
-        self,
-        checkpoint: Checkpoint,
-        blobs: Mapping[str, bytes | None],
-        deadlines: Mapping[str, int | None],
-        expiries: Mapping[str, int | None] = {},
-    ) -> None:
+    async def save(self, checkpoint: Checkpoint, changes: Changes) -> None:
         """Write positions, blobs, deadlines and expiries in one atomic step.
 
         Blobs are by key; None deletes one together with its expiry. Deadlines are by case id, expiries by the key of a
@@ -228,8 +222,8 @@ class ReplaceableStore(Store, Protocol):
 class Changes(Struct, frozen=True):
     """The changes that a checkpoint writes (see `Store.save`); `Processor.pack` adds blobs until all are there."""
 
-    blobs: Mapping[str, bytes | None]
-    deadlines: Mapping[str, int | None]
+    blobs: Mapping[str, bytes | None] = {}
+    deadlines: Mapping[str, int | None] = {}
     expiries: Mapping[str, int | None] = {}
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from schemas.errors import SopError, Unavailable
 from streams.runtime.health import Health
-from streams.runtime.ports import Checkpoint, Store
+from streams.runtime.ports import Changes, Checkpoint, Store
 
 FIRST_WAIT_S: Final = 0.1
 WAIT_S_MAX: Final = 2.0
@@ -44,15 +44,9 @@ class RetryingStore:
         """Return the blobs that exist."""
         return await self._retry(lambda: self._store.load(keys))
 
-    async def save(
-        self,
-        checkpoint: Checkpoint,
-        blobs: Mapping[str, bytes | None],
-        deadlines: Mapping[str, int | None],
-        expiries: Mapping[str, int | None] = {},
-    ) -> None:
+    async def save(self, checkpoint: Checkpoint, changes: Changes) -> None:
         """Write all in one atomic step."""
-        await _answer_of(lambda: self._store.save(checkpoint, blobs, deadlines, expiries))
+        await _answer_of(lambda: self._store.save(checkpoint, changes))
 
     async def due(self, until: int, limit: int) -> list[str]:
         """Return ids of cases that are due, the earliest first."""

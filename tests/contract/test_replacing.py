@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from streams.memory.store import MemoryState, MemoryStore
 from streams.redis.store import RedisStore
-from streams.runtime.ports import Checkpoint, ReplaceableStore
+from streams.runtime.ports import Changes, Checkpoint, ReplaceableStore
 from tests.redis_server import RedisServer
 
 FIRST, SECOND, THIRD = (Checkpoint({"jobs-3": at}, {}, {}) for at in (1, 2, 3))
@@ -15,11 +15,11 @@ FIRST, SECOND, THIRD = (Checkpoint({"jobs-3": at}, {}, {}) for at in (1, 2, 3))
 
 async def replace_and_check(store: ReplaceableStore, successor: ReplaceableStore) -> None:
     await store.claim()
-    await store.save(FIRST, {"case:a": b"one", "partner:p": b"p"}, {"a": 7}, {"case:a": 8})
+    await store.save(FIRST, Changes({"case:a": b"one", "partner:p": b"p"}, {"a": 7}, {"case:a": 8}))
     await store.clear(SECOND)
     assert await store.load(["case:a", "partner:p"]) == {}
     assert (await store.due(100, 10), await store.expired(100, 10)) == ([], [])
-    await store.save(THIRD, {"case:b": b"two"}, {"b": 9})
+    await store.save(THIRD, Changes({"case:b": b"two"}, {"b": 9}))
     assert await successor.claim() == THIRD
     assert await successor.load(["case:a", "case:b"]) == {"case:b": b"two"}
 
@@ -36,7 +36,7 @@ async def test_the_redis_store_is_replaced_whatever_the_name_of_the_group(
     async with Redis.from_url(redis_server.url, socket_timeout=2.0) as client:
         other = RedisStore(client, prefix + namespace.replace("[b]", "b"), 4)
         await other.claim()
-        await other.save(FIRST, {"case:a": b"another"}, {})
+        await other.save(FIRST, Changes({"case:a": b"another"}))
         first, second = (RedisStore(client, prefix + namespace, 3) for _ in range(2))
         await replace_and_check(first, second)
         assert await other.load(["case:a"]) == {"case:a": b"another"}

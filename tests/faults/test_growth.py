@@ -65,7 +65,7 @@ class GrowthRun:
             self.now += STEP
             await self._step(work, list(self._events()))
             changes = packed(work)
-            await store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
+            await store.save(saved, changes)
             work.mark_saved()
         await self._measure()
 

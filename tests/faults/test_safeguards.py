@@ -17,7 +17,7 @@ from streams.processor.write_back_cache import WriteBackCache
 from streams.runtime import task
 from streams.runtime.catch_up_buffer import CatchUpBuffer
 from streams.runtime.hanging_transactions import Visibility
-from streams.runtime.ports import TP, Checkpoint, Outgoing, Stored
+from streams.runtime.ports import TP, Changes, Checkpoint, Outgoing, Stored
 from tests.faults.conftest import Report
 from tests.simulation import test_simulation as others
 from tests.simulation.kafka import SimulatedLog, SimulatedPublisher
@@ -67,15 +67,9 @@ def no_protection_of_unsaved_state(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_atomic_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     save = SimulatedStore.save
 
-    async def positions_first(
-        store: SimulatedStore,
-        checkpoint: Checkpoint,
-        blobs: Mapping[str, bytes | None],
-        deadlines: Mapping[str, int | None],
-        expiries: Mapping[str, int | None] = {},
-    ) -> None:
-        await save(store, checkpoint, {}, {})
-        await save(store, checkpoint, blobs, deadlines, expiries)
+    async def positions_first(store: SimulatedStore, checkpoint: Checkpoint, changes: Changes) -> None:
+        await save(store, checkpoint, Changes())
+        await save(store, checkpoint, changes)
 
     monkeypatch.setattr(SimulatedStore, "save", positions_first)
 

@@ -15,7 +15,7 @@ from streams.config.settings import Settings
 from streams.redis.checks import check_redis
 from streams.redis.connection import connect_redis
 from streams.redis.store import CHECK_EVERY_S, RedisStore
-from streams.runtime.ports import Checkpoint
+from streams.runtime.ports import Changes, Checkpoint
 from tests.redis_server import RedisServer
 
 CLUSTER_PORT_MAX = 55_535
@@ -79,7 +79,7 @@ async def test_checkpoints_are_kept_with_every_known_option(redis_server: RedisS
         await check_redis(client, 2.0)
         store = RedisStore(client, prefix, 0)
         await store.claim()
-        await store.save(SAVED, {"case:a": b"\xff"}, {"a": 7})
+        await store.save(SAVED, Changes({"case:a": b"\xff"}, {"a": 7}))
         assert await store.load(["case:a"]) == {"case:a": b"\xff"}
         assert await store.due(9, 9) == ["a"]
         assert await RedisStore(client, prefix, 0).claim() == SAVED
@@ -91,7 +91,7 @@ async def test_an_eviction_policy_that_is_set_later_is_noticed(
     async with connected(own_redis_server.url) as client:
         store = RedisStore(client, prefix, 0)
         await store.claim()
-        await store.save(SAVED, {"case:a": b"a"}, {})
+        await store.save(SAVED, Changes({"case:a": b"a"}))
         await client.config_set("maxmemory-policy", "allkeys-lru")
         assert await store.load(["case:a"]) == {"case:a": b"a"}, "the policy is not read at each call"
         store._checked_s -= CHECK_EVERY_S
@@ -99,7 +99,7 @@ async def test_an_eviction_policy_that_is_set_later_is_noticed(
             await store.load(["case:a"])
         store._checked_s -= CHECK_EVERY_S
         with pytest.raises(Fatal, match="Redis may evict keys"):
-            await store.save(SAVED, {}, {})
+            await store.save(SAVED, Changes())
         await client.config_set("maxmemory-policy", "volatile-lru")
         store._checked_s -= CHECK_EVERY_S
         assert await store.load(["case:a"]) == {"case:a": b"a"}
@@ -115,14 +115,14 @@ async def test_without_the_right_to_read_info_eviction_is_not_checked(
         await check_redis(blind, 2.0)
         store = RedisStore(blind, prefix, 0)
         await store.claim()
-        await store.save(SAVED, {}, {})
+        await store.save(SAVED, Changes())
 
 
 async def test_keys_that_something_else_overwrote_are_the_store_s_fault(redis_server: RedisServer, prefix: str) -> None:
     async with connected(redis_server.url) as client:
         store = RedisStore(client, prefix, 0)
         await store.claim()
-        await store.save(SAVED, {}, {})
+        await store.save(SAVED, Changes())
         await client.delete(f"{{{prefix}:0}}:due")
         await client.set(f"{{{prefix}:0}}:due", "a string")
         with pytest.raises(Unavailable, match="WRONGTYPE"):
@@ -137,11 +137,11 @@ async def test_a_full_redis_can_still_be_read(own_redis_server: RedisServer, pre
     async with connected(own_redis_server.url) as client:
         store = RedisStore(client, prefix, 0)
         await store.claim()
-        await store.save(SAVED, {"case:1": b"one"}, {})
+        await store.save(SAVED, Changes({"case:1": b"one"}))
         await client.config_set("maxmemory", "1")
         assert await store.load(["case:1", "case:2"]) == {"case:1": b"one"}
         with pytest.raises(Unavailable):
-            await store.save(SAVED, {"case:1": b"two"}, {})
+            await store.save(SAVED, Changes({"case:1": b"two"}))
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ class Partition:
         """Save a checkpoint and return it."""
         changes = packed(self._processor)
         saved = Checkpoint(dict(self._positions), {}, self._processor.counts())
-        await self._store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
+        await self._store.save(saved, changes)
         self._processor.mark_saved()
         return saved
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from copy import deepcopy
 from typing import TypeVar
 
 from schemas.errors import Unavailable
 from streams.memory.store import MemoryState, MemoryStore
-from streams.runtime.ports import Checkpoint
+from streams.runtime.ports import Changes, Checkpoint
 from tests.simulation.kafka import Pause
 
 KEPT_MAX = 4
@@ -60,17 +60,11 @@ class SimulatedStore:
         """Return the blobs that exist."""
         return await self._found(lambda: self._store.load(keys))
 
-    async def save(
-        self,
-        checkpoint: Checkpoint,
-        blobs: Mapping[str, bytes | None],
-        deadlines: Mapping[str, int | None],
-        expiries: Mapping[str, int | None] = {},
-    ) -> None:
+    async def save(self, checkpoint: Checkpoint, changes: Changes) -> None:
         """Write all in one step; the answer may be lost."""
         await self._pause()
         await self._fails()
-        await self._store.save(checkpoint, blobs, deadlines, expiries)
+        await self._store.save(checkpoint, changes)
         self._redis.keep()
         await self._fails()
         await self._pause()

@@ -82,7 +82,7 @@ class Owner:
     async def save(self) -> None:
         changes = packed(self.processor)
         saved = Checkpoint({}, {}, self.processor.counts())
-        await self.store.save(saved, changes.blobs, changes.deadlines, changes.expiries)
+        await self.store.save(saved, changes)
         self.processor.mark_saved()
 
     async def pass_to(self, now: int) -> list[Outgoing]:

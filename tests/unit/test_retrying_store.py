@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
 from schemas.errors import StoreLost, Unavailable
 from streams.memory.store import MemoryState, MemoryStore
 from streams.runtime.health import Health
-from streams.runtime.ports import Batches, Checkpoint
+from streams.runtime.ports import Batches, Changes, Checkpoint
 from streams.runtime.retrying_store import RetryingStore
 from streams.runtime.timers import TimerQueue
 from tests.simulation.loop import VirtualLoop
@@ -39,15 +39,9 @@ class Silent(MemoryStore):
         self._answer()
         return await super().load(keys)
 
-    async def save(
-        self,
-        checkpoint: Checkpoint,
-        blobs: Mapping[str, bytes | None],
-        deadlines: Mapping[str, int | None],
-        expiries: Mapping[str, int | None] = {},
-    ) -> None:
+    async def save(self, checkpoint: Checkpoint, changes: Changes) -> None:
         self._answer()
-        await super().save(checkpoint, blobs, deadlines, expiries)
+        await super().save(checkpoint, changes)
 
     async def due(self, until: int, limit: int) -> list[str]:
         self._answer()
@@ -126,7 +120,7 @@ ODDITIES = [
     OSError("98765"),
     RecursionError("98765"),
 ]
-ALL_CALLS = [*(call for call, _ in CALLS), lambda store: store.save(SAVED, {}, {})]
+ALL_CALLS = [*(call for call, _ in CALLS), lambda store: store.save(SAVED, Changes())]
 
 
 @pytest.mark.parametrize("error", ODDITIES, ids=lambda error: type(error).__name__)
@@ -148,7 +142,7 @@ def test_whatever_a_store_raises_is_reported_as_its_own_fault(
 def test_a_write_is_not_repeated() -> None:
     bench = Bench(1)
     with pytest.raises(Unavailable):
-        bench.call(lambda store: store.save(SAVED, {}, {}))
+        bench.call(lambda store: store.save(SAVED, Changes()))
     assert bench.silent.silences == 0
 
 

@@ -10,7 +10,7 @@ from schemas.errors import StoreLost
 from streams.memory.store import MemoryState, MemoryStore
 from streams.processor.state_cache import CASES_PER_TRACK, StateCache
 from streams.processor.subject import Subjects
-from streams.runtime.ports import Checkpoint
+from streams.runtime.ports import Changes, Checkpoint
 
 
 def cases(ids: str) -> Subjects:
@@ -69,7 +69,7 @@ async def test_too_many_dirty_cases_are_kept_packed_and_none_is_lost() -> None:
     assert await cache.load(cases("c")) == [], "it is being saved and cannot be loaded yet"
     assert not cache.pack(1)
     assert cache.pack(9)
-    await store.save(saved, blobs, {})
+    await store.save(saved, Changes(blobs))
     assert cache.evict(0) == ["d", "e", *"bfac"]
     assert sorted(await cache.load(cases("abcdef"))) == list("abcdef")
     assert {case_id: case.decided_at for case_id, case in objects.items()} == {each: ord(each) for each in "abcdef"}
@@ -102,14 +102,14 @@ async def test_a_removed_case_is_not_loaded_again_before_its_deletion_is_saved()
     saved = await store.claim() or Checkpoint({}, {}, {})
     cache = StateCache(objects, {}, store)
     cache.mark_dirty(cases("ab"))
-    await store.save(saved, freeze(cache), {})
+    await store.save(saved, Changes(freeze(cache)))
     cache.remove_case("a")
     assert cache.changed
     assert await cache.load(cases("a")) == []
     blobs = freeze(cache)
     assert blobs == {"case:a": None}
     assert await cache.load(cases("a")) == []
-    await store.save(saved, blobs, {})
+    await store.save(saved, Changes(blobs))
     cache.evict(9)
     assert await cache.load(cases("a")) == []
     assert list(objects) == ["b"]
@@ -144,7 +144,7 @@ async def test_departed_cases_are_evicted_first_and_are_loaded_as_departed() -> 
     objects["c"].depart()
     cache.departed.add("c")
     cache.mark_dirty(cases("abc"))
-    await store.save(saved, freeze(cache), {})
+    await store.save(saved, Changes(freeze(cache)))
     assert (cache.evict(9), cache.departed) == (["c"], set())
     assert (await cache.load(cases("c")), cache.departed) == ([], {"c"})
     assert (objects["c"].last_revisions, objects["c"].decided_at) == ((), 7)

@@ -343,15 +343,9 @@ async def test_a_checkpoint_holds_one_moment(cluster: Cluster) -> None:
     saved: list[tuple[Checkpoint, bytes, int]] = []
 
     class Watched(MemoryStore):
-        async def save(
-            self,
-            saved_: Checkpoint,
-            blobs: Mapping[str, bytes | None],
-            deadlines: Mapping[str, int | None],
-            expiries: Mapping[str, int | None] = {},
-        ) -> None:
-            saved.append((saved_, blobs["taken"] or b"", cluster.kafka.bounds(DECISIONS)[1]))
-            await super().save(saved_, blobs, deadlines, expiries)
+        async def save(self, saved_: Checkpoint, changes: Changes) -> None:
+            saved.append((saved_, changes.blobs["taken"] or b"", cluster.kafka.bounds(DECISIONS)[1]))
+            await super().save(saved_, changes)
 
     task, _ = cluster.owner()
     task._store = task._checkpointer._store = Watched(cluster.state)

@@ -163,8 +163,8 @@ class Rebuild:
         ends = await self._publish(number, progress, unpublished)
         fields = structs.asdict(progress)
         checkpoint = Checkpoint(inputs=fields.pop("positions"), outputs=ends, **fields)
-        deadlines = dict.fromkeys(subjects.cases, now)
-        await self._stores[number].save(checkpoint, changes.blobs, deadlines, changes.expiries)
+        all_due = structs.replace(changes, deadlines=dict.fromkeys(subjects.cases, now))
+        await self._stores[number].save(checkpoint, all_due)
         return subjects
 
     async def _next_progress(
