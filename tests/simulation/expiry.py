@@ -20,7 +20,7 @@ GONE: Final = "no longer there"
 """In the error of every stop for records that have expired."""
 RECREATED: Final = "deleted and created again"
 """In the error of every stop for topics that were created again."""
-REPLACED: Final = "Redis is back at what had been replaced"
+REPLACED: Final = "Redis went back to an old checkpoint"
 """In the error of every stop for a checkpoint that came back after others had been made without it."""
 ALL: Final = 100
 """More saves than any run has."""
