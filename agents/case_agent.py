@@ -83,8 +83,8 @@ class CaseAgent:
     def decide(self, case_id: str, now: int, inputs: str | None = None) -> CaseUpdate:
         """Decide a case as of an instant (microseconds) and return what changed.
 
-        Never goes back to before an earlier call's instant. Records the messages as emitted, so a caller that cannot
-        deliver them must not continue.
+        An instant before that of an earlier call is replaced by the earlier call's. The messages are recorded as
+        emitted, so a caller that cannot deliver them must not continue.
         """
         case = self.case(case_id)
         case.decided_at = max(case.decided_at, now)

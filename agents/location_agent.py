@@ -1,6 +1,6 @@
 """The location agent: keeps partners' location reports where they arrive and answers presence queries about them.
 
-A pure state machine, like the case agent. Of about a hundred reports per job only a few travel on, in answers.
+A pure state machine, like the case agent. Out of about a hundred reports per job, only a few leave it, in answers.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ class LocationAgent:
         return self.track(event.subject).add_report(report, self._policies.at(event.time))
 
     def receive_until(self, partner_id: str, reports: list[Event[LocationReported]], until: int) -> int | None:
-        """Add a partner's reports ahead of time, up to the first that leads to an update; return its time, else None.
+        """Add a partner's reports up to an instant; stop at the first that leads to an update and return its time.
 
-        Removes them from the end of a list in reverse order of time, up to an instant (both in microseconds). No query
-        may come in between.
+        Returns None if none does; times are in microseconds. `reports` is in reverse order of time, and reports are
+        removed from its end as they are added. The caller ensures that no query comes in between.
         """
         return self.track(partner_id).add_reports_until(reports, until, self._policies)
 
     def query(self, query: PresenceQuery, queried_at: int | None = None) -> None:
         """Add a presence query; `new_answers` answers it.
 
-        `queried_at` is when it was sent (microseconds), None if tracks never depart. If its time was beyond the
-        retention even then, the partner's earlier track may have departed.
+        `queried_at` is when it was sent (microseconds), None if tracks never depart. If the query's time was beyond the
+        retention even then, an earlier track of the partner may have departed.
         """
         retention = self._policies.at(query.time).presence.retention
         is_old = queried_at is not None and queried_at - query.time > retention

@@ -1,7 +1,7 @@
 """A case: the set of its facts, the presence answers about its partners, and what was emitted about it.
 
 Adding a fact is idempotent and commutative, so a case is the same in whatever order its facts arrive (runtime.md, "The
-case"). What was emitted can be rebuilt from the output topics, which are the truth of it.
+case"). What was emitted can be rebuilt from the output topics, the source of truth.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Case:
         return "applied"
 
     def apply_answer(self, answer: PresenceAnswer) -> bool:
-        """Store a presence answer unless a better one is known; return whether it changes what is known."""
+        """Store a presence answer unless a better one is known; return whether the content changed."""
         if self.last_revisions is not None:
             return False
         known = self.answers.get(answer.query.key)

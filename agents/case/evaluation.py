@@ -26,8 +26,8 @@ class Evidence(Protocol):
 class Deadlines:
     """The instants that rules wait for.
 
-    A deadline has passed at its own instant. Rules see only when a deadline was due, never when that was noticed, so
-    the outcome does not depend on when somebody looked.
+    A deadline has passed at its own instant. Rules see only when a deadline was due, never when a worker noticed it, so
+    the outcome does not depend on when the case is evaluated.
     """
 
     def __init__(self, now: int) -> None:
@@ -85,9 +85,9 @@ class RuleResult(Struct, frozen=True, kw_only=True):
 
 
 class ActionCondition(Struct, frozen=True, kw_only=True):
-    """A step for the desk that is open or, if not, done: its own result is there.
+    """A step for the desk: open, or done because its result is there.
 
-    A step that was open before and for which there is no condition is withdrawn. `due_at` is in microseconds;
+    A step that was open before and has no condition any more is withdrawn. `due_at` is in microseconds;
     `deadlines` are the passed ones that an open step rests on.
     """
 

@@ -24,9 +24,9 @@ class Observations(Struct, frozen=True, array_like=True):
 class PendingQuery(Struct, array_like=True):
     """A query whose answer may still change, and the answer given last; instants in microseconds.
 
-    Reports from `first` to `last` count. `first` is where the query's window begins, unless the query came too late:
-    then it is the end of the retention if the window reached beyond that, or one microsecond before the window if the
-    track may have departed since, so that reports in the window may be gone.
+    Reports from `first` to `last` count. `first` is the beginning of the query's window. If the query came too late, it
+    is the earliest time within the retention or, if an earlier track may have departed with reports in the window, one
+    microsecond before the window.
     """
 
     query: PresenceQuery

@@ -35,7 +35,7 @@ from schemas.policy.model import MINUTE, Policy, PolicySet
 AddReportResult = Literal["applied", "duplicate", "conflict"]
 LONG_AGO: Final = -(1 << 62)
 PRUNE_EVERY: Final = 10 * MINUTE
-"""In the time of the partner's reports; pruning at every report would cost more than keeping a few."""
+"""Measured by the times of the reports. Pruning at every report would cost more than keeping some longer."""
 DISPLACED_PER_BUCKET_MAX: Final = 8
 
 
@@ -63,7 +63,7 @@ _decoder: Final = msgpack.Decoder(TrackState)
 class Track:
     """The reports of one partner and the queries about them.
 
-    `emitted_alerts` are the later reports of the travels that alerts were emitted about, by ref, with their times.
+    `emitted_alerts` has the later report of each emitted travel alert: its time by its ref.
     `missed_retention` counts the queries that came too late (a metric).
     """
 
@@ -171,7 +171,7 @@ class Track:
         return answers
 
     def new_travel_alerts(self) -> tuple[AlertBody, ...]:
-        """Return the `impossible_travel` alerts not returned before, by time; a later report raises one alert."""
+        """Return the `impossible_travel` alerts not returned before, by time, at most one for each later report."""
         alerts: list[AlertBody] = []
         for row in sorted(self._travel_candidates):
             if self._rows.get(identity_of(row)) != row:
@@ -273,7 +273,7 @@ class Track:
             del self.emitted_alerts[ref]
 
     def _append(self, row: bytes, packed_identity: bytes, event: Event[LocationReported]) -> bool:
-        """Keep a report of the usual kind, not mocked and in a later bucket than any other; return whether it was."""
+        """Append a report if it is not mocked and in a later bucket than all others; return whether it was appended."""
         newest, time, data = self._newest, event.time, event.data
         if newest is None or newest.rules != self._current_rules or data.mocked:
             return False
@@ -313,7 +313,7 @@ class Track:
     def _displace(self, row: bytes, packed_identity: bytes) -> None:
         """Remember the identity of a report that is not kept; if a bucket has too many of these, forget the worst.
 
-        So the order of arrival affects neither what is remembered nor what counts when a report comes again.
+        This way the order of arrival affects neither what is remembered nor what counts when a report comes again.
         """
         bucket, time = self._rules[self._current_rules].bucket, time_of(row)
         begin = time - time % bucket
@@ -327,7 +327,7 @@ class Track:
             del self._rows[identity_of(worst)]
 
     def _kept_in_bucket(self, series: Series, time: int) -> bytes | None:
-        """Return the report kept in the bucket of an instant; policies with other buckets have their own."""
+        """Return the report kept in the bucket of an instant; other bucket lengths (of other policies) count apart."""
         bucket = self._rules[self._current_rules].bucket
         begin = time - time % bucket
         for index in range(series.index(begin), len(series.rows)):

@@ -28,7 +28,7 @@ ALERTS: Final = (*(kind for sop in SOPS for kind in sop.alert_kinds), FLIP, STUC
 """Every alert."""
 
 POLICIES: Final = PolicyFormat(section for sop in SOPS for section in sop.sections)
-"""The documents of policies."""
+"""Reads, checks and writes policy documents."""
 
 OUTPUTS: Final = OutputVocabulary(
     bodies={kind_of(kind): kind for sop in SOPS for kind in sop.kinds},

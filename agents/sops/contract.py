@@ -46,7 +46,7 @@ class SopEvaluation(Struct, frozen=True):
 
 
 class AlertKind(Struct, frozen=True):
-    """What the documentation says of an alert."""
+    """What the documentation says about an alert."""
 
     name: str
     severity: Severity

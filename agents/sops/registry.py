@@ -1,4 +1,4 @@
-"""The SOPs: the only list of them. All that is per SOP elsewhere follows from it."""
+"""The list of SOPs, the only one: topics, schemas, policy and documentation follow from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ops wants to know about an offline service: nothing of a single case beyond the alerts about any decision."""
+"""Alerts of the offline-service SOP: none of its own, only those about any decision."""
 
 from __future__ import annotations
 

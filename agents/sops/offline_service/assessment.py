@@ -94,13 +94,13 @@ class Assessment(Struct, frozen=True):
 
     @property
     def has_two_currencies(self) -> bool:
-        """An extra is in another currency than the proof, so that the two cannot be set off."""
+        """An extra is in another currency than the proof, so it cannot be deducted."""
         proven = self.proof.data.amount.currency if self.proof else None
         return any(item.data.amount.currency != proven for item in self.line_items)
 
 
 def qualifies(ticket: Ticket) -> bool:
-    """Return whether a ticket is about an offline service: so named, or poor service that turns out to be (DIS-1)."""
+    """Return whether a ticket is about an offline service: by its kind, or by a proof or a suspicion of one (DIS-1)."""
     if ticket.kind == "offline_service":
         return True
     return ticket.kind == "poor_service" and (bool(ticket.proofs) or ticket.created.data.offline_suspected)

@@ -1,4 +1,4 @@
-"""The checks on the proof of an offline payment (domain.md, "Offline service"); all of them are made."""
+"""The checks on the proof of an offline payment, all of which are made (domain.md, "Offline service")."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ServiceType = Literal["no_booking", "cancelled_then_served", "partial"]
 
 
 class Examined(Struct, frozen=True):
-    """What the checks look at: the case, one proof and the latest identification, where there are any."""
+    """What the checks look at: the case, and one proof and the latest identification if there are any."""
 
     view: CaseView
     policy: Policy

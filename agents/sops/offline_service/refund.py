@@ -40,7 +40,7 @@ def tagging(a: Assessment) -> Cited:
 
 
 def is_finally_not_tagged(a: Assessment) -> bool:
-    """Return whether the service is not tagged, for good."""
+    """Return whether the service is finally not tagged."""
     row = TAGGING.row(a)
     return not a.is_proven and row is not None and row.status == "final"
 

@@ -83,7 +83,7 @@ ENGAGEMENT_ACTIONS: Final[ActionTable[Assessment, EngagementSituation]] = Action
         ),
         ActionRow(
             code="guide_partner_cant_deliver",
-            open=lambda s: (s.refuses_to_go or s.nobody_gives_in) and s.is_job_open,
+            open=lambda s: (s.refuses_to_go or s.both_refuse) and s.is_job_open,
             done=lambda s: s.a.partner_cancelled,
             clauses=lambda s: ("OOS-12",) if s.a.is_commercial else ("OOS-14",),
             evidence=(refusals,),

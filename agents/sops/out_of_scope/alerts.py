@@ -55,25 +55,25 @@ def partner_at_cancellations(a: Assessment, results: Results) -> Iterator[Partne
 
 
 def partner_at_deciding_facts(a: Assessment, results: Results) -> Iterator[PartnerAt]:
-    """Yield where the partner was at every fact for which it matters to the SOP."""
+    """Yield where the partner was at every presence fact of the SOP."""
     created = {ticket.created.ref: ticket for ticket in a.engagement.oos_tickets}
     return (PartnerAt(a=a, results=results, at=at, ticket=created.get(at.fact.ref)) for at in a.presence.deciding)
 
 
 def stayed_since(m: PartnerAt) -> int:
-    """Return since when the stay shows (microseconds): at once by the customer's cancellation, else by the stay."""
+    """Return when the stay began to show (microseconds): at the customer's cancellation, else at the later report."""
     stay = m.at.answer.stay if m.at.answer else None
     return m.time if m.is_by_customer or stay is None else stay.time
 
 
 def seen(m: PartnerAt) -> Cited:
-    """Return what shows where the partner was: the fact, the report, the booking, the assignment at that time."""
+    """Return what shows where the partner was: fact, report, booking, and assignment at that time."""
     shown = (m.at.fact, m.at.fix, m.a.view.booking, m.a.engagement.assignment_at(m.time))
     return tuple(each for each in shown if each is not None)
 
 
 def stay(m: PartnerAt) -> Cited:
-    """Return the report that shows the stay, where the cancellation alone does not."""
+    """Return the later report that shows the stay; nothing if the customer's cancellation shows it."""
     found = m.at.answer.stay if m.at.answer else None
     return () if m.is_by_customer or found is None else (found,)
 

@@ -75,7 +75,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
 
     @property
     def may_be_genuine(self) -> bool:
-        """The claim is genuine, or not judged yet."""
+        """The claim is genuine or still pending."""
         return self.is_genuine or self.is_pending
 
     @property
@@ -90,7 +90,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
 
     @property
     def images_enough(self) -> bool:
-        """As many distinct images were added as a proof takes (OOS-13)."""
+        """At least as many distinct images were added as the policy requires (OOS-13)."""
         return len(self.images) >= self.policy[Proof].min_images
 
     @property
@@ -141,12 +141,12 @@ class Assessment(Struct, frozen=True, kw_only=True):
 
     @property
     def was_off_site(self) -> bool:
-        """The partner was seen away from the site, and never at it."""
+        """The partner was reported away from the site, and never at it."""
         return self.presence.state == "off_site"
 
     @property
     def was_on_site(self) -> bool:
-        """The partner was seen at the site."""
+        """The partner was reported at the site."""
         return self.presence.state == "on_site"
 
     @property

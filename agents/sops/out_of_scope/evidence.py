@@ -24,7 +24,7 @@ def verdict(a: Assessment) -> Cited:
 
 
 def images(a: Assessment) -> Cited:
-    """Return the first images that make the proof; the booking where it alone made them needless (OOS-6, OOS-13)."""
+    """Return the images that prove the claim, or the booking if that is why none is needed (OOS-6, OOS-13)."""
     if a.images_needed:
         return a.images[: a.policy[Proof].min_images]
     reason = a.claim.created.data.reason if a.claim else None
@@ -69,7 +69,7 @@ def rating_ticket(a: Assessment) -> Cited:
 
 
 def route(a: Assessment) -> Cited:
-    """Return what made the route: the booking, and the assignment or the ticket that made it special."""
+    """Return what the route rests on: the booking, and the assignment or ticket behind an exceptional route."""
     booking = a.view.booking
     if booking is None:
         return ()

@@ -1,4 +1,4 @@
-"""When the out-of-scope SOP needs to know where the partner was, and what the answers amount to (OOS-7)."""
+"""When the out-of-scope SOP needs to know where the partner was, and what follows from the answers (OOS-7)."""
 
 from __future__ import annotations
 

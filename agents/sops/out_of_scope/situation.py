@@ -60,8 +60,8 @@ class EngagementSituation(Situation[Assessment], frozen=True, kw_only=True):
         return self.visit.is_no and not self.a.was_on_site and not self.a.is_commercial
 
     @property
-    def nobody_gives_in(self) -> bool:
-        """Commercial premises: the customer does not cancel and the partner does not serve (OOS-12)."""
+    def both_refuse(self) -> bool:
+        """Commercial premises: the customer refuses to cancel and the partner refuses to serve (OOS-12)."""
         return self.a.is_commercial and self.cancel.is_no and self.serve.is_no
 
     @property
@@ -77,7 +77,7 @@ class EngagementSituation(Situation[Assessment], frozen=True, kw_only=True):
 
     @property
     def is_in_ticket_flow(self) -> bool:
-        """The route is neither unknown nor special: `ticketed` or `manual`."""
+        """The route is `ticketed` or `manual`."""
         return self.a.route in ("ticketed", "manual")
 
     @property

@@ -34,15 +34,15 @@ AF = TypeVar("AF", bound=ActionFacts)
 
 @dataclass(frozen=True, kw_only=True)
 class ActionRow(Generic[AF]):
-    """A step for the desk: open while `open` holds; no longer open, it is done where `done` holds, else withdrawn."""
+    """A step for the desk: open while `open` holds, after that done if `done` holds, else withdrawn."""
 
     code: str
     open: Callable[[AF], bool]
     done: Callable[[AF], bool] = _never
     since: Callable[[AF], int | None] | None = None
-    """A deadline (microseconds) before which it is not open; None: that deadline does not count any more."""
+    """A deadline (microseconds) before which it is not open; None: it is not open at all."""
     until: Callable[[AF], int | None] | None = None
-    """A deadline (microseconds) from which on it is done."""
+    """A deadline (microseconds) from which on it is done; None: there is no such deadline."""
     clauses: tuple[str, ...] | Callable[[AF], tuple[str, ...]]
     params: Mapping[str, str | Callable[[AF], str]] = field(default_factory=dict)
     due_at: Callable[[AF], int] | None = None
@@ -72,13 +72,13 @@ class ActionRow(Generic[AF]):
 
 @dataclass(frozen=True, kw_only=True)
 class ActionTable(Generic[A, AF]):
-    """Steps of one sort: `facts` says what each row looks at, once for each engagement, ticket or case."""
+    """Steps whose rows look at the same thing, which `facts` yields: each engagement, ticket or case."""
 
     facts: Callable[[A, Results], Iterable[AF]]
     rows: tuple[ActionRow[AF], ...]
 
     def conditions(self, subject: A, results: Results, deadlines: Deadlines) -> Iterator[ActionCondition]:
-        """Yield every step that is open or done, for all that it concerns."""
+        """Yield every step about a subject that is open or done."""
         for facts in self.facts(subject, results):
             for row in self.rows:
                 condition = row.condition(facts, deadlines)
@@ -95,7 +95,7 @@ class Actions(Protocol[A_contra]):
     """An `ActionTable`, whatever its rows look at."""
 
     def conditions(self, subject: A_contra, results: Results, deadlines: Deadlines) -> Iterator[ActionCondition]:
-        """Yield every step that is open or done."""
+        """Yield every step about a subject that is open or done."""
 
     @property
     def codes(self) -> tuple[str, ...]:

@@ -24,9 +24,9 @@ class AlertRow(Generic[F]):
     severity: Severity
     summary: str
     clauses: tuple[str, ...]
-    """What the alert guards; for the documentation."""
+    """For the documentation only."""
     key: tuple[str, ...]
-    """The labels that identify the alert, each an attribute of the facts; one that is None is left out."""
+    """The labels that identify the alert: names of attributes of the facts. Labels whose value is None are left out."""
     when: Callable[[F], bool]
     not_before: Callable[[F], int] | None = None
     """A deadline (microseconds) before which the alert is not raised."""
@@ -37,7 +37,7 @@ class AlertRow(Generic[F]):
     def condition(
         self, facts: F, place: Mapping[str, str], moment_ttl: int, deadlines: Deadlines
     ) -> AlertCondition | None:
-        """Return the alert where it is to be raised; one about a moment fires for `moment_ttl` (microseconds)."""
+        """Return the alert if it is raised; one about a moment fires for `moment_ttl` (microseconds)."""
         if not self.when(facts):
             return None
         due = self.not_before(facts) if self.not_before else None
@@ -63,7 +63,7 @@ class AlertRow(Generic[F]):
 
 @dataclass(frozen=True, kw_only=True)
 class AlertTable(Generic[A, F]):
-    """Alerts of one sort: `facts` says what each row looks at. Of several with the same key the earliest counts."""
+    """Alerts whose rows look at the same thing, which `facts` yields. Of several with one key the earliest counts."""
 
     facts: Callable[[A, Results], Iterable[F]]
     rows: tuple[AlertRow[F], ...]
@@ -71,7 +71,7 @@ class AlertTable(Generic[A, F]):
     def conditions(
         self, subject: A, results: Results, place: Mapping[str, str], deadlines: Deadlines
     ) -> Iterator[AlertCondition]:
-        """Yield the alerts to be raised about a subject."""
+        """Yield the alerts about a subject."""
         all_facts = tuple(self.facts(subject, results))
         if not all_facts:
             return
@@ -101,7 +101,7 @@ class Alerts(Protocol[A_contra]):
     def conditions(
         self, subject: A_contra, results: Results, place: Mapping[str, str], deadlines: Deadlines
     ) -> Iterator[AlertCondition]:
-        """Yield the alerts to be raised."""
+        """Yield the alerts about a subject."""
 
     @property
     def kinds(self) -> tuple[AlertKind, ...]:
