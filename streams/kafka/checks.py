@@ -39,9 +39,6 @@ SIZE_MIN: Final = 1_000_000
 RECORD_OVERHEAD_BYTES: Final = 128
 """The size of a record alone in its batch, beyond its key and value."""
 
-READ, WRITE = "Read", "Write"
-_OPERATIONS: Final = {READ: AclOperation.READ, WRITE: AclOperation.WRITE}
-
 Configs = Mapping[str, Mapping[str, str]]
 Granted = frozenset[AclOperation]
 
@@ -163,15 +160,15 @@ async def check_rights(connection: KafkaConnection, topics: Topics, *, group: st
         granted = await asyncio.to_thread(_topic_rights, connection, read)
     except KafkaException as error:
         raise UsageError(f"Kafka at {connection.brokers}: {error.args[0].str()}") from error
-    missing = [*_missing(READ, read, granted), *_missing(WRITE, written, granted), *denied]
+    missing = [*_missing(AclOperation.READ, read, granted), *_missing(AclOperation.WRITE, written, granted), *denied]
     if missing:
         raise UsageError(f"Kafka at {connection.brokers}: this user has no right to {', '.join(missing)}")
 
 
-def _missing(right: str, names: Sequence[str], granted: Mapping[str, Granted]) -> Iterator[str]:
-    denied = [name for name in names if name in granted and _OPERATIONS[right] not in granted[name]]
+def _missing(operation: AclOperation, names: Sequence[str], granted: Mapping[str, Granted]) -> Iterator[str]:
+    denied = [name for name in names if name in granted and operation not in granted[name]]
     if denied:
-        yield f"{right} on topic {', '.join(denied)}"
+        yield f"{operation.name.capitalize()} on topic {', '.join(denied)}"
 
 
 def _topic_rights(connection: KafkaConnection, names: Sequence[str]) -> dict[str, Granted]:
@@ -195,8 +192,8 @@ def _topic_rights(connection: KafkaConnection, names: Sequence[str]) -> dict[str
 async def _denied_ids(connection: KafkaConnection, group: str, transactional_id: str) -> list[str]:
     """Return the missing rights on the group and the transactional id: to look up a coordinator needs the same."""
     lookups = (
-        (group, 0, f"{READ} on group {group}"),
-        (transactional_id, 1, f"{WRITE} on transactional id {transactional_id}"),
+        (group, 0, f"Read on group {group}"),
+        (transactional_id, 1, f"Write on transactional id {transactional_id}"),
     )
     denied: list[str] = []
     async with admin_client(connection) as admin:

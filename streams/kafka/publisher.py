@@ -125,9 +125,9 @@ class KafkaPublisher:
         producer, self._producer = self._producer, None
         if producer is None:
             raise Fatal(f"{self._transactional_id}: not started, or has failed")
-        transaction = _Transaction(producer)
+        transaction = _Transaction(producer, records)
         try:
-            transaction.add(records)
+            transaction.send()
             await self._in_thread(end, transaction, self._timeout_s)
         except KafkaException as error:
             reason: KafkaError = error.args[0]
@@ -175,21 +175,18 @@ class _Transaction:
     record larger than a batch is alone in its own, and has a callback too: if its batch is rejected, it is the culprit.
     """
 
-    def __init__(self, producer: Producer) -> None:
-        self._producer = producer
-        self._records: Sequence[Outgoing] = ()
-        self._last_index: dict[tuple[str, int], int] = {}
+    def __init__(self, producer: Producer, records: Sequence[Outgoing]) -> None:
+        self._producer, self._records = producer, records
+        self._last_index = {(record.topic, record.partition): at for at, record in enumerate(records)}
         self._rejected: Outgoing | None = None
         self._failed: set[TP] = set()
         self.ends: dict[TP, int] = {}
         """The offset after the last record of each partition, once acknowledged."""
 
-    def add(self, records: Sequence[Outgoing]) -> None:
-        """Hand records to librdkafka; raises `KafkaException` for a record that is too large, or if fenced."""
+    def send(self) -> None:
+        """Hand the records to librdkafka; raises `KafkaException` for a record that is too large, or if fenced."""
         produce = self._producer.produce
-        self._records = records
-        self._last_index = {(record.topic, record.partition): at for at, record in enumerate(records)}
-        for at, record in enumerate(records):
+        for at, record in enumerate(self._records):
             topic, partition, key, value, _ = record
             try:
                 if _size(record) > BATCH_BYTES:

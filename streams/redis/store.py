@@ -16,7 +16,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -63,11 +63,11 @@ end
 # Lua is precise enough for it.
 _CLAIM: Final = """
 local time = redis.call('TIME')
-local epoch = math.max(time[1] * 1000000 + time[2], (redis.call('HGET', KEYS[1], 'epoch') or 0) + 1)
+local old, seq, saved, parts = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'saved', 'parts'))
+local epoch = math.max(time[1] * 1000000 + time[2], (old or 0) + 1)
 redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', epoch))
-local parts = tonumber(redis.call('HGET', KEYS[1], 'parts') or '0')
-if parts == 0 then redis.call('UNLINK', KEYS[3]) end
-return {epoch, tonumber(redis.call('HGET', KEYS[1], 'seq') or '0'), redis.call('HGET', KEYS[1], 'saved'), parts}
+if tonumber(parts or 0) == 0 then redis.call('UNLINK', KEYS[3]) end
+return {epoch, tonumber(seq or 0), saved, tonumber(parts or 0)}
 """
 
 # KEYS: as above; ARGV: epoch, last sequence number, how many parts are staged, a part's head, its blobs. A part that is
@@ -82,15 +82,9 @@ if redis.call('LLEN', KEYS[3]) == 2 * ARGV[3] then redis.call('RPUSH', KEYS[3], 
 # KEYS: as above; ARGV: epoch, last sequence number, how many parts are staged, prefix of keys, checkpoint. Returns
 # {1, parts still to be applied} if committed, {2} if parts are missing, else {0, epoch, sequence number} as found.
 _COMMIT: Final = """
-local epoch = redis.call('HGET', KEYS[1], 'epoch') or '0'
-local seq = redis.call('HGET', KEYS[1], 'seq') or '0'
-if epoch ~= ARGV[1] or seq ~= ARGV[2] then
-  if epoch == ARGV[1] and tonumber(seq) == tonumber(ARGV[2]) + 1 and redis.call('HGET', KEYS[1], 'saved') == ARGV[5]
-  then
-    return {1, tonumber(redis.call('HGET', KEYS[1], 'parts'))}
-  end
-  return {0, epoch, seq}
-end
+local epoch, seq, saved, parts = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'saved', 'parts'))
+if epoch == ARGV[1] and tonumber(seq or 0) == ARGV[2] + 1 and saved == ARGV[5] then return {1, tonumber(parts)} end
+if epoch ~= ARGV[1] or (seq or '0') ~= ARGV[2] then return {0, epoch or '0', seq or '0'} end
 if redis.call('LLEN', KEYS[3]) ~= 2 * ARGV[3] then return {2} end
 redis.call('HSET', KEYS[1], 'seq', ARGV[2] + 1, 'saved', ARGV[5], 'parts', ARGV[3])
 return {1, apply_part(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[4])}
@@ -98,10 +92,9 @@ return {1, apply_part(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[4])}
 
 # KEYS: as above; ARGV: epoch, prefix of keys. Returns {1, parts still to be applied}, else as above.
 _APPLY_NEXT: Final = """
-local epoch = redis.call('HGET', KEYS[1], 'epoch') or '0'
-if epoch ~= ARGV[1] then return {0, epoch, redis.call('HGET', KEYS[1], 'seq') or '0'} end
-local parts = tonumber(redis.call('HGET', KEYS[1], 'parts') or '0')
-return {1, parts > 0 and apply_part(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[2]) or 0}
+local epoch, seq, parts = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'parts'))
+if epoch ~= ARGV[1] then return {0, epoch or '0', seq or '0'} end
+return {1, tonumber(parts or 0) > 0 and apply_part(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[2]) or 0}
 """
 
 CHECK_EVERY_S: Final = 10.0
@@ -168,10 +161,8 @@ class RedisStore:
         await self._refuse_eviction()
         owner = (self._epoch, self._seq)
         staged = 0
-        for part in _parts(changes):
-            head, packed = part.encoded()
-            await self._reply(self._run_stage(keys=self._keys, args=[*owner, staged, head, packed]))
-            staged += 1
+        for staged, part in enumerate(_parts(changes), 1):
+            await self._reply(self._run_stage(keys=self._keys, args=[*owner, staged - 1, *_encoded(part)]))
         self._writing = True  # stays so after `Unavailable`: whether it was written is unknown then
         arguments: list[int | str | bytes] = [*owner, staged, self._base, msgspec.json.encode(checkpoint)]
         outcome, *reply = await self._reply(self._run_commit(keys=self._keys, args=arguments))
@@ -251,20 +242,13 @@ def _pattern(prefix: str) -> str:
     return re.sub(r"([\\\[\]*?])", r"\\\1", prefix) + "*"
 
 
-class _Part(NamedTuple):
-    """Some blobs by key (None: to be deleted), deadlines by case, and expiries by key."""
-
-    blobs: dict[str, bytes | None]
-    deadlines: dict[str, int | None]
-    expiries: dict[str, int | None]
-
-    def encoded(self) -> tuple[bytes, bytes]:
-        """Return its head, packed since Redis unpacks faster than it reads arguments, and its blobs."""
-        blobs = {key: blob for key, blob in self.blobs.items() if blob is not None}
-        lengths = [len(blob) for blob in blobs.values()]
-        deleted = [key for key, blob in self.blobs.items() if blob is None]
-        instants = (*_scores(self.deadlines), *_scores(self.expiries))
-        return _pack((list(blobs), lengths, *instants, deleted)), b"".join(blobs.values())
+def _encoded(part: Changes) -> tuple[bytes, bytes]:
+    """Return the head of a part, packed since Redis unpacks faster than it reads arguments, and its blobs."""
+    blobs = {key: blob for key, blob in part.blobs.items() if blob is not None}
+    lengths = [len(blob) for blob in blobs.values()]
+    deleted = [key for key, blob in part.blobs.items() if blob is None]
+    instants = (*_scores(part.deadlines), *_scores(part.expiries))
+    return _pack((list(blobs), lengths, *instants, deleted)), b"".join(blobs.values())
 
 
 def _scores(instants: Mapping[str, int | None]) -> tuple[list[int | str], list[str]]:
@@ -273,21 +257,22 @@ def _scores(instants: Mapping[str, int | None]) -> tuple[list[int | str], list[s
     return added, [name for name, at in instants.items() if at is None]
 
 
-def _parts(changes: Changes) -> Iterator[_Part]:
-    """Yield the parts, at least one."""
+def _parts(changes: Changes) -> Iterator[Changes]:
+    """Yield changes in parts, at least one."""
     dues = iter(changes.deadlines.items())
     kept = iter([(key, at) for key, at in changes.expiries.items() if changes.blobs.get(key, b"") is not None])
 
-    def next_part() -> _Part:
-        return _Part({}, dict(islice(dues, PART_INSTANTS)), dict(islice(kept, PART_INSTANTS)))
+    def next_part(blobs: Mapping[str, bytes | None]) -> Changes:
+        return Changes(blobs, dict(islice(dues, PART_INSTANTS)), dict(islice(kept, PART_INSTANTS)))
 
-    part, size = next_part(), 0
+    blobs: dict[str, bytes | None] = {}
+    size = 0
     for key, blob in changes.blobs.items():
         if size >= PART_BYTES:
-            yield part
-            part, size = next_part(), 0
-        part.blobs[key] = blob
+            yield next_part(blobs)
+            blobs, size = {}, 0
+        blobs[key] = blob
         size += len(key if blob is None else blob)
-    yield part
-    while (more := next_part()).deadlines or more.expiries:
+    yield next_part(blobs)
+    while (more := next_part({})).deadlines or more.expiries:
         yield more

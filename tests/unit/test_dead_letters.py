@@ -7,8 +7,7 @@ import pytest
 
 from agents.sops import catalogue
 from schemas.outputs import DeadLetter
-from streams.operations.dead_letters import REDRIVES_HEADER, DeadLetterRecord, Selection
-from streams.operations.redrive import plan_redrive
+from streams.operations.dead_letters import REDRIVES_HEADER, DeadLetterRecord, Selection, plan_redrive
 from streams.terminal.printable import printable_bytes
 
 TOPICS = catalogue.topics("x.")

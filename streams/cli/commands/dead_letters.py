@@ -19,8 +19,14 @@ from schemas.topics import INPUTS
 from streams.cli.groups import SuggestingGroup
 from streams.config.settings import settings_from
 from streams.kafka.connection import KafkaConnection, connect_kafka
-from streams.operations.dead_letters import DeadLetterRecord, Selection, read_dead_letters
-from streams.operations.redrive import Redrive, plan_redrive, send_again
+from streams.operations.dead_letters import (
+    DeadLetterRecord,
+    Redrive,
+    Selection,
+    plan_redrive,
+    read_dead_letters,
+    send_again,
+)
 from streams.process.clock import SystemClock
 from streams.terminal.printable import printable, printable_bytes
 from streams.terminal.tables import Column, show_table
