@@ -48,11 +48,8 @@ class CaseTimeline:
         """The alerts that are still firing at the end."""
         messages = [each.message for each in self.emissions]
         latest = {message.alert_id: message for message in messages if isinstance(message, AlertMessage)}
-        return [message for message in latest.values() if self._fires(message)]
-
-    def _fires(self, message: AlertMessage) -> bool:
-        body = message.body
-        return body.state == "firing" and (body.ends_at is None or body.ends_at > self.until)
+        firing = (message for message in latest.values() if message.body.state == "firing")
+        return [each for each in firing if each.body.ends_at is None or each.body.ends_at > self.until]
 
 
 def case_timeline(case_id: str, unique: Deduplicated, policies: PolicySet, *, until: int | None) -> CaseTimeline | None:

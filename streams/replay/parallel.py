@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from itertools import islice
 from multiprocessing.connection import Connection
 from operator import itemgetter
 from typing import Final
@@ -45,7 +46,6 @@ from streams.replay.sequential import (
 
 LINES_PER_MESSAGE: Final = 500
 TERMINATING: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-PROCESS_LOST: Final = "a replay process ended before it was done"
 
 SortableLine = tuple[int, bool, str, int, bytes]
 """An encoded message after its sort key (see `streams.replay.replay.Emission`)."""
@@ -85,10 +85,12 @@ def replay_in_parallel(
             _start(running, f"replay-{number}", partial(_replay, indexed=indexed, partition=each, settings=settings))
             for number, each in enumerate(assign(indexed, processes))
         ]
-        counts = [_receive_counts(pipe) for pipe in pipes]
+        with _pipe_errors():
+            counts = [_receive_counts(pipe) for pipe in pipes]
         until = end_of_clock(settings, max(last_instant(decoded.events), *(each.last for each in counts)))
-        for pipe in pipes:
-            _send_end(pipe, until)
+        with _pipe_errors():
+            for pipe in pipes:
+                pipe.send(until)
         lines = heapq.merge(
             map(_refused_line, decoded.refused), *map(_receive_lines, pipes), key=itemgetter(0, 1, 2, 3)
         )
@@ -150,13 +152,9 @@ def _replay(pipe: Connection, *, indexed: IndexedInput, partition: ReplayPartiti
         return
     pipe.send(PartitionCounts(unique.accepted, unique.duplicates, len(unique.refused), last_instant(unique.events)))
     until = pipe.recv()
-    lines: list[SortableLine] = []
-    for line in _lines(unique, partition, settings, until):
-        lines.append(line)
-        if len(lines) == LINES_PER_MESSAGE:
-            pipe.send(lines)
-            lines = []
-    pipe.send(lines)
+    lines = _lines(unique, partition, settings, until)
+    while chunk := list(islice(lines, LINES_PER_MESSAGE)):
+        pipe.send(chunk)
     pipe.send(None)
 
 
@@ -175,18 +173,17 @@ def _refused_line(refused: RefusedRecord) -> SortableLine:
     return (BEFORE_ALL, False, "", refused.number, encode_refused(refused))
 
 
-def _send_end(pipe: Connection, until: int) -> None:
+@contextmanager
+def _pipe_errors() -> Iterator[None]:
+    """Raise `Fatal` if the process at the other end of a pipe is lost."""
     try:
-        pipe.send(until)
-    except OSError:
-        raise Fatal(PROCESS_LOST) from None
+        yield
+    except (EOFError, OSError):
+        raise Fatal("a replay process ended before it was done") from None
 
 
 def _receive_counts(pipe: Connection) -> PartitionCounts:
-    try:
-        counts = pipe.recv()
-    except (EOFError, OSError):
-        raise Fatal(PROCESS_LOST) from None
+    counts = pipe.recv()
     if isinstance(counts, UsageError):
         raise counts
     assert isinstance(counts, PartitionCounts), "a process sends its counts first"
@@ -194,8 +191,6 @@ def _receive_counts(pipe: Connection) -> PartitionCounts:
 
 
 def _receive_lines(pipe: Connection) -> Iterator[SortableLine]:
-    try:
+    with _pipe_errors():
         while (lines := pipe.recv()) is not None:
             yield from lines
-    except (EOFError, OSError):
-        raise Fatal(PROCESS_LOST) from None

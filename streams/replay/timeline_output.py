@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from operator import itemgetter
+from typing import Any, Final
 
 import msgspec
 from msgspec import structs
@@ -20,16 +21,6 @@ from streams.replay.deduplicate import RefusedRecord
 PRIVATE: Final = frozenset({"site", "lat", "lon", "name", "phone", "payee_name", "payee_phone", "description"})
 """Fields of events that are never shown; free text may contain anything."""
 
-_FACT, _PRESENCE, _EMISSION = range(3)
-
-
-class _Entry(NamedTuple):
-    """Lines about one instant. `rank` orders them: facts, then presence answers, then messages."""
-
-    time: int
-    rank: int
-    lines: list[str]
-
 
 def timeline_text(timeline: CaseTimeline) -> Iterator[str]:
     """Yield the lines of a timeline."""
@@ -37,12 +28,12 @@ def timeline_text(timeline: CaseTimeline) -> Iterator[str]:
     yield f"case {timeline.case_id} as of {format_instant(timeline.until)}, policy {timeline.policy}"
     yield f"{len(timeline.facts)} facts, {counts or 'no location reports'}"
     yield ""
-    entries = [_Entry(fact.time, _FACT, _fact(fact)) for fact in timeline.facts]
-    entries += [_Entry(each.query.time, _PRESENCE, _presence(each, timeline.site)) for each in timeline.answers]
-    entries += [_Entry(each.at, _EMISSION, _message(each.message)) for each in timeline.emissions]
-    for entry in sorted(entries, key=lambda entry: entry[:2]):
-        first, *more = entry.lines
-        yield f"{format_instant(entry.time)}  {first}"
+    # sorting keeps this order among entries of one instant
+    entries = [(fact.time, _fact(fact)) for fact in timeline.facts]
+    entries += [(each.query.time, _presence(each, timeline.site)) for each in timeline.answers]
+    entries += [(each.at, _message(each.message)) for each in timeline.emissions]
+    for time, (first, *more) in sorted(entries, key=itemgetter(0)):
+        yield f"{format_instant(time)}  {first}"
         yield from (f"    {line}" for line in more)
     yield ""
     yield from _section("open actions", [_action(message) for message in timeline.open_actions])

@@ -32,9 +32,10 @@ class Branch:
     `leads_to` is what the rules conclude once all events are known: `<decision kind> <outcome>` with the reasons in
     brackets, `alert <name>` or `action <code>`; `*` matches anything. Only the characteristic ones are listed.
 
-    `area` to `commercial_appliance` say which city, partner group, category, premises and appliance the job needs
-    (default: any). The partner moves to `destination` and stays for `stay_min` minutes (from, to) with the device's
-    `signal`. `second_after_min` sends another partner to the site, that many minutes after the planned arrival.
+    `area` to `commercial_appliance` say which city, category, premises and appliance the job needs (default: any); in
+    the area `bpc_only`, the partner is one of the group `BPC_ONLY_GROUP`. The partner moves to `destination` and stays
+    for `stay_min` minutes (from, to) with the device's `signal`. `second_after_min` sends another partner to the site,
+    that many minutes after the planned arrival.
     """
 
     name: str
@@ -43,7 +44,6 @@ class Branch:
     leads_to: tuple[str, ...] = ()
     _: KW_ONLY
     area: Area = "any"
-    group: str = ""
     category: str = ""
     commercial_premises: bool = False
     commercial_appliance: bool = False

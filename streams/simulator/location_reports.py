@@ -29,6 +29,7 @@ TRIP_TRIES: Final = 4
 # ranges of accuracy in metres, and the cumulative share of reports in each but the last
 _ACCURACY_M: Final = ((4.0, 18.0), (18.0, 60.0), (60.0, 180.0), (210.0, 900.0))
 _ACCURACY_CUMULATIVE: Final = (0.70, 0.94, 0.99)
+_SIGNAL_ACCURACY_M: Final = {"mocked": (1.0, 5.0), "coarse": (260.0, 1_500.0)}
 
 
 class TruePosition(NamedTuple):
@@ -46,31 +47,19 @@ def reports(roster: Roster, options: SimulatorOptions, trips: Sequence[Trip]) ->
     partner_id = roster.partner.partner_id
     trajectory = _Trajectory(roster, options, trips, Rng(options.seed, "route", roster.partner.number))
     device = Rng(options.seed, "device", roster.partner.number)
-    number = 0
-    for position in trajectory.positions():
-        if position.signal != "silent":
-            number += 1
-            at = position.time - position.time % 1_000
-            data = _measure(position, device)
-            yield SimEvent(at, PARTNER_APP, f"{partner_id}-{number:06d}", "location.reported", partner_id, data)
+    visible = (position for position in trajectory.positions() if position.signal != "silent")
+    for number, position in enumerate(visible, 1):
+        at = position.time - position.time % 1_000
+        data = _measure(position, device)
+        yield SimEvent(at, PARTNER_APP, f"{partner_id}-{number:06d}", "location.reported", partner_id, data)
 
 
 def _measure(position: TruePosition, rng: Rng) -> dict[str, Value]:
-    low_m, high_m = _ACCURACY_M[bisect(_ACCURACY_CUMULATIVE, rng.fraction())]
-    place = position.place
-    if position.signal == "mocked":
-        low_m, high_m = 1.0, 5.0
-    elif position.signal == "coarse":
-        low_m, high_m = 260.0, 1_500.0
-    accuracy_m = round(rng.between(low_m, high_m), 1)
-    if not position.recorded:
-        # at most 2.5 spreads, so the error never exceeds the reported accuracy
-        place = place.moved(*rng.offset_m(accuracy_m * 0.4))
-    data: dict[str, Value] = {
-        "lat": round(place.lat, 6),
-        "lon": round(place.lon, 6),
-        "accuracy_m": accuracy_m,
-    }
+    usual_m = _ACCURACY_M[bisect(_ACCURACY_CUMULATIVE, rng.fraction())]
+    accuracy_m = round(rng.between(*_SIGNAL_ACCURACY_M.get(position.signal, usual_m)), 1)
+    # at most 2.5 spreads, so the error never exceeds the reported accuracy
+    place = position.place if position.recorded else position.place.moved(*rng.offset_m(accuracy_m * 0.4))
+    data: dict[str, Value] = {"lat": round(place.lat, 6), "lon": round(place.lon, 6), "accuracy_m": accuracy_m}
     if position.signal == "mocked":
         data["mocked"] = True
     if position.job_id:
@@ -82,8 +71,7 @@ class _Trajectory:
     """The positions of one partner over time."""
 
     def __init__(self, roster: Roster, options: SimulatorOptions, trips: Sequence[Trip], rng: Rng) -> None:
-        self._partner = roster.partner
-        self._stops = roster.stops
+        self._roster = roster
         self._interval_us = options.report_interval_s * 1_000_000
         self._trips = trips
         self._rng = rng
@@ -92,7 +80,7 @@ class _Trajectory:
 
     def positions(self) -> Iterator[TruePosition]:
         """Yield the positions at all stops and on the way between them, earliest first."""
-        for stop in self._stops:
+        for stop in self._roster.stops:
             if self._free_at is not None:
                 yield from self._between(self._free_at, stop)
             yield from self._travel(stop)
@@ -108,32 +96,30 @@ class _Trajectory:
         if gap_us > way_us + REST_US:
             yield from self._rest(free_at)
         if gap_us > OFF_DUTY_US:
-            self._place, self._free_at = self._partner.home, None
+            self._place, self._free_at = self._roster.partner.home, None
 
     def _rest(self, free_at: int) -> Iterator[TruePosition]:
         """Drive away from the stop, so that the partner does not seem to stay with the customer."""
         along_m = self._rng.between(*REST_M) * self._rng.pick((-1, 1))
         spot = self._place.moved(along_m, 0.0) if self._rng.chance(0.5) else self._place.moved(0.0, along_m)
         arrive_at = free_at + travel_us(abs(along_m), SLOWEST_M_PER_S)
-        yield from self._drive(free_at, self._place, arrive_at, spot)
+        yield from self._drive(free_at, arrive_at, spot)
         self._place, self._free_at = spot, arrive_at
 
     def _travel(self, stop: PlannedStop) -> Iterator[TruePosition]:
         """Wait until it is time to leave, then travel to the stop, at the end along a recorded trip if one fits."""
         trip = self._fitting_trip(stop)
         first = trip[0] if trip else (stop.arrive_at, stop.place)
-        depart_at = first[0] - self._approach_us(first[1])
+        speed_m_per_s = self._rng.between(SLOWEST_M_PER_S, FASTEST_M_PER_S)
+        depart_at = first[0] - travel_us(self._place.distance_m(first[1]), speed_m_per_s)
         idle_from = self._free_at if self._free_at is not None else depart_at - IDLE_US
         yield from self._wait(PlannedStop(idle_from, depart_at, self._place, "good", ""), IDLE_FACTOR)
-        yield from self._drive(depart_at, self._place, *first, stop.job_id)
+        yield from self._drive(depart_at, *first, stop.job_id)
         next_at = first[0]
         for time, place in trip[:-1]:
             if time >= next_at:
                 yield TruePosition(time, place, "good", stop.job_id, recorded=True)
                 next_at = time + self._step_us(1.0)
-
-    def _approach_us(self, place: PlanePoint) -> int:
-        return travel_us(self._place.distance_m(place), self._rng.between(SLOWEST_M_PER_S, FASTEST_M_PER_S))
 
     def _fitting_trip(self, stop: PlannedStop) -> list[tuple[int, PlanePoint]]:
         """Return the (instant, place) pairs of a recorded trip that ends at the stop in time, or none."""
@@ -161,10 +147,9 @@ class _Trajectory:
             yield TruePosition(time, stop.place, stop.signal, stop.job_id)
             time += self._step_us(factor)
 
-    def _drive(
-        self, depart_at: int, begin: PlanePoint, arrive_at: int, end: PlanePoint, job_id: str = ""
-    ) -> Iterator[TruePosition]:
-        """Drive from point to point in a shallow bow, since streets are not straight."""
+    def _drive(self, depart_at: int, arrive_at: int, end: PlanePoint, job_id: str = "") -> Iterator[TruePosition]:
+        """Drive in a shallow bow, since streets are not straight."""
+        begin = self._place
         east_m, north_m = begin.offset_to_m(end)
         bow = self._rng.between(-BOW, BOW)
         time = depart_at

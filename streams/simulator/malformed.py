@@ -3,8 +3,10 @@
 from dataclasses import replace
 from typing import Final, Literal, get_args
 
+import msgspec
+
 from streams.simulator.rng import Rng
-from streams.simulator.sim_event import SimEvent, Value, write_json
+from streams.simulator.sim_event import SimEvent, Value
 
 Defect = Literal[
     "invalid_json", "missing_field", "ill_typed", "unknown_type", "out_of_range", "unusable_time", "conflict"
@@ -44,7 +46,7 @@ def corrupt(sim_event: SimEvent, defect: Defect, rng: Rng) -> bytes:
         return replace(sim_event, time=sim_event.time + CONFLICT_SHIFT_US).line(indian_time=False)
     envelope = sim_event.envelope(indian_time=False)
     if defect == "invalid_json":
-        line = write_json(envelope)
+        line = msgspec.json.encode(envelope)
         return line[: rng.whole(20, len(line) - 2)]
     if defect == "unknown_type":
         envelope["type"] = f"{sim_event.type}.v2"
@@ -54,7 +56,7 @@ def corrupt(sim_event: SimEvent, defect: Defect, rng: Rng) -> bytes:
         envelope["data"] = _corrupt_data(sim_event, defect)
         if defect == "out_of_range" and sim_event.type != "location.reported":
             envelope["id"] = sim_event.id.ljust(ID_LENGTH, "0")
-    return write_json(envelope)
+    return msgspec.json.encode(envelope)
 
 
 def _corrupt_data(sim_event: SimEvent, defect: Defect) -> dict[str, Value]:

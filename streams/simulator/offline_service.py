@@ -103,6 +103,14 @@ def _no_payee(story: Story) -> Fields:
     return {"payee_name": story.rng.pick((None, " ")), "payee_phone": None}
 
 
+def _no_link(story: Story) -> Fields:
+    return {"proof_url": story.rng.pick(("", "  "))}
+
+
+def _invalid_link(story: Story) -> Fields:
+    return {"proof_url": story.rng.pick(_NO_IMAGE_LINKS)}
+
+
 def _ticket_as_link(story: Story) -> Fields:
     number = story.rng.whole(100_000, 999_999)
     return {"proof_url": story.rng.pick((f"#{number}", f"TKT-{number}", f" tkt {number}"))}
@@ -110,6 +118,10 @@ def _ticket_as_link(story: Story) -> Fields:
 
 def _other_name(story: Story) -> Fields:
     return {"payee_name": spell_name(_stranger(story).name, story.rng), "payee_phone": None}
+
+
+def _other_phone(story: Story) -> Fields:
+    return {"payee_phone": f"+91{_stranger(story).phone}"}
 
 
 def _mistyped_partner(story: Story) -> Fields:
@@ -131,24 +143,25 @@ def _bad_proof(name: str, weight: float, reason: str, overrides: Callable[[Story
     return Branch(name, weight, (_any_type, report, _maybe_refund_and_close), (f"{_NOT_TAGGED} ({reason})",))
 
 
-_TAGGED_ANY: Final = "tagging offline_service/*[!)]"
-"""Matches every tag but `not_tagged`, which has reasons in brackets."""
-_ANY_TYPE: Final = (_TAGGED_ANY, "refund eligible_*")
-_SERVED_LATER: Final = ("tagging offline_service/cancelled_then_served", "refund eligible_full")
-_PARTIAL: Final = "tagging offline_service/partial"
-_NOT_TAGGED: Final = "tagging offline_service/not_tagged"
-_PROOF_MISSING: Final = f"{_NOT_TAGGED} (proof_missing)"
 _INDIRECT: Final = partial(_proven, kind="poor_service")
 _SUSPECTED: Final = partial(_proven, kind="poor_service", suspected=True)
 _CLAIM_WAIVED: Final = (*CLAIM, Story.validated, Story.customer_cancels, Story.parked)
+_UNIDENTIFIED: Final = (_any_type, _partner_unidentified, _maybe_refund_and_close)
+
+_TAGGED_ANY: Final = "tagging offline_service/*[!)]"
+"""Matches every tag but `not_tagged`, which has reasons in brackets."""
+_ANY_TYPE: Final = (_TAGGED_ANY, "refund eligible_*")
+_NO_BOOKING: Final = ("tagging offline_service/no_booking", "refund eligible_full")
+_SERVED_LATER: Final = ("tagging offline_service/cancelled_then_served", "refund eligible_full")
+_PARTIAL: Final = "tagging offline_service/partial"
+_OTHER_CURRENCY: Final = (_PARTIAL, "refund awaiting_proof (currency_mismatch)")
+_NOT_TAGGED: Final = "tagging offline_service/not_tagged"
+_REFUSED: Final = (f"{_NOT_TAGGED} (proof_missing)", "refund refused (proof_missing)")
+_AWAITING: Final = (f"{_NOT_TAGGED} (proof_missing)", "refund awaiting_proof (proof_missing)")
+_BOOKING_MISSING: Final = (f"{_NOT_TAGGED} (booking_missing)", "refund awaiting_proof (booking_missing)")
 
 BRANCHES: Final = (
-    Branch(
-        "offline_without_booking",
-        5,
-        (_no_booking, _proven),
-        ("tagging offline_service/no_booking", "refund eligible_full"),
-    ),
+    Branch("offline_without_booking", 5, (_no_booking, _proven), _NO_BOOKING),
     Branch("offline_after_cancellation", 6, (_cancelled_first, _proven), _SERVED_LATER),
     Branch("offline_partial", 5, (_partly_on_platform, _proven), (_PARTIAL, "refund eligible_partial")),
     Branch("offline_reported_indirectly", 2, (_any_type, _INDIRECT), _ANY_TYPE),
@@ -157,53 +170,19 @@ BRANCHES: Final = (
     Branch("offline_no_refund_wanted", 2, (_any_type, _no_refund_wanted), (_TAGGED_ANY,)),
     Branch("offline_beside_claim", 2, (*_CLAIM_WAIVED, _proven), (*WAIVED, *_SERVED_LATER)),
     Branch("offline_corrected_proof", 2, (_any_type, _corrected_proof), _ANY_TYPE),
-    Branch(
-        "offline_refund_refused",
-        2,
-        (_any_type, _unproven, _close_next_day),
-        (_PROOF_MISSING, "refund refused (proof_missing)"),
-    ),
-    Branch(
-        "offline_awaiting_proof",
-        2,
-        (_any_type, _unproven),
-        (_PROOF_MISSING, "refund awaiting_proof (proof_missing)"),
-    ),
-    Branch(
-        "offline_partner_unidentified",
-        2,
-        (_any_type, _partner_unidentified, _maybe_refund_and_close),
-        (f"{_NOT_TAGGED} (partner_not_identified)",),
-    ),
-    Branch(
-        "offline_booking_missing",
-        1,
-        (Story.assigned, _proven),
-        (f"{_NOT_TAGGED} (booking_missing)", "refund awaiting_proof (booking_missing)"),
-    ),
-    Branch(
-        "offline_other_currency",
-        1,
-        (_partly_on_platform, _imported_part, _proven),
-        (_PARTIAL, "refund awaiting_proof (currency_mismatch)"),
-    ),
+    Branch("offline_refund_refused", 2, (_any_type, _unproven, _close_next_day), _REFUSED),
+    Branch("offline_awaiting_proof", 2, (_any_type, _unproven), _AWAITING),
+    Branch("offline_partner_unidentified", 2, _UNIDENTIFIED, (f"{_NOT_TAGGED} (partner_not_identified)",)),
+    Branch("offline_booking_missing", 1, (Story.assigned, _proven), _BOOKING_MISSING),
+    Branch("offline_other_currency", 1, (_partly_on_platform, _imported_part, _proven), _OTHER_CURRENCY),
     _bad_proof("offline_paid_in_cash", 3, "cash_payment", lambda _: {"method": "cash"}),
-    _bad_proof(
-        "offline_link_missing", 1, "proof_link_missing", lambda story: {"proof_url": story.rng.pick(("", "  "))}
-    ),
+    _bad_proof("offline_link_missing", 1, "proof_link_missing", _no_link),
     _bad_proof("offline_link_is_ticket", 2, "proof_link_is_ticket", _ticket_as_link),
-    _bad_proof(
-        "offline_link_invalid", 1, "proof_link_invalid", lambda story: {"proof_url": story.rng.pick(_NO_IMAGE_LINKS)}
-    ),
+    _bad_proof("offline_link_invalid", 1, "proof_link_invalid", _invalid_link),
     _bad_proof("offline_proof_illegible", 1, "proof_illegible", lambda _: {"legible": False}),
     _bad_proof("offline_payee_not_visible", 1, "payee_not_visible", _no_payee),
     _bad_proof("offline_payee_name_differs", 1, "payee_mismatch", _other_name),
-    _bad_proof(
-        "offline_payee_phone_differs",
-        1,
-        "payee_mismatch",
-        lambda story: {"payee_phone": f"+91{_stranger(story).phone}"},
-    ),
+    _bad_proof("offline_payee_phone_differs", 1, "payee_mismatch", _other_phone),
     _bad_proof("offline_wrong_partner", 2, "partner_mismatch", _mistyped_partner),
     _bad_proof("offline_wrong_date", 1, "date_mismatch", _other_day),
 )

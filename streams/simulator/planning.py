@@ -102,9 +102,8 @@ def _make_job(options: SimulatorOptions, cities: list[SimCity], branch: Branch, 
     arrive_at = scheduled_at + rng.whole(-10 * 60, 20 * 60) * 1_000_000
     bearing_east, bearing_north = rng.between(-1, 1), rng.pick((-1, 1))
     reach_m = rng.between(1_800, 3_400)
-    group = branch.group
-    if branch.name == "completed" and city.name in BPC_ONLY_CITIES and rng.chance(0.1):
-        group = BPC_ONLY_GROUP
+    some_bpc_only = branch.name == "completed" and city.name in BPC_ONLY_CITIES
+    bpc_only = branch.area == "bpc_only" or (some_bpc_only and rng.chance(0.1))
     city_spelling = rng.pick(city.spellings) if rng.chance(0.06) else city.name
     category = branch.category or rng.weighted(tuple(CATEGORIES), tuple(CATEGORIES.values()))
     draw_person(rng)  # the customer, who appears in no event; keeps the bytes that a seed gives
@@ -116,7 +115,7 @@ def _make_job(options: SimulatorOptions, cities: list[SimCity], branch: Branch, 
         site=site,
         elsewhere=site.moved(bearing_east * reach_m, bearing_north * reach_m),
         category=category,
-        group=group,
+        group=BPC_ONLY_GROUP if bpc_only else "",
         booked_at=scheduled_at - rng.whole(120, 420) * MINUTE_US,
         scheduled_at=scheduled_at,
         arrive_at=arrive_at,

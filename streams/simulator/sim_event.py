@@ -47,12 +47,7 @@ class SimEvent:
 
     def line(self, *, indian_time: bool) -> bytes:
         """Return the CloudEvent as one line of JSON, without a line break."""
-        return write_json(self.envelope(indian_time=indian_time))
-
-
-def write_json(value: object) -> bytes:
-    """Return a value as compact JSON in UTF-8."""
-    return msgspec.json.encode(value)
+        return msgspec.json.encode(self.envelope(indian_time=indian_time))
 
 
 def indian_text(instant_us: int) -> str:

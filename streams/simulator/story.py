@@ -103,8 +103,7 @@ class Story:
 
     def line_item(self, minute: float, line: str, amount: dict[str, str], description: str) -> Self:
         """An extra is added to the booking."""
-        data: Fields = {"line_id": line, "amount": amount, "description": description}
-        return self._add(minute, BOOKING, "job.line_item_added", **data)
+        return self._add(minute, BOOKING, "job.line_item_added", line_id=line, amount=amount, description=description)
 
     def extras(self) -> Self:
         """One to three extras are added to the booking; sometimes the first one is corrected."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from streams.simulator.branch import BPC_ONLY_GROUP, Branch
+from streams.simulator.branch import Branch
 from streams.simulator.sim_event import MINUTE_US
 from streams.simulator.story import HOUR_MIN, Story
 
@@ -44,8 +44,8 @@ def _refused_visit(story: Story) -> None:
 
 
 def _visited_after_advice(story: Story) -> None:
-    story.ticket(-35, "out_of_scope", "partner", reason="out_of_scope").call(-30, "partner", "will_visit")
-    story.image(18).validated().customer_cancels().parked()
+    story.opening().ticket(-35, "out_of_scope", "partner", reason="out_of_scope")
+    story.call(-30, "partner", "will_visit").image(18).validated().customer_cancels().parked()
 
 
 def _late_claim(story: Story, *, hours: tuple[int, int]) -> None:
@@ -86,95 +86,58 @@ def _cancelled_early(story: Story) -> None:
 
 CLAIM: Final = (Story.opening, Story.claim)
 MARKED: Final = (Story.validated, Story.partner_cancels, Story.parked)
-_CANNOT_DELIVER: Final = partial(Story.partner_cancels, reason="pro_cannot_deliver")
-_NO_CLAIM: Final = partial(Story.partner_cancels, reason="cant_deliver")
+_NO_IMAGES: Final = (Story.opening, partial(Story.claim, images=0))
+_NO_CLAIM: Final = (Story.opening, partial(Story.partner_cancels, reason="pro_cannot_deliver"))
+_MARKED_EARLY: Final = partial(Story.partner_cancels, reason="cant_deliver")
+_UNMARKED: Final = partial(Story.partner_cancels, reason="cant_deliver", marked_against="none")
 _TURNED: Final = partial(Story.validated, minute=6 * HOUR_MIN, verdict="not_genuine")
 
 TAGGED: Final = "tagging partner_led_cancellation/out_of_scope"
 WAIVED: Final = (TAGGED, "paf waived")
-_CANT_DELIVER: Final = "tagging partner_led_cancellation/cant_deliver"
-_NOT_GENUINE: Final = "tagging none (not_genuine)"
 REVERSAL: Final = (TAGGED, "paf reversal_scheduled")
 _FLIPPED: Final = (*REVERSAL, "alert decision_flip")
-_AWAITING: Final = (TAGGED, "paf under_review (awaiting_validation)")
-_UNKNOWN: Final = (TAGGED, "paf under_review (presence_unknown)")
-_CONFLICT: Final = (TAGGED, "paf under_review (presence_conflict)", "alert validated_off_site")
-_REFUSED_VISIT: Final = (TAGGED, "paf upheld (not_on_site)", "alert ticket_outside_geofence")
 _NOT_ALLOWED: Final = (TAGGED, "paf upheld (cancellation_not_allowed)", "alert bpc_only_cancellation")
+_TO_CLOSE: Final = (TAGGED, "action advise_close_at_bpc")
+_REFUSED_VISIT: Final = (TAGGED, "paf upheld (not_on_site)", "alert ticket_outside_geofence")
+_AWAITING: Final = (TAGGED, "paf under_review (awaiting_validation)")
+_CONFLICT: Final = (TAGGED, "paf under_review (presence_conflict)", "alert validated_off_site")
+_UNKNOWN: Final = (TAGGED, "paf under_review (presence_unknown)")
+_CANT_DELIVER: Final = "tagging partner_led_cancellation/cant_deliver"
 _UPHELD: Final = (_CANT_DELIVER, "paf upheld (no_claim)")
+_NOT_ON_SITE: Final = (_CANT_DELIVER, "paf upheld (not_on_site)")
+_BOOKING_MISSING: Final = (_CANT_DELIVER, "paf under_review (booking_missing)")
+_NOT_GENUINE: Final = ("tagging none (not_genuine)", "paf not_applicable")
+_STAYED: Final = ("alert stayed_after_cancellation",)
 
 BRANCHES: Final = (
     Branch("waived", 14, (waived,), WAIVED),
     Branch("otp_refused", 4, (partial(_blocked_start, reason="otp_refused"),), WAIVED),
     Branch("payment_refused", 3, (partial(_blocked_start, reason="payment_refused"),), WAIVED),
-    Branch(
-        "visited_after_advice", 3, (Story.opening, _visited_after_advice), WAIVED, destination="elsewhere_then_site"
-    ),
+    Branch("visited_after_advice", 3, (_visited_after_advice,), WAIVED, destination="elsewhere_then_site"),
     Branch("park_overdue", 3, (*CLAIM, _park_overdue), (*WAIVED, "alert park_overdue"), area="live"),
     Branch("reversal", 8, (*CLAIM, *MARKED), REVERSAL),
     Branch("customer_refuses_to_cancel", 4, (*CLAIM, _customer_refuses_to_cancel), REVERSAL),
-    Branch("claim_within_window", 2, (Story.opening, _CANNOT_DELIVER, partial(_late_claim, hours=(18, 30))), _FLIPPED),
-    Branch("claim_after_window", 1, (Story.opening, _CANNOT_DELIVER, partial(_late_claim, hours=(74, 80))), _FLIPPED),
+    Branch("claim_within_window", 2, (*_NO_CLAIM, partial(_late_claim, hours=(18, 30))), _FLIPPED),
+    Branch("claim_after_window", 1, (*_NO_CLAIM, partial(_late_claim, hours=(74, 80))), _FLIPPED),
     Branch("assignment_delivered_late", 2, (_assignment_delivered_late, Story.claim, *MARKED), REVERSAL),
     Branch("reassigned_after_claim", 2, (*CLAIM, *MARKED, _reassigned), REVERSAL, second_after_min=115),
     Branch("media_reused", 2, (Story.opening, _claim_with_reused_picture, *MARKED), REVERSAL),
-    Branch("no_claim", 6, (Story.opening, _CANNOT_DELIVER), (*_UPHELD, "alert stuck_provisional")),
-    Branch("booking_delivered_late", 1, (_booking_delivered_late, Story.assigned, _NO_CLAIM), _UPHELD),
-    Branch(
-        "booking_missing",
-        1,
-        (Story.assigned, _NO_CLAIM),
-        (_CANT_DELIVER, "paf under_review (booking_missing)"),
-    ),
-    Branch(
-        "bpc_only_cancelled",
-        3,
-        (*CLAIM, Story.validated, Story.partner_cancels),
-        _NOT_ALLOWED,
-        area="bpc_only",
-        group=BPC_ONLY_GROUP,
-    ),
-    Branch(
-        "bpc_only_closed",
-        3,
-        (*CLAIM, _closed_at_bpc),
-        (TAGGED, "action advise_close_at_bpc"),
-        area="bpc_only",
-        group=BPC_ONLY_GROUP,
-    ),
+    Branch("no_claim", 6, _NO_CLAIM, (*_UPHELD, "alert stuck_provisional")),
+    Branch("booking_delivered_late", 1, (_booking_delivered_late, Story.assigned, _MARKED_EARLY), _UPHELD),
+    Branch("booking_missing", 1, (Story.assigned, _MARKED_EARLY), _BOOKING_MISSING),
+    Branch("bpc_only_cancelled", 3, (*CLAIM, Story.validated, Story.partner_cancels), _NOT_ALLOWED, area="bpc_only"),
+    Branch("bpc_only_closed", 3, (*CLAIM, _closed_at_bpc), _TO_CLOSE, area="bpc_only"),
     Branch("not_genuine_marked", 4, (*CLAIM, _not_genuine_marked), (_CANT_DELIVER, "paf upheld (not_genuine)")),
-    Branch("not_genuine_unmarked", 3, (*CLAIM, _not_genuine_unmarked), (_NOT_GENUINE, "paf not_applicable")),
-    Branch("verdict_turned", 1, (waived, _TURNED), (_NOT_GENUINE, "paf not_applicable", "alert decision_flip")),
-    Branch(
-        "cancelled_unmarked",
-        3,
-        (Story.opening, partial(Story.partner_cancels, reason="cant_deliver", marked_against="none")),
-        (_CANT_DELIVER, "paf not_applicable"),
-    ),
+    Branch("not_genuine_unmarked", 3, (*CLAIM, _not_genuine_unmarked), _NOT_GENUINE),
+    Branch("verdict_turned", 1, (waived, _TURNED), (*_NOT_GENUINE, "alert decision_flip")),
+    Branch("cancelled_unmarked", 3, (Story.opening, _UNMARKED), (_CANT_DELIVER, "paf not_applicable")),
     Branch("validated_off_site", 2, (waived,), _CONFLICT, destination="elsewhere"),
-    Branch(
-        "cancelled_without_visit",
-        5,
-        (Story.opening, _NO_CLAIM),
-        (_CANT_DELIVER, "paf upheld (not_on_site)"),
-        destination="elsewhere",
-    ),
+    Branch("cancelled_without_visit", 5, (Story.opening, _MARKED_EARLY), _NOT_ON_SITE, destination="elsewhere"),
     Branch("refused_visit", 4, (Story.opening, _refused_visit), _REFUSED_VISIT, destination="elsewhere"),
     Branch("awaiting_validation", 4, (*CLAIM, Story.partner_cancels), _AWAITING),
-    Branch(
-        "awaiting_images",
-        2,
-        (Story.opening, partial(Story.claim, images=0), Story.validated, Story.partner_cancels),
-        _AWAITING,
-    ),
+    Branch("awaiting_images", 2, (*_NO_IMAGES, Story.validated, Story.partner_cancels), _AWAITING),
     Branch("silent_device", 2, (*CLAIM, _unclear_presence), _UNKNOWN, signal="silent"),
     Branch("coarse_location", 2, (*CLAIM, _unclear_presence), _UNKNOWN, signal="coarse"),
     Branch("mocked_location", 2, (*CLAIM, _unclear_presence), (*_UNKNOWN, "alert mocked_location"), signal="mocked"),
-    Branch(
-        "stayed_after_cancellation",
-        4,
-        (Story.opening, _cancelled_early),
-        ("alert stayed_after_cancellation",),
-        stay_min=(75, 95),
-    ),
+    Branch("stayed_after_cancellation", 4, (Story.opening, _cancelled_early), _STAYED, stay_min=(75, 95)),
 )

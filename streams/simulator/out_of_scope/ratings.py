@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streams.simulator.branch import BPC_ONLY_GROUP, Branch
+from streams.simulator.branch import Branch
 from streams.simulator.out_of_scope.claims import CLAIM
 from streams.simulator.story import DAY_MIN, Story
 
@@ -51,7 +51,7 @@ _NOT_AT_BPC: Final = ("rating_reversal denied (not_closed_at_bpc)",)
 
 BRANCHES: Final = (
     Branch("rating_granted", 4, _CLOSED_AT_BPC, _GRANTED),
-    Branch("rating_granted_to_rwm_partner", 2, _CLOSED_AT_BPC, _GRANTED, area="bpc_only", group=BPC_ONLY_GROUP),
+    Branch("rating_granted_to_rwm_partner", 2, _CLOSED_AT_BPC, _GRANTED, area="bpc_only"),
     Branch("rating_granted_with_silent_device", 1, _CLOSED_AT_BPC, _GRANTED, signal="silent"),
     Branch("rating_presence_conflict", 2, _CLOSED_AT_BPC, _CONFLICT, destination="elsewhere"),
     Branch("rating_awaiting_validation", 2, (*CLAIM, *_REVERSAL), _UNVALIDATED),
