@@ -1,4 +1,4 @@
-"""Tracks the records that lay in the inputs when an owner began; until they are read, nothing leaves the state by time.
+"""Tracks the records that lay in the inputs when an owner began; until they are read, nothing expires.
 
 A worker that was down for days, or that starts on old topics, reads events older than what is kept. They belong to
 cases and partners that would otherwise leave the state first. The same holds after a machine slept for days.
@@ -40,7 +40,7 @@ class Backlog:
             self._left = None
 
     def is_read(self, positions: Mapping[str, int], running_s: float) -> bool:
-        """Return whether all of it is read; call in each step, with the next offsets and a clock that never jumps."""
+        """Return whether all of it is read; call in each step with the next offsets and a monotonic time."""
         if not self._ends:
             return True
         left = {name: positions.get(name, 0) for name, end in self._ends.items() if positions.get(name, 0) < end}

@@ -22,7 +22,7 @@ HELD_BYTES_MAX: Final = 8 * 1024 * 1024
 class CatchUpBuffer:
     """Holds records beyond the last owner's positions until all before them are read.
 
-    Processed earlier, they could have a record refused that the last owner had accepted.
+    If they were processed earlier, a record that the last owner accepted could be refused.
 
     `until` has the last owner's positions by `topic-partition`; with none, nothing is held. `records_max` is how many
     records of a partition are held before no more of it is fetched.
@@ -56,16 +56,16 @@ class CatchUpBuffer:
     def passed(self) -> dict[str, int]:
         """The last owner's positions in partitions with held records: everything before those has been returned.
 
-        Such a position can lie behind a transaction marker, which no record shows to have been passed.
+        Such a position can lie behind a transaction marker, and no record shows that a marker was passed.
         """
         return {tp.name: self._until.get(tp.name, 0) for tp in self._held_records}
 
     def wants_more(self, tp: TP) -> bool:
-        """Return whether to fetch more of a partition; if not, all that the last owner had read of it was returned."""
+        """Return whether to fetch more of a partition; if not, all that the last owner read of it has been returned."""
         return self._held_records[tp] < self._records_max and self._held_bytes[tp] < HELD_BYTES_MAX
 
     def release(self) -> Batches:
-        """Return the held records, and hold none."""
+        """Return the held records and clear the buffer."""
         held, self._held = self._held, []
         self._held_records.clear()
         self._held_bytes.clear()

@@ -69,7 +69,7 @@ class Checkpointer:
     async def advance(self, checkpoint: Callable[[], Checkpoint], records: int) -> None:
         """Continue the checkpoint under way; begin the next if it is due and anything has changed.
 
-        To be called between steps: within one, positions, state and outputs do not agree. `checkpoint` returns the
+        Call it between steps: within one, positions, state and outputs do not agree. `checkpoint` returns the
         present positions, `records` is how many the step took.
         """
         is_packed = self._frozen is None or self._processor.pack(max(records, self._settings.packed_at_once))
@@ -87,7 +87,7 @@ class Checkpointer:
             self._health.saved_at = now
 
     async def save_now(self, checkpoint: Callable[[], Checkpoint]) -> None:
-        """Write a last checkpoint after the one under way, unless readers cannot yet see what it would count on."""
+        """Finish the checkpoint under way, then write a last one unless readers cannot see all that it counts on."""
         if await self.finish() and await self._visibility.wait_for(checkpoint().outputs):
             await self._publish_progress()
             frozen = _Frozen(checkpoint(), self._processor.freeze(), self._clock.now_us())

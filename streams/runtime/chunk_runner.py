@@ -22,7 +22,7 @@ from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task_publisher import TaskPublisher
 
 QUARANTINED_MAX: Final = 20
-"""With more names than this in quarantine the worker itself is taken to be broken."""
+"""Beyond this number of quarantined names the worker itself must be broken."""
 
 logger = logging.getLogger("sop.task")
 
@@ -50,7 +50,7 @@ class ChunkRunner:
         self._publisher, self._attempts, self._clock = publisher, attempts, clock
         self._health, self._metrics = health, metrics
         self.deferred: dict[str, None] = {}
-        """Names that are still to be evaluated before anything can be saved, in order."""
+        """Names that must be evaluated before anything can be saved, in order."""
         self.is_stopping = False
         """Whether to leave further chunks of records to the next owner."""
 
@@ -61,7 +61,7 @@ class ChunkRunner:
         return self._isolation.is_needed(self._positions.inputs, now, saved=saved)
 
     async def run_at_once(self, chunk: Chunk) -> None:
-        """Run a chunk, its names in parts of the size of a step: after a recovery these may be all cases."""
+        """Run a chunk, its names in step-sized parts: after a recovery these may be all cases."""
         if self._isolation.clear():
             await self.log_attempts()
         names, size = chunk.names, self._settings.step_records_max
@@ -72,9 +72,9 @@ class ChunkRunner:
         await self.run(Chunk(chunk.batches, names))
 
     async def run_in_isolation(self, chunk: Chunk) -> None:
-        """Run names and records of a chunk apart, in parts, so that the one that ends a worker is found.
+        """Run the names and the records of a chunk separately and in parts, to find the one that ends a worker.
 
-        Internal topics come last: a report that was forwarded may be much newer than those that came directly.
+        Internal topics come last: a forwarded report may be much newer than those that came directly.
         """
         internal = [(tp, records) for tp, records in chunk.batches if tp.topic in self._settings.internal_topics]
         inputs = [(tp, records) for tp, records in chunk.batches if tp.topic not in self._settings.internal_topics]
@@ -196,11 +196,11 @@ class ChunkRunner:
             raise
 
     def _quarantine(self, name: str, reason: str) -> None:
-        """Evaluate a name no more."""
+        """Stop evaluating a name."""
         quarantined = self._positions.quarantined
         if len(quarantined) >= QUARANTINED_MAX:
             raise Fatal(
-                f"{name}: {reason}; {len(quarantined)} names are in quarantine already, so the worker itself is broken"
+                f"{name}: {reason}; {len(quarantined)} names are quarantined already, so the worker itself is broken"
             )
         quarantined[name] = Quarantined(reason, self._settings.version)
         self._processor.quarantine(name)

@@ -20,7 +20,7 @@ from streams.runtime.ports import TP, OutputLog, Publisher
 LOOK_AGAIN_AFTER_S: Final = 0.02
 LOOK_AGAIN_WITHIN_S: Final = 1.0
 HURRIED_S: Final = 0.3
-"""How long an owner that ends waits: a transaction of another one may hang until that one's successor starts."""
+"""How long an owner that ends waits: another owner's transaction may hang until that owner's successor starts."""
 
 logger = logging.getLogger("sop.task")
 
@@ -28,10 +28,10 @@ logger = logging.getLogger("sop.task")
 async def abort_hanging_transactions(
     publisher: Publisher, log: OutputLog, own: Sequence[TP], shared: Sequence[TP], limit_s: float
 ) -> None:
-    """Abort what an earlier owner left open in partitions; to be called once that owner is fenced.
+    """Abort what an earlier owner left open in partitions; call it once that owner is fenced.
 
-    Nobody else writes to its `own` partitions. An open transaction in a `shared` one may be another owner's: to abort
-    there, where this owner has none, does no harm.
+    Nobody else writes to its `own` partitions. An open transaction in a `shared` one may be another owner's; aborting
+    does no harm if this partition number has none there.
 
     Raises `Fatal` if a transaction is still open after `limit_s` seconds.
     """

@@ -1,4 +1,4 @@
-"""What a task shows of itself: signs of life for the watchdog, and counts for the metrics."""
+"""Signs of life of a task for the watchdog, and its counts for the metrics."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Health:
 
 @dataclass(slots=True)
 class TaskMetrics:
-    """Counts of one task, written and read in the event loop; each owner starts them again."""
+    """Counts of one task, written and read in the event loop; each owner starts at zero."""
 
     received: Counter[str] = field(default_factory=Counter)
     """Records handed over, by `topic-partition`, including those consumed before the last checkpoint."""

@@ -1,7 +1,7 @@
 """The batches that wait for a task's next step, and when that step is due.
 
-Tasks of one process do at different times what they all do at the same interval. They start together and would stay in
-step otherwise: four transactions at once take four times as long each.
+Tasks of one process take their turns at different times of an interval. They start together and would otherwise stay
+in step, and of four transactions at once each takes four times as long.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 from streams.runtime.ports import TP, Incoming
 
 LOOK_EVERY_S: Final = 0.1
-"""How long a step waits for records: after that, something may be due."""
+"""How long a step waits for records: after that, a deadline may have passed."""
 SPREAD: Final = 0.618
-"""The distance of neighbours as part of an interval. The golden ratio spreads any number of them evenly."""
+"""The distance of neighbouring tasks, as a fraction of an interval; the golden ratio spreads any number evenly."""
 
 
 class _Waiting(NamedTuple):

@@ -1,4 +1,4 @@
-"""Compares the topics that a state was made from with those that exist now: offsets hold only for the same topics."""
+"""Compares the topics that a state was made from with those that exist now: offsets hold for the same topics only."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def find_recreated(made_under: Layout | None, present: Layout, *, accepts: bool)
     if recreated and not accepts:
         raise Fatal(
             f"{', '.join(sorted(recreated))}: deleted and created again since this group last read or wrote there, so "
-            "its positions say nothing; SOP_ACCEPT_TRIMMED_INPUTS=true starts at the beginning of the new topics and "
-            "does without what was not read before"
+            "its positions are no longer valid; SOP_ACCEPT_TRIMMED_INPUTS=true starts at the beginning of the new "
+            "topics, without what was never read of the old ones"
         )
     return recreated
 
 
 def find_change(before: Layout, now: Layout) -> str | None:
-    """Return a change after which a worker that started under an earlier layout cannot go on; None if there is none."""
+    """Return a change of the layout with which a running worker cannot go on; None if there is none."""
     if missing := sorted(before.ids.keys() - now.ids.keys()):
         return f"{', '.join(missing)}: deleted while this worker runs"
     if before.partitions != now.partitions:
@@ -90,7 +90,7 @@ def without_recreated(progress: Progress, present: Layout) -> Progress:
 
 
 def with_new_ids(made_under: Layout, present: Layout) -> frozenset[str]:
-    """Return the topics whose id is another one than under an earlier layout."""
+    """Return the topics whose ids have changed since an earlier layout."""
     return frozenset(topic for topic, id_ in made_under.ids.items() if present.ids.get(topic, id_) != id_)
 
 
@@ -115,8 +115,8 @@ class LayoutWatch:
         try:
             found = find_change(self._initial, await self._read())
         except Unavailable as error:
-            logger.info("the topics cannot be looked at: %s", error)
+            logger.info("the topics cannot be checked: %s", error)
             return
         if found is not None and found == self._suspected:
-            raise Fatal(f"{found}; a restart says how to go on")
+            raise Fatal(f"{found}; after a restart the worker says how to go on")
         self._suspected = found

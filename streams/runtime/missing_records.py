@@ -1,4 +1,4 @@
-"""Checks for records that are gone; without them a worker could contradict its outputs or decide on half a case."""
+"""Checks for records that are gone: without them a worker could contradict its outputs or decide half a case."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def refuse_missing(
     *,
     accepts: bool,
 ) -> None:
-    """Check that the records are there that an earlier owner had read and that no checkpoint holds.
+    """Check that no record is gone that an earlier owner has read and no checkpoint holds.
 
-    `names` are partitions as `topic-partition`, by which the mappings have: where the state has to be made again from
-    (left out where nothing was read), the log start offset, and the next offset to read when progress was last
+    `names` are partitions, each as `topic-partition`. By name, `starts` has the offset from which the state has to be
+    rebuilt (none if nothing was read), `earliest` the log start offset, and `read` the next offset to read as last
     published. With `accepts`, missing records are only logged.
 
     Raises `Fatal`, which says which are missing and how to go on.
@@ -36,8 +36,8 @@ def refuse_missing(
         gone = f"{name}: {start} to {end - 1} are no longer there, in no checkpoint, and decisions rest on them"
         if not accepts:
             raise Fatal(
-                f"{gone}: bring them or the checkpoints back, or have these cases decided anew without them by "
-                "SOP_ACCEPT_TRIMMED_INPUTS=true"
+                f"{gone}: bring them or the checkpoints back, or set SOP_ACCEPT_TRIMMED_INPUTS=true to decide these "
+                "cases anew without them"
             )
         _warn(gone)
 
@@ -54,8 +54,8 @@ def unread_count(name: str, position: int, earliest: int, *, accepts: bool) -> i
     gone = f"{name}: {position} to {earliest - 1} are no longer there and were never read"
     if not accepts:
         raise Fatal(
-            f"{gone}: cases would be decided without them; produce these records again after a restart with "
-            "SOP_ACCEPT_TRIMMED_INPUTS=true, which goes on without them, and give the topic a longer retention"
+            f"{gone}: cases would be decided without them; set SOP_ACCEPT_TRIMMED_INPUTS=true to go on, restart, "
+            "produce these records again, and give the topic a longer retention"
         )
     _warn(gone)
     return earliest - position
@@ -75,21 +75,21 @@ def forgotten_count(name: str, position: int, earliest: int, missing: int, *, ac
     gone = f"{name}: {position} to {earliest - 1} are no longer there, in no checkpoint; messages missing: {missing}"
     if not accepts:
         raise Fatal(
-            f"{gone}; bring them or the checkpoints back, or have them published again by "
-            "SOP_ACCEPT_TRIMMED_INPUTS=true, and give the topic a longer retention"
+            f"{gone}; bring them or the checkpoints back, or set SOP_ACCEPT_TRIMMED_INPUTS=true to publish them "
+            "again, and give the topic a longer retention"
         )
     _warn(gone)
     return missing
 
 
 def _warn(gone: str) -> None:
-    logger.warning("%s; going on without them, as SOP_ACCEPT_TRIMMED_INPUTS says", gone)
+    logger.warning("%s; going on without them, since SOP_ACCEPT_TRIMMED_INPUTS is set", gone)
 
 
 def refuse_truncated(name: str, position: int, end: int) -> None:
     """Raise `Fatal` if a partition ends before the next offset to read: records that were read are lost."""
     if position > end:
         raise Fatal(
-            f"{name}: read up to {position}, but the log ends at {end}: Kafka has lost records, and others would be "
-            "taken for them; restore the topic"
+            f"{name}: read up to {position}, but the log ends at {end}: Kafka has lost records, and new ones would get "
+            "their offsets; restore the topic"
         )

@@ -27,7 +27,7 @@ from streams.runtime.positions import has_reached
 ATTEMPT_LOG_KEY: Final = b"suspects"
 ATTEMPTS_MAX: Final = 3
 PARTS: Final = 64
-"""Into how many parts a failed chunk is split: 2,000 records are alone after two deaths, at about 100 transactions."""
+"""Into how many parts a failed chunk is split: two deaths and some 100 transactions isolate one of 2,000 records."""
 NAMES_MAX: Final = 1_000
 """How many names a chunk may have."""
 SINGLES_MAX: Final = 100
@@ -35,10 +35,10 @@ SINGLES_MAX: Final = 100
 WIDE_MAX: Final = 8
 """How many attempts at larger chunks the log keeps: two levels for each of the four input topics."""
 WIDE_NAMES_MAX: Final = 2 * NAMES_MAX
-"""How many names these may have; the longest are half a megabyte."""
+"""How many names these have in total; with the longest names that is half a megabyte."""
 NAMES_SHOWN: Final = 3
 ISOLATE_US: Final = 60_000_000
-"""How long chunks are logged after a death at least: a poison deadline may pass only a while after a start."""
+"""How long, at least, chunks are logged after a death: a poison deadline may pass only some time after a start."""
 
 Part = TypeVar("Part")
 
@@ -101,7 +101,7 @@ class Attempt(Struct, frozen=True):
 
 
 class AttemptLog(Struct, frozen=True):
-    """The attempts to suspect if the owner died now, the latest last; none if all went well."""
+    """The attempts to suspect if the owner dies now, the latest last; none if all went well."""
 
     version: str
     """Of the worker: another version may survive what this one does not."""
@@ -209,7 +209,7 @@ class PoisonIsolation:
         """Note that a chunk is done, with the next offsets to process.
 
         A chunk that raised before stays suspected for the next owner: it may raise only after certain others. One that
-        was given up is suspected by nobody.
+        was given up is no longer suspected.
         """
         if self.refusal(chunk) is not None:
             done = Attempt.of(chunk, 0)
@@ -223,9 +223,8 @@ class PoisonIsolation:
 
     def clear(self) -> bool:
         """Suspect nothing any more; return whether anything was suspected."""
-        was_suspicious = bool(self._suspected)
-        self._suspected = []
-        return was_suspicious
+        suspected, self._suspected = self._suspected, []
+        return bool(suspected)
 
     def names_given_up(self) -> list[Chunk]:
         """Return the names that were tried often enough, a chunk for each."""

@@ -98,7 +98,7 @@ class Clock(Protocol):
 
 
 class Publisher(Protocol):
-    """Publishes for one partition number, all of a call or nothing, and only until another owner takes over."""
+    """Publishes for one partition number until another owner takes over, all records of a call or none."""
 
     async def start(self) -> None:
         """Connect and fence the publisher that published for this partition number before."""
@@ -181,7 +181,7 @@ class Checkpoint(Struct, frozen=True):
 
 
 class Store(Protocol):
-    """The checkpoint of one partition number, positions and blobs by key: always complete, if of an earlier moment."""
+    """The checkpoint of one partition number, positions and blobs by key: perhaps outdated, but always complete."""
 
     async def claim(self) -> Checkpoint | None:
         """Become the owner and return the checkpoint, if there is one; later writes of earlier owners are refused."""
@@ -236,8 +236,8 @@ class Processor(Protocol):
     def restore_output(self, topic: str, record: Stored, recreated: Collection[str] = ()) -> Mapping[str, int]:
         """Restore an output that an earlier owner published after the checkpoint, for each topic in log order.
 
-        Offsets that it names in `recreated` topics are those of deleted topics of the same names. Returns the input
-        positions at which it was decided, by `topic-partition`; empty if it does not say. Raises `InvalidMessage` for a
+        Offsets that it names in `recreated` topics belong to deleted topics with the same names. Returns the input
+        positions at which it was decided, by `topic-partition`; empty if it names none. Raises `InvalidMessage` for a
         record that no owner has published.
         """
 
@@ -245,13 +245,13 @@ class Processor(Protocol):
         """Apply the outputs restored since the last call to the state."""
 
     def forget_positions(self, topics: Collection[str]) -> None:
-        """Forget at which offsets of topics records lay: the topics were deleted and created again."""
+        """Forget the offsets of records in topics that were deleted and created again."""
 
     async def process(self, batches: Batches, now: int) -> None:
         """Add batches to the state, as of now (microseconds); the names that they touch are evaluated next."""
 
     def defer(self) -> Sequence[str]:
-        """Return the names touched so far, and evaluate them only when they are named."""
+        """Return the names touched so far; they are evaluated only when `evaluate` is given them."""
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
         """Send a record to the dead letters without processing it."""
@@ -262,14 +262,14 @@ class Processor(Protocol):
     async def expired(self, now: int, limit: int) -> Sequence[str]:
         """Return up to `limit` names that may leave the state by now (microseconds), to be evaluated.
 
-        Not to be called before all records that lay in the inputs at the start are read: they may belong to such names.
+        Do not call it before all records that lay in the inputs at the start are read: they may belong to such names.
         """
 
     async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
         """Return the outputs due by now for `names` and all names touched; `positions` are the next offsets to read."""
 
     def quarantine(self, name: str) -> None:
-        """Evaluate a name no more, whatever touches it; its state is still kept up to date."""
+        """Stop evaluating a name, whatever touches it; records still change its state."""
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the dispositions of the processed records, by `topic-partition`."""

@@ -23,7 +23,7 @@ class Positions:
         self.consumed: dict[str, int] = {}
         """How many records are part of the state."""
         self.read_up_to: dict[str, int] = {}
-        """Where the consumer reads on; it has handed over every record before."""
+        """Where the consumer continues; it has handed over every record before that."""
         self.first_offsets: dict[str, int] = {}
         self.quarantined: dict[str, Quarantined] = {}
         self.skipped: dict[str, int] = {}
@@ -42,7 +42,7 @@ class Positions:
         self.recreated_topics = dict(checkpoint.recreated_topics)
 
     def start_at(self, inputs: Mapping[str, int]) -> None:
-        """Set the positions from which records will come; they count as published."""
+        """Set the next offsets to read; they count as published."""
         self.inputs = dict(inputs)
         self._published_inputs = dict(inputs)
 

@@ -152,7 +152,7 @@ class Recovery:
         except InvalidMessage as error:
             self._positions.set_outputs({tp: record.offset + 1})
             if tp not in self._foreign:  # one line for each partition: there may be many such records
-                logger.warning("%s@%d: not written by a worker, passed over: %s", tp.name, record.offset, error)
+                logger.warning("%s@%d: not written by a worker, ignored: %s", tp.name, record.offset, error)
                 self._foreign.add(tp)
             return {}
         self._positions.add_restored(tp, record.offset)
@@ -173,11 +173,11 @@ class Recovery:
             return {}
         if record.key == REBUILT_KEY:
             raise Fatal(
-                f"{tp.name}@{record.offset}: the checkpoints that sop rebuild made are gone, and outputs about cases "
-                "that it moved lie in other partitions: stop all workers and run it again"
+                f"{tp.name}@{record.offset}: the checkpoints that sop rebuild made are gone, and earlier outputs about "
+                "cases that it moved are in other partitions: stop all workers and run sop rebuild again"
             )
         if record.key != PROGRESS_KEY:
-            raise InvalidMessage("key: none of a worker's")
+            raise InvalidMessage("key: not one that workers use")
         progress = self._latest = without_recreated(progress_in(tp, record), self._settings.layout)
         self._isolation.after_crash = not progress.ended_cleanly
         positions.skipped = dict(progress.skipped)
@@ -212,7 +212,7 @@ class Recovery:
         return {name: max(inputs.get(name, 0), at) for name, at in earliest.items() if name in inputs or at}
 
     def _known_positions(self, checkpoint: Checkpoint, decided_at: Mapping[str, int]) -> dict[str, int]:
-        """Return the next offset to read of each input partition of which every record has to be read.
+        """Return the next offset to read of each input partition in which no record may be skipped.
 
         Version 0.1 did not count transaction markers as read, so positions in topics with many markers are not known.
         """

@@ -1,6 +1,6 @@
 """Waits for a store that does not answer: a task cannot go on without state, and the store may soon answer again.
 
-Whatever a store raises is its own fault. Here it becomes an error of ours, so that no record is blamed for it.
+Whatever a store raises, this module raises as one of our own errors, so that no record is blamed for it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class RetryingStore:
                     raise Unavailable(f"{error}; waited for {self._retry_s:g} s") from error
                 wait_s = min(2 * wait_s, WAIT_S_MAX)
             else:
-                logger.warning("%s: answered after %.1f s", self._name, clock() - began)
+                logger.warning("%s: the store answered after %.1f s", self._name, clock() - began)
                 return found
 
 

@@ -14,11 +14,11 @@ class TaskSettings:
     input_topics: tuple[str, ...]
     """The input topics."""
     internal_topics: tuple[str, ...]
-    """The input topics that tasks themselves write. Records of these are not refused: nobody could correct them."""
+    """The input topics that tasks themselves write to."""
     required_topics: tuple[str, ...]
-    """The input topics whose records are needed to make the state again."""
+    """The input topics whose records are needed to rebuild the state."""
     accepts_trimmed: bool
-    """Whether to go on without records that were deleted, whether never read or needed again."""
+    """Whether to go on without deleted records that were never read or are needed again."""
     output_topics: tuple[str, ...]
     """The output topics; a task writes to its own partition of each."""
     progress_topic: str
@@ -33,11 +33,11 @@ class TaskSettings:
     version: str
     """Of the worker; names that another version has quarantined are tried again."""
     step_spacing_s: float = 0.03
-    """How far apart steps with records begin: a single record is published at once, many records together.
+    """How far apart steps with records begin: a single record is published at once, many are published together.
 
     A transaction costs the broker some milliseconds of CPU, whatever its size.
     """
     backlog_idle_s: float = 10.0
-    """After this time without a record an owner takes the records that it found at its start for read."""
+    """How long without a record until an owner regards its backlog as read (`streams.runtime.backlog`)."""
     packed_at_once: int = 100
-    """How many objects of a checkpoint are packed between two steps, or as many as the step took records if more."""
+    """How many objects of a checkpoint are packed between two steps; more if the step took more records."""

@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 class Snapshot(Generic[Id, T]):
-    """A copy-on-write snapshot of `objects` by id; `key` makes a key of an id, `pack` bytes of an object.
+    """A copy-on-write snapshot of `objects` by id; `key` returns the key of an id, `pack` the bytes of an object.
 
-    To pack thousands at once would stop the stream for as long as a hundred small transactions take.
+    Packing thousands at once would stop the stream for as long as a hundred small transactions take.
     """
 
     def __init__(self, objects: Mapping[Id, T], key: Callable[[Id], str], pack: Callable[[T], bytes]) -> None:
@@ -25,14 +25,14 @@ class Snapshot(Generic[Id, T]):
         self._left, self._blobs = ids, blobs
 
     def before_change(self, ids: Iterable[Id]) -> None:
-        """Pack those objects now that are about to change and not packed yet."""
+        """Pack the objects that are about to change, unless they are packed already."""
         if self._left:
             for each in self._left.intersection(ids):
                 self._left.discard(each)
                 self._add(each)
 
     def advance(self, count: int) -> int:
-        """Pack up to `count` more objects; return how many it was."""
+        """Pack up to `count` more objects; return how many were packed."""
         chunk = min(count, len(self._left))
         for _ in range(chunk):
             self._add(self._left.pop())

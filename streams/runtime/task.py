@@ -1,4 +1,4 @@
-"""The task of one partition number: batches in, one transaction of outputs for each step, a checkpoint now and then.
+"""The task of one partition number: batches in, one transaction of outputs per step, a checkpoint every few seconds.
 
 A task owns the partitions of its number of every input topic. A step takes the batches at hand, has the processor add
 them to its state, and publishes all that follows in one transaction. A step ends with acknowledged outputs or with the
@@ -109,10 +109,10 @@ class Task:
         """Return how far the task has come, between two steps or within one."""
         return self._positions.progress(self._processor.counts())
 
-    # -- its life ------------------------------------------------------------------------------------------------------
+    # -- life cycle ----------------------------------------------------------------------------------------------------
 
     async def recover(self) -> dict[TP, int]:
-        """Fence the last owner, load its checkpoint and restore what it has published since; return where to read from.
+        """Fence the last owner, load its checkpoint, restore what it published since, and return where to read from.
 
         Until the input positions have caught up with those of the last owner, nothing is published: its outputs may
         rest on any record up to there.
@@ -155,7 +155,7 @@ class Task:
         await abort_hanging_transactions(self._publisher, self._log, own, shared, settings.transaction_timeout_s)
 
     async def run(self) -> None:
-        """Do one step after the other until `finish`; after an exception the process has to end."""
+        """Run steps until `finish` is called; after an exception the process has to end."""
         while not self._chunks.is_stopping:
             batches = await self._inbox.take(self._settings.step_records_max)
             self.health.at_work = True
@@ -166,7 +166,7 @@ class Task:
             self.health.progress += 1
 
     def finish(self) -> None:
-        """End `run` after the current step; batches that wait are left to the next owner."""
+        """End `run` after the current step, and leave waiting batches to the next owner."""
         self._chunks.is_stopping = True
 
     async def stop(self) -> None:
@@ -180,7 +180,7 @@ class Task:
             await self._checkpointer.save_now(self._checkpoint)
         await self._publisher.stop()
 
-    # -- its input -----------------------------------------------------------------------------------------------------
+    # -- input ---------------------------------------------------------------------------------------------------------
 
     def enqueue(self, tp: TP, records: Sequence[Incoming], on_taken: Callable[[], None] = lambda: None) -> None:
         """Add a batch of one input partition; `on_taken` is called when a step takes it."""
@@ -192,7 +192,7 @@ class Task:
         return self._catch_up.wants_more(tp)
 
     def advance(self, tp: TP, offset: int) -> None:
-        """Note where the consumer reads an input partition on, perhaps after markers; all before it is enqueued."""
+        """Note at which offset the consumer continues, perhaps after markers; every record before it is enqueued."""
         self._positions.read_up_to[tp.name] = offset
 
     def skip_deleted(self, tp: TP, first: int, end: int) -> None:
@@ -203,7 +203,7 @@ class Task:
         accepts = self._settings.accepts_trimmed
         self._positions.add_skipped(tp.name, unread_count(tp.name, first, end, accepts=accepts))
 
-    # -- a step --------------------------------------------------------------------------------------------------------
+    # -- steps ---------------------------------------------------------------------------------------------------------
 
     async def step(self, batches: Batches) -> None:
         """Process batches and what is due, publish what follows, and save when it is time."""

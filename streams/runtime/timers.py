@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 SLACK: Final = 1_000
-"""How many outdated instants the heap may have: they are removed only when their time comes."""
+"""How many outdated instants the heap may have: they are removed only when they are due."""
 
 
 class TimerQueue(Mapping[str, int]):

@@ -1,7 +1,7 @@
 """Ends the process, for a restart, when the worker runs but makes no progress; watches from a thread of its own.
 
-Time is counted in ticks of that thread: none pass while the whole process is frozen or the machine is suspended, so a
-worker that could not run is not taken for a stalled one.
+Time is counted in ticks of that thread. None pass while the process is frozen or the machine is suspended, so a worker
+that could not run does not count as stalled.
 """
 
 from __future__ import annotations

@@ -194,7 +194,7 @@ def test_foreign_records_in_the_workers_topics_stop_no_worker(bench: Bench) -> N
     bench.feed_lines([*VISIT.report, *VISIT.claim])
     bench.wait_until_idle()
     assert f"{bench.prefix}decisions.paf-0@" in again.log
-    assert "not written by a worker, passed over" in again.log
+    assert "not written by a worker, ignored" in again.log
     result = run_sop("status", env=environment)
     assert (result.returncode, result.stderr) == (0, "")
     assert again.stop() == 0

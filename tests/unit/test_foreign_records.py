@@ -28,7 +28,7 @@ async def test_what_somebody_else_wrote_among_the_progress_is_passed_over(
         cluster.kafka.append(TP("progress", 0), key, value)
     task, processor = cluster.owner()
     await task.recover()
-    assert caplog.text.count("not written by a worker, passed over") == 1
+    assert caplog.text.count("not written by a worker, ignored") == 1
     told = await latest_progress(SimulatedLog(cluster.kafka), TP("progress", 0))
     assert told is not None
     assert told.progress.layout == SETTINGS.layout
@@ -58,4 +58,4 @@ async def test_what_somebody_else_wrote_among_what_was_said_is_passed_over(
     task, processor = cluster.owner()
     await task.recover()
     assert processor.restored == [b"j0", b"j1"]
-    assert "decisions-0@2: not written by a worker, passed over: value: foreign" in caplog.text
+    assert "decisions-0@2: not written by a worker, ignored: value: foreign" in caplog.text

@@ -387,7 +387,7 @@ async def test_when_too_many_names_are_quarantined_the_worker_itself_is_broken()
     names = [f"bad{number}" for number in range(QUARANTINED_MAX + 1)]
     lives = named([], names, raises, names)
     assert not any([await lives.live() for _ in range(6 * QUARANTINED_MAX)])
-    assert f"; {QUARANTINED_MAX} names are in quarantine already" in str(lives.deaths[-1])
+    assert f"; {QUARANTINED_MAX} names are quarantined already" in str(lives.deaths[-1])
 
 
 async def test_a_fault_of_a_name_touched_before_is_not_blamed_on_the_last_record() -> None:
