@@ -1,4 +1,4 @@
-"""Decodes consumed records into what the agents take: events, presence queries and presence answers."""
+"""Decodes consumed records into events, presence queries and presence answers."""
 
 from __future__ import annotations
 

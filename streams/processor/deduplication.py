@@ -1,4 +1,4 @@
-"""What keeps a record from being refused or forwarded twice. Both parts are kept in checkpoints."""
+"""Keeps a record from being refused or forwarded twice. Checkpoints contain both indexes."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ class DeadLetterIndex:
 
 
 class ForwardDeduplication:
-    """Recognises records that another task forwards again, as an owner does that resumes from a checkpoint.
+    """Recognises records that were forwarded before: an owner that resumes from a checkpoint forwards them again.
 
-    It forwards them in the order of their offsets, so the last offset seen on each route is enough. A route is the
-    internal topic, and the partition in which the record was first consumed.
+    Records are forwarded in the order of their offsets, so the last offset seen on each route is enough. A route is the
+    internal topic and the partition in which the record was first consumed.
     """
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ class Dispositions:
     def __init__(self, counts: Mapping[str, Mapping[str, int]] | None = None) -> None:
         self._counts = {name: dict(each) for name, each in (counts or {}).items()}
         self._by_tp: dict[TP, dict[str, int]] = {}
-        """The same dictionaries; saves formatting the partition's name for each record."""
+        """The same dictionaries, to avoid formatting the partition's name for each record."""
 
     def add(self, tp: TP, disposition: Disposition) -> None:
         """Count one record."""

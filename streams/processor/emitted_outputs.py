@@ -25,15 +25,15 @@ class EmittedOutputs:
         self._dead_letter_topic = topics.dead_letters
 
     def add(self, topic: str, value: bytes, recreated: Collection[str] = ()) -> Mapping[str, int]:
-        """Add a record; return the input positions at which it was decided, empty if it does not say.
+        """Add a record; return the input positions at which it was decided, empty if it names none.
 
         Dead letters that name one of the `recreated` topics are ignored: their records are gone.
         Raises `InvalidMessage` for a record that no worker wrote.
         """
         if topic == self._dead_letter_topic:
-            letter = decode_dead_letter(value)
-            if letter.topic not in recreated:
-                self.dead_letters.add((letter.topic, letter.partition, letter.offset), letter.reason)
+            refused = decode_dead_letter(value)
+            if refused.topic not in recreated:
+                self.dead_letters.add((refused.topic, refused.partition, refused.offset), refused.reason)
             return {}
         message = catalogue.decode_message(value)
         try:

@@ -25,9 +25,9 @@ class AnswerMessage(Struct, frozen=True, array_like=True, tag="answer"):
 
 
 class Forwarded(Struct, frozen=True, array_like=True, tag="forwarded"):
-    """An event consumed from another partition than its subject's: where it came from, and its bytes.
+    """An event consumed from a partition that is not its subject's: where it came from, and its bytes.
 
-    This serves producers with a partitioner of their own. Forwarding twice is harmless, since events have an identity.
+    Producers with another partitioner make this necessary. Forwarding twice is harmless, since events have an identity.
     `headers` and `header_names` are as in a dead letter.
     """
 

@@ -1,4 +1,4 @@
-"""Collects what a step emits, as records for one transaction."""
+"""Collects the records that a step emits, for one transaction."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Outbox:
         self._add_routed(topic, event.subject, pack(forwarded(origin)), "")
 
     def add_dead_letter(self, origin: Origin, reason: str) -> None:
-        """Add a refused record with its bytes; one that is too large with the beginnings of its key and value."""
+        """Add a refused record with its bytes, or, if it is too large, with the beginnings of its key and value."""
         if origin.original_sizes is not None:
             record = self._dead_letter(origin, reason, origin.original_sizes.value)
         else:
@@ -72,7 +72,7 @@ class Outbox:
         self._records.append(record)
 
     def drain(self) -> list[Outgoing]:
-        """Return the records collected, and begin anew."""
+        """Return the records collected so far and clear the outbox."""
         records, self._records = self._records, []
         return records
 

@@ -54,7 +54,7 @@ class ProcessorSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateSize:
-    """How much state a processor has; `streams.metrics.catalogue` says what each count means."""
+    """How much state a processor has; see `streams.metrics.catalogue` for the meaning of each count."""
 
     cases: int
     partners: int
@@ -91,7 +91,7 @@ class SopProcessor:
             "refusals": self._refusals,
             "retention": self._retention,
         }
-        """What checkpoints keep beside cases and tracks, by its key in the store."""
+        """What checkpoints contain besides cases and tracks, by its key in the store."""
         self._timers = TimerQueue()
         self._dirty = Subjects()
         """Cases and partners to be evaluated next."""
@@ -156,15 +156,15 @@ class SopProcessor:
             self._outbox.add_forwarded(decoded.origin, event)
             self.dispositions.add(tp, "forwarded")
             return
-        reception = self._locations.receive(event) if report else self._cases.receive(event)
-        match reception:
+        result = self._locations.receive(event) if report else self._cases.receive(event)
+        match result:
             case "conflict" | "full" | "departed":
-                self._refuse(tp, decoded.origin, rejection_reason(event, reception))
+                self._refuse(tp, decoded.origin, rejection_reason(event, result))
             case "applied" | "duplicate":
                 (self._retention.postpone_track if report else self._retention.postpone_case)(subject)
-                if reception == "applied":
+                if result == "applied":
                     (self._dirty.partners if report else self._dirty.cases).add(subject)
-                self.dispositions.add(tp, reception)
+                self.dispositions.add(tp, result)
 
     def _refuse(self, tp: TP, origin: Origin, reason: str) -> None:
         self._outbox.add_dead_letter(origin, reason)
@@ -178,7 +178,7 @@ class SopProcessor:
     # -- evaluate what is dirty ----------------------------------------------------------------------------------------
 
     def defer(self) -> list[str]:
-        """Return the names of what is dirty and leave it clean: it is evaluated when `evaluate` is given the names."""
+        """Return the names of what is dirty and mark it clean; `evaluate` evaluates it when given the names."""
         names = self._dirty.names()
         self._mark_clean()
         return names
@@ -243,7 +243,7 @@ class SopProcessor:
         self._retention.retain_case(case_id, update, now)
 
     def quarantine(self, name: str) -> None:
-        """Evaluate a case or partner no more; records are still applied to it."""
+        """Stop evaluating a case or partner; records are still applied to it."""
         named = Subjects.parse([name])
         self._quarantined.update(named)
         for case_id in named.cases:
@@ -251,11 +251,11 @@ class SopProcessor:
         self._cache.mark_dirty(Subjects(named.cases & self._cases.cases.keys()))
 
     async def _load(self, wanted: Subjects) -> None:
-        """Load what is not in memory; a loaded case is evaluated, to set its timer again."""
+        """Load what is not in memory; mark loaded cases dirty, so that evaluation sets their timers again."""
         self._dirty.cases.update(await self._cache.load(wanted))
 
     def _mark_clean(self) -> None:
-        """Hand what is dirty to the cache, which saves it, and make room in memory."""
+        """Pass what is dirty to the cache, which saves it, and make room in memory."""
         self._cache.mark_dirty(self._dirty)
         self._dirty = Subjects()
         self._cache.pack_dirty(self._settings.cached_cases_max, in_use=self._dirty)
@@ -334,7 +334,7 @@ class SopProcessor:
         return self._cache.pack(count)
 
     def mark_saved(self) -> None:
-        """Note that the frozen state is saved, and evict what is too much; the store knows its deadlines."""
+        """Note that the frozen state is saved, and evict cases and tracks; the store has the deadlines."""
         self._retention.mark_saved()
         for case_id in self._cache.evict(self._settings.cached_cases_max):
             self._timers.set(case_id, None)

@@ -1,4 +1,4 @@
-"""Stops the worker when it refuses too many records: then something is wrong that dead letters should not hide.
+"""Stops the worker when it refuses too many records: dead letters should not hide that something is wrong.
 
 The limits are described in runtime.md, "Delivery guarantees".
 """
@@ -30,9 +30,9 @@ class RefusalLimits:
 
 
 class Refusals:
-    """The refused records of each input partition that lie in its current window, kept in checkpoints.
+    """The refused records in the current window of each input partition; checkpoints contain them.
 
-    A record is known by its number: how many records of its partition had been consumed, itself included.
+    A record is identified by its number, its position among the consumed records of its partition, from 1.
     """
 
     def __init__(self, limits: RefusalLimits) -> None:
@@ -45,7 +45,7 @@ class Refusals:
     def add(self, tp: TP, number: int, record: str) -> None:
         """Add a refused record.
 
-        Raises `Fatal`, which names the record, when that is more than the limits allow.
+        Raises `Fatal`, which names the record, if a limit is exceeded.
         """
         numbers = self._numbers.setdefault(tp.name, deque())
         run = self._runs.get(tp.name, 0) + 1 if numbers and numbers[-1] == number - 1 else 1

@@ -1,8 +1,8 @@
 """When settled cases and silent partners leave the state (surfaces.md, "Retention").
 
-Expiries are saved with cases and tracks, and the store returns those that have passed. So nothing is searched for, and
-a case that nobody touched for months is loaded once, to depart. The worker's clock decides, but nothing departs shortly
-after a record came for it: other records that are just as old may be on their way.
+Expiries are saved with cases and tracks, and the store returns those that have passed. So nothing has to be searched,
+and a case that nothing touched for months is loaded once, to depart. The worker's clock decides, but nothing departs
+shortly after a record came for it: other records that are just as old may be on their way.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class RetentionRules:
     case: int = 90 * DAY
     """A settled case, after its latest fact."""
     memory: int = 730 * DAY
-    """What remains of a case, after it departed."""
+    """The remains of a departed case, after it departed."""
     quiet: int = HOUR
-    """Anything at all, after a record came for it, unless it is kept for a shorter time anyway."""
+    """Anything, after a record came for it, unless its own limit is shorter."""
 
 
 class Retention:
-    """The retention of one partition number's cases and tracks, with counts that are kept in checkpoints."""
+    """The retention of one partition number's cases and tracks, with counts that checkpoints contain."""
 
     def __init__(
         self, rules: RetentionRules, store: Store, cases: CaseAgent, locations: LocationAgent, cache: StateCache
@@ -59,7 +59,7 @@ class Retention:
         return self.cases_departed - self.cases_forgotten
 
     async def expired(self, now: int, limit: int) -> Subjects:
-        """Return what has expired by now (microseconds), unless a new expiry waits to be saved."""
+        """Return what has expired by now (microseconds), except what has a new expiry that is not saved yet."""
         if now - self._looked_at < LOOK_EVERY_US:
             return Subjects()
         self._looked_at = now
@@ -77,7 +77,7 @@ class Retention:
         self._expired.partners.discard(partner_id)
 
     def retain_case(self, case_id: str, update: CaseUpdate, now: int) -> None:
-        """Keep a case that was just decided; have it depart if it is settled and has expired."""
+        """Set the expiry of a case that was just decided, or have it depart if it is settled and has expired."""
         settled_at = None if update.next_deadline is not None else self._cases.settled_at(case_id)
         if settled_at is None:
             self._set_case(case_id, None)
@@ -93,7 +93,7 @@ class Retention:
         self.changed = True
 
     def retain_departed_case(self, case_id: str, now: int) -> None:
-        """Keep what remains of a departed case; remove it if that has expired."""
+        """Remove a departed case if its remains have expired."""
         until = self._cases.case(case_id).decided_at + self._rules.memory
         if until <= now and case_id in self._expired.cases:
             self._cache.remove_case(case_id)
@@ -103,7 +103,7 @@ class Retention:
             self.changed = True
 
     def retain_track(self, partner_id: str, now: int) -> bool:
-        """Keep a track, or what remains of one; remove it if it has expired. Returns whether anything is kept."""
+        """Set the expiry of a track or its remains, or remove it if it has expired; return whether anything is kept."""
         track = self._locations.track(partner_id)
         remains_until = track.latest + self._rules.memory
         is_departed = track.is_empty and bool(track.emitted_alerts)

@@ -1,4 +1,4 @@
-"""Which cases and tracks are in memory: loaded when a record needs them, evicted when there are too many.
+"""Keeps cases and tracks in memory: loads them when a record needs them, evicts them when they are too many.
 
 An unpacked case takes eight times the memory of a packed one. What is not saved yet cannot be evicted, for example
 while a new owner catches up, so it is kept packed when there is too much of it.
@@ -95,14 +95,14 @@ class StateCache:
         return all(snapshot.complete for snapshot in snapshots)
 
     def pack_dirty(self, cached_cases_max: int, in_use: Subjects) -> None:
-        """Pack the least recently changed dirty objects where there are far too many; those in use stay unpacked."""
+        """Pack the least recently changed dirty objects if there are far too many; those in use stay unpacked."""
         self._cases.pack_dirty(cached_cases_max, self.packing_slack, in_use.cases)
         self._tracks.pack_dirty(cached_cases_max // CASES_PER_TRACK, self.packing_slack, in_use.partners)
 
     def evict(self, cached_cases_max: int) -> list[str]:
         """Drop clean objects: departed cases, then the least recently changed; return the ids of the dropped cases.
 
-        Leaves `cached_cases_max` cases and an eighth as many tracks. To be called when everything frozen is saved.
+        Leaves `cached_cases_max` cases and an eighth as many tracks. Call it when everything frozen is saved.
         """
         self._tracks.evict(cached_cases_max // CASES_PER_TRACK)
         dropped = self._cases.evict(cached_cases_max, self.departed)

@@ -24,7 +24,7 @@ def partner_name(partner_id: str) -> str:
 
 
 class Subject(NamedTuple):
-    """What a name stands for; other keys of a checkpoint are neither a case nor a partner."""
+    """What a name stands for; `kind` is another word for other keys of a checkpoint."""
 
     kind: str
     id: str

@@ -19,7 +19,7 @@ class Format(NamedTuple, Generic[T]):
 
 
 class WriteBackCache(Generic[T]):
-    """Objects by id, the least recently changed first, in a dictionary that others work on.
+    """Objects by id, the least recently changed first, in a dictionary that the agents use.
 
     `key` returns the key in the store for an id. An object is in one of three places: in the dictionary; packed, if it
     is dirty and too many are; or packed and being saved.
@@ -52,9 +52,9 @@ class WriteBackCache(Generic[T]):
         removed = self._removed | self._removing
         return [each for each in absent if each not in self._objects and each not in removed]
 
-    def add(self, each: str, blob: bytes) -> None:
+    def add(self, id_: str, blob: bytes) -> None:
         """Add an object as loaded from the store."""
-        self._objects[each] = self._form.unpack(blob)
+        self._objects[id_] = self._form.unpack(blob)
 
     def mark_dirty(self, ids: Collection[str]) -> None:
         """Mark objects as changed, and as the most recently used."""
@@ -63,12 +63,12 @@ class WriteBackCache(Generic[T]):
         for each in sorted(ids):
             self._objects[each] = self._objects.pop(each)
 
-    def remove(self, each: str) -> None:
+    def remove(self, id_: str) -> None:
         """Remove an object; the next save deletes it from the store."""
-        self.snapshot.before_change([each])
-        del self._objects[each]
-        self.dirty.discard(each)
-        self._removed.add(each)
+        self.snapshot.before_change([id_])
+        del self._objects[id_]
+        self.dirty.discard(id_)
+        self._removed.add(id_)
 
     def freeze(self, blobs: MutableMapping[str, bytes | None]) -> None:
         """Begin a snapshot of the dirty objects, as blobs by key (None: removed); they count as clean from here on."""
@@ -93,7 +93,7 @@ class WriteBackCache(Generic[T]):
     def evict(self, objects_max: int, first: Collection[str] = ()) -> list[str]:
         """Drop clean objects: the ids in `first`, then all beyond `objects_max`; return the ids that were dropped.
 
-        To be called when everything frozen is saved.
+        Call it when everything frozen is saved.
         """
         unwanted = [each for each in first if each in self._objects and each not in self.dirty]
         for each in unwanted:
