@@ -55,7 +55,7 @@ REQUEST_S = 40.0
 REDIS_WAIT_TIMEOUTS = 4
 """How many Redis time-outs to wait for Redis at the start."""
 REDIS_RETRY_PART = 0.5
-"""How long a step waits for Redis, as part of the time without a checkpoint that the watchdog allows."""
+"""How long a step waits for Redis, as a fraction of the time without a checkpoint that the watchdog allows."""
 
 logger = logging.getLogger("sop.worker")
 
@@ -112,12 +112,12 @@ class Tasks:
         return task.committable.get(TP(*tp)) if task else None
 
     def on_position(self, tp: FaustTP, offset: int) -> None:
-        """Give the task of a partition the offset at which reading continues."""
+        """Tell the task of a partition at which offset reading continues."""
         if task := self._tasks.get(tp.partition):
             task.advance(TP(*tp), offset)
 
     def on_offsets_deleted(self, tp: FaustTP, first: int, end: int) -> None:
-        """Have the task of a partition skip deleted offsets; raises `Fatal` unless the settings accept that."""
+        """Skip deleted offsets of a partition; raises `Fatal` unless the settings accept that."""
         self._tasks[tp.partition].skip_deleted(TP(*tp), first, end)
 
     def enqueue(self, batch: Batch) -> None:
@@ -179,7 +179,7 @@ def task_settings(settings: Settings, topics: Topics, layout: Layout, worker: st
     return TaskSettings(
         input_topics=topics.consumed,
         internal_topics=topics.internal,
-        # location reports leave the state after a while anyway; what follows from them is in answers
+        # location reports expire soon anyway, and presence answers contain what follows from them
         required_topics=(*(topic for topic in topics.inputs if topic != topics.locations), topics.cases),
         accepts_trimmed=settings.accept_trimmed_inputs,
         output_topics=topics.outputs,
@@ -234,7 +234,7 @@ def retention_rules(settings: Settings) -> RetentionRules:
 
 
 class TaskMaker:
-    """Makes a task for a partition number each time it is assigned; `sizes` are `CheckedTopics.sizes`."""
+    """Makes a task each time a partition number is assigned; `sizes` are `CheckedTopics.sizes`."""
 
     def __init__(
         self,
@@ -260,8 +260,8 @@ class TaskMaker:
         """Return a task that has yet to recover; raises `Fatal` for a number that did not exist at the start."""
         if partition >= (known := self._task_settings.layout.partitions):
             raise Fatal(
-                f"the topics have more partitions now than the {known} of when this worker started; "
-                "a restart says how to go on"
+                f"the topics have more partitions now than when this worker started ({known}); after a restart the "
+                "worker says how to go on"
             )
         health, timeout_s = Health(), self._settings.transaction_timeout_s
         retry_s = REDIS_RETRY_PART * self._settings.unsaved_s_max
@@ -339,7 +339,7 @@ def _describe(refusal: Refusal | None, settings: Settings) -> str | None:
     if refusal is None:
         return None
     advice = {
-        "INCONSISTENT_GROUP_PROTOCOL": "stop its other members, workers of version 0.1 too, or take another group",
+        "INCONSISTENT_GROUP_PROTOCOL": "stop its other members, including workers of version 0.1, or use another group",
         "INVALID_SESSION_TIMEOUT": f"SOP_SESSION_TIMEOUT_S is {settings.session_timeout_s:g}, "
         "the broker's group.min.session.timeout.ms and group.max.session.timeout.ms are its limits",
         "GROUP_MAX_SIZE_REACHED": "run fewer workers, or raise the broker's group.max.size",

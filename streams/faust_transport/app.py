@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 def register_transport() -> None:
-    """Register broker URLs `kafkabatch://host:port` with Faust; a second call does no harm."""
+    """Register broker URLs `kafkabatch://host:port` with Faust; may be called more than once."""
     drivers.TRANSPORTS.aliases[SCHEME] = "streams.faust_transport.transport:BatchTransport"
 
 
@@ -53,8 +53,8 @@ def faust_credentials(security: KafkaSecurity) -> faust.SASLCredentials | faust.
 
 
 def exit_at_once(error: BaseException) -> None:
-    """Log `error` in one line and end the process with status 70, before anything further is acknowledged."""
-    # where an expected error was raised in the code is of no use to an operator
+    """Log `error` in one line and end the process with status 70 before anything else is acknowledged."""
+    # an operator cannot use the place in the code of an expected error
     expected = isinstance(error, TransportError | KafkaError | SopError)
     frames = [] if expected else traceback.extract_tb(error.__traceback__)
     where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
@@ -80,7 +80,7 @@ class GivenSettings(faust.Settings):
 
 
 class BatchApp(faust.App):
-    """A Faust app of consumer group `group_id` that reads batches from the positions that `offset_provider` gives.
+    """A Faust app of consumer group `group_id` that reads batches, starting at the positions of `offset_provider`.
 
     `broker` is `kafkabatch://host:port[,host:port]`. `on_fatal` is called in the event loop with an error after which
     the app cannot go on: one that a handler or the offset provider raised, or partitions that cannot be read. It should
@@ -104,7 +104,7 @@ class BatchApp(faust.App):
     ) -> None:
         for name, value in _FIXED_SETTINGS.items():
             if settings.setdefault(name, value) != value:
-                raise ValueError(f"{name}={settings[name]!r} cannot be used with batches, it has to be {value!r}")
+                raise ValueError(f"{name}={settings[name]!r} cannot be used with batches, it must be {value!r}")
         self.offset_provider = offset_provider
         self.options = options or BatchOptions()
         self.on_fatal = on_fatal
@@ -177,7 +177,7 @@ def batch_agent(app: BatchApp, topic: TopicT, handler: Handler, *, name: str) ->
     """Add an agent `name` to `app` that passes every batch of `topic` to `handler`; return the agent.
 
     `handler` is called in the event loop, for each partition in log order. It must not block: it processes the batch or
-    queues it. Either way `Batch.done` has to be called in the end. An exception goes to the app's `on_fatal`.
+    queues it. Either way, `Batch.done` must be called in the end. An exception goes to the app's `on_fatal`.
 
     Raises ValueError for a topic that has a handler already.
     """

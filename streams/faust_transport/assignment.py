@@ -1,7 +1,6 @@
 """The partitions that one member of a consumer group reads during one generation, and its batches in flight.
 
-All that belongs to a generation lives in one object and ends with it, so no batch of an older generation reaches a
-handler.
+All state of a generation is in one object and ends with it, so no batch of an older generation reaches a handler.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from streams.kafka.record_batches import Record
 
 
 def partial_numbers(tps: Collection[TP], topics: Collection[str]) -> list[int]:
-    """Return the partition numbers among `tps` that are assigned for some of `topics` only."""
+    """Return the partition numbers in `tps` that are not assigned for all of `topics`."""
     numbers = {tp.partition for tp in tps}
     return sorted(number for number in numbers if any(TP(topic, number) not in tps for topic in topics))
 
@@ -129,7 +128,7 @@ class Assignment:
             self._wake_up()
 
     def committable(self, offset_provider: OffsetProvider) -> dict[TP, int]:
-        """Return the group offsets that may advance: as far as the offset provider allows, and as was delivered."""
+        """Return the group offsets that may advance: as far as the provider allows and batches were delivered."""
         offsets: dict[TP, int] = {}
         for tp, state in self._partitions.items():
             offset = offset_provider.committable(tp)

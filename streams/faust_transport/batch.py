@@ -1,4 +1,4 @@
-"""Batches, the interface that decides where reading starts, and the limits of both.
+"""Batches and their limits, and the interface that decides where reading starts.
 
 A batch is a run of records of one partition in log order. Its offsets can have gaps, which compaction, aborted
 transactions and transaction markers leave.
@@ -42,7 +42,7 @@ class Batch:
     assignment: BatchAssignment
 
     def done(self) -> None:
-        """Make room for another batch of the partition; call it in the event loop once this one waits no longer."""
+        """Make room for another batch of the partition; call it in the event loop once this one no longer waits."""
         self.assignment.done(self)
 
 
@@ -64,7 +64,7 @@ class OffsetProvider(Protocol):
     """
 
     async def on_assigned(self, tps: frozenset[TP]) -> Mapping[TP, int]:
-        """Return the next offset to read of each of `tps`, the whole assignment; one left out starts at the earliest.
+        """Return the next offset to read of each of `tps`, the whole assignment; omitted ones start at the earliest.
 
         No record of `tps` is delivered before this returns, however long that takes. The call is cancelled when the
         partitions are revoked in the meantime. An exception stops the worker.
@@ -126,7 +126,7 @@ class BatchOptions:
         """Raise ValueError for a limit under which nothing could ever be delivered."""
         for name in ("records_max", "bytes_max", "in_flight_max", "fetch_wait_ms", "release_s", "commit_s"):
             if getattr(self, name) <= 0:
-                raise ValueError(f"{name} has to be positive, not {getattr(self, name)}")
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
 
 
 class TransportError(Exception):

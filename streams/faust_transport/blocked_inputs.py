@@ -1,4 +1,4 @@
-"""Warns of input partitions that cannot be read on because another producer's transaction is open there."""
+"""Warns about input partitions that are blocked by another producer's open transaction."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from faust.types import TP
 from streams.faust_transport.batch import EndOffsets
 
 WARN_AFTER_S: Final = 30.0
-"""Longer than most transactions take. Some producers keep theirs open for minutes; the warning is only a line."""
+"""Longer than most transactions take; some producers keep theirs open for minutes, and then the warning is harmless."""
 
 logger = logging.getLogger("sop.worker")
 
 
 class BlockedInputs:
-    """Warns once for each blocked partition, and says when it can be read on."""
+    """Logs once when a partition is blocked, and once when it can be read again."""
 
     def __init__(self) -> None:
         self._since: dict[TP, tuple[int, float]] = {}
@@ -35,7 +35,7 @@ class BlockedInputs:
             if now_s - since_s >= WARN_AFTER_S and tp not in self._warned:
                 self._warned.add(tp)
                 logger.warning(
-                    "%s-%d: nothing from %d on can be read until the transaction of another producer there has ended "
+                    "%s-%d: blocked at offset %d by another producer's open transaction "
                     "(docs/operations.md, When a transaction hangs)",
                     tp.topic,
                     tp.partition,
@@ -43,5 +43,5 @@ class BlockedInputs:
                 )
         for tp in [tp for tp in self._warned if self._since.get(tp, (0, now_s))[1] == now_s]:
             self._warned.remove(tp)
-            if tp in end_offsets:  # otherwise another worker reads it now
-                logger.warning("%s-%d: can be read on", tp.topic, tp.partition)
+            if tp in end_offsets:  # otherwise it is another worker's now
+                logger.warning("%s-%d: no longer blocked", tp.topic, tp.partition)

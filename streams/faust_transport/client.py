@@ -137,7 +137,7 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
         return {tp: EndOffsets(each.lso, each.highwater) for tp, each in states.items() if each.lso is not None}
 
     def close(self) -> None:
-        """Close the client's connections, since a rebalance would keep it from stopping. Callable from any thread.
+        """Close the client's connections; otherwise a rebalance would keep it from stopping. Callable from any thread.
 
         Faust closes them in the app's event loop. That can crash the process: the client's own thread uses them.
         """
@@ -153,7 +153,7 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
         self.thread_loop.call_soon_threadsafe(self._wake_up_here)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Try once to commit `offsets` to the group; return whether it worked. If not, a later commit includes them."""
+        """Try once to commit `offsets` to the group; return whether it worked. A later commit includes them."""
         client = self._ensure_consumer()
         wanted = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
         try:
@@ -186,4 +186,4 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
             raise TransportError(f"no such topic: {', '.join(missing)}")
         if len(set(counts.values())) > 1:
             found = ", ".join(f"{topic} {count}" for topic, count in counts.items())
-            raise TransportError(f"topics that are read together need the same number of partitions: {found}")
+            raise TransportError(f"the topics must have the same number of partitions: {found}")

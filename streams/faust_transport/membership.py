@@ -25,7 +25,7 @@ _JOINING: Final = frozenset({0, KafkaError.MEMBER_ID_REQUIRED, KafkaError.REBALA
 
 
 class PartitionNumberAssignor(RangePartitionAssignor):  # type: ignore[misc] # without types
-    """Assigns partition n of every topic to one member, for topics with the same number of partitions."""
+    """Assigns partition n of every topic to the same member; the topics have equally many partitions."""
 
     name = "partition-number"
 
@@ -70,7 +70,7 @@ class GroupMember(GroupCoordinator):  # type: ignore[misc] # without types
         return response
 
     async def _push_error_to_user(self, error: Exception) -> None:
-        """Try to join again after a while; aiokafka would wait for a reader, which in turn waits for the join."""
+        """Try to join again after a while; aiokafka would wait for a reader, and the reader waits for the join."""
         if not self._subscription.reassignment_in_progress:
             await super()._push_error_to_user(error)
             return

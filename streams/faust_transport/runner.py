@@ -1,4 +1,4 @@
-"""Runs a batch app as this process's worker: event loop, signals, limited time to stop, exit status."""
+"""Runs a batch app as the worker of this process: event loop, signals, time limit for stopping, exit status."""
 
 import asyncio
 import faulthandler
@@ -40,7 +40,7 @@ class BatchWorker(faust.Worker):
             self._app.on_fatal(error)
 
     def execute_from_commandline(self) -> NoReturn:
-        """Run until stopped, then exit; an error after a requested stop has released all partitions is no failure."""
+        """Run until stopped, then exit; once a requested stop has released all partitions, an error is no failure."""
         try:
             super().execute_from_commandline()
         except (SystemExit, asyncio.CancelledError) as end:
@@ -62,12 +62,12 @@ class BatchWorker(faust.Worker):
         """Do nothing; Faust sleeps for a second before it closes the loop."""
 
     def _give_up(self) -> None:
-        logger.critical("not stopped within %g s, exiting", self._stop_s)
+        logger.critical("could not stop within %g s; exiting", self._stop_s)
         os._exit(EXIT_STUCK)
 
 
 def use_uvloop() -> None:
-    """Make new event loops uvloop's, where available; to be called before the app is made."""
+    """Use uvloop for new event loops, where available; call it before the app is made."""
     if sys.platform != "win32":
         import uvloop  # noqa: PLC0415 - absent on Windows
 

@@ -1,14 +1,14 @@
-"""A Faust transport that hands agents whole batches of one partition, read from positions of an offset provider.
+"""A Faust transport that hands whole batches of one partition to agents, starting at an offset provider's positions.
 
 Written against faust-streaming 0.15.3 and aiokafka 0.14.0, whose internals it uses; both are pinned. It differs from
-Faust's own Kafka transport in this:
+Faust's own Kafka transport in these points:
 
 - A batch travels as one Faust message, so Faust's tasks, queues and sensors run once per batch.
-- Reading starts at the offset provider's positions, not at the group's offsets. The group's offsets only follow, for
-  others to see. Faust's acknowledgements, which count failed work as done, decide nothing.
+- Reading starts at the offset provider's positions, not at the group's offsets. The group's offsets only follow, to
+  show the progress. Faust's acknowledgements, which count failed work as done, decide nothing.
 - Only committed records are read, and partition n of every topic goes to the same member. Without tables Faust would
-  use the round-robin assignor, which does not keep them together. The range assignor does, as long as all topics have
-  the same number of partitions and all members read the same topics. Other members are kept out of the group
+  use the round-robin assignor, which does not keep them together. The range assignor does if all topics have the same
+  number of partitions and all members read the same topics. Other members are kept out of the group
   (`streams.faust_transport.membership`), and a partition number that is assigned for some topics only is an error.
 - Fetching is bound to a generation of the group: records leave the client only during the current generation and after
   its positions were set, in one step of the client's thread.
@@ -84,7 +84,7 @@ class BatchConsumer(kafka.Consumer):
         await super().on_partitions_revoked(revoked)
 
     async def release(self) -> None:
-        """Stop delivering, have the offset provider finish its work, and commit. A second call does no harm."""
+        """Stop delivering, have the offset provider finish its work, and commit. May be called more than once."""
         async with self._release_lock:
             assignment = self._assignment
             if assignment is None:
@@ -188,7 +188,7 @@ class BatchConsumer(kafka.Consumer):
                 await self.callback(self._message(batch))
 
     async def _skip_deleted_offsets(self, assignment: Assignment, positions: Mapping[TopicPartition, int]) -> None:
-        """Continue at the log start offset each of `positions`, all out of range, if the provider accepts the loss."""
+        """Continue at the log start offset of partitions whose position is out of range, if the provider accepts it."""
         for partition, position in positions.items():
             tp = TP(*partition)
             earliest, end = await self._thread.call_thread(self._thread.bounds, tp)

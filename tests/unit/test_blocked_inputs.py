@@ -19,9 +19,9 @@ def test_a_blocked_partition_is_logged_once_and_again_when_it_can_be_read(caplog
     assert caplog.messages == []
     for now_s in (WARN_AFTER_S, WARN_AFTER_S + 1):
         blocked.look({JOBS: OPEN, TICKETS: OPEN}, now_s)
-        assert [line.partition(" can be read")[0] for line in caplog.messages] == ["jobs-0: nothing from 3 on"]
+        assert [line.partition(" by another")[0] for line in caplog.messages] == ["jobs-0: blocked at offset 3"]
     blocked.look({JOBS: READABLE, TICKETS: READABLE}, WARN_AFTER_S + 2)
-    assert caplog.messages[1:] == ["jobs-0: can be read on"]
+    assert caplog.messages[1:] == ["jobs-0: no longer blocked"]
 
 
 def test_one_transaction_after_another_blocks_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -114,7 +114,7 @@ def test_a_record_without_key_and_value_has_no_size() -> None:
 
 @pytest.mark.parametrize("name", ["records_max", "bytes_max", "in_flight_max", "fetch_wait_ms", "release_s"])
 def test_limits_that_let_nothing_through_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} has to be positive, not 0"):
+    with pytest.raises(ValueError, match=f"{name} must be positive, not 0"):
         BatchOptions(**{name: 0})
 
 
