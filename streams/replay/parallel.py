@@ -33,9 +33,9 @@ from streams.replay.partitioning import (
     deduplicate_partition,
     index_input,
 )
-from streams.replay.replay import Replay
-from streams.replay.sequential import (
+from streams.replay.replay import (
     BEFORE_ALL,
+    Replay,
     ReplayResult,
     ReplaySettings,
     case_count,

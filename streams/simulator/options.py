@@ -54,9 +54,8 @@ class SimulatorOptions:
         for name in self.cities:
             if name not in all_cities():
                 known = ", ".join(all_cities())
-                raise UsageError(
-                    f"city {name!r} is not known{suggestion(_canonical_name(name), all_cities())} (known: {known})"
-                )
+                hint = suggestion(_canonical_name(name), all_cities())
+                raise UsageError(f"city {name!r} is not known{hint} (known: {known})")
 
 
 def _canonical_name(name: str) -> str:

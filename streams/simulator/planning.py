@@ -4,16 +4,20 @@ from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
+from streams.simulator import offline_service, ordinary
 from streams.simulator.branch import BPC_ONLY_CITIES, BPC_ONLY_GROUP, Branch, DeviceSignal
-from streams.simulator.branches import BRANCHES, share_out
 from streams.simulator.cities import SimCity, all_cities
 from streams.simulator.job import Job, Partner
 from streams.simulator.options import SimulatorOptions
+from streams.simulator.out_of_scope import claims, commercial, ratings
 from streams.simulator.people import draw_person
 from streams.simulator.points import PlanePoint
 from streams.simulator.rng import Rng
 from streams.simulator.sim_event import MINUTE_US
 
+_SCRIPTED: Final = (ordinary, claims, commercial, ratings, offline_service)
+BRANCHES: Final[tuple[Branch, ...]] = tuple(branch for module in _SCRIPTED for branch in module.BRANCHES)
+"""Every branch. Another order gives every seed other bytes."""
 # weight of each hour at which jobs are scheduled: a peak before noon, a smaller one in the evening
 DEMAND_BY_HOUR: Final = {
     8: 4, 9: 9, 10: 13, 11: 12, 12: 9, 13: 6, 14: 6, 15: 7, 16: 9, 17: 11, 18: 9, 19: 5
@@ -84,6 +88,22 @@ def make_plan(options: SimulatorOptions) -> SimulationPlan:
 def chosen_cities(options: SimulatorOptions) -> list[SimCity]:
     """Return the cities to simulate, in the order of the table."""
     return [city for city in all_cities().values() if not options.cities or city.name in options.cities]
+
+
+def share_out(jobs: int, cities: list[SimCity]) -> dict[str, int]:
+    """Return how many of `jobs` follow each branch that fits one of `cities`; the numbers add up to `jobs`.
+
+    Each branch gets the whole part of its share, and the jobs left over go to the largest fractions. So a rare branch
+    appears as soon as its share comes close to one job, whatever the seed.
+    """
+    possible = [branch for branch in BRANCHES if any(branch.fits(city) for city in cities)]
+    total = sum(branch.weight for branch in possible)
+    exact = {branch.name: jobs * branch.weight / total for branch in possible}
+    counts = {name: int(share) for name, share in exact.items()}
+    by_fraction = sorted(exact, key=lambda name: counts[name] - exact[name])
+    for name in by_fraction[: jobs - sum(counts.values())]:
+        counts[name] += 1
+    return counts
 
 
 def travel_us(distance_m: float, speed_m_per_s: float) -> int:

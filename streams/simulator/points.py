@@ -20,10 +20,7 @@ class PlanePoint(NamedTuple):
     def offset_to_m(self, other: "PlanePoint") -> tuple[float, float]:
         """Return how many metres `other` lies to the east and north."""
         shrink = math.cos(math.radians(self.lat))
-        return (
-            (other.lon - self.lon) * METRES_PER_DEGREE * shrink,
-            (other.lat - self.lat) * METRES_PER_DEGREE,
-        )
+        return (other.lon - self.lon) * METRES_PER_DEGREE * shrink, (other.lat - self.lat) * METRES_PER_DEGREE
 
     def distance_m(self, other: "PlanePoint") -> float:
         """Return the distance to `other` in metres."""

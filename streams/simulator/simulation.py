@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
-from streams.simulator.branches import BRANCHES, share_out
 from streams.simulator.delivery import Delivery, DeliveryCounts, deliver
 from streams.simulator.job import Job
 from streams.simulator.location_reports import reports
 from streams.simulator.options import SimulatorOptions
-from streams.simulator.planning import chosen_cities, make_plan
+from streams.simulator.planning import BRANCHES, chosen_cities, make_plan, share_out
 from streams.simulator.rng import Rng
 from streams.simulator.sim_event import SimEvent
 from streams.simulator.story import Story

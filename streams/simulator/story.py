@@ -221,9 +221,8 @@ class Story:
         grain_us = 1_000 if source in {PARTNER_APP, CUSTOMER_APP} else 1_000_000
         event_id = f"{self.case_id}-{len(self.sim_events) + 1:02d}"
         given = {name: value for name, value in data.items() if value is not None}
-        self.sim_events.append(
-            SimEvent(at - at % grain_us, source, event_id, event_type, self.case_id, given, delay_us)
-        )
+        time = at - at % grain_us
+        self.sim_events.append(SimEvent(time, source, event_id, event_type, self.case_id, given, delay_us))
         return self
 
 

@@ -12,9 +12,9 @@ from streams.replay.deduplicate import Deduplicated, deduplicate
 from streams.replay.inputs import InputRecord
 from streams.replay.replay import Replay
 from streams.simulator.branch import Branch
-from streams.simulator.branches import BRANCHES
 from streams.simulator.delivery import DeliveryCounts
 from streams.simulator.options import SimulatorOptions
+from streams.simulator.planning import BRANCHES
 from streams.simulator.simulation import branch_of_cases, simulate
 
 OPTIONS = SimulatorOptions(jobs=1_100, seed=3, report_interval_s=60, malformed_share=0.003)

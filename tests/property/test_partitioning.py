@@ -14,7 +14,7 @@ from schemas.policy.model import Policy, PolicySet
 from streams.replay.deduplicate import deduplicate
 from streams.replay.inputs import InputRecord
 from streams.replay.partitioning import assign, deduplicate_partition, index_input
-from streams.replay.sequential import ReplaySettings
+from streams.replay.replay import ReplaySettings
 
 NOON_US = 1_794_830_400_000_000
 """2026-11-16T12:00:00Z."""

@@ -18,7 +18,7 @@ from schemas.policy.model import HOUR, Policy, PolicySet
 from streams.config.settings import Settings
 from streams.replay.inputs import InputRecord, RereadableInputs
 from streams.replay.parallel import can_fork, replay_in_parallel
-from streams.replay.sequential import ReplayResult, ReplaySettings, replay_sequentially
+from streams.replay.replay import ReplayResult, ReplaySettings, replay_sequentially
 from streams.simulator.options import DEFAULT_START_AT, SimulatorOptions
 from streams.simulator.simulation import simulate
 

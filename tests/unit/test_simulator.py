@@ -15,13 +15,12 @@ from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage, UsageError
 from schemas.timestamps import format_instant, parse_instant
-from streams.simulator.branches import BRANCHES, share_out
 from streams.simulator.cities import CITY_RADIUS_M, all_cities
 from streams.simulator.delivery import DeliveryCounts
 from streams.simulator.malformed import DEFECTS, Defect, corrupt
 from streams.simulator.options import DEFAULT_START_AT, SimulatorOptions
 from streams.simulator.people import draw_person, spell_phone
-from streams.simulator.planning import chosen_cities, make_plan
+from streams.simulator.planning import BRANCHES, chosen_cities, make_plan, share_out
 from streams.simulator.points import PlanePoint
 from streams.simulator.rng import Rng
 from streams.simulator.sim_event import SimEvent

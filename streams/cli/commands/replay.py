@@ -21,7 +21,7 @@ from streams.process.clock import SystemClock
 from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
 from streams.replay.inputs import RereadableInputs, read_inputs
 from streams.replay.parallel import can_fork, replay_in_parallel
-from streams.replay.sequential import ReplayResult, ReplaySettings, replay_sequentially
+from streams.replay.replay import ReplayResult, ReplaySettings, replay_sequentially
 from streams.terminal.printable import printable
 from streams.terminal.progress import with_progress
 
