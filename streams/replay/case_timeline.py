@@ -16,7 +16,7 @@ from schemas.outputs import ActionMessage, AlertMessage
 from schemas.policy.model import PolicySet
 from streams.replay.deduplicate import Deduplicated, RefusedRecord
 from streams.replay.inputs import InputRecord
-from streams.replay.replay import Emission, Replay
+from streams.replay.replay import Emission, Replay, last_instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ def case_timeline(case_id: str, unique: Deduplicated, policies: PolicySet, *, un
 
     The clock ends at `until` (microseconds; default: the time of the last event of any case).
     """
-    end = max((event.time for event in unique.events), default=0) if until is None else until
+    end = last_instant(unique.events) if until is None else until
     known = [event for event in unique.events if event.time <= end]
     facts = sorted(
         (event for event in known if event.subject == case_id and event.type != LOCATION_REPORT),

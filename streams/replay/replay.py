@@ -89,8 +89,7 @@ class Replay:
         `events` are accepted events, each once, in any order. The clock ends at `until` (microseconds; default: with
         the last event): later events are ignored, deadlines due at `until` have passed.
         """
-        if until is None:
-            until = max((event.time for event in events), default=0)
+        until = last_instant(events) if until is None else until
         facts = sorted((event for event in events if event.type != LOCATION_REPORT), key=lambda event: event.order)
         reports = (event for event in events if event.type == LOCATION_REPORT)
         look_ahead = LookAhead(self._locations, reports, _query_times(facts), until)

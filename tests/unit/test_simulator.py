@@ -28,7 +28,7 @@ from streams.simulator.simulation import branch_of_cases, branch_shares, deliver
 from streams.simulator.trace import Trip, read_trips
 
 SMALL = SimulatorOptions(jobs=60, seed=7, report_interval_s=60)
-CLEAN = SimulatorOptions(jobs=60, seed=7, report_interval_s=60, malformed_share=0)
+CLEAN = replace(SMALL, malformed_share=0)
 BEIJING = PlanePoint(39.984094, 116.319236)
 
 
@@ -88,15 +88,7 @@ def test_the_default_day_is_fixed() -> None:
     assert format_instant(SimulatorOptions().start_at) == "2025-01-05T18:30:00Z"
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        SimulatorOptions(jobs=60, seed=8, report_interval_s=60),
-        SimulatorOptions(jobs=60, seed=7, report_interval_s=60, start_at=DEFAULT_START_AT + 86_400_000_000),
-        SimulatorOptions(jobs=60, seed=7, report_interval_s=60, late_share=0.2),
-    ],
-    ids=["seed", "start", "late share"],
-)
+@pytest.mark.parametrize("other", [*OTHER_RUNS, replace(SMALL, late_share=0.2)], ids=["seed", "start", "late share"])
 def test_other_options_give_other_bytes(other: SimulatorOptions) -> None:
     assert list(simulate(other)) != list(simulate(SMALL))
 

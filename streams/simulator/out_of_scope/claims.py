@@ -85,12 +85,12 @@ def _cancelled_early(story: Story) -> None:
 
 
 CLAIM: Final = (Story.opening, Story.claim)
-MARKED: Final = (Story.validated, Story.partner_cancels, Story.parked)
+_MARKED: Final = (Story.validated, Story.partner_cancels, Story.parked)
 _NO_IMAGES: Final = (Story.opening, partial(Story.claim, images=0))
 _NO_CLAIM: Final = (Story.opening, partial(Story.partner_cancels, reason="pro_cannot_deliver"))
-_MARKED_EARLY: Final = partial(Story.partner_cancels, reason="cant_deliver")
-_UNMARKED: Final = partial(Story.partner_cancels, reason="cant_deliver", marked_against="none")
-_TURNED: Final = partial(Story.validated, minute=6 * HOUR_MIN, verdict="not_genuine")
+_PARTNER_CANCELS: Final = partial(Story.partner_cancels, reason="cant_deliver")
+_PARTNER_CANCELS_UNMARKED: Final = partial(Story.partner_cancels, reason="cant_deliver", marked_against="none")
+_VERDICT_TURNED: Final = partial(Story.validated, minute=6 * HOUR_MIN, verdict="not_genuine")
 
 TAGGED: Final = "tagging partner_led_cancellation/out_of_scope"
 WAIVED: Final = (TAGGED, "paf waived")
@@ -115,24 +115,24 @@ BRANCHES: Final = (
     Branch("payment_refused", 3, (partial(_blocked_start, reason="payment_refused"),), WAIVED),
     Branch("visited_after_advice", 3, (_visited_after_advice,), WAIVED, destination="elsewhere_then_site"),
     Branch("park_overdue", 3, (*CLAIM, _park_overdue), (*WAIVED, "alert park_overdue"), area="live"),
-    Branch("reversal", 8, (*CLAIM, *MARKED), REVERSAL),
+    Branch("reversal", 8, (*CLAIM, *_MARKED), REVERSAL),
     Branch("customer_refuses_to_cancel", 4, (*CLAIM, _customer_refuses_to_cancel), REVERSAL),
     Branch("claim_within_window", 2, (*_NO_CLAIM, partial(_late_claim, hours=(18, 30))), _FLIPPED),
     Branch("claim_after_window", 1, (*_NO_CLAIM, partial(_late_claim, hours=(74, 80))), _FLIPPED),
-    Branch("assignment_delivered_late", 2, (_assignment_delivered_late, Story.claim, *MARKED), REVERSAL),
-    Branch("reassigned_after_claim", 2, (*CLAIM, *MARKED, _reassigned), REVERSAL, second_after_min=115),
-    Branch("media_reused", 2, (Story.opening, _claim_with_reused_picture, *MARKED), REVERSAL),
+    Branch("assignment_delivered_late", 2, (_assignment_delivered_late, Story.claim, *_MARKED), REVERSAL),
+    Branch("reassigned_after_claim", 2, (*CLAIM, *_MARKED, _reassigned), REVERSAL, second_after_min=115),
+    Branch("media_reused", 2, (Story.opening, _claim_with_reused_picture, *_MARKED), REVERSAL),
     Branch("no_claim", 6, _NO_CLAIM, (*_UPHELD, "alert stuck_provisional")),
-    Branch("booking_delivered_late", 1, (_booking_delivered_late, Story.assigned, _MARKED_EARLY), _UPHELD),
-    Branch("booking_missing", 1, (Story.assigned, _MARKED_EARLY), _BOOKING_MISSING),
+    Branch("booking_delivered_late", 1, (_booking_delivered_late, Story.assigned, _PARTNER_CANCELS), _UPHELD),
+    Branch("booking_missing", 1, (Story.assigned, _PARTNER_CANCELS), _BOOKING_MISSING),
     Branch("bpc_only_cancelled", 3, (*CLAIM, Story.validated, Story.partner_cancels), _NOT_ALLOWED, area="bpc_only"),
     Branch("bpc_only_closed", 3, (*CLAIM, _closed_at_bpc), _TO_CLOSE, area="bpc_only"),
     Branch("not_genuine_marked", 4, (*CLAIM, _not_genuine_marked), (_CANT_DELIVER, "paf upheld (not_genuine)")),
     Branch("not_genuine_unmarked", 3, (*CLAIM, _not_genuine_unmarked), _NOT_GENUINE),
-    Branch("verdict_turned", 1, (waived, _TURNED), (*_NOT_GENUINE, "alert decision_flip")),
-    Branch("cancelled_unmarked", 3, (Story.opening, _UNMARKED), (_CANT_DELIVER, "paf not_applicable")),
+    Branch("verdict_turned", 1, (waived, _VERDICT_TURNED), (*_NOT_GENUINE, "alert decision_flip")),
+    Branch("cancelled_unmarked", 3, (Story.opening, _PARTNER_CANCELS_UNMARKED), (_CANT_DELIVER, "paf not_applicable")),
     Branch("validated_off_site", 2, (waived,), _CONFLICT, destination="elsewhere"),
-    Branch("cancelled_without_visit", 5, (Story.opening, _MARKED_EARLY), _NOT_ON_SITE, destination="elsewhere"),
+    Branch("cancelled_without_visit", 5, (Story.opening, _PARTNER_CANCELS), _NOT_ON_SITE, destination="elsewhere"),
     Branch("refused_visit", 4, (Story.opening, _refused_visit), _REFUSED_VISIT, destination="elsewhere"),
     Branch("awaiting_validation", 4, (*CLAIM, Story.partner_cancels), _AWAITING),
     Branch("awaiting_images", 2, (*_NO_IMAGES, Story.validated, Story.partner_cancels), _AWAITING),
