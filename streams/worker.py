@@ -63,7 +63,7 @@ logger = logging.getLogger("sop.worker")
 class Tasks:
     """The tasks of the assigned partitions, by number; gives the transport their positions (`OffsetProvider`).
 
-    `make_task` makes the task of a number, `on_fatal` receives the error after which one cannot go on.
+    `make_task` makes the task of a number; `on_fatal` receives the error with which a task ended.
     """
 
     def __init__(self, make_task: Callable[[int], Task], on_fatal: Callable[[BaseException], None]) -> None:

@@ -113,7 +113,7 @@ class AlertCondition(Struct, frozen=True):
 
 
 class Evaluation(Struct, frozen=True):
-    """All that ought to be decided about a case.
+    """All that should be decided about a case.
 
     `as_of` (microseconds) is the latest of the case's facts, presence answers and passed deadlines; at `next_deadline`
     the evaluation may change without a new fact.

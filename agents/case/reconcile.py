@@ -1,4 +1,4 @@
-"""Reconciles what ought to be decided about a case with what was emitted: the difference is what to emit next.
+"""Reconciles what should be decided about a case with what was emitted: the difference is what to emit next.
 
 Nothing is emitted twice, and every revision names the one before it (contracts.md, "Decisions out"). Messages come in a
 fixed order: decisions, actions, alerts, each sorted by key.

@@ -66,7 +66,7 @@ class Ticket(Struct, frozen=True):
 
 
 class Engagement(Struct, frozen=True):
-    """One partner's part in a case (None: nobody's), in fact order (domain.md, "Engagements")."""
+    """One partner's part in a case, in fact order; of nobody if `partner_id` is None (domain.md, "Engagements")."""
 
     partner_id: str | None
     assignments: Facts[JobAssigned]
@@ -77,7 +77,7 @@ class Engagement(Struct, frozen=True):
     tickets: tuple[Ticket, ...]
     """All tickets of the engagement, including offline-service tickets that name the partner."""
     is_current: bool
-    """Whether the case's latest assignment is to this partner (nobody assigned: whether this is nobody's part)."""
+    """Whether the case's latest assignment is to this partner; without any assignment, whether `partner_id` is None."""
 
     @property
     def oos_tickets(self) -> tuple[Ticket, ...]:

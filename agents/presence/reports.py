@@ -20,7 +20,7 @@ HEADER: Final = Layout(">QdddH")
 """Shifted time, latitude, longitude, accuracy, index of the report rules."""
 TIME: Final = Layout(">Q")
 TIME_SHIFT: Final = 1 << 63
-"""Added to a time so that its packed bytes sort as the time does."""
+"""Added to a time, so that packed bytes sort by time."""
 SEPARATOR: Final = b"\xff"
 """Separates id, source and content; the byte occurs in no UTF-8 text."""
 COMPACT_AFTER: Final = 512

@@ -98,4 +98,4 @@ class Sop(Protocol):
         """Return the facts of an engagement at which it needs to know where the partner was."""
 
     def evaluate(self, case: CaseContext, deadlines: Deadlines) -> SopEvaluation:
-        """Return what ought to be decided, done and alerted about a case now; a pure function."""
+        """Return what should be decided, done and alerted about a case now; a pure function."""

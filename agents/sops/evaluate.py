@@ -1,4 +1,4 @@
-"""Evaluates a case by all SOPs: what ought to be decided, done and alerted, from its facts alone."""
+"""Evaluates a case by all SOPs: what should be decided, done and alerted, from its facts alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from schemas.policy.model import Policy
 
 
 def evaluate(view: CaseView, answers: PresenceAnswers, policy: Policy, now: int) -> Evaluation:
-    """Return all that ought to be decided about a case.
+    """Return all that should be decided about a case.
 
     `answers` are the location agent's, by query; `policy` is the one in force for the case; deadlines up to `now`
     (microseconds) have passed. A pure function: neither the order of arrival nor a clock matters.

@@ -40,7 +40,7 @@ class TableSop(Generic[A]):
     alerts: tuple[Alerts[A], ...]
 
     def evaluate(self, case: CaseContext, deadlines: Deadlines) -> SopEvaluation:
-        """Return what ought to be decided, done and alerted about a case."""
+        """Return what should be decided, done and alerted about a case."""
         evaluation = SopEvaluation([], [], [])
         for subject in self.assess(case):
             results: dict[str, RuleResult] = {}

@@ -73,7 +73,7 @@ class NoTables(TableManager):
 
 
 class GivenSettings(faust.Settings):
-    """Faust's settings as given; Faust itself lets environment variables override them."""
+    """Faust's settings without its feature that environment variables override them."""
 
     def getenv(self, env_name: str) -> None:
         """Return None: no environment variable is read."""

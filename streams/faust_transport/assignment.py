@@ -71,7 +71,7 @@ class Assignment:
         self._partitions = {tp: _PartitionState(start) for tp, start in starts.items()}
 
     def fetchable(self, offset_provider: OffsetProvider) -> set[TP]:
-        """Return the partitions with room for another batch of which the offset provider wants more."""
+        """Return the partitions that have room for another batch and of which the offset provider wants more."""
         return {
             tp
             for tp, state in self._partitions.items()

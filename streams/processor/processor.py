@@ -94,7 +94,7 @@ class SopProcessor:
         """What checkpoints contain besides cases and tracks, by its key in the store."""
         self._timers = TimerQueue()
         self._dirty = Subjects()
-        """Cases and partners to be evaluated next."""
+        """Cases and partners to evaluate next."""
         self._quarantined = Subjects()
         self._answer_deadlines: dict[str, int] = {}
         """Until when cases wait for presence answers."""

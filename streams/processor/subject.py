@@ -24,7 +24,7 @@ def partner_name(partner_id: str) -> str:
 
 
 class Subject(NamedTuple):
-    """What a name stands for; `kind` is another word for other keys of a checkpoint."""
+    """What a name stands for; keys of a checkpoint that are no names have another `kind`."""
 
     kind: str
     id: str

@@ -181,7 +181,7 @@ class ChunkRunner:
     async def _publish(self, chunk: Chunk, outgoing: Sequence[Outgoing]) -> None:
         """Publish what follows from a chunk; log what Kafka refuses for its content, for the next owner to give up.
 
-        The state is ahead of the published outputs then, so this owner has to end in any case.
+        The state is then ahead of the published outputs, so this owner must end in any case.
         """
         try:
             await self._publisher.publish(outgoing)

@@ -48,7 +48,7 @@ class Inbox:
         self._arrived.set()
 
     async def take(self, records_max: int) -> list[tuple[TP, Sequence[Incoming]]]:
-        """Return the batches at hand up to the one with which they have `records_max` records.
+        """Return waiting batches until they have `records_max` records or more together.
 
         Waits for this task's turn, or returns nothing when no batch arrives in time.
         """

@@ -154,7 +154,7 @@ class PoisonIsolation:
         self._isolate_until = now + ISOLATE_US
 
     def is_needed(self, positions: Mapping[str, int], now: int, *, saved: bool) -> bool:
-        """Return whether chunks are still to be logged after the death of the last owner.
+        """Return whether chunks must still be logged after the death of the last owner.
 
         They are until a checkpoint is `saved`, all suspected records are processed, and enough time has passed.
         """
@@ -164,7 +164,7 @@ class PoisonIsolation:
         return not (is_over and all(has_reached(positions, each.ends) for each in self._suspected))
 
     def chunks(self, batches: Batches) -> Iterator[Chunk]:
-        """Yield batches in chunks to be processed in this order; at least one, which may be empty."""
+        """Yield batches in chunks to process in this order; at least one, which may be empty."""
         if not self._suspected:
             yield Chunk(batches)
             return
@@ -183,7 +183,7 @@ class PoisonIsolation:
             yield Chunk(others)
 
     def name_chunks(self, names: Sequence[str]) -> Iterator[Chunk]:
-        """Yield names in chunks to be evaluated in this order, those from the smallest suspected chunks first."""
+        """Yield names in chunks to evaluate in this order, those from the smallest suspected chunks first."""
         sizes = dict.fromkeys(names, NAMES_MAX)
         for each in self._suspected:
             size = _part_size(len(each.names))
@@ -200,7 +200,7 @@ class PoisonIsolation:
         return AttemptLog(self._version, tuple(_latest(attempts)))
 
     def next_attempt(self, chunk: Chunk) -> Attempt | None:
-        """Return the attempt at a chunk that is to be tried now; None for an empty one."""
+        """Return the attempt that comes next at a chunk; None for an empty one."""
         if not (chunk.batches or chunk.names):
             return None
         return Attempt.of(chunk, self._known(Attempt.of(chunk, 0)).number + 1)

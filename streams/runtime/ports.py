@@ -151,7 +151,7 @@ class Layout(Struct, frozen=True):
 
 
 class Checkpoint(Struct, frozen=True):
-    """What a checkpoint has beside the state itself: positions by `topic-partition`, and counts."""
+    """What a checkpoint contains besides the state itself: positions by `topic-partition`, and counts."""
 
     inputs: dict[str, int]
     """The next offset to process of each input partition."""
@@ -257,10 +257,10 @@ class Processor(Protocol):
         """Send a record to the dead letters without processing it."""
 
     async def due(self, now: int, limit: int) -> Sequence[str]:
-        """Return up to `limit` names with a deadline at or before now (microseconds), to be evaluated."""
+        """Return up to `limit` names to evaluate, whose deadline is at or before now (microseconds)."""
 
     async def expired(self, now: int, limit: int) -> Sequence[str]:
-        """Return up to `limit` names that may leave the state by now (microseconds), to be evaluated.
+        """Return up to `limit` names to evaluate, which may leave the state by now (microseconds).
 
         Do not call it before all records that lay in the inputs at the start are read: they may belong to such names.
         """

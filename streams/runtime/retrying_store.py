@@ -27,7 +27,7 @@ class RetryingStore:
     """A store whose reads are repeated for up to `retry_s` seconds (see `streams.runtime.ports.Store`).
 
     The log calls it `name`; `health` shows the watchdog that waiting is no stall. Writes are not repeated here: they
-    run beside the steps, and the checkpointer repeats them.
+    run concurrently with the steps, and the checkpointer repeats them.
     """
 
     def __init__(self, store: Store, health: Health, *, name: str, retry_s: float) -> None:

@@ -1,6 +1,6 @@
 """The task of one partition number: batches in, one transaction of outputs per step, a checkpoint every few seconds.
 
-A task owns the partitions of its number of every input topic. A step takes the batches at hand, has the processor add
+A task owns the partitions of its number of every input topic. A step takes the waiting batches, has the processor add
 them to its state, and publishes all that follows in one transaction. A step ends with acknowledged outputs or with the
 end of the process (runtime.md, "Delivery guarantees"). The group's offsets advance only with the checkpoint that holds
 the effect of the records.
@@ -155,7 +155,7 @@ class Task:
         await abort_hanging_transactions(self._publisher, self._log, own, shared, settings.transaction_timeout_s)
 
     async def run(self) -> None:
-        """Run steps until `finish` is called; after an exception the process has to end."""
+        """Run steps until `finish` is called; after an exception the process must end."""
         while not self._chunks.is_stopping:
             batches = await self._inbox.take(self._settings.step_records_max)
             self.health.at_work = True

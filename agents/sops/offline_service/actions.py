@@ -18,7 +18,7 @@ class CaseSituation(Situation[Assessment], frozen=True, kw_only=True):
 
     @property
     def partner_id(self) -> None:
-        """None, whoever was identified."""
+        """None, even if a partner was identified."""
         return
 
 

@@ -50,7 +50,7 @@ class PartnerAt(Situation[Assessment], frozen=True, kw_only=True):
 
 
 def partner_at_cancellations(a: Assessment, results: Results) -> Iterator[PartnerAt]:
-    """Yield where the partner was at every cancellation, whoever cancelled."""
+    """Yield where the partner was at every cancellation by anyone."""
     return (PartnerAt(a=a, results=results, at=at) for at in a.presence.cancellations)
 
 

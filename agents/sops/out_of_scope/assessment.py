@@ -211,7 +211,7 @@ def _claim(engagement: Engagement) -> tuple[Ticket | None, Event[TicketValidated
 
 
 def _distinct_images(engagement: Engagement) -> tuple[Event[MediaAdded], ...]:
-    """Return the images that differ in their digest or else their link, whoever added them (OOS-13)."""
+    """Return the distinct images, told apart by digest or else by link, from anyone (OOS-13)."""
     media = sorted((m for t in engagement.oos_tickets for m in t.media), key=lambda m: m.order)
     first: dict[tuple[str, str], Event[MediaAdded]] = {}
     for image in media:

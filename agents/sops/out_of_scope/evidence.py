@@ -54,7 +54,7 @@ def partners(a: Assessment) -> Cited:
 
 
 def end(a: Assessment) -> Cited:
-    """Return the earliest cancellation, whoever cancelled."""
+    """Return the earliest cancellation by anyone."""
     return a.engagement.cancellations[:1]
 
 

@@ -53,7 +53,7 @@ class PafDecision(DecisionBody, frozen=True, kw_only=True, tag="paf"):
 
 
 def is_marked(a: Assessment) -> bool:
-    """Return whether a cancellation is marked against the partner, as things stand."""
+    """Return whether a cancellation is marked against the partner."""
     return a.is_marked
 
 

@@ -13,7 +13,7 @@ from schemas.events import AnyEvent
 
 
 class Presence(Struct, frozen=True):
-    """Where the partner was: at the facts that decide, and at every cancellation, whoever cancelled (for alerts)."""
+    """Where the partner was: at the deciding facts and, for alerts, at every cancellation by anyone."""
 
     deciding: tuple[PresenceAt, ...] = ()
     cancellations: tuple[PresenceAt, ...] = ()

@@ -42,7 +42,7 @@ class ActionRow(Generic[AF]):
     since: Callable[[AF], int | None] | None = None
     """A deadline (microseconds) before which it is not open; None: it is not open at all."""
     until: Callable[[AF], int | None] | None = None
-    """A deadline (microseconds) from which on it is done; None: there is no such deadline."""
+    """A deadline (microseconds) after which it counts as done; None: there is no such deadline."""
     clauses: tuple[str, ...] | Callable[[AF], tuple[str, ...]]
     params: Mapping[str, str | Callable[[AF], str]] = field(default_factory=dict)
     due_at: Callable[[AF], int] | None = None

@@ -65,7 +65,7 @@ class DecisionTable(Generic[F]):
     rows: tuple[Row[F], ...]
 
     def __post_init__(self) -> None:
-        """Check the rows against the fields and the vocabulary of the kind, so that no typing error gets far."""
+        """Check the rows against the fields and the vocabulary of the kind, so that a typo fails at import."""
         outcomes, reasons = {*vocabulary(self.kind, "outcome")}, {*vocabulary(self.kind, "reasons")}
         for row in self.rows:
             for what, given, known in (
@@ -76,7 +76,7 @@ class DecisionTable(Generic[F]):
                 assert given <= known, f"{self.kind.__name__} declares no {what} {', '.join(sorted(given - known))}"
 
     def row(self, facts: F) -> Row[F] | None:
-        """Return the row that decides; None where there is nothing to decide."""
+        """Return the row that decides; None if there is nothing to decide."""
         if self.applies(facts):
             for row in self.rows:
                 if row.when(facts):
@@ -84,6 +84,6 @@ class DecisionTable(Generic[F]):
         return None
 
     def decide(self, facts: F, deadlines: Deadlines) -> RuleResult | None:
-        """Return what the deciding row decides; None where there is nothing to decide."""
+        """Return what the deciding row decides; None if there is nothing to decide."""
         row = self.row(facts)
         return None if row is None else row.result(facts, deadlines)
