@@ -56,11 +56,10 @@ async def check_topics(connection: KafkaConnection, topics: Topics) -> CheckedTo
     Raises `UsageError` when the brokers cannot be reached, and when an output topic accepts only records so small that
     an input record could be neither processed nor dead-lettered.
     """
-    wanted = topics.all
     async with admin_client(connection) as admin:
-        replicas = _replicas(await admin.describe_topics(list(wanted)))
+        replicas = _replicas(await admin.describe_topics(list(topics.all)))
         brokers = len((await admin.describe_cluster())["brokers"])
-        configs, hidden = await _configs(admin, wanted)
+        configs, hidden = await _configs(admin, topics.all)
     refuse_small(configs, topics)
     written = (*topics.outputs, *topics.internal)
     sizes = {name: size for name in written if (size := _number(configs, name, SIZE_CONFIG)) is not None}

@@ -59,15 +59,12 @@ class ReportingFetcher(Fetcher):  # type: ignore[misc] # without types
         for tp in damaged:
             since = self._damaged_since.setdefault(tp, time.monotonic())
             if time.monotonic() - since >= DAMAGED_FOR_S and tp not in self._records:
-                self._report(tp, offsets[tp])
+                reason = "the broker finds its log damaged there (CORRUPT_MESSAGE)"
+                self._set_error(tp, Fatal(f"{tp.topic}-{tp.partition}@{offsets[tp]}: {reason}"))
+                for waiter in self._fetch_waiters:
+                    self._notify(waiter)
         if damaged:
             await asyncio.sleep(RETRY_S)
-
-    def _report(self, tp: TopicPartition, offset: int) -> None:
-        reason = "the broker finds its log damaged there (CORRUPT_MESSAGE)"
-        self._set_error(tp, Fatal(f"{tp.topic}-{tp.partition}@{offset}: {reason}"))
-        for waiter in self._fetch_waiters:
-            self._notify(waiter)
 
 
 class _ObservedClient:

@@ -161,8 +161,9 @@ class RedisStore:
         await self._refuse_eviction()
         owner = (self._epoch, self._seq)
         staged = 0
-        for staged, part in enumerate(_parts(changes), 1):
-            await self._reply(self._run_stage(keys=self._keys, args=[*owner, staged - 1, *_encoded(part)]))
+        for part in _parts(changes):
+            await self._reply(self._run_stage(keys=self._keys, args=[*owner, staged, *_encoded(part)]))
+            staged += 1
         self._writing = True  # stays so after `Unavailable`: whether it was written is unknown then
         arguments: list[int | str | bytes] = [*owner, staged, self._base, msgspec.json.encode(checkpoint)]
         outcome, *reply = await self._reply(self._run_commit(keys=self._keys, args=arguments))

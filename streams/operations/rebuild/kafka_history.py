@@ -83,14 +83,6 @@ class LastOwners:
     """Records forwarded to another partition number, whose owner has not read them."""
     past_rebuilds: PastRebuilds
 
-    @property
-    def positions(self) -> dict[str, int]:
-        """The next offset to read of each input partition, by `topic-partition`."""
-        positions: dict[str, int] = {}
-        for progress in self.progress:
-            advance_to(positions, progress.positions)
-        return positions
-
 
 def _decoded(decode: Callable[[bytes], Message], record: Stored) -> Message | None:
     """Return the message in a record, None if no worker wrote it."""
@@ -129,7 +121,9 @@ class KafkaHistory:
         self._decoder = RecordDecoder(topics, limits)
         self._log = log
         self._last_owners = last_owners
-        self._positions = last_owners.positions
+        self._positions: dict[str, int] = {}
+        for progress in last_owners.progress:
+            advance_to(self._positions, progress.positions)
 
     async def outputs(self, topic: str) -> list[Stored]:
         """Return the records of an output topic other than the dead letters, in the order of their emission."""
