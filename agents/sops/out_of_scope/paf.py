@@ -12,13 +12,7 @@ from agents.sops.out_of_scope.policy import Paf
 from agents.sops.tables.decisions import DecisionTable, Row
 from schemas.outputs import DecisionBody, each_of, one_of
 
-Outcome = Literal[
-    "under_review",
-    "upheld",
-    "reversal_scheduled",
-    "waived",
-    "not_applicable",
-]
+Outcome = Literal["under_review", "upheld", "reversal_scheduled", "waived", "not_applicable"]
 Reason = Literal[
     "booking_missing",
     "cancellation_not_allowed",
