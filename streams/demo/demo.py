@@ -83,7 +83,7 @@ def run_demo(options: DemoOptions, live_view: LiveView, progress: ProgressLine, 
         except SopError as error:
             Console(stderr=True).out(printable(without_passwords(f"sop: {error}")), highlight=False)
             status = 1
-        live_view.print_summary(session.sent)
+        live_view.print_summary(session.feed.sent)
     return status
 
 

@@ -63,12 +63,7 @@ class Session:
         self._stop = asyncio.Event()
         self._connection = connect_kafka(self.settings)
         self._topics = catalogue.topics(self.settings.topic_prefix)
-        self._feed = Feed(self._connection, self._topics, SystemClock(), events_per_s=self.events_per_s)
-
-    @property
-    def sent(self) -> int:
-        """Number of acknowledged events."""
-        return self._feed.sent
+        self.feed = Feed(self._connection, self._topics, SystemClock(), events_per_s=self.events_per_s)
 
     async def run(self, stop_signals: StopSignals) -> None:
         """Run until a stop signal, the end of the duration, or a failure; then stop the worker.
@@ -132,8 +127,8 @@ class Session:
         await self._wait_for_worker()
         self.progress.clear()
         self.live_view.print_header()
-        await self._feed.run(self._start_duration(events))
-        self.live_view.print_line(f"all {self._feed.sent} events are sent; press Ctrl-C to stop")
+        await self.feed.run(self._start_duration(events))
+        self.live_view.print_line(f"all {self.feed.sent} events are sent; press Ctrl-C to stop")
         await asyncio.Event().wait()
 
     def _start_duration(self, events: Iterator[ScheduledEvent]) -> Iterator[ScheduledEvent]:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
@@ -110,19 +110,14 @@ def _descriptor(name: str) -> int | None:
     return None if found is None else int(found[1])
 
 
-@contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
+def _opened(name: str) -> AbstractContextManager[BinaryIO]:
     descriptor, status = _descriptor(name), _status(name)
     if descriptor is not None:
         # opening it again would overwrite a file from its beginning
-        with open(os.dup(descriptor), "wb") as file:  # noqa: PTH123 - a descriptor has no path
-            yield file
-    elif status is not None and not stat.S_ISREG(status.st_mode):
-        with Path(name).open("wb") as file:
-            yield file
-    else:
-        with _replacing(name, status) as file:
-            yield file
+        return open(os.dup(descriptor), "wb")  # noqa: PTH123 - a descriptor has no path
+    if status is not None and not stat.S_ISREG(status.st_mode):
+        return Path(name).open("wb")
+    return _replacing(name, status)
 
 
 @contextmanager

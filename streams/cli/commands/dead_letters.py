@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 
 import click
@@ -13,7 +13,6 @@ import click
 from agents.sops import catalogue
 from schemas.codec.headers import name_bytes
 from schemas.errors import UsageError
-from schemas.outputs import DeadLetter
 from schemas.timestamps import format_instant
 from schemas.topics import INPUTS
 from streams.cli.groups import SuggestingGroup
@@ -43,20 +42,21 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line instead of a table.")
 def list_dead_letters(topic: str | None, cause: str | None, as_json: bool) -> None:
     """Count the dead letters by topic and cause, with the latest record of each."""
-    found = _selected(Selection(topic=topic or "", cause=cause or ""))
-    counts = Counter((each.dead_letter.topic, each.cause) for each in found)
-    latest = {(each.dead_letter.topic, each.cause): each for each in found}
-    groups = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    groups: defaultdict[tuple[str, str], list[DeadLetterRecord]] = defaultdict(list)
+    for each in _selected(Selection(topic=topic or "", cause=cause or "")):
+        groups[each.dead_letter.topic, each.cause].append(each)
+    rows = [
+        {
+            "topic": name,
+            "cause": path,
+            "count": len(same),
+            "latest": same[-1].origin,
+            "reason": same[-1].dead_letter.reason,
+        }
+        for (name, path), same in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]
     if as_json:
-        for (name, path), count in groups:
-            last = latest[name, path]
-            row = {
-                "topic": name,
-                "cause": path,
-                "count": count,
-                "latest": last.origin,
-                "reason": last.dead_letter.reason,
-            }
+        for row in rows:
             print(json.dumps(row))
         return
     columns = (
@@ -66,16 +66,7 @@ def list_dead_letters(topic: str | None, cause: str | None, as_json: bool) -> No
         Column("latest record", rank=1),
         Column("reason", wraps=True),
     )
-    rows = [
-        (
-            *map(printable, group),
-            str(count),
-            printable(latest[group].origin),
-            printable(latest[group].dead_letter.reason),
-        )
-        for group, count in groups
-    ]
-    show_table(columns, rows)
+    show_table(columns, [[printable(str(value)) for value in row.values()] for row in rows])
 
 
 @command.command(name="show")
@@ -86,27 +77,24 @@ def show(origin: str) -> None:
     if not found:
         raise UsageError(f"{origin}: no dead letter for this record")
     for each in found:
+        letter = each.dead_letter
         print(f"record:      {printable(each.origin)}")
         print(f"dead letter: {printable(each.place)}")
-        print(f"reason:      {printable(each.dead_letter.reason)}")
+        print(f"reason:      {printable(letter.reason)}")
         print(f"sent again:  {each.redrives} times")
-        print(f"key:         {'none' if each.dead_letter.key is None else printable_bytes(each.dead_letter.key)}")
-        if each.dead_letter.is_truncated:
+        print(f"key:         {_text(letter.key)}")
+        if letter.is_truncated:
             print("headers:     not kept, and key and value are truncated: the record was too large")
         for name, value in each.headers:
-            shown = "none" if value is None else printable_bytes(value)
-            print(f"header:      {printable_bytes(name_bytes(name))}: {shown}")
-        if each.dead_letter.value is None:
-            print("value:       none")
-        else:
-            print(f"value:       {_length(each.dead_letter)}\n{printable_bytes(each.dead_letter.value)}")
+            print(f"header:      {printable_bytes(name_bytes(name))}: {_text(value)}")
+        size = f"{len(letter.value or b'')} bytes"
+        if letter.is_truncated:
+            size = f"{letter.value_bytes} bytes, of which the first {len(letter.value or b'')} are here"
+        print("value:       none" if letter.value is None else f"value:       {size}\n{_text(letter.value)}")
 
 
-def _length(dead_letter: DeadLetter) -> str:
-    kept = len(dead_letter.value or b"")
-    if not dead_letter.is_truncated:
-        return f"{kept} bytes"
-    return f"{dead_letter.value_bytes} bytes, of which the first {kept} are here"
+def _text(value: bytes | None) -> str:
+    return "none" if value is None else printable_bytes(value)
 
 
 @command.command(name="redrive")
@@ -168,7 +156,6 @@ def _selected(selection: Selection) -> Sequence[DeadLetterRecord]:
 
     found = asyncio.run(read())
     if foreign:
-        print(
-            f"sop: {len(foreign)} records in the topic are not dead letters, the first is {foreign[0]}", file=sys.stderr
-        )
+        problem = f"{len(foreign)} records in the topic are not dead letters, the first is {foreign[0]}"
+        print(f"sop: {problem}", file=sys.stderr)
     return found

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
 
 import click
-from redis.asyncio import Redis
 
 from agents.sops import catalogue
 from agents.sops.catalogue import POLICIES
@@ -57,8 +55,19 @@ async def _rebuild(settings: Settings, policies: PolicySet) -> None:
                 f"SOP_GROUP={settings.group} has {len(group.members)} members: stop all workers; a killed worker "
                 "stays a member for SOP_SESSION_TIMEOUT_S"
             )
-        checked = await check_topics(connection, topics)
-        rebuild = _make_rebuild(settings, policies, connection, topics, layout, checked.sizes, redis)
+        sizes = (await check_topics(connection, topics)).sizes
+        namespace, numbers = f"{settings.topic_prefix}{settings.group}", range(layout.partitions)
+        rebuild = Rebuild(
+            topics,
+            task_settings(settings, topics, layout, version_with(sizes)),
+            processor_settings(settings, topics, policies, layout.partitions, sizes),
+            log=KafkaLog(connection),
+            publishers=[
+                KafkaPublisher(connection, f"{namespace}-{number}", timeout_s=settings.transaction_timeout_s)
+                for number in numbers
+            ],
+            stores=[RedisStore(redis, namespace, number) for number in numbers],
+        )
         try:
             await rebuild.run(_print_partition)
         finally:
@@ -74,29 +83,6 @@ async def _layout(connection: KafkaConnection, topics: Topics) -> Layout:
     if fewer := sorted(name for name, count in counts.items() if count < layout.partitions):
         raise UsageError(f"all topics need {layout.partitions} partitions, but these have fewer: {', '.join(fewer)}")
     return layout
-
-
-def _make_rebuild(
-    settings: Settings,
-    policies: PolicySet,
-    connection: KafkaConnection,
-    topics: Topics,
-    layout: Layout,
-    sizes: Mapping[str, int],
-    redis: Redis,
-) -> Rebuild:
-    namespace, numbers = f"{settings.topic_prefix}{settings.group}", range(layout.partitions)
-    return Rebuild(
-        topics,
-        task_settings(settings, topics, layout, version_with(sizes)),
-        processor_settings(settings, topics, policies, layout.partitions, sizes),
-        log=KafkaLog(connection),
-        publishers=[
-            KafkaPublisher(connection, f"{namespace}-{number}", timeout_s=settings.transaction_timeout_s)
-            for number in numbers
-        ],
-        stores=[RedisStore(redis, namespace, number) for number in numbers],
-    )
 
 
 def _print_partition(number: int, cases: int, partners: int) -> None:
