@@ -1,7 +1,5 @@
 """A command with subcommands."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import click

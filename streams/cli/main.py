@@ -1,7 +1,5 @@
 """The command `sop`. Each command is a module of `streams.cli.commands`, imported only when it is called."""
 
-from __future__ import annotations
-
 import importlib
 import io
 import sys
@@ -93,7 +91,9 @@ def run(arguments: list[str] | None = None) -> int:
         print(error.format_message(), file=sys.stderr)
         return EXIT_USAGE
     except click.ClickException as error:
-        return _print_error(error.format_message() + _help_hint(error), EXIT_USAGE)
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        hint = f" (see {context.command_path} --help)" if context else ""
+        return _print_error(error.format_message() + hint, EXIT_USAGE)
     except UsageError as error:
         return _print_error(str(error), EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt):
@@ -107,11 +107,6 @@ def run(arguments: list[str] | None = None) -> int:
             return _output_failed(ended.__context__)
         raise
     return status if isinstance(status, int) else 0
-
-
-def _help_hint(error: click.ClickException) -> str:
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    return f" (see {context.command_path} --help)" if context else ""
 
 
 def _output_failed(error: OSError) -> int:

@@ -1,7 +1,5 @@
 """Types of option values that several commands share."""
 
-from __future__ import annotations
-
 import math
 from contextlib import suppress
 from typing import Final

@@ -3,8 +3,6 @@
 No error repeats a secret, or a path: a user may have put the secret itself where its file name belongs.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import ssl
 from contextlib import suppress

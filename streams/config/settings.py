@@ -3,8 +3,6 @@
 Every setting is an environment variable `SOP_…`. A test compares the README's table with `VARIABLES`.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import re

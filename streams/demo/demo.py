@@ -1,12 +1,12 @@
 """Runs everything on this machine: Kafka, a worker, events, and a view of the decisions as they come."""
 
-from __future__ import annotations
-
 import asyncio
 import tempfile
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from itertools import chain
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +14,11 @@ from rich.console import Console
 
 from agents.sops.catalogue import POLICIES
 from schemas.errors import SopError, UsageError
+from schemas.policy.model import HOUR
 from streams.config.settings import Settings, cache_dir, java_home, settings_from
 from streams.demo.feed import ScheduledEvent
 from streams.demo.live_view import LiveView
 from streams.demo.progress_line import ProgressLine
-from streams.demo.samples import sample_events, sample_options
 from streams.demo.session import EventSource, Session
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.embedded_kafka.jars import KAFKA_VERSION
@@ -26,10 +26,20 @@ from streams.kafka.connection import INPUT_BYTES_MAX
 from streams.process.clock import SystemClock
 from streams.process.signals import StopSignals
 from streams.replay.inputs import InputRecord, read_file
+from streams.simulator.options import SimulatorOptions
+from streams.simulator.simulation import deliveries
 from streams.terminal.printable import printable, without_passwords
 
 WORKER_LOG: Final = "worker.log"
 MB: Final = 1_000_000
+
+STARTED_AGO: Final = 13 * HOUR
+"""How long before the present the simulated day began, at its midnight."""
+
+HEAD_START: Final = 10 * HOUR
+"""Events up to this hour of the day are sent unpaced, so that there are decisions from the start."""
+
+REPORT_INTERVAL_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +62,10 @@ def run_demo(options: DemoOptions, live_view: LiveView, progress: ProgressLine, 
     """
     settings = settings_from()
     POLICIES.load_all(settings.policies)  # report an unusable policy before anything starts
-    events = (
-        _recorded_events(options.input_file)
-        if options.input_file is not None
-        else _sample_events(options.jobs, options.seed)
-    )
+    if options.input_file is not None:
+        events = _recorded_events(options.input_file)
+    else:
+        events = partial(sample_events, sample_options(jobs=options.jobs, seed=options.seed))
     status = 0
     with _folder(options.data) as folder, _kafka(settings, options.brokers, Path(folder), progress) as kafka:
         if kafka is not None:
@@ -95,10 +104,20 @@ def _welcome(settings: Settings, data: Path | None) -> tuple[str, ...]:
     )
 
 
-def _sample_events(jobs: int, seed: int) -> EventSource:
-    options = sample_options(jobs=jobs, seed=seed)
+def sample_options(*, jobs: int, seed: int) -> SimulatorOptions:
+    """Return the options of the simulated day; raises `UsageError` for a value out of range."""
+    return SimulatorOptions(jobs=jobs, seed=seed, report_interval_s=REPORT_INTERVAL_S)
 
-    return lambda: sample_events(options, now=SystemClock().now_us())
+
+def sample_events(options: SimulatorOptions, now: int | None = None) -> Iterator[ScheduledEvent]:
+    """Yield the events of the day in their order of arrival, each not before it arrives.
+
+    `now` is in microseconds (default: the system's clock).
+    """
+    start_at = (SystemClock().now_us() if now is None else now) - STARTED_AGO
+    for delivery in deliveries(replace(options, start_at=start_at)):
+        arrive_at = delivery.arrive_at
+        yield ScheduledEvent(delivery.line, not_before=arrive_at, paced=arrive_at > start_at + HEAD_START)
 
 
 def _recorded_events(file: str) -> EventSource:
@@ -107,9 +126,8 @@ def _recorded_events(file: str) -> EventSource:
     Raises `UsageError` if the file cannot be read or, later, if a line is larger than a message may be.
     """
     records = read_file(file, INPUT_BYTES_MAX)
-    first = next(records, None)
-    lines = records if first is None else chain([first], records)
-    return lambda: map(_event, lines)
+    first = list(islice(records, 1))
+    return lambda: map(_event, chain(first, records))
 
 
 def _event(record: InputRecord) -> ScheduledEvent:

@@ -1,7 +1,5 @@
 """Sends events to the input topics, keyed by their subject, at a given rate."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What `sop up` shows: a row for every decision, firing alert and refused event, and a summary at the end."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final

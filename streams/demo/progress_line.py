@@ -1,7 +1,5 @@
 """Shows what `sop up` is waiting for until there is something else to show."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from rich.console import Console

@@ -1,9 +1,8 @@
 """Lays out the rows of `sop up`: within the width of a terminal, or as one line."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len, chop_cells
@@ -91,12 +90,9 @@ def layout_row(row: ViewRow, width: int | None) -> Iterator[str]:
     columns = _columns(width) if width is None or row.status else _REFUSED
     texts = [printable(getattr(row, column.field)) for column in columns]
     widths = _widths(columns, width)
-    if width is None:
-        yield _line(texts, widths)
-        return
-    cells = [wrapped(text, each) for text, each in zip(texts, widths, strict=True)]
-    for at in range(max(map(len, cells))):
-        yield _line([cell[at] if at < len(cell) else "" for cell in cells], widths)
+    cells = [[text] if width is None else wrapped(text, each) for text, each in zip(texts, widths, strict=True)]
+    for line in zip_longest(*cells, fillvalue=""):
+        yield _line(line, widths)
 
 
 def wrapped(text: str, width: int) -> list[str]:

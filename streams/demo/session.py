@@ -1,7 +1,5 @@
 """One run of `sop up` on a running broker: topics, a worker, events going in, decisions coming out."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence

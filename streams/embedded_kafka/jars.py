@@ -43,11 +43,8 @@ class Jar:
 
     def is_in(self, folder: Path) -> bool:
         """Return whether `folder` has this jar, complete and unchanged."""
-        try:
-            with (folder / self.file_name).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
-        except FileNotFoundError:
-            return False
+        file = folder / self.file_name
+        return file.exists() and _sha256(file) == self.sha256
 
 
 def listed_jars() -> list[Jar]:
@@ -105,9 +102,12 @@ def _fetch_one(jar: Jar, scratch: Path, folder: Path) -> int:
     except (OSError, RuntimeError) as error:
         reason = type(error).__name__
         raise EmbeddedKafkaError(f"cannot fetch {name} from the Maven repository ({reason})") from error
-    with fetched.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    if sha256 != jar.sha256:
+    if (sha256 := _sha256(fetched)) != jar.sha256:
         raise EmbeddedKafkaError(f"{name} was fetched with SHA-256 {sha256}, expected {jar.sha256}")
     fetched.replace(folder / jar.file_name)
     return jar.size
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

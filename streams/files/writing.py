@@ -1,7 +1,5 @@
 """Writes lines to a file, atomically, compressed as its name says; `-` is standard output."""
 
-from __future__ import annotations
-
 import errno
 import os
 import re

@@ -1,7 +1,5 @@
 """The system clock; no other module reads it."""
 
-from __future__ import annotations
-
 import time
 
 

@@ -1,7 +1,5 @@
 """Sets up logging: one line per record, to standard error."""
 
-from __future__ import annotations
-
 import logging
 import sys
 

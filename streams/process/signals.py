@@ -1,7 +1,5 @@
 """Turns signals into one callback, from the start of a command to its end."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from collections.abc import Callable, Iterable

@@ -4,8 +4,6 @@ Control characters can move the cursor, change colours or forge a line of ours. 
 invisible characters can make a text look like another one.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Shows a command's progress on a terminal."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar

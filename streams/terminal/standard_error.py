@@ -1,7 +1,5 @@
 """Keeps a closed or full standard error from failing a command."""
 
-from __future__ import annotations
-
 import io
 import os
 import sys

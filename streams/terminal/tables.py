@@ -1,12 +1,10 @@
 """Prints tables: fitted to a terminal, or with one line per row elsewhere."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -20,32 +18,27 @@ class Column(NamedTuple):
     """A column's title and layout.
 
     On a narrow terminal columns with a `rank` above 0 are dropped, the highest first. A column that `wraps` takes the
-    space that the others leave. `right` aligns to the right.
+    space that the others leave.
     """
 
     title: str
     rank: int = 0
     wraps: bool = False
-    right: bool = False
+    justify: JustifyMethod = "left"
 
 
 def show_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Print rows on standard output. The caller makes cells with outside text printable."""
-    console = Console()
-    width = console.width if console.is_terminal else UNBOUNDED_CELLS
-    fitting = fitting_columns(columns, rows, width)
+    console = Console(highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = UNBOUNDED_CELLS
+    fitting = fitting_columns(columns, rows, console.width)
     table = Table(box=None, pad_edge=False, padding=(0, GAP_CELLS, 0, 0))
-    for at in fitting:
-        column = columns[at]
-        table.add_column(
-            column.title,
-            justify="right" if column.right else "left",
-            no_wrap=not column.wraps,
-            overflow="fold",
-        )
+    for column in (columns[at] for at in fitting):
+        table.add_column(column.title, justify=column.justify, no_wrap=not column.wraps, overflow="fold")
     for row in rows:
         table.add_row(*(Text(row[at]) for at in fitting))
-    Console(highlight=False, width=width, emoji=False).print(table)
+    console.print(table)
 
 
 def fitting_columns(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:

@@ -1,7 +1,5 @@
 """Prints lines, wrapped at spaces on a terminal."""
 
-from __future__ import annotations
-
 import os
 import sys
 import textwrap

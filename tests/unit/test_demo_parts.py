@@ -26,10 +26,9 @@ from schemas.outputs import (
 )
 from schemas.policy.model import HOUR, MINUTE
 from streams.config.settings import Settings, environment_with, settings_from
-from streams.demo.demo import _recorded_events
+from streams.demo.demo import _recorded_events, sample_events, sample_options
 from streams.demo.feed import Router
 from streams.demo.live_view import LiveView
-from streams.demo.samples import sample_events, sample_options
 from streams.kafka.connection import INPUT_BYTES_MAX
 from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
 

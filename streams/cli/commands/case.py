@@ -1,7 +1,5 @@
 """`sop case`: one case, explained."""
 
-from __future__ import annotations
-
 import click
 
 from schemas.errors import UsageError

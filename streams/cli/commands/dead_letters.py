@@ -1,7 +1,5 @@
 """`sop dead-letters`: lists and shows refused records, and sends them again."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys
@@ -62,7 +60,7 @@ def list_dead_letters(topic: str | None, cause: str | None, as_json: bool) -> No
     columns = (
         Column("topic"),
         Column("cause", wraps=True),
-        Column("count", right=True),
+        Column("count", justify="right"),
         Column("latest record", rank=1),
         Column("reason", wraps=True),
     )

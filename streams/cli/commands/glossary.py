@@ -1,7 +1,5 @@
 """`sop glossary`: explains the words, letters and clauses of the SOPs."""
 
-from __future__ import annotations
-
 import shutil
 import textwrap
 

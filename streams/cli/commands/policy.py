@@ -1,7 +1,5 @@
 """`sop policy`: shows the built-in policy and checks policy documents."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import click

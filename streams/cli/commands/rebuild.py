@@ -1,7 +1,5 @@
 """`sop rebuild`: rebuilds the state from Kafka when the topics have more partitions."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 

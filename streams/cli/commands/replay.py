@@ -1,7 +1,5 @@
 """`sop replay`: decides recorded events again."""
 
-from __future__ import annotations
-
 import gc
 import os
 import sys

@@ -1,7 +1,5 @@
 """`sop schemas`: writes the message contract to files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

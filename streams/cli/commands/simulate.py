@@ -1,7 +1,5 @@
 """`sop simulate`: generates the events of a day in a city, to a file or to Kafka."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from collections.abc import Callable, Iterator

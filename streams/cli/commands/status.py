@@ -1,7 +1,5 @@
 """`sop status`: shows how far the workers are and whether every record is accounted for."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys
@@ -16,23 +14,22 @@ from schemas.topics import Topics
 from streams.config.settings import settings_from
 from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.consumer_group import ConsumerGroup, GroupMember, describe_group
-from streams.operations.accounting import Overview, read_overview
+from streams.operations.accounting import Account, Overview, read_overview
 from streams.process.clock import SystemClock
-from streams.processor.dispositions import DISPOSITIONS
 from streams.terminal.printable import printable
 from streams.terminal.tables import Column, show_table
 
 _COLUMNS = (
     Column("partition"),
-    Column("consumed", right=True),
-    Column("applied", rank=2, right=True),
-    Column("duplicate", rank=3, right=True),
-    Column("dead-lettered", rank=1, right=True),
-    Column("forwarded", rank=4, right=True),
-    Column("position", rank=5, right=True),
-    Column("committed", rank=6, right=True),
-    Column("end", rank=5, right=True),
-    Column("lag", right=True),
+    Column("consumed", justify="right"),
+    Column("applied", rank=2, justify="right"),
+    Column("duplicate", rank=3, justify="right"),
+    Column("dead-lettered", rank=1, justify="right"),
+    Column("forwarded", rank=4, justify="right"),
+    Column("position", rank=5, justify="right"),
+    Column("committed", rank=6, justify="right"),
+    Column("end", rank=5, justify="right"),
+    Column("lag", justify="right"),
 )
 
 
@@ -57,7 +54,8 @@ def command(as_json: bool) -> int:
     else:
         for line in _heading(found, group, settings.brokers, now):
             print(line)
-        show_table(_COLUMNS, list(_rows(found)))
+        names = [column.title.replace("-", "_") for column in _COLUMNS]
+        show_table(_COLUMNS, [[str(_row(account).get(name, 0)) for name in names] for account in found.accounts])
     for loss in found.accepted_losses():
         print(f"sop: {loss}", file=sys.stderr)
     for problem in problems:
@@ -71,7 +69,8 @@ async def _read(connection: KafkaConnection, topics: Topics, group: str) -> tupl
 
 def _heading(found: Overview, group: ConsumerGroup, brokers: str, now: int) -> Iterator[str]:
     """Yield the lines above the table: broker, group, its members with their partitions, the age of the counts."""
-    yield f"Kafka {brokers}, group {group.name}: {group.state}, {_members(len(group.members))}"
+    members = "1 member" if len(group.members) == 1 else f"{len(group.members)} members"
+    yield f"Kafka {brokers}, group {group.name}: {group.state}, {members}"
     for member in group.members:
         yield printable(f"  {member.client} at {member.host}: {_partitions(member)}")
     numbers = sorted({account.tp.partition for account in found.accounts})
@@ -81,10 +80,6 @@ def _heading(found: Overview, group: ConsumerGroup, brokers: str, now: int) -> I
     )
     yield f"counts published, by partition: {', '.join(ages)}"
     yield ""
-
-
-def _members(count: int) -> str:
-    return "1 member" if count == 1 else f"{count} members"
 
 
 def _partitions(member: GroupMember) -> str:
@@ -97,14 +92,16 @@ def _age(published_at: int, now: int) -> str:
     return duration_text(max(now - published_at, 0) // SECOND_US * SECOND_US)
 
 
-def _rows(found: Overview) -> Iterator[tuple[str, ...]]:
-    for account in found.accounts:
-        applied, duplicate, dead_lettered, forwarded = (
-            account.dispositions.get(disposition, 0) for disposition in DISPOSITIONS
-        )
-        numbers = (account.consumed, applied, duplicate, dead_lettered, forwarded)
-        offsets = (account.position, account.committed, account.end, account.lag)
-        yield (account.tp.name, *map(str, (*numbers, *offsets)))
+def _row(account: Account) -> dict[str, object]:
+    return {
+        "partition": account.tp.name,
+        "consumed": account.consumed,
+        **account.dispositions,
+        "position": account.position,
+        "committed": account.committed,
+        "end": account.end,
+        "lag": account.lag,
+    }
 
 
 def _document(found: Overview, group: ConsumerGroup, brokers: str, now: int, problems: list[str]) -> dict[str, object]:
@@ -117,17 +114,6 @@ def _document(found: Overview, group: ConsumerGroup, brokers: str, now: int, pro
             for member in group.members
         ],
         "counts_age_s": {str(number): (now - at) / SECOND_US for number, at in sorted(found.published_at.items())},
-        "partitions": [
-            {
-                "partition": account.tp.name,
-                "consumed": account.consumed,
-                **dict(account.dispositions),
-                "position": account.position,
-                "committed": account.committed,
-                "end": account.end,
-                "lag": account.lag,
-            }
-            for account in found.accounts
-        ],
+        "partitions": [_row(account) for account in found.accounts],
         "faults": problems,
     }

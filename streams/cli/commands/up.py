@@ -1,7 +1,5 @@
 """`sop up`: runs everything on this machine."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`sop worker`: runs a Faust worker."""
 
-from __future__ import annotations
-
 import click
 
 from agents.sops.catalogue import POLICIES
