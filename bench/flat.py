@@ -16,7 +16,7 @@ from bench.live import LiveWorker, make_topics
 from bench.rounds import Row, print_row
 from bench.services import Services
 from schemas.topics import Topics
-from streams.demo.feed import Router
+from streams.demo.feed import route
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
 
@@ -87,13 +87,12 @@ def _days() -> Iterator[bytes]:
 def _produce(brokers: str, topics: Topics, ended: threading.Event, sent: _Sent) -> None:
     """Produce `RATE` events per second."""
     producer = Producer({"bootstrap.servers": brokers, "linger.ms": 5, "partitioner": "murmur2_random"})
-    router = Router(topics)
     days = _days()
     began = time.monotonic()
     while not ended.is_set():
         due = int((time.monotonic() - began) * RATE)
         for line in itertools.islice(days, max(due - sent.count, 0)):
-            topic, key = router.route(line)
+            topic, key = route(topics, line)
             producer.produce(topic, line, key)
             sent.count += 1
         producer.poll(0)

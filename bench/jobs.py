@@ -10,7 +10,7 @@ from agents.sops import catalogue
 from bench import kafka, light
 from bench.contestants import Contestant
 from bench.run_spec import RunSpec
-from streams.demo.feed import Router
+from streams.demo.feed import route
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
 
@@ -81,9 +81,8 @@ class FullJob:
         topics = catalogue.topics(prefix)
         for name in (*topics.inputs, *topics.outputs):
             kafka.create_topic(self._brokers, name)
-        router = Router(topics)
         lines = self._lines[: int(len(self._lines) * contestant.share)]
-        routed = ((line, *router.route(line)) for line in lines)
+        routed = ((line, *route(topics, line)) for line in lines)
         kafka.fill(self._brokers, ((topic, key or b"", line) for line, topic, key in routed))
         return RunSpec(
             brokers=self._brokers,

@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import logging
 import sys
 from typing import Final
 
@@ -9,7 +10,6 @@ import click
 
 from schemas.errors import Fatal, SopError, UsageError
 from streams.cli.groups import SuggestingGroup
-from streams.process.logs import silence_logging
 from streams.process.signals import INTERRUPTIONS, STOP_SIGNALS, StopSignals, end
 from streams.terminal.printable import printable, without_passwords
 from streams.terminal.standard_error import prepare_standard_error
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status (see `EPILOG`); an error is one line on standard error."""
-    silence_logging()
+    logging.basicConfig(handlers=[logging.NullHandler()])  # libraries: a command reports what matters itself
     try:
         status = sop.main(arguments, prog_name="sop", standalone_mode=False)
         print(end="", flush=True)

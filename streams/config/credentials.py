@@ -34,10 +34,9 @@ def refuse_plaintext(profile: str, what: str, host: str) -> None:
 
 def _is_loopback(host: str) -> bool:
     name = host.strip("[]")
-    try:
+    with suppress(ValueError):
         return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
+    return name == "localhost"
 
 
 def read_secret(variable: str, value: str, file: str) -> str:
@@ -68,17 +67,15 @@ def tls_context(prefix: str, ca_file: str, cert_file: str, key_file: str) -> ssl
                 read_small_file(file)
             except ValueError as error:
                 raise _unreadable(f"{prefix}_{name}_FILE", error) from error
+    used = f"{prefix}_CA_FILE: {ca_file}"
     try:
         context = ssl.create_default_context(cafile=ca_file or None)
         context.sslobject_class = OneWayCloseSSLObject
-    except OSError as error:
-        raise UsageError(f"{prefix}_CA_FILE: {ca_file}: cannot be used: {error.strerror or error}") from error
-    if cert_file:
-        try:
+        if cert_file:
+            used = f"{prefix}_CERT_FILE, {prefix}_KEY_FILE: {cert_file}, {key_file}"
             context.load_cert_chain(cert_file, key_file)
-        except OSError as error:
-            reason = f"{cert_file}, {key_file}: cannot be used: {error.strerror or error}"
-            raise UsageError(f"{prefix}_CERT_FILE, {prefix}_KEY_FILE: {reason}") from error
+    except OSError as error:
+        raise UsageError(f"{used}: cannot be used: {error.strerror or error}") from error
     return context
 
 

@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -17,9 +17,8 @@ from schemas.errors import SopError, UsageError
 from schemas.policy.model import HOUR
 from streams.config.settings import Settings, cache_dir, java_home, settings_from
 from streams.demo.feed import ScheduledEvent
-from streams.demo.live_view import LiveView
-from streams.demo.progress_line import ProgressLine
-from streams.demo.session import EventSource, Session
+from streams.demo.live_view import LiveView, ProgressLine
+from streams.demo.session import DemoOptions, EventSource, Session
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.embedded_kafka.jars import KAFKA_VERSION
 from streams.kafka.connection import INPUT_BYTES_MAX
@@ -42,19 +41,6 @@ HEAD_START: Final = 10 * HOUR
 REPORT_INTERVAL_S: Final = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoOptions:
-    """The options of `sop up`; `duration` (seconds) counts from the first event, `speed` is in events per second."""
-
-    data: Path | None
-    duration: float | None
-    input_file: str | None
-    brokers: str | None
-    jobs: int
-    seed: int
-    speed: float
-
-
 def run_demo(options: DemoOptions, live_view: LiveView, progress: ProgressLine, stop_signals: StopSignals) -> int:
     """Run until stopped or for the duration; return the exit status: 1 if the worker or the broker fails.
 
@@ -75,11 +61,9 @@ def run_demo(options: DemoOptions, live_view: LiveView, progress: ProgressLine, 
         elif options.brokers is not None:
             settings = replace(settings, brokers=options.brokers)
         session = Session(
+            options=options,
             settings=settings,
-            welcome=_welcome(settings, options.data),
             events=events,
-            events_per_s=options.speed,
-            duration_s=options.duration,
             kafka=kafka,
             worker_log=Path(folder) / WORKER_LOG,
             live_view=live_view,
@@ -94,14 +78,6 @@ def run_demo(options: DemoOptions, live_view: LiveView, progress: ProgressLine, 
             status = 1
         live_view.print_summary(session.feed.sent)
     return status
-
-
-def _welcome(settings: Settings, data: Path | None) -> tuple[str, ...]:
-    topic = f"{settings.topic_prefix}decisions.paf"
-    return (
-        f"Kafka is at {settings.brokers}" + (f", its data in {data}" if data else ""),
-        f"look in:  kcat -b {settings.brokers} -C -e -t {topic} -f '%k %s\\n'",
-    )
 
 
 def sample_options(*, jobs: int, seed: int) -> SimulatorOptions:

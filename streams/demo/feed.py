@@ -37,27 +37,21 @@ class _Heading(msgspec.Struct, frozen=True):
 _heading: Final = msgspec.json.Decoder(_Heading)
 
 
-class Router:
-    """Chooses topic and key of an encoded event."""
+def route(topics: Topics, value: bytes) -> tuple[str, bytes | None]:
+    """Return the topic of an encoded event's type, and its subject as the key.
 
-    def __init__(self, topics: Topics) -> None:
-        self._topics = topics
-        self._fallback = topics.of("job.booked")
-
-    def route(self, value: bytes) -> tuple[str, bytes | None]:
-        """Return the topic of the event's type and its subject as the key.
-
-        An unreadable event goes to the topic `jobs`, so that it becomes a dead letter.
-        """
-        try:
-            heading = _heading.decode(value)
-            key = heading.subject.encode() or None
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return self._fallback, None
-        try:
-            return self._topics.of(heading.type), key
-        except KeyError:
-            return self._fallback, key
+    An unreadable event goes to the topic `jobs`, so that it becomes a dead letter.
+    """
+    fallback = topics.of("job.booked")
+    try:
+        heading = _heading.decode(value)
+        key = heading.subject.encode() or None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return fallback, None
+    try:
+        return topics.of(heading.type), key
+    except KeyError:
+        return fallback, key
 
 
 class Feed:
@@ -67,7 +61,7 @@ class Feed:
         self.sent = 0
         """Number of acknowledged events."""
         self._connection = connection
-        self._router = Router(topics)
+        self._topics = topics
         self._clock = clock
         self._interval_s = 1 / events_per_s
         self._unpaced_interval_s = min(self._interval_s, 1 / UNPACED_EVENTS_PER_S_MAX)
@@ -100,7 +94,7 @@ class Feed:
             await producer.stop()
 
     async def _send(self, producer: AIOKafkaProducer, number: int, value: bytes) -> None:
-        topic, key = self._router.route(value)
+        topic, key = route(self._topics, value)
         try:
             self._unacknowledged.append(await producer.send(topic, value, key=key))
         except MessageSizeTooLargeError as error:

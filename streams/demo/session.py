@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -17,8 +17,7 @@ from agents.sops import catalogue
 from schemas.errors import SopError, Unavailable
 from streams.config.settings import Settings, environment_with
 from streams.demo.feed import Feed, ScheduledEvent
-from streams.demo.live_view import LiveView
-from streams.demo.progress_line import ProgressLine
+from streams.demo.live_view import LiveView, ProgressLine
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.kafka.connection import connect_kafka
 from streams.kafka.topics import prepare_topics
@@ -39,19 +38,32 @@ class ProcessEndedError(SopError):
     """The worker or the broker ended by itself."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """The options of `sop up`.
+
+    `duration` (seconds) counts from the first event (None: until stopped). `speed` is in events per second.
+    """
+
+    data: Path | None
+    duration: float | None
+    input_file: str | None
+    brokers: str | None
+    jobs: int
+    seed: int
+    speed: float
+
+
 @dataclass(kw_only=True, eq=False)
 class Session:
     """Runs a worker, feeds events to it and shows its output.
 
-    `welcome` are lines to print once the broker has answered. `duration_s` counts from the first event (None: until
-    stopped). `kafka` is the embedded broker (None: another one). The worker logs to `worker_log`.
+    `kafka` is the embedded broker (None: another one). The worker logs to `worker_log`.
     """
 
+    options: DemoOptions
     settings: Settings
-    welcome: Sequence[str]
     events: EventSource
-    events_per_s: float
-    duration_s: float | None
     kafka: EmbeddedKafka | None
     worker_log: Path
     live_view: LiveView
@@ -61,7 +73,7 @@ class Session:
         self._stop = asyncio.Event()
         self._connection = connect_kafka(self.settings)
         self._topics = catalogue.topics(self.settings.topic_prefix)
-        self.feed = Feed(self._connection, self._topics, SystemClock(), events_per_s=self.events_per_s)
+        self.feed = Feed(self._connection, self._topics, SystemClock(), events_per_s=self.options.speed)
 
     async def run(self, stop_signals: StopSignals) -> None:
         """Run until a stop signal, the end of the duration, or a failure; then stop the worker.
@@ -76,7 +88,7 @@ class Session:
             settings = self.settings
             partitions = await prepare_topics(self._connection, self._topics, settings.partitions, settings.replicas)
             self.progress.clear()
-            for line in self.welcome:
+            for line in self._welcome():
                 self.live_view.print_line(line)
             async with self._outputs(partitions) as outputs:
                 # until here a signal may end the process at once, because nothing needs an orderly stop yet
@@ -95,6 +107,13 @@ class Session:
             if worker is not None:
                 worker.stop(WORKER_STOP_S)
 
+    def _welcome(self) -> Iterator[str]:
+        """Yield lines to print once the broker has answered."""
+        data = f", its data in {self.options.data}" if self.options.data else ""
+        yield f"Kafka is at {self.settings.brokers}{data}"
+        topic = f"{self.settings.topic_prefix}decisions.paf"
+        yield f"look in:  kcat -b {self.settings.brokers} -C -e -t {topic} -f '%k %s\\n'"
+
     async def _first_of(self, *coroutines: Coroutine[Any, Any, object]) -> None:
         """Run coroutines until one ends, cancel the others, and raise its exception if it failed."""
         tasks = [asyncio.ensure_future(each) for each in coroutines]
@@ -109,11 +128,9 @@ class Session:
 
     async def _watch_processes(self, worker: ChildProcess) -> None:
         while self.kafka is None or self.kafka.alive:
-            status = worker.exit_status
-            if status is not None:
-                raise ProcessEndedError(
-                    f"the worker ended with status {status}; it last wrote: {self._last_log_line()}"
-                )
+            if (status := worker.exit_status) is not None:
+                last_line = self._last_log_line()
+                raise ProcessEndedError(f"the worker ended with status {status}; it last wrote: {last_line}")
             await asyncio.sleep(POLL_S)
         raise ProcessEndedError("Kafka ended")
 
@@ -130,11 +147,11 @@ class Session:
         await asyncio.Event().wait()
 
     def _start_duration(self, events: Iterator[ScheduledEvent]) -> Iterator[ScheduledEvent]:
-        """Yield the events, and have the session stop `duration_s` after the first."""
+        """Yield the events, and have the session stop the duration after the first."""
         for first in islice(events, 1):
             yield first
-            if self.duration_s is not None:  # the feed asks for the next event once it has sent this one
-                asyncio.get_running_loop().call_later(self.duration_s, self._stop.set)
+            if self.options.duration is not None:  # the feed asks for the next event once it has sent this one
+                asyncio.get_running_loop().call_later(self.options.duration, self._stop.set)
         yield from events
 
     async def _wait_for_worker(self) -> None:
@@ -143,8 +160,13 @@ class Session:
         try:
             await admin.start()
             while True:
-                if await _is_stable(admin, self.settings.group):
-                    return
+                try:
+                    (described,) = await admin.describe_consumer_groups([self.settings.group])
+                    if all(state == "Stable" for _, _, state, *_ in described.groups):
+                        return
+                except KafkaError as error:
+                    if not error.retriable:  # a new broker creates the offsets topic first
+                        raise
                 await asyncio.sleep(POLL_S)
         except KafkaError as error:
             raise Unavailable(f"Kafka at {self._connection.brokers}: {error}") from error
@@ -178,14 +200,3 @@ class Session:
             yield consumer
         finally:
             await consumer.stop()
-
-
-async def _is_stable(admin: AIOKafkaAdminClient, group: str) -> bool:
-    """Return whether the group has finished its rebalance."""
-    try:
-        (described,) = await admin.describe_consumer_groups([group])
-    except KafkaError as error:
-        if error.retriable:  # a new broker creates the offsets topic first
-            return False
-        raise
-    return all(state == "Stable" for _, _, state, *_ in described.groups)

@@ -241,13 +241,12 @@ def _lock(lock: BinaryIO) -> None:
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
         except BlockingIOError as error:
             if time.monotonic() > deadline:
                 folder = Path(lock.name).parent
                 raise EmbeddedKafkaError(f"the data folder {folder} is in use by another broker") from error
             time.sleep(POLL_S)
-        else:
-            return
 
 
 def _accepts_produce_requests(address: str) -> bool:

@@ -10,8 +10,7 @@ PROBE_S: Final = 1.0
 def free_port() -> int:
     """Return a port that is free at the moment."""
     with socket.create_server((HOST, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+        return int(probe.getsockname()[1])
 
 
 def is_listening(port: int) -> bool:

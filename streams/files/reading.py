@@ -62,9 +62,11 @@ def read_lines(path: str, line_bytes_max: int) -> Iterator[Line]:
     try:
         with _raw(path) as raw, io.BufferedReader(raw, _CHUNK_BYTES) as file:
             lines = _split(_chunks(path, file), line_bytes_max)
-            for first in islice(lines, 1):
-                _refuse_other_format(path, first[0])
-                yield first
+            for first, size in islice(lines, 1):
+                for start, kind in _OTHER_FORMATS.items():
+                    if first.startswith(start):
+                        raise _unreadable(path, f"it holds {kind}, not lines of UTF-8 text")
+                yield first, size
             yield from lines
     except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -144,9 +146,3 @@ def _line(kept: bytes, size: int, line_bytes_max: int) -> Line:
         kept = kept.removeprefix(codecs.BOM_UTF8).rstrip(b"\r")
         size = len(kept)
     return (kept, size) if size <= line_bytes_max else (kept[:TRUNCATED_BYTES], size)
-
-
-def _refuse_other_format(path: str, content: bytes) -> None:
-    for start, kind in _OTHER_FORMATS.items():
-        if content.startswith(start):
-            raise _unreadable(path, f"it holds {kind}, not lines of UTF-8 text")

@@ -50,13 +50,9 @@ class ChildProcess:
 
     def stop(self, within_s: float) -> None:
         """Terminate the command, and kill it after `within_s` seconds. Call this once."""
-        assert self._guard.stdin is not None
-        assert self._guard.stdout is not None
-        self._guard.stdin.close()
         try:
-            self._guard.wait(within_s)
+            self._guard.communicate(timeout=within_s)  # closes its input, which has it end the command
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
-            self._guard.wait()
-        self._guard.stdout.close()
+            self._guard.communicate()

@@ -17,11 +17,6 @@ class OneLine(logging.Formatter):
         return printable(super().format(record))
 
 
-def silence_logging() -> None:
-    """Keep log records of libraries off the terminal: a command reports what matters itself."""
-    logging.basicConfig(handlers=[logging.NullHandler()])
-
-
 def log_to_stderr(level: str) -> None:
     """Log to standard error at a level; libraries stay at WARNING, since at DEBUG they log every message."""
     handler = logging.StreamHandler(sys.stderr)

@@ -57,5 +57,4 @@ def _width(columns: Sequence[Column], rows: Sequence[Sequence[str]], at: int) ->
     texts = [columns[at].title, *(row[at] for row in rows)]
     if not columns[at].wraps:
         return max(map(cell_len, texts))
-    longest = max(cell_len(word) for text in texts for word in text.split())
-    return min(longest, WRAPPED_CELLS_MIN)
+    return min(max(cell_len(word) for text in texts for word in text.split()), WRAPPED_CELLS_MIN)

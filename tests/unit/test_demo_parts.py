@@ -27,7 +27,7 @@ from schemas.outputs import (
 from schemas.policy.model import HOUR, MINUTE
 from streams.config.settings import Settings, environment_with, settings_from
 from streams.demo.demo import _recorded_events, sample_events, sample_options
-from streams.demo.feed import Router
+from streams.demo.feed import route
 from streams.demo.live_view import LiveView
 from streams.kafka.connection import INPUT_BYTES_MAX
 from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
@@ -53,7 +53,7 @@ AT = 1_794_996_000_500_000
     ],
 )
 def test_an_event_goes_to_the_topic_of_its_type_keyed_by_its_subject(value: str, topic: str, key: bytes | None) -> None:
-    assert Router(catalogue.topics("x.")).route(value.encode()) == (f"x.{topic}", key)
+    assert route(catalogue.topics("x."), value.encode()) == (f"x.{topic}", key)
 
 
 def test_the_sample_day_began_in_the_past_and_goes_on() -> None:

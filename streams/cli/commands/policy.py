@@ -1,12 +1,10 @@
 """`sop policy`: shows the built-in policy and checks policy documents."""
 
-from collections.abc import Iterator
-
 import click
 
 from agents.sops.catalogue import POLICIES
 from schemas.durations import duration_text
-from schemas.policy.model import DURATION, Key, Policy
+from schemas.policy.model import DURATION, Key
 from schemas.timestamps import format_instant
 from streams.cli.groups import SuggestingGroup
 from streams.cli.options import FILE
@@ -27,8 +25,10 @@ def check(files: tuple[str, ...]) -> None:
         policy = POLICIES.load(file)
         since = "always" if policy.effective_from is None else f"from {format_instant(policy.effective_from)}"
         print(printable(f"{file}: {policy.name}, in force {since}"))
-        for line in _changes(policy):
-            print(printable(f"  {line}"))
+        built_in = {name: value for name, _, value in POLICIES.values(POLICIES.default)}
+        for name, key, value in POLICIES.values(policy):
+            if value != built_in[name]:
+                print(printable(f"  {name} = {_text(key, value)} (built in: {_text(key, built_in[name])})"))
     POLICIES.load_all(files)
 
 
@@ -42,15 +42,6 @@ def show_built_in(as_toml: bool) -> None:
     for name, key, value in POLICIES.values(POLICIES.default):
         show(f"{name} = {_text(key, value)} ({key.unit}) [{' '.join(key.clauses)}]")
         show(f"    {key.note}")
-
-
-def _changes(policy: Policy) -> Iterator[str]:
-    """Yield a line for every key whose value differs from the built-in policy."""
-    for (name, key, value), (_, _, built_in) in zip(
-        POLICIES.values(policy), POLICIES.values(POLICIES.default), strict=True
-    ):
-        if value != built_in:
-            yield f"{name} = {_text(key, value)} (built in: {_text(key, built_in)})"
 
 
 def _text(key: Key, value: object) -> str:

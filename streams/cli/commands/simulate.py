@@ -75,7 +75,9 @@ def command(out: str, speed: float, start: str | None, stats: bool, **given: Any
 
     Runs with different seeds or starts have no ids in common.
     """
-    start_at = _DEFAULTS.start_at if start is None else _past_instant(start)
+    start_at = _DEFAULTS.start_at if start is None else instant("--start", start)
+    if start_at > SystemClock().now_us():  # the workers would refuse the events
+        raise UsageError(f"--start: {start} is in the future")
     options = SimulatorOptions(start_at=start_at, **given)
     if stats:
         for branch in branch_shares(options):
@@ -99,14 +101,6 @@ def command(out: str, speed: float, start: str | None, stats: bool, **given: Any
 def _lines(options: SimulatorOptions) -> Iterator[bytes]:
     """Yield the lines of `simulate`; a generator, so that progress is shown while the day is planned."""
     yield from simulate(options)
-
-
-def _past_instant(start: str) -> int:
-    """Return the instant (microseconds) of `--start`, which must be past: events in the future are refused."""
-    start_at = instant("--start", start)
-    if start_at > SystemClock().now_us():
-        raise UsageError(f"--start: {start} is in the future")
-    return start_at
 
 
 async def _send(settings: Settings, lines: Iterator[bytes], speed: float) -> int:

@@ -56,10 +56,8 @@ def command(as_json: bool) -> int:
             print(line)
         names = [column.title.replace("-", "_") for column in _COLUMNS]
         show_table(_COLUMNS, [[str(_row(account).get(name, 0)) for name in names] for account in found.accounts])
-    for loss in found.accepted_losses():
-        print(f"sop: {loss}", file=sys.stderr)
-    for problem in problems:
-        print(f"sop: {problem}", file=sys.stderr)
+    for message in (*found.accepted_losses(), *problems):
+        print(f"sop: {message}", file=sys.stderr)
     return 1 if problems else 0
 
 
@@ -74,10 +72,7 @@ def _heading(found: Overview, group: ConsumerGroup, brokers: str, now: int) -> I
     for member in group.members:
         yield printable(f"  {member.client} at {member.host}: {_partitions(member)}")
     numbers = sorted({account.tp.partition for account in found.accounts})
-    ages = (
-        f"{number}: {_age(found.published_at[number], now)} ago" if number in found.published_at else f"{number}: never"
-        for number in numbers
-    )
+    ages = (f"{number}: {_age(found.published_at.get(number), now)}" for number in numbers)
     yield f"counts published, by partition: {', '.join(ages)}"
     yield ""
 
@@ -88,8 +83,10 @@ def _partitions(member: GroupMember) -> str:
     return f"partitions {', '.join(map(str, member.partitions))}" if member.partitions else "no partition"
 
 
-def _age(published_at: int, now: int) -> str:
-    return duration_text(max(now - published_at, 0) // SECOND_US * SECOND_US)
+def _age(published_at: int | None, now: int) -> str:
+    if published_at is None:
+        return "never"
+    return f"{duration_text(max(now - published_at, 0) // SECOND_US * SECOND_US)} ago"
 
 
 def _row(account: Account) -> dict[str, object]:

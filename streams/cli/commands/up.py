@@ -7,8 +7,7 @@ import click
 from rich.console import Console
 
 from streams.cli.options import FILE, seconds
-from streams.demo.live_view import LiveView
-from streams.demo.progress_line import ProgressLine
+from streams.demo.live_view import LiveView, ProgressLine
 from streams.process.signals import StopSignals
 
 
@@ -58,6 +57,6 @@ def command(stop_signals: StopSignals, /, *, as_json: bool, **options: Any) -> i
     progress = ProgressLine(live_view.print_line)
     click.get_current_context().call_on_close(progress.clear)
     progress.show("loading")
-    from streams.demo.demo import DemoOptions, run_demo  # noqa: PLC0415 - takes more than a second
+    from streams.demo import demo, session  # noqa: PLC0415 - takes more than a second
 
-    return run_demo(DemoOptions(**options), live_view, progress, stop_signals)
+    return demo.run_demo(session.DemoOptions(**options), live_view, progress, stop_signals)
