@@ -16,14 +16,7 @@ from schemas.topics import INPUTS
 from streams.cli.groups import SuggestingGroup
 from streams.config.settings import settings_from
 from streams.kafka.connection import KafkaConnection, connect_kafka
-from streams.operations.dead_letters import (
-    DeadLetterRecord,
-    Redrive,
-    Selection,
-    plan_redrive,
-    read_dead_letters,
-    send_again,
-)
+from streams.operations.dead_letters import DeadLetterRecord, Selection, plan_redrive, read_dead_letters, send_again
 from streams.process.clock import SystemClock
 from streams.terminal.printable import printable, printable_bytes
 from streams.terminal.tables import Column, show_table
@@ -125,13 +118,13 @@ def redrive(origins: tuple[str, ...], topic: str | None, cause: str | None, dry_
         for each in planned.sent:
             print(printable(f"would send {each.origin} again: {each.dead_letter.reason}"))
     else:
-        asyncio.run(_send(connect_kafka(settings), planned))
+        asyncio.run(_send(connect_kafka(settings), planned.sent))
     print(f"{len(planned.sent)} records {'to be sent' if dry_run else 'sent'} again, {len(planned.kept)} kept")
 
 
-async def _send(connection: KafkaConnection, planned: Redrive) -> None:
+async def _send(connection: KafkaConnection, dead_letters: Sequence[DeadLetterRecord]) -> None:
     clock = SystemClock()
-    async for each, place in send_again(connection, planned.sent):
+    async for each, place in send_again(connection, dead_letters):
         line = {
             "at": format_instant(clock.now_us()),
             "redriven": each.origin,
