@@ -24,7 +24,8 @@ from streams.embedded_kafka.jars import KAFKA_VERSION
 from streams.kafka.connection import INPUT_BYTES_MAX
 from streams.process.clock import SystemClock
 from streams.process.signals import StopSignals
-from streams.replay.inputs import InputRecord, read_file
+from streams.replay.input_record import InputRecord
+from streams.replay.inputs import read_file
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import deliveries
 from streams.terminal.printable import printable, without_passwords

@@ -15,7 +15,7 @@ from schemas.events import LOCATION_REPORT, AnyEvent, Site
 from schemas.outputs import ActionMessage, AlertMessage
 from schemas.policy.model import PolicySet
 from streams.replay.deduplicate import Deduplicated, RefusedRecord
-from streams.replay.inputs import InputRecord
+from streams.replay.input_record import InputRecord
 from streams.replay.replay import Emission, Replay, last_instant
 
 

@@ -12,7 +12,7 @@ from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage
 from schemas.events import LOCATION_REPORT, AnyEvent
-from streams.replay.inputs import InputRecord
+from streams.replay.input_record import InputRecord
 
 
 class RefusedRecord(Struct, frozen=True):

@@ -9,31 +9,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
-from schemas.codec.headers import Headers
 from schemas.codec.limits import RecordSizes
 from streams.config.settings import Settings
 from streams.files.reading import STANDARD, read_lines
+from streams.replay.input_record import InputRecord
 
 KAFKA: Final = "kafka://"
-
-
-class InputRecord(Struct, frozen=True, gc=False):
-    """A recorded message: its bytes and where it comes from (in a file: the file's name, partition 0, line from 1).
-
-    `original_sizes` is set if a part of the record is larger than allowed; only the beginning of that part is kept.
-    `input_number` numbers files from 1, because a file's name depends on the folder from which it is read.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    value: bytes | None
-    key: bytes | None = None
-    headers: Headers = ()
-    original_sizes: RecordSizes | None = None
-    input_number: int | None = None
 
 
 def read_inputs(names: Iterable[str], settings: Settings) -> Iterator[InputRecord]:

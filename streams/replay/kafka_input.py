@@ -13,7 +13,7 @@ from streams.config.settings import Settings
 from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.log import KafkaLog
 from streams.kafka.topics import partition_counts
-from streams.replay.inputs import InputRecord
+from streams.replay.input_record import InputRecord
 from streams.runtime.ports import TP
 
 

@@ -24,7 +24,7 @@ from msgspec import Struct
 from schemas.codec.encoder import encode_message
 from schemas.errors import Fatal, UsageError
 from streams.replay.deduplicate import RefusedRecord
-from streams.replay.inputs import InputRecord
+from streams.replay.input_record import InputRecord
 from streams.replay.partitioning import (
     DeduplicatedPartition,
     IndexedInput,

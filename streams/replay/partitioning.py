@@ -22,7 +22,7 @@ from schemas.codec.decoder import EventAttributes, read_attributes
 from schemas.errors import UsageError
 from schemas.events import LOCATION_REPORT, AnyEvent
 from streams.replay.deduplicate import Deduplicated, RefusedRecord, deduplicate
-from streams.replay.inputs import InputRecord
+from streams.replay.input_record import InputRecord
 from streams.replay.replay import ReplaySettings
 
 REPORTS_PER_FACT: Final = 20

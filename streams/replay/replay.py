@@ -21,7 +21,7 @@ from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.outputs import DeadLetter, OutputMessage
 from schemas.policy.model import PolicySet
 from streams.replay.deduplicate import RefusedRecord, deduplicate
-from streams.replay.inputs import InputRecord
+from streams.replay.input_record import InputRecord
 from streams.replay.look_ahead import LookAhead
 from streams.runtime.timers import TimerQueue
 

@@ -9,7 +9,7 @@ from schemas.codec.limits import Limits
 from schemas.outputs import ActionMessage, AlertMessage, AnyDecision, DecisionMessage
 from schemas.policy.model import Policy, PolicySet
 from streams.replay.deduplicate import Deduplicated, deduplicate
-from streams.replay.inputs import InputRecord
+from streams.replay.input_record import InputRecord
 from streams.replay.replay import Replay
 from streams.simulator.branch import Branch
 from streams.simulator.delivery import DeliveryCounts

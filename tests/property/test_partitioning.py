@@ -12,7 +12,7 @@ from schemas.codec.limits import Limits
 from schemas.events import LOCATION_REPORT
 from schemas.policy.model import Policy, PolicySet
 from streams.replay.deduplicate import deduplicate
-from streams.replay.inputs import InputRecord
+from streams.replay.input_record import InputRecord
 from streams.replay.partitioning import assign, deduplicate_partition, index_input
 from streams.replay.replay import ReplaySettings
 

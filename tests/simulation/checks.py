@@ -22,7 +22,7 @@ from schemas.outputs import (
 from streams.processor.decoder import RecordId, partition_of
 from streams.processor.internal_messages import AnswerMessage, unpack
 from streams.replay.deduplicate import deduplicate
-from streams.replay.inputs import InputRecord
+from streams.replay.input_record import InputRecord
 from streams.replay.replay import Replay
 from streams.runtime.layout import of_other_topics
 from streams.runtime.ports import TP

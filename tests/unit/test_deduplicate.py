@@ -8,7 +8,7 @@ import pytest
 
 from schemas.codec.limits import Limits
 from streams.replay.deduplicate import Deduplicated, deduplicate
-from streams.replay.inputs import InputRecord
+from streams.replay.input_record import InputRecord
 from tests.scenario import Scenario, line
 
 PLACE = {"lat": 28.6, "lon": 77.2, "accuracy_m": 5}

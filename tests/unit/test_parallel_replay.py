@@ -16,7 +16,8 @@ from schemas.codec.limits import Limits
 from schemas.errors import Fatal, UsageError
 from schemas.policy.model import HOUR, Policy, PolicySet
 from streams.config.settings import Settings
-from streams.replay.inputs import InputRecord, RereadableInputs
+from streams.replay.input_record import InputRecord
+from streams.replay.inputs import RereadableInputs
 from streams.replay.parallel import can_fork, replay_in_parallel
 from streams.replay.replay import ReplayResult, ReplaySettings, replay_sequentially
 from streams.simulator.options import DEFAULT_START_AT, SimulatorOptions
