@@ -130,7 +130,8 @@ class Task:
             health=self.health,
         )
         recovered = await recovery.run(await self._store.claim() or Checkpoint({}, {}, {}, ended_cleanly=True))
-        self.metrics.received.update(self._positions.consumed)
+        # Zeros too: a counter that exists before its first record shows that record as an increase.
+        self.metrics.received.update({tp.name: 0 for tp in self._inputs} | self._positions.consumed)
         self._catch_up = CatchUpBuffer(recovered.until, self._settings.step_records_max)
         self._backlog = Backlog(recovered.ends, self._settings.backlog_idle_s)
         # A name that recovery touched is evaluated by itself, so that no record is blamed for it.

@@ -203,6 +203,12 @@ async def test_a_step_publishes_its_outputs_with_its_progress(cluster: Cluster) 
     assert (found.positions, found.consumed, found.now) == ({"jobs-0": 2}, {"jobs-0": 2}, 7)
 
 
+async def test_what_was_received_is_counted_from_zero_in_every_input_partition(cluster: Cluster) -> None:
+    task, _ = cluster.owner()
+    await task.recover()
+    assert task.metrics.received == {"jobs-0": 0, "tickets-0": 0, "answers-0": 0}
+
+
 async def test_a_task_stopped_after_a_step_leaves_a_checkpoint(cluster: Cluster) -> None:
     task, _ = cluster.owner()
     await task.recover()
