@@ -379,4 +379,4 @@ def test_topics_that_cannot_be_read_together_are_refused(bench: Bench) -> None:
     topics = bench.topics("a", partitions=2) + bench.topics("b", partitions=3)
     worker = bench.start(bench.plan(topics))
     assert worker.wait(DEADLINE_S) == 70
-    assert f"need the same number of partitions: {topics[0]} 2, {topics[1]} 3" in bench.log()
+    assert f"must have the same number of partitions: {topics[0]} 2, {topics[1]} 3" in bench.log()
