@@ -37,6 +37,16 @@ class PresenceAt(Struct, frozen=True):
         """The valid report closest in time."""
         return self.answer.closest if self.answer else None
 
+    @property
+    def mocked(self) -> LocationFix | None:
+        """The mocked report near the fact."""
+        return self.answer.mocked if self.answer else None
+
+    @property
+    def stay(self) -> LocationFix | None:
+        """The later report that shows that the partner stayed at the site."""
+        return self.answer.stay if self.answer else None
+
 
 class EngagementPresence(Struct, frozen=True):
     """Where the partner of an engagement was, by the `ref` of each fact that was asked about."""

@@ -40,13 +40,12 @@ class PartnerAt(Situation[Assessment], frozen=True, kw_only=True):
     @property
     def stayed_on(self) -> bool:
         """The partner was on site when the customer cancelled, or stayed on site well after any cancellation."""
-        stay = self.at.answer.stay if self.at.answer else None
-        return self.at.state == "on_site" and (self.is_by_customer or stay is not None)
+        return self.at.state == "on_site" and (self.is_by_customer or self.at.stay is not None)
 
     @property
     def has_mocked_report(self) -> bool:
         """The device reported a mocked location around that time."""
-        return self.at.answer is not None and self.at.answer.mocked is not None
+        return self.at.mocked is not None
 
 
 def partner_at_cancellations(a: Assessment, results: Results) -> Iterator[PartnerAt]:
@@ -62,8 +61,7 @@ def partner_at_deciding_facts(a: Assessment, results: Results) -> Iterator[Partn
 
 def stayed_since(m: PartnerAt) -> int:
     """Return when the stay began to show (microseconds): at the customer's cancellation, else at the later report."""
-    stay = m.at.answer.stay if m.at.answer else None
-    return m.time if m.is_by_customer or stay is None else stay.time
+    return m.time if m.is_by_customer or m.at.stay is None else m.at.stay.time
 
 
 def seen(m: PartnerAt) -> Cited:
@@ -74,14 +72,12 @@ def seen(m: PartnerAt) -> Cited:
 
 def stay(m: PartnerAt) -> Cited:
     """Return the later report that shows the stay; nothing if the customer's cancellation shows it."""
-    found = m.at.answer.stay if m.at.answer else None
-    return () if m.is_by_customer or found is None else (found,)
+    return () if m.is_by_customer or m.at.stay is None else (m.at.stay,)
 
 
 def mocked_report(m: PartnerAt) -> Cited:
     """Return the fact and the mocked report near it."""
-    found = m.at.answer.mocked if m.at.answer else None
-    return (m.at.fact,) if found is None else (m.at.fact, found)
+    return (m.at.fact,) if m.at.mocked is None else (m.at.fact, m.at.mocked)
 
 
 ALERTS: Final = (
