@@ -114,7 +114,7 @@ class Presence(Section, frozen=True):
     ] = 72 * HOUR
     slot: Annotated[
         int,
-        key("length of a bucket; the most accurate report of each bucket counts", DURATION, "OOS-7", above=0.0),
+        key("length of a bucket; the best report of each bucket counts", DURATION, "OOS-7", above=0.0),
     ] = 10 * SECOND
     reading_wait: Annotated[
         int,

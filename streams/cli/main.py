@@ -36,7 +36,8 @@ COMMANDS: Final = {
 EPILOG: Final = """
 Run 'sop COMMAND --help' for the options of a command. The environment variables SOP_… hold the settings.
 
-Exit status: 0 done, 1 a check failed, 2 unusable arguments or input, 70 cannot go on, 130 interrupted.
+Exit status: 0 done, 1 a check failed, 2 unusable arguments or input, 70 cannot go on, 71 could not stop in time,
+75 made no progress, 130 interrupted.
 """
 
 SERVICES: Final = {"worker": STOP_SIGNALS, "up": INTERRUPTIONS}

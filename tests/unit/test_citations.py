@@ -1,6 +1,7 @@
 """The pages of the repository that docstrings and other pages refer to are there, and so are their headings."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 CITATION = re.compile(r'(\w+\.md), ((?:"[^"]+"(?:, | and )?)+)')
 FORMER_CITATION = re.compile(r'\((?:domain|contracts|architecture|surfaces|page),? (?:"|\d|end )')
 PATH = re.compile(r"`((?:schemas|agents|streams|tests|docs|bench)/[\w./*-]*)`")
+QUOTED = re.compile(r"^\$ ((?:grep -rn|sed -n) .+)\n((?:(?![$`]).*\n)*)", re.MULTILINE)
+BREAKPOINT = re.compile(r"break ([\w/]+\.py):(\d+)")
 LINK = re.compile(r"\]\(([\w./-]*)(?:#([\w-]+))?\)")
 
 
@@ -49,3 +52,14 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 def test_files_that_a_page_names_exist(page: Path) -> None:
     named = PATH.findall(page.read_text(encoding="utf-8"))
     assert [path for path in named if not any(ROOT.glob(path))] == []
+
+
+def test_the_debugging_page_quotes_the_code_as_it_is() -> None:
+    page = (ROOT / "docs/debugging.md").read_text(encoding="utf-8")
+    quoted = QUOTED.findall(page)
+    assert len(quoted) == 2
+    for command, output in quoted:
+        found = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S602 - the page's
+        assert found.stdout == output
+    ((path, line),) = BREAKPOINT.findall(page)
+    assert (ROOT / path).read_text(encoding="utf-8").splitlines()[int(line) - 1].lstrip().startswith("when=lambda")
