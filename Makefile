@@ -58,7 +58,7 @@ run: setup ## decide sample events on an embedded Kafka (ARGS="--duration 30")
 test: setup ## run all tests, with real Kafka and Redis (ARGS="-k name"; JOBS=1 for one file at a time)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
-check: setup ## run linter, types, import contracts and fast tests, as before each commit; changes no file
+check: setup ## run linter, types, import contracts and fast tests; changes no file
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy

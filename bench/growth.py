@@ -1,6 +1,6 @@
 """CPU time per event as open cases and histories grow, and the size of an open case; without Kafka.
 
-Each size runs in its own process (`python -m bench.growth '<JSON>'`), so that its memory can be partition.
+Each size runs in its own process (`python -m bench.growth '<JSON>'`), so that its memory can be measured alone.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class RunSpec(Struct, frozen=True):
 
 
 class RunResult(Struct, frozen=True):
-    """What one run measured between a tenth of the events and the last; `tail` is the second half alone."""
+    """What one run measured between a tenth of the events and the last; `tail_rate` in the second half alone."""
 
     count: int
     decisions: int

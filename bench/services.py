@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,7 +14,7 @@ from typing import Final
 
 from streams.config.settings import cache_dir
 from streams.embedded_kafka.broker import EmbeddedKafka
-from streams.embedded_kafka.free_ports import HOST, free_port
+from streams.embedded_kafka.free_ports import HOST, free_port, is_listening
 
 START_S: Final = 10.0
 
@@ -68,11 +67,7 @@ def _redis() -> Iterator[str]:
 
 def _wait_for_port(port: int) -> None:
     deadline = time.monotonic() + START_S
-    while True:
-        try:
-            with socket.create_connection((HOST, port), 1.0):
-                return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
+    while not is_listening(port):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing listens on port {port}")
+        time.sleep(0.02)

@@ -55,7 +55,7 @@ class LazyGroup(SuggestingGroup):
         """Return a command by its name, None if there is no such command."""
         if cmd_name not in COMMANDS:
             return None
-        if cmd_name in SERVICES:  # before the import, which takes a second or two: a signal stops it even then
+        if cmd_name in SERVICES:  # before the import, which may take a second: a signal stops it even then
             ctx.obj = ctx.with_resource(StopSignals(SERVICES[cmd_name], end))
         command: click.Command = importlib.import_module(f"streams.cli.commands.{cmd_name.replace('-', '_')}").command
         return command

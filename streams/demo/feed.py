@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from schemas.errors import Unavailable, UsageError
 from schemas.topics import Topics
-from streams.kafka.connection import KafkaConnection
+from streams.kafka.connection import INPUT_BYTES_MAX, KafkaConnection
 from streams.runtime.ports import Clock
 
 UNACKNOWLEDGED_MAX: Final = 2_000
@@ -78,7 +78,7 @@ class Feed:
             acks="all",
             enable_idempotence=True,
             linger_ms=5,
-            max_request_size=self._connection.message_bytes_max // 2,  # the limit of the input topics
+            max_request_size=INPUT_BYTES_MAX,
         )
         try:
             await producer.start()

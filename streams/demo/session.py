@@ -111,8 +111,7 @@ class Session:
         """Yield lines to print once the broker has answered."""
         data = f", its data in {self.options.data}" if self.options.data else ""
         yield f"Kafka is at {self.settings.brokers}{data}"
-        topic = f"{self.settings.topic_prefix}decisions.paf"
-        yield f"look in:  kcat -b {self.settings.brokers} -C -e -t {topic} -f '%k %s\\n'"
+        yield f"look in:  kcat -b {self.settings.brokers} -C -e -t {self._topics.decision('paf')} -f '%k %s\\n'"
 
     async def _first_of(self, *coroutines: Coroutine[Any, Any, object]) -> None:
         """Run coroutines until one ends, cancel the others, and raise its exception if it failed."""

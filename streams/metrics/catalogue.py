@@ -33,7 +33,9 @@ SKIPPED: Final = Metric(
     "Offsets deleted before they were read, accepted with SOP_ACCEPT_TRIMMED_INPUTS",
     _INPUT,
 )
-PUBLISHED: Final = Metric("sop_messages_published_total", "Records acknowledged by the broker, by output topic", _INPUT)
+PUBLISHED: Final = Metric(
+    "sop_messages_published_total", "Records acknowledged by the broker, by topic, without progress", _INPUT
+)
 QUERIES_TOO_LATE: Final = Metric(
     "sop_presence_queries_too_late_total", "Presence queries that arrived after the location reports had expired"
 )
@@ -51,7 +53,7 @@ STEPS: Final = Metric("sop_steps_total", "Processing steps completed")
 STEP_S: Final = Metric("sop_step_seconds_total", "Seconds spent in processing steps")
 LAST_STEP_S: Final = Metric("sop_last_step_seconds", "Duration of the last processing step")
 POISON_RETRIES: Final = Metric("sop_poison_retries_total", "Retries of records that may have ended a worker")
-CASES_QUARANTINED: Final = Metric("sop_cases_quarantined", "Cases that this version cannot decide")
+CASES_QUARANTINED: Final = Metric("sop_cases_quarantined", "Cases and partners that this version cannot evaluate")
 LOOP_DELAY: Final = Metric("sop_loop_delay_seconds", "Seconds until the event loop answered this scrape", ())
 
 METRICS: Final = tuple(each for each in list(globals().values()) if isinstance(each, Metric))

@@ -13,7 +13,7 @@ class Health:
     at_work: bool = False
     """Whether it recovers or is in a step."""
     progress: int = 0
-    """Grows with every step and with everything read back."""
+    """Grows with every step, chunk and retry of the store, and with everything read back."""
     unsaved: bool = False
     """Whether there are changes that no checkpoint holds."""
     saves: int = 0
@@ -29,7 +29,7 @@ class TaskMetrics:
     received: Counter[str] = field(default_factory=Counter)
     """Records handed over, by `topic-partition`, including those consumed before the last checkpoint."""
     published: Counter[str] = field(default_factory=Counter)
-    """Records acknowledged by the broker, by topic."""
+    """Records acknowledged by the broker, by topic, without progress."""
     steps: int = 0
     step_s: float = 0.0
     """Seconds spent in all steps."""

@@ -29,7 +29,7 @@ ATTEMPTS_MAX: Final = 3
 PARTS: Final = 64
 """Into how many parts a failed chunk is split: two deaths and some 100 transactions isolate one of 2,000 records."""
 NAMES_MAX: Final = 1_000
-"""How many names a chunk may have."""
+"""How many names are looked up as due at once, and evaluated in one chunk while poison is isolated."""
 SINGLES_MAX: Final = 100
 """How many attempts at single records and names the log keeps, the latest ones."""
 WIDE_MAX: Final = 8

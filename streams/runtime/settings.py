@@ -14,7 +14,7 @@ class TaskSettings:
     input_topics: tuple[str, ...]
     """The input topics."""
     internal_topics: tuple[str, ...]
-    """The input topics that tasks themselves write to."""
+    """The topics that only tasks write: those of presence queries, answers and forwarded events, and progress."""
     required_topics: tuple[str, ...]
     """The input topics whose records are needed to rebuild the state."""
     accepts_trimmed: bool

@@ -37,7 +37,7 @@ def _any_type(story: Story) -> None:
     story.rng.pick((_no_booking, _cancelled_first, _partly_on_platform))(story)
 
 
-def _report(story: Story, kind: str = "offline_service", **flags: bool) -> Story:
+def _report(story: Story, kind: str = "offline_service", **flags: bool | None) -> Story:
     """The customer or an agent opens a ticket hours later."""
     minute = story.rng.between(2 * HOUR_MIN, DAY_MIN)
     return story.ticket(minute, kind, story.rng.pick(("customer", "customer", "agent")), **flags)
@@ -46,8 +46,7 @@ def _report(story: Story, kind: str = "offline_service", **flags: bool) -> Story
 def _proven(story: Story, *, kind: str = "offline_service", reused_of: str = "", suspected: bool = False) -> None:
     """A report with partner and proof; the refund is requested with the ticket or later."""
     with_ticket = not suspected and story.rng.chance(0.4)
-    flags = {"offline_suspected": suspected, "refund_requested": with_ticket}
-    _report(story, kind, **{name: True for name, is_set in flags.items() if is_set})
+    _report(story, kind, offline_suspected=suspected or None, refund_requested=with_ticket or None)
     story.identified().proof(reused_of=reused_of)
     if not with_ticket:
         story.refund_requested()

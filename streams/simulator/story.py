@@ -131,7 +131,7 @@ class Story:
         """Return the id that the next ticket of this job will have."""
         return f"TKT-{self.job.run}-{self.job.number:06d}{self._tickets + 1}"
 
-    def ticket(self, minute: float, kind: str, opened_by: str, **optional: str | bool) -> Self:
+    def ticket(self, minute: float, kind: str, opened_by: str, **optional: str | bool | None) -> Self:
         """`opened_by` opens a ticket."""
         self.ticket_id, self.opened_min = self.next_ticket_id(), minute
         self._tickets += 1

@@ -55,7 +55,8 @@ def command(as_json: bool) -> int:
         for line in _heading(found, group, settings.brokers, now):
             print(line)
         names = [column.title.replace("-", "_") for column in _COLUMNS]
-        show_table(_COLUMNS, [[str(_row(account).get(name, 0)) for name in names] for account in found.accounts])
+        rows = [_row(account) for account in found.accounts]
+        show_table(_COLUMNS, [[str(row.get(name, 0)) for name in names] for row in rows])
     for message in (*found.accepted_losses(), *problems):
         print(f"sop: {message}", file=sys.stderr)
     return 1 if problems else 0

@@ -57,6 +57,6 @@ def command(stop_signals: StopSignals, /, *, as_json: bool, **options: Any) -> i
     progress = ProgressLine(live_view.print_line)
     click.get_current_context().call_on_close(progress.clear)
     progress.show("loading")
-    from streams.demo import demo, session  # noqa: PLC0415 - takes more than a second
+    from streams.demo import demo, session  # noqa: PLC0415 - the Kafka clients are slow to import
 
     return demo.run_demo(session.DemoOptions(**options), live_view, progress, stop_signals)
