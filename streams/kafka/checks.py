@@ -25,11 +25,9 @@ from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr
 from schemas.errors import UsageError
 from schemas.topics import Topics
 from streams.kafka.connection import MESSAGE_BYTES_MAX, SILENT_LOGGER, KafkaConnection
-from streams.kafka.topics import REQUEST_TIMEOUT_S, admin_client
+from streams.kafka.topics import CLEANUP_CONFIG, REQUEST_TIMEOUT_S, SIZE_CONFIG, admin_client
 
-SIZE_CONFIG: Final = "max.message.bytes"
 IN_SYNC_CONFIG: Final = "min.insync.replicas"
-CLEANUP_CONFIG: Final = "cleanup.policy"
 DEAD_LETTER_FACTOR: Final = 2
 """How much larger a dead letter may be than the record in it: Base64, headers, and origin."""
 
@@ -100,7 +98,7 @@ def _needed(configs: Configs, topics: Topics, name: str) -> tuple[int, str]:
 
 def warnings(configs: Configs, replicas: Mapping[str, int], brokers: int, topics: Topics) -> Iterator[str]:
     """Yield a warning for each topic that may lose records on a cluster of this many brokers."""
-    written = (*topics.outputs, topics.progress, topics.cases, topics.partners)
+    written = (*topics.outputs, *topics.internal)
     if brokers > 1:
         for name in (*topics.inputs, *written):
             if replicas.get(name, brokers) < 2:

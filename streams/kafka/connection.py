@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from schemas.errors import UsageError
 from streams.config.credentials import read_secret, refuse_plaintext, tls_context
-from streams.config.settings import PORT_MAX, Settings, safe_repr
+from streams.config.settings import PORT_MAX, VALUE_BYTES_MAX, Settings, safe_repr
 
 Protocol = Literal["plaintext", "ssl", "sasl_ssl"]
 
@@ -20,9 +20,9 @@ _ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/,@\[\]]+):([0-9]{1,5}
 SILENT_LOGGER: Final = logging.Logger("librdkafka", logging.CRITICAL + 1)  # noqa: LOG001 - must not be configurable
 """Without a logger librdkafka prints to standard error; whatever matters reaches us as an error as well."""
 
-MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
-INPUT_BYTES_MAX: Final = MESSAGE_BYTES_MAX // 2
+INPUT_BYTES_MAX: Final = VALUE_BYTES_MAX
 """The largest message that input topics accept."""
+MESSAGE_BYTES_MAX: Final = 2 * INPUT_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from aiokafka.errors import KafkaError as AIOKafkaError
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import Fatal, Fenced, Unpublishable
-from streams.kafka.checks import SIZE_CONFIG
 from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
+from streams.kafka.topics import SIZE_CONFIG
 from streams.runtime.ports import TP, Outgoing
 
 _FENCED: Final = frozenset(

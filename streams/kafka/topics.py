@@ -15,11 +15,13 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.errors import Unavailable, UsageError
 from schemas.topics import Topics
-from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
+from streams.kafka.connection import INPUT_BYTES_MAX, SILENT_LOGGER, KafkaConnection
 from streams.runtime.ports import Layout
 
 _RETRY_PAUSES_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 REQUEST_TIMEOUT_S: Final = 15.0
+SIZE_CONFIG: Final = "max.message.bytes"
+CLEANUP_CONFIG: Final = "cleanup.policy"
 
 
 @asynccontextmanager
@@ -44,15 +46,14 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions
     async with admin_client(connection) as admin:
         existing = await _partition_counts(admin, topics.all)
         count = max(existing.values(), default=partitions)
-        for name in topics.all:
-            if name in existing:
-                continue
+        missing = [name for name in topics.all if name not in existing]
+        for name in missing:
             new = _new_topic(name, topics, count, replicas, connection)
             for _, code, *message in (await admin.create_topics([new])).topic_errors:
                 if code not in {NoError.errno, TopicAlreadyExistsError.errno}:  # another worker may have been faster
                     reason = " ".join(filter(None, message)) or for_code(code).__name__
                     raise UsageError(f"Kafka at {connection.brokers}: cannot create {name}: {reason}")
-        counts = await _partition_counts(admin, topics.all)
+        counts = await _partition_counts(admin, topics.all) if missing else existing
     different = sorted(f"{name} has {number}" for name, number in counts.items() if number != count)
     if different:
         raise UsageError(
@@ -92,10 +93,10 @@ async def _partition_counts(admin: AIOKafkaAdminClient, wanted: Sequence[str]) -
 
 def _new_topic(name: str, topics: Topics, partitions: int, replicas: int, connection: KafkaConnection) -> NewTopic:
     # A dead letter holds the refused record in Base64 with its headers, so it is larger than what came in.
-    bytes_max = connection.message_bytes_max // 2 if name in topics.inputs else connection.message_bytes_max
-    configs = {"max.message.bytes": str(bytes_max)}
+    bytes_max = INPUT_BYTES_MAX if name in topics.inputs else connection.message_bytes_max
+    configs = {SIZE_CONFIG: str(bytes_max)}
     if name == topics.progress:
-        configs["cleanup.policy"] = "compact"
+        configs[CLEANUP_CONFIG] = "compact"
     return NewTopic(name=name, num_partitions=partitions, replication_factor=replicas, topic_configs=configs)
 
 
