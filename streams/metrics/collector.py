@@ -16,6 +16,7 @@ from streams.metrics.catalogue import METRICS, Metric
 from streams.processor.dispositions import DISPOSITIONS
 from streams.processor.processor import StateSize
 from streams.runtime.health import Health, TaskMetrics
+from streams.runtime.ports import TP
 from streams.runtime.progress import Progress
 
 Sample = tuple[Metric, tuple[str, ...], float]
@@ -61,7 +62,7 @@ def task_samples(snapshot: TaskSnapshot, now: int) -> Iterator[Sample]:
     partition = str(snapshot.number)
     metrics, progress, health, state_size = snapshot.metrics, snapshot.progress, snapshot.health, snapshot.state_size
     for name, received in metrics.received.items():
-        labels = (name.removesuffix(f"-{partition}"), partition)
+        labels = (TP.parse(name).topic, partition)
         yield catalogue.CONSUMED, labels, received
         yield catalogue.IN_FLIGHT, labels, received - progress.consumed.get(name, 0)
         dispositions = progress.counts.get(name, {})
@@ -69,9 +70,9 @@ def task_samples(snapshot: TaskSnapshot, now: int) -> Iterator[Sample]:
             yield catalogue.PROCESSED, (*labels, disposition), dispositions.get(disposition, 0)
     for name, end in snapshot.ends.items():
         behind = max(end - progress.positions.get(name, 0), 0)
-        yield catalogue.LAG, (name.removesuffix(f"-{partition}"), partition), behind
+        yield catalogue.LAG, (TP.parse(name).topic, partition), behind
     for name in dict.fromkeys([*progress.positions, *progress.skipped]):
-        yield catalogue.SKIPPED, (name.removesuffix(f"-{partition}"), partition), progress.skipped.get(name, 0)
+        yield catalogue.SKIPPED, (TP.parse(name).topic, partition), progress.skipped.get(name, 0)
     for topic, count in metrics.published.items():
         yield catalogue.PUBLISHED, (topic, partition), count
     yield catalogue.QUERIES_TOO_LATE, (partition,), state_size.queries_too_late

@@ -105,26 +105,26 @@ class SopProcessor:
 
     async def process(self, batches: Batches, now: int) -> None:
         """Decode records as of now and apply them to the agents; refused records become dead letters."""
-        if self._dead_letters:
-            batches = [
-                (tp, [each for each in records if not self._has_dead_letter(tp, each)]) for tp, records in batches
-            ]
-        decoded = [self._decoder.decode(tp, record, now) for tp, records in batches for record in records]
+        decoded: list[DecodedRecord] = []
+        for tp, records in batches:
+            for record in records:
+                known = self._dead_letters.pop((tp.topic, tp.partition, record.offset)) if self._dead_letters else None
+                if known is None:
+                    decoded.append(self._decoder.decode(tp, record, now))
+                else:
+                    self._count_refused(tp, origin_of(tp, record), known)
         await self._load(_subjects_of(decoded))
         for each in decoded:
             self._apply(each)
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
         """Send a record to the dead letters without decoding it, unless it is there already."""
-        if not self._has_dead_letter(tp, record):
-            self._refuse(tp, origin_of(tp, record), reason)
-
-    def _has_dead_letter(self, tp: TP, record: Incoming) -> bool:
-        """Return whether a record is in the dead letters already; if so, count it as refused."""
-        reason = self._dead_letters.pop((tp.topic, tp.partition, record.offset))
-        if reason is not None:
-            self._count_refused(tp, origin_of(tp, record), reason)
-        return reason is not None
+        origin = origin_of(tp, record)
+        known = self._dead_letters.pop(origin.record_id)
+        if known is None:
+            self._refuse(tp, origin, reason)
+        else:
+            self._count_refused(tp, origin, known)
 
     # -- apply to the agents -------------------------------------------------------------------------------------------
 
@@ -255,9 +255,13 @@ class SopProcessor:
         self._dirty.cases.update(await self._cache.load(wanted))
 
     def _mark_clean(self) -> None:
-        """Pass what is dirty to the cache, which saves it, and make room in memory."""
-        self._cache.mark_dirty(self._dirty)
-        self._dirty = Subjects()
+        """Pass what is dirty to the cache."""
+        dirty, self._dirty = self._dirty, Subjects()
+        self._save_later(dirty)
+
+    def _save_later(self, changed: Subjects) -> None:
+        """Have the cache save what changed, and make room in memory, except for what is dirty."""
+        self._cache.mark_dirty(changed)
         self._cache.pack_dirty(self._settings.cached_cases_max, in_use=self._dirty)
 
     # -- recovery ------------------------------------------------------------------------------------------------------
@@ -286,8 +290,7 @@ class SopProcessor:
             for message in messages:
                 self._cases.restore_emitted(case_id, message)
         self._locations.emitted_alert_ids |= self._emitted.alert_ids
-        self._cache.mark_dirty(restored)
-        self._cache.pack_dirty(self._settings.cached_cases_max, in_use=self._dirty)
+        self._save_later(restored)
         self._emitted.messages.clear()
 
     def forget_positions(self, topics: Collection[str]) -> None:

@@ -13,7 +13,7 @@ from streams.runtime.missing_records import forgotten_count, refuse_missing, ref
 from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, PoisonIsolation, unpack_attempt_log
 from streams.runtime.ports import TP, Checkpoint, Layout, OutputLog, Processor, Stored
 from streams.runtime.positions import Positions, advance_to
-from streams.runtime.progress import PROGRESS_KEY, REBUILT_KEY, Progress, latest_progress, progress_in
+from streams.runtime.progress import NO_PROGRESS, PROGRESS_KEY, REBUILT_KEY, Progress, latest_progress, progress_in
 from streams.runtime.settings import TaskSettings
 
 logger = logging.getLogger("sop.task")
@@ -117,7 +117,7 @@ class Recovery:
 
         The counts of a checkpoint include its accepted losses. Without a checkpoint, the latest progress has them.
         """
-        latest = self._latest or Progress(now=0, positions={}, consumed={}, counts={})
+        latest = self._latest or NO_PROGRESS
         for name, (earliest, end) in bounds.items():
             position = checkpoint.outputs.get(name, 0)
             refuse_truncated(name, position, end)

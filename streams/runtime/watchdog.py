@@ -87,8 +87,7 @@ class Watchdog:
         refusal = self._refusal()
         if self._group.look(0, expected=refusal is not None):
             yield f"no stable membership of the group for {self._limits.progress_s:g} s: {refusal}"
-        present = dict(self._health())
-        self._stalls = {number: self._stalls_of(number, health) for number, health in present.items()}
+        self._stalls = {number: self._stalls_of(number, health) for number, health in self._health().items()}
         for number, (health, progress, save) in self._stalls.items():
             if progress.look(health.progress, expected=health.at_work):
                 yield f"partition {number} has made no progress for {self._limits.progress_s:g} s"
