@@ -194,9 +194,7 @@ def instant_fields(struct: type[Struct]) -> frozenset[str]:
 
 def _is_instant(hint: object) -> bool:
     return any(
-        (isinstance(each, Meta) and INSTANT in (each.extra or {})) or _is_instant(each)
-        for each in get_args(hint)
-        if not isinstance(each, str)
+        (isinstance(each, Meta) and INSTANT in (each.extra or {})) or _is_instant(each) for each in get_args(hint)
     )
 
 

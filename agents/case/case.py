@@ -64,8 +64,8 @@ class Case:
     """One case.
 
     `decided_at` is the latest instant (microseconds) up to which deadlines were taken as passed. `queries` are the
-    presence queries sent and `queried_view` is the view that they were derived from. A departed case has nothing but
-    `last_revisions`, the ids of its last decisions (surfaces.md, "Retention").
+    presence queries sent and `queried_view` is the view that they were derived from. A departed case has only
+    `decided_at` and `last_revisions`, the ids of its last decisions (surfaces.md, "Retention").
     """
 
     __slots__ = (
@@ -93,7 +93,7 @@ class Case:
 
     def add_fact(self, event: AnyEvent, facts_max: int) -> AddFactResult:
         """Add a fact unless it is known, conflicts with a known one, exceeds the limit, or the case is departed."""
-        if self.last_revisions is not None:
+        if self.is_departed:
             return "departed"
         known = self.facts.get(event.identity)
         if known is not None:
@@ -106,7 +106,7 @@ class Case:
 
     def apply_answer(self, answer: PresenceAnswer) -> bool:
         """Store a presence answer unless a better one is known; return whether the content changed."""
-        if self.last_revisions is not None:
+        if self.is_departed:
             return False
         known = self.answers.get(answer.query.key)
         if known is not None and not answer.replaces(known):
@@ -123,7 +123,7 @@ class Case:
 
     @property
     def is_departed(self) -> bool:
-        """Whether nothing is kept of the case but the ids of its last decisions."""
+        """Whether nothing is kept of the case but the ids of its last decisions and `decided_at`."""
         return self.last_revisions is not None
 
     def depart(self) -> None:

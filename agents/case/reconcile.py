@@ -116,8 +116,7 @@ def _actions(
     case_id: str, evaluation: Evaluation, emitted: Mapping[ActionKey, ActionMessage]
 ) -> Iterator[ActionMessage]:
     """Yield a revision of each action whose state, parameters or due time changed (domain.md, "Actions")."""
-    possible = {(action.code, action.partner_id, action.ticket_id): action for action in evaluation.actions}
-    actions = {key: action for key, action in possible.items() if action.open or key in emitted}
+    actions = {(action.code, action.partner_id, action.ticket_id): action for action in evaluation.actions}
     for key in sorted(actions.keys() | emitted.keys(), key=_sort_key):
         old, action = emitted.get(key), actions.get(key)
         if action is not None and action.open:

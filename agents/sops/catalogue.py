@@ -1,4 +1,4 @@
-"""What follows from the list of SOPs: clauses, kinds of decision, actions, alerts and words."""
+"""What follows from the list of SOPs: clauses, the policy format, and what can be emitted."""
 
 from __future__ import annotations
 

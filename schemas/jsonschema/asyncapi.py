@@ -13,12 +13,12 @@ from schemas.jsonschema.messages import JsonObject, message_schemas
 from schemas.jsonschema.policy import policy_schema
 from schemas.outputs import OutputVocabulary
 from schemas.policy.document import PolicyFormat
-from schemas.topics import ACTIONS, ALERTS, DEAD_LETTERS, INPUTS, TOPIC_OF_TYPE, decision_topic
+from schemas.topics import ACTIONS, ALERTS, DEAD_LETTERS, INPUTS, LOCATIONS, TOPIC_OF_TYPE, decision_topic
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 
 _KEYS: Final = {
-    "locations": "the partner id",
+    LOCATIONS: "the partner id",
     ALERTS: "the deduplication key: the alert id",
     DEAD_LETTERS: "the key of the rejected record",
 }

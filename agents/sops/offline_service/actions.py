@@ -10,7 +10,7 @@ from agents.sops.offline_service import evidence
 from agents.sops.offline_service.assessment import Assessment
 from agents.sops.offline_service.evidence import Cited
 from agents.sops.tables.actions import ActionRow, ActionTable
-from agents.sops.tables.cells import Results, Situation
+from agents.sops.tables.cells import Results, Situation, of, ticket
 
 
 class CaseSituation(Situation[Assessment], frozen=True, kw_only=True):
@@ -41,19 +41,7 @@ def ticket_situations(a: Assessment, results: Results) -> Iterator[TicketSituati
     return (TicketSituation(a=a, results=results, ticket=ticket) for ticket in a.tickets)
 
 
-def ticket(t: TicketSituation) -> Cited:
-    """Return the creation of the ticket."""
-    return (t.ticket.created,)
-
-
-def proof(t: TicketSituation) -> Cited:
-    """Return the proof that counts."""
-    return evidence.proof(t.a)
-
-
-def identification(t: TicketSituation) -> Cited:
-    """Return the latest identification of the partner."""
-    return evidence.identification(t.a)
+proof, identification = map(of, (evidence.proof, evidence.identification))
 
 
 def refund_or_tagging(c: CaseSituation) -> Cited:

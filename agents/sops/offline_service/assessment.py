@@ -12,13 +12,11 @@ from agents.sops.contract import CaseContext
 from agents.sops.offline_service.checks import Check, Examined, ServiceType, failed_checks
 from schemas.events import (
     AnyEvent,
-    CancellationRecorded,
     Event,
     EventData,
     LineItemAdded,
     PartnerIdentified,
     PaymentProofAdded,
-    TicketClosed,
 )
 from schemas.policy.model import Policy
 
@@ -76,16 +74,6 @@ class Assessment(Struct, frozen=True):
     def may_get_a_booking(self) -> bool:
         """The type rests on a booking that is not known yet."""
         return "booking_missing" in self.reasons
-
-    @property
-    def latest_cancellation(self) -> Event[CancellationRecorded] | None:
-        """The latest cancellation of the job."""
-        return self.view.cancellations[-1] if self.view.cancellations else None
-
-    @property
-    def ticket_closings(self) -> tuple[Event[TicketClosed], ...]:
-        """The earliest closing of each qualifying ticket."""
-        return tuple(ticket.closings[0] for ticket in self.tickets if ticket.closings)
 
     @property
     def line_items(self) -> tuple[Event[LineItemAdded], ...]:

@@ -33,12 +33,12 @@ def booking(a: Assessment) -> Cited:
 
 def cancellation(a: Assessment) -> Cited:
     """Return the latest cancellation."""
-    return (a.latest_cancellation,) if a.latest_cancellation else ()
+    return a.view.cancellations[-1:]
 
 
 def ticket_closings(a: Assessment) -> Cited:
     """Return the earliest closing of each qualifying ticket."""
-    return a.ticket_closings
+    return tuple(ticket.closings[0] for ticket in a.tickets if ticket.closings)
 
 
 def line_items(a: Assessment) -> Cited:

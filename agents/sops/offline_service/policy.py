@@ -7,12 +7,18 @@ from typing import Annotated, Final
 import phonenumbers
 
 from schemas.policy.model import Section, key
+from schemas.policy.patterns import pattern_error
 
 IMAGE_PATH_PATTERN: Final = (
     r"(\.(jpe?g|png|webp|gif|hei[cf]|avif|bmp|tiff?|pdf)$)"
     r"|(/(images?|img|media|photos?|attachments?|uploads?|files?|proofs?|screenshots?)/.)"
 )
 TICKET_ID_PATTERN: Final = r"^#?(?:[A-Za-z]{1,12}[-_# ]?)?\d{1,20}$"
+
+
+def _not_a_pattern(value: object) -> str | None:
+    error = pattern_error(str(value))
+    return f"is not a regular expression: {error}" if error else None
 
 
 def _unknown_region(value: object) -> str | None:
@@ -26,11 +32,13 @@ class Offline(Section, frozen=True):
 
     ticket_id_pattern: Annotated[
         str,
-        key("regular expression (RE2) of a link that is only a ticket id", "pattern", "DIS-6"),
+        key("regular expression (RE2) of a link that is only a ticket id", "pattern", "DIS-6", check=_not_a_pattern),
     ] = TICKET_ID_PATTERN
     image_link_pattern: Annotated[
         str,
-        key("regular expression (RE2) found in the path of a link to an image", "pattern", "DIS-6"),
+        key(
+            "regular expression (RE2) found in the path of a link to an image", "pattern", "DIS-6", check=_not_a_pattern
+        ),
     ] = IMAGE_PATH_PATTERN
     default_region: Annotated[
         str,

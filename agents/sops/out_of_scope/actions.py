@@ -15,14 +15,8 @@ from agents.sops.out_of_scope.situation import (
     ticket_situations,
 )
 from agents.sops.tables.actions import ActionRow, ActionTable
-from agents.sops.tables.cells import Select, Situation, decided
+from agents.sops.tables.cells import decided, of, ticket
 from schemas.timestamps import format_instant
-
-
-def of(select: Select[Assessment]) -> Select[Situation[Assessment]]:
-    """Return a selector of the assessment's evidence as one of a situation's."""
-    return lambda s: select(s.a)
-
 
 claim, route, verdict, off_site = map(of, (evidence.claim, evidence.route, evidence.verdict, evidence.off_site))
 
@@ -47,11 +41,6 @@ def refusals(s: EngagementSituation) -> Cited:
     if s.a.is_commercial:
         return (*evidence.route(s.a), *s.cancel.evidence, *s.serve.evidence)
     return s.visit.evidence
-
-
-def ticket(t: TicketSituation) -> Cited:
-    """Return the creation of the ticket."""
-    return (t.ticket.created,)
 
 
 PRESENCE_REASONS: Final = frozenset({"presence_conflict", "presence_unknown"})
@@ -177,7 +166,7 @@ TICKET_ACTIONS: Final[ActionTable[Assessment, TicketSituation]] = ActionTable(
         ),
         ActionRow(
             code="ask_partner_for_images",
-            open=lambda t: t.is_open and not t.a.is_not_genuine and t.lacks_images and t.can_send_images,
+            open=lambda t: t.is_open and not t.a.is_not_genuine and t.a.lacks_images and t.can_send_images,
             done=lambda t: t.a.images_enough,
             clauses=("OOS-13",),
             evidence=(ticket, verdict),

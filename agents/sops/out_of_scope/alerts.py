@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from agents.case.presence import PresenceAt
-from agents.sops.out_of_scope.actions import claim, off_site, route, ticket, verdict
+from agents.sops.out_of_scope.actions import claim, off_site, route, verdict
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import Cited
-from agents.sops.out_of_scope.situation import TicketSituation, parking_end, ticket_situations
+from agents.sops.out_of_scope.presence import shown_at
+from agents.sops.out_of_scope.situation import TicketSituation, ticket_situations
 from agents.sops.tables.alerts import AlertRow, AlertTable
-from agents.sops.tables.cells import Results, Situation, decided
+from agents.sops.tables.cells import Results, Situation, decided, ticket
 
 
 class PartnerAt(Situation[Assessment], frozen=True, kw_only=True):
@@ -66,8 +67,7 @@ def stayed_since(m: PartnerAt) -> int:
 
 def seen(m: PartnerAt) -> Cited:
     """Return what shows where the partner was: fact, report, booking, and assignment at that time."""
-    shown = (m.at.fact, m.at.fix, m.a.view.booking, m.a.engagement.assignment_at(m.time))
-    return tuple(each for each in shown if each is not None)
+    return shown_at(m.a.view, m.a.engagement, m.at)
 
 
 def stay(m: PartnerAt) -> Cited:
@@ -161,7 +161,7 @@ ALERTS: Final = (
                 summary="a parked ticket waits for the call to the partner",
                 clauses=("OOS-10",),
                 key=("case_id", "ticket_id"),
-                when=lambda t: t.is_unresolved and parking_end(t) is not None,
+                when=lambda t: t.is_unresolved,
                 not_before=lambda t: t.parked_until + t.a.policy.alert.park_overdue,
                 evidence=(ticket, route),
             ),

@@ -39,12 +39,9 @@ class Assessment(Struct, frozen=True, kw_only=True):
     images: tuple[Event[MediaAdded], ...]
     """The distinct images on the out-of-scope tickets, each at its first appearance, in fact order."""
     images_needed: bool
+    images_enough: bool
+    """At least as many distinct images were added as the policy requires (OOS-13)."""
     genuineness: Genuineness
-
-    @property
-    def case_id(self) -> str:
-        """The case."""
-        return self.view.case_id
 
     @property
     def partner_id(self) -> str | None:
@@ -89,9 +86,9 @@ class Assessment(Struct, frozen=True, kw_only=True):
         return any(ticket.created.data.opened_by == "partner" for ticket in self.engagement.oos_tickets)
 
     @property
-    def images_enough(self) -> bool:
-        """At least as many distinct images were added as the policy requires (OOS-13)."""
-        return len(self.images) >= self.policy[Proof].min_images
+    def lacks_images(self) -> bool:
+        """The claim needs images that are not there."""
+        return self.images_needed and not self.images_enough
 
     @property
     def is_commercial_appliance(self) -> bool:
@@ -181,7 +178,7 @@ def _assess(case: CaseContext, engagement: Engagement, seen: Presence) -> Assess
     images = _distinct_images(engagement)
     is_visible = claim is None or claim.created.data.reason not in NOTHING_TO_PHOTOGRAPH
     images_needed = is_visible and not _is_commercial_appliance(case.view)
-    is_proven = len(images) >= case.policy[Proof].min_images or not images_needed
+    images_enough = len(images) >= case.policy[Proof].min_images
     return Assessment(
         view=case.view,
         engagement=engagement,
@@ -192,7 +189,8 @@ def _assess(case: CaseContext, engagement: Engagement, seen: Presence) -> Assess
         verdict=verdict,
         images=images,
         images_needed=images_needed,
-        genuineness=_genuineness(claim, verdict, is_proven=is_proven),
+        images_enough=images_enough,
+        genuineness=_genuineness(claim, verdict, is_proven=images_enough or not images_needed),
     )
 
 

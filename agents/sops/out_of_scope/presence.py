@@ -26,12 +26,11 @@ class Presence(Struct, frozen=True):
 
 
 def presence_facts(engagement: Engagement) -> Sequence[PresenceFact]:
-    """Return the deciding facts, and all cancellations: after those a stay matters too. In fact order."""
+    """Return the deciding facts, and all cancellations: after those a stay matters too. Some occur twice."""
     if not engagement.oos_tickets and not engagement.cancellations:
         return ()
-    facts = [PresenceFact(cancellation, asks_stay=True) for cancellation in engagement.cancellations]
-    facts += [PresenceFact(fact) for fact in _deciding(engagement) if fact.type != "cancellation.recorded"]
-    return sorted(facts, key=lambda each: each.fact.order)
+    cancellations = (PresenceFact(cancellation, asks_stay=True) for cancellation in engagement.cancellations)
+    return (*cancellations, *map(PresenceFact, _deciding(engagement)))
 
 
 def presence(engagement: Engagement, seen: EngagementPresence) -> Presence:
@@ -45,12 +44,15 @@ def presence(engagement: Engagement, seen: EngagementPresence) -> Presence:
 
 
 def presence_evidence(view: CaseView, engagement: Engagement, seen: Presence, state: State) -> tuple[Evidence, ...]:
-    """Return what shows a state: the earliest such fact, its report, the booking, the assignment at it."""
+    """Return what shows a state at the earliest such fact."""
     found = next((at for at in seen.deciding if at.state == state), None)
-    if found is None:
-        return ()
-    evidence = (found.fact, found.fix, view.booking, engagement.assignment_at(found.fact.time))
-    return tuple(each for each in evidence if each is not None)
+    return shown_at(view, engagement, found) if found else ()
+
+
+def shown_at(view: CaseView, engagement: Engagement, at: PresenceAt) -> tuple[Evidence, ...]:
+    """Return what shows where the partner was: fact, report, booking, and assignment at that time."""
+    shown = (at.fact, at.fix, view.booking, engagement.assignment_at(at.fact.time))
+    return tuple(each for each in shown if each is not None)
 
 
 def _deciding(engagement: Engagement) -> list[AnyEvent]:

@@ -73,7 +73,7 @@ class EngagementSituation(Situation[Assessment], frozen=True, kw_only=True):
     @property
     def cannot_be_done(self) -> bool:
         """The images that the claim needs are there, and the partner was not away from the site (OOS-16)."""
-        return (self.a.images_enough or not self.a.images_needed) and not self.a.was_off_site
+        return not self.a.lacks_images and not self.a.was_off_site
 
     @property
     def is_in_ticket_flow(self) -> bool:
@@ -135,11 +135,6 @@ class TicketSituation(EngagementSituation, frozen=True, kw_only=True):
         return self.ticket.created.time + self.a.policy[Park].duration
 
     @property
-    def lacks_images(self) -> bool:
-        """The claim needs images that are not there."""
-        return self.a.images_needed and not self.a.images_enough
-
-    @property
     def must_visit(self) -> bool:
         """The ticket needs the partner at the site, who was away from it (OOS-15, OOS-19)."""
         return self.a.was_off_site and not self.a.is_commercial
@@ -158,8 +153,8 @@ def engagement_situation(a: Assessment, results: Results) -> Iterator[Engagement
 
 def ticket_situations(a: Assessment, results: Results) -> Iterator[TicketSituation]:
     """Yield what the rows about a ticket look at, for each out-of-scope ticket of the engagement."""
+    visit, serve, cancel = _replies(a.engagement)
     for ticket in a.engagement.oos_tickets:
-        visit, serve, cancel = _replies(a.engagement)
         yield TicketSituation(a=a, results=results, ticket=ticket, visit=visit, serve=serve, cancel=cancel)
 
 

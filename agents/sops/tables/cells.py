@@ -20,7 +20,7 @@ Results = Mapping[str, RuleResult]
 
 
 class Subject(Protocol):
-    """What every row can rely on about the facts that it looks at."""
+    """What the tables can rely on about what an SOP assessed."""
 
     @property
     def view(self) -> CaseView:
@@ -35,6 +35,7 @@ class Subject(Protocol):
         """The partner whom the decisions are about."""
 
 
+A = TypeVar("A", bound=Subject)
 A_co = TypeVar("A_co", bound=Subject, covariant=True)
 
 
@@ -67,6 +68,16 @@ class Situation(Struct, Generic[A_co], frozen=True, kw_only=True):
     def reasons(self, kind: str) -> tuple[str, ...]:
         """Return the reasons of a kind of decision."""
         return self.results[kind].reasons if kind in self.results else ()
+
+
+def of(select: Select[A]) -> Select[Situation[A]]:
+    """Return a selector of a subject's evidence as one of a situation's."""
+    return lambda s: select(s.a)
+
+
+def ticket(s: Situation[Subject]) -> tuple[Evidence, ...]:
+    """Return the creation of the ticket."""
+    return (s.ticket.created,) if s.ticket else ()
 
 
 def decided(kind: str) -> Select[Situation[Subject]]:
