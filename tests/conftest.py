@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from streams.config.settings import cache_dir
 from streams.embedded_kafka.broker import EmbeddedKafka
+from tests.certificates import Certificates, make_certificates
 from tests.redis_server import RedisServer, find_redis_server
 
 LEAK_GRACE_S = 20.0
@@ -52,6 +53,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return SLOW_FOLDERS.index(folder) if folder in SLOW_FOLDERS else len(SLOW_FOLDERS)
 
     items.sort(key=rank)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Return the certificates of an authority and, signed by it, of 127.0.0.1."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="session")

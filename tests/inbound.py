@@ -1,10 +1,13 @@
 """One valid data object per inbound event type, all fields filled in, and envelopes around them."""
 
 import copy
+import json
 from typing import Any
 
 from agents.case.case import Case
 from agents.case_state import pack_case, unpack_case
+from schemas.codec.decoder import decode_record
+from schemas.codec.limits import Limits
 from schemas.events import AnyEvent
 
 MONEY = {"amount": "1499.00", "currency": "INR"}
@@ -77,6 +80,16 @@ def envelope(event_type: str, **members: Any) -> dict[str, Any]:
         "data": copy.deepcopy(DATA.get(event_type, {})),
         **members,
     }
+
+
+def encoded(value: Any) -> bytes:
+    """Return a value as the bytes of a record."""
+    return json.dumps(value).encode()
+
+
+def decoded(value: Any) -> AnyEvent:
+    """Return the event that an envelope contains."""
+    return decode_record(encoded(value), None, Limits())
 
 
 def changed(event_type: str, path: str, value: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Consumer
 
 from streams.embedded_kafka.free_ports import HOST, free_port
-from tests.certificates import Certificates, make_certificates
+from tests.certificates import Certificates
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, feed_of, until
 from tests.e2e.stories import Visit
@@ -21,11 +21,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 USER = "worker"
 PLANTED = "planted-hunter2"
 WRONG = "planted-wrong"
-
-
-@pytest.fixture
-def certificates(tmp_path: Path) -> Certificates:
-    return make_certificates(tmp_path)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
 from agents.sops import catalogue
 from schemas.topics import INPUTS, INTERNAL
 from streams.simulator.rng import Rng
-from tests.certificates import Certificates, make_certificates
+from tests.certificates import Certificates
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, feed_of, until
 from tests.e2e.stories import Visit
@@ -76,11 +76,6 @@ class Secured:
 def _rule(right: Right) -> tuple[Any, ...]:
     kind, name, pattern, operation = right
     return (kind, name, pattern, f"User:{USER}", "*", operation, AclPermissionType.ALLOW)
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="module")

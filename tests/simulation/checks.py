@@ -31,8 +31,6 @@ from streams.runtime.progress import PROGRESS_KEY, unpack_progress
 from tests.current_state import CurrentState, current_state
 from tests.simulation.world import World
 
-Replayed = tuple[CurrentState, list[PresenceAnswer]]
-
 
 def check(world: World, ends_at: int) -> list[str]:
     """Return the violations, one line each."""

@@ -216,7 +216,7 @@ class World:
                 return f"{tp.name} is not read to its end"
         processor = self.processors[number]
         if len(task._inbox) or task.health.at_work:
-            return f"{number} is at processor"
+            return f"{number} is at work"
         if task._is_catching_up():
             return f"{number} catches up to {task._catch_up._until}, is at {task._positions.inputs}"
         stored = self.stores[number].state.deadlines.items()

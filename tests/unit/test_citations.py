@@ -13,6 +13,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 CITATION = re.compile(r'(\w+\.md), ((?:"[^"]+"(?:, | and )?)+)')
 FORMER_CITATION = re.compile(r'\((?:domain|contracts|architecture|surfaces|page),? (?:"|\d|end )')
+OPERATIONS = re.compile(r"\(docs/operations\.md, ([^)\"]+)\)")
 PATH = re.compile(r"`((?:schemas|agents|streams|tests|docs|bench)/[\w./*-]*)`")
 QUOTED = re.compile(r"^\$ ((?:grep -rn|sed -n) .+)\n((?:(?![$`]).*\n)*)", re.MULTILINE)
 BREAKPOINT = re.compile(r"break ([\w/]+\.py):(\d+)")
@@ -38,6 +39,12 @@ def test_docstrings_cite_headings_that_exist() -> None:
 
 def test_no_docstring_cites_a_page_that_is_not_in_the_repository() -> None:
     assert [str(module) for module in MODULES if FORMER_CITATION.search(module.read_text(encoding="utf-8"))] == []
+
+
+def test_messages_cite_headings_of_the_operations_page() -> None:
+    cited = {each for module in MODULES for each in OPERATIONS.findall(module.read_text(encoding="utf-8"))}
+    assert cited
+    assert cited <= set(headings(ROOT / "docs" / "operations.md"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())

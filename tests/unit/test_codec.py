@@ -10,20 +10,12 @@ from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
 from schemas.codec.validation import data_checks
 from schemas.errors import InvalidMessage
-from schemas.events import EVENT_TYPES, FIELDS, AnyEvent, LocationReported
-from tests.inbound import DATA, changed, envelope, packed_and_unpacked
+from schemas.events import EVENT_TYPES, FIELDS, LocationReported
+from tests.inbound import DATA, changed, decoded, encoded, envelope, packed_and_unpacked
 
 LIMITS = Limits()
 HOUR_US = 3_600_000_000
 TEN_O_CLOCK_US = 1_795_255_200_000_000  # 2026-11-21T10:00:00Z
-
-
-def encoded(value: Any) -> bytes:
-    return json.dumps(value).encode()
-
-
-def decoded(value: Any) -> AnyEvent:
-    return decode_record(encoded(value), None, LIMITS)
 
 
 def rejection(value: bytes | None, limits: Limits = LIMITS, **arguments: Any) -> str:

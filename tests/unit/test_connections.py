@@ -15,14 +15,9 @@ from streams.config.settings import Settings, settings_from
 from streams.faust_transport.app import faust_credentials
 from streams.kafka.connection import KafkaSecurity, connect_kafka
 from streams.redis.connection import connect_redis
-from tests.certificates import Certificates, make_certificates
+from tests.certificates import Certificates
 
 PLANTED = "planted-hunter2"
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.mark.parametrize("brokers", ["127.0.0.1:9092", "localhost:9092", "[::1]:9092", "127.0.0.1:1,127.9.9.9:2"])

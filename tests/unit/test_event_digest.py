@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -10,18 +9,9 @@ import pytest
 from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage
-from schemas.events import AnyEvent
-from tests.inbound import envelope
+from tests.inbound import decoded, encoded, envelope
 
 LIMITS = Limits()
-
-
-def encoded(value: Any) -> bytes:
-    return json.dumps(value).encode()
-
-
-def decoded(value: Any) -> AnyEvent:
-    return decode_record(encoded(value), None, LIMITS)
 
 
 def digest(**members: Any) -> bytes:

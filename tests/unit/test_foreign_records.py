@@ -29,9 +29,9 @@ async def test_what_somebody_else_wrote_among_the_progress_is_passed_over(
     task, processor = cluster.owner()
     await task.recover()
     assert caplog.text.count("not written by a worker, ignored") == 1
-    told = await latest_progress(SimulatedLog(cluster.kafka), TP("progress", 0))
-    assert told is not None
-    assert told.progress.layout == SETTINGS.layout
+    latest = await latest_progress(SimulatedLog(cluster.kafka), TP("progress", 0))
+    assert latest is not None
+    assert latest.progress.layout == SETTINGS.layout
     await task.step([(JOBS, records(0, b"j0"))])
     assert processor.evaluated_at == [], "it waits for what the last owner had read"
     await task.step([(JOBS, records(1, b"j1"))])

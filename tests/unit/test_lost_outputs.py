@@ -9,12 +9,10 @@ import pytest
 
 from schemas.errors import Fatal
 from streams.memory.store import MemoryState
-from streams.runtime.ports import TP, Layout, Outgoing
+from streams.runtime.ports import Layout, Outgoing
 from streams.runtime.progress import PROGRESS_KEY, Progress
 from tests.simulation.kafka import SimulatedPublisher
 from tests.unit.test_task import DECISIONS, JOBS, SETTINGS, Cluster, records, starts
-
-PROGRESS = TP(SETTINGS.progress_topic, 0)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ def test_the_table_has_every_setting_in_its_order() -> None:
 
 
 @pytest.mark.parametrize(("variable", "default", "meaning"), ROWS)
-def test_a_setting_has_the_default_that_is_told(variable: str, default: str, meaning: str) -> None:
+def test_a_setting_has_the_default_that_is_stated(variable: str, default: str, meaning: str) -> None:
     assert environment_with(settings_from({}))[variable] == default
     assert meaning
 

@@ -1,4 +1,4 @@
-"""The pages of docs/specification/ name everything that the code has, and nothing else."""
+"""The pages of docs/specification/ name everything that the code has, and most of them nothing else."""
 
 import re
 from pathlib import Path
