@@ -158,8 +158,7 @@ class BatchConsumerThread(kafka.AIOKafkaConsumerThread):
         wanted = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
         try:
             await asyncio.wait_for(client.commit(wanted), cast(BatchApp, self.app).options.commit_s)
-        except (KafkaError, TimeoutError, RuntimeError) as error:
-            # uvloop raises RuntimeError for a connection that has just closed; aiokafka does not catch it
+        except (KafkaError, TimeoutError) as error:
             self.log.warning("group offsets not committed: %s %s", type(error).__name__, error)
             return False
         return True

@@ -22,6 +22,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import TopicPartition
 
 from schemas.errors import Fatal
+from streams.kafka.broken_connections import patch_connections
 from streams.kafka.record_batches import Record, RecordBatches
 from streams.kafka.record_parts import Part, read_in_parts
 
@@ -35,6 +36,7 @@ CALL_BYTES_MAX: Final = 2 * 1024 * 1024
 
 def patch_consumers() -> None:
     """Make consumers of aiokafka that are created from now on fetch this way; may be called repeatedly."""
+    patch_connections()
     fetcher.MemoryRecords = RecordBatches
     consumer.Fetcher = ReportingFetcher
 
@@ -95,8 +97,9 @@ def fetched_records(
     `patch_consumers`.
 
     Raises the KafkaError that a fetch ended with, if there is nothing else to return, and `Fatal`, naming partition and
-    offset, for a record batch that cannot be read.
+    offset, for a record batch that cannot be read, and when aiokafka no longer fetches.
     """
+    _refuse_ended(fetcher)
     records_by_tp: dict[TopicPartition, list[Record]] = {}
     records_left, bytes_left = records_max, CALL_BYTES_MAX
     for tp in list(fetcher._records):
@@ -122,6 +125,13 @@ def fetched_records(
             records_left -= len(records)
             bytes_left -= size
     return records_by_tp
+
+
+def _refuse_ended(fetcher: Fetcher) -> None:
+    """Raise `Fatal` if the task that fetches has ended by an error: aiokafka logs that, and starts no other."""
+    routine = fetcher.error_future
+    if routine.done() and not routine.cancelled() and (error := routine.exception()) is not None:
+        raise Fatal(f"aiokafka fetches no more records: {error.__cause__ or error}") from error
 
 
 def _is_outdated(error: Exception, fetcher: Fetcher, tp: TopicPartition) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchError, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import Assignment
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -40,6 +40,7 @@ class FakeFetcher:
         self._wait_consume_future = None
         self._assigned = assignment.tps
         self.notified = 0
+        self.error_future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def is_assigned(self, tp: TopicPartition) -> bool:
         return tp in self._assigned
@@ -258,5 +259,16 @@ def test_a_partition_s_error_is_raised_after_the_records_of_others() -> None:
         assert len(fetched_records(fetcher, {TP, OTHER}, 10)[TP]) == 3
         with pytest.raises(TopicAuthorizationFailedError):
             fetched_records(fetcher, {TP, OTHER}, 10)
+
+    inside_loop(check)
+
+
+def test_an_end_of_fetching_is_reported() -> None:
+    def check() -> None:
+        assignment = Assignment([TP])
+        fetcher = FakeFetcher({TP: fetched(assignment, batch(0, 1, transactional=False))}, assignment)
+        fetcher.error_future.set_exception(KafkaError("Unexpected error during data retrieval"))
+        with pytest.raises(Fatal, match=r"^aiokafka fetches no more records: .*Unexpected error during data retrieval"):
+            fetched_records(fetcher, {TP}, 1)
 
     inside_loop(check)
