@@ -10,7 +10,7 @@ import click
 
 from schemas.errors import Fatal, SopError, UsageError
 from streams.cli.groups import SuggestingGroup
-from streams.process.signals import INTERRUPTIONS, STOP_SIGNALS, StopSignals, end
+from streams.process.signals import INTERRUPTIONS, STOP_SIGNALS, StopSignals, end, end_at_once
 from streams.terminal.printable import printable, without_passwords
 from streams.terminal.standard_error import prepare_standard_error
 
@@ -40,8 +40,11 @@ Exit status: 0 done, 1 a check failed, 2 unusable arguments or input, 70 cannot 
 75 made no progress, 130 interrupted.
 """
 
-SERVICES: Final = {"worker": STOP_SIGNALS, "up": INTERRUPTIONS}
-"""Commands that run until they are stopped, with the signals that stop them."""
+SERVICES: Final = {"worker": (STOP_SIGNALS, end_at_once), "up": (INTERRUPTIONS, end)}
+"""Commands that run until they are stopped: the signals that stop them, and how until the command handles them itself.
+
+A worker that has not begun to consume has nothing to clean up.
+"""
 
 
 class LazyGroup(SuggestingGroup):
@@ -56,7 +59,7 @@ class LazyGroup(SuggestingGroup):
         if cmd_name not in COMMANDS:
             return None
         if cmd_name in SERVICES:  # before the import, which may take a second: a signal stops it even then
-            ctx.obj = ctx.with_resource(StopSignals(SERVICES[cmd_name], end))
+            ctx.obj = ctx.with_resource(StopSignals(*SERVICES[cmd_name]))
         command: click.Command = importlib.import_module(f"streams.cli.commands.{cmd_name.replace('-', '_')}").command
         return command
 
