@@ -41,7 +41,7 @@ Exit status: 0 done, 1 a check failed, 2 unusable arguments or input, 70 cannot 
 """
 
 SERVICES: Final = {"worker": (STOP_SIGNALS, end_at_once), "up": (INTERRUPTIONS, end)}
-"""Commands that run until they are stopped: the signals that stop them, and how until the command handles them itself.
+"""Commands that run until stopped: the signals that stop them, and what these do until the command handles them.
 
 A worker that has not begun to consume has nothing to clean up.
 """

@@ -96,8 +96,8 @@ def fetched_records(
     record: all was skipped, or a record too large to keep is being skipped. The consumer must have been created after
     `patch_consumers`.
 
-    Raises the KafkaError that a fetch ended with, if there is nothing else to return, and `Fatal`, naming partition and
-    offset, for a record batch that cannot be read, and when aiokafka no longer fetches.
+    Raises the KafkaError that a fetch ended with, if there is nothing else to return, and `Fatal` for a record batch
+    that cannot be read, naming partition and offset, and if aiokafka no longer fetches.
     """
     _refuse_ended(fetcher)
     records_by_tp: dict[TopicPartition, list[Record]] = {}

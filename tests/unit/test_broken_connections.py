@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import uvloop
@@ -13,9 +14,15 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.fetch import FetchRequest
 
 from streams.embedded_kafka.free_ports import HOST
-from streams.kafka.broken_connections import Connection, patch_connections
+from streams.kafka.broken_connections import Connection
+from streams.kafka.fetcher import patch_consumers
 
 FETCH = FetchRequest(500, 1, 1024, 0, [("jobs", [(0, 7, 1024)])])
+Write = Callable[[Any], Any]
+WRITES: dict[str, Write] = {
+    "request": lambda connection: connection.send(FETCH),
+    "sasl_token": lambda connection: connection._send_sasl_token(b"token"),
+}
 
 
 class Unversioned(AIOKafkaConnection):  # type: ignore[misc] # without types
@@ -29,8 +36,8 @@ class UnversionedOurs(Connection, Unversioned):
     """The same with our errors."""
 
 
-async def send_over_closed(connection_class: type[AIOKafkaConnection]) -> None:
-    """Send a request over a connection whose transport has just closed, which its reader has not noticed."""
+async def write_to_closed(connection_class: type[AIOKafkaConnection], write: Write) -> None:
+    """Write to a connection whose transport has just closed, which its reader has not noticed."""
     gone = asyncio.Event()
 
     async def wait_for_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,25 +52,26 @@ async def send_over_closed(connection_class: type[AIOKafkaConnection]) -> None:
         connection._writer.transport.abort()
         await asyncio.sleep(0)
         try:
-            connection.send(FETCH)
+            write(connection)
         finally:
             connection.close()
             await gone.wait()
 
 
-def run_on_uvloop(connection_class: type[AIOKafkaConnection]) -> None:
+def run_on_uvloop(connection_class: type[AIOKafkaConnection], write: Write) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(send_over_closed(connection_class))
+        runner.run(write_to_closed(connection_class, write))
 
 
-def test_a_request_over_a_closed_transport_ends_as_a_connection_error() -> None:
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_what_is_written_to_a_closed_transport_ends_as_a_connection_error(write: Write) -> None:
     with pytest.raises(RuntimeError, match="closed"):
-        run_on_uvloop(Unversioned)
+        run_on_uvloop(Unversioned, write)
     with pytest.raises(KafkaConnectionError, match=rf"Connection at {HOST}:\d+ broken: .* closed"):
-        run_on_uvloop(UnversionedOurs)
+        run_on_uvloop(UnversionedOurs, write)
 
 
-def test_the_clients_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conn, "AIOKafkaConnection", SimpleNamespace())
-    patch_connections()
+def test_consumers_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conn, "AIOKafkaConnection", AIOKafkaConnection)
+    patch_consumers()
     assert conn.AIOKafkaConnection is Connection
