@@ -11,12 +11,12 @@ from functools import partial
 from msgspec import Struct
 
 from agents.case.case import AddFactResult, Case
-from agents.case.reconcile import reconcile
+from agents.case.reconcile import Circumstances, reconcile
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from agents.sops.decision_alerts import decision_flip
 from agents.sops.evaluate import case_presence_queries, evaluate
 from agents.sops.explanation import explain
-from agents.sops.keys import decision_key
+from agents.sops.keys import decision_key, published_key
 from schemas.events import AnyEvent
 from schemas.outputs import OutputMessage
 from schemas.policy.model import PolicySet
@@ -95,9 +95,9 @@ class CaseAgent:
             case_id,
             evaluation,
             case.emitted,
-            policy.name,
-            inputs,
+            Circumstances(policy.name, case.decided_at, inputs),
             decision_key=decision_key,
+            published_key=published_key,
             explain=explain,
             flip_alert=flip_alert,
         )

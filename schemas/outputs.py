@@ -26,8 +26,12 @@ about the case as a whole."""
 WITHDRAWN: Final = "withdrawn"
 INSTANT: Final = "instant"
 VALUES: Final = "values"
+UNHASHED: Final = "unhashed"
+"""Marks a field of a body that the content hash leaves out: it follows from the others."""
 Instant = Annotated[int, Meta(extra={INSTANT: True})]
 """Microseconds since the Unix epoch, UTC; an RFC 3339 date-time in JSON."""
+AnyJson = Annotated[object, Meta(extra_json_schema={"description": "As the field of this name."})]
+"""The JSON value of some field."""
 
 
 def one_of(values: object, description: str) -> Meta:
@@ -140,6 +144,32 @@ class DecisionMessage(Struct, Generic[B_co], frozen=True, kw_only=True, tag="dec
     explanation: Annotated[str, Meta(description="One English sentence, made from the body alone.")]
     inputs: str | None = None
     """The input positions at which it was decided; the extension `inputs` of the envelope."""
+    previous: Annotated[
+        Mapping[str, AnyJson] | None,
+        Meta(
+            description="What the fields in `changed`, except `evidence`, were in the superseded revision; fields that "
+            "were absent there are left out. Null for the first."
+        ),
+    ] = None
+    decision_key: Annotated[
+        str,
+        Meta(
+            description="Identifies the decision, the same in all its revisions: `case|kind|subject_of|partner`, each "
+            "part percent-encoded; without partner if the SOP decides about the case as a whole."
+        ),
+    ] = ""
+    cause: Annotated[
+        tuple[str, ...] | None,
+        Meta(
+            description="What this revision rests on and the superseded one did not, sorted: `source#id` of evidence, "
+            "`deadline:<instant>` of a deadline that passed, and `policy` if that changed. Null for the first."
+        ),
+    ] = None
+    asof: Instant | None = None
+    """The instant up to which deadlines were taken as passed; the extension `asof` of the envelope.
+
+    This field and the three above are missing in messages of version 0.1.
+    """
 
 
 AnyDecision: TypeAlias = DecisionMessage[DecisionBody]
@@ -188,13 +218,23 @@ def vocabulary(body: type[Struct], field: str) -> tuple[str, ...]:
 @cache
 def instant_fields(struct: type[Struct]) -> frozenset[str]:
     """Return the names of the fields of a struct that are instants."""
+    return _fields_marked(struct, INSTANT)
+
+
+@cache
+def unhashed_fields(struct: type[Struct]) -> frozenset[str]:
+    """Return the names of the fields of a body that the content hash leaves out."""
+    return _fields_marked(struct, UNHASHED)
+
+
+def _fields_marked(struct: type[Struct], mark: str) -> frozenset[str]:
     hints = get_type_hints(struct, include_extras=True)
-    return frozenset(name for name, hint in hints.items() if _is_instant(hint))
+    return frozenset(name for name, hint in hints.items() if _is_marked(hint, mark))
 
 
-def _is_instant(hint: object) -> bool:
+def _is_marked(hint: object, mark: str) -> bool:
     return any(
-        (isinstance(each, Meta) and INSTANT in (each.extra or {})) or _is_instant(each) for each in get_args(hint)
+        (isinstance(each, Meta) and mark in (each.extra or {})) or _is_marked(each, mark) for each in get_args(hint)
     )
 
 

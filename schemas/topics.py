@@ -14,6 +14,8 @@ LOCATIONS: Final = "locations"
 ACTIONS: Final = "actions"
 ALERTS: Final = "alerts"
 DEAD_LETTERS: Final = "dead-letters"
+LATEST: Final = "decisions.latest"
+"""The last revision of every decision, as on its own topic; compacted."""
 
 INPUTS: Final = (JOBS, TICKETS, CANCELLATIONS, LOCATIONS)
 """Topics of input events, keyed by case id; `locations` by partner id."""
@@ -46,13 +48,16 @@ class Topics:
         self.outputs: Final = tuple(prefix + name for name in output_topics(kinds))
         self.internal: Final = tuple(prefix + name for name in INTERNAL)
         self.cases, self.partners, self.progress = self.internal
+        self.latest: Final = prefix + LATEST
         self.consumed: Final = (*self.inputs, self.cases, self.partners)
-        self.all: Final = (*self.inputs, *self.outputs, *self.internal)
+        self.written: Final = (*self.outputs, self.latest, *self.internal)
+        self.all: Final = (*self.inputs, *self.written)
         self.locations: Final = prefix + LOCATIONS
         self.actions: Final = prefix + ACTIONS
         self.alerts: Final = prefix + ALERTS
         self.dead_letters: Final = prefix + DEAD_LETTERS
         self._decisions: Final = {kind: prefix + decision_topic(kind) for kind in kinds}
+        self.decisions: Final = tuple(self._decisions.values())
         self._of_type: Final = {name: prefix + topic for name, topic in TOPIC_OF_TYPE.items()}
 
     def of(self, event_type: str) -> str:

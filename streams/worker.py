@@ -183,6 +183,8 @@ def task_settings(settings: Settings, topics: Topics, layout: Layout, worker: st
         required_topics=(*(topic for topic in topics.inputs if topic != topics.locations), topics.cases),
         accepts_trimmed=settings.accept_trimmed_inputs,
         output_topics=topics.outputs,
+        decision_topics=topics.decisions,
+        latest_topic=topics.latest,
         progress_topic=topics.progress,
         layout=layout,
         step_records_max=settings.step_records_max,

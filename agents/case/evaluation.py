@@ -48,6 +48,13 @@ class Deadlines:
         return False
 
 
+class StandingDecision(Struct, frozen=True):
+    """A decision that should be in force, and the passed deadlines (microseconds) that it rests on."""
+
+    body: DecisionBody
+    deadlines: tuple[int, ...]
+
+
 class RuleResult(Struct, frozen=True, kw_only=True):
     """The outcome of a decision table, with its evidence and the passed deadlines that it rests on."""
 
@@ -65,11 +72,11 @@ class RuleResult(Struct, frozen=True, kw_only=True):
         """The latest time among the evidence and the passed deadlines, in microseconds."""
         return max([cited.time for cited in self.evidence] + list(self.deadlines))
 
-    def body(
+    def decision(
         self, kind: type[DecisionBody], subject_of: str, *, case_id: str, partner_id: str | None, policy: Policy
-    ) -> DecisionBody:
+    ) -> StandingDecision:
         """Return the decision that this result makes about a case."""
-        return kind(
+        body = kind(
             subject_of=subject_of,
             case_id=case_id,
             partner_id=partner_id,
@@ -82,6 +89,7 @@ class RuleResult(Struct, frozen=True, kw_only=True):
             effective_at=self.effective_at,
             **{name: value for name, value in self.fields.items() if value is not UNSET},
         )
+        return StandingDecision(body, self.deadlines)
 
 
 class ActionCondition(Struct, frozen=True, kw_only=True):
@@ -119,7 +127,7 @@ class Evaluation(Struct, frozen=True):
     the evaluation may change without a new fact.
     """
 
-    decisions: tuple[DecisionBody, ...]
+    decisions: tuple[StandingDecision, ...]
     actions: tuple[ActionCondition, ...]
     alerts: tuple[AlertCondition, ...]
     as_of: int

@@ -7,12 +7,13 @@ fixed order: decisions, actions, alerts, each sorted by key.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from agents.case.case import ActionKey, EmittedMessages
-from agents.case.evaluation import ActionCondition, AlertCondition, Evaluation
-from schemas.codec.encoder import action_id, alert_id, changed_fields, content_hash, decision_id
+from agents.case.evaluation import ActionCondition, AlertCondition, Evaluation, StandingDecision
+from schemas.codec.encoder import action_id, alert_id, changed_fields, content_hash, decision_id, previous_values
 from schemas.outputs import (
     WITHDRAWN,
     ActionBody,
@@ -24,33 +25,50 @@ from schemas.outputs import (
     DecisionMessage,
     OutputMessage,
 )
+from schemas.timestamps import format_instant
 
 Explain = Callable[[DecisionBody], str]
 """Returns the English sentence that explains a decision."""
 DecisionKeyOf = Callable[[DecisionBody], DecisionKey]
 """Returns what identifies a decision within its case."""
+PublishedKeyOf = Callable[[DecisionBody], str]
+"""Returns what identifies a decision in messages."""
 FlipAlert = Callable[[DecisionBody, DecisionBody, int], AlertCondition | None]
 """Returns the alert for a new revision of a decision, from the old body, the new body and the revision's number."""
+POLICY_CAUSE: Final = "policy"
+
+
+class Circumstances(Struct, frozen=True):
+    """How a case was evaluated."""
+
+    policy_name: str
+    """The policy in force."""
+    asof: int
+    """The instant (microseconds) up to which deadlines were taken as passed."""
+    inputs: str | None
+    """The input positions; None in a replay of files."""
 
 
 def reconcile(
     case_id: str,
     evaluation: Evaluation,
     emitted: EmittedMessages,
-    policy_name: str,
-    inputs: str | None,
+    circumstances: Circumstances,
     *,
     decision_key: DecisionKeyOf,
+    published_key: PublishedKeyOf,
     explain: Explain,
     flip_alert: FlipAlert,
 ) -> list[OutputMessage]:
     """Return the messages that bring what was emitted about a case in line with an evaluation.
 
-    Does not change `emitted`. `inputs` goes into each message: the input positions at which the case was decided, None
-    in a replay of files.
+    Does not change `emitted`.
     """
-    wanted = {decision_key(body): body for body in evaluation.decisions}
-    decisions = list(_decisions(wanted, emitted.decisions, policy_name, explain))
+    wanted = {decision_key(new.body): new for new in evaluation.decisions}
+    decisions = [
+        _revision(new, content, old, explanation=explain(new.body), key=published_key(new.body))
+        for new, content, old in _changes(wanted, emitted.decisions, circumstances.policy_name)
+    ]
     flips = [
         alert
         for new in decisions
@@ -62,41 +80,72 @@ def reconcile(
         *_actions(case_id, evaluation, emitted.actions),
         *_alerts(case_id, [*evaluation.alerts, *flips], emitted.alerts, evaluation.as_of),
     ]
-    return [structs.replace(message, inputs=inputs) for message in messages] if inputs else messages
+    return [_under(message, circumstances) for message in messages]
 
 
-def _decisions(
-    wanted: Mapping[DecisionKey, DecisionBody],
-    emitted: Mapping[DecisionKey, AnyDecision],
-    policy_name: str,
-    explain: Explain,
-) -> Iterator[AnyDecision]:
-    """Yield a revision of each decision whose content changed; a decision that no rule makes any more is withdrawn."""
+def _under(message: OutputMessage, circumstances: Circumstances) -> OutputMessage:
+    if isinstance(message, DecisionMessage):
+        return structs.replace(message, inputs=circumstances.inputs, asof=circumstances.asof)
+    return structs.replace(message, inputs=circumstances.inputs) if circumstances.inputs else message
+
+
+def _changes(
+    wanted: Mapping[DecisionKey, StandingDecision], emitted: Mapping[DecisionKey, AnyDecision], policy_name: str
+) -> Iterator[tuple[StandingDecision, str, AnyDecision | None]]:
+    """Yield each decision whose content changed, with its content hash and the revision that it supersedes.
+
+    A decision that no rule makes any more is withdrawn.
+    """
     for key in sorted(wanted.keys() | emitted.keys(), key=_sort_key):
         old = emitted.get(key)
-        body = wanted.get(key)
-        if body is None:
+        new = wanted.get(key)
+        if new is None:
             if old is None or old.body.outcome == WITHDRAWN:
                 continue
-            body = _withdrawn(old.body, policy_name)
-        if old is not None and old.body == body:
+            new = StandingDecision(_withdrawn(old.body, policy_name), deadlines=())
+        if old is not None and old.body == new.body:
             continue
-        content = content_hash(body)
+        content = content_hash(new.body)
         if old is None or old.content_hash != content:
-            yield _revision(body, content, old, explain(body))
+            yield new, content, old
 
 
-def _revision(body: DecisionBody, content: str, old: AnyDecision | None, explanation: str) -> AnyDecision:
+def _revision(
+    new: StandingDecision, content: str, old: AnyDecision | None, *, explanation: str, key: str
+) -> AnyDecision:
     supersedes = old.decision_id if old else None
+    changed = changed_fields(old.body, new.body) if old else ()
     return DecisionMessage(
-        body=body,
+        body=new.body,
         decision_id=decision_id(content, supersedes),
         content_hash=content,
         revision=old.revision + 1 if old else 1,
         supersedes=supersedes,
-        changed=changed_fields(old.body, body) if old else (),
+        changed=changed,
+        previous=previous_values(old.body, changed) if old else None,
+        decision_key=key,
+        cause=_cause(old.body, new) if old else None,
         explanation=explanation,
     )
+
+
+def _cause(old: DecisionBody, new: StandingDecision) -> tuple[str, ...]:
+    """Return what a decision rests on and the superseded decision did not, sorted (contracts.md, "Decisions out")."""
+    cause = set(new.body.evidence).difference(old.evidence)
+    cause |= {f"deadline:{format_instant(due)}" for due in new.deadlines if not _rested_on(due, old, new.body)}
+    if new.body.policy != old.policy:
+        cause.add(POLICY_CAUSE)
+    return tuple(sorted(cause))
+
+
+def _rested_on(deadline: int, old: DecisionBody, new: DecisionBody) -> bool:
+    """Return whether a superseded decision rested on a passed deadline of the new one; it does not say so itself.
+
+    With the same outcome, reasons and status it is of the same row, and then a deadline was the latest that it rested
+    on.
+    """
+    same_row = (old.outcome, old.reasons, old.status) == (new.outcome, new.reasons, new.status)
+    return same_row and old.effective_at == deadline
 
 
 def _withdrawn(old: DecisionBody, policy_name: str) -> DecisionBody:

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from agents.case.evaluation import ActionCondition, AlertCondition, Deadlines
+from agents.case.evaluation import ActionCondition, AlertCondition, Deadlines, StandingDecision
 from agents.case.presence import EngagementPresence, PresenceFact
 from agents.case.view import CaseView, Engagement
 from schemas.outputs import DecisionBody, Severity
@@ -40,7 +40,7 @@ class CaseContext(Struct, frozen=True):
 class SopEvaluation(Struct, frozen=True):
     """What one SOP returns about a case."""
 
-    decisions: list[DecisionBody]
+    decisions: list[StandingDecision]
     actions: list[ActionCondition]
     alerts: list[AlertCondition]
 

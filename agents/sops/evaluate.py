@@ -31,9 +31,9 @@ def evaluate(view: CaseView, answers: PresenceAnswers, policy: Policy, now: int)
     )
     case = CaseContext(view, presence, policy, place_labels(view, policy))
     evaluations = [sop.evaluate(case, deadlines) for sop in SOPS]
-    decisions = tuple(body for found in evaluations for body in found.decisions)
+    decisions = tuple(decision for found in evaluations for decision in found.decisions)
     alerts = [alert for found in evaluations for alert in found.alerts]
-    alerts += stuck_provisional(decisions, case.place, policy, deadlines)
+    alerts += stuck_provisional((each.body for each in decisions), case.place, policy, deadlines)
     seen = (fix.time for each in presence for fix in each.fixes)
     return Evaluation(
         decisions=decisions,

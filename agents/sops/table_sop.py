@@ -49,7 +49,7 @@ class TableSop(Generic[A]):
                 if result is not None:
                     results[kind_of(table.kind)] = result
                     evaluation.decisions.append(
-                        result.body(
+                        result.decision(
                             table.kind,
                             self.name,
                             case_id=case.view.case_id,

@@ -55,6 +55,10 @@ class LightProcessor:
         self.all_published = False
         """Whether a step has followed the last event, so that everything is published."""
 
+    def latest_decision(self, record: Stored) -> Outgoing:
+        """Fail: no topic is derived from the decisions."""
+        raise NotImplementedError
+
     def forget_positions(self, topics: Collection[str]) -> None:
         """Do nothing: the topic is never recreated."""
 
@@ -167,6 +171,8 @@ def make_app(spec: RunSpec) -> BatchApp:
         required_topics=(),
         accepts_trimmed=False,
         output_topics=(spec.decisions,),
+        decision_topics=(),
+        latest_topic=spec.decisions,  # there is no other
         progress_topic=f"{spec.decisions}-progress",
         layout=Layout(1, {}),  # no topics to compare
         step_records_max=STEP_RECORDS_MAX,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, Final, get_args, get_type_hints
+from urllib.parse import quote
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -24,6 +25,7 @@ from schemas.outputs import (
     DecisionMessage,
     OutputMessage,
     instant_fields,
+    unhashed_fields,
 )
 from schemas.timestamps import format_instant, read_instant
 
@@ -32,9 +34,12 @@ SEVERITY_LABEL: Final = "severity"
 DEAD_LETTER_TYPE: Final = "dead-letter"
 SCHEMA_VERSION: Final = 1
 """Increased by a change that existing consumers could not read; additions keep it."""
-ENVELOPE_FIELDS: Final = frozenset({"body", "inputs", "subject", "time"})
+CONTENT_TYPE: Final = "application/cloudevents+json"
+OUTPUT_HEADERS: Final = (("content-type", f"{CONTENT_TYPE}; charset=utf-8".encode()),)
+"""The headers of every output record, by which CloudEvents SDKs recognise structured mode."""
+ENVELOPE_FIELDS: Final = frozenset({"body", "inputs", "asof", "subject", "time"})
 """Fields of messages and bodies that are not members of `data`."""
-SORTED_FIELDS: Final = ("reasons", "clauses", "evidence", "changed")
+SORTED_FIELDS: Final = ("reasons", "clauses", "evidence", "changed", "cause")
 """Fields that are sets, written in order."""
 Writer = Callable[[Any], JsonValue]  # type: ignore[explicit-any] # takes the type of its field
 """Makes the value of a field JSON-ready."""
@@ -50,9 +55,15 @@ def decision_data(body: DecisionBody) -> dict[str, JsonValue]:
     return _members(body)
 
 
+def hashed_data(body: DecisionBody) -> dict[str, JsonValue]:
+    """Return what the content hash of a body is made of."""
+    data, unhashed = decision_data(body), unhashed_fields(type(body))
+    return {name: value for name, value in data.items() if name not in unhashed} if unhashed else data
+
+
 def content_hash(body: DecisionBody) -> str:
     """Return the 32 hexadecimal digits that identify the content of a body, the same on every machine."""
-    return digest32(canonical_json(decision_data(body)))
+    return digest32(canonical_json(hashed_data(body)))
 
 
 def decision_id(content: str, supersedes: str | None) -> str:
@@ -62,9 +73,20 @@ def decision_id(content: str, supersedes: str | None) -> str:
 
 def changed_fields(old: DecisionBody, new: DecisionBody) -> tuple[str, ...]:
     """Return the sorted names of the fields that differ between two bodies; an absent field differs from null."""
-    before, after = decision_data(old), decision_data(new)
+    before, after = hashed_data(old), hashed_data(new)
     names = sorted(before.keys() | after.keys())
     return tuple(name for name in names if before.get(name, UNSET) != after.get(name, UNSET))
+
+
+def previous_values(old: DecisionBody, changed: Iterable[str]) -> dict[str, JsonValue]:
+    """Return, JSON-ready, what the `changed` fields of a body were, without its evidence and what was absent."""
+    before = hashed_data(old)
+    return {name: before[name] for name in changed if name in before and name != "evidence"}
+
+
+def decision_key(case_id: str, *parts: str) -> str:
+    """Return the parts that identify a decision as one string: percent-encoded, with `|` between them."""
+    return "|".join(quote(part, safe="") for part in (case_id, *parts))
 
 
 def action_id(case_id: str, partner_id: str | None, code: str, ticket_id: str | None) -> str:
@@ -144,6 +166,7 @@ class _OutputEnvelope(Struct, frozen=True):
     time: str
     data: dict[str, object]
     inputs: str | None = None
+    asof: str | None = None
 
 
 class _DeadLetterEnvelope(Struct, frozen=True):
@@ -164,8 +187,9 @@ def _envelope(
     subject: str | None = None,
     time: int | None = None,
     inputs: str | None = None,
+    asof: int | None = None,
 ) -> bytes:
-    """Return a CloudEvent in structured JSON without the members that are None; `time` is in microseconds."""
+    """Return a CloudEvent in structured JSON without the members that are None; instants are in microseconds."""
     members: dict[str, object] = {
         "specversion": "1.0",
         "id": message_id,
@@ -176,6 +200,7 @@ def _envelope(
         "datacontenttype": "application/json",
         "dataschema": schema_id(message_type),
         "inputs": inputs,
+        "asof": None if asof is None else format_instant(asof),
         "data": data,
     }
     return msgspec.json.encode({name: value for name, value in members.items() if value is not None})
@@ -193,6 +218,7 @@ def _encode_decision(message: AnyDecision) -> bytes:
         subject=body.case_id,
         time=body.effective_at,
         inputs=message.inputs,
+        asof=message.asof,
     )
 
 
@@ -272,8 +298,9 @@ def _decode_decision(envelope: _OutputEnvelope, bodies: Mapping[str, type[Decisi
     if body is None:
         raise ValueError(f"unknown kind {data.get('kind')!a}")
     message = DecisionMessage[body]  # type: ignore[valid-type]
-    members = {**data, "body": _with_instants(data, body), "inputs": envelope.inputs, "type": "decision"}
-    return msgspec.convert(members, message)
+    asof = None if envelope.asof is None else read_instant(envelope.asof)
+    envelope_members = {"inputs": envelope.inputs, "asof": asof, "type": "decision"}
+    return msgspec.convert({**data, "body": _with_instants(data, body), **envelope_members}, message)
 
 
 def _decode_action(envelope: _OutputEnvelope) -> ActionMessage:

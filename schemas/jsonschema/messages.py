@@ -135,11 +135,12 @@ def _message(message: type[Struct], body: type[Struct], **enums: Sequence[str]) 
     """
     (_, _), components = msgspec.json.schema_components([message, body])
     instants = instant_fields(body)
+    has_nulls = issubclass(body, DecisionBody)
     properties: JsonObject = {}
     for struct in (message, body):
         for name, schema in components[_component(struct, components)]["properties"].items():
             if name not in ENVELOPE_FIELDS and name != "type":
-                properties[name] = _as_written(schema, is_instant=name in instants)
+                properties[name] = _as_written(schema, is_instant=name in instants, has_nulls=has_nulls)
     for name, values in enums.items():
         properties[name] = {**_as_object(properties[name]), "enum": list(values)}
     if reasons := vocabulary(body, "reasons") if "reasons" in properties else ():
@@ -150,7 +151,7 @@ def _message(message: type[Struct], body: type[Struct], **enums: Sequence[str]) 
     optional = {
         field.name
         for field in (*structs.fields(message), *structs.fields(body))
-        if field.default is None or field.default is UNSET
+        if (field.default is None and not has_nulls) or field.default is UNSET
     }
     return {
         "type": "object",
@@ -164,11 +165,11 @@ def _component(struct: type[Struct], components: Mapping[str, object]) -> str:
     return next(name for name in components if name == struct.__name__ or name.startswith(f"{struct.__name__}_"))
 
 
-def _as_written(schema: JsonObject, *, is_instant: bool) -> JsonObject:
-    """Return the schema of a member as the encoder writes it: instants as text, and None by default as absent."""
+def _as_written(schema: JsonObject, *, is_instant: bool, has_nulls: bool) -> JsonObject:
+    """Return the schema of a member as the encoder writes it: instants as text; without nulls, None is absent."""
     described: JsonObject = {"description": schema["description"]} if "description" in schema else {}
     options = schema.get("anyOf")
-    if "default" in schema and schema["default"] is None and isinstance(options, list):
+    if not has_nulls and "default" in schema and schema["default"] is None and isinstance(options, list):
         schema = {**_as_object(options[0]), **described}
     if is_instant:
         return {**INSTANT_SCHEMA, **described}

@@ -34,8 +34,8 @@ DEAD_LETTER_FACTOR: Final = 2
 SIZE_MIN: Final = 1_000_000
 """The smallest `max.message.bytes` of a topic that a worker writes to; Kafka's default is a little more."""
 
-RECORD_OVERHEAD_BYTES: Final = 128
-"""The size of a record alone in its batch, beyond its key and value."""
+RECORD_OVERHEAD_BYTES: Final = 256
+"""More than a record alone in its batch takes beyond its key and value, with the headers of an output."""
 
 Configs = Mapping[str, Mapping[str, str]]
 Granted = frozenset[AclOperation]
@@ -59,8 +59,7 @@ async def check_topics(connection: KafkaConnection, topics: Topics) -> CheckedTo
         brokers = len((await admin.describe_cluster())["brokers"])
         configs, hidden = await _configs(admin, topics.all)
     refuse_small(configs, topics)
-    written = (*topics.outputs, *topics.internal)
-    sizes = {name: size for name in written if (size := _number(configs, name, SIZE_CONFIG)) is not None}
+    sizes = {name: size for name in topics.written if (size := _number(configs, name, SIZE_CONFIG)) is not None}
     found = []
     if hidden:
         reason = "this user has no right to DescribeConfigs"
@@ -81,7 +80,7 @@ def dead_letter_bytes_max(sizes: Mapping[str, int], topics: Topics) -> int:
 def refuse_small(configs: Configs, topics: Topics) -> None:
     """Raise `UsageError` if a topic is known to accept less than a worker must be able to write there."""
     small = []
-    for name in (*topics.outputs, *topics.internal):
+    for name in topics.written:
         size, (needed, what) = _number(configs, name, SIZE_CONFIG), _needed(configs, topics, name)
         if size is not None and size < needed:
             small.append(f"{name}: {SIZE_CONFIG} is {size}, it must be at least {needed} to hold {what}")
@@ -98,9 +97,8 @@ def _needed(configs: Configs, topics: Topics, name: str) -> tuple[int, str]:
 
 def warnings(configs: Configs, replicas: Mapping[str, int], brokers: int, topics: Topics) -> Iterator[str]:
     """Yield a warning for each topic that may lose records on a cluster of this many brokers."""
-    written = (*topics.outputs, *topics.internal)
     if brokers > 1:
-        for name in (*topics.inputs, *written):
+        for name in topics.all:
             if replicas.get(name, brokers) < 2:
                 yield f"{name} has one replica on a cluster of {brokers} brokers: it is lost with its broker"
             elif (_number(configs, name, IN_SYNC_CONFIG) or 2) < 2:
@@ -109,12 +107,13 @@ def warnings(configs: Configs, replicas: Mapping[str, int], brokers: int, topics
         cleanup = configs.get(name, {}).get(CLEANUP_CONFIG, "")
         if "compact" in cleanup:
             yield f"{name}: {CLEANUP_CONFIG} is {cleanup}: Kafka deletes all but the last event of a key, read or not"
-    for name in written:
+    kept_by_key = {topics.progress: "how far the workers have read", topics.latest: "the latest revision of a decision"}
+    for name in topics.written:
         cleanup = configs.get(name, {}).get(CLEANUP_CONFIG, "")
-        if name != topics.progress and "compact" in cleanup:
+        if name not in kept_by_key and "compact" in cleanup:
             yield f"{name}: {CLEANUP_CONFIG} is {cleanup}: Kafka deletes superseded revisions"
-        if name == topics.progress and cleanup == "delete":
-            yield f"{name}: {CLEANUP_CONFIG} is delete: Kafka may delete how far the workers have read; use compact"
+        if name in kept_by_key and "delete" in cleanup:
+            yield f"{name}: {CLEANUP_CONFIG} is {cleanup}: Kafka may delete {kept_by_key[name]}; use compact"
 
 
 def _number(configs: Configs, topic: str, name: str) -> int | None:
@@ -151,13 +150,16 @@ async def check_rights(connection: KafkaConnection, topics: Topics, *, group: st
     succeed or fail with an error of its own. Also raises `UsageError` when the brokers cannot be reached.
     """
     read = (*topics.inputs, *topics.internal, *topics.outputs)
-    written = (*topics.internal, *topics.outputs)
     try:
         denied = await _denied_ids(connection, group, transactional_id)
-        granted = await asyncio.to_thread(_topic_rights, connection, read)
+        granted = await asyncio.to_thread(_topic_rights, connection, topics.all)
     except KafkaException as error:
         raise UsageError(f"Kafka at {connection.brokers}: {error.args[0].str()}") from error
-    missing = [*_missing(AclOperation.READ, read, granted), *_missing(AclOperation.WRITE, written, granted), *denied]
+    missing = [
+        *_missing(AclOperation.READ, read, granted),
+        *_missing(AclOperation.WRITE, topics.written, granted),
+        *denied,
+    ]
     if missing:
         raise UsageError(f"Kafka at {connection.brokers}: this user has no right to {', '.join(missing)}")
 

@@ -187,14 +187,14 @@ class _Transaction:
         """Hand the records to librdkafka; raises `KafkaException` for a record that is too large, or if fenced."""
         produce = self._producer.produce
         for at, record in enumerate(self._records):
-            topic, partition, key, value, _ = record
+            topic, partition, key, value, _, headers = record
+            on_delivery: Callable[[KafkaError | None, Message], None] | None = None
+            if _size(record) > BATCH_BYTES:
+                on_delivery = partial(self._on_large_delivery, record)
+            elif self._last_index[topic, partition] == at:
+                on_delivery = self._on_delivery
             try:
-                if _size(record) > BATCH_BYTES:
-                    produce(topic, value, key, partition, partial(self._on_large_delivery, record))
-                elif self._last_index[topic, partition] == at:
-                    produce(topic, value, key, partition, self._on_delivery)
-                else:
-                    produce(topic, value, key, partition)
+                produce(topic, value, key, partition, on_delivery, headers=list(headers) if headers else None)
             except KafkaException:
                 self._rejected = record
                 raise

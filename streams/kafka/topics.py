@@ -95,7 +95,7 @@ def _new_topic(name: str, topics: Topics, partitions: int, replicas: int, connec
     # A dead letter holds the refused record in Base64 with its headers, so it is larger than what came in.
     bytes_max = INPUT_BYTES_MAX if name in topics.inputs else connection.message_bytes_max
     configs = {SIZE_CONFIG: str(bytes_max)}
-    if name == topics.progress:
+    if name in (topics.progress, topics.latest):
         configs[CLEANUP_CONFIG] = "compact"
     return NewTopic(name=name, num_partitions=partitions, replication_factor=replicas, topic_configs=configs)
 

@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from msgspec import UNSET, structs
 
 from agents.presence.queries import PresenceAnswer, PresenceQuery
-from schemas.codec.encoder import encode_dead_letter, encode_message
+from agents.sops import catalogue
+from agents.sops.keys import published_key
+from schemas.codec.encoder import OUTPUT_HEADERS, encode_dead_letter, encode_message
 from schemas.codec.limits import TRUNCATED_BYTES
+from schemas.errors import InvalidMessage
 from schemas.events import AnyEvent
 from schemas.outputs import AlertMessage, DeadLetter, DecisionMessage, OutputMessage
 from schemas.topics import Topics
@@ -33,15 +36,27 @@ class Outbox:
         self._records: list[Outgoing] = []
 
     def add_outputs(self, subject: str, messages: Iterable[OutputMessage]) -> None:
-        """Add decisions, actions and alerts about a case or partner, given by name."""
+        """Add decisions, actions and alerts about a case or partner, given by name; decisions as the latest too."""
         for message in messages:
+            value = encode_message(message)
             if isinstance(message, DecisionMessage):
                 topic, key = self._topics.decision(message.body.kind), message.body.case_id
+                self._records.append(self._output(self._topics.latest, message.decision_key, value, subject))
             elif isinstance(message, AlertMessage):
                 topic, key = self._topics.alerts, message.alert_id
             else:
                 topic, key = self._topics.actions, message.body.case_id
-            self._records.append(Outgoing(topic, self._partition, key.encode(), encode_message(message), subject))
+            self._records.append(self._output(topic, key, value, subject))
+
+    def latest_decision(self, value: bytes) -> Outgoing:
+        """Return the record of the topic of latest decisions for a decision that was published before.
+
+        Raises `InvalidMessage` for any other value.
+        """
+        message = catalogue.decode_message(value)
+        if not isinstance(message, DecisionMessage):
+            raise InvalidMessage("type: not a decision")
+        return self._output(self._topics.latest, published_key(message.body), value, case_name(message.body.case_id))
 
     def add_queries(self, queries: Iterable[PresenceQuery]) -> None:
         """Add presence queries, for location agents."""
@@ -88,7 +103,10 @@ class Outbox:
             value_bytes=UNSET if value_bytes is None else value_bytes,
         )
         value = encode_dead_letter(dead_letter, time=origin.timestamp_us)
-        return Outgoing(self._topics.dead_letters, self._partition, origin.key, value)
+        return Outgoing(self._topics.dead_letters, self._partition, origin.key, value, headers=OUTPUT_HEADERS)
+
+    def _output(self, topic: str, key: str, value: bytes, subject: str) -> Outgoing:
+        return Outgoing(topic, self._partition, key.encode(), value, subject, OUTPUT_HEADERS)
 
     def _add_routed(self, topic: str, key: str, value: bytes, subject: str) -> None:
         self._records.append(Outgoing(topic, partition_of(key, self._partitions), key.encode(), value, subject))

@@ -277,6 +277,10 @@ class SopProcessor:
         """Read back a record emitted since the checkpoint; return the input positions at which it was decided."""
         return self._emitted.add(topic, record.value, recreated) if record.value is not None else {}
 
+    def latest_decision(self, record: Stored) -> Outgoing:
+        """Return a record of a decision topic as one of the topic of latest decisions."""
+        return self._outbox.latest_decision(record.value or b"")
+
     async def apply_restored(self) -> None:
         """Apply to the cases what was read back since the last call."""
         restored = Subjects(set(self._emitted.messages))

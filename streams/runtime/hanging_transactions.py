@@ -26,16 +26,15 @@ logger = logging.getLogger("sop.task")
 
 
 async def abort_hanging_transactions(
-    publisher: Publisher, log: OutputLog, own: Sequence[TP], shared: Sequence[TP], limit_s: float
+    publisher: Publisher, log: OutputLog, own: Sequence[TP], hanging: Sequence[TP], limit_s: float
 ) -> None:
-    """Abort what an earlier owner left open in partitions; call it once that owner is fenced.
+    """Abort what an earlier owner left open in the `hanging` partitions; call it once that owner is fenced.
 
-    Nobody else writes to its `own` partitions. An open transaction in a `shared` one may be another owner's; aborting
-    does no harm if this partition number has none there.
+    Nobody else writes to its `own` partitions. An open transaction in another one may be another owner's; aborting does
+    no harm if this partition number has none there.
 
-    Raises `Fatal` if a transaction is still open after `limit_s` seconds.
+    Raises `Fatal` if a transaction is still open in its own partitions after `limit_s` seconds.
     """
-    hanging = await log.hanging_transactions([*own, *shared])
     if not hanging:
         return
     if left_open := [tp.name for tp in hanging if tp in own]:

@@ -59,6 +59,13 @@ def find_change(before: Layout, now: Layout) -> str | None:
     return None
 
 
+def without_id(layout: Layout | None, topic: str) -> Layout | None:
+    """Return a layout without a topic that is derived from others: no state rests on it."""
+    if layout is None:
+        return None
+    return Layout(layout.partitions, {name: id_ for name, id_ in layout.ids.items() if name != topic})
+
+
 def without_topics(checkpoint: Checkpoint, topics: Collection[str]) -> Checkpoint:
     """Return a checkpoint without the positions and counts of some topics."""
     return structs.replace(

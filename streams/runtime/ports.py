@@ -72,6 +72,7 @@ class Outgoing(NamedTuple):
 
     Empty: the record forwards another one, which is given up instead. None: nothing can be given up.
     """
+    headers: Headers = ()
 
 
 class Stored(NamedTuple):
@@ -243,6 +244,12 @@ class Processor(Protocol):
 
     async def apply_restored(self) -> None:
         """Apply the outputs restored since the last call to the state."""
+
+    def latest_decision(self, record: Stored) -> Outgoing:
+        """Return the record of the topic of latest decisions for a record of a decision topic.
+
+        Raises `InvalidMessage` for a record that no owner has published.
+        """
 
     def forget_positions(self, topics: Collection[str]) -> None:
         """Forget the offsets of records in topics that were deleted and created again."""

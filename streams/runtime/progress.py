@@ -16,6 +16,8 @@ from streams.runtime.ports import TP, Layout, Outgoing, OutputLog, Quarantined, 
 PROGRESS_KEY: Final = b"progress"
 REBUILT_KEY: Final = b"rebuilt"
 """The key of a record that `sop rebuild` writes: only a checkpoint made after it has all of the state."""
+LATEST_OUTDATED_KEY: Final = b"latest"
+"""The key of a record after which the topic of latest decisions has to be filled before progress is published again."""
 LATEST_WITHIN_RECORDS: Final = 50
 
 

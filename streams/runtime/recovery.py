@@ -8,12 +8,20 @@ from dataclasses import dataclass
 
 from schemas.errors import Fatal, InvalidMessage
 from streams.runtime.health import Health
-from streams.runtime.layout import find_recreated, of_other_topics, without_recreated, without_topics
+from streams.runtime.layout import find_recreated, of_other_topics, without_id, without_recreated, without_topics
 from streams.runtime.missing_records import forgotten_count, refuse_missing, refuse_truncated, unread_count
 from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, PoisonIsolation, unpack_attempt_log
 from streams.runtime.ports import TP, Checkpoint, Layout, OutputLog, Processor, Stored
 from streams.runtime.positions import Positions, advance_to
-from streams.runtime.progress import NO_PROGRESS, PROGRESS_KEY, REBUILT_KEY, Progress, latest_progress, progress_in
+from streams.runtime.progress import (
+    LATEST_OUTDATED_KEY,
+    NO_PROGRESS,
+    PROGRESS_KEY,
+    REBUILT_KEY,
+    Progress,
+    latest_progress,
+    progress_in,
+)
 from streams.runtime.settings import TaskSettings
 
 logger = logging.getLogger("sop.task")
@@ -33,6 +41,8 @@ class Recovered:
     """Names that another version of the worker had quarantined."""
     is_layout_published: bool
     """Whether the latest progress has the present layout of the topics."""
+    is_latest_filled: bool
+    """Whether the topic of latest decisions has all of them."""
 
 
 class Recovery:
@@ -55,6 +65,8 @@ class Recovery:
         self._positions, self._isolation = positions, isolation
         self._latest: Progress | None = None
         """The progress that the last owner published last."""
+        self._is_latest_outdated = False
+        """Whether a transaction was aborted in a decision topic or the topic of latest decisions, but not in both."""
         self._recreated: frozenset[str] = frozenset()
         """Topics that were created again since that progress."""
         self._foreign: set[TP] = set()
@@ -68,8 +80,8 @@ class Recovery:
         before where it was read or written.
         """
         settings = self._settings
-        since_checkpoint = find_recreated(checkpoint.layout, settings.layout, accepts=settings.accepts_trimmed)
-        checkpoint = without_topics(checkpoint, since_checkpoint)
+        since_checkpoint = self._find_recreated(checkpoint.layout)
+        checkpoint = without_topics(checkpoint, {*since_checkpoint, *self._latest_if_other(checkpoint.layout)})
         self._isolation.after_crash = not checkpoint.ended_cleanly
         self._positions.restore(checkpoint)
         await self._processor.begin(checkpoint.counts)
@@ -77,7 +89,7 @@ class Recovery:
         await self._read_back(settings.progress_topic, decided_at)
         published_layout = self._latest.layout if self._latest is not None else checkpoint.layout
         last_layout = published_layout or await self._layout_of_group()
-        self._recreated = find_recreated(last_layout, settings.layout, accepts=settings.accepts_trimmed)
+        self._recreated = self._find_recreated(last_layout)
         if since_checkpoint | self._recreated:
             self._processor.forget_positions(since_checkpoint | self._recreated)
             self._isolation.forget_topics(self._recreated)
@@ -96,7 +108,18 @@ class Recovery:
         # Records that were deleted since cannot be read up to where the last owner had read.
         until = {name: min(at, bounds[name][1]) for name, at in decided_at.items() if name in bounds}
         ends = {name: end for name, (_, end) in bounds.items()}
-        return Recovered(starts, until, ends, retried_names, published_layout == settings.layout)
+        is_filled = not (self._is_latest_outdated or self._latest_if_other(published_layout))
+        return Recovered(starts, until, ends, retried_names, published_layout == settings.layout, is_filled)
+
+    def _find_recreated(self, made_under: Layout | None) -> frozenset[str]:
+        settings = self._settings
+        made_under = without_id(made_under, settings.latest_topic)
+        return find_recreated(made_under, settings.layout, accepts=settings.accepts_trimmed)
+
+    def _latest_if_other(self, layout: Layout | None) -> tuple[str, ...]:
+        """Return the topic of latest decisions unless it is the one of a layout."""
+        topic, ids = self._settings.latest_topic, {} if layout is None else layout.ids
+        return () if ids.get(topic) == self._settings.layout.ids.get(topic) else (topic,)
 
     async def _layout_of_group(self) -> Layout | None:
         """Return the layout that the owner of number 0 published: a new number came with more partitions."""
@@ -165,6 +188,9 @@ class Recovery:
 
     def _restore_progress(self, tp: TP, record: Stored) -> Mapping[str, int]:
         positions = self._positions
+        if record.key == LATEST_OUTDATED_KEY:
+            self._is_latest_outdated = True
+            return {}
         self._isolation.after_crash = True
         if record.value is None:
             return {}
@@ -180,6 +206,7 @@ class Recovery:
             raise InvalidMessage("key: not one that workers use")
         progress = self._latest = without_recreated(progress_in(tp, record), self._settings.layout)
         self._isolation.after_crash = not progress.ended_cleanly
+        self._is_latest_outdated = False
         positions.skipped = dict(progress.skipped)
         positions.recreated_topics = {topic: dict(ends) for topic, ends in progress.recreated_topics.items()}
         positions.now = max(positions.now, progress.now)

@@ -21,6 +21,10 @@ class TaskSettings:
     """Whether to go on without deleted records that were never read or are needed again."""
     output_topics: tuple[str, ...]
     """The output topics; a task writes to its own partition of each."""
+    decision_topics: tuple[str, ...]
+    """Those of the output topics that have decisions."""
+    latest_topic: str
+    """The topic with the latest revision of every decision, derived from the decision topics."""
     progress_topic: str
     """The topic with the progress of every transaction."""
     layout: Layout

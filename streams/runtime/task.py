@@ -20,6 +20,7 @@ from streams.runtime.chunk_runner import ChunkRunner
 from streams.runtime.hanging_transactions import Visibility, abort_hanging_transactions
 from streams.runtime.health import Health, TaskMetrics
 from streams.runtime.inbox import Inbox, phase
+from streams.runtime.latest_decisions import fill_latest
 from streams.runtime.missing_records import unread_count
 from streams.runtime.poison_isolation import NAMES_MAX, Chunk, PoisonIsolation
 from streams.runtime.ports import (
@@ -143,17 +144,30 @@ class Task:
         if not (self._isolation.after_crash and recovered.is_layout_published):
             # The next owner then knows that this one died, and suspects no record of deleted topics.
             await self._chunks.log_attempts()
-        if not recovered.is_layout_published:
+        if not recovered.is_latest_filled:
+            await self._fill_latest()
+        if not (recovered.is_latest_filled and recovered.is_layout_published):
             await self._outputs.publish_progress()
         self.health.at_work = False
         return {tp: starts.get(tp, 0) for tp in self._inputs}
 
+    async def _fill_latest(self) -> None:
+        sources = [TP(topic, self.partition) for topic in self._settings.decision_topics]
+        publish = self._outputs.publish_alone
+        await fill_latest(sources, log=self._log, processor=self._processor, publish=publish, health=self.health)
+
     async def _abort_hanging_transactions(self) -> None:
         settings = self._settings
-        own = [TP(topic, self.partition) for topic in (*settings.output_topics, settings.progress_topic)]
+        progress = TP(settings.progress_topic, self.partition)
+        own = [progress, *(TP(topic, self.partition) for topic in (*settings.output_topics, settings.latest_topic))]
         numbers = range(settings.layout.partitions)
         shared = [TP(topic, number) for topic in settings.internal_topics for number in numbers]
-        await abort_hanging_transactions(self._publisher, self._log, own, shared, settings.transaction_timeout_s)
+        hanging = await self._log.hanging_transactions([*own, *shared])
+        if any(tp.topic in (*settings.decision_topics, settings.latest_topic) for tp in hanging):
+            if progress in hanging:  # otherwise the next commit there would end it as committed
+                await self._publisher.abort([progress])
+            await self._outputs.publish_latest_outdated()
+        await abort_hanging_transactions(self._publisher, self._log, own, hanging, settings.transaction_timeout_s)
 
     async def run(self) -> None:
         """Run steps until `finish` is called; after an exception the process must end."""

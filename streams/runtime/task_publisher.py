@@ -8,7 +8,7 @@ from streams.runtime.health import TaskMetrics
 from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, AttemptLog, pack_attempt_log
 from streams.runtime.ports import Outgoing, Processor, Publisher
 from streams.runtime.positions import Positions
-from streams.runtime.progress import PROGRESS_KEY, pack_progress
+from streams.runtime.progress import LATEST_OUTDATED_KEY, PROGRESS_KEY, pack_progress
 
 
 class TaskPublisher:
@@ -43,5 +43,14 @@ class TaskPublisher:
 
     async def publish_attempts(self, log: AttemptLog) -> None:
         """Publish which chunks to suspect if this owner dies now."""
-        record = Outgoing(self._progress_topic, self._partition, ATTEMPT_LOG_KEY, pack_attempt_log(log))
-        self._positions.set_outputs(await self._publisher.publish([record]))
+        await self.publish_alone(
+            [Outgoing(self._progress_topic, self._partition, ATTEMPT_LOG_KEY, pack_attempt_log(log))]
+        )
+
+    async def publish_latest_outdated(self) -> None:
+        """Publish that the topic of latest decisions has to be filled."""
+        await self._publisher.publish([Outgoing(self._progress_topic, self._partition, LATEST_OUTDATED_KEY, b"")])
+
+    async def publish_alone(self, outgoing: Sequence[Outgoing]) -> None:
+        """Publish records that say nothing new about a case, without progress."""
+        self._positions.set_outputs(await self._publisher.publish(outgoing))

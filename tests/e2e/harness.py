@@ -33,6 +33,7 @@ INPUTS = ("jobs", "tickets", "cancellations", "locations")
 INTERNAL = ("internal.cases", "internal.partners")
 DECISIONS = ("decisions.tagging", "decisions.paf", "decisions.rating-reversal", "decisions.refund")
 OUTPUTS = (*DECISIONS, "actions", "alerts", "dead-letters")
+LATEST = "decisions.latest"
 TOPIC_OF_FAMILY = {"job": "jobs", "ticket": "tickets", "cancellation": "cancellations", "location": "locations"}
 
 Header = tuple[str, str | bytes | None]
@@ -69,6 +70,7 @@ class Record:
     key: bytes | None
     value: bytes
     timestamp_ms: int
+    headers: tuple[Header, ...] = ()
 
 
 @dataclass
@@ -232,13 +234,15 @@ class Bench:
                     message.key(),
                     message.value() or b"",
                     message.timestamp()[1],
+                    tuple(cast("list[Header]", message.headers() or [])),
                 )
                 for message in reader.read([TopicPartition(*tp, 0) for tp in self._places(topics)])
             ]
         return sorted(records, key=lambda record: (topics.index(record.topic), record.partition, record.offset))
 
     def outputs(self) -> list[Record]:
-        return self.read(*OUTPUTS)
+        """Return all outputs; the latest decisions come last."""
+        return self.read(*OUTPUTS, LATEST)
 
     def written(self, *topics: str) -> int:
         """Return the number of offsets in topics, uncommitted records included; cheap enough for polling."""

@@ -8,22 +8,40 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import rfc8785
 
-from tests.e2e.harness import Record
+from tests.e2e.harness import LATEST, Record
 
-NOT_HASHED = ("decision_id", "content_hash", "revision", "supersedes", "changed", "explanation")
+NOT_HASHED = (
+    "decision_id",
+    "content_hash",
+    "revision",
+    "supersedes",
+    "changed",
+    "previous",
+    "decision_key",
+    "cause",
+    "cancellation_ref",
+    "claim_ref",
+    "explanation",
+)
+NOT_IN_PREVIOUS = ("evidence", "explanation")
+HEADERS = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
 TOPIC_OF_DECISION = {
     "decision.tagging": "decisions.tagging",
     "decision.paf": "decisions.paf",
     "decision.rating_reversal": "decisions.rating-reversal",
     "decision.refund": "decisions.refund",
 }
+
+DUE_OR_POLICY = re.compile(r"deadline:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z$|policy$")
 
 Data = dict[str, Any]
 Refusal = tuple[bytes, str]
@@ -91,6 +109,13 @@ def decision_key(data: Data) -> tuple[str, str, str, str | None]:
     return (data["case_id"], data["kind"], data["subject_of"], partner)
 
 
+def published_key(data: Data) -> str:
+    """Return the `decision_key` that a decision has to name."""
+    parts = [data["case_id"], data["kind"], data["subject_of"]]
+    parts += [data["partner_id"] or ""] if data["subject_of"] == "out_of_scope" else []
+    return "|".join(quote(part, safe="") for part in parts)
+
+
 def violations(messages: list[Emitted]) -> list[str]:
     """Return one line for each violation of the contract."""
     return [violation for found in violations_by_kind(messages).values() for violation in found]
@@ -98,18 +123,22 @@ def violations(messages: list[Emitted]) -> list[str]:
 
 def violations_by_kind(messages: list[Emitted]) -> dict[str, list[str]]:
     """Return the violations by kind."""
+    latest = [each for each in messages if each.record.topic == LATEST]
+    own = [each for each in messages if each.record.topic != LATEST]
     return {
         "misplaced": [*_misplaced(messages)],
-        "conflicting": [*_ids(messages)],
-        "duplicate": [*_repeated(messages)],
-        "stale": [*_broken_chains(messages), *_gone_back(messages)],
+        "conflicting": [*_ids(own), *_differences(own)],
+        "duplicate": [*_repeated(own)],
+        "stale": [*_broken_chains(own), *_gone_back(own), *_outdated(own, latest)],
     }
 
 
 def _misplaced(messages: list[Emitted]) -> Iterator[str]:
-    """Each message is on the topic of its type, with the key of the contract."""
+    """Each message is on the topic of its type, with the key and the headers of the contract."""
     for each in messages:
         topic, key = each.record.topic, each.record.key
+        if each.record.headers != HEADERS:
+            yield f"{_where(each)}: headers {each.record.headers}"
         match each.type:
             case "action":
                 wanted = ("actions", each.data["case_id"])
@@ -117,6 +146,8 @@ def _misplaced(messages: list[Emitted]) -> Iterator[str]:
                 wanted = ("alerts", each.data["alert_id"])
             case "dead-letter":
                 continue
+            case _ if topic == LATEST:
+                wanted = (LATEST, published_key(each.data))
             case decision:
                 wanted = (TOPIC_OF_DECISION[decision], each.data["case_id"])
         if (topic, key) != (wanted[0], wanted[1].encode()):
@@ -171,6 +202,64 @@ def _broken_chains(messages: list[Emitted]) -> Iterator[str]:
             if each.type != "action" and each.data["supersedes"] != (before.data["decision_id"] if before else None):
                 yield f"{key}: revision {number} supersedes {each.data['supersedes']}"
             before = each
+
+
+def _differences(messages: list[Emitted]) -> Iterator[str]:
+    """Each revision says what it changed, what that was, what is new, and the key of its chain."""
+    for chain in _chains(messages).values():
+        before: Data | None = None
+        for each in chain:
+            if each.type == "action":
+                break
+            data = each.data
+            found = {name: data[name] for name in ("changed", "previous", "decision_key")}
+            if found != {**_changes(before, data), "decision_key": published_key(data)}:
+                yield f"{_where(each)}: {found} after {before}"
+            if not _is_cause(data["cause"], before, data):
+                yield f"{_where(each)}: cause {data['cause']} after {before}"
+            before = data
+
+
+def _is_cause(cause: list[str] | None, before: Data | None, data: Data) -> bool:
+    if before is None or cause is None:
+        return before is None and cause is None
+    new = {*data["evidence"]} - {*before["evidence"]}
+    others = {*cause} - new
+    has_policy = "policy" in others
+    return new <= {*cause} and all(map(DUE_OR_POLICY.match, others)) and has_policy == ("policy" in data["changed"])
+
+
+def _changes(before: Data | None, data: Data) -> Data:
+    if before is None:
+        return {"changed": [], "previous": None}
+    old, new = ({name: each[name] for name in each if name not in NOT_HASHED} for each in (before, data))
+    names = sorted({*old, *new})
+    changed = [name for name in names if (name in old, old.get(name)) != (name in new, new.get(name))]
+    return {
+        "changed": changed,
+        "previous": {name: old[name] for name in changed if name in old and name not in NOT_IN_PREVIOUS},
+    }
+
+
+def _outdated(messages: list[Emitted], latest: list[Emitted]) -> Iterator[str]:
+    """What compaction leaves of the latest decisions is the last revision of every chain, byte for byte.
+
+    After partitions were added, a decision may also have an earlier revision in another partition.
+    """
+    if not latest:
+        return
+    kept = {(each.record.partition, each.record.key): each for each in latest}
+    found: dict[bytes | None, Emitted] = {}
+    for each in kept.values():
+        known = found.get(each.record.key)
+        if known is None or each.data["revision"] > known.data["revision"]:
+            found[each.record.key] = each
+    last = [chain[-1] for chain in _chains(messages).values() if chain[-1].type != "action"]
+    wanted: dict[bytes | None, Emitted] = {published_key(each.data).encode(): each for each in last}
+    for key in {*wanted, *found}:
+        if key not in wanted or key not in found or wanted[key].record.value != found[key].record.value:
+            revisions = [each.data["revision"] if each else None for each in (found.get(key), wanted.get(key))]
+            yield f"{key!r}: the latest is revision {revisions[0]}, the last one {revisions[1]}"
 
 
 def _gone_back(messages: list[Emitted]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from agents.sops.catalogue import CLAUSES
 from agents.sops.keys import decision_key
 from agents.sops.out_of_scope.policy import Paf
 from schemas.codec.decoder import decode_record
+from schemas.outputs import DecisionBody
 from schemas.policy.model import DAY
 from tests.scenario import POLICY, evaluate_case
 from tests.strategies import LIMITS, GeneratedCase, cases
@@ -39,10 +40,14 @@ def evaluated(case: GeneratedCase, now: int | None = None) -> Evaluation:
     return evaluate_case(case.case_id, case.facts, case.reports, POLICY, case.now if now is None else now)
 
 
+def bodies(result: Evaluation) -> list[DecisionBody]:
+    return [each.body for each in result.decisions]
+
+
 @given(cases())
 def test_any_case_is_evaluated(case: GeneratedCase) -> None:
     result = evaluated(case)
-    for body in result.decisions:
+    for body in bodies(result):
         event(f"{body.kind} {body.outcome} {' '.join(body.reasons[:1])}")
         assert body.outcome in OUTCOMES[body.kind, body.subject_of]
         assert body.status in {"provisional", "final"}
@@ -67,12 +72,12 @@ def test_json_lines_hold_the_same_events(case: GeneratedCase) -> None:
 def test_evidence_names_known_facts_and_reports(case: GeneratedCase) -> None:
     result = evaluated(case)
     times = {each.ref: each.time for each in (*case.facts, *case.reports)}
-    cited = [body.evidence for body in result.decisions]
+    cited = [body.evidence for body in bodies(result)]
     cited += [found.alert.evidence for found in result.alerts]
     cited += [tuple(each.ref for each in action.evidence) for action in result.actions]
     for evidence in cited:
         assert set(evidence) <= times.keys()
-    for body in result.decisions:
+    for body in bodies(result):
         assert list(body.evidence) == sorted(set(body.evidence))
         assert list(body.reasons) == sorted(set(body.reasons))
         assert list(body.clauses) == sorted(set(body.clauses))
@@ -81,7 +86,7 @@ def test_evidence_names_known_facts_and_reports(case: GeneratedCase) -> None:
 @given(cases())
 def test_a_decision_takes_effect_with_the_latest_of_its_evidence_and_deadlines(case: GeneratedCase) -> None:
     times = {each.ref: each.time for each in (*case.facts, *case.reports)}
-    for body in evaluated(case).decisions:
+    for body in bodies(evaluated(case)):
         latest = max(times[ref] for ref in body.evidence)
         if body.reasons == ("no_claim",) and body.status == "final":
             latest += POLICY[Paf].claim_window
@@ -92,7 +97,7 @@ def test_a_decision_takes_effect_with_the_latest_of_its_evidence_and_deadlines(c
 @given(cases())
 def test_no_two_decisions_actions_or_alerts_share_a_key(case: GeneratedCase) -> None:
     result = evaluated(case)
-    keys = Counter[object](decision_key(body) for body in result.decisions)
+    keys = Counter[object](decision_key(body) for body in bodies(result))
     keys.update((action.code, action.partner_id, action.ticket_id) for action in result.actions)
     keys.update(
         (found.alert.name, *(found.alert.labels.get(name) for name in found.alert.key)) for found in result.alerts

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.rules.table import Decision, Row, decision, job, no_decision, off_site, offices, on_site, row, unseen
-from tests.scenario import Scenario
+from tests.scenario import SOURCE, Scenario
 
 UNDECIDED = no_decision("paf")
 PRESENCE = "t1 report booked assigned"
@@ -312,3 +312,42 @@ TABLE = [
 @pytest.mark.parametrize("row", TABLE)
 def test_paf(row: Row) -> None:
     assert row.found() == row.stated()
+
+
+ABOUT = [
+    pytest.param(unbooked().customer_cancelled("11:00").partner_cancelled(), "cancelled", None, id="P0"),
+    pytest.param(
+        on_site(group="rwm").customer_cancelled("11:00").partner_cancelled(), "cancelled2", None, id="P1 the partner's"
+    ),
+    pytest.param(
+        on_site().not_genuine().customer_cancelled("11:10").partner_cancelled(),
+        "cancelled2",
+        "t1",
+        id="P2 the marked one",
+    ),
+    pytest.param(off_site().genuine().customer_cancelled(), "cancelled", "t1", id="P3"),
+    pytest.param(off_site().partner_cancelled(), "cancelled", None, id="P4"),
+    pytest.param(job().customer_cancelled("11:00").partner_cancelled(), "cancelled2", None, id="P5"),
+    pytest.param(on_site().customer_cancelled("11:00").partner_cancelled(), "cancelled", "t1", id="P6 the earliest"),
+    pytest.param(unseen().genuine().customer_cancelled(), "cancelled", "t1", id="P7"),
+    pytest.param(on_site().genuine().customer_cancelled("11:00").partner_cancelled(), "cancelled2", "t1", id="P8"),
+    pytest.param(
+        on_site(**offices()).genuine().customer_cancelled("11:00").partner_cancelled(),
+        "cancelled2",
+        "t1",
+        id="P8 commercial",
+    ),
+    pytest.param(on_site().genuine().customer_cancelled(), "cancelled", "t1", id="P9"),
+    pytest.param(on_site(**offices()).genuine().customer_cancelled(), "cancelled", "t1", id="P9 commercial"),
+    pytest.param(on_site().customer_cancelled().not_genuine(), "cancelled", "t1", id="P10 with a claim"),
+]
+
+
+@pytest.mark.parametrize(("case", "cancellation", "claim"), ABOUT)
+def test_a_decision_names_the_cancellation_and_the_claim_of_its_evidence(
+    case: Scenario, cancellation: str, claim: str | None
+) -> None:
+    decided = [each["data"] for each in case.messages() if each["type"] == "decision.paf"]
+    refs = {"cancellation_ref": f"{SOURCE}#{cancellation}"} | ({"claim_ref": f"{SOURCE}#{claim}"} if claim else {})
+    assert {name: ref for name, ref in decided[-1].items() if name.endswith("_ref")} == refs
+    assert set(refs.values()) <= set(decided[-1]["evidence"])

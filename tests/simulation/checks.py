@@ -40,6 +40,7 @@ def check(world: World, ends_at: int) -> list[str]:
         *_dead_letters(world),
         *_only_poison_is_given_up(world),
         *_chains(world),
+        *_latest_decisions(world),
         *_emitted_once(world),
         *_same_as_replay(world, ends_at),
     ]
@@ -159,6 +160,25 @@ def _chains(world: World) -> Iterator[str]:
         if not has_reached(read, read_before):
             yield f"{name} was decided at {read}, the one before at {read_before}"
         last[key] = message
+
+
+def _latest_decisions(world: World) -> Iterator[str]:
+    """The topic of latest decisions ends with the last revision of each, as on its own topic."""
+    last: dict[tuple[int, bytes], bytes | None] = {}
+    for topic in world.topics.decisions:
+        for partition in range(world.partitions):
+            for record in world.kafka.ever_committed(TP(topic, partition)):
+                message = catalogue.decode_message(record.value or b"")
+                assert isinstance(message, DecisionMessage)
+                last[partition, message.decision_key.encode()] = record.value
+    latest = {
+        (partition, record.key or b""): record.value
+        for partition in range(world.partitions)
+        for record in world.kafka.ever_committed(TP(world.topics.latest, partition))
+    }
+    for place in {*last, *latest}:
+        if last.get(place) != latest.get(place):
+            yield f"{place} has {latest.get(place)!r} as its latest decision, not {last.get(place)!r}"
 
 
 def _emitted_once(world: World) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from dataclasses import dataclass, field
 from typing import Literal
 
+from schemas.codec.headers import Headers
 from schemas.errors import Fenced, Unpublishable
 from streams.runtime.ports import TP, Outgoing, Stored
 
@@ -56,7 +57,7 @@ class SimulatedKafka:
         self._open: dict[str, _Transaction] = {}
         self._forgotten: defaultdict[tuple[str, TP], list[_Transaction]] = defaultdict(list)
 
-    def append(self, tp: TP, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+    def append(self, tp: TP, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
         """Append a record of a producer without transactions."""
         self._append(tp, key, value, headers, None)
 
@@ -99,7 +100,7 @@ class SimulatedKafka:
         transaction = self._open.setdefault(transactional_id, _Transaction())
         tp = TP(record.topic, record.partition)
         transaction.touched.add(tp)
-        return self._append(tp, record.key, record.value, (), transaction)
+        return self._append(tp, record.key, record.value, record.headers, transaction)
 
     def commit(self, transactional_id: str, epoch: int) -> None:
         """Commit the transaction of the id."""
@@ -172,7 +173,7 @@ class SimulatedKafka:
         tp: TP,
         key: bytes | None,
         value: bytes | None,
-        headers: Sequence[tuple[str, bytes]],
+        headers: Headers,
         transaction: _Transaction | None,
     ) -> int:
         entries = self._partitions[tp]

@@ -97,6 +97,8 @@ class World:
             required_topics=self.topics.consumed,
             accepts_trimmed=False,
             output_topics=self.topics.outputs,
+            decision_topics=self.topics.decisions,
+            latest_topic=self.topics.latest,
             progress_topic=self.topics.progress,
             layout=Layout(self.partitions, {}),
             step_records_max=self.rng.pick((1, 10, 50)),

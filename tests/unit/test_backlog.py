@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.runtime.backlog import IDLE_STEPS, SLEPT_US, Backlog
-from tests.unit.test_task import JOBS, TICKETS, Cluster, StoppedClock, records
+from tests.unit.cluster import JOBS, TICKETS, Cluster, StoppedClock, records
 
 IDLE_S = 10.0
 

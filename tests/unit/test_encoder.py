@@ -49,6 +49,21 @@ PAF = PafDecision(
     cancellation_marked=True,
     counts_in_mg=False,
     resolve_at="training_or_review",
+    cancellation_ref="/apps/desk#e-2",
+    claim_ref="/apps/partner#e-9",
+)
+NOT_HASHED = (
+    "decision_id",
+    "content_hash",
+    "revision",
+    "supersedes",
+    "changed",
+    "explanation",
+    "previous",
+    "decision_key",
+    "cause",
+    "cancellation_ref",
+    "claim_ref",
 )
 REFUND = RefundDecision(
     subject_of="offline_service",
@@ -142,14 +157,25 @@ def test_ids_of_decisions_are_the_same_on_every_machine(
 
 def test_the_content_hash_is_over_the_canonical_form_of_the_body() -> None:
     data = json.loads(encode_message(revision(PAF)))["data"]
-    for name in ("decision_id", "content_hash", "revision", "supersedes", "changed", "explanation"):
+    for name in NOT_HASHED:
         del data[name]
     assert digest32(rfc8785.dumps(data)) == content_hash(PAF)
-    assert data == decision_data(PAF)
+    references = {"cancellation_ref": "/apps/desk#e-2", "claim_ref": "/apps/partner#e-9"}
+    assert decision_data(PAF) == {**data, **references}
 
 
 def test_a_decision_is_encoded_as_a_cloud_event() -> None:
-    message = revision(PAF, revision=2, supersedes="0" * 32, changed=("status", "outcome"), inputs="jobs-3:120")
+    message = revision(
+        PAF,
+        revision=2,
+        supersedes="0" * 32,
+        changed=("status", "outcome"),
+        previous={"outcome": "upheld", "status": "provisional"},
+        decision_key="job-17|paf|out_of_scope|p-4",
+        cause=("policy", "/apps/partner#e-9"),
+        inputs="jobs-3:120",
+        asof=1_795_255_200_000_005,
+    )
     assert json.loads(encode_message(message)) == {
         "specversion": "1.0",
         "id": message.decision_id,
@@ -160,6 +186,7 @@ def test_a_decision_is_encoded_as_a_cloud_event() -> None:
         "datacontenttype": "application/json",
         "dataschema": "urn:sop-streams:schema:decision.paf:1",
         "inputs": "jobs-3:120",
+        "asof": "2026-11-21T10:00:00.000005Z",
         "data": {
             "decision_id": message.decision_id,
             "content_hash": message.content_hash,
@@ -168,6 +195,9 @@ def test_a_decision_is_encoded_as_a_cloud_event() -> None:
             "revision": 2,
             "supersedes": "0" * 32,
             "changed": ["outcome", "status"],
+            "previous": {"outcome": "upheld", "status": "provisional"},
+            "decision_key": "job-17|paf|out_of_scope|p-4",
+            "cause": ["/apps/partner#e-9", "policy"],
             "case_id": "job-17",
             "partner_id": "p-4",
             "status": "final",
@@ -181,6 +211,8 @@ def test_a_decision_is_encoded_as_a_cloud_event() -> None:
             "cancellation_marked": True,
             "counts_in_mg": False,
             "resolve_at": "training_or_review",
+            "cancellation_ref": "/apps/desk#e-2",
+            "claim_ref": "/apps/partner#e-9",
         },
     }
 

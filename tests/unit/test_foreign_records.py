@@ -8,7 +8,7 @@ from schemas.errors import Fatal
 from streams.runtime.ports import TP
 from streams.runtime.progress import latest_progress
 from tests.simulation.kafka import SimulatedLog
-from tests.unit.test_task import DECISIONS, FOREIGN, JOBS, SETTINGS, Cluster, records
+from tests.unit.cluster import DECISIONS, FOREIGN, JOBS, SETTINGS, Cluster, records
 
 
 @pytest.fixture

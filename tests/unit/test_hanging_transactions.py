@@ -12,7 +12,7 @@ from streams.runtime.hanging_transactions import abort_hanging_transactions
 from streams.runtime.ports import TP, Outgoing
 from streams.runtime.task import Task
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
-from tests.unit.test_task import DECISIONS, JOBS, Cluster, records
+from tests.unit.cluster import DECISIONS, JOBS, Cluster, records
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ async def test_the_end_of_a_transaction_is_awaited_until_readers_see_it() -> Non
     kafka = SimulatedKafka()
     publisher, log = SimulatedPublisher(kafka, "sop-0"), Lagging(kafka)
     await publisher.start()
-    await abort_hanging_transactions(publisher, log, [DECISIONS], [], limit_s=10.0)
+    await abort_hanging_transactions(publisher, log, [DECISIONS], [DECISIONS], limit_s=10.0)
     assert log.seen == 4
 
 

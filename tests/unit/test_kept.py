@@ -72,9 +72,9 @@ def decompressed(blob: bytes) -> bytes:
 
 
 def adds_only_at_the_end(new: bytes, old: bytes) -> bool:
-    """Return whether packed bytes equal others, except for further members at the end of their arrays.
+    """Return whether packed bytes equal others, except for members at the end of their arrays and in their maps.
 
-    An older version's array-like structs ignore these.
+    An older version's structs ignore these.
     """
     return _begins_as(msgspec.msgpack.decode(new), msgspec.msgpack.decode(old))
 
@@ -83,7 +83,7 @@ def _begins_as(new: object, old: object) -> bool:
     if isinstance(old, list) and isinstance(new, list):
         return len(new) >= len(old) and all(map(_begins_as, new, old))
     if isinstance(old, dict) and isinstance(new, dict):
-        return new.keys() == old.keys() and all(_begins_as(new[key], old[key]) for key in old)
+        return new.keys() >= old.keys() and all(_begins_as(new[key], old[key]) for key in old)
     return new == old
 
 
@@ -94,7 +94,9 @@ def _begins_as(new: object, old: object) -> bool:
         ([1, [2, 3]], [1, [2, 3]], True),
         ([1], [1, 2], False),
         ([1, [3, 2]], [1, [2]], False),
-        ({"a": 1, "b": 2}, {"a": 1}, False),
+        ({"a": 1, "b": 2}, {"a": 1}, True),
+        ({"a": 1}, {"a": 1, "b": 2}, False),
+        ({"a": 2}, {"a": 1}, False),
     ],
 )
 def test_only_members_at_the_end_are_additions(new: object, old: object, *, holds: bool) -> None:

@@ -11,7 +11,7 @@ from streams.runtime.layout import find_change
 from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, ATTEMPTS_MAX, Attempt, AttemptLog, pack_attempt_log
 from streams.runtime.ports import TP, Checkpoint, Layout, Outgoing, Stored
 from tests.simulation.kafka import SimulatedPublisher
-from tests.unit.test_task import ANSWERS, JOBS, SETTINGS, TICKETS, Cluster, records, starts
+from tests.unit.cluster import ANSWERS, JOBS, SETTINGS, TICKETS, Cluster, records, starts
 
 LAYOUT = SETTINGS.layout
 

@@ -12,7 +12,7 @@ from streams.memory.store import MemoryState
 from streams.runtime.ports import Layout, Outgoing
 from streams.runtime.progress import PROGRESS_KEY, Progress
 from tests.simulation.kafka import SimulatedPublisher
-from tests.unit.test_task import DECISIONS, JOBS, SETTINGS, Cluster, records, starts
+from tests.unit.cluster import DECISIONS, JOBS, SETTINGS, Cluster, records, starts
 
 
 @pytest.fixture

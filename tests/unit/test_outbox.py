@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from agents.presence.queries import PresenceAnswer, PresenceQuery, presence_rules
@@ -9,11 +11,14 @@ from agents.sops import catalogue
 from schemas.codec.encoder import decode_dead_letter
 from schemas.codec.headers import Headers
 from schemas.codec.limits import RecordSizes
+from schemas.errors import InvalidMessage
+from schemas.outputs import OutputMessage
 from schemas.policy.model import PolicySet
 from streams.processor.decoder import Origin, partition_of
 from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, unpack
 from streams.processor.outbox import Outbox
 from streams.replay.replay import Replay
+from streams.runtime.ports import Outgoing
 from tests.scenario import MIDNIGHT, POLICY, Scenario
 
 TOPICS = catalogue.topics("x.")
@@ -27,20 +32,62 @@ def outbox() -> Outbox:
     return Outbox(TOPICS, 3, PARTITIONS, DEAD_LETTER_BYTES_MAX)
 
 
-def test_outputs_go_to_the_task_s_own_number_keyed_by_case_or_alert() -> None:
+def messages_of_a_case() -> list[OutputMessage]:
     scenario = Scenario().booked().assigned().ticket("10:00").cancelled("10:30")
-    messages = list(Replay(PolicySet((), POLICY)).run(scenario.events(), MIDNIGHT + 10**12))
+    return list(Replay(PolicySet((), POLICY)).run(scenario.events(), MIDNIGHT + 10**12))
+
+
+def outputs() -> list[Outgoing]:
     out = outbox()
-    out.add_outputs("case:job-1", messages)
-    records = out.drain()
-    assert [catalogue.decode_message(record.value) for record in records] == messages
+    out.add_outputs("case:job-1", messages_of_a_case())
+    return out.drain()
+
+
+def test_outputs_go_to_the_task_s_own_number_keyed_by_case_or_alert() -> None:
+    messages = messages_of_a_case()
+    records = outputs()
+    own = [record for record in records if record.topic != "x.decisions.latest"]
+    assert [catalogue.decode_message(record.value) for record in own] == messages
     assert {record.partition for record in records} == {3}
-    for record in records:
+    for record in own:
         if record.topic == "x.alerts":
             assert len(record.key or b"") == 32
         else:
             assert record.key == b"job-1"
     assert {"x.decisions.tagging", "x.decisions.paf", "x.actions"} <= {record.topic for record in records}
+
+
+def test_every_decision_goes_to_the_topic_of_latest_decisions_too_under_its_key() -> None:
+    records = outputs()
+    latest = [(record.key, record.value) for record in records if record.topic == "x.decisions.latest"]
+    decisions = [record.value for record in records if record.topic in TOPICS.decisions]
+    assert [value for _, value in latest] == decisions
+    assert [key for key, _ in latest] == [json.loads(value)["data"]["decision_key"].encode() for value in decisions]
+    assert {key for key, _ in latest} == {b"job-1|tagging|out_of_scope|p1", b"job-1|paf|out_of_scope|p1"}
+
+
+def test_every_output_says_that_it_is_a_cloud_event() -> None:
+    out = outbox()
+    out.add_dead_letter(ORIGIN, "value: no JSON")
+    headers = {record.headers for record in [*outputs(), *out.drain()]}
+    assert headers == {(("content-type", b"application/cloudevents+json; charset=utf-8"),)}
+
+
+def test_a_decision_of_version_0_1_gets_the_key_that_it_does_not_name() -> None:
+    (value,) = (record.value for record in outputs() if record.topic == "x.decisions.paf")
+    envelope = json.loads(value)
+    for name in ("decision_key", "previous", "cause"):
+        del envelope["data"][name]
+    del envelope["asof"]
+    old = json.dumps(envelope).encode()
+    record = outbox().latest_decision(old)
+    assert record[:4] == ("x.decisions.latest", 3, b"job-1|paf|out_of_scope|p1", old)
+
+
+def test_only_decisions_go_to_the_topic_of_latest_decisions() -> None:
+    action = next(record.value for record in outputs() if record.topic == "x.actions")
+    with pytest.raises(InvalidMessage):
+        outbox().latest_decision(action)
 
 
 def test_queries_go_to_the_partner_and_answers_to_the_case() -> None:

@@ -17,7 +17,7 @@ from streams.runtime.ports import TP, Batches, Outgoing, Quarantined
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
-from tests.unit.test_task import JOBS, SETTINGS, TICKETS, Echo, StoppedClock, records
+from tests.unit.cluster import JOBS, SETTINGS, TICKETS, Echo, StoppedClock, records
 
 ANSWERS = TP("answers", 0)
 

@@ -16,7 +16,7 @@ from streams.runtime.poison_isolation import (
     ranges_of,
 )
 from streams.runtime.ports import Stored
-from tests.unit.test_task import JOBS, TICKETS, records
+from tests.unit.cluster import JOBS, TICKETS, records
 
 BATCHES = [(JOBS, records(0, *(b"%d" % number for number in range(5)))), (TICKETS, records(7, b"x", b"y"))]
 

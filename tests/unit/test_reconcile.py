@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Any, Final
 
 import pytest
 from msgspec.structs import replace
 
 from agents.case.case import EmittedMessages
-from agents.case.evaluation import ActionCondition, AlertCondition, Evaluation
-from agents.case.reconcile import reconcile
+from agents.case.evaluation import ActionCondition, AlertCondition, Evaluation, StandingDecision
+from agents.case.reconcile import Circumstances, reconcile
 from agents.case.view import build_case_view
 from agents.sops.decision_alerts import decision_flip
 from agents.sops.explanation import explain
-from agents.sops.keys import decision_key
+from agents.sops.keys import decision_key, published_key
 from agents.sops.out_of_scope.paf import PafDecision
 from schemas.codec.encoder import decision_id
 from schemas.outputs import (
@@ -30,16 +31,19 @@ from schemas.outputs import (
 from tests.scenario import POLICY
 
 
-def body(outcome: str = "upheld", *, at: int = 10, partner: str = "p1") -> DecisionBody:
+def body(outcome: str = "upheld", *, at: int = 10, partner: str | None = "p1", **members: Any) -> DecisionBody:
     return PafDecision(
-        subject_of="out_of_scope",
-        case_id="job-1",
-        partner_id=partner,
-        status="final",
-        outcome=outcome,
-        evidence=("/s#a",),
-        policy=POLICY.name,
-        effective_at=at,
+        **{
+            "subject_of": "out_of_scope",
+            "case_id": "job-1",
+            "partner_id": partner,
+            "status": "final",
+            "outcome": outcome,
+            "evidence": ("/s#a",),
+            "policy": POLICY.name,
+            "effective_at": at,
+            **members,
+        }
     )
 
 
@@ -63,14 +67,13 @@ def condition(*, ends_at: int | None = None) -> AlertCondition:
 
 
 def evaluation(
-    *decisions: DecisionBody,
+    *decisions: DecisionBody | StandingDecision,
     actions: Iterable[ActionCondition] = (),
     alerts: Iterable[AlertCondition] = (),
     as_of: int = 20,
 ) -> Evaluation:
-    return Evaluation(
-        decisions=decisions, actions=tuple(actions), alerts=tuple(alerts), as_of=as_of, next_deadline=None
-    )
+    standing = tuple(each if isinstance(each, StandingDecision) else StandingDecision(each, ()) for each in decisions)
+    return Evaluation(decisions=standing, actions=tuple(actions), alerts=tuple(alerts), as_of=as_of, next_deadline=None)
 
 
 class Reconciler:
@@ -92,9 +95,9 @@ class Reconciler:
             "job-1",
             each,
             self.emitted,
-            POLICY.name,
-            inputs,
+            Circumstances(POLICY.name, each.as_of, inputs),
             decision_key=decision_key,
+            published_key=published_key,
             explain=explain,
             flip_alert=flip_alert,
         )
@@ -113,10 +116,87 @@ def test_revisions_of_a_decision_form_a_chain() -> None:
     assert second.decision_id == decision_id(second.content_hash, first.decision_id)
 
 
+def test_a_revision_has_the_values_that_changed() -> None:
+    reconciler = Reconciler()
+    (first,) = decisions(reconciler.emit(evaluation(body(counts_in_mg=None))))
+    later = body("waived", at=11, evidence=("/s#a", "/s#b"), counts_in_mg=True, resolve_at="training_or_review")
+    (second,) = decisions(reconciler.emit(evaluation(later)))
+    assert first.previous is None
+    assert second.changed == ("counts_in_mg", "effective_at", "evidence", "outcome", "resolve_at")
+    assert second.previous == {
+        "counts_in_mg": None,
+        "effective_at": "1970-01-01T00:00:00.000010Z",
+        "outcome": "upheld",
+    }
+
+
+DUE: Final = "deadline:1970-01-01T00:00:00.000030Z"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cause"),
+    [
+        pytest.param(body(), body(evidence=("/s#b", "/s#a", "/s#c")), ["/s#b", "/s#c"], id="new evidence"),
+        pytest.param(body(evidence=("/s#a", "/s#b")), body(), [], id="less evidence"),
+        pytest.param(body(policy="old@1"), body(), ["policy"], id="another policy"),
+        pytest.param(body(policy="old@1"), body("waived", evidence=("/s#b",)), ["/s#b", "policy"], id="both, in order"),
+        pytest.param(body(status="provisional"), StandingDecision(body(at=30), (30,)), [DUE], id="a deadline passed"),
+        pytest.param(
+            StandingDecision(body(at=30, policy="old@1"), (30,)),
+            StandingDecision(body(at=30), (30,)),
+            ["policy"],
+            id="the same deadline",
+        ),
+        pytest.param(
+            StandingDecision(body(at=40), (40,)), StandingDecision(body(at=30), (30,)), [DUE], id="another deadline"
+        ),
+        pytest.param(
+            body("waived", at=30),
+            StandingDecision(body(at=30), (30,)),
+            [DUE],
+            id="another row that only took effect then",
+        ),
+    ],
+)
+def test_the_cause_is_what_a_revision_newly_rests_on(
+    old: DecisionBody | StandingDecision, new: DecisionBody | StandingDecision, cause: list[str]
+) -> None:
+    reconciler = Reconciler()
+    (first,) = decisions(reconciler.emit(evaluation(old)))
+    (second,) = decisions(reconciler.emit(evaluation(new)))
+    assert first.cause is None
+    assert second.cause == tuple(cause)
+
+
+def test_a_decision_is_of_the_instant_up_to_which_deadlines_had_passed() -> None:
+    (message,) = decisions(Reconciler().emit(evaluation(body(), as_of=77)))
+    assert message.asof == 77
+
+
+def test_references_alone_make_no_revision() -> None:
+    reconciler = Reconciler()
+    reconciler.emit(evaluation(body()))
+    assert reconciler.emit(evaluation(body(cancellation_ref="/s#a"))) == []
+
+
+@pytest.mark.parametrize(
+    ("made", "key"),
+    [
+        (body(), "job-1|paf|out_of_scope|p1"),
+        (body(partner=None), "job-1|paf|out_of_scope|"),
+        (body(case_id="job|1 é", partner="a/b"), "job%7C1%20%C3%A9|paf|out_of_scope|a%2Fb"),
+        (body(subject_of="offline_service"), "job-1|paf|offline_service"),
+    ],
+)
+def test_a_decision_key_names_case_kind_sop_and_partner(made: DecisionBody, key: str) -> None:
+    assert published_key(made) == key
+
+
 def test_a_decision_that_no_rule_makes_any_more_is_withdrawn_once_and_may_come_back() -> None:
     reconciler = Reconciler()
     (first,) = decisions(reconciler.emit(evaluation(body())))
     (withdrawn,) = decisions(reconciler.emit(evaluation()))
+    assert (withdrawn.decision_key, withdrawn.cause) == (first.decision_key, ())
     assert (withdrawn.body.outcome, withdrawn.body.evidence, withdrawn.body.effective_at) == (WITHDRAWN, ("/s#a",), 10)
     assert withdrawn.supersedes == first.decision_id
     (again,) = decisions(reconciler.emit(evaluation(body())))

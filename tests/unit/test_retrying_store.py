@@ -14,8 +14,8 @@ from streams.runtime.ports import Batches, Changes, Checkpoint
 from streams.runtime.retrying_store import RetryingStore
 from streams.runtime.timers import TimerQueue
 from tests.simulation.loop import VirtualLoop
+from tests.unit.cluster import Echo
 from tests.unit.test_poison import Lives, raises
-from tests.unit.test_task import Echo
 
 SAVED = Checkpoint({"jobs-0": 3}, {}, {})
 

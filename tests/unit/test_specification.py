@@ -19,7 +19,7 @@ from schemas.outputs import (
     DecisionMessage,
     vocabulary,
 )
-from schemas.topics import INPUTS, INTERNAL
+from schemas.topics import INPUTS, INTERNAL, LATEST
 from streams.cli.main import COMMANDS
 
 PAGES = Path(__file__).parents[2] / "docs" / "specification"
@@ -55,7 +55,9 @@ def test_every_event_type_is_specified_with_its_fields_and_values_in_order() -> 
 def test_every_topic_is_specified() -> None:
     assert [name for cells in rows("contracts.md", "Topics") for name in quoted(cells[0])] == [
         *INPUTS,
-        *topics().outputs,
+        *topics().decisions,
+        LATEST,
+        *(topic for topic in topics().outputs if topic not in topics().decisions),
         *INTERNAL,
     ]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from streams.runtime.ports import Outgoing, Quarantined
+from tests.unit.cluster import Echo
 from tests.unit.test_poison import Lives, lived, raises
-from tests.unit.test_task import Echo
 
 
 class EchoAbout(Echo):

@@ -20,7 +20,7 @@ from streams.processor.retention import RetentionRules
 from streams.runtime.ports import Layout
 from streams.runtime.watchdog import WatchLimits
 from streams.worker import TaskMaker, Tasks, refusal_limits, retention_rules, watch_limits
-from tests.unit.test_task import Cluster, Echo
+from tests.unit.cluster import Cluster, Echo
 
 
 async def test_a_processor_is_dropped_with_its_task() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
@@ -9,8 +10,9 @@ from msgspec import UNSET, Meta, UnsetType
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import claim, end, images, mark, off_site, on_site, partners, route, verdict
 from agents.sops.out_of_scope.policy import Paf
+from agents.sops.tables.cells import Select
 from agents.sops.tables.decisions import DecisionTable, Row
-from schemas.outputs import DecisionBody, each_of, one_of
+from schemas.outputs import UNHASHED, DecisionBody, each_of, one_of
 
 Outcome = Literal["under_review", "upheld", "reversal_scheduled", "waived", "not_applicable"]
 Reason = Literal[
@@ -44,6 +46,20 @@ class PafDecision(DecisionBody, frozen=True, kw_only=True, tag="paf"):
         str | UnsetType,
         Meta(description="When a scheduled reversal takes place: `training_or_review` (OOS-12, OOS-18)."),
     ] = UNSET
+    cancellation_ref: Annotated[
+        str | UnsetType,
+        Meta(
+            description="The cancellation that it is about, of its evidence, as `source#id`. Absent if withdrawn.",
+            extra={UNHASHED: True},
+        ),
+    ] = UNSET
+    claim_ref: Annotated[
+        str | UnsetType,
+        Meta(
+            description="The ticket with the claim, as `source#id`. Absent if that is not part of its evidence.",
+            extra={UNHASHED: True},
+        ),
+    ] = UNSET
 
 
 def is_marked(a: Assessment) -> bool:
@@ -54,6 +70,17 @@ def is_marked(a: Assessment) -> bool:
 def claim_window_end(a: Assessment) -> int:
     """Return when the time for a claim ends (microseconds), counted from the earliest marked cancellation."""
     return a.marked_cancellations[0].time + a.policy[Paf].claim_window
+
+
+def about(cancellation: Select[Assessment], claimed: Select[Assessment] | None = None) -> dict[str, object]:
+    """Return the fields that name the cancellation and, where the row rests on it, the claim."""
+    refs: dict[str, object] = {"cancellation_ref": partial(_ref, cancellation)}
+    return refs if claimed is None else {**refs, "claim_ref": partial(_ref, claimed)}
+
+
+def _ref(select: Select[Assessment], a: Assessment) -> str | UnsetType:
+    cited = select(a)
+    return cited[0].ref if cited else UNSET
 
 
 UNDECIDED: Final = {"cancellation_marked": is_marked, "counts_in_mg": None}
@@ -72,7 +99,7 @@ PAF: Final[DecisionTable[Assessment]] = DecisionTable(
             status="provisional",
             reasons=("booking_missing",),
             clauses=("OOS-18",),
-            fields=UNDECIDED,
+            fields=UNDECIDED | about(end),
             evidence=(end,),
         ),
         Row(  # P1: genuine or not, a partner who may only close at BPC may not cancel
@@ -80,7 +107,7 @@ PAF: Final[DecisionTable[Assessment]] = DecisionTable(
             outcome="upheld",
             reasons=("cancellation_not_allowed",),
             clauses=("OOS-2",),
-            fields=UPHELD,
+            fields=UPHELD | about(partners),
             evidence=(route, partners),
         ),
         Row(  # P2
@@ -88,7 +115,7 @@ PAF: Final[DecisionTable[Assessment]] = DecisionTable(
             outcome="upheld",
             reasons=("not_genuine",),
             clauses=("OOS-18",),
-            fields=UPHELD,
+            fields=UPHELD | about(mark, claim),
             evidence=(claim, verdict, mark),
         ),
         Row(  # P3
@@ -97,7 +124,7 @@ PAF: Final[DecisionTable[Assessment]] = DecisionTable(
             status="provisional",
             reasons=("presence_conflict",),
             clauses=("OOS-7",),
-            fields=UNDECIDED,
+            fields=UNDECIDED | about(end, claim),
             evidence=(off_site, claim, verdict, images, end),
         ),
         Row(  # P4
@@ -105,7 +132,7 @@ PAF: Final[DecisionTable[Assessment]] = DecisionTable(
             outcome="upheld",
             reasons=("not_on_site",),
             clauses=("OOS-14", "OOS-19"),
-            fields=UPHELD,
+            fields=UPHELD | about(partners),
             evidence=(off_site, partners),
         ),
         Row(  # P5: a claim after the window still counts
@@ -114,7 +141,7 @@ PAF: Final[DecisionTable[Assessment]] = DecisionTable(
             final_from=claim_window_end,
             reasons=("no_claim",),
             clauses=("OOS-18",),
-            fields=UPHELD,
+            fields=UPHELD | about(mark),
             evidence=(mark,),
         ),
         Row(  # P6
@@ -123,7 +150,7 @@ PAF: Final[DecisionTable[Assessment]] = DecisionTable(
             status="provisional",
             reasons=("awaiting_validation",),
             clauses=("OOS-18",),
-            fields=UNDECIDED,
+            fields=UNDECIDED | about(end, claim),
             evidence=(claim, verdict, end),
         ),
         Row(  # P7
@@ -132,42 +159,42 @@ PAF: Final[DecisionTable[Assessment]] = DecisionTable(
             status="provisional",
             reasons=("presence_unknown",),
             clauses=("OOS-7",),
-            fields=UNDECIDED,
+            fields=UNDECIDED | about(end, claim),
             evidence=(claim, verdict, images, end),
         ),
         Row(  # P8 on commercial premises
             when=lambda a: a.is_genuine and a.is_marked and a.is_commercial,
             outcome="reversal_scheduled",
             clauses=("OOS-12",),
-            fields=SCHEDULED,
+            fields=SCHEDULED | about(mark, claim),
             evidence=(claim, verdict, images, mark, route),
         ),
         Row(  # P8 elsewhere
             when=lambda a: a.is_genuine and a.is_marked,
             outcome="reversal_scheduled",
             clauses=("OOS-18",),
-            fields=SCHEDULED,
+            fields=SCHEDULED | about(mark, claim),
             evidence=(claim, verdict, images, mark, on_site),
         ),
         Row(  # P9 on commercial premises
             when=lambda a: a.is_genuine and a.is_commercial,
             outcome="waived",
             clauses=("OOS-20",),
-            fields=WAIVED,
+            fields=WAIVED | about(end, claim),
             evidence=(claim, verdict, images, end, route),
         ),
         Row(  # P9 elsewhere
             when=lambda a: a.is_genuine,
             outcome="waived",
             clauses=("OOS-20",),
-            fields=WAIVED,
+            fields=WAIVED | about(end, claim),
             evidence=(claim, verdict, images, end, on_site),
         ),
         Row(  # P10: no mark, and nothing genuine to waive
             when=lambda _: True,
             outcome="not_applicable",
             clauses=("OOS-16",),
-            fields=NOT_APPLICABLE,
+            fields=NOT_APPLICABLE | about(end, claim),
             evidence=(end, claim, verdict),
         ),
     ),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 from msgspec import structs
@@ -34,7 +35,7 @@ from streams.processor.decoder import partition_of
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.subject import Subject, Subjects
 from streams.runtime.hanging_transactions import abort_hanging_transactions
-from streams.runtime.layout import UNFINISHED, with_new_ids
+from streams.runtime.layout import UNFINISHED, with_new_ids, without_id
 from streams.runtime.missing_records import forgotten_count, refuse_missing, refuse_truncated
 from streams.runtime.ports import TP, Checkpoint, Layout, Outgoing, OutputLog, Publisher, ReplaceableStore
 from streams.runtime.positions import advance_to
@@ -48,6 +49,8 @@ from streams.runtime.progress import (
     pack_progress,
 )
 from streams.runtime.settings import TaskSettings
+
+RECORDS_PER_TRANSACTION: Final = 5000
 
 
 class Rebuild:
@@ -77,9 +80,11 @@ class Rebuild:
         """
         for number, publisher in enumerate(self._publishers):
             await publisher.start()
-            own = self._tps(number, *self._settings.output_topics, self._settings.progress_topic)
-            internal = [tp for each in self._numbers for tp in self._tps(each, *self._settings.internal_topics)]
-            await abort_hanging_transactions(publisher, self._log, own, internal, self._settings.transaction_timeout_s)
+            settings = self._settings
+            own = self._tps(number, *settings.output_topics, settings.latest_topic, settings.progress_topic)
+            internal = [tp for each in self._numbers for tp in self._tps(each, *settings.internal_topics)]
+            hanging = await self._log.hanging_transactions([*own, *internal])
+            await abort_hanging_transactions(publisher, self._log, own, hanging, settings.transaction_timeout_s)
         latest = [await latest_progress(self._log, TP(self._topics.progress, number)) for number in self._numbers]
         progress = [NO_PROGRESS if each is None else each.progress for each in latest]
         first_offsets = await self._first_offsets(progress)
@@ -108,7 +113,8 @@ class Rebuild:
         first_offsets: dict[str, int] = {}
         positions: dict[str, int] = {}
         for each in progress:
-            if each.layout is not None and (others := with_new_ids(each.layout, self._settings.layout)):
+            layout = without_id(each.layout, self._settings.latest_topic)
+            if layout is not None and (others := with_new_ids(layout, self._settings.layout)):
                 raise Fatal(
                     f"{', '.join(sorted(others))}: deleted and created again, so what was read there is unknown"
                 )
@@ -153,6 +159,7 @@ class Rebuild:
         processor = SopProcessor(number, self._processor_settings, store := MemoryStore(MemoryState()))
         await store.claim()
         history = KafkaHistory(number, self._topics, self._processor_settings.limits, self._log, last_owners)
+        await self._fill_latest(number, processor, history)
         unpublished = await _restore(processor, history, self._topics, now)
         changes = processor.freeze()
         processor.pack(sys.maxsize)
@@ -166,6 +173,14 @@ class Rebuild:
         all_due = structs.replace(changes, deadlines=dict.fromkeys(subjects.cases, now))
         await self._stores[number].save(checkpoint, all_due)
         return subjects
+
+    async def _fill_latest(self, number: int, processor: SopProcessor, history: KafkaHistory) -> None:
+        """Publish the latest decisions of the number's cases, some of which were in other partitions so far."""
+        for topic in self._topics.decisions:
+            outgoing = (processor.latest_decision(record) for record in await history.outputs(topic))
+            latest = list({each.key: each for each in outgoing}.values())
+            for first in range(0, len(latest), RECORDS_PER_TRANSACTION):
+                await self._publishers[number].publish(latest[first : first + RECORDS_PER_TRANSACTION])
 
     async def _next_progress(
         self, number: int, last_owners: LastOwners, first_offsets: Mapping[str, int], now: int
