@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from tests.e2e.conftest import Day, run_sop
-from tests.e2e.harness import INPUTS, INTERNAL, LATEST, OUTPUTS, Bench
+from tests.e2e.harness import INPUTS, INTERNAL, OUTPUTS, Bench
 from tests.e2e.verifier import Emitted, emitted, outcome, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -68,7 +68,7 @@ def read_by_kcat(bench: Bench) -> list[tuple[bytes, bytes]]:
             pytest.fail("no kcat on the PATH")
         pytest.skip("no kcat on the PATH; the rest of this test has passed")
     found: list[tuple[bytes, bytes]] = []
-    for topic in (*OUTPUTS, LATEST):
+    for topic in OUTPUTS:
         arguments = ["-b", bench.brokers, "-C", "-t", bench.prefix + topic, "-o", "beginning", "-e", "-q"]
         result = subprocess.run(
             [program, *arguments, "-X", "isolation.level=read_committed", "-f", "%k\t%s\n"],

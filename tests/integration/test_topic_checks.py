@@ -28,7 +28,7 @@ async def test_topics_that_a_worker_created_cause_no_warning(kafka: EmbeddedKafk
     await read_layout(connection, topics.all)  # waits until every broker knows them
     checked = await check_topics(connection, topics)
     assert checked.warnings == []
-    assert checked.sizes == dict.fromkeys((*topics.outputs, *topics.internal), 8 * 1024 * 1024)
+    assert checked.sizes == dict.fromkeys(topics.written, 8 * 1024 * 1024)
 
 
 async def test_a_dead_letter_topic_too_small_for_the_inputs_is_refused(kafka: EmbeddedKafka, prefix: str) -> None:
