@@ -1,4 +1,4 @@
-"""The settings of a worker, and the only place that reads the environment.
+"""The settings of all commands, and the only place that reads the environment.
 
 Every setting is an environment variable `SOP_…`. A test compares the README's table with `VARIABLES`.
 """
@@ -24,6 +24,8 @@ unnoticed for at least as long (see the request timeout in `streams.worker`)."""
 PORT_MAX: Final = 65_535
 VALUE_BYTES_MAX: Final = 4 * 1024 * 1024
 """The limit of input topics that a worker creates; a larger value might be truncated when it is read."""
+
+_HTTP: Final = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 
 T = TypeVar("T")
 Reader = tuple[Callable[[str], Any], str]
@@ -82,6 +84,15 @@ class Settings:
     refused_window_records: int = 2_000
     accept_trimmed_inputs: bool = False
     metrics_listen: str = ""
+    data_dir: str = ""
+    alertmanagers: str = field(default="", repr=False)
+    alertmanagers_file: str = ""
+    webhooks: str = field(default="", repr=False)
+    webhooks_file: str = ""
+    alerts_ca_file: str = ""
+    alerts_proxy: str = field(default="", repr=False)
+    alerts_resend_s: float = 60.0
+    console_url: str = ""
     log_level: str = "INFO"
 
     @property
@@ -117,6 +128,10 @@ def _address(text: str) -> str:
     return f"{host or '127.0.0.1'}:{port}"
 
 
+def _is_http(text: str) -> bool:
+    return not text or bool(_HTTP.fullmatch(text))
+
+
 def _one_of(*values: str, read: Callable[[str], str] = str.strip) -> Reader:
     return _checked(read, values.__contains__), f"one of {', '.join(values)}"
 
@@ -140,6 +155,8 @@ _SPECIAL_READERS: Final[Mapping[str, Reader]] = {
         f"a whole number from 1 to {VALUE_BYTES_MAX}",
     ),
     "metrics_listen": (_address, "PORT or HOST:PORT"),
+    "alerts_proxy": (_checked(str.strip, _is_http), "http://HOST:PORT"),
+    "console_url": (_checked(str.strip, _is_http), "http://HOST… or https://HOST…"),
     "session_timeout_s": (
         _checked(parse_seconds, lambda seconds: 1 <= seconds <= SESSION_S_MAX),
         f"a duration from 1 s to {SESSION_S_MAX} s: {_DURATION}",
@@ -207,6 +224,14 @@ def cache_dir(environment: Mapping[str, str] | None = None) -> Path:
     """Return the folder for downloads: `sop-streams` under XDG_CACHE_HOME, or under ~/.cache."""
     base = (os.environ if environment is None else environment).get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "sop-streams"
+
+
+def data_dir(settings: Settings, environment: Mapping[str, str] | None = None) -> Path:
+    """Return the folder for what must be kept: SOP_DATA_DIR, or `sop-streams` under XDG_DATA_HOME or ~/.local/share."""
+    if settings.data_dir:
+        return Path(settings.data_dir)
+    base = (os.environ if environment is None else environment).get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "sop-streams"
 
 
 def java_home() -> str | None:
