@@ -137,6 +137,27 @@ def test_a_worker_that_cannot_start_prints_one_line_with_status_2(variable: str,
 
 
 @pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"SOP_BROKERS": NOWHERE}, f"Kafka at {NOWHERE} does not answer"),
+        ({"SOP_DATA_DIR": "events.jsonl"}, "events.jsonl: cannot be used: File exists"),
+        ({"SOP_ALERTS_CA_FILE": "broken.toml"}, "SOP_ALERTS_CA_FILE: broken.toml: cannot be used"),
+        ({"SOP_CONSOLE_URL": "console"}, "SOP_CONSOLE_URL: 'console' is not http://HOST"),
+    ],
+)
+def test_an_alert_forwarder_that_cannot_start_prints_one_line_with_status_2(
+    settings: dict[str, str], message: str
+) -> None:
+    command = [str(SOP), "alerts", "forward", "--alertmanager", f"http://{NOWHERE}"]
+    environment = {"SOP_DATA_DIR": "data", **settings}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"sop: {message}")
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         "case job-1 --input {0}",
