@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,11 +27,14 @@ class Recorder:
     requests: list[Request] = field(default_factory=list)
     statuses: list[int] = field(default_factory=lambda: [200])
     answer: bytes = b""
+    location: str = ""
 
 
 @contextmanager
-def recorder(statuses: Sequence[int] = (200,), answer: bytes = b"") -> Iterator[Recorder]:
-    """Give a server that runs until the block ends."""
+def recorder(
+    statuses: Sequence[int] = (200,), answer: bytes = b"", *, context: ssl.SSLContext | None = None
+) -> Iterator[Recorder]:
+    """Give a server, by TLS with a context, that runs until the block ends."""
     recorded = Recorder(statuses=list(statuses), answer=answer)
 
     class Handler(BaseHTTPRequestHandler):
@@ -42,6 +46,8 @@ def recorder(statuses: Sequence[int] = (200,), answer: bytes = b"") -> Iterator[
             )
             self.send_response(status)
             self.send_header("Content-Length", str(len(recorded.answer)))
+            if recorded.location:
+                self.send_header("Location", recorded.location)
             self.end_headers()
             self.wfile.write(recorded.answer)
 
@@ -49,7 +55,9 @@ def recorder(statuses: Sequence[int] = (200,), answer: bytes = b"") -> Iterator[
             pass
 
     with ThreadingHTTPServer((HOST, 0), Handler) as server:
-        recorded.url = f"http://{HOST}:{server.server_port}"
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        recorded.url = f"{'http' if context is None else 'https'}://{HOST}:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

@@ -49,10 +49,8 @@ def _store_path(settings: Settings) -> Path:
 
 
 async def _forward(connection: KafkaConnection, topic: str, forwarder: Forwarder, stop_signals: StopSignals) -> None:
-    client_logger = logging.getLogger("aiokafka")
-    client_logger.setLevel(logging.CRITICAL)  # our own error is one line
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it repeats ten times a second what the sink says once
     async with KafkaPartitions(connection, [topic]) as partitions:
-        client_logger.setLevel(logging.NOTSET)
         try:
             found = await partitions.topic_ids()
         except Unavailable as error:

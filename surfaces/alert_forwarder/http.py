@@ -70,11 +70,11 @@ class HttpClient:
                 return Answer(response.status, " ".join(text.decode(errors="replace").split()))
         except TimeoutError:
             raise Unavailable(f"no answer within {TIMEOUT_S:g} s") from None
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a host that no look-up takes
             raise Unavailable(f"no answer ({_reason(error)})") from None
 
 
-def _reason(error: aiohttp.ClientError) -> str:
+def _reason(error: Exception) -> str:
     """Return why there is no answer; the text of other errors may contain the address."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return str(error.certificate_error)

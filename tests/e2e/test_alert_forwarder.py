@@ -25,6 +25,7 @@ from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.embedded_kafka.free_ports import HOST, free_port
 from streams.process.clock import SystemClock
 from tests.alertmanager import Alertmanager, find_alertmanager
+from tests.brokers import FaultyKafka
 from tests.e2e.harness import SOP, STOP_S, until
 from tests.recorder import Recorder, Request, recorder
 
@@ -297,3 +298,22 @@ def test_a_webhook_that_is_gone_is_left_alone_until_the_next_start(
     until(lambda: len(gone.requests) == 2, lambda: forwarder.log)
     assert messages(gone) == [("alert.firing", "job-1"), ("alert.firing", "job-22")]
     assert len(live.requests) == 3
+
+
+def test_alerts_go_on_firing_while_kafka_is_away(tmp_path: Path, stack: ExitStack) -> None:
+    server, notified = start_alertmanager(stack, tmp_path)
+    broker = stack.enter_context(FaultyKafka(tmp_path / "kafka"))
+    topic = Topic(broker.address, "own.")
+    topic.emit(condition("job-1"))
+    forwarder = start(stack, topic, tmp_path, "--alertmanager", server.url)
+    until(lambda: "job-1" in server.alerts(), lambda: forwarder.log)
+    broker.kill()
+    until(lambda: "does not answer" in forwarder.log, lambda: forwarder.log)
+    ends_at = instant(server.alerts()["job-1"]["endsAt"])
+    until(lambda: instant(server.alerts()["job-1"]["endsAt"]) > ends_at, lambda: forwarder.log)
+    broker.start()
+    topic.emit(resolved(condition("job-1")))
+    until(lambda: "job-1" not in server.alerts(), lambda: forwarder.log)
+    until(lambda: len(notifications(notified)) == 2, lambda: forwarder.log)
+    assert [state for state, _ in notifications(notified)] == ["firing", "resolved"]
+    assert len(forwarder.log.splitlines()) == 4, forwarder.log
