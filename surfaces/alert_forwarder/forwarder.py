@@ -110,8 +110,14 @@ class Forwarder:
                 for event in self._changed.values():
                     event.set()
             if loop.time() >= tidy_due_s:
-                self._store.forget_ended(self._clock.now_us())
+                self._tidy()
                 tidy_due_s = loop.time() + self._settings.alerts_resend_s
+
+    def _tidy(self) -> None:
+        dropped = self._store.tidy(self._clock.now_us())
+        for receiver in self._receivers:
+            if receiver.key in dropped:
+                _logger.error("%s: %d messages are dropped: too many wait", receiver.name, dropped[receiver.key])
 
     async def _send(self, receiver: Receiver) -> None:
         settings, changed, now_us = self._settings, self._changed[receiver], self._clock.now_us

@@ -121,8 +121,8 @@ class AlertStore(SqliteStore):
             )
             return [StoredAlert(*row) for row in rows]
 
-    def forget_ended(self, now: int) -> None:
-        """Delete what need not be sent any more, and what is too much for an outbox."""
+    def tidy(self, now: int) -> dict[str, int]:
+        """Delete what need not be sent any more, and what is too much for an outbox: how much for which receiver."""
         with self.transaction() as database:
             database.execute("DELETE FROM alerts WHERE kept_until <= ?", (now,))
             crowded = database.execute(
@@ -130,12 +130,12 @@ class AlertStore(SqliteStore):
                 (OUTBOX_MESSAGES_MAX, OUTBOX_MESSAGES_MAX),
             ).fetchall()
             for receiver, excess in crowded:
-                _logger.error("%d messages for %s are dropped: too many wait", excess, receiver)
                 database.execute(
                     "DELETE FROM outbox WHERE number IN "
                     "(SELECT number FROM outbox WHERE receiver = ? ORDER BY number LIMIT ?)",
                     (receiver, excess),
                 )
+        return dict(crowded)
 
     def keep_receivers(self, receivers: Collection[str]) -> None:
         """Forget all receivers but these, with their outboxes."""

@@ -13,7 +13,7 @@ from aiokafka.errors import OffsetOutOfRangeError, TopicAuthorizationFailedError
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from schemas.errors import Fatal, Unavailable, UsageError
+from schemas.errors import Unavailable, UsageError
 from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
 from streams.kafka.fetcher import fetched_records, patch_consumers
 from streams.runtime.ports import TP
@@ -70,12 +70,13 @@ class KafkaPartitions:
                 if reason.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     continue
                 if reason.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                    raise Fatal(
-                        f"Kafka at {self._connection.brokers}: this user has no right to Describe {name}"
-                    ) from error
-                raise Unavailable(f"{self._connection.brokers} does not answer: {reason.str()}") from error
+                    raise self._forbidden(f"Describe on topic {name}") from error
+                raise Unavailable(f"{self._connection.brokers} does not answer") from error
             found |= {TP(name, each.id): str(topic.topic_id) for each in topic.partitions}
         return found
+
+    def _forbidden(self, right: str) -> UsageError:
+        return UsageError(f"Kafka at {self._connection.brokers}: this user has no right to {right}")
 
     async def bounds(self, tp: TP) -> tuple[int, int]:
         """Return the log start offset and the end offset of a partition."""
@@ -106,7 +107,7 @@ class KafkaPartitions:
         except OffsetOutOfRangeError as error:
             return Polled({}, out_of_range=frozenset(TP(*each) for each in error.args[0]))
         except TopicAuthorizationFailedError as error:
-            raise Fatal(f"Kafka at {self._connection.brokers}: no right to Read topic {error}") from error
+            raise self._forbidden(f"Read on topic {error.args[0]}") from error
         except AIOKafkaError as error:
             raise Unavailable(f"{self._connection.brokers}: nothing can be read: {error!r}") from error
         records = {TP(*each): found for each, found in fetched.items() if found}

@@ -43,7 +43,7 @@ class Store(Protocol):
         """Return where to continue; partitions that were never read are not in it."""
 
     def write(self, records: Sequence[Record], positions: Mapping[TP, Position]) -> None:
-        """Write what is made of `records`, and the positions behind them, in one atomic write.
+        """Write what is made of `records`, and the positions behind them, in one atomic write; there may be no records.
 
         Records come once each, in the order of their partition. Positions of other partitions stay.
         """

@@ -170,7 +170,7 @@ def test_what_has_ended_is_sent_for_some_time_and_forgotten(store: AlertStore, l
     log.add(condition("job-1"), but(condition("job-2"), ends_at=NOW + 5 * MINUTE), condition("job-3"))
     log.add(but(condition("job-1"), state="resolved", ends_at=NOW), minute=1)
     assert [len(store.alerts(NOW + minute * MINUTE)) for minute in (15, 16, 19, 20, 9_999)] == [3, 2, 2, 1, 1]
-    store.forget_ended(NOW + 16 * MINUTE)
+    store.tidy(NOW + 16 * MINUTE)
     assert len(store.alerts(NOW)) == 2
 
 
@@ -219,6 +219,17 @@ def test_messages_about_one_alert_keep_their_order(store: AlertStore, log: Log) 
     log.add(condition("job-1"), but(condition("job-1"), state="resolved", ends_at=NOW), condition("job-2"))
     store.postpone("r", "msg_id_3_0", NOW, NOW + HOUR)
     assert outbox(store) == ["msg_id_3_2", "msg_id_3_0", "msg_id_3_1"]
+
+
+def test_of_too_many_waiting_messages_the_oldest_are_dropped(
+    store: AlertStore, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("surfaces.alert_forwarder.store.OUTBOX_MESSAGES_MAX", 2)
+    store.admit("r", NOW, has_outbox=True)
+    log.add(*(condition(f"job-{number}") for number in range(5)))
+    assert store.tidy(NOW) == {"r": 3}
+    assert store.tidy(NOW) == {}
+    assert outbox(store) == ["msg_id_3_3", "msg_id_3_4"]
 
 
 class Desk:
