@@ -32,7 +32,8 @@ from tests.recorder import Recorder, Request, recorder
 
 NOW = SystemClock().now_us()
 HOUR = 3_600 * SECOND_US
-RESEND_S = 1.0
+RESEND_S = 2.0
+"""Long enough that an alert does not end because the machine was busy for a few seconds."""
 SECRETS = [f"whsec_{base64.b64encode(letter * 32).decode()}" for letter in (b"n", b"o")]
 
 
@@ -316,7 +317,7 @@ def test_alerts_go_on_firing_while_kafka_does_not_answer(
     until(lambda: instant(server.alerts()["job-1"]["endsAt"]) > ends_at, lambda: forwarder.log)
     os.kill(kafka.pid, signal.SIGCONT)
     topic.emit(resolved(condition("job-1")))
-    until(lambda: len(notifications(notified)) == 2, lambda: forwarder.log)
+    until(lambda: "resolved" in [state for state, _ in notifications(notified)], lambda: forwarder.log)
     assert [state for state, _ in notifications(notified)] == ["firing", "resolved"]
     assert forwarder.log.count("does not answer") == 1
     assert "aiokafka" not in forwarder.log
