@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "status": "show how far the workers are and whether every record is accounted for",
     "rebuild": "rebuild the workers' state from Kafka after adding partitions",
     "case": "show one case: facts, presence, decisions, explained clause by clause",
+    "topics": "create the topics, show where they are not as they should be (create, check)",
     "dead-letters": "list and show refused records, send them again (list, show, redrive)",
     "policy": "show the built-in policy, check policy documents (show, check)",
     "schemas": "export JSON Schemas and an AsyncAPI document (export)",

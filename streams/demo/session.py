@@ -20,6 +20,7 @@ from streams.demo.feed import Feed, ScheduledEvent
 from streams.demo.live_view import LiveView, ProgressLine
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.kafka.connection import connect_kafka
+from streams.kafka.topic_setup import topic_targets
 from streams.kafka.topics import prepare_topics
 from streams.process.child import ChildProcess
 from streams.process.clock import SystemClock
@@ -86,7 +87,7 @@ class Session:
         try:
             self.progress.show("preparing topics")
             settings = self.settings
-            partitions = await prepare_topics(self._connection, self._topics, settings.partitions, settings.replicas)
+            partitions = await prepare_topics(self._connection, self._topics, topic_targets(settings))
             self.progress.clear()
             for line in self._welcome():
                 self.live_view.print_line(line)

@@ -15,6 +15,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
     AclOperation,
     AclPermissionType,
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
     NewTopic,
     ResourcePatternType,
     ResourceType,
@@ -170,6 +173,27 @@ def test_an_unreadable_topic_configuration_causes_only_a_warning(secured: Secure
     until(lambda: wanted in worker.log, lambda: worker.log)
     worker.kill()
     secured.grant(topic("jobs", DESCRIBE_CONFIGS))
+
+
+def test_topics_are_checked_with_a_worker_s_rights_and_changed_only_with_more(secured: Secured) -> None:
+    environment = secured.bench.environment()
+    checked = run_sop("topics", "check", env=environment)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    short = ConfigEntry("retention.ms", "1000", incremental_operation=AlterConfigOpType.SET)
+    alerts = ConfigResource(ResourceType.TOPIC, f"{PREFIX}alerts", incremental_configs=[short])
+    for future in secured.admin.incremental_alter_configs([alerts]).values():
+        future.result()
+    secured.deny(topic("jobs", DESCRIBE_CONFIGS))
+    refused = run_sop("topics", "check", "--apply", env=environment)
+    secured.grant(topic("jobs", DESCRIBE_CONFIGS))
+    short.value = "-1"
+    for future in secured.admin.incremental_alter_configs([alerts]).values():
+        future.result()
+    assert refused.returncode == 1
+    hidden, denied = refused.stderr.splitlines()
+    assert hidden == f"sop: {PREFIX}jobs: not checked: this user has no right to DescribeConfigs"
+    assert denied.startswith(f"sop: {PREFIX}alerts: retention.ms cannot be set to -1: ")
+    assert "uthoriz" in denied
 
 
 def test_the_operators_page_lists_these_rights() -> None:
