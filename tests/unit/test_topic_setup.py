@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -190,3 +191,15 @@ def test_a_missing_topic_is_a_difference_of_its_own() -> None:
     cluster = Cluster(3, present)
     assert found(cluster) == []
     assert [(each.topic, each.present) for each in missing(TOPICS, cluster)] == [("p.alerts", "missing")]
+
+
+def test_the_operators_page_has_the_table() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Topics\n")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in section.splitlines() if line[:1] == "|"]
+    written = {f"p.{name.strip('`')}": tuple(more) for names, *more in rows[2:] for name in names.split(", ")}
+    table = topic_table(TOPICS)
+    assert written == {
+        name: (f"`{NEW[name].configs['cleanup.policy']}`", setup.kept or "the last of each key", str(setup.bytes_max))
+        for name, setup in table.items()
+    }
