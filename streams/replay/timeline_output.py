@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -11,6 +11,7 @@ import msgspec
 from agents.presence.queries import LocationFix, PresenceAnswer
 from schemas.codec.encoder import encode_message
 from schemas.events import Site
+from schemas.outputs import AnyDecision
 from schemas.timestamps import format_instant
 from streams.replay.case_timeline import CaseTimeline
 from streams.replay.deduplicate import RefusedRecord
@@ -38,10 +39,17 @@ def timeline_text(timeline: CaseTimeline) -> Iterator[str]:
         yield from _section("refused records, not in this timeline", refused)
 
 
-def timeline_json(timeline: CaseTimeline) -> bytes:
-    """Return a timeline as one JSON object, with the messages as `sop replay` writes them."""
-    members = {
-        "case_id": timeline.case_id,
+def case_json(case_id: str, timeline: CaseTimeline | None, latest: Sequence[bytes] | None) -> bytes:
+    """Return a case as one JSON object: its timeline, and the current decisions as Kafka has them, as far as read."""
+    members = {"case_id": case_id, **({} if timeline is None else _timeline_members(timeline))}
+    if latest is not None:
+        members["latest_decisions"] = [msgspec.Raw(value) for value in latest]
+    return msgspec.json.encode(members)
+
+
+def _timeline_members(timeline: CaseTimeline) -> dict[str, Any]:
+    """Return the members of a timeline, with the messages as `sop replay` writes them."""
+    return {
         "until": format_instant(timeline.until),
         "policy": timeline.policy,
         "facts": [
@@ -58,7 +66,15 @@ def timeline_json(timeline: CaseTimeline) -> bytes:
         "firing_alerts": [message.alert_id for message in timeline.firing_alerts],
         "refused": [{"record": _origin(each), "reason": each.reason} for each in timeline.refused],
     }
-    return msgspec.json.encode(members)
+
+
+def latest_text(latest: Sequence[AnyDecision]) -> Iterator[str]:
+    """Yield the lines of the current decisions."""
+    yield f"current decisions: {len(latest) or 'none'}"
+    for first, *more in map(message_lines, latest):
+        yield f"    {first}"
+        yield from (f"        {line}" for line in more)
+    yield ""
 
 
 def _origin(refused: RefusedRecord) -> str:
