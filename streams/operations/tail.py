@@ -24,9 +24,9 @@ from streams.terminal.printable import printable, printable_json
 def tailed_topics(names: tuple[str, ...], topics: Topics, prefix: str) -> tuple[str, ...]:
     """Return the topics that a user names, with or without the prefix; without names, the outputs.
 
-    Raises `UsageError` for a name that is no input or output topic.
+    Raises `UsageError` for any other name than that of an input, an output, or `decisions.latest`.
     """
-    readable = (*topics.inputs, *topics.outputs)
+    readable = (*topics.inputs, *topics.outputs, topics.latest)
     known = {name.removeprefix(prefix): name for name in readable} | {name: name for name in readable}
     for name in names:
         if name not in known:

@@ -37,17 +37,16 @@ def read_latest_decisions(address: str, settings: Settings, case_id: str) -> lis
 
 async def _read(connection: KafkaConnection, topics: Topics, case_id: str) -> list[LatestDecision] | None:
     counts = await partition_counts(connection, [], optional=[topics.latest])
-    if not counts:
+    if not (partitions := counts.get(topics.latest)):
         return None
-    tp = TP(topics.latest, partition_of(case_id, counts[topics.latest]))
+    tp = TP(topics.latest, partition_of(case_id, partitions))
     key_start = f"{quote(case_id, safe='')}|".encode()
     found: dict[bytes, LatestDecision] = {}
     async for records in KafkaLog(connection).read(tp, 0):
         for record in records:
             key = record.key or b""
             if key.startswith(key_start) and (decision := _decision(record.value)) is not None:
-                if key not in found or decision.message.revision >= found[key].message.revision:
-                    found[key] = decision
+                found[key] = decision
     return [found[key] for key in sorted(found)]
 
 

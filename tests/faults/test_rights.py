@@ -24,7 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
 )
 
 from agents.sops import catalogue
-from schemas.topics import INPUTS, INTERNAL
+from schemas.topics import INPUTS, INTERNAL, LATEST
 from streams.simulator.rng import Rng
 from tests.certificates import Certificates
 from tests.e2e.conftest import run_sop
@@ -50,8 +50,8 @@ READ, WRITE, DESCRIBE_CONFIGS = AclOperation.READ, AclOperation.WRITE, AclOperat
 TRANSACTIONAL_IDS = f"{PREFIX}{PREFIX}group"
 RIGHTS: Sequence[Right] = (
     *(topic(name, READ) for name in (*INPUTS, *INTERNAL, *catalogue.topics().outputs)),
-    *(topic(name, WRITE) for name in (*INTERNAL, *catalogue.topics().outputs)),
-    *(topic(name, DESCRIBE_CONFIGS) for name in (*INPUTS, *INTERNAL, *catalogue.topics().outputs)),
+    *(topic(name, WRITE) for name in catalogue.topics().written),
+    *(topic(name, DESCRIBE_CONFIGS) for name in catalogue.topics().all),
     (ResourceType.GROUP, f"{PREFIX}group", ResourcePatternType.LITERAL, READ),
     (ResourceType.TRANSACTIONAL_ID, TRANSACTIONAL_IDS, ResourcePatternType.PREFIXED, WRITE),
 )
@@ -96,10 +96,7 @@ def secured(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
         admin = AdminClient({**kafka.admin_options})
         bench = Bench(kafka.address, PREFIX, folder, partitions=1, settings=settings)
         made = Secured(bench, admin, kafka.admin_options)
-        new = [
-            NewTopic(PREFIX + name, 1, 1, config=config(name))
-            for name in (*INPUTS, *INTERNAL, *catalogue.topics().outputs)
-        ]
+        new = [NewTopic(PREFIX + name, 1, 1, config=config(name)) for name in catalogue.topics().all]
         for future in admin.create_topics(new).values():
             future.result()
         made.grant(*RIGHTS)
@@ -113,9 +110,10 @@ def _ends_workers(secured: Secured) -> Iterator[None]:
 
 
 def config(name: str) -> dict[str, str]:
-    return {"max.message.bytes": TOPIC_BYTES_MAX if name in INPUTS else "8388608"} | (
-        {"cleanup.policy": "compact"} if name == "internal.progress" else {}
-    )
+    size = {"max.message.bytes": TOPIC_BYTES_MAX if name in INPUTS else "8388608"}
+    if name == LATEST:
+        return {**size, "cleanup.policy": "compact", "max.compaction.lag.ms": "86400000"}
+    return {**size, "cleanup.policy": "compact"} if name == "internal.progress" else size
 
 
 def test_a_worker_with_exactly_these_rights_decides(secured: Secured) -> None:
@@ -133,6 +131,11 @@ def test_a_worker_with_exactly_these_rights_decides(secured: Secured) -> None:
     assert [(each.returncode, each.stderr) for each in done] == [(0, ""), (0, "")]
     assert worker.stop() == 0
     assert "WARNING" not in worker.log
+    case = run_sop("case", "job-1", env=bench.environment())
+    assert case.returncode == 0
+    (unread,) = case.stderr.splitlines()
+    assert unread.startswith(f"sop: {PREFIX}{LATEST}-0: cannot be read back: ")
+    assert unread.endswith("; the current decisions are not shown")
 
 
 def refusal(right: Right) -> str:

@@ -76,6 +76,8 @@ def test_a_new_topic_on_one_broker_can_be_written_to() -> None:
         ("dead-letters", "max.message.bytes", "8388607", "at least 8388608", "error", "8388608"),
         ("internal.partners", "max.message.bytes", "4194303", "at least 4194304", "error", "8388608"),
         ("jobs", "min.insync.replicas", "1", "at least 2", "warning", "2"),
+        ("decisions.latest", "cleanup.policy", "compact,delete", "compact", "warning", "compact"),
+        ("decisions.latest", "max.compaction.lag.ms", "86400001", "at most 86400000 (1 d)", "warning", "86400000"),
     ],
 )
 def test_a_setting_that_differs_is_found(
@@ -158,7 +160,7 @@ def test_too_few_replicas_are_found_and_cannot_be_set(
 @pytest.mark.parametrize(
     ("name", "inputs", "needed", "what"),
     [
-        *((name, 400_000, SIZE_MIN, "what a worker writes") for name in (*TOPICS.outputs, *TOPICS.internal)),
+        *((name, 400_000, SIZE_MIN, "what a worker writes") for name in TOPICS.written),
         ("p.dead-letters", 500_001, 1_000_002, "2 times what p.jobs accepts"),
         ("p.internal.cases", 1_000_001, 1_000_001, "what p.jobs accepts"),
         ("p.internal.partners", 1_000_001, 1_000_001, "what p.jobs accepts"),
