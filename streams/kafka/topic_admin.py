@@ -70,8 +70,9 @@ def _read(connection: KafkaConnection, names: Sequence[str], brokers: int) -> Cl
     configs, hidden = _results({resources[each]: future for each, future in asked.items()})
     states = {}
     for name, topic in described.items():
-        entries = {each.name: each.value for each in configs.get(name, {}).values() if each.value is not None}
-        states[name] = TopicState(len(topic.partitions), min(len(each.replicas) for each in topic.partitions), entries)
+        if replicas := [len(each.replicas) for each in topic.partitions]:  # none of a topic that is being deleted
+            entries = {each.name: each.value for each in configs.get(name, {}).values() if each.value is not None}
+            states[name] = TopicState(len(replicas), min(replicas), entries)
     return Cluster(brokers, states, tuple(hidden))
 
 
