@@ -70,6 +70,8 @@ def _latest_decisions(case_id: str, names: Sequence[str], settings: Settings) ->
     for address in (name.removeprefix(KAFKA) for name in names if name.startswith(KAFKA)):
         try:
             latest = read_latest_decisions(address, settings, case_id)
+        except UsageError:
+            raise
         except Fatal as error:
             print(printable(f"sop: {error}; the current decisions are not shown"), file=sys.stderr)
             continue
