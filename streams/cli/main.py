@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "status": "show how far the workers are and whether every record is accounted for",
     "rebuild": "rebuild the workers' state from Kafka after adding partitions",
     "case": "show one case: facts, presence, decisions, explained clause by clause",
+    "tail": "show messages as they come, in words or as JSON",
+    "topics": "create the topics, show where they are not as they should be (create, check)",
     "dead-letters": "list and show refused records, send them again (list, show, redrive)",
     "alerts": "keep Alertmanager and webhooks in step with what fires (forward)",
     "policy": "show the built-in policy, check policy documents (show, check)",
@@ -45,6 +47,7 @@ SERVICES: Final = {
     "worker": (STOP_SIGNALS, end_at_once),
     "alerts": (STOP_SIGNALS, end_at_once),
     "up": (INTERRUPTIONS, end),
+    "tail": (INTERRUPTIONS, end),
 }
 """Commands that run until stopped: the signals that stop them, and what these do until the command handles them.
 
