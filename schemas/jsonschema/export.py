@@ -11,10 +11,9 @@ from schemas.jsonschema.asyncapi import asyncapi_document
 from schemas.jsonschema.examples import examples
 from schemas.jsonschema.messages import message_schemas
 from schemas.jsonschema.policy import policy_schema
+from schemas.jsonschema.releases import ASYNCAPI
 from schemas.outputs import OutputVocabulary
 from schemas.policy.document import PolicyFormat
-
-ASYNCAPI_FILE = "asyncapi.json"
 
 
 def export(directory: Path, outputs: OutputVocabulary, policies: PolicyFormat, ids: SchemaIds) -> list[Path]:
@@ -25,7 +24,7 @@ def export(directory: Path, outputs: OutputVocabulary, policies: PolicyFormat, i
     recorded = examples(ids)
     schemas = {**message_schemas(outputs, ids, recorded), "policy": policy_schema(policies, ids)}
     documents = {schema_file(name): schema for name, schema in schemas.items()}
-    documents[ASYNCAPI_FILE] = asyncapi_document(outputs.bodies, recorded)
+    documents[f"{ASYNCAPI}.json"] = asyncapi_document(outputs.bodies, recorded)
     paths = []
     for name, document in sorted(documents.items()):
         path = directory / name

@@ -8,9 +8,8 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Struct, structs
 
-from schemas.codec.canonical_json import JsonValue
 from schemas.codec.encoder import DEAD_LETTER_TYPE, ENVELOPE_FIELDS, SORTED_FIELDS
-from schemas.jsonschema.parts import UTC_INSTANT, JsonObject, folded, known_values, nullable
+from schemas.jsonschema.parts import UTC_INSTANT, JsonObject, as_object, folded, known_values, nullable
 from schemas.outputs import (
     ActionBody,
     ActionMessage,
@@ -80,9 +79,9 @@ def _members(message: tuple[type[Struct], ...], known: Vocabularies, **more: Jso
                 written = UTC_INSTANT if name in instants else _value(schema)
                 properties[name] = {**_described(schema), **written, **more.get(name, {})}
     for name in properties.keys() & {*SORTED_FIELDS}:
-        properties[name] = {**_as_object(properties[name]), "uniqueItems": True}
+        properties[name] = {**as_object(properties[name]), "uniqueItems": True}
     for name in properties.keys() & known.keys():
-        properties[name] = known_values(_as_object(properties[name]), known[name])
+        properties[name] = known_values(as_object(properties[name]), known[name])
     optional = _optional(message)
     return {
         "type": "object",
@@ -107,7 +106,7 @@ def _value(schema: JsonObject) -> JsonObject:
     schema = {key: value for key, value in schema.items() if key != "description"}
     options = schema.get("anyOf")
     if isinstance(options, list):
-        option = _as_object(options[0])
+        option = as_object(options[0])
         return option if "default" in schema else nullable(option)
     match schema:
         case {"$ref": str(name)}:
@@ -117,9 +116,3 @@ def _value(schema: JsonObject) -> JsonObject:
         case {"enum": values}:
             return {"type": "string", "enum": values}
     return {key: value for key, value in schema.items() if key != "default"}
-
-
-def _as_object(schema: JsonValue) -> JsonObject:
-    """Return a schema that is known to be an object."""
-    assert isinstance(schema, dict)
-    return schema

@@ -30,6 +30,12 @@ DIRECTION: Final = "x-direction"
 _DEFINITIONS: Final = "#/$defs/"
 
 
+def as_object(schema: JsonValue) -> JsonObject:
+    """Return a value that is known to be an object."""
+    assert isinstance(schema, dict)
+    return schema
+
+
 def folded(text: str | None) -> str:
     """Return the first paragraph of a docstring as one line."""
     return " ".join((text or "").split("\n\n")[0].split())

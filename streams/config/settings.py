@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from schemas.codec.limits import Limits
 from schemas.durations import UNITS, duration_text, parse_seconds
@@ -24,6 +25,8 @@ unnoticed for at least as long (see the request timeout in `streams.worker`)."""
 PORT_MAX: Final = 65_535
 VALUE_BYTES_MAX: Final = 4 * 1024 * 1024
 """The limit of input topics that a worker creates; a larger value might be truncated when it is read."""
+
+WEB_ADDRESS: Final = "an http or https address"
 
 T = TypeVar("T")
 Reader = tuple[Callable[[str], Any], str]
@@ -56,6 +59,7 @@ class Settings:
     redis_password_file: str = ""
     profile: str = ""
     topic_prefix: str = ""
+    schema_base_url: str = ""
     group: str = "sop-streams"
     partitions: int = 4
     replicas: int = 1
@@ -117,6 +121,15 @@ def _address(text: str) -> str:
     return f"{host or '127.0.0.1'}:{port}"
 
 
+def web_address(text: str) -> str:
+    """Return an absolute http or https address without query or fragment; raises ValueError for anything else."""
+    address = text.strip()
+    parts = urlsplit(address)
+    if address and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
+        raise ValueError
+    return address
+
+
 def _one_of(*values: str, read: Callable[[str], str] = str.strip) -> Reader:
     return _checked(read, values.__contains__), f"one of {', '.join(values)}"
 
@@ -134,6 +147,7 @@ _SPECIAL_READERS: Final[Mapping[str, Reader]] = {
     "log_level": _one_of("WARNING", "INFO", "ERROR", "CRITICAL", read=str.upper),
     "kafka_security": _one_of("plaintext", "ssl", "sasl_ssl"),
     "kafka_mechanism": _one_of("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
+    "schema_base_url": (web_address, WEB_ADDRESS),
     "profile": (_checked(str.strip, ("", "local").__contains__), "local"),
     "value_bytes_max": (
         _checked(int, lambda number: 1 <= number <= VALUE_BYTES_MAX),
