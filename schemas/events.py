@@ -278,13 +278,13 @@ class PaymentProofAdded(Struct, frozen=True, array_like=True, tag="ticket.paymen
 class RefundRequested(Struct, frozen=True, array_like=True, tag="ticket.refund_requested"):
     """The customer asked for a refund."""
 
-    ticket_id: str
+    ticket_id: TicketId
 
 
 class TicketClosed(Struct, frozen=True, array_like=True, tag="ticket.closed"):
     """A ticket was closed."""
 
-    ticket_id: str
+    ticket_id: TicketId
 
 
 class CancellationRecorded(Struct, frozen=True, array_like=True, tag="cancellation.recorded"):

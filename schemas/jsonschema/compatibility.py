@@ -31,7 +31,6 @@ _BROKEN: Final = {"in": "producers keep to the old form", "out": "consumers rely
 _ANNOTATIONS: Final = frozenset(
     {"$schema", "$id", "$defs", "$comment", "title", "description", "examples", "default", KNOWN_VALUES}
 )
-_NO_SCHEMA: Final[JsonObject] = {}
 
 
 class Change(Struct, frozen=True):
@@ -77,16 +76,16 @@ class _Comparison:
         yield from _values(path, before, after)
         for keyword in dict.fromkeys([*before, *after]):
             was, now = before.get(keyword), after.get(keyword)
-            if was == now or keyword in _ANNOTATIONS or keyword in _ELSEWHERE:
+            if keyword in _ANNOTATIONS or keyword in _ELSEWHERE:
                 continue
             if keyword == "items":
-                yield from self._items(path, was, now)
+                yield from self.schema(f"{path}[*]", before.get(keyword, {}), after.get(keyword, {}))
             elif keyword == "anyOf" and isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
                 for one, other in zip(was, now, strict=True):
                     yield from self.schema(path, one, other)
             elif keyword == "additionalProperties" and isinstance(was, dict) and isinstance(now, dict):
                 yield from self.schema(f"{path}.*", was, now)
-            else:
+            elif was != now:
                 for reason, breaks in _JUDGES.get(keyword, _unknown(keyword))(was, now):
                     yield path, reason, breaks
 
@@ -98,7 +97,7 @@ class _Comparison:
                 yield from self.schema(f"{path}.{name}", schema, after[name])
             else:
                 yield f"{path}.{name}", "the member is gone", OTHER
-        for name in after.keys() - before.keys():
+        for name in [each for each in after if each not in before]:
             is_new_to_all = old.get("additionalProperties") is not False
             yield f"{path}.{name}", "a new member", HARMLESS if is_new_to_all else WIDER
         required, requires = _strings(old.get("required")), _strings(new.get("required"))
@@ -107,9 +106,6 @@ class _Comparison:
                 yield f"{path}.{name}", "may be absent now", WIDER
         for name in sorted(requires - required):
             yield f"{path}.{name}", "is required now", NARROWER
-
-    def _items(self, path: str, old: JsonValue, new: JsonValue) -> Iterator[Finding]:
-        yield from self.schema(f"{path}[*]", _NO_SCHEMA if old is None else old, _NO_SCHEMA if new is None else new)
 
 
 def _object(value: JsonValue) -> JsonObject:

@@ -15,7 +15,7 @@ from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from schemas.codec.limits import Limits
-from schemas.codec.schema_ids import URN_IDS, SchemaIds
+from schemas.codec.schema_ids import SchemaIds
 from schemas.errors import Fatal, InvalidMessage
 from schemas.events import AnyEvent, Event
 from schemas.policy.model import PolicySet
@@ -51,7 +51,7 @@ class ProcessorSettings:
     retention: RetentionRules = field(default_factory=RetentionRules)
     dead_letter_bytes_max: int = 1_000_000
     """Largest size of a dead letter, its key included."""
-    schema_ids: SchemaIds = URN_IDS
+    schema_ids: SchemaIds = field(default_factory=SchemaIds)
     """What outputs name as their `dataschema`."""
 
 
