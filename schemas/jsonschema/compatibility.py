@@ -75,19 +75,21 @@ class _Comparison:
         yield from self._members(path, before, after)
         yield from _values(path, before, after)
         for keyword in dict.fromkeys([*before, *after]):
-            was, now = before.get(keyword), after.get(keyword)
-            if keyword in _ANNOTATIONS or keyword in _ELSEWHERE:
-                continue
-            if keyword == "items":
-                yield from self.schema(f"{path}[*]", before.get(keyword, {}), after.get(keyword, {}))
-            elif keyword == "anyOf" and isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
-                for one, other in zip(was, now, strict=True):
-                    yield from self.schema(path, one, other)
-            elif keyword == "additionalProperties" and isinstance(was, dict) and isinstance(now, dict):
-                yield from self.schema(f"{path}.*", was, now)
-            elif was != now:
-                for reason, breaks in _JUDGES.get(keyword, _unknown(keyword))(was, now):
-                    yield path, reason, breaks
+            if keyword not in _ANNOTATIONS and keyword not in _ELSEWHERE:
+                yield from self._keyword(path, keyword, before.get(keyword), after.get(keyword))
+
+    def _keyword(self, path: str, keyword: str, old: JsonValue, new: JsonValue) -> Iterator[Finding]:
+        """Yield what changed in a keyword; a schema within may change although the reference to it does not."""
+        if keyword == "items":
+            yield from self.schema(f"{path}[*]", {} if old is None else old, {} if new is None else new)
+        elif keyword == "anyOf" and isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+            for one, other in zip(old, new, strict=True):
+                yield from self.schema(path, one, other)
+        elif keyword == "additionalProperties" and isinstance(old, dict) and isinstance(new, dict):
+            yield from self.schema(f"{path}.*", old, new)
+        elif old != new:
+            for reason, breaks in _JUDGES.get(keyword, _unknown(keyword))(old, new):
+                yield path, reason, breaks
 
     def _members(self, path: str, old: JsonObject, new: JsonObject) -> Iterator[Finding]:
         """Yield what changed in the members of an object."""
