@@ -45,7 +45,7 @@ write("go", "registry.go", [
   "}",
 ]);
 
-for (const [name, { lines }] of await quicktypes("java", { package: "contract", "datetime-provider": "legacy" })) {
+for (const [name, { lines }] of await quicktypes("java", { package: "contract" })) {
   write("java", name, lines);
 }
 write("java", "Registry.java", [
