@@ -160,9 +160,13 @@ def test_an_optional_field_of_tomorrow_is_accepted(validated: dict[str, Any]) ->
 def test_the_reference_parser_accepts_the_asyncapi_document_and_no_invalid_one(
     node: str, contract: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(contract, tmp_path / "copy")
-    file = tmp_path / "copy" / "asyncapi.json"
-    file.write_bytes(file.read_bytes().replace(b'"receive"', b'"consume"'))
+    document = json.loads((contract / "asyncapi.json").read_bytes())
+    operation = {"action": "consume", "channel": {"$ref": "#/channels/jobs"}}
+    channel = {"address": "jobs"}
+    file = tmp_path / "invalid.json"
+    file.write_text(
+        json.dumps({**document, "channels": {"jobs": channel}, "operations": {"jobs": operation}, "components": {}})
+    )
     valid, invalid = json.loads(ran(node, HERE / "asyncapi.mjs", contract / "asyncapi.json", file, cwd=HERE))
     assert valid["faults"] == []
     assert set(valid["channels"]) == {f"{{prefix}}{topic}" for topic in (*INPUTS, *topics().outputs)}
