@@ -46,6 +46,9 @@ FactRef = Annotated[str, Meta(extra_json_schema={"pattern": r"^[^#]+#[\s\S]+$"})
 """The name of a fact in evidence, `source#id`."""
 PolicyName = Annotated[str, Meta(extra_json_schema={"pattern": "^[^@]+@[0-9a-f]{16}$"})]
 """`label@hash`."""
+_KEY_PART: Final = "(?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})"
+KeyText = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{_KEY_PART}+(\|{_KEY_PART}+){{2}}(\|{_KEY_PART}*)?$"})]
+"""The parts of a decision's key: case, kind, SOP and, where it decides about each engagement, the partner."""
 FullDay = Annotated[str, Meta(extra_json_schema={"format": "date"})]
 Revision = Annotated[int, Meta(extra_json_schema={"minimum": 1})]
 Offset = Annotated[int, Meta(extra_json_schema={"minimum": 0})]
@@ -174,14 +177,14 @@ class DecisionMessage(Struct, Generic[B_co], frozen=True, kw_only=True, tag="dec
         ),
     ] = None
     decision_key: Annotated[
-        str,
+        KeyText,
         Meta(
             description="Identifies the decision, the same in all its revisions: `case|kind|subject_of|partner`, each "
             "part percent-encoded; without partner if the SOP decides about the case as a whole."
         ),
     ] = ""
     cause: Annotated[
-        tuple[str, ...] | None,
+        tuple[NonEmpty, ...] | None,
         Meta(
             description="What this revision rests on and the superseded one did not, sorted: `source#id` of evidence, "
             "`deadline:<instant>` of a deadline that passed, and `policy` if that changed. Null for the first."

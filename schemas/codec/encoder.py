@@ -129,9 +129,7 @@ def encode_dead_letter(
     message_id = digest32(canonical_json([topic, dead_letter.partition, dead_letter.offset, dead_letter.reason]))
     headers, header_names = encode_headers(dead_letter.headers)
     data = msgspec.structs.replace(dead_letter, headers=headers, header_names=header_names)
-    return _envelope(
-        DEAD_LETTER_TYPE, SOURCES[DEAD_LETTER_TYPE], message_id, data, schema_ids, subject=subject, time=time
-    )
+    return _envelope(DEAD_LETTER_TYPE, message_id, data, schema_ids, subject=subject, time=time)
 
 
 def decode_message(value: bytes, bodies: Mapping[str, type[DecisionBody]]) -> OutputMessage:
@@ -189,7 +187,6 @@ _dead_letters: Final = msgspec.json.Decoder(_DeadLetterEnvelope)
 
 def _envelope(
     message_type: str,
-    source: str,
     message_id: str,
     data: object,
     schema_ids: SchemaIds,
@@ -203,7 +200,7 @@ def _envelope(
     members: dict[str, object] = {
         "specversion": "1.0",
         "id": message_id,
-        "source": source,
+        "source": SOURCES[message_type.partition(".")[0]],
         "type": message_type,
         "subject": subject,
         "time": None if time is None else format_instant(time),
@@ -222,7 +219,6 @@ def _encode_decision(message: AnyDecision, schema_ids: SchemaIds) -> bytes:
     explanation = members.pop("explanation")
     return _envelope(
         f"decision.{body.kind}",
-        SOURCES["decision"],
         message.decision_id,
         {**members, **decision_data(body), "explanation": explanation},
         schema_ids,
@@ -244,7 +240,6 @@ def _encode_action(message: ActionMessage, schema_ids: SchemaIds) -> bytes:
     data["params"] = dict(sorted(body.params.items()))
     return _envelope(
         "action",
-        SOURCES["action"],
         _message_id(data, body.time),
         data,
         schema_ids,
@@ -262,7 +257,6 @@ def _encode_alert(message: AlertMessage, schema_ids: SchemaIds) -> bytes:
     time = body.starts_at if resolved_at is None else resolved_at
     return _envelope(
         "alert",
-        SOURCES["alert"],
         _message_id(data, time),
         data,
         schema_ids,

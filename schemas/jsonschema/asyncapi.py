@@ -8,15 +8,14 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from schemas.codec.canonical_json import JsonValue
-from schemas.codec.encoder import DEAD_LETTER_TYPE
+from schemas.codec.encoder import CONTENT_TYPE, DEAD_LETTER_TYPE
 from schemas.codec.schema_ids import SCHEMA_VERSION, schema_file
 from schemas.jsonschema.brokers import SECURITY_SCHEMES, SERVERS
 from schemas.jsonschema.examples import Examples
 from schemas.jsonschema.messages import message_name
 from schemas.jsonschema.parts import JsonObject
-from schemas.topics import ACTIONS, ALERTS, DEAD_LETTERS, INPUTS, LOCATIONS, TOPIC_OF_TYPE, decision_topic
+from schemas.topics import ACTIONS, ALERTS, DEAD_LETTERS, INPUTS, LATEST, LOCATIONS, TOPIC_OF_TYPE, decision_topic
 
-CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 BINDING: Final = "0.5.0"
 PARTITIONS: Final = 4
 """How many partitions a topic has by default; all topics have the same number."""
@@ -35,6 +34,12 @@ class Channel(Struct, frozen=True):
     description: str
     key: str = _CASE_KEY
     cleanup: Literal["delete", "compact"] = "delete"
+    suffix: str = ""
+    """What the names of its messages end in; those of another topic differ in their key."""
+
+    def names(self) -> dict[str, str]:
+        """Return the types of its messages by the names of the messages."""
+        return {name + self.suffix: name for name in self.types}
 
 
 def asyncapi_document(kinds: Iterable[str], examples: Examples) -> JsonObject:
@@ -42,10 +47,10 @@ def asyncapi_document(kinds: Iterable[str], examples: Examples) -> JsonObject:
     channels = _channels(tuple(kinds))
     messages: JsonObject = {}
     for channel in channels:
-        for name in channel.types:
-            messages[name] = _structured(name, channel, examples.get(name))
+        for name, message_type in channel.names().items():
+            messages[name] = _structured(name, message_type, channel, examples.get(message_type))
             if channel.is_input:
-                messages[name + _BINARY] = _binary(name, channel, examples.get(name))
+                messages[name + _BINARY] = _binary(message_type, channel, examples.get(message_type))
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -93,6 +98,15 @@ def _channels(kinds: tuple[str, ...]) -> list[Channel]:
             Channel(decision_topic(kind), (name,), is_input=False, description=f"All revisions of {name}.")
             for kind, name in decisions.items()
         ),
+        Channel(
+            LATEST,
+            tuple(decisions.values()),
+            is_input=False,
+            description="The last revision of every decision, as on its own topic.",
+            key="The decision_key of the decision. The partition is that of the case.",
+            cleanup="compact",
+            suffix=".latest",
+        ),
         Channel(ACTIONS, ("action",), is_input=False, description="Next steps for the desk, in all their states."),
         Channel(ALERTS, ("alert",), is_input=False, description="Alerts for operations.", key="The alert id."),
         Channel(
@@ -107,7 +121,7 @@ def _channels(kinds: tuple[str, ...]) -> list[Channel]:
 
 def _names(channel: Channel) -> list[str]:
     """Return the names of the messages of a channel; an input may be in binary content mode too."""
-    return [*channel.types, *(name + _BINARY for name in channel.types if channel.is_input)]
+    return [*channel.names(), *(name + _BINARY for name in channel.types if channel.is_input)]
 
 
 def _channel(channel: Channel) -> JsonObject:
@@ -156,7 +170,7 @@ def _operation(action: Literal["send", "receive"], role: str, channel: Channel) 
     }
 
 
-def _structured(name: str, channel: Channel, example: JsonObject | None) -> JsonObject:
+def _structured(name: str, message_type: str, channel: Channel, example: JsonObject | None) -> JsonObject:
     """Return a message whose value is the whole CloudEvent."""
     headers: JsonObject = {"content-type": {"type": "string", "const": CONTENT_TYPE}}
     if channel.is_input:
@@ -165,7 +179,7 @@ def _structured(name: str, channel: Channel, example: JsonObject | None) -> Json
         **_message(name, channel),
         "contentType": CONTENT_TYPE,
         "headers": {"type": "object", "properties": headers, **({} if channel.is_input else {"required": [*headers]})},
-        "payload": {"$ref": f"./{schema_file(message_name(name))}"},
+        "payload": {"$ref": f"./{schema_file(message_name(message_type))}"},
         **_example({"content-type": CONTENT_TYPE}, example),
     }
 

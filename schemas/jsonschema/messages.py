@@ -130,9 +130,13 @@ def _outbound_attributes(name: str) -> JsonObject:
             "type": "string",
             "pattern": _POSITIONS,
         },
+        **(_DECISION_ATTRIBUTES if family == "decision" else {}),
     }
 
 
+_DECISION_ATTRIBUTES: Final[JsonObject] = {
+    "asof": {"description": "The instant up to which deadlines were taken as passed, in UTC.", **UTC_INSTANT},
+}
 _SUBJECTS: Final = {
     "alert": "The case id; the partner id of an alert that concerns no case",
     DEAD_LETTER_TYPE: "The key of the refused record, if it is UTF-8 and not empty",

@@ -20,6 +20,7 @@ from schemas.outputs import (
     DecisionMessage,
     OutputVocabulary,
     instant_fields,
+    unhashed_fields,
     vocabulary,
 )
 
@@ -54,13 +55,21 @@ def _decision(body: type[DecisionBody], outputs: OutputVocabulary) -> JsonObject
     """Return the schema of a kind of decision; it refuses members that only other kinds have, not unknown ones."""
     fields = body.__struct_fields__
     others = {name for other in outputs.bodies.values() for name in other.__struct_fields__} - {*fields}
+    comparable = [name for name in fields if name not in unhashed_fields(body)]
     known: Vocabularies = {
         "subject_of": outputs.subjects,
         "clauses": outputs.clauses,
-        "changed": sorted(fields),
+        "changed": sorted(comparable),
         **{name: values for name in fields if (values := vocabulary(body, name))},
     }
     schema = _members((DecisionMessage[DecisionBody], body), known)
+    properties = as_object(schema["properties"])
+    properties["previous"] = {
+        **_described(as_object(properties["previous"])),
+        "title": f"{body.__name__}Previous",
+        "type": ["object", "null"],
+        "properties": {name: properties[name] for name in comparable if name != "evidence"},
+    }
     elsewhere: JsonObject = {"propertyNames": {"not": {"enum": [*sorted(others)]}}} if others else {}
     return {"title": body.__name__, "description": folded(body.__doc__), **schema, **elsewhere}
 
@@ -72,17 +81,17 @@ def _members(message: tuple[type[Struct], ...], known: Vocabularies, **more: Jso
     """
     references, components = msgspec.json.schema_components(message, ref_template="{name}")
     properties: JsonObject = {}
-    instants = instant_fields(message[-1])
+    instants, has_nulls = instant_fields(message[-1]), issubclass(message[-1], DecisionBody)
     for reference in references:
         for name, schema in components[reference["$ref"]]["properties"].items():
             if name not in ENVELOPE_FIELDS and name != "type":
-                written = UTC_INSTANT if name in instants else _value(schema)
+                written = UTC_INSTANT if name in instants else _value(schema, has_nulls=has_nulls)
                 properties[name] = {**_described(schema), **written, **more.get(name, {})}
     for name in properties.keys() & {*SORTED_FIELDS}:
         properties[name] = {**as_object(properties[name]), "uniqueItems": True}
     for name in properties.keys() & known.keys():
         properties[name] = known_values(as_object(properties[name]), known[name])
-    optional = _optional(message)
+    optional = _optional(message, has_nulls=has_nulls)
     return {
         "type": "object",
         "properties": properties,
@@ -90,10 +99,10 @@ def _members(message: tuple[type[Struct], ...], known: Vocabularies, **more: Jso
     }
 
 
-def _optional(message: Iterable[type[Struct]]) -> set[str]:
-    """Return the names of members that may be absent; other defaults are written."""
+def _optional(message: Iterable[type[Struct]], *, has_nulls: bool) -> set[str]:
+    """Return the names of members that may be absent; other defaults are written, and None where there are nulls."""
     fields = [field for struct in message for field in structs.fields(struct)]
-    return {field.name for field in fields if field.default is None or field.default is UNSET}
+    return {field.name for field in fields if field.default is UNSET or (field.default is None and not has_nulls)}
 
 
 def _described(schema: JsonObject) -> JsonObject:
@@ -101,13 +110,13 @@ def _described(schema: JsonObject) -> JsonObject:
     return {"description": schema.get("description", "The kind of decision.")}
 
 
-def _value(schema: JsonObject) -> JsonObject:
-    """Return the schema of a value as the encoder writes it: None by default is absent."""
+def _value(schema: JsonObject, *, has_nulls: bool) -> JsonObject:
+    """Return the schema of a value as the encoder writes it; where there are no nulls, None is absent."""
     schema = {key: value for key, value in schema.items() if key != "description"}
     options = schema.get("anyOf")
     if isinstance(options, list):
         option = as_object(options[0])
-        return option if "default" in schema else nullable(option)
+        return nullable(option) if has_nulls or "default" not in schema else option
     match schema:
         case {"$ref": str(name)}:
             return {"$ref": f"#/$defs/{name}"}

@@ -33,6 +33,7 @@ PUBLISHED: dict[str, Any] = json.loads(json.dumps(message_schemas(OUTPUTS, URN_I
 TYPES = [*EVENT_TYPES, *(f"decision.{kind}" for kind in OUTPUTS.bodies), "action", "alert", "dead-letter"]
 VALIDATORS = {name: Draft202012Validator(schema) for name, schema in PUBLISHED.items()}
 
+MEMBERS = {"decision_key": "job-17|paf|out_of_scope|p-4", "asof": 1_795_255_200_000_000}
 VALUES: list[Any] = [
     *(None, True, False, 0, 1, -1, 5, 6, 90.5, 180.5, 1e300, 10**400, [], {}, [1], {"lat": 1}, {"lat": 1, "lon": 2}),
     *("", " ", "x", "x" * 256, "x" * 257, " " * 300, "x" * 2048, "x" * 2049, "2026-11-21", "2026-13-21", "21.11.2026"),
@@ -78,8 +79,18 @@ def test_the_schema_of_the_envelope_rejects_what_the_codec_rejects(member: str, 
 @pytest.mark.parametrize(
     "message",
     [
-        encode_message(revision(PAF, inputs="jobs-0:1", changed=("status",), supersedes="0" * 32)),
-        encode_message(revision(REFUND)),
+        encode_message(
+            revision(
+                PAF,
+                **MEMBERS,
+                inputs="jobs-0:1",
+                supersedes="0" * 32,
+                changed=("status", "counts_in_mg"),
+                previous={"status": "provisional", "counts_in_mg": None},
+                cause=("/desk#1", "deadline:2026-11-21T10:00:00Z", "policy"),
+            )
+        ),
+        encode_message(revision(REFUND, **MEMBERS)),
         encode_message(ACTION),
         encode_message(BARE_ACTION),
         encode_message(ALERT),
@@ -103,7 +114,7 @@ def test_an_output_satisfies_its_schema_and_has_no_other_members(message: bytes)
 
 
 def test_a_decision_is_not_valid_as_another_kind() -> None:
-    data = json.loads(encode_message(revision(PAF)))["data"]
+    data = json.loads(encode_message(revision(PAF, **MEMBERS)))["data"]
     assert published("decision.paf", data)
     assert not published("decision.tagging", data)
     assert not published("decision.paf", {**data, "effective_at": 5})
@@ -141,9 +152,10 @@ def test_with_a_base_address_every_id_is_the_address_of_its_file(tmp_path: Path,
 
 def test_the_document_has_every_public_topic_with_every_message() -> None:
     document: Any = asyncapi_document(OUTPUTS.bodies, EXAMPLES)
-    assert set(document["channels"]) == {*INPUTS, *topics().outputs}
+    assert set(document["channels"]) == {*INPUTS, *topics().outputs, topics().latest}
     names = {name for channel in document["channels"].values() for name in channel["messages"]}
-    assert names == {*TYPES, *(f"{name}.binary" for name in EVENT_TYPES)} == set(document["components"]["messages"])
+    others = {*(f"{name}.binary" for name in EVENT_TYPES), *(f"decision.{kind}.latest" for kind in OUTPUTS.bodies)}
+    assert names == {*TYPES, *others} == set(document["components"]["messages"])
     operations = {name: (each["action"], each["tags"]) for name, each in document["operations"].items()}
     assert operations["worker.receive.jobs"] == ("receive", [{"name": "worker"}])
     assert operations["producer.send.jobs"] == ("send", [{"name": "producer"}])
@@ -223,4 +235,4 @@ def test_a_field_of_another_kind_is_refused_and_an_unknown_one_is_not() -> None:
 
 
 def decision_of(outcome: str) -> Any:
-    return json.loads(encode_message(revision(msgspec.structs.replace(PAF, outcome=outcome))))["data"]
+    return json.loads(encode_message(revision(msgspec.structs.replace(PAF, outcome=outcome), **MEMBERS)))["data"]

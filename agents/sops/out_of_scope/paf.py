@@ -52,14 +52,14 @@ class PafDecision(DecisionBody, frozen=True, kw_only=True, tag="paf"):
     cancellation_ref: Annotated[
         FactRef | UnsetType,
         Meta(
-            description="The cancellation that it is about, of its evidence, as `source#id`. Absent if withdrawn.",
+            description="The cancellation that it is about, as `source#id` of its evidence (OOS-18).",
             extra={UNHASHED: True},
         ),
     ] = UNSET
     claim_ref: Annotated[
         FactRef | UnsetType,
         Meta(
-            description="The ticket with the claim, as `source#id`. Absent if that is not part of its evidence.",
+            description="The ticket with the claim, as `source#id` of its evidence (OOS-8), if it rests on it.",
             extra={UNHASHED: True},
         ),
     ] = UNSET
