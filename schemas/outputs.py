@@ -98,7 +98,7 @@ class DecisionBody(Struct, frozen=True, kw_only=True, tag_field="kind"):
     policy: Annotated[PolicyName, Meta(description="The policy that it was made under: `label@hash`.")]
     effective_at: Annotated[
         Instant,
-        Meta(description="The latest time among its evidence and the passed deadlines that it rests on."),
+        Meta(description="The latest time among its evidence and the passed deadlines that it rests on, in UTC."),
     ]
 
     @property
@@ -117,7 +117,13 @@ class ActionBody(Struct, frozen=True, kw_only=True):
     """A next step for the desk, in one of its states."""
 
     code: Annotated[Word, Meta(description="The step.")]
-    params: Annotated[dict[str, str], Meta(description="What the step needs to know, by name.")] = {}
+    params: Annotated[
+        dict[str, str],
+        Meta(
+            description="What the step needs to know, by name: `until` an instant in UTC (OOS-9), `reason` the one to "
+            "choose (OOS-12, OOS-16, OOS-17)."
+        ),
+    ] = {}
     case_id: Annotated[NonEmpty, Meta(description="The case.")]
     partner_id: Annotated[NonEmpty | None, Meta(description="The partner concerned.")] = None
     ticket_id: Annotated[NonEmpty | None, Meta(description="The ticket concerned.")] = None
@@ -127,7 +133,7 @@ class ActionBody(Struct, frozen=True, kw_only=True):
     ]
     clauses: Annotated[tuple[ClauseId, ...], Meta(description="The clauses of the SOP that ask for it, sorted.")]
     evidence: Annotated[tuple[FactRef, ...], Meta(description="The facts that it rests on as `source#id`, sorted.")]
-    due_at: Annotated[Instant | None, Meta(description="When it is due.")] = None
+    due_at: Annotated[Instant | None, Meta(description="When it is due, in UTC (OOS-10).")] = None
     time: Instant
     """The start of this state; the `time` of the envelope."""
 
@@ -145,8 +151,8 @@ class AlertBody(Struct, frozen=True, kw_only=True):
     ]
     summary: Annotated[NonEmpty, Meta(description="One sentence for a person.")]
     evidence: Annotated[tuple[FactRef, ...], Meta(description="The facts that it rests on as `source#id`, sorted.")]
-    starts_at: Annotated[Instant, Meta(description="When it started to fire.")]
-    ends_at: Annotated[Instant | None, Meta(description="When it ends, or ended.")] = None
+    starts_at: Annotated[Instant, Meta(description="When it started to fire, in UTC.")]
+    ends_at: Annotated[Instant | None, Meta(description="When it ends, or ended, in UTC.")] = None
 
 
 B_co = TypeVar("B_co", bound=DecisionBody, covariant=True)
