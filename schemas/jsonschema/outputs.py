@@ -27,7 +27,6 @@ from schemas.outputs import (
 Vocabularies = Mapping[str, Sequence[str]]
 """The known values of members, by the member's name."""
 
-_SHARED: Final = frozenset(DecisionBody.__struct_fields__)
 _HEADER: Final[JsonObject] = {
     "type": "array",
     "items": {"type": ["string", "null"]},
