@@ -30,7 +30,7 @@ help: ## show this list
 
 setup: $(STAMP) ## install everything into .venv from the lock file
 
-$(STAMP): requirements.lock pyproject.toml tests/asyncapi/package-lock.json
+$(STAMP): requirements.lock pyproject.toml tests/schema_tools/package-lock.json
 	@test -n "$(PYTHON)" || { echo "sop-streams needs Python 3.11 or later; none was found ($$(python3 -V 2>&1))" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sop-streams needs Python 3.11 or later;" \
 	    "$(PYTHON) is Python $$($(PYTHON) -c 'import platform; print(platform.python_version())')" >&2; exit 2; }
@@ -42,9 +42,9 @@ $(STAMP): requirements.lock pyproject.toml tests/asyncapi/package-lock.json
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock || \
 	    $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	@# One test needs schemas from npm; without npm it is skipped.
-	@! command -v npm >/dev/null || { echo "installing the schemas for one test"; \
-	    npm ci --prefix tests/asyncapi --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null; }
+	@# The tests of the exported schemas need tools from npm; without npm they are skipped.
+	@! command -v npm >/dev/null || { echo "installing the tools that check the schemas"; \
+	    npm ci --prefix tests/schema_tools --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null; }
 	@touch $@
 
 $(ARCHIVE): $(STAMP)

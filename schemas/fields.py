@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import UnionType
 from typing import Annotated, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 
 
 class Text(Struct, frozen=True):
@@ -66,25 +66,28 @@ class Field(Struct, frozen=True):
     name: str
     kind: Kind
     required: bool
+    description: str
+    """What it means, with its unit and the clauses that rest on it; published in the JSON Schemas."""
 
 
 def fields_of(struct: type[Struct]) -> tuple[Field, ...]:
     """Return the fields of a struct in the order of the contract.
 
     This is the order of its attribute `contract_order`, where it has one, and otherwise that of its fields. The kind of
-    a field stands in its annotation or follows from its type; a field with a default is optional.
+    a field stands in its annotation or follows from its type, its description stands in a `Meta`; a field with a
+    default is optional.
     """
     hints = get_type_hints(struct, include_extras=True)
     required = {field.name for field in structs.fields(struct) if field.required}
     names: tuple[str, ...] = getattr(struct, "contract_order", struct.__struct_fields__)
-    return tuple(Field(name, _kind(hints[name]), name in required) for name in names)
+    return tuple(Field(name, _kind(hints[name]), name in required, _description(hints[name])) for name in names)
 
 
 def _kind(hint: object) -> Kind:
     arguments = get_args(hint)
     match get_origin(hint):
         case origin if origin is Annotated:
-            return next(each for each in arguments if isinstance(each, Kind))
+            return next((each for each in arguments if isinstance(each, Kind)), None) or _kind(arguments[0])
         case origin if origin in (Union, UnionType):
             return _kind(arguments[0])
         case origin if origin is Literal:
@@ -96,3 +99,9 @@ def _kind(hint: object) -> Kind:
     assert isinstance(hint, type)
     assert issubclass(hint, Struct)
     return Object(fields_of(hint), hint)
+
+
+def _description(hint: object) -> str:
+    """Return the description in the outermost `Meta` of an annotation."""
+    described = [each.description for each in get_args(hint) if isinstance(each, Meta) and each.description]
+    return described[-1] if described else ""

@@ -33,18 +33,41 @@ Instant = Annotated[int, Meta(extra={INSTANT: True})]
 AnyJson = Annotated[object, Meta(extra_json_schema={"description": "As the field of this name."})]
 """The JSON value of some field."""
 
+# What the published schemas say of strings, beyond their type. Decoding does not check it: it only reads what a worker
+# wrote, perhaps one of another version.
+NonEmpty = Annotated[str, Meta(extra_json_schema={"minLength": 1})]
+DIGEST_PATTERN: Final = "^[0-9a-f]{32}$"
+Digest = Annotated[str, Meta(extra_json_schema={"pattern": DIGEST_PATTERN})]
+"""The first 32 hexadecimal digits of a SHA-256."""
+Word = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?$"})]
+"""A value of a vocabulary, such as an outcome or a reason."""
+ClauseId = Annotated[str, Meta(extra_json_schema={"pattern": "^[A-Z]+-[0-9]+$"})]
+FactRef = Annotated[str, Meta(extra_json_schema={"pattern": r"^[^#]+#[\s\S]+$"})]
+"""The name of a fact in evidence, `source#id`."""
+PolicyName = Annotated[str, Meta(extra_json_schema={"pattern": "^[^@]+@[0-9a-f]{16}$"})]
+"""`label@hash`."""
+_KEY_PART: Final = "(?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})"
+KeyText = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{_KEY_PART}+(\|{_KEY_PART}+){{2}}(\|{_KEY_PART}*)?$"})]
+"""The parts of a decision's key: case, kind, SOP and, where it decides about each engagement, the partner."""
+FullDay = Annotated[str, Meta(extra_json_schema={"format": "date"})]
+Revision = Annotated[int, Meta(extra_json_schema={"minimum": 1})]
+Offset = Annotated[int, Meta(extra_json_schema={"minimum": 0})]
+Base64 = Annotated[bytes, Meta(extra_json_schema={"contentEncoding": "base64"})]
+
 
 def one_of(values: object, description: str) -> Meta:
     """Return the annotation of an outcome whose values a `Literal` lists; `withdrawn` is added to them.
 
     Decoding accepts any value, since a later version may have emitted it.
     """
-    known = [*get_args(values), WITHDRAWN]
-    return Meta(description=description, extra_json_schema={"enum": known}, extra={VALUES: known})
+    return Meta(description=description, extra={VALUES: [*get_args(values), WITHDRAWN]})
 
 
-def each_of(values: object, description: str) -> Meta:
-    """Return the annotation of a list of strings whose values a `Literal` lists; decoding accepts any value."""
+def known(values: object, description: str) -> Meta:
+    """Return the annotation of a string, or of a list of strings, whose values a `Literal` lists.
+
+    Decoding accepts any value, since a later version may have emitted it.
+    """
     return Meta(description=description, extra={VALUES: [*get_args(values)]})
 
 
@@ -58,24 +81,24 @@ class DecisionBody(Struct, frozen=True, kw_only=True, tag_field="kind"):
     title: ClassVar[str]
     """The name of this kind of decision in explanations."""
 
-    subject_of: Annotated[str, Meta(description="The SOP that decides.")]
-    case_id: Annotated[str, Meta(description="The job id, or the ticket id if there was never a booking.")]
-    partner_id: Annotated[str | None, Meta(description="The partner whom it concerns; null if nobody.")]
+    subject_of: Annotated[Word, Meta(description="The SOP that decides; part of the decision's key.")]
+    case_id: Annotated[NonEmpty, Meta(description="The job id, or the ticket id if there was never a booking.")]
+    partner_id: Annotated[NonEmpty | None, Meta(description="The partner whom it concerns; null if nobody.")]
     status: Annotated[
         Status,
         Meta(description="`provisional` while a step of the SOP is outstanding; a late fact can revise a final one."),
     ]
-    outcome: Annotated[str, Meta(description="What is decided.")]
-    reasons: Annotated[tuple[str, ...], Meta(description="The reasons, sorted.")] = ()
-    clauses: Annotated[tuple[str, ...], Meta(description="The clauses of the SOP that it rests on, sorted.")] = ()
+    outcome: Annotated[Word, Meta(description="What is decided.")]
+    reasons: Annotated[tuple[Word, ...], Meta(description="The reasons, sorted.")] = ()
+    clauses: Annotated[tuple[ClauseId, ...], Meta(description="The clauses of the SOP that it rests on, sorted.")] = ()
     evidence: Annotated[
-        tuple[str, ...],
+        tuple[FactRef, ...],
         Meta(description="The facts that it rests on as `source#id`, sorted; a `#` in a source is written `%23`."),
     ] = ()
-    policy: Annotated[str, Meta(description="The policy that it was made under: `label@hash`.")]
+    policy: Annotated[PolicyName, Meta(description="The policy that it was made under: `label@hash`.")]
     effective_at: Annotated[
         Instant,
-        Meta(description="The latest time among its evidence and the passed deadlines that it rests on."),
+        Meta(description="The latest time among its evidence and the passed deadlines that it rests on, in UTC."),
     ]
 
     @property
@@ -93,18 +116,24 @@ def kind_of(body: type[DecisionBody]) -> str:
 class ActionBody(Struct, frozen=True, kw_only=True):
     """A next step for the desk, in one of its states."""
 
-    code: Annotated[str, Meta(description="The step.")]
-    params: Annotated[dict[str, str], Meta(description="What the step needs to know, by name.")] = {}
-    case_id: Annotated[str, Meta(description="The case.")]
-    partner_id: Annotated[str | None, Meta(description="The partner concerned.")] = None
-    ticket_id: Annotated[str | None, Meta(description="The ticket concerned.")] = None
+    code: Annotated[Word, Meta(description="The step.")]
+    params: Annotated[
+        dict[str, str],
+        Meta(
+            description="What the step needs to know, by name: `until` an instant in UTC (OOS-9), `reason` the one to "
+            "choose (OOS-12, OOS-16, OOS-17)."
+        ),
+    ] = {}
+    case_id: Annotated[NonEmpty, Meta(description="The case.")]
+    partner_id: Annotated[NonEmpty | None, Meta(description="The partner concerned.")] = None
+    ticket_id: Annotated[NonEmpty | None, Meta(description="The ticket concerned.")] = None
     state: Annotated[
         ActionState,
         Meta(description="A step that is no longer open is `done` if its result is known, or else `withdrawn`."),
     ]
-    clauses: Annotated[tuple[str, ...], Meta(description="The clauses of the SOP that ask for it, sorted.")]
-    evidence: Annotated[tuple[str, ...], Meta(description="The facts that it rests on as `source#id`, sorted.")]
-    due_at: Annotated[Instant | None, Meta(description="When it is due.")] = None
+    clauses: Annotated[tuple[ClauseId, ...], Meta(description="The clauses of the SOP that ask for it, sorted.")]
+    evidence: Annotated[tuple[FactRef, ...], Meta(description="The facts that it rests on as `source#id`, sorted.")]
+    due_at: Annotated[Instant | None, Meta(description="When it is due, in UTC (OOS-10).")] = None
     time: Instant
     """The start of this state; the `time` of the envelope."""
 
@@ -112,18 +141,18 @@ class ActionBody(Struct, frozen=True, kw_only=True):
 class AlertBody(Struct, frozen=True, kw_only=True):
     """The content of an alert; the encoder adds `alertname` and `severity` to its labels."""
 
-    name: Annotated[str, Meta(description="The name of the alert.")]
+    name: Annotated[Word, Meta(description="The name of the alert.")]
     severity: Annotated[Severity, Meta(description="How urgent it is.")]
     state: Annotated[AlertState, Meta(description="`resolved` is sent only for an alert about a condition.")]
-    key: Annotated[tuple[str, ...], Meta(description="The labels that identify the alert.")]
+    key: Annotated[tuple[Word, ...], Meta(description="The labels that identify the alert.")]
     labels: Annotated[
         dict[str, str],
         Meta(description="Its key, `alertname` and `severity`; city and category if they are known."),
     ]
-    summary: Annotated[str, Meta(description="One sentence for a person.")]
-    evidence: Annotated[tuple[str, ...], Meta(description="The facts that it rests on as `source#id`, sorted.")]
-    starts_at: Annotated[Instant, Meta(description="When it started to fire.")]
-    ends_at: Annotated[Instant | None, Meta(description="When it ends, or ended.")] = None
+    summary: Annotated[NonEmpty, Meta(description="One sentence for a person.")]
+    evidence: Annotated[tuple[FactRef, ...], Meta(description="The facts that it rests on as `source#id`, sorted.")]
+    starts_at: Annotated[Instant, Meta(description="When it started to fire, in UTC.")]
+    ends_at: Annotated[Instant | None, Meta(description="When it ends, or ended, in UTC.")] = None
 
 
 B_co = TypeVar("B_co", bound=DecisionBody, covariant=True)
@@ -133,15 +162,17 @@ class DecisionMessage(Struct, Generic[B_co], frozen=True, kw_only=True, tag="dec
     """One revision of a decision, with its place in the chain of revisions."""
 
     body: B_co
-    decision_id: Annotated[str, Meta(description="Identifies the revision; the `id` of the envelope.")]
-    content_hash: Annotated[str, Meta(description="Identifies the content of the body.")]
-    revision: Annotated[int, Meta(description="1, 2, …")]
-    supersedes: Annotated[str | None, Meta(description="The decision_id of the revision before; null for the first.")]
+    decision_id: Annotated[Digest, Meta(description="Identifies the revision; the `id` of the envelope.")]
+    content_hash: Annotated[Digest, Meta(description="Identifies the content of the body.")]
+    revision: Annotated[Revision, Meta(description="1, 2, …; orders the revisions, which `time` does not.")]
+    supersedes: Annotated[
+        Digest | None, Meta(description="The decision_id of the revision before; null for the first.")
+    ]
     changed: Annotated[
-        tuple[str, ...],
+        tuple[Word, ...],
         Meta(description="The fields of the body that differ from the superseded revision, sorted."),
     ]
-    explanation: Annotated[str, Meta(description="One English sentence, made from the body alone.")]
+    explanation: Annotated[NonEmpty, Meta(description="One English sentence, made from the body alone.")]
     inputs: str | None = None
     """The input positions at which it was decided; the extension `inputs` of the envelope."""
     previous: Annotated[
@@ -152,14 +183,14 @@ class DecisionMessage(Struct, Generic[B_co], frozen=True, kw_only=True, tag="dec
         ),
     ] = None
     decision_key: Annotated[
-        str,
+        KeyText,
         Meta(
             description="Identifies the decision, the same in all its revisions: `case|kind|subject_of|partner`, each "
             "part percent-encoded; without partner if the SOP decides about the case as a whole."
         ),
     ] = ""
     cause: Annotated[
-        tuple[str, ...] | None,
+        tuple[NonEmpty, ...] | None,
         Meta(
             description="What this revision rests on and the superseded one did not, sorted: `source#id` of evidence, "
             "`deadline:<instant>` of a deadline that passed, and `policy` if that changed. Null for the first."
@@ -180,8 +211,8 @@ class ActionMessage(Struct, frozen=True, kw_only=True, tag="action"):
     """One revision of an action."""
 
     body: ActionBody
-    action_id: Annotated[str, Meta(description="Identifies the action; the same in all its revisions.")]
-    revision: Annotated[int, Meta(description="1, 2, …")]
+    action_id: Annotated[Digest, Meta(description="Identifies the action; the same in all its revisions.")]
+    revision: Annotated[Revision, Meta(description="1, 2, …; orders the revisions, which `time` does not.")]
     inputs: str | None = None
 
 
@@ -189,7 +220,7 @@ class AlertMessage(Struct, frozen=True, kw_only=True, tag="alert"):
     """An alert that fires or is resolved; `subject` is the case id, or the partner id if it concerns no case."""
 
     body: AlertBody
-    alert_id: Annotated[str, Meta(description="Identifies the alert; the same while name and key are the same.")]
+    alert_id: Annotated[Digest, Meta(description="Identifies the alert; the same while name and key are the same.")]
     subject: str
     inputs: str | None = None
 
@@ -204,6 +235,7 @@ class OutputVocabulary(Struct, frozen=True):
     """The body of every kind of decision."""
     subjects: tuple[str, ...]
     """The values of `subject_of`."""
+    clauses: tuple[str, ...]
     action_codes: tuple[str, ...]
     alert_names: tuple[str, ...]
 
@@ -247,15 +279,31 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `value_bytes` is the original size of the value (0 for null).
     """
 
-    topic: str
-    partition: int
-    offset: int
-    reason: str
-    value: bytes | None
-    key: bytes | None = None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
-    header_names: tuple[bytes, ...] = ()
-    value_bytes: int | UnsetType = UNSET
+    topic: Annotated[NonEmpty, Meta(description="The topic of the record; in a replay, the file.")]
+    partition: Annotated[Offset, Meta(description="Its partition; in a replay, 0.")]
+    offset: Annotated[Offset, Meta(description="Its offset; in a replay, the line, counted from 1.")]
+    reason: Annotated[NonEmpty, Meta(description="One line that begins with the path of what is wrong.")]
+    value: Annotated[Base64 | None, Meta(description="The bytes of its value in Base64; null stays null.")]
+    key: Annotated[Base64 | None, Meta(description="The bytes of its key in Base64; absent if it has none.")] = None
+    headers: Annotated[
+        tuple[tuple[str, bytes | None], ...],
+        Meta(
+            description="Its headers in order: pairs of name and value in Base64, null for a header without value; "
+            "absent if there are none."
+        ),
+    ] = ()
+    header_names: Annotated[
+        tuple[Base64, ...],
+        Meta(description="The bytes of all header names in Base64, in order; present only if one is not valid UTF-8."),
+    ] = ()
+    value_bytes: Annotated[
+        int | UnsetType,
+        Meta(
+            description="How many bytes the value had. Present only if the record was too large for a dead letter: "
+            "value and key then hold their first 1,024 bytes, and headers are left out.",
+            extra_json_schema={"minimum": 0},
+        ),
+    ] = UNSET
 
     @property
     def is_truncated(self) -> bool:

@@ -14,6 +14,7 @@ from zlib import crc32
 from faust.types import TP as FaustTP  # noqa: N811 - ours has the same name
 
 from agents.sops import catalogue as sops
+from schemas.codec.schema_ids import SchemaIds
 from schemas.errors import Fatal
 from schemas.policy.model import PolicySet
 from schemas.timestamps import SECOND_US
@@ -211,6 +212,7 @@ def processor_settings(
         refusal_limits=refusal_limits(settings),
         retention=retention_rules(settings),
         dead_letter_bytes_max=dead_letter_bytes_max(sizes, topics),
+        schema_ids=SchemaIds(settings.schema_base_url),
     )
 
 

@@ -33,6 +33,7 @@ POLICIES: Final = PolicyFormat(section for sop in SOPS for section in sop.sectio
 OUTPUTS: Final = OutputVocabulary(
     bodies={kind_of(kind): kind for sop in SOPS for kind in sop.kinds},
     subjects=tuple(sop.name for sop in SOPS),
+    clauses=tuple(CLAUSES),
     action_codes=tuple(code for sop in SOPS for code in sop.action_codes),
     alert_names=tuple(kind.name for kind in ALERTS),
 )

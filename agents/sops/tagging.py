@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from schemas.outputs import DecisionBody, each_of, one_of
+from schemas.outputs import DecisionBody, FullDay, NonEmpty, Word, known, one_of
 
 Outcome = Literal[
     "partner_led_cancellation/out_of_scope",
@@ -40,15 +40,18 @@ class TaggingDecision(DecisionBody, frozen=True, kw_only=True, tag="tagging"):
 
     title: ClassVar[str] = "tagging"
 
-    outcome: Annotated[str, one_of(Outcome, "The tag (OOS-5, OOS-14, DIS-2).")]
-    reasons: Annotated[tuple[str, ...], each_of(Reason, "Why it is not tagged, sorted.")] = ()
-    tag_code: Annotated[str | UnsetType, Meta(description="The code of the tag, on the job (OOS-5).")] = UNSET
+    outcome: Annotated[Word, one_of(Outcome, "The tag (OOS-5, OOS-14, DIS-2).")]
+    reasons: Annotated[tuple[Word, ...], known(Reason, "Why it is not tagged, sorted.")] = ()
+    tag_code: Annotated[NonEmpty | UnsetType, known(Literal["4.2"], "The code of the tag, on the job (OOS-5).")] = UNSET
     service_date: Annotated[
-        str | UnsetType, Meta(description="The day of the service as on the proof, a full date (DIS-9).")
+        FullDay | UnsetType, Meta(description="The day of the service as on the proof, a full date (DIS-9).")
     ] = UNSET
     proof_given: Annotated[bool | UnsetType, Meta(description="Whether a proof was given (DIS-9).")] = UNSET
-    proof_url: Annotated[str | UnsetType, Meta(description="The link of the proof, as it came (DIS-9).")] = UNSET
+    proof_url: Annotated[NonEmpty | UnsetType, Meta(description="The link of the proof, as it came (DIS-9).")] = UNSET
     reporting: Annotated[
-        str | UnsetType,
-        Meta(description="`direct`, or `indirect` where the customer complained of something else at first (DIS-1)."),
+        Word | UnsetType,
+        known(
+            Literal["direct", "indirect"],
+            "`direct`, or `indirect` where the customer complained of something else at first (DIS-1).",
+        ),
     ] = UNSET

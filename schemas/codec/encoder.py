@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct
 
 from schemas.codec.canonical_json import JsonValue, canonical_json, digest32
 from schemas.codec.headers import decode_headers, encode_headers
+from schemas.codec.schema_ids import URN_IDS, SchemaIds
 from schemas.errors import InvalidMessage
 from schemas.events import Money
 from schemas.outputs import (
@@ -32,22 +33,22 @@ from schemas.timestamps import format_instant, read_instant
 NAME_LABEL: Final = "alertname"
 SEVERITY_LABEL: Final = "severity"
 DEAD_LETTER_TYPE: Final = "dead-letter"
-SCHEMA_VERSION: Final = 1
-"""Increased by a change that existing consumers could not read; additions keep it."""
-CONTENT_TYPE: Final = "application/cloudevents+json"
-OUTPUT_HEADERS: Final = (("content-type", f"{CONTENT_TYPE}; charset=utf-8".encode()),)
+CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
+OUTPUT_HEADERS: Final = (("content-type", CONTENT_TYPE.encode()),)
 """The headers of every output record, by which CloudEvents SDKs recognise structured mode."""
+SOURCES: Final = {
+    "decision": "/sop/decisions",
+    "action": "/sop/actions",
+    "alert": "/sop/alerts",
+    DEAD_LETTER_TYPE: "/sop/dead-letters",
+}
+"""The `source` of outputs, by the first word of their type."""
 ENVELOPE_FIELDS: Final = frozenset({"body", "inputs", "asof", "subject", "time"})
 """Fields of messages and bodies that are not members of `data`."""
 SORTED_FIELDS: Final = ("reasons", "clauses", "evidence", "changed", "cause")
 """Fields that are sets, written in order."""
 Writer = Callable[[Any], JsonValue]  # type: ignore[explicit-any] # takes the type of its field
 """Makes the value of a field JSON-ready."""
-
-
-def schema_id(name: str) -> str:
-    """Return the `$id` of a published JSON Schema, by the name of a message type or another document."""
-    return f"urn:sop-streams:schema:{name}:{SCHEMA_VERSION}"
 
 
 def decision_data(body: DecisionBody) -> dict[str, JsonValue]:
@@ -104,16 +105,22 @@ def alert_labels(body: AlertBody) -> dict[str, str]:
     return dict(sorted({**body.labels, NAME_LABEL: body.name, SEVERITY_LABEL: body.severity}.items()))
 
 
-def encode_message(message: OutputMessage) -> bytes:
+def encode_message(message: OutputMessage, schema_ids: SchemaIds = URN_IDS) -> bytes:
     """Return a message as a CloudEvent in structured JSON, with its members in a fixed order."""
     if isinstance(message, DecisionMessage):
-        return _encode_decision(message)
+        return _encode_decision(message, schema_ids)
     if isinstance(message, ActionMessage):
-        return _encode_action(message)
-    return _encode_alert(message)
+        return _encode_action(message, schema_ids)
+    return _encode_alert(message, schema_ids)
 
 
-def encode_dead_letter(dead_letter: DeadLetter, *, time: int | None = None, id_topic: str | None = None) -> bytes:
+def encode_dead_letter(
+    dead_letter: DeadLetter,
+    schema_ids: SchemaIds = URN_IDS,
+    *,
+    time: int | None = None,
+    id_topic: str | None = None,
+) -> bytes:
     """Return a dead letter as a CloudEvent in structured JSON; equal arguments give equal bytes.
 
     `time` is the timestamp of the record in microseconds, None if it has none. `id_topic` replaces the topic in the id,
@@ -127,7 +134,7 @@ def encode_dead_letter(dead_letter: DeadLetter, *, time: int | None = None, id_t
     message_id = digest32(canonical_json([topic, dead_letter.partition, dead_letter.offset, dead_letter.reason]))
     headers, header_names = encode_headers(dead_letter.headers)
     data = msgspec.structs.replace(dead_letter, headers=headers, header_names=header_names)
-    return _envelope(DEAD_LETTER_TYPE, "/sop/dead-letters", message_id, data, subject=subject, time=time)
+    return _envelope(DEAD_LETTER_TYPE, message_id, data, schema_ids, subject=subject, time=time)
 
 
 def decode_message(value: bytes, bodies: Mapping[str, type[DecisionBody]]) -> OutputMessage:
@@ -185,9 +192,9 @@ _dead_letters: Final = msgspec.json.Decoder(_DeadLetterEnvelope)
 
 def _envelope(
     message_type: str,
-    source: str,
     message_id: str,
     data: object,
+    schema_ids: SchemaIds,
     *,
     subject: str | None = None,
     time: int | None = None,
@@ -198,12 +205,12 @@ def _envelope(
     members: dict[str, object] = {
         "specversion": "1.0",
         "id": message_id,
-        "source": source,
+        "source": SOURCES[message_type.partition(".")[0]],
         "type": message_type,
         "subject": subject,
         "time": None if time is None else format_instant(time),
         "datacontenttype": "application/json",
-        "dataschema": schema_id(message_type),
+        "dataschema": schema_ids[message_type],
         "inputs": inputs,
         "asof": None if asof is None else format_instant(asof),
         "data": data,
@@ -211,15 +218,15 @@ def _envelope(
     return msgspec.json.encode({name: value for name, value in members.items() if value is not None})
 
 
-def _encode_decision(message: AnyDecision) -> bytes:
+def _encode_decision(message: AnyDecision, schema_ids: SchemaIds) -> bytes:
     body = message.body
     members = _members(message)
     explanation = members.pop("explanation")
     return _envelope(
         f"decision.{body.kind}",
-        "/sop/decisions",
         message.decision_id,
         {**members, **decision_data(body), "explanation": explanation},
+        schema_ids,
         subject=body.case_id,
         time=body.effective_at,
         inputs=message.inputs,
@@ -227,7 +234,7 @@ def _encode_decision(message: AnyDecision) -> bytes:
     )
 
 
-def _encode_action(message: ActionMessage) -> bytes:
+def _encode_action(message: ActionMessage, schema_ids: SchemaIds) -> bytes:
     body = message.body
     members, data = _members(message), dict[str, JsonValue]()
     revision = members.pop("revision")
@@ -238,16 +245,16 @@ def _encode_action(message: ActionMessage) -> bytes:
     data["params"] = dict(sorted(body.params.items()))
     return _envelope(
         "action",
-        "/sop/actions",
         _message_id(data, body.time),
         data,
+        schema_ids,
         subject=body.case_id,
         time=body.time,
         inputs=message.inputs,
     )
 
 
-def _encode_alert(message: AlertMessage) -> bytes:
+def _encode_alert(message: AlertMessage, schema_ids: SchemaIds) -> bytes:
     body = message.body
     data = _without_none({**_members(message), **_members(body)})
     data["labels"] = dict(alert_labels(body))
@@ -255,9 +262,9 @@ def _encode_alert(message: AlertMessage) -> bytes:
     time = body.starts_at if resolved_at is None else resolved_at
     return _envelope(
         "alert",
-        "/sop/alerts",
         _message_id(data, time),
         data,
+        schema_ids,
         subject=message.subject,
         time=time,
         inputs=message.inputs,

@@ -1,206 +1,149 @@
-"""JSON Schemas (2020-12) of every message, derived from the structs that the codec uses."""
+"""JSON Schemas (2020-12) of every message, two for each type: of the whole message, and of its `data` alone.
+
+Each document stands alone: it has all that it refers to in its `$defs`.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-import msgspec
-from msgspec import UNSET, Struct, structs
+from msgspec import Struct
 
-from schemas.codec.canonical_json import JsonValue
-from schemas.codec.encoder import DEAD_LETTER_TYPE, ENVELOPE_FIELDS, schema_id
+from schemas.codec.encoder import DEAD_LETTER_TYPE, SOURCES
 from schemas.codec.limits import Limits
-from schemas.events import EVENT_TYPES, FIELDS, Money
-from schemas.fields import Boolean, Choice, Field, FullDate, Integer, Kind, Number, Object, Pattern, Text, fields_of
-from schemas.outputs import (
-    ActionBody,
-    ActionMessage,
-    AlertBody,
-    AlertMessage,
-    DeadLetter,
-    DecisionBody,
-    DecisionMessage,
-    OutputVocabulary,
-    instant_fields,
-    vocabulary,
+from schemas.codec.schema_ids import SchemaIds
+from schemas.fields import Text
+from schemas.jsonschema.events import event_schemas, text_schema, value_schemas
+from schemas.jsonschema.examples import Examples
+from schemas.jsonschema.outputs import output_schemas
+from schemas.jsonschema.parts import (
+    DIALECT,
+    DIRECTION,
+    INSTANT,
+    UTC_INSTANT,
+    JsonObject,
+    definition_ref,
+    nullable,
+    with_definitions,
 )
+from schemas.outputs import DIGEST_PATTERN, OutputVocabulary
 
-JsonObject: TypeAlias = dict[str, JsonValue]
+Direction: TypeAlias = Literal["in", "out"]
 
-DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-INSTANT_SCHEMA: Final[JsonObject] = {
-    "type": "string",
-    "format": "date-time",
-    "pattern": r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$",
-}
-
-_NOT_BLANK: Final = r"\S"
-_FULL_DATE_PATTERN: Final = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
+_NON_EMPTY: Final[JsonObject] = {"type": "string", "minLength": 1}
+_POSITIONS: Final = r"^[^,\s]+-[0-9]+:[0-9]+(,[^,\s]+-[0-9]+:[0-9]+)*$"
 
 
-def message_schemas(outputs: OutputVocabulary) -> dict[str, JsonObject]:
-    """Return the schema of the `data` of every message type by type, and the schema of the envelope as "envelope"."""
+class MessageSchema(Struct, frozen=True):
+    """What the schemas of a message type are made from."""
+
+    direction: Direction
+    data: JsonObject
+    attributes: JsonObject
+    """The attributes of its envelope, by name; `type`, `specversion` and `data` come on top."""
+    optional: frozenset[str]
+    """The attributes that may be absent."""
+
+
+def message_name(type_name: str) -> str:
+    """Return the name of the schema of whole messages of a type; that of their data is the type itself."""
+    return f"messages/{type_name}"
+
+
+def message_schemas(outputs: OutputVocabulary, ids: SchemaIds, examples: Examples) -> dict[str, JsonObject]:
+    """Return the schemas of data and of whole messages by name; each has the example of its type, if there is one."""
     limits = Limits()
-    schemas = {"envelope": envelope_schema(limits)}
-    for name, fields in FIELDS.items():
-        schemas[name] = {**titled(name, EVENT_TYPES[name].__doc__), **_object(fields, limits)}
-    for kind, body in outputs.bodies.items():
-        data = _message(DecisionMessage[DecisionBody], body, subject_of=outputs.subjects)
-        schemas[f"decision.{kind}"] = {**titled(f"decision.{kind}", body.__doc__), **data}
-    action = _message(ActionMessage, ActionBody, code=outputs.action_codes)
-    alert = _message(AlertMessage, AlertBody, name=outputs.alert_names)
-    schemas["action"] = {**titled("action", ActionMessage.__doc__), **action}
-    schemas["alert"] = {**titled("alert", AlertMessage.__doc__), **alert}
-    schemas[DEAD_LETTER_TYPE] = {**titled(DEAD_LETTER_TYPE, DeadLetter.__doc__), **_dead_letter()}
-    return schemas
-
-
-def envelope_schema(limits: Limits) -> JsonObject:
-    """Return the schema of the CloudEvents envelope that all messages share."""
-    name = _text(Text(), limits)
-    return {
-        **titled("envelope", "A CloudEvent in structured JSON."),
-        "type": "object",
-        "properties": {
-            "specversion": {"const": "1.0"},
-            "id": name,
-            "source": {**_text(Text(limit="url_chars"), limits), "format": "uri-reference"},
-            "type": name,
-            "subject": name,
-            "time": INSTANT_SCHEMA,
-            "datacontenttype": {"type": ["string", "null"]},
-            "dataschema": {"type": "string"},
-            "inputs": {"type": "string"},
-            "data": {"type": "object"},
-        },
-        "required": ["specversion", "id", "source", "type", "data"],
-    }
-
-
-def titled(name: str, description: str | None) -> JsonObject:
-    """Return the members that every published schema begins with; whitespace in the description is folded."""
-    return {
-        "$schema": DIALECT,
-        "$id": schema_id(name),
-        "title": name,
-        "description": " ".join((description or "").split()),
-    }
-
-
-def _object(fields: tuple[Field, ...], limits: Limits) -> JsonObject:
-    """Return the schema of an object with some fields; it allows other members."""
-    properties: JsonObject = {}
-    for field in fields:
-        schema = _kind(field.kind, limits)
-        properties[field.name] = schema if field.required else {"anyOf": [schema, {"type": "null"}]}
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [field.name for field in fields if field.required],
-    }
-
-
-def _kind(kind: Kind, limits: Limits) -> JsonObject:
-    match kind:
-        case Text():
-            return _text(kind, limits)
-        case Pattern():
-            return {"type": "string", "pattern": kind.expression}
-        case FullDate():
-            return {"type": "string", "format": "date", "pattern": _FULL_DATE_PATTERN}
-        case Choice():
-            return {"enum": list(kind.values)}
-        case Boolean():
-            return {"type": "boolean"}
-        case Number():
-            maximum = sys.float_info.max if kind.high is None else kind.high
-            return {"type": "number", "minimum": kind.low, "maximum": maximum}
-        case Integer():
-            return {"type": "integer", "minimum": kind.low, "maximum": kind.high}
-        case Object():
-            return _object(kind.fields, limits)
-
-
-def _text(kind: Text, limits: Limits) -> JsonObject:
-    not_blank: JsonObject = {"pattern": _NOT_BLANK} if kind.blank == "invalid" else {}
-    return {"type": "string", **not_blank, "maxLength": getattr(limits, kind.limit)}
-
-
-def _message(message: type[Struct], body: type[Struct], **enums: Sequence[str]) -> JsonObject:
-    """Return the schema of the `data` of a message: the members of the message and of its body as one object.
-
-    `enums` lists the values of members that the structs leave open.
-    """
-    (_, _), components = msgspec.json.schema_components([message, body])
-    instants = instant_fields(body)
-    has_nulls = issubclass(body, DecisionBody)
-    properties: JsonObject = {}
-    for struct in (message, body):
-        for name, schema in components[_component(struct, components)]["properties"].items():
-            if name not in ENVELOPE_FIELDS and name != "type":
-                properties[name] = _as_written(schema, is_instant=name in instants, has_nulls=has_nulls)
-    for name, values in enums.items():
-        properties[name] = {**_as_object(properties[name]), "enum": list(values)}
-    if reasons := vocabulary(body, "reasons") if "reasons" in properties else ():
-        properties["reasons"] = {
-            **_as_object(properties["reasons"]),
-            "items": {"type": "string", "enum": list(reasons)},
+    values = value_schemas(limits)
+    documents: dict[str, JsonObject] = {}
+    for name, each in _types(outputs, limits).items():
+        title, example = str(each.data["title"]), examples.get(name)
+        documents[name] = {
+            **head(name, ids, each.direction),
+            **with_definitions(each.data, values),
+            **({} if example is None else {"examples": [example["data"]]}),
         }
-    optional = {
-        field.name
-        for field in (*structs.fields(message), *structs.fields(body))
-        if (field.default is None and not has_nulls) or field.default is UNSET
+        documents[message_name(name)] = {
+            **head(message_name(name), ids, each.direction),
+            **with_definitions(_message(name, title, each), {**values, title: each.data}),
+            **({} if example is None else {"examples": [example]}),
+        }
+    return documents
+
+
+def head(name: str, ids: SchemaIds, direction: Direction) -> JsonObject:
+    """Return the members that every published schema begins with."""
+    return {"$schema": DIALECT, "$id": ids[name], DIRECTION: direction}
+
+
+def _types(outputs: OutputVocabulary, limits: Limits) -> dict[str, MessageSchema]:
+    inbound = _inbound_attributes(limits)
+    optional = frozenset({"datacontenttype", "dataschema"})
+    types = {name: MessageSchema("in", data, inbound, optional) for name, data in event_schemas(limits).items()}
+    for name, data in output_schemas(outputs).items():
+        unknown = {"subject", "time", "inputs"} if name == DEAD_LETTER_TYPE else {"inputs"}
+        types[name] = MessageSchema("out", data, _outbound_attributes(name), frozenset(unknown))
+    return types
+
+
+def _message(name: str, title: str, message: MessageSchema) -> JsonObject:
+    """Return the schema of a CloudEvent of a type."""
+    properties: JsonObject = {
+        "specversion": {"description": "The version of CloudEvents.", "type": "string", "const": "1.0"},
+        "type": {"description": "The type of the message.", "type": "string", "const": name},
+        **message.attributes,
+        "data": {"description": "What the message says.", **definition_ref(title)},
     }
     return {
+        "title": f"{title}Message",
+        "description": f"A CloudEvent of the type `{name}` in structured JSON.",
         "type": "object",
         "properties": properties,
-        "required": [name for name in properties if name not in optional],
+        "required": [each for each in properties if each not in message.optional],
     }
 
 
-def _component(struct: type[Struct], components: Mapping[str, object]) -> str:
-    """Return the name of a struct among the components; the name of a generic struct ends with its parameters."""
-    return next(name for name in components if name == struct.__name__ or name.startswith(f"{struct.__name__}_"))
-
-
-def _as_written(schema: JsonObject, *, is_instant: bool, has_nulls: bool) -> JsonObject:
-    """Return the schema of a member as the encoder writes it: instants as text; without nulls, None is absent."""
-    described: JsonObject = {"description": schema["description"]} if "description" in schema else {}
-    options = schema.get("anyOf")
-    if not has_nulls and "default" in schema and schema["default"] is None and isinstance(options, list):
-        schema = {**_as_object(options[0]), **described}
-    if is_instant:
-        return {**INSTANT_SCHEMA, **described}
-    if str(schema.get("$ref", "")).endswith("/Money"):
-        return {**_object(fields_of(Money), Limits()), **described}
-    match schema:
-        case {"enum": [value]}:
-            return {"const": value, "description": "The kind of decision.", **described}
-    return {key: value for key, value in schema.items() if key != "default"}
-
-
-def _as_object(schema: JsonValue) -> JsonObject:
-    """Return a schema that is known to be an object."""
-    assert isinstance(schema, dict)
-    return schema
-
-
-def _dead_letter() -> JsonObject:
-    _, components = msgspec.json.schema_components([DeadLetter])
-    properties: JsonObject = {**components["DeadLetter"]["properties"]}
-    base64: JsonObject = {"type": "string", "contentEncoding": "base64"}
-    name_and_value: JsonObject = {"type": "array", "items": {"type": ["string", "null"]}, "minItems": 2, "maxItems": 2}
-    headers: JsonObject = {"type": "array", "items": name_and_value}
-    value_bytes: JsonObject = {
-        "type": "integer",
-        "minimum": 0,
-        "description": "How many bytes the value of the record had. Present only if the record was too large for a "
-        "dead letter: value and key then hold their first 1,024 bytes, and headers are left out.",
-    }
+def _inbound_attributes(limits: Limits) -> JsonObject:
+    name = text_schema(Text(), limits)
+    reference = {**text_schema(Text(limit="url_chars"), limits), "format": "uri-reference"}
     return {
-        "type": "object",
-        "properties": {**properties, "key": base64, "headers": headers, "value_bytes": value_bytes},
-        "required": components["DeadLetter"]["required"],
+        "id": {"description": "Identifies the event, together with its source.", **name},
+        "source": {"description": "The program that reports the event.", **reference},
+        "subject": {"description": "The case id; of a location report the partner id. The key of the record.", **name},
+        "time": {"description": "When it happened: RFC 3339 with an offset, to the microsecond.", **INSTANT},
+        "datacontenttype": nullable({"description": "`application/json`; not looked at.", "type": "string"}),
+        "dataschema": nullable({"description": "The schema of `data`; not looked at.", "type": "string"}),
     }
+
+
+def _outbound_attributes(name: str) -> JsonObject:
+    family = name.partition(".")[0]
+    return {
+        "id": {"description": "Identifies the message.", "type": "string", "pattern": DIGEST_PATTERN},
+        "source": {"description": "What emits such messages.", "type": "string", "const": SOURCES[family]},
+        "subject": {"description": f"{_SUBJECTS.get(family, 'The case id')}.", **_NON_EMPTY},
+        "time": {"description": f"{_TIMES[family]}, in UTC.", **UTC_INSTANT},
+        "datacontenttype": {"description": "How `data` is written.", "type": "string", "const": "application/json"},
+        "dataschema": {"description": "The `$id` of the schema of `data`.", "type": "string", "format": "uri"},
+        "inputs": {
+            "description": "The last offset read of each input partition when this was decided, as in "
+            "`jobs-3:120,tickets-3:88`; absent in a replay.",
+            "type": "string",
+            "pattern": _POSITIONS,
+        },
+        **(_DECISION_ATTRIBUTES if family == "decision" else {}),
+    }
+
+
+_DECISION_ATTRIBUTES: Final[JsonObject] = {
+    "asof": {"description": "The instant up to which deadlines were taken as passed, in UTC.", **UTC_INSTANT},
+}
+_SUBJECTS: Final = {
+    "alert": "The case id; the partner id of an alert that concerns no case",
+    DEAD_LETTER_TYPE: "The key of the refused record, if it is UTF-8 and not empty",
+}
+_TIMES: Final = {
+    "decision": "`effective_at` of the decision",
+    "action": "The start of this state",
+    "alert": "`starts_at`, or `ends_at` of an alert that is resolved",
+    DEAD_LETTER_TYPE: "The timestamp of the refused record, if it has one",
+}

@@ -31,7 +31,7 @@ COMMANDS: Final = {
     "dead-letters": "list and show refused records, send them again (list, show, redrive)",
     "alerts": "keep Alertmanager and webhooks in step with what fires (forward)",
     "policy": "show the built-in policy, check policy documents (show, check)",
-    "schemas": "export JSON Schemas and an AsyncAPI document (export)",
+    "schemas": "export JSON Schemas and an AsyncAPI document, compare two exports (export, diff)",
     "glossary": "explain the words, letters and clauses of the SOPs",
 }
 """The one-line help of each command, in the order of `sop --help`."""

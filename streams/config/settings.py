@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from schemas.codec.limits import Limits
 from schemas.durations import UNITS, duration_text, parse_seconds
@@ -25,7 +26,7 @@ PORT_MAX: Final = 65_535
 VALUE_BYTES_MAX: Final = 4 * 1024 * 1024
 """The limit of input topics that a worker creates; a larger value might be truncated when it is read."""
 
-_HTTP: Final = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
+WEB_ADDRESS: Final = "an http or https address"
 
 T = TypeVar("T")
 Reader = tuple[Callable[[str], Any], str]
@@ -58,6 +59,7 @@ class Settings:
     redis_password_file: str = ""
     profile: str = ""
     topic_prefix: str = ""
+    schema_base_url: str = ""
     group: str = "sop-streams"
     partitions: int = 4
     replicas: int = 1
@@ -128,8 +130,13 @@ def _address(text: str) -> str:
     return f"{host or '127.0.0.1'}:{port}"
 
 
-def _is_http(text: str) -> bool:
-    return not text or bool(_HTTP.fullmatch(text))
+def web_address(text: str) -> str:
+    """Return an absolute http or https address without query or fragment; raises ValueError for anything else."""
+    address = text.strip()
+    parts = urlsplit(address)
+    if address and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
+        raise ValueError
+    return address
 
 
 def _one_of(*values: str, read: Callable[[str], str] = str.strip) -> Reader:
@@ -149,14 +156,15 @@ _SPECIAL_READERS: Final[Mapping[str, Reader]] = {
     "log_level": _one_of("WARNING", "INFO", "ERROR", "CRITICAL", read=str.upper),
     "kafka_security": _one_of("plaintext", "ssl", "sasl_ssl"),
     "kafka_mechanism": _one_of("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
+    "schema_base_url": (web_address, WEB_ADDRESS),
     "profile": (_checked(str.strip, ("", "local").__contains__), "local"),
     "value_bytes_max": (
         _checked(int, lambda number: 1 <= number <= VALUE_BYTES_MAX),
         f"a whole number from 1 to {VALUE_BYTES_MAX}",
     ),
     "metrics_listen": (_address, "PORT or HOST:PORT"),
-    "alerts_proxy": (_checked(str.strip, _is_http), "http://HOST:PORT"),
-    "console_url": (_checked(str.strip, _is_http), "http://HOST… or https://HOST…"),
+    "alerts_proxy": (web_address, "http://HOST:PORT"),
+    "console_url": (web_address, "http://HOST… or https://HOST…"),
     "session_timeout_s": (
         _checked(parse_seconds, lambda seconds: 1 <= seconds <= SESSION_S_MAX),
         f"a duration from 1 s to {SESSION_S_MAX} s: {_DURATION}",

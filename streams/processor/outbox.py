@@ -11,6 +11,7 @@ from agents.sops import catalogue
 from agents.sops.keys import published_key
 from schemas.codec.encoder import OUTPUT_HEADERS, encode_dead_letter, encode_message
 from schemas.codec.limits import TRUNCATED_BYTES
+from schemas.codec.schema_ids import URN_IDS, SchemaIds
 from schemas.errors import InvalidMessage
 from schemas.events import AnyEvent
 from schemas.outputs import AlertMessage, DeadLetter, DecisionMessage, OutputMessage
@@ -28,17 +29,25 @@ class Outbox:
     also where any Kafka producer would put them. Only queries, answers and forwarded events go to other partitions.
     """
 
-    def __init__(self, topics: Topics, partition: int, partitions: int, dead_letter_bytes_max: int) -> None:
+    def __init__(
+        self,
+        topics: Topics,
+        partition: int,
+        partitions: int,
+        dead_letter_bytes_max: int,
+        schema_ids: SchemaIds = URN_IDS,
+    ) -> None:
         self._topics = topics
         self._partition = partition
         self._partitions = partitions
         self._dead_letter_bytes_max = dead_letter_bytes_max
+        self._schema_ids = schema_ids
         self._records: list[Outgoing] = []
 
     def add_outputs(self, subject: str, messages: Iterable[OutputMessage]) -> None:
         """Add decisions, actions and alerts about a case or partner, given by name; decisions as the latest too."""
         for message in messages:
-            value = encode_message(message)
+            value = encode_message(message, self._schema_ids)
             if isinstance(message, DecisionMessage):
                 topic, key = self._topics.decision(message.body.kind), message.body.case_id
                 self._records.append(self._output(self._topics.latest, message.decision_key, value, subject))
@@ -102,7 +111,7 @@ class Outbox:
             headers=tuple(origin.headers),
             value_bytes=UNSET if value_bytes is None else value_bytes,
         )
-        value = encode_dead_letter(dead_letter, time=origin.timestamp_us)
+        value = encode_dead_letter(dead_letter, self._schema_ids, time=origin.timestamp_us)
         return Outgoing(self._topics.dead_letters, self._partition, origin.key, value, headers=OUTPUT_HEADERS)
 
     def _output(self, topic: str, key: str, value: bytes, subject: str) -> Outgoing:

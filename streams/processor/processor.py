@@ -15,6 +15,7 @@ from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from schemas.codec.limits import Limits
+from schemas.codec.schema_ids import SchemaIds
 from schemas.errors import Fatal, InvalidMessage
 from schemas.events import AnyEvent, Event
 from schemas.policy.model import PolicySet
@@ -50,6 +51,8 @@ class ProcessorSettings:
     retention: RetentionRules = field(default_factory=RetentionRules)
     dead_letter_bytes_max: int = 1_000_000
     """Largest size of a dead letter, its key included."""
+    schema_ids: SchemaIds = field(default_factory=SchemaIds)
+    """What outputs name as their `dataschema`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,9 @@ class SopProcessor:
         self._locations = LocationAgent(settings.policies)
         self._cache = StateCache(self._cases.cases, self._locations.tracks, store)
         self._decoder = RecordDecoder(topics, settings.limits)
-        self._outbox = Outbox(topics, partition, settings.partitions, settings.dead_letter_bytes_max)
+        self._outbox = Outbox(
+            topics, partition, settings.partitions, settings.dead_letter_bytes_max, settings.schema_ids
+        )
         self._location_inputs = [TP(topic, partition).name for topic in (topics.locations, topics.partners)]
         self._emitted = EmittedOutputs(topics)
         self._dead_letters = self._emitted.dead_letters

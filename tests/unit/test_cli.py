@@ -121,6 +121,7 @@ def test_unusable_arguments_are_one_line_with_status_2(
         ),
         ("SOP_PARTITIONS", "none", "SOP_PARTITIONS: 'none' is not a whole number above 0"),
         ("SOP_VALUE_BYTES_MAX", "4194305", "SOP_VALUE_BYTES_MAX: '4194305' is not a whole number from 1 to 4194304"),
+        ("SOP_SCHEMA_BASE_URL", "schemas", "SOP_SCHEMA_BASE_URL: 'schemas' is not an http or https address"),
         ("SOP_ACCEPT_TRIMMED_INPUTS", "yes", "SOP_ACCEPT_TRIMMED_INPUTS: 'yes' is not true or false"),
         ("SOP_POLICIES", "good.toml,broken.toml", "broken.toml: park.duration: not a duration"),
         ("SOP_BROKERS", NOWHERE, f"Kafka at {NOWHERE} does not answer"),
@@ -313,9 +314,11 @@ def test_the_built_in_policy_as_a_document_equals_the_built_in_policy(capsys: py
 def test_schemas_are_exported_as_files(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["schemas", "export", "schemas"]) == 0
 
-    files = sorted(Path("schemas").iterdir())
+    files = [path for path in Path("schemas").rglob("*") if path.is_file()]
     assert capsys.readouterr().out == f"{len(files)} files in schemas\n"
     assert json.loads(Path("schemas/asyncapi.json").read_bytes())["asyncapi"] == "3.0.0"
+    assert run(["schemas", "export", "schemas", "--base-url", "schemas"]) == 2
+    assert capsys.readouterr().err == "sop: --base-url: 'schemas' is not an http or https address\n"
 
 
 def test_a_checked_policy_is_shown_with_its_changes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,7 +95,7 @@ ACTION = ActionMessage(
 )
 BARE_ACTION = ActionMessage(
     body=ActionBody(code="call_partner", case_id="c", state="done", clauses=(), evidence=(), time=0),
-    action_id="a",
+    action_id="a" * 32,
     revision=1,
 )
 ALERT = AlertMessage(
@@ -184,7 +184,7 @@ def test_a_decision_is_encoded_as_a_cloud_event() -> None:
         "subject": "job-17",
         "time": "2026-11-21T10:00:00Z",
         "datacontenttype": "application/json",
-        "dataschema": "urn:sop-streams:schema:decision.paf:1",
+        "dataschema": "urn:sop-streams:schema:decision.paf:1.1",
         "inputs": "jobs-3:120",
         "asof": "2026-11-21T10:00:00.000005Z",
         "data": {

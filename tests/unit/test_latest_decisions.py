@@ -80,7 +80,14 @@ async def test_an_owner_that_dies_while_filling_leaves_it_to_the_next(owners: Ow
     assert owners.latest == DECIDED
 
 
-@pytest.mark.parametrize("hanging", [{LATEST}, {DECISIONS}, {LATEST, DECISIONS, PROGRESS}], ids=str)
+@pytest.mark.parametrize(
+    "hanging",
+    [
+        pytest.param({LATEST}, id="in the latest"),
+        pytest.param({DECISIONS}, id="in the decisions"),
+        pytest.param({LATEST, DECISIONS, PROGRESS}, id="everywhere"),
+    ],
+)
 @pytest.mark.parametrize("dies", [True, False])
 async def test_what_a_hanging_transaction_took_from_one_of_the_topics_only_is_put_right(
     owners: Owners, hanging: set[TP], *, dies: bool

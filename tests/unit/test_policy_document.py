@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from agents.sops.catalogue import POLICIES
 from schemas.codec.canonical_json import digest32
+from schemas.codec.schema_ids import URN_IDS
 from schemas.durations import duration_text, parse_duration, parse_seconds
 from schemas.errors import PolicyError
 from schemas.files import SMALL_FILE_BYTES_MAX
@@ -228,7 +229,7 @@ def test_every_key_is_written_with_its_meaning_and_clauses() -> None:
 
 def test_the_json_schema_accepts_the_written_default_and_rejects_invalid_values() -> None:
     document = tomllib.loads(POLICIES.dump(Policy()))
-    validator = Draft202012Validator(json.loads(json.dumps(policy_schema(POLICIES))))
+    validator = Draft202012Validator(json.loads(json.dumps(policy_schema(POLICIES, URN_IDS))))
     assert not list(validator.iter_errors(document))
     for wrong in (
         {**document, "x": 1},

@@ -4,23 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from faust.types import TP
 
 from agents.sops import catalogue
 from agents.sops.catalogue import POLICIES
+from schemas.codec.schema_ids import SCHEMA_VERSION
+from schemas.policy.model import DAY
 from streams.config.settings import Settings
 from streams.faust_transport.assignment import Assignment
 from streams.faust_transport.batch import BatchOptions
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.record_batches import Record
+from streams.memory.store import MemoryState, MemoryStore
+from streams.processor.processor import SopProcessor
 from streams.processor.refusal_limit import RefusalLimits
 from streams.processor.retention import RetentionRules
-from streams.runtime.ports import Layout
+from streams.runtime import ports
+from streams.runtime.ports import Layout, Stored
 from streams.runtime.watchdog import WatchLimits
-from streams.worker import TaskMaker, Tasks, refusal_limits, retention_rules, watch_limits
+from streams.worker import TaskMaker, Tasks, processor_settings, refusal_limits, retention_rules, watch_limits
+from tests.scenario import MIDNIGHT, Scenario
 from tests.unit.cluster import Cluster, Echo
+
+
+async def test_outputs_name_their_schema_under_the_base_address() -> None:
+    base = "https://schemas.example.com/sop"
+    settings = replace(
+        processor_settings(Settings(schema_base_url=base), catalogue.topics(), POLICIES.load_all(()), 1, {}),
+        answer_wait=0,
+    )
+    store = MemoryStore(MemoryState())
+    await store.claim()
+    processor = SopProcessor(0, settings, store)
+    await processor.begin({})
+    await processor.apply_restored()
+    lines = [*Scenario().booked().ticket("10:00").cancelled("10:30").lines(), b"{"]
+    records = [Stored(number, b"k", line) for number, line in enumerate(lines)]
+    await processor.process([(ports.TP("tickets", 0), records)], MIDNIGHT + DAY)
+    outgoing = await processor.evaluate(MIDNIGHT + DAY, {}, await processor.due(MIDNIGHT + DAY, 99))
+    messages = [json.loads(record.value) for record in outgoing if record.topic in catalogue.topics().outputs]
+    named = {message["type"]: message["dataschema"] for message in messages}
+    assert {"decision.paf", "action", "dead-letter"} <= set(named)
+    assert named == {name: f"{base}/{name}-{SCHEMA_VERSION}.json" for name in named}
 
 
 async def test_a_processor_is_dropped_with_its_task() -> None:

@@ -13,7 +13,7 @@ from agents.sops.offline_service.tagging import TAGGING, reasons
 from agents.sops.tables.decisions import DecisionTable, Row
 from agents.sops.tagging import ProofFault
 from schemas.events import Money
-from schemas.outputs import DecisionBody, each_of, one_of
+from schemas.outputs import DecisionBody, Word, known, one_of
 
 Outcome = Literal["eligible_full", "eligible_partial", "refused", "awaiting_proof"]
 Reason = Literal["currency_mismatch", ProofFault]
@@ -24,8 +24,8 @@ class RefundDecision(DecisionBody, frozen=True, kw_only=True, tag="refund"):
 
     title: ClassVar[str] = "refund"
 
-    outcome: Annotated[str, one_of(Outcome, "Whether there is a refund (DIS-10).")]
-    reasons: Annotated[tuple[str, ...], each_of(Reason, "Why there is none, or none yet, sorted.")] = ()
+    outcome: Annotated[Word, one_of(Outcome, "Whether there is a refund (DIS-10).")]
+    reasons: Annotated[tuple[Word, ...], known(Reason, "Why there is none, or none yet, sorted.")] = ()
     proven_amount: Annotated[
         Money | UnsetType,
         Meta(description="The amount that was proven; of a partial service, less the extras on the booking (DIS-10)."),

@@ -12,7 +12,7 @@ from agents.sops.out_of_scope.evidence import claim, end, images, mark, off_site
 from agents.sops.out_of_scope.policy import Paf
 from agents.sops.tables.cells import Select
 from agents.sops.tables.decisions import DecisionTable, Row
-from schemas.outputs import UNHASHED, DecisionBody, each_of, one_of
+from schemas.outputs import UNHASHED, DecisionBody, FactRef, Word, known, one_of
 
 Outcome = Literal["under_review", "upheld", "reversal_scheduled", "waived", "not_applicable"]
 Reason = Literal[
@@ -32,8 +32,8 @@ class PafDecision(DecisionBody, frozen=True, kw_only=True, tag="paf"):
 
     title: ClassVar[str] = "PAF"
 
-    outcome: Annotated[str, one_of(Outcome, "What becomes of the penalty (OOS-2, OOS-7, OOS-12 to OOS-20).")]
-    reasons: Annotated[tuple[str, ...], each_of(Reason, "Why it stands or is under review, sorted.")] = ()
+    outcome: Annotated[Word, one_of(Outcome, "What becomes of the penalty (OOS-2, OOS-7, OOS-12 to OOS-20).")]
+    reasons: Annotated[tuple[Word, ...], known(Reason, "Why it stands or is under review, sorted.")] = ()
     cancellation_marked: Annotated[
         bool | UnsetType | None,
         Meta(description="Whether a cancellation counts as marked against the partner (OOS-18). Absent if withdrawn."),
@@ -43,20 +43,23 @@ class PafDecision(DecisionBody, frozen=True, kw_only=True, tag="paf"):
         Meta(description="Whether the job counts in the MG plan (OOS-20); null while undecided. Absent if withdrawn."),
     ] = UNSET
     resolve_at: Annotated[
-        str | UnsetType,
-        Meta(description="When a scheduled reversal takes place: `training_or_review` (OOS-12, OOS-18)."),
+        Word | UnsetType,
+        known(
+            Literal["training_or_review"],
+            "When a scheduled reversal takes place: `training_or_review` (OOS-12, OOS-18).",
+        ),
     ] = UNSET
     cancellation_ref: Annotated[
-        str | UnsetType,
+        FactRef | UnsetType,
         Meta(
-            description="The cancellation that it is about, of its evidence, as `source#id`. Absent if withdrawn.",
+            description="The cancellation that it is about, as `source#id` of its evidence (OOS-18).",
             extra={UNHASHED: True},
         ),
     ] = UNSET
     claim_ref: Annotated[
-        str | UnsetType,
+        FactRef | UnsetType,
         Meta(
-            description="The ticket with the claim, as `source#id`. Absent if that is not part of its evidence.",
+            description="The ticket with the claim, as `source#id` of its evidence (OOS-8), if it rests on it.",
             extra={UNHASHED: True},
         ),
     ] = UNSET

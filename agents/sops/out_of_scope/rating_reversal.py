@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import Cited, claim, closing, end, images, off_site, rating_ticket, verdict
 from agents.sops.tables.decisions import DecisionTable, Row
-from schemas.outputs import DecisionBody, each_of, one_of
+from schemas.outputs import DecisionBody, Word, known, one_of
 
 Outcome = Literal["awaiting_verification", "denied", "granted"]
 Reason = Literal[
@@ -20,8 +20,8 @@ class RatingReversalDecision(DecisionBody, frozen=True, kw_only=True, tag="ratin
 
     title: ClassVar[str] = "rating reversal"
 
-    outcome: Annotated[str, one_of(Outcome, "Whether the rating is reversed (OOS-3).")]
-    reasons: Annotated[tuple[str, ...], each_of(Reason, "Why it is denied or waits, sorted.")] = ()
+    outcome: Annotated[Word, one_of(Outcome, "Whether the rating is reversed (OOS-3).")]
+    reasons: Annotated[tuple[Word, ...], known(Reason, "Why it is denied or waits, sorted.")] = ()
 
 
 def closing_or_end(a: Assessment) -> Cited:

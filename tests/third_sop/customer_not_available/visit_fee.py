@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from agents.case.evaluation import Evidence
 from agents.sops.tables.decisions import DecisionTable, Row
-from schemas.outputs import DecisionBody, each_of, one_of
+from schemas.outputs import DecisionBody, Word, known, one_of
 
 from .assessment import Assessment
 
@@ -21,8 +21,8 @@ class VisitFeeDecision(DecisionBody, frozen=True, kw_only=True, tag="visit_fee")
 
     title: ClassVar[str] = "visit fee"
 
-    outcome: Annotated[str, one_of(Outcome, "Whether the visit fee stands (CNA-1, CNA-2).")]
-    reasons: Annotated[tuple[str, ...], each_of(Reason, "Why it does not, or not yet, sorted.")] = ()
+    outcome: Annotated[Word, one_of(Outcome, "Whether the visit fee stands (CNA-1, CNA-2).")]
+    reasons: Annotated[tuple[Word, ...], known(Reason, "Why it does not, or not yet, sorted.")] = ()
     waited_s: Annotated[int | UnsetType, Meta(description="How long the partner waited, in seconds (CNA-1).")] = UNSET
 
 
