@@ -5,6 +5,7 @@ COPY pyproject.toml requirements.lock README.md LICENSE ./
 COPY schemas schemas
 COPY agents agents
 COPY streams streams
+COPY surfaces surfaces
 # The lock pins every package by version and hash; as constraints it brings in only what the worker itself needs.
 RUN python -m venv /opt/sop \
     && uv pip install --no-cache --python /opt/sop/bin/python --constraints requirements.lock .

@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from agents.sops import catalogue
 from schemas.topics import Topics
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.topic_setup import TopicTargets
 from streams.kafka.topics import prepare_topics
 
 SOP: Final = Path(sys.executable).with_name("sop")
@@ -31,7 +32,7 @@ SCRAPE_S: Final = 30.0
 
 def make_topics(brokers: str, topics: Topics) -> None:
     """Create all topics of a worker, as the worker would."""
-    asyncio.run(prepare_topics(KafkaConnection(brokers), topics, PARTITIONS, 1))
+    asyncio.run(prepare_topics(KafkaConnection(brokers), topics, TopicTargets(partitions=PARTITIONS)))
 
 
 class LiveWorker:

@@ -29,6 +29,7 @@ from streams.kafka.checks import check_rights, check_topics, dead_letter_bytes_m
 from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
+from streams.kafka.topic_setup import topic_targets
 from streams.kafka.topics import TopicLayout, prepare_topics, read_layout
 from streams.memory.store import MemoryState, MemoryStore
 from streams.metrics import catalogue
@@ -158,9 +159,10 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
     await check_rights(
         connection, topics, group=settings.group, transactional_id=f"{settings.topic_prefix}{settings.group}-0"
     )
-    await prepare_topics(connection, topics, settings.partitions, settings.replicas)
+    targets = topic_targets(settings)
+    await prepare_topics(connection, topics, targets)
     layout = await read_layout(connection, topics.all)  # waits until the brokers know every topic and its size limit
-    checked = await check_topics(connection, topics)
+    checked = await check_topics(connection, topics, targets)
     for warning in checked.warnings:
         logger.warning("%s", warning)
     return layout, checked.sizes

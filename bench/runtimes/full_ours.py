@@ -15,6 +15,7 @@ from streams.config.settings import settings_from
 from streams.faust_transport.app import BatchApp
 from streams.faust_transport.runner import run_worker
 from streams.kafka.connection import connect_kafka
+from streams.kafka.topic_setup import TopicTargets
 from streams.kafka.topics import prepare_topics, read_layout
 from streams.processor.processor import SopProcessor
 from streams.runtime.ports import Batches, Outgoing
@@ -50,7 +51,7 @@ def main() -> None:
     # measure the worker as composed, not a copy of it
     vars(worker)["SopProcessor"] = CountingProcessor
     connection = connect_kafka(settings)
-    asyncio.run(prepare_topics(connection, topics, settings.partitions, 1))
+    asyncio.run(prepare_topics(connection, topics, TopicTargets(partitions=settings.partitions)))
     layout = asyncio.run(read_layout(connection, topics.all))
 
     def make_app() -> BatchApp:

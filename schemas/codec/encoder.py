@@ -100,6 +100,11 @@ def alert_id(body: AlertBody) -> str:
     return digest32(canonical_json([body.name, {name: body.labels[name] for name in body.key if name in body.labels}]))
 
 
+def alert_labels(body: AlertBody) -> dict[str, str]:
+    """Return all labels of an alert by name, `alertname` and `severity` among them, as they are on the topic."""
+    return dict(sorted({**body.labels, NAME_LABEL: body.name, SEVERITY_LABEL: body.severity}.items()))
+
+
 def encode_message(message: OutputMessage, schema_ids: SchemaIds = URN_IDS) -> bytes:
     """Return a message as a CloudEvent in structured JSON, with its members in a fixed order."""
     if isinstance(message, DecisionMessage):
@@ -252,7 +257,7 @@ def _encode_action(message: ActionMessage, schema_ids: SchemaIds) -> bytes:
 def _encode_alert(message: AlertMessage, schema_ids: SchemaIds) -> bytes:
     body = message.body
     data = _without_none({**_members(message), **_members(body)})
-    data["labels"] = dict(sorted({**body.labels, NAME_LABEL: body.name, SEVERITY_LABEL: body.severity}.items()))
+    data["labels"] = dict(alert_labels(body))
     resolved_at = body.ends_at if body.state == "resolved" else None
     time = body.starts_at if resolved_at is None else resolved_at
     return _envelope(

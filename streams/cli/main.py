@@ -26,7 +26,10 @@ COMMANDS: Final = {
     "status": "show how far the workers are and whether every record is accounted for",
     "rebuild": "rebuild the workers' state from Kafka after adding partitions",
     "case": "show one case: facts, presence, decisions, explained clause by clause",
+    "tail": "show messages as they come, in words or as JSON",
+    "topics": "create the topics, show where they are not as they should be (create, check)",
     "dead-letters": "list and show refused records, send them again (list, show, redrive)",
+    "alerts": "keep Alertmanager and webhooks in step with what fires (forward)",
     "policy": "show the built-in policy, check policy documents (show, check)",
     "schemas": "export JSON Schemas and an AsyncAPI document, compare two exports (export, diff)",
     "glossary": "explain the words, letters and clauses of the SOPs",
@@ -40,10 +43,15 @@ Exit status: 0 done, 1 a check failed, 2 unusable arguments or input, 70 cannot 
 75 made no progress, 130 interrupted.
 """
 
-SERVICES: Final = {"worker": (STOP_SIGNALS, end_at_once), "up": (INTERRUPTIONS, end)}
+SERVICES: Final = {
+    "worker": (STOP_SIGNALS, end_at_once),
+    "alerts": (STOP_SIGNALS, end_at_once),
+    "up": (INTERRUPTIONS, end),
+    "tail": (INTERRUPTIONS, end),
+}
 """Commands that run until stopped: the signals that stop them, and what these do until the command handles them.
 
-A worker that has not begun to consume has nothing to clean up.
+What has not begun to consume has nothing to clean up.
 """
 
 

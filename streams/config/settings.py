@@ -1,4 +1,4 @@
-"""The settings of a worker, and the only place that reads the environment.
+"""The settings of all commands, and the only place that reads the environment.
 
 Every setting is an environment variable `SOP_…`. A test compares the README's table with `VARIABLES`.
 """
@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 from schemas.codec.limits import Limits
 from schemas.durations import UNITS, duration_text, parse_seconds
@@ -27,6 +26,7 @@ VALUE_BYTES_MAX: Final = 4 * 1024 * 1024
 """The limit of input topics that a worker creates; a larger value might be truncated when it is read."""
 
 WEB_ADDRESS: Final = "an http or https address"
+_HTTP: Final = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 
 T = TypeVar("T")
 Reader = tuple[Callable[[str], Any], str]
@@ -86,6 +86,15 @@ class Settings:
     refused_window_records: int = 2_000
     accept_trimmed_inputs: bool = False
     metrics_listen: str = ""
+    data_dir: str = ""
+    alertmanagers: str = field(default="", repr=False)
+    alertmanagers_file: str = ""
+    webhooks: str = field(default="", repr=False)
+    webhooks_file: str = ""
+    alerts_ca_file: str = ""
+    alerts_proxy: str = field(default="", repr=False)
+    alerts_resend_s: float = 60.0
+    console_url: str = ""
     log_level: str = "INFO"
 
     @property
@@ -124,10 +133,13 @@ def _address(text: str) -> str:
 def web_address(text: str) -> str:
     """Return an absolute http or https address without query or fragment; raises ValueError for anything else."""
     address = text.strip()
-    parts = urlsplit(address)
-    if address and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
+    if not _is_http(address):
         raise ValueError
     return address
+
+
+def _is_http(text: str) -> bool:
+    return not text or bool(_HTTP.fullmatch(text))
 
 
 def _one_of(*values: str, read: Callable[[str], str] = str.strip) -> Reader:
@@ -154,6 +166,8 @@ _SPECIAL_READERS: Final[Mapping[str, Reader]] = {
         f"a whole number from 1 to {VALUE_BYTES_MAX}",
     ),
     "metrics_listen": (_address, "PORT or HOST:PORT"),
+    "alerts_proxy": (_checked(str.strip, _is_http), "http://HOST:PORT"),
+    "console_url": (_checked(str.strip, _is_http), "http://HOST… or https://HOST…"),
     "session_timeout_s": (
         _checked(parse_seconds, lambda seconds: 1 <= seconds <= SESSION_S_MAX),
         f"a duration from 1 s to {SESSION_S_MAX} s: {_DURATION}",
@@ -221,6 +235,14 @@ def cache_dir(environment: Mapping[str, str] | None = None) -> Path:
     """Return the folder for downloads: `sop-streams` under XDG_CACHE_HOME, or under ~/.cache."""
     base = (os.environ if environment is None else environment).get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "sop-streams"
+
+
+def data_dir(settings: Settings, environment: Mapping[str, str] | None = None) -> Path:
+    """Return the folder for what must be kept: SOP_DATA_DIR, or `sop-streams` under XDG_DATA_HOME or ~/.local/share."""
+    if settings.data_dir:
+        return Path(settings.data_dir)
+    base = (os.environ if environment is None else environment).get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "sop-streams"
 
 
 def java_home() -> str | None:

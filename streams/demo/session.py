@@ -2,12 +2,12 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -20,9 +20,11 @@ from streams.demo.feed import Feed, ScheduledEvent
 from streams.demo.live_view import LiveView, ProgressLine
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.kafka.connection import connect_kafka
+from streams.kafka.topic_setup import topic_targets
 from streams.kafka.topics import prepare_topics
 from streams.process.child import ChildProcess
 from streams.process.clock import SystemClock
+from streams.process.first_of import first_of
 from streams.process.signals import StopSignals
 
 WORKER_COMMAND: Final = (sys.executable, "-m", "streams.cli.main", "worker")
@@ -86,7 +88,7 @@ class Session:
         try:
             self.progress.show("preparing topics")
             settings = self.settings
-            partitions = await prepare_topics(self._connection, self._topics, settings.partitions, settings.replicas)
+            partitions = await prepare_topics(self._connection, self._topics, topic_targets(settings))
             self.progress.clear()
             for line in self._welcome():
                 self.live_view.print_line(line)
@@ -95,7 +97,7 @@ class Session:
                 stop_signals.on_stop = lambda: loop.call_soon_threadsafe(self._stop.set)
                 worker = ChildProcess(WORKER_COMMAND, self.worker_log, env=environment_with(settings))
                 self.progress.show("waiting for the worker to join")
-                await self._first_of(
+                await first_of(
                     self._stop.wait(),
                     self._watch_processes(worker),
                     self._show_outputs(outputs),
@@ -112,18 +114,6 @@ class Session:
         data = f", its data in {self.options.data}" if self.options.data else ""
         yield f"Kafka is at {self.settings.brokers}{data}"
         yield f"look in:  kcat -b {self.settings.brokers} -C -e -t {self._topics.decision('paf')} -f '%k %s\\n'"
-
-    async def _first_of(self, *coroutines: Coroutine[Any, Any, object]) -> None:
-        """Run coroutines until one ends, cancel the others, and raise its exception if it failed."""
-        tasks = [asyncio.ensure_future(each) for each in coroutines]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in done:
-            task.result()
 
     async def _watch_processes(self, worker: ChildProcess) -> None:
         while self.kafka is None or self.kafka.alive:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -12,6 +13,7 @@ from aiokafka.errors import KafkaError
 from schemas.errors import Fatal
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.fetcher import fetched_records, patch_consumers
+from streams.kafka.record_batches import Record
 from streams.runtime.ports import TP, Stored
 
 RECORDS_PER_POLL_MAX = 5000
@@ -37,11 +39,26 @@ class KafkaLog:
             while await consumer.position(partition) < end:
                 fetched = fetched_records(fetcher, {partition}, RECORDS_PER_POLL_MAX)
                 if records := fetched.get(partition):
-                    yield [Stored(r.offset, r.key, r.value, r.headers, r.timestamp, r.original_sizes) for r in records]
+                    yield _stored(records)
                 elif not fetched:
-                    arrival = fetcher._create_fetch_waiter()  # noqa: SLF001 - the same
-                    await asyncio.wait([arrival], timeout=POLL_S)
-                    arrival.cancel()
+                    await _arrival(fetcher)
+
+    async def follow(self, tps: Sequence[TP]) -> AsyncGenerator[tuple[TP, list[Stored]], None]:
+        """Yield the records that are committed from now on, for ever; while the brokers are away, none.
+
+        Raises `Fatal` if the brokers cannot be reached at the start, or a log cannot be read.
+        """
+        async with self._consumer(tps, COMMITTED, "the topics cannot be followed") as consumer:
+            for partition, end in (await consumer.end_offsets(consumer.assignment())).items():
+                consumer.seek(partition, end)
+            consumer.resume(*consumer.assignment())
+            fetcher = consumer._fetcher  # noqa: SLF001 - see `streams.kafka.fetcher`
+            while True:
+                fetched = fetched_records(fetcher, consumer.assignment(), RECORDS_PER_POLL_MAX)
+                for partition, records in fetched.items():
+                    yield TP(partition.topic, partition.partition), _stored(records)
+                if not fetched:
+                    await _arrival(fetcher)
 
     async def bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
         """Return the log start offset and the last stable offset of each partition."""
@@ -85,3 +102,14 @@ class KafkaLog:
             raise Fatal(f"{failure}: {error}") from error
         finally:
             await consumer.stop()
+
+
+def _stored(records: Iterable[Record]) -> list[Stored]:
+    return [Stored(r.offset, r.key, r.value, r.headers, r.timestamp, r.original_sizes) for r in records]
+
+
+async def _arrival(fetcher: Any) -> None:
+    """Wait until something was fetched, or a moment."""
+    arrival = fetcher._create_fetch_waiter()  # noqa: SLF001 - see `streams.kafka.fetcher`
+    await asyncio.wait([arrival], timeout=POLL_S)
+    arrival.cancel()

@@ -19,7 +19,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import Fatal, Fenced, Unpublishable
 from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
-from streams.kafka.topics import SIZE_CONFIG
+from streams.kafka.topic_setup import SIZE_CONFIG
 from streams.runtime.ports import TP, Outgoing
 
 _FENCED: Final = frozenset(

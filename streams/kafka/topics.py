@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -15,13 +15,12 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.errors import Unavailable, UsageError
 from schemas.topics import Topics
-from streams.kafka.connection import INPUT_BYTES_MAX, SILENT_LOGGER, KafkaConnection
+from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
+from streams.kafka.topic_setup import TopicTargets, new_configs, topic_table
 from streams.runtime.ports import Layout
 
 _RETRY_PAUSES_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 REQUEST_TIMEOUT_S: Final = 15.0
-SIZE_CONFIG: Final = "max.message.bytes"
-CLEANUP_CONFIG: Final = "cleanup.policy"
 
 
 @asynccontextmanager
@@ -37,7 +36,7 @@ async def admin_client(connection: KafkaConnection) -> AsyncIterator[AIOKafkaAdm
         await admin.close()
 
 
-async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions: int, replicas: int) -> int:
+async def prepare_topics(connection: KafkaConnection, topics: Topics, targets: TopicTargets) -> int:
     """Create the topics that are missing and return how many partitions all of them have.
 
     Raises `UsageError` when the brokers cannot be reached or refuse a topic, and when the topics differ in their number
@@ -45,15 +44,12 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions
     """
     async with admin_client(connection) as admin:
         existing = await _partition_counts(admin, topics.all)
-        count = max(existing.values(), default=partitions)
-        missing = [name for name in topics.all if name not in existing]
-        for name in missing:
-            new = _new_topic(name, topics, count, replicas, connection)
-            for _, code, *message in (await admin.create_topics([new])).topic_errors:
-                if code not in {NoError.errno, TopicAlreadyExistsError.errno}:  # another worker may have been faster
-                    reason = " ".join(filter(None, message)) or for_code(code).__name__
-                    raise UsageError(f"Kafka at {connection.brokers}: cannot create {name}: {reason}")
+        missing = new_topics(topics, targets, existing)
+        for name, new in missing.items():
+            if reason := await create_topic(admin, new):
+                raise UsageError(f"Kafka at {connection.brokers}: cannot create {name}: {reason}")
         counts = await _partition_counts(admin, topics.all) if missing else existing
+    count = max(existing.values(), default=targets.partitions)
     different = sorted(f"{name} has {number}" for name, number in counts.items() if number != count)
     if different:
         raise UsageError(
@@ -62,6 +58,29 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, partitions
             "(docs/operations.md, Topics that change)"
         )
     return count
+
+
+def new_topics(topics: Topics, targets: TopicTargets, existing: Mapping[str, int]) -> dict[str, NewTopic]:
+    """Return the topics to create, given the partition counts of those that exist, which the others get too."""
+    count = max(existing.values(), default=targets.partitions)
+    return {
+        name: NewTopic(
+            name=name,
+            num_partitions=count,
+            replication_factor=targets.replicas,
+            topic_configs=new_configs(setup, targets),
+        )
+        for name, setup in topic_table(topics).items()
+        if name not in existing
+    }
+
+
+async def create_topic(admin: AIOKafkaAdminClient, new: NewTopic) -> str | None:
+    """Create a topic, unless another worker was faster; return why Kafka refuses, if it does."""
+    for _, code, *message in (await admin.create_topics([new])).topic_errors:
+        if code not in {NoError.errno, TopicAlreadyExistsError.errno}:
+            return " ".join(filter(None, message)) or for_code(code).__name__
+    return None
 
 
 async def partition_counts(
@@ -89,15 +108,6 @@ async def _partition_counts(admin: AIOKafkaAdminClient, wanted: Sequence[str]) -
         return {}
     described = await admin.describe_topics(names)
     return {each["topic"]: len(each["partitions"]) for each in described}
-
-
-def _new_topic(name: str, topics: Topics, partitions: int, replicas: int, connection: KafkaConnection) -> NewTopic:
-    # A dead letter holds the refused record in Base64 with its headers, so it is larger than what came in.
-    bytes_max = INPUT_BYTES_MAX if name in topics.inputs else connection.message_bytes_max
-    configs = {SIZE_CONFIG: str(bytes_max)}
-    if name in (topics.progress, topics.latest):
-        configs[CLEANUP_CONFIG] = "compact"
-    return NewTopic(name=name, num_partitions=partitions, replication_factor=replicas, topic_configs=configs)
 
 
 class TopicLayout:

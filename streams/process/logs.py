@@ -22,5 +22,5 @@ def log_to_stderr(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLine())
     logging.basicConfig(level="WARNING", handlers=[handler], force=True)
-    for name in ("sop", "streams"):
+    for name in ("sop", "streams", "surfaces"):
         logging.getLogger(name).setLevel(level)

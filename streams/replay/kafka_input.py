@@ -22,13 +22,18 @@ def read_topics(address: str, settings: Settings) -> Iterator[InputRecord]:
 
     The settings supply TLS and SASL options. Raises `UsageError` if the cluster does not answer or lacks the topics.
     """
-    brokers, _, prefix = address.partition("/")
     try:
-        yield from asyncio.run(_read(connect_kafka(replace(settings, brokers=brokers)), catalogue.topics(prefix)))
+        yield from asyncio.run(_read(*kafka_source(address, settings)))
     except UsageError:
         raise
     except Fatal as error:
         raise UsageError(f"kafka://{address}: {error}") from error
+
+
+def kafka_source(address: str, settings: Settings) -> tuple[KafkaConnection, Topics]:
+    """Return the connection and topics of `HOST:PORT[,HOST:PORT…][/PREFIX]`; raises `UsageError` if unusable."""
+    brokers, _, prefix = address.partition("/")
+    return connect_kafka(replace(settings, brokers=brokers)), catalogue.topics(prefix)
 
 
 async def _read(connection: KafkaConnection, topics: Topics) -> list[InputRecord]:

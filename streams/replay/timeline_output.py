@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any
 
 import msgspec
-from msgspec import structs
 
 from agents.presence.queries import LocationFix, PresenceAnswer
-from agents.sops.catalogue import CLAUSES
 from schemas.codec.encoder import encode_message
-from schemas.events import AnyEvent, Money, Site
-from schemas.outputs import ActionMessage, AlertMessage, AnyDecision, DecisionMessage, OutputMessage
+from schemas.events import Site
+from schemas.outputs import AnyDecision
 from schemas.timestamps import format_instant
 from streams.replay.case_timeline import CaseTimeline
 from streams.replay.deduplicate import RefusedRecord
-
-PRIVATE: Final = frozenset({"site", "lat", "lon", "name", "phone", "payee_name", "payee_phone", "description"})
-"""Fields of events that are never shown; free text may contain anything."""
+from streams.terminal.message_text import action_text, alert_text, fact_lines, message_lines, public_data
 
 
 def timeline_text(timeline: CaseTimeline) -> Iterator[str]:
@@ -29,24 +25,31 @@ def timeline_text(timeline: CaseTimeline) -> Iterator[str]:
     yield f"{len(timeline.facts)} facts, {counts or 'no location reports'}"
     yield ""
     # sorting keeps this order among entries of one instant
-    entries = [(fact.time, _fact(fact)) for fact in timeline.facts]
+    entries = [(fact.time, fact_lines(fact)) for fact in timeline.facts]
     entries += [(each.query.time, _presence(each, timeline.site)) for each in timeline.answers]
-    entries += [(each.at, _message(each.message)) for each in timeline.emissions]
+    entries += [(each.at, message_lines(each.message)) for each in timeline.emissions]
     for time, (first, *more) in sorted(entries, key=itemgetter(0)):
         yield f"{format_instant(time)}  {first}"
         yield from (f"    {line}" for line in more)
     yield ""
-    yield from _section("open actions", [_action(message) for message in timeline.open_actions])
-    yield from _section("firing alerts", [_alert(message) for message in timeline.firing_alerts])
+    yield from _section("open actions", [action_text(message) for message in timeline.open_actions])
+    yield from _section("firing alerts", [alert_text(message) for message in timeline.firing_alerts])
     if timeline.refused:
         refused = [f"{_origin(each)}: {each.reason}" for each in timeline.refused]
         yield from _section("refused records, not in this timeline", refused)
 
 
-def timeline_json(timeline: CaseTimeline) -> bytes:
-    """Return a timeline as one JSON object, with the messages as `sop replay` writes them."""
-    members = {
-        "case_id": timeline.case_id,
+def case_json(case_id: str, timeline: CaseTimeline | None, latest: Sequence[bytes] | None) -> bytes:
+    """Return a case as one JSON object: its timeline, and the current decisions as Kafka has them, as far as read."""
+    members = {"case_id": case_id, **({} if timeline is None else _timeline_members(timeline))}
+    if latest is not None:
+        members["latest_decisions"] = [msgspec.Raw(value) for value in latest]
+    return msgspec.json.encode(members)
+
+
+def _timeline_members(timeline: CaseTimeline) -> dict[str, Any]:
+    """Return the members of a timeline, with the messages as `sop replay` writes them."""
+    return {
         "until": format_instant(timeline.until),
         "policy": timeline.policy,
         "facts": [
@@ -63,30 +66,19 @@ def timeline_json(timeline: CaseTimeline) -> bytes:
         "firing_alerts": [message.alert_id for message in timeline.firing_alerts],
         "refused": [{"record": _origin(each), "reason": each.reason} for each in timeline.refused],
     }
-    return msgspec.json.encode(members)
+
+
+def latest_text(latest: Sequence[AnyDecision]) -> Iterator[str]:
+    """Yield the lines of the current decisions."""
+    yield f"current decisions: {len(latest) or 'none'}"
+    for first, *more in map(message_lines, latest):
+        yield f"    {first}"
+        yield from (f"        {line}" for line in more)
+    yield ""
 
 
 def _origin(refused: RefusedRecord) -> str:
     return f"{refused.record.topic}-{refused.record.partition}@{refused.record.offset}"
-
-
-def public_data(fact: AnyEvent) -> dict[str, Any]:
-    """Return the fields of an event that may be shown and have a value."""
-    fields = structs.asdict(fact.data)
-    return {name: value for name, value in fields.items() if name not in PRIVATE and value is not None}
-
-
-def _fact(fact: AnyEvent) -> list[str]:
-    fields = ", ".join(f"{name}={_plain(value)}" for name, value in public_data(fact).items())
-    return [f"{fact.type}  {fact.ref}", *([fields] if fields else [])]
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, Money):
-        return f"{value.amount} {value.currency}"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
 
 
 def _presence(answer: PresenceAnswer, site: Site | None) -> list[str]:
@@ -119,43 +111,6 @@ def _answer(answer: PresenceAnswer, site: Site | None) -> dict[str, Any]:
             if fix is not None
         },
     }
-
-
-def _message(message: OutputMessage) -> list[str]:
-    if isinstance(message, DecisionMessage):
-        return _decision(message)
-    if isinstance(message, ActionMessage):
-        return [f"action {message.body.state}: {_action(message)}", *_clauses(message.body.clauses)]
-    return [f"alert {message.body.state}: {_alert(message)}"]
-
-
-def _decision(message: AnyDecision) -> list[str]:
-    body = message.body
-    partner = body.partner_id or "no partner"
-    lines = [f"decision {body.kind}, revision {message.revision}: {body.outcome}, {body.status}, for {partner}"]
-    if body.reasons:
-        lines.append(f"reasons: {', '.join(body.reasons)}")
-    if message.changed:
-        lines.append(f"changed: {', '.join(message.changed)}")
-    lines += _clauses(body.clauses)
-    lines.append(f"evidence: {', '.join(body.evidence)}")
-    return lines
-
-
-def _clauses(clauses: tuple[str, ...]) -> list[str]:
-    return [f"{clause}: {CLAUSES[clause].summary}" for clause in clauses]
-
-
-def _action(message: ActionMessage) -> str:
-    body = message.body
-    about = [each for each in (body.partner_id, body.ticket_id) if each is not None]
-    about += [f"{name}={value}" for name, value in sorted(body.params.items())]
-    about += [] if body.due_at is None else [f"due {format_instant(body.due_at)}"]
-    return f"{body.code} ({', '.join(about)})" if about else body.code
-
-
-def _alert(message: AlertMessage) -> str:
-    return f"{message.body.name} ({message.body.severity}): {message.body.summary}"
 
 
 def _section(title: str, lines: list[str]) -> Iterator[str]:

@@ -76,7 +76,10 @@ def test_a_case_whose_decision_its_topic_refuses_is_quarantined_until_it_accepts
     assert bench.start_ready().stop() == 0  # makes the topics
     set_record_size_max(bench, "decisions.refund", SIZES["smallest accepted"])
     first = bench.start_ready()
-    assert "decisions.refund: max.message.bytes is less than 8388608" in first.log
+    assert (
+        f"decisions.refund: max.message.bytes is {SIZES['smallest accepted']}, it should be at least 8388608"
+        in first.log
+    )
     bench.feed_lines(paid_offline("job-large", LINE_ITEMS))
     until(lambda: first.process.poll() is not None, lambda: first.log)
     assert first.process.wait() == EXIT_FATAL
@@ -110,5 +113,5 @@ def test_a_topic_that_accepts_too_little_stops_a_worker_at_its_start(bench: Benc
     assert worker.process.wait() == 2
     assert worker.log.splitlines()[-1].endswith(
         f"{bench.prefix}decisions.refund: max.message.bytes is 999999, "
-        "it must be at least 1000000 to hold what a worker writes"
+        "it should be at least 1000000: it must hold what a worker writes"
     )

@@ -15,13 +15,16 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
     AclOperation,
     AclPermissionType,
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
     NewTopic,
     ResourcePatternType,
     ResourceType,
 )
 
 from agents.sops import catalogue
-from schemas.topics import INPUTS, INTERNAL
+from schemas.topics import INPUTS, INTERNAL, LATEST
 from streams.simulator.rng import Rng
 from tests.certificates import Certificates
 from tests.e2e.conftest import run_sop
@@ -47,8 +50,8 @@ READ, WRITE, DESCRIBE_CONFIGS = AclOperation.READ, AclOperation.WRITE, AclOperat
 TRANSACTIONAL_IDS = f"{PREFIX}{PREFIX}group"
 RIGHTS: Sequence[Right] = (
     *(topic(name, READ) for name in (*INPUTS, *INTERNAL, *catalogue.topics().outputs)),
-    *(topic(name, WRITE) for name in (*INTERNAL, *catalogue.topics().outputs)),
-    *(topic(name, DESCRIBE_CONFIGS) for name in (*INPUTS, *INTERNAL, *catalogue.topics().outputs)),
+    *(topic(name, WRITE) for name in catalogue.topics().written),
+    *(topic(name, DESCRIBE_CONFIGS) for name in catalogue.topics().all),
     (ResourceType.GROUP, f"{PREFIX}group", ResourcePatternType.LITERAL, READ),
     (ResourceType.TRANSACTIONAL_ID, TRANSACTIONAL_IDS, ResourcePatternType.PREFIXED, WRITE),
 )
@@ -93,10 +96,7 @@ def secured(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
         admin = AdminClient({**kafka.admin_options})
         bench = Bench(kafka.address, PREFIX, folder, partitions=1, settings=settings)
         made = Secured(bench, admin, kafka.admin_options)
-        new = [
-            NewTopic(PREFIX + name, 1, 1, config=config(name))
-            for name in (*INPUTS, *INTERNAL, *catalogue.topics().outputs)
-        ]
+        new = [NewTopic(PREFIX + name, 1, 1, config=config(name)) for name in catalogue.topics().all]
         for future in admin.create_topics(new).values():
             future.result()
         made.grant(*RIGHTS)
@@ -110,9 +110,10 @@ def _ends_workers(secured: Secured) -> Iterator[None]:
 
 
 def config(name: str) -> dict[str, str]:
-    return {"max.message.bytes": TOPIC_BYTES_MAX if name in INPUTS else "8388608"} | (
-        {"cleanup.policy": "compact"} if name == "internal.progress" else {}
-    )
+    size = {"max.message.bytes": TOPIC_BYTES_MAX if name in INPUTS else "8388608"}
+    if name == LATEST:
+        return {**size, "cleanup.policy": "compact", "max.compaction.lag.ms": "86400000"}
+    return {**size, "cleanup.policy": "compact"} if name == "internal.progress" else size
 
 
 def test_a_worker_with_exactly_these_rights_decides(secured: Secured) -> None:
@@ -130,6 +131,11 @@ def test_a_worker_with_exactly_these_rights_decides(secured: Secured) -> None:
     assert [(each.returncode, each.stderr) for each in done] == [(0, ""), (0, "")]
     assert worker.stop() == 0
     assert "WARNING" not in worker.log
+    case = run_sop("case", "job-1", env=bench.environment())
+    assert case.returncode == 0
+    (unread,) = case.stderr.splitlines()
+    assert unread.startswith(f"sop: {PREFIX}{LATEST}-0: cannot be read back: ")
+    assert unread.endswith("; the current decisions are not shown")
 
 
 def refusal(right: Right) -> str:
@@ -172,8 +178,29 @@ def test_an_unreadable_topic_configuration_causes_only_a_warning(secured: Secure
     secured.grant(topic("jobs", DESCRIBE_CONFIGS))
 
 
+def test_topics_are_checked_with_a_worker_s_rights_and_changed_only_with_more(secured: Secured) -> None:
+    environment = secured.bench.environment()
+    checked = run_sop("topics", "check", env=environment)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    short = ConfigEntry("retention.ms", "1000", incremental_operation=AlterConfigOpType.SET)
+    alerts = ConfigResource(ResourceType.TOPIC, f"{PREFIX}alerts", incremental_configs=[short])
+    for future in secured.admin.incremental_alter_configs([alerts]).values():
+        future.result()
+    secured.deny(topic("jobs", DESCRIBE_CONFIGS))
+    refused = run_sop("topics", "check", "--apply", env=environment)
+    secured.grant(topic("jobs", DESCRIBE_CONFIGS))
+    short.value = "-1"
+    for future in secured.admin.incremental_alter_configs([alerts]).values():
+        future.result()
+    assert refused.returncode == 1
+    hidden, denied = refused.stderr.splitlines()
+    assert hidden == f"sop: {PREFIX}jobs: not checked: this user has no right to DescribeConfigs"
+    assert denied.startswith(f"sop: {PREFIX}alerts: retention.ms cannot be set to -1: ")
+    assert "uthoriz" in denied
+
+
 def test_the_operators_page_lists_these_rights() -> None:
-    page = Path("docs/operations.md").read_text(encoding="utf-8")
+    page = Path("docs/operations.md").read_text(encoding="utf-8").partition("\n## Rights\n")[2]
     rows = {tuple(cell.strip() for cell in line.strip("|").split("|")) for line in page.splitlines() if "|" in line}
     granted: dict[str, list[str]] = {}
     for kind, name, _, operation in RIGHTS:

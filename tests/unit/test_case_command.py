@@ -126,3 +126,12 @@ def test_refused_records_that_name_the_case_are_listed(events_file: str, capsys:
     assert [line.strip() for line in shown[at + 1 :] if line.strip()] == [f"{events_file}-0@{before + 1}: id: missing"]
     document = json.loads("".join(lines_of(events_file, capsys, "--json")))
     assert document["refused"] == [{"record": f"{events_file}-0@{before + 1}", "reason": "id: missing"}]
+
+
+@pytest.mark.parametrize("more", [("--until", "2026-11-21T10:00:00Z"), ("--policy", "p.toml"), ()])
+def test_latest_is_about_the_present_of_kafka(
+    events_file: str, capsys: pytest.CaptureFixture[str], more: tuple[str, ...]
+) -> None:
+    inputs = () if more else ("--input", events_file)
+    assert run(["case", "job-1", "--latest", *inputs, *more]) == 2
+    assert "use it without --until, --policy and files" in capsys.readouterr().err

@@ -8,13 +8,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SPECIFICATION = ROOT / "docs" / "specification"
-MODULES = [path for package in ("schemas", "agents", "streams") for path in (ROOT / package).rglob("*.py")]
+MODULES = [path for package in ("schemas", "agents", "streams", "surfaces") for path in (ROOT / package).rglob("*.py")]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 CITATION = re.compile(r'(\w+\.md), ((?:"[^"]+"(?:, | and )?)+)')
 FORMER_CITATION = re.compile(r'\((?:domain|contracts|architecture|surfaces|page),? (?:"|\d|end )')
 OPERATIONS = re.compile(r"\(docs/operations\.md, ([^)\"]+)\)")
-PATH = re.compile(r"`((?:schemas|agents|streams|tests|docs|bench)/[\w./*-]*)`")
+PATH = re.compile(r"`((?:schemas|agents|streams|surfaces|tests|docs|bench)/[\w./*-]*)`")
 QUOTED = re.compile(r"^\$ ((?:grep -rn|sed -n) .+)\n((?:(?![$`]).*\n)*)", re.MULTILINE)
 BREAKPOINT = re.compile(r"break ([\w/]+\.py):(\d+)")
 LINK = re.compile(r"\]\(([\w./-]*)(?:#([\w-]+))?\)")

@@ -73,6 +73,11 @@ def _in_a_folder_with_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("policy check broken.toml", 'broken.toml: park.duration: not a duration such as "15 min"'),
         ("policy check unknown.toml", "unknown.toml: park.hours: unknown key"),
         ("policy check good.toml same.toml", "same.toml: label: 'x' is the label of another policy too"),
+        ("alerts forward", "name a receiver: --alertmanager URL or --webhook URL FILE"),
+        ("alerts forward --alertmanager am:9093", "Alertmanager 1: its address is not http://HOST"),
+        ("alerts forward --alertmanager http://am", "Alertmanager 1: http to another machine (am) is for SOP_PROFILE"),
+        ("alerts forward --webhook https://desk", "Option '--webhook' requires 2 arguments"),
+        ("alerts forward --webhook https://desk absent", "webhook 1: the file of its secrets cannot be read: No such"),
         ("schemas export", "Missing argument 'DIR'"),
         ("schemas export events.jsonl", "events.jsonl: cannot be written: File exists"),
         ("up --duration 0", "Invalid value for '--duration': '0' is not a duration above 0"),
@@ -133,6 +138,27 @@ def test_a_worker_that_cannot_start_prints_one_line_with_status_2(variable: str,
 
 
 @pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"SOP_BROKERS": NOWHERE}, f"Kafka at {NOWHERE} does not answer"),
+        ({"SOP_DATA_DIR": "events.jsonl"}, "events.jsonl: cannot be used: File exists"),
+        ({"SOP_ALERTS_CA_FILE": "broken.toml"}, "SOP_ALERTS_CA_FILE: broken.toml: cannot be used"),
+        ({"SOP_CONSOLE_URL": "console"}, "SOP_CONSOLE_URL: 'console' is not http://HOST"),
+    ],
+)
+def test_an_alert_forwarder_that_cannot_start_prints_one_line_with_status_2(
+    settings: dict[str, str], message: str
+) -> None:
+    command = [str(SOP), "alerts", "forward", "--alertmanager", f"http://{NOWHERE}"]
+    environment = {"SOP_DATA_DIR": "data", **settings}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"sop: {message}")
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         "case job-1 --input {0}",
@@ -143,6 +169,8 @@ def test_a_worker_that_cannot_start_prints_one_line_with_status_2(variable: str,
         "simulate --out {0}",
         "simulate --jobs {1}",
         "up --brokers {1}",
+        "alerts forward --alertmanager {0}",
+        "alerts forward --webhook https://{1}/ {1}",
         "worker {1}",
         "{1}",
     ],

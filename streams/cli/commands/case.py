@@ -1,15 +1,21 @@
 """`sop case`: one case, explained."""
 
+import sys
+from collections.abc import Iterable, Sequence
+
 import click
 
-from schemas.errors import UsageError
+from schemas.errors import Fatal, UsageError
+from schemas.topics import LATEST
 from streams.cli.commands.replay import replay_settings
 from streams.cli.options import FILE
-from streams.config.settings import settings_from
-from streams.replay.case_timeline import case_timeline
+from streams.config.settings import Settings, settings_from
+from streams.replay.case_timeline import CaseTimeline, case_timeline
 from streams.replay.deduplicate import deduplicate
 from streams.replay.inputs import KAFKA, read_inputs
-from streams.replay.timeline_output import timeline_json, timeline_text
+from streams.replay.latest_decisions import LatestDecision, read_latest_decisions
+from streams.replay.replay import ReplaySettings
+from streams.replay.timeline_output import case_json, latest_text, timeline_text
 from streams.terminal.printable import printable, printable_json
 from streams.terminal.wrapping import show
 
@@ -26,20 +32,61 @@ from streams.terminal.wrapping import show
 )
 @click.option("--until", metavar="TIME", help="Show the case as of this time (RFC 3339; default: the last event's).")
 @click.option("--policy", metavar="FILE", type=FILE, help="Decide under this policy, whatever its date.")
+@click.option("--latest", "only_latest", is_flag=True, help="Only the current decisions; read no events (Kafka only).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def command(case_id: str, inputs: tuple[str, ...], until: str | None, policy: str | None, as_json: bool) -> None:
-    """Show a case as a timeline: its facts, where its partners were, decisions, actions and alerts, with clauses."""
+def command(
+    case_id: str, inputs: tuple[str, ...], until: str | None, policy: str | None, only_latest: bool, as_json: bool
+) -> None:
+    """Show a case as a timeline: its facts, where its partners were, decisions, actions and alerts, with clauses.
+
+    From Kafka it first shows the current decisions, which are in decisions.latest, unless --until or --policy ask for
+    others; the timeline follows once all events are read.
+    """
     settings = settings_from()
-    replay = replay_settings(settings, policy=policy, until=until)
     names = inputs or (f"{KAFKA}{settings.brokers}/{settings.topic_prefix}",)
-    records = enumerate(read_inputs(names, settings))
-    unique = deduplicate(records, replay.limits, replay.now, replay.facts_per_case_max)
-    timeline = case_timeline(case_id, unique, replay.policies, until=replay.until)
-    if timeline is None:
+    is_present = until is None and policy is None
+    if only_latest and not (is_present and all(name.startswith(KAFKA) for name in names)):
+        raise click.UsageError("--latest shows what Kafka has now: use it without --until, --policy and files")
+    replay = replay_settings(settings, policy=policy, until=until)
+    latest = _latest_decisions(case_id, names, settings) if is_present else None
+    if only_latest and not latest:
+        raise UsageError(f"{case_id}: no current decision in {LATEST} of {', '.join(names)}")
+    if latest is not None and not as_json:
+        _show(latest_text([each.message for each in latest]))
+    timeline = None if only_latest else _timeline(case_id, names, settings, replay)
+    if timeline is None and not only_latest:
         as_of = "" if until is None else f" up to {until}"
         raise UsageError(f"{case_id}: no event of this case in {', '.join(names)}{as_of}")
     if as_json:
-        print(printable_json(timeline_json(timeline)))
-        return
-    for line in timeline_text(timeline):
+        values = None if latest is None else [each.value for each in latest]
+        print(printable_json(case_json(case_id, timeline, values)))
+    elif timeline is not None:
+        _show(timeline_text(timeline))
+
+
+def _latest_decisions(case_id: str, names: Sequence[str], settings: Settings) -> list[LatestDecision] | None:
+    """Return the current decisions in the inputs that are Kafka, None if none of these has them or shows them."""
+    found: list[LatestDecision] | None = None
+    for address in (name.removeprefix(KAFKA) for name in names if name.startswith(KAFKA)):
+        try:
+            latest = read_latest_decisions(address, settings, case_id)
+        except UsageError:
+            raise
+        except Fatal as error:
+            print(printable(f"sop: {error}; the current decisions are not shown"), file=sys.stderr)
+            continue
+        if latest is not None:
+            found = [*(found or ()), *latest]
+    return found
+
+
+def _timeline(case_id: str, names: Sequence[str], settings: Settings, replay: ReplaySettings) -> CaseTimeline | None:
+    records = enumerate(read_inputs(names, settings))
+    unique = deduplicate(records, replay.limits, replay.now, replay.facts_per_case_max)
+    return case_timeline(case_id, unique, replay.policies, until=replay.until)
+
+
+def _show(lines: Iterable[str]) -> None:
+    for line in lines:
         show(printable(line))
+    sys.stdout.flush()

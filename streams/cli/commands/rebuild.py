@@ -16,6 +16,7 @@ from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.consumer_group import describe_group
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
+from streams.kafka.topic_setup import topic_targets
 from streams.kafka.topics import partition_counts, read_layout
 from streams.operations.rebuild.rebuild import Rebuild
 from streams.redis.checks import check_redis
@@ -53,7 +54,7 @@ async def _rebuild(settings: Settings, policies: PolicySet) -> None:
                 f"SOP_GROUP={settings.group} has {len(group.members)} members: stop all workers; a killed worker "
                 "stays a member for SOP_SESSION_TIMEOUT_S"
             )
-        sizes = (await check_topics(connection, topics)).sizes
+        sizes = (await check_topics(connection, topics, topic_targets(settings))).sizes
         namespace, numbers = f"{settings.topic_prefix}{settings.group}", range(layout.partitions)
         rebuild = Rebuild(
             topics,

@@ -18,6 +18,7 @@ from streams.config.settings import Settings, settings_from
 from streams.demo.feed import Feed, ScheduledEvent
 from streams.files.writing import line_writer, output_name
 from streams.kafka.connection import connect_kafka
+from streams.kafka.topic_setup import topic_targets
 from streams.kafka.topics import prepare_topics
 from streams.process.clock import SystemClock
 from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
@@ -106,7 +107,7 @@ def _lines(options: SimulatorOptions) -> Iterator[bytes]:
 async def _send(settings: Settings, lines: Iterator[bytes], speed: float) -> int:
     """Send events to Kafka, creating missing topics; return how many were acknowledged."""
     connection, topics = connect_kafka(settings), catalogue.topics(settings.topic_prefix)
-    await prepare_topics(connection, topics, settings.partitions, settings.replicas)
+    await prepare_topics(connection, topics, topic_targets(settings))
     feed = Feed(connection, topics, SystemClock(), events_per_s=speed)
     await feed.run(ScheduledEvent(value) for value in lines)
     return feed.sent

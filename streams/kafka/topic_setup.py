@@ -1,0 +1,292 @@
+"""How every topic is to be set up, as one table, and where the topics of a cluster differ from it.
+
+A worker creates topics by this table and checks them against it when it starts; `sop topics` shows the differences.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from schemas.codec.limits import Limits
+from schemas.durations import duration_text
+from schemas.topics import Topics
+from streams.config.settings import Settings
+from streams.kafka.connection import INPUT_BYTES_MAX, MESSAGE_BYTES_MAX
+
+PARTITIONS: Final = "partitions"
+REPLICAS: Final = "replicas"
+CLEANUP_CONFIG: Final = "cleanup.policy"
+COMPACTION_LAG_CONFIG: Final = "max.compaction.lag.ms"
+IN_SYNC_CONFIG: Final = "min.insync.replicas"
+RETENTION_BYTES_CONFIG: Final = "retention.bytes"
+RETENTION_CONFIG: Final = "retention.ms"
+SIZE_CONFIG: Final = "max.message.bytes"
+
+SIZE_MIN: Final = 1_000_000
+"""The smallest `max.message.bytes` of a topic that a worker writes to; Kafka's default is a little more."""
+DEAD_LETTER_FACTOR: Final = 2
+"""How much larger a dead letter may be than the record in it: Base64, headers, and origin."""
+UNLIMITED: Final = -1
+"""What Kafka writes for a retention without limit."""
+DAY_MS: Final = 86_400_000
+AWAY_MS: Final = 7 * DAY_MS
+"""The retention of what has to be kept only until it was read: how long all workers may be away."""
+
+Severity = Literal["error", "warning"]
+"""A worker refuses to start (`error`), or it starts and may lose something or stop later (`warning`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicSetup:
+    """A row of the table; what it does not say is the same for all topics.
+
+    `kept`: for how long Kafka has to keep the records; None: it is compacted. `bytes_max`: the largest record of a new
+    topic. `input_factor`: how many times the largest input record has to fit into one of its own; None: it is an input.
+    `lag_ms_max`: how long a superseded record may stay in a compacted topic. `otherwise`: what another clean-up policy
+    would do.
+    """
+
+    kept: Literal["while cases change", "until read"] | None = "while cases change"
+    bytes_max: int = MESSAGE_BYTES_MAX
+    input_factor: int | None = 0
+    lag_ms_max: int | None = None
+    otherwise: str = "Kafka deletes superseded revisions"
+
+
+_UNREAD: Final = "Kafka deletes all but the last record of a key, read or not"
+_EVENTS: Final = TopicSetup(bytes_max=INPUT_BYTES_MAX, input_factor=None, otherwise=_UNREAD)
+_REPORTS: Final = TopicSetup(kept="until read", bytes_max=INPUT_BYTES_MAX, input_factor=None, otherwise=_UNREAD)
+_MESSAGES: Final = TopicSetup()
+_DEAD_LETTERS: Final = TopicSetup(input_factor=DEAD_LETTER_FACTOR)
+_LATEST: Final = TopicSetup(kept=None, lag_ms_max=DAY_MS, otherwise="Kafka deletes the last revision of old decisions")
+_TO_CASES: Final = TopicSetup(input_factor=1, otherwise=_UNREAD)
+_TO_PARTNERS: Final = TopicSetup(kept="until read", input_factor=1, otherwise=_UNREAD)
+_PROGRESS: Final = TopicSetup(kept=None, otherwise="Kafka may delete how far the workers have read")
+
+
+_REASSIGN: Final = "kafka-reassign-partitions.sh adds replicas"
+
+
+def topic_table(topics: Topics) -> Mapping[str, TopicSetup]:
+    """Return how each topic is to be set up."""
+    return {
+        **dict.fromkeys(topics.inputs, _EVENTS),
+        topics.locations: _REPORTS,
+        **dict.fromkeys(topics.outputs, _MESSAGES),
+        topics.dead_letters: _DEAD_LETTERS,
+        topics.latest: _LATEST,
+        topics.cases: _TO_CASES,
+        topics.partners: _TO_PARTNERS,
+        topics.progress: _PROGRESS,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicTargets:
+    """What the operator decides about the topics.
+
+    `retention_ms`: how long records are kept while cases can change (`UNLIMITED`: for ever). `value_bytes_max`: the
+    largest event.
+    """
+
+    partitions: int
+    replicas: int = 1
+    retention_ms: int = UNLIMITED
+    value_bytes_max: int = Limits().value_bytes
+
+
+def topic_targets(settings: Settings) -> TopicTargets:
+    """Return the targets of the settings: without Redis, state is made again from topics that are kept for ever."""
+    has_redis = settings.redis_url or settings.redis_url_file
+    return TopicTargets(
+        partitions=settings.partitions,
+        replicas=settings.replicas,
+        retention_ms=max(round(settings.case_retention * 1000), AWAY_MS) if has_redis else UNLIMITED,
+        value_bytes_max=settings.value_bytes_max,
+    )
+
+
+class TopicState(NamedTuple):
+    """A topic as Kafka has it, with its smallest number of replicas; `configs` lacks what this user may not read."""
+
+    partitions: int
+    replicas: int
+    configs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The number of brokers, the topics that exist, and whose configuration this user may not read."""
+
+    brokers: int
+    topics: Mapping[str, TopicState]
+    hidden: tuple[str, ...] = ()
+
+    def size(self, topic: str) -> int | None:
+        """Return the largest record that a topic accepts, None if that cannot be read."""
+        state = self.topics.get(topic)
+        text = None if state is None else state.configs.get(SIZE_CONFIG)
+        return None if text is None else int(text)
+
+
+class Difference(NamedTuple):
+    """A setting of a topic that is not as it should be; `value` is what to set it to, None if Kafka cannot."""
+
+    topic: str
+    setting: str
+    present: str
+    wanted: str
+    severity: Severity
+    why: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """The numbers or texts that a setting may have, and what a new topic gets."""
+
+    setting: str
+    value: str
+    why: str
+    least: float = -math.inf
+    most: float = math.inf
+    texts: tuple[str, ...] = ()
+    severity: Severity = "warning"
+
+    def holds(self, text: str) -> bool:
+        """Return whether a value of the setting, as Kafka writes it, is one of them."""
+        return text in self.texts if self.texts else self.least <= _number(self.setting, text) <= self.most
+
+    @property
+    def wanted(self) -> str:
+        """The values in words."""
+        if self.texts:
+            return self.value
+        if self.least == math.inf:
+            return f"{self.value}, no limit"
+        if self.least == self.most:
+            return readable(self.setting, self.value)
+        bound, number = ("at least", self.least) if self.least > -math.inf else ("at most", self.most)
+        return f"{bound} {readable(self.setting, str(int(number)))}"
+
+
+def readable(setting: str, text: str) -> str:
+    """Return a value with its unit in words where it is a duration."""
+    if not setting.endswith(".ms") or int(text) < 0:
+        return text
+    return f"{text} ({duration_text(int(text) * 1000)})"
+
+
+def new_configs(setup: TopicSetup, targets: TopicTargets) -> dict[str, str]:
+    """Return the configuration of a new topic."""
+    rules = (*_size_rules(setup, targets, (0, "")), *_keeping_rules(setup, targets))
+    return {rule.setting: rule.value for rule in rules} | {IN_SYNC_CONFIG: str(min(2, targets.replicas))}
+
+
+def differences(topics: Topics, targets: TopicTargets, cluster: Cluster) -> Iterator[Difference]:
+    """Yield where topics that exist differ from the table, at most one difference per setting, by topic.
+
+    Settings that cannot be read are left out (`unreadable`).
+    """
+    counts = [state.partitions for state in cluster.topics.values()]
+    for name, setup in topic_table(topics).items():
+        if (state := cluster.topics.get(name)) is None:
+            continue
+        present = {PARTITIONS: str(state.partitions), REPLICAS: str(state.replicas), **state.configs}
+        broken: set[str] = set()
+        for rule in (
+            *_layout_rules(state, max(counts), targets, cluster.brokers),
+            *_size_rules(setup, targets, _needed(setup, topics, cluster)),
+            *_keeping_rules(setup, targets),
+        ):
+            text = present.get(rule.setting)
+            if text is None or rule.setting in broken or rule.holds(text):
+                continue
+            broken.add(rule.setting)
+            value = None if rule.setting in {PARTITIONS, REPLICAS} else rule.value
+            shown = readable(rule.setting, text)
+            yield Difference(name, rule.setting, shown, rule.wanted, rule.severity, rule.why, value)
+
+
+def missing(topics: Topics, cluster: Cluster) -> Iterator[Difference]:
+    """Yield a difference for each topic that does not exist."""
+    why = "sop topics create --apply creates it, or a worker when it starts"
+    for name in topic_table(topics):
+        if name not in cluster.topics:
+            yield Difference(name, "topic", "missing", "present", "warning", why, None)
+
+
+def unreadable(topics: Topics, targets: TopicTargets, cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """Yield topic and setting of everything that the table has and Kafka does not show, `hidden` topics aside."""
+    for name, setup in topic_table(topics).items():
+        if name in cluster.topics and name not in cluster.hidden:
+            configs = cluster.topics[name].configs
+            yield from ((name, setting) for setting in new_configs(setup, targets) if setting not in configs)
+
+
+def _layout_rules(state: TopicState, partitions: int, targets: TopicTargets, brokers: int) -> Iterator[_Rule]:
+    yield _Rule(
+        setting=PARTITIONS,
+        value=str(partitions),
+        least=partitions,
+        most=partitions,
+        severity="error",
+        why="all topics need as many; add partitions with the workers stopped, then run sop rebuild",
+    )
+    if brokers > 1:
+        lost = f"on a cluster of {brokers} brokers it is lost with its broker; {_REASSIGN}"
+        yield _Rule(setting=REPLICAS, value="2", least=2, why=lost)
+    chosen = f"SOP_REPLICAS says so; {_REASSIGN}"
+    yield _Rule(setting=REPLICAS, value=str(targets.replicas), least=targets.replicas, why=chosen)
+    if brokers > 1 and state.replicas > 1:
+        alone = "a record that only one broker has is lost with it"
+        yield _Rule(setting=IN_SYNC_CONFIG, value="2", least=2, why=alone)
+
+
+def _size_rules(setup: TopicSetup, targets: TopicTargets, needed: tuple[int, str]) -> Iterator[_Rule]:
+    """Yield the rules about the size of records; `needed` is how much a written topic must hold at least, and why."""
+    if setup.input_factor is None:
+        why = f"producers cannot send events of {targets.value_bytes_max} bytes (SOP_VALUE_BYTES_MAX)"
+        yield _Rule(setting=SIZE_CONFIG, value=str(setup.bytes_max), least=targets.value_bytes_max, why=why)
+        return
+    least, what = needed
+    value = str(max(setup.bytes_max, least))
+    yield _Rule(setting=SIZE_CONFIG, value=value, least=least, severity="error", why=f"it must hold {what}")
+    large = "a case with so many facts that a decision is larger will be quarantined"
+    yield _Rule(setting=SIZE_CONFIG, value=value, least=setup.bytes_max, why=large)
+
+
+def _needed(setup: TopicSetup, topics: Topics, cluster: Cluster) -> tuple[int, str]:
+    """Return how many bytes a written topic must accept at least, and for what."""
+    factor = setup.input_factor or 0
+    times = f"{factor} times " if factor > 1 else ""
+    inputs = ((factor * (cluster.size(each) or 0), f"{times}what {each} accepts") for each in topics.inputs)
+    return max((SIZE_MIN, "what a worker writes"), *inputs, key=lambda needed: needed[0])
+
+
+def _keeping_rules(setup: TopicSetup, targets: TopicTargets) -> Iterator[_Rule]:
+    if setup.kept is None:
+        yield _Rule(setting=CLEANUP_CONFIG, value="compact", texts=("compact",), why=setup.otherwise)
+        if setup.lag_ms_max is not None:
+            why = "for so long whoever reads all of it may get superseded revisions"
+            lag = setup.lag_ms_max
+            yield _Rule(setting=COMPACTION_LAG_CONFIG, value=str(lag), most=lag, why=why)
+        return
+    yield _Rule(setting=CLEANUP_CONFIG, value="delete", texts=("delete", ""), why=setup.otherwise)
+    if setup.kept == "until read":
+        kept, why = AWAY_MS, "a worker that was away for longer misses records and stops"
+    else:
+        kept, why = targets.retention_ms, "a worker without checkpoints makes its state again from these records"
+    text = str(kept)
+    yield _Rule(setting=RETENTION_CONFIG, value=text, least=_number(RETENTION_CONFIG, text), why=why)
+    size = "a limit by size deletes records whatever their age"
+    yield _Rule(setting=RETENTION_BYTES_CONFIG, value=str(UNLIMITED), least=math.inf, why=size)
+
+
+def _number(setting: str, text: str) -> float:
+    """Return the value of a setting; an unlimited retention is infinite."""
+    number = int(text)
+    return math.inf if number == UNLIMITED and setting in {RETENTION_CONFIG, RETENTION_BYTES_CONFIG} else number
