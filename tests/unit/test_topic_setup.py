@@ -126,7 +126,7 @@ def test_without_redis_everything_that_decisions_rest_on_is_kept_for_ever() -> N
     assert topic_targets(replace(days_30, case_retention=5.0)).retention_ms == 7 * DAY_MS
     limited = found(Cluster(3, NEW), replace(TARGETS, retention_ms=UNLIMITED))
     assert {(each.wanted, each.value) for each in limited} == {("-1, no limit", "-1")}
-    assert {"jobs", "decisions.paf", "internal.cases"} <= {each.topic for each in limited}
+    assert {"p.jobs", "p.decisions.paf", "p.internal.cases"} <= {each.topic for each in limited}
 
 
 def test_topics_that_differ_in_their_partitions_keep_workers_from_starting_and_cannot_be_set() -> None:
