@@ -13,7 +13,7 @@ from schemas.events import AnyEvent
 from schemas.timestamps import DAY_US, format_instant, parse_instant
 
 MINUTE_US: Final = 60_000_000
-START_US: Final = parse_instant("2026-01-05T08:00:00Z")
+START_US: Final = parse_instant("2025-01-06T08:00:00Z")
 SITE: Final = (28.6139, 77.2090)
 DEGREES_PER_M: Final = 1 / 111_195
 """Of latitude."""
@@ -133,8 +133,8 @@ class Case:
             legible=True,
             payee_name="Ravi Sharma",
             amount={"amount": amount, "currency": currency},
-            paid_on="2026-01-04",
-            service_date="2026-01-04",
+            paid_on="2025-01-05",
+            service_date="2025-01-05",
         )
 
     def line_item(self, minute: int, amount: str, currency: str = "INR") -> Self:
