@@ -98,16 +98,19 @@ class Ledger:
         return cursor
 
 
-def follow(consumer: Consumer, topics: list[str], inbox: Inbox, ledger: Ledger, *, until_end: bool) -> None:
+def follow(
+    consumer: Consumer, topics: list[str], inbox: Inbox, ledger: Ledger, *, until_end: bool, batch: int = BATCH
+) -> None:
     """Apply what the topics hold from the stored positions on: for ever, or until their end."""
     partitions = [(topic, partition) for topic in topics for partition in partitions_of(consumer, topic)]
     stored = inbox.positions()
     consumer.assign([TopicPartition(*each, stored.get(each, OFFSET_BEGINNING)) for each in partitions])
     unfinished: set[tuple[str | None, int | None]] = {*partitions}
     while unfinished or not until_end:
-        messages = consumer.consume(BATCH, timeout=WAIT_S)
+        messages = consumer.consume(batch, timeout=WAIT_S)
         unfinished -= {at_end for each in messages if (at_end := ended(each))}
-        if applied := inbox.apply([record(each) for each in messages if not each.error()], ledger.post):
+        records = [record(each) for each in messages if not each.error()]
+        if records and (applied := inbox.apply(records, ledger.post)):
             print(f"{applied} revisions applied", flush=True)
 
 
