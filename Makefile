@@ -30,7 +30,7 @@ help: ## show this list
 
 setup: $(STAMP) ## install everything into .venv from the lock file
 
-$(STAMP): requirements.lock pyproject.toml tests/schema_tools/package-lock.json
+$(STAMP): requirements.lock pyproject.toml clients/python/pyproject.toml tests/schema_tools/package-lock.json
 	@test -n "$(PYTHON)" || { echo "sop-streams needs Python 3.11 or later; none was found ($$(python3 -V 2>&1))" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sop-streams needs Python 3.11 or later;" \
 	    "$(PYTHON) is Python $$($(PYTHON) -c 'import platform; print(platform.python_version())')" >&2; exit 2; }
@@ -41,7 +41,7 @@ $(STAMP): requirements.lock pyproject.toml tests/schema_tools/package-lock.json
 	@$(BIN)/python -m pip install --quiet --require-hashes -r .venv/uv.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock || \
 	    $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e . -e clients/python
 	@# The tests of the exported schemas need tools from npm; without npm they are skipped.
 	@! command -v npm >/dev/null || { echo "installing the tools that check the schemas"; \
 	    npm ci --prefix tests/schema_tools --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null; }

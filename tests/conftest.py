@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from streams.config.settings import cache_dir
 from streams.embedded_kafka.broker import EmbeddedKafka
 from tests.certificates import Certificates, make_certificates
+from tests.postgres_server import PostgresServer, find_postgres
 from tests.redis_server import RedisServer, find_redis_server
 
 LEAK_GRACE_S = 20.0
@@ -122,6 +123,23 @@ def own_redis_server(redis_program: Path, tmp_path: Path) -> Iterator[RedisServe
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Yield a real PostgreSQL, one per test process; without one the test is skipped, or fails in CI."""
+    programs = find_postgres()
+    if programs is None:
+        reason = "no PostgreSQL server: neither initdb on the PATH nor Debian's package postgresql"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    server = PostgresServer(programs)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture(autouse=True)
 def _leaves_no_environment_behind() -> Iterator[None]:
     ignored = {"PYTEST_CURRENT_TEST"}  # pytest changes it in every phase
@@ -133,7 +151,7 @@ def _leaves_no_environment_behind() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _leaves_no_process_or_thread_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    for service in ("kafka", "redis_server"):  # started first, so that they do not count as left behind
+    for service in ("kafka", "redis_server", "postgres"):  # started first, so that they do not count as left behind
         if service in request.fixturenames:
             request.getfixturevalue(service)
     processes, threads = _child_processes(), _threads()

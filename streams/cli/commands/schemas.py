@@ -16,6 +16,7 @@ from schemas.jsonschema.releases import document_name, export_changes
 from streams.cli.groups import SuggestingGroup
 from streams.cli.options import FILE
 from streams.config.settings import WEB_ADDRESS, web_address
+from streams.kit.export import export_kit
 from streams.terminal.printable import printable
 
 
@@ -28,13 +29,13 @@ def command() -> None:
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--base-url", metavar="URL", default="", help="Where DIR is served; the ids of schemas are under it.")
 def export_schemas(directory: Path, base_url: str) -> None:
-    """Write the JSON Schemas of every message and of a policy, and one AsyncAPI 3 document of all topics."""
+    """Write the JSON Schemas of every message and of a policy, one AsyncAPI 3 document, and a test kit for consumers."""
     try:
         ids = SchemaIds(web_address(base_url))
     except ValueError:
         raise UsageError(f"--base-url: {base_url!r} is not {WEB_ADDRESS}") from None
     try:
-        written = export(directory, OUTPUTS, POLICIES, ids)
+        written = [*export(directory, OUTPUTS, POLICIES, ids), *export_kit(directory / "kit")]
     except OSError as error:
         raise UsageError(f"{directory}: cannot be written: {error.strerror}") from error
     print(printable(f"{len(written)} files in {directory}"))

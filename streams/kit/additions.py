@@ -1,0 +1,72 @@
+"""What later versions may add to decisions: fields, outcomes, statuses, reasons and kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+import msgspec
+from msgspec import structs
+
+from schemas.codec.encoder import changed_fields, content_hash, decision_id
+from schemas.outputs import AnyDecision, DecisionBody, DecisionMessage
+from schemas.timestamps import DAY_US
+from streams.kit.deciding import Emitted
+from streams.kit.recording import Record
+
+
+class LoyaltyDecision(DecisionBody, frozen=True, kw_only=True, tag="loyalty"):
+    """A kind of decision that does not exist."""
+
+    title: ClassVar[str] = "loyalty"
+
+
+def with_new_fields(records: Iterable[Record]) -> Iterator[Record]:
+    """Yield the records with an optional field, in the envelope and in `data`, that nobody knows yet."""
+    for record in records:
+        event = msgspec.json.decode(record.value)
+        event["shard"] = "north"
+        event["data"]["priority"] = {"level": 2, "because": ["a new field"]}
+        yield structs.replace(record, value=msgspec.json.encode(event).decode())
+
+
+def with_unknown_values(emitted: list[Emitted]) -> list[Emitted]:
+    """Return the messages and, a day later, decisions with values that nobody knows yet.
+
+    An unknown outcome and an unknown status need a person, an unknown reason does not.
+    """
+    last = {
+        (each.message.body.case_id, each.message.body.kind): each.message
+        for each in emitted
+        if isinstance(each.message, DecisionMessage)
+    }
+    granted = last["job-rating-granted", "rating_reversal"].body
+    loyal = LoyaltyDecision(
+        **{name: getattr(granted, name) for name in DecisionBody.__struct_fields__ if name != "outcome"},
+        outcome="bonus",
+    )
+    later = (
+        _revised(last["job-upheld", "paf"], outcome="suspended"),
+        _revised(last["job-waived", "paf"], status="appealed"),
+        _revised(last["ticket-refund", "refund"], reasons=("checked_by_bank",)),
+        _revision(loyal, None),
+    )
+    at = emitted[-1].at + DAY_US
+    return [*emitted, *(Emitted(at, message) for message in later)]
+
+
+def _revised(decision: AnyDecision, **changes: object) -> AnyDecision:
+    return _revision(structs.replace(decision.body, **changes), decision)
+
+
+def _revision(body: DecisionBody, old: AnyDecision | None) -> AnyDecision:
+    content, supersedes = content_hash(body), old.decision_id if old else None
+    return DecisionMessage(
+        body=body,
+        decision_id=decision_id(content, supersedes),
+        content_hash=content,
+        revision=old.revision + 1 if old else 1,
+        supersedes=supersedes,
+        changed=changed_fields(old.body, body) if old else (),
+        explanation="A decision of a later version.",
+    )

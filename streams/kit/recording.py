@@ -1,0 +1,112 @@
+"""Puts messages on topics as a worker does: partitions, offsets with gaps, keys, headers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import attrgetter
+from typing import Final
+
+from msgspec import Struct
+
+from schemas.codec.encoder import encode_message
+from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
+from schemas.topics import ACTIONS, ALERTS, decision_topic
+from streams.kit.deciding import Emitted
+from streams.kit.decision_key import decision_key_text
+from streams.processor.decoder import partition_of
+
+PARTITIONS: Final = 4
+LATEST: Final = "decisions.latest"
+HEADERS: Final = (("content-type", "application/cloudevents+json; charset=utf-8"),)
+US_PER_MS: Final = 1000
+
+
+class Record(Struct, frozen=True):
+    """A record of a topic; its key, headers and value are all text."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: str
+    value: str
+    headers: tuple[tuple[str, str], ...] = HEADERS
+
+
+def on_topics(emitted: Iterable[Emitted]) -> Iterator[Record]:
+    """Yield the records of the topics of decisions, actions and alerts, in the order in which they are written."""
+
+    def place(message: OutputMessage) -> tuple[str, str, str]:
+        if isinstance(message, DecisionMessage):
+            return decision_topic(message.body.kind), message.body.case_id, message.body.case_id
+        if isinstance(message, AlertMessage):
+            return ALERTS, message.alert_id, message.subject
+        return ACTIONS, message.body.case_id, message.body.case_id
+
+    return _written((each.at, *place(each.message), each.message) for each in emitted)
+
+
+def on_latest(emitted: Iterable[Emitted]) -> Iterator[Record]:
+    """Yield the records of the topic with the last revision of every decision, before it is compacted."""
+    return _written(
+        (each.at, LATEST, decision_key_text(each.message.body), each.message.body.case_id, each.message)
+        for each in emitted
+        if isinstance(each.message, DecisionMessage)
+    )
+
+
+def compacted(records: Iterable[Record]) -> list[Record]:
+    """Return what compaction leaves: the last record of each key, at its offset."""
+    last: dict[str, Record] = {}
+    for record in records:
+        last.pop(record.key, None)
+        last[record.key] = record
+    return [*last.values()]
+
+
+def partition_by_partition(records: Iterable[Record]) -> list[Record]:
+    """Return the records as a reader gets them that catches up: one partition after the other."""
+    return sorted(records, key=attrgetter("topic", "partition", "offset"))
+
+
+def written_twice(records: Iterable[Record]) -> list[Record]:
+    """Return a topic into which a mirror has copied every third record again, at once or much later."""
+    records = [*records]
+    twice = [*records]
+    for number, record in enumerate(records[::3]):
+        twice.insert(twice.index(record) + 1 if number % 2 else len(twice), record)
+    return _renumbered(twice)
+
+
+def from_the_start_again(records: Iterable[Record]) -> list[Record]:
+    """Return what a reader gets whose positions are reset when it has read two thirds."""
+    records = [*records]
+    return [*records[: len(records) * 2 // 3], *records]
+
+
+def _written(outputs: Iterable[tuple[int, str, str, str, OutputMessage]]) -> Iterator[Record]:
+    """Yield outputs as records: instant, topic, key, the id that chooses the partition, message.
+
+    What one instant leads to in one partition is a transaction, whose marker takes an offset.
+    """
+    next_offset: Counter[tuple[str, int]] = Counter()
+    for at, together in groupby(outputs, lambda each: each[0]):
+        written: set[tuple[str, int]] = set()
+        for _, topic, key, subject, message in together:
+            place = topic, partition_of(subject, PARTITIONS)
+            yield Record(*place, next_offset[place], at // US_PER_MS, key, encode_message(message).decode())
+            next_offset[place] += 1
+            written.add(place)
+        next_offset.update(written)
+
+
+def _renumbered(records: Iterable[Record]) -> list[Record]:
+    next_offset: Counter[tuple[str, int]] = Counter()
+    renumbered = []
+    for each in records:
+        place = each.topic, each.partition
+        renumbered.append(Record(*place, next_offset[place], each.timestamp_ms, each.key, each.value, each.headers))
+        next_offset[place] += 1
+    return renumbered
