@@ -51,11 +51,17 @@ class Ledger:
     def contents(self, file: Path) -> dict[str, Any]:
         return self._printed("print", "--ledger", file)
 
-    def start(self, run: Run, file: Path) -> subprocess.Popen[bytes]:
+    @contextmanager
+    def started(self, run: Run, file: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """Yield a process that follows the topics of a run; it has ended afterwards."""
         source = ("--brokers", run.brokers, "--prefix", run.prefix)
         files = ("--table", run.table, "--ledger", file)
         command = [*self.command, "follow", *source, *files]
-        return subprocess.Popen(command, env=plain_environment(), stdin=subprocess.DEVNULL)
+        with subprocess.Popen(command, env=plain_environment(), stdin=subprocess.DEVNULL) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def _printed(self, *arguments: str | Path) -> dict[str, Any]:
         done = self.run(*arguments)
@@ -163,37 +169,30 @@ def kill_before_a_commit(ledger: Ledger, run: Run, file: Path, releases: int) ->
     """
     journal = file.with_name(f"{file.name}-journal")
     with closing(sqlite3.connect(file, timeout=60, isolation_level=None)) as reader:
-        with locked_for_writers(reader) as seen:
-            process = ledger.start(run, file)
+        seen = locked_for_writers(reader)
+        with ledger.started(run, file) as process:
             until(lambda: journal.exists() or process.poll() is not None)
-            assert process.poll() is None
-        for _ in range(releases):
-            with locked_for_writers(reader) as seen:
+            for _ in range(releases):
+                reader.execute("COMMIT")
+                seen = locked_for_writers(reader)
                 until(lambda: journal.exists() or reached(file, run))
-        with locked_for_writers(reader) as seen:
             process.kill()
             assert process.wait(STOP_S) == -signal.SIGKILL
     assert everything(file) == seen
 
 
-@contextmanager
-def locked_for_writers(reader: sqlite3.Connection) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the rows of a ledger in a transaction, during which nobody can commit."""
+def locked_for_writers(reader: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """Begin a transaction, during which nobody else can commit, and return the rows of a ledger."""
     reader.execute("BEGIN")
-    yield select_all(reader)
-    reader.execute("COMMIT")
+    return select_all(reader)
 
 
 def read_to_the_end(ledger: Ledger, run: Run, file: Path) -> None:
     """Have a ledger read all topics to their ends, and stop it."""
-    process = ledger.start(run, file)
-    try:
+    with ledger.started(run, file) as process:
         until(lambda: reached(file, run) or process.poll() is not None, lambda: rows(file, "positions"))
         process.terminate()
         assert process.wait(STOP_S) in ENDED
-    finally:
-        process.kill()
-        process.wait()
 
 
 def reached(file: Path, run: Run) -> bool:

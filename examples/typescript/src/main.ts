@@ -47,7 +47,12 @@ async function follow({ brokers, prefix, topics, table: tableFile, ledger: file 
   const table = readJson<PostingTable>(tableFile);
   const ledger = new Ledger(file);
   registerCodecs();
-  const kafka = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING, retry: { retries: 5 } });
+  const kafka = new kafkajs.Kafka({
+    brokers: brokers.split(","),
+    connectionTimeout: 10_000, // a second, the default, is short on a busy machine
+    logLevel: kafkajs.logLevel.NOTHING,
+    retry: { retries: 5 },
+  });
   // kafkajs reads in groups only. The positions are in the ledger, so each run reads all partitions in a group of its own.
   const consumer = kafka.consumer({ groupId: `penalty-ledger-${randomUUID()}`, readUncommitted: false });
   consumer.on(consumer.events.GROUP_JOIN, () => {
