@@ -56,7 +56,7 @@ export class Ledger {
     }));
   }
 
-  /** Returns the last revision of every decision with its lines, the balances, and the decisions that a person must look at. */
+  /** Returns the last revision of every decision with its lines, the balances, and what a person must look at. */
   contents(): object {
     const decisions = this.database
       .prepare(`SELECT ${DECISION_FIELDS}, review FROM decisions ORDER BY decision_key`)
@@ -76,7 +76,7 @@ export class Ledger {
     this.database.close();
   }
 
-  /** Posts the difference between what must be on the books for a decision and what is, unless its revision is an old one. */
+  /** Posts the difference between what must be on the books for a decision and what is, unless its revision is old. */
   private applyDecision(decision: Decision, table: PostingTable): void {
     const key = decision.decision_key;
     const stored = this.database.prepare("SELECT revision FROM decisions WHERE decision_key = ?").get(key) as
@@ -85,10 +85,11 @@ export class Ledger {
     if (stored && BigInt(decision.revision) <= stored.revision) return;
     const target = postings(decision, table);
     const taken = this.sums("WHERE decision_key = ?", key).map((posted) => ({ ...posted, amount: -posted.amount }));
+    const entry = this.database.prepare(
+      "INSERT INTO entries (decision_key, decision_id, account, holder, unit, amount) VALUES (?, ?, ?, ?, ?, ?)",
+    );
     for (const { account, holder, unit, amount } of totals([...taken, ...(target ?? [])])) {
-      this.database
-        .prepare("INSERT INTO entries (decision_key, decision_id, account, holder, unit, amount) VALUES (?, ?, ?, ?, ?, ?)")
-        .run(key, decision.decision_id, account, holder, unit, amount);
+      entry.run(key, decision.decision_id, account, holder, unit, amount);
     }
     this.database
       .prepare(`INSERT OR REPLACE INTO decisions (${DECISION_FIELDS}, review) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)

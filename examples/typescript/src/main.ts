@@ -53,7 +53,7 @@ async function follow({ brokers, prefix, topics, table: tableFile, ledger: file 
     logLevel: kafkajs.logLevel.NOTHING,
     retry: { retries: 5 },
   });
-  // kafkajs reads in groups only. The positions are in the ledger, so each run reads all partitions in a group of its own.
+  // kafkajs reads in groups only. Positions are in the ledger, so each run reads all partitions in its own group.
   const consumer = kafka.consumer({ groupId: `penalty-ledger-${randomUUID()}`, readUncommitted: false });
   consumer.on(consumer.events.GROUP_JOIN, () => {
     for (const { topic, partition, next } of ledger.positions()) consumer.seek({ topic, partition, offset: `${next}` });
@@ -105,4 +105,7 @@ async function main(): Promise<void> {
   else fail(new Error(USAGE), 2);
 }
 
-await main().catch((error: NodeJS.ErrnoException) => fail(error, /^(ENOENT|ERR_PARSE_ARGS)/.test(error.code ?? "") ? 2 : 1));
+await main().catch((error: NodeJS.ErrnoException) => {
+  const isUnusable = /^(ENOENT|ERR_PARSE_ARGS)/.test(error.code ?? "");
+  fail(error, isUnusable ? 2 : 1);
+});

@@ -36,8 +36,8 @@ export interface Posting {
 }
 
 /**
- * Returns what the ledger must hold for a decision.
- * `undefined` means that a person must look: no rule knows the decision's values, or a field that its rule needs is absent.
+ * Returns what the ledger must hold for a decision. `undefined` means that a person must look: no rule knows the
+ * decision's values, or a field that its rule needs is absent.
  */
 export function postings(decision: Decision, table: PostingTable): Posting[] | undefined {
   const rule = table.rules.find(

@@ -21,8 +21,8 @@ final class Ledger implements AutoCloseable {
     private static final List<String> SCHEMA = List.of(
             """
             CREATE TABLE IF NOT EXISTS decisions (
-              decision_key TEXT PRIMARY KEY NOT NULL, kind TEXT NOT NULL, subject_of TEXT NOT NULL, case_id TEXT NOT NULL,
-              partner_id TEXT, revision INTEGER NOT NULL, decision_id TEXT NOT NULL, status TEXT NOT NULL,
+              decision_key TEXT PRIMARY KEY NOT NULL, kind TEXT NOT NULL, subject_of TEXT NOT NULL,
+              case_id TEXT NOT NULL, partner_id TEXT, revision INTEGER NOT NULL, decision_id TEXT NOT NULL, status TEXT NOT NULL,
               outcome TEXT NOT NULL, review INTEGER NOT NULL
             ) STRICT
             """,
@@ -68,7 +68,7 @@ final class Ledger implements AutoCloseable {
         connection.setAutoCommit(false);
     }
 
-    /** Applies the values of a partition's records, in their order, and stores the next offset: all of it, or nothing. */
+    /** Applies the values of a partition's records in their order and stores the next offset: all of it, or nothing. */
     void apply(List<byte[]> values, PostingTable table, TopicPartition of, long next) throws SQLException, IOException {
         try {
             for (byte[] value : values) {
