@@ -14,11 +14,15 @@ function read({ headers, value }) {
 function write(given, mode) {
   const event = new CloudEvent({ ...given, datacontenttype: "application/json" });
   const { headers, value } = mode(event);
-  const bytes = typeof value === "string" ? value : JSON.stringify(value); // in binary mode the SDK leaves data as it is
+  const text = typeof value === "string" ? value : JSON.stringify(value); // in binary mode the SDK leaves data as it is
   return {
-    headers: Object.entries(headers).map(([name, text]) => ({ name, value: Buffer.from(String(text)).toString("base64") })),
-    value: Buffer.from(bytes).toString("base64"),
+    headers: Object.entries(headers).map(([name, header]) => ({ name, value: base64(String(header)) })),
+    value: base64(text),
   };
+}
+
+function base64(text) {
+  return Buffer.from(text).toString("base64");
 }
 
 const verbs = {

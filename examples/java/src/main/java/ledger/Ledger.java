@@ -22,8 +22,8 @@ final class Ledger implements AutoCloseable {
             """
             CREATE TABLE IF NOT EXISTS decisions (
               decision_key TEXT PRIMARY KEY NOT NULL, kind TEXT NOT NULL, subject_of TEXT NOT NULL,
-              case_id TEXT NOT NULL, partner_id TEXT, revision INTEGER NOT NULL, decision_id TEXT NOT NULL, status TEXT NOT NULL,
-              outcome TEXT NOT NULL, review INTEGER NOT NULL
+              case_id TEXT NOT NULL, partner_id TEXT, revision INTEGER NOT NULL, decision_id TEXT NOT NULL,
+              status TEXT NOT NULL, outcome TEXT NOT NULL, review INTEGER NOT NULL
             ) STRICT
             """,
             """
@@ -118,7 +118,7 @@ final class Ledger implements AutoCloseable {
         connection.close();
     }
 
-    /** Posts the difference between what must be on the books for a decision and what is, unless its revision is old. */
+    /** Posts the difference between what must be on the books for a decision and what is; not for old revisions. */
     private void applyDecision(JsonNode decision, PostingTable table) throws SQLException {
         String key = decision.get("decision_key").asText();
         long revision = decision.get("revision").asLong();

@@ -19,8 +19,8 @@ record PostingTable(Map<String, Account> accounts, List<Rule> rules) {
     record Posting(String account, String holder, String unit, long amount) {}
 
     /**
-     * Returns what the ledger must hold for the `data` of a decision. Empty means that a person must look: no rule knows
-     * the decision's values, or a field that its rule needs is absent.
+     * Returns what the ledger must hold for the `data` of a decision. Empty means that a person must look: no rule
+     * knows the decision's values, or a field that its rule needs is absent.
      */
     Optional<List<Posting>> postings(JsonNode decision) {
         return rules.stream()
