@@ -1,6 +1,6 @@
 # On a fresh machine start with `make run` or `make test`; each installs what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check unit e2e faults bench lock
+.PHONY: help setup languages run test check unit e2e faults bench lock
 
 # The first Python of version 3.11 or later; PYTHON=... names another one.
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
@@ -22,9 +22,14 @@ test e2e faults: $(ARCHIVE)
 test e2e faults: export JDK_JAVA_OPTIONS := $(JDK_JAVA_OPTIONS) -XX:+IgnoreUnrecognizedVMOptions \
     "-XX:AOTCache=$(CURDIR)/$(ARCHIVE)"
 
+# Programs in other languages, for the tests that use them. Without its tools a program's tests are skipped, or fail in CI.
+LANGUAGES := $(addprefix build/languages/,typescript java java-sdk javascript-sdk go-sdk)
+NPM_CI := npm ci --no-audit --no-fund --no-update-notifier --loglevel=error --prefix
+test e2e: $(LANGUAGES)
+
 help: ## show this list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	    /^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	    /^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 ##@ Getting started
 
@@ -49,6 +54,38 @@ $(STAMP): requirements.lock pyproject.toml clients/python/pyproject.toml tests/s
 
 $(ARCHIVE): $(STAMP)
 	-$(BIN)/python -m tests.kafka_archive $@ # without the archive the tests are only slower
+
+languages: $(LANGUAGES) ## build the examples and test programs in TypeScript, Java, JavaScript and Go
+
+build/languages/typescript: $(addprefix examples/typescript/,package-lock.json tsconfig.json src/*.ts)
+	-@command -v npm >/dev/null || { echo "no npm: examples/typescript is not built" >&2; exit 1; }; \
+	    echo "building examples/typescript" && $(NPM_CI) examples/typescript >/dev/null && \
+	    examples/typescript/node_modules/.bin/tsc --project examples/typescript && mkdir -p $(@D) && touch $@
+
+build/languages/javascript-sdk: tests/cloudevents_sdks/javascript/package-lock.json
+	-@command -v npm >/dev/null || { echo "no npm: tests/cloudevents_sdks/javascript is not installed" >&2; exit 1; }; \
+	    echo "installing tests/cloudevents_sdks/javascript" && \
+	    $(NPM_CI) tests/cloudevents_sdks/javascript >/dev/null && mkdir -p $(@D) && touch $@
+
+# Maven has no lock file: the jars that it fetched are compared with a list.
+define MAVEN
+	-@command -v mvn >/dev/null || { echo "no mvn: $(1) is not built" >&2; exit 1; }; \
+	    echo "building $(1)" && rm -rf $(1)/target && \
+	    mvn --quiet --batch-mode --no-transfer-progress --strict-checksums --file $(1) process-classes && \
+	    (cd $(1)/target/lib && sha256sum *.jar | diff ../../checksums.sha256 -) && mkdir -p $(@D) && touch $@
+endef
+
+build/languages/java: examples/java/pom.xml examples/java/checksums.sha256 examples/java/src/main/java/ledger/*.java
+	$(call MAVEN,examples/java)
+
+build/languages/java-sdk: $(addprefix tests/cloudevents_sdks/java/,pom.xml checksums.sha256 src/main/java/*.java)
+	$(call MAVEN,tests/cloudevents_sdks/java)
+
+build/languages/go-sdk: $(addprefix tests/cloudevents_sdks/go/,go.mod go.sum main.go)
+	-@go version 2>/dev/null | grep -Eq 'go(1\.(2[3-9]|[3-9][0-9])|[2-9])' || \
+	    { echo "the CloudEvents SDK of Go needs Go 1.23 or later; found: $$(go version 2>/dev/null || echo none)" >&2; exit 1; }; \
+	    echo "building tests/cloudevents_sdks/go" && mkdir -p $(@D) && \
+	    go build -C tests/cloudevents_sdks/go -mod=readonly -o $(CURDIR)/$@ .
 
 run: setup ## decide sample events on an embedded Kafka (ARGS="--duration 30")
 	$(BIN)/sop up $(ARGS)
