@@ -49,19 +49,20 @@ class PostgresServer:
             os.chown(self._folder, user.pw_uid, user.pw_gid)
         owner, group = (user.pw_uid, user.pw_gid) if user else (None, None)
         data, log_file = self._folder / "data", self._folder / "log"
-        initdb = [self._programs / "initdb", "-D", data, *("-U", "sop", "-A", "trust", "-E", "UTF8", "--no-sync")]
+        options = ("-U", "sop", "-A", "trust", "-E", "UTF8", "--no-sync")
+        initdb: list[str | Path] = [self._programs / "initdb", "-D", data, *options]
         subprocess.run(initdb, check=True, cwd=self._folder, capture_output=True, user=owner, group=group)
-        options = {
+        settings = {
             "listen_addresses": HOST,
             "port": str(self.port),
             "unix_socket_directories": "",
             "fsync": "off",
             "autovacuum": "off",  # its processes would come and go while tests look for leftovers
         }
-        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        given = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with log_file.open("wb") as log:
             self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", data, *settings],
+                [self._programs / "postgres", "-D", data, *given],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

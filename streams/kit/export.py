@@ -11,12 +11,12 @@ from msgspec import Struct
 
 from agents.sops.catalogue import OUTPUTS
 from schemas.outputs import DecisionMessage
-from schemas.topics import decision_topic
+from schemas.topics import LATEST, decision_topic
 from streams.kit import recording
 from streams.kit.additions import with_new_fields, with_unknown_values
 from streams.kit.deciding import Emitted, decide
 from streams.kit.posting import PostingTable, ledger, posting_table, posting_table_bytes
-from streams.kit.recording import LATEST, Record, on_latest, on_topics
+from streams.kit.recording import Record, on_latest, on_topics
 from streams.kit.scenario import arrivals
 
 VERSION: Final = 1

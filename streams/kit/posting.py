@@ -17,7 +17,6 @@ from msgspec import UNSET, Struct
 
 from schemas.events import Money
 from schemas.outputs import AnyDecision
-from streams.kit.decision_key import decision_key_text
 
 ACCOUNT_DECIMALS: Final = Decimal("0.0001")
 """As many decimals as an amount of an event can have."""
@@ -91,7 +90,7 @@ def ledger(decisions: Iterable[AnyDecision], table: PostingTable) -> dict[str, o
     """
     last: dict[str, AnyDecision] = {}
     for decision in decisions:
-        key = decision_key_text(decision.body)
+        key = decision.decision_key
         if key not in last or last[key].revision < decision.revision:
             last[key] = decision
     rules = {rule.key: rule for rule in table.rules}

@@ -10,16 +10,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from schemas.codec.encoder import encode_message
+from schemas.codec.encoder import OUTPUT_HEADERS, encode_message
 from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
-from schemas.topics import ACTIONS, ALERTS, decision_topic
+from schemas.topics import ACTIONS, ALERTS, LATEST, decision_topic
 from streams.kit.deciding import Emitted
-from streams.kit.decision_key import decision_key_text
 from streams.processor.decoder import partition_of
 
 PARTITIONS: Final = 4
-LATEST: Final = "decisions.latest"
-HEADERS: Final = (("content-type", "application/cloudevents+json; charset=utf-8"),)
+HEADERS: Final = tuple((name, text.decode()) for name, text in OUTPUT_HEADERS)
 US_PER_MS: Final = 1000
 
 
@@ -51,7 +49,7 @@ def on_topics(emitted: Iterable[Emitted]) -> Iterator[Record]:
 def on_latest(emitted: Iterable[Emitted]) -> Iterator[Record]:
     """Yield the records of the topic with the last revision of every decision, before it is compacted."""
     return _written(
-        (each.at, LATEST, decision_key_text(each.message.body), each.message.body.case_id, each.message)
+        (each.at, LATEST, each.message.decision_key, each.message.body.case_id, each.message)
         for each in emitted
         if isinstance(each.message, DecisionMessage)
     )

@@ -29,7 +29,7 @@ def command() -> None:
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--base-url", metavar="URL", default="", help="Where DIR is served; the ids of schemas are under it.")
 def export_schemas(directory: Path, base_url: str) -> None:
-    """Write the JSON Schemas of every message and of a policy, one AsyncAPI 3 document, and a test kit for consumers."""
+    """Write the JSON Schemas of every message and of a policy, one AsyncAPI 3 document, a test kit for consumers."""
     try:
         ids = SchemaIds(web_address(base_url))
     except ValueError:
