@@ -28,9 +28,9 @@ class Emitted(NamedTuple):
     message: OutputMessage
 
 
-def decide(arrivals: Iterable[Arrival]) -> Iterator[Emitted]:
+def decide(events: Iterable[Arrival]) -> Iterator[Emitted]:
     """Yield the messages that events lead to, given in the order in which they arrive."""
-    return _Desk().run(arrivals)
+    return _Desk().run(events)
 
 
 class _Desk:
@@ -43,11 +43,11 @@ class _Desk:
         self._timers = TimerQueue()
         self._case_ids: set[str] = set()
 
-    def run(self, arrivals: Iterable[Arrival]) -> Iterator[Emitted]:
+    def run(self, arriving: Iterable[Arrival]) -> Iterator[Emitted]:
         now = 0
-        for now, events in groupby(arrivals, attrgetter("at")):
+        for now, together in groupby(arriving, attrgetter("at")):
             yield from self._pass_deadlines(now - 1)
-            for each in events:
+            for each in together:
                 self._receive(each.event)
             yield from self._decide(now)
         yield from self._pass_deadlines(now + AFTERWARDS_US)

@@ -17,9 +17,11 @@ from streams.kit.additions import with_new_fields, with_unknown_values
 from streams.kit.deciding import Emitted, decide
 from streams.kit.posting import PostingTable, ledger, posting_table, posting_table_bytes
 from streams.kit.recording import Record, on_latest, on_topics
-from streams.kit.scenario import arrivals
+from streams.kit.scenario import arriving_events
 
 VERSION: Final = 1
+KIT: Final = "kit"
+"""The folder of the kit in an export of the contract."""
 EVENTS: Final = "events.jsonl"
 POSTING_TABLE: Final = "posting_table.json"
 MANIFEST: Final = "kit.json"
@@ -54,7 +56,7 @@ def export_kit(directory: Path) -> list[Path]:
 def kit_files() -> dict[str, bytes]:
     """Return the content of every file of the kit, by name."""
     table = posting_table()
-    files = {EVENTS: b"".join(each.line + b"\n" for each in arrivals()), POSTING_TABLE: posting_table_bytes()}
+    files = {EVENTS: b"".join(each.line + b"\n" for each in arriving_events()), POSTING_TABLE: posting_table_bytes()}
     entries = []
     for stream in streams():
         entry = {
@@ -75,7 +77,7 @@ def kit_files() -> dict[str, bytes]:
 
 def streams() -> Iterator[Stream]:
     """Yield the streams of the kit."""
-    emitted = [*decide(arrivals())]
+    emitted = [*decide(arriving_events())]
     topics = tuple(decision_topic(kind) for kind in OUTPUTS.bodies)
     for name, what, records in (
         ("plain", "Every message once, in the order of writing.", [*on_topics(emitted)]),

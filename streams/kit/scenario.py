@@ -37,7 +37,7 @@ class Case:
 
     def __init__(self, case_id: str, day: int, partner: str = "") -> None:
         self.case_id = case_id
-        self.arrivals: list[Arrival] = []
+        self.events: list[Arrival] = []
         self._start = START_US + day * DAY_US
         self._partner = partner
 
@@ -46,7 +46,7 @@ class Case:
         time = self._start + minute * MINUTE_US
         members = {
             "specversion": "1.0",
-            "id": f"{self.case_id}-{len(self.arrivals) + 1:02}",
+            "id": f"{self.case_id}-{len(self.events) + 1:02}",
             "source": f"/{event_type.partition('.')[0]}",
             "type": event_type,
             "subject": self.case_id if subject is None else subject,
@@ -55,7 +55,7 @@ class Case:
             "data": {name: value for name, value in data.items() if value is not None},
         }
         line = msgspec.json.encode(members)
-        self.arrivals.append(Arrival(time + late * MINUTE_US, line, decode_record(line, None, Limits())))
+        self.events.append(Arrival(time + late * MINUTE_US, line, decode_record(line, None, Limits())))
         return self
 
     def booked(self, minute: int = 0, city: str = "Delhi") -> Self:
@@ -156,9 +156,9 @@ def cases() -> tuple[Case, ...]:
     return (*_penalties(), *_ratings(), *_refunds())
 
 
-def arrivals() -> Iterator[Arrival]:
+def arriving_events() -> Iterator[Arrival]:
     """Yield the events of all cases in the order in which they arrive."""
-    yield from sorted((each for case in cases() for each in case.arrivals), key=lambda each: each.at)
+    yield from sorted((each for case in cases() for each in case.events), key=lambda each: each.at)
 
 
 def _penalties() -> Iterator[Case]:

@@ -58,9 +58,9 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def follow(kafka: EmbeddedKafka, prefix: str, database: str, *options: str) -> str:
+def follow(brokers: str, prefix: str, database: str, *options: str) -> str:
     """Run the ledger as a user does, to the end of the topics; return what it prints."""
-    options = ("--brokers", kafka.address, "--prefix", prefix, "--until-end", *options)
+    options = ("--brokers", brokers, "--prefix", prefix, "--until-end", *options)
     done = run(PROGRAM, "follow", database, *options)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -83,11 +83,11 @@ class Reader:
         return books(self.connection, self.marker)
 
 
-def killed_runs(kafka: EmbeddedKafka, prefix: str, database: str, topics: tuple[str, ...]) -> int:
+def killed_runs(brokers: str, prefix: str, database: str, topics: tuple[str, ...]) -> int:
     """Follow the topics with processes that die at a commit, by turns before and after it; return how many died."""
     names = [prefix + topic for topic in topics]
     for deaths, dies in enumerate(itertools.cycle(("before", "after"))):
-        done = run("-m", "tests.integration.dying_ledger", dies, "4", kafka.address, database, *names)
+        done = run("-m", "tests.integration.dying_ledger", dies, "4", brokers, database, *names)
         if done.returncode == 0:
             return deaths
         assert done.returncode == -signal.SIGKILL, done.stderr
@@ -111,10 +111,10 @@ def test_a_ledger_in_postgresql_that_is_killed_again_and_again_has_every_entry_o
 def has_every_entry_once(kafka: EmbeddedKafka, prefix: str, database: str, tmp_path: Path) -> None:
     stream = STREAMS["duplicated"]
     on_kafka(kafka, prefix, [each for each in stream.records if each.topic in stream.topics])
-    deaths = killed_runs(kafka, prefix, database, stream.topics)
+    deaths = killed_runs(kafka.address, prefix, database, stream.topics)
     assert deaths >= 4
     straight = str(tmp_path / "straight.db")
-    follow(kafka, prefix, straight)
+    follow(kafka.address, prefix, straight)
     with Reader(database) as killed, Reader(straight) as whole:
         assert killed.books() == whole.books() == expected_books(stream.ledger)
         entries = journal(whole.connection)
@@ -122,7 +122,7 @@ def has_every_entry_once(kafka: EmbeddedKafka, prefix: str, database: str, tmp_p
         # read from the start again, as after a restore of the positions alone
         killed.connection.cursor().execute("DELETE FROM sop_positions")
         killed.connection.commit()
-    assert follow(kafka, prefix, database) == ""
+    assert follow(kafka.address, prefix, database) == ""
     with Reader(database) as again:
         assert journal(again.connection) == entries
     shown = run(PROGRAM, "show", database)
@@ -137,7 +137,7 @@ def test_the_last_revisions_alone_lead_to_the_same_books(
     database = postgres.new_database()
     stream = STREAMS["latest-compacted"]
     on_kafka(kafka, prefix, [*stream.records])
-    follow(kafka, prefix, database, "--latest")
+    follow(kafka.address, prefix, database, "--latest")
     with Reader(database) as reader:
         assert reader.books() == expected_books(stream.ledger)
 

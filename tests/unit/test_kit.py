@@ -18,7 +18,7 @@ from schemas.timestamps import DAY_US
 from sop_client import Inbox, Record
 from streams.kit.export import export_kit, kit_files
 from streams.kit.posting import ledger, posting_table
-from streams.kit.scenario import arrivals
+from streams.kit.scenario import arriving_events
 from streams.replay.input_record import InputRecord
 from streams.replay.replay import ReplaySettings, replay_sequentially
 from tests.kit import KitStream, batches, books, expected_books, journal, kit
@@ -76,7 +76,7 @@ def replayed_in_order_of_time() -> list[bytes]:
     """Return what a replay decides from the kit's events, whose late ones it takes in time."""
     lines = kit_files()["events.jsonl"].splitlines()
     records = [InputRecord("events", 0, number, line) for number, line in enumerate(lines, 1)]
-    until = max(each.at for each in arrivals()) + 30 * DAY_US
+    until = max(each.at for each in arriving_events()) + 30 * DAY_US
     replay = ReplaySettings(policies=POLICIES.load_all(()), limits=Limits(), facts_per_case_max=1000, until=until)
     return [*replay_sequentially(records, replay).lines]
 

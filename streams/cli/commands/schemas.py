@@ -16,7 +16,7 @@ from schemas.jsonschema.releases import document_name, export_changes
 from streams.cli.groups import SuggestingGroup
 from streams.cli.options import FILE
 from streams.config.settings import WEB_ADDRESS, web_address
-from streams.kit.export import export_kit
+from streams.kit.export import KIT, export_kit
 from streams.terminal.printable import printable
 
 
@@ -35,7 +35,7 @@ def export_schemas(directory: Path, base_url: str) -> None:
     except ValueError:
         raise UsageError(f"--base-url: {base_url!r} is not {WEB_ADDRESS}") from None
     try:
-        written = [*export(directory, OUTPUTS, POLICIES, ids), *export_kit(directory / "kit")]
+        written = [*export(directory, OUTPUTS, POLICIES, ids), *export_kit(directory / KIT)]
     except OSError as error:
         raise UsageError(f"{directory}: cannot be written: {error.strerror}") from error
     print(printable(f"{len(written)} files in {directory}"))
@@ -73,7 +73,8 @@ def diff(old: str, new: str, as_json: bool) -> int:
 
 def _documents(path: Path) -> dict[str, JsonObject]:
     """Return the documents of an export by name, or the one in a file."""
-    files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
+    kit = path / KIT
+    files = [file for file in sorted(path.rglob("*.json")) if kit not in file.parents] if path.is_dir() else [path]
     if not files:
         raise UsageError(f"{path}: holds no schema")
     documents = {}
