@@ -21,12 +21,12 @@ def test_a_ledger_of_a_worker_that_was_killed_has_the_balances_of_the_kit(redis_
     bench.feed_lines(lines[:60])
     chains, latest = str(tmp_path / "chains.db"), str(tmp_path / "latest.db")
     bench.wait_until_idle()
-    deaths = killed_runs(bench.brokers, bench.prefix, chains, DECISIONS)
+    deaths = killed_runs(bench.brokers, bench.prefix, chains, DECISIONS, at=4)
     bench.workers[0].kill()
     bench.start_ready()
     bench.feed_lines(lines[60:])
     bench.wait_until_idle()
-    deaths += killed_runs(bench.brokers, bench.prefix, chains, DECISIONS)
+    deaths += killed_runs(bench.brokers, bench.prefix, chains, DECISIONS, at=4)
     assert deaths >= 2
     follow(bench.brokers, bench.prefix, latest, "--latest")
     wanted = kit()["plain"].ledger
