@@ -84,7 +84,10 @@ class Reader:
 
 
 def killed_runs(brokers: str, prefix: str, database: str, topics: tuple[str, ...], at: int) -> int:
-    """Follow the topics with processes that die at a commit of this number, by turns before and after it; return how many died."""
+    """Follow the topics with processes that die at a commit, by turns before and after it; return how many died.
+
+    `at` is the number of that commit in each process.
+    """
     names = [prefix + topic for topic in topics]
     for deaths, dies in enumerate(itertools.cycle(("before", "after"))):
         done = run("-m", "tests.integration.dying_ledger", dies, str(at), brokers, database, *names)
