@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.e2e.conftest import run_sop
-from tests.e2e.harness import Bench, Feed, feed_of
+from tests.e2e.harness import DECISIONS, Bench, Feed, feed_of
 from tests.e2e.stories import Visit
 from tests.e2e.verifier import emitted, outcome, violations
 
@@ -49,7 +49,7 @@ def test_a_record_redriven_twice_is_decided_once(redis_bench: Bench) -> None:
         bench.wait_until_idle()
     messages = emitted(bench.outputs())
     assert violations(messages) == []
-    decided = [each for each in messages if each.type.startswith("decision.")]
+    decided = [each for each in messages if each.record.topic in DECISIONS]
     assert decided
     ids = [each.data["decision_id"] for each in decided]
     assert len(ids) == len(set(ids))

@@ -27,7 +27,7 @@ def steps(bench: Bench, code: str) -> list[Emitted]:
 
 def pafs(messages: list[Emitted], case_id: str) -> list[tuple[str, list[str]]]:
     """Return outcome and reasons of each revision of a case's PAF decision."""
-    found = [each.data for each in messages if each.type == "decision.paf" and each.data["case_id"] == case_id]
+    found = [each.data for each in messages if each.record.topic == "decisions.paf" and each.data["case_id"] == case_id]
     return [(data["outcome"], data["reasons"]) for data in found]
 
 
@@ -65,7 +65,7 @@ def test_a_decision_waits_for_an_answer_and_a_late_answer_revises_it(bench: Benc
     with OpenTransaction(bench):
         bench.feed_lines(visit.claim)
         until(lambda: bench.read("decisions.paf") != [], lambda: worker.log)
-        messages = emitted(bench.outputs())
+        messages = emitted(bench.read("decisions.paf"))
         assert pafs(messages, "job-1") == [("under_review", ["presence_unknown"])]
     last_fact = max(record.timestamp_ms for record in bench.read("tickets", "cancellations"))
     (paf,) = (each for each in messages if each.type == "decision.paf")

@@ -80,7 +80,7 @@ async def test_a_hanging_transaction_is_aborted_and_its_records_can_be_published
     log, publisher = KafkaLog(connection), KafkaPublisher(connection, ID, timeout_s=TIMEOUT_S)
     await publisher.start()
     assert await log.hanging_transactions([HANGING, ENDED]) == [HANGING], "fencing alone would end it"
-    await abort_hanging_transactions(publisher, log, [HANGING, ENDED], [], TIMEOUT_S)
+    await abort_hanging_transactions(publisher, log, [HANGING, ENDED], [HANGING], TIMEOUT_S)
     assert await log.hanging_transactions([HANGING, ENDED]) == []
     ends = await publisher.publish([Outgoing(*HANGING, b"", b"again")])
     await publisher.stop()
