@@ -42,7 +42,7 @@ class Recovered:
     is_layout_published: bool
     """Whether the latest progress has the present layout of the topics."""
     is_latest_filled: bool
-    """Whether the topic of latest decisions has all of them."""
+    """Whether the topic of latest decisions has all that there are."""
 
 
 class Recovery:
@@ -108,7 +108,8 @@ class Recovery:
         # Records that were deleted since cannot be read up to where the last owner had read.
         until = {name: min(at, bounds[name][1]) for name, at in decided_at.items() if name in bounds}
         ends = {name: end for name, (_, end) in bounds.items()}
-        is_filled = not (self._is_latest_outdated or self._latest_if_other(published_layout))
+        has_decisions = any(found[TP(topic, self._partition)][1] for topic in settings.decision_topics)
+        is_filled = not (has_decisions and (self._is_latest_outdated or self._latest_if_other(published_layout)))
         return Recovered(starts, until, ends, retried_names, published_layout == settings.layout, is_filled)
 
     def _find_recreated(self, made_under: Layout | None) -> frozenset[str]:
