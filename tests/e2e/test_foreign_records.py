@@ -21,7 +21,7 @@ from streams.kafka.record_batches import record_batch
 from streams.processor.decoder import partition_of
 from streams.runtime.ports import TP, Stored
 from tests.e2e.conftest import run_sop
-from tests.e2e.harness import INTERNAL, OUTPUTS, Bench, Feed, feed_of
+from tests.e2e.harness import INTERNAL, LATEST, OUTPUTS, Bench, Feed, feed_of
 from tests.e2e.stories import Visit
 from tests.e2e.verifier import emitted, violations
 
@@ -186,7 +186,9 @@ def test_foreign_records_in_the_workers_topics_stop_no_worker(bench: Bench) -> N
     assert worker.stop() == 0
     assert len(bench.read("dead-letters")) == len(internal)
     numbers = range(bench.partitions)
-    produce(bench, [(topic, at, key, value, ()) for topic in OUTPUTS for at in numbers for key, value in contents])
+    topics = [topic for topic in OUTPUTS if topic != LATEST]
+    produce(bench, [(topic, at, key, value, ()) for topic in topics for at in numbers for key, value in contents])
+    produce(bench, [(LATEST, at, key, value, ()) for at in numbers for key, value in contents if key])
     keys = (b"job-1", b"progress", b"suspects")  # a compacted topic requires a key
     produce(bench, [("internal.progress", at, key, b"{}", ()) for at in numbers for key in keys])
 

@@ -38,6 +38,7 @@ def on_kafka(kafka: EmbeddedKafka, prefix: str, records: list[KitRecord]) -> Non
     for each in records:
         never = each.value.replace('"revision":', '"revision":9')
         producer.produce(prefix + each.topic, never, each.key, each.partition, headers=list(each.headers))
+    producer.flush(TIMEOUT_S)  # otherwise what was not sent yet would not be there to be aborted
     producer.abort_transaction(TIMEOUT_S)
     producer.begin_transaction()
     for each in records:
