@@ -167,6 +167,8 @@ class Task:
             if progress in hanging:  # otherwise the next commit there would end it as committed
                 await self._publisher.abort([progress])
             await self._outputs.publish_latest_outdated()
+            while await self._log.hanging_transactions([progress]):  # what hangs in its turn would be aborted
+                await self._outputs.publish_latest_outdated()
         await abort_hanging_transactions(self._publisher, self._log, own, hanging, settings.transaction_timeout_s)
 
     async def run(self) -> None:
