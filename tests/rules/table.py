@@ -31,6 +31,7 @@ import pytest
 
 from schemas.policy.model import HOUR
 from schemas.timestamps import parse_instant
+from tests.e2e.verifier import NOT_HASHED
 from tests.scenario import POLICY, SOURCE, Scenario, instant, policy_with, rfc3339
 
 if TYPE_CHECKING:
@@ -41,22 +42,7 @@ OOS: Final = "out_of_scope"
 OFFLINE: Final = "offline_service"
 DECIDED_PER_CASE: Final = (OFFLINE,)
 """SOPs that have one decision of a kind for a case, whoever the partner."""
-OF_THE_REVISION: Final = {
-    "decision_id",
-    "content_hash",
-    "revision",
-    "supersedes",
-    "changed",
-    "previous",
-    "decision_key",
-    "cause",
-    "cancellation_ref",
-    "claim_ref",
-    "explanation",
-    "case_id",
-    "policy",
-    "time",
-}
+OF_THE_REVISION: Final = {*NOT_HASHED, "case_id", "policy", "time"}
 """Members of a decision that are about its revision; rows state all others."""
 
 

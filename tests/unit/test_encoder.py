@@ -35,6 +35,7 @@ from schemas.outputs import (
     DecisionBody,
     DecisionMessage,
 )
+from tests.e2e.verifier import NOT_HASHED
 
 PAF = PafDecision(
     subject_of="out_of_scope",
@@ -51,19 +52,6 @@ PAF = PafDecision(
     resolve_at="training_or_review",
     cancellation_ref="/apps/desk#e-2",
     claim_ref="/apps/partner#e-9",
-)
-NOT_HASHED = (
-    "decision_id",
-    "content_hash",
-    "revision",
-    "supersedes",
-    "changed",
-    "explanation",
-    "previous",
-    "decision_key",
-    "cause",
-    "cancellation_ref",
-    "claim_ref",
 )
 REFUND = RefundDecision(
     subject_of="offline_service",
