@@ -48,7 +48,8 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, targets: T
         for name, new in missing.items():
             if reason := await create_topic(admin, new):
                 raise UsageError(f"Kafka at {connection.brokers}: cannot create {name}: {reason}")
-        counts = await _partition_counts(admin, topics.all) if missing else existing
+        counts = await _known_partition_counts(admin, topics.all) if missing else existing
+    _refuse_missing(connection, [name for name in topics.all if name not in counts])
     count = max(existing.values(), default=targets.partitions)
     different = sorted(f"{name} has {number}" for name, number in counts.items() if number != count)
     if different:
@@ -102,12 +103,23 @@ def _refuse_missing(connection: KafkaConnection, names: Sequence[str]) -> None:
 
 
 async def _partition_counts(admin: AIOKafkaAdminClient, wanted: Sequence[str]) -> dict[str, int]:
-    existing = set(await admin.list_topics())
-    names = [name for name in wanted if name in existing]
-    if not names:
-        return {}
-    described = await admin.describe_topics(names)
-    return {each["topic"]: len(each["partitions"]) for each in described}
+    described = {each["topic"]: each for each in await admin.describe_topics()}  # all that exist
+    return {
+        name: len(described[name]["partitions"])
+        for name in wanted
+        if name in described and described[name]["error_code"] == NoError.errno
+    }
+
+
+async def _known_partition_counts(admin: AIOKafkaAdminClient, wanted: Sequence[str]) -> dict[str, int]:
+    """Return the partition counts of existing topics; waits a few seconds for a broker that knows all of them."""
+    counts = await _partition_counts(admin, wanted)
+    for pause_s in _RETRY_PAUSES_S:
+        if len(counts) == len(wanted):
+            break
+        await asyncio.sleep(pause_s)
+        counts = await _partition_counts(admin, wanted)
+    return counts
 
 
 class TopicLayout:
