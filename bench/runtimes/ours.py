@@ -59,6 +59,10 @@ class LightProcessor:
         """Fail: no topic is derived from the decisions."""
         raise NotImplementedError
 
+    def first_decision_key(self, record: Stored) -> bytes | None:
+        """Fail: no topic is derived from the decisions."""
+        raise NotImplementedError
+
     def forget_positions(self, topics: Collection[str]) -> None:
         """Do nothing: the topic is never recreated."""
 

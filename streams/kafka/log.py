@@ -29,7 +29,17 @@ class KafkaLog:
 
     async def read(self, tp: TP, start: int) -> AsyncIterator[list[Stored]]:
         """Yield the records from `start`, or from the log start offset, to the end at the time of the call."""
-        async with self._consumer([tp], COMMITTED, f"{tp.name}: cannot be read back") as consumer:
+        async for records in self._read(tp, start, COMMITTED):
+            yield records
+
+    async def read_hanging(self, tp: TP) -> AsyncIterator[list[Stored]]:
+        """Yield the records from the last stable offset on, whatever becomes of their transactions."""
+        _, start = (await self.bounds([tp]))[tp]
+        async for records in self._read(tp, start, UNCOMMITTED):
+            yield records
+
+    async def _read(self, tp: TP, start: int, isolation: str) -> AsyncIterator[list[Stored]]:
+        async with self._consumer([tp], isolation, f"{tp.name}: cannot be read back") as consumer:
             (partition,) = consumer.assignment()
             beginning = (await consumer.beginning_offsets([partition]))[partition]
             end = (await consumer.end_offsets([partition]))[partition]

@@ -194,7 +194,7 @@ class _Transaction:
             elif self._last_index[topic, partition] == at:
                 on_delivery = self._on_delivery
             try:
-                produce(topic, value, key, partition, on_delivery, headers=list(headers) if headers else None)
+                produce(topic, value or None, key, partition, on_delivery, headers=list(headers) if headers else None)
             except KafkaException:
                 self._rejected = record
                 raise

@@ -14,7 +14,7 @@ from schemas.codec.limits import TRUNCATED_BYTES
 from schemas.codec.schema_ids import URN_IDS, SchemaIds
 from schemas.errors import InvalidMessage
 from schemas.events import AnyEvent
-from schemas.outputs import AlertMessage, DeadLetter, DecisionMessage, OutputMessage
+from schemas.outputs import AlertMessage, AnyDecision, DeadLetter, DecisionMessage, OutputMessage
 from schemas.topics import Topics
 from streams.processor.decoder import Origin, forwarded, is_report, partition_of
 from streams.processor.internal_messages import AnswerMessage, QueryMessage, pack
@@ -62,10 +62,13 @@ class Outbox:
 
         Raises `InvalidMessage` for any other value.
         """
-        message = catalogue.decode_message(value)
-        if not isinstance(message, DecisionMessage):
-            raise InvalidMessage("type: not a decision")
-        return self._output(self._topics.latest, published_key(message.body), value, case_name(message.body.case_id))
+        body = _decision(value).body
+        return self._output(self._topics.latest, published_key(body), value, case_name(body.case_id))
+
+    def first_decision_key(self, value: bytes) -> bytes | None:
+        """Return the key there of a first revision, None for a later one; raises as `latest_decision` does."""
+        message = _decision(value)
+        return published_key(message.body).encode() if message.supersedes is None else None
 
     def add_queries(self, queries: Iterable[PresenceQuery]) -> None:
         """Add presence queries, for location agents."""
@@ -119,6 +122,13 @@ class Outbox:
 
     def _add_routed(self, topic: str, key: str, value: bytes, subject: str) -> None:
         self._records.append(Outgoing(topic, partition_of(key, self._partitions), key.encode(), value, subject))
+
+
+def _decision(value: bytes) -> AnyDecision:
+    message = catalogue.decode_message(value)
+    if not isinstance(message, DecisionMessage):
+        raise InvalidMessage("type: not a decision")
+    return message
 
 
 def _truncated(origin: Origin) -> Origin:

@@ -286,6 +286,10 @@ class SopProcessor:
         """Return a record of a decision topic as one of the topic of latest decisions."""
         return self._outbox.latest_decision(record.value or b"")
 
+    def first_decision_key(self, record: Stored) -> bytes | None:
+        """Return the key in the topic of latest decisions of a decision's first revision, None for a later one."""
+        return self._outbox.first_decision_key(record.value or b"")
+
     async def apply_restored(self) -> None:
         """Apply to the cases what was read back since the last call."""
         restored = Subjects(set(self._emitted.messages))

@@ -45,15 +45,19 @@ async def _read(connection: KafkaConnection, topics: Topics, case_id: str) -> li
     async for records in KafkaLog(connection).read(tp, 0):
         for record in records:
             key = record.key or b""
-            if key.startswith(key_start) and (decision := _decision(record.value)) is not None:
+            if not key.startswith(key_start):
+                continue
+            if record.value is None:  # removed
+                found.pop(key, None)
+            elif (decision := _decision(record.value)) is not None:
                 found[key] = decision
     return [found[key] for key in sorted(found)]
 
 
-def _decision(value: bytes | None) -> LatestDecision | None:
+def _decision(value: bytes) -> LatestDecision | None:
     """Return a decision in a record, None for what no worker has written."""
     try:
-        message = catalogue.decode_message(value or b"")
+        message = catalogue.decode_message(value)
     except InvalidMessage:
         return None
-    return LatestDecision(message, value or b"") if isinstance(message, DecisionMessage) else None
+    return LatestDecision(message, value) if isinstance(message, DecisionMessage) else None

@@ -14,6 +14,22 @@ from streams.runtime.health import Health
 from streams.runtime.ports import TP, Outgoing, OutputLog, Processor
 
 
+async def first_decisions(hanging: Iterable[TP], *, log: OutputLog, processor: Processor) -> list[bytes]:
+    """Return the keys of the decisions that hang in some decision topics and have no revision before.
+
+    Once the transaction is aborted there, these decisions were never made, although the topic of latest decisions may
+    hold them.
+    """
+    keys: dict[bytes, None] = {}
+    for tp in hanging:
+        async for records in log.read_hanging(tp):
+            for record in records:
+                with suppress(InvalidMessage):
+                    if (key := processor.first_decision_key(record)) is not None:
+                        keys[key] = None
+    return list(keys)
+
+
 async def fill_latest(
     sources: Iterable[TP],
     *,

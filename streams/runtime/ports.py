@@ -67,6 +67,7 @@ class Outgoing(NamedTuple):
     partition: int
     key: bytes | None
     value: bytes
+    """Empty: null, which removes the key from a compacted topic."""
     about: str | None = None
     """The name to quarantine if Kafka refuses the record for its content.
 
@@ -133,6 +134,9 @@ class OutputLog(Protocol):
 
     async def hanging_transactions(self, tps: Sequence[TP]) -> list[TP]:
         """Return those partitions that hold records of a transaction that has not ended."""
+
+    def read_hanging(self, tp: TP) -> AsyncIterator[list[Stored]]:
+        """Yield what `read` does not: the records from the first open transaction on."""
 
 
 class Quarantined(Struct, frozen=True):
@@ -250,6 +254,9 @@ class Processor(Protocol):
 
         Raises `InvalidMessage` for a record that no owner has published.
         """
+
+    def first_decision_key(self, record: Stored) -> bytes | None:
+        """Return the key of the latter for a first revision, None for a later one; raises as `latest_decision` does."""
 
     def forget_positions(self, topics: Collection[str]) -> None:
         """Forget the offsets of records in topics that were deleted and created again."""

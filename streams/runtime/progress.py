@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -17,7 +17,10 @@ PROGRESS_KEY: Final = b"progress"
 REBUILT_KEY: Final = b"rebuilt"
 """The key of a record that `sop rebuild` writes: only a checkpoint made after it has all of the state."""
 LATEST_OUTDATED_KEY: Final = b"latest"
-"""The key of a record after which the topic of latest decisions has to be filled before progress is published again."""
+"""The key of a record after which the topic of latest decisions has to be filled before progress is published again.
+
+Its value has the keys to remove there first (`pack_keys`).
+"""
 LATEST_WITHIN_RECORDS: Final = 50
 
 
@@ -73,6 +76,19 @@ def unpack_progress(value: bytes) -> Progress:
             _any_version.decode(value)
             raise Fatal(f"progress of another version, and only that version can continue from it ({error})") from None
         raise InvalidMessage(f"value: no progress ({error})") from None
+
+
+def pack_keys(keys: Sequence[bytes]) -> bytes:
+    """Return the value of a record with `LATEST_OUTDATED_KEY`."""
+    return msgspec.json.encode(keys)
+
+
+def unpack_keys(value: bytes) -> list[bytes]:
+    """Return the keys in such a value; raises `InvalidMessage` for a record of another producer."""
+    try:
+        return msgspec.json.decode(value, type=list[bytes])
+    except (ValueError, RecursionError) as error:
+        raise InvalidMessage(f"value: no list of keys ({error})") from None
 
 
 def progress_in(tp: TP, record: Stored) -> Progress:

@@ -21,6 +21,7 @@ from streams.runtime.progress import (
     Progress,
     latest_progress,
     progress_in,
+    unpack_keys,
 )
 from streams.runtime.settings import TaskSettings
 
@@ -43,6 +44,8 @@ class Recovered:
     """Whether the latest progress has the present layout of the topics."""
     is_latest_filled: bool
     """Whether the topic of latest decisions has all that there are."""
+    removed_keys: Sequence[bytes]
+    """The keys to remove there before it is filled."""
 
 
 class Recovery:
@@ -67,6 +70,7 @@ class Recovery:
         """The progress that the last owner published last."""
         self._is_latest_outdated = False
         """Whether a transaction was aborted in a decision topic or the topic of latest decisions, but not in both."""
+        self._removed_keys: set[bytes] = set()
         self._recreated: frozenset[str] = frozenset()
         """Topics that were created again since that progress."""
         self._foreign: set[TP] = set()
@@ -110,7 +114,15 @@ class Recovery:
         ends = {name: end for name, (_, end) in bounds.items()}
         has_decisions = any(found[TP(topic, self._partition)][1] for topic in settings.decision_topics)
         is_filled = not (has_decisions and (self._is_latest_outdated or self._latest_if_other(published_layout)))
-        return Recovered(starts, until, ends, retried_names, published_layout == settings.layout, is_filled)
+        return Recovered(
+            starts=starts,
+            until=until,
+            ends=ends,
+            retried_names=retried_names,
+            is_layout_published=published_layout == settings.layout,
+            is_latest_filled=is_filled,
+            removed_keys=sorted(self._removed_keys),
+        )
 
     def _find_recreated(self, made_under: Layout | None) -> frozenset[str]:
         settings = self._settings
@@ -190,6 +202,7 @@ class Recovery:
     def _restore_progress(self, tp: TP, record: Stored) -> Mapping[str, int]:
         positions = self._positions
         if record.key == LATEST_OUTDATED_KEY:
+            self._removed_keys.update(unpack_keys(record.value or b""))
             self._is_latest_outdated = True
             return {}
         self._isolation.after_crash = True
@@ -208,6 +221,7 @@ class Recovery:
         progress = self._latest = without_recreated(progress_in(tp, record), self._settings.layout)
         self._isolation.after_crash = not progress.ended_cleanly
         self._is_latest_outdated = False
+        self._removed_keys.clear()
         positions.skipped = dict(progress.skipped)
         positions.recreated_topics = {topic: dict(ends) for topic, ends in progress.recreated_topics.items()}
         positions.now = max(positions.now, progress.now)

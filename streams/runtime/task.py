@@ -20,7 +20,7 @@ from streams.runtime.chunk_runner import ChunkRunner
 from streams.runtime.hanging_transactions import Visibility, abort_hanging_transactions
 from streams.runtime.health import Health, TaskMetrics
 from streams.runtime.inbox import Inbox, phase
-from streams.runtime.latest_decisions import fill_latest
+from streams.runtime.latest_decisions import fill_latest, first_decisions
 from streams.runtime.missing_records import unread_count
 from streams.runtime.poison_isolation import NAMES_MAX, Chunk, PoisonIsolation
 from streams.runtime.ports import (
@@ -29,6 +29,7 @@ from streams.runtime.ports import (
     Checkpoint,
     Clock,
     Incoming,
+    Outgoing,
     OutputLog,
     Processor,
     Publisher,
@@ -145,15 +146,17 @@ class Task:
             # The next owner then knows that this one died, and suspects no record of deleted topics.
             await self._chunks.log_attempts()
         if not recovered.is_latest_filled:
-            await self._fill_latest()
+            await self._fill_latest(recovered.removed_keys)
         if not (recovered.is_latest_filled and recovered.is_layout_published):
             await self._outputs.publish_progress()
         self.health.at_work = False
         return {tp: starts.get(tp, 0) for tp in self._inputs}
 
-    async def _fill_latest(self) -> None:
+    async def _fill_latest(self, removed_keys: Sequence[bytes]) -> None:
         sources = [TP(topic, self.partition) for topic in self._settings.decision_topics]
         publish = self._outputs.publish_alone
+        if removed_keys:
+            await publish([Outgoing(self._settings.latest_topic, self.partition, key, b"") for key in removed_keys])
         await fill_latest(sources, log=self._log, processor=self._processor, publish=publish, health=self.health)
 
     async def _abort_hanging_transactions(self) -> None:
@@ -164,11 +167,13 @@ class Task:
         shared = [TP(topic, number) for topic in settings.internal_topics for number in numbers]
         hanging = await self._log.hanging_transactions([*own, *shared])
         if any(tp.topic in (*settings.decision_topics, settings.latest_topic) for tp in hanging):
+            decisions = [tp for tp in hanging if tp.topic in settings.decision_topics]
+            removed = await first_decisions(decisions, log=self._log, processor=self._processor)
             if progress in hanging:  # otherwise the next commit there would end it as committed
                 await self._publisher.abort([progress])
-            await self._outputs.publish_latest_outdated()
+            await self._outputs.publish_latest_outdated(removed)
             while await self._log.hanging_transactions([progress]):  # what hangs in its turn would be aborted
-                await self._outputs.publish_latest_outdated()
+                await self._outputs.publish_latest_outdated(removed)
         await abort_hanging_transactions(self._publisher, self._log, own, hanging, settings.transaction_timeout_s)
 
     async def run(self) -> None:

@@ -8,7 +8,7 @@ from streams.runtime.health import TaskMetrics
 from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, AttemptLog, pack_attempt_log
 from streams.runtime.ports import Outgoing, Processor, Publisher
 from streams.runtime.positions import Positions
-from streams.runtime.progress import LATEST_OUTDATED_KEY, PROGRESS_KEY, pack_progress
+from streams.runtime.progress import LATEST_OUTDATED_KEY, PROGRESS_KEY, pack_keys, pack_progress
 
 
 class TaskPublisher:
@@ -47,9 +47,10 @@ class TaskPublisher:
             [Outgoing(self._progress_topic, self._partition, ATTEMPT_LOG_KEY, pack_attempt_log(log))]
         )
 
-    async def publish_latest_outdated(self) -> None:
-        """Publish that the topic of latest decisions has to be filled."""
-        await self._publisher.publish([Outgoing(self._progress_topic, self._partition, LATEST_OUTDATED_KEY, b"")])
+    async def publish_latest_outdated(self, removed: Sequence[bytes]) -> None:
+        """Publish that the topic of latest decisions has to be filled, after some keys are removed there."""
+        value = pack_keys(removed)
+        await self._publisher.publish([Outgoing(self._progress_topic, self._partition, LATEST_OUTDATED_KEY, value)])
 
     async def publish_alone(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish records that say nothing new about a case, without progress."""

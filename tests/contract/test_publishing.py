@@ -290,6 +290,22 @@ async def test_a_hanging_transaction_is_reported_and_ends_when_its_id_is_taken_o
     await successor.stop()
 
 
+async def test_what_hangs_is_read_and_nothing_before_it(broker: Broker, publisher: Publisher) -> None:
+    hanging, ended = TP(broker.topics[0], 0), TP(broker.topics[1], 1)
+    await publisher.publish([Outgoing(*hanging, b"", b"before"), Outgoing(*ended, b"", b"ended")])
+    await broker.leave_open("two", hanging, b"open")
+    found = [record.value async for records in broker.log().read_hanging(hanging) for record in records]
+    assert found == [b"open"]
+    assert [records async for records in broker.log().read_hanging(ended)] == []
+    assert await values(broker, hanging) == [b"before"]
+
+
+async def test_an_empty_value_is_published_as_null(broker: Broker, publisher: Publisher) -> None:
+    tp = TP(broker.topics[0], 0)
+    await publisher.publish([Outgoing(*tp, b"k", b"")])
+    assert [(record.key, record.value) for record in await records(broker, tp)] == [(b"k", None)]
+
+
 async def test_abort_publishes_nothing_and_leaves_transactions_of_others_open(
     broker: Broker, publisher: Publisher
 ) -> None:

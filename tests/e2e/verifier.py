@@ -76,7 +76,15 @@ class Emitted:
 
 
 def emitted(records: Iterable[Record]) -> list[Emitted]:
-    return [Emitted(record, json.loads(record.value)) for record in records]
+    """Return the messages of output records, without latest decisions that were removed later."""
+    kept: list[Record] = []
+    for record in records:
+        if record.topic == LATEST and not record.value:
+            place = (record.topic, record.partition, record.key)
+            kept = [each for each in kept if (each.topic, each.partition, each.key) != place]
+        else:
+            kept.append(record)
+    return [Emitted(record, json.loads(record.value)) for record in kept]
 
 
 def outcome(envelopes: Iterable[Data]) -> Outcome:

@@ -68,6 +68,8 @@ def topics(kafka: EmbeddedKafka, inputs: Topics) -> Topics:
             key = message["data"]["decision_key"]
             producer.produce(topics.latest, json.dumps(message), key=key, partition=number)
         producer.produce(topics.latest, b"foreign", key=b"job-1|foreign", partition=number)
+        for value in (json.dumps(message), None):
+            producer.produce(topics.latest, value, key=f"{case_id}|removed", partition=number)
     assert producer.flush(60) == 0
     return topics
 

@@ -163,11 +163,7 @@ def _chains(world: World) -> Iterator[str]:
 
 
 def _latest_decisions(world: World) -> Iterator[str]:
-    """The topic of latest decisions ends with the last revision of each, as on its own topic.
-
-    Where a hanging transaction was aborted on the own topic only, the first revision of a decision that is not made
-    again may be left (runtime.md, "Recovery").
-    """
+    """The topic of latest decisions ends with the last revision of each, as on its own topic, or with its removal."""
     last: dict[tuple[int, bytes], bytes | None] = {}
     for topic in world.topics.decisions:
         for partition in range(world.partitions):
@@ -181,15 +177,8 @@ def _latest_decisions(world: World) -> Iterator[str]:
         for record in world.kafka.ever_committed(TP(world.topics.latest, partition))
     }
     for place in {*last, *latest}:
-        if place not in last and _is_first(latest[place]):
-            continue
         if last.get(place) != latest.get(place):
             yield f"{place} has {latest.get(place)!r} as its latest decision, not {last.get(place)!r}"
-
-
-def _is_first(value: bytes | None) -> bool:
-    message = catalogue.decode_message(value or b"")
-    return isinstance(message, DecisionMessage) and message.supersedes is None
 
 
 def _emitted_once(world: World) -> Iterator[str]:

@@ -100,7 +100,7 @@ class SimulatedKafka:
         transaction = self._open.setdefault(transactional_id, _Transaction())
         tp = TP(record.topic, record.partition)
         transaction.touched.add(tp)
-        return self._append(tp, record.key, record.value, record.headers, transaction)
+        return self._append(tp, record.key, record.value or None, record.headers, transaction)
 
     def commit(self, transactional_id: str, epoch: int) -> None:
         """Commit the transaction of the id."""
@@ -131,6 +131,10 @@ class SimulatedKafka:
         """Return the records that a `read_committed` consumer sees between two offsets."""
         earliest, stable = self.bounds(tp)
         return self._visible(tp, max(start, earliest), stable if end is None else min(end, stable))
+
+    def uncommitted(self, tp: TP) -> list[Stored]:
+        """Return the records that such a consumer does not see yet, whatever becomes of their transactions."""
+        return [entry.record for entry in self._partitions[tp][self.bounds(tp)[1] :] if entry.record]
 
     def ever_committed(self, tp: TP) -> list[Stored]:
         """Return the records that such a consumer could ever have seen, expired or not."""
@@ -254,3 +258,9 @@ class SimulatedLog:
         """Return the partitions in which a transaction is open."""
         await self._pause()
         return [tp for tp in tps if self._kafka.is_open(tp)]
+
+    async def read_hanging(self, tp: TP) -> AsyncIterator[list[Stored]]:
+        """Yield the records from the last stable offset on."""
+        await self._pause()
+        if found := self._kafka.uncommitted(tp):
+            yield found

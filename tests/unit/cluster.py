@@ -105,6 +105,10 @@ class Echo:
             raise InvalidMessage("value: foreign")
         return Outgoing("latest", 0, record.value[:1], record.value)
 
+    def first_decision_key(self, record: Stored) -> bytes | None:
+        latest = self.latest_decision(record)
+        return latest.key if latest.value and latest.value.endswith(b"1") else None
+
     async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:  # noqa: ARG002
         self.evaluated_at.append(now)
         self.has_evaluated.set()

@@ -113,6 +113,31 @@ async def test_what_a_hanging_transaction_took_from_one_of_the_topics_only_is_pu
     assert owners.latest == filled
 
 
+@pytest.mark.parametrize("dies", [True, False])
+async def test_a_first_revision_that_a_hanging_transaction_left_in_the_latest_only_is_removed(
+    owners: Owners, *, dies: bool
+) -> None:
+    await owners.live(LAYOUT)
+    kafka = owners.kafka
+    kafka.forgets = lambda tp: tp == DECISIONS
+    publisher = SimulatedPublisher(kafka, "sop-0")
+    await publisher.start()
+    for key, value in ((b"c", b"c1"), (b"c", b"c2"), (b"a", b"a3")):
+        await publisher.publish([Outgoing(*DECISIONS, b"", value), Outgoing(*LATEST, key, value)])
+    kafka.forgets = lambda _: False
+    if dies:  # before anything is removed
+        refuses = kafka.refuses
+        kafka.refuses = lambda record: record.topic == "latest"
+        with pytest.raises(Unpublishable):
+            await owners.live(LAYOUT)
+        kafka.refuses = refuses
+    await owners.live(LAYOUT)
+    assert dict(owners.latest) == {b"a": b"a2", b"b": b"b1", b"c": None}
+    filled = owners.latest
+    await owners.live(LAYOUT)
+    assert owners.latest == filled
+
+
 async def test_records_of_other_producers_are_not_taken_over(owners: Owners) -> None:
     owners.decide(FOREIGN, b"c1")
     await owners.live(LAYOUT)
