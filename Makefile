@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 # Tests mostly wait, so several processes run them. Each takes whole files, in the order of tests/conftest.py.
 JOBS ?= 4
-SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 5
 
 # Half of the CPU time of a broker's start goes into loading classes; an archive saves that for some fifty test brokers.
 ARCHIVE := .venv/kafka.aot
