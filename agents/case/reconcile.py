@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from agents.case.case import ActionKey, EmittedMessages
 from agents.case.evaluation import ActionCondition, AlertCondition, Evaluation, StandingDecision
-from schemas.codec.encoder import action_id, alert_id, changed_fields, content_hash, decision_id, previous_values
+from schemas.codec.encoder import action_id, alert_id, content_hash, decision_id, difference
 from schemas.outputs import (
     WITHDRAWN,
     ActionBody,
@@ -66,7 +66,7 @@ def reconcile(
     """
     wanted = {decision_key(new.body): new for new in evaluation.decisions}
     decisions = [
-        _revision(new, content, old, explanation=explain(new.body), key=published_key(new.body))
+        _revision(new, content, old, circumstances, explanation=explain(new.body), key=published_key(new.body))
         for new, content, old in _changes(wanted, emitted.decisions, circumstances.policy_name)
     ]
     flips = [
@@ -75,18 +75,12 @@ def reconcile(
         if (old := emitted.decisions.get(decision_key(new.body)))
         and (alert := flip_alert(old.body, new.body, new.revision))
     ]
-    messages: list[OutputMessage] = [
+    inputs = circumstances.inputs
+    return [
         *decisions,
-        *_actions(case_id, evaluation, emitted.actions),
-        *_alerts(case_id, [*evaluation.alerts, *flips], emitted.alerts, evaluation.as_of),
+        *_actions(case_id, evaluation, emitted.actions, inputs),
+        *_alerts(case_id, [*evaluation.alerts, *flips], emitted.alerts, evaluation.as_of, inputs),
     ]
-    return [_under(message, circumstances) for message in messages]
-
-
-def _under(message: OutputMessage, circumstances: Circumstances) -> OutputMessage:
-    if isinstance(message, DecisionMessage):
-        return structs.replace(message, inputs=circumstances.inputs, asof=circumstances.asof)
-    return structs.replace(message, inputs=circumstances.inputs) if circumstances.inputs else message
 
 
 def _changes(
@@ -111,10 +105,16 @@ def _changes(
 
 
 def _revision(
-    new: StandingDecision, content: str, old: AnyDecision | None, *, explanation: str, key: str
+    new: StandingDecision,
+    content: str,
+    old: AnyDecision | None,
+    circumstances: Circumstances,
+    *,
+    explanation: str,
+    key: str,
 ) -> AnyDecision:
     supersedes = old.decision_id if old else None
-    changed = changed_fields(old.body, new.body) if old else ()
+    changed, previous = difference(old.body if old else None, new.body)
     return DecisionMessage(
         body=new.body,
         decision_id=decision_id(content, supersedes),
@@ -122,10 +122,12 @@ def _revision(
         revision=old.revision + 1 if old else 1,
         supersedes=supersedes,
         changed=changed,
-        previous=previous_values(old.body, changed) if old else None,
+        previous=previous,
         decision_key=key,
         cause=_cause(old.body, new) if old else None,
         explanation=explanation,
+        inputs=circumstances.inputs,
+        asof=circumstances.asof,
     )
 
 
@@ -162,7 +164,7 @@ def _withdrawn(old: DecisionBody, policy_name: str) -> DecisionBody:
 
 
 def _actions(
-    case_id: str, evaluation: Evaluation, emitted: Mapping[ActionKey, ActionMessage]
+    case_id: str, evaluation: Evaluation, emitted: Mapping[ActionKey, ActionMessage], inputs: str | None
 ) -> Iterator[ActionMessage]:
     """Yield a revision of each action whose state, parameters or due time changed (domain.md, "Actions")."""
     actions = {(action.code, action.partner_id, action.ticket_id): action for action in evaluation.actions}
@@ -180,6 +182,7 @@ def _actions(
                 body=body,
                 action_id=action_id(case_id, body.partner_id, body.code, body.ticket_id),
                 revision=old.revision + 1 if old else 1,
+                inputs=inputs,
             )
 
 
@@ -205,7 +208,11 @@ def _varying(body: ActionBody) -> tuple[object, ...]:
 
 
 def _alerts(
-    case_id: str, alerts: Sequence[AlertCondition], emitted: Mapping[str, AlertMessage], as_of: int
+    case_id: str,
+    alerts: Sequence[AlertCondition],
+    emitted: Mapping[str, AlertMessage],
+    as_of: int,
+    inputs: str | None,
 ) -> Iterator[AlertMessage]:
     """Yield alerts that start to fire or change labels, and condition alerts that are resolved.
 
@@ -217,10 +224,10 @@ def _alerts(
         if new is not None:
             is_relabelled = old is not None and not new.is_moment and old.body.labels != new.alert.labels
             if old is None or old.body.state == "resolved" or is_relabelled:
-                yield AlertMessage(body=new.alert, alert_id=key, subject=case_id)
+                yield AlertMessage(body=new.alert, alert_id=key, subject=case_id, inputs=inputs)
         elif old is not None and old.body.state == "firing" and old.body.ends_at is None:
             resolved = structs.replace(old.body, state="resolved", ends_at=max(old.body.starts_at, as_of))
-            yield AlertMessage(body=resolved, alert_id=key, subject=case_id)
+            yield AlertMessage(body=resolved, alert_id=key, subject=case_id, inputs=inputs)
 
 
 def _sort_key(key: tuple[str | None, ...]) -> tuple[str, ...]:

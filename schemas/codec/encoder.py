@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, NamedTuple, get_args, get_type_hints
 from urllib.parse import quote
 
 import msgspec
@@ -72,17 +72,23 @@ def decision_id(content: str, supersedes: str | None) -> str:
     return digest32(f"{content}|{supersedes or ''}".encode())
 
 
-def changed_fields(old: DecisionBody, new: DecisionBody) -> tuple[str, ...]:
-    """Return the sorted names of the fields that differ between two bodies; an absent field differs from null."""
+class Difference(NamedTuple):
+    """How a revision differs from the one that it supersedes."""
+
+    changed: tuple[str, ...] = ()
+    """The sorted names of the fields that differ; an absent field differs from null."""
+    previous: dict[str, JsonValue] | None = None
+    """What these fields were, JSON-ready, without the evidence and what was absent; None if nothing is superseded."""
+
+
+def difference(old: DecisionBody | None, new: DecisionBody) -> Difference:
+    """Return how a body differs from the one that it supersedes."""
+    if old is None:
+        return Difference()
     before, after = hashed_data(old), hashed_data(new)
     names = sorted(before.keys() | after.keys())
-    return tuple(name for name in names if before.get(name, UNSET) != after.get(name, UNSET))
-
-
-def previous_values(old: DecisionBody, changed: Iterable[str]) -> dict[str, JsonValue]:
-    """Return, JSON-ready, what the `changed` fields of a body were, without its evidence and what was absent."""
-    before = hashed_data(old)
-    return {name: before[name] for name in changed if name in before and name != "evidence"}
+    changed = tuple(name for name in names if before.get(name, UNSET) != after.get(name, UNSET))
+    return Difference(changed, {name: before[name] for name in changed if name in before and name != "evidence"})
 
 
 def decision_key(case_id: str, *parts: str) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import structs
 
 from agents.sops.keys import published_key
-from schemas.codec.encoder import changed_fields, content_hash, decision_id, previous_values
+from schemas.codec.encoder import content_hash, decision_id, difference
 from schemas.outputs import AnyDecision, DecisionBody, DecisionMessage
 from schemas.timestamps import DAY_US
 from streams.kit.deciding import Emitted
@@ -62,7 +62,7 @@ def _revised(decision: AnyDecision, **changes: object) -> AnyDecision:
 
 def _revision(body: DecisionBody, old: AnyDecision | None) -> AnyDecision:
     content, supersedes = content_hash(body), old.decision_id if old else None
-    changed = changed_fields(old.body, body) if old else ()
+    changed, previous = difference(old.body if old else None, body)
     return DecisionMessage(
         body=body,
         decision_id=decision_id(content, supersedes),
@@ -70,7 +70,7 @@ def _revision(body: DecisionBody, old: AnyDecision | None) -> AnyDecision:
         revision=old.revision + 1 if old else 1,
         supersedes=supersedes,
         changed=changed,
-        previous=previous_values(old.body, changed) if old else None,
+        previous=previous,
         decision_key=published_key(body),
         cause=() if old else None,
         explanation="A decision of a later version.",

@@ -15,11 +15,11 @@ from schemas.codec.canonical_json import digest32
 from schemas.codec.encoder import (
     action_id,
     alert_id,
-    changed_fields,
     content_hash,
     decision_data,
     decision_id,
     decode_dead_letter,
+    difference,
     encode_dead_letter,
     encode_message,
 )
@@ -217,12 +217,12 @@ def test_a_field_that_does_not_apply_is_absent_and_an_undecided_one_is_null() ->
 
 def test_changed_names_the_fields_that_differ_including_absent_ones() -> None:
     other = msgspec.structs.replace(PAF, status="provisional", resolve_at=msgspec.UNSET)
-    assert changed_fields(PAF, other) == ("resolve_at", "status")
-    assert changed_fields(other, PAF) == ("resolve_at", "status")
+    assert difference(PAF, other).changed == ("resolve_at", "status")
+    assert difference(other, PAF).changed == ("resolve_at", "status")
     undecided = msgspec.structs.replace(PAF, counts_in_mg=None)
     absent = msgspec.structs.replace(PAF, counts_in_mg=msgspec.UNSET)
-    assert changed_fields(undecided, absent) == ("counts_in_mg",)
-    assert changed_fields(PAF, PAF) == ()
+    assert difference(undecided, absent).changed == ("counts_in_mg",)
+    assert difference(PAF, PAF) == ((), {})
 
 
 @pytest.mark.parametrize("evidence", [PAF.evidence[::-1], PAF.evidence[:2]])
