@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError as AIOKafkaError
 from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, TopicDescription  # type: ignore[attr-defined] # not marked for export
 
 from schemas.errors import Unavailable, UsageError
 from schemas.topics import Topics
@@ -122,6 +122,22 @@ async def _known_partition_counts(admin: AIOKafkaAdminClient, wanted: Sequence[s
     return counts
 
 
+def describe_topics(
+    admin: AdminClient, names: Sequence[str], timeout_s: float
+) -> dict[str, TopicDescription | KafkaError]:
+    """Return the description of each topic that exists, or why there is none; blocks."""
+    described = admin.describe_topics(TopicCollection(list(names)), request_timeout=timeout_s)
+    found: dict[str, TopicDescription | KafkaError] = {}
+    for name, future in described.items():
+        try:
+            found[name] = future.result()
+        except KafkaException as error:
+            reason: KafkaError = error.args[0]
+            if reason.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                found[name] = reason
+    return found
+
+
 class TopicLayout:
     """Reads the layout of the named topics."""
 
@@ -137,16 +153,10 @@ class TopicLayout:
         return await asyncio.to_thread(self._read)
 
     def _read(self) -> Layout:
-        described = self._admin.describe_topics(TopicCollection(self._names), request_timeout=REQUEST_TIMEOUT_S)
         ids, partitions = {}, 0
-        for name, future in described.items():
-            try:
-                topic = future.result()
-            except KafkaException as error:
-                reason: KafkaError = error.args[0]
-                if reason.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    continue
-                raise Unavailable(f"{name} cannot be described: {reason.str()}") from error
+        for name, topic in describe_topics(self._admin, self._names, REQUEST_TIMEOUT_S).items():
+            if isinstance(topic, KafkaError):
+                raise Unavailable(f"{name} cannot be described: {topic.str()}")
             ids[name] = str(topic.topic_id)
             partitions = max(partitions, len(topic.partitions))
         return Layout(partitions, ids)

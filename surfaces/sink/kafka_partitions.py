@@ -10,12 +10,13 @@ from typing import Final, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError as AIOKafkaError
 from aiokafka.errors import OffsetOutOfRangeError, TopicAuthorizationFailedError
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient
 
 from schemas.errors import Unavailable, UsageError
 from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
 from streams.kafka.fetcher import fetched_records, patch_consumers
+from streams.kafka.topics import describe_topics
 from streams.runtime.ports import TP
 from surfaces.sink.ports import Polled
 
@@ -60,18 +61,12 @@ class KafkaPartitions:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._topic_ids)
 
     def _topic_ids(self) -> Mapping[TP, str]:
-        described = self._admin.describe_topics(TopicCollection(self._topics), request_timeout=REQUEST_TIMEOUT_S)
         found: dict[TP, str] = {}
-        for name, future in described.items():
-            try:
-                topic = future.result()
-            except KafkaException as error:
-                reason: KafkaError = error.args[0]
-                if reason.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    continue
-                if reason.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                    raise self._forbidden(f"Describe on topic {name}") from error
-                raise Unavailable(f"{self._connection.brokers} does not answer") from error
+        for name, topic in describe_topics(self._admin, self._topics, REQUEST_TIMEOUT_S).items():
+            if isinstance(topic, KafkaError):
+                if topic.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                    raise self._forbidden(f"Describe on topic {name}")
+                raise Unavailable(f"{self._connection.brokers} does not answer")
             found |= {TP(name, each.id): str(topic.topic_id) for each in topic.partitions}
         return found
 
