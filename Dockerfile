@@ -6,6 +6,7 @@ COPY schemas schemas
 COPY agents agents
 COPY streams streams
 COPY surfaces surfaces
+COPY sop sop
 # The lock pins every package by version and hash; as constraints it brings in only what the worker itself needs.
 RUN python -m venv /opt/sop \
     && uv pip install --no-cache --python /opt/sop/bin/python --constraints requirements.lock .

@@ -23,7 +23,7 @@ def run_replays(jobs: int, rounds: int) -> list[Row]:
         recorded.write_bytes(b"".join(line.rstrip(b"\n") + b"\n" for line in lines))
         for number in range(rounds):
             for processes in dict.fromkeys((1, os.cpu_count() or 1)):
-                command = [sys.executable, "-m", "streams.cli.main", "replay", str(recorded)]
+                command = [sys.executable, "-m", "sop", "replay", str(recorded)]
                 command += ["--out", os.devnull if os.name == "nt" else str(Path(folder) / "out.jsonl")]
                 began = time.perf_counter()
                 subprocess.run([*command, "--jobs", str(processes)], check=True, capture_output=True)

@@ -27,7 +27,7 @@ from streams.process.clock import SystemClock
 from streams.process.first_of import first_of
 from streams.process.signals import StopSignals
 
-WORKER_COMMAND: Final = (sys.executable, "-m", "streams.cli.main", "worker")
+WORKER_COMMAND: Final = (sys.executable, "-m", "sop", "worker")
 WORKER_STOP_S: Final = 2.5
 POLL_S: Final = 0.1
 FETCH_WAIT_MS: Final = 100

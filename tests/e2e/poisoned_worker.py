@@ -11,7 +11,7 @@ import sys
 import threading
 
 from agents.case_agent import CaseAgent, CaseUpdate
-from streams.cli.main import main
+from sop.main import main
 
 _, HOW, CASE_ID = sys.argv
 DUE_AFTER_US = 1_000_000

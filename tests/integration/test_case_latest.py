@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from agents.sops import catalogue
 from schemas.topics import Topics
-from streams.cli.main import run
+from sop.main import run
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.topic_setup import TopicTargets

@@ -61,7 +61,7 @@ class Up:
 
     def worker(self) -> psutil.Process:
         """Return the worker process."""
-        (worker,) = (each for each in self.processes() if each.cmdline()[1:] == ["-m", "streams.cli.main", "worker"])
+        (worker,) = (each for each in self.processes() if each.cmdline()[1:] == ["-m", "sop", "worker"])
         return worker
 
     def send_signal(self, number: signal.Signals) -> None:

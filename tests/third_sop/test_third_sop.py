@@ -56,7 +56,7 @@ def product(product_before: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 def sop(product: Path, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "streams.cli.main", *arguments],
+        [sys.executable, "-m", "sop", *arguments],
         cwd=product,
         env={**os.environ, "PYTHONPATH": str(product)},
         capture_output=True,

@@ -49,7 +49,7 @@ def test_importing_the_decision_logic_imports_no_framework_or_io() -> None:
 
 
 def test_imports_have_no_side_effects_and_need_no_environment() -> None:
-    done = run(IMPORTS_WITHOUT_EFFECT, *modules_of("schemas", "agents", "streams", "surfaces"))
+    done = run(IMPORTS_WITHOUT_EFFECT, *modules_of("schemas", "agents", "streams", "surfaces", "sop"))
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agents.sops.catalogue import CLAUSES
-from streams.cli.main import run
+from sop.main import run
 from tests.scenario import Scenario
 
 SECRETS = {"name": "Anjali Rao", "phone": "+919810012345"}

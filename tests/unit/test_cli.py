@@ -11,7 +11,7 @@ import click
 import pytest
 
 from agents.sops.catalogue import POLICIES
-from streams.cli.main import COMMANDS, run, sop
+from sop.main import COMMANDS, run, sop
 from tests.scenario import Scenario
 from tests.terminal import on_terminal
 
@@ -200,12 +200,12 @@ def test_the_overview_names_every_subcommand(name: str) -> None:
 
 
 def test_the_package_runs_as_a_module() -> None:
-    done = subprocess.run([sys.executable, "-m", "streams", "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-m", "sop", "--help"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Usage: sop ")
 
 
 def test_an_older_python_is_refused() -> None:
-    old = "import runpy, sys; sys.version_info = (3, 10, 13, 'final', 0); runpy.run_module('streams')"
+    old = "import runpy, sys; sys.version_info = (3, 10, 13, 'final', 0); runpy.run_module('sop')"
     done = subprocess.run([sys.executable, "-c", old], cwd=TOP, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "sop: Python 3.11 or later is needed, this is Python 3.10.13\n")
 

@@ -7,7 +7,7 @@ import pytest
 
 from agents.glossary import CLAUSE_TEXTS, ENTRIES, WORDS
 from agents.sops.catalogue import CLAUSES
-from streams.cli.main import run
+from sop.main import run
 
 PAGE = Path(__file__).parents[2] / "docs" / "glossary.md"
 

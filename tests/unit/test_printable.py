@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.cli.main import run
+from sop.main import run
 from streams.process.logs import OneLine
 from streams.terminal.printable import printable, printable_bytes, printable_json, without_passwords
 from tests.scenario import Scenario

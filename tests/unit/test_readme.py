@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.cli.main import COMMANDS
+from sop.main import COMMANDS
 from streams.config.settings import VARIABLES, environment_with, settings_from
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

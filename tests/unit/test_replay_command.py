@@ -19,7 +19,7 @@ import pytest
 import zstandard
 
 from schemas.codec.limits import Limits
-from streams.cli.main import run
+from sop.main import run
 from streams.replay.parallel import can_fork
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate

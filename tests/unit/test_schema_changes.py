@@ -14,7 +14,7 @@ from agents.sops.catalogue import OUTPUTS, POLICIES
 from schemas.codec.schema_ids import SCHEMA_VERSION, SchemaIds
 from schemas.jsonschema.compatibility import schema_changes
 from schemas.jsonschema.export import export
-from streams.cli.main import run
+from sop.main import run
 
 RELEASED = Path(__file__).parents[2] / "schemas" / "released"
 DOCUMENT: dict[str, Any] = {

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.cli.main import run
+from sop.main import run
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
 

@@ -20,7 +20,7 @@ from schemas.outputs import (
     vocabulary,
 )
 from schemas.topics import INPUTS, INTERNAL, LATEST
-from streams.cli.main import COMMANDS
+from sop.main import COMMANDS
 
 PAGES = Path(__file__).parents[2] / "docs" / "specification"
 

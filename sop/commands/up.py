@@ -6,7 +6,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from streams.cli.options import FILE, seconds
+from sop.options import FILE, seconds
 from streams.demo.live_view import LiveView, ProgressLine
 from streams.process.signals import StopSignals
 

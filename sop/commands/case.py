@@ -7,8 +7,8 @@ import click
 
 from schemas.errors import Fatal, UsageError
 from schemas.topics import LATEST
-from streams.cli.commands.replay import replay_settings
-from streams.cli.options import FILE
+from sop.commands.replay import replay_settings
+from sop.options import FILE
 from streams.config.settings import Settings, settings_from
 from streams.replay.case_timeline import CaseTimeline, case_timeline
 from streams.replay.deduplicate import deduplicate

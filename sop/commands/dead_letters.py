@@ -13,7 +13,7 @@ from schemas.codec.headers import name_bytes
 from schemas.errors import UsageError
 from schemas.timestamps import format_instant
 from schemas.topics import INPUTS
-from streams.cli.groups import SuggestingGroup
+from sop.groups import SuggestingGroup
 from streams.config.settings import settings_from
 from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.operations.dead_letters import DeadLetterRecord, Selection, plan_redrive, read_dead_letters, send_again

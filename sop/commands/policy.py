@@ -6,8 +6,8 @@ from agents.sops.catalogue import POLICIES
 from schemas.durations import duration_text
 from schemas.policy.model import DURATION, Key
 from schemas.timestamps import format_instant
-from streams.cli.groups import SuggestingGroup
-from streams.cli.options import FILE
+from sop.groups import SuggestingGroup
+from sop.options import FILE
 from streams.terminal.printable import printable
 from streams.terminal.wrapping import show
 

@@ -13,8 +13,8 @@ from schemas.files import read_small_file
 from schemas.jsonschema.export import export
 from schemas.jsonschema.parts import JsonObject
 from schemas.jsonschema.releases import document_name, export_changes
-from streams.cli.groups import SuggestingGroup
-from streams.cli.options import FILE
+from sop.groups import SuggestingGroup
+from sop.options import FILE
 from streams.config.settings import WEB_ADDRESS, web_address
 from streams.kit.export import KIT, export_kit
 from streams.terminal.printable import printable

@@ -13,7 +13,7 @@ from click.decorators import FC
 from agents.sops import catalogue
 from schemas.errors import UsageError
 from schemas.timestamps import format_instant
-from streams.cli.options import FILE, instant
+from sop.options import FILE, instant
 from streams.config.settings import Settings, settings_from
 from streams.demo.feed import Feed, ScheduledEvent
 from streams.files.writing import line_writer, output_name

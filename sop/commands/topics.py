@@ -11,7 +11,7 @@ import click
 
 from agents.sops import catalogue
 from schemas.topics import Topics
-from streams.cli.groups import SuggestingGroup
+from sop.groups import SuggestingGroup
 from streams.config.settings import settings_from
 from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.topic_admin import apply, read_cluster

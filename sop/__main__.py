@@ -1,4 +1,4 @@
-"""`python -m streams`: the command `sop`. On an older Python it prints one line instead of a traceback."""
+"""`python -m sop`: the command `sop`. On an older Python it prints one line instead of a traceback."""
 
 import sys
 
@@ -7,7 +7,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - a checkout may be run with any P
     print("sop: Python 3.11 or later is needed, this is Python " + version, file=sys.stderr)  # noqa: T201
     sys.exit(2)
 
-from streams.cli.main import main
+from sop.main import main
 
 if __name__ == "__main__":
     main()

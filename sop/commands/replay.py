@@ -11,7 +11,7 @@ import click
 
 from agents.sops.catalogue import POLICIES
 from schemas.policy.model import PolicySet
-from streams.cli.options import FILE, instant
+from sop.options import FILE, instant
 from streams.config.settings import Settings, settings_from
 from streams.files.reading import input_name
 from streams.files.writing import line_writer, output_name

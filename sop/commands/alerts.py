@@ -3,7 +3,7 @@
 import click
 
 from schemas.topics import ALERTS
-from streams.cli.groups import SuggestingGroup
+from sop.groups import SuggestingGroup
 from streams.config.settings import settings_from
 from streams.process.logs import log_to_stderr
 from streams.process.signals import StopSignals

@@ -1,4 +1,4 @@
-"""The command `sop`. Each command is a module of `streams.cli.commands`, imported only when it is called."""
+"""The command `sop`. Each command is a module of `sop.commands`, imported only when it is called."""
 
 import importlib
 import io
@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from schemas.errors import Fatal, SopError, UsageError
-from streams.cli.groups import SuggestingGroup
+from sop.groups import SuggestingGroup
 from streams.process.signals import INTERRUPTIONS, STOP_SIGNALS, StopSignals, end, end_at_once
 from streams.terminal.printable import printable, without_passwords
 from streams.terminal.standard_error import prepare_standard_error
@@ -68,7 +68,7 @@ class LazyGroup(SuggestingGroup):
             return None
         if cmd_name in SERVICES:  # before the import, which may take a second: a signal stops it even then
             ctx.obj = ctx.with_resource(StopSignals(*SERVICES[cmd_name]))
-        command: click.Command = importlib.import_module(f"streams.cli.commands.{cmd_name.replace('-', '_')}").command
+        command: click.Command = importlib.import_module(f"sop.commands.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
