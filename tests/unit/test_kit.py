@@ -1,6 +1,7 @@
 """The test kit: what its streams contain, and that two ledgers and a replay agree with the ledgers in it."""
 
 import json
+import re
 import sqlite3
 from itertools import pairwise
 from pathlib import Path
@@ -143,3 +144,10 @@ def test_every_rule_of_the_posting_table_occurs_but_for_tags() -> None:
         ("rating_reversal", "out_of_scope", "withdrawn", "final"),  # only a ticket that changes hands withdraws one
         ("refund", "offline_service", "withdrawn", "final"),
     }
+
+
+def test_the_message_on_the_page_is_one_of_the_kit() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "consuming.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    messages = [json.loads(record.value) for record in kit()["plain"].records]
+    assert json.loads(shown) in messages
