@@ -14,13 +14,13 @@ from streams.kit.export import kit_files
 
 
 class KitRecord(NamedTuple):
-    """A record of a stream; all parts are text."""
+    """A record of a stream; all parts are text, the value perhaps null."""
 
     topic: str
     partition: int
     offset: int
     key: str
-    value: str
+    value: str | None
     headers: list[tuple[str, str]]
 
 

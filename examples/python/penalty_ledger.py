@@ -178,6 +178,8 @@ def run(arguments: argparse.Namespace) -> None:
         for key, reason in ledger.reviews():
             print(f"to review: {key} ({reason})")
         return
+    if arguments.reviews_again:
+        inbox.forget(key for key, _ in ledger.reviews())
     topics = [arguments.prefix + topic for topic in (LATEST if arguments.latest else CHAINS)]
     with kafka_consumer(arguments.brokers, arguments.group) as consumer:
         follow(consumer, topics, inbox, ledger, until_end=arguments.until_end)
@@ -195,6 +197,8 @@ def command_line() -> argparse.ArgumentParser:
     keep.add_argument("--prefix", default="", help="what the names of all topics begin with")
     keep.add_argument("--group", default="penalty-ledger", help="the consumer group (%(default)s)")
     keep.add_argument("--latest", action="store_true", help="read decisions.latest instead of every chain")
+    again = "read everything again for what waits for a person, after an update of the posting table"
+    keep.add_argument("--reviews-again", action="store_true", help=again)
     keep.add_argument("--until-end", action="store_true", help="stop at what is the end of the topics now")
     return parser
 

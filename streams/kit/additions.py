@@ -1,4 +1,4 @@
-"""What later versions may add to decisions: fields, outcomes, statuses, reasons and kinds."""
+"""What later versions may add to decisions: fields, outcomes, reasons and kinds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LoyaltyDecision(DecisionBody, frozen=True, kw_only=True, tag="loyalty"):
 def with_new_fields(records: Iterable[Record]) -> Iterator[Record]:
     """Yield the records with an optional field, in the envelope and in `data`, that nobody knows yet."""
     for record in records:
-        event = msgspec.json.decode(record.value)
+        event = msgspec.json.decode(record.value or "")
         event["shard"] = "north"
         event["data"]["priority"] = {"level": 2, "because": ["a new field"]}
         yield structs.replace(record, value=msgspec.json.encode(event).decode())
@@ -34,7 +34,7 @@ def with_new_fields(records: Iterable[Record]) -> Iterator[Record]:
 def with_unknown_values(emitted: list[Emitted]) -> list[Emitted]:
     """Return the messages and, a day later, decisions with values that nobody knows yet.
 
-    An unknown outcome and an unknown status need a person, an unknown reason does not.
+    An unknown outcome needs a person, an unknown reason does not.
     """
     last = {
         (each.message.body.case_id, each.message.body.kind): each.message
@@ -46,21 +46,20 @@ def with_unknown_values(emitted: list[Emitted]) -> list[Emitted]:
         **{name: getattr(granted, name) for name in DecisionBody.__struct_fields__ if name != "outcome"},
         outcome="bonus",
     )
-    later = (
-        _revised(last["job-upheld", "paf"], outcome="suspended"),
-        _revised(last["job-waived", "paf"], status="appealed"),
-        _revised(last["ticket-refund", "refund"], reasons=("checked_by_bank",)),
-        _revision(loyal, None),
-    )
     at = emitted[-1].at + DAY_US
+    later = (
+        _revised(last["job-upheld", "paf"], at, outcome="suspended"),
+        _revised(last["ticket-refund", "refund"], at, reasons=("checked_by_bank",)),
+        _revision(loyal, None, at),
+    )
     return [*emitted, *(Emitted(at, message) for message in later)]
 
 
-def _revised(decision: AnyDecision, **changes: object) -> AnyDecision:
-    return _revision(structs.replace(decision.body, **changes), decision)
+def _revised(decision: AnyDecision, at: int, **changes: object) -> AnyDecision:
+    return _revision(structs.replace(decision.body, **changes), decision, at)
 
 
-def _revision(body: DecisionBody, old: AnyDecision | None) -> AnyDecision:
+def _revision(body: DecisionBody, old: AnyDecision | None, at: int) -> AnyDecision:
     content, supersedes = content_hash(body), old.decision_id if old else None
     changed, previous = difference(old.body if old else None, body)
     return DecisionMessage(
@@ -74,4 +73,5 @@ def _revision(body: DecisionBody, old: AnyDecision | None) -> AnyDecision:
         decision_key=published_key(body),
         cause=() if old else None,
         explanation="A decision of a later version.",
+        asof=at,
     )

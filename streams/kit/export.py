@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -88,7 +89,7 @@ def streams() -> Iterator[Stream]:
         ),
         (
             "duplicated",
-            "Every third message twice, at once or long after later revisions, as a mirror may write it.",
+            "Every third message twice, and at the end all superseded revisions again, as a mirror may write them.",
             recording.written_twice(on_topics(emitted)),
         ),
         (
@@ -96,6 +97,8 @@ def streams() -> Iterator[Stream]:
             "A reader whose positions are reset to the start after two thirds.",
             recording.from_the_start_again(on_topics(emitted)),
         ),
+        ("gaps", "Every second revision is missing, unless it is the last.", recording.with_gaps(on_topics(emitted))),
+        ("null-values", "Records without a value in between.", recording.with_nulls(on_topics(emitted))),
         (
             "new-field",
             "Every message with fields that nobody knows yet, in the envelope and in data.",
@@ -110,10 +113,18 @@ def streams() -> Iterator[Stream]:
     ):
         some = [each for each in emitted if _case_id(each) in case_ids]
         yield Stream(name, what, topics, [*on_topics(some)], some)
+    reopened = [*_reopened(emitted)]
+    yield Stream(
+        "final-then-provisional",
+        "Final decisions that a late fact makes provisional again, and nothing after that.",
+        topics,
+        [*on_topics(reopened)],
+        reopened,
+    )
     unknown = with_unknown_values(emitted)
     yield Stream(
         "unknown-values",
-        "An outcome, a status, a reason and a kind that nobody knows yet.",
+        "An outcome, a reason and a kind that nobody knows yet.",
         (*topics, decision_topic("loyalty")),
         [*on_topics(unknown)],
         unknown,
@@ -127,6 +138,18 @@ def streams() -> Iterator[Stream]:
         recording.compacted(latest),
         unknown,
     )
+
+
+def _reopened(emitted: Iterable[Emitted]) -> Iterator[Emitted]:
+    """Yield the chains of decisions that become provisional after they were final, up to there."""
+    chains: dict[str, list[Emitted]] = {}
+    for each in emitted:
+        if isinstance(each.message, DecisionMessage):
+            chains.setdefault(each.message.decision_key, []).append(each)
+    for chain in chains.values():
+        statuses = [each.message.body.status for each in chain]  # type: ignore[union-attr] # decisions only
+        ends = [at for at, pair in enumerate(pairwise(statuses), 2) if pair == ("final", "provisional")]
+        yield from chain[: ends[0]] if ends else ()
 
 
 def _case_id(emitted: Emitted) -> str | None:

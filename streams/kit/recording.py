@@ -8,7 +8,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, structs
 
 from schemas.codec.encoder import OUTPUT_HEADERS, encode_message
 from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
@@ -22,14 +23,14 @@ US_PER_MS: Final = 1000
 
 
 class Record(Struct, frozen=True):
-    """A record of a topic; its key, headers and value are all text."""
+    """A record of a topic; its key, headers and value are all text, the value perhaps null."""
 
     topic: str
     partition: int
     offset: int
     timestamp_ms: int
     key: str
-    value: str
+    value: str | None
     headers: tuple[tuple[str, str], ...] = HEADERS
 
 
@@ -70,12 +71,29 @@ def partition_by_partition(records: Iterable[Record]) -> list[Record]:
 
 
 def written_twice(records: Iterable[Record]) -> list[Record]:
-    """Return a topic into which a mirror has copied every third record again, at once or much later."""
+    """Return a topic into which a mirror has copied every third record again, and at the end all superseded ones."""
     records = [*records]
     twice = [*records]
-    for number, record in enumerate(records[::3]):
-        twice.insert(twice.index(record) + 1 if number % 2 else len(twice), record)
-    return _renumbered(twice)
+    for record in records[::3]:
+        twice.insert(twice.index(record) + 1, record)
+    return _renumbered([*twice, *_superseded(records)])
+
+
+def with_gaps(records: Iterable[Record]) -> list[Record]:
+    """Return the records without every second revision of a decision, unless it is the last."""
+    records = [*records]
+    missing = [each for each in _superseded(records) if _decision(each)[1] % 2 == 0]
+    return [each for each in records if each not in missing]
+
+
+def with_nulls(records: Iterable[Record]) -> list[Record]:
+    """Return the records with another one of the same key and without a value after every tenth."""
+    found: list[Record] = []
+    for number, record in enumerate(records, 1):
+        found.append(record)
+        if number % 10 == 0:
+            found.append(structs.replace(record, value=None))
+    return _renumbered(found)
 
 
 def from_the_start_again(records: Iterable[Record]) -> list[Record]:
@@ -98,6 +116,19 @@ def _written(outputs: Iterable[tuple[int, str, str, str, OutputMessage]]) -> Ite
             next_offset[place] += 1
             written.add(place)
         next_offset.update(written)
+
+
+def _superseded(records: Iterable[Record]) -> list[Record]:
+    """Return the records of decisions that have a later revision, in their order."""
+    decisions = [each for each in records if each.topic not in (ACTIONS, ALERTS)]
+    last = dict(map(_decision, decisions))
+    return [each for each in decisions if (of := _decision(each))[1] < last[of[0]]]
+
+
+def _decision(record: Record) -> tuple[str, int]:
+    """Return the key and the revision of a decision."""
+    data = msgspec.json.decode(record.value or "")["data"]
+    return data["decision_key"], data["revision"]
 
 
 def _renumbered(records: Iterable[Record]) -> list[Record]:

@@ -36,7 +36,7 @@ def on_kafka(kafka: EmbeddedKafka, prefix: str, records: list[KitRecord]) -> Non
     producer.init_transactions(TIMEOUT_S)
     producer.begin_transaction()
     for each in records:
-        never = each.value.replace('"revision":', '"revision":9')
+        never = (each.value or "").replace('"revision":', '"revision":9')
         producer.produce(prefix + each.topic, never, each.key, each.partition, headers=list(each.headers))
     producer.flush(TIMEOUT_S)  # otherwise what was not sent yet would not be there to be aborted
     producer.abort_transaction(TIMEOUT_S)
@@ -133,6 +133,10 @@ def has_every_entry_once(kafka: EmbeddedKafka, prefix: str, database: str, tmp_p
     assert shown.returncode == 0
     assert "penalties         p-1" in shown.stdout
     assert "to review: job-of-nobody|paf|out_of_scope| (" in shown.stdout
+    assert "revisions applied" in follow(kafka.address, prefix, database, "--reviews-again")
+    with Reader(database) as after:  # the table is the same, and so are the books
+        assert after.books() == expected_books(stream.ledger)
+        assert journal(after.connection) == entries
 
 
 def test_the_last_revisions_alone_lead_to_the_same_books(

@@ -26,6 +26,7 @@ from schemas.jsonschema.policy import policy_schema
 from schemas.outputs import DeadLetter
 from schemas.topics import INPUTS
 from tests.inbound import DATA, envelope
+from tests.kit import kit
 from tests.unit.test_encoder import ACTION, ALERT, BARE_ACTION, PAF, REFUND, revision
 
 EXAMPLES = examples(URN_IDS)
@@ -111,6 +112,16 @@ def test_an_output_satisfies_its_schema_and_has_no_other_members(message: bytes)
     jsonschema.validate(event["data"], {**schema, "additionalProperties": False})
     for name in schema["required"]:
         assert not published(event["type"], {key: value for key, value in event["data"].items() if key != name})
+
+
+@pytest.mark.parametrize("stream", kit())
+def test_every_message_of_the_kit_but_of_an_unknown_kind_satisfies_its_schema(stream: str) -> None:
+    events = [json.loads(each.value) for each in kit()[stream].records if each.value]
+    known = [event for event in events if event["type"] in VALIDATORS]
+    assert {event["type"] for event in events} - {event["type"] for event in known} <= {"decision.loyalty"}
+    for event in known:
+        whole = [*VALIDATORS[message_name(event["type"])].iter_errors(event)]
+        assert [error.message for error in (*whole, *VALIDATORS[event["type"]].iter_errors(event["data"]))] == []
 
 
 def test_a_decision_is_not_valid_as_another_kind() -> None:

@@ -81,7 +81,7 @@ class Inbox:
         self._connection.commit()
 
     def positions(self) -> Mapping[tuple[str, int], int]:
-        """Return the next offset to read for every (topic, partition) that was read from; start others at 0."""
+        """Return the next offset to read by (topic, partition), where any was read; start others at the beginning."""
         rows = self._execute("SELECT topic, partition_number, next_offset FROM sop_positions").fetchall()
         self._connection.commit()
         return {(topic, partition): offset for topic, partition, offset in rows}
@@ -110,6 +110,17 @@ class Inbox:
             self._connection.rollback()
             raise
         return applied
+
+    def forget(self, decision_keys: Iterable[str]) -> None:
+        """Forget the revisions of some decisions and all positions, and commit.
+
+        Read from the beginning, the inbox then applies these decisions again and passes over all others: what a
+        decision was left for, such as a rule that is known only now, can be caught up on.
+        """
+        for key in decision_keys:
+            self._execute("DELETE FROM sop_decisions WHERE decision_key = ?", key)
+        self._execute("DELETE FROM sop_positions")
+        self._connection.commit()
 
     def _take(self, decision: Decision) -> bool:
         """Store a revision; return False if it or a later one is stored already."""
