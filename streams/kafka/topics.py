@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError as AIOKafkaError
@@ -18,6 +19,8 @@ from schemas.topics import Topics
 from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
 from streams.kafka.topic_setup import TopicTargets, new_configs, topic_table
 from streams.runtime.ports import Layout
+
+Found = TypeVar("Found")
 
 _RETRY_PAUSES_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 REQUEST_TIMEOUT_S: Final = 15.0
@@ -43,14 +46,15 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, targets: T
     of partitions: a case's events would be spread over several tasks.
     """
     async with admin_client(connection) as admin:
-        existing = await _partition_counts(admin, topics.all)
+        read = partial(_partition_counts, admin, topics.all)
+        existing = await read()
         missing = new_topics(topics, targets, existing)
         for name, new in missing.items():
             if reason := await create_topic(admin, new):
                 raise UsageError(f"Kafka at {connection.brokers}: cannot create {name}: {reason}")
-        counts = await _known_partition_counts(admin, topics.all) if missing else existing
+        counts = await _until_known(read, lambda found: len(found) == len(topics.all)) if missing else existing
     _refuse_missing(connection, [name for name in topics.all if name not in counts])
-    count = max(existing.values(), default=targets.partitions)
+    count = max(counts.values())
     different = sorted(f"{name} has {number}" for name, number in counts.items() if number != count)
     if different:
         raise UsageError(
@@ -111,15 +115,15 @@ async def _partition_counts(admin: AIOKafkaAdminClient, wanted: Sequence[str]) -
     }
 
 
-async def _known_partition_counts(admin: AIOKafkaAdminClient, wanted: Sequence[str]) -> dict[str, int]:
-    """Return the partition counts of existing topics; waits a few seconds for a broker that knows all of them."""
-    counts = await _partition_counts(admin, wanted)
+async def _until_known(read: Callable[[], Awaitable[Found]], is_complete: Callable[[Found], bool]) -> Found:
+    """Return what is read, if need be again for a few seconds: not every broker knows a new topic at once."""
+    found = await read()
     for pause_s in _RETRY_PAUSES_S:
-        if len(counts) == len(wanted):
+        if is_complete(found):
             break
         await asyncio.sleep(pause_s)
-        counts = await _partition_counts(admin, wanted)
-    return counts
+        found = await read()
+    return found
 
 
 def describe_topics(
@@ -163,18 +167,13 @@ class TopicLayout:
 
 
 async def read_layout(connection: KafkaConnection, names: Sequence[str]) -> Layout:
-    """Return the layout of topics that exist. Waits a few seconds, since not every broker knows a new topic at once.
+    """Return the layout of topics that exist; waits a few seconds for brokers that do not know all of them yet.
 
     Raises `UsageError` if the brokers do not answer or a topic does not exist.
     """
     topics = TopicLayout(connection, names)
     try:
-        found = await topics.read()
-        for pause_s in _RETRY_PAUSES_S:
-            if len(found.ids) == len(names):
-                break
-            await asyncio.sleep(pause_s)
-            found = await topics.read()
+        found = await _until_known(topics.read, lambda layout: len(layout.ids) == len(names))
     except Unavailable as error:
         raise UsageError(f"Kafka at {connection.brokers}: {error}") from error
     _refuse_missing(connection, [name for name in names if name not in found.ids])

@@ -73,6 +73,12 @@ async def test_a_broker_that_does_not_know_a_topic_yet_is_asked_again(
     assert await prepare(monkeypatch, *answers) == 4
 
 
+async def test_topics_that_a_broker_did_not_know_may_have_more_partitions_than_new_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert await prepare(monkeypatch, {}, dict.fromkeys(NAMES, 8)) == 8
+
+
 async def test_topics_that_no_broker_knows_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=rf"^Kafka at broker:9092 has no topic {NAMES[0]}$"):
         await prepare(monkeypatch, ALL | UNKNOWN)
