@@ -68,7 +68,8 @@ def case_timeline(case_id: str, unique: Deduplicated, policies: PolicySet, *, un
     partners = {getattr(fact.data, "partner_id", None) for fact in facts}
     reports = [event for event in known if event.type == LOCATION_REPORT and event.subject in partners]
     replay = Replay(policies)
-    emissions = tuple(replay.emissions([*facts, *reports], end))
+    steps = replay.steps([*facts, *reports], end)
+    emissions = tuple(step for step in steps if isinstance(step, Emission))
     case = replay.cases.case(case_id)
     answers = [case.answers[key] for key in case.queries if key in case.answers]
     return CaseTimeline(
