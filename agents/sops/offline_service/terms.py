@@ -13,7 +13,7 @@ from agents.sops.tables.terms import Term
 
 def failed_checks(a: Assessment) -> str:
     """Return the reasons of the failed checks."""
-    return f"failed: {', '.join(a.reasons)}"
+    return ", ".join(a.reasons)
 
 
 def service_type(a: Assessment) -> str:
