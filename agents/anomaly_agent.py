@@ -38,7 +38,7 @@ ABOUT: Final[Mapping[str, tuple[str, str]]] = {
     PARTNER_OOS_SPIKE.name: (PARTNER, "partner_id"),
     CITY_OOS_SURGE.name: (CITY, "city"),
 }
-"""The watch that raises each alert: its kind, and the label with what it is about, which is the alert's subject."""
+"""The watch that raises each alert: its kind, and the label with what it is about."""
 LATE: Final = DAY
 """How late a fact may be and still be compared with all that happened in its window."""
 
@@ -99,7 +99,7 @@ class AnomalyAgent:
             return WatchUpdate([], found.new_outliers(self._policies))
         messages = found.new_standings(self._policies) if isinstance(found, PartnerWatch) else ()
         alerts = found.new_alerts(now) if isinstance(found, ImageWatch) else found.new_alerts(self._policies)
-        return WatchUpdate([_message(body, inputs) for body in alerts], messages)
+        return WatchUpdate([_message(found, body, inputs) for body in alerts], messages)
 
     def restore_emitted(self, message: AlertMessage) -> None:
         """Note an alert that a previous owner of its watch emitted."""
@@ -107,7 +107,7 @@ class AnomalyAgent:
         assert watch is not None, f"no watch raises {message.body.name}"
         found = self.watch(watch)
         assert not isinstance(found, AreaWatch), "partners' watches raise the alerts about partners"
-        found.restore(message.body)
+        found.restore(message)
 
     def kept_for(self, watch: str) -> int:
         """Return for how long a watch keeps what happened behind the latest, in microseconds."""
@@ -118,5 +118,7 @@ class AnomalyAgent:
         return self._surges_kept if isinstance(found, CityWatch) else self._spikes_kept
 
 
-def _message(body: AlertBody, inputs: str | None) -> AlertMessage:
-    return AlertMessage(body=body, alert_id=alert_id(body), subject=body.labels[ABOUT[body.name][1]], inputs=inputs)
+def _message(watch: Watch, body: AlertBody, inputs: str | None) -> AlertMessage:
+    """Return an alert; its subject is the case that used the image last, else the partner or the city."""
+    subject = watch.subject if isinstance(watch, ImageWatch) else body.labels[ABOUT[body.name][1]]
+    return AlertMessage(body=body, alert_id=alert_id(body), subject=subject, inputs=inputs)

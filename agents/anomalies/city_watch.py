@@ -10,7 +10,6 @@ from msgspec import Struct
 from agents.anomalies.messages import Contribution
 from agents.anomalies.watch import Contributions
 from agents.sops.cross_case_alerts import CITY_OOS_SURGE
-from schemas.codec.encoder import alert_id
 from schemas.outputs import AlertBody
 from schemas.policy.model import HOUR, PolicySet
 from schemas.timestamps import format_instant
@@ -56,10 +55,7 @@ class CityWatch(Contributions):
         since = self.take_changed_since()
         hours = () if since is None else sorted(hour for hour in self._claims if hour >= since // HOUR)
         alerts = (self._alert(hour, policies) for hour in hours)
-        new = [each for each in alerts if each is not None and alert_id(each) not in self.emitted]
-        for each in new:
-            self.restore(each)
-        return new
+        return self.not_emitted(alert for alert in alerts if alert is not None)
 
     def state(self) -> CityState:
         """Return the watch as a checkpoint keeps it."""

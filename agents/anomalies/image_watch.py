@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 from agents.anomalies.contributions import MEDIA, PROOF
 from agents.anomalies.messages import Contribution, Use
 from agents.sops.cross_case_alerts import MEDIA_REUSED, PROOF_REUSED
-from schemas.outputs import AlertBody
+from schemas.outputs import AlertBody, AlertMessage
 
 ALERTS: Final = {PROOF: PROOF_REUSED, MEDIA: MEDIA_REUSED}
 
@@ -21,6 +21,7 @@ class ImageState(Struct, frozen=True, array_like=True, tag="image"):
     watch: str
     uses: dict[str, Use]
     emitted: AlertBody | None
+    subject: str
 
 
 class ImageWatch:
@@ -33,6 +34,8 @@ class ImageWatch:
         self._uses: dict[str, Use] = {}
         self._emitted: AlertBody | None = None
         """The alert as it was last emitted."""
+        self.subject = ""
+        """The case whose use made the alert fire: its subject."""
 
     def receive(self, contribution: Contribution) -> None:
         """Take what a case contributes."""
@@ -53,9 +56,9 @@ class ImageWatch:
             return []
         return [self._emitted]
 
-    def restore(self, alert: AlertBody) -> None:
+    def restore(self, message: AlertMessage) -> None:
         """Note an alert that a previous owner emitted."""
-        self._emitted = alert
+        self._emitted, self.subject = message.body, message.subject
 
     def forget(self, kept: int, _: int) -> None:
         """Drop the uses that lie more than `kept` (microseconds) behind the latest."""
@@ -78,18 +81,19 @@ class ImageWatch:
 
     def state(self) -> ImageState:
         """Return the watch as a checkpoint keeps it."""
-        return ImageState(self.id, self._uses, self._emitted)
+        return ImageState(self.id, self._uses, self._emitted, self.subject)
 
     @classmethod
     def resume(cls, state: ImageState) -> ImageWatch:
         """Return the watch that a checkpoint kept."""
         watch = cls(state.watch)
-        watch._uses, watch._emitted = state.uses, state.emitted
+        watch._uses, watch._emitted, watch.subject = state.uses, state.emitted, state.subject
         return watch
 
     def _firing(self) -> AlertBody:
         """Return the alert; of several uses the two earliest are its evidence."""
         earliest = sorted((use.time, use.ref, case_id) for case_id, use in self._uses.items())[:2]
+        self.subject = earliest[-1][2]
         return AlertBody(
             name=self._alert.name,
             severity=self._alert.severity,

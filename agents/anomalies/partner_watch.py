@@ -15,7 +15,6 @@ from msgspec import Struct
 from agents.anomalies.messages import ClaimKey, Contribution, Outlier, Standing, place_of
 from agents.anomalies.watch import Contributions, count_between
 from agents.sops.cross_case_alerts import PARTNER_OOS_SPIKE
-from schemas.codec.encoder import alert_id
 from schemas.outputs import AlertBody
 from schemas.policy.model import PolicySet
 
@@ -91,12 +90,7 @@ class PartnerWatch(Contributions):
         """
         outliers, self._outliers = self._outliers, []
         current = [each for each in outliers if self._standings.get(each.standing.key) == each.standing]
-        new = []
-        for alert in (_alert(each, policies) for each in current):
-            if alert_id(alert) not in self.emitted:
-                self.restore(alert)
-                new.append(alert)
-        return new
+        return self.not_emitted(_alert(each, policies) for each in current)
 
     def forget_before(self, time: int) -> None:
         """Drop what happened before an instant (microseconds), for good; emitted alerts are remembered."""

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from agents.anomalies.messages import Contribution
 from schemas.codec.encoder import alert_id
-from schemas.outputs import AlertBody
+from schemas.outputs import AlertBody, AlertMessage
 from schemas.policy.model import HOUR
 
 
@@ -86,9 +86,18 @@ class Contributions(ABC):
         """Whether there is nothing to keep."""
         return not (self.of_case or self.emitted)
 
-    def restore(self, alert: AlertBody) -> None:
-        """Note an alert that was emitted."""
-        self.emitted[alert_id(alert)] = alert.starts_at
+    def restore(self, message: AlertMessage) -> None:
+        """Note an alert that a previous owner emitted."""
+        self.emitted[message.alert_id] = message.body.starts_at
+
+    def not_emitted(self, alerts: Iterable[AlertBody]) -> list[AlertBody]:
+        """Return the alerts that have not been emitted; they count as emitted."""
+        new = []
+        for alert in alerts:
+            if (key := alert_id(alert)) not in self.emitted:
+                self.emitted[key] = alert.starts_at
+                new.append(alert)
+        return new
 
     def load_contributions(self, contributions: Sequence[Contribution]) -> None:
         """Resume from the contributions of a checkpoint."""

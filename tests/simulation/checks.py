@@ -33,7 +33,7 @@ from streams.runtime.layout import of_other_topics
 from streams.runtime.ports import TP
 from streams.runtime.positions import has_reached, parse_inputs
 from streams.runtime.progress import PROGRESS_KEY, unpack_progress
-from tests.current_state import CurrentState, current_state
+from tests.current_state import CurrentState, condition_of, current_state
 from tests.simulation.world import World
 
 MOMENTS: Final = frozenset(each.name for each in CROSS_CASE_ALERTS if each.is_moment)
@@ -239,7 +239,7 @@ def _same_as_replay(world: World, ends_at: int) -> Iterator[str]:
     late |= {name.removeprefix("case:") for name in quarantined(world)} | world.answered_after_departure
     late |= _losers(world, answers) | _lost_outputs(world)[0]
     subjects = {key[1] for key in live.keys() | replayed.keys() | forgetful.keys()}
-    over_cases = {message.subject for message in _alerts_over_cases(world)} - {event.subject for event in events}
+    over_cases = {condition_of(message) for message in _alerts_over_cases(world)} - {event.subject for event in events}
     if world.expiry.happens or quarantined(world):  # what a case contributed may be lost
         late |= over_cases | (subjects - {event.subject for event in events})
     else:
