@@ -17,6 +17,9 @@ DEAD_LETTERS: Final = "dead-letters"
 LATEST: Final = "decisions.latest"
 """The last revision of every decision, as on its own topic; compacted."""
 
+ACTS: Final = "audit.acts"
+"""What people did in the console; the workers neither read nor write it."""
+
 INPUTS: Final = (JOBS, TICKETS, CANCELLATIONS, LOCATIONS)
 """Topics of input events, keyed by case id; `locations` by partner id."""
 
@@ -52,6 +55,9 @@ class Topics:
         self.consumed: Final = (*self.inputs, self.cases, self.partners)
         self.written: Final = (*self.outputs, self.latest, *self.internal)
         self.all: Final = (*self.inputs, *self.written)
+        """The topics of the workers."""
+        self.acts: Final = prefix + ACTS
+        self.known: Final = (*self.all, self.acts)
         self.locations: Final = prefix + LOCATIONS
         self.actions: Final = prefix + ACTIONS
         self.alerts: Final = prefix + ALERTS
