@@ -59,7 +59,7 @@ def time_tag(us: int, now: int, *, shown: str | None = None) -> Markup:
     """Return an instant as an element: relative unless `shown` says otherwise, exact in its title."""
     mark = "" if shown else " data-relative"
     text = shown or relative(us, now)
-    return Markup('<time datetime="{}" title="{}"' + mark + ">{}</time>").format(format_instant(us), exact(us), text)
+    return Markup(f'<time datetime="{{}}" title="{{}}"{mark}>{{}}</time>').format(format_instant(us), exact(us), text)
 
 
 def href(page: str, name: str) -> str:

@@ -1,0 +1,282 @@
+"""Puts together what the page of a case tells: its timeline, what holds now, and what comes if nothing else happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from agents.presence.queries import LocationFix, PresenceAnswer
+from schemas.codec.decoder import decode_record
+from schemas.codec.limits import Limits
+from schemas.errors import InvalidMessage
+from schemas.events import AnyEvent, LocationReported
+from schemas.outputs import ActionMessage, AlertMessage, AnyDecision, DecisionMessage, OutputMessage
+from schemas.policy.model import DAY, PolicySet
+from streams.replay.case_timeline import CaseTimeline, case_timeline
+from streams.replay.deduplicate import deduplicate
+from streams.replay.input_record import InputRecord
+from surfaces.read_model.views import (
+    CaseRecords,
+    StoredAction,
+    StoredAlert,
+    StoredDeadLetter,
+    StoredDecision,
+    StoredRecord,
+)
+
+AHEAD_US: Final = 120 * DAY
+"""How far the future is worked out; no deadline of the built-in policy is that far away."""
+
+EntryKind = Literal["fact", "presence", "decision", "action", "alert", "refused"]
+_ORDER: Final[Mapping[EntryKind, int]] = {
+    each: number for number, each in enumerate(("fact", "refused", "presence", "decision", "action", "alert"))
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """An event with the record that brought it; `cited_by` are the anchors of the decisions that rest on it."""
+
+    event: AnyEvent
+    record: StoredRecord
+    cited_by: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """A location report that an answer names: what it shows (`role`), the metres from the site, its accuracy."""
+
+    role: str
+    ref: str
+    time: int
+    distance_m: float | None
+    accuracy_m: float | None
+    place: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """Where a partner was at a fact."""
+
+    answer: PresenceAnswer
+    fixes: Sequence[Fix]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """A revision of a decision; `changes` are fields with their values before and now."""
+
+    stored: StoredDecision
+    anchor: str
+    is_last: bool
+    changes: Sequence[tuple[str, object, object]]
+    evidence: Sequence[tuple[str, bool]]
+    """Refs of facts, and whether the fact is on the page."""
+
+
+Content = Fact | Presence | Revision | StoredAction | StoredAlert | StoredDeadLetter
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the timeline at an instant of event time (microseconds)."""
+
+    at: int
+    kind: EntryKind
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Something that is due at an instant if nothing else happens before: a message, or None for a due date."""
+
+    at: int
+    text: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What the page of a case tells. `timeline` is None if no fact of the case is readable."""
+
+    records: CaseRecords
+    current: Sequence[Revision]
+    open_actions: Sequence[StoredAction]
+    firing: Sequence[StoredAlert]
+    entries: Sequence[Entry]
+    ahead: Sequence[Ahead]
+    timeline: CaseTimeline | None
+    radius_m: float | None
+    presences: Sequence[Presence]
+
+
+def story_of(records: CaseRecords, policies: PolicySet, limits: Limits, facts_per_case_max: int, now: int) -> Story:
+    """Return the story of a case at an instant (microseconds)."""
+    inputs = [_input(each) for each in (*records.facts, *records.reports)]
+    unique = deduplicate(enumerate(inputs), limits, None, facts_per_case_max)
+    timeline = case_timeline(records.case_id, unique, policies, until=now + AHEAD_US)
+    revisions = _revisions(records.decisions, {each.ref for each in unique.events})
+    current = [each for each in revisions if each.is_last]
+    presences = [] if timeline is None else _presences(timeline, unique.events)
+    entries = [
+        *_facts(records.facts, limits, revisions),
+        *(Entry(each.stored.message.body.effective_at, "decision", each) for each in revisions),
+        *(Entry(each.answer.query.time, "presence", each) for each in presences),
+        *(Entry(each.message.body.time, "action", each) for each in records.actions),
+        *(Entry(_alert_time(each), "alert", each) for each in records.alerts),
+        *(Entry(each.record.published_at, "refused", each) for each in records.dead_letters),
+    ]
+    return Story(
+        records=records,
+        current=sorted(current, key=lambda each: each.stored.message.decision_key),
+        open_actions=[each for each in _last_actions(records) if each.message.body.state == "open"],
+        firing=[each for each in _last_alerts(records) if _is_firing(each, now)],
+        entries=sorted(entries, key=lambda entry: (entry.at, _ORDER[entry.kind])),
+        ahead=[] if timeline is None else sorted(_ahead(records, timeline, now), key=lambda each: each.at),
+        timeline=timeline,
+        radius_m=None if timeline is None else policies.at(timeline.facts[0].time).presence.radius_m,
+        presences=presences,
+    )
+
+
+def _input(record: StoredRecord) -> InputRecord:
+    place = record.place
+    return InputRecord(place.topic, place.partition, place.offset, record.value, record.key, record.headers)
+
+
+def _facts(records: Iterable[StoredRecord], limits: Limits, revisions: Sequence[Revision]) -> Iterator[Entry]:
+    """Yield the facts, each at its first record; what cannot be read is a refused record."""
+    cited: dict[str, list[tuple[str, str]]] = {}
+    for each in revisions:
+        message = each.stored.message
+        for ref in message.body.evidence:
+            cited.setdefault(ref, []).append((each.anchor, f"{message.body.kind} {message.revision}"))
+    known: set[str] = set()
+    for record in records:
+        try:
+            event = decode_record(record.value, record.headers, limits, None, key=record.key)
+        except InvalidMessage:
+            continue
+        if event.ref not in known:
+            known.add(event.ref)
+            fact = Fact(event=event, record=record, cited_by=cited.get(event.ref, ()))
+            yield Entry(event.time, "fact", fact)
+
+
+def _revisions(decisions: Iterable[StoredDecision], facts: set[str]) -> list[Revision]:
+    """Return each revision once, with what it changes."""
+    chains: dict[str, dict[str, StoredDecision]] = {}
+    for each in decisions:
+        chains.setdefault(_chain(each.message), {}).setdefault(each.message.decision_id, each)
+    found = []
+    for chain in chains.values():
+        last = max(chain.values(), key=lambda each: each.message.revision)
+        for each in chain.values():
+            found.append(
+                Revision(
+                    stored=each,
+                    anchor=f"d-{each.message.decision_id}",
+                    is_last=each is last,
+                    changes=list(_changes(each.message)),
+                    evidence=[(ref, ref in facts) for ref in each.message.body.evidence],
+                )
+            )
+    return found
+
+
+def _chain(message: AnyDecision) -> str:
+    body = message.body
+    return message.decision_key or f"{body.kind}|{body.subject_of}|{body.partner_id}"
+
+
+def _changes(message: AnyDecision) -> Iterator[tuple[str, object, object]]:
+    if message.supersedes is None:
+        return
+    for name in message.changed:
+        if name != "evidence":
+            yield name, (message.previous or {}).get(name), getattr(message.body, name, None)
+
+
+def _presences(timeline: CaseTimeline, events: Iterable[AnyEvent]) -> list[Presence]:
+    reports = {each.ref: each.data for each in events if isinstance(each.data, LocationReported)}
+    found = []
+    for answer in timeline.answers:
+        roles = (("closest report", answer.closest), ("mocked report", answer.mocked), ("still there", answer.stay))
+        fixes = [_fix(role, fix, answer, timeline, reports) for role, fix in roles if fix is not None]
+        found.append(Presence(answer=answer, fixes=fixes))
+    return found
+
+
+def _fix(
+    role: str,
+    fix: LocationFix,
+    answer: PresenceAnswer,
+    timeline: CaseTimeline,
+    reports: Mapping[str, LocationReported],
+) -> Fix:
+    report = reports.get(fix.ref)
+    return Fix(
+        role=role,
+        ref=fix.ref,
+        time=fix.time,
+        distance_m=answer.distance_m(fix, timeline.site),
+        accuracy_m=None if report is None else report.accuracy_m,
+        place=None if fix.place is None else (fix.place.lat, fix.place.lon),
+    )
+
+
+def _last_actions(records: CaseRecords) -> list[StoredAction]:
+    last: dict[str, StoredAction] = {}
+    for each in records.actions:
+        known = last.get(each.message.action_id)
+        if known is None or each.message.revision >= known.message.revision:
+            last[each.message.action_id] = each
+    return list(last.values())
+
+
+def _last_alerts(records: CaseRecords) -> list[StoredAlert]:
+    return list({each.message.alert_id: each for each in records.alerts}.values())
+
+
+def _is_firing(each: StoredAlert, now: int) -> bool:
+    body = each.message.body
+    return body.state == "firing" and (body.ends_at is None or body.ends_at > now)
+
+
+def _alert_time(each: StoredAlert) -> int:
+    body = each.message.body
+    return body.ends_at if body.state == "resolved" and body.ends_at is not None else body.starts_at
+
+
+def _ahead(records: CaseRecords, timeline: CaseTimeline, now: int) -> Iterator[Ahead]:
+    """Yield what the case's own deadlines lead to if no other fact comes, and what is due before."""
+    for each in timeline.emissions:
+        if each.at > now:
+            yield Ahead(each.at, _future_text(each.message), _future_tone(each.message))
+    for action in _last_actions(records):
+        body = action.message.body
+        if body.state == "open" and body.due_at is not None and body.due_at > now:
+            yield Ahead(body.due_at, f"{body.code} is due", "open")
+
+
+def _future_text(message: OutputMessage) -> str:
+    match message:
+        case DecisionMessage(body=body):
+            return f"{body.kind} becomes {body.outcome}, {body.status}"
+        case ActionMessage(body=body):
+            return f"{body.code} {'opens' if body.state == 'open' else 'is ' + body.state}"
+        case AlertMessage(body=body):
+            return f"{body.name} {'fires' if body.state == 'firing' else 'is resolved'}"
+    return ""
+
+
+def _future_tone(message: OutputMessage) -> str:
+    match message:
+        case DecisionMessage(body=body):
+            return body.status
+        case AlertMessage(body=body):
+            return body.severity if body.state == "firing" else "resolved"
+        case ActionMessage(body=body):
+            return body.state
+    return ""
