@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from agents.presence.queries import LocationFix, PresenceAnswer
+from agents.sops.explained import ExplainedDecision
 from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage
-from schemas.events import AnyEvent, LocationReported
-from schemas.outputs import ActionMessage, AlertMessage, AnyDecision, DecisionMessage, OutputMessage
+from schemas.events import LOCATION_REPORT, AnyEvent, LocationReported
+from schemas.outputs import WITHDRAWN, ActionMessage, AlertMessage, AnyDecision, DecisionMessage, OutputMessage
 from schemas.policy.model import DAY, PolicySet
 from streams.replay.case_timeline import CaseTimeline, case_timeline
-from streams.replay.deduplicate import deduplicate
-from streams.replay.input_record import InputRecord
+from streams.replay.deduplicate import Deduplicated
+from streams.replay.replay import Replay
 from surfaces.read_model.views import (
     CaseRecords,
     StoredAction,
@@ -27,6 +28,9 @@ from surfaces.read_model.views import (
 
 AHEAD_US: Final = 120 * DAY
 """How far the future is worked out; no deadline of the built-in policy is that far away."""
+
+EXPLAINED_MAX: Final = 16
+"""Most revisions of a case that are explained, the latest ones."""
 
 EntryKind = Literal["fact", "presence", "decision", "action", "alert", "refused"]
 _ORDER: Final[Mapping[EntryKind, int]] = {
@@ -73,9 +77,18 @@ class Revision:
     changes: Sequence[tuple[str, object, object]]
     evidence: Sequence[tuple[str, bool]]
     """Refs of facts, and whether the fact is on the page."""
+    explained: ExplainedDecision | None
+    """How it follows from its table, worked out anew from what the worker had read; None: not worked out."""
+
+    @property
+    def is_explained_otherwise(self) -> bool:
+        """Whether that leads to something else: a location report may have come to the worker earlier or later."""
+        return self.explained is not None and (self.explained.outcome or WITHDRAWN) != self.stored.message.body.outcome
 
 
-Content = Fact | Presence | Revision | StoredAction | StoredAlert | StoredDeadLetter
+Known: TypeAlias = Sequence[tuple[AnyEvent, StoredRecord]]
+"""Events with their records."""
+Content: TypeAlias = Fact | Presence | Revision | StoredAction | StoredAlert | StoredDeadLetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +124,15 @@ class Story:
     presences: Sequence[Presence]
 
 
-def story_of(records: CaseRecords, policies: PolicySet, limits: Limits, facts_per_case_max: int, now: int) -> Story:
+def story_of(records: CaseRecords, policies: PolicySet, limits: Limits, now: int) -> Story:
     """Return the story of a case at an instant (microseconds)."""
-    inputs = [_input(each) for each in (*records.facts, *records.reports)]
-    unique = deduplicate(enumerate(inputs), limits, None, facts_per_case_max)
-    timeline = case_timeline(records.case_id, unique, policies, until=now + AHEAD_US)
-    revisions = _revisions(records.decisions, {each.ref for each in unique.events})
-    current = [each for each in revisions if each.is_last]
-    presences = [] if timeline is None else _presences(timeline, unique.events)
+    known = _decoded([*records.facts, *records.reports], limits)
+    events = [event for event, _ in known if event.time <= now]
+    timeline = case_timeline(records.case_id, Deduplicated(events, [], 0), policies, until=now)
+    revisions = _revisions(records, known, policies)
+    presences = [] if timeline is None else _presences(timeline, events)
     entries = [
-        *_facts(records.facts, limits, revisions),
+        *_facts(records.case_id, known, revisions),
         *(Entry(each.stored.message.body.effective_at, "decision", each) for each in revisions),
         *(Entry(each.answer.query.time, "presence", each) for each in presences),
         *(Entry(each.message.body.time, "action", each) for each in records.actions),
@@ -129,60 +141,90 @@ def story_of(records: CaseRecords, policies: PolicySet, limits: Limits, facts_pe
     ]
     return Story(
         records=records,
-        current=sorted(current, key=lambda each: each.stored.message.decision_key),
+        current=sorted((each for each in revisions if each.is_last), key=lambda each: each.stored.message.decision_key),
         open_actions=[each for each in _last_actions(records) if each.message.body.state == "open"],
         firing=[each for each in _last_alerts(records) if _is_firing(each, now)],
         entries=sorted(entries, key=lambda entry: (entry.at, _ORDER[entry.kind])),
-        ahead=[] if timeline is None else sorted(_ahead(records, timeline, now), key=lambda each: each.at),
+        ahead=[] if timeline is None else sorted(_ahead(records, events, policies, now), key=lambda each: each.at),
         timeline=timeline,
         radius_m=None if timeline is None else policies.at(timeline.facts[0].time).presence.radius_m,
         presences=presences,
     )
 
 
-def _input(record: StoredRecord) -> InputRecord:
-    place = record.place
-    return InputRecord(place.topic, place.partition, place.offset, record.value, record.key, record.headers)
+def _decoded(records: Iterable[StoredRecord], limits: Limits) -> Known:
+    """Return the readable events, each once, with their first record."""
+    found: dict[tuple[str, str], tuple[AnyEvent, StoredRecord]] = {}
+    for record in records:
+        try:
+            event = decode_record(record.value, record.headers, limits, None, key=record.key)
+        except InvalidMessage:
+            continue  # it is among the dead letters
+        found.setdefault(event.identity, (event, record))
+    return list(found.values())
 
 
-def _facts(records: Iterable[StoredRecord], limits: Limits, revisions: Sequence[Revision]) -> Iterator[Entry]:
-    """Yield the facts, each at its first record; what cannot be read is a refused record."""
+def _facts(case_id: str, known: Known, revisions: Sequence[Revision]) -> Iterator[Entry]:
     cited: dict[str, list[tuple[str, str]]] = {}
     for each in revisions:
         message = each.stored.message
         for ref in message.body.evidence:
             cited.setdefault(ref, []).append((each.anchor, f"{message.body.kind} {message.revision}"))
-    known: set[str] = set()
-    for record in records:
-        try:
-            event = decode_record(record.value, record.headers, limits, None, key=record.key)
-        except InvalidMessage:
-            continue
-        if event.ref not in known:
-            known.add(event.ref)
-            fact = Fact(event=event, record=record, cited_by=cited.get(event.ref, ()))
-            yield Entry(event.time, "fact", fact)
+    for event, record in known:
+        if event.subject == case_id and event.type != LOCATION_REPORT:
+            yield Entry(event.time, "fact", Fact(event=event, record=record, cited_by=cited.get(event.ref, ())))
 
 
-def _revisions(decisions: Iterable[StoredDecision], facts: set[str]) -> list[Revision]:
-    """Return each revision once, with what it changes."""
+def _revisions(records: CaseRecords, known: Known, policies: PolicySet) -> list[Revision]:
+    """Return each revision once, with what it changes and how it follows from its table."""
     chains: dict[str, dict[str, StoredDecision]] = {}
-    for each in decisions:
+    for each in records.decisions:
         chains.setdefault(_chain(each.message), {}).setdefault(each.message.decision_id, each)
-    found = []
-    for chain in chains.values():
-        last = max(chain.values(), key=lambda each: each.message.revision)
-        for each in chain.values():
-            found.append(
-                Revision(
-                    stored=each,
-                    anchor=f"d-{each.message.decision_id}",
-                    is_last=each is last,
-                    changes=list(_changes(each.message)),
-                    evidence=[(ref, ref in facts) for ref in each.message.body.evidence],
-                )
-            )
-    return found
+    unique = [each for chain in chains.values() for each in chain.values()]
+    explained = sorted(unique, key=lambda each: each.record.published_at)[-EXPLAINED_MAX:]
+    explanations = {
+        each.message.decision_id: _explained(records.case_id, each, known, policies) for each in explained
+    }
+    facts = {event.ref for event, _ in known}
+    last = {key: max(chain.values(), key=lambda each: each.message.revision) for key, chain in chains.items()}
+    return [
+        Revision(
+            stored=each,
+            anchor=f"d-{each.message.decision_id}",
+            is_last=each is last[_chain(each.message)],
+            changes=list(_changes(each.message)),
+            evidence=[(ref, ref in facts) for ref in each.message.body.evidence],
+            explained=explanations.get(each.message.decision_id),
+        )
+        for each in unique
+    ]
+
+
+def _explained(case_id: str, decision: StoredDecision, known: Known, policies: PolicySet) -> ExplainedDecision | None:
+    """Return how a revision follows from its table, from the facts that the worker had read when it decided."""
+    message = decision.message
+    positions = dict(_positions(message.inputs or ""))
+    events = [
+        event
+        for event, record in known
+        if record.place.offset <= positions.get((record.place.topic, record.place.partition), record.place.offset)
+        and record.published_at <= decision.record.published_at
+    ]
+    until = message.body.effective_at if message.asof is None else message.asof
+    timeline = case_timeline(case_id, Deduplicated(events, [], 0), policies, until=until)
+    body = message.body
+    for each in () if timeline is None else timeline.explained:
+        if (each.kind, each.subject_of) == (body.kind, body.subject_of) and each.partner_id in {None, body.partner_id}:
+            return each
+    return None
+
+
+def _positions(inputs: str) -> Iterator[tuple[tuple[str, int], int]]:
+    """Yield the last offset read of each partition in the extension `inputs` of a message."""
+    for part in filter(None, inputs.split(",")):
+        name, _, offset = part.rpartition(":")
+        topic, _, partition = name.rpartition("-")
+        yield (topic, int(partition)), int(offset)
 
 
 def _chain(message: AnyDecision) -> str:
@@ -249,10 +291,10 @@ def _alert_time(each: StoredAlert) -> int:
     return body.ends_at if body.state == "resolved" and body.ends_at is not None else body.starts_at
 
 
-def _ahead(records: CaseRecords, timeline: CaseTimeline, now: int) -> Iterator[Ahead]:
+def _ahead(records: CaseRecords, events: Sequence[AnyEvent], policies: PolicySet, now: int) -> Iterator[Ahead]:
     """Yield what the case's own deadlines lead to if no other fact comes, and what is due before."""
-    for each in timeline.emissions:
-        if each.at > now:
+    for each in Replay(policies).emissions(events, now + AHEAD_US):
+        if each.at > now and each.subject == records.case_id:
             yield Ahead(each.at, _future_text(each.message), _future_tone(each.message))
     for action in _last_actions(records):
         body = action.message.body
