@@ -16,6 +16,8 @@ ALERTS: Final = "alerts"
 DEAD_LETTERS: Final = "dead-letters"
 LATEST: Final = "decisions.latest"
 """The last revision of every decision, as on its own topic; compacted."""
+ACTS: Final = "audit.acts"
+"""What people did in the console; no worker reads or writes it."""
 
 ACTS: Final = "audit.acts"
 """What people did in the console; the workers neither read nor write it."""
@@ -52,6 +54,7 @@ class Topics:
         self.internal: Final = tuple(prefix + name for name in INTERNAL)
         self.cases, self.partners, self.progress = self.internal
         self.latest: Final = prefix + LATEST
+        self.acts: Final = prefix + ACTS
         self.consumed: Final = (*self.inputs, self.cases, self.partners)
         self.written: Final = (*self.outputs, self.latest, *self.internal)
         self.all: Final = (*self.inputs, *self.written)

@@ -88,6 +88,8 @@ class Settings:
     accept_trimmed_inputs: bool = False
     metrics_listen: str = ""
     data_dir: str = ""
+    database_url: str = field(default="", repr=False)
+    database_url_file: str = ""
     alertmanagers: str = field(default="", repr=False)
     alertmanagers_file: str = ""
     webhooks: str = field(default="", repr=False)

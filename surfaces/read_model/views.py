@@ -207,7 +207,10 @@ class DecisionSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseSummary:
-    """A case in a list. `latest_at` is when its latest message was published."""
+    """A case in a list. `latest_at` is when its latest message was published.
+
+    `firing_alerts` are the names of the conditions that fire; moments are not among them.
+    """
 
     case_id: str
     latest_at: int
@@ -248,12 +251,11 @@ class Facets:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Something whose id is, or begins with, what was searched for; `case_id` is None for a partner."""
+    """Something whose id is, or begins with, what was searched for, and its case; None for what concerns no case."""
 
     kind: FoundKind
     id: str
     case_id: str | None
-    partner_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,7 +430,7 @@ class ReadModel(Protocol):
         """Return everything that is stored of a case, None if there is nothing."""
 
     def partner(self, partner_id: str, *, before: str | None = None, limit: int = 50) -> PartnerRecords | None:
-        """Return a partner with a page of engagements, the latest first; None if no case names the partner."""
+        """Return a partner with a page of engagements, the latest first; None if nothing names the partner."""
 
     def causes(self) -> Sequence[Cause]:
         """Return why records were refused, the most frequent cause first."""

@@ -1,0 +1,194 @@
+"""The last revision of each decision and action, and the last message about each alert.
+
+The greatest revision counts, never the one that came last; an alert has no revisions, so its latest message counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, func, select
+
+from schemas.outputs import ActionMessage, AlertMessage, AnyDecision
+from surfaces.read_model.counts import Counts
+from surfaces.read_model.tables import actions, alerts, decision_terms, decisions, lookup, policies, stored_text
+from surfaces.read_model.writing import Values, added, earliest, insert_rows, latest, replaced, upsert
+
+ChainKey = tuple[int, str, str, int | None]
+"""Case number, kind, subject_of, partner number."""
+_COUNTED: Final = ("kind", "outcome", "status", "policy")
+_SETS: Final = (("reason", "reasons"), ("clause", "clauses"))
+_REVISED: Final = (
+    *("decision_key", "decision_id", "revision", "status", "outcome", "reasons", "clauses", "policy", "effective_at"),
+)
+
+
+class StoredAlertMessage(NamedTuple):
+    """A message about an alert with the number of its row and of its case."""
+
+    seq: int
+    published_at: int
+    case_no: int | None
+    message: AlertMessage
+
+
+def write_decisions(
+    connection: Connection,
+    decided: Sequence[tuple[int, AnyDecision]],
+    partner_nos: Mapping[str, int],
+    counts: Counts,
+) -> None:
+    """Write revisions of decisions, given with the numbers of their cases."""
+    if not decided:
+        return
+    _write_policies(connection, [message for _, message in decided])
+    touched = {case_no for case_no, _ in decided}
+    present: dict[ChainKey, Values] = {
+        (row.case_no, row.kind, row.subject_of, row.partner_no): row._asdict()
+        for row in connection.execute(select(decisions).where(decisions.c.case_no.in_(touched)))
+    }
+    next_no = (connection.scalar(select(func.max(decisions.c.decision_no))) or 0) + 1
+    new: dict[ChainKey, Values] = {}
+    for case_no, message in decided:
+        body = message.body
+        partner_no = None if body.partner_id is None else partner_nos[lookup(body.partner_id)]
+        key = (case_no, lookup(body.kind), lookup(body.subject_of), partner_no)
+        before = new.get(key) or present.get(key)
+        if before is None:
+            new[key] = _decision_row(next_no, key, message)
+            next_no += 1
+        elif message.revision > before["revision"]:
+            new[key] = _decision_row(before["decision_no"], key, message)
+    upsert(connection, decisions, list(new.values()), **dict.fromkeys(_REVISED, replaced))
+    _write_terms(connection, [(present.get(key), row) for key, row in new.items()], counts)
+
+
+def _decision_row(number: int, key: ChainKey, message: AnyDecision) -> Values:
+    body = message.body
+    case_no, kind, subject_of, partner_no = key
+    return {
+        "decision_no": number,
+        "case_no": case_no,
+        "kind": kind,
+        "subject_of": subject_of,
+        "partner_no": partner_no,
+        "decision_key": stored_text(message.decision_key),
+        "decision_id": lookup(message.decision_id),
+        "revision": message.revision,
+        "status": body.status,
+        "outcome": lookup(body.outcome),
+        "reasons": stored_text(" ".join(body.reasons)),
+        "clauses": stored_text(" ".join(body.clauses)),
+        "policy": lookup(body.policy),
+        "effective_at": body.effective_at,
+    }
+
+
+def _write_policies(connection: Connection, messages: Sequence[AnyDecision]) -> None:
+    rows: dict[str, dict[str, object]] = {}
+    for message in messages:
+        name, at = lookup(message.body.policy), message.body.effective_at
+        known = rows.get(name)
+        first, last, count = (at, at, 0) if known is None else (known["first_at"], known["last_at"], known["revisions"])
+        rows[name] = {
+            "policy": name,
+            "first_at": min(first, at),  # type: ignore[call-overload] # numbers
+            "last_at": max(last, at),  # type: ignore[call-overload] # the same
+            "revisions": count + 1,  # type: ignore[operator] # the same
+        }
+    upsert(connection, policies, list(rows.values()), first_at=earliest, last_at=latest, revisions=added)
+
+
+def _write_terms(connection: Connection, changed: Iterable[tuple[Values | None, Values]], counts: Counts) -> None:
+    """Write the reasons and clauses of decisions that have changed, and count what their filters select."""
+    gone: list[Values] = []
+    new: list[Values] = []
+    for before, after in changed:
+        for name in _COUNTED:
+            counts.change(name, None if before is None else before[name], -1)
+            counts.change(name, after[name], 1)
+        for name, column in _SETS:
+            old_values = set() if before is None else set(before[column].split())
+            new_values = set(after[column].split())
+            for values, rows, by in ((old_values - new_values, gone, -1), (new_values - old_values, new, 1)):
+                for value in sorted(values):
+                    counts.change(name, lookup(value), by)
+                    rows.append({"field": name, "value": lookup(value), "decision_no": after["decision_no"]})
+    if gone:
+        connection.execute(
+            _DELETE_TERM,
+            [{"b_field": row["field"], "b_value": row["value"], "b_decision_no": row["decision_no"]} for row in gone],
+        )
+    insert_rows(connection, decision_terms, new)
+
+
+_DELETE_TERM: Final = delete(decision_terms).where(
+    decision_terms.c.field == bindparam("b_field"),
+    decision_terms.c.value == bindparam("b_value"),
+    decision_terms.c.decision_no == bindparam("b_decision_no"),
+)
+
+
+def write_actions(connection: Connection, acted: Sequence[tuple[int, ActionMessage]], counts: Counts) -> None:
+    """Write revisions of actions, given with the numbers of their cases."""
+    if not acted:
+        return
+    ids = {lookup(message.action_id) for _, message in acted}
+    found = connection.execute(select(actions).where(actions.c.action_id.in_(ids)))
+    present: dict[str, Values] = {row.action_id: row._asdict() for row in found}
+    next_no = (connection.scalar(select(func.max(actions.c.action_no))) or 0) + 1
+    new: dict[str, Values] = {}
+    for case_no, message in acted:
+        body, action_id = message.body, lookup(message.action_id)
+        before = new.get(action_id) or present.get(action_id)
+        if before is not None and message.revision <= before["revision"]:
+            continue
+        new[action_id] = {
+            "action_no": next_no if before is None else before["action_no"],
+            "action_id": action_id,
+            "case_no": case_no,
+            "code": lookup(body.code),
+            "state": body.state,
+            "revision": message.revision,
+            "opened_at": body.time,
+            "due_at": body.due_at,
+        }
+        next_no += before is None
+    for action_id, row in new.items():
+        for action, by in ((present.get(action_id), -1), (row, 1)):
+            if action is not None and action["state"] == "open":
+                counts.change("action", action["code"], by)
+    revised = dict.fromkeys(("state", "revision", "opened_at", "due_at"), replaced)
+    upsert(connection, actions, list(new.values()), **revised)
+
+
+def write_alerts(connection: Connection, alerted: Sequence[StoredAlertMessage], partner_nos: Mapping[str, int]) -> None:
+    """Write messages about alerts."""
+    if not alerted:
+        return
+    ids = {lookup(each.message.alert_id) for each in alerted}
+    found = connection.execute(select(alerts).where(alerts.c.alert_id.in_(ids)))
+    present: dict[str, Values] = {row.alert_id: row._asdict() for row in found}
+    next_no = (connection.scalar(select(func.max(alerts.c.alert_no))) or 0) + 1
+    new: dict[str, Values] = {}
+    for each in alerted:
+        body, alert_id = each.message.body, lookup(each.message.alert_id)
+        before = new.get(alert_id) or present.get(alert_id)
+        if before is not None and each.published_at < before["published_at"]:
+            continue
+        partner_id = body.labels.get("partner_id")
+        new[alert_id] = {
+            "alert_no": next_no if before is None else before["alert_no"],
+            "alert_id": alert_id,
+            "case_no": each.case_no,
+            "partner_no": None if partner_id is None else partner_nos[lookup(partner_id)],
+            "name": lookup(body.name),
+            "state": body.state,
+            "ends_at": body.ends_at,
+            "published_at": each.published_at,
+            "seq": each.seq,
+        }
+        next_no += before is None
+    changed = dict.fromkeys(("state", "ends_at", "published_at", "seq"), replaced)
+    upsert(connection, alerts, list(new.values()), **changed)
