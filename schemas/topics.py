@@ -19,9 +19,6 @@ LATEST: Final = "decisions.latest"
 ACTS: Final = "audit.acts"
 """What people did in the console; no worker reads or writes it."""
 
-ACTS: Final = "audit.acts"
-"""What people did in the console; the workers neither read nor write it."""
-
 INPUTS: Final = (JOBS, TICKETS, CANCELLATIONS, LOCATIONS)
 """Topics of input events, keyed by case id; `locations` by partner id."""
 
@@ -59,7 +56,6 @@ class Topics:
         self.written: Final = (*self.outputs, self.latest, *self.internal)
         self.all: Final = (*self.inputs, *self.written)
         """The topics of the workers."""
-        self.acts: Final = prefix + ACTS
         self.known: Final = (*self.all, self.acts)
         self.locations: Final = prefix + LOCATIONS
         self.actions: Final = prefix + ACTIONS

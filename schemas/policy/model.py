@@ -269,6 +269,10 @@ class PolicySet:
         self._starts = [start for start, _ in starts]
         self._default = default
 
+    def __iter__(self) -> Iterator[Policy]:
+        """Return the dated policies, the earliest first."""
+        return iter(self._policies)
+
     def at(self, time: int | None) -> Policy:
         """Return the policy in force at an instant in microseconds; the default at None."""
         if time is None:

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from schemas.errors import UsageError
+from schemas.files import read_small_file
 from streams.config.credentials import LOCAL_PROFILE
 from streams.config.settings import Settings
-from schemas.files import read_small_file
 
 TOKEN_CHARS_MIN: Final = 32
 """A token is compared, never guessed: so long that nobody has to slow down those who try."""

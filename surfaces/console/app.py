@@ -8,12 +8,11 @@ from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from schemas.errors import Unavailable, UsageError
 from surfaces.console.guard import Guard
@@ -44,7 +43,7 @@ class _Static(StaticFiles):
         return response
 
 
-def console_app(parts: Parts, hosts: Collection[str]) -> Starlette:
+def console_app(parts: Parts, hosts: Collection[str]) -> ASGIApp:
     """Return the application, made with `parts`, which answers under the names `hosts`."""
     app = Starlette(
         routes=[
@@ -57,8 +56,10 @@ def console_app(parts: Parts, hosts: Collection[str]) -> Starlette:
             Route("/partners/{partner_id:path}", partner.partner),
             Route("/policy", policy.policy),
             Route("/dead-letters", dead_letters.dead_letters),
-            Route("/dead-letters", dead_letters.redrive, methods=["POST"]),
             Route("/dead-letters/{place:path}", dead_letters.dead_letter),
+            Route("/dead-letters/{place:path}", dead_letters.content, methods=["POST"]),
+            Route("/redrive", dead_letters.plan),
+            Route("/redrive", dead_letters.redrive, methods=["POST"]),
             Route("/health", health.health),
             Route("/acts", acts.acts),
             Route("/find", find.find),
@@ -70,10 +71,6 @@ def console_app(parts: Parts, hosts: Collection[str]) -> Starlette:
             Route("/readyz", health.is_ready),
             Mount("/static", _Static(directory=STATIC)),
         ],
-        middleware=[
-            Middleware(Guard, hosts=hosts, is_secure=parts.is_secure),
-            Middleware(Visitors, access=parts.access, sessions=parts.sessions, is_secure=parts.is_secure),
-        ],
         exception_handlers={
             HTTPException: _http_error,
             UsageError: _unusable,
@@ -81,9 +78,10 @@ def console_app(parts: Parts, hosts: Collection[str]) -> Starlette:
             Exception: _unexpected,
         },
     )
-    app.router.redirect_slashes = False
+    app.router.redirect_slashes = False  # an id may end with a slash
     app.state.parts = parts
-    return app
+    visitors = Visitors(app, parts.access, parts.sessions, is_secure=parts.is_secure)
+    return Guard(visitors, hosts, is_secure=parts.is_secure)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -17,19 +17,9 @@ BODY_S: Final = 10.0
 SEND_S: Final = 20.0
 """How long a client may take to accept a part of an answer."""
 
-CONTENT_SECURITY_POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
-    )
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -101,17 +91,15 @@ class _TooLargeError(Exception):
 
 async def _body(receive: Receive) -> bytes:
     """Return the body of a request; raises `_TooLargeError`, or `TimeoutError` if it comes too slowly."""
-    body = b""
+    body, has_more = bytearray(), True
     async with asyncio.timeout(BODY_S):
-        while True:
+        while has_more:
             message = await receive()
-            if message["type"] != "http.request":
-                return body
             body += message.get("body", b"")
             if len(body) > BODY_BYTES_MAX:
                 raise _TooLargeError
-            if not message.get("more_body"):
-                return body
+            has_more = message.get("more_body", False)
+    return bytes(body)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

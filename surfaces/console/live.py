@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -73,7 +73,7 @@ class LiveFeed:
             arrived, self._arrival = self._arrival, asyncio.Event()
             arrived.set()
 
-    async def stream(self, address: str, after: int | None) -> AsyncIterator[bytes]:
+    async def stream(self, address: str, after: int | None) -> AsyncGenerator[bytes, None]:
         """Yield the events of one stream, from the rows after a number on; None: from now on.
 
         Raises `TooManyStreamsError` before the first event.
@@ -90,7 +90,7 @@ class LiveFeed:
             if not self._streams[address]:
                 del self._streams[address]
 
-    async def _events(self, seq: int) -> AsyncIterator[bytes]:
+    async def _events(self, seq: int) -> AsyncGenerator[bytes, None]:
         seq = min(seq, self._last_seq)  # of a read model that has been made anew since
         while True:
             if self._last_seq <= seq:

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How fresh the read model is: whether it has caught up with Kafka, as of when (microseconds), and what is wrong."""
+    """How fresh the read model is: whether it caught up with Kafka, as of when (microseconds), and what is wrong."""
 
     has_caught_up: bool
     as_of: int
@@ -41,10 +41,7 @@ class Acts(Protocol):
 
 
 class Redriver(Protocol):
-    """Reads dead letters from Kafka and sends refused records again."""
-
-    async def read(self, places: Sequence[str]) -> Sequence[DeadLetterRecord]:
-        """Return the dead letters at some places; raises `Unavailable` or `UsageError`."""
+    """Sends refused records again."""
 
     def send(self, dead_letters: Sequence[DeadLetterRecord]) -> AsyncIterator[tuple[DeadLetterRecord, str]]:
         """Send records again; yield each with its new place once Kafka has it; raises `Unavailable`."""
@@ -63,7 +60,6 @@ class Parts:
     freshness: Callable[[], Freshness]
     policies: PolicySet
     limits: Limits
-    facts_per_case_max: int
     executor: Executor
     now_us: Callable[[], int]
     prefix: str

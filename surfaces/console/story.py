@@ -33,9 +33,8 @@ EXPLAINED_MAX: Final = 16
 """Most revisions of a case that are explained, the latest ones."""
 
 EntryKind = Literal["fact", "presence", "decision", "action", "alert", "refused"]
-_ORDER: Final[Mapping[EntryKind, int]] = {
-    each: number for number, each in enumerate(("fact", "refused", "presence", "decision", "action", "alert"))
-}
+_ORDER: Final = ("fact", "refused", "presence", "decision", "action", "alert")
+"""Of entries at one instant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +143,7 @@ def story_of(records: CaseRecords, policies: PolicySet, limits: Limits, now: int
         current=sorted((each for each in revisions if each.is_last), key=lambda each: each.stored.message.decision_key),
         open_actions=[each for each in _last_actions(records) if each.message.body.state == "open"],
         firing=[each for each in _last_alerts(records) if _is_firing(each, now)],
-        entries=sorted(entries, key=lambda entry: (entry.at, _ORDER[entry.kind])),
+        entries=sorted(entries, key=lambda entry: (entry.at, _ORDER.index(entry.kind))),
         ahead=[] if timeline is None else sorted(_ahead(records, events, policies, now), key=lambda each: each.at),
         timeline=timeline,
         radius_m=None if timeline is None else policies.at(timeline.facts[0].time).presence.radius_m,
@@ -182,9 +181,7 @@ def _revisions(records: CaseRecords, known: Known, policies: PolicySet) -> list[
         chains.setdefault(_chain(each.message), {}).setdefault(each.message.decision_id, each)
     unique = [each for chain in chains.values() for each in chain.values()]
     explained = sorted(unique, key=lambda each: each.record.published_at)[-EXPLAINED_MAX:]
-    explanations = {
-        each.message.decision_id: _explained(records.case_id, each, known, policies) for each in explained
-    }
+    explanations = {each.message.decision_id: _explained(records.case_id, each, known, policies) for each in explained}
     facts = {event.ref for event, _ in known}
     last = {key: max(chain.values(), key=lambda each: each.message.revision) for key, chain in chains.items()}
     return [
@@ -310,7 +307,6 @@ def _future_text(message: OutputMessage) -> str:
             return f"{body.code} {'opens' if body.state == 'open' else 'is ' + body.state}"
         case AlertMessage(body=body):
             return f"{body.name} {'fires' if body.state == 'firing' else 'is resolved'}"
-    return ""
 
 
 def _future_tone(message: OutputMessage) -> str:
@@ -321,4 +317,3 @@ def _future_tone(message: OutputMessage) -> str:
             return body.severity if body.state == "firing" else "resolved"
         case ActionMessage(body=body):
             return body.state
-    return ""

@@ -17,14 +17,9 @@ _ABBREVIATIONS: Final = frozenset({"paf", "oos", "bpc", "mg", "otp", "rwm"})
 
 
 def words(name: str) -> str:
-    """Return a name of a vocabulary in words: `partner_led_cancellation/out_of_scope` with spaces, `paf` in capitals."""
+    """Return a name of a vocabulary in words: `cancelled_at_site/out_of_scope` with spaces, `paf` in capitals."""
     found = name.replace("/", " / ").replace("_", " ").split(" ")
     return " ".join(each.upper() if each in _ABBREVIATIONS else each for each in found)
-
-
-def kind_title(kind: str) -> str:
-    """Return what a kind of decision is called."""
-    return words(kind)
 
 
 def clause_text(clause: str) -> str:
@@ -57,9 +52,10 @@ def exact(us: int) -> str:
 
 def time_tag(us: int, now: int, *, shown: str | None = None) -> Markup:
     """Return an instant as an element: relative unless `shown` says otherwise, exact in its title."""
-    mark = "" if shown else " data-relative"
-    text = shown or relative(us, now)
-    return Markup(f'<time datetime="{{}}" title="{{}}"{mark}>{{}}</time>').format(format_instant(us), exact(us), text)
+    if shown is not None:
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(format_instant(us), exact(us), shown)
+    tag = Markup('<time datetime="{}" title="{}" data-relative>{}</time>')
+    return tag.format(format_instant(us), exact(us), relative(us, now))
 
 
 def href(page: str, name: str) -> str:

@@ -76,12 +76,12 @@ class Visitors:
             address = peer
         session = self._sessions.read(_cookies(headers).get(self._cookie, ""))
         owner = None if session is None else f"session {session.session_id}"
-        if session is not None and session.name in access.people:
+        if session is not None and session.name is not None and session.name in access.people:
             return Visitor(access.people[session.name], address, session, owner)
         return Visitor(ANYBODY if access.is_open else NOBODY, address, session, owner)
 
     def _forwarded(self, header: str) -> str:
-        """Return the last address of X-Forwarded-For that no trusted proxy has: what stands before it may be invented."""
+        """Return the last address of X-Forwarded-For that no proxy of ours has: those before it may be invented."""
         addresses = [each.strip() for each in header.split(",") if each.strip()]
         strangers = [each for each in addresses if not self._access.is_proxy(each)]
         return strangers[-1][:PERSON_CHARS_MAX] if strangers else ""
@@ -109,5 +109,3 @@ def local_path(address: str) -> str:
     parts = urlsplit(address)
     is_local = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.netloc
     return address if is_local and address.isprintable() and "\\" not in address else "/"
-
-

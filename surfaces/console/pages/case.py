@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from schemas.codec.headers import name_bytes
+from schemas.codec.headers import Headers, name_bytes
 from schemas.events import AnyEvent, Money, Site
 from streams.terminal.message_text import PRIVATE, public_data
 from surfaces.console.access import Right
@@ -62,7 +62,7 @@ async def _page(request: Request, story: Story, *, sees_personal: bool) -> Respo
         site=site,
         fields=lambda event: fact_fields(event, sees_personal=sees_personal),
         raw=raw_text,
-        header_text=lambda headers: [(name_bytes(name).decode(errors="replace"), _text(value)) for name, value in headers],
+        header_texts=header_texts,
     )
 
 
@@ -93,6 +93,11 @@ def _plain(value: Any) -> str:
 def raw_text(record: StoredRecord) -> str:
     """Return the value of a record as text, with bytes that are no UTF-8 replaced, up to a limit."""
     return _text(record.value)
+
+
+def header_texts(headers: Headers) -> list[tuple[str, str]]:
+    """Return headers as text."""
+    return [(name_bytes(name).decode(errors="replace"), _text(value)) for name, value in headers]
 
 
 def _text(value: bytes | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
@@ -63,8 +63,7 @@ async def cases_csv(request: Request) -> Response:
     writer = csv.writer(lines)
     writer.writerow(COLUMNS)
     for row in _documents(found):
-        decisions = row["decisions"] or [{}]
-        for decision in decisions:
+        for decision in row["decisions"] or [{}]:
             cells = {**row, **decision}
             writer.writerow([csv_cell(cells.get(name)) for name in COLUMNS])
     return Response(lines.getvalue(), media_type="text/csv; charset=utf-8", headers=_download("cases.csv"))
@@ -85,7 +84,7 @@ def csv_cell(value: object) -> str:
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
 
 
-def _documents(found: CasePage) -> list[dict[str, object]]:
+def _documents(found: CasePage) -> list[dict[str, Any]]:
     documents = []
     for case in found.cases:
         document = msgspec.to_builtins(case)
@@ -109,8 +108,9 @@ def _rows(request: Request) -> int:
 
 async def _page(request: Request, rows: int) -> CasePage:
     parts, given = parts_of(request), _given(request)
-    times = {name: _instant(name, given[name]) for name in TIMES if name in given}
-    wanted = CaseFilter(**{name: given[name] for name in FIELDS if name in given}, **times)
+    values: dict[str, Any] = {name: given[name] for name in FIELDS if name in given}
+    values |= {name: _instant(name, given[name]) for name in TIMES if name in given}
+    wanted = CaseFilter(**values)
     before = request.query_params.get("before") or None
     return await parts.ask(parts.model.cases, wanted, before=before, limit=rows)
 

@@ -129,4 +129,5 @@ async def _plan(request: Request, cause: str, place: str) -> Redrive:
     else:
         raise HTTPException(400, "Name a cause or a record.")
     topics = catalogue.topics(parts.prefix)
-    return plan_redrive((DeadLetterRecord(each.record.place.name, each.message) for each in letters), topics, REDRIVES_MAX)
+    records = [DeadLetterRecord(each.record.place.name, each.message) for each in letters]
+    return plan_redrive(records, topics, REDRIVES_MAX)

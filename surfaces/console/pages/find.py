@@ -29,4 +29,4 @@ def found_href(found: Found) -> str:
     if found.case_id is not None:
         fragment = f"#d-{found.id}" if found.kind == "decision" else ""
         return href("cases", found.case_id) + fragment
-    return href("partners", found.partner_id or found.id)
+    return href("partners", found.id)

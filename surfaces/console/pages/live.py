@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
@@ -19,7 +21,7 @@ async def live(request: Request) -> Response:
         text = "There are as many live views as there may be. This page can be loaded again instead.\n"
         return PlainTextResponse(text, 503, headers={"Retry-After": "30"})
 
-    async def events() -> object:
+    async def events() -> AsyncIterator[bytes]:
         yield first
         try:
             async for event in stream:
