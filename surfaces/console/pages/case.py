@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from msgspec import structs
+from msgspec import UNSET, structs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from schemas.codec.headers import Headers, name_bytes
 from schemas.events import AnyEvent, Money, Site
+from schemas.timestamps import format_instant
 from streams.terminal.message_text import PRIVATE, public_data
 from surfaces.console.access import Right
 from surfaces.console.acting import act_of, checked_form
@@ -18,9 +19,12 @@ from surfaces.console.case_map import case_map
 from surfaces.console.parts import parts_of, visitor_of
 from surfaces.console.story import Story, story_of
 from surfaces.console.templating import page
+from surfaces.console.text import words
 from surfaces.read_model.views import StoredRecord
 
 RAW_CHARS_MAX: Final = 20_000
+INSTANTS: Final = frozenset({"effective_at"})
+WORDS: Final = frozenset({"outcome", "status", "resolve_at"})
 
 
 async def case(request: Request) -> Response:
@@ -62,6 +66,7 @@ async def _page(request: Request, story: Story, *, sees_personal: bool) -> Respo
         site=site,
         fields=lambda event: fact_fields(event, sees_personal=sees_personal),
         raw=raw_text,
+        shown=shown_value,
         header_texts=header_texts,
     )
 
@@ -77,6 +82,21 @@ def fact_fields(event: AnyEvent, *, sees_personal: bool) -> list[tuple[str, str,
         elif name in PRIVATE:
             found.append((name, "hidden", True))
     return found
+
+
+def shown_value(name: str, value: object) -> str:
+    """Return a field of a decision, as a message or its struct has it, as text."""
+    if value is None or value is UNSET:
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(words(str(each)) if name == "reasons" else str(each) for each in value) or "none"
+    if isinstance(value, dict):
+        return " ".join(str(each) for each in value.values())
+    if isinstance(value, int) and name in INSTANTS:
+        return format_instant(value)
+    return words(value) if isinstance(value, str) and name in WORDS else _plain(value)
 
 
 def _plain(value: Any) -> str:

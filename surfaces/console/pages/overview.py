@@ -17,7 +17,7 @@ from surfaces.console.templating import page
 from surfaces.read_model.views import HourCount, Overview
 
 HOURS: Final = 24
-ROWS: Final = 30
+ROWS: Final = 24
 TONES: Final = ("final", "provisional", "withdrawn")
 
 

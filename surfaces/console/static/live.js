@@ -34,8 +34,10 @@ export function startLive(refreshTimes, say) {
     part("detail").textContent = row.detail;
     part("badge").textContent = row.badge;
     part("badge").classList.add(`tone-${row.tone}`);
-    part("subject").textContent = row.subject;
-    part("subject").href = row.href;
+    for (const link of line.querySelectorAll("[data-part=subject]")) {
+      link.textContent = row.subject;
+      link.href = row.href;
+    }
     return line;
   }
 
