@@ -60,7 +60,8 @@ class Feed:
                 topic, key = self.topics.decision(body.kind), body.case_id
             case ActionMessage(body=body):
                 topic, key = self.topics.actions, body.case_id
-            case AlertMessage():
+            case _:
+                assert isinstance(message, AlertMessage)
                 topic, key = self.topics.alerts, message.alert_id
         return self.add(topic, key, encode_message(message), at, OUTPUT_HEADERS)
 

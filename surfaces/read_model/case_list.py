@@ -23,7 +23,7 @@ from surfaces.read_model.tables import (
 )
 from surfaces.read_model.views import COUNT_MAX, CaseFilter, CasePage, CaseSummary, Facets
 
-RARE_MAX: Final = 2_000
+RARE_MAX: Final = 5_000
 """A value that occurs at most so often is looked up first; with others, cases are gone through from the newest on."""
 _FACETS: Final = {
     "kinds": "kind",
@@ -35,6 +35,8 @@ _FACETS: Final = {
     "reasons": "reason",
     "actions": "action",
 }
+_COLUMNS: Final = ("kind", "outcome", "status")
+_SETS: Final = ("clause", "reason")
 
 
 def read_cases(connection: Connection, wanted: CaseFilter, before: str | None, limit: int) -> CasePage:
@@ -87,25 +89,20 @@ def _conditions(wanted: CaseFilter) -> Iterator[ColumnElement[bool]]:
 
 def _decision_conditions(wanted: CaseFilter) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions on one row of `decisions`."""
-    for name in ("kind", "outcome", "status"):
+    if wanted.partner is not None:
+        yield decisions.c.partner_no == _partner_no(wanted.partner)
+    for name in _COLUMNS:
         value = getattr(wanted, name)
         if value is not None:
             yield decisions.c[name] == lookup(value)
-    if wanted.partner is not None:
-        yield decisions.c.partner_no == _partner_no(wanted.partner)
-    for name, value in _terms(wanted):
-        yield exists().where(
-            decision_terms.c.field == name,
-            decision_terms.c.value == lookup(value),
-            decision_terms.c.decision_no == decisions.c.decision_no,
-        )
-
-
-def _terms(wanted: CaseFilter) -> Iterator[tuple[str, str]]:
-    for name in ("clause", "reason"):
+    for name in _SETS:
         value = getattr(wanted, name)
         if value is not None:
-            yield name, value
+            yield exists().where(
+                decision_terms.c.field == name,
+                decision_terms.c.value == lookup(value),
+                decision_terms.c.decision_no == decisions.c.decision_no,
+            )
 
 
 def _partner_no(partner_id: str) -> ColumnElement[int]:
@@ -123,20 +120,17 @@ def _rare(connection: Connection, wanted: CaseFilter) -> Select[Any] | None:
     pairs = tuple_(facets.c.field, facets.c.value).in_([(name, lookup(getattr(wanted, name))) for name in names])
     counts = {row.field: row.occurrences for row in connection.execute(select(facets).where(pairs))}
     rarest = min(names, key=lambda name: counts.get(name, 0))
-    if counts.get(rarest, 0) > RARE_MAX:
-        return None
     value = lookup(getattr(wanted, rarest))
-    match rarest:
-        case "city" | "category":
-            return select(cases.c.case_no).where(cases.c[rarest] == value)
-        case "action":
-            return select(actions.c.case_no).where(actions.c.code == value, IS_OPEN)
-        case "clause" | "reason":
-            return of_decisions.join(decision_terms, decision_terms.c.decision_no == decisions.c.decision_no).where(
-                decision_terms.c.field == rarest, decision_terms.c.value == value
-            )
-        case _:
-            return of_decisions.where(decisions.c[rarest] == value)
+    if counts.get(rarest, 0) > RARE_MAX or rarest not in {
+        *_COLUMNS,
+        *_SETS,
+        "action",
+    }:  # cities and categories have an index
+        return None
+    if rarest == "action":
+        return select(actions.c.case_no).where(actions.c.code == value, IS_OPEN)
+    has_term = (decision_terms.c.field == rarest, decision_terms.c.value == value)
+    return of_decisions.join(decision_terms, decision_terms.c.decision_no == decisions.c.decision_no).where(*has_term)
 
 
 def _summaries(connection: Connection, shown: Iterable[AnyRow]) -> tuple[CaseSummary, ...]:

@@ -17,8 +17,6 @@ from surfaces.read_model.writing import Values, added, earliest, insert_rows, la
 
 ChainKey = tuple[int, str, str, int | None]
 """Case number, kind, subject_of, partner number."""
-_COUNTED: Final = ("kind", "outcome", "status", "policy")
-_SETS: Final = (("reason", "reasons"), ("clause", "clauses"))
 _REVISED: Final = (
     *("decision_key", "decision_id", "revision", "status", "outcome", "reasons", "clauses", "policy", "effective_at"),
 )
@@ -101,26 +99,27 @@ def _write_policies(connection: Connection, messages: Sequence[AnyDecision]) -> 
 
 
 def _write_terms(connection: Connection, changed: Iterable[tuple[Values | None, Values]], counts: Counts) -> None:
-    """Write the reasons and clauses of decisions that have changed, and count what their filters select."""
+    """Write what the decisions that have changed are filtered by, and count it."""
     gone: list[Values] = []
     new: list[Values] = []
     for before, after in changed:
-        for name in _COUNTED:
-            counts.change(name, None if before is None else before[name], -1)
-            counts.change(name, after[name], 1)
-        for name, column in _SETS:
-            old_values = set() if before is None else set(before[column].split())
-            new_values = set(after[column].split())
-            for values, rows, by in ((old_values - new_values, gone, -1), (new_values - old_values, new, 1)):
-                for value in sorted(values):
-                    counts.change(name, lookup(value), by)
-                    rows.append({"field": name, "value": lookup(value), "decision_no": after["decision_no"]})
+        counts.change("policy", None if before is None else before["policy"], -1)
+        counts.change("policy", after["policy"], 1)
+        old_terms, new_terms = set() if before is None else _terms(before), _terms(after)
+        for terms, rows, by in ((old_terms - new_terms, gone, -1), (new_terms - old_terms, new, 1)):
+            for name, value in sorted(terms):
+                counts.change(name, value, by)
+                rows.append({"b_field": name, "b_value": value, "b_decision_no": after["decision_no"]})
     if gone:
-        connection.execute(
-            _DELETE_TERM,
-            [{"b_field": row["field"], "b_value": row["value"], "b_decision_no": row["decision_no"]} for row in gone],
-        )
-    insert_rows(connection, decision_terms, new)
+        connection.execute(_DELETE_TERM, gone)
+    insert_rows(connection, decision_terms, [{name[2:]: value for name, value in row.items()} for row in new])
+
+
+def _terms(row: Values) -> set[tuple[str, str]]:
+    """Return fields and values that a row of `decisions` is found by."""
+    single = {(name, row[name]) for name in ("kind", "outcome", "status")}
+    several = (("reason", row["reasons"]), ("clause", row["clauses"]))
+    return single | {(name, lookup(value)) for name, values in several for value in values.split()}
 
 
 _DELETE_TERM: Final = delete(decision_terms).where(

@@ -51,7 +51,7 @@ class Database(ABC):
 
     @abstractmethod
     def own(self) -> None:
-        """Become the one who writes; raises `UsageError` if another process is, or the database cannot be used."""
+        """Become the one who writes; raises `UsageError` if another process is, and `DatabaseLost` if that fails."""
 
     @abstractmethod
     def clear(self) -> None:
@@ -134,7 +134,7 @@ class SqliteDatabase(Database):
             raise UsageError(f"{error.filename or self._path}: cannot be used: {error.strerror or error}") from error
         except DBAPIError as error:
             self.close()
-            raise UsageError(f"{self._path}: cannot be used: {reason(error)}") from error
+            raise DatabaseLost(f"{self._path}: cannot be used: {reason(error)}") from error
 
     def clear(self) -> None:
         """Delete the file."""
@@ -207,7 +207,7 @@ class PostgresDatabase(Database):
             self.close()
             if isinstance(error.orig, postgres.LockNotAvailable):
                 raise UsageError(f"{self.name}: another process has it") from None
-            raise UsageError(f"{self.name}: cannot be used: {reason(error)}") from error
+            raise DatabaseLost(f"{self.name}: cannot be used: {reason(error)}") from error
 
     def clear(self) -> None:
         """Drop the schema with its tables, and make it again."""

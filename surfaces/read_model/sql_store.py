@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, MetaData, bindparam, insert, inspect, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, inspect, select, update
 
 from schemas.timestamps import LATEST_US
 from streams.runtime.ports import TP
@@ -28,15 +28,16 @@ class Source(NamedTuple):
 class SqlStore(ABC):
     """Implements `surfaces.sink.ports.Store`; subclasses say what becomes of records.
 
-    It owns `database` and closes it. A store of another `version` is made anew; `notice` gets the line that says so.
-    `now_us` is the clock. Raises `UsageError` if another process owns the database or it cannot be used. After
-    `DatabaseLost` it cannot be used any more.
+    It owns `database` and closes it. Its `tables` are made where they are missing; a store of another `version` is made
+    anew, and `notice` gets the line that says so.
+    `now_us` is the clock. Raises `UsageError` if another process owns the database, or the file cannot be used, and
+    `DatabaseLost` if the database fails. After that a new store has to be made.
     """
 
     def __init__(
         self,
         database: Database,
-        metadata: MetaData,
+        tables: Sequence[Table],
         version: int,
         *,
         now_us: Callable[[], int],
@@ -46,12 +47,12 @@ class SqlStore(ABC):
         self._now_us = now_us
         database.own()
         try:
-            self._prepare(metadata, version, notice)
+            self._prepare(tables, version, notice)
         except BaseException:
             database.close()
             raise
 
-    def _prepare(self, metadata: MetaData, version: int, notice: Callable[[str], None]) -> None:
+    def _prepare(self, tables: Sequence[Table], version: int, notice: Callable[[str], None]) -> None:
         with self.database.writing() as connection:
             names = set(inspect(connection).get_table_names())
             found = connection.scalar(select(store.c.version)) if store.name in names else None
@@ -59,7 +60,8 @@ class SqlStore(ABC):
             notice(f"{self.database.name}: tables of another version; they are made anew from the topics")
             self.database.clear()
         with self.database.writing() as connection:
-            metadata.create_all(connection)
+            for table in (store, sources, *tables):
+                table.create(connection, checkfirst=True)
             if found != version:
                 # Numbers of rows go on growing when the store is made anew, so that no reader takes new rows for old.
                 connection.execute(insert(store), {"version": version, "first_seq": self._now_us()})

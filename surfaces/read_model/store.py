@@ -58,7 +58,7 @@ class ReadModelStore(SqlStore):
     """
 
     def __init__(self, database: Database, reader: EntryReader, now_us: Callable[[], int]) -> None:
-        super().__init__(database, metadata, VERSION, now_us=now_us, notice=_logger.warning)
+        super().__init__(database, metadata.sorted_tables, VERSION, now_us=now_us, notice=_logger.warning)
         self._reader = reader
         with database.reading() as connection:
             self._cases = Numbers(connection, cases.c.case_no, cases.c.case_id)
@@ -160,11 +160,12 @@ class ReadModelStore(SqlStore):
         """Return the messages that are not there yet, each once; a topic that was created again may repeat some."""
         first: dict[tuple[str, str], tuple[Record, Message]] = {}
         for record, message in found:
-            first.setdefault((lookup(message.id), message_kind(message.content)), (record, message))
-        ids = {message_id for message_id, _ in first}
-        known = connection.execute(select(messages.c.id, messages.c.kind).where(messages.c.id.in_(ids)))
-        for row in known:
-            first.pop((row.id, row.kind), None)
+            first.setdefault((message_kind(message.content), lookup(message.id)), (record, message))
+        for kind in {kind for kind, _ in first}:
+            ids = [message_id for each, message_id in first if each == kind]
+            query = select(messages.c.id).where(messages.c.kind == kind, messages.c.id.in_(ids))
+            for known in connection.scalars(query).all():
+                del first[kind, known]
         return list(first.values())
 
     def _case_id(self, message: Message) -> str | None:

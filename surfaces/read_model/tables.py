@@ -150,7 +150,7 @@ messages: Final = Table(
     _name("id"),
     _number("case_no", optional=True),
     *_record(),
-    Index("messages_by_id", "id", "kind", unique=True),
+    Index("messages_by_id", "kind", "id", unique=True),
     Index("messages_by_case", "case_no"),
     Index("messages_by_kind", "kind", "seq"),
     Index("messages_by_name", "kind", "name", "seq"),
@@ -175,10 +175,8 @@ decisions: Final = Table(
     _name("clauses"),
     _name("policy"),
     Column("effective_at", BigInteger, nullable=False),
-    Index("decisions_by_case", "case_no"),
+    Index("decisions_by_case", "case_no", "kind", "outcome", "status"),
     Index("decisions_by_partner", "partner_no", "kind", "effective_at"),
-    Index("decisions_by_outcome", "outcome", "kind", "status"),
-    Index("decisions_by_kind", "kind", "status"),
 )
 """The last revision of every decision; `reasons` and `clauses` are separated by spaces."""
 
@@ -191,7 +189,11 @@ decision_terms: Final = Table(
     PrimaryKeyConstraint("field", "value", "decision_no"),
     sqlite_with_rowid=False,
 )
-"""The clauses and reasons of last revisions."""
+"""What last revisions are found by: kind, outcome, status, each reason, each clause.
+
+`decisions` has no index on these, so that whoever goes through cases looks decisions up by their case, whatever a
+planner knows of the data.
+"""
 
 IS_OPEN: Final[ColumnElement[bool]] = literal_column("state = 'open'")
 HAS_NO_END: Final[ColumnElement[bool]] = literal_column("state = 'firing' AND ends_at IS NULL")
