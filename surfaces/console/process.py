@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from typing import Final
 
 from agents.sops import catalogue
@@ -18,20 +17,20 @@ from streams.kafka.topic_setup import topic_targets
 from streams.process.clock import SystemClock
 from streams.process.first_of import first_of
 from streams.process.signals import StopSignals
-from surfaces.console.access import access_from, host_names, is_loopback, listen_address
+from surfaces.console.access import Access, access_from, host_names, is_loopback, listen_address
 from surfaces.console.app import console_app
 from surfaces.console.kafka import KafkaActs, KafkaRedriver, prepare_acts
 from surfaces.console.live import LiveFeed
-from surfaces.console.parts import Parts
-from surfaces.console.reading import Reading
+from surfaces.console.parts import Freshness, Parts
 from surfaces.console.server import Server, listening_socket
 from surfaces.console.sessions import Sessions
-from surfaces.read_model.database import open_database
-from surfaces.read_model.model import SqlReadModel
+from surfaces.read_model.follower import Follower
 from surfaces.read_model.views import Changes
 
 QUERIES_MAX: Final = 8
 """Queries, and pages being made, at a time."""
+STALL_US: Final = 30 * SECOND_US
+"""After how long without a step the read model counts as stuck."""
 
 _logger = logging.getLogger(__name__)
 
@@ -45,43 +44,46 @@ def run_console(settings: Settings, stop_signals: StopSignals, on_start: Callabl
 
 
 async def _run(settings: Settings, stop_signals: StopSignals, on_start: Callable[[str], None]) -> None:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it repeats ten times a second what the sink says once
-    clock, connection = SystemClock(), connect_kafka(settings)
-    topics = catalogue.topics(settings.topic_prefix)
-    reading = Reading(connection, topics, settings.limits, lambda: open_database(settings), clock.now_us)
-    with ThreadPoolExecutor(QUERIES_MAX) as executor, closing(open_database(settings)) as database:
-        model = SqlReadModel(database)
-        parts = _parts(settings, connection, model, reading, executor)
-        app = console_app(parts, host_names(settings))
-        host, port = listen_address(settings.console_listen)
-        with listening_socket(host, port) as listener:
-            server = Server(app)
-            loop = asyncio.get_running_loop()
-            stop_signals.on_stop = lambda: loop.call_soon_threadsafe(setattr, server, "should_exit", True)
+    loop, failures = asyncio.get_running_loop(), list[Fatal]()
+    host, port = listen_address(settings.console_listen)
+    access = access_from(settings)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    def fail(error: Fatal) -> None:
+        failures.append(error)
+        loop.call_soon_threadsafe(stop)
+
+    with listening_socket(host, port) as listener, ThreadPoolExecutor(QUERIES_MAX) as executor:
+        with Follower(settings, fail) as follower:
+            connection = connect_kafka(settings)
+            parts = _parts(settings, connection, access, follower, executor)
+            server = Server(console_app(parts, host_names(settings)))
+            stop_signals.on_stop = lambda: loop.call_soon_threadsafe(stop)
             on_start(_address(settings, host, listener.getsockname()[1]))
-            try:
-                await first_of(
-                    server.serve(sockets=[listener]),
-                    parts.feed.run(),
-                    asyncio.to_thread(reading.run),
-                    _prepare(connection, settings),
-                )
-            finally:
-                stop_signals.ignore()
-                reading.stop()
+            await first_of(server.serve([listener]), parts.feed.run(), _prepare(connection, settings))
+            stop_signals.ignore()
+    if failures:
+        raise failures[0]
     _logger.info("stopped")
 
 
 def _parts(
     settings: Settings,
     connection: KafkaConnection,
-    model: SqlReadModel,
-    reading: Reading,
+    access: Access,
+    follower: Follower,
     executor: ThreadPoolExecutor,
 ) -> Parts:
-    access = access_from(settings)
     topics = catalogue.topics(settings.topic_prefix)
-    loop, clock = asyncio.get_running_loop(), SystemClock()
+    loop, clock, model = asyncio.get_running_loop(), SystemClock(), follower.model
+
+    def freshness() -> Freshness:
+        problem, stalled_us = follower.failure, clock.now_us() - follower.stepped_at
+        if not problem and stalled_us > STALL_US:
+            problem = f"nothing was read for {stalled_us // SECOND_US} s"
+        return Freshness(follower.has_caught_up, follower.as_of, problem)
 
     async def changes(after: int) -> Changes:
         return await loop.run_in_executor(executor, model.changes, after)
@@ -97,7 +99,7 @@ def _parts(
         acts=KafkaActs(connection, topics.acts, SchemaIds(settings.schema_base_url)),
         redriver=KafkaRedriver(connection),
         feed=LiveFeed(changes, last_seq),
-        freshness=reading.freshness,
+        freshness=freshness,
         policies=POLICIES.load_all(settings.policies),
         limits=settings.limits,
         executor=executor,

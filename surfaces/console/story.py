@@ -74,8 +74,8 @@ class Revision:
     anchor: str
     is_last: bool
     changes: Sequence[tuple[str, object, object]]
-    evidence: Sequence[tuple[str, bool]]
-    """Refs of facts, and whether the fact is on the page."""
+    evidence: Sequence[tuple[str, str]]
+    """Refs of facts, and their types; empty for a fact that is not known here."""
     explained: ExplainedDecision | None
     """How it follows from its table, worked out anew from what the worker had read; None: not worked out."""
 
@@ -182,7 +182,7 @@ def _revisions(records: CaseRecords, known: Known, policies: PolicySet) -> list[
     unique = [each for chain in chains.values() for each in chain.values()]
     explained = sorted(unique, key=lambda each: each.record.published_at)[-EXPLAINED_MAX:]
     explanations = {each.message.decision_id: _explained(records.case_id, each, known, policies) for each in explained}
-    facts = {event.ref for event, _ in known}
+    types = {event.ref: event.type for event, _ in known}
     last = {key: max(chain.values(), key=lambda each: each.message.revision) for key, chain in chains.items()}
     return [
         Revision(
@@ -190,7 +190,7 @@ def _revisions(records: CaseRecords, known: Known, policies: PolicySet) -> list[
             anchor=f"d-{each.message.decision_id}",
             is_last=each is last[_chain(each.message)],
             changes=list(_changes(each.message)),
-            evidence=[(ref, ref in facts) for ref in each.message.body.evidence],
+            evidence=[(ref, types.get(ref, "")) for ref in each.message.body.evidence],
             explained=explanations.get(each.message.decision_id),
         )
         for each in unique

@@ -20,7 +20,7 @@ from surfaces.read_model.entries import EntryReader
 from surfaces.read_model.model import SqlReadModel
 from surfaces.read_model.store import ReadModelStore
 from surfaces.sink.kafka_partitions import KafkaPartitions
-from surfaces.sink.sink import Sink
+from surfaces.sink.sink import RECORDS_MAX, Sink
 
 RETRY_S: Final = 2.0
 """How long to wait for a database that has failed before it is tried again."""
@@ -31,8 +31,8 @@ _logger = logging.getLogger(__name__)
 class Follower:
     """Fills the read model while the block runs, as a context manager; `model` answers questions meanwhile.
 
-    A database that fails is waited for. `on_failure` is called in the follower's thread when it cannot go on, with the
-    reason. Entering raises `UsageError` if a setting or the database cannot be used, or another process has it.
+    Brokers or a database that fail are waited for. `on_failure` is called in the follower's thread when it cannot go
+    on, with the reason. Entering raises `UsageError` if a setting or the database cannot be used, or another process has it.
     """
 
     def __init__(self, settings: Settings, on_failure: Callable[[Fatal], None]) -> None:
@@ -43,6 +43,11 @@ class Follower:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="read model")
         self._sink: Sink | None = None
+        self._clock = SystemClock()
+        self.as_of = self.stepped_at = self._clock.now_us()
+        """How far the read model is, and when it was last tried to bring it further (microseconds)."""
+        self.failure = ""
+        """What keeps it from going further, empty if nothing does."""
         self._failure = FailureLog(_logger, "read model")
         self.model: Final = SqlReadModel(self._database)
 
@@ -76,19 +81,26 @@ class Follower:
     async def _follow(self) -> None:
         # It repeats ten times a second what the sink says once.
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-        async with KafkaPartitions(self._connection, self._reader.topics) as partitions:
-            while not self._stopping.is_set():
-                try:
+        while not self._stopping.is_set():
+            try:
+                async with KafkaPartitions(self._connection, self._reader.topics) as partitions:
                     await self._read(partitions)
-                except DatabaseLost as error:
-                    self._failure.note(f"{error}; trying again")
-                    await self._reopen()
+            except DatabaseLost as error:
+                self._note(f"{error}; trying again")
+                await self._reopen()
+            except UsageError as error:  # what a user may do at the brokers can change too
+                self._note(f"{error}; trying again")
+                await asyncio.sleep(RETRY_S)
 
     async def _read(self, partitions: KafkaPartitions) -> None:
         """Read until the end is asked for; raises `DatabaseLost`."""
         self._sink = sink = Sink(partitions, self._store, time.monotonic)
         while not self._stopping.is_set():
-            await sink.step()
+            written = await sink.step()
+            self.failure, self.stepped_at = sink.failure, self._clock.now_us()
+            if not sink.failure:
+                is_behind = written >= RECORDS_MAX or not sink.has_caught_up
+                self.as_of = self._store.newest_at if is_behind else self._clock.now_us()
 
     async def _reopen(self) -> None:
         """Open the store anew once the database can be used; raises `UsageError` if another process has it now."""
@@ -96,7 +108,12 @@ class Follower:
             await asyncio.sleep(RETRY_S)
             try:
                 self._store = self._open()
-            except DatabaseLost:
+            except DatabaseLost as error:
+                self._note(f"{error}; trying again")
                 continue
-            self._failure.note("")
             return
+
+    def _note(self, failure: str) -> None:
+        """Take notice of the latest try."""
+        self.failure, self.stepped_at = failure, self._clock.now_us()
+        self._failure.note(failure)

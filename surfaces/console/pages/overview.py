@@ -18,7 +18,7 @@ from surfaces.read_model.views import HourCount, Overview
 
 HOURS: Final = 24
 ROWS: Final = 24
-TONES: Final = ("final", "provisional", "withdrawn")
+SERIES_MAX: Final = 8
 
 
 async def overview(request: Request) -> Response:
@@ -41,19 +41,23 @@ async def overview(request: Request) -> Response:
 
 
 def hour_bars(hours: Sequence[HourCount], now: int, kind: str) -> list[Bar]:
-    """Return a bar for each of the last hours with what was published of a kind, by name."""
+    """Return a bar for each of the last hours with what was published of a kind, by name, the rarest as others."""
     first = now // HOUR * HOUR - (HOURS - 1) * HOUR
-    names = sorted({each.name for each in hours if each.kind == kind})
     counts: Counter[tuple[int, str]] = Counter()
+    totals: Counter[str] = Counter()
     for each in hours:
         if each.kind == kind:
+            totals[each.name] += each.count
             counts[each.hour, each.name] += each.count
+    names = [name for name, _ in totals.most_common(SERIES_MAX - (len(totals) > SERIES_MAX))]
     bars = []
     for number in range(HOURS):
         hour = first + number * HOUR
-        label = format_instant(hour)[11:16]
-        shown = [(f"series-{at % 6}", name, counts[hour, name]) for at, name in enumerate(names)]
-        bars.append(Bar(label, number % 6 == 0, shown))
+        shown = [(f"series-{at}", name, counts[hour, name]) for at, name in enumerate(names)]
+        if len(names) < len(totals):
+            others = sum(counts[hour, name] for name in totals if name not in names)
+            shown.append((f"series-{SERIES_MAX - 1}", "others", others))
+        bars.append(Bar(format_instant(hour)[11:16], number % 6 == 0, shown))
     return bars
 
 
