@@ -11,6 +11,8 @@ from typing import Final
 from agents.sops import catalogue
 from agents.sops.catalogue import POLICIES
 from schemas.codec.schema_ids import SchemaIds
+from schemas.errors import Fatal
+from schemas.timestamps import SECOND_US
 from streams.config.settings import Settings
 from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.topic_setup import topic_targets
@@ -55,15 +57,18 @@ async def _run(settings: Settings, stop_signals: StopSignals, on_start: Callable
         failures.append(error)
         loop.call_soon_threadsafe(stop)
 
-    with listening_socket(host, port) as listener, ThreadPoolExecutor(QUERIES_MAX) as executor:
-        with Follower(settings, fail) as follower:
-            connection = connect_kafka(settings)
-            parts = _parts(settings, connection, access, follower, executor)
-            server = Server(console_app(parts, host_names(settings)))
-            stop_signals.on_stop = lambda: loop.call_soon_threadsafe(stop)
-            on_start(_address(settings, host, listener.getsockname()[1]))
-            await first_of(server.serve([listener]), parts.feed.run(), _prepare(connection, settings))
-            stop_signals.ignore()
+    with (
+        listening_socket(host, port) as listener,
+        ThreadPoolExecutor(QUERIES_MAX) as executor,
+        Follower(settings, fail) as follower,
+    ):
+        connection = connect_kafka(settings)
+        parts = _parts(settings, connection, access, follower, executor)
+        server = Server(console_app(parts, host_names(settings)))
+        stop_signals.on_stop = lambda: loop.call_soon_threadsafe(stop)
+        on_start(_address(settings, host, listener.getsockname()[1]))
+        await first_of(server.serve([listener]), parts.feed.run(), _prepare(connection, settings))
+        stop_signals.ignore()
     if failures:
         raise failures[0]
     _logger.info("stopped")

@@ -32,7 +32,8 @@ class Follower:
     """Fills the read model while the block runs, as a context manager; `model` answers questions meanwhile.
 
     Brokers or a database that fail are waited for. `on_failure` is called in the follower's thread when it cannot go
-    on, with the reason. Entering raises `UsageError` if a setting or the database cannot be used, or another process has it.
+    on, with the reason. Entering raises `UsageError` if a setting or the database cannot be used, or another process
+    has it.
     """
 
     def __init__(self, settings: Settings, on_failure: Callable[[Fatal], None]) -> None:
