@@ -142,9 +142,9 @@ def _read_tokens(path: str) -> tuple[bytes, Mapping[str, _Token]]:
     try:
         content = read_small_file(path)
         found = msgspec.convert(tomllib.loads(content.decode()), _File).tokens
-    except (ValueError, msgspec.ValidationError) as error:  # what a parser says may quote a token
-        reason = str(error) if isinstance(error, msgspec.ValidationError) else "not readable as TOML"
-        raise UsageError(f"{variable}: {path} cannot be used: {reason}") from None
+    except ValueError:  # what a parser says may quote a token
+        form = "tables [tokens.NAME] with token (text) and rights (a list of act and see_personal)"
+        raise UsageError(f"{variable}: {path} cannot be used: it is a TOML file of {form}") from None
     for name, each in found.items():
         if len(each.token) < TOKEN_CHARS_MIN:
             raise UsageError(f"{variable}: the token of {name} is shorter than {TOKEN_CHARS_MIN} characters")

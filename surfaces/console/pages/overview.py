@@ -30,7 +30,7 @@ async def overview(request: Request) -> Response:
         request,
         "overview.html",
         found=found,
-        rows=sorted([*found.latest, *found.latest_alerts], key=lambda row: -row.seq)[:ROWS],
+        rows=sorted([*found.latest, *found.latest_alerts], key=lambda row: (-row.published_at, -row.seq))[:ROWS],
         decisions=hour_bars(found.hours, now, "decision"),
         alerts=hour_bars(found.hours, now, "alert"),
         outcomes=_outcomes(found.hours),
