@@ -121,11 +121,7 @@ def _rare(connection: Connection, wanted: CaseFilter) -> Select[Any] | None:
     counts = {row.field: row.occurrences for row in connection.execute(select(facets).where(pairs))}
     rarest = min(names, key=lambda name: counts.get(name, 0))
     value = lookup(getattr(wanted, rarest))
-    if counts.get(rarest, 0) > RARE_MAX or rarest not in {
-        *_COLUMNS,
-        *_SETS,
-        "action",
-    }:  # cities and categories have an index
+    if counts.get(rarest, 0) > RARE_MAX or rarest in {"city", "category"}:  # these have an index in order
         return None
     if rarest == "action":
         return select(actions.c.case_no).where(actions.c.code == value, IS_OPEN)
