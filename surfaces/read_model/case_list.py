@@ -133,7 +133,7 @@ def _summaries(connection: Connection, shown: Iterable[AnyRow]) -> tuple[CaseSum
     rows = {row.case_no: row for row in shown}
     decided, opened, firing = defaultdict(list), defaultdict(list), defaultdict(list)
     query = select_decisions().where(decisions.c.case_no.in_(rows))
-    for row in connection.execute(query.order_by(decisions.c.effective_at, decisions.c.decision_no)):
+    for row in connection.execute(query.order_by(decisions.c.effective_at, decisions.c.decision_key)):
         decided[row.case_no].append(decision_summary(row))
     for case_no, code in connection.execute(
         select(actions.c.case_no, actions.c.code)
