@@ -121,11 +121,7 @@ def _rare(connection: Connection, wanted: CaseFilter) -> Select[Any] | None:
     counts = {row.field: row.occurrences for row in connection.execute(select(facets).where(pairs))}
     rarest = min(names, key=lambda name: counts.get(name, 0))
     value = lookup(getattr(wanted, rarest))
-    if counts.get(rarest, 0) > RARE_MAX or rarest not in {
-        *_COLUMNS,
-        *_SETS,
-        "action",
-    }:  # cities and categories have an index
+    if counts.get(rarest, 0) > RARE_MAX or rarest in {"city", "category"}:  # these have an index in order
         return None
     if rarest == "action":
         return select(actions.c.case_no).where(actions.c.code == value, IS_OPEN)
@@ -137,7 +133,7 @@ def _summaries(connection: Connection, shown: Iterable[AnyRow]) -> tuple[CaseSum
     rows = {row.case_no: row for row in shown}
     decided, opened, firing = defaultdict(list), defaultdict(list), defaultdict(list)
     query = select_decisions().where(decisions.c.case_no.in_(rows))
-    for row in connection.execute(query.order_by(decisions.c.effective_at, decisions.c.decision_no)):
+    for row in connection.execute(query.order_by(decisions.c.effective_at, decisions.c.decision_key)):
         decided[row.case_no].append(decision_summary(row))
     for case_no, code in connection.execute(
         select(actions.c.case_no, actions.c.code)

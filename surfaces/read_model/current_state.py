@@ -10,15 +10,14 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, select
 
+from agents.sops.keys import published_key
 from schemas.outputs import ActionMessage, AlertMessage, AnyDecision
 from surfaces.read_model.counts import Counts
 from surfaces.read_model.tables import actions, alerts, decision_terms, decisions, lookup, policies, stored_text
 from surfaces.read_model.writing import Values, added, earliest, insert_rows, latest, replaced, upsert
 
-ChainKey = tuple[int, str, str, int | None]
-"""Case number, kind, subject_of, partner number."""
 _REVISED: Final = (
-    *("decision_key", "decision_id", "revision", "status", "outcome", "reasons", "clauses", "policy", "effective_at"),
+    *("partner_no", "decision_id", "revision", "status", "outcome", "reasons", "clauses", "policy", "effective_at"),
 )
 
 
@@ -42,36 +41,35 @@ def write_decisions(
         return
     _write_policies(connection, [message for _, message in decided])
     touched = {case_no for case_no, _ in decided}
-    present: dict[ChainKey, Values] = {
-        (row.case_no, row.kind, row.subject_of, row.partner_no): row._asdict()
+    present: dict[str, Values] = {
+        row.decision_key: row._asdict()
         for row in connection.execute(select(decisions).where(decisions.c.case_no.in_(touched)))
     }
     next_no = (connection.scalar(select(func.max(decisions.c.decision_no))) or 0) + 1
-    new: dict[ChainKey, Values] = {}
+    new: dict[str, Values] = {}
     for case_no, message in decided:
         body = message.body
-        partner_no = None if body.partner_id is None else partner_nos[lookup(body.partner_id)]
-        key = (case_no, lookup(body.kind), lookup(body.subject_of), partner_no)
+        key = message.decision_key or published_key(body)  # messages of version 0.1 have none
         before = new.get(key) or present.get(key)
-        if before is None:
-            new[key] = _decision_row(next_no, key, message)
-            next_no += 1
-        elif message.revision > before["revision"]:
-            new[key] = _decision_row(before["decision_no"], key, message)
+        if before is not None and message.revision <= before["revision"]:
+            continue
+        new[key] = {
+            "decision_no": next_no if before is None else before["decision_no"],
+            "case_no": case_no,
+            "decision_key": key,
+            "partner_no": None if body.partner_id is None else partner_nos[lookup(body.partner_id)],
+            **_decision_values(message),
+        }
+        next_no += before is None
     upsert(connection, decisions, list(new.values()), **dict.fromkeys(_REVISED, replaced))
     _write_terms(connection, [(present.get(key), row) for key, row in new.items()], counts)
 
 
-def _decision_row(number: int, key: ChainKey, message: AnyDecision) -> Values:
+def _decision_values(message: AnyDecision) -> Values:
     body = message.body
-    case_no, kind, subject_of, partner_no = key
     return {
-        "decision_no": number,
-        "case_no": case_no,
-        "kind": kind,
-        "subject_of": subject_of,
-        "partner_no": partner_no,
-        "decision_key": stored_text(message.decision_key),
+        "kind": lookup(body.kind),
+        "subject_of": lookup(body.subject_of),
         "decision_id": lookup(message.decision_id),
         "revision": message.revision,
         "status": body.status,

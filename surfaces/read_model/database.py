@@ -199,7 +199,8 @@ class PostgresDatabase(Database):
         connection.commit()
 
     def own(self) -> None:
-        """Take the lock and make the schema."""
+        """Take the lock, with a connection of its own, and make the schema."""
+        self.writer.dispose()
         try:
             with self.writer.begin() as connection:
                 connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
@@ -227,6 +228,12 @@ class PostgresConnection(Protocol):
 
 
 def _pool(url: str | URL, creator: Callable[[], sqlite3.Connection] | None, connections: int) -> Engine:
+    """Return an engine with so many connections at most.
+
+    Connections that read are tried out before each use, so that none is left from before a restart of the server. One
+    that writes is not: it must not be replaced unnoticed, since the lock is lost with it.
+    """
     options = {"creator": creator} if creator else {"connect_args": {"connect_timeout": CONNECT_TIMEOUT_S}}
-    pool = {"poolclass": QueuePool, "pool_size": connections, "max_overflow": 0, "pool_pre_ping": creator is None}
+    is_tried = creator is None and connections > 1
+    pool = {"poolclass": QueuePool, "pool_size": connections, "max_overflow": 0, "pool_pre_ping": is_tried}
     return create_engine(url, hide_parameters=True, **pool, **options)

@@ -105,7 +105,7 @@ def _engagements(connection: Connection, number: int, shown: Sequence[AnyRow]) -
     query = select_decisions().where(
         decisions.c.case_no.in_([row.case_no for row in shown]), decisions.c.partner_no == number
     )
-    for row in connection.execute(query.order_by(decisions.c.effective_at, decisions.c.decision_no)):
+    for row in connection.execute(query.order_by(decisions.c.effective_at, decisions.c.decision_key)):
         decided[row.case_no].append(decision_summary(row))
     return tuple(
         Engagement(
