@@ -18,7 +18,7 @@ class Row(Generic[F]):
     """A row of a decision table; the condition may rely on no earlier row having applied."""
 
     name: str
-    """Unique in its SOP, and never given to another row."""
+    """Unique among the rows of all SOPs, and never given to another row."""
     when: tuple[Term[F], ...]
     """The condition: terms that all have to hold. Without any, the row decides whatever no earlier row decided."""
     outcome: str
