@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from starlette.types import ASGIApp
 
@@ -29,6 +30,9 @@ from surfaces.read_model.views import Changes
 from surfaces.sink.ports import Record
 from tests.read_models import store_in, write
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 READER, ACTOR, LOOKER = "r" * 40, "a" * 40, "l" * 40
 """Tokens of those who may only read, who may act, and who may see personal data."""
 TOKENS = f"""
@@ -46,6 +50,18 @@ token = "{"x" * 40}"
 rights = ["act", "see_personal"]
 """
 ALL = "x" * 40
+
+
+class InThisThread(Executor):
+    """Runs at once what others run in threads."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - whoever waits for the future gets it
+            future.set_exception(error)
+        return future
 
 
 @dataclass
@@ -106,7 +122,7 @@ def console(
     store = store_in(database, now_us)
     write(store, records)
     model, access, acts = SqlReadModel(database), access_from(settings), RecordedActs()
-    with ThreadPoolExecutor(2) as executor:
+    with InThisThread() as executor:
         found: TestConsole
 
         async def changes(after: int) -> Changes:

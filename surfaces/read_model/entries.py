@@ -11,12 +11,11 @@ from msgspec import Struct
 from agents.case.cities import compared
 from agents.sops.catalogue import POLICIES, decode_message
 from schemas.codec.decoder import decode_record, read_attributes
-from schemas.codec.encoder import decode_dead_letter
+from schemas.codec.encoder import decode_act, decode_dead_letter
 from schemas.codec.limits import Limits
 from schemas.errors import Fatal, InvalidMessage
 from schemas.events import AnyEvent, JobBooked
 from schemas.outputs import ActionMessage, AlertMessage, DeadLetter, DecisionMessage, OutputMessage
-from schemas.timestamps import read_instant
 from schemas.topics import Topics
 from streams.runtime.progress import PROGRESS_KEY, unpack_progress
 from surfaces.read_model.views import RowKind
@@ -28,8 +27,11 @@ class ActMessage(Struct, frozen=True, kw_only=True):
 
     time: int
     who: str
+    address: str
     what: str
+    why: str
     subject: str
+    records: tuple[str, ...] = ()
 
 
 class Message(NamedTuple):
@@ -101,7 +103,7 @@ def read_message(kind: RowKind, value: bytes) -> OutputMessage | DeadLetter | Ac
     """Return the message in the value of a record that has been read before."""
     if kind == "dead_letter":
         return decode_dead_letter(value)
-    return decode_act(value) if kind == "act" else decode_message(value)
+    return _read_act(value) if kind == "act" else decode_message(value)
 
 
 def city_of(booking: JobBooked) -> str:
@@ -139,19 +141,7 @@ class _Envelope(Struct):
     id: str
 
 
-class _ActData(Struct):
-    who: str
-    what: str
-
-
-class _ActEnvelope(Struct):
-    time: str
-    data: _ActData
-    subject: str = ""
-
-
 _envelope: Final = msgspec.json.Decoder(_Envelope)
-_acts: Final = msgspec.json.Decoder(_ActEnvelope)
 _policy: Final = POLICIES.load_all(()).at(0)
 
 
@@ -167,21 +157,14 @@ def _dead_letter(record: Record) -> Entry:
 
 def _act(record: Record) -> Entry:
     value = record.value or b""
-    return Message(_id(value), decode_act(value))
+    return Message(_id(value), _read_act(value))
 
 
-def decode_act(value: bytes) -> ActMessage:
-    """Return the act in the value of a record: a CloudEvent whose `data` has `who` and `what`.
-
-    Raises `InvalidMessage` for any other value.
-    """
-    try:
-        found = _acts.decode(value)
-        return ActMessage(
-            time=read_instant(found.time), who=found.data.who, what=found.data.what, subject=found.subject
-        )
-    except (ValueError, RecursionError) as error:
-        raise InvalidMessage(f"value: not an act ({error})") from None
+def _read_act(value: bytes) -> ActMessage:
+    act, subject, time = decode_act(value)
+    return ActMessage(
+        time=time, who=act.who, address=act.address, what=act.what, why=act.why, subject=subject, records=act.records
+    )
 
 
 def _id(value: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 import msgspec
+from msgspec import structs
 from sqlalchemy import Row as SqlRow
 from sqlalchemy import Select, select
 
@@ -79,7 +80,7 @@ def stored_dead_letter(row: AnyRow) -> StoredDeadLetter:
 def stored_act(row: AnyRow) -> Act:
     """Return the act in a row of `messages`."""
     act = cast("ActMessage", content_of(row))
-    return Act(seq=row.seq, time=act.time, who=act.who, what=act.what, subject=act.subject, record=stored_record(row))
+    return Act(seq=row.seq, record=stored_record(row), **structs.asdict(act))
 
 
 def live_row(row: AnyRow) -> Row:

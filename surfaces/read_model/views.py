@@ -391,8 +391,12 @@ class Act:
     seq: int
     time: int
     who: str
+    address: str
     what: str
+    why: str
     subject: str
+    records: tuple[str, ...]
+    """The places of the dead letters that were sent again."""
     record: StoredRecord
 
 

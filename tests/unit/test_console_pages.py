@@ -192,7 +192,7 @@ async def test_every_page_of_a_simulated_day_is_whole_and_links_only_here(day: T
         cases = (await client.get("/cases.json?limit=200")).json()["cases"]
         ids = [case["case_id"] for case in cases]
         partners = {each["partner_id"] for case in cases for each in case["decisions"]} - {None}
-        assert len(ids) > 10
+        assert len(ids) >= 10
         paths = [*PAGES, *(f"/cases/{name}" for name in ids), *(f"/partners/{name}" for name in partners)]
         for path, answer in await every_page(client, paths):
             assert answer.status_code == (404 if path == "/nothing-here" else 200), (path, answer.text)
@@ -218,6 +218,9 @@ async def test_what_events_carry_is_text_on_every_page_and_never_markup(hostile:
         assert seen.status_code == 200
         assert sum("alert(1)" in answer.text for _, answer in answers) > 8
         for path, answer in [*answers, ("personal", seen)]:
+            if answer.status_code == 303:
+                assert answer.headers["location"] == f"/cases/{name}"
+                continue
             html = parsed(answer.text)
             assert [each.partition("?")[0] for each in html.scripts] == ["/static/console.js"], path
             assert (html.handlers, "img" in html.tags) == ([], False), path
