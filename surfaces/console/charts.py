@@ -14,6 +14,8 @@ HEIGHT: Final = 120
 BAR: Final = 20
 GAP: Final = 4
 AXIS: Final = 18
+BARS_MIN: Final = 24
+"""For how many bars there is room at least, so that few of them are not drawn large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Bar:
 def bar_chart(bars: Sequence[Bar], title: str) -> Markup:
     """Return a stacked bar chart; the numbers are in its titles, and have to be in a table beside it as well."""
     most = max((sum(count for *_, count in bar.parts) for bar in bars), default=0) or 1
-    width = max(len(bars), 1) * (BAR + GAP)
+    width = max(len(bars), BARS_MIN) * (BAR + GAP)
     shapes = [
         f'<line class="axis" x1="0" x2="{width}" y1="{HEIGHT}" y2="{HEIGHT}"/>',
         f'<text class="most" x="0" y="10">{number(most)}</text>',

@@ -34,12 +34,8 @@ class KafkaActs:
 
         An act is rare, so each has a producer of its own, which has nothing to keep alive or to mend.
         """
-        producer = AIOKafkaProducer(
-            **self._connection.client_options(),
-            acks="all",
-            enable_idempotence=True,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-        )
+        options = {**self._connection.client_options(), "request_timeout_ms": REQUEST_TIMEOUT_MS}
+        producer = AIOKafkaProducer(**options, acks="all", enable_idempotence=True)
         value = encode_act(act, subject, time, self._schema_ids)
         try:
             await producer.start()
