@@ -46,6 +46,13 @@ class Feed:
     records: list[Record] = field(default_factory=list)
     _ends: Counter[TP] = field(default_factory=Counter)
 
+    @classmethod
+    def after(cls, records: Iterable[Record]) -> Feed:
+        """Return a feed that goes on behind some records."""
+        feed = cls(records=list(records))
+        feed._ends.update(each.tp for each in feed.records)
+        return feed
+
     def add(self, topic: str, key: str | None, value: bytes | None, at: int, headers: Headers = ()) -> Record:
         """Append a record that is published at an instant (microseconds)."""
         tp = TP(topic, crc32((key or "").encode()) % PARTITIONS)

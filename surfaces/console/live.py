@@ -19,9 +19,11 @@ from surfaces.read_model.views import Changes, Row
 
 STREAMS_MAX: Final = 200
 STREAMS_PER_ADDRESS_MAX: Final = 16
-ROWS_PER_EVENT: Final = 10
-EVENT_PAUSE_S: Final = 0.5
-"""After an event, so that a stream gets at most 20 rows a second, however many there are."""
+ROWS_PER_SECOND: Final = 20
+ROWS_AT_ONCE: Final = 100
+"""How many may come at once after a quiet time."""
+EVENT_PAUSE_S: Final = 0.2
+"""After an event, so that rows that come close together come in one."""
 KEPT_ROWS: Final = 1_000
 POLL_S: Final = 0.2
 PING_S: Final = 15.0
@@ -91,6 +93,8 @@ class LiveFeed:
                 del self._streams[address]
 
     async def _events(self, seq: int) -> AsyncGenerator[bytes, None]:
+        loop = asyncio.get_running_loop()
+        allowance, filled_s = float(ROWS_AT_ONCE), loop.time()
         seq = min(seq, self._last_seq)  # of a read model that has been made anew since
         while True:
             if self._last_seq <= seq:
@@ -102,8 +106,12 @@ class LiveFeed:
                 continue
             rows = [row for row in self._rows if row.seq > seq]
             is_cut, seq = seq < self._dropped_up_to, self._last_seq
+            allowance = min(allowance + (loop.time() - filled_s) * ROWS_PER_SECOND, ROWS_AT_ONCE)
+            filled_s = loop.time()
+            shown = rows[max(len(rows) - int(allowance), 0) :]
+            allowance -= len(shown)
             if rows:
-                yield _event(seq, rows[-ROWS_PER_EVENT:], max(len(rows) - ROWS_PER_EVENT, 0), is_cut=is_cut)
+                yield _event(seq, shown, len(rows) - len(shown), is_cut=is_cut)
             await asyncio.sleep(EVENT_PAUSE_S)
 
 
