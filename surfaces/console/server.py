@@ -17,7 +17,7 @@ HEAD_BYTES_MAX: Final = 32 * 1024
 HEAD_S: Final = 10.0
 """How long a connection may take until the head of a request is complete."""
 CONNECTIONS_MAX: Final = 600
-"""More connections are closed as they come: of the 1,024 files that a process may usually open, some must be left."""
+"""Of the 1,024 files that a process may usually open, some must be left."""
 BACKLOG: Final = 512
 STOP_S: Final = 3
 
@@ -28,12 +28,17 @@ class LimitedProtocol(H11Protocol):
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Begin to wait for a request, unless there are too many connections."""
+        """Begin to wait for a request; if there are too many connections, whoever has waited longest has to go."""
         super().connection_made(transport)
+        self._expect_head()
         if len(self.connections) > CONNECTIONS_MAX:
-            transport.abort()
-        else:
-            self._expect_head()
+            waiting = [each for each in self.connections if isinstance(each, LimitedProtocol) and each.waits_until_s]
+            min(waiting, key=lambda each: each.waits_until_s).transport.abort()
+
+    @property
+    def waits_until_s(self) -> float:
+        """Until when it waits for the head of a request, by the loop's clock; 0 while one is being answered."""
+        return 0.0 if self._head_timer is None else self._head_timer.when()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""

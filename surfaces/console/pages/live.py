@@ -19,7 +19,7 @@ async def live(request: Request) -> Response:
         first = await anext(stream)
     except TooManyStreamsError:
         text = "There are as many live views as there may be. This page can be loaded again instead.\n"
-        return PlainTextResponse(text, 503, headers={"Retry-After": "30"})
+        return PlainTextResponse(text, 503, headers={"Retry-After": "30", "Connection": "close"})
 
     async def events() -> AsyncIterator[bytes]:
         yield first
