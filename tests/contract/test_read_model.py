@@ -23,13 +23,15 @@ from surfaces.read_model.counts import HOUR_US
 from surfaces.read_model.database import Database, DatabaseLost, PostgresDatabase, SqliteDatabase
 from surfaces.read_model.model import SqlReadModel
 from surfaces.read_model.tables import metadata, reports
-from surfaces.read_model.views import COUNT_MAX, CaseFilter, CaseSummary
+from surfaces.read_model.views import COUNT_MAX, CaseFilter
 from tests.postgres_server import find_postgres
 from tests.read_models import (
     NOW_US,
     TOPICS,
     Expected,
     Feed,
+    all_cases,
+    answers,
     positions_behind,
     simulated,
     store_in,
@@ -80,19 +82,6 @@ def model(filled: Database) -> Iterator[SqlReadModel]:
 def expected() -> Expected:
     """Return what the records mean, found out without a database."""
     return Expected(RECORDS)
-
-
-def all_cases(model: SqlReadModel, wanted: CaseFilter, limit: int = 7) -> list[CaseSummary]:
-    """Return all cases that match, page by page."""
-    found, before = list[CaseSummary](), None
-    while True:
-        page = model.cases(wanted, before=before, limit=limit)
-        found += page.cases
-        if page.next_page is None:
-            assert (page.count, page.is_more) == (len(found), False)
-            return found
-        assert len(page.cases) == limit
-        before = page.next_page
 
 
 def test_cases_come_with_the_latest_message_first_each_once(model: SqlReadModel, expected: Expected) -> None:
@@ -332,26 +321,6 @@ def test_a_page_that_is_none_is_refused(model: SqlReadModel, key: str) -> None:
     assert model.cases(CaseFilter(), before="9" * 19 + "-1").cases
     with pytest.raises(UsageError, match="is no page"):
         model.dead_letters(before=f"{key}-")
-
-
-def answers(model: SqlReadModel) -> list[object]:
-    """Return what must not depend on the order in which topics are read."""
-    overview = model.overview(NOW_US, hours=100_000, rows=1_000)
-    cases = {
-        each.case_id: replace(each, open_actions=tuple(sorted(each.open_actions)))
-        for each in all_cases(model, CaseFilter())
-    }
-    partners = {one.partner_id for each in cases.values() for one in each.decisions if one.partner_id}
-    return [
-        cases,
-        model.facets(),
-        overview.hours,
-        overview.open_actions,
-        {row.id for row in overview.firing},
-        {each.cause: each.count for each in overview.causes},
-        model.policies(),
-        {name: replace(found, alerts=()) for name in partners if (found := model.partner(name, limit=1_000))},
-    ]
 
 
 def test_the_order_in_which_topics_are_read_does_not_matter(database: Database, filled: Database) -> None:
