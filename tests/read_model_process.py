@@ -1,4 +1,4 @@
-"""A process that fills the read model of its environment's settings: `python -m tests.read_model_process [--until-end]`.
+"""A process that fills the read model of its settings: `python -m tests.read_model_process [--until-end]`.
 
 With `--until-end` it ends with status 0 once all topics are read to their end; otherwise somebody has to end it.
 """

@@ -102,6 +102,9 @@ def _arrivals(feed: Feed, lines: Iterable[Delivery]) -> Iterator[Arrival]:
             yield Arrival(line.arrive_at, line.line, event)
 
 
+RECORDS = simulated(60)
+
+
 def place(record: Record) -> str:
     """Return the place of a record, `topic-partition@offset`."""
     return f"{record.tp.name}@{record.offset}"

@@ -80,7 +80,7 @@ def test_a_read_model_whose_process_is_killed_again_and_again_has_what_the_topic
     for part in parts(short_day.lines, KILLS):
         process, before = Process(bench, data), written(model)
         bench.feed_lines(part)
-        until(lambda: written(model) > before, lambda: process.log_file.read_text())  # noqa: B023 - called here
+        until(lambda: written(model) > before, process.log_file.read_text)  # noqa: B023 - called here
         process.kill()
     bench.wait_until_idle()
     assert worker.stop() == 0
