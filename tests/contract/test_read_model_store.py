@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 from collections import Counter
 from contextlib import closing
 from itertools import pairwise
@@ -12,10 +14,12 @@ import pytest
 from msgspec import structs
 from sqlalchemy import Engine, select
 
-from schemas.errors import UsageError
+from schemas.errors import Fatal, UsageError
 from schemas.timestamps import DAY_US
+from streams.config.settings import Settings
+from streams.embedded_kafka.free_ports import free_port
 from surfaces.read_model import store
-from surfaces.read_model.database import Database, DatabaseLost, PostgresDatabase, SqliteDatabase
+from surfaces.read_model.database import Database, DatabaseLost, PostgresDatabase, SqliteDatabase, open_database
 from surfaces.read_model.model import SqlReadModel
 from surfaces.read_model.tables import reports
 from surfaces.read_model.views import CaseFilter
@@ -31,9 +35,6 @@ from tests.read_models import (
     store_in,
     write,
 )
-
-FILTERS = ("kind", "outcome", "status", "city", "category", "partner", "clause", "reason", "action")
-
 
 pytestmark = pytest.mark.usefixtures("postgres_first")
 
@@ -235,20 +236,87 @@ def test_a_writer_that_lost_its_connection_writes_nothing_and_goes_on_where_it_w
     store_ = store_in(database)
     write(store_, RECORDS[:half])
     SqlReadModel(database).facets()
-    end_connections(another(database).writer)
+    end_connections(database.writer)
     with pytest.raises(DatabaseLost, match=r"PostgreSQL at 127\.0\.0\.1"):
         write(store_, RECORDS[half:])
     successor = store_in(database)
     assert successor.positions() == positions_behind(RECORDS[:half])
     write(successor, RECORDS[half:])
     assert len(all_cases(SqlReadModel(database), CaseFilter())) == len(Expected(RECORDS).latest_at)
-    end_connections(another(database).writer)
+    end_connections(database.writer)
     with closing(store_in(another(database))), pytest.raises(UsageError, match="another process has it"):
         store_in(database)
 
 
+def test_a_file_that_somebody_else_locks_is_written_once_it_can_be(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not isinstance(database, SqliteDatabase):
+        pytest.skip("SQLite locks a file as a whole")
+    monkeypatch.setattr("surfaces.read_model.database.BUSY_TIMEOUT_S", 0.1)
+    store_ = store_in(database)
+    with closing(sqlite3.connect(database.name, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseLost, match=r"console\.sqlite: database is locked"):
+            write(store_, RECORDS[:10])
+        with pytest.raises(DatabaseLost, match="cannot be used: database is locked"):
+            store_in(database)
+    with closing(store_in(database)) as successor:
+        assert successor.positions() == {}
+        write(successor, RECORDS)
+        assert len(all_cases(SqlReadModel(database), CaseFilter())) == len(Expected(RECORDS).latest_at)
+
+
+@pytest.mark.parametrize("name", ["text", "folder", "text/below"])
+def test_a_file_that_is_no_database_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "text").write_text("no database, but long enough to be taken for something else" * 20)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(Fatal, match=f"{name.partition('/')[0]}.*: cannot be used: "):
+        store_in(SqliteDatabase(tmp_path / name))
+
+
+def test_an_address_that_cannot_be_used_is_refused_without_repeating_it() -> None:
+    for address in ("mysql://u:secret@h/d", "secret", "postgresql://u:secret@h", "postgresql://h:port:secret/d"):
+        with pytest.raises(UsageError, match="SOP_DATABASE_URL: not postgresql://") as refused:
+            open_database(Settings(database_url=address))
+        assert "secret" not in str(refused.value)
+    with pytest.raises(UsageError, match="SOP_DATABASE_URL without sslmode=verify-full to another machine"):
+        open_database(Settings(database_url="postgresql://u:secret@db.example.com/d"))
+    open_database(Settings(database_url="postgresql://u@db.example.com/d?sslmode=verify-full"))
+    with pytest.raises(UsageError, match=r"SOP_TOPIC_PREFIX: .* cannot be a schema"):
+        open_database(Settings(database_url="postgresql://u@127.0.0.1/d", topic_prefix="x" * 60))
+    nowhere = open_database(Settings(database_url=f"postgresql://u@127.0.0.1:{free_port()}/d"))
+    with pytest.raises(DatabaseLost, match=r"PostgreSQL at 127\.0\.0\.1, database d: cannot be used: .*refused"):
+        store_in(nowhere)
+
+
+def test_pages_are_read_from_one_moment_while_a_writer_goes_on(database: Database) -> None:
+    model, seen, failures = SqlReadModel(database), list[int](), list[BaseException]()
+    finished = threading.Event()
+
+    def read() -> None:
+        try:
+            while not finished.is_set():
+                facets = model.facets()
+                assert sum(facets.kinds.values()) == sum(facets.statuses.values()) == sum(facets.outcomes.values())
+                seen.append(sum(facets.kinds.values()))
+        except BaseException as failure:  # noqa: BLE001 - shown below
+            failures.append(failure)
+
+    with closing(store_in(database)) as store_:
+        readers = [threading.Thread(target=read) for _ in range(4)]
+        for reader in readers:
+            reader.start()
+        write(store_, RECORDS, 50)
+        finished.set()
+        for reader in readers:
+            reader.join()
+    assert failures == []
+    assert len(set(seen)) > 1
+
+
 def end_connections(engine: Engine) -> None:
-    """End all other connections to a database, as a restart of the server does; `engine` never becomes a writer."""
+    """End all connections to a database, as a restart of the server does."""
     with psycopg.connect(engine.url.set(drivername="postgresql").render_as_string(hide_password=False)) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
