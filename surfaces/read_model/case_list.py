@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, literal_column, select, tuple_
 
-from surfaces.read_model.stored import AnyRow, decision_summary, page_key, read_page_key, select_decisions
+from surfaces.read_model.stored import decision_summary, page_key, read_page_key, select_decisions
 from surfaces.read_model.tables import (
     HAS_NO_END,
     IS_OPEN,
@@ -57,7 +57,9 @@ def read_cases(connection: Connection, wanted: CaseFilter, before: str | None, l
         count = connection.scalar(select(func.count()).select_from(matching.limit(COUNT_MAX + 1).subquery())) or 0
     shown = rows[:limit]
     next_page = page_key(*shown[-1]) if len(rows) > limit else None
-    return CasePage(_summaries(connection, shown), next_page, min(count, COUNT_MAX), count > COUNT_MAX)
+    return CasePage(
+        _summaries(connection, [row.case_no for row in shown]), next_page, min(count, COUNT_MAX), count > COUNT_MAX
+    )
 
 
 def read_facets(connection: Connection) -> Facets:
@@ -129,8 +131,8 @@ def _rare(connection: Connection, wanted: CaseFilter) -> Select[Any] | None:
     return of_decisions.join(decision_terms, decision_terms.c.decision_no == decisions.c.decision_no).where(*has_term)
 
 
-def _summaries(connection: Connection, shown: Iterable[AnyRow]) -> tuple[CaseSummary, ...]:
-    numbers = [row.case_no for row in shown]
+def _summaries(connection: Connection, numbers: Sequence[int]) -> tuple[CaseSummary, ...]:
+    """Return cases, given by their numbers, in this order."""
     found = connection.execute(select(cases).where(cases.c.case_no.in_(numbers)))
     rows = {row.case_no: row for row in found}
     decided, opened, firing = defaultdict(list), defaultdict(list), defaultdict(list)
