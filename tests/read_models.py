@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from operator import attrgetter
 from zlib import crc32
@@ -28,7 +28,9 @@ from surfaces.read_model.case_page import REPORTS_AFTER_US, REPORTS_BEFORE_US
 from surfaces.read_model.counts import HOUR_US
 from surfaces.read_model.database import Database
 from surfaces.read_model.entries import EntryReader
+from surfaces.read_model.model import SqlReadModel
 from surfaces.read_model.store import ReadModelStore
+from surfaces.read_model.views import CaseFilter, CaseSummary
 from surfaces.sink.ports import Position, Record
 
 TOPICS = catalogue.topics()
@@ -107,6 +109,9 @@ def _arrivals(feed: Feed, lines: Iterable[Delivery]) -> Iterator[Arrival]:
             yield Arrival(line.arrive_at, line.line, event)
 
 
+RECORDS = simulated(60)
+
+
 def place(record: Record) -> str:
     """Return the place of a record, `topic-partition@offset`."""
     return f"{record.tp.name}@{record.offset}"
@@ -129,10 +134,44 @@ def store_in(database: Database, now_us: int = NOW_US) -> ReadModelStore:
     return ReadModelStore(database, EntryReader(TOPICS, Limits()), lambda: now_us)
 
 
+def all_cases(model: SqlReadModel, wanted: CaseFilter, limit: int = 7) -> list[CaseSummary]:
+    """Return all cases that match, page by page."""
+    found, before = list[CaseSummary](), None
+    while True:
+        page = model.cases(wanted, before=before, limit=limit)
+        found += page.cases
+        if page.next_page is None:
+            assert (page.count, page.is_more) == (len(found), False)
+            return found
+        assert len(page.cases) == limit
+        before = page.next_page
+
+
+def answers(model: SqlReadModel) -> list[object]:
+    """Return what must not depend on the order in which topics are read."""
+    overview = model.overview(NOW_US, hours=100_000, rows=1_000)
+    cases = {
+        each.case_id: replace(each, open_actions=tuple(sorted(each.open_actions)))
+        for each in all_cases(model, CaseFilter())
+    }
+    partners = {one.partner_id for each in cases.values() for one in each.decisions if one.partner_id}
+    return [
+        cases,
+        model.facets(),
+        overview.hours,
+        overview.open_actions,
+        {row.id for row in overview.firing},
+        {each.cause: each.count for each in overview.causes},
+        model.policies(),
+        {name: replace(found, alerts=()) for name in partners if (found := model.partner(name, limit=1_000))},
+    ]
+
+
 class Expected:
     """What records mean to the console, found out by going through all of them."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[Record], topics: Topics = TOPICS) -> None:
+        self._topics = topics
         self.at = {place(record): record for record in records}
         self.records = Counter(record.tp for record in records)
         self.unreadable: Counter[TP] = Counter()
@@ -147,9 +186,9 @@ class Expected:
         self.hours: Counter[tuple[int, str, str, str]] = Counter()
         self._places: dict[tuple[str, str | None], set[str]] = defaultdict(set)
         for record in records:
-            if record.tp.topic in TOPICS.inputs:
+            if record.tp.topic in topics.inputs:
                 self._add_event(record)
-            elif record.tp.topic == TOPICS.dead_letters:
+            elif record.tp.topic == topics.dead_letters:
                 self._add_dead_letter(record)
             else:
                 self._add_message(record)
@@ -174,7 +213,7 @@ class Expected:
         self._count(record, "dead_letter", letter.reason.partition(":")[0], "")
         attributes = read_attributes(letter.value, None)
         subject = (letter.key or b"").decode() if attributes is None else attributes.subject
-        if letter.topic != TOPICS.locations:
+        if letter.topic != self._topics.locations:
             self._places["dead_letter", subject].add(place(record))
 
     def _add_message(self, record: Record) -> None:

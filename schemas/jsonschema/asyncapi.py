@@ -110,24 +110,29 @@ def _channels(kinds: tuple[str, ...]) -> list[Channel]:
             cleanup="compact",
             suffix=".latest",
         ),
-        Channel(ACTIONS, ("action",), is_input=False, description="Next steps for the desk, in all their states."),
-        Channel(ALERTS, ("alert",), is_input=False, description="Alerts for operations.", key="The alert id."),
-        Channel(
-            DEAD_LETTERS,
-            (DEAD_LETTER_TYPE,),
-            is_input=False,
-            description="Records that were refused, with the reason.",
-            key="The key of the refused record.",
-        ),
-        Channel(
-            ACTS,
-            (ACT_TYPE,),
-            is_input=False,
-            description="What people did in the console, each act written before it was done.",
-            key="The subject of the act.",
-            role="console",
-        ),
+        *_OTHERS,
     ]
+
+
+_OTHERS: Final = (
+    Channel(ACTIONS, ("action",), is_input=False, description="Next steps for the desk, in all their states."),
+    Channel(ALERTS, ("alert",), is_input=False, description="Alerts for operations.", key="The alert id."),
+    Channel(
+        DEAD_LETTERS,
+        (DEAD_LETTER_TYPE,),
+        is_input=False,
+        description="Records that were refused, with the reason.",
+        key="The key of the refused record.",
+    ),
+    Channel(
+        ACTS,
+        (ACT_TYPE,),
+        is_input=False,
+        description="What people did in the console, each act written before it was done.",
+        key="The subject of the act.",
+        role="console",
+    ),
+)
 
 
 def _names(channel: Channel) -> list[str]:

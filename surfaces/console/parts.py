@@ -18,7 +18,7 @@ from surfaces.console.access import Access
 from surfaces.console.live import LiveFeed
 from surfaces.console.sessions import Sessions
 from surfaces.console.visitors import Visitor
-from surfaces.read_model.views import ReadModel
+from surfaces.read_model.questions import ReadModel
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, literal_column, select, tuple_
 
-from surfaces.read_model.stored import AnyRow, decision_summary, page_key, read_page_key, select_decisions
+from surfaces.read_model.stored import decision_summary, page_key, read_page_key, select_decisions
 from surfaces.read_model.tables import (
     HAS_NO_END,
     IS_OPEN,
@@ -41,23 +41,25 @@ _SETS: Final = ("clause", "reason")
 
 def read_cases(connection: Connection, wanted: CaseFilter, before: str | None, limit: int) -> CasePage:
     """Return a page of cases (`ReadModel.cases`)."""
-    matching = select(cases.c.case_no).where(cases.c.latest_at.is_not(None), *_conditions(wanted))
+    matching = select(cases.c.latest_at, cases.c.case_no).where(cases.c.latest_at.is_not(None), *_conditions(wanted))
     rare = _rare(connection, wanted)
     if rare is not None:
         matching = matching.where(cases.c.case_no.in_(rare))
-    page = matching.add_columns(cases.c.case_id, cases.c.city, cases.c.category, cases.c.latest_at)
-    if before is not None:
-        page = page.where(tuple_(cases.c.latest_at, cases.c.case_no) < tuple_(*read_page_key(before, 2)))
     # An expression cannot be read from the index in order, so that few cases are looked up and sorted.
     order = cases.c.latest_at if rare is None else literal_column("+cases.latest_at")
-    rows = connection.execute(page.order_by(order.desc(), cases.c.case_no.desc()).limit(limit + 1)).all()
-    if before is None and len(rows) <= limit:
+    page = matching.order_by(order.desc(), cases.c.case_no.desc())
+    if before is None:  # the rows of the first page are counted with it
+        rows = connection.execute(page.limit(max(limit, COUNT_MAX) + 1)).all()
         count = len(rows)
     else:
+        page = page.where(tuple_(cases.c.latest_at, cases.c.case_no) < tuple_(*read_page_key(before, 2)))
+        rows = connection.execute(page.limit(limit + 1)).all()
         count = connection.scalar(select(func.count()).select_from(matching.limit(COUNT_MAX + 1).subquery())) or 0
     shown = rows[:limit]
-    next_page = page_key(shown[-1].latest_at, shown[-1].case_no) if len(rows) > limit else None
-    return CasePage(_summaries(connection, shown), next_page, min(count, COUNT_MAX), count > COUNT_MAX)
+    next_page = page_key(*shown[-1]) if len(rows) > limit else None
+    return CasePage(
+        _summaries(connection, [row.case_no for row in shown]), next_page, min(count, COUNT_MAX), count > COUNT_MAX
+    )
 
 
 def read_facets(connection: Connection) -> Facets:
@@ -129,31 +131,33 @@ def _rare(connection: Connection, wanted: CaseFilter) -> Select[Any] | None:
     return of_decisions.join(decision_terms, decision_terms.c.decision_no == decisions.c.decision_no).where(*has_term)
 
 
-def _summaries(connection: Connection, shown: Iterable[AnyRow]) -> tuple[CaseSummary, ...]:
-    rows = {row.case_no: row for row in shown}
+def _summaries(connection: Connection, numbers: Sequence[int]) -> tuple[CaseSummary, ...]:
+    """Return cases, given by their numbers, in this order."""
+    found = connection.execute(select(cases).where(cases.c.case_no.in_(numbers)))
+    rows = {row.case_no: row for row in found}
     decided, opened, firing = defaultdict(list), defaultdict(list), defaultdict(list)
-    query = select_decisions().where(decisions.c.case_no.in_(rows))
+    query = select_decisions().where(decisions.c.case_no.in_(numbers))
     for row in connection.execute(query.order_by(decisions.c.effective_at, decisions.c.decision_key)):
         decided[row.case_no].append(decision_summary(row))
     for case_no, code in connection.execute(
         select(actions.c.case_no, actions.c.code)
-        .where(actions.c.case_no.in_(rows), IS_OPEN)
+        .where(actions.c.case_no.in_(numbers), IS_OPEN)
         .order_by(actions.c.opened_at, actions.c.code)
     ):
         opened[case_no].append(code)
     for case_no, name in connection.execute(
-        select(alerts.c.case_no, alerts.c.name).where(alerts.c.case_no.in_(rows), HAS_NO_END).order_by(alerts.c.seq)
+        select(alerts.c.case_no, alerts.c.name).where(alerts.c.case_no.in_(numbers), HAS_NO_END).order_by(alerts.c.seq)
     ):
         firing[case_no].append(name)
     return tuple(
         CaseSummary(
-            case_id=row.case_id,
-            latest_at=row.latest_at,
-            city=row.city,
-            category=row.category,
+            case_id=rows[number].case_id,
+            latest_at=rows[number].latest_at,
+            city=rows[number].city,
+            category=rows[number].category,
             decisions=tuple(decided[number]),
             open_actions=tuple(opened[number]),
             firing_alerts=tuple(firing[number]),
         )
-        for number, row in rows.items()
+        for number in numbers
     )

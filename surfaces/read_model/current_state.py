@@ -40,10 +40,10 @@ def write_decisions(
     if not decided:
         return
     _write_policies(connection, [message for _, message in decided])
-    touched = {case_no for case_no, _ in decided}
+    case_nos = {case_no for case_no, _ in decided}
     present: dict[str, Values] = {
         row.decision_key: row._asdict()
-        for row in connection.execute(select(decisions).where(decisions.c.case_no.in_(touched)))
+        for row in connection.execute(select(decisions).where(decisions.c.case_no.in_(case_nos)))
     }
     next_no = (connection.scalar(select(func.max(decisions.c.decision_no))) or 0) + 1
     new: dict[str, Values] = {}

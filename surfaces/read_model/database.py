@@ -88,7 +88,7 @@ def open_database(settings: Settings) -> Database:
         return SqliteDatabase(data_dir(settings) / f"{settings.topic_prefix}{FILE_NAME}")
     try:
         url = make_url(address)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # of the port
         url = None
     if url is None or url.drivername not in {"postgresql", "postgres"} or not url.database:
         raise UsageError("SOP_DATABASE_URL: not postgresql://USER@HOST/DATABASE")
@@ -120,6 +120,7 @@ class SqliteDatabase(Database):
 
     def own(self) -> None:
         """Lock the file, which is made with its folders, and see whether it is a database."""
+        self.close()  # a lock that this process has would be in its own way
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._lock_file = self._path.with_name(f"{self._path.name}.lock").open("wb")

@@ -14,6 +14,7 @@ from surfaces.read_model.case_page import read_case
 from surfaces.read_model.database import Database
 from surfaces.read_model.overview import read_causes, read_changes, read_overview, read_positions
 from surfaces.read_model.partner_page import read_partner
+from surfaces.read_model.positions import ReadPosition
 from surfaces.read_model.stored import (
     AnyRow,
     page_key,
@@ -28,6 +29,7 @@ from surfaces.read_model.tables import (
     cases,
     facets,
     lookup,
+    message_key,
     messages,
     partners,
     policies,
@@ -48,7 +50,6 @@ from surfaces.read_model.views import (
     Overview,
     PartnerRecords,
     PolicySeen,
-    ReadPosition,
     RowKind,
     StoredDeadLetter,
 )
@@ -57,7 +58,7 @@ _PLACE: Final = re.compile(r"(?P<topic>.+)-(?P<partition>[0-9]{1,9})@(?P<offset>
 
 
 class SqlReadModel:
-    """Implements `surfaces.read_model.views.ReadModel` over a database that a store fills, in this process or not."""
+    """Implements `surfaces.read_model.questions.ReadModel` over a database that a store fills."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -172,17 +173,17 @@ def _found(connection: Connection, text: str, limit: int) -> Iterator[Found]:
         query = select(column, literal(None) if case_no is None else cases.c.case_id)
         if case_no is not None and column.table is not cases:
             query = query.outerjoin_from(column.table, cases, cases.c.case_no == case_no)
-        if column.table is messages:
-            query = query.where(messages.c.kind == kind)
-        query = query.where(column >= text, column <= f"{text}{chr(sys.maxunicode)}").order_by(column).limit(limit)
-        yield from (Found(kind, found, case_id) for found, case_id in connection.execute(query))
+        first = message_key(kind, text) if column.table is messages else text
+        query = query.where(column >= first, column <= f"{first}{chr(sys.maxunicode)}").order_by(column).limit(limit)
+        skipped = len(first) - len(text)
+        yield from (Found(kind, found[skipped:], case_id) for found, case_id in connection.execute(query))
 
 
 _SEARCHED: Final[Sequence[tuple[FoundKind, Column[str], Column[int] | None]]] = (
     ("case", cases.c.case_id, cases.c.case_no),
     ("ticket", tickets.c.ticket_id, tickets.c.case_no),
     ("partner", partners.c.partner_id, None),
-    ("decision", messages.c.id, messages.c.case_no),
+    ("decision", messages.c.message_key, messages.c.case_no),
     ("action", actions.c.action_id, actions.c.case_no),
     ("alert", alerts.c.alert_id, alerts.c.case_no),
 )

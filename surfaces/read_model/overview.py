@@ -10,6 +10,7 @@ from schemas.timestamps import EARLIEST_US
 from streams.runtime.ports import TP
 from streams.runtime.progress import Progress, unpack_progress
 from surfaces.read_model.counts import HOUR_US
+from surfaces.read_model.positions import PartitionProgress, ReadPosition
 from surfaces.read_model.stored import AnyRow, live_row, select_messages
 from surfaces.read_model.tables import (
     HAS_NO_END,
@@ -28,8 +29,6 @@ from surfaces.read_model.views import (
     HourCount,
     OpenActions,
     Overview,
-    PartitionProgress,
-    ReadPosition,
     Row,
     RowKind,
 )

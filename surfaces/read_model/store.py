@@ -30,7 +30,18 @@ from surfaces.read_model.entries import (
     message_kind,
 )
 from surfaces.read_model.sql_store import SqlStore, published_at
-from surfaces.read_model.tables import VERSION, cases, facts, lookup, messages, metadata, partners, progress, reports
+from surfaces.read_model.tables import (
+    VERSION,
+    cases,
+    facts,
+    lookup,
+    message_key,
+    messages,
+    metadata,
+    partners,
+    progress,
+    reports,
+)
 from surfaces.read_model.writing import Numbers, Values, insert_rows, replaced, upsert
 from surfaces.sink.ports import Record
 
@@ -146,7 +157,7 @@ class ReadModelStore(SqlStore):
             case_no = None if case_id is None else numbers[lookup(case_id)]
             value = self._record(record)
             kind, name, outcome = _label(message)
-            values.append({"kind": kind, "name": name, "id": lookup(message.id), "case_no": case_no, **value})
+            values.append({"kind": kind, "name": name, "message_key": _key(message), "case_no": case_no, **value})
             stored.append(_Stored(self._last_seq, record, message, case_no))
             rows.add_message(case_no, message.content, published_at(record))
             counts.add_message(kind, name, outcome, published_at(record))
@@ -158,14 +169,11 @@ class ReadModelStore(SqlStore):
 
     def _new(self, connection: Connection, found: Iterable[tuple[Record, Message]]) -> Sequence[tuple[Record, Message]]:
         """Return the messages that are not there yet, each once; a topic that was created again may repeat some."""
-        first: dict[tuple[str, str], tuple[Record, Message]] = {}
+        first: dict[str, tuple[Record, Message]] = {}
         for record, message in found:
-            first.setdefault((message_kind(message.content), lookup(message.id)), (record, message))
-        for kind in {kind for kind, _ in first}:
-            ids = [message_id for each, message_id in first if each == kind]
-            query = select(messages.c.id).where(messages.c.kind == kind, messages.c.id.in_(ids))
-            for known in connection.scalars(query).all():
-                del first[kind, known]
+            first.setdefault(_key(message), (record, message))
+        for known in connection.scalars(select(messages.c.message_key).where(messages.c.message_key.in_(first))).all():
+            del first[known]
         return list(first.values())
 
     def _case_id(self, message: Message) -> str | None:
@@ -204,6 +212,10 @@ class ReadModelStore(SqlStore):
             return
         first = select(reports.c.seq).order_by(reports.c.seq).limit(PRUNED_MAX)
         connection.execute(delete(reports).where(reports.c.seq.in_(first), reports.c.published_at < before))
+
+
+def _key(message: Message) -> str:
+    return message_key(message_kind(message.content), message.id)
 
 
 def _label(message: Message) -> tuple[str, str, str]:

@@ -45,6 +45,11 @@ def lookup(value: str) -> str:
     return value if len(value) <= LOOKUP_CHARS else f"{value[: LOOKUP_CHARS - 33]}~{digest32(value.encode())}"
 
 
+def message_key(kind: str, message_id: str) -> str:
+    """Return what identifies a message."""
+    return f"{kind}:{lookup(message_id)}"
+
+
 def stored_text(value: str) -> str:
     """Return text without NUL, which PostgreSQL does not take."""
     return value.replace("\0", "\ufffd")
@@ -147,16 +152,16 @@ messages: Final = Table(
     _number("seq", primary_key=True),
     _name("kind"),
     _name("name"),
-    _name("id"),
+    _name("message_key"),
     _number("case_no", optional=True),
     *_record(),
-    Index("messages_by_id", "kind", "id", unique=True),
+    Index("messages_by_key", "message_key", unique=True),
     Index("messages_by_case", "case_no"),
     Index("messages_by_kind", "kind", "seq"),
     Index("messages_by_name", "kind", "name", "seq"),
     Index("messages_by_place", "source_no", "offset"),
 )
-"""Outputs and acts. `id` is that of the envelope; what has the same one is there once."""
+"""Outputs and acts. `message_key` is made of kind and id of the envelope; what has the same one is there once."""
 
 decisions: Final = Table(
     "decisions",

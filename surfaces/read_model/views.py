@@ -1,4 +1,4 @@
-"""What the console can ask of the read model, and the rows that it gets (surfaces.md, "Read model").
+"""The rows that the console gets from the read model (surfaces.md, "Read model").
 
 Instants are microseconds since the Unix epoch, UTC. `published_at` is when Kafka got a record, and `time` when
 something happened. `seq` is the number of a row: it grows with every row that is written, also when the read model is
@@ -8,13 +8,13 @@ A page key (`before`, `next_page`) is opaque: it is taken from one page to ask f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 from schemas.codec.headers import Headers
 from schemas.outputs import ActionMessage, AlertMessage, AnyDecision, DeadLetter
-from streams.runtime.ports import TP
+from surfaces.read_model.positions import PartitionProgress, ReadPosition
 
 RowKind = Literal["decision", "action", "alert", "dead_letter", "fact", "act"]
 FoundKind = Literal["case", "ticket", "partner", "decision", "action", "alert"]
@@ -111,40 +111,6 @@ class Cause:
     cause: str
     count: int
     last_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionProgress:
-    """What the workers published last about an input partition (`streams.runtime.progress.Progress`).
-
-    Nothing is lost if the dispositions add up to `consumed`. `counted_at` is when they were published.
-    """
-
-    tp: TP
-    position: int
-    consumed: int
-    dispositions: Mapping[str, int]
-    counted_at: int
-
-    @property
-    def is_accounted_for(self) -> bool:
-        """Whether every record consumed is counted with what became of it."""
-        return sum(self.dispositions.values()) == self.consumed
-
-
-@dataclass(frozen=True, slots=True)
-class ReadPosition:
-    """How far the read model has read a partition: the next offset, and how many records it wrote and passed over.
-
-    `skipped` counts values that could not be read. `newest_at` is when the latest record was published (0: none).
-    """
-
-    tp: TP
-    topic_id: str
-    offset: int
-    records: int
-    skipped: int
-    newest_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,50 +372,3 @@ class ActPage:
 
     acts: tuple[Act, ...]
     next_page: str | None
-
-
-class ReadModel(Protocol):
-    """Answers questions about what was read so far, each from one moment. Any thread may ask.
-
-    An invalid page key raises `schemas.errors.UsageError`. If the database fails, `schemas.errors.Unavailable` is
-    raised.
-    """
-
-    def overview(self, now: int, *, hours: int = 24, rows: int = 50) -> Overview:
-        """Return the overview at an instant: counts of so many hours, and so many rows of each list."""
-
-    def changes(self, after: int, *, limit: int = 200) -> Changes:
-        """Return the rows written after the number `after`, facts aside."""
-
-    def cases(self, wanted: CaseFilter, *, before: str | None = None, limit: int = 50) -> CasePage:
-        """Return a page of the cases that a filter selects and that have messages."""
-
-    def facets(self) -> Facets:
-        """Return the choices for the filters."""
-
-    def find(self, text: str, *, limit: int = 20) -> Sequence[Found]:
-        """Return what has the id `text`, first, and what has an id that begins with it."""
-
-    def case(self, case_id: str) -> CaseRecords | None:
-        """Return everything that is stored of a case, None if there is nothing."""
-
-    def partner(self, partner_id: str, *, before: str | None = None, limit: int = 50) -> PartnerRecords | None:
-        """Return a partner with a page of engagements, the latest first; None if nothing names the partner."""
-
-    def causes(self) -> Sequence[Cause]:
-        """Return why records were refused, the most frequent cause first."""
-
-    def dead_letters(self, *, cause: str | None = None, before: str | None = None, limit: int = 50) -> DeadLetterPage:
-        """Return a page of refused records, of one cause or of all."""
-
-    def dead_letter(self, place: str) -> StoredDeadLetter | None:
-        """Return a refused record by the place of its dead letter, `topic-partition@offset`."""
-
-    def policies(self) -> Sequence[PolicySeen]:
-        """Return the policies under which decisions were made, the latest first."""
-
-    def acts(self, *, before: str | None = None, limit: int = 50) -> ActPage:
-        """Return a page of what was done in the console."""
-
-    def positions(self) -> Sequence[ReadPosition]:
-        """Return how far each partition was read, by name."""

@@ -17,7 +17,6 @@ from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.runtime.ports import TP
 from surfaces.sink.ports import Position
 from surfaces.sink.sink import CHECK_INTERVAL_S, Sink
-from tests.postgres_server import find_postgres
 from tests.sinks import (
     KafkaTopics,
     MemoryPartitions,
@@ -34,10 +33,8 @@ STEPS_MAX = 300
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _servers_start_first(kafka: EmbeddedKafka, request: pytest.FixtureRequest) -> None:
+def _servers_start_first(kafka: EmbeddedKafka, postgres_first: None) -> None:
     """Start the servers before the first test, so that they do not count as left behind by one."""
-    if find_postgres() is not None:
-        request.getfixturevalue("postgres")
 
 
 @pytest.fixture(params=["memory", "kafka, sqlite", "memory, read model in sqlite", "memory, read model in postgresql"])
