@@ -100,6 +100,7 @@ class Follower:
             written = await sink.step()
             self.failure, self.stepped_at = sink.failure, self._clock.now_us()
             if not sink.failure:
+                self._failure.note("")
                 is_behind = written >= RECORDS_MAX or not sink.has_caught_up
                 self.as_of = self._store.newest_at if is_behind else self._clock.now_us()
 

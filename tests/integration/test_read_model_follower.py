@@ -75,9 +75,9 @@ def test_a_database_that_fails_is_waited_for(
     assert lines[0].endswith("trying again")
 
 
-def test_brokers_that_nobody_can_reach_end_it(tmp_path: Path) -> None:
-    failures = Failures()
-    with Follower(Settings(brokers=f"127.0.0.1:{free_port()}", data_dir=str(tmp_path)), failures) as follower:
-        assert failures.came.wait(60)
+def test_brokers_that_nobody_can_reach_are_waited_for(tmp_path: Path) -> None:
+    failures, brokers = Failures(), f"127.0.0.1:{free_port()}"
+    with Follower(Settings(brokers=brokers, data_dir=str(tmp_path)), failures) as follower:
+        until(lambda: brokers in follower.failure)
         assert not follower.has_caught_up
-    assert [type(each) for each in failures.found] == [UsageError]
+    assert failures.found == []
