@@ -99,8 +99,9 @@ class Follower:
         while not self._stopping.is_set():
             written = await sink.step()
             self.failure, self.stepped_at = sink.failure, self._clock.now_us()
-            if not sink.failure:
+            if written:
                 self._failure.note("")
+            if not sink.failure:
                 is_behind = written >= RECORDS_MAX or not sink.has_caught_up
                 self.as_of = self._store.newest_at if is_behind else self._clock.now_us()
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from schemas.codec.headers import Headers, name_bytes
 from schemas.events import AnyEvent, Money, Site
-from schemas.timestamps import format_instant
+from schemas.timestamps import format_instant, parse_instant
 from streams.terminal.message_text import PRIVATE, public_data
 from surfaces.console.access import Right
 from surfaces.console.acting import act_of, checked_form
@@ -19,7 +19,7 @@ from surfaces.console.case_map import case_map
 from surfaces.console.parts import parts_of, visitor_of
 from surfaces.console.story import Story, story_of
 from surfaces.console.templating import page
-from surfaces.console.text import words
+from surfaces.console.text import exact, words
 from surfaces.read_model.views import StoredRecord
 
 RAW_CHARS_MAX: Final = 20_000
@@ -67,6 +67,7 @@ async def _page(request: Request, story: Story, *, sees_personal: bool) -> Respo
         fields=lambda event: fact_fields(event, sees_personal=sees_personal),
         raw=raw_text,
         shown=shown_value,
+        parameter=parameter_text,
         header_texts=header_texts,
     )
 
@@ -97,6 +98,14 @@ def shown_value(name: str, value: object) -> str:
     if isinstance(value, int) and name in INSTANTS:
         return format_instant(value)
     return words(value) if isinstance(value, str) and name in WORDS else _plain(value)
+
+
+def parameter_text(value: str) -> str:
+    """Return a parameter of an action as text: instants as people read them."""
+    try:
+        return exact(parse_instant(value))
+    except ValueError:
+        return words(value)
 
 
 def _plain(value: Any) -> str:
