@@ -186,6 +186,7 @@ class PostgresDatabase(Database):
             "SET tcp_keepalives_count = 3",
             f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'",
             f"SELECT pg_advisory_lock({LOCK_NUMBER}, hashtext('{self._schema}'))",
+            "RESET lock_timeout",
         ):
             connection.execute(statement)
         connection.commit()
