@@ -15,6 +15,8 @@ from surfaces.console.text import exact
 
 SIZE: Final = 440
 MARGIN_SHARE: Final = 1.15
+LABEL: Final = 12
+"""How far apart labels are at least."""
 METRES_PER_DEGREE: Final = 111_195.0
 """Of latitude, with the mean radius of the Earth."""
 FAR_SHARE: Final = 20.0
@@ -41,14 +43,19 @@ def case_map(site: Site, radius_m: float, presences: Sequence[Presence]) -> Mark
         f'<text class="ring-label" y="{-radius_m * scale - 4:.1f}">{radius_m:g} m</text>',
         '<path class="site" d="M0-7 7 0 0 7-7 0Z"><title>site</title></path>',
     ]
+    labels: list[tuple[float, float]] = []
     for mark in marks:
         x, y = mark.east_m * scale, -mark.north_m * scale
+        label_x, label_y = x + 7, y - 5
+        while any(abs(label_x - other_x) < LABEL and abs(label_y - other_y) < LABEL for other_x, other_y in labels):
+            label_y -= LABEL
+        labels.append((label_x, label_y))
         shapes.append(
             f'<g class="fix fix-{"mocked" if mark.role == "mocked report" else "valid"}">'
             f"<title>{escape(mark.title)}</title>"
             f'<circle class="accuracy" cx="{x:.1f}" cy="{y:.1f}" r="{max(mark.accuracy_m * scale, 3):.1f}"/>'
             f'<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
-            f'<text x="{x + 6:.1f}" y="{y - 5:.1f}">{mark.number}</text></g>'
+            f'<text x="{label_x:.1f}" y="{label_y:.1f}">{mark.number}</text></g>'
         )
     half = SIZE / 2
     label = f"Map: the site, a ring of {radius_m:g} m, and {len(marks)} location reports"
