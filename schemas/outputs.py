@@ -236,6 +236,28 @@ class AlertMessage(Struct, frozen=True, kw_only=True, tag="alert"):
 OutputMessage: TypeAlias = AnyDecision | ActionMessage | AlertMessage
 
 
+class Act(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What somebody does in the console, written before it is done.
+
+    `subject` is the case that was looked at, or the cause of the refused records that are sent again; `time` is the
+    console's clock.
+    """
+
+    who: Annotated[NonEmpty, Meta(description="Who does it: the name of a token, or of a user whom a proxy names.")]
+    address: Annotated[NonEmpty, Meta(description="The network address that the request came from.")]
+    what: Annotated[
+        Word,
+        Meta(description="What is done: `redrive` or `see_personal`.", extra={VALUES: ["redrive", "see_personal"]}),
+    ]
+    why: Annotated[NonEmpty, Meta(description="The reason that was given for it.")]
+    records: Annotated[
+        tuple[NonEmpty, ...],
+        Meta(
+            description="The places of the dead letters that are sent again, as `topic-partition@offset`; else absent."
+        ),
+    ] = ()
+
+
 class OutputVocabulary(Struct, frozen=True):
     """The outputs that SOPs can emit."""
 

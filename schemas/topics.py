@@ -16,6 +16,8 @@ ALERTS: Final = "alerts"
 DEAD_LETTERS: Final = "dead-letters"
 LATEST: Final = "decisions.latest"
 """The last revision of every decision, as on its own topic; compacted."""
+ACTS: Final = "audit.acts"
+"""What people did in the console; no worker reads or writes it."""
 
 INPUTS: Final = (JOBS, TICKETS, CANCELLATIONS, LOCATIONS)
 """Topics of input events, keyed by case id; `locations` by partner id."""
@@ -49,9 +51,12 @@ class Topics:
         self.internal: Final = tuple(prefix + name for name in INTERNAL)
         self.cases, self.partners, self.watches, self.progress = self.internal
         self.latest: Final = prefix + LATEST
+        self.acts: Final = prefix + ACTS
         self.consumed: Final = (*self.inputs, self.cases, self.partners, self.watches)
         self.written: Final = (*self.outputs, self.latest, *self.internal)
         self.all: Final = (*self.inputs, *self.written)
+        """The topics of the workers."""
+        self.known: Final = (*self.all, self.acts)
         self.locations: Final = prefix + LOCATIONS
         self.actions: Final = prefix + ACTIONS
         self.alerts: Final = prefix + ALERTS

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "tail": "show messages as they come, in words or as JSON",
     "topics": "create the topics, show where they are not as they should be (create, check)",
     "dead-letters": "list and show refused records, send them again (list, show, redrive)",
+    "console": "serve the web console: decisions, cases, alerts, refused records",
     "alerts": "keep Alertmanager and webhooks in step with what fires (forward)",
     "policy": "show the built-in policy, check policy documents (show, check)",
     "schemas": "export JSON Schemas and an AsyncAPI document, compare two exports (export, diff)",
@@ -46,6 +47,7 @@ Exit status: 0 done, 1 a check failed, 2 unusable arguments or input, 70 cannot 
 SERVICES: Final = {
     "worker": (STOP_SIGNALS, end_at_once),
     "alerts": (STOP_SIGNALS, end_at_once),
+    "console": (STOP_SIGNALS, end_at_once),
     "up": (INTERRUPTIONS, end),
     "tail": (INTERRUPTIONS, end),
 }

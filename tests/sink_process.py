@@ -1,7 +1,7 @@
-"""A process that fills a store from a topic and kills itself: `python -m tests.sink_process BROKERS TOPIC FILE WHEN N`.
+"""A process that fills a store and kills itself: `python -m tests.sink_process BROKERS TOPIC WHERE WHEN N`.
 
-It ends with status 0 once the topic is read to its end. WHEN is `before` or `after`: it is killed just before or after
-the Nth commit of a write.
+It ends with status 0 once the topic is read to its end. WHERE is the store, as `tests.sinks.open_row_store` takes it.
+WHEN is `before` or `after`: it is killed just before or after the Nth commit of a write.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sqlite3
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from streams.kafka.connection import KafkaConnection
 from streams.runtime.ports import TP
@@ -21,32 +21,42 @@ from surfaces.sink import sink as sink_module
 from surfaces.sink.kafka_partitions import KafkaPartitions
 from surfaces.sink.ports import Position, Record
 from surfaces.sink.sink import Sink
-from tests.sinks import SqliteRowStore
+from tests.sinks import SqliteRowStore, SqlRowStore, row_database
 
 
-class MortalStore(SqliteRowStore):
-    """A store that kills its process around the Nth write of records."""
+class Mortal:
+    """A store that kills its process around the Nth write of records; the class behind it is a store."""
 
-    def __init__(self, path: Path, when: str, writes: int) -> None:
-        super().__init__(path)
-        self._when, self._writes = when, writes
+    when: str
+    writes: int
 
-    def apply(self, database: sqlite3.Connection, records: Sequence[Record]) -> None:
-        super().apply(database, records)
-        self._writes -= bool(records)
+    def apply(self, database: Any, records: Sequence[Record]) -> Any:
+        result = super().apply(database, records)  # type: ignore[misc] # of the store
+        self.writes -= bool(records)
         self._die_if("before", records)
+        return result
 
     def write(self, records: Sequence[Record], positions: Mapping[TP, Position]) -> None:
-        super().write(records, positions)
+        super().write(records, positions)  # type: ignore[misc] # the same
         self._die_if("after", records)
 
     def _die_if(self, when: str, records: Sequence[Record]) -> None:
-        if records and self._writes <= 0 and self._when == when:
+        if records and self.writes <= 0 and self.when == when:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def main(brokers: str, topic: str, file: str, when: str, writes: str) -> None:
-    store = MortalStore(Path(file), when, int(writes))
+class MortalSqliteStore(Mortal, SqliteRowStore):
+    """The store of one file."""
+
+
+class MortalSqlStore(Mortal, SqlRowStore):
+    """The base of the read model's store."""
+
+
+async def main(brokers: str, topic: str, where: str, when: str, writes: str) -> None:
+    database = row_database(where)
+    store = MortalSqliteStore(Path(where)) if database is None else MortalSqlStore(database)
+    store.when, store.writes = when, int(writes)
     async with KafkaPartitions(KafkaConnection(brokers), [topic]) as partitions:
         sink = Sink(partitions, store, time.monotonic)
         while not sink.has_caught_up:

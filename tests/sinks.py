@@ -13,9 +13,25 @@ from typing import NamedTuple, Protocol, Self
 
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # type: ignore[attr-defined] # re-exported
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    insert,
+    make_url,
+    select,
+)
 
 from streams.kafka.connection import KafkaConnection
+from streams.process.clock import SystemClock
 from streams.runtime.ports import TP, Stored
+from surfaces.read_model.database import Database, PostgresDatabase, SqliteDatabase
+from surfaces.read_model.sql_store import SqlStore
 from surfaces.sink.kafka_partitions import KafkaPartitions
 from surfaces.sink.ports import Partitions, Polled, Position, Record, Store
 from surfaces.sink.sqlite_store import SqliteStore
@@ -41,6 +57,9 @@ class RowStore(Store, Protocol):
     def reopened(self) -> RowStore:
         """Return the store as another process would find it."""
 
+    def close(self) -> None:
+        """Close it; another process may have it then."""
+
 
 class MemoryRowStore:
     """A store in memory."""
@@ -62,6 +81,8 @@ class MemoryRowStore:
     def reopened(self) -> MemoryRowStore:
         return self
 
+    def close(self) -> None: ...
+
 
 class SqliteRowStore(SqliteStore):
     """The real store; nothing in its table would hide a repetition."""
@@ -80,6 +101,53 @@ class SqliteRowStore(SqliteStore):
     def reopened(self) -> SqliteRowStore:
         self.close()
         return type(self)(Path(self.path))
+
+
+rows_table = Table(
+    "rows",
+    MetaData(),
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("topic_id", Text),
+    Column("topic", Text),
+    Column("partition", Integer),
+    Column("offset", BigInteger),
+    Column("value", LargeBinary),
+)
+
+
+class SqlRowStore(SqlStore):
+    """The base of the read model's store; nothing in its table would hide a repetition."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, [rows_table], 1, now_us=SystemClock().now_us, notice=print)
+
+    def apply(self, connection: Connection, records: Sequence[Record]) -> Mapping[TP, int]:
+        for each in records:
+            row = {"topic_id": each.topic_id, "topic": each.tp.topic, "partition": each.tp.partition}
+            connection.execute(insert(rows_table), {**row, "offset": each.offset, "value": each.value})
+        return {}
+
+    def rows(self) -> list[Row]:
+        with self.database.reading() as connection:
+            found = connection.execute(select(rows_table).order_by(rows_table.c.number)).all()
+        return [Row(row.topic_id, TP(row.topic, row.partition), row.offset, row.value) for row in found]
+
+    def reopened(self) -> SqlRowStore:
+        self.close()
+        return type(self)(self.database)
+
+
+def open_row_store(where: str) -> RowStore:
+    """Return the store in a file, in one that the read model's base has (`sql:FILE`), or in PostgreSQL."""
+    database = row_database(where)
+    return SqliteRowStore(Path(where)) if database is None else SqlRowStore(database)
+
+
+def row_database(where: str) -> Database | None:
+    """Return the database of the read model's base, None if the store is the other one."""
+    if where.startswith("postgresql:"):
+        return PostgresDatabase(make_url(where), "rows")
+    return SqliteDatabase(Path(where.removeprefix("sql:"))) if where.startswith("sql:") else None
 
 
 class Topics(Protocol):

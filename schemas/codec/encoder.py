@@ -16,6 +16,7 @@ from schemas.codec.schema_ids import URN_IDS, SchemaIds
 from schemas.errors import InvalidMessage
 from schemas.events import Money
 from schemas.outputs import (
+    Act,
     ActionBody,
     ActionMessage,
     AlertBody,
@@ -33,6 +34,7 @@ from schemas.timestamps import format_instant, read_instant
 NAME_LABEL: Final = "alertname"
 SEVERITY_LABEL: Final = "severity"
 DEAD_LETTER_TYPE: Final = "dead-letter"
+ACT_TYPE: Final = "act"
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 OUTPUT_HEADERS: Final = (("content-type", CONTENT_TYPE.encode()),)
 """The headers of every output record, by which CloudEvents SDKs recognise structured mode."""
@@ -41,6 +43,7 @@ SOURCES: Final = {
     "action": "/sop/actions",
     "alert": "/sop/alerts",
     DEAD_LETTER_TYPE: "/sop/dead-letters",
+    ACT_TYPE: "/sop/console",
 }
 """The `source` of outputs, by the first word of their type."""
 ENVELOPE_FIELDS: Final = frozenset({"body", "inputs", "asof", "subject", "time"})
@@ -143,6 +146,26 @@ def encode_dead_letter(
     return _envelope(DEAD_LETTER_TYPE, message_id, data, schema_ids, subject=subject, time=time)
 
 
+def encode_act(act: Act, subject: str, time: int, schema_ids: SchemaIds = URN_IDS) -> bytes:
+    """Return an act at an instant (microseconds) as a CloudEvent in structured JSON."""
+    message_id = digest32(canonical_json([subject, msgspec.to_builtins(act), format_instant(time)]))
+    return _envelope(ACT_TYPE, message_id, act, schema_ids, subject=subject, time=time)
+
+
+def decode_act(value: bytes) -> tuple[Act, str, int]:
+    """Return the act in the value of a record, its subject, and when it was (microseconds).
+
+    Raises `InvalidMessage` for any other value.
+    """
+    try:
+        envelope = _acts.decode(value)
+        if envelope.type != ACT_TYPE:
+            raise ValueError(f"type {envelope.type!a}")
+        return envelope.data, envelope.subject, read_instant(envelope.time)
+    except (ValueError, RecursionError) as error:
+        raise InvalidMessage(f"value: not an act ({error})") from None
+
+
 def decode_message(value: bytes, bodies: Mapping[str, type[DecisionBody]]) -> OutputMessage:
     """Return the decision, action or alert in the value of a record of an output topic.
 
@@ -187,12 +210,20 @@ class _OutputEnvelope(Struct, frozen=True):
     asof: str | None = None
 
 
+class _ActEnvelope(Struct, frozen=True):
+    type: str
+    subject: str
+    time: str
+    data: Act
+
+
 class _DeadLetterEnvelope(Struct, frozen=True):
     type: str
     data: DeadLetter
 
 
 _outputs: Final = msgspec.json.Decoder(_OutputEnvelope)
+_acts: Final = msgspec.json.Decoder(_ActEnvelope)
 _dead_letters: Final = msgspec.json.Decoder(_DeadLetterEnvelope)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-SCHEMA_VERSION: Final = "1.1"
+SCHEMA_VERSION: Final = "1.2"
 """Major and minor: an addition raises the minor version, a change that existing programs could not read the major one.
 `sop schemas diff` says which it is."""
 

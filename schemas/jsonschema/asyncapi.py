@@ -8,13 +8,13 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from schemas.codec.canonical_json import JsonValue
-from schemas.codec.encoder import CONTENT_TYPE, DEAD_LETTER_TYPE
+from schemas.codec.encoder import ACT_TYPE, CONTENT_TYPE, DEAD_LETTER_TYPE
 from schemas.codec.schema_ids import SCHEMA_VERSION, schema_file
 from schemas.jsonschema.brokers import SECURITY_SCHEMES, SERVERS
 from schemas.jsonschema.examples import Examples
 from schemas.jsonschema.messages import message_name
 from schemas.jsonschema.parts import JsonObject
-from schemas.topics import ACTIONS, ALERTS, DEAD_LETTERS, INPUTS, LATEST, LOCATIONS, TOPIC_OF_TYPE, decision_topic
+from schemas.topics import ACTIONS, ACTS, ALERTS, DEAD_LETTERS, INPUTS, LATEST, LOCATIONS, TOPIC_OF_TYPE, decision_topic
 
 BINDING: Final = "0.5.0"
 PARTITIONS: Final = 4
@@ -34,6 +34,8 @@ class Channel(Struct, frozen=True):
     description: str
     key: str = _CASE_KEY
     cleanup: Literal["delete", "compact"] = "delete"
+    role: Literal["worker", "console"] = "worker"
+    """What of sop-streams sends an output, or receives an input."""
     suffix: str = ""
     """What the names of its messages end in; those of another topic differ in their key."""
 
@@ -75,6 +77,7 @@ def asyncapi_document(kinds: Iterable[str], examples: Examples) -> JsonObject:
 
 _ROLES: Final = {
     "worker": "What a worker of sop-streams does.",
+    "console": "What the console of sop-streams does.",
     "producer": "What a program that reports events does.",
     "consumer": "What a program that follows decisions does.",
 }
@@ -107,16 +110,29 @@ def _channels(kinds: tuple[str, ...]) -> list[Channel]:
             cleanup="compact",
             suffix=".latest",
         ),
-        Channel(ACTIONS, ("action",), is_input=False, description="Next steps for the desk, in all their states."),
-        Channel(ALERTS, ("alert",), is_input=False, description="Alerts for operations.", key="The alert id."),
-        Channel(
-            DEAD_LETTERS,
-            (DEAD_LETTER_TYPE,),
-            is_input=False,
-            description="Records that were refused, with the reason.",
-            key="The key of the refused record.",
-        ),
+        *_OTHERS,
     ]
+
+
+_OTHERS: Final = (
+    Channel(ACTIONS, ("action",), is_input=False, description="Next steps for the desk, in all their states."),
+    Channel(ALERTS, ("alert",), is_input=False, description="Alerts for operations.", key="The alert id."),
+    Channel(
+        DEAD_LETTERS,
+        (DEAD_LETTER_TYPE,),
+        is_input=False,
+        description="Records that were refused, with the reason.",
+        key="The key of the refused record.",
+    ),
+    Channel(
+        ACTS,
+        (ACT_TYPE,),
+        is_input=False,
+        description="What people did in the console, each act written before it was done.",
+        key="The subject of the act.",
+        role="console",
+    ),
+)
 
 
 def _names(channel: Channel) -> list[str]:
@@ -149,7 +165,7 @@ def _operations(channels: Iterable[Channel]) -> Iterable[tuple[str, JsonObject]]
             yield f"worker.receive.{channel.topic}", _operation("receive", "worker", channel)
             yield f"producer.send.{channel.topic}", _operation("send", "producer", channel)
         else:
-            yield f"worker.send.{channel.topic}", _operation("send", "worker", channel)
+            yield f"{channel.role}.send.{channel.topic}", _operation("send", channel.role, channel)
             yield f"consumer.receive.{channel.topic}", _operation("receive", "consumer", channel)
 
 

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from schemas.codec.encoder import DEAD_LETTER_TYPE, SOURCES
+from schemas.codec.encoder import ACT_TYPE, DEAD_LETTER_TYPE, SOURCES
 from schemas.codec.limits import Limits
 from schemas.codec.schema_ids import SchemaIds
 from schemas.fields import Text
@@ -139,11 +139,13 @@ _DECISION_ATTRIBUTES: Final[JsonObject] = {
 }
 _SUBJECTS: Final = {
     "alert": "The case id; the partner id of an alert that concerns no case",
+    ACT_TYPE: "The case that was looked at, or the cause of the records that are sent again",
     DEAD_LETTER_TYPE: "The key of the refused record, if it is UTF-8 and not empty",
 }
 _TIMES: Final = {
     "decision": "`effective_at` of the decision",
     "action": "The start of this state",
+    ACT_TYPE: "When it was done, by the console's clock",
     "alert": "`starts_at`, or `ends_at` of an alert that is resolved",
     DEAD_LETTER_TYPE: "The timestamp of the refused record, if it has one",
 }

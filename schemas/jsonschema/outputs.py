@@ -8,9 +8,10 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Struct, structs
 
-from schemas.codec.encoder import DEAD_LETTER_TYPE, ENVELOPE_FIELDS, SORTED_FIELDS
+from schemas.codec.encoder import ACT_TYPE, DEAD_LETTER_TYPE, ENVELOPE_FIELDS, SORTED_FIELDS
 from schemas.jsonschema.parts import UTC_INSTANT, JsonObject, as_object, folded, known_values, nullable
 from schemas.outputs import (
+    Act,
     ActionBody,
     ActionMessage,
     AlertBody,
@@ -47,6 +48,9 @@ def output_schemas(outputs: OutputVocabulary) -> dict[str, JsonObject]:
     dead_letter = _members((DeadLetter,), {}, headers={"items": _HEADER})
     dead_letter["required"] = [field.name for field in structs.fields(DeadLetter) if field.required]
     schemas[DEAD_LETTER_TYPE] = {"title": "DeadLetter", "description": folded(DeadLetter.__doc__), **dead_letter}
+    act = _members((Act,), {"what": vocabulary(Act, "what")})
+    act["required"] = [field.name for field in structs.fields(Act) if field.required]
+    schemas[ACT_TYPE] = {"title": "Act", "description": folded(Act.__doc__), **act}
     return schemas
 
 

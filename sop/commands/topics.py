@@ -65,7 +65,7 @@ def check(is_applied: bool, as_json: bool) -> int:
         if not is_applied and (count := len(_settable(found))):
             print(f"{count} of {len(found)} can be set with --apply")
     elif not cluster.hidden:
-        print(f"all {len(topics.all)} topics are as they should be")
+        print(f"all {len(topics.known)} topics are as they should be")
     return 1 if found or cluster.hidden else 0
 
 
@@ -86,7 +86,7 @@ async def _check(
     connection: KafkaConnection, topics: Topics, targets: TopicTargets, *, is_applied: bool
 ) -> tuple[Cluster, list[Difference]]:
     """Return the cluster and the differences, those that are left if they are applied."""
-    cluster = await read_cluster(connection, topics.all)
+    cluster = await read_cluster(connection, topics.known)
     _print_unchecked(topics, targets, cluster)
     found = [*missing(topics, cluster), *differences(topics, targets, cluster)]
     if not is_applied or not (settable := _settable(found)):
@@ -99,7 +99,7 @@ async def _check(
         else:
             _print_problem(f"{each.topic}: {each.setting} cannot be set to {each.value}: {refusal}")
     for pause_s in _RETRY_PAUSES_S:
-        cluster = await read_cluster(connection, topics.all)
+        cluster = await read_cluster(connection, topics.known)
         found = [*missing(topics, cluster), *differences(topics, targets, cluster)]
         if applied.isdisjoint((each.topic, each.setting) for each in found):
             break
@@ -110,7 +110,7 @@ async def _check(
 async def _create(
     connection: KafkaConnection, topics: Topics, targets: TopicTargets, *, is_applied: bool, as_json: bool
 ) -> int:
-    cluster = await read_cluster(connection, topics.all)
+    cluster = await read_cluster(connection, topics.known)
     existing = {name: state.partitions for name, state in cluster.topics.items()}
     wanted = new_topics(topics, targets, existing)
     refused = 0

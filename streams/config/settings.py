@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -86,6 +87,8 @@ class Settings:
     accept_trimmed_inputs: bool = False
     metrics_listen: str = ""
     data_dir: str = ""
+    database_url: str = field(default="", repr=False)
+    database_url_file: str = ""
     alertmanagers: str = field(default="", repr=False)
     alertmanagers_file: str = ""
     webhooks: str = field(default="", repr=False)
@@ -94,6 +97,12 @@ class Settings:
     alerts_proxy: str = field(default="", repr=False)
     alerts_resend_s: float = 60.0
     console_url: str = ""
+    console_listen: str = "127.0.0.1:8765"
+    console_tokens_file: str = ""
+    console_proxies: tuple[str, ...] = ()
+    console_user_header: str = "X-Forwarded-User"
+    console_actors: tuple[str, ...] = ()
+    console_personal: tuple[str, ...] = ()
     log_level: str = "INFO"
 
     @property
@@ -107,7 +116,7 @@ class Settings:
         )
 
 
-def _checked(read: Callable[[str], T], is_valid: Callable[[T], bool]) -> Callable[[str], T]:
+def _checked(read: Callable[[str], T], is_valid: Callable[[T], object]) -> Callable[[str], T]:
     """Return a parser that raises ValueError for a value that is not valid."""
 
     def checked(text: str) -> T:
@@ -129,6 +138,14 @@ def _address(text: str) -> str:
     return f"{host or '127.0.0.1'}:{port}"
 
 
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    return tuple(str(ip_network(part)) for part in _parts(text))
+
+
 def web_address(text: str) -> str:
     """Return an absolute http or https address without query or fragment; raises ValueError for anything else."""
     address = text.strip()
@@ -147,7 +164,7 @@ _READERS: Final[Mapping[type, Reader]] = {
     int: (_checked(int, lambda number: number >= 1), "a whole number above 0"),
     float: (_checked(float, lambda number: 0 < number < math.inf), "a number above 0"),
     str: (str.strip, "text"),
-    tuple: (lambda text: tuple(part.strip() for part in text.split(",") if part.strip()), "paths, separated by commas"),
+    tuple: (_parts, "paths, separated by commas"),
 }
 _DURATION: Final = f"seconds, or text such as 90m or 1h30m (units: {UNITS})"
 _SPECIAL_READERS: Final[Mapping[str, Reader]] = {
@@ -164,6 +181,11 @@ _SPECIAL_READERS: Final[Mapping[str, Reader]] = {
     "metrics_listen": (_address, "PORT or HOST:PORT"),
     "alerts_proxy": (web_address, "http://HOST:PORT"),
     "console_url": (web_address, "http://HOST… or https://HOST…"),
+    "console_listen": (_checked(_address, bool), "PORT or HOST:PORT"),
+    "console_proxies": (_networks, "addresses or networks such as 10.0.0.0/8, separated by commas"),
+    "console_user_header": (_checked(str.strip, re.compile(r"[A-Za-z0-9-]+").fullmatch), "the name of a header"),
+    "console_actors": (_parts, "names, separated by commas"),
+    "console_personal": (_parts, "names, separated by commas"),
     "session_timeout_s": (
         _checked(parse_seconds, lambda seconds: 1 <= seconds <= SESSION_S_MAX),
         f"a duration from 1 s to {SESSION_S_MAX} s: {_DURATION}",

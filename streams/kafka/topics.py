@@ -48,7 +48,7 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, targets: T
     async with admin_client(connection) as admin:
         read = partial(_partition_counts, admin, topics.all)
         existing = await read()
-        missing = new_topics(topics, targets, existing)
+        missing = {name: new for name, new in new_topics(topics, targets, existing).items() if name in topics.all}
         for name, new in missing.items():
             if reason := await create_topic(admin, new):
                 raise UsageError(f"Kafka at {connection.brokers}: cannot create {name}: {reason}")

@@ -49,6 +49,11 @@ class Sink:
         """Whether every partition has been read to its end at least once since the start."""
         return bool(self._reading) and self._reading <= self._ended
 
+    @property
+    def failure(self) -> str:
+        """What keeps the latest step from the brokers, empty if nothing does."""
+        return self._failure.failure
+
     async def step(self) -> int:
         """Wait shortly for records, write them, and return how many were written.
 

@@ -26,30 +26,41 @@ from tests.sinks import (
     RowStore,
     SqliteRowStore,
     Topics,
+    open_row_store,
 )
 
 STEPS_MAX = 300
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _kafka_starts_first(kafka: EmbeddedKafka) -> None:
-    """Start the broker before the first test, so that it does not count as left behind by one."""
+def _servers_start_first(kafka: EmbeddedKafka, postgres_first: None) -> None:
+    """Start the servers before the first test, so that they do not count as left behind by one."""
 
 
-@pytest.fixture(params=["memory", "kafka"])
-def topics(request: pytest.FixtureRequest, prefix: str) -> Topics:
-    if request.param == "memory":
+@pytest.fixture(params=["memory", "kafka, sqlite", "memory, read model in sqlite", "memory, read model in postgresql"])
+def adapters(request: pytest.FixtureRequest) -> str:
+    """Return which topics and which store to use."""
+    return str(request.param)
+
+
+@pytest.fixture
+def topics(adapters: str, request: pytest.FixtureRequest, prefix: str) -> Topics:
+    if adapters.startswith("memory"):
         return MemoryTopics()
     return KafkaTopics(request.getfixturevalue("kafka").address, prefix)
 
 
 @pytest.fixture
-def store(topics: Topics, tmp_path: Path) -> Iterator[RowStore]:
-    """Yield the store in memory for topics in memory, the real one for Kafka."""
-    if isinstance(topics, MemoryTopics):
-        yield MemoryRowStore()
-        return
-    store = SqliteRowStore(tmp_path / "rows.sqlite")
+def store(adapters: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RowStore]:
+    match adapters:
+        case "memory":
+            store: RowStore = MemoryRowStore()
+        case "kafka, sqlite":
+            store = open_row_store(str(tmp_path / "rows.sqlite"))
+        case "memory, read model in sqlite":
+            store = open_row_store(f"sql:{tmp_path / 'rows.sqlite'}")
+        case _:
+            store = open_row_store(request.getfixturevalue("postgres").new_database())
     yield store
     store.close()
 
@@ -98,8 +109,7 @@ async def test_each_committed_record_is_written_once_across_restarts(
         await steps(Sink(partitions, successor, impatient()), lambda: len(successor.rows()) == 4)
     assert [row for row in values(successor) if row[0] == 0] == [(0, b"a"), (0, b"b"), (0, b"d")]
     assert [row for row in values(successor) if row[0] == 1] == [(1, b"c")]
-    if isinstance(successor, SqliteRowStore):
-        successor.close()
+    successor.close()
 
 
 async def test_a_topic_may_come_later_and_get_more_partitions(topics: Topics, store: RowStore, topic: str) -> None:
@@ -208,10 +218,15 @@ async def test_brokers_that_do_not_answer_are_waited_for(caplog: pytest.LogCaptu
     assert lines[:4] == [away, "reading rows-0", back, away]
 
 
+@pytest.mark.parametrize("database", ["sqlite", "read model in sqlite", "read model in postgresql"])
 def test_each_record_is_written_once_by_processes_that_are_killed_around_the_commit(
-    kafka: EmbeddedKafka, prefix: str, tmp_path: Path
+    kafka: EmbeddedKafka, prefix: str, database: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    topics, topic, file = KafkaTopics(kafka.address, prefix), f"{prefix}rows", tmp_path / "rows.sqlite"
+    topics, topic, where = KafkaTopics(kafka.address, prefix), f"{prefix}rows", str(tmp_path / "rows.sqlite")
+    if database == "read model in sqlite":
+        where = f"sql:{where}"
+    elif database == "read model in postgresql":
+        where = request.getfixturevalue("postgres").new_database()
     topics.create(topic, 2)
     expected = []
     for number in range(40):
@@ -221,10 +236,10 @@ def test_each_record_is_written_once_by_processes_that_are_killed_around_the_com
             expected += [(tp.partition, b"%d" % number), (tp.partition, b"%d again" % number)]
     ends = []
     for when, writes in (("before", 1), ("after", 1), ("before", 2), ("after", 2), ("before", 3), ("after", 10**9)):
-        command = [sys.executable, "-m", "tests.sink_process", kafka.address, topic, str(file), when, str(writes)]
+        command = [sys.executable, "-m", "tests.sink_process", kafka.address, topic, where, when, str(writes)]
         ends.append(subprocess.run(command, check=False, timeout=60, capture_output=True).returncode)
     assert ends == [-signal.SIGKILL] * 5 + [0]
-    with closing(SqliteRowStore(file)) as store:
+    with closing(open_row_store(where)) as store:
         assert sorted(values(store)) == sorted(expected)
 
 

@@ -128,7 +128,7 @@ def test_its_numbers_are_keys_of_the_policy(product: Path) -> None:
 
 def test_it_has_a_schema_a_topic_and_its_words(product: Path) -> None:
     sop(product, "schemas", "export", "contract")
-    schema = json.loads((product / "contract" / "decision.visit_fee-1.1.json").read_bytes())
+    schema = json.loads((product / "contract" / "decision.visit_fee-1.2.json").read_bytes())
     assert schema["properties"]["outcome"]["x-known-values"] == ["stands", "not_due", "under_review", "withdrawn"]
     assert schema["properties"]["waited_s"]["type"] == "integer"
     channels = json.loads((product / "contract" / "asyncapi.json").read_bytes())["channels"]

@@ -172,7 +172,7 @@ def test_a_decision_is_encoded_as_a_cloud_event() -> None:
         "subject": "job-17",
         "time": "2026-11-21T10:00:00Z",
         "datacontenttype": "application/json",
-        "dataschema": "urn:sop-streams:schema:decision.paf:1.1",
+        "dataschema": "urn:sop-streams:schema:decision.paf:1.2",
         "inputs": "jobs-3:120",
         "asof": "2026-11-21T10:00:00.000005Z",
         "data": {

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from agents.sops.catalogue import CLAUSES, OUTPUTS, POLICIES, decode_message, topics
 from schemas.codec.decoder import decode_record
-from schemas.codec.encoder import decode_dead_letter, encode_dead_letter, encode_message
+from schemas.codec.encoder import decode_act, decode_dead_letter, encode_act, encode_dead_letter, encode_message
 from schemas.codec.limits import Limits
 from schemas.codec.schema_ids import SCHEMA_VERSION, URN_IDS, SchemaIds
 from schemas.errors import InvalidMessage
@@ -31,7 +31,7 @@ from tests.unit.test_encoder import ACTION, ALERT, BARE_ACTION, PAF, REFUND, rev
 
 EXAMPLES = examples(URN_IDS)
 PUBLISHED: dict[str, Any] = json.loads(json.dumps(message_schemas(OUTPUTS, URN_IDS, EXAMPLES)))
-TYPES = [*EVENT_TYPES, *(f"decision.{kind}" for kind in OUTPUTS.bodies), "action", "alert", "dead-letter"]
+TYPES = [*EVENT_TYPES, *(f"decision.{kind}" for kind in OUTPUTS.bodies), "action", "alert", "dead-letter", "act"]
 VALIDATORS = {name: Draft202012Validator(schema) for name, schema in PUBLISHED.items()}
 
 MEMBERS = {"decision_key": "job-17|paf|out_of_scope|p-4", "asof": 1_795_255_200_000_000}
@@ -163,7 +163,7 @@ def test_with_a_base_address_every_id_is_the_address_of_its_file(tmp_path: Path,
 
 def test_the_document_has_every_public_topic_with_every_message() -> None:
     document: Any = asyncapi_document(OUTPUTS.bodies, EXAMPLES)
-    assert set(document["channels"]) == {*INPUTS, *topics().outputs, topics().latest}
+    assert set(document["channels"]) == {*INPUTS, *topics().outputs, topics().latest, topics().acts}
     names = {name for channel in document["channels"].values() for name in channel["messages"]}
     others = {*(f"{name}.binary" for name in EVENT_TYPES), *(f"decision.{kind}.latest" for kind in OUTPUTS.bodies)}
     assert names == {*TYPES, *others} == set(document["components"]["messages"])
@@ -185,6 +185,8 @@ def test_every_message_has_a_recorded_example(name: str) -> None:
         assert accepted(example)
     elif name == "dead-letter":
         assert decode_dead_letter(json.dumps(example).encode()).reason == example["data"]["reason"]
+    elif name == "act":
+        assert json.loads(encode_act(*decode_act(json.dumps(example).encode()))) == example
     else:
         assert json.loads(encode_message(decode_message(json.dumps(example).encode()))) == example
 
