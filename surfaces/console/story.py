@@ -16,7 +16,7 @@ from schemas.outputs import WITHDRAWN, ActionMessage, AlertMessage, AnyDecision,
 from schemas.policy.model import DAY, PolicySet
 from streams.replay.case_timeline import CaseTimeline, case_timeline
 from streams.replay.deduplicate import Deduplicated
-from streams.replay.replay import Replay
+from streams.replay.replay import Emission, Replay
 from surfaces.read_model.views import (
     CaseRecords,
     StoredAction,
@@ -290,8 +290,8 @@ def _alert_time(each: StoredAlert) -> int:
 
 def _ahead(records: CaseRecords, events: Sequence[AnyEvent], policies: PolicySet, now: int) -> Iterator[Ahead]:
     """Yield what the case's own deadlines lead to if no other fact comes, and what is due before."""
-    for each in Replay(policies).emissions(events, now + AHEAD_US):
-        if each.at > now and each.subject == records.case_id:
+    for each in Replay(policies).steps(events, now + AHEAD_US):
+        if isinstance(each, Emission) and each.at > now and each.subject == records.case_id:
             yield Ahead(each.at, _future_text(each.message), _future_tone(each.message))
     for action in _last_actions(records):
         body = action.message.body

@@ -127,6 +127,7 @@ def live_row(row: AnyRow) -> Row:
                 status=body.severity,
                 id=content.alert_id,
                 partner_id=body.labels.get("partner_id"),
+                about=content.about,
             )
         case DeadLetter():
             return Row(
