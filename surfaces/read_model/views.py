@@ -197,7 +197,7 @@ class CasePage:
     is_more: bool
 
 
-COUNT_MAX = 1_000
+COUNT_MAX = 500
 """Beyond this, matching cases are not counted but called more."""
 
 
