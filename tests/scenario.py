@@ -16,12 +16,14 @@ from itertools import pairwise
 from typing import Any, Final, Self
 
 from agents.case.evaluation import Evaluation
-from agents.case.view import build_case_view
+from agents.case.presence import PresenceAnswers
+from agents.case.view import CaseView, build_case_view
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from agents.presence.track import Track
 from agents.sops.catalogue import POLICIES
-from agents.sops.evaluate import case_presence_queries, evaluate
+from agents.sops.evaluate import case_presence_queries, evaluate, explain_decisions
+from agents.sops.explained import ExplainedDecision
 from schemas.codec.decoder import decode_record
 from schemas.codec.encoder import encode_message
 from schemas.codec.limits import Limits
@@ -346,16 +348,28 @@ class Agents:
 def evaluate_case(
     case_id: str, facts: Sequence[AnyEvent], reports: Sequence[AnyEvent], policy: Policy, now: int
 ) -> Evaluation:
-    """Evaluate a case once, at `now` (µs), from its facts and its partners' reports in the order given.
+    """Evaluate a case once, at `now` (µs), from its facts and its partners' reports in the order given."""
+    view = build_case_view(case_id, facts)
+    return evaluate(view, presence_answers(view, reports, policy), policy, now)
+
+
+def explain_case(
+    case_id: str, facts: Sequence[AnyEvent], reports: Sequence[AnyEvent], policy: Policy, now: int
+) -> tuple[ExplainedDecision, ...]:
+    """Explain what `evaluate_case` decides, row by row."""
+    view = build_case_view(case_id, facts)
+    return explain_decisions(view, presence_answers(view, reports, policy), policy, now)
+
+
+def presence_answers(view: CaseView, reports: Sequence[AnyEvent], policy: Policy) -> PresenceAnswers:
+    """Answer the presence queries of a case from its partners' reports in the order given.
 
     Queries come first: a report counts for a query that is already known, however late it arrives.
     """
-    view = build_case_view(case_id, facts)
     tracks: dict[str, Track] = {}
     for query in case_presence_queries(view, policy):
         tracks.setdefault(query.partner_id, Track(query.partner_id)).query(query)
     for report in reports:
         if report.subject in tracks:
             tracks[report.subject].add_report(report, policy)  # type: ignore[arg-type]
-    answers = {answer.query.key: answer for track in tracks.values() for answer in track.new_answers()}
-    return evaluate(view, answers, policy, now)
+    return {answer.query.key: answer for track in tracks.values() for answer in track.new_answers()}

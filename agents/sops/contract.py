@@ -10,6 +10,7 @@ from msgspec import Struct
 from agents.case.evaluation import ActionCondition, AlertCondition, Deadlines, StandingDecision
 from agents.case.presence import EngagementPresence, PresenceFact
 from agents.case.view import CaseView, Engagement
+from agents.sops.explained import ExplainedDecision
 from schemas.outputs import DecisionBody, Severity
 from schemas.policy.model import Policy, Section
 
@@ -99,3 +100,6 @@ class Sop(Protocol):
 
     def evaluate(self, case: CaseContext, deadlines: Deadlines) -> SopEvaluation:
         """Return what should be decided, done and alerted about a case now; a pure function."""
+
+    def explain(self, case: CaseContext, deadlines: Deadlines) -> Iterable[ExplainedDecision]:
+        """Return every decision about a case, or why there is none, with the rows of its table; a pure function."""

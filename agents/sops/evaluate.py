@@ -1,4 +1,4 @@
-"""Evaluates a case by all SOPs: what should be decided, done and alerted, from its facts alone."""
+"""Evaluates a case by all SOPs: what should be decided, done and alerted, and why, from its facts alone."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from agents.case.view import CaseView, Engagement
 from agents.presence.queries import PresenceQuery, presence_rules
 from agents.sops.contract import CaseContext
 from agents.sops.decision_alerts import stuck_provisional
+from agents.sops.explained import ExplainedDecision
 from agents.sops.registry import SOPS
 from schemas.policy.model import Policy
 
@@ -25,16 +26,12 @@ def evaluate(view: CaseView, answers: PresenceAnswers, policy: Policy, now: int)
     (microseconds) have passed. A pure function: neither the order of arrival nor a clock matters.
     """
     deadlines = Deadlines(now)
-    rules = presence_rules(policy)
-    presence = tuple(
-        engagement_presence(view, each, _presence_facts(each), answers, rules) for each in view.engagements
-    )
-    case = CaseContext(view, presence, policy, place_labels(view, policy))
+    case = _context(view, answers, policy)
     evaluations = [sop.evaluate(case, deadlines) for sop in SOPS]
     decisions = tuple(decision for found in evaluations for decision in found.decisions)
     alerts = [alert for found in evaluations for alert in found.alerts]
     alerts += stuck_provisional((each.body for each in decisions), case.place, policy, deadlines)
-    seen = (fix.time for each in presence for fix in each.fixes)
+    seen = (fix.time for each in case.presence for fix in each.fixes)
     return Evaluation(
         decisions=decisions,
         actions=tuple(action for found in evaluations for action in found.actions),
@@ -42,6 +39,27 @@ def evaluate(view: CaseView, answers: PresenceAnswers, policy: Policy, now: int)
         as_of=max(deadlines.last_passed, *(fact.time for fact in view.facts[-1:]), *seen, 0),
         next_deadline=deadlines.next,
     )
+
+
+def explain_decisions(
+    view: CaseView, answers: PresenceAnswers, policy: Policy, now: int
+) -> tuple[ExplainedDecision, ...]:
+    """Return, for the same arguments as `evaluate`, how its decisions follow from the rows of their tables.
+
+    The decisions come in the order of `evaluate`, and among them those that could be made about the same partner or
+    case and are not. A pure function.
+    """
+    deadlines = Deadlines(now)
+    case = _context(view, answers, policy)
+    return tuple(explained for sop in SOPS for explained in sop.explain(case, deadlines))
+
+
+def _context(view: CaseView, answers: PresenceAnswers, policy: Policy) -> CaseContext:
+    rules = presence_rules(policy)
+    presence = tuple(
+        engagement_presence(view, each, _presence_facts(each), answers, rules) for each in view.engagements
+    )
+    return CaseContext(view, presence, policy, place_labels(view, policy))
 
 
 def case_presence_queries(view: CaseView, policy: Policy) -> list[PresenceQuery]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -10,6 +10,7 @@ from agents.case.evaluation import Deadlines, RuleResult
 from agents.case.presence import PresenceFact
 from agents.case.view import Engagement
 from agents.sops.contract import AlertKind, CaseContext, Clause, SopEvaluation, Unit
+from agents.sops.explained import ExplainedDecision
 from agents.sops.tables.actions import Actions
 from agents.sops.tables.alerts import Alerts
 from agents.sops.tables.cells import Subject
@@ -62,6 +63,12 @@ class TableSop(Generic[A]):
             for alerts in self.alerts:
                 evaluation.alerts.extend(alerts.conditions(subject, results, case.place, deadlines))
         return evaluation
+
+    def explain(self, case: CaseContext, deadlines: Deadlines) -> Iterator[ExplainedDecision]:
+        """Yield every decision about a case, or why there is none, with the rows of its table."""
+        for subject in self.assess(case):
+            for table in self.decisions:
+                yield table.explain(subject, deadlines, subject_of=self.name, partner_id=subject.partner_id)
 
     @property
     def kinds(self) -> tuple[type[DecisionBody], ...]:

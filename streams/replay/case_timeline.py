@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from agents.presence.queries import PresenceAnswer
+from agents.sops.evaluate import explain_decisions
+from agents.sops.explained import ExplainedDecision
 from schemas.events import LOCATION_REPORT, AnyEvent, Site
 from schemas.outputs import ActionMessage, AlertMessage
 from schemas.policy.model import PolicySet
@@ -33,6 +35,8 @@ class CaseTimeline:
     """The site of the job, from the latest booking."""
     answers: tuple[PresenceAnswer, ...]
     emissions: tuple[Emission, ...]
+    explained: tuple[ExplainedDecision, ...]
+    """How the decisions at the end follow from the rows of their tables."""
     refused: tuple[RefusedRecord, ...]
     """Refused records that name the case; they are not part of the timeline."""
 
@@ -68,18 +72,21 @@ def case_timeline(case_id: str, unique: Deduplicated, policies: PolicySet, *, un
     partners = {getattr(fact.data, "partner_id", None) for fact in facts}
     reports = [event for event in known if event.type == LOCATION_REPORT and event.subject in partners]
     replay = Replay(policies)
-    emissions = tuple(replay.emissions([*facts, *reports], end))
+    steps = replay.steps([*facts, *reports], end)
+    emissions = tuple(step for step in steps if isinstance(step, Emission))
     case = replay.cases.case(case_id)
+    policy = policies.at(case.view.begins_at)
     answers = [case.answers[key] for key in case.queries if key in case.answers]
     return CaseTimeline(
         case_id=case_id,
         until=end,
-        policy=policies.at(facts[0].time).name,
+        policy=policy.name,
         facts=tuple(facts),
         report_counts=Counter(report.subject for report in reports),
         site=case.view.booking.data.site if case.view.booking else None,
         answers=tuple(sorted(answers, key=lambda answer: (answer.query.time, answer.query.key))),
         emissions=emissions,
+        explained=explain_decisions(case.view, case.answers, policy, end),
         refused=tuple(each for each in unique.refused if case_id in _subjects(each.record)),
     )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
 import msgspec
 
 from agents.presence.queries import LocationFix, PresenceAnswer
+from agents.sops.catalogue import TITLES
+from agents.sops.explained import ExplainedDecision, ExplainedRow, ExplainedTerm
 from schemas.codec.encoder import encode_message
 from schemas.events import Site
 from schemas.outputs import AnyDecision
@@ -32,6 +34,10 @@ def timeline_text(timeline: CaseTimeline) -> Iterator[str]:
         yield f"{format_instant(time)}  {first}"
         yield from (f"    {line}" for line in more)
     yield ""
+    for explained in timeline.explained:
+        yield from _explained(explained)
+    if timeline.explained:
+        yield ""
     yield from _section("open actions", [action_text(message) for message in timeline.open_actions])
     yield from _section("firing alerts", [alert_text(message) for message in timeline.firing_alerts])
     if timeline.refused:
@@ -62,6 +68,7 @@ def _timeline_members(timeline: CaseTimeline) -> dict[str, Any]:
             {"at": format_instant(each.at), "message": msgspec.Raw(encode_message(each.message))}
             for each in timeline.emissions
         ],
+        "explained": [_explained_members(each) for each in timeline.explained],
         "open_actions": [message.action_id for message in timeline.open_actions],
         "firing_alerts": [message.alert_id for message in timeline.firing_alerts],
         "refused": [{"record": _origin(each), "reason": each.reason} for each in timeline.refused],
@@ -110,6 +117,37 @@ def _answer(answer: PresenceAnswer, site: Site | None) -> dict[str, Any]:
             for name, fix in fixes.items()
             if fix is not None
         },
+    }
+
+
+def _explained(explained: ExplainedDecision) -> Iterator[str]:
+    """Yield what was decided, or why nothing, and a line for each row up to the one that fired."""
+    decided = f"{explained.outcome}, {explained.status}"
+    if explained.outcome is None:
+        decided = f"no decision, {_found(each for each in explained.applies if not each.holds) or 'no row applies'}"
+    partner = explained.partner_id or "no partner"
+    yield f"{explained.kind} ({TITLES[explained.subject_of]}) for {partner}: {decided}"
+    yield from (f"    {_row(each)}" for each in explained.rows)
+    if explained.final_from is not None:
+        yield f"    final from {format_instant(explained.final_from)}"
+
+
+def _row(row: ExplainedRow) -> str:
+    if row.fired:
+        return f"{row.name} {row.outcome}: yes, {_found(row.terms) or 'no row before it applies'}"
+    return f"{row.name} {row.outcome}: no, {_found(row.failing)}"
+
+
+def _found(terms: Iterable[ExplainedTerm]) -> str:
+    return "; ".join(term.found for term in terms)
+
+
+def _explained_members(explained: ExplainedDecision) -> dict[str, Any]:
+    final_from = explained.final_from
+    return {
+        **msgspec.to_builtins(explained),
+        "final_from": None if final_from is None else format_instant(final_from),
+        "rows": [{**msgspec.to_builtins(row), "fired": row.fired} for row in explained.rows],
     }
 
 

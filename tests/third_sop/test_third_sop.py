@@ -138,11 +138,19 @@ def test_it_has_a_schema_a_topic_and_its_words(product: Path) -> None:
     assert "keeps the visit fee" in " ".join(sop(product, "glossary", "CNA-1").split())
 
 
-def test_a_case_is_shown_with_its_clauses(product: Path) -> None:
+def test_a_case_is_shown_with_its_clauses_and_rows(product: Path) -> None:
     replayed(product, visit("11:00", "11:15"))
     story = sop(product, "case", "job-1", "--input", "events.jsonl")
     assert "decision visit_fee, revision 2: stands, final" in story
     assert "CNA-1: the visit fee stands if the partner waited at the site and called in vain" in story
+    rows = story[story.index("visit_fee (customer not available) for p1: stands, final\n") :].splitlines()[1:6]
+    assert rows == [
+        "    V1 not_due: no, the partner was not off site",
+        "    V2 under_review: no, the customer was called often enough",
+        "    V3 under_review: no, reports show where the partner was at every call",
+        "    V4 under_review: no, the partner waited long enough",
+        "    V5 stands: yes, no row before it applies",
+    ]
 
 
 def test_the_other_sops_decide_as_before(product_before: Path, product: Path) -> None:

@@ -80,6 +80,72 @@ def test_open_actions_and_firing_alerts_are_listed_at_the_end(
     assert any(line.startswith("    ask_customer_for_payment_proof (o1") for line in shown[shown.index(heads[0]) :])
 
 
+def test_each_decision_is_explained_row_by_row(events_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = lines_of(events_file, capsys)
+    fails = "a check of the proof fails (proof_missing)"
+    at = shown.index("tagging (offline service) for p1: offline_service/not_tagged, provisional")
+    assert shown[at + 1 : at + 8] == [
+        f"    O1 offline_service/no_booking: no, {fails}; the type is not no_booking (cancelled_then_served)",
+        f"    O2 offline_service/cancelled_then_served: no, {fails}",
+        f"    O3 offline_service/partial: no, {fails}",
+        "    O4 offline_service/not_tagged: no, no proof shows a payment in cash",
+        "    O5 offline_service/not_tagged: no, a qualifying ticket is open",
+        "    O6 offline_service/not_tagged: yes, no row before it applies",
+        "refund (offline service) for p1: no decision, no refund was asked for",
+    ]
+
+
+def test_the_explanation_belongs_to_the_state_at_until(events_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = lines_of(events_file, capsys, "--until", "2026-11-21T10:07:00Z")
+    assert "    T2 partner_led_cancellation/out_of_scope: yes, the claim is pending" in shown
+    assert "paf (out of scope) for p1: no decision, nobody cancelled" in shown
+    assert not any("offline service" in line for line in shown)
+
+
+def test_a_decision_that_waits_for_a_deadline_shows_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "unclaimed.jsonl"
+    path.write_bytes(b"\n".join(Scenario().booked().assigned().cancelled("12:00").lines()))
+    shown = lines_of(str(path), capsys)
+    at = shown.index("paf (out of scope) for p1: upheld, provisional")
+    assert shown[at + 6 : at + 8] == [
+        "    P5 upheld: yes, there is no out-of-scope ticket; a cancellation is marked against the partner",
+        "    final from 2026-11-24T12:00:00Z",
+    ]
+    (paf,) = (
+        each
+        for each in json.loads("".join(lines_of(str(path), capsys, "--json")))["explained"]
+        if each["kind"] == "paf"
+    )
+    assert paf["final_from"] == "2026-11-24T12:00:00Z"
+
+
+def test_the_json_has_every_row_with_its_terms(events_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    paf = json.loads("".join(lines_of(events_file, capsys, "--json")))["explained"][1]
+    assert [paf[name] for name in ("kind", "subject_of", "partner_id", "outcome", "status", "final_from")] == [
+        *("paf", "out_of_scope", "p1", "reversal_scheduled", "final", None),
+    ]
+    assert [row["name"] for row in paf["rows"] if row["fired"]] == ["P8-elsewhere"]
+    assert paf["rows"][3] == {
+        "name": "P3",
+        "outcome": "under_review",
+        "clauses": ["OOS-7"],
+        "fired": False,
+        "terms": [
+            {
+                "asked": "the partner was off site",
+                "holds": False,
+                "found": "the partner was not off site (presence: on_site)",
+            },
+            {"asked": "the claim is genuine", "holds": True, "found": "the claim is genuine"},
+            {
+                "asked": "the route is not commercial",
+                "holds": True,
+                "found": "the route is not commercial (ticketed)",
+            },
+        ],
+    }
+
+
 def test_the_timeline_ends_at_until(events_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     shown = lines_of(events_file, capsys, "--until", "2026-11-21T10:07:00Z")
     assert shown[0].startswith("case job-1 as of 2026-11-21T10:07:00Z")

@@ -69,4 +69,6 @@ def test_the_debugging_page_quotes_the_code_as_it_is() -> None:
         found = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S602 - the page's
         assert found.stdout == output
     ((path, line),) = BREAKPOINT.findall(page)
-    assert (ROOT / path).read_text(encoding="utf-8").splitlines()[int(line) - 1].lstrip().startswith("when=lambda")
+    assert (ROOT / path).read_text(encoding="utf-8").splitlines()[
+        int(line) - 1
+    ].strip() == 'return self.presence.state == "off_site"'

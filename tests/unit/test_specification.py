@@ -7,6 +7,11 @@ from msgspec import Struct
 
 from agents.sops.catalogue import ALERTS, CLAUSES, OUTPUTS, POLICIES, topics
 from agents.sops.offline_service.checks import CHECKS
+from agents.sops.offline_service.refund import REFUND
+from agents.sops.offline_service.tagging import TAGGING as OFFLINE_TAGGING
+from agents.sops.out_of_scope.paf import PAF
+from agents.sops.out_of_scope.rating_reversal import RATING_REVERSAL
+from agents.sops.out_of_scope.tagging import TAGGING
 from schemas.events import FIELDS
 from schemas.fields import Choice, Field, Object
 from schemas.outputs import (
@@ -90,6 +95,14 @@ def test_every_field_of_an_output_is_specified() -> None:
     structs: list[type[Struct]] = [DecisionMessage, ActionMessage, ActionBody, AlertMessage, AlertBody, DeadLetter]
     for struct in [*structs, *OUTPUTS.bodies.values()]:
         assert set(struct.__struct_fields__) - {"body"} <= specified
+
+
+def test_every_row_of_the_tables_is_specified_in_order() -> None:
+    cells = [*rows("domain.md", "Decisions"), *rows("domain.md", "Offline service")]
+    specified = [row[0] for row in cells if re.fullmatch(r"[A-Z]\d+a?", row[0])]
+    tables = (TAGGING, PAF, RATING_REVERSAL, OFFLINE_TAGGING, REFUND)
+    names = [row.name.partition("-")[0] for table in tables for row in table.rows]
+    assert specified == list(dict.fromkeys(names))
 
 
 def test_every_check_of_a_proof_is_specified_with_its_clauses() -> None:

@@ -10,7 +10,9 @@ from agents.sops.offline_service import money
 from agents.sops.offline_service.assessment import Assessment
 from agents.sops.offline_service.evidence import Cited, line_items, refund_request
 from agents.sops.offline_service.tagging import TAGGING, reasons
+from agents.sops.offline_service.terms import asks_for_refund, has_two_currencies, is_partial, is_proven
 from agents.sops.tables.decisions import DecisionTable, Row
+from agents.sops.tables.terms import Term
 from agents.sops.tagging import ProofFault
 from schemas.events import Money
 from schemas.outputs import DecisionBody, Word, known, one_of
@@ -39,10 +41,13 @@ def tagging(a: Assessment) -> Cited:
     return row.cite(a) if row else ()
 
 
-def is_finally_not_tagged(a: Assessment) -> bool:
-    """Return whether the service is finally not tagged."""
+def is_finally_tagged(a: Assessment) -> bool:
+    """Return whether the tagging is final."""
     row = TAGGING.row(a)
-    return not a.is_proven and row is not None and row.status == "final"
+    return row is not None and row.status == "final"
+
+
+tagging_is_final: Final = Term[Assessment](is_finally_tagged, "the tagging is final", "the tagging is provisional")
 
 
 def proven_amount(a: Assessment) -> Money | UnsetType:
@@ -57,17 +62,19 @@ def proven_extra(a: Assessment) -> Money | UnsetType:
 
 REFUND: Final[DecisionTable[Assessment]] = DecisionTable(
     kind=RefundDecision,
-    applies=lambda a: a.refund_request is not None,
+    applies=(asks_for_refund,),
     rows=(
         Row(
-            when=lambda a: a.is_proven and a.service_type != "partial",
+            name="F1",
+            when=(is_proven, ~is_partial),
             outcome="eligible_full",
             clauses=("DIS-10",),
             fields={"proven_amount": proven_amount},
             evidence=(tagging, refund_request),
         ),
         Row(
-            when=lambda a: a.is_proven and a.has_two_currencies,
+            name="F2",
+            when=(is_proven, has_two_currencies),
             outcome="awaiting_proof",
             status="provisional",
             reasons=("currency_mismatch",),
@@ -75,14 +82,16 @@ REFUND: Final[DecisionTable[Assessment]] = DecisionTable(
             evidence=(tagging, refund_request, line_items),
         ),
         Row(
-            when=lambda a: a.is_proven,
+            name="F3",
+            when=(is_proven,),
             outcome="eligible_partial",
             clauses=("DIS-10",),
             fields={"proven_amount": proven_extra},
             evidence=(tagging, refund_request, line_items),
         ),
         Row(
-            when=is_finally_not_tagged,
+            name="F4",
+            when=(~is_proven, tagging_is_final),
             outcome="refused",
             reasons=reasons,
             clauses=("DIS-10",),
@@ -90,7 +99,8 @@ REFUND: Final[DecisionTable[Assessment]] = DecisionTable(
             evidence=(tagging, refund_request),
         ),
         Row(
-            when=lambda _: True,
+            name="F5",
+            when=(),
             outcome="awaiting_proof",
             status="provisional",
             reasons=reasons,

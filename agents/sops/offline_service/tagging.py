@@ -8,6 +8,14 @@ from msgspec import UNSET, UnsetType
 
 from agents.sops.offline_service.assessment import Assessment
 from agents.sops.offline_service.evidence import booking, cancellation, identification, proof, ticket, ticket_closings
+from agents.sops.offline_service.terms import (
+    all_tickets_are_closed,
+    is_paid_in_cash,
+    is_proven,
+    may_get_a_booking,
+    was_cancelled_then_served,
+    was_never_booked,
+)
 from agents.sops.tables.decisions import DecisionTable, Row
 from agents.sops.tagging import TaggingDecision
 
@@ -51,10 +59,11 @@ TAG_FIELDS: Final = {
 
 TAGGING: Final[DecisionTable[Assessment]] = DecisionTable(
     kind=TaggingDecision,
-    applies=lambda _: True,
+    applies=(),
     rows=(
         Row(
-            when=lambda a: a.is_proven and a.service_type == "no_booking",
+            name="O1",
+            when=(is_proven, was_never_booked),
             outcome="offline_service/no_booking",
             clauses=("DIS-2", "DIS-9"),
             clauses_if={"DIS-1": is_indirect},
@@ -62,7 +71,8 @@ TAGGING: Final[DecisionTable[Assessment]] = DecisionTable(
             evidence=(ticket, proof, identification),
         ),
         Row(
-            when=lambda a: a.is_proven and a.service_type == "cancelled_then_served",
+            name="O2",
+            when=(is_proven, was_cancelled_then_served),
             outcome="offline_service/cancelled_then_served",
             clauses=("DIS-2", "DIS-9"),
             clauses_if={"DIS-1": is_indirect},
@@ -70,7 +80,8 @@ TAGGING: Final[DecisionTable[Assessment]] = DecisionTable(
             evidence=(ticket, proof, identification, booking, cancellation),
         ),
         Row(
-            when=lambda a: a.is_proven,
+            name="O3",
+            when=(is_proven,),
             outcome="offline_service/partial",
             clauses=("DIS-2", "DIS-9"),
             clauses_if={"DIS-1": is_indirect},
@@ -78,7 +89,8 @@ TAGGING: Final[DecisionTable[Assessment]] = DecisionTable(
             evidence=(ticket, proof, identification, booking),
         ),
         Row(
-            when=lambda a: a.is_paid_in_cash and not a.may_get_a_booking,
+            name="O4",
+            when=(is_paid_in_cash, ~may_get_a_booking),
             outcome="offline_service/not_tagged",
             reasons=reasons,
             clauses=clauses,
@@ -87,7 +99,8 @@ TAGGING: Final[DecisionTable[Assessment]] = DecisionTable(
             evidence=(ticket, proof, identification),
         ),
         Row(
-            when=lambda a: a.all_tickets_are_closed and not a.may_get_a_booking,
+            name="O5",
+            when=(all_tickets_are_closed, ~may_get_a_booking),
             outcome="offline_service/not_tagged",
             reasons=reasons,
             clauses=clauses,
@@ -96,7 +109,8 @@ TAGGING: Final[DecisionTable[Assessment]] = DecisionTable(
             evidence=(ticket, proof, identification, ticket_closings),
         ),
         Row(
-            when=lambda _: True,
+            name="O6",
+            when=(),
             outcome="offline_service/not_tagged",
             status="provisional",
             reasons=reasons,

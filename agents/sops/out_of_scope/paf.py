@@ -10,6 +10,21 @@ from msgspec import UNSET, Meta, UnsetType
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import claim, end, images, mark, off_site, on_site, partners, route, verdict
 from agents.sops.out_of_scope.policy import Paf
+from agents.sops.out_of_scope.terms import (
+    has_no_ticket,
+    is_bpc_only,
+    is_cancelled,
+    is_claimed,
+    is_commercial,
+    is_genuine,
+    is_marked,
+    is_not_genuine,
+    is_pending,
+    partner_cancelled,
+    presence_is_unknown,
+    route_is_unknown,
+    was_off_site,
+)
 from agents.sops.tables.cells import Select
 from agents.sops.tables.decisions import DecisionTable, Row
 from schemas.outputs import UNHASHED, DecisionBody, FactRef, Word, known, one_of
@@ -65,11 +80,6 @@ class PafDecision(DecisionBody, frozen=True, kw_only=True, tag="paf"):
     ] = UNSET
 
 
-def is_marked(a: Assessment) -> bool:
-    """Return whether a cancellation is marked against the partner."""
-    return a.is_marked
-
-
 def claim_window_end(a: Assessment) -> int:
     """Return when the time for a claim ends (microseconds), counted from the earliest marked cancellation."""
     return a.marked_cancellations[0].time + a.policy[Paf].claim_window
@@ -86,7 +96,7 @@ def _ref(select: Select[Assessment], a: Assessment) -> str | UnsetType:
     return cited[0].ref if cited else UNSET
 
 
-UNDECIDED: Final = {"cancellation_marked": is_marked, "counts_in_mg": None}
+UNDECIDED: Final = {"cancellation_marked": is_marked.is_true, "counts_in_mg": None}
 UPHELD: Final = {"cancellation_marked": True, "counts_in_mg": True}
 SCHEDULED: Final = {"cancellation_marked": True, "counts_in_mg": False, "resolve_at": "training_or_review"}
 WAIVED: Final = {"cancellation_marked": False, "counts_in_mg": False}
@@ -94,10 +104,11 @@ NOT_APPLICABLE: Final = {"cancellation_marked": False, "counts_in_mg": None}
 
 PAF: Final[DecisionTable[Assessment]] = DecisionTable(
     kind=PafDecision,
-    applies=lambda a: a.is_claimed and a.is_cancelled,
+    applies=(is_claimed, is_cancelled),
     rows=(
-        Row(  # P0: without a booking nothing can be reviewed
-            when=lambda a: a.route == "unknown",
+        Row(  # without a booking nothing can be reviewed
+            name="P0",
+            when=(route_is_unknown,),
             outcome="under_review",
             status="provisional",
             reasons=("booking_missing",),
@@ -105,24 +116,27 @@ PAF: Final[DecisionTable[Assessment]] = DecisionTable(
             fields=UNDECIDED | about(end),
             evidence=(end,),
         ),
-        Row(  # P1: genuine or not, a partner who may only close at BPC may not cancel
-            when=lambda a: a.is_bpc_only and a.partner_cancelled,
+        Row(  # genuine or not, a partner who may only close at BPC may not cancel
+            name="P1",
+            when=(is_bpc_only, partner_cancelled),
             outcome="upheld",
             reasons=("cancellation_not_allowed",),
             clauses=("OOS-2",),
             fields=UPHELD | about(partners),
             evidence=(route, partners),
         ),
-        Row(  # P2
-            when=lambda a: a.is_not_genuine and a.is_marked,
+        Row(
+            name="P2",
+            when=(is_not_genuine, is_marked),
             outcome="upheld",
             reasons=("not_genuine",),
             clauses=("OOS-18",),
             fields=UPHELD | about(mark, claim),
             evidence=(claim, verdict, mark),
         ),
-        Row(  # P3
-            when=lambda a: a.was_off_site and a.is_genuine and not a.is_commercial,
+        Row(
+            name="P3",
+            when=(was_off_site, is_genuine, ~is_commercial),
             outcome="under_review",
             status="provisional",
             reasons=("presence_conflict",),
@@ -130,16 +144,18 @@ PAF: Final[DecisionTable[Assessment]] = DecisionTable(
             fields=UNDECIDED | about(end, claim),
             evidence=(off_site, claim, verdict, images, end),
         ),
-        Row(  # P4
-            when=lambda a: a.was_off_site and a.partner_cancelled and not a.is_commercial,
+        Row(
+            name="P4",
+            when=(was_off_site, partner_cancelled, ~is_commercial),
             outcome="upheld",
             reasons=("not_on_site",),
             clauses=("OOS-14", "OOS-19"),
             fields=UPHELD | about(partners),
             evidence=(off_site, partners),
         ),
-        Row(  # P5: a claim after the window still counts
-            when=lambda a: a.has_no_ticket and a.is_marked,
+        Row(  # a claim after the window still counts
+            name="P5",
+            when=(has_no_ticket, is_marked),
             outcome="upheld",
             final_from=claim_window_end,
             reasons=("no_claim",),
@@ -147,8 +163,9 @@ PAF: Final[DecisionTable[Assessment]] = DecisionTable(
             fields=UPHELD | about(mark),
             evidence=(mark,),
         ),
-        Row(  # P6
-            when=lambda a: a.is_pending,
+        Row(
+            name="P6",
+            when=(is_pending,),
             outcome="under_review",
             status="provisional",
             reasons=("awaiting_validation",),
@@ -156,8 +173,9 @@ PAF: Final[DecisionTable[Assessment]] = DecisionTable(
             fields=UNDECIDED | about(end, claim),
             evidence=(claim, verdict, end),
         ),
-        Row(  # P7
-            when=lambda a: a.is_genuine and a.presence_is_unknown and not a.is_commercial,
+        Row(
+            name="P7",
+            when=(is_genuine, presence_is_unknown, ~is_commercial),
             outcome="under_review",
             status="provisional",
             reasons=("presence_unknown",),
@@ -165,36 +183,41 @@ PAF: Final[DecisionTable[Assessment]] = DecisionTable(
             fields=UNDECIDED | about(end, claim),
             evidence=(claim, verdict, images, end),
         ),
-        Row(  # P8 on commercial premises
-            when=lambda a: a.is_genuine and a.is_marked and a.is_commercial,
+        Row(
+            name="P8-commercial",
+            when=(is_genuine, is_marked, is_commercial),
             outcome="reversal_scheduled",
             clauses=("OOS-12",),
             fields=SCHEDULED | about(mark, claim),
             evidence=(claim, verdict, images, mark, route),
         ),
-        Row(  # P8 elsewhere
-            when=lambda a: a.is_genuine and a.is_marked,
+        Row(
+            name="P8-elsewhere",
+            when=(is_genuine, is_marked),
             outcome="reversal_scheduled",
             clauses=("OOS-18",),
             fields=SCHEDULED | about(mark, claim),
             evidence=(claim, verdict, images, mark, on_site),
         ),
-        Row(  # P9 on commercial premises
-            when=lambda a: a.is_genuine and a.is_commercial,
+        Row(
+            name="P9-commercial",
+            when=(is_genuine, is_commercial),
             outcome="waived",
             clauses=("OOS-20",),
             fields=WAIVED | about(end, claim),
             evidence=(claim, verdict, images, end, route),
         ),
-        Row(  # P9 elsewhere
-            when=lambda a: a.is_genuine,
+        Row(
+            name="P9-elsewhere",
+            when=(is_genuine,),
             outcome="waived",
             clauses=("OOS-20",),
             fields=WAIVED | about(end, claim),
             evidence=(claim, verdict, images, end, on_site),
         ),
-        Row(  # P10: no mark, and nothing genuine to waive
-            when=lambda _: True,
+        Row(  # no mark, and nothing genuine to waive
+            name="P10",
+            when=(),
             outcome="not_applicable",
             clauses=("OOS-16",),
             fields=NOT_APPLICABLE | about(end, claim),

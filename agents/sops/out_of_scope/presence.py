@@ -17,12 +17,8 @@ class Presence(Struct, frozen=True):
 
     deciding: tuple[PresenceAt, ...] = ()
     cancellations: tuple[PresenceAt, ...] = ()
-
-    @property
-    def state(self) -> State:
-        """`on_site` if at any fact that decides, else `off_site` if at any, else `unknown`."""
-        states = {at.state for at in self.deciding}
-        return "on_site" if "on_site" in states else "off_site" if "off_site" in states else "unknown"
+    state: State = "unknown"
+    """`on_site` if at any fact that decides, else `off_site` if at any, else `unknown`."""
 
 
 def presence_facts(engagement: Engagement) -> Sequence[PresenceFact]:
@@ -37,9 +33,12 @@ def presence(engagement: Engagement, seen: EngagementPresence) -> Presence:
     """Return where the partner was, in fact order."""
     if not engagement.oos_tickets and not engagement.cancellations:
         return Presence()
+    deciding = tuple(seen.at(fact) for fact in _deciding(engagement))
+    states = {at.state for at in deciding}
     return Presence(
-        deciding=tuple(seen.at(fact) for fact in _deciding(engagement)),
+        deciding=deciding,
         cancellations=tuple(seen.at(fact) for fact in engagement.cancellations),
+        state="on_site" if "on_site" in states else "off_site" if "off_site" in states else "unknown",
     )
 
 

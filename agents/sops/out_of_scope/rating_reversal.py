@@ -6,6 +6,17 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import Cited, claim, closing, end, images, off_site, rating_ticket, verdict
+from agents.sops.out_of_scope.terms import (
+    asks_for_rating_reversal,
+    is_cancelled,
+    is_closed,
+    is_closed_at_bpc,
+    is_commercial,
+    is_not_genuine,
+    is_pending,
+    partner_opened_a_ticket,
+    was_off_site,
+)
 from agents.sops.tables.decisions import DecisionTable, Row
 from schemas.outputs import DecisionBody, Word, known, one_of
 
@@ -31,10 +42,11 @@ def closing_or_end(a: Assessment) -> Cited:
 
 RATING_REVERSAL: Final[DecisionTable[Assessment]] = DecisionTable(
     kind=RatingReversalDecision,
-    applies=lambda a: bool(a.engagement.rating_tickets),
+    applies=(asks_for_rating_reversal,),
     rows=(
         Row(
-            when=lambda a: not a.is_closed and not a.is_cancelled,
+            name="R1",
+            when=(~is_closed, ~is_cancelled),
             outcome="awaiting_verification",
             status="provisional",
             reasons=("job_not_closed",),
@@ -42,28 +54,32 @@ RATING_REVERSAL: Final[DecisionTable[Assessment]] = DecisionTable(
             evidence=(rating_ticket,),
         ),
         Row(
-            when=lambda a: not a.is_closed_at_bpc,
+            name="R2",
+            when=(~is_closed_at_bpc,),
             outcome="denied",
             reasons=("not_closed_at_bpc",),
             clauses=("OOS-3",),
             evidence=(rating_ticket, closing_or_end),
         ),
         Row(
-            when=lambda a: not a.partner_opened_a_ticket,
+            name="R3",
+            when=(~partner_opened_a_ticket,),
             outcome="denied",
             reasons=("no_oos_ticket",),
             clauses=("OOS-3",),
             evidence=(rating_ticket, closing),
         ),
         Row(
-            when=lambda a: a.is_not_genuine,
+            name="R4",
+            when=(is_not_genuine,),
             outcome="denied",
             reasons=("not_genuine",),
             clauses=("OOS-3",),
             evidence=(rating_ticket, closing, claim, verdict),
         ),
         Row(
-            when=lambda a: a.is_pending,
+            name="R5",
+            when=(is_pending,),
             outcome="awaiting_verification",
             status="provisional",
             reasons=("awaiting_validation",),
@@ -71,7 +87,8 @@ RATING_REVERSAL: Final[DecisionTable[Assessment]] = DecisionTable(
             evidence=(rating_ticket, closing, claim, verdict),
         ),
         Row(
-            when=lambda a: a.was_off_site and not a.is_commercial,
+            name="R6",
+            when=(was_off_site, ~is_commercial),
             outcome="awaiting_verification",
             status="provisional",
             reasons=("presence_conflict",),
@@ -79,7 +96,8 @@ RATING_REVERSAL: Final[DecisionTable[Assessment]] = DecisionTable(
             evidence=(rating_ticket, closing, claim, verdict, images, off_site),
         ),
         Row(  # presence may stay unknown: the SOP asks for the validated ticket
-            when=lambda _: True,
+            name="R7",
+            when=(),
             outcome="granted",
             clauses=("OOS-3",),
             evidence=(rating_ticket, closing, claim, verdict, images),

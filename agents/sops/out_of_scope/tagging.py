@@ -6,15 +6,17 @@ from typing import Final
 
 from agents.sops.out_of_scope.assessment import Assessment
 from agents.sops.out_of_scope.evidence import claim, images, partners, verdict
+from agents.sops.out_of_scope.terms import is_claimed, is_genuine, is_not_genuine, is_pending, partner_cancelled
 from agents.sops.tables.decisions import DecisionTable, Row
 from agents.sops.tagging import TaggingDecision
 
 TAGGING: Final[DecisionTable[Assessment]] = DecisionTable(
     kind=TaggingDecision,
-    applies=lambda a: a.is_claimed,
+    applies=(is_claimed,),
     rows=(
         Row(
-            when=lambda a: a.is_genuine,
+            name="T1",
+            when=(is_genuine,),
             outcome="partner_led_cancellation/out_of_scope",
             clauses=("OOS-5",),
             clauses_if={"OOS-6": lambda a: a.is_commercial_appliance},
@@ -22,7 +24,8 @@ TAGGING: Final[DecisionTable[Assessment]] = DecisionTable(
             evidence=(claim, verdict, images),
         ),
         Row(
-            when=lambda a: a.is_pending,
+            name="T2",
+            when=(is_pending,),
             outcome="partner_led_cancellation/out_of_scope",
             status="provisional",
             clauses=("OOS-5",),
@@ -31,13 +34,15 @@ TAGGING: Final[DecisionTable[Assessment]] = DecisionTable(
             evidence=(claim, verdict),
         ),
         Row(
-            when=lambda a: a.partner_cancelled,
+            name="T3",
+            when=(partner_cancelled,),
             outcome="partner_led_cancellation/cant_deliver",
             clauses=("OOS-14", "OOS-17"),
             evidence=(partners, claim, verdict),
         ),
         Row(
-            when=lambda a: a.is_not_genuine,
+            name="T4",
+            when=(is_not_genuine,),
             outcome="none",
             reasons=("not_genuine",),
             clauses=("OOS-5",),

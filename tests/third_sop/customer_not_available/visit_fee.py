@@ -11,6 +11,7 @@ from agents.sops.tables.decisions import DecisionTable, Row
 from schemas.outputs import DecisionBody, Word, known, one_of
 
 from .assessment import Assessment
+from .terms import has_called_enough, has_waited, presence_is_unknown, was_off_site
 
 Outcome = Literal["stands", "not_due", "under_review"]
 Reason = Literal["calls_missing", "still_waiting", "not_on_site", "presence_unknown"]
@@ -43,17 +44,19 @@ def waited_s(a: Assessment) -> int:
 
 VISIT_FEE: Final[DecisionTable[Assessment]] = DecisionTable(
     kind=VisitFeeDecision,
-    applies=lambda _: True,
+    applies=(),
     rows=(
         Row(
-            when=lambda a: a.was_off_site,
+            name="V1",
+            when=(was_off_site,),
             outcome="not_due",
             reasons=("not_on_site",),
             clauses=("CNA-2",),
             evidence=(calls, reports),
         ),
         Row(
-            when=lambda a: not a.has_called_enough,
+            name="V2",
+            when=(~has_called_enough,),
             outcome="under_review",
             status="provisional",
             reasons=("calls_missing",),
@@ -61,7 +64,8 @@ VISIT_FEE: Final[DecisionTable[Assessment]] = DecisionTable(
             evidence=(calls,),
         ),
         Row(
-            when=lambda a: a.presence_is_unknown,
+            name="V3",
+            when=(presence_is_unknown,),
             outcome="under_review",
             status="provisional",
             reasons=("presence_unknown",),
@@ -69,7 +73,8 @@ VISIT_FEE: Final[DecisionTable[Assessment]] = DecisionTable(
             evidence=(calls,),
         ),
         Row(
-            when=lambda a: not a.has_waited,
+            name="V4",
+            when=(~has_waited,),
             outcome="under_review",
             status="provisional",
             reasons=("still_waiting",),
@@ -77,7 +82,8 @@ VISIT_FEE: Final[DecisionTable[Assessment]] = DecisionTable(
             evidence=(calls, reports),
         ),
         Row(
-            when=lambda _: True,
+            name="V5",
+            when=(),
             outcome="stands",
             clauses=("CNA-1",),
             fields={"waited_s": waited_s},
