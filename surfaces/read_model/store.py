@@ -182,7 +182,7 @@ class ReadModelStore(SqlStore):
             case DecisionMessage() | ActionMessage() as content:
                 return content.body.case_id
             case AlertMessage() as content:
-                return content.body.labels.get("case_id")
+                return content.subject if content.about == "case" else None
             case DeadLetter() as letter:
                 return case_of(letter, self._reader.locations)
             case _:
