@@ -10,6 +10,8 @@ from functools import partial
 
 from msgspec import Struct
 
+from agents.anomalies.contributions import contributions
+from agents.anomalies.messages import Contribution
 from agents.case.case import AddFactResult, Case
 from agents.case.reconcile import Circumstances, reconcile
 from agents.presence.queries import PresenceAnswer, PresenceQuery
@@ -63,6 +65,24 @@ class CaseAgent:
             case.queries, case.queried_view = current, case.view
         case.drop_empty_answers()
         return new
+
+    def new_contributions(self, case_id: str) -> list[Contribution]:
+        """Return what a case contributes to watches, where that is new or changed since the last call."""
+        case = self.case(case_id)
+        if case.contributed_view is case.view:
+            return []
+        case.contributed_view = case.view
+        current = contributions(case.view, self._policies)
+        begins_at = case.view.begins_at or 0
+        current |= {each: Contribution(each, case_id, begins_at) for each in case.contributed.keys() - current.keys()}
+        digests = {watch: each.digest for watch, each in current.items()}
+        new = [each for watch, each in sorted(current.items()) if case.contributed.get(watch) != digests[watch]]
+        case.contributed = digests
+        return new
+
+    def answer_wait(self, case_id: str) -> int:
+        """Return how long a case waits for a presence answer, in microseconds."""
+        return self._policies.at(self.case(case_id).view.begins_at).presence.reading_wait
 
     def settled_at(self, case_id: str) -> int | None:
         """Return the time (microseconds) of the latest fact of a settled case, or None if the case is not settled.

@@ -28,6 +28,7 @@ class CaseState(Struct, Generic[M], frozen=True, array_like=True):
     queries: list[PresenceQuery]
     emitted: list[M]
     decided_at: int
+    contributed: dict[str, bytes] = {}
 
 
 class DepartedCaseState(Struct, frozen=True, array_like=True):
@@ -62,6 +63,7 @@ def pack_case(case: Case) -> bytes:
         queries=list(case.queries.values()),
         emitted=[*emitted.decisions.values(), *emitted.actions.values(), *emitted.alerts.values()],
         decided_at=case.decided_at,
+        contributed=case.contributed,
     )
     return _encoder.encode(state)
 
@@ -75,7 +77,7 @@ def unpack_case(packed: bytes) -> Case:
     case.queries = {query.key: query for query in state.queries}
     for message in state.emitted:
         case.emitted.record(message, decision_key)
-    case.decided_at = state.decided_at
+    case.decided_at, case.contributed = state.decided_at, state.contributed
     return case
 
 

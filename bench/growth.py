@@ -121,7 +121,6 @@ class Partition:
                 limits=Limits(),
                 facts_per_case_max=10_000,
                 cached_cases_max=CACHED_CASES_MAX,
-                answer_wait=0,
             ),
             store,
         )

@@ -217,12 +217,20 @@ class ActionMessage(Struct, frozen=True, kw_only=True, tag="action"):
 
 
 class AlertMessage(Struct, frozen=True, kw_only=True, tag="alert"):
-    """An alert that fires or is resolved; `subject` is the case id, or the partner id if it concerns no case."""
+    """An alert that fires or is resolved; `subject` is a case, a partner or a city."""
 
     body: AlertBody
     alert_id: Annotated[Digest, Meta(description="Identifies the alert; the same while name and key are the same.")]
     subject: str
     inputs: str | None = None
+
+    @property
+    def about(self) -> Literal["case", "partner", "city"]:
+        """What its subject is."""
+        labels = self.body.labels
+        if "case_id" in labels or self.subject not in {labels.get("partner_id"), labels.get("city")}:
+            return "case"
+        return "partner" if self.subject == labels.get("partner_id") else "city"
 
 
 OutputMessage: TypeAlias = AnyDecision | ActionMessage | AlertMessage

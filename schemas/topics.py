@@ -22,8 +22,8 @@ ACTS: Final = "audit.acts"
 INPUTS: Final = (JOBS, TICKETS, CANCELLATIONS, LOCATIONS)
 """Topics of input events, keyed by case id; `locations` by partner id."""
 
-INTERNAL: Final = ("internal.cases", "internal.partners", "internal.progress")
-"""Topics of the workers alone: messages to cases, messages to partners, and how far a worker has read."""
+INTERNAL: Final = ("internal.cases", "internal.partners", "internal.watches", "internal.progress")
+"""Topics of the workers alone: messages to cases, partners and watches, and how far a worker has read."""
 
 _FAMILIES: Final = {"job": JOBS, "ticket": TICKETS, "cancellation": CANCELLATIONS, "location": LOCATIONS}
 
@@ -49,10 +49,10 @@ class Topics:
         self.inputs: Final = tuple(prefix + name for name in INPUTS)
         self.outputs: Final = tuple(prefix + name for name in output_topics(kinds))
         self.internal: Final = tuple(prefix + name for name in INTERNAL)
-        self.cases, self.partners, self.progress = self.internal
+        self.cases, self.partners, self.watches, self.progress = self.internal
         self.latest: Final = prefix + LATEST
         self.acts: Final = prefix + ACTS
-        self.consumed: Final = (*self.inputs, self.cases, self.partners)
+        self.consumed: Final = (*self.inputs, self.cases, self.partners, self.watches)
         self.written: Final = (*self.outputs, self.latest, *self.internal)
         self.all: Final = (*self.inputs, *self.written)
         """The topics of the workers."""

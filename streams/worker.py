@@ -182,7 +182,7 @@ def task_settings(settings: Settings, topics: Topics, layout: Layout, worker: st
     return TaskSettings(
         input_topics=topics.consumed,
         internal_topics=topics.internal,
-        # location reports expire soon anyway, and presence answers contain what follows from them
+        # location reports expire soon anyway, and presence answers contain what follows; watches only raise alerts
         required_topics=(*(topic for topic in topics.inputs if topic != topics.locations), topics.cases),
         accepts_trimmed=settings.accept_trimmed_inputs,
         output_topics=topics.outputs,
@@ -208,7 +208,6 @@ def processor_settings(
         limits=settings.limits,
         facts_per_case_max=settings.facts_per_case_max,
         cached_cases_max=settings.cached_cases_max,
-        answer_wait=int(settings.answer_wait_s * SECOND_US),
         refusal_limits=refusal_limits(settings),
         retention=retention_rules(settings),
         dead_letter_bytes_max=dead_letter_bytes_max(sizes, topics),

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from agents.sops.keys import decision_key
-from schemas.outputs import WITHDRAWN, ActionMessage, DecisionMessage, OutputMessage
+from schemas.outputs import WITHDRAWN, ActionMessage, AlertMessage, DecisionMessage, OutputMessage
 
 CurrentState = dict[tuple[str, str, object], object]
 """Decisions, open actions and firing conditions, by (type, case id or subject, key)."""
+
+
+def condition_of(message: AlertMessage) -> str:
+    """Return what a condition is of: its subject or, if it concerns several cases, the image."""
+    return message.body.labels.get("image", message.subject)
 
 
 def current_state(messages: Iterable[OutputMessage]) -> CurrentState:
@@ -26,7 +31,7 @@ def current_state(messages: Iterable[OutputMessage]) -> CurrentState:
         elif message.body.state == "firing" and message.body.ends_at is not None:
             continue  # a moment alert
         else:
-            key = ("condition", message.subject, message.alert_id)
+            key = ("condition", condition_of(message), message.alert_id)
             is_current, value = message.body.state == "firing", message.body.labels
         state.pop(key, None)
         if is_current:

@@ -5,22 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
+from msgspec import structs
+
 from agents.sops import catalogue
 from schemas.codec.limits import Limits
-from schemas.policy.model import PolicySet
+from schemas.policy.model import PolicySet, Presence
 from streams.memory.store import MemoryState, MemoryStore
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.runtime.ports import Changes, Checkpoint, Processor
 from tests.scenario import POLICY
 
+WITHOUT_WAIT: Final = structs.replace(POLICY, presence=Presence(reading_wait=0))
+"""A policy under which a case waits for no answer."""
 SETTINGS: Final = ProcessorSettings(
     topics=catalogue.topics(),
     partitions=1,
-    policies=PolicySet((), POLICY),
+    policies=PolicySet((), WITHOUT_WAIT),
     limits=Limits(),
     facts_per_case_max=99,
     cached_cases_max=99,
-    answer_wait=0,
 )
 
 

@@ -64,14 +64,17 @@ class Case:
     """One case.
 
     `decided_at` is the latest instant (microseconds) up to which deadlines were taken as passed. `queries` are the
-    presence queries sent and `queried_view` is the view that they were derived from. A departed case has only
-    `decided_at` and `last_revisions`, the ids of its last decisions (surfaces.md, "Retention").
+    presence queries sent and `queried_view` is the view that they were derived from. `contributed` has a digest of what
+    was last contributed to each watch, and `contributed_view` is the view that it was derived from. A departed case has
+    only `decided_at` and `last_revisions`, the ids of its last decisions (surfaces.md, "Retention").
     """
 
     __slots__ = (
         "_view",
         "answers",
         "case_id",
+        "contributed",
+        "contributed_view",
         "decided_at",
         "emitted",
         "facts",
@@ -86,6 +89,8 @@ class Case:
         self.answers: dict[PresenceQueryKey, PresenceAnswer] = {}
         self.queries: dict[PresenceQueryKey, PresenceQuery] = {}
         self.queried_view: CaseView | None = None
+        self.contributed: dict[str, bytes] = {}
+        self.contributed_view: CaseView | None = None
         self.emitted = EmittedMessages()
         self.decided_at = 0
         self.last_revisions: tuple[str, ...] | None = None
@@ -130,7 +135,8 @@ class Case:
         """Drop everything but the ids of the last decisions and `decided_at`."""
         self.last_revisions = tuple(sorted(each.decision_id for each in self.emitted.decisions.values()))
         self.facts, self.answers, self.queries, self.emitted = {}, {}, {}, EmittedMessages()
-        self.queried_view = self._view = None
+        self.contributed = {}
+        self.queried_view = self.contributed_view = self._view = None
 
     def awaits_answer(self) -> bool:
         """Return whether a first answer to some query is still on its way; a case never waits for a stay."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from agents.sops.contract import AlertKind
+from agents.sops.cross_case_alerts import CROSS_CASE_ALERTS
 from agents.sops.decision_alerts import FLIP, STUCK
 from agents.sops.registry import SOPS
 from schemas.codec import encoder
@@ -24,7 +25,11 @@ IMPOSSIBLE_TRAVEL: Final = AlertKind(
 )
 """Raised by the location agent (`agents.presence.travel`)."""
 
-ALERTS: Final = (*(kind for sop in SOPS for kind in sop.alert_kinds), FLIP, STUCK, IMPOSSIBLE_TRAVEL)
+ALERTS: Final = (
+    *(kind for sop in SOPS for kind in sop.alert_kinds),
+    *(FLIP, STUCK, IMPOSSIBLE_TRAVEL),
+    *CROSS_CASE_ALERTS,
+)
 """Every alert."""
 
 POLICIES: Final = PolicyFormat(section for sop in SOPS for section in sop.sections)

@@ -118,7 +118,7 @@ class Presence(Section, frozen=True):
     ] = 10 * SECOND
     reading_wait: Annotated[
         int,
-        key("unused; a worker uses SOP_ANSWER_WAIT_S", DURATION, "OOS-7"),
+        key("how long a worker waits for the first answer about a partner's presence", DURATION, "OOS-7"),
     ] = 10 * SECOND
 
 
@@ -187,16 +187,16 @@ class Alert(Section, frozen=True):
     ] = 48 * HOUR
     spike_window: Annotated[
         int,
-        key("unused: how far back a partner's claims are counted", DURATION, "OOS-1"),
+        key("how far back a partner's claims are counted", DURATION, "OOS-1"),
     ] = 7 * DAY
     spike_claims: Annotated[
         int,
-        key("unused: claims from which a partner can stand out", "claims", "OOS-1", at_least=1.0),
+        key("claims from which a partner can stand out", "claims", "OOS-1", at_least=1.0),
     ] = 3
     spike_ratio: Annotated[
         float,
         key(
-            "unused: times the others' claims per assignment above which a partner stands out",
+            "times the others' claims per assignment above which a partner stands out",
             "times",
             "OOS-1",
             at_least=0.0,
@@ -204,16 +204,16 @@ class Alert(Section, frozen=True):
     ] = 4.0
     spike_floor: Annotated[
         float,
-        key("unused: lower bound of the others' claims per assignment", "claims per assignment", "OOS-1", above=0.0),
+        key("lower bound of the others' claims per assignment", "claims per assignment", "OOS-1", above=0.0),
     ] = 0.01
     surge_claims: Annotated[
         int,
-        key("unused: claims in an hour from which a city can stand out", "claims", "OOS-1", at_least=1.0),
+        key("claims in an hour from which a city can stand out", "claims", "OOS-1", at_least=1.0),
     ] = 20
     surge_deviations: Annotated[
         float,
         key(
-            "unused: standard deviations above the mean at which a city stands out",
+            "standard deviations above the mean at which a city stands out",
             "standard deviations",
             "OOS-1",
             at_least=0.0,
@@ -221,9 +221,7 @@ class Alert(Section, frozen=True):
     ] = 4.0
     surge_hours: Annotated[
         int,
-        key(
-            "unused: number of preceding hours to compare an hour with", "h", "OOS-1", at_least=1.0, at_most=24 * 366.0
-        ),
+        key("number of preceding hours to compare an hour with", "h", "OOS-1", at_least=1.0, at_most=24 * 366.0),
     ] = 336
 
 
@@ -269,9 +267,10 @@ class PolicySet:
         self._starts = [start for start, _ in starts]
         self._default = default
 
-    def __iter__(self) -> Iterator[Policy]:
-        """Return the dated policies, the earliest first."""
-        return iter(self._policies)
+    @property
+    def all(self) -> tuple[Policy, ...]:
+        """Every policy that may be in force, the default first."""
+        return (self._default, *self._policies)
 
     def at(self, time: int | None) -> Policy:
         """Return the policy in force at an instant in microseconds; the default at None."""

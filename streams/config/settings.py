@@ -66,7 +66,6 @@ class Settings:
     replicas: int = 1
     policies: tuple[str, ...] = ()
     checkpoint_interval_s: float = 5.0
-    answer_wait_s: float = 10.0
     transaction_timeout_s: float = 30.0
     session_timeout_s: float = 6.0
     redis_timeout_s: float = 5.0

@@ -64,6 +64,7 @@ _DEAD_LETTERS: Final = TopicSetup(input_factor=DEAD_LETTER_FACTOR)
 _LATEST: Final = TopicSetup(kept=None, lag_ms_max=DAY_MS, otherwise="Kafka deletes the last revision of old decisions")
 _TO_CASES: Final = TopicSetup(input_factor=1, otherwise=_UNREAD)
 _TO_PARTNERS: Final = TopicSetup(kept="until read", input_factor=1, otherwise=_UNREAD)
+_TO_WATCHES: Final = TopicSetup(otherwise=_UNREAD)
 _ACTS: Final = TopicSetup(otherwise="Kafka deletes what people did")
 _PROGRESS: Final = TopicSetup(kept=None, otherwise="Kafka may delete how far the workers have read")
 
@@ -81,6 +82,7 @@ def topic_table(topics: Topics) -> Mapping[str, TopicSetup]:
         topics.latest: _LATEST,
         topics.cases: _TO_CASES,
         topics.partners: _TO_PARTNERS,
+        topics.watches: _TO_WATCHES,
         topics.progress: _PROGRESS,
         topics.acts: _ACTS,
     }

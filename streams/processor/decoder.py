@@ -1,19 +1,21 @@
-"""Decodes consumed records into events, presence queries and presence answers."""
+"""Decodes consumed records into events, presence queries, presence answers and messages to watches."""
 
 from __future__ import annotations
 
 from aiokafka.partitioner import murmur2
 from msgspec import Struct, structs
 
+from agents.anomalies.messages import WatchMessage
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from schemas.codec.decoder import decode_record
 from schemas.codec.headers import Headers, decode_headers, encode_headers
 from schemas.codec.limits import Limits, RecordSizes
 from schemas.errors import Fatal, InvalidMessage
-from schemas.events import AnyEvent, LocationReported
+from schemas.events import AnyEvent, Event, LocationReported
 from schemas.timestamps import LATEST_US
 from schemas.topics import Topics
-from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, unpack
+from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, ToWatch, unpack
+from streams.processor.subject import CASE, PARTNER, WATCH, Subject
 from streams.runtime.ports import TP, Incoming
 
 RecordId = tuple[str, int, int]
@@ -53,7 +55,7 @@ class DecodedRecord(Struct, frozen=True, gc=False):
 
     tp: TP
     record: Incoming
-    content: AnyEvent | PresenceQuery | PresenceAnswer | InvalidMessage
+    content: AnyEvent | PresenceQuery | PresenceAnswer | WatchMessage | InvalidMessage
     forwarded_from: Origin | None = None
     """Where it was first consumed, if another task forwarded it."""
 
@@ -61,6 +63,18 @@ class DecodedRecord(Struct, frozen=True, gc=False):
     def origin(self) -> Origin:
         """Where it was first consumed. Made on demand, since few records need it."""
         return self.forwarded_from or origin_of(self.tp, self.record)
+
+    @property
+    def subject(self) -> Subject | None:
+        """What its content is about; None if it is refused."""
+        content = self.content
+        if isinstance(content, Event):
+            return Subject(PARTNER if is_report(content) else CASE, content.subject)
+        if isinstance(content, PresenceQuery):
+            return Subject(PARTNER, content.partner_id)
+        if isinstance(content, PresenceAnswer):
+            return Subject(CASE, content.query.case_id)
+        return None if isinstance(content, InvalidMessage) else Subject(WATCH, content.watch)
 
 
 class RecordDecoder:
@@ -88,6 +102,8 @@ class RecordDecoder:
             return DecodedRecord(tp, record, message.query)
         if isinstance(message, AnswerMessage):
             return DecodedRecord(tp, record, message.answer)
+        if isinstance(message, ToWatch):
+            return DecodedRecord(tp, record, message.content)
         fields = structs.asdict(message)
         headers = decode_headers(fields.pop("headers"), fields.pop("header_names"))
         first = Origin(**fields, headers=headers)

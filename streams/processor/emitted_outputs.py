@@ -10,17 +10,20 @@ from schemas.errors import InvalidMessage
 from schemas.outputs import AlertMessage, OutputMessage
 from schemas.topics import Topics
 from streams.processor.deduplication import DeadLetterIndex
+from streams.processor.subject import alert_subject
 from streams.runtime.positions import parse_inputs
 
 
 class EmittedOutputs:
-    """The messages, partner alerts and dead letters that were read back."""
+    """The messages, the alerts of partners and watches, and the dead letters that were read back."""
 
     def __init__(self, topics: Topics) -> None:
         self.messages: dict[str, list[OutputMessage]] = {}
         """Decisions, actions and alerts by case id, those of one topic in their order."""
         self.alert_ids: set[str] = set()
         """Ids of alerts about partners."""
+        self.watch_alerts: dict[str, list[AlertMessage]] = {}
+        """Alerts of watches, by watch, in their order."""
         self.dead_letters = DeadLetterIndex()
         self._dead_letter_topic = topics.dead_letters
 
@@ -42,8 +45,13 @@ class EmittedOutputs:
             raise InvalidMessage("inputs: no positions") from None
         if not isinstance(message, AlertMessage):
             self.messages.setdefault(message.body.case_id, []).append(message)
-        elif "case_id" in message.body.labels:
-            self.messages.setdefault(message.subject, []).append(message)
-        else:
-            self.alert_ids.add(message.alert_id)
+            return positions
+        kind, id_ = alert_subject(message)
+        match kind:
+            case "case":
+                self.messages.setdefault(id_, []).append(message)
+            case "watch":
+                self.watch_alerts.setdefault(id_, []).append(message)
+            case _:
+                self.alert_ids.add(message.alert_id)
         return positions

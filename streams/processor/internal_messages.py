@@ -1,4 +1,4 @@
-"""The messages on internal topics: presence queries, presence answers, and events forwarded to their own partition.
+"""The messages on internal topics: presence queries, presence answers, messages to watches, and forwarded events.
 
 They are msgpack and not part of the contract. Drain the internal topics before an upgrade that changes them.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from agents.anomalies.messages import WatchMessage
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from schemas.errors import Fatal, InvalidMessage
 
@@ -22,6 +23,12 @@ class AnswerMessage(Struct, frozen=True, array_like=True, tag="answer"):
     """From the location agent to the case agent of the case."""
 
     answer: PresenceAnswer
+
+
+class ToWatch(Struct, frozen=True, array_like=True, tag="watch"):
+    """From a case or from a partner's watch to a watch of the anomaly agent."""
+
+    content: WatchMessage
 
 
 class Forwarded(Struct, frozen=True, array_like=True, tag="forwarded"):
@@ -41,7 +48,7 @@ class Forwarded(Struct, frozen=True, array_like=True, tag="forwarded"):
     header_names: tuple[bytes, ...] = ()
 
 
-InternalMessage = QueryMessage | AnswerMessage | Forwarded
+InternalMessage = QueryMessage | AnswerMessage | ToWatch | Forwarded
 
 _decoder: msgspec.msgpack.Decoder[InternalMessage] = msgspec.msgpack.Decoder(InternalMessage)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import UNSET, structs
 
+from agents.anomalies.messages import WatchMessage
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from agents.sops import catalogue
 from agents.sops.keys import published_key
@@ -17,7 +18,7 @@ from schemas.events import AnyEvent
 from schemas.outputs import AlertMessage, AnyDecision, DeadLetter, DecisionMessage, OutputMessage
 from schemas.topics import Topics
 from streams.processor.decoder import Origin, forwarded, is_report, partition_of
-from streams.processor.internal_messages import AnswerMessage, QueryMessage, pack
+from streams.processor.internal_messages import AnswerMessage, QueryMessage, ToWatch, pack
 from streams.processor.subject import case_name, partner_name
 from streams.runtime.ports import Outgoing
 
@@ -26,7 +27,7 @@ class Outbox:
     """The records that one step emits.
 
     Outputs go to the task's own partition number, where the next owner reads them back; for the key of a case that is
-    also where any Kafka producer would put them. Only queries, answers and forwarded events go to other partitions.
+    also where any Kafka producer would put them. Only internal messages go to other partitions.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Outbox:
         self._records: list[Outgoing] = []
 
     def add_outputs(self, subject: str, messages: Iterable[OutputMessage]) -> None:
-        """Add decisions, actions and alerts about a case or partner, given by name; decisions as the latest too."""
+        """Add decisions, actions and alerts of a case, partner or watch, given by name; decisions as the latest too."""
         for message in messages:
             value = encode_message(message, self._schema_ids)
             if isinstance(message, DecisionMessage):
@@ -82,6 +83,11 @@ class Outbox:
         for answer in answers:
             subject = partner_name(answer.query.partner_id)
             self._add_routed(self._topics.cases, answer.query.case_id, pack(AnswerMessage(answer)), subject)
+
+    def add_to_watches(self, messages: Iterable[WatchMessage], subject: str) -> None:
+        """Add what a case or a partner's watch, given by name, tells watches."""
+        for each in messages:
+            self._add_routed(self._topics.watches, each.watch, pack(ToWatch(each)), subject)
 
     def add_forwarded(self, origin: Origin, event: AnyEvent) -> None:
         """Add an event, for its subject's partition."""

@@ -1,8 +1,8 @@
 """What a worker does with the records of one partition number: decode, apply to the agents, evaluate, emit.
 
-Records become events, presence queries and presence answers. The agents apply them and mark their cases and partners as
-dirty. Evaluating what is dirty fills the outbox. Cases and tracks are in memory while they are needed, otherwise in the
-store.
+Records become events, presence queries, presence answers and messages to watches. The agents apply them and mark their
+cases, partners and watches as dirty. Evaluating what is dirty fills the outbox. Cases, tracks and watches are in memory
+while they are needed, otherwise in the store.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from agents.anomalies.messages import WatchMessage
+from agents.anomaly_agent import AnomalyAgent
 from agents.case.case import NO_LONGER_KEPT, rejection_reason
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
-from agents.presence.queries import PresenceAnswer, PresenceQuery
+from agents.presence.queries import PresenceQuery
 from schemas.codec.limits import Limits
 from schemas.codec.schema_ids import SchemaIds
 from schemas.errors import Fatal, InvalidMessage
@@ -28,7 +30,7 @@ from streams.processor.outbox import Outbox
 from streams.processor.refusal_limit import RefusalLimits, Refusals
 from streams.processor.retention import Retention, RetentionRules
 from streams.processor.state_cache import StateCache, readable
-from streams.processor.subject import Subjects, case_name, partner_name
+from streams.processor.subject import Subjects, case_name, partner_name, watch_name
 from streams.runtime.ports import TP, Batches, Changes, Incoming, Outgoing, Store, Stored
 from streams.runtime.positions import format_inputs
 from streams.runtime.timers import TimerQueue
@@ -38,7 +40,7 @@ STORE_LOOK_EVERY_US = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessorSettings:
-    """What the processors of all partition numbers share; `answer_wait` in microseconds."""
+    """What the processors of all partition numbers share."""
 
     topics: Topics
     partitions: int
@@ -46,7 +48,6 @@ class ProcessorSettings:
     limits: Limits
     facts_per_case_max: int
     cached_cases_max: int
-    answer_wait: int
     refusal_limits: RefusalLimits = field(default_factory=RefusalLimits)
     retention: RetentionRules = field(default_factory=RetentionRules)
     dead_letter_bytes_max: int = 1_000_000
@@ -69,7 +70,7 @@ class StateSize:
 
 
 class SopProcessor:
-    """The cases and partners of one partition number (see `streams.runtime.ports.Processor`)."""
+    """The cases, partners and watches of one partition number (see `streams.runtime.ports.Processor`)."""
 
     def __init__(self, partition: int, settings: ProcessorSettings, store: Store) -> None:
         topics = settings.topics
@@ -79,7 +80,8 @@ class SopProcessor:
         self._store = store
         self._cases = CaseAgent(settings.policies, facts_max=settings.facts_per_case_max)
         self._locations = LocationAgent(settings.policies)
-        self._cache = StateCache(self._cases.cases, self._locations.tracks, store)
+        self._anomalies = AnomalyAgent(settings.policies, remembered=settings.retention.memory)
+        self._cache = StateCache(self._cases.cases, self._locations.tracks, self._anomalies.watches, store)
         self._decoder = RecordDecoder(topics, settings.limits)
         self._outbox = Outbox(
             topics, partition, settings.partitions, settings.dead_letter_bytes_max, settings.schema_ids
@@ -89,17 +91,24 @@ class SopProcessor:
         self._dead_letters = self._emitted.dead_letters
         self._refusals = Refusals(settings.refusal_limits)
         self._forwards = ForwardDeduplication()
-        self._retention = Retention(settings.retention, store, self._cases, self._locations, self._cache)
+        self._retention = Retention(
+            settings.retention,
+            store,
+            cases=self._cases,
+            locations=self._locations,
+            anomalies=self._anomalies,
+            cache=self._cache,
+        )
         self._checkpointed: Mapping[str, ForwardDeduplication | DeadLetterIndex | Refusals | Retention] = {
             "arrivals": self._forwards,
             "letters": self._dead_letters,
             "refusals": self._refusals,
             "retention": self._retention,
         }
-        """What checkpoints contain besides cases and tracks, by its key in the store."""
+        """What checkpoints contain besides cases, tracks and watches, by its key in the store."""
         self._timers = TimerQueue()
         self._dirty = Subjects()
-        """Cases and partners to evaluate next."""
+        """What to evaluate next."""
         self._quarantined = Subjects()
         self._answer_deadlines: dict[str, int] = {}
         """Until when cases wait for presence answers."""
@@ -118,7 +127,7 @@ class SopProcessor:
                     decoded.append(self._decoder.decode(tp, record, now))
                 else:
                     self._count_refused(tp, origin_of(tp, record), known)
-        await self._load(_subjects_of(decoded))
+        await self._load(Subjects.of(each.subject for each in decoded))
         for each in decoded:
             self._apply(each)
 
@@ -147,6 +156,11 @@ class SopProcessor:
             self._locations.query(content, decoded.origin.timestamp_us)
             self._retention.postpone_track(content.partner_id)
             self._dirty.partners.add(content.partner_id)
+            self.dispositions.add(tp, "applied")
+        elif isinstance(content, WatchMessage):
+            self._anomalies.receive(content)
+            self._retention.postpone_watch(content.watch)
+            self._dirty.watches.add(content.watch)
             self.dispositions.add(tp, "applied")
         else:
             if self._cases.apply_answer(content):
@@ -197,7 +211,7 @@ class SopProcessor:
         return Subjects(due).without(self._quarantined).names()
 
     async def expired(self, now: int, limit: int) -> list[str]:
-        """Return the names of cases and partners whose retention has passed."""
+        """Return the names of cases, partners and watches whose retention has passed."""
         return (await self._retention.expired(now, limit)).without(self._quarantined).names()
 
     async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
@@ -206,7 +220,11 @@ class SopProcessor:
             named = Subjects.parse(names)
             await self._load(named)
             self._dirty.update(
-                Subjects(named.cases & self._cases.cases.keys(), named.partners & self._locations.tracks.keys())
+                Subjects(
+                    named.cases & self._cases.cases.keys(),
+                    named.partners & self._locations.tracks.keys(),
+                    named.watches & self._anomalies.watches.keys(),
+                )
             )
         inputs = format_inputs(positions)
         made_at = {name: positions.get(name, 0) for name in self._location_inputs}
@@ -215,6 +233,8 @@ class SopProcessor:
             self._evaluate_partner(partner_id, now, inputs, made_at)
         for case_id in sorted(dirty.cases):
             self._evaluate_case(case_id, now, inputs)
+        for watch in sorted(dirty.watches):
+            self._evaluate_watch(watch, now, inputs)
         self._mark_clean()
         return self._outbox.drain()
 
@@ -226,18 +246,27 @@ class SopProcessor:
         if not self._retention.retain_track(partner_id, now):
             self._dirty.partners.discard(partner_id)
 
+    def _evaluate_watch(self, watch: str, now: int, inputs: str) -> None:
+        self._retention.depart_watch(watch)
+        update = self._anomalies.evaluate(watch, now, inputs)
+        self._outbox.add_to_watches(update.messages, watch_name(watch))
+        self._outbox.add_outputs(watch_name(watch), update.alerts)
+        if not self._retention.retain_watch(watch, now):
+            self._dirty.watches.discard(watch)
+
     def _evaluate_case(self, case_id: str, now: int, inputs: str) -> None:
-        """Send new presence queries; decide, unless an answer is still on its way (runtime.md, "The case")."""
+        """Tell watches what is new and send new presence queries; decide, unless an answer is still on its way."""
         if self._cases.case(case_id).is_departed:
             self._dirty.cases.discard(case_id)
             self._retention.retain_departed_case(case_id, now)
             return
+        self._outbox.add_to_watches(self._cases.new_contributions(case_id), case_name(case_id))
         queries = self._cases.new_presence_queries(case_id)
         self._outbox.add_queries(queries)
         if not self._cases.case(case_id).awaits_answer():
             self._answer_deadlines.pop(case_id, None)
         elif queries or case_id not in self._answer_deadlines:
-            self._answer_deadlines[case_id] = now + self._settings.answer_wait
+            self._answer_deadlines[case_id] = now + self._cases.answer_wait(case_id)
         wait_until = self._answer_deadlines.get(case_id, 0)
         if wait_until > now:
             self._timers.set(case_id, wait_until)
@@ -248,7 +277,7 @@ class SopProcessor:
         self._retention.retain_case(case_id, update, now)
 
     def quarantine(self, name: str) -> None:
-        """Stop evaluating a case or partner; records are still applied to it."""
+        """Stop evaluating a case, partner or watch; records are still applied to it."""
         named = Subjects.parse([name])
         self._quarantined.update(named)
         for case_id in named.cases:
@@ -291,8 +320,8 @@ class SopProcessor:
         return self._outbox.first_decision_key(record.value or b"")
 
     async def apply_restored(self) -> None:
-        """Apply to the cases what was read back since the last call."""
-        restored = Subjects(set(self._emitted.messages))
+        """Apply to the agents what was read back since the last call."""
+        restored = Subjects(set(self._emitted.messages), watches=set(self._emitted.watch_alerts))
         await self._load(restored)
         if departed := self._cache.departed & restored.cases:
             raise Fatal(
@@ -303,8 +332,12 @@ class SopProcessor:
             for message in messages:
                 self._cases.restore_emitted(case_id, message)
         self._locations.emitted_alert_ids |= self._emitted.alert_ids
+        for alerts in self._emitted.watch_alerts.values():
+            for alert in alerts:
+                self._anomalies.restore_emitted(alert)
         self._save_later(restored)
         self._emitted.messages.clear()
+        self._emitted.watch_alerts.clear()
 
     def forget_positions(self, topics: Collection[str]) -> None:
         """Forget the offsets seen in topics that were deleted and created again."""
@@ -346,25 +379,11 @@ class SopProcessor:
         return Changes(blobs, deadlines, self._retention.freeze())
 
     def pack(self, count: int) -> bool:
-        """Pack up to `count` more of the frozen cases and tracks; return whether all are packed."""
+        """Pack up to `count` more of the frozen objects; return whether all are packed."""
         return self._cache.pack(count)
 
     def mark_saved(self) -> None:
-        """Note that the frozen state is saved, and evict cases and tracks; the store has the deadlines."""
+        """Note that the frozen state is saved, and evict what is not needed; the store has the deadlines."""
         self._retention.mark_saved()
         for case_id in self._cache.evict(self._settings.cached_cases_max):
             self._timers.set(case_id, None)
-
-
-def _subjects_of(decoded: Sequence[DecodedRecord]) -> Subjects:
-    """Return the cases and partners that records are about."""
-    subjects = Subjects()
-    for each in decoded:
-        content = each.content
-        if isinstance(content, Event):
-            (subjects.partners if is_report(content) else subjects.cases).add(content.subject)
-        elif isinstance(content, PresenceQuery):
-            subjects.partners.add(content.partner_id)
-        elif isinstance(content, PresenceAnswer):
-            subjects.cases.add(content.query.case_id)
-    return subjects

@@ -1,4 +1,4 @@
-"""When settled cases and silent partners leave the state (surfaces.md, "Retention").
+"""When settled cases, silent partners and old watches leave the state (surfaces.md, "Retention").
 
 Expiries are saved with cases and tracks, and the store returns those that have passed. So nothing has to be searched,
 and a case that nothing touched for months is loaded once, to depart. The worker's clock decides, but nothing departs
@@ -13,11 +13,12 @@ from typing import Final
 
 import msgspec
 
+from agents.anomaly_agent import AnomalyAgent
 from agents.case_agent import CaseAgent, CaseUpdate
 from agents.location_agent import LocationAgent
 from schemas.policy.model import DAY, HOUR
 from streams.processor.state_cache import StateCache
-from streams.processor.subject import Subjects, case_name, partner_name
+from streams.processor.subject import Subjects, case_name, partner_name, watch_name
 from streams.runtime.ports import Store
 
 LOOK_EVERY_US: Final = 1_000_000
@@ -30,22 +31,29 @@ class RetentionRules:
     case: int = 90 * DAY
     """A settled case, after its latest fact."""
     memory: int = 730 * DAY
-    """The remains of a departed case, after it departed."""
+    """The remains of a departed case, after it departed, and the use of an image, after it."""
     quiet: int = HOUR
     """Anything, after a record came for it, unless its own limit is shorter."""
 
 
 class Retention:
-    """The retention of one partition number's cases and tracks, with counts that checkpoints contain."""
+    """The retention of one partition number's cases, tracks and watches, with counts that checkpoints contain."""
 
     def __init__(
-        self, rules: RetentionRules, store: Store, cases: CaseAgent, locations: LocationAgent, cache: StateCache
+        self,
+        rules: RetentionRules,
+        store: Store,
+        *,
+        cases: CaseAgent,
+        locations: LocationAgent,
+        anomalies: AnomalyAgent,
+        cache: StateCache,
     ) -> None:
         self.changed = False
         """Whether a count changed since this was last set to False."""
         self.cases_departed = self.cases_forgotten = self.partners_departed = 0
         self._rules, self._store = rules, store
-        self._cases, self._locations, self._cache = cases, locations, cache
+        self._cases, self._locations, self._anomalies, self._cache = cases, locations, anomalies, cache
         self._looked_at = 0
         self._expired = Subjects()
         """What may depart, unless a record comes for it first."""
@@ -75,6 +83,10 @@ class Retention:
     def postpone_track(self, partner_id: str) -> None:
         """Keep a track for now, since a record came for it."""
         self._expired.partners.discard(partner_id)
+
+    def postpone_watch(self, watch: str) -> None:
+        """Keep a watch for now, since a record came for it."""
+        self._expired.watches.discard(watch)
 
     def retain_case(self, case_id: str, update: CaseUpdate, now: int) -> None:
         """Set the expiry of a case that was just decided, or have it depart if it is settled and has expired."""
@@ -121,6 +133,25 @@ class Retention:
         self._expired.partners.discard(partner_id)
         self._new.pop(partner_name(partner_id), None)
         return False
+
+    def depart_watch(self, watch: str) -> None:
+        """Have a watch depart if it has expired; only which alerts it emitted is remembered, until that expires."""
+        if watch in self._expired.watches:
+            self._anomalies.watch(watch).depart()
+
+    def retain_watch(self, watch: str, now: int) -> bool:
+        """Set the expiry of a watch, or remove it if it has expired and is empty; return whether it is kept."""
+        found = self._anomalies.watch(watch)
+        if watch in self._expired.watches and found.is_empty:
+            self._cache.remove_watch(watch)
+            self._expired.watches.discard(watch)
+            self._new.pop(watch_name(watch), None)
+            return False
+        self._new[watch_name(watch)] = now + (
+            self._rules.memory if found.has_departed else self._anomalies.kept_for(watch)
+        )
+        self._expired.watches.discard(watch)
+        return True
 
     def freeze(self) -> Mapping[str, int | None]:
         """Return the expiries to save with a checkpoint, by name; None where nothing expires."""

@@ -1,4 +1,4 @@
-"""Keeps cases and tracks in memory: loads them when a record needs them, evicts them when they are too many.
+"""Keeps cases, tracks and watches in memory: loads them when a record needs them, evicts them when they are too many.
 
 An unpacked case takes eight times the memory of a packed one. What is not saved yet cannot be evicted, for example
 while a new owner catches up, so it is kept packed when there is too much of it.
@@ -12,11 +12,13 @@ from typing import Final
 
 import zstandard
 
+from agents.anomaly_agent import Watch
 from agents.case.case import Case
 from agents.case_state import pack_case, pack_departed_case, unpack_case, unpack_departed_case
 from agents.presence.track import Track
+from agents.watch_state import pack_watch, unpack_watch
 from schemas.errors import StoreLost
-from streams.processor.subject import CASE, Subject, Subjects, case_name, partner_name
+from streams.processor.subject import CASE, PARTNER, WATCH, Subject, Subjects, case_name, partner_name, watch_name
 from streams.processor.write_back_cache import Format, WriteBackCache
 from streams.runtime.ports import Store
 
@@ -24,13 +26,15 @@ DEPARTED: Final = b"\x00"
 """First byte of a departed case's blob; a compressed blob never starts with it."""
 PACKING_SLACK: Final = 500
 CASES_PER_TRACK: Final = 8
-"""A track with a day's reports takes as much memory as this many cases."""
+"""A track with a day's reports takes as much memory as this many cases. Most watches are far smaller."""
 
 
 class StateCache:
     """Fills the agents' dictionaries from the store, and knows what changed since it was saved."""
 
-    def __init__(self, cases: dict[str, Case], tracks: dict[str, Track], store: Store) -> None:
+    def __init__(
+        self, cases: dict[str, Case], tracks: dict[str, Track], watches: dict[str, Watch], store: Store
+    ) -> None:
         self.packing_slack = PACKING_SLACK
         self.departed: set[str] = set()
         """Ids of the cases in memory that have departed."""
@@ -39,11 +43,12 @@ class StateCache:
         self._cases = WriteBackCache(cases, _case_format(), case_name)
         # Tracks are numbers: compression would cost time and save little.
         self._tracks = WriteBackCache(tracks, Format(Track.dump, Track.load), partner_name)
+        self._watches = WriteBackCache(watches, Format(pack_watch, unpack_watch), watch_name)
 
     @property
     def changed(self) -> bool:
         """Whether anything changed since the last `freeze`."""
-        return self._cases.changed or self._tracks.changed
+        return self._cases.changed or self._tracks.changed or self._watches.changed
 
     async def load(self, wanted: Subjects) -> list[str]:
         """Load the subjects that are saved and not in memory, in one round trip, so that they may be changed.
@@ -52,15 +57,18 @@ class StateCache:
         """
         self._cases.snapshot.before_change(wanted.cases)
         self._tracks.snapshot.before_change(wanted.partners)
+        self._watches.snapshot.before_change(wanted.watches)
         keys = [case_name(each) for each in self._cases.missing(wanted.cases)]
         keys += [partner_name(each) for each in self._tracks.missing(wanted.partners)]
+        keys += [watch_name(each) for each in self._watches.missing(wanted.watches)]
         if not keys:
             return []
         loaded: list[str] = []
+        add = {CASE: self._cases.add, PARTNER: self._tracks.add, WATCH: self._watches.add}
         for key, blob in (await self._store.load(keys)).items():
             subject = Subject.parse(key)
             with readable(key):
-                (self._cases if subject.kind == CASE else self._tracks).add(subject.id, blob)
+                add[subject.kind](subject.id, blob)
             if subject.kind == CASE:
                 is_departed = self._loaded_cases[subject.id].is_departed
                 (self.departed.add if is_departed else loaded.append)(subject.id)
@@ -70,6 +78,7 @@ class StateCache:
         """Mark subjects as changed."""
         self._cases.mark_dirty(changed.cases)
         self._tracks.mark_dirty(changed.partners)
+        self._watches.mark_dirty(changed.watches)
 
     def remove_case(self, case_id: str) -> None:
         """Remove a case that is in memory, from the store too."""
@@ -80,16 +89,21 @@ class StateCache:
         """Remove a track that is in memory, from the store too."""
         self._tracks.remove(partner_id)
 
+    def remove_watch(self, watch: str) -> None:
+        """Remove a watch that is in memory, from the store too."""
+        self._watches.remove(watch)
+
     def freeze(self, blobs: MutableMapping[str, bytes | None]) -> Collection[str]:
         """Begin a snapshot of what changed, as blobs by key (None: removed); return the ids of its cases."""
         case_ids = self._cases.dirty
         self._cases.freeze(blobs)
         self._tracks.freeze(blobs)
+        self._watches.freeze(blobs)
         return case_ids
 
     def pack(self, count: int) -> bool:
         """Pack up to `count` more objects of the snapshot; return whether it is complete."""
-        snapshots = (self._cases.snapshot, self._tracks.snapshot)
+        snapshots = (self._cases.snapshot, self._tracks.snapshot, self._watches.snapshot)
         for snapshot in snapshots:
             count -= snapshot.advance(count)
         return all(snapshot.complete for snapshot in snapshots)
@@ -98,13 +112,15 @@ class StateCache:
         """Pack the least recently changed dirty objects if there are far too many; those in use stay unpacked."""
         self._cases.pack_dirty(cached_cases_max, self.packing_slack, in_use.cases)
         self._tracks.pack_dirty(cached_cases_max // CASES_PER_TRACK, self.packing_slack, in_use.partners)
+        self._watches.pack_dirty(cached_cases_max, self.packing_slack, in_use.watches)
 
     def evict(self, cached_cases_max: int) -> list[str]:
         """Drop clean objects: departed cases, then the least recently changed; return the ids of the dropped cases.
 
-        Leaves `cached_cases_max` cases and an eighth as many tracks. Call it when everything frozen is saved.
+        Leaves `cached_cases_max` cases, as many watches and an eighth as many tracks. Call it when all frozen is saved.
         """
         self._tracks.evict(cached_cases_max // CASES_PER_TRACK)
+        self._watches.evict(cached_cases_max)
         dropped = self._cases.evict(cached_cases_max, self.departed)
         self.departed &= self._loaded_cases.keys()
         return dropped

@@ -1,6 +1,6 @@
-"""What the processor keeps state about: cases and partners, and their names in the store and in the runtime.
+"""What the processor keeps state about: cases, partners, watches, and their names in the store and in the runtime.
 
-A name is `case:ID` or `partner:ID`. It is a key of checkpoints and part of progress records and attempt logs.
+A name is `case:ID`, `partner:ID` or `watch:ID`. It is a key of checkpoints, and part of progress records and attempts.
 """
 
 from __future__ import annotations
@@ -9,8 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from agents.anomaly_agent import watch_of
+from schemas.outputs import AlertMessage
+
 CASE: Final = "case"
 PARTNER: Final = "partner"
+WATCH: Final = "watch"
 
 
 def case_name(case_id: str) -> str:
@@ -21,6 +25,18 @@ def case_name(case_id: str) -> str:
 def partner_name(partner_id: str) -> str:
     """Return the name of a partner."""
     return f"{PARTNER}:{partner_id}"
+
+
+def watch_name(watch: str) -> str:
+    """Return the name of a watch."""
+    return f"{WATCH}:{watch}"
+
+
+def alert_subject(message: AlertMessage) -> Subject:
+    """Return what an alert is of: the case, partner or watch whose owner emits it."""
+    if (watch := watch_of(message.body)) is not None:
+        return Subject(WATCH, watch)
+    return Subject(CASE if "case_id" in message.body.labels else PARTNER, message.subject)
 
 
 class Subject(NamedTuple):
@@ -38,28 +54,39 @@ class Subject(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """A set of cases and a set of partners, by id."""
+    """Sets of cases, partners and watches, by id."""
 
     cases: set[str] = field(default_factory=set)
     partners: set[str] = field(default_factory=set)
+    watches: set[str] = field(default_factory=set)
 
     @classmethod
     def parse(cls, names: Iterable[str]) -> Subjects:
-        """Return the cases and partners that have these names; other names are left out."""
-        ids: dict[str, set[str]] = {CASE: set(), PARTNER: set()}
-        for kind, id_ in map(Subject.parse, names):
+        """Return the cases, partners and watches that have these names; other names are left out."""
+        return cls.of(map(Subject.parse, names))
+
+    @classmethod
+    def of(cls, subjects: Iterable[Subject | None]) -> Subjects:
+        """Return the cases, partners and watches among some subjects."""
+        ids: dict[str, set[str]] = {CASE: set(), PARTNER: set(), WATCH: set()}
+        for kind, id_ in filter(None, subjects):
             ids.setdefault(kind, set()).add(id_)
-        return cls(ids[CASE], ids[PARTNER])
+        return cls(ids[CASE], ids[PARTNER], ids[WATCH])
 
     def update(self, others: Subjects) -> None:
-        """Add other cases and partners."""
+        """Add others."""
         self.cases.update(others.cases)
         self.partners.update(others.partners)
+        self.watches.update(others.watches)
 
     def without(self, others: Subjects) -> Subjects:
-        """Return the cases and partners that are not among the others."""
-        return Subjects(self.cases - others.cases, self.partners - others.partners)
+        """Return those that are not among the others."""
+        return Subjects(self.cases - others.cases, self.partners - others.partners, self.watches - others.watches)
 
     def names(self) -> list[str]:
-        """Return the names, cases first, in order."""
-        return [*map(case_name, sorted(self.cases)), *map(partner_name, sorted(self.partners))]
+        """Return the names, cases first, then partners, in order."""
+        return [
+            *map(case_name, sorted(self.cases)),
+            *map(partner_name, sorted(self.partners)),
+            *map(watch_name, sorted(self.watches)),
+        ]

@@ -79,7 +79,8 @@ def case_timeline(
     partners = {getattr(fact.data, "partner_id", None) for fact in facts}
     reports = [event for event in known if event.type == LOCATION_REPORT and event.subject in partners]
     replay = Replay(policies)
-    emissions = tuple(replay.emissions([*facts, *reports], end + ahead_us))
+    steps = replay.steps([*facts, *reports], end + ahead_us)
+    emissions = tuple(step for step in steps if isinstance(step, Emission))
     case = replay.cases.case(case_id)
     policy = policies.at(case.view.begins_at)
     answers = [case.answers[key] for key in case.queries if key in case.answers]

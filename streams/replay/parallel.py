@@ -1,7 +1,8 @@
 """Replays an input on several processes and writes the same lines in the same order as one process.
 
 The child processes are forked, so they inherit what has been read. They decode their partitions and report counts; then
-the parent tells them where the clock ends. Each writes its lines in order, and the parent merges them.
+the parent tells them where the clock ends. Each sends its steps in order. The parent merges them and raises the alerts
+that need the cases of several processes.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from agents.anomalies.messages import Contribution
 from schemas.codec.encoder import encode_message
 from schemas.errors import Fatal, UsageError
+from streams.replay.anomalies import OF_CASE, OF_PARTNER, with_anomalies
 from streams.replay.deduplicate import RefusedRecord
 from streams.replay.input_record import InputRecord
 from streams.replay.partitioning import (
@@ -35,6 +38,7 @@ from streams.replay.partitioning import (
 )
 from streams.replay.replay import (
     BEFORE_ALL,
+    Contributed,
     Replay,
     ReplayResult,
     ReplaySettings,
@@ -44,11 +48,11 @@ from streams.replay.replay import (
     last_instant,
 )
 
-LINES_PER_MESSAGE: Final = 500
+STEPS_PER_MESSAGE: Final = 500
 TERMINATING: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
-SortableLine = tuple[int, bool, str, int, bytes]
-"""An encoded message after its sort key (see `streams.replay.replay.Emission`)."""
+Step = tuple[int, int, str, int, bytes | list[Contribution]]
+"""An encoded message, or what a case contributes, after its sort key (see `streams.replay.replay.Emission`)."""
 
 
 class PartitionCounts(Struct, frozen=True):
@@ -91,15 +95,16 @@ def replay_in_parallel(
         with _pipe_errors():
             for pipe in pipes:
                 pipe.send(until)
-        lines = heapq.merge(
-            map(_refused_line, decoded.refused), *map(_receive_lines, pipes), key=itemgetter(0, 1, 2, 3)
+        steps = heapq.merge(
+            map(_refused_line, decoded.refused), *map(_receive_steps, pipes), key=itemgetter(0, 1, 2, 3)
         )
+        due = with_anomalies(steps, settings.policies)
         yield ReplayResult(
             events=len(decoded.events) + sum(each.events for each in counts),
             duplicates=decoded.duplicates + sum(each.duplicates for each in counts),
             refused=len(decoded.refused) + sum(each.refused for each in counts),
             cases=case_count(decoded.events, until),
-            lines=(line[4] for line in lines),
+            lines=(each if isinstance(each, bytes) else encode_message(each) for each in due),
         )
 
 
@@ -152,25 +157,27 @@ def _replay(pipe: Connection, *, indexed: IndexedInput, partition: ReplayPartiti
         return
     pipe.send(PartitionCounts(unique.accepted, unique.duplicates, len(unique.refused), last_instant(unique.events)))
     until = pipe.recv()
-    lines = _lines(unique, partition, settings, until)
-    while chunk := list(islice(lines, LINES_PER_MESSAGE)):
+    steps = _steps(unique, partition, settings, until)
+    while chunk := list(islice(steps, STEPS_PER_MESSAGE)):
         pipe.send(chunk)
     pipe.send(None)
 
 
-def _lines(
+def _steps(
     unique: DeduplicatedPartition, partition: ReplayPartition, settings: ReplaySettings, until: int
-) -> Iterator[SortableLine]:
-    """Yield the lines of a partition in order; alerts about a partner come from the partner's own partition only."""
+) -> Iterator[Step]:
+    """Yield the steps of a partition in order; alerts about a partner come from the partner's own partition only."""
     yield from map(_refused_line, unique.refused)
-    for each in Replay(settings.policies).emissions(unique.events, until):
-        if not each.is_of_partner or each.subject in partition.own_partners:
-            yield (each.at, each.is_of_partner, each.subject, each.number, encode_message(each.message))
+    for each in Replay(settings.policies).steps(unique.events, until):
+        if isinstance(each, Contributed):
+            yield each
+        elif each.source != OF_PARTNER or each.subject in partition.own_partners:
+            yield (each.at, each.source, each.subject, each.number, encode_message(each.message))
 
 
-def _refused_line(refused: RefusedRecord) -> SortableLine:
-    """Return a dead letter as a line that sorts before all messages."""
-    return (BEFORE_ALL, False, "", refused.number, encode_refused(refused))
+def _refused_line(refused: RefusedRecord) -> Step:
+    """Return a dead letter as a step that sorts before all others."""
+    return (BEFORE_ALL, OF_CASE, "", refused.number, encode_refused(refused))
 
 
 @contextmanager
@@ -190,7 +197,7 @@ def _receive_counts(pipe: Connection) -> PartitionCounts:
     return counts
 
 
-def _receive_lines(pipe: Connection) -> Iterator[SortableLine]:
+def _receive_steps(pipe: Connection) -> Iterator[Step]:
     with _pipe_errors():
-        while (lines := pipe.recv()) is not None:
-            yield from lines
+        while (steps := pipe.recv()) is not None:
+            yield from steps

@@ -1,7 +1,8 @@
 """Replays recorded events through the agents in event-time order, on a virtual clock (contracts.md, "Command line").
 
 At each instant the agents first receive all facts and location reports, then exchange presence answers, then handle
-deadlines, then decide each affected case once. So the output depends only on the set of events.
+deadlines, then decide each affected case once; then the anomaly agent compares the cases. So the output depends only on
+the set of events.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final, NamedTuple
 
+from agents.anomalies.messages import Contribution
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from schemas.codec.canonical_json import digest32
@@ -20,6 +22,7 @@ from schemas.codec.limits import Limits
 from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.outputs import DeadLetter, OutputMessage
 from schemas.policy.model import PolicySet
+from streams.replay.anomalies import CONTRIBUTION, OF_CASE, OF_PARTNER, with_anomalies
 from streams.replay.deduplicate import RefusedRecord, deduplicate
 from streams.replay.input_record import InputRecord
 from streams.replay.look_ahead import LookAhead
@@ -59,32 +62,43 @@ class ReplayResult:
 
 
 class Emission(NamedTuple):
-    """An output message and its sort key: (`at`, `is_of_partner`, `subject`, `number`)."""
+    """An output message and its sort key: (`at`, `source`, `subject`, `number`)."""
 
     at: int
     """The instant at which the message is due, in microseconds."""
-    is_of_partner: bool
-    """At one instant, messages about cases come before messages about partners."""
+    source: int
+    """At one instant, messages about cases come before messages about partners (`streams.replay.anomalies`)."""
     subject: str
     number: int
     """Position among the messages of this subject at this instant."""
     message: OutputMessage
 
 
+class Contributed(NamedTuple):
+    """What a case contributes to watches at an instant, after the same sort key."""
+
+    at: int
+    source: int
+    subject: str
+    number: int
+    contributions: list[Contribution]
+
+
 class Replay:
     """One run over deduplicated events, under the given policies."""
 
     def __init__(self, policies: PolicySet) -> None:
+        self._policies = policies
         self.cases = CaseAgent(policies, facts_max=sys.maxsize)  # deduplication has already enforced the limit
         self._locations = LocationAgent(policies)
         self._timers = TimerQueue()
 
     def run(self, events: Sequence[AnyEvent], until: int | None = None) -> Iterator[OutputMessage]:
-        """Yield the messages of `emissions`."""
-        return (each.message for each in self.emissions(events, until))
+        """Yield every message in the order in which it is due; the arguments are those of `steps`."""
+        return with_anomalies(self.steps(events, until), self._policies)
 
-    def emissions(self, events: Sequence[AnyEvent], until: int | None = None) -> Iterator[Emission]:
-        """Yield every message in the order in which it is due.
+    def steps(self, events: Sequence[AnyEvent], until: int | None = None) -> Iterator[Emission | Contributed]:
+        """Yield every message of a case or partner in the order in which it is due, and all contributions to watches.
 
         `events` are accepted events, each once, in any order. The clock ends at `until` (microseconds; default: with
         the last event): later events are ignored, deadlines due at `until` have passed.
@@ -108,8 +122,25 @@ class Replay:
             yield from self._evaluate(now, case_ids, {*paused})
             look_ahead.resume(paused, now)
 
-    def _evaluate(self, now: int, case_ids: set[str], partner_ids: set[str]) -> Iterator[Emission]:
+    def _evaluate(self, now: int, case_ids: set[str], partner_ids: set[str]) -> Iterator[Emission | Contributed]:
         """Yield what the cases with new facts and the partners with new reports lead to at one instant."""
+        contributed = [(each, self.cases.new_contributions(each)) for each in sorted(case_ids)]
+        self._exchange(case_ids, partner_ids)
+        case_ids.update(self._timers.due(now))
+        for case_id in sorted(case_ids):
+            decided = self.cases.decide(case_id, now)
+            self._timers.set(case_id, decided.next_deadline)
+            for number, message in enumerate(decided.messages):
+                yield Emission(now, OF_CASE, case_id, number, message)
+        for partner_id in sorted(partner_ids):
+            for number, alert in enumerate(self._locations.new_alerts(partner_id)):
+                yield Emission(now, OF_PARTNER, partner_id, number, alert)
+        for case_id, contributions in contributed:
+            if contributions:
+                yield Contributed(now, CONTRIBUTION, case_id, 0, contributions)
+
+    def _exchange(self, case_ids: set[str], partner_ids: set[str]) -> None:
+        """Have partners answer the presence queries of cases; add the partners that were asked and the cases told."""
         for case_id in sorted(case_ids):
             for query in self.cases.new_presence_queries(case_id):
                 self._locations.query(query)
@@ -118,15 +149,6 @@ class Replay:
             for answer in self._locations.new_answers(partner_id, {}):
                 if self.cases.apply_answer(answer):
                     case_ids.add(answer.query.case_id)
-        case_ids.update(self._timers.due(now))
-        for case_id in sorted(case_ids):
-            decided = self.cases.decide(case_id, now)
-            self._timers.set(case_id, decided.next_deadline)
-            for number, message in enumerate(decided.messages):
-                yield Emission(now, False, case_id, number, message)
-        for partner_id in sorted(partner_ids):
-            for number, alert in enumerate(self._locations.new_alerts(partner_id)):
-                yield Emission(now, True, partner_id, number, alert)
 
 
 def _query_times(facts: Iterable[AnyEvent]) -> dict[str, set[int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from schemas.errors import Fatal, InvalidMessage
@@ -46,6 +47,8 @@ class Recovered:
     """Whether the topic of latest decisions has all that there are."""
     removed_keys: Sequence[bytes]
     """The keys to remove there before it is filled."""
+    was_latest_wrong: bool
+    """Whether only a comparison has shown that it does not hold what the decision topics do, or holds more."""
 
 
 class Recovery:
@@ -71,19 +74,25 @@ class Recovery:
         self._is_latest_outdated = False
         """Whether a transaction was aborted in a decision topic or the topic of latest decisions, but not in both."""
         self._removed_keys: set[bytes] = set()
+        self._decisions: dict[bytes, bytes | None] | None = None
+        """The last decisions that were read back, by their key in the topic of latest decisions; None: not compared."""
         self._recreated: frozenset[str] = frozenset()
         """Topics that were created again since that progress."""
         self._foreign: set[TP] = set()
         """Partitions with records of another producer."""
 
-    async def run(self, checkpoint: Checkpoint) -> Recovered:
+    async def run(self, checkpoint: Checkpoint, *, compares_latest: bool = False) -> Recovered:
         """Continue from a checkpoint with what was published since.
+
+        `compares_latest`: transactions hung in the topics of decisions before the last owner was fenced, which may have
+        aborted them in some only.
 
         Raises `Fatal` when the state was made from other topics than exist now, when inputs are gone that decisions
         rest on or that were never read, when outputs are gone that were never read back, and when a partition ends
         before where it was read or written.
         """
         settings = self._settings
+        self._decisions = {} if compares_latest else None
         since_checkpoint = self._find_recreated(checkpoint.layout)
         checkpoint = without_topics(checkpoint, {*since_checkpoint, *self._latest_if_other(checkpoint.layout)})
         self._isolation.after_crash = not checkpoint.ended_cleanly
@@ -112,6 +121,10 @@ class Recovery:
         # Records that were deleted since cannot be read up to where the last owner had read.
         until = {name: min(at, bounds[name][1]) for name, at in decided_at.items() if name in bounds}
         ends = {name: end for name, (_, end) in bounds.items()}
+        was_latest_wrong = False
+        if self._decisions is not None and not self._is_latest_outdated:
+            was_latest_wrong = await self._is_latest_wrong(self._decisions)
+        self._is_latest_outdated |= was_latest_wrong
         has_decisions = any(found[TP(topic, self._partition)][1] for topic in settings.decision_topics)
         is_filled = not (has_decisions and (self._is_latest_outdated or self._latest_if_other(published_layout)))
         return Recovered(
@@ -122,7 +135,26 @@ class Recovery:
             is_layout_published=published_layout == settings.layout,
             is_latest_filled=is_filled,
             removed_keys=sorted(self._removed_keys),
+            was_latest_wrong=was_latest_wrong,
         )
+
+    async def _is_latest_wrong(self, decisions: Mapping[bytes, bytes | None]) -> bool:
+        """Return whether the topic of latest decisions ends differently from the decisions since the checkpoint.
+
+        First revisions that only it has are to be removed there.
+        """
+        tp = TP(self._settings.latest_topic, self._partition)
+        found: dict[bytes, bytes | None] = {}
+        first_keys: set[bytes] = set()
+        async for records in self._log.read(tp, self._positions.outputs.get(tp.name, 0)):
+            self._health.progress += 1
+            for record in records:
+                found[record.key or b""] = record.value
+                with suppress(InvalidMessage):
+                    if record.value and (key := self._processor.first_decision_key(record)) is not None:
+                        first_keys.add(key)
+        self._removed_keys |= first_keys - decisions.keys()
+        return any(found.get(key) != decisions.get(key) for key in found.keys() | decisions.keys())
 
     def _find_recreated(self, made_under: Layout | None) -> frozenset[str]:
         settings = self._settings
@@ -185,6 +217,8 @@ class Recovery:
                 recreated = self._recreated_since(tp, record)
                 decided_at = self._processor.restore_output(tp.topic, record, recreated)
                 decided_at = of_other_topics(decided_at, recreated) if recreated else decided_at
+                if self._decisions is not None and tp.topic in self._settings.decision_topics:
+                    self._decisions[self._processor.latest_decision(record).key or b""] = record.value
         except InvalidMessage as error:
             self._positions.set_outputs({tp: record.offset + 1})
             if tp not in self._foreign:  # one line for each partition: there may be many such records

@@ -120,7 +120,9 @@ class Task:
         rest on any record up to there.
         """
         self.health.at_work = True
-        await self._publisher.start()
+        latest_topics = (*self._settings.decision_topics, self._settings.latest_topic)
+        hung = await self._log.hanging_transactions([TP(topic, self.partition) for topic in latest_topics])
+        await self._publisher.start()  # which aborts the last owner's transaction, and what hung before it
         await self._abort_hanging_transactions()
         recovery = Recovery(
             self.partition,
@@ -131,7 +133,10 @@ class Task:
             isolation=self._isolation,
             health=self.health,
         )
-        recovered = await recovery.run(await self._store.claim() or Checkpoint({}, {}, {}, ended_cleanly=True))
+        checkpoint = await self._store.claim() or Checkpoint({}, {}, {}, ended_cleanly=True)
+        recovered = await recovery.run(checkpoint, compares_latest=bool(hung))
+        if recovered.was_latest_wrong:
+            await self._outputs.publish_latest_outdated(recovered.removed_keys)
         # Zeros too: a counter that exists before its first record shows that record as an increase.
         self.metrics.received.update({tp.name: 0 for tp in self._inputs} | self._positions.consumed)
         self._catch_up = CatchUpBuffer(recovered.until, self._settings.step_records_max)

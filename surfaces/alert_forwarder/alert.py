@@ -79,11 +79,12 @@ def alertmanager_alert(alert: StoredAlert, now: int, firing_us: int, console_url
 
 
 def console_link(message: AlertMessage, console_url: str) -> str:
-    """Return the address of the case, or of the partner, in the console; empty without a console."""
+    """Return the address of the case or the partner in the console, of its first page for a city; empty without one."""
     if not console_url:
         return ""
-    page = "cases" if "case_id" in message.body.labels else "partners"
-    return f"{console_url.rstrip('/')}/{page}/{quote(message.subject, safe='')}"
+    page = {"case": "/cases/", "partner": "/partners/", "city": "/"}[message.about]
+    subject = "" if message.about == "city" else quote(message.subject, safe="")
+    return f"{console_url.rstrip('/')}{page}{subject}"
 
 
 def webhook_body(event: bytes) -> bytes:
@@ -98,9 +99,8 @@ _events: Final = msgspec.json.Decoder(_Event)
 
 def _description(message: AlertMessage) -> str:
     body = message.body
-    about = "Case" if "case_id" in body.labels else "Partner"
     evidence = ", ".join(body.evidence[:EVIDENCE_MAX])
     if len(body.evidence) > EVIDENCE_MAX:
         evidence += f" and {len(body.evidence) - EVIDENCE_MAX} more"
-    text = f"{about} {message.subject}, since {format_instant(body.starts_at)}."
+    text = f"{message.about.capitalize()} {message.subject}, since {format_instant(body.starts_at)}."
     return f"{text} Evidence: {evidence}." if evidence else text

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from schemas.timestamps import format_instant
-from surfaces.console.text import body_title, exact, href, words
+from surfaces.console.text import body_title, exact, href, query, words
 from surfaces.read_model.views import Row
-
-PARTNER_ALERTS: Final = frozenset({"impossible_travel", "partner_oos_spike"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +82,8 @@ def _href(row: Row) -> str:
             return href("dead-letters", row.place.name)
         case "act":
             return "/acts"
-        case "alert" if row.partner_id == row.subject or row.name in PARTNER_ALERTS:
+        case "alert" if row.about == "partner":
             return href("partners", row.subject)
+        case "alert" if row.about == "city":
+            return query("/cases", [("city", row.subject)])
     return href("cases", row.subject)

@@ -35,9 +35,9 @@ from surfaces.read_model.tables import (
     cases,
     facts,
     lookup,
-    message_key,
     messages,
     metadata,
+    pair,
     partners,
     progress,
     reports,
@@ -182,7 +182,7 @@ class ReadModelStore(SqlStore):
             case DecisionMessage() | ActionMessage() as content:
                 return content.body.case_id
             case AlertMessage() as content:
-                return content.body.labels.get("case_id")
+                return content.subject if content.about == "case" else None
             case DeadLetter() as letter:
                 return case_of(letter, self._reader.locations)
             case _:
@@ -215,7 +215,7 @@ class ReadModelStore(SqlStore):
 
 
 def _key(message: Message) -> str:
-    return message_key(message_kind(message.content), message.id)
+    return pair(message_kind(message.content), message.id)
 
 
 def _label(message: Message) -> tuple[str, str, str]:

@@ -30,7 +30,7 @@ STOP_S = 25.0
 QUIET_S = 0.3
 
 INPUTS = ("jobs", "tickets", "cancellations", "locations")
-INTERNAL = ("internal.cases", "internal.partners")
+INTERNAL = ("internal.cases", "internal.partners", "internal.watches")
 DECISIONS = ("decisions.tagging", "decisions.paf", "decisions.rating-reversal", "decisions.refund")
 LATEST = "decisions.latest"
 OUTPUTS = (*DECISIONS, "actions", "alerts", "dead-letters", LATEST)

@@ -57,8 +57,10 @@ def test_a_parked_ticket_leads_to_a_call_when_due_without_new_events(
     assert worker.stop() == 0
 
 
-def test_a_decision_waits_for_an_answer_and_a_late_answer_revises_it(bench: Bench) -> None:
-    worker = bench.start_ready(SOP_ANSWER_WAIT_S=3)
+def test_a_decision_waits_for_an_answer_and_a_late_answer_revises_it(bench: Bench, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('label = "hasty"\n[presence]\nreading_wait = "3 s"\n', encoding="utf-8")
+    worker = bench.start_ready(SOP_POLICIES=policy)
     visit = Visit("job-1", "p-1")
     bench.feed_lines([*visit.booking, *visit.report])
     bench.wait_until_idle()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
+from agents.case_agent import CaseAgent
 from agents.presence.queries import PresenceAnswer
 from agents.sops import catalogue
+from agents.sops.cross_case_alerts import CROSS_CASE_ALERTS
 from agents.sops.keys import decision_key
 from schemas.codec.encoder import decode_dead_letter
-from schemas.events import AnyEvent
+from schemas.events import LOCATION_REPORT, AnyEvent
 from schemas.outputs import (
     ActionMessage,
     AlertBody,
@@ -21,6 +24,8 @@ from schemas.outputs import (
 )
 from streams.processor.decoder import RecordId, partition_of
 from streams.processor.internal_messages import AnswerMessage, unpack
+from streams.processor.subject import WATCH, alert_subject
+from streams.replay.anomalies import CONTRIBUTION, with_anomalies
 from streams.replay.deduplicate import deduplicate
 from streams.replay.input_record import InputRecord
 from streams.replay.replay import Replay
@@ -28,8 +33,10 @@ from streams.runtime.layout import of_other_topics
 from streams.runtime.ports import TP
 from streams.runtime.positions import has_reached, parse_inputs
 from streams.runtime.progress import PROGRESS_KEY, unpack_progress
-from tests.current_state import CurrentState, current_state
+from tests.current_state import CurrentState, condition_of, current_state
 from tests.simulation.world import World
+
+MOMENTS: Final = frozenset(each.name for each in CROSS_CASE_ALERTS if each.is_moment)
 
 
 def check(world: World, ends_at: int) -> list[str]:
@@ -220,22 +227,53 @@ def _same_as_replay(world: World, ends_at: int) -> Iterator[str]:
     deduplicated = deduplicate(enumerate(records), world.processor_settings.limits, None, facts_max)
     for left in deduplicated.refused:
         yield f"{left.record.topic}-{left.record.partition}@{left.record.offset} was accepted, but {left.reason}"
+    events = deduplicated.events
     live = current_state(message for _, message in _emitted(world))
     ends = [max(ends_at, _latest_now(world, partition)) for partition in range(world.partitions)]
-    replayed, answers = _replay(world, deduplicated.events, ends)
+    replayed, answers = _replay(world, events, ends)
     forgetful = replayed
     if world.past_retention:
-        kept = [event for event in deduplicated.events if (event.subject, event.ref) not in world.past_retention]
+        kept = [event for event in events if (event.subject, event.ref) not in world.past_retention]
         forgetful, _ = _replay(world, kept, ends)
     late = _asked_too_late(_answers(world)) | _asked_too_late(answers)
     late |= {name.removeprefix("case:") for name in quarantined(world)} | world.answered_after_departure
     late |= _losers(world, answers) | _lost_outputs(world)[0]
-    for case_id in sorted({key[1] for key in live.keys() | replayed.keys() | forgetful.keys()} - late):
+    subjects = {key[1] for key in live.keys() | replayed.keys() | forgetful.keys()}
+    over_cases = {condition_of(message) for message in _alerts_over_cases(world)} - {event.subject for event in events}
+    if world.expiry.happens or quarantined(world):  # what a case contributed may be lost
+        late |= over_cases | (subjects - {event.subject for event in events})
+    else:
+        yield from _moments_over_cases(world, events, ends_at)
+    for case_id in sorted(subjects - late):
         found, wanted = _of_case(live, case_id), _of_case(replayed, case_id)
         if found != wanted and found != _of_case(forgetful, case_id):
             for key in sorted(found.keys() | wanted.keys(), key=repr):
                 if found.get(key) != wanted.get(key):
                     yield f"{key}: {found.get(key)}, in a replay {wanted.get(key)}"
+
+
+def _alerts_over_cases(world: World) -> Iterator[AlertMessage]:
+    for _, message in _emitted(world):
+        if isinstance(message, AlertMessage) and alert_subject(message).kind == WATCH:
+            yield message
+
+
+def _moments_over_cases(world: World, events: Sequence[AnyEvent], ends_at: int) -> Iterator[str]:
+    """Whatever is true of all facts was emitted, and nothing twice."""
+    emitted = Counter(each.alert_id for each in _alerts_over_cases(world) if each.body.name in MOMENTS)
+    for key, count in emitted.items():
+        if count > 1:
+            yield f"alert {key} was emitted {count} times"
+    policies = world.processor_settings.policies
+    cases = CaseAgent(policies, facts_max=len(events))
+    for event in events:
+        if event.type != LOCATION_REPORT:
+            cases.receive(event)
+    at_once = [(ends_at, CONTRIBUTION, each, 0, cases.new_contributions(each)) for each in cases.cases]
+    for alert in with_anomalies(at_once, policies):
+        assert isinstance(alert, AlertMessage)
+        if alert.alert_id not in emitted and alert.body.name in MOMENTS:
+            yield f"{alert.body.name} {alert.body.labels} was never emitted"
 
 
 def _replay(world: World, events: Sequence[AnyEvent], ends: Sequence[int]) -> tuple[CurrentState, list[PresenceAnswer]]:

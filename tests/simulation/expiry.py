@@ -9,7 +9,7 @@ from typing import Final
 
 from schemas.errors import Fatal
 from schemas.topics import Topics
-from streams.processor.internal_messages import AnswerMessage, Forwarded, InternalMessage, QueryMessage, unpack
+from streams.processor.internal_messages import AnswerMessage, Forwarded, InternalMessage, QueryMessage, ToWatch, unpack
 from streams.runtime.ports import TP, Checkpoint, Layout, Stored
 from streams.runtime.task import Task
 from streams.simulator.rng import Rng
@@ -170,6 +170,8 @@ class Expiry:
                 cases.add(message.query.case_id)
             elif isinstance(message, AnswerMessage):
                 cases.add(message.answer.query.case_id)
+            elif isinstance(message, ToWatch):
+                continue
             else:
                 topic, key = (tp.topic, record.key) if message is None else (message.topic, message.key)
                 (partners if topic == self._topics.locations else cases).add((key or b"").decode())

@@ -16,7 +16,7 @@ from agents.sops import catalogue
 from schemas.codec.limits import Limits
 from schemas.errors import Fatal, Unavailable
 from schemas.events import AnyEvent
-from schemas.policy.model import HOUR, MINUTE, SECOND, Policy, PolicySet
+from schemas.policy.model import DAY, HOUR, MINUTE, SECOND, Alert, Policy, PolicySet, Presence
 from streams.processor.decoder import partition_of
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.retention import RetentionRules
@@ -41,7 +41,9 @@ AT_REST_WITHIN_S: Final = 2_400.0
 QUEUED_MAX: Final = 16
 NOTHING_DUE_WITHIN_US: Final = 11 * SECOND
 """Longer than the longest wait for an answer."""
-POLICIES: Final = PolicySet((Policy(label="later", effective_from=MIDNIGHT + 9 * HOUR, hash="h2"),), Policy(hash="h1"))
+ALERT: Final = Alert(spike_window=30 * DAY, spike_claims=2, spike_ratio=1.2, surge_claims=2)
+"""Few claims are many in so few cases; and none is so late that it counts no more."""
+DEFAULT: Final = Policy()
 
 LogAttempts = Callable[[Attempt | None], Awaitable[None]]
 Deciding = Callable[[str, int, str | None], CaseUpdate]
@@ -59,6 +61,13 @@ class Poison:
     begins_at: int
     how: Literal["kills", "raises", "is refused"]
     """Whether it ends the process, raises, or publishes what Kafka refuses."""
+
+
+def _policies(reading_wait: int) -> PolicySet:
+    """Return two policies, of which one comes into force in the midst of a history."""
+    presence = Presence(reading_wait=reading_wait)
+    later = Policy(label="later", effective_from=MIDNIGHT + 9 * HOUR, hash="h2", presence=presence, alert=ALERT)
+    return PolicySet((later,), Policy(hash="h1", presence=presence, alert=ALERT))
 
 
 def _retention(rng: Rng) -> RetentionRules | None:
@@ -84,11 +93,10 @@ class World:
         self.processor_settings = ProcessorSettings(
             topics=self.topics,
             partitions=self.partitions,
-            policies=POLICIES,
             limits=Limits(),
             facts_per_case_max=self.rng.pick((6, 200, 200, 200)),
             cached_cases_max=self.rng.pick((0, 1, 2, 100)),
-            answer_wait=self.rng.pick((SECOND // 10, 10 * SECOND)),
+            policies=_policies(self.rng.pick((SECOND // 10, 10 * SECOND))),
             retention=self.retention or RetentionRules(),
         )
         self.task_settings = TaskSettings(
@@ -333,7 +341,10 @@ class World:
         received = LocationAgent.receive(locations, event)
         track = locations.track(event.subject)
         is_past = event.time < track._retained_from and not track._matters_to_a_query(event.time)
-        is_past |= event.time + POLICIES.at(event.time).presence.retention <= self.clock.now_us() + 2 * MINUTE
+        is_past |= (
+            event.time + self.processor_settings.policies.at(event.time).presence.retention
+            <= self.clock.now_us() + 2 * MINUTE
+        )
         (self.past_retention.add if is_past else self.past_retention.discard)((event.subject, event.ref))
         return received
 

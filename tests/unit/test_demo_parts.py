@@ -266,7 +266,7 @@ def test_a_foreign_record_is_reported_and_does_not_end_the_view() -> None:
 
 
 def test_settings_survive_a_round_trip_through_the_environment() -> None:
-    settings = Settings(brokers="h:1,i:2", topic_prefix="x.", policies=("a.toml", "b.toml"), answer_wait_s=2.5)
+    settings = Settings(brokers="h:1,i:2", topic_prefix="x.", policies=("a.toml", "b.toml"), session_timeout_s=2.5)
     assert settings_from(environment_with(settings)) == settings
 
 

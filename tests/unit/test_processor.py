@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from msgspec import structs
 
 from agents.sops import catalogue
+from agents.sops.cross_case_alerts import CROSS_CASE_ALERTS
 from schemas.errors import Fatal
-from schemas.policy.model import DAY, HOUR
+from schemas.outputs import AlertMessage
+from schemas.policy.model import DAY, HOUR, SECOND, PolicySet, Presence
 from streams.memory.store import MemoryState
 from streams.processor.decoder import partition_of
 from streams.processor.processor import STORE_LOOK_EVERY_US, SopProcessor
 from streams.processor.subject import Subjects
 from streams.runtime.ports import TP, Outgoing, Stored
 from tests.processors import owner_of, packed, save
-from tests.scenario import MIDNIGHT, Scenario
+from tests.scenario import MIDNIGHT, POLICY, Scenario
 from tests.unit.test_retention import AFTER, CLOSED, Owner
 
 JOBS, TICKETS, CASES = TP("jobs", 0), TP("tickets", 0), TP("internal.cases", 1)
@@ -148,3 +151,53 @@ async def test_a_departed_case_with_later_decisions_stops_the_worker() -> None:
     assert any(each.topic in TOPICS.outputs for each in emitted)
     with pytest.raises(Fatal, match=r"^case:job-1: decided after the checkpoint in which it had departed"):
         await Owner(first.state).begin(emitted)
+
+
+async def test_a_case_waits_as_long_as_its_policy_says_for_a_presence_answer() -> None:
+    policies = PolicySet((), structs.replace(POLICY, presence=Presence(reading_wait=3 * SECOND)))
+    processor = await owner_of(MemoryState(), policies=policies)
+    await processor.process([(TICKETS, records(Scenario().booked().assigned().ticket().lines()))], LATER)
+    asked = await evaluate(processor, LATER)
+    assert {each.topic for each in asked} == {TOPICS.partners, TOPICS.watches}
+    assert await evaluate(processor, LATER + 3 * SECOND - 1) == []
+    assert "decisions.tagging" in {each.topic for each in await evaluate(processor, LATER + 3 * SECOND)}
+
+
+def alerts(emitted: Sequence[Outgoing]) -> list[tuple[str, str]]:
+    """Return the names and states of the alerts over several cases."""
+    messages = [catalogue.decode_message(each.value) for each in emitted if each.topic == TOPICS.alerts]
+    names = {kind.name for kind in CROSS_CASE_ALERTS}
+    return [
+        (each.body.name, each.body.state)
+        for each in messages
+        if isinstance(each, AlertMessage) and each.body.name in names
+    ]
+
+
+REUSED = [
+    line
+    for case_id in ("job-1", "job-2")
+    for line in Scenario(case_id).ticket(f"10:0{case_id[-1]}").image("10:05").lines()
+]
+
+
+async def test_the_next_owner_neither_loses_nor_repeats_an_alert_over_cases() -> None:
+    first = await Owner().begin()
+    await first.step(AFTER, REUSED[:3])
+    await first.save()
+    emitted = await first.step(AFTER, REUSED[3:])
+    assert alerts(emitted) == [("media_reused", "firing")]
+    successor = await Owner(first.state).begin(emitted)
+    assert alerts(await successor.step(AFTER, REUSED[3:])) == []
+    forgetful = await Owner(first.state).begin()
+    assert alerts(await forgetful.step(AFTER, REUSED[3:])) == [("media_reused", "firing")]
+
+
+async def test_a_watch_leaves_the_state_once_all_in_it_is_forgotten() -> None:
+    owner = await Owner().begin()
+    await owner.step(AFTER, REUSED)
+    await owner.save()
+    watched = {key for key in owner.state.blobs if key.startswith("watch:")}
+    assert len(watched) == 1
+    assert alerts(await owner.pass_to(AFTER + 800 * DAY)) == [("media_reused", "resolved")]
+    assert not watched & owner.state.blobs.keys()

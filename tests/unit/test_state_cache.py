@@ -30,7 +30,7 @@ def freeze(cache: StateCache) -> dict[str, bytes | None]:
 
 async def test_the_least_recently_changed_are_evicted_but_none_that_is_dirty() -> None:
     objects = {case_id: Case(case_id) for case_id in "abcde"}
-    cache = StateCache(objects, {}, MemoryStore(MemoryState()))
+    cache = StateCache(objects, {}, {}, MemoryStore(MemoryState()))
     cache.mark_dirty(cases("abcde"))
     freeze(cache)
     cache.mark_dirty(cases("a"))
@@ -44,7 +44,7 @@ async def test_the_least_recently_changed_are_evicted_but_none_that_is_dirty() -
 
 async def test_a_track_counts_as_several_cases() -> None:
     tracks = {f"p{number}": Track(f"p{number}") for number in range(5)}
-    cache = StateCache({}, tracks, MemoryStore(MemoryState()))
+    cache = StateCache({}, tracks, {}, MemoryStore(MemoryState()))
     cache.mark_dirty(partners(*tracks))
     freeze(cache)
     cache.evict(2 * CASES_PER_TRACK)
@@ -57,7 +57,7 @@ async def test_too_many_dirty_cases_are_kept_packed_and_none_is_lost() -> None:
         case.decided_at = ord(case.case_id)
     store = MemoryStore(MemoryState())
     saved = await store.claim() or Checkpoint({}, {}, {})
-    cache = StateCache(objects, {}, store)
+    cache = StateCache(objects, {}, {}, store)
     cache.packing_slack = 1
     cache.mark_dirty(cases("abcdef"))
     cache.pack_dirty(2, in_use=cases("b"))
@@ -77,7 +77,7 @@ async def test_too_many_dirty_cases_are_kept_packed_and_none_is_lost() -> None:
 
 async def test_too_many_dirty_tracks_are_kept_packed_too() -> None:
     tracks = {f"p{number}": Track(f"p{number}") for number in range(4)}
-    cache = StateCache({}, tracks, MemoryStore(MemoryState()))
+    cache = StateCache({}, tracks, {}, MemoryStore(MemoryState()))
     cache.packing_slack = 1
     cache.mark_dirty(partners(*tracks))
     cache.pack_dirty(1 * CASES_PER_TRACK, in_use=partners("p1"))
@@ -93,14 +93,14 @@ async def test_an_unreadable_blob_is_the_store_s_fault(key: str, blob: bytes) ->
     store = MemoryStore(MemoryState(blobs={key: blob}))
     await store.claim()
     with pytest.raises(StoreLost, match=rf"^{key}: the stored value cannot be read \(\w+\); empty the store"):
-        await StateCache({}, {}, store).load(Subjects({"a"}, {"a"}))
+        await StateCache({}, {}, {}, store).load(Subjects({"a"}, {"a"}))
 
 
 async def test_a_removed_case_is_not_loaded_again_before_its_deletion_is_saved() -> None:
     objects = {case_id: Case(case_id) for case_id in "ab"}
     store = MemoryStore(MemoryState())
     saved = await store.claim() or Checkpoint({}, {}, {})
-    cache = StateCache(objects, {}, store)
+    cache = StateCache(objects, {}, {}, store)
     cache.mark_dirty(cases("ab"))
     await store.save(saved, Changes(freeze(cache)))
     cache.remove_case("a")
@@ -116,7 +116,7 @@ async def test_a_removed_case_is_not_loaded_again_before_its_deletion_is_saved()
 
 
 async def test_a_case_removed_during_a_snapshot_is_packed_as_it_was() -> None:
-    cache = StateCache({"a": Case("a")}, {}, MemoryStore(MemoryState()))
+    cache = StateCache({"a": Case("a")}, {}, {}, MemoryStore(MemoryState()))
     cache.mark_dirty(cases("a"))
     blobs: dict[str, bytes | None] = {}
     cache.freeze(blobs)
@@ -128,7 +128,7 @@ async def test_a_case_removed_during_a_snapshot_is_packed_as_it_was() -> None:
 
 async def test_a_track_that_begins_anew_after_its_removal_is_saved() -> None:
     tracks = {"p": Track("p")}
-    cache = StateCache({}, tracks, MemoryStore(MemoryState()))
+    cache = StateCache({}, tracks, {}, MemoryStore(MemoryState()))
     cache.remove_track("p")
     tracks["p"] = Track("p")
     cache.mark_dirty(partners("p"))
@@ -139,7 +139,7 @@ async def test_departed_cases_are_evicted_first_and_are_loaded_as_departed() -> 
     objects = {case_id: Case(case_id) for case_id in "abc"}
     store = MemoryStore(MemoryState())
     saved = await store.claim() or Checkpoint({}, {}, {})
-    cache = StateCache(objects, {}, store)
+    cache = StateCache(objects, {}, {}, store)
     objects["c"].decided_at = 7
     objects["c"].depart()
     cache.departed.add("c")

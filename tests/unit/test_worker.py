@@ -6,14 +6,13 @@ import asyncio
 import gc
 import json
 from collections.abc import Callable
-from dataclasses import replace
 
 from faust.types import TP
 
 from agents.sops import catalogue
 from agents.sops.catalogue import POLICIES
 from schemas.codec.schema_ids import SCHEMA_VERSION
-from schemas.policy.model import DAY
+from schemas.policy.model import DAY, PolicySet
 from streams.config.settings import Settings
 from streams.faust_transport.assignment import Assignment
 from streams.faust_transport.batch import BatchOptions
@@ -27,16 +26,15 @@ from streams.runtime import ports
 from streams.runtime.ports import Layout, Stored
 from streams.runtime.watchdog import WatchLimits
 from streams.worker import TaskMaker, Tasks, processor_settings, refusal_limits, retention_rules, watch_limits
+from tests.processors import WITHOUT_WAIT
 from tests.scenario import MIDNIGHT, Scenario
 from tests.unit.cluster import Cluster, Echo
 
 
 async def test_outputs_name_their_schema_under_the_base_address() -> None:
     base = "https://schemas.example.com/sop"
-    settings = replace(
-        processor_settings(Settings(schema_base_url=base), catalogue.topics(), POLICIES.load_all(()), 1, {}),
-        answer_wait=0,
-    )
+    policies = PolicySet((), WITHOUT_WAIT)
+    settings = processor_settings(Settings(schema_base_url=base), catalogue.topics(), policies, 1, {})
     store = MemoryStore(MemoryState())
     await store.claim()
     processor = SopProcessor(0, settings, store)

@@ -20,7 +20,8 @@ from schemas.outputs import AlertMessage
 from schemas.timestamps import LATEST_US
 from schemas.topics import Topics
 from streams.processor.decoder import RecordDecoder, RecordId, partition_of
-from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, pack, unpack
+from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, ToWatch, pack, unpack
+from streams.processor.subject import alert_subject
 from streams.runtime.ports import TP, OutputLog, Stored
 from streams.runtime.positions import advance_to
 from streams.runtime.progress import REBUILT_KEY, Progress
@@ -132,8 +133,8 @@ class KafkaHistory:
             message = _decoded(catalogue.decode_message, record)
             if message is None:
                 return None
-            subject = message.subject if isinstance(message, AlertMessage) else message.body.case_id
-            return record if self._is_own(subject) else None
+            of = alert_subject(message).id if isinstance(message, AlertMessage) else message.body.case_id
+            return record if self._is_own(of) else None
 
         return [record for _, record in await self._merged(topic, own)]
 
@@ -147,6 +148,15 @@ class KafkaHistory:
             return record._replace(value=pack(AnswerMessage(structs.replace(message.answer, made_at={}))))
 
         return await self._merged(self._topics.cases, own)
+
+    async def to_watches(self) -> list[tuple[TP, Stored]]:
+        """Return the messages to watches in their order."""
+
+        def own(record: Stored) -> Stored | None:
+            message = _decoded(unpack, record)
+            return record if isinstance(message, ToWatch) and self._is_own(message.content.watch) else None
+
+        return await self._merged(self._topics.watches, own)
 
     def presence_queries(self) -> AsyncIterator[Records]:
         """Yield the presence queries about partners."""

@@ -1,8 +1,8 @@
 """Rebuilds the state of all partition numbers from Kafka, after partitions were added to the topics.
 
 It runs offline: every owner is fenced before anything is read. It decides nothing. Each number gets a checkpoint with
-its cases and partners as the last owners knew them, wherever their records are. All cases in it are due, so the next
-owner emits what is still to be emitted.
+its cases, partners and watches as the last owners knew them, wherever their records are. All cases in it are due, so
+the next owner emits what is still to be emitted.
 
 Until a number is done, its checkpoint has a layout (`UNFINISHED`) from which no worker resumes. A record on
 `internal.progress` (`REBUILT_KEY`) stays for good: a worker without a checkpoint learns from it that its own partitions
@@ -189,7 +189,7 @@ class Rebuild:
         last = last_owners.progress[number]
         positions, consumed = dict(last.positions), dict(last.consumed)
         counts = {name: dict(dispositions) for name, dispositions in last.counts.items()}
-        forwarding = self._tps(number, self._topics.cases, self._topics.partners)
+        forwarding = self._tps(number, self._topics.cases, self._topics.partners, self._topics.watches)
         for tp, (_, end) in (await self._log.bounds(forwarding)).items():
             async for records in self._log.read(tp, positions.get(tp.name, 0)):
                 consumed[tp.name] = consumed.get(tp.name, 0) + len(records)
@@ -242,8 +242,10 @@ async def _restore(processor: SopProcessor, history: KafkaHistory, topics: Topic
     await _process(processor, history.presence_queries())
     await _process(processor, history.events(topics.locations))
     await _process(processor, history.forwarded_events(topics.partners))
+    for tp, record in await history.to_watches():
+        await processor.process([(tp, [record])], LATEST_US)
     emitted = await processor.evaluate(now, {}, ())
-    unpublished = [each for each in emitted if each.topic in (topics.dead_letters, topics.alerts)]
+    unpublished = [each for each in emitted if each.topic in (topics.dead_letters, topics.alerts, topics.watches)]
     for tp, record in await history.answers():
         await processor.process([(tp, [record])], LATEST_US)
     for topic in topics.inputs:
