@@ -234,7 +234,7 @@ class Expected:
             case _:
                 assert isinstance(message, AlertMessage)
                 kind, name, outcome = "alert", message.body.name, message.body.state
-                case_id = message.body.labels.get("case_id")
+                case_id = message.subject if message.about == "case" else None
                 self.alerts[message.alert_id] = message
         self._count(record, kind, name, outcome)
         self._places[kind, case_id].add(place(record))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
+from agents.case_agent import CaseAgent
 from agents.presence.queries import PresenceAnswer
 from agents.sops.evaluate import explain_decisions
 from agents.sops.explained import ExplainedDecision
@@ -35,6 +37,8 @@ class CaseTimeline:
     """The site of the job, from the latest booking."""
     answers: tuple[PresenceAnswer, ...]
     emissions: tuple[Emission, ...]
+    ahead: tuple[Emission, ...]
+    """What its deadlines after `until` lead to if no other fact comes, as far as it was asked for."""
     explained: tuple[ExplainedDecision, ...]
     """How the decisions at the end follow from the rows of their tables."""
     refused: tuple[RefusedRecord, ...]
@@ -56,10 +60,13 @@ class CaseTimeline:
         return [each for each in firing if each.body.ends_at is None or each.body.ends_at > self.until]
 
 
-def case_timeline(case_id: str, unique: Deduplicated, policies: PolicySet, *, until: int | None) -> CaseTimeline | None:
+def case_timeline(
+    case_id: str, unique: Deduplicated, policies: PolicySet, *, until: int | None, ahead_us: int = 0
+) -> CaseTimeline | None:
     """Return the timeline of a case from the events of any cases, None if they include no fact of this one.
 
-    The clock ends at `until` (microseconds; default: the time of the last event of any case).
+    The clock ends at `until` (microseconds; default: the time of the last event of any case). For `ahead_us` more it
+    looks ahead.
     """
     end = last_instant(unique.events) if until is None else until
     known = [event for event in unique.events if event.time <= end]
@@ -72,7 +79,7 @@ def case_timeline(case_id: str, unique: Deduplicated, policies: PolicySet, *, un
     partners = {getattr(fact.data, "partner_id", None) for fact in facts}
     reports = [event for event in known if event.type == LOCATION_REPORT and event.subject in partners]
     replay = Replay(policies)
-    steps = replay.steps([*facts, *reports], end)
+    steps = replay.steps([*facts, *reports], end + ahead_us)
     emissions = tuple(step for step in steps if isinstance(step, Emission))
     case = replay.cases.case(case_id)
     policy = policies.at(case.view.begins_at)
@@ -85,10 +92,23 @@ def case_timeline(case_id: str, unique: Deduplicated, policies: PolicySet, *, un
         report_counts=Counter(report.subject for report in reports),
         site=case.view.booking.data.site if case.view.booking else None,
         answers=tuple(sorted(answers, key=lambda answer: (answer.query.time, answer.query.key))),
-        emissions=emissions,
+        emissions=tuple(each for each in emissions if each.at <= end),
+        ahead=tuple(each for each in emissions if each.at > end),
         explained=explain_decisions(case.view, case.answers, policy, end),
         refused=tuple(each for each in unique.refused if case_id in _subjects(each.record)),
     )
+
+
+def explained_from(
+    facts: Iterable[AnyEvent], timeline: CaseTimeline, policies: PolicySet, until: int
+) -> tuple[ExplainedDecision, ...]:
+    """Return how decisions follow, at an instant (microseconds), from some of a timeline's facts and its answers."""
+    agent = CaseAgent(policies, facts_max=sys.maxsize)
+    for fact in facts:
+        agent.receive(fact)
+    view = agent.case(timeline.case_id).view
+    answers = {each.query.key: each for each in timeline.answers}
+    return explain_decisions(view, answers, policies.at(view.begins_at), until)
 
 
 def _subjects(record: InputRecord) -> Iterator[str]:

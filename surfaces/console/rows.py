@@ -82,8 +82,8 @@ def _href(row: Row) -> str:
             return href("dead-letters", row.place.name)
         case "act":
             return "/acts"
-        case "alert" if row.about == "city":
-            return query("/cases", [("city", row.subject)])
         case "alert" if row.about == "partner":
             return href("partners", row.subject)
+        case "alert" if row.about == "city":
+            return query("/cases", [("city", row.subject)])
     return href("cases", row.subject)

@@ -14,9 +14,8 @@ from schemas.errors import InvalidMessage
 from schemas.events import LOCATION_REPORT, AnyEvent, LocationReported
 from schemas.outputs import WITHDRAWN, ActionMessage, AlertMessage, AnyDecision, DecisionMessage, OutputMessage
 from schemas.policy.model import DAY, PolicySet
-from streams.replay.case_timeline import CaseTimeline, case_timeline
+from streams.replay.case_timeline import CaseTimeline, case_timeline, explained_from
 from streams.replay.deduplicate import Deduplicated
-from streams.replay.replay import Emission, Replay
 from surfaces.read_model.views import (
     CaseRecords,
     StoredAction,
@@ -127,8 +126,9 @@ def story_of(records: CaseRecords, policies: PolicySet, limits: Limits, now: int
     """Return the story of a case at an instant (microseconds)."""
     known = _decoded([*records.facts, *records.reports], limits)
     events = [event for event, _ in known if event.time <= now]
-    timeline = case_timeline(records.case_id, Deduplicated(events, [], 0), policies, until=now)
-    revisions = _revisions(records, known, policies)
+    unique = Deduplicated(events, [], 0)
+    timeline = case_timeline(records.case_id, unique, policies, until=now, ahead_us=AHEAD_US)
+    revisions = _revisions(records, known, timeline, policies)
     presences = [] if timeline is None else _presences(timeline, events)
     entries = [
         *_facts(records.case_id, known, revisions),
@@ -144,7 +144,7 @@ def story_of(records: CaseRecords, policies: PolicySet, limits: Limits, now: int
         open_actions=[each for each in _last_actions(records) if each.message.body.state == "open"],
         firing=[each for each in _last_alerts(records) if _is_firing(each, now)],
         entries=sorted(entries, key=lambda entry: (entry.at, _ORDER.index(entry.kind))),
-        ahead=[] if timeline is None else sorted(_ahead(records, events, policies, now), key=lambda each: each.at),
+        ahead=[] if timeline is None else sorted(_ahead(records, timeline, now), key=lambda each: each.at),
         timeline=timeline,
         radius_m=None if timeline is None else policies.at(timeline.facts[0].time).presence.radius_m,
         presences=presences,
@@ -174,14 +174,18 @@ def _facts(case_id: str, known: Known, revisions: Sequence[Revision]) -> Iterato
             yield Entry(event.time, "fact", Fact(event=event, record=record, cited_by=cited.get(event.ref, ())))
 
 
-def _revisions(records: CaseRecords, known: Known, policies: PolicySet) -> list[Revision]:
+def _revisions(
+    records: CaseRecords, known: Known, timeline: CaseTimeline | None, policies: PolicySet
+) -> list[Revision]:
     """Return each revision once, with what it changes and how it follows from its table."""
     chains: dict[str, dict[str, StoredDecision]] = {}
     for each in records.decisions:
         chains.setdefault(_chain(each.message), {}).setdefault(each.message.decision_id, each)
     unique = [each for chain in chains.values() for each in chain.values()]
     explained = sorted(unique, key=lambda each: each.record.published_at)[-EXPLAINED_MAX:]
-    explanations = {each.message.decision_id: _explained(records.case_id, each, known, policies) for each in explained}
+    explanations = {
+        each.message.decision_id: _explained(each, known, timeline, policies) for each in explained if timeline
+    }
     types = {event.ref: event.type for event, _ in known}
     last = {key: max(chain.values(), key=lambda each: each.message.revision) for key, chain in chains.items()}
     return [
@@ -197,9 +201,15 @@ def _revisions(records: CaseRecords, known: Known, policies: PolicySet) -> list[
     ]
 
 
-def _explained(case_id: str, decision: StoredDecision, known: Known, policies: PolicySet) -> ExplainedDecision | None:
-    """Return how a revision follows from its table, from the facts that the worker had read when it decided."""
-    message = decision.message
+def _explained(
+    decision: StoredDecision, known: Known, timeline: CaseTimeline, policies: PolicySet
+) -> ExplainedDecision | None:
+    """Return how a revision follows from its table, from the facts that the worker had read when it decided.
+
+    Where the partner was is taken from what is known now. Only if that leads to something else is it worked out from
+    the location reports of then, which takes longer.
+    """
+    message, case_id = decision.message, timeline.case_id
     positions = dict(_positions(message.inputs or ""))
     events = [
         event
@@ -207,10 +217,20 @@ def _explained(case_id: str, decision: StoredDecision, known: Known, policies: P
         if record.place.offset <= positions.get((record.place.topic, record.place.partition), record.place.offset)
         and record.published_at <= decision.record.published_at
     ]
+    facts = [event for event in events if event.subject == case_id and event.type != LOCATION_REPORT]
+    if not facts:
+        return None
     until = message.body.effective_at if message.asof is None else message.asof
-    timeline = case_timeline(case_id, Deduplicated(events, [], 0), policies, until=until)
+    found = _of(message, explained_from(facts, timeline, policies, until))
+    if found is not None and (found.outcome, found.status) == (message.body.outcome, message.body.status):
+        return found
+    then = case_timeline(case_id, Deduplicated(events, [], 0), policies, until=until)
+    return found if then is None else _of(message, then.explained)
+
+
+def _of(message: AnyDecision, explained: Iterable[ExplainedDecision]) -> ExplainedDecision | None:
     body = message.body
-    for each in () if timeline is None else timeline.explained:
+    for each in explained:
         if (each.kind, each.subject_of) == (body.kind, body.subject_of) and each.partner_id in {None, body.partner_id}:
             return each
     return None
@@ -288,10 +308,10 @@ def _alert_time(each: StoredAlert) -> int:
     return body.ends_at if body.state == "resolved" and body.ends_at is not None else body.starts_at
 
 
-def _ahead(records: CaseRecords, events: Sequence[AnyEvent], policies: PolicySet, now: int) -> Iterator[Ahead]:
+def _ahead(records: CaseRecords, timeline: CaseTimeline, now: int) -> Iterator[Ahead]:
     """Yield what the case's own deadlines lead to if no other fact comes, and what is due before."""
-    for each in Replay(policies).steps(events, now + AHEAD_US):
-        if isinstance(each, Emission) and each.at > now and each.subject == records.case_id:
+    for each in timeline.ahead:
+        if each.subject == records.case_id:
             yield Ahead(each.at, _future_text(each.message), _future_tone(each.message))
     for action in _last_actions(records):
         body = action.message.body

@@ -19,6 +19,7 @@ from surfaces.read_model.tables import (
     decisions,
     facets,
     lookup,
+    pair,
     partners,
 )
 from surfaces.read_model.views import COUNT_MAX, CaseFilter, CasePage, CaseSummary, Facets
@@ -101,8 +102,7 @@ def _decision_conditions(wanted: CaseFilter) -> Iterator[ColumnElement[bool]]:
         value = getattr(wanted, name)
         if value is not None:
             yield exists().where(
-                decision_terms.c.field == name,
-                decision_terms.c.value == lookup(value),
+                decision_terms.c.term == pair(name, value),
                 decision_terms.c.decision_no == decisions.c.decision_no,
             )
 
@@ -127,8 +127,8 @@ def _rare(connection: Connection, wanted: CaseFilter) -> Select[Any] | None:
         return None
     if rarest == "action":
         return select(actions.c.case_no).where(actions.c.code == value, IS_OPEN)
-    has_term = (decision_terms.c.field == rarest, decision_terms.c.value == value)
-    return of_decisions.join(decision_terms, decision_terms.c.decision_no == decisions.c.decision_no).where(*has_term)
+    having = of_decisions.join(decision_terms, decision_terms.c.decision_no == decisions.c.decision_no)
+    return having.where(decision_terms.c.term == pair(rarest, value))
 
 
 def _summaries(connection: Connection, numbers: Sequence[int]) -> tuple[CaseSummary, ...]:

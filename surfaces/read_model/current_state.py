@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 from agents.sops.keys import published_key
 from schemas.outputs import ActionMessage, AlertMessage, AnyDecision
 from surfaces.read_model.counts import Counts
-from surfaces.read_model.tables import actions, alerts, decision_terms, decisions, lookup, policies, stored_text
+from surfaces.read_model.tables import actions, alerts, decision_terms, decisions, lookup, pair, policies, stored_text
 from surfaces.read_model.writing import Values, added, earliest, insert_rows, latest, replaced, upsert
 
 _REVISED: Final = (
@@ -107,10 +107,10 @@ def _write_terms(connection: Connection, changed: Iterable[tuple[Values | None, 
         for terms, rows, by in ((old_terms - new_terms, gone, -1), (new_terms - old_terms, new, 1)):
             for name, value in sorted(terms):
                 counts.change(name, value, by)
-                rows.append({"b_field": name, "b_value": value, "b_decision_no": after["decision_no"]})
+                rows.append({"term": pair(name, value), "decision_no": after["decision_no"]})
     if gone:
-        connection.execute(_DELETE_TERM, gone)
-    insert_rows(connection, decision_terms, [{name[2:]: value for name, value in row.items()} for row in new])
+        connection.execute(_DELETE_TERM, [{f"its_{name}": value for name, value in row.items()} for row in gone])
+    insert_rows(connection, decision_terms, new)
 
 
 def _terms(row: Values) -> set[tuple[str, str]]:
@@ -121,9 +121,8 @@ def _terms(row: Values) -> set[tuple[str, str]]:
 
 
 _DELETE_TERM: Final = delete(decision_terms).where(
-    decision_terms.c.field == bindparam("b_field"),
-    decision_terms.c.value == bindparam("b_value"),
-    decision_terms.c.decision_no == bindparam("b_decision_no"),
+    decision_terms.c.term == bindparam("its_term"),
+    decision_terms.c.decision_no == bindparam("its_decision_no"),
 )
 
 

@@ -196,6 +196,8 @@ class PostgresDatabase(Database):
             f'SET search_path TO "{self._schema}"',
             "SET default_transaction_read_only = on",
             "SET default_transaction_isolation = 'repeatable read'",
+            "SET max_parallel_workers_per_gather = 0",  # a page takes less time than to start them
+            "SET jit = off",  # or to compile its queries
         ):
             connection.execute(statement)
         connection.commit()

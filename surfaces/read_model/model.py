@@ -29,8 +29,8 @@ from surfaces.read_model.tables import (
     cases,
     facets,
     lookup,
-    message_key,
     messages,
+    pair,
     partners,
     policies,
     sources,
@@ -173,7 +173,7 @@ def _found(connection: Connection, text: str, limit: int) -> Iterator[Found]:
         query = select(column, literal(None) if case_no is None else cases.c.case_id)
         if case_no is not None and column.table is not cases:
             query = query.outerjoin_from(column.table, cases, cases.c.case_no == case_no)
-        first = message_key(kind, text) if column.table is messages else text
+        first = pair(kind, text) if column.table is messages else text
         query = query.where(column >= first, column <= f"{first}{chr(sys.maxunicode)}").order_by(column).limit(limit)
         skipped = len(first) - len(text)
         yield from (Found(kind, found[skipped:], case_id) for found, case_id in connection.execute(query))

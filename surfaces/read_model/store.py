@@ -35,9 +35,9 @@ from surfaces.read_model.tables import (
     cases,
     facts,
     lookup,
-    message_key,
     messages,
     metadata,
+    pair,
     partners,
     progress,
     reports,
@@ -215,7 +215,7 @@ class ReadModelStore(SqlStore):
 
 
 def _key(message: Message) -> str:
-    return message_key(message_kind(message.content), message.id)
+    return pair(message_kind(message.content), message.id)
 
 
 def _label(message: Message) -> tuple[str, str, str]:

@@ -126,6 +126,7 @@ def live_row(row: AnyRow) -> Row:
                 outcome=body.state,
                 status=body.severity,
                 id=content.alert_id,
+                about=content.about,
                 partner_id=body.labels.get("partner_id"),
                 about=content.about,
             )

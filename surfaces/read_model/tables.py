@@ -45,9 +45,9 @@ def lookup(value: str) -> str:
     return value if len(value) <= LOOKUP_CHARS else f"{value[: LOOKUP_CHARS - 33]}~{digest32(value.encode())}"
 
 
-def message_key(kind: str, message_id: str) -> str:
-    """Return what identifies a message."""
-    return f"{kind}:{lookup(message_id)}"
+def pair(name: str, value: str) -> str:
+    """Return a name and a value in one column, so that one index finds them, and a planner knows how rare they are."""
+    return f"{name}:{lookup(value)}"
 
 
 def stored_text(value: str) -> str:
@@ -188,13 +188,12 @@ decisions: Final = Table(
 decision_terms: Final = Table(
     "decision_terms",
     metadata,
-    _name("field"),
-    _name("value"),
+    _name("term"),
     _number("decision_no"),
-    PrimaryKeyConstraint("field", "value", "decision_no"),
+    PrimaryKeyConstraint("term", "decision_no"),
     sqlite_with_rowid=False,
 )
-"""What last revisions are found by: kind, outcome, status, each reason, each clause.
+"""What last revisions are found by: kind, outcome, status, each reason, each clause, as `field:value`.
 
 `decisions` has no index on these, so that whoever goes through cases looks decisions up by their case, whatever a
 planner knows of the data.

@@ -49,7 +49,7 @@ class StoredRecord:
 class Row:
     """A row of the live view: a decision, an action, an alert, a refused record or an act, with what a line shows.
 
-    `subject` is the case, or what an alert is `about`; of a refused record, its key.
+    `subject` is the case, or what an alert is about that concerns no case; of a refused record, its key.
     `name` is the kind of the decision, the code of the action, the name of the alert, the cause of the refusal, or what
     the act did. `outcome` is the outcome of the decision, the state of the action or alert, or the reason of the
     refusal. `status` is that of the decision or the severity of the alert.
@@ -65,8 +65,9 @@ class Row:
     outcome: str
     status: str = ""
     id: str = ""
-    partner_id: str | None = None
     about: Literal["case", "partner", "city"] = "case"
+    """What the subject of an alert is."""
+    partner_id: str | None = None
     reasons: tuple[str, ...] = ()
     clauses: tuple[str, ...] = ()
     revision: int = 0
@@ -198,7 +199,7 @@ class CasePage:
     is_more: bool
 
 
-COUNT_MAX = 1_000
+COUNT_MAX = 500
 """Beyond this, matching cases are not counted but called more."""
 
 

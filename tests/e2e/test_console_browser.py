@@ -243,6 +243,7 @@ def test_the_keyboard_is_enough(served: Served, watched: Watched) -> None:
     expect(skip).to_be_focused()
     expect(skip).to_be_in_viewport()
     page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # opens the filters
     expect(page.get_by_label("kind")).to_be_visible()

@@ -19,7 +19,7 @@ async def policy(request: Request) -> Response:
     parts = parts_of(request)
     seen = await parts.ask(parts.model.policies)
     in_force = parts.policies.at(parts.now_us())
-    versions = list({each.name: each for each in parts.policies.all}.values())
+    versions = parts.policies.all
     return await page(
         request,
         "policy.html",
