@@ -128,7 +128,6 @@ def live_row(row: AnyRow) -> Row:
                 id=content.alert_id,
                 about=content.about,
                 partner_id=body.labels.get("partner_id"),
-                about=content.about,
             )
         case DeadLetter():
             return Row(

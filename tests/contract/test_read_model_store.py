@@ -14,7 +14,9 @@ import pytest
 from msgspec import structs
 from sqlalchemy import Engine, select
 
+from schemas.codec.encoder import encode_act
 from schemas.errors import Fatal, UsageError
+from schemas.outputs import Act
 from schemas.timestamps import DAY_US
 from streams.config.settings import Settings
 from streams.embedded_kafka.free_ports import free_port
@@ -135,10 +137,9 @@ def test_ids_may_be_any_text(database: Database, name: str) -> None:
 def test_acts_come_with_the_latest_first(database: Database) -> None:
     feed = Feed()
     for number in range(5):
-        data = f'{{"who":"ana","what":"redrive","reason":"why {number}"}}'
-        time = f"2026-01-05T10:0{number}:00Z"
-        value = f'{{"id":"{number}","type":"act","time":"{time}","subject":"s-{number}","data":{data}}}'
-        feed.add(TOPICS.acts, "ana", value.encode(), 1_767_600_000_000_000 + number)
+        act = Act(who="ana", address="127.0.0.1", what="redrive", why=f"why {number}")
+        value = encode_act(act, f"s-{number}", 1_767_607_200_000_000 + number)
+        feed.add(TOPICS.acts, "ana", value, 1_767_600_000_000_000 + number)
     with closing(store_in(database)) as store_:
         write(store_, feed.records)
         model = SqlReadModel(database)
