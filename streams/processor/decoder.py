@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiokafka.partitioner import murmur2
 from msgspec import Struct, structs
 
@@ -10,10 +12,11 @@ from schemas.codec.decoder import decode_record
 from schemas.codec.headers import Headers, decode_headers, encode_headers
 from schemas.codec.limits import Limits, RecordSizes
 from schemas.errors import Fatal, InvalidMessage
-from schemas.events import AnyEvent, LocationReported
+from schemas.events import AnyEvent, Event, LocationReported
 from schemas.timestamps import LATEST_US
 from schemas.topics import Topics
 from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, unpack
+from streams.processor.subject import Subjects
 from streams.runtime.ports import TP, Incoming
 
 RecordId = tuple[str, int, int]
@@ -61,6 +64,12 @@ class DecodedRecord(Struct, frozen=True, gc=False):
     def origin(self) -> Origin:
         """Where it was first consumed. Made on demand, since few records need it."""
         return self.forwarded_from or origin_of(self.tp, self.record)
+
+    @property
+    def timestamp_us(self) -> int | None:
+        """The timestamp of the record that was first consumed, in microseconds; None if it has none."""
+        timestamp = (self.forwarded_from or self.record).timestamp
+        return timestamp * 1000 if timestamp >= 0 else None
 
 
 class RecordDecoder:
@@ -140,3 +149,17 @@ def forwarded(origin: Origin) -> Forwarded:
     del fields["original_sizes"]
     headers, header_names = encode_headers(fields.pop("headers"))
     return Forwarded(**fields, headers=headers, header_names=header_names)
+
+
+def subjects_of(decoded: Sequence[DecodedRecord]) -> Subjects:
+    """Return the cases and partners that records are about."""
+    subjects = Subjects()
+    for each in decoded:
+        content = each.content
+        if isinstance(content, Event):
+            (subjects.partners if is_report(content) else subjects.cases).add(content.subject)
+        elif isinstance(content, PresenceQuery):
+            subjects.partners.add(content.partner_id)
+        elif isinstance(content, PresenceAnswer):
+            subjects.cases.add(content.query.case_id)
+    return subjects

@@ -13,18 +13,27 @@ from dataclasses import dataclass, field
 from agents.case.case import NO_LONGER_KEPT, rejection_reason
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
-from agents.presence.queries import PresenceAnswer, PresenceQuery
+from agents.presence.queries import PresenceQuery
 from schemas.codec.limits import Limits
 from schemas.codec.schema_ids import SchemaIds
 from schemas.errors import Fatal, InvalidMessage
 from schemas.events import AnyEvent, Event
 from schemas.policy.model import PolicySet
 from schemas.topics import Topics
-from streams.processor.decoder import DecodedRecord, Origin, RecordDecoder, is_report, origin_of, partition_of
+from streams.processor.decoder import (
+    DecodedRecord,
+    Origin,
+    RecordDecoder,
+    is_report,
+    origin_of,
+    partition_of,
+    subjects_of,
+)
 from streams.processor.deduplication import DeadLetterIndex, ForwardDeduplication
 from streams.processor.dispositions import Dispositions
 from streams.processor.emitted_outputs import EmittedOutputs
 from streams.processor.outbox import Outbox
+from streams.processor.output_counts import OutputCounts, UnpublishedOutputs
 from streams.processor.refusal_limit import RefusalLimits, Refusals
 from streams.processor.retention import Retention, RetentionRules
 from streams.processor.state_cache import StateCache, readable
@@ -69,9 +78,18 @@ class StateSize:
 
 
 class SopProcessor:
-    """The cases and partners of one partition number (see `streams.runtime.ports.Processor`)."""
+    """The cases and partners of one partition number (see `streams.runtime.ports.Processor`).
 
-    def __init__(self, partition: int, settings: ProcessorSettings, store: Store) -> None:
+    What it publishes is counted in `counts`, which processors share.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        settings: ProcessorSettings,
+        store: Store,
+        counts: OutputCounts | None = None,
+    ) -> None:
         topics = settings.topics
         self.dispositions = Dispositions()
         self._partition = partition
@@ -103,6 +121,7 @@ class SopProcessor:
         self._quarantined = Subjects()
         self._answer_deadlines: dict[str, int] = {}
         """Until when cases wait for presence answers."""
+        self._unpublished = UnpublishedOutputs(counts or OutputCounts())
         self._store_looked_at = 0
         self._queries_too_late = 0
 
@@ -118,7 +137,7 @@ class SopProcessor:
                     decoded.append(self._decoder.decode(tp, record, now))
                 else:
                     self._count_refused(tp, origin_of(tp, record), known)
-        await self._load(_subjects_of(decoded))
+        await self._load(subjects_of(decoded))
         for each in decoded:
             self._apply(each)
 
@@ -151,7 +170,7 @@ class SopProcessor:
         else:
             if self._cases.apply_answer(content):
                 self._retention.postpone_case(content.query.case_id)
-                self._dirty.cases.add(content.query.case_id)
+                self._mark_changed(content.query.case_id, decoded.timestamp_us)
             self.dispositions.add(tp, "applied")
 
     def _apply_event(self, decoded: DecodedRecord, event: AnyEvent) -> None:
@@ -167,9 +186,15 @@ class SopProcessor:
                 self._refuse(tp, decoded.origin, rejection_reason(event, result))
             case "applied" | "duplicate":
                 (self._retention.postpone_track if report else self._retention.postpone_case)(subject)
-                if result == "applied":
-                    (self._dirty.partners if report else self._dirty.cases).add(subject)
+                if result == "applied" and report:
+                    self._dirty.partners.add(subject)
+                elif result == "applied":
+                    self._mark_changed(subject, decoded.timestamp_us)
                 self.dispositions.add(tp, result)
+
+    def _mark_changed(self, case_id: str, timestamp: int | None) -> None:
+        self._dirty.cases.add(case_id)
+        self._unpublished.await_decision(case_id, timestamp)
 
     def _refuse(self, tp: TP, origin: Origin, reason: str) -> None:
         self._outbox.add_dead_letter(origin, reason)
@@ -202,6 +227,7 @@ class SopProcessor:
 
     async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
         """Answer and decide for what is dirty or named; return the records to publish."""
+        self._unpublished.clear()
         if names:
             named = Subjects.parse(names)
             await self._load(named)
@@ -222,7 +248,9 @@ class SopProcessor:
         answers = self._locations.new_answers(partner_id, made_at)
         self._queries_too_late += sum(each.too_late for each in answers)
         self._outbox.add_answers(answers)
-        self._outbox.add_outputs(partner_name(partner_id), self._locations.new_alerts(partner_id, inputs))
+        alerts = self._locations.new_alerts(partner_id, inputs)
+        self._outbox.add_outputs(partner_name(partner_id), alerts)
+        self._unpublished.add(None, alerts)
         if not self._retention.retain_track(partner_id, now):
             self._dirty.partners.discard(partner_id)
 
@@ -244,8 +272,13 @@ class SopProcessor:
             return
         update = self._cases.decide(case_id, now, inputs)
         self._outbox.add_outputs(case_name(case_id), update.messages)
+        self._unpublished.add(case_id, update.messages)
         self._timers.set(case_id, update.next_deadline)
         self._retention.retain_case(case_id, update, now)
+
+    def mark_published(self, now: int) -> None:
+        """Count what was decided, which is acknowledged by now (microseconds)."""
+        self._unpublished.count(now)
 
     def quarantine(self, name: str) -> None:
         """Stop evaluating a case or partner; records are still applied to it."""
@@ -354,17 +387,3 @@ class SopProcessor:
         self._retention.mark_saved()
         for case_id in self._cache.evict(self._settings.cached_cases_max):
             self._timers.set(case_id, None)
-
-
-def _subjects_of(decoded: Sequence[DecodedRecord]) -> Subjects:
-    """Return the cases and partners that records are about."""
-    subjects = Subjects()
-    for each in decoded:
-        content = each.content
-        if isinstance(content, Event):
-            (subjects.partners if is_report(content) else subjects.cases).add(content.subject)
-        elif isinstance(content, PresenceQuery):
-            subjects.partners.add(content.partner_id)
-        elif isinstance(content, PresenceAnswer):
-            subjects.cases.add(content.query.case_id)
-    return subjects
