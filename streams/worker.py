@@ -52,6 +52,7 @@ from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
 from streams.runtime.watchdog import Watchdog, WatchLimits
+from streams.tracing.extra import TracerOf, open_traces, untraced
 
 STOP_S = 20.0
 REQUEST_S = 40.0
@@ -145,11 +146,12 @@ def run(settings: Settings, policies: PolicySet) -> NoReturn:
     with ExitStack() as stack:
         listen = settings.metrics_listen
         metrics = stack.enter_context(MetricsServer(listen)) if listen else None
+        tracer_of = stack.enter_context(open_traces(settings))
         client_logger = logging.getLogger("aiokafka")
         client_logger.setLevel(logging.CRITICAL)  # our own error is one line
         layout, sizes = asyncio.run(_prepare(settings, connection, topics))
         client_logger.setLevel(logging.NOTSET)
-        app = partial(make_app, settings, policies, connection, topics, layout, sizes, metrics)
+        app = partial(make_app, settings, policies, connection, topics, layout, sizes, tracer_of, metrics)
         run_worker(app, stop_s=STOP_S)
 
 
@@ -255,7 +257,9 @@ class TaskMaker:
         topics: Topics,
         layout: Layout,
         sizes: Mapping[str, int],
+        tracer_of: TracerOf = untraced,
     ) -> None:
+        self._tracer_of = tracer_of
         self.processors: WeakValueDictionary[int, SopProcessor] = WeakValueDictionary()
         """The processors of the present tasks, by number."""
         self.counts = OutputCounts()
@@ -279,7 +283,8 @@ class TaskMaker:
         health, timeout_s = Health(), self._settings.transaction_timeout_s
         retry_s = REDIS_RETRY_PART * self._settings.unsaved_s_max
         store = RetryingStore(self._store(partition), health, name=f"partition {partition}", retry_s=retry_s)
-        processor = SopProcessor(partition, self._processor_settings, store, self.counts)
+        tracer = self._tracer_of(partition)
+        processor = SopProcessor(partition, self._processor_settings, store, self.counts, tracer)
         self.processors[partition] = processor
         return Task(
             partition,
@@ -306,6 +311,7 @@ def make_app(
     topics: Topics,
     layout: Layout,
     sizes: Mapping[str, int],
+    tracer_of: TracerOf = untraced,
     metrics: MetricsServer | None = None,
 ) -> BatchApp:
     """Compose the Faust app: an agent for each input topic, and the tasks behind them.
@@ -313,7 +319,7 @@ def make_app(
     `sizes` are `CheckedTopics.sizes`.
     """
     register_transport()
-    maker = TaskMaker(settings, policies, connection, topics, layout, sizes)
+    maker = TaskMaker(settings, policies, connection, topics, layout, sizes, tracer_of)
 
     def on_fatal(error: BaseException) -> None:
         app.on_fatal(error)

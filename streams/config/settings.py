@@ -97,6 +97,7 @@ class Settings:
     console_url: str = ""
     log_level: str = "INFO"
     log_format: str = "text"
+    traces_endpoint: str = ""
 
     @property
     def limits(self) -> Limits:
@@ -156,6 +157,7 @@ _SPECIAL_READERS: Final[Mapping[str, Reader]] = {
     "group": (_checked(str.strip, bool), "text"),
     "log_level": _one_of("WARNING", "INFO", "ERROR", "CRITICAL", read=str.upper),
     "log_format": _one_of("text", "json"),
+    "traces_endpoint": (web_address, WEB_ADDRESS),
     "kafka_security": _one_of("plaintext", "ssl", "sasl_ssl"),
     "kafka_mechanism": _one_of("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
     "schema_base_url": (web_address, WEB_ADDRESS),

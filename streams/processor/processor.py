@@ -38,6 +38,7 @@ from streams.processor.refusal_limit import RefusalLimits, Refusals
 from streams.processor.retention import Retention, RetentionRules
 from streams.processor.state_cache import StateCache, readable
 from streams.processor.subject import Subjects, case_name, partner_name
+from streams.processor.tracer import Tracer
 from streams.runtime.ports import TP, Batches, Changes, Incoming, Outgoing, Store, Stored
 from streams.runtime.positions import format_inputs
 from streams.runtime.timers import TimerQueue
@@ -80,7 +81,7 @@ class StateSize:
 class SopProcessor:
     """The cases and partners of one partition number (see `streams.runtime.ports.Processor`).
 
-    What it publishes is counted in `counts`, which processors share.
+    What it publishes is counted in `counts`, which processors share; `tracer` follows events.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class SopProcessor:
         settings: ProcessorSettings,
         store: Store,
         counts: OutputCounts | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         topics = settings.topics
         self.dispositions = Dispositions()
@@ -122,6 +124,7 @@ class SopProcessor:
         self._answer_deadlines: dict[str, int] = {}
         """Until when cases wait for presence answers."""
         self._unpublished = UnpublishedOutputs(counts or OutputCounts())
+        self._tracer = tracer
         self._store_looked_at = 0
         self._queries_too_late = 0
 
@@ -140,6 +143,8 @@ class SopProcessor:
         await self._load(subjects_of(decoded))
         for each in decoded:
             self._apply(each)
+        if self._tracer is not None:
+            self._tracer.consumed(decoded)
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
         """Send a record to the dead letters without decoding it, unless it is there already."""
@@ -270,7 +275,11 @@ class SopProcessor:
         if wait_until > now:
             self._timers.set(case_id, wait_until)
             return
+        if tracer := self._tracer:
+            tracer.begin_decision(case_id)
         update = self._cases.decide(case_id, now, inputs)
+        if tracer:
+            tracer.end_decision(update.messages)
         self._outbox.add_outputs(case_name(case_id), update.messages)
         self._unpublished.add(case_id, update.messages)
         self._timers.set(case_id, update.next_deadline)
@@ -279,6 +288,8 @@ class SopProcessor:
     def mark_published(self, now: int) -> None:
         """Count what was decided, which is acknowledged by now (microseconds)."""
         self._unpublished.count(now)
+        if self._tracer:
+            self._tracer.published()
 
     def quarantine(self, name: str) -> None:
         """Stop evaluating a case or partner; records are still applied to it."""
