@@ -1,6 +1,6 @@
 # On a fresh machine start with `make run` or `make test`; each installs what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup languages run test check unit e2e faults bench lock
+.PHONY: help setup languages tools run test check unit e2e faults bench lock
 
 # The first Python of version 3.11 or later; PYTHON=... names another one.
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
@@ -81,11 +81,27 @@ build/languages/java: examples/java/pom.xml examples/java/checksums.sha256 examp
 build/languages/java-sdk: $(addprefix tests/cloudevents_sdks/java/,pom.xml checksums.sha256 src/main/java/*.java)
 	$(call MAVEN,tests/cloudevents_sdks/java)
 
+# $(1) is what needs it.
+GO_IS_NEW = go version 2>/dev/null | grep -Eq 'go(1\.(2[3-9]|[3-9][0-9])|[2-9])' || \
+    { echo "$(1) needs Go 1.23 or later; found: $$(go version 2>/dev/null || echo none)" >&2; exit 1; }
+
 build/languages/go-sdk: $(addprefix tests/cloudevents_sdks/go/,go.mod go.sum main.go)
-	-@go version 2>/dev/null | grep -Eq 'go(1\.(2[3-9]|[3-9][0-9])|[2-9])' || \
-	    { echo "the CloudEvents SDK of Go needs Go 1.23 or later; found: $$(go version 2>/dev/null || echo none)" >&2; exit 1; }; \
+	-@$(call GO_IS_NEW,the CloudEvents SDK of Go); \
 	    echo "building tests/cloudevents_sdks/go" && mkdir -p $(@D) && \
 	    go build -C tests/cloudevents_sdks/go -mod=readonly -o $(CURDIR)/$@ .
+
+# Programs that check deploy/kubernetes, each at one version.
+TOOLS := $(addprefix build/tools/,kustomize kube-score)
+KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.6.0
+KUBE_SCORE := github.com/zegl/kube-score/cmd/kube-score@v1.20.0
+test e2e: $(TOOLS)
+
+tools: $(TOOLS) ## build the tools that check the Kubernetes manifests
+
+build/tools/kustomize: PACKAGE := $(KUSTOMIZE)
+build/tools/kube-score: PACKAGE := $(KUBE_SCORE)
+$(TOOLS):
+	-@$(call GO_IS_NEW,$(@F)); echo "building $(@F)" && mkdir -p $(@D) && GOBIN=$(CURDIR)/$(@D) go install $(PACKAGE)
 
 run: setup ## decide sample events on an embedded Kafka (ARGS="--duration 30")
 	$(BIN)/sop up $(ARGS)

@@ -10,6 +10,8 @@ import click
 
 from schemas.errors import Fatal, SopError, UsageError
 from sop.groups import SuggestingGroup
+from streams.config.settings import log_format
+from streams.process.logs import error_line
 from streams.process.signals import INTERRUPTIONS, STOP_SIGNALS, StopSignals, end, end_at_once
 from streams.terminal.printable import printable, without_passwords
 from streams.terminal.standard_error import prepare_standard_error
@@ -27,7 +29,7 @@ COMMANDS: Final = {
     "rebuild": "rebuild the workers' state from Kafka after adding partitions",
     "case": "show one case: facts, presence, decisions, explained clause by clause",
     "tail": "show messages as they come, in words or as JSON",
-    "topics": "create the topics, show where they are not as they should be (create, check)",
+    "topics": "create the topics, check their set-up, print the rights to grant (create, check, acls, manifests)",
     "dead-letters": "list and show refused records, send them again (list, show, redrive)",
     "console": "serve the web console: decisions, cases, alerts, refused records",
     "alerts": "keep Alertmanager and webhooks in step with what fires (forward)",
@@ -132,7 +134,7 @@ def _output_failed(error: OSError) -> int:
 
 
 def _print_error(message: str, status: int) -> int:
-    print(f"sop: {printable(without_passwords(' '.join(message.split())))}", file=sys.stderr)
+    print(error_line(printable(without_passwords(" ".join(message.split()))), log_format()), file=sys.stderr)
     return status
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import version
 from typing import NoReturn
 from weakref import WeakValueDictionary
@@ -32,10 +33,11 @@ from streams.kafka.publisher import KafkaPublisher
 from streams.kafka.topic_setup import topic_targets
 from streams.kafka.topics import TopicLayout, prepare_topics, read_layout
 from streams.memory.store import MemoryState, MemoryStore
-from streams.metrics import catalogue
-from streams.metrics.collector import Sample, TaskSnapshot, exposition, task_samples
-from streams.metrics.server import MetricsServer, call_in_loop
+from streams.metrics.collector import TaskSnapshot
+from streams.metrics.endpoints import WorkerEndpoints
+from streams.metrics.server import MetricsServer
 from streams.process.clock import SystemClock
+from streams.processor.output_counts import OutputCounts
 from streams.processor.processor import ProcessorSettings, SopProcessor
 from streams.processor.refusal_limit import RefusalLimits
 from streams.processor.retention import RetentionRules
@@ -50,6 +52,7 @@ from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
 from streams.runtime.watchdog import Watchdog, WatchLimits
+from streams.tracing.extra import TracerOf, open_traces, untraced
 
 STOP_S = 20.0
 REQUEST_S = 40.0
@@ -72,20 +75,22 @@ class Tasks:
         self._make_task = make_task
         self._on_fatal = on_fatal
         self._tasks: dict[int, Task] = {}
+        self._is_assigned = False
         self._running: dict[int, asyncio.Task[None]] = {}
 
     def health(self) -> dict[int, Health]:
         """Return the signs of life of the tasks."""
         return {number: task.health for number, task in self._tasks.items()}
 
-    def all(self) -> Mapping[int, Task]:
-        """Return the tasks, by partition number."""
-        return self._tasks
+    def all(self) -> Mapping[int, Task] | None:
+        """Return the tasks, by partition number; None while nothing is assigned, not even no partition."""
+        return self._tasks if self._is_assigned else None
 
     async def on_assigned(self, tps: frozenset[FaustTP]) -> Mapping[FaustTP, int]:
         """Recover a task for each partition number; return where to read from."""
         numbers = sorted({tp.partition for tp in tps})
         self._tasks = {number: self._make_task(number) for number in numbers}
+        self._is_assigned = True
         positions: dict[FaustTP, int] = {}
         for recovered in await asyncio.gather(*(task.recover() for task in self._tasks.values())):
             positions.update({FaustTP(tp.topic, tp.partition): at for tp, at in recovered.items()})
@@ -101,7 +106,7 @@ class Tasks:
             task.finish()
         await asyncio.gather(*self._running.values())
         await asyncio.gather(*(task.stop() for task in self._tasks.values()))
-        self._tasks, self._running = {}, {}
+        self._tasks, self._running, self._is_assigned = {}, {}, False
 
     def wants_more(self, tp: FaustTP) -> bool:
         """Return whether the task of a partition wants more of it."""
@@ -141,11 +146,13 @@ def run(settings: Settings, policies: PolicySet) -> NoReturn:
     with ExitStack() as stack:
         listen = settings.metrics_listen
         metrics = stack.enter_context(MetricsServer(listen)) if listen else None
+        tracer_of = stack.enter_context(open_traces(settings))
         client_logger = logging.getLogger("aiokafka")
         client_logger.setLevel(logging.CRITICAL)  # our own error is one line
         layout, sizes = asyncio.run(_prepare(settings, connection, topics))
         client_logger.setLevel(logging.NOTSET)
-        run_worker(lambda: make_app(settings, policies, connection, topics, layout, sizes, metrics), stop_s=STOP_S)
+        app = partial(make_app, settings, policies, connection, topics, layout, sizes, tracer_of, metrics)
+        run_worker(app, stop_s=STOP_S)
 
 
 async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topics) -> tuple[Layout, Mapping[str, int]]:
@@ -249,9 +256,13 @@ class TaskMaker:
         topics: Topics,
         layout: Layout,
         sizes: Mapping[str, int],
+        tracer_of: TracerOf = untraced,
     ) -> None:
+        self._tracer_of = tracer_of
         self.processors: WeakValueDictionary[int, SopProcessor] = WeakValueDictionary()
         """The processors of the present tasks, by number."""
+        self.counts = OutputCounts()
+        """What all tasks have published since the start."""
         self._settings = settings
         self._connection = connection
         self._processor_settings = processor_settings(settings, topics, policies, layout.partitions, sizes)
@@ -271,7 +282,9 @@ class TaskMaker:
         health, timeout_s = Health(), self._settings.transaction_timeout_s
         retry_s = REDIS_RETRY_PART * self._settings.unsaved_s_max
         store = RetryingStore(self._store(partition), health, name=f"partition {partition}", retry_s=retry_s)
-        self.processors[partition] = processor = SopProcessor(partition, self._processor_settings, store)
+        tracer = self._tracer_of(partition)
+        processor = SopProcessor(partition, self._processor_settings, store, self.counts, tracer)
+        self.processors[partition] = processor
         return Task(
             partition,
             processor,
@@ -297,6 +310,7 @@ def make_app(
     topics: Topics,
     layout: Layout,
     sizes: Mapping[str, int],
+    tracer_of: TracerOf = untraced,
     metrics: MetricsServer | None = None,
 ) -> BatchApp:
     """Compose the Faust app: an agent for each input topic, and the tasks behind them.
@@ -304,7 +318,7 @@ def make_app(
     `sizes` are `CheckedTopics.sizes`.
     """
     register_transport()
-    maker = TaskMaker(settings, policies, connection, topics, layout, sizes)
+    maker = TaskMaker(settings, policies, connection, topics, layout, sizes, tracer_of)
 
     def on_fatal(error: BaseException) -> None:
         app.on_fatal(error)
@@ -321,7 +335,8 @@ def make_app(
         broker_heartbeat_interval=settings.session_timeout_s / 3,
         broker_commit_interval=settings.checkpoint_interval_s,  # offsets advance with checkpoints only
     )
-    Watchdog(watch_limits(settings), tasks.health, lambda: _describe(app.refusal(), settings)).start(app.loop)
+    watchdog = Watchdog(watch_limits(settings), tasks.health, lambda: _describe(app.refusal(), settings))
+    watchdog.start(app.loop)
     for topic in topics.consumed:
         batch_agent(app, batch_topic(app, topic), tasks.enqueue, name=topic)
     watch, blocked = LayoutWatch(TopicLayout(connection, topics.all).read, layout), BlockedInputs()
@@ -335,7 +350,14 @@ def make_app(
 
     app.timer(LOOK_EVERY_S)(look_at_topics)
     if metrics is not None:
-        metrics.serve(lambda: _metrics_text(app, tasks, maker.processors))
+        endpoints = WorkerEndpoints(
+            loop=app.loop,
+            snapshots=lambda: _snapshots(app, tasks, maker.processors),
+            counts=maker.counts,
+            refusal=lambda: _describe(app.refusal(), settings),
+            is_watched=watchdog.is_running,
+        )
+        metrics.serve(endpoints.metrics, endpoints.checks)
     return app
 
 
@@ -354,27 +376,21 @@ def _describe(refusal: Refusal | None, settings: Settings) -> str | None:
     return f"{reason}; {advice}" if advice else reason
 
 
-async def _metrics_text(app: BatchApp, tasks: Tasks, processors: Mapping[int, SopProcessor]) -> bytes:
-    """Return the metrics in Prometheus's text format, all collected at one moment in the event loop."""
-
-    def read() -> list[Sample]:
-        now = SystemClock().now_us()
-        ends = {TP(*tp): end.last for tp, end in app.end_offsets().items()}
-        return [
-            sample
-            for number, task in tasks.all().items()
-            for sample in task_samples(
-                TaskSnapshot(
-                    number=number,
-                    metrics=task.metrics,
-                    progress=task.progress(),
-                    health=task.health,
-                    state_size=processors[number].state_size(),
-                    ends={tp.name: end for tp, end in ends.items() if tp.partition == number},
-                ),
-                now,
-            )
-        ]
-
-    found, delay_s = await call_in_loop(app.loop, read)
-    return exposition([*found, (catalogue.LOOP_DELAY, (), delay_s)])
+def _snapshots(app: BatchApp, tasks: Tasks, processors: Mapping[int, SopProcessor]) -> list[TaskSnapshot] | None:
+    """Return what the metrics of each task are made from, None before there is any; call it in the event loop."""
+    found = tasks.all()
+    if found is None:
+        return None
+    ends = {TP(*tp): end.last for tp, end in app.end_offsets().items()}
+    return [
+        TaskSnapshot(
+            number=number,
+            metrics=task.metrics,
+            progress=task.progress(),
+            health=task.health,
+            state_size=processors[number].state_size(),
+            ends={tp.name: end for tp, end in ends.items() if tp.partition == number},
+            is_ready=task.is_ready,
+        )
+        for number, task in found.items()
+    ]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import time
 from contextlib import closing
@@ -12,10 +10,10 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from streams.embedded_kafka.free_ports import HOST, free_port
+from tests.tools import find_tool
 
+PROGRAMS = ("prometheus-alertmanager", "alertmanager")
 START_TIMEOUT_S = 30.0
 POLL_S = 0.05
 CONFIGURATION = """
@@ -25,22 +23,11 @@ receivers: [{{name: recorder, webhook_configs: [{{url: '{recorder}', send_resolv
 """
 
 
-def find_alertmanager() -> str:
-    """Return the program. Without one the test is skipped, or fails in CI."""
-    for name in ("prometheus-alertmanager", "alertmanager"):
-        if (program := shutil.which(name)) is not None:
-            return program
-    reason = "no prometheus-alertmanager on the PATH"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 class Alertmanager:
     """A server with `resolve_timeout` 1 s, which notifies `recorder` of each alert; a restart keeps its port."""
 
     def __init__(self, folder: Path, recorder: str) -> None:
-        self._program = find_alertmanager()
+        self._program = find_tool(*PROGRAMS)
         self._folder = folder
         folder.mkdir()
         (folder / "alertmanager.yml").write_text(CONFIGURATION.format(recorder=recorder))

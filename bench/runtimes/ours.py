@@ -152,6 +152,9 @@ class LightProcessor:
         self._snapshot.advance(count)
         return self._snapshot.complete
 
+    def mark_published(self, now: int) -> None:
+        """Do nothing: the meter counts."""
+
     def mark_saved(self) -> None:
         """Do nothing: all jobs stay in memory."""
 

@@ -41,5 +41,5 @@ def forward(stop_signals: StopSignals, alertmanagers: tuple[str, ...], webhooks:
     """
     settings = settings_from()
     receivers = receivers_from(settings, alertmanagers, webhooks)
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format)
     forward_alerts(settings, f"{settings.topic_prefix}{ALERTS}", receivers, stop_signals)

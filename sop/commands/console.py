@@ -21,5 +21,5 @@ def command(stop_signals: StopSignals) -> None:
     except ImportError as error:
         raise UsageError("the console needs the extra 'console': pip install 'sop-streams[console]'") from error
     settings = settings_from()
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format)
     run_console(settings, stop_signals, lambda address: print(f"the console is at {address}", flush=True))

@@ -1,4 +1,4 @@
-"""`sop topics`: creates the topics, and compares their set-up with what it should be."""
+"""`sop topics`: creates the topics, compares their set-up with what it should be, and prints the rights to grant."""
 
 import asyncio
 import json
@@ -12,8 +12,10 @@ import click
 from agents.sops import catalogue
 from schemas.topics import Topics
 from sop.groups import SuggestingGroup
-from streams.config.settings import settings_from
+from streams.config.settings import Settings, settings_from
 from streams.kafka.connection import KafkaConnection, connect_kafka
+from streams.kafka.manifests import as_yaml, topic_manifests, user_manifest
+from streams.kafka.rights import ROLES, Right, Role, acl_commands, rights
 from streams.kafka.topic_admin import apply, read_cluster
 from streams.kafka.topic_setup import (
     Cluster,
@@ -30,6 +32,8 @@ from streams.terminal.tables import Column, show_table
 
 _RETRY_PAUSES_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Pauses between looks at a change: not every broker knows of it at once."""
+USERS: Final = "sop-"
+"""What the names of our users begin with."""
 _COLUMNS: Final = (
     Column("topic"),
     Column("setting"),
@@ -70,6 +74,33 @@ def check(is_applied: bool, as_json: bool) -> int:
 
 
 @command.command()
+@click.argument("role", type=click.Choice(list(ROLES)))
+@click.option("--principal", metavar="TYPE:NAME", help="To whom to grant them (default: User:sop-ROLE).")
+def acls(role: Role, principal: str | None) -> None:
+    """Print the commands that grant a program its rights, for an administrator to run.
+
+    They use the shell variables BOOTSTRAP, the brokers' address, and ADMIN, the file with the administrator's
+    connection.
+    """
+    for line in acl_commands(principal or f"User:{USERS}{role}", _rights(settings_from(), role)):
+        print(printable(line))
+
+
+@command.command()
+@click.argument("what", type=click.Choice(["topics", "users"]))
+@click.option("--cluster", metavar="NAME", default="kafka", show_default=True, help="The Kafka resource that runs it.")
+def manifests(what: str, cluster: str) -> None:
+    """Print the topics, or the users with their rights, as resources of Strimzi (Kafka on Kubernetes)."""
+    settings = settings_from()
+    topics = catalogue.topics(settings.topic_prefix)
+    if what == "topics":
+        documents = list(topic_manifests(topics, topic_targets(settings), cluster))
+    else:
+        documents = [user_manifest(f"{USERS}{role}", _rights(settings, role), cluster) for role in ROLES]
+    print("".join(map(as_yaml, documents)), end="")
+
+
+@command.command()
 @click.option("--apply", "is_applied", is_flag=True, help="Create them; without this, only show what is missing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line instead of text.")
 def create(is_applied: bool, as_json: bool) -> int:
@@ -80,6 +111,11 @@ def create(is_applied: bool, as_json: bool) -> int:
     settings = settings_from()
     connection, topics = connect_kafka(settings), catalogue.topics(settings.topic_prefix)
     return asyncio.run(_create(connection, topics, topic_targets(settings), is_applied=is_applied, as_json=as_json))
+
+
+def _rights(settings: Settings, role: Role) -> list[Right]:
+    topics = catalogue.topics(settings.topic_prefix)
+    return rights(role, topics, settings.group, f"{settings.topic_prefix}{settings.group}")
 
 
 async def _check(

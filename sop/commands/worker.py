@@ -12,5 +12,5 @@ from streams.worker import run
 def command() -> None:
     """Consume events, decide and publish until stopped (SIGTERM, Ctrl-C). Environment variables SOP_… configure it."""
     settings = settings_from()
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format)
     run(settings, POLICIES.load_all(settings.policies))

@@ -104,6 +104,8 @@ class Settings:
     console_actors: tuple[str, ...] = ()
     console_personal: tuple[str, ...] = ()
     log_level: str = "INFO"
+    log_format: str = "text"
+    traces_endpoint: str = ""
 
     @property
     def limits(self) -> Limits:
@@ -170,6 +172,8 @@ _DURATION: Final = f"seconds, or text such as 90m or 1h30m (units: {UNITS})"
 _SPECIAL_READERS: Final[Mapping[str, Reader]] = {
     "group": (_checked(str.strip, bool), "text"),
     "log_level": _one_of("WARNING", "INFO", "ERROR", "CRITICAL", read=str.upper),
+    "log_format": _one_of("text", "json"),
+    "traces_endpoint": (web_address, WEB_ADDRESS),
     "kafka_security": _one_of("plaintext", "ssl", "sasl_ssl"),
     "kafka_mechanism": _one_of("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
     "schema_base_url": (web_address, WEB_ADDRESS),
@@ -261,6 +265,12 @@ def data_dir(settings: Settings, environment: Mapping[str, str] | None = None) -
         return Path(settings.data_dir)
     base = (os.environ if environment is None else environment).get("XDG_DATA_HOME")
     return (Path(base) if base else Path.home() / ".local" / "share") / "sop-streams"
+
+
+def log_format(environment: Mapping[str, str] | None = None) -> str:
+    """Return SOP_LOG_FORMAT as it is given, also for errors before all settings are read."""
+    given = os.environ if environment is None else environment
+    return given.get("SOP_LOG_FORMAT", Settings().log_format).strip()
 
 
 def java_home() -> str | None:

@@ -23,6 +23,7 @@ from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr
 from schemas.errors import UsageError
 from schemas.topics import Topics
 from streams.kafka.connection import MESSAGE_BYTES_MAX, SILENT_LOGGER, KafkaConnection
+from streams.kafka.rights import topics_read
 from streams.kafka.topic_admin import read_cluster
 from streams.kafka.topic_setup import SIZE_MIN, Difference, TopicTargets, differences
 from streams.kafka.topics import REQUEST_TIMEOUT_S, admin_client
@@ -78,14 +79,13 @@ async def check_rights(connection: KafkaConnection, topics: Topics, *, group: st
     `transactional_id` is a sample of those that workers use. Topics that do not exist are skipped: creating them will
     succeed or fail with an error of its own. Also raises `UsageError` when the brokers cannot be reached.
     """
-    read = (*topics.inputs, *topics.internal, *topics.outputs)
     try:
         denied = await _denied_ids(connection, group, transactional_id)
         granted = await asyncio.to_thread(_topic_rights, connection, topics.all)
     except KafkaException as error:
         raise UsageError(f"Kafka at {connection.brokers}: {error.args[0].str()}") from error
     missing = [
-        *_missing(AclOperation.READ, read, granted),
+        *_missing(AclOperation.READ, topics_read(topics), granted),
         *_missing(AclOperation.WRITE, topics.written, granted),
         *denied,
     ]

@@ -5,15 +5,25 @@ No label contains anything from an event: no case, no partner, no name.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
+
+from streams.processor.output_counts import DELAY_BOUNDS_S, Histogram
 
 
 class Metric(NamedTuple):
-    """One metric; its name includes the unit, and ends in `_total` if it is a counter, not a gauge."""
+    """One metric; its name includes the unit.
+
+    With `bounds`, those of its buckets, it is a histogram, else a counter if its name ends in `_total`, or a gauge.
+    """
 
     name: str
     meaning: str
     labels: tuple[str, ...] = ("partition",)
+    bounds: tuple[float, ...] = ()
+
+
+Sample: TypeAlias = tuple[Metric, tuple[str, ...], float | Histogram]
+"""The value of a metric for the values of its labels."""
 
 
 _INPUT: Final = ("topic", "partition")
@@ -36,6 +46,21 @@ SKIPPED: Final = Metric(
 PUBLISHED: Final = Metric(
     "sop_messages_published_total", "Records acknowledged by the broker, by topic, without progress", _INPUT
 )
+DECISIONS: Final = Metric(
+    "sop_decisions_published_total",
+    "Revisions of decisions published by this process",
+    ("kind", "subject_of", "outcome"),
+)
+DECISION_DELAY: Final = Metric(
+    "sop_event_to_decision_seconds",
+    "From the timestamp of the first record since a case was last decided to Kafka's acknowledgement of what follows",
+    ("kind",),
+    DELAY_BOUNDS_S,
+)
+ACTIONS: Final = Metric(
+    "sop_actions_published_total", "Revisions of actions published by this process", ("code", "state")
+)
+ALERTS: Final = Metric("sop_alerts_published_total", "Alerts published by this process", ("name", "state"))
 QUERIES_TOO_LATE: Final = Metric(
     "sop_presence_queries_too_late_total", "Presence queries that arrived after the location reports had expired"
 )

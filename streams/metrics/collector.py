@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from schemas.timestamps import SECOND_US
 from streams.metrics import catalogue
-from streams.metrics.catalogue import METRICS, Metric
+from streams.metrics.catalogue import METRICS, Metric, Sample
 from streams.processor.dispositions import DISPOSITIONS
+from streams.processor.output_counts import Histogram, OutputCounts
 from streams.processor.processor import StateSize
 from streams.runtime.health import Health, TaskMetrics
 from streams.runtime.ports import TP
 from streams.runtime.progress import Progress
-
-Sample = tuple[Metric, tuple[str, ...], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,8 @@ class TaskSnapshot:
     state_size: StateSize
     ends: Mapping[str, int]
     """The offset after the last readable record, as last fetched, by `topic-partition`."""
+    is_ready: bool
+    """Whether it has recovered and decides."""
 
 
 class WorkerCollector(Collector):
@@ -45,7 +47,13 @@ class WorkerCollector(Collector):
         """Return every metric, in the order of the catalogue."""
         families = {metric: _family(metric) for metric in METRICS}
         for metric, labels, value in self._samples:
-            families[metric].add_metric(labels, value)
+            family = families[metric]
+            if isinstance(family, HistogramMetricFamily):
+                assert isinstance(value, Histogram)
+                family.add_metric(labels, buckets=_buckets(value), sum_value=value.sum)
+            else:
+                assert not isinstance(value, Histogram)
+                family.add_metric(labels, value)
         return families.values()
 
 
@@ -92,6 +100,27 @@ def task_samples(snapshot: TaskSnapshot, now: int) -> Iterator[Sample]:
     yield catalogue.CASES_QUARANTINED, (partition,), len(progress.quarantined)
 
 
-def _family(metric: Metric) -> CounterMetricFamily | GaugeMetricFamily:
+def output_samples(counts: OutputCounts) -> Iterator[Sample]:
+    """Yield the samples of what the process has published; to be consumed in the event loop."""
+    for metric, by_labels in (
+        (catalogue.DECISIONS, counts.decisions),
+        (catalogue.ACTIONS, counts.actions),
+        (catalogue.ALERTS, counts.alerts),
+    ):
+        for labels, count in by_labels.items():
+            yield metric, labels, count
+    for kind, delays in counts.delays.items():
+        yield catalogue.DECISION_DELAY, (kind,), delays.copy()
+
+
+def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    """Return the upper bounds as text, each with how many values lie at or below it."""
+    bounds = [*map(str, histogram.bounds), "+Inf"]
+    return list(zip(bounds, accumulate(histogram.counts), strict=True))
+
+
+def _family(metric: Metric) -> CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily:
+    if metric.bounds:
+        return HistogramMetricFamily(metric.name, metric.meaning, labels=metric.labels)
     family = CounterMetricFamily if metric.name.endswith("_total") else GaugeMetricFamily
     return family(metric.name, metric.meaning, labels=metric.labels)

@@ -1,7 +1,7 @@
-"""Serves the metrics of a worker over HTTP, from an event loop in a thread of its own.
+"""Serves metrics and health checks over HTTP, from an event loop in a thread of its own.
 
 Clients are not trusted: the number of connections, the size of a request and the lifetime of a connection are bounded,
-so that no client can exhaust the worker's files, threads or processor time. `prometheus_client`'s own server has a
+so that no client can exhaust the process's files, threads or processor time. `prometheus_client`'s own server has a
 thread for each connection and none of these bounds.
 """
 
@@ -24,6 +24,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from schemas.errors import UsageError
 
 PATH: Final = "/metrics"
+LIVE_PATH: Final = "/healthz"
+READY_PATH: Final = "/readyz"
 TEXT: Final = "text/plain; charset=utf-8"
 CALL_TIMEOUT_S: Final = 5.0
 """How long a scrape waits for the worker's event loop."""
@@ -35,6 +37,8 @@ BACKLOG: Final = 128
 READ_BYTES: Final = 4096
 ACCEPT_PAUSE_S: Final = 0.1
 
+Check = Callable[[], Awaitable[str]]
+"""Returns why something is not well; empty if it is."""
 T = TypeVar("T")
 
 logger = logging.getLogger("sop.metrics")
@@ -66,13 +70,13 @@ class MetricsServer:
         host, port = self._listener.getsockname()[:2]
         return f"http://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
 
-    def serve(self, scrape: Callable[[], Awaitable[bytes]]) -> None:
-        """Answer each request with the text that `scrape` returns; it runs in the server's event loop.
+    def serve(self, scrape: Callable[[], Awaitable[bytes]], checks: Mapping[str, Check] = {}) -> None:
+        """Answer requests with the text that `scrape` returns, and with the results of `checks`, by their paths.
 
-        If it raises `TimeoutError` or `RuntimeError`, the answer is status 503. Requests that come while it runs share
-        its result.
+        Both run in the server's event loop. If `scrape` raises `TimeoutError` or `RuntimeError`, or a check returns a
+        reason, the answer is status 503. Requests that come while `scrape` runs share its result.
         """
-        connections = _Connections(self._listener, scrape)
+        connections = _Connections(self._listener, scrape, checks)
         self._thread = threading.Thread(target=self._run, args=[connections], name="metrics", daemon=True)
         self._thread.start()
         logger.info("metrics at %s", self.url)
@@ -98,9 +102,12 @@ class MetricsServer:
 class _Connections:
     """The open connections, with a task for each."""
 
-    def __init__(self, listener: socket.socket, scrape: Callable[[], Awaitable[bytes]]) -> None:
+    def __init__(
+        self, listener: socket.socket, scrape: Callable[[], Awaitable[bytes]], checks: Mapping[str, Check]
+    ) -> None:
         self._listener = listener
         self._scrape = scrape
+        self._checks = {path.encode(): check for path, check in checks.items()}
         self._result: asyncio.Future[bytes] | None = None
         self._open: set[asyncio.Task[None]] = set()
         self._reading: dict[asyncio.Task[None], None] = {}
@@ -163,10 +170,16 @@ class _Connections:
 
     async def _answer(self, http: h11.Connection, request: h11.Request) -> bytes:
         head = request.method == b"HEAD"
-        if request.target.partition(b"?")[0] != PATH.encode():
+        path = request.target.partition(b"?")[0]
+        check = self._checks.get(path)
+        if check is None and path != PATH.encode():
             return _response(http, HTTPStatus.NOT_FOUND, f"not found; metrics are at {PATH}\n".encode(), head=head)
         if not head and request.method != b"GET":
             return _response(http, HTTPStatus.METHOD_NOT_ALLOWED, b"use GET or HEAD\n", {"Allow": "GET, HEAD"})
+        if check is not None:
+            reason = await check()
+            status = HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK
+            return _response(http, status, f"{reason or 'ok'}\n".encode(), head=head)
         if self._result is None or self._result.done():
             self._result = asyncio.ensure_future(self._scrape())
         try:

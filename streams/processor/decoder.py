@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiokafka.partitioner import murmur2
 from msgspec import Struct, structs
 
@@ -15,7 +17,7 @@ from schemas.events import AnyEvent, Event, LocationReported
 from schemas.timestamps import LATEST_US
 from schemas.topics import Topics
 from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, ToWatch, unpack
-from streams.processor.subject import CASE, PARTNER, WATCH, Subject
+from streams.processor.subject import Subjects
 from streams.runtime.ports import TP, Incoming
 
 RecordId = tuple[str, int, int]
@@ -65,6 +67,36 @@ class DecodedRecord(Struct, frozen=True, gc=False):
         return self.forwarded_from or origin_of(self.tp, self.record)
 
     @property
+    def timestamp_us(self) -> int | None:
+        """The record's timestamp in microseconds; None if it has none, or none that is a date."""
+        return self.timestamp * 1000 if 0 <= self.timestamp <= LATEST_US // 1000 else None
+
+    @property
+    def record_id(self) -> RecordId:
+        """What identifies the record."""
+        return (self.topic, self.partition, self.offset)
+
+    @property
+    def name(self) -> str:
+        """The record's name in messages: `topic-partition@offset`."""
+        return f"{self.topic}-{self.partition}@{self.offset}"
+
+
+class DecodedRecord(Struct, frozen=True, gc=False):
+    """A consumed record with its input partition, and what it contains or why it is refused."""
+
+    tp: TP
+    record: Incoming
+    content: AnyEvent | PresenceQuery | PresenceAnswer | WatchMessage | InvalidMessage
+    forwarded_from: Origin | None = None
+    """Where it was first consumed, if another task forwarded it."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where it was first consumed. Made on demand, since few records need it."""
+        return self.forwarded_from or origin_of(self.tp, self.record)
+
+    @property
     def subject(self) -> Subject | None:
         """What its content is about; None if it is refused."""
         content = self.content
@@ -75,6 +107,12 @@ class DecodedRecord(Struct, frozen=True, gc=False):
         if isinstance(content, PresenceAnswer):
             return Subject(CASE, content.query.case_id)
         return None if isinstance(content, InvalidMessage) else Subject(WATCH, content.watch)
+
+    @property
+    def timestamp_us(self) -> int | None:
+        """The timestamp of the record that was first consumed, in microseconds; None if it has none."""
+        timestamp = (self.forwarded_from or self.record).timestamp
+        return timestamp * 1000 if timestamp >= 0 else None
 
 
 class RecordDecoder:
@@ -156,3 +194,19 @@ def forwarded(origin: Origin) -> Forwarded:
     del fields["original_sizes"]
     headers, header_names = encode_headers(fields.pop("headers"))
     return Forwarded(**fields, headers=headers, header_names=header_names)
+
+
+def subjects_of(decoded: Sequence[DecodedRecord]) -> Subjects:
+    """Return the cases, partners and watches that records are about."""
+    subjects = Subjects()
+    for each in decoded:
+        content = each.content
+        if isinstance(content, Event):
+            (subjects.partners if is_report(content) else subjects.cases).add(content.subject)
+        elif isinstance(content, PresenceQuery):
+            subjects.partners.add(content.partner_id)
+        elif isinstance(content, PresenceAnswer):
+            subjects.cases.add(content.query.case_id)
+        elif not isinstance(content, InvalidMessage):
+            subjects.watches.add(content.watch)
+    return subjects

@@ -22,15 +22,25 @@ from schemas.errors import Fatal, InvalidMessage
 from schemas.events import AnyEvent, Event
 from schemas.policy.model import PolicySet
 from schemas.topics import Topics
-from streams.processor.decoder import DecodedRecord, Origin, RecordDecoder, is_report, origin_of, partition_of
+from streams.processor.decoder import (
+    DecodedRecord,
+    Origin,
+    RecordDecoder,
+    is_report,
+    origin_of,
+    partition_of,
+    subjects_of,
+)
 from streams.processor.deduplication import DeadLetterIndex, ForwardDeduplication
 from streams.processor.dispositions import Dispositions
 from streams.processor.emitted_outputs import EmittedOutputs
 from streams.processor.outbox import Outbox
+from streams.processor.output_counts import OutputCounts, UnpublishedOutputs
 from streams.processor.refusal_limit import RefusalLimits, Refusals
 from streams.processor.retention import Retention, RetentionRules
 from streams.processor.state_cache import StateCache, readable
 from streams.processor.subject import Subjects, case_name, partner_name, watch_name
+from streams.processor.tracer import Tracer
 from streams.runtime.ports import TP, Batches, Changes, Incoming, Outgoing, Store, Stored
 from streams.runtime.positions import format_inputs
 from streams.runtime.timers import TimerQueue
@@ -70,9 +80,19 @@ class StateSize:
 
 
 class SopProcessor:
-    """The cases, partners and watches of one partition number (see `streams.runtime.ports.Processor`)."""
+    """The cases, partners and watches of one partition number (see `streams.runtime.ports.Processor`).
 
-    def __init__(self, partition: int, settings: ProcessorSettings, store: Store) -> None:
+    What it publishes is counted in `counts`, which processors share; `tracer` follows events.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        settings: ProcessorSettings,
+        store: Store,
+        counts: OutputCounts | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
         topics = settings.topics
         self.dispositions = Dispositions()
         self._partition = partition
@@ -112,6 +132,8 @@ class SopProcessor:
         self._quarantined = Subjects()
         self._answer_deadlines: dict[str, int] = {}
         """Until when cases wait for presence answers."""
+        self._unpublished = UnpublishedOutputs(counts or OutputCounts())
+        self._tracer = tracer
         self._store_looked_at = 0
         self._queries_too_late = 0
 
@@ -127,9 +149,11 @@ class SopProcessor:
                     decoded.append(self._decoder.decode(tp, record, now))
                 else:
                     self._count_refused(tp, origin_of(tp, record), known)
-        await self._load(Subjects.of(each.subject for each in decoded))
+        await self._load(subjects_of(decoded))
         for each in decoded:
             self._apply(each)
+        if self._tracer is not None:
+            self._tracer.consumed(decoded)
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
         """Send a record to the dead letters without decoding it, unless it is there already."""
@@ -165,7 +189,7 @@ class SopProcessor:
         else:
             if self._cases.apply_answer(content):
                 self._retention.postpone_case(content.query.case_id)
-                self._dirty.cases.add(content.query.case_id)
+                self._mark_changed(content.query.case_id, decoded.timestamp_us)
             self.dispositions.add(tp, "applied")
 
     def _apply_event(self, decoded: DecodedRecord, event: AnyEvent) -> None:
@@ -181,9 +205,15 @@ class SopProcessor:
                 self._refuse(tp, decoded.origin, rejection_reason(event, result))
             case "applied" | "duplicate":
                 (self._retention.postpone_track if report else self._retention.postpone_case)(subject)
-                if result == "applied":
-                    (self._dirty.partners if report else self._dirty.cases).add(subject)
+                if result == "applied" and report:
+                    self._dirty.partners.add(subject)
+                elif result == "applied":
+                    self._mark_changed(subject, decoded.timestamp_us)
                 self.dispositions.add(tp, result)
+
+    def _mark_changed(self, case_id: str, timestamp: int | None) -> None:
+        self._dirty.cases.add(case_id)
+        self._unpublished.await_decision(case_id, timestamp)
 
     def _refuse(self, tp: TP, origin: Origin, reason: str) -> None:
         self._outbox.add_dead_letter(origin, reason)
@@ -216,6 +246,7 @@ class SopProcessor:
 
     async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
         """Answer and decide for what is dirty or named; return the records to publish."""
+        self._unpublished.clear()
         if names:
             named = Subjects.parse(names)
             await self._load(named)
@@ -242,7 +273,9 @@ class SopProcessor:
         answers = self._locations.new_answers(partner_id, made_at)
         self._queries_too_late += sum(each.too_late for each in answers)
         self._outbox.add_answers(answers)
-        self._outbox.add_outputs(partner_name(partner_id), self._locations.new_alerts(partner_id, inputs))
+        alerts = self._locations.new_alerts(partner_id, inputs)
+        self._outbox.add_outputs(partner_name(partner_id), alerts)
+        self._unpublished.add(None, alerts)
         if not self._retention.retain_track(partner_id, now):
             self._dirty.partners.discard(partner_id)
 
@@ -271,10 +304,21 @@ class SopProcessor:
         if wait_until > now:
             self._timers.set(case_id, wait_until)
             return
+        if tracer := self._tracer:
+            tracer.begin_decision(case_id)
         update = self._cases.decide(case_id, now, inputs)
+        if tracer:
+            tracer.end_decision(update.messages)
         self._outbox.add_outputs(case_name(case_id), update.messages)
+        self._unpublished.add(case_id, update.messages)
         self._timers.set(case_id, update.next_deadline)
         self._retention.retain_case(case_id, update, now)
+
+    def mark_published(self, now: int) -> None:
+        """Count what was decided, which is acknowledged by now (microseconds)."""
+        self._unpublished.count(now)
+        if self._tracer:
+            self._tracer.published()
 
     def quarantine(self, name: str) -> None:
         """Stop evaluating a case, partner or watch; records are still applied to it."""

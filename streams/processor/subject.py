@@ -63,13 +63,8 @@ class Subjects:
     @classmethod
     def parse(cls, names: Iterable[str]) -> Subjects:
         """Return the cases, partners and watches that have these names; other names are left out."""
-        return cls.of(map(Subject.parse, names))
-
-    @classmethod
-    def of(cls, subjects: Iterable[Subject | None]) -> Subjects:
-        """Return the cases, partners and watches among some subjects."""
         ids: dict[str, set[str]] = {CASE: set(), PARTNER: set(), WATCH: set()}
-        for kind, id_ in filter(None, subjects):
+        for kind, id_ in map(Subject.parse, names):
             ids.setdefault(kind, set()).add(id_)
         return cls(ids[CASE], ids[PARTNER], ids[WATCH])
 

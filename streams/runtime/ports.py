@@ -282,6 +282,9 @@ class Processor(Protocol):
     async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
         """Return the outputs due by now for `names` and all names touched; `positions` are the next offsets to read."""
 
+    def mark_published(self, now: int) -> None:
+        """Note that everything that `evaluate` has returned is acknowledged by now (microseconds)."""
+
     def quarantine(self, name: str) -> None:
         """Stop evaluating a name, whatever touches it; records still change its state."""
 

@@ -82,6 +82,7 @@ class Task:
             publisher=publisher,
             processor=processor,
             positions=self._positions,
+            clock=clock,
             metrics=self.metrics,
         )
         self._chunks = ChunkRunner(
@@ -106,6 +107,11 @@ class Task:
     def committable(self) -> Mapping[TP, int]:
         """The offsets before which a checkpoint holds the effect of every record."""
         return self._checkpointer.committable
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has recovered, has caught up with the last owner, and decides."""
+        return self._has_evaluated
 
     def progress(self) -> Progress:
         """Return how far the task has come, between two steps or within one."""

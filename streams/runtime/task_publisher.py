@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from streams.runtime.health import TaskMetrics
 from streams.runtime.poison_isolation import ATTEMPT_LOG_KEY, AttemptLog, pack_attempt_log
-from streams.runtime.ports import Outgoing, Processor, Publisher
+from streams.runtime.ports import Clock, Outgoing, Processor, Publisher
 from streams.runtime.positions import Positions
 from streams.runtime.progress import LATEST_OUTDATED_KEY, PROGRESS_KEY, pack_keys, pack_progress
 
@@ -22,12 +22,13 @@ class TaskPublisher:
         publisher: Publisher,
         processor: Processor,
         positions: Positions,
+        clock: Clock,
         metrics: TaskMetrics,
     ) -> None:
         self._partition = partition
         self._progress_topic = progress_topic
         self._publisher, self._processor = publisher, processor
-        self._positions, self._metrics = positions, metrics
+        self._positions, self._clock, self._metrics = positions, clock, metrics
 
     async def publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish outputs and the progress with which they were decided in one transaction."""
@@ -36,6 +37,7 @@ class TaskPublisher:
         self._positions.set_outputs(await self._publisher.publish([*outgoing, record]))
         self._metrics.published.update(each.topic for each in outgoing)
         self._positions.mark_published(progress)
+        self._processor.mark_published(self._clock.now_us())
 
     async def publish_progress(self) -> None:
         """Publish how far the task has come, and nothing else."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +22,8 @@ from streams.runtime.health import Health
 EXIT_STALLED: Final = 75
 TICK_S: Final = 0.5
 LOG_WITHIN_S: Final = 2.0
+SILENT_S: Final = 10 * TICK_S
+"""After how long without a tick the watchdog does not count as running."""
 
 logger = logging.getLogger("sop.watchdog")
 
@@ -74,6 +78,11 @@ class Watchdog:
         self._loop = Stall(limits.loop_s)
         self._group = Stall(limits.progress_s)
         self._stalls: dict[int, tuple[Health, Stall, Stall]] = {}
+        self._ticked_s = -math.inf
+
+    def is_running(self) -> bool:
+        """Return whether it watches; callable from any thread."""
+        return time.monotonic() < self._ticked_s + SILENT_S
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch until the loop is closed; the loop itself is watched once it has run for the first time."""
@@ -106,7 +115,9 @@ class Watchdog:
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         pause = threading.Event()
+        self._ticked_s = time.monotonic()
         while not pause.wait(TICK_S):
+            self._ticked_s = time.monotonic()
             try:
                 loop.call_soon_threadsafe(self.beat)
             except RuntimeError:  # the loop is closed

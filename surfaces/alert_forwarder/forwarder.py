@@ -7,7 +7,7 @@ import logging
 import ssl
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +16,11 @@ from schemas.timestamps import SECOND_US
 from streams.config.credentials import tls_context
 from streams.config.settings import Settings, data_dir
 from streams.kafka.connection import KafkaConnection, connect_kafka
+from streams.metrics.server import MetricsServer
 from streams.process.clock import SystemClock
 from streams.process.signals import StopSignals
 from surfaces.alert_forwarder.alertmanager import ENDED_INTERVALS, AlertmanagerSender
+from surfaces.alert_forwarder.endpoints import ForwarderEndpoints
 from surfaces.alert_forwarder.http import HttpClient
 from surfaces.alert_forwarder.receivers import Receiver
 from surfaces.alert_forwarder.store import AlertStore
@@ -35,13 +37,16 @@ _logger = logging.getLogger(__name__)
 def forward(settings: Settings, topic: str, receivers: Sequence[Receiver], stop_signals: StopSignals) -> None:
     """Forward the alerts of a topic until a signal.
 
-    Raises `UsageError` if Kafka, the topic, the data folder or a certificate cannot be used.
+    Raises `UsageError` if Kafka, the topic, the data folder, a certificate or SOP_METRICS_LISTEN cannot be used.
     """
     connection = connect_kafka(settings)
     context = tls_context("SOP_ALERTS", settings.alerts_ca_file, "", "")
     store = AlertStore(_store_path(settings), int(ENDED_INTERVALS * settings.alerts_resend_s * SECOND_US))
-    with closing(store):
-        asyncio.run(_forward(connection, topic, Forwarder(settings, store, receivers, context), stop_signals))
+    with closing(store), ExitStack() as stack:
+        listen = settings.metrics_listen
+        server = stack.enter_context(MetricsServer(listen)) if listen else None
+        forwarder = Forwarder(settings, store, receivers, context, server)
+        asyncio.run(_forward(connection, topic, forwarder, stop_signals))
 
 
 def _store_path(settings: Settings) -> Path:
@@ -61,7 +66,10 @@ async def _forward(connection: KafkaConnection, topic: str, forwarder: Forwarder
 
 
 class Forwarder:
-    """Reads alerts into the store, and runs one task for each receiver, none of which waits for another."""
+    """Reads alerts into the store, and runs one task for each receiver, none of which waits for another.
+
+    `server` answers whether it lives and is ready.
+    """
 
     def __init__(
         self,
@@ -69,7 +77,9 @@ class Forwarder:
         store: AlertStore,
         receivers: Sequence[Receiver],
         context: ssl.SSLContext,
+        server: MetricsServer | None = None,
     ) -> None:
+        self._server = server
         self._settings = settings
         self._store = store
         self._receivers = receivers
@@ -83,9 +93,13 @@ class Forwarder:
         stop_signals.on_stop = lambda: loop.call_soon_threadsafe(stop.set)
         self._store.keep_receivers([receiver.key for receiver in self._receivers])
         _logger.info("forwarding alerts to %s", ", ".join(receiver.name for receiver in self._receivers))
+        sink = Sink(partitions, self._store, time.monotonic)
+        if self._server is not None:
+            endpoints = ForwarderEndpoints(loop, lambda: sink.has_caught_up)
+            self._server.serve(endpoints.metrics, endpoints.checks)
         senders = [asyncio.create_task(self._send(receiver)) for receiver in self._receivers]
         try:
-            await self._read(Sink(partitions, self._store, time.monotonic), stop, senders)
+            await self._read(sink, stop, senders)
         finally:
             stop_signals.ignore()
             for task in senders:

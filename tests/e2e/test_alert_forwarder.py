@@ -26,9 +26,10 @@ from schemas.timestamps import SECOND_US
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.embedded_kafka.free_ports import HOST, free_port
 from streams.process.clock import SystemClock
-from tests.alertmanager import Alertmanager, find_alertmanager
+from tests.alertmanager import PROGRAMS, Alertmanager
 from tests.e2e.harness import SOP, STOP_S, until
 from tests.recorder import Recorder, Request, recorder
+from tests.tools import find_tool
 
 NOW = SystemClock().now_us()
 HOUR = 3_600 * SECOND_US
@@ -145,7 +146,7 @@ def start(stack: ExitStack, topic: Topic, folder: Path, *arguments: str) -> Forw
 
 
 def start_alertmanager(stack: ExitStack, folder: Path) -> tuple[Alertmanager, Recorder]:
-    find_alertmanager()
+    find_tool(*PROGRAMS)
     notified = stack.enter_context(recorder())
     server = Alertmanager(folder / "alertmanager", notified.url)
     stack.callback(server.kill)

@@ -37,7 +37,7 @@ def scraped(worker: Worker) -> str:
 
 def samples(text: str) -> Samples:
     """Return the values by metric and label values, in the catalogue's order of labels."""
-    labels = {metric.name: metric.labels for metric in METRICS}
+    labels = {metric.name + end: metric.labels for metric in METRICS for end in ("", "_count", "_sum")}
     found: Samples = {}
     for family in text_string_to_metric_families(text):
         for each in family.samples:
@@ -78,7 +78,15 @@ def test_metrics_add_up_while_records_come_and_agree_with_status_afterwards(redi
     for (topic, _), count in found["sop_messages_published_total"].items():
         published[topic.removeprefix(bench.prefix)] += int(count)
     assert {topic: published[topic] for topic in written} == written
-    assert all(set(found) >= {metric.name} for metric in METRICS)
+    for kind in {kind for kind, _, _ in found["sop_decisions_published_total"]}:
+        counts = {
+            labels: count for labels, count in found["sop_decisions_published_total"].items() if labels[0] == kind
+        }
+        assert sum(counts.values()) == written[f"decisions.{kind.replace('_', '-')}"]
+        assert 0 < found["sop_event_to_decision_seconds_count"][kind,] <= sum(counts.values())
+    assert sum(found["sop_actions_published_total"].values()) == written["actions"]
+    assert sum(found["sop_alerts_published_total"].values()) == written["alerts"]
+    assert set(found) >= {f"{metric.name}_bucket" if metric.bounds else metric.name for metric in METRICS}
     assert min(found["sop_checkpoints_total"].values()) > 0
     assert sum(found["sop_cases_in_memory"].values()) > 0
     assert sum(count for (topic, _), count in found["sop_records_lag"].items() if "internal" not in topic) == 0

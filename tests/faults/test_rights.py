@@ -24,7 +24,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
 )
 
 from agents.sops import catalogue
-from schemas.topics import INPUTS, INTERNAL, LATEST
+from schemas.topics import INPUTS, LATEST
+from streams.kafka.rights import rights
 from streams.simulator.rng import Rng
 from tests.certificates import Certificates
 from tests.e2e.conftest import run_sop
@@ -47,14 +48,24 @@ def topic(name: str, operation: AclOperation) -> Right:
 
 
 READ, WRITE, DESCRIBE_CONFIGS = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE_CONFIGS
+OPERATIONS = {"Read": READ, "Write": WRITE, "DescribeConfigs": DESCRIBE_CONFIGS}
+RESOURCES = {
+    "topic": ResourceType.TOPIC,
+    "group": ResourceType.GROUP,
+    "transactional-id": ResourceType.TRANSACTIONAL_ID,
+}
 TRANSACTIONAL_IDS = f"{PREFIX}{PREFIX}group"
-RIGHTS: Sequence[Right] = (
-    *(topic(name, READ) for name in (*INPUTS, *INTERNAL, *catalogue.topics().outputs)),
-    *(topic(name, WRITE) for name in catalogue.topics().written),
-    *(topic(name, DESCRIBE_CONFIGS) for name in catalogue.topics().all),
-    (ResourceType.GROUP, f"{PREFIX}group", ResourcePatternType.LITERAL, READ),
-    (ResourceType.TRANSACTIONAL_ID, TRANSACTIONAL_IDS, ResourcePatternType.PREFIXED, WRITE),
-)
+RIGHTS: Sequence[Right] = [
+    (
+        RESOURCES[right.resource],
+        right.name,
+        ResourcePatternType.PREFIXED if right.is_prefix else ResourcePatternType.LITERAL,
+        OPERATIONS[operation],
+    )
+    for right in rights("worker", catalogue.topics(PREFIX), f"{PREFIX}group", TRANSACTIONAL_IDS)
+    for operation in right.operations
+]
+"""What `sop topics acls worker` grants."""
 
 
 @dataclass

@@ -97,6 +97,9 @@ class Echo:
         self.expired_calls.append(now)
         return [name for name in self.expires if limit]
 
+    def mark_published(self, now: int) -> None:  # noqa: ARG002 - the port's
+        return
+
     def quarantine(self, name: str) -> None:
         raise AssertionError(name)
 

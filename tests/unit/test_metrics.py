@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
 from schemas.errors import UsageError
 from streams.config.settings import settings_from
 from streams.metrics import server
-from streams.metrics.catalogue import METRICS
-from streams.metrics.collector import Sample, TaskSnapshot, WorkerCollector, task_samples
+from streams.metrics.catalogue import METRICS, Sample
+from streams.metrics.collector import TaskSnapshot, WorkerCollector, output_samples, task_samples
+from streams.metrics.endpoints import UNANSWERED, WorkerEndpoints
 from streams.metrics.server import MetricsServer, call_in_loop
+from streams.processor.output_counts import OutputCounts
 from streams.processor.processor import StateSize
 from streams.runtime.health import Health, TaskMetrics
 from streams.runtime.ports import Quarantined
 from streams.runtime.progress import Progress
 
-DOCS = Path(__file__).parents[2] / "docs"
-OPERATIONS = (DOCS / "operations.md").read_text(encoding="utf-8")
-RULES = [rule for group in YAML(typ="safe").load(DOCS / "alerts.yaml")["groups"] for rule in group["rules"]]
+TOP = Path(__file__).parents[2]
+OPERATIONS = (TOP / "docs/operations.md").read_text(encoding="utf-8")
+GROUPS = YAML(typ="safe").load(TOP / "deploy/prometheus/rules.yaml")["groups"]
+RULES = [rule for group in GROUPS for rule in group["rules"]]
+RULE_TESTS = YAML(typ="safe").load(TOP / "deploy/prometheus/rules_test.yaml")["tests"]
+DASHBOARD = TOP / "deploy/grafana/sop-streams.json"
+NAMES = {
+    f"{metric.name}{end}" for metric in METRICS for end in (("_bucket", "_count", "_sum") if metric.bounds else ("",))
+}
+RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 SECOND = 1_000_000
 QUARANTINED = {"job-1": Quarantined("internal: KeyError", "0.1.0")}
 
@@ -52,6 +67,7 @@ def snapshot() -> TaskSnapshot:
             partners_departed=17,
         ),
         ends={"a-b-3": 120},
+        is_ready=True,
     )
 
 
@@ -95,6 +111,27 @@ def test_every_count_of_a_task_is_exposed() -> None:
     }
 
 
+def test_every_count_of_the_outputs_is_exposed() -> None:
+    counts = OutputCounts()
+    counts.decisions["paf", "out_of_scope", "upheld"] = 3
+    counts.actions["close_ticket", "open"] = 2
+    counts.alerts["decision_flip", "firing"] = 1
+    for delay_s in (0.05, 0.3, 1000.0):
+        counts.delays["paf"].add(delay_s)
+    found = exposed(list(output_samples(counts)))
+    assert found["sop_decisions_published_total,kind=paf,outcome=upheld,subject_of=out_of_scope"] == 3
+    assert found["sop_decisions_published_total,kind=paf,outcome=waived,subject_of=out_of_scope"] == 0
+    assert found["sop_actions_published_total,code=close_ticket,state=open"] == 2
+    assert found["sop_alerts_published_total,name=decision_flip,state=firing"] == 1
+    buckets = {name: value for name, value in found.items() if "seconds_bucket,kind=paf" in name}
+    assert buckets["sop_event_to_decision_seconds_bucket,kind=paf,le=0.05"] == 1
+    assert buckets["sop_event_to_decision_seconds_bucket,kind=paf,le=0.5"] == 2
+    assert buckets["sop_event_to_decision_seconds_bucket,kind=paf,le=+Inf"] == 3
+    assert list(buckets.values()) == sorted(buckets.values())
+    assert found["sop_event_to_decision_seconds_count,kind=paf"] == 3
+    assert found["sop_event_to_decision_seconds_sum,kind=paf"] == 1000.35
+
+
 def test_a_recovering_task_has_no_checkpoint_age() -> None:
     recovering = snapshot()
     recovering.health.saved_at = 0
@@ -106,14 +143,54 @@ def test_the_operations_page_describes_every_metric() -> None:
     assert rows == [(metric.name, ", ".join(metric.labels), metric.meaning) for metric in METRICS]
 
 
-def test_alert_rules_use_existing_metrics_and_the_operations_page_says_what_to_do() -> None:
-    names = {metric.name for metric in METRICS}
+def names_in(expression: str) -> set[str]:
+    """Return the names in an expression of PromQL that are metrics of ours, or results of our rules."""
+    return set(re.findall(r"\bsop(?:_\w+|:[\w:]+)", expression))
+
+
+def test_rules_use_existing_metrics_and_the_operations_page_says_what_to_do() -> None:
     for rule in RULES:
-        used = set(re.findall(r"\bsop_\w+", rule["expr"]))
-        assert used, rule["alert"]
-        assert used <= names, rule["alert"]
-    described = re.findall(r"^\| `(Sop\w+)` \|", OPERATIONS, re.MULTILINE)
-    assert sorted(described) == sorted(rule["alert"] for rule in RULES)
+        assert names_in(rule["expr"]) or re.search(r'job="sop-[a-z-]+"', rule["expr"]), rule
+        assert names_in(rule["expr"]) <= NAMES | RECORDED, rule
+    alerts = sorted(rule["alert"] for rule in RULES if "alert" in rule)
+    assert sorted(re.findall(r"^\| `(Sop\w+)` \|", OPERATIONS, re.MULTILINE)) == alerts
+
+
+def test_every_alert_is_seen_firing_in_the_tests_of_the_rules() -> None:
+    fired = {each["alertname"] for test in RULE_TESTS for each in test["alert_rule_test"] if each.get("exp_alerts")}
+    assert fired == {rule["alert"] for rule in RULES if "alert" in rule}
+
+
+def test_the_dashboard_uses_existing_metrics() -> None:
+    used: set[str] = set()
+    for panel in json.loads(DASHBOARD.read_text())["panels"]:
+        assert panel["type"] == "row" or panel["targets"], panel["title"]
+        for target in panel.get("targets", ()):
+            assert names_in(target["expr"]) or re.match(r"(sum\(up|rate\(process|process)", target["expr"])
+            used |= names_in(target["expr"])
+    assert used <= NAMES | RECORDED
+    shown = {metric.name for metric in METRICS if any(name.startswith(metric.name) for name in used)}
+    assert shown == {metric.name for metric in METRICS}, "every metric is on the dashboard"
+
+
+def test_grafana_knows_everything_in_the_dashboard() -> None:
+    """Grafana's own types read it and write it again: what they do not know would be lost."""
+    register_default_plugins()
+    given = json.loads(DASHBOARD.read_text())
+    written = json.loads(json.dumps(Dashboard.from_json(given), cls=JSONEncoder))
+    assert list(lost(given, written)) == []
+
+
+def lost(given: Any, written: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths at which a document lacks a member of another one, or has another value."""
+    if isinstance(given, dict) and isinstance(written, dict):
+        for name, value in given.items():
+            yield from lost(value, written.get(name), f"{path}/{name}")
+    elif isinstance(given, list) and isinstance(written, list) and len(given) == len(written):
+        for at, pair in enumerate(zip(given, written, strict=True)):
+            yield from lost(*pair, f"{path}/{at}")
+    elif given != written:
+        yield path
 
 
 @pytest.fixture
@@ -126,6 +203,49 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     running.call_soon_threadsafe(running.stop)
     thread.join()
     running.close()
+
+
+def endpoints(
+    loop: asyncio.AbstractEventLoop,
+    snapshots: list[TaskSnapshot] | None,
+    *,
+    refusal: str | None = None,
+    is_watched: bool = True,
+) -> WorkerEndpoints:
+    return WorkerEndpoints(
+        loop=loop,
+        snapshots=lambda: snapshots,
+        counts=OutputCounts(),
+        refusal=lambda: refusal,
+        is_watched=lambda: is_watched,
+    )
+
+
+async def test_a_worker_is_ready_when_all_its_partitions_have_recovered(loop: asyncio.AbstractEventLoop) -> None:
+    ready, recovering = snapshot(), replace(snapshot(), number=5, is_ready=False)
+    assert await endpoints(loop, [ready]).not_ready() == ""
+    assert await endpoints(loop, []).not_ready() == "", "a spare"
+    assert await endpoints(loop, None).not_ready() == "no partitions are assigned yet"
+    assert await endpoints(loop, [ready, recovering]).not_ready() == "recovering: partitions 5"
+    assert await endpoints(loop, [ready], refusal="the group is full").not_ready() == "the group is full"
+
+
+async def test_a_blocked_event_loop_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "CALL_TIMEOUT_S", 0.05)
+    silent = asyncio.new_event_loop()
+    assert await endpoints(silent, []).not_ready() == UNANSWERED
+    silent.close()
+
+
+async def test_a_worker_lives_while_its_watchdog_runs(loop: asyncio.AbstractEventLoop) -> None:
+    assert await endpoints(loop, None).not_live() == ""
+    assert await endpoints(loop, [], is_watched=False).not_live() == "the watchdog does not run"
+
+
+async def test_a_scrape_before_the_first_assignment_has_the_outputs_only(loop: asyncio.AbstractEventLoop) -> None:
+    text = (await endpoints(loop, None).metrics()).decode()
+    assert 'sop_alerts_published_total{name="decision_flip",state="firing"} 0.0' in text
+    assert "sop_steps_total{" not in text
 
 
 async def test_a_function_is_called_in_the_loop(loop: asyncio.AbstractEventLoop) -> None:

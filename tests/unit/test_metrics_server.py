@@ -106,6 +106,23 @@ def test_a_blocked_or_closed_event_loop_is_status_503(method: str, error: Except
         assert request(port, method, "/metrics")[0] == 503
 
 
+@pytest.mark.parametrize(("reason", "status"), [("", 200), ("recovering: partitions 3", 503)])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_check_is_answered_with_its_reason(method: str, reason: str, status: int) -> None:
+    async def check() -> str:
+        return reason
+
+    with MetricsServer("127.0.0.1:0") as metrics:
+        metrics.serve(text, {"/readyz": check})
+        port = int(metrics.url.rpartition(":")[2].removesuffix("/metrics"))
+        body = f"{reason or 'ok'}\n".encode() if method == "GET" else b""
+        found, headers, got = request(port, method, "/readyz?verbose")
+        assert (found, got) == (status, body)
+        assert headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert request(port, "POST", "/readyz")[0] == 405
+        assert request(port, "GET", "/healthz")[0] == 404
+
+
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
     [

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import time
 
 import pytest
 
+from streams.runtime import watchdog as watchdog_module
 from streams.runtime.health import Health
 from streams.runtime.watchdog import EXIT_STALLED, TICK_S, Stall, Watchdog, WatchLimits
 
@@ -115,3 +118,17 @@ def test_a_blocked_loop_ends_the_process_with_the_place() -> None:
     (line,) = done.stderr.splitlines()
     assert line.startswith("stopped: the event loop has not answered for 1 s; it is at ")
     assert "threading.py" in line
+
+
+def test_a_watchdog_runs_from_its_start_until_the_loop_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog_module, "SILENT_S", 4 * TICK_S)
+    watchdog, loop = Watchdog(LIMITS, dict), asyncio.new_event_loop()
+    assert not watchdog.is_running()
+    watchdog.start(loop)
+    deadline = time.monotonic() + 30
+    while not watchdog.is_running():
+        assert time.monotonic() < deadline
+    loop.close()
+    while watchdog.is_running():
+        assert time.monotonic() < deadline
+        time.sleep(TICK_S)

@@ -1,0 +1,86 @@
+"""Which rights in Kafka each program needs, as one table, and the commands that grant them.
+
+A worker compares the table with what it may do when it starts. `sop topics acls` and `sop topics manifests` print it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterator
+from typing import Final, Literal, NamedTuple
+
+from schemas.topics import Topics
+
+Operation = Literal["Read", "Write", "Describe", "DescribeConfigs"]
+Role = Literal["worker", "alert-forwarder", "autoscaler", "producer", "reader"]
+
+ROLES: Final[dict[Role, str]] = {
+    "worker": "sop worker, sop status, sop dead-letters list and show, sop topics check",
+    "alert-forwarder": "sop alerts forward",
+    "autoscaler": "whoever starts workers by the group's lag",
+    "producer": "a service that sends events",
+    "reader": "a service that reads decisions, actions, alerts and dead letters, with a group of its own name",
+}
+"""Who needs rights, and for what."""
+
+
+class Right(NamedTuple):
+    """The operations that a program needs on a resource: a topic, a group or a transactional id.
+
+    `name` is its name, or with `is_prefix` what its name begins with.
+    """
+
+    resource: Literal["topic", "group", "transactional-id"]
+    name: str
+    operations: tuple[Operation, ...]
+    is_prefix: bool = False
+
+
+def topics_read(topics: Topics) -> tuple[str, ...]:
+    """Return the topics that a worker reads: also its own outputs, when it recovers."""
+    return (*topics.inputs, *topics.internal, *topics.outputs)
+
+
+def rights(role: Role, topics: Topics, group: str, transactional_ids: str) -> list[Right]:
+    """Return what a program needs; `group` is the workers', whose transactional ids begin with `transactional_ids`."""
+    outputs = (*topics.outputs, topics.latest)
+    match role:
+        case "worker":
+            read, written = set(topics_read(topics)), set(topics.written)
+            return [
+                *(Right("topic", name, _operations(name, read, written)) for name in topics.all),
+                Right("group", group, ("Read",)),
+                Right("transactional-id", transactional_ids, ("Write",), is_prefix=True),
+            ]
+        case "alert-forwarder":
+            return [Right("topic", topics.alerts, ("Read",))]
+        case "autoscaler":
+            return [
+                *(Right("topic", name, ("Describe",)) for name in topics.consumed),
+                Right("group", group, ("Describe",)),
+            ]
+        case "producer":
+            return [Right("topic", name, ("Write",)) for name in topics.inputs]
+        case "reader":
+            return [Right("topic", name, ("Read",)) for name in outputs]
+
+
+def _operations(name: str, read: Collection[str], written: Collection[str]) -> tuple[Operation, ...]:
+    found: list[Operation] = []
+    if name in read:
+        found.append("Read")
+    if name in written:
+        found.append("Write")
+    return (*found, "DescribeConfigs")
+
+
+def acl_commands(principal: str, granted: list[Right]) -> Iterator[str]:
+    """Yield the commands of Apache Kafka that grant rights; `BOOTSTRAP` and `ADMIN` are variables of the shell."""
+    for right in granted:
+        words = [
+            *("--allow-principal", principal),
+            *(word for operation in right.operations for word in ("--operation", operation)),
+            *(f"--{right.resource}", right.name),
+            *(("--resource-pattern-type", "prefixed") if right.is_prefix else ()),
+        ]
+        yield f'kafka-acls.sh --bootstrap-server "$BOOTSTRAP" --command-config "$ADMIN" --add {shlex.join(words)}'
