@@ -9,7 +9,7 @@ COPY surfaces surfaces
 COPY sop sop
 # The lock pins every package by version and hash; as constraints it brings in only what workers and surfaces need.
 RUN python -m venv /opt/sop \
-    && uv pip install --no-cache --compile-bytecode --python /opt/sop/bin/python --constraints requirements.lock ".[tracing]"
+    && uv pip install --no-cache --compile-bytecode --python /opt/sop/bin/python --constraints requirements.lock ".[console,tracing]"
 
 FROM python:3.11.11-slim-bookworm
 # The folder is for what `sop alerts forward` keeps (SOP_DATA_DIR); mount a volume there. Nothing else is written.

@@ -23,7 +23,8 @@ from bench.rounds import Row, print_row
 from bench.run_spec import RESULT_PREFIX, peak_mb
 from schemas.codec.limits import Limits
 from streams.memory.store import MemoryState, MemoryStore
-from streams.processor.processor import ProcessorSettings, SopProcessor
+from streams.processor.processor import SopProcessor
+from streams.processor.settings import ProcessorSettings
 from streams.processor.subject import case_name, partner_name
 from streams.redis.store import RedisStore
 from streams.runtime.ports import TP, Changes, Checkpoint, Store, Stored

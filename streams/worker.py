@@ -38,9 +38,10 @@ from streams.metrics.endpoints import WorkerEndpoints
 from streams.metrics.server import MetricsServer
 from streams.process.clock import SystemClock
 from streams.processor.output_counts import OutputCounts
-from streams.processor.processor import ProcessorSettings, SopProcessor
+from streams.processor.processor import SopProcessor
 from streams.processor.refusal_limit import RefusalLimits
 from streams.processor.retention import RetentionRules
+from streams.processor.settings import ProcessorSettings
 from streams.redis.checks import check_redis
 from streams.redis.connection import connect_redis
 from streams.redis.store import RedisStore

@@ -11,7 +11,8 @@ from agents.sops import catalogue
 from schemas.codec.limits import Limits
 from schemas.policy.model import PolicySet, Presence
 from streams.memory.store import MemoryState, MemoryStore
-from streams.processor.processor import ProcessorSettings, SopProcessor
+from streams.processor.processor import SopProcessor
+from streams.processor.settings import ProcessorSettings
 from streams.runtime.ports import Changes, Checkpoint, Processor
 from tests.scenario import POLICY
 

@@ -12,10 +12,11 @@ from typing import Final, Literal, NamedTuple
 from schemas.topics import Topics
 
 Operation = Literal["Read", "Write", "Describe", "DescribeConfigs"]
-Role = Literal["worker", "alert-forwarder", "autoscaler", "producer", "reader"]
+Role = Literal["worker", "console", "alert-forwarder", "autoscaler", "producer", "reader"]
 
 ROLES: Final[dict[Role, str]] = {
     "worker": "sop worker, sop status, sop dead-letters list and show, sop topics check",
+    "console": "sop console",
     "alert-forwarder": "sop alerts forward",
     "autoscaler": "whoever starts workers by the group's lag",
     "producer": "a service that sends events",
@@ -48,9 +49,17 @@ def rights(role: Role, topics: Topics, group: str, transactional_ids: str) -> li
         case "worker":
             read, written = set(topics_read(topics)), set(topics.written)
             return [
-                *(Right("topic", name, _operations(name, read, written)) for name in topics.all),
+                *(Right("topic", name, (*_operations(name, read, written), "DescribeConfigs")) for name in topics.all),
                 Right("group", group, ("Read",)),
                 Right("transactional-id", transactional_ids, ("Write",), is_prefix=True),
+            ]
+        case "console":
+            read = {*topics.inputs, *topics.outputs, topics.progress}
+            written = {*topics.inputs, topics.acts}  # redrives, and what people did
+            return [
+                Right("topic", name, _operations(name, read, written))
+                for name in topics.known
+                if name in read | written
             ]
         case "alert-forwarder":
             return [Right("topic", topics.alerts, ("Read",))]
@@ -71,7 +80,7 @@ def _operations(name: str, read: Collection[str], written: Collection[str]) -> t
         found.append("Read")
     if name in written:
         found.append("Write")
-    return (*found, "DescribeConfigs")
+    return tuple(found)
 
 
 def acl_commands(principal: str, granted: list[Right]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from streams.metrics import catalogue
 from streams.metrics.catalogue import METRICS, Metric, Sample
 from streams.processor.dispositions import DISPOSITIONS
 from streams.processor.output_counts import Histogram, OutputCounts
-from streams.processor.processor import StateSize
+from streams.processor.state_size import StateSize
 from streams.runtime.health import Health, TaskMetrics
 from streams.runtime.ports import TP
 from streams.runtime.progress import Progress

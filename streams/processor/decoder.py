@@ -68,48 +68,6 @@ class DecodedRecord(Struct, frozen=True, gc=False):
 
     @property
     def timestamp_us(self) -> int | None:
-        """The record's timestamp in microseconds; None if it has none, or none that is a date."""
-        return self.timestamp * 1000 if 0 <= self.timestamp <= LATEST_US // 1000 else None
-
-    @property
-    def record_id(self) -> RecordId:
-        """What identifies the record."""
-        return (self.topic, self.partition, self.offset)
-
-    @property
-    def name(self) -> str:
-        """The record's name in messages: `topic-partition@offset`."""
-        return f"{self.topic}-{self.partition}@{self.offset}"
-
-
-class DecodedRecord(Struct, frozen=True, gc=False):
-    """A consumed record with its input partition, and what it contains or why it is refused."""
-
-    tp: TP
-    record: Incoming
-    content: AnyEvent | PresenceQuery | PresenceAnswer | WatchMessage | InvalidMessage
-    forwarded_from: Origin | None = None
-    """Where it was first consumed, if another task forwarded it."""
-
-    @property
-    def origin(self) -> Origin:
-        """Where it was first consumed. Made on demand, since few records need it."""
-        return self.forwarded_from or origin_of(self.tp, self.record)
-
-    @property
-    def subject(self) -> Subject | None:
-        """What its content is about; None if it is refused."""
-        content = self.content
-        if isinstance(content, Event):
-            return Subject(PARTNER if is_report(content) else CASE, content.subject)
-        if isinstance(content, PresenceQuery):
-            return Subject(PARTNER, content.partner_id)
-        if isinstance(content, PresenceAnswer):
-            return Subject(CASE, content.query.case_id)
-        return None if isinstance(content, InvalidMessage) else Subject(WATCH, content.watch)
-
-    @property
-    def timestamp_us(self) -> int | None:
         """The timestamp of the record that was first consumed, in microseconds; None if it has none."""
         timestamp = (self.forwarded_from or self.record).timestamp
         return timestamp * 1000 if timestamp >= 0 else None

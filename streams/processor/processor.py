@@ -8,7 +8,6 @@ while they are needed, otherwise in the store.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from agents.anomalies.messages import WatchMessage
 from agents.anomaly_agent import AnomalyAgent
@@ -16,12 +15,8 @@ from agents.case.case import NO_LONGER_KEPT, rejection_reason
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from agents.presence.queries import PresenceQuery
-from schemas.codec.limits import Limits
-from schemas.codec.schema_ids import SchemaIds
 from schemas.errors import Fatal, InvalidMessage
 from schemas.events import AnyEvent, Event
-from schemas.policy.model import PolicySet
-from schemas.topics import Topics
 from streams.processor.decoder import (
     DecodedRecord,
     Origin,
@@ -36,9 +31,11 @@ from streams.processor.dispositions import Dispositions
 from streams.processor.emitted_outputs import EmittedOutputs
 from streams.processor.outbox import Outbox
 from streams.processor.output_counts import OutputCounts, UnpublishedOutputs
-from streams.processor.refusal_limit import RefusalLimits, Refusals
-from streams.processor.retention import Retention, RetentionRules
+from streams.processor.refusal_limit import Refusals
+from streams.processor.retention import Retention
+from streams.processor.settings import ProcessorSettings
 from streams.processor.state_cache import StateCache, readable
+from streams.processor.state_size import StateSize
 from streams.processor.subject import Subjects, case_name, partner_name, watch_name
 from streams.processor.tracer import Tracer
 from streams.runtime.ports import TP, Batches, Changes, Incoming, Outgoing, Store, Stored
@@ -46,37 +43,6 @@ from streams.runtime.positions import format_inputs
 from streams.runtime.timers import TimerQueue
 
 STORE_LOOK_EVERY_US = 1_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessorSettings:
-    """What the processors of all partition numbers share."""
-
-    topics: Topics
-    partitions: int
-    policies: PolicySet
-    limits: Limits
-    facts_per_case_max: int
-    cached_cases_max: int
-    refusal_limits: RefusalLimits = field(default_factory=RefusalLimits)
-    retention: RetentionRules = field(default_factory=RetentionRules)
-    dead_letter_bytes_max: int = 1_000_000
-    """Largest size of a dead letter, its key included."""
-    schema_ids: SchemaIds = field(default_factory=SchemaIds)
-    """What outputs name as their `dataschema`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateSize:
-    """How much state a processor has; see `streams.metrics.catalogue` for the meaning of each count."""
-
-    cases: int
-    partners: int
-    deadlines: int
-    queries_too_late: int
-    cases_departed: int
-    departed_cases: int
-    partners_departed: int
 
 
 class SopProcessor:

@@ -21,15 +21,18 @@ from typing import Any, Final
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import psycopg
 from ruamel.yaml import YAML
 
 from streams.embedded_kafka.free_ports import HOST
 from tests.alertmanager import PROGRAMS
 from tests.brokers import FormattedKafka
+from tests.postgres_server import PostgresServer, find_postgres
 from tests.redis_server import find_redis_server
 from tests.tools import TOP, find_tool
 
-SERVICES: Final[Mapping[str, Any]] = YAML(typ="safe").load(TOP / "docker-compose.yml")["services"]
+COMPOSE: Final[Mapping[str, Any]] = YAML(typ="safe").load(TOP / "docker-compose.yml")
+SERVICES: Final[Mapping[str, Any]] = COMPOSE["services"]
 FEWER_JOBS: Final = ("--jobs 500 --speed 200", "--jobs 60 --speed 2000")
 """What the demo sends here instead: about an hour's events."""
 START_TIMEOUT_S: Final = 90.0
@@ -46,6 +49,7 @@ class Stack:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._ports: dict[tuple[str, str], int] = {}
         self._reserved: list[socket.socket] = []
+        self._postgres: PostgresServer | None = None
 
     def port(self, service: str, port: int | str) -> int:
         """Return the port on this machine that stands for one of a service; nobody else gets it meanwhile."""
@@ -65,6 +69,9 @@ class Stack:
         others = {name: value for name, value in os.environ.items() if not name.startswith("SOP_")}
         given = {name: self._here(service, str(value)) for name, value in SERVICES[service]["environment"].items()}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        for name in SERVICES[service].get("secrets", ()):
+            place = f"/run/secrets/{name}"
+            given = {key: str(secret_file(name)) if value == place else value for key, value in given.items()}
         return others | {"SOP_DATA_DIR": str(self._place(service, "/var/lib/sop")), "PATH": path} | given
 
     def start(self, service: str) -> None:
@@ -79,6 +86,9 @@ class Stack:
                 found = find_redis_server()
                 assert found is not None
                 self._run(service, found, *arguments, "--port", str(self.port(service, 6379)), "--bind", HOST)
+            case "postgres":
+                self._start_postgres(service)
+                return
             case "prom/prometheus":
                 program = find_tool("prometheus")
                 self._run(service, program, *self._arguments(service), self._listen(service, 9090))
@@ -88,6 +98,22 @@ class Stack:
             case image:
                 raise AssertionError(f"{image} cannot be started here")
         self._wait(service)
+
+    def _start_postgres(self, service: str) -> None:
+        """Start a server that trusts this machine, with the database of the file."""
+        programs = find_postgres()
+        assert programs is not None
+        self._postgres = PostgresServer(programs)
+        self._postgres.start()
+        self._ports[service, "5432"] = self._postgres.port
+        given = SERVICES[service]["environment"]
+        assert given["POSTGRES_USER"] == "sop"
+        with psycopg.connect(self.database_url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {given['POSTGRES_DB']}")
+
+    def database_url(self, database: str) -> str:
+        """Return the address of a database of the stack."""
+        return f"postgresql://sop@{HOST}:{self.port('postgres', 5432)}/{database}"
 
     def stop(self, service: str) -> int:
         """Stop a service; return its exit status."""
@@ -101,6 +127,8 @@ class Stack:
             process.wait()
         for reserved in self._reserved:
             reserved.close()
+        if self._postgres is not None:
+            self._postgres.stop()
 
     def _run(self, service: str, *command: str | Path, environment: Mapping[str, str] | None = None) -> None:
         work = self.folder / service
@@ -183,6 +211,13 @@ def running(folder: Path) -> Iterator[Stack]:
             yield stack
         finally:
             stack.close()
+
+
+def secret_file(name: str) -> Path:
+    """Return the file of a secret that is used unless a variable names another one."""
+    found = re.fullmatch(r"\$\{\w+:-(.*)\}", COMPOSE["secrets"][name]["file"])
+    assert found is not None
+    return TOP / found[1]
 
 
 def answers(url: str) -> bool:

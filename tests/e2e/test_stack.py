@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+import psycopg
 import pytest
 from confluent_kafka import Consumer, Producer
 
@@ -37,8 +38,9 @@ def test_the_processes_of_the_stack_work_together(tmp_path: Path) -> None:
             stack.start(service)
         until(lambda: stack.processes["demo"].poll() is not None, lambda: stack.log("demo"))
         assert stack.processes.pop("demo").returncode == 0, stack.log("demo")
-        assert set(SERVICES) - set(stack.processes) == NOT_HERE | {"kafka", "demo"}
+        assert set(SERVICES) - set(stack.processes) == NOT_HERE | {"kafka", "postgres", "demo"}
         decisions_come_out(stack)
+        the_console_has_them_in_postgresql(stack)
         prometheus_scrapes_all_targets_and_has_the_rules(stack)
         an_alert_reaches_alertmanager(stack)
         every_query_of_the_dashboard_has_an_answer(stack)
@@ -87,6 +89,20 @@ def decisions_come_out(stack: Stack) -> None:
         reader.close()
     assert message is not None
     assert json.loads(message.value() or b"")["type"] == "decision.tagging"
+
+
+def the_console_has_them_in_postgresql(stack: Stack) -> None:
+    with psycopg.connect(stack.database_url("sop"), autocommit=True) as database:
+
+        def count() -> int:
+            row = database.execute("SELECT count(*) FROM sop_console.decisions").fetchone()
+            assert row is not None
+            return int(row[0])
+
+        until(lambda: count() > 0, lambda: stack.log("console"))
+    address = f"http://{HOST}:{stack.port('console', 8765)}"
+    assert answers(f"{address}/readyz")
+    assert answers(f"{address}/cases"), "on loopback, unlike in a container, anybody may read"
 
 
 def prometheus_scrapes_all_targets_and_has_the_rules(stack: Stack) -> None:

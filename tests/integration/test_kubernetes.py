@@ -111,13 +111,13 @@ def test_the_linter_finds_nothing_critical(overlay: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_settings_can_be_used_and_the_probes_lead_to_the_metrics_server(overlay: str) -> None:
     deployments = of_kind(overlay, "Deployment")
-    assert set(deployments) >= {"worker", "alert-forwarder"}
+    assert set(deployments) == {"worker", "console", "alert-forwarder"}
     for deployment in deployments.values():
         given = settings(overlay, deployment)
         assert (given.kafka_security, given.log_format) == ("sasl_ssl", "json")
         (container,) = pod(deployment)["containers"]
         (port,) = container["ports"]
-        assert given.metrics_listen == f"0.0.0.0:{port['containerPort']}"
+        assert f"0.0.0.0:{port['containerPort']}" in (given.metrics_listen, given.console_listen)
         paths = {name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "liveness", "readiness")}
         assert paths == {"startup": LIVE_PATH, "liveness": LIVE_PATH, "readiness": READY_PATH}
         files = [value for value in vars_of(given) if value.startswith("/etc/")]
@@ -168,7 +168,17 @@ def test_no_secret_is_in_the_manifests(overlay: str) -> None:
     assert of_kind(overlay, "Secret") == {}
     for deployment in of_kind(overlay, "Deployment").values():
         given = settings(overlay, deployment)
-        assert [given.kafka_password, given.redis_password, given.redis_url, given.webhooks] == ["", "", "", ""]
+        secrets = (given.kafka_password, given.redis_password, given.redis_url, given.database_url, given.webhooks)
+        assert not any(secrets)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_probes_of_the_console_use_the_name_under_which_it_answers(overlay: str) -> None:
+    console = of_kind(overlay, "Deployment")["console"]
+    (container,) = pod(console)["containers"]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        (header,) = container[probe]["httpGet"]["httpHeaders"]
+        assert (header["name"], f"https://{header['value']}") == ("Host", settings(overlay, console).console_url)
 
 
 @pytest.mark.parametrize("what", ["topics", "users"])

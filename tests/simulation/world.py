@@ -18,8 +18,9 @@ from schemas.errors import Fatal, Unavailable
 from schemas.events import AnyEvent
 from schemas.policy.model import DAY, HOUR, MINUTE, SECOND, Alert, Policy, PolicySet, Presence
 from streams.processor.decoder import partition_of
-from streams.processor.processor import ProcessorSettings, SopProcessor
+from streams.processor.processor import SopProcessor
 from streams.processor.retention import RetentionRules
+from streams.processor.settings import ProcessorSettings
 from streams.runtime.health import Health
 from streams.runtime.poison_isolation import ATTEMPTS_MAX, Attempt
 from streams.runtime.ports import TP, Layout, Outgoing

@@ -26,7 +26,7 @@ from streams.metrics.collector import TaskSnapshot, WorkerCollector, output_samp
 from streams.metrics.endpoints import UNANSWERED, WorkerEndpoints
 from streams.metrics.server import MetricsServer, call_in_loop
 from streams.processor.output_counts import OutputCounts
-from streams.processor.processor import StateSize
+from streams.processor.state_size import StateSize
 from streams.runtime.health import Health, TaskMetrics
 from streams.runtime.ports import Quarantined
 from streams.runtime.progress import Progress

@@ -15,7 +15,8 @@ from streams.memory.store import MemoryState, MemoryStore
 from streams.operations.rebuild.kafka_history import PastRebuilds, RebuildRecord
 from streams.operations.rebuild.rebuild import Rebuild
 from streams.processor.decoder import partition_of
-from streams.processor.processor import ProcessorSettings, SopProcessor
+from streams.processor.processor import SopProcessor
+from streams.processor.settings import ProcessorSettings
 from streams.runtime.health import Health
 from streams.runtime.ports import TP, Layout
 from streams.runtime.settings import TaskSettings

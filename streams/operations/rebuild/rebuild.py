@@ -32,7 +32,8 @@ from streams.operations.rebuild.kafka_history import (
     read_rebuild_record,
 )
 from streams.processor.decoder import partition_of
-from streams.processor.processor import ProcessorSettings, SopProcessor
+from streams.processor.processor import SopProcessor
+from streams.processor.settings import ProcessorSettings
 from streams.processor.subject import Subject, Subjects
 from streams.runtime.hanging_transactions import abort_hanging_transactions
 from streams.runtime.layout import UNFINISHED, with_new_ids, without_id
