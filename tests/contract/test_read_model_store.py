@@ -137,17 +137,18 @@ def test_ids_may_be_any_text(database: Database, name: str) -> None:
 def test_acts_come_with_the_latest_first(database: Database) -> None:
     feed = Feed()
     for number in range(5):
-        act = Act(who="ana", address="127.0.0.1", what="redrive", why=f"why {number}")
-        value = encode_act(act, f"s-{number}", 1_767_607_200_000_000 + number)
-        feed.add(TOPICS.acts, "ana", value, 1_767_600_000_000_000 + number)
+        act = Act(who="ana", address="10.0.0.1", what="redrive", why=f"why {number}", records=("dead-letters-0@1",))
+        at = 1_767_600_000_000_000 + number
+        feed.add(TOPICS.acts, "ana", encode_act(act, f"s-{number}", at), at)
     with closing(store_in(database)) as store_:
         write(store_, feed.records)
         model = SqlReadModel(database)
         first = model.acts(limit=3)
         rest = model.acts(before=first.next_page, limit=3)
     acts = [*first.acts, *rest.acts]
-    assert [(each.who, each.what, each.subject) for each in acts] == [
-        ("ana", "redrive", f"s-{number}") for number in (4, 3, 2, 1, 0)
+    assert [(each.who, each.address, each.what, each.why, each.subject, each.records) for each in acts] == [
+        ("ana", "10.0.0.1", "redrive", f"why {number}", f"s-{number}", ("dead-letters-0@1",))
+        for number in (4, 3, 2, 1, 0)
     ]
     assert rest.next_page is None
     assert acts[0].record.value == feed.records[-1].value
