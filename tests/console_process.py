@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from agents.sops import catalogue
 from streams.embedded_kafka.free_ports import HOST, free_port
+from streams.kafka.connection import SILENT_LOGGER
 from surfaces.sink.ports import Record
 from tests.consoles import TOKENS
 from tests.e2e.harness import SOP, STOP_S, until
@@ -39,7 +40,7 @@ class ConsoleTopics:
         admin = AdminClient({"bootstrap.servers": brokers})
         for future in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names]).values():
             future.result(60)
-        self._producer = Producer({"bootstrap.servers": brokers, "linger.ms": 5})
+        self._producer = Producer({"bootstrap.servers": brokers, "linger.ms": 5}, logger=SILENT_LOGGER)
 
     def write(self, records: Iterable[Record]) -> None:
         """Write records to these topics, to the partitions that they name."""

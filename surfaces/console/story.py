@@ -30,6 +30,8 @@ AHEAD_US: Final = 120 * DAY
 
 EXPLAINED_MAX: Final = 16
 """Most revisions of a case that are explained, the latest ones."""
+REPLAYS_MAX: Final = 4
+"""For how many of them at most location reports are replayed as they were then."""
 
 EntryKind = Literal["fact", "presence", "decision", "action", "alert", "refused"]
 _ORDER: Final = ("fact", "refused", "presence", "decision", "action", "alert")
@@ -81,7 +83,7 @@ class Revision:
     @property
     def is_explained_otherwise(self) -> bool:
         """Whether that leads to something else: a location report may have come to the worker earlier or later."""
-        return self.explained is not None and (self.explained.outcome or WITHDRAWN) != self.stored.message.body.outcome
+        return self.explained is not None and _is_otherwise(self.explained, self.stored.message)
 
 
 Known: TypeAlias = Sequence[tuple[AnyEvent, StoredRecord]]
@@ -182,10 +184,15 @@ def _revisions(
     for each in records.decisions:
         chains.setdefault(_chain(each.message), {}).setdefault(each.message.decision_id, each)
     unique = [each for chain in chains.values() for each in chain.values()]
-    explained = sorted(unique, key=lambda each: each.record.published_at)[-EXPLAINED_MAX:]
-    explanations = {
-        each.message.decision_id: _explained(each, known, timeline, policies) for each in explained if timeline
-    }
+    explanations: dict[str, ExplainedDecision | None] = {}
+    replays = REPLAYS_MAX
+    for each in sorted(unique, key=lambda each: each.record.published_at)[: -EXPLAINED_MAX - 1 : -1]:
+        events = _known_then(each, known)
+        found = None if timeline is None else _explained(each.message, events, timeline, policies)
+        if found is not None and _is_otherwise(found, each.message) and replays:
+            replays -= 1
+            found = _replayed(records.case_id, each.message, events, policies) or found
+        explanations[each.message.decision_id] = found
     types = {event.ref: event.type for event, _ in known}
     last = {key: max(chain.values(), key=lambda each: each.message.revision) for key, chain in chains.items()}
     return [
@@ -201,31 +208,39 @@ def _revisions(
     ]
 
 
-def _explained(
-    decision: StoredDecision, known: Known, timeline: CaseTimeline, policies: PolicySet
-) -> ExplainedDecision | None:
-    """Return how a revision follows from its table, from the facts that the worker had read when it decided.
-
-    Where the partner was is taken from what is known now. Only if that leads to something else is it worked out from
-    the location reports of then, which takes longer.
-    """
-    message, case_id = decision.message, timeline.case_id
-    positions = dict(_positions(message.inputs or ""))
-    events = [
+def _known_then(decision: StoredDecision, known: Known) -> list[AnyEvent]:
+    """Return the events that the worker had read when it made a decision."""
+    positions = dict(_positions(decision.message.inputs or ""))
+    return [
         event
         for event, record in known
         if record.place.offset <= positions.get((record.place.topic, record.place.partition), record.place.offset)
         and record.published_at <= decision.record.published_at
     ]
-    facts = [event for event in events if event.subject == case_id and event.type != LOCATION_REPORT]
-    if not facts:
-        return None
-    until = message.body.effective_at if message.asof is None else message.asof
-    found = _of(message, explained_from(facts, timeline, policies, until))
-    if found is not None and (found.outcome, found.status) == (message.body.outcome, message.body.status):
-        return found
-    then = case_timeline(case_id, Deduplicated(events, [], 0), policies, until=until)
-    return found if then is None else _of(message, then.explained)
+
+
+def _explained(
+    message: AnyDecision, events: Sequence[AnyEvent], timeline: CaseTimeline, policies: PolicySet
+) -> ExplainedDecision | None:
+    """Return how a revision follows from the facts of then and from where the partner was as far as is known now."""
+    facts = [event for event in events if event.subject == timeline.case_id and event.type != LOCATION_REPORT]
+    return _of(message, explained_from(facts, timeline, policies, _until(message))) if facts else None
+
+
+def _replayed(
+    case_id: str, message: AnyDecision, events: list[AnyEvent], policies: PolicySet
+) -> ExplainedDecision | None:
+    """Return how a revision follows from the facts and the location reports of then, which takes longer."""
+    then = case_timeline(case_id, Deduplicated(events, [], 0), policies, until=_until(message))
+    return None if then is None else _of(message, then.explained)
+
+
+def _until(message: AnyDecision) -> int:
+    return message.body.effective_at if message.asof is None else message.asof
+
+
+def _is_otherwise(explained: ExplainedDecision, message: AnyDecision) -> bool:
+    return (explained.outcome or WITHDRAWN) != message.body.outcome
 
 
 def _of(message: AnyDecision, explained: Iterable[ExplainedDecision]) -> ExplainedDecision | None:

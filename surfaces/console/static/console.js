@@ -73,7 +73,7 @@ function say(text) {
 
 function openTarget() {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const details = target && target.querySelector("details");
+  const details = target && target.matches(".timeline > li") && target.querySelector("details");
   if (details) details.open = true;
 }
 
