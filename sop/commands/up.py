@@ -52,7 +52,7 @@ from streams.process.signals import StopSignals
 )
 @click.pass_obj
 def command(stop_signals: StopSignals, /, *, as_json: bool, **options: Any) -> int:
-    """Run Kafka, a worker and a stream of sample events; show the decisions as they come."""
+    """Run Kafka, a worker, the web console and a stream of sample events; show the decisions as they come."""
     live_view = LiveView(Console(highlight=False), as_json=as_json)
     progress = ProgressLine(live_view.print_line)
     click.get_current_context().call_on_close(progress.clear)

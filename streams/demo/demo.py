@@ -1,4 +1,4 @@
-"""Runs everything on this machine: Kafka, a worker, events, and a view of the decisions as they come."""
+"""Runs everything on this machine: Kafka, a worker, a console, events, and the decisions as they come."""
 
 import asyncio
 import tempfile
@@ -30,7 +30,6 @@ from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import deliveries
 from streams.terminal.printable import printable, without_passwords
 
-WORKER_LOG: Final = "worker.log"
 MB: Final = 1_000_000
 
 STARTED_AGO: Final = 13 * HOUR
@@ -66,7 +65,7 @@ def run_demo(options: DemoOptions, live_view: LiveView, progress: ProgressLine, 
             settings=settings,
             events=events,
             kafka=kafka,
-            worker_log=Path(folder) / WORKER_LOG,
+            folder=Path(folder),
             live_view=live_view,
             progress=progress,
         )

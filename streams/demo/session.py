@@ -1,4 +1,4 @@
-"""One run of `sop up` on a running broker: topics, a worker, events going in, decisions coming out."""
+"""One run of `sop up` on a running broker: topics, a worker, a console, events going in, decisions coming out."""
 
 import asyncio
 import sys
@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from agents.sops import catalogue
 from schemas.errors import SopError, Unavailable
 from streams.config.settings import Settings, environment_with
+from streams.demo.console import DemoConsole, last_line
 from streams.demo.feed import Feed, ScheduledEvent
 from streams.demo.live_view import LiveView, ProgressLine
 from streams.embedded_kafka.broker import EmbeddedKafka
@@ -27,6 +28,7 @@ from streams.process.clock import SystemClock
 from streams.process.first_of import first_of
 from streams.process.signals import StopSignals
 
+WORKER_LOG: Final = "worker.log"
 WORKER_COMMAND: Final = (sys.executable, "-m", "sop", "worker")
 WORKER_STOP_S: Final = 2.5
 POLL_S: Final = 0.1
@@ -58,33 +60,34 @@ class DemoOptions:
 
 @dataclass(kw_only=True, eq=False)
 class Session:
-    """Runs a worker, feeds events to it and shows its output.
+    """Runs a worker and a console, feeds events to the worker and shows its output.
 
-    `kafka` is the embedded broker (None: another one). The worker logs to `worker_log`.
+    `kafka` is the embedded broker (None: another one). `folder` has the worker's log, and all of the console.
     """
 
     options: DemoOptions
     settings: Settings
     events: EventSource
     kafka: EmbeddedKafka | None
-    worker_log: Path
+    folder: Path
     live_view: LiveView
     progress: ProgressLine
 
     def __post_init__(self) -> None:
+        self._worker_log = self.folder / WORKER_LOG
         self._stop = asyncio.Event()
         self._connection = connect_kafka(self.settings)
         self._topics = catalogue.topics(self.settings.topic_prefix)
         self.feed = Feed(self._connection, self._topics, SystemClock(), events_per_s=self.options.speed)
 
     async def run(self, stop_signals: StopSignals) -> None:
-        """Run until a stop signal, the end of the duration, or a failure; then stop the worker.
+        """Run until a stop signal, the end of the duration, or a failure; then stop the worker and the console.
 
         Raises `UsageError` if the broker or the input cannot be used, `ProcessEndedError` if the worker or the broker
         ends by itself, `Unavailable` if the broker stops answering.
         """
         loop = asyncio.get_running_loop()
-        worker = None
+        worker = console = None
         try:
             self.progress.show("preparing topics")
             settings = self.settings
@@ -95,11 +98,13 @@ class Session:
             async with self._outputs(partitions) as outputs:
                 # until here a signal may end the process at once, because nothing needs an orderly stop yet
                 stop_signals.on_stop = lambda: loop.call_soon_threadsafe(self._stop.set)
-                worker = ChildProcess(WORKER_COMMAND, self.worker_log, env=environment_with(settings))
+                worker = ChildProcess(WORKER_COMMAND, self._worker_log, env=environment_with(settings))
+                console = DemoConsole(settings, self.folder)
                 self.progress.show("waiting for the worker to join")
                 await first_of(
                     self._stop.wait(),
                     self._watch_processes(worker),
+                    console.announce(self.live_view.print_line),
                     self._show_outputs(outputs),
                     self._send(self.events()),
                 )
@@ -108,6 +113,8 @@ class Session:
             self.progress.clear()
             if worker is not None:
                 worker.stop(WORKER_STOP_S)
+            if console is not None:
+                console.stop()
 
     def _welcome(self) -> Iterator[str]:
         """Yield lines to print once the broker has answered."""
@@ -118,14 +125,10 @@ class Session:
     async def _watch_processes(self, worker: ChildProcess) -> None:
         while self.kafka is None or self.kafka.alive:
             if (status := worker.exit_status) is not None:
-                last_line = self._last_log_line()
-                raise ProcessEndedError(f"the worker ended with status {status}; it last wrote: {last_line}")
+                wrote = last_line(self._worker_log)
+                raise ProcessEndedError(f"the worker ended with status {status}; it last wrote: {wrote}")
             await asyncio.sleep(POLL_S)
         raise ProcessEndedError("Kafka ended")
-
-    def _last_log_line(self) -> str:
-        lines = self.worker_log.read_text("utf-8", errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
 
     async def _send(self, events: Iterator[ScheduledEvent]) -> None:
         await self._wait_for_worker()

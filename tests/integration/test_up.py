@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -63,6 +64,11 @@ class Up:
         """Return the worker process."""
         (worker,) = (each for each in self.processes() if each.cmdline()[1:] == ["-m", "sop", "worker"])
         return worker
+
+    def console(self) -> psutil.Process:
+        """Return the console's process."""
+        (console,) = (each for each in self.processes() if each.cmdline()[1:] == ["-m", "sop", "console"])
+        return console
 
     def send_signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
@@ -144,6 +150,35 @@ def test_it_ends_after_the_duration_with_a_summary() -> None:
         assert counted
         assert int(counted[2]) == len([line for line in running.shown if ROW.match(line)])
         assert int(counted[3]) == len(running.cases())
+
+
+CONSOLE = re.compile(r"the console is at (http://\S+)")
+
+
+def test_the_console_answers_and_decisions_go_on_without_it(kafka: EmbeddedKafka, prefix: str) -> None:
+    option, variables = over(kafka, prefix)
+    with up(f"{option} --jobs 200 --speed 400", **variables) as running:
+        announced = CONSOLE.match(running.until(CONSOLE.match))
+        assert announced
+        with urlopen(f"{announced[1]}/cases", timeout=DEADLINE_S) as answer:  # noqa: S310 - our own address
+            assert b"<h1>Cases</h1>" in answer.read()
+        running.console().kill()
+        running.until(lambda line: line.startswith("there is no console: "))
+        running.until(ROW.match)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(STOP_S) == (0, "")
+
+
+def test_a_second_console_takes_another_port(kafka: EmbeddedKafka, prefix: str) -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        option, variables = over(kafka, prefix)
+        given = {"SOP_CONSOLE_LISTEN": f"{HOST}:{taken.getsockname()[1]}"}
+        with up(f"{option} --jobs 50", **variables, **given) as running:
+            assert "cannot be listened at" in running.until(lambda line: line.startswith("there is no console: "))
+    with up(f"{option} --jobs 50", **variables) as first:
+        address = first.until(CONSOLE.match)
+        with up(f"{option} --jobs 50", **variables) as second:
+            assert second.until(CONSOLE.match) != address
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
