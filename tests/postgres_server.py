@@ -44,14 +44,17 @@ class PostgresServer:
 
     def start(self) -> None:
         """Make a data folder, start the server and return when it answers."""
-        user = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None
-        if user is not None:
-            os.chown(self._folder, user.pw_uid, user.pw_gid)
-        owner, group = (user.pw_uid, user.pw_gid) if user else (None, None)
-        data, log_file = self._folder / "data", self._folder / "log"
         options = ("-U", "sop", "-A", "trust", "-E", "UTF8", "--no-sync")
-        initdb: list[str | Path] = [self._programs / "initdb", "-D", data, *options]
+        owner, group = self._owner()
+        if owner is not None and group is not None:
+            os.chown(self._folder, owner, group)
+        initdb: list[str | Path] = [self._programs / "initdb", "-D", self._folder / "data", *options]
         subprocess.run(initdb, check=True, cwd=self._folder, capture_output=True, user=owner, group=group)
+        self.resume()
+
+    def resume(self) -> None:
+        """Start the server over its data folder and return when it answers."""
+        log_file, (owner, group) = self._folder / "log", self._owner()
         settings = {
             "listen_addresses": HOST,
             "port": str(self.port),
@@ -62,7 +65,7 @@ class PostgresServer:
         given = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with log_file.open("wb") as log:
             self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", data, *given],
+                [self._programs / "postgres", "-D", self._folder / "data", *given],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -76,12 +79,24 @@ class PostgresServer:
             assert time.monotonic() < deadline, log_file.read_text()
             time.sleep(POLL_S)
 
-    def stop(self) -> None:
-        """Stop the server, whoever is connected, and remove its folder."""
+    def pause(self) -> None:
+        """Stop the server, whoever is connected, and keep its data."""
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(START_TIMEOUT_S)
+
+    def stop(self) -> None:
+        """Stop the server, whoever is connected, and remove its folder."""
+        self.pause()
         shutil.rmtree(self._folder)
+
+    @staticmethod
+    def _owner() -> tuple[int, int] | tuple[None, None]:
+        """Return user and group to run the server as; None: those of this process."""
+        if os.geteuid() != 0:
+            return None, None
+        user = pwd.getpwnam(UNPRIVILEGED)
+        return user.pw_uid, user.pw_gid
 
     def new_database(self) -> str:
         """Return the address of a database of its own."""

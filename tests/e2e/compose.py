@@ -100,7 +100,10 @@ class Stack:
         self._wait(service)
 
     def _start_postgres(self, service: str) -> None:
-        """Start a server that trusts this machine, with the database of the file."""
+        """Start a server that trusts this machine, with the database of the file; or the one that was stopped."""
+        if self._postgres is not None:
+            self._postgres.resume()
+            return
         programs = find_postgres()
         assert programs is not None
         self._postgres = PostgresServer(programs)
@@ -116,7 +119,10 @@ class Stack:
         return f"postgresql://sop@{HOST}:{self.port('postgres', 5432)}/{database}"
 
     def stop(self, service: str) -> int:
-        """Stop a service; return its exit status."""
+        """Stop a service; return its exit status. It may be started again, with the data that it had."""
+        if self._postgres is not None and service == "postgres":
+            self._postgres.pause()
+            return 0
         process = self.processes.pop(service)
         process.terminate()
         return process.wait(STOP_S)
