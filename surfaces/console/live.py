@@ -48,6 +48,7 @@ class LiveFeed:
         """Rows up to this number are not kept, or never were."""
         self._arrival = asyncio.Event()
         self._streams: Counter[str] = Counter()
+        self._is_closed = False
 
     async def run(self) -> None:
         """Fetch new rows until cancelled; a read model that does not answer is asked again."""
@@ -75,6 +76,11 @@ class LiveFeed:
             arrived, self._arrival = self._arrival, asyncio.Event()
             arrived.set()
 
+    def close(self) -> None:
+        """End all streams, since the server ends; browsers come again by themselves."""
+        self._is_closed = True
+        self._arrival.set()
+
     async def stream(self, address: str, after: int | None) -> AsyncGenerator[bytes, None]:
         """Yield the events of one stream, from the rows after a number on; None: from now on.
 
@@ -96,7 +102,7 @@ class LiveFeed:
         loop = asyncio.get_running_loop()
         allowance, filled_s = float(ROWS_AT_ONCE), loop.time()
         seq = min(seq, self._last_seq)  # of a read model that has been made anew since
-        while True:
+        while not self._is_closed:
             if self._last_seq <= seq:
                 try:
                     async with asyncio.timeout(PING_S):

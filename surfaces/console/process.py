@@ -51,6 +51,7 @@ async def _run(settings: Settings, stop_signals: StopSignals, on_start: Callable
     access = access_from(settings)
 
     def stop() -> None:
+        parts.feed.close()
         server.should_exit = True
 
     def fail(error: Fatal) -> None:

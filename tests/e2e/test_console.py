@@ -179,3 +179,18 @@ def test_a_decision_comes_into_the_live_view(kafka: EmbeddedKafka, tmp_path: Pat
         case_records("job-soon", "p-1", "text", feed)
         topics.write(feed.records)
         assert next(line for line in lines if "job-soon" in line).startswith("data: ")
+
+
+def test_a_console_with_an_open_live_view_ends_at_once(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    topics = ConsoleTopics(kafka.address, "console-ends.")
+    with (
+        console_process(tmp_path, topics) as console,
+        reader(console) as client,
+        client.stream("GET", "/live") as stream,
+    ):
+        lines = stream.iter_lines()
+        assert next(lines).startswith("retry:")
+        console.process.terminate()
+        assert not [line for line in lines if line]
+        console.process.wait(60)
+    assert "ERROR" not in console.log.read_text()

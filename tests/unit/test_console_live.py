@@ -107,6 +107,18 @@ async def test_a_stream_goes_on_behind_the_last_event_that_it_got() -> None:
         await stream.aclose()
 
 
+async def test_streams_end_when_the_server_does() -> None:
+    rows = Rows([row(1)])
+    async with running(rows) as feed:
+        await reached(feed, 1)
+        stream = await begun(feed)
+        waiting = asyncio.create_task(anext(stream, None))
+        await asyncio.sleep(0)
+        feed.close()
+        async with asyncio.timeout(10):
+            assert await waiting is None
+
+
 async def test_of_too_many_rows_the_latest_come_and_the_rest_is_counted() -> None:
     rows = Rows([row(1)])
     async with running(rows) as feed:
