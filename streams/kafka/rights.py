@@ -50,6 +50,7 @@ def rights(role: Role, topics: Topics, group: str, transactional_ids: str) -> li
             read, written = set(topics_read(topics)), set(topics.written)
             return [
                 *(Right("topic", name, (*_operations(name, read, written), "DescribeConfigs")) for name in topics.all),
+                Right("topic", topics.acts, ("Describe", "DescribeConfigs")),  # `sop topics check` looks at it
                 Right("group", group, ("Read",)),
                 Right("transactional-id", transactional_ids, ("Write",), is_prefix=True),
             ]

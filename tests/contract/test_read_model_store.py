@@ -228,11 +228,10 @@ def another(database: Database) -> Database:
     return PostgresDatabase(database.writer.url.set(drivername="postgresql"), "sop_console")
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_a_writer_that_lost_its_connection_writes_nothing_and_goes_on_where_it_was(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if isinstance(database, SqliteDatabase):
-        pytest.skip("a file has no connection")
     monkeypatch.setattr("surfaces.read_model.database.LOCK_TIMEOUT_S", 0.2)
     half = len(RECORDS) // 2
     store_ = store_in(database)
@@ -250,11 +249,10 @@ def test_a_writer_that_lost_its_connection_writes_nothing_and_goes_on_where_it_w
         store_in(database)
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_file_that_somebody_else_locks_is_written_once_it_can_be(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not isinstance(database, SqliteDatabase):
-        pytest.skip("SQLite locks a file as a whole")
     monkeypatch.setattr("surfaces.read_model.database.BUSY_TIMEOUT_S", 0.1)
     store_ = store_in(database)
     with closing(sqlite3.connect(database.name, isolation_level=None)) as other:

@@ -48,7 +48,12 @@ def topic(name: str, operation: AclOperation) -> Right:
 
 
 READ, WRITE, DESCRIBE_CONFIGS = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE_CONFIGS
-OPERATIONS = {"Read": READ, "Write": WRITE, "DescribeConfigs": DESCRIBE_CONFIGS}
+OPERATIONS = {
+    "Read": READ,
+    "Write": WRITE,
+    "Describe": AclOperation.DESCRIBE,
+    "DescribeConfigs": DESCRIBE_CONFIGS,
+}
 RESOURCES = {
     "topic": ResourceType.TOPIC,
     "group": ResourceType.GROUP,
@@ -107,7 +112,7 @@ def secured(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
         admin = AdminClient({**kafka.admin_options})
         bench = Bench(kafka.address, PREFIX, folder, partitions=1, settings=settings)
         made = Secured(bench, admin, kafka.admin_options)
-        new = [NewTopic(PREFIX + name, 1, 1, config=config(name)) for name in catalogue.topics().all]
+        new = [NewTopic(PREFIX + name, 1, 1, config=config(name)) for name in catalogue.topics().known]
         for future in admin.create_topics(new).values():
             future.result()
         made.grant(*RIGHTS)

@@ -98,7 +98,7 @@ MUTATIONS: dict[str, Mutation] = {
     "a currency in small letters": data(REFUND, proven_amount={"amount": "12.50", "currency": "inr"}),
     "a service date that is a time": data(TAGGING, service_date="2026-11-21T10:00:00Z"),
     "a service date of no calendar": data(TAGGING, service_date="2026-02-30"),
-    # actions, alerts and dead letters
+    # actions, alerts, dead letters and acts
     "an action without a code": without("action", "code"),
     "an action in no state": data("action", state="closed"),
     "an action with a number for a parameter": data("action", params={"until": 3}),
@@ -111,6 +111,9 @@ MUTATIONS: dict[str, Mutation] = {
     "a dead letter without a reason": data("dead-letter", reason=""),
     "a dead letter without a value, not even null": without("dead-letter", "value"),
     "a dead letter with a header that is no pair": data("dead-letter", headers=[["ce_id"]]),
+    "an act without a reason": without("act", "why"),
+    "an act of nobody": data("act", who=""),
+    "an act on a record without a place": data("act", records=[""]),
     # events
     "a booking without a city": without("job.booked", "city"),
     "a booking with a blank city": data("job.booked", city=" "),

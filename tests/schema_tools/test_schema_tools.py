@@ -90,7 +90,7 @@ def contract(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    """Return the messages of a simulated day: all outputs, then the accepted events, location reports last."""
+    """Return the messages of a simulated day: an act, all outputs, the accepted events, location reports last."""
     folder = tmp_path_factory.mktemp("day")
     sop = Path(sys.executable).with_name("sop")
     ran(sop, "simulate", "--jobs", "300", "--malformed", "0.0005", "--out", folder / "events.jsonl")
@@ -100,7 +100,8 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     refused = {letter["offset"] for letter in letters}
     events = (folder / "events.jsonl").read_bytes().splitlines()
     accepted = [line for number, line in enumerate(events, 1) if number not in refused]
-    return [*outputs, *sorted(accepted, key=lambda line: b'"location.reported"' in line)]
+    act = json.dumps(EXAMPLES["act"]).encode()
+    return [act, *outputs, *sorted(accepted, key=lambda line: b'"location.reported"' in line)]
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +170,8 @@ def test_the_reference_parser_accepts_the_asyncapi_document_and_no_invalid_one(
     )
     valid, invalid = json.loads(ran(node, HERE / "asyncapi.mjs", contract / "asyncapi.json", file, cwd=HERE))
     assert valid["faults"] == []
-    assert set(valid["channels"]) == {f"{{prefix}}{topic}" for topic in (*INPUTS, *topics().outputs, topics().latest)}
+    public = (*INPUTS, *topics().outputs, topics().latest, topics().acts)
+    assert set(valid["channels"]) == {f"{{prefix}}{topic}" for topic in public}
     assert any("action" in fault for fault in invalid["faults"])
 
 

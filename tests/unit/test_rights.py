@@ -28,7 +28,8 @@ def printed(*arguments: str, **settings: str) -> str:
 
 def test_a_worker_has_a_right_to_every_topic_and_to_nothing_else() -> None:
     found = rights("worker", TOPICS, "g", "p.g")
-    assert [right.name for right in found if right.resource == "topic"] == list(TOPICS.all)
+    assert [right.name for right in found if right.resource == "topic"] == list(TOPICS.known)
+    assert {right.operations for right in found if right.name == TOPICS.acts} == {("Describe", "DescribeConfigs")}
     assert [right for right in found if right.resource != "topic"] == [
         Right("group", "g", ("Read",)),
         Right("transactional-id", "p.g", ("Write",), is_prefix=True),
