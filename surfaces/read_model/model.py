@@ -28,6 +28,7 @@ from surfaces.read_model.tables import (
     alerts,
     cases,
     facets,
+    is_kind,
     lookup,
     messages,
     pair,
@@ -125,7 +126,7 @@ class SqlReadModel:
                 )
             ),
             messages.c.offset == int(match["offset"]),
-            messages.c.kind == "dead_letter",
+            is_kind("dead_letter"),
         )
         with self._database.reading() as connection:
             row = connection.execute(query.order_by(messages.c.seq.desc()).limit(1)).one_or_none()
@@ -158,7 +159,7 @@ def _page(
     connection: Connection, kind: RowKind, name: str | None, before: str | None, limit: int
 ) -> tuple[Sequence[AnyRow], str | None]:
     """Return messages of a kind, and of a name if it is given, newest first, with the key of the next page."""
-    query = select_messages().where(messages.c.kind == kind)
+    query = select_messages().where(is_kind(kind))
     if name is not None:
         query = query.where(messages.c.name == lookup(name))
     if before is not None:

@@ -19,6 +19,7 @@ from surfaces.read_model.tables import (
     alerts,
     facets,
     hour_counts,
+    is_kind,
     messages,
     progress,
     sources,
@@ -69,7 +70,7 @@ def read_changes(connection: Connection, after: int, limit: int) -> Changes:
 
 
 def _latest(connection: Connection, kind: RowKind, limit: int) -> tuple[Row, ...]:
-    query = select_messages().where(messages.c.kind == kind).order_by(messages.c.seq.desc()).limit(limit)
+    query = select_messages().where(is_kind(kind)).order_by(messages.c.seq.desc()).limit(limit)
     return tuple(live_row(row) for row in connection.execute(query))
 
 
@@ -102,7 +103,7 @@ def read_causes(connection: Connection) -> tuple[Cause, ...]:
     """Return why records were refused, the most frequent cause first."""
     last_at = (
         select(messages.c.published_at)
-        .where(messages.c.kind == "dead_letter", messages.c.name == facets.c.value)
+        .where(is_kind("dead_letter"), messages.c.name == facets.c.value)
         .order_by(messages.c.seq.desc())
         .limit(1)
         .scalar_subquery()

@@ -6,6 +6,7 @@ Cases, partners and sources have numbers, so that rows and indexes are small. Te
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sqlalchemy import (
@@ -25,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from schemas.codec.canonical_json import digest32
+from surfaces.read_model.views import RowKind
 
 VERSION: Final = 1
 """The version of the tables. A store of another version is made anew from Kafka."""
@@ -146,6 +148,24 @@ reports: Final = Table(
 )
 """Location reports."""
 
+
+def is_kind(kind: RowKind) -> ColumnElement[bool]:
+    """Return the condition that a message is of a kind, as the indexes of PostgreSQL have it."""
+    return literal_column(f"kind = '{kind}'")
+
+
+def _by_kind() -> Iterator[Index]:
+    """Yield what finds the latest messages of a kind.
+
+    With the index that serves SQLite, PostgreSQL may go back through all messages instead, which is slow if the latest
+    ones are of other kinds; with the indexes that serve PostgreSQL, SQLite always does.
+    """
+    yield Index("messages_by_kind", "kind", "seq").ddl_if(dialect="sqlite")
+    kinds: Sequence[RowKind] = ("decision", "alert", "dead_letter", "act")
+    for kind in kinds:
+        yield Index(f"latest_{kind}s", "seq", postgresql_where=is_kind(kind)).ddl_if(dialect="postgresql")
+
+
 messages: Final = Table(
     "messages",
     metadata,
@@ -157,7 +177,7 @@ messages: Final = Table(
     *_record(),
     Index("messages_by_key", "message_key", unique=True),
     Index("messages_by_case", "case_no"),
-    Index("messages_by_kind", "kind", "seq"),
+    *_by_kind(),
     Index("messages_by_name", "kind", "name", "seq"),
     Index("messages_by_place", "source_no", "offset"),
 )
