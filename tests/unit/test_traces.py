@@ -6,6 +6,7 @@ import logging
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 
@@ -122,7 +123,9 @@ async def test_traces_change_no_byte_of_what_is_emitted() -> None:
         assert await decided(traces, *batches) == await decided(None, *batches) != []
 
 
-async def test_a_silent_collector_delays_nobody(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_silent_collector_delays_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EXPORT_S", 0.5)
+    others = set(threading.enumerate())
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never answers
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}/v1/traces"
         traces = Traces(endpoint)
@@ -131,6 +134,8 @@ async def test_a_silent_collector_delays_nobody(caplog: pytest.LogCaptureFixture
         began = time.monotonic()
         traces.__exit__()
         assert time.monotonic() - began < module.FLUSH_S + 5
+    for each in set(threading.enumerate()) - others:  # they draw from `random`, which Hypothesis notices
+        each.join()
 
 
 def test_a_collector_that_refuses_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
