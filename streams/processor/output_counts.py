@@ -69,7 +69,7 @@ class OutputCounts:
         """How many seconds events waited for the revisions that follow from them, by kind of decision."""
 
     def add(self, messages: Iterable[OutputMessage], since: int | None, now: int) -> None:
-        """Count messages about one case or partner that were published now (microseconds).
+        """Count messages of one case, partner or watch that were published now (microseconds).
 
         `since` is the timestamp (microseconds) of the record from which they follow, None if there is none.
         """

@@ -17,6 +17,7 @@ from agents.location_agent import LocationAgent
 from agents.presence.queries import PresenceQuery
 from schemas.errors import Fatal, InvalidMessage
 from schemas.events import AnyEvent, Event
+from schemas.outputs import OutputMessage
 from streams.processor.decoder import (
     DecodedRecord,
     Origin,
@@ -124,8 +125,7 @@ class SopProcessor:
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
         """Send a record to the dead letters without decoding it, unless it is there already."""
         origin = origin_of(tp, record)
-        known = self._dead_letters.pop(origin.record_id)
-        if known is None:
+        if (known := self._dead_letters.pop(origin.record_id)) is None:
             self._refuse(tp, origin, reason)
         else:
             self._count_refused(tp, origin, known)
@@ -239,9 +239,7 @@ class SopProcessor:
         answers = self._locations.new_answers(partner_id, made_at)
         self._queries_too_late += sum(each.too_late for each in answers)
         self._outbox.add_answers(answers)
-        alerts = self._locations.new_alerts(partner_id, inputs)
-        self._outbox.add_outputs(partner_name(partner_id), alerts)
-        self._unpublished.add(None, alerts)
+        self._emit(partner_name(partner_id), self._locations.new_alerts(partner_id, inputs))
         if not self._retention.retain_track(partner_id, now):
             self._dirty.partners.discard(partner_id)
 
@@ -249,7 +247,7 @@ class SopProcessor:
         self._retention.depart_watch(watch)
         update = self._anomalies.evaluate(watch, now, inputs)
         self._outbox.add_to_watches(update.messages, watch_name(watch))
-        self._outbox.add_outputs(watch_name(watch), update.alerts)
+        self._emit(watch_name(watch), update.alerts)
         if not self._retention.retain_watch(watch, now):
             self._dirty.watches.discard(watch)
 
@@ -266,8 +264,7 @@ class SopProcessor:
             self._answer_deadlines.pop(case_id, None)
         elif queries or case_id not in self._answer_deadlines:
             self._answer_deadlines[case_id] = now + self._cases.answer_wait(case_id)
-        wait_until = self._answer_deadlines.get(case_id, 0)
-        if wait_until > now:
+        if (wait_until := self._answer_deadlines.get(case_id, 0)) > now:
             self._timers.set(case_id, wait_until)
             return
         if tracer := self._tracer:
@@ -275,10 +272,14 @@ class SopProcessor:
         update = self._cases.decide(case_id, now, inputs)
         if tracer:
             tracer.end_decision(update.messages)
-        self._outbox.add_outputs(case_name(case_id), update.messages)
-        self._unpublished.add(case_id, update.messages)
+        self._emit(case_name(case_id), update.messages, case_id)
         self._timers.set(case_id, update.next_deadline)
         self._retention.retain_case(case_id, update, now)
+
+    def _emit(self, name: str, messages: Sequence[OutputMessage], decided_case: str | None = None) -> None:
+        """Have messages of what has a name published, and counted then; those that decide a case have a delay."""
+        self._outbox.add_outputs(name, messages)
+        self._unpublished.add(decided_case, messages)
 
     def mark_published(self, now: int) -> None:
         """Count what was decided, which is acknowledged by now (microseconds)."""

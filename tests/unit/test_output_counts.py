@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from agents.anomalies.contributions import MEDIA
+from agents.anomalies.messages import Contribution, Use, watch_id
 from streams.memory.store import MemoryState, MemoryStore
+from streams.processor.internal_messages import ToWatch, pack
 from streams.processor.output_counts import DELAY_BOUNDS_S, Histogram, OutputCounts
 from streams.processor.processor import SopProcessor
 from streams.runtime.ports import TP, Stored
@@ -77,6 +80,20 @@ async def test_the_delay_runs_from_the_first_undecided_record_to_the_acknowledge
     for each in delays:
         assert each.sum == 7 * sum(each.counts)
         assert each.counts[DELAY_BOUNDS_S.index(10.0)] == sum(each.counts)
+
+
+async def test_an_alert_over_several_cases_is_counted() -> None:
+    counts = OutputCounts()
+    owner = await processor(counts)
+    uses = [
+        Contribution(watch_id(MEDIA, "image"), case_id, MIDNIGHT, use=Use(f"/app#{case_id}", MIDNIGHT))
+        for case_id in ("job-1", "job-2")
+    ]
+    records = [Stored(at, b"k", pack(ToWatch(each))) for at, each in enumerate(uses)]
+    await owner.process([(TP(SETTINGS.topics.watches, 0), records)], LATER)
+    await owner.evaluate(LATER, {}, [])
+    owner.mark_published(LATER)
+    assert {labels: count for labels, count in counts.alerts.items() if count} == {("media_reused", "firing"): 1}
 
 
 async def test_a_decision_at_a_deadline_is_counted_and_has_no_delay() -> None:
