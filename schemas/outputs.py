@@ -154,6 +154,11 @@ class AlertBody(Struct, frozen=True, kw_only=True):
     starts_at: Annotated[Instant, Meta(description="When it started to fire, in UTC.")]
     ends_at: Annotated[Instant | None, Meta(description="When it ends, or ended, in UTC.")] = None
 
+    @property
+    def time(self) -> int:
+        """When its state began, in microseconds; the `time` of the envelope."""
+        return self.ends_at if self.state == "resolved" and self.ends_at is not None else self.starts_at
+
 
 B_co = TypeVar("B_co", bound=DecisionBody, covariant=True)
 
@@ -334,6 +339,11 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
             extra_json_schema={"minimum": 0},
         ),
     ] = UNSET
+
+    @property
+    def cause(self) -> str:
+        """The path at the beginning of the reason, such as `data.site.lat`."""
+        return self.reason.partition(":")[0]
 
     @property
     def is_truncated(self) -> bool:

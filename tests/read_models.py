@@ -17,6 +17,7 @@ from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage
 from schemas.events import AnyEvent, JobAssigned, JobBooked, LocationReported, Site, TicketCreated
 from schemas.outputs import ActionMessage, AlertMessage, AnyDecision, DeadLetter, DecisionMessage, OutputMessage
+from schemas.policy.model import HOUR
 from schemas.topics import Topics
 from streams.kit.deciding import decide
 from streams.kit.scenario import Arrival
@@ -25,7 +26,6 @@ from streams.simulator.delivery import Delivery
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import deliveries
 from surfaces.read_model.case_page import REPORTS_AFTER_US, REPORTS_BEFORE_US
-from surfaces.read_model.counts import HOUR_US
 from surfaces.read_model.database import Database
 from surfaces.read_model.entries import EntryReader
 from surfaces.read_model.model import SqlReadModel
@@ -242,7 +242,7 @@ class Expected:
             self.latest_at[case_id] = max(self.latest_at.get(case_id, 0), record.timestamp * 1000)
 
     def _count(self, record: Record, kind: str, name: str, outcome: str) -> None:
-        self.hours[record.timestamp * 1000 // HOUR_US * HOUR_US, kind, name, outcome] += 1
+        self.hours[record.timestamp * 1000 // HOUR * HOUR, kind, name, outcome] += 1
 
     def _engagements(self) -> dict[tuple[str, str], bool]:
         """Return the partners of each case, and whether they were assigned to it."""

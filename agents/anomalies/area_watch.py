@@ -81,7 +81,7 @@ class AreaWatch(Contributions):
         old = self._standings.pop(standing.key, None)
         self._reported.discard(standing.key)
         if old is not None:
-            self._in_order.remove((old.claim.time, *old.key))
+            del self._in_order[bisect_left(self._in_order, (old.claim.time, *old.key))]
         if standing.claim.time >= self.forgotten:
             self._standings[standing.key] = standing
             insort(self._in_order, (standing.claim.time, *standing.key))

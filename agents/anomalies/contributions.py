@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from agents.anomalies.image_key import image_key
 from agents.anomalies.messages import Assignment, Claim, Contribution, Use, watch_id
 from agents.case.cities import compared
-from agents.case.view import OFFLINE_KINDS, CaseView
+from agents.case.view import CLAIM_KIND, OFFLINE_KINDS, CaseView
 from agents.sops.offline_service.assessment import qualifies
 from schemas.events import JobBooked, MediaAdded, PaymentProofAdded, TicketCreated
 from schemas.policy.model import PolicySet
 
 PROOF, MEDIA, PARTNER, AREA, CITY = "proof", "media", "partner", "area", "city"
-OOS = "out_of_scope"
 
 
 def contributions(view: CaseView, policies: PolicySet) -> dict[str, Contribution]:
@@ -62,7 +61,7 @@ def _uses(view: CaseView) -> dict[str, Use]:
     media = (
         (MEDIA, image.order, image.ref, image_key(image.data.sha256, image.data.url))
         for ticket in view.tickets
-        if ticket.kind == OOS
+        if ticket.kind == CLAIM_KIND
         for image in ticket.media
     )
     uses: dict[str, Use] = {}
@@ -107,7 +106,7 @@ def _images_on(creations: list[TicketCreated], view: CaseView) -> Iterator[str]:
         kinds.setdefault(created.ticket_id, set()).add(created.kind)
     for fact in view.facts:
         data = fact.data
-        if isinstance(data, MediaAdded) and OOS in kinds.get(data.ticket_id, ()):
+        if isinstance(data, MediaAdded) and CLAIM_KIND in kinds.get(data.ticket_id, ()):
             kind, image = MEDIA, image_key(data.sha256, data.url)
         elif isinstance(data, PaymentProofAdded) and not kinds.get(data.ticket_id, set()).isdisjoint(OFFLINE_KINDS):
             kind, image = PROOF, image_key(data.sha256, data.proof_url)

@@ -62,7 +62,8 @@ class PartnerWatch(Contributions):
     def discount(self, contribution: Contribution) -> None:
         """Take back what `count` counted."""
         for each in contribution.claims:
-            self._claims.remove(CountedClaim(each.time, each.ref, contribution.case_id, each.ticket_id))
+            counted = CountedClaim(each.time, each.ref, contribution.case_id, each.ticket_id)
+            del self._claims[bisect_left(self._claims, counted)]
         for assignment in contribution.assignments:
             del self._assigned[bisect_left(self._assigned, assignment.time)]
 

@@ -34,6 +34,8 @@ from schemas.events import (
 T = TypeVar("T", bound=EventData)
 Facts = tuple[Event[T], ...]
 
+CLAIM_KIND: Final = "out_of_scope"
+"""The kind of ticket that is a claim (domain.md, "Engagements")."""
 OFFLINE_KINDS: Final = ("offline_service", "poor_service")
 
 
@@ -82,7 +84,7 @@ class Engagement(Struct, frozen=True):
     @property
     def oos_tickets(self) -> tuple[Ticket, ...]:
         """The out-of-scope tickets of the engagement, whoever opened them."""
-        return tuple(t for t in self.tickets if t.kind == "out_of_scope") if self.tickets else ()
+        return tuple(t for t in self.tickets if t.kind == CLAIM_KIND) if self.tickets else ()
 
     @property
     def rating_tickets(self) -> tuple[Ticket, ...]:

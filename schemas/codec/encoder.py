@@ -295,15 +295,13 @@ def _encode_alert(message: AlertMessage, schema_ids: SchemaIds) -> bytes:
     body = message.body
     data = _without_none({**_members(message), **_members(body)})
     data["labels"] = dict(alert_labels(body))
-    resolved_at = body.ends_at if body.state == "resolved" else None
-    time = body.starts_at if resolved_at is None else resolved_at
     return _envelope(
         "alert",
-        _message_id(data, time),
+        _message_id(data, body.time),
         data,
         schema_ids,
         subject=message.subject,
-        time=time,
+        time=body.time,
         inputs=message.inputs,
     )
 

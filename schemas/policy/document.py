@@ -38,6 +38,17 @@ SHARED: Final = (Presence, City, Alert)
 """The sections that any SOP may use."""
 
 
+def value_text(key: Key, value: object) -> str:
+    """Return the value of a key as people read it."""
+    if key.unit == DURATION and isinstance(value, int):
+        return duration_text(value)
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {other}" for name, other in value.items()) or "none"
+    return str(value)
+
+
 class PolicyFormat:
     """The format of policy documents: the sections that all SOPs share, and `sections` of some SOPs."""
 
@@ -69,6 +80,12 @@ class PolicyFormat:
         for name, key in self.keys.items():
             table, _, field = name.partition(".")
             yield name, key, getattr(policy[self.sections[table]], field)
+
+    def changes(self, policy: Policy) -> Iterator[tuple[str, Key, object, object]]:
+        """Yield the name, key, value and built-in value of every key that a policy changes."""
+        for (name, key, value), (_, _, built_in) in zip(self.values(policy), self.values(self.default), strict=True):
+            if value != built_in:
+                yield name, key, value, built_in
 
     def hashed(self, policy: Policy) -> Policy:
         """Return a policy with all sections and its hash: 16 hexadecimal digits over the canonical form."""

@@ -35,7 +35,7 @@ def list_dead_letters(topic: str | None, cause: str | None, as_json: bool) -> No
     """Count the dead letters by topic and cause, with the latest record of each."""
     groups: defaultdict[tuple[str, str], list[DeadLetterRecord]] = defaultdict(list)
     for each in _selected(Selection(topic=topic or "", cause=cause or "")):
-        groups[each.dead_letter.topic, each.cause].append(each)
+        groups[each.dead_letter.topic, each.dead_letter.cause].append(each)
     rows = [
         {
             "topic": name,
@@ -129,7 +129,7 @@ async def _send(connection: KafkaConnection, dead_letters: Sequence[DeadLetterRe
             "at": format_instant(clock.now_us()),
             "redriven": each.origin,
             "dead_letter": each.place,
-            "cause": each.cause,
+            "cause": each.dead_letter.cause,
             "sent_to": place,
             "redrives": each.redrives + 1,
         }

@@ -3,8 +3,7 @@
 import click
 
 from agents.sops.catalogue import POLICIES
-from schemas.durations import duration_text
-from schemas.policy.model import DURATION, Key
+from schemas.policy.document import value_text
 from schemas.timestamps import format_instant
 from sop.groups import SuggestingGroup
 from sop.options import FILE
@@ -25,10 +24,8 @@ def check(files: tuple[str, ...]) -> None:
         policy = POLICIES.load(file)
         since = "always" if policy.effective_from is None else f"from {format_instant(policy.effective_from)}"
         print(printable(f"{file}: {policy.name}, in force {since}"))
-        built_in = {name: value for name, _, value in POLICIES.values(POLICIES.default)}
-        for name, key, value in POLICIES.values(policy):
-            if value != built_in[name]:
-                print(printable(f"  {name} = {_text(key, value)} (built in: {_text(key, built_in[name])})"))
+        for name, key, value, built_in in POLICIES.changes(policy):
+            print(printable(f"  {name} = {value_text(key, value)} (built in: {value_text(key, built_in)})"))
     POLICIES.load_all(files)
 
 
@@ -40,15 +37,5 @@ def show_built_in(as_toml: bool) -> None:
         print(POLICIES.dump(POLICIES.default), end="")
         return
     for name, key, value in POLICIES.values(POLICIES.default):
-        show(f"{name} = {_text(key, value)} ({key.unit}) [{' '.join(key.clauses)}]")
+        show(f"{name} = {value_text(key, value)} ({key.unit}) [{' '.join(key.clauses)}]")
         show(f"    {key.note}")
-
-
-def _text(key: Key, value: object) -> str:
-    if key.unit == DURATION and isinstance(value, int):
-        return duration_text(value)
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {other}" for name, other in value.items()) or "none"
-    return str(value)

@@ -28,11 +28,12 @@ class OneWayCloseSSLObject(ssl.SSLObject):
 
 def refuse_plaintext(profile: str, what: str, host: str) -> None:
     """Raise `UsageError` if `host` is another machine, unless the profile is `local`; `what` begins the message."""
-    if profile != LOCAL_PROFILE and not _is_loopback(host):
+    if profile != LOCAL_PROFILE and not is_loopback(host):
         raise UsageError(f"{what} to another machine ({host}) is for SOP_PROFILE={LOCAL_PROFILE} only")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host, an address or a name, is this machine's loopback."""
     name = host.strip("[]")
     with suppress(ValueError):
         return ipaddress.ip_address(name).is_loopback

@@ -44,11 +44,6 @@ class DeadLetterRecord:
         return f"{self.dead_letter.topic}-{self.dead_letter.partition}@{self.dead_letter.offset}"
 
     @property
-    def cause(self) -> str:
-        """The path at the beginning of the reason, such as `data.site.lat`."""
-        return self.dead_letter.reason.partition(":")[0]
-
-    @property
     def redrives(self) -> int:
         """How often the refused record had been sent again before."""
         counts = [value for name, value in self.dead_letter.headers if name == REDRIVES_HEADER and value is not None]
@@ -77,7 +72,7 @@ class Selection:
         """Return whether a dead letter is selected."""
         return (
             (not self.topic or each.dead_letter.topic == prefix + self.topic)
-            and (not self.cause or each.cause == self.cause)
+            and (not self.cause or each.dead_letter.cause == self.cause)
             and (not self.origins or each.origin in self.origins)
         )
 

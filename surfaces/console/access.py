@@ -20,7 +20,7 @@ import msgspec
 
 from schemas.errors import UsageError
 from schemas.files import read_small_file
-from streams.config.credentials import LOCAL_PROFILE
+from streams.config.credentials import LOCAL_PROFILE, is_loopback
 from streams.config.settings import Settings
 
 TOKEN_CHARS_MIN: Final = 32
@@ -173,14 +173,6 @@ def listen_address(listen: str) -> tuple[str, int]:
     """Return host and port of `HOST:PORT`."""
     host, _, port = listen.rpartition(":")
     return host.strip("[]"), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine's loopback."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _is_local_url(url: str) -> bool:

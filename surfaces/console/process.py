@@ -13,13 +13,14 @@ from agents.sops.catalogue import POLICIES
 from schemas.codec.schema_ids import SchemaIds
 from schemas.errors import Fatal
 from schemas.timestamps import SECOND_US
+from streams.config.credentials import is_loopback
 from streams.config.settings import Settings
 from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.topic_setup import topic_targets
 from streams.process.clock import SystemClock
 from streams.process.first_of import first_of
 from streams.process.signals import StopSignals
-from surfaces.console.access import Access, access_from, host_names, is_loopback, listen_address
+from surfaces.console.access import Access, access_from, host_names, listen_address
 from surfaces.console.app import console_app
 from surfaces.console.kafka import KafkaActs, KafkaRedriver, prepare_acts
 from surfaces.console.live import LiveFeed

@@ -16,6 +16,7 @@ from schemas.outputs import WITHDRAWN, ActionMessage, AlertMessage, AnyDecision,
 from schemas.policy.model import DAY, PolicySet
 from streams.replay.case_timeline import CaseTimeline, case_timeline, explained_from
 from streams.replay.deduplicate import Deduplicated
+from streams.runtime.positions import parse_inputs
 from surfaces.read_model.views import (
     CaseRecords,
     StoredAction,
@@ -137,7 +138,7 @@ def story_of(records: CaseRecords, policies: PolicySet, limits: Limits, now: int
         *(Entry(each.stored.message.body.effective_at, "decision", each) for each in revisions),
         *(Entry(each.answer.query.time, "presence", each) for each in presences),
         *(Entry(each.message.body.time, "action", each) for each in records.actions),
-        *(Entry(_alert_time(each), "alert", each) for each in records.alerts),
+        *(Entry(each.message.body.time, "alert", each) for each in records.alerts),
         *(Entry(each.record.published_at, "refused", each) for each in records.dead_letters),
     ]
     return Story(
@@ -210,11 +211,11 @@ def _revisions(
 
 def _known_then(decision: StoredDecision, known: Known) -> list[AnyEvent]:
     """Return the events that the worker had read when it made a decision."""
-    positions = dict(_positions(decision.message.inputs or ""))
+    read_up_to = parse_inputs(decision.message.inputs or "")
     return [
         event
         for event, record in known
-        if record.place.offset <= positions.get((record.place.topic, record.place.partition), record.place.offset)
+        if record.place.offset < read_up_to.get(record.place.tp.name, record.place.offset + 1)
         and record.published_at <= decision.record.published_at
     ]
 
@@ -249,14 +250,6 @@ def _of(message: AnyDecision, explained: Iterable[ExplainedDecision]) -> Explain
         if (each.kind, each.subject_of) == (body.kind, body.subject_of) and each.partner_id in {None, body.partner_id}:
             return each
     return None
-
-
-def _positions(inputs: str) -> Iterator[tuple[tuple[str, int], int]]:
-    """Yield the last offset read of each partition in the extension `inputs` of a message."""
-    for part in filter(None, inputs.split(",")):
-        name, _, offset = part.rpartition(":")
-        topic, _, partition = name.rpartition("-")
-        yield (topic, int(partition)), int(offset)
 
 
 def _chain(message: AnyDecision) -> str:
@@ -316,11 +309,6 @@ def _last_alerts(records: CaseRecords) -> list[StoredAlert]:
 def _is_firing(each: StoredAlert, now: int) -> bool:
     body = each.message.body
     return body.state == "firing" and (body.ends_at is None or body.ends_at > now)
-
-
-def _alert_time(each: StoredAlert) -> int:
-    body = each.message.body
-    return body.ends_at if body.state == "resolved" and body.ends_at is not None else body.starts_at
 
 
 def _ahead(records: CaseRecords, timeline: CaseTimeline, now: int) -> Iterator[Ahead]:

@@ -15,8 +15,6 @@ from surfaces.read_model.entries import ActMessage, category_of, city_of
 from surfaces.read_model.tables import assignments, cases, engagements, lookup, tickets
 from surfaces.read_model.writing import earliest, either, replaced, upsert
 
-CLAIM: Final = "out_of_scope"
-"""The kind of ticket that is a claim (domain.md, "Engagements")."""
 _PARTNER_FIELDS: Final = ("partner_id", "claimed_partner_id")
 
 

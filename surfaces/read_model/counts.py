@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
 
 from sqlalchemy import Connection
 
+from schemas.policy.model import HOUR
 from surfaces.read_model.tables import facets, hour_counts
 from surfaces.read_model.writing import added, upsert
-
-HOUR_US: Final = 3_600_000_000
 
 
 @dataclass(slots=True)
@@ -28,7 +26,7 @@ class Counts:
 
     def add_message(self, kind: str, name: str, outcome: str, published_at: int) -> None:
         """Count a message in its hour; `published_at` is in microseconds."""
-        self._hours[published_at // HOUR_US * HOUR_US, kind, name, outcome] += 1
+        self._hours[published_at // HOUR * HOUR, kind, name, outcome] += 1
         if kind == "dead_letter":
             self.change("cause", name, 1)
 

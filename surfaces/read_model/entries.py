@@ -116,11 +116,6 @@ def category_of(booking: JobBooked) -> str:
     return " ".join(booking.category.split()).casefold()
 
 
-def cause_of(letter: DeadLetter) -> str:
-    """Return the path at the beginning of the reason, such as `data.site.lat`."""
-    return letter.reason.partition(":")[0]
-
-
 def case_of(letter: DeadLetter, locations: str) -> str | None:
     """Return the case that a refused record names: its subject or, if that cannot be read, its key.
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, func, select
 
+from schemas.policy.model import HOUR
 from schemas.timestamps import EARLIEST_US
 from streams.runtime.ports import TP
 from streams.runtime.progress import Progress, unpack_progress
-from surfaces.read_model.counts import HOUR_US
 from surfaces.read_model.positions import PartitionProgress, ReadPosition
 from surfaces.read_model.stored import AnyRow, live_row, select_messages
 from surfaces.read_model.tables import (
@@ -39,7 +39,7 @@ def read_overview(connection: Connection, now: int, hours: int, rows: int) -> Ov
     """Return the overview (`ReadModel.overview`)."""
     counted = connection.execute(
         select(hour_counts)
-        .where(hour_counts.c.hour > max(now - hours * HOUR_US, EARLIEST_US))
+        .where(hour_counts.c.hour > max(now - hours * HOUR, EARLIEST_US))
         .order_by(hour_counts.c.hour, hour_counts.c.kind, hour_counts.c.name, hour_counts.c.outcome)
     )
     firing, firing_count = _firing(connection, now, rows)

@@ -8,8 +8,8 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, func, select, tuple_
 
+from agents.case.view import CLAIM_KIND
 from schemas.timestamps import DAY_US
-from surfaces.read_model.case_rows import CLAIM
 from surfaces.read_model.stored import (
     AnyRow,
     decision_summary,
@@ -71,7 +71,7 @@ def _holder() -> ColumnElement[int]:
 
 def _has_claim(number: int) -> ColumnElement[bool]:
     claim = select(tickets.c.case_no).where(
-        tickets.c.case_no == engagements.c.case_no, tickets.c.kind == CLAIM, _holder() == number
+        tickets.c.case_no == engagements.c.case_no, tickets.c.kind == CLAIM_KIND, _holder() == number
     )
     return claim.exists()
 
@@ -79,7 +79,7 @@ def _has_claim(number: int) -> ColumnElement[bool]:
 def _claims(connection: Connection, number: int) -> int:
     joined = engagements.join(tickets, engagements.c.case_no == tickets.c.case_no)
     query = select(func.count()).select_from(joined)
-    query = query.where(engagements.c.partner_no == number, tickets.c.kind == CLAIM, _holder() == number)
+    query = query.where(engagements.c.partner_no == number, tickets.c.kind == CLAIM_KIND, _holder() == number)
     return connection.scalar(query) or 0
 
 

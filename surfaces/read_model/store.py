@@ -26,7 +26,6 @@ from surfaces.read_model.entries import (
     Message,
     ProgressEntry,
     case_of,
-    cause_of,
     message_kind,
 )
 from surfaces.read_model.sql_store import SqlStore, published_at
@@ -229,7 +228,7 @@ def _label(message: Message) -> tuple[str, str, str]:
         case AlertMessage(body=body):
             name, outcome = body.name, body.state
         case DeadLetter() as letter:
-            name = cause_of(letter)
+            name = letter.cause
         case ActMessage(what=what):
             name = what
     return message_kind(message.content), lookup(name), lookup(outcome)

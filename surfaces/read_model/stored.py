@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 from schemas.codec.headers import Headers
 from schemas.errors import UsageError
 from schemas.outputs import ActionMessage, AlertMessage, AnyDecision, DeadLetter, DecisionMessage, OutputMessage
-from surfaces.read_model.entries import ActMessage, cause_of, read_message
+from surfaces.read_model.entries import ActMessage, read_message
 from surfaces.read_model.tables import decisions, messages, partners, sources
 from surfaces.read_model.views import (
     Act,
@@ -117,10 +117,9 @@ def live_row(row: AnyRow) -> Row:
                 revision=content.revision,
             )
         case AlertMessage(body=body):
-            is_resolved = body.state == "resolved" and body.ends_at is not None
             return Row(
                 **base,
-                time=cast("int", body.ends_at) if is_resolved else body.starts_at,
+                time=body.time,
                 subject=content.subject,
                 name=body.name,
                 outcome=body.state,
@@ -134,7 +133,7 @@ def live_row(row: AnyRow) -> Row:
                 **base,
                 time=row.published_at,
                 subject=(content.key or b"").decode(errors="replace"),
-                name=cause_of(content),
+                name=content.cause,
                 outcome=content.reason,
                 id=f"{content.topic}-{content.partition}@{content.offset}",
             )

@@ -14,6 +14,7 @@ from typing import Literal
 
 from schemas.codec.headers import Headers
 from schemas.outputs import ActionMessage, AlertMessage, AnyDecision, DeadLetter
+from streams.runtime.ports import TP
 from surfaces.read_model.positions import PartitionProgress, ReadPosition
 
 RowKind = Literal["decision", "action", "alert", "dead_letter", "fact", "act"]
@@ -29,9 +30,14 @@ class Place:
     offset: int
 
     @property
+    def tp(self) -> TP:
+        """The partition."""
+        return TP(self.topic, self.partition)
+
+    @property
     def name(self) -> str:
         """The place as `topic-partition@offset`."""
-        return f"{self.topic}-{self.partition}@{self.offset}"
+        return f"{self.tp.name}@{self.offset}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,17 @@ class Overview:
     quarantined: Mapping[str, str]
     """Why a case or partner (`case:ID`, `partner:ID`) is decided no more."""
     positions: tuple[ReadPosition, ...]
+
+    @property
+    def lags(self) -> dict[TP, int]:
+        """How many records in Kafka no worker has read, by input partition; empty while no worker has said anything."""
+        ends = {each.tp: each.offset for each in self.positions}
+        return {each.tp: max(ends.get(each.tp, 0) - each.position, 0) for each in self.progress}
+
+    @property
+    def lag(self) -> int | None:
+        """The sum of `lags`; None while no worker has said anything."""
+        return sum(self.lags.values()) if self.progress else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,11 +277,6 @@ class StoredDeadLetter:
     seq: int
     message: DeadLetter
     record: StoredRecord
-
-    @property
-    def cause(self) -> str:
-        """The path at the beginning of the reason."""
-        return self.message.reason.partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import LargeBinary, select
 
 from schemas.errors import UsageError
+from schemas.policy.model import HOUR
 from schemas.timestamps import DAY_US
 from streams.simulator.rng import Rng
 from surfaces.read_model import case_list
-from surfaces.read_model.counts import HOUR_US
 from surfaces.read_model.database import Database
 from surfaces.read_model.model import SqlReadModel
 from surfaces.read_model.tables import metadata
@@ -119,7 +119,7 @@ def test_the_overview_shows_what_the_topics_hold(model: SqlReadModel, expected: 
     assert [each.seq for each in overview.latest] == sorted((each.seq for each in overview.latest), reverse=True)
     assert [each.id for each in overview.latest] == [each.decision_id for each in expected.revisions[:-10:-1]]
     assert {(each.hour, each.kind, each.name, each.outcome): each.count for each in overview.hours} == expected.hours
-    assert all(each.hour > now - HOUR_US for each in model.overview(now, hours=1).hours)
+    assert all(each.hour > now - HOUR for each in model.overview(now, hours=1).hours)
     assert {each.cause: each.count for each in overview.causes} == Counter(
         letter.reason.partition(":")[0] for letter in expected.dead_letters
     )
@@ -229,7 +229,7 @@ def test_dead_letters_come_by_cause_and_by_place(model: SqlReadModel, expected: 
         names, before = list[str](), None
         while True:
             page = model.dead_letters(cause=cause.cause, before=before, limit=3)
-            assert {each.cause for each in page.dead_letters} == {cause.cause}
+            assert {each.message.cause for each in page.dead_letters} == {cause.cause}
             names += [each.record.place.name for each in page.dead_letters]
             before = page.next_page
             if before is None:

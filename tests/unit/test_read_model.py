@@ -11,7 +11,7 @@ from schemas.events import JobBooked, Site
 from schemas.outputs import DeadLetter
 from streams.runtime.ports import TP
 from surfaces.read_model.case_page import REPORTS_AFTER_US, REPORTS_BEFORE_US, _spans
-from surfaces.read_model.entries import EntryReader, case_of, category_of, cause_of, city_of
+from surfaces.read_model.entries import EntryReader, case_of, category_of, city_of
 from surfaces.read_model.sql_store import published_at
 from surfaces.read_model.stored import page_key, read_page_key
 from surfaces.read_model.tables import LOOKUP_CHARS, lookup
@@ -62,7 +62,7 @@ EVENT = b'{"source":"/s","id":"1","type":"job.booked","subject":"job-1"}'
 )
 def test_a_refused_record_belongs_to_the_case_that_it_names(refused: DeadLetter, case_id: str | None) -> None:
     assert case_of(refused, "locations") == case_id
-    assert cause_of(refused) == "data.lat"
+    assert refused.cause == "data.lat"
 
 
 def test_a_city_has_one_name_and_a_category_one_spelling() -> None:

@@ -46,18 +46,7 @@ async def dead_letters(request: Request) -> Response:
 
 async def dead_letter(request: Request) -> Response:
     """Show one refused record; its content only to those who may see personal data, since nobody knows what it has."""
-    letter = await _letter(request, request.path_params["place"])
-    message = letter.message
-    return await page(
-        request,
-        "dead_letter.html",
-        letter=letter,
-        record=DeadLetterRecord(letter.record.place.name, message),
-        headers=[(name_bytes(name).decode(errors="replace"), len(value or b"")) for name, value in message.headers],
-        may_act=visitor_of(request).person.may(Right.ACT),
-        may_see_personal=visitor_of(request).person.may(Right.SEE_PERSONAL),
-        content=None,
-    )
+    return await _letter_page(request, await _letter(request, request.path_params["place"]), content=None)
 
 
 async def content(request: Request) -> Response:
@@ -65,16 +54,20 @@ async def content(request: Request) -> Response:
     form = await checked_form(request, Right.SEE_PERSONAL)
     letter = await _letter(request, request.path_params["place"])
     await act_of(request, form, "see_personal", letter.record.place.name)
-    message = letter.message
+    return await _letter_page(request, letter, content=(letter.message.value or b"").decode(errors="replace"))
+
+
+async def _letter_page(request: Request, letter: StoredDeadLetter, *, content: str | None) -> Response:
+    message, person = letter.message, visitor_of(request).person
     return await page(
         request,
         "dead_letter.html",
         letter=letter,
         record=DeadLetterRecord(letter.record.place.name, message),
         headers=[(name_bytes(name).decode(errors="replace"), len(value or b"")) for name, value in message.headers],
-        may_act=visitor_of(request).person.may(Right.ACT),
-        may_see_personal=True,
-        content=(message.value or b"").decode(errors="replace"),
+        may_act=person.may(Right.ACT),
+        may_see_personal=person.may(Right.SEE_PERSONAL),
+        content=content,
     )
 
 

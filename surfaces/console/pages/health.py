@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from surfaces.console.pages.overview import worker_lag
 from surfaces.console.parts import parts_of
 from surfaces.console.templating import page
 from surfaces.read_model.views import Row
@@ -15,13 +14,11 @@ async def health(request: Request) -> Response:
     """Show workers, partitions, lag, throughput, latency and accounts."""
     parts = parts_of(request)
     found = await parts.ask(parts.model.overview, parts.now_us(), hours=24, rows=200)
-    ends = {each.tp: each.offset for each in found.positions}
     return await page(
         request,
         "health.html",
         found=found,
-        lag=worker_lag(found),
-        lags={each.tp: max(ends.get(each.tp, 0) - each.position, 0) for each in found.progress},
+        lags=found.lags,
         latency=latency(found.latest),
         per_hour=sum(each.count for each in found.hours if each.kind == "decision") / 24,
     )

@@ -14,7 +14,7 @@ from schemas.timestamps import format_instant
 from surfaces.console.charts import Bar
 from surfaces.console.parts import parts_of
 from surfaces.console.templating import page
-from surfaces.read_model.views import HourCount, Overview
+from surfaces.read_model.views import HourCount
 
 HOURS: Final = 24
 ROWS: Final = 24
@@ -34,7 +34,6 @@ async def overview(request: Request) -> Response:
         decisions=hour_bars(found.hours, now, "decision"),
         alerts=hour_bars(found.hours, now, "alert"),
         outcomes=_outcomes(found.hours),
-        lag=worker_lag(found),
         unaccounted=[each for each in found.progress if not each.is_accounted_for],
         hours=HOURS,
     )
@@ -68,11 +67,3 @@ def _outcomes(hours: Sequence[HourCount]) -> list[tuple[str, str, int]]:
         if each.kind == "decision":
             counts[each.name, each.outcome] += each.count
     return [(*key, count) for key, count in counts.most_common()]
-
-
-def worker_lag(found: Overview) -> int | None:
-    """Return how many input records that are in Kafka no worker has read; None while no worker has said anything."""
-    ends = {each.tp: each.offset for each in found.positions}
-    if not found.progress:
-        return None
-    return sum(max(ends.get(each.tp, 0) - each.position, 0) for each in found.progress)
