@@ -6,7 +6,7 @@ Their partners, images and cities occur nowhere else.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
@@ -207,12 +207,22 @@ PLANTED: Final = (
 EXPECTED: Final = sorted(alert for each in PLANTED for alert in each.alerts)
 CASES: Final = frozenset(case.case_id for each in PLANTED for case in each.cases)
 CITIES: Final = frozenset({"mysore", "nagpur", "kota", "ajmer"})
+FLIPPING: Final = b'"source": "/planted/flip"'
 
 
 def planted_lines(ends_at: int) -> list[bytes]:
     """Return the events of all cases, in the order of their times, the last of each example before `ends_at` (µs)."""
     events = [event for each in PLANTED for event in each.events(ends_at)]
     return [encoded for _, encoded in sorted(events, key=itemgetter(0))]
+
+
+def without_flip(lines: Sequence[bytes]) -> tuple[list[bytes], bytes]:
+    """Return the lines without the one that changes a final decision, and that line.
+
+    A decision flips only if it was published before: live, topics are read side by side.
+    """
+    flip = next(each for each in reversed(lines) if FLIPPING in each)
+    return [each for each in lines if each is not flip], flip
 
 
 def is_planted(labels: Mapping[str, str]) -> bool:

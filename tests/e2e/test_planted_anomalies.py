@@ -14,7 +14,7 @@ from tests.e2e.conftest import Day
 from tests.e2e.harness import Bench, until
 from tests.e2e.test_crashes import parts
 from tests.e2e.verifier import emitted, violations
-from tests.planted import EXPECTED, is_planted, named, planted_lines
+from tests.planted import EXPECTED, is_planted, named, planted_lines, without_flip
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 KILLS = 4
@@ -41,7 +41,8 @@ def has_written_more(bench: Bench, written: int) -> bool:
 def test_each_planted_anomaly_is_reported_once_across_kills(redis_bench: Bench, short_day: Day) -> None:
     bench = redis_bench
     bench.settings = {"SOP_SESSION_TIMEOUT_S": "2", "SOP_CACHED_CASES_MAX": "5"}
-    lines = planted_lines(SystemClock().now_us() - 60 * HOUR)  # stuck since 48 h, not forgotten after 72 h
+    # stuck since 48 h, not forgotten after 72 h
+    lines, flip = without_flip(planted_lines(SystemClock().now_us() - 60 * HOUR))
     worker = bench.start_ready()
     for others, part in zip(parts(short_day.lines, KILLS), parts(lines, KILLS), strict=True):
         written = bench.written("alerts")
@@ -49,6 +50,8 @@ def test_each_planted_anomaly_is_reported_once_across_kills(redis_bench: Bench, 
         until(partial(has_written_more, bench, written), bench.lag)
         worker.kill()
         worker = bench.start_ready()
+    bench.wait_until_idle()
+    bench.feed_lines([flip])
     bench.wait_until_idle()
     assert sorted(named(each) for each in reported(bench)) == EXPECTED
     assert violations(emitted(bench.outputs())) == []
