@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import pytest
@@ -11,7 +12,7 @@ from schemas.outputs import AlertBody, AlertMessage
 from schemas.policy.model import HOUR
 from streams.process.clock import SystemClock
 from tests.e2e.conftest import Day
-from tests.e2e.harness import Bench, until
+from tests.e2e.harness import Bench, Worker, until
 from tests.e2e.test_crashes import parts
 from tests.e2e.verifier import emitted, violations
 from tests.planted import EXPECTED, is_planted, named, planted_lines, without_flip
@@ -38,6 +39,15 @@ def has_written_more(bench: Bench, written: int) -> bool:
     return bench.written("alerts") > written
 
 
+def killed_while_alerting(bench: Bench, worker: Worker, lines: Sequence[bytes]) -> Worker:
+    """Feed lines, kill the worker once it has published an alert, and return the next one."""
+    written = bench.written("alerts")
+    bench.feed_lines(lines)
+    until(partial(has_written_more, bench, written), bench.lag)
+    worker.kill()
+    return bench.start_ready()
+
+
 def test_each_planted_anomaly_is_reported_once_across_kills(redis_bench: Bench, short_day: Day) -> None:
     bench = redis_bench
     bench.settings = {"SOP_SESSION_TIMEOUT_S": "2", "SOP_CACHED_CASES_MAX": "5"}
@@ -45,13 +55,9 @@ def test_each_planted_anomaly_is_reported_once_across_kills(redis_bench: Bench, 
     lines, flip = without_flip(planted_lines(SystemClock().now_us() - 60 * HOUR))
     worker = bench.start_ready()
     for others, part in zip(parts(short_day.lines, KILLS), parts(lines, KILLS), strict=True):
-        written = bench.written("alerts")
-        bench.feed_lines([*others, *part])
-        until(partial(has_written_more, bench, written), bench.lag)
-        worker.kill()
-        worker = bench.start_ready()
+        worker = killed_while_alerting(bench, worker, [*others, *part])
     bench.wait_until_idle()
-    bench.feed_lines([flip])
+    worker = killed_while_alerting(bench, worker, [flip])
     bench.wait_until_idle()
     assert sorted(named(each) for each in reported(bench)) == EXPECTED
     assert violations(emitted(bench.outputs())) == []
