@@ -50,7 +50,7 @@ def killed_while_alerting(bench: Bench, worker: Worker, lines: Sequence[bytes]) 
 
 def test_each_planted_anomaly_is_reported_once_across_kills(redis_bench: Bench, short_day: Day) -> None:
     bench = redis_bench
-    bench.settings = {"SOP_SESSION_TIMEOUT_S": "2", "SOP_CACHED_CASES_MAX": "5"}
+    bench.settings = {"SOP_SESSION_TIMEOUT_S": "3", "SOP_CACHED_CASES_MAX": "5"}
     # stuck since 48 h, not forgotten after 72 h
     lines, flip = without_flip(planted_lines(SystemClock().now_us() - 60 * HOUR))
     worker = bench.start_ready()
