@@ -45,10 +45,10 @@ from streams.processor.settings import ProcessorSettings
 from streams.redis.checks import check_redis
 from streams.redis.connection import connect_redis
 from streams.redis.store import RedisStore
+from streams.runtime.circuit_breaker import CircuitBreaker
 from streams.runtime.health import Health
 from streams.runtime.layout import LOOK_EVERY_S, LayoutWatch
 from streams.runtime.ports import TP, Layout, Store
-from streams.runtime.retrying_store import RetryingStore
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
@@ -60,8 +60,8 @@ REQUEST_S = 40.0
 """How long an answer of the broker may take: longer than a member needs to release its partitions while others join."""
 REDIS_WAIT_TIMEOUTS = 4
 """How many Redis time-outs to wait for Redis at the start."""
-REDIS_RETRY_PART = 0.5
-"""How long a step waits for Redis, as a fraction of the time without a checkpoint that the watchdog allows."""
+STORE_RETRY_PART = 0.5
+"""How long to wait for the store, as a fraction of the time without a checkpoint that the watchdog allows."""
 
 logger = logging.getLogger("sop.worker")
 
@@ -200,6 +200,7 @@ def task_settings(settings: Settings, topics: Topics, layout: Layout, worker: st
         layout=layout,
         step_records_max=settings.step_records_max,
         checkpoint_interval=int(settings.checkpoint_interval_s * SECOND_US),
+        store_retry_s=STORE_RETRY_PART * settings.unsaved_s_max,
         transaction_timeout_s=settings.transaction_timeout_s,
         version=worker,
     )
@@ -281,8 +282,7 @@ class TaskMaker:
                 "worker says how to go on"
             )
         health, timeout_s = Health(), self._settings.transaction_timeout_s
-        retry_s = REDIS_RETRY_PART * self._settings.unsaved_s_max
-        store = RetryingStore(self._store(partition), health, name=f"partition {partition}", retry_s=retry_s)
+        store = CircuitBreaker(self._store(partition), name=f"partition {partition}")
         tracer = self._tracer_of(partition)
         processor = SopProcessor(partition, self._processor_settings, store, self.counts, tracer)
         self.processors[partition] = processor

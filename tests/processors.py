@@ -30,10 +30,14 @@ SETTINGS: Final = ProcessorSettings(
 
 async def owner_of(state: MemoryState, partition: int = 0, **settings: Any) -> SopProcessor:
     """Return a processor that resumes from the state's checkpoint, with some of `SETTINGS` replaced."""
-    store = MemoryStore(state)
-    checkpoint = await store.claim() or Checkpoint({}, {}, {})
+    return await owner_with(MemoryStore(state), partition, **settings)
+
+
+async def owner_with(store: MemoryStore, partition: int = 0, **settings: Any) -> SopProcessor:
+    """Return a processor that resumes from a store's checkpoint, with some of `SETTINGS` replaced."""
+    checkpoint = await store.claim()
     processor = SopProcessor(partition, replace(SETTINGS, **settings), store)
-    await processor.begin(checkpoint.counts)
+    await processor.begin(None if checkpoint is None else checkpoint.counts)
     return processor
 
 

@@ -66,9 +66,9 @@ class LightProcessor:
     def forget_positions(self, topics: Collection[str]) -> None:
         """Do nothing: the topic is never recreated."""
 
-    async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+    async def begin(self, counts: Mapping[str, Mapping[str, int]] | None) -> None:
         """Continue from the counts of a checkpoint."""
-        self._applied = {name: dict(dispositions) for name, dispositions in counts.items()}
+        self._applied = {name: dict(dispositions) for name, dispositions in (counts or {}).items()}
 
     def restore_output(self, topic: str, record: Stored, recreated: Collection[str] = ()) -> Mapping[str, int]:  # noqa: ARG002 - only one topic
         """Remember a decision that was published after the checkpoint."""
@@ -136,6 +136,16 @@ class LightProcessor:
         return {name: dict(dispositions) for name, dispositions in self._applied.items()}
 
     @property
+    def is_waiting(self) -> bool:
+        """Return False: a store that is away is fatal here."""
+        return False
+
+    @property
+    def is_full(self) -> bool:
+        """Return False: nothing waits."""
+        return False
+
+    @property
     def changed(self) -> bool:
         """Whether a job has changed since the last checkpoint."""
         return bool(self._changed)
@@ -184,6 +194,7 @@ def make_app(spec: RunSpec) -> BatchApp:
         layout=Layout(1, {}),  # no topics to compare
         step_records_max=STEP_RECORDS_MAX,
         checkpoint_interval=CHECKPOINT_EVERY_US,
+        store_retry_s=30.0,
         transaction_timeout_s=30.0,
         version="bench",
     )

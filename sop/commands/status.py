@@ -26,6 +26,7 @@ _COLUMNS = (
     Column("duplicate", rank=3, justify="right"),
     Column("dead-lettered", rank=1, justify="right"),
     Column("forwarded", rank=4, justify="right"),
+    Column("waiting", rank=4, justify="right"),
     Column("position", rank=5, justify="right"),
     Column("committed", rank=6, justify="right"),
     Column("end", rank=5, justify="right"),

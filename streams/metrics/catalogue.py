@@ -72,6 +72,7 @@ PARTNERS_DEPARTED: Final = Metric(
     "sop_partners_departed_total", "Partners whose location reports were removed after their retention"
 )
 DEADLINES: Final = Metric("sop_deadlines_pending", "Cases in memory with a pending deadline")
+WAITING: Final = Metric("sop_records_waiting", "Records that wait for the store, which is away")
 CHECKPOINT_AGE: Final = Metric("sop_checkpoint_age_seconds", "Age of the oldest change that no checkpoint contains")
 CHECKPOINTS: Final = Metric("sop_checkpoints_total", "Checkpoints written")
 STEPS: Final = Metric("sop_steps_total", "Processing steps completed")

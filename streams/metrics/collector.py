@@ -90,6 +90,7 @@ def task_samples(snapshot: TaskSnapshot, now: int) -> Iterator[Sample]:
     yield catalogue.DEPARTED_CASES, (partition,), state_size.departed_cases
     yield catalogue.PARTNERS_DEPARTED, (partition,), state_size.partners_departed
     yield catalogue.DEADLINES, (partition,), state_size.deadlines
+    yield catalogue.WAITING, (partition,), state_size.waiting
     if health.saved_at:
         yield catalogue.CHECKPOINT_AGE, (partition,), max(now - health.saved_at, 0) / SECOND_US
     yield catalogue.CHECKPOINTS, (partition,), health.saves

@@ -8,6 +8,7 @@ while they are needed, otherwise in the store.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
 from agents.anomalies.messages import WatchMessage
 from agents.anomaly_agent import AnomalyAgent
@@ -15,9 +16,8 @@ from agents.case.case import NO_LONGER_KEPT, rejection_reason
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from agents.presence.queries import PresenceQuery
-from schemas.errors import Fatal, InvalidMessage
+from schemas.errors import Fatal, InvalidMessage, Unavailable
 from schemas.events import AnyEvent, Event
-from schemas.outputs import OutputMessage
 from streams.processor.decoder import (
     DecodedRecord,
     Origin,
@@ -30,15 +30,18 @@ from streams.processor.decoder import (
 from streams.processor.deduplication import DeadLetterIndex, ForwardDeduplication
 from streams.processor.dispositions import Dispositions
 from streams.processor.emitted_outputs import EmittedOutputs
+from streams.processor.evaluator import Evaluator
 from streams.processor.outbox import Outbox
-from streams.processor.output_counts import OutputCounts, UnpublishedOutputs
+from streams.processor.output_counts import OutputCounts
 from streams.processor.refusal_limit import Refusals
 from streams.processor.retention import Retention
 from streams.processor.settings import ProcessorSettings
 from streams.processor.state_cache import StateCache, readable
 from streams.processor.state_size import StateSize
-from streams.processor.subject import Subjects, case_name, partner_name, watch_name
+from streams.processor.stored_names import KEYS
+from streams.processor.subject import Subjects, case_name
 from streams.processor.tracer import Tracer
+from streams.processor.waiting import Waiting
 from streams.runtime.ports import TP, Batches, Changes, Incoming, Outgoing, Store, Stored
 from streams.runtime.positions import format_inputs
 from streams.runtime.timers import TimerQueue
@@ -93,16 +96,23 @@ class SopProcessor:
             "retention": self._retention,
         }
         """What checkpoints contain besides cases, tracks and watches, by its key in the store."""
+        self._waiting = Waiting()
         self._timers = TimerQueue()
         self._dirty = Subjects()
         """What to evaluate next."""
         self._quarantined = Subjects()
-        self._answer_deadlines: dict[str, int] = {}
-        """Until when cases wait for presence answers."""
-        self._unpublished = UnpublishedOutputs(counts or OutputCounts())
         self._tracer = tracer
+        self._evaluator = Evaluator(
+            self._cases,
+            self._locations,
+            self._anomalies,
+            outbox=self._outbox,
+            retention=self._retention,
+            timers=self._timers,
+            counts=counts or OutputCounts(),
+            tracer=tracer,
+        )
         self._store_looked_at = 0
-        self._queries_too_late = 0
 
     # -- decode --------------------------------------------------------------------------------------------------------
 
@@ -112,15 +122,22 @@ class SopProcessor:
         for tp, records in batches:
             for record in records:
                 known = self._dead_letters.pop((tp.topic, tp.partition, record.offset)) if self._dead_letters else None
-                if known is None:
-                    decoded.append(self._decoder.decode(tp, record, now))
-                else:
+                if known is not None:
                     self._count_refused(tp, origin_of(tp, record), known)
-        await self._load(subjects_of(decoded))
-        for each in decoded:
+                    continue
+                each = self._decoder.decode(tp, record, now)
+                # here, since it compares offsets and what waits is applied in another order
+                if each.forwarded_from is not None and self._forwards.is_duplicate(tp.topic, each.forwarded_from):
+                    self.dispositions.add(tp, "duplicate")
+                else:
+                    decoded.append(each)
+        about = subjects_of(decoded)
+        about.update(self._waiting.subjects)
+        ready = self._waiting.hold(decoded, await self._load(about))
+        for each in ready:
             self._apply(each)
         if self._tracer is not None:
-            self._tracer.consumed(decoded)
+            self._tracer.consumed(ready)
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
         """Send a record to the dead letters without decoding it, unless it is there already."""
@@ -134,9 +151,7 @@ class SopProcessor:
 
     def _apply(self, decoded: DecodedRecord) -> None:
         tp, content = decoded.tp, decoded.content
-        if decoded.forwarded_from is not None and self._forwards.is_duplicate(tp.topic, decoded.forwarded_from):
-            self.dispositions.add(tp, "duplicate")
-        elif self._dead_letters and (known := self._dead_letters.pop(decoded.origin.record_id)) is not None:
+        if self._dead_letters and (known := self._dead_letters.pop(decoded.origin.record_id)) is not None:
             self._count_refused(tp, decoded.origin, known)
         elif isinstance(content, Event):
             self._apply_event(decoded, content)
@@ -179,7 +194,7 @@ class SopProcessor:
 
     def _mark_changed(self, case_id: str, timestamp: int | None) -> None:
         self._dirty.cases.add(case_id)
-        self._unpublished.await_decision(case_id, timestamp)
+        self._evaluator.await_decision(case_id, timestamp)
 
     def _refuse(self, tp: TP, origin: Origin, reason: str) -> None:
         self._outbox.add_dead_letter(origin, reason)
@@ -203,89 +218,28 @@ class SopProcessor:
         due = set(self._timers.due(now, limit))
         if now - self._store_looked_at >= STORE_LOOK_EVERY_US:
             self._store_looked_at = now
-            due.update(set(await self._store.due(now, limit)) - self._cases.cases.keys())
-        return Subjects(due).without(self._quarantined).names()
+            with suppress(Unavailable):  # it will return them later
+                due.update(set(await self._store.due(now, limit)) - self._cases.cases.keys())
+        return (Subjects(due) - self._quarantined).names()
 
     async def expired(self, now: int, limit: int) -> list[str]:
         """Return the names of cases, partners and watches whose retention has passed."""
-        return (await self._retention.expired(now, limit)).without(self._quarantined).names()
+        with suppress(Unavailable):
+            return (await self._retention.expired(now, limit) - self._quarantined).names()
+        return []
 
     async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
         """Answer and decide for what is dirty or named; return the records to publish."""
-        self._unpublished.clear()
-        if names:
-            named = Subjects.parse(names)
-            await self._load(named)
-            self._dirty.update(
-                Subjects(
-                    named.cases & self._cases.cases.keys(),
-                    named.partners & self._locations.tracks.keys(),
-                    named.watches & self._anomalies.watches.keys(),
-                )
-            )
-        inputs = format_inputs(positions)
+        if names or self._waiting.names:
+            await self._mark_named(Subjects.parse(names))
         made_at = {name: positions.get(name, 0) for name in self._location_inputs}
-        dirty = self._dirty.without(self._quarantined)
-        for partner_id in sorted(dirty.partners):
-            self._evaluate_partner(partner_id, now, inputs, made_at)
-        for case_id in sorted(dirty.cases):
-            self._evaluate_case(case_id, now, inputs)
-        for watch in sorted(dirty.watches):
-            self._evaluate_watch(watch, now, inputs)
+        self._dirty -= self._evaluator.evaluate(self._dirty - self._quarantined, now, format_inputs(positions), made_at)
         self._mark_clean()
         return self._outbox.drain()
 
-    def _evaluate_partner(self, partner_id: str, now: int, inputs: str, made_at: dict[str, int]) -> None:
-        answers = self._locations.new_answers(partner_id, made_at)
-        self._queries_too_late += sum(each.too_late for each in answers)
-        self._outbox.add_answers(answers)
-        self._emit(partner_name(partner_id), self._locations.new_alerts(partner_id, inputs))
-        if not self._retention.retain_track(partner_id, now):
-            self._dirty.partners.discard(partner_id)
-
-    def _evaluate_watch(self, watch: str, now: int, inputs: str) -> None:
-        self._retention.depart_watch(watch)
-        update = self._anomalies.evaluate(watch, now, inputs)
-        self._outbox.add_to_watches(update.messages, watch_name(watch))
-        self._emit(watch_name(watch), update.alerts)
-        if not self._retention.retain_watch(watch, now):
-            self._dirty.watches.discard(watch)
-
-    def _evaluate_case(self, case_id: str, now: int, inputs: str) -> None:
-        """Tell watches what is new and send new presence queries; decide, unless an answer is still on its way."""
-        if self._cases.case(case_id).is_departed:
-            self._dirty.cases.discard(case_id)
-            self._retention.retain_departed_case(case_id, now)
-            return
-        self._outbox.add_to_watches(self._cases.new_contributions(case_id), case_name(case_id))
-        queries = self._cases.new_presence_queries(case_id)
-        self._outbox.add_queries(queries)
-        if not self._cases.case(case_id).awaits_answer():
-            self._answer_deadlines.pop(case_id, None)
-        elif queries or case_id not in self._answer_deadlines:
-            self._answer_deadlines[case_id] = now + self._cases.answer_wait(case_id)
-        if (wait_until := self._answer_deadlines.get(case_id, 0)) > now:
-            self._timers.set(case_id, wait_until)
-            return
-        if tracer := self._tracer:
-            tracer.begin_decision(case_id)
-        update = self._cases.decide(case_id, now, inputs)
-        if tracer:
-            tracer.end_decision(update.messages)
-        self._emit(case_name(case_id), update.messages, case_id)
-        self._timers.set(case_id, update.next_deadline)
-        self._retention.retain_case(case_id, update, now)
-
-    def _emit(self, name: str, messages: Sequence[OutputMessage], decided_case: str | None = None) -> None:
-        """Have messages of what has a name published, and counted then; those that decide a case have a delay."""
-        self._outbox.add_outputs(name, messages)
-        self._unpublished.add(decided_case, messages)
-
     def mark_published(self, now: int) -> None:
         """Count what was decided, which is acknowledged by now (microseconds)."""
-        self._unpublished.count(now)
-        if self._tracer:
-            self._tracer.published()
+        self._evaluator.mark_published(now)
 
     def quarantine(self, name: str) -> None:
         """Stop evaluating a case, partner or watch; records are still applied to it."""
@@ -295,7 +249,27 @@ class SopProcessor:
             self._timers.set(case_id, None)
         self._cache.mark_dirty(Subjects(named.cases & self._cases.cases.keys()))
 
-    async def _load(self, wanted: Subjects) -> None:
+    async def _mark_named(self, named: Subjects) -> None:
+        """Mark as dirty what is named, or was and waits. What records wait for is dirty when they are applied."""
+        named.update(self._waiting.names)
+        named -= self._waiting.subjects
+        self._waiting.names = await self._load(named)
+        in_memory = Subjects(
+            named.cases & self._cases.cases.keys(),
+            named.partners & self._locations.tracks.keys(),
+            named.watches & self._anomalies.watches.keys(),
+        )
+        self._dirty.update(in_memory)
+
+    async def _load(self, wanted: Subjects) -> Subjects:
+        """Load what is not in memory; return what the store might have but does not give now."""
+        try:
+            await self._load_all(wanted)
+        except Unavailable:
+            return self._cache.absent(wanted)
+        return Subjects()
+
+    async def _load_all(self, wanted: Subjects) -> None:
         """Load what is not in memory; mark loaded cases dirty, so that evaluation sets their timers again."""
         self._dirty.cases.update(await self._cache.load(wanted))
 
@@ -311,12 +285,18 @@ class SopProcessor:
 
     # -- recovery ------------------------------------------------------------------------------------------------------
 
-    async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Resume from a checkpoint, with its counts."""
+    async def begin(self, counts: Mapping[str, Mapping[str, int]] | None) -> None:
+        """Resume from a checkpoint, with its counts; None: there is none, and the store is empty."""
         self.dispositions = Dispositions(counts)
-        for key, blob in (await self._store.load(list(self._checkpointed))).items():
+        if counts is None:
+            self._cache.names.begin()
+            return
+        blobs = await self._store.load([*self._checkpointed, *KEYS])
+        for key in blobs.keys() & self._checkpointed.keys():
             with readable(key):
-                self._checkpointed[key].load(blob)
+                self._checkpointed[key].load(blobs[key])
+        with readable(KEYS[0]):
+            self._cache.names.load(blobs)
 
     def restore_output(self, topic: str, record: Stored, recreated: Collection[str] = ()) -> Mapping[str, int]:
         """Read back a record emitted since the checkpoint; return the input positions at which it was decided."""
@@ -333,7 +313,7 @@ class SopProcessor:
     async def apply_restored(self) -> None:
         """Apply to the agents what was read back since the last call."""
         restored = Subjects(set(self._emitted.messages), watches=set(self._emitted.watch_alerts))
-        await self._load(restored)
+        await self._load_all(restored)
         if departed := self._cache.departed & restored.cases:
             raise Fatal(
                 f"{case_name(min(departed))}: decided after the checkpoint in which it had departed: "
@@ -358,8 +338,11 @@ class SopProcessor:
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return the dispositions of the records consumed, by `topic-partition`."""
-        return self.dispositions.copy()
+        """Return the dispositions of the records consumed, and how many wait, by `topic-partition`."""
+        counts = self.dispositions.copy()
+        for name, waiting in self._waiting.counts.items():
+            counts.setdefault(name, {})["waiting"] = waiting
+        return counts
 
     def state_size(self) -> StateSize:
         """Return how much state there is."""
@@ -367,11 +350,22 @@ class SopProcessor:
             cases=len(self._cases.cases),
             partners=len(self._locations.tracks),
             deadlines=len(self._timers),
-            queries_too_late=self._queries_too_late,
+            waiting=self._waiting.counts.total(),
+            queries_too_late=self._evaluator.queries_too_late,
             cases_departed=self._retention.cases_departed,
             departed_cases=self._retention.departed_cases,
             partners_departed=self._retention.partners_departed,
         )
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether records or names wait for the store."""
+        return bool(self._waiting)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many records wait that no more should be fetched."""
+        return self._waiting.is_full
 
     @property
     def changed(self) -> bool:

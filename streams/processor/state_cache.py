@@ -6,7 +6,7 @@ while a new owner catches up, so it is kept packed when there is too much of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, MutableMapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -18,6 +18,7 @@ from agents.case_state import pack_case, pack_departed_case, unpack_case, unpack
 from agents.presence.track import Track
 from agents.watch_state import pack_watch, unpack_watch
 from schemas.errors import StoreLost
+from streams.processor.stored_names import StoredNames
 from streams.processor.subject import CASE, PARTNER, WATCH, Subject, Subjects, case_name, partner_name, watch_name
 from streams.processor.write_back_cache import Format, WriteBackCache
 from streams.runtime.ports import Store
@@ -38,7 +39,12 @@ class StateCache:
         self.packing_slack = PACKING_SLACK
         self.departed: set[str] = set()
         """Ids of the cases in memory that have departed."""
+        self.names = StoredNames()
+        """What the store may have."""
         self._store = store
+        self._new: set[str] = set()
+        """Names that are known not to be in the store, of objects that may come to be."""
+        self._objects: Mapping[str, Mapping[str, object]] = {CASE: cases, PARTNER: tracks, WATCH: watches}
         self._loaded_cases = cases
         self._cases = WriteBackCache(cases, _case_format(), case_name)
         # Tracks are numbers: compression would cost time and save little.
@@ -53,14 +59,13 @@ class StateCache:
     async def load(self, wanted: Subjects) -> list[str]:
         """Load the subjects that are saved and not in memory, in one round trip, so that they may be changed.
 
-        Returns the ids of the loaded cases that have not departed. Raises `StoreLost` if a blob cannot be read.
+        Returns the ids of the loaded cases that have not departed. Raises `StoreLost` if a blob cannot be read, and
+        `Unavailable`, with nothing loaded, if the store does not answer.
         """
         self._cases.snapshot.before_change(wanted.cases)
         self._tracks.snapshot.before_change(wanted.partners)
         self._watches.snapshot.before_change(wanted.watches)
-        keys = [case_name(each) for each in self._cases.missing(wanted.cases)]
-        keys += [partner_name(each) for each in self._tracks.missing(wanted.partners)]
-        keys += [watch_name(each) for each in self._watches.missing(wanted.watches)]
+        keys = self.absent(wanted).names()
         if not keys:
             return []
         loaded: list[str] = []
@@ -73,6 +78,19 @@ class StateCache:
                 is_departed = self._loaded_cases[subject.id].is_departed
                 (self.departed.add if is_departed else loaded.append)(subject.id)
         return loaded
+
+    def absent(self, wanted: Subjects) -> Subjects:
+        """Return the subjects that are not in memory and may be in the store."""
+        missing = Subjects(
+            set(self._cases.missing(wanted.cases)),
+            set(self._tracks.missing(wanted.partners)),
+            set(self._watches.missing(wanted.watches)),
+        )
+        if not missing:
+            return missing
+        new = {name for name in missing.names() if not self.names.may_have(name)}
+        self._new |= new
+        return missing - Subjects.parse(new)
 
     def mark_dirty(self, changed: Subjects) -> None:
         """Mark subjects as changed."""
@@ -93,9 +111,16 @@ class StateCache:
         """Remove a watch that is in memory, from the store too."""
         self._watches.remove(watch)
 
+    def _is_in_memory(self, name: str) -> bool:
+        subject = Subject.parse(name)
+        return subject.id in self._objects[subject.kind]
+
     def freeze(self, blobs: MutableMapping[str, bytes | None]) -> Collection[str]:
         """Begin a snapshot of what changed, as blobs by key (None: removed); return the ids of its cases."""
         case_ids = self._cases.dirty
+        self.names.add(self._new.intersection(Subjects(case_ids, self._tracks.dirty, self._watches.dirty).names()))
+        self._new = {each for each in self._new if self._is_in_memory(each) and not self.names.may_have(each)}
+        blobs.update(self.names.dump())
         self._cases.freeze(blobs)
         self._tracks.freeze(blobs)
         self._watches.freeze(blobs)

@@ -12,6 +12,7 @@ class StateSize:
     cases: int
     partners: int
     deadlines: int
+    waiting: int
     queries_too_late: int
     cases_departed: int
     departed_cases: int

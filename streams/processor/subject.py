@@ -68,13 +68,20 @@ class Subjects:
             ids.setdefault(kind, set()).add(id_)
         return cls(ids[CASE], ids[PARTNER], ids[WATCH])
 
+    def __bool__(self) -> bool:
+        return bool(self.cases or self.partners or self.watches)
+
+    def __and__(self, others: Subjects) -> Subjects:
+        """Return those that are among the others too."""
+        return Subjects(self.cases & others.cases, self.partners & others.partners, self.watches & others.watches)
+
     def update(self, others: Subjects) -> None:
         """Add others."""
         self.cases.update(others.cases)
         self.partners.update(others.partners)
         self.watches.update(others.watches)
 
-    def without(self, others: Subjects) -> Subjects:
+    def __sub__(self, others: Subjects) -> Subjects:
         """Return those that are not among the others."""
         return Subjects(self.cases - others.cases, self.partners - others.partners, self.watches - others.watches)
 

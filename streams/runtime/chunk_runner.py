@@ -12,17 +12,20 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 
-from schemas.errors import Fatal, SopError, Unpublishable
+from schemas.errors import Fatal, SopError, Unavailable, Unpublishable
 from streams.runtime.health import Health, TaskMetrics
 from streams.runtime.poison_isolation import ATTEMPTS_MAX, Attempt, Chunk, PoisonIsolation
 from streams.runtime.ports import Clock, Outgoing, Processor, Quarantined
 from streams.runtime.positions import Positions
+from streams.runtime.retries import Retries
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task_publisher import TaskPublisher
 
 QUARANTINED_MAX: Final = 20
 """Beyond this number of quarantined names the worker itself must be broken."""
+
+STORE_IS_AWAY: Final = "the store does not answer"
 
 logger = logging.getLogger("sop.task")
 
@@ -40,6 +43,7 @@ class ChunkRunner:
         isolation: PoisonIsolation,
         publisher: TaskPublisher,
         attempts: SharedLock,
+        retries: Retries,
         clock: Clock,
         health: Health,
         metrics: TaskMetrics,
@@ -47,7 +51,7 @@ class ChunkRunner:
         self._partition = partition
         self._settings = settings
         self._processor, self._positions, self._isolation = processor, positions, isolation
-        self._publisher, self._attempts, self._clock = publisher, attempts, clock
+        self._publisher, self._attempts, self._retries, self._clock = publisher, attempts, retries, clock
         self._health, self._metrics = health, metrics
         self.deferred: dict[str, None] = {}
         """Names that must be evaluated before anything can be saved, in order."""
@@ -103,10 +107,7 @@ class ChunkRunner:
             if attempt is not None:
                 await self.log_attempts(attempt)
             try:
-                await self._process(chunk)
-                if defers:
-                    self.deferred.update(dict.fromkeys(self._processor.defer()))
-                outgoing = [] if defers else await self._evaluate(chunk)
+                outgoing = await self._run(chunk, isolates=attempt is not None, defers=defers)
             except SopError:
                 if attempt is not None:
                     await self.log_attempts()  # the environment's fault, not that of the chunk
@@ -151,6 +152,23 @@ class ChunkRunner:
             return nullcontext()
         return self._attempts.alone() if attempt.number == ATTEMPTS_MAX else self._attempts.shared()
 
+    async def _run(self, chunk: Chunk, *, isolates: bool, defers: bool) -> list[Outgoing]:
+        """Process and evaluate a chunk, or defer that; return the records to publish.
+
+        What comes before the last owner's positions is applied before what comes after, and an attempt tells only what
+        the whole chunk did: both wait for the store.
+        """
+        await self._process(chunk)
+        if isolates or defers:
+            await self._retries.until_answered(self._process_waiting)
+        if defers:
+            self.deferred.update(dict.fromkeys(self._processor.defer()))
+            return []
+        outgoing = await self._evaluate(chunk)
+        if isolates:
+            outgoing += await self._retries.until_answered(self._evaluate_waiting)
+        return outgoing
+
     async def _process(self, chunk: Chunk) -> None:
         refusal = self._isolation.refusal(chunk)
         if refusal is None:
@@ -166,6 +184,20 @@ class ChunkRunner:
     async def _evaluate(self, chunk: Chunk) -> list[Outgoing]:
         names = [name for name in chunk.names if name not in self._positions.quarantined]
         return await self._processor.evaluate(self._positions.now, self._positions.inputs, names)
+
+    async def _process_waiting(self) -> None:
+        """Process the records that wait for the store; raises `Unavailable` if it is still away."""
+        if self._processor.is_waiting:
+            await self._processor.process([], self._positions.now)
+        if self._processor.is_waiting:
+            raise Unavailable(STORE_IS_AWAY)
+
+    async def _evaluate_waiting(self) -> list[Outgoing]:
+        """Evaluate the names that wait for the store; raises `Unavailable`, with none evaluated, if it is away."""
+        outgoing = await self._evaluate(Chunk([])) if self._processor.is_waiting else []
+        if self._processor.is_waiting:
+            raise Unavailable(STORE_IS_AWAY)
+        return outgoing
 
     async def _blame(self, chunk: Chunk, attempt: Attempt | None, error: Exception) -> Fatal:
         """Log the error of a chunk for the next owner; return the error with which this one ends."""

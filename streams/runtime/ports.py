@@ -235,8 +235,11 @@ class Changes(Struct, frozen=True):
 class Processor(Protocol):
     """Turns the records of one partition number into state, and state into outputs."""
 
-    async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Start from the counts of the last checkpoint; other state is loaded when it is needed."""
+    async def begin(self, counts: Mapping[str, Mapping[str, int]] | None) -> None:
+        """Start from the counts of the last checkpoint; other state is loaded when it is needed.
+
+        None: there is no checkpoint, and the store is empty. Raises `Unavailable`, after which it can be repeated.
+        """
 
     def restore_output(self, topic: str, record: Stored, recreated: Collection[str] = ()) -> Mapping[str, int]:
         """Restore an output that an earlier owner published after the checkpoint, for each topic in log order.
@@ -247,7 +250,10 @@ class Processor(Protocol):
         """
 
     async def apply_restored(self) -> None:
-        """Apply the outputs restored since the last call to the state."""
+        """Apply the outputs restored since the last call to the state.
+
+        Raises `Unavailable`, after which it can be repeated.
+        """
 
     def latest_decision(self, record: Stored) -> Outgoing:
         """Return the record of the topic of latest decisions for a record of a decision topic.
@@ -262,7 +268,10 @@ class Processor(Protocol):
         """Forget the offsets of records in topics that were deleted and created again."""
 
     async def process(self, batches: Batches, now: int) -> None:
-        """Add batches to the state, as of now (microseconds); the names that they touch are evaluated next."""
+        """Add batches to the state, as of now (microseconds); the names that they touch are evaluated next.
+
+        What needs state that the store does not give now waits until a later call gets it.
+        """
 
     def defer(self) -> Sequence[str]:
         """Return the names touched so far; they are evaluated only when `evaluate` is given them."""
@@ -280,7 +289,10 @@ class Processor(Protocol):
         """
 
     async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
-        """Return the outputs due by now for `names` and all names touched; `positions` are the next offsets to read."""
+        """Return the outputs due by now for `names` and all names touched; `positions` are the next offsets to read.
+
+        Names whose state the store does not give now wait until a later call gets it.
+        """
 
     def mark_published(self, now: int) -> None:
         """Note that everything that `evaluate` has returned is acknowledged by now (microseconds)."""
@@ -289,7 +301,15 @@ class Processor(Protocol):
         """Stop evaluating a name, whatever touches it; records still change its state."""
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return the dispositions of the processed records, by `topic-partition`."""
+        """Return the dispositions of the processed records, and how many wait, by `topic-partition`."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything waits for the store; then the positions are ahead of the state, and nothing may be saved."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many records wait that no more should be fetched."""
 
     @property
     def changed(self) -> bool:

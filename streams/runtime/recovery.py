@@ -24,6 +24,7 @@ from streams.runtime.progress import (
     progress_in,
     unpack_keys,
 )
+from streams.runtime.retries import Retries
 from streams.runtime.settings import TaskSettings
 
 logger = logging.getLogger("sop.task")
@@ -63,12 +64,13 @@ class Recovery:
         processor: Processor,
         positions: Positions,
         isolation: PoisonIsolation,
+        retries: Retries,
         health: Health,
     ) -> None:
         self._partition = partition
         self._settings = settings
         self._log, self._processor, self._health = log, processor, health
-        self._positions, self._isolation = positions, isolation
+        self._positions, self._isolation, self._retries = positions, isolation, retries
         self._latest: Progress | None = None
         """The progress that the last owner published last."""
         self._is_latest_outdated = False
@@ -81,8 +83,8 @@ class Recovery:
         self._foreign: set[TP] = set()
         """Partitions with records of another producer."""
 
-    async def run(self, checkpoint: Checkpoint, *, compares_latest: bool = False) -> Recovered:
-        """Continue from a checkpoint with what was published since.
+    async def run(self, saved: Checkpoint | None, *, compares_latest: bool = False) -> Recovered:
+        """Continue from a checkpoint, if there is one, with what was published since.
 
         `compares_latest`: transactions hung in the topics of decisions before the last owner was fenced, which may have
         aborted them in some only.
@@ -93,11 +95,12 @@ class Recovery:
         """
         settings = self._settings
         self._decisions = {} if compares_latest else None
+        checkpoint = saved or Checkpoint({}, {}, {}, ended_cleanly=True)
         since_checkpoint = self._find_recreated(checkpoint.layout)
         checkpoint = without_topics(checkpoint, {*since_checkpoint, *self._latest_if_other(checkpoint.layout)})
         self._isolation.after_crash = not checkpoint.ended_cleanly
         self._positions.restore(checkpoint)
-        await self._processor.begin(checkpoint.counts)
+        await self._retries.until_answered(lambda: self._processor.begin(checkpoint.counts if saved else None))
         decided_at: dict[str, int] = {}
         await self._read_back(settings.progress_topic, decided_at)
         published_layout = self._latest.layout if self._latest is not None else checkpoint.layout
@@ -203,7 +206,7 @@ class Recovery:
             self._health.progress += 1
             for record in records:
                 advance_to(decided_at, self._restore(tp, record))
-            await self._processor.apply_restored()
+            await self._retries.until_answered(self._processor.apply_restored)
 
     def _restore(self, tp: TP, record: Stored) -> Mapping[str, int]:
         """Restore one record and return the input positions at which it was decided.

@@ -32,6 +32,8 @@ class TaskSettings:
     step_records_max: int
     checkpoint_interval: int
     """In microseconds."""
+    store_retry_s: float
+    """How long to wait for a store that is away, where nothing can go on without it."""
     transaction_timeout_s: float
     """After this time the broker aborts a transaction that is still open."""
     version: str

@@ -38,6 +38,7 @@ from streams.runtime.ports import (
 from streams.runtime.positions import Positions, advance_to
 from streams.runtime.progress import Progress
 from streams.runtime.recovery import Recovery
+from streams.runtime.retries import Retries
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task_publisher import TaskPublisher
@@ -70,6 +71,7 @@ class Task:
         self.metrics = TaskMetrics()
         self._processor, self._settings = processor, settings
         self._publisher, self._log, self._store, self._clock = publisher, log, store, clock
+        self._retries = Retries(health, settings.store_retry_s)
         self._inputs = [TP(topic, partition) for topic in settings.input_topics]
         self._inbox = Inbox(partition, settings.step_spacing_s)
         self._positions = Positions(settings.layout, settings.output_topics)
@@ -93,6 +95,7 @@ class Task:
             isolation=self._isolation,
             publisher=self._outputs,
             attempts=attempts,
+            retries=self._retries,
             clock=clock,
             health=health,
             metrics=self.metrics,
@@ -137,9 +140,10 @@ class Task:
             processor=self._processor,
             positions=self._positions,
             isolation=self._isolation,
+            retries=self._retries,
             health=self.health,
         )
-        checkpoint = await self._store.claim() or Checkpoint({}, {}, {}, ended_cleanly=True)
+        checkpoint = await self._retries.until_answered(self._store.claim)
         recovered = await recovery.run(checkpoint, compares_latest=bool(hung))
         if recovered.was_latest_wrong:
             await self._outputs.publish_latest_outdated(recovered.removed_keys)
@@ -205,12 +209,14 @@ class Task:
     async def stop(self) -> None:
         """Publish that this owner ends, write a last checkpoint and disconnect; `run` has ended before.
 
-        State that was restored but not evaluated is not saved: the next owner restores it again.
+        State that was restored but not evaluated is not saved: the next owner restores it again. Nor is anything while
+        records wait for the store: the next owner reads them again.
         """
         if self._has_evaluated:
             self._positions.ended_cleanly = True
             await self._outputs.publish_progress()
-            await self._checkpointer.save_now(self._checkpoint)
+            if not self._processor.is_waiting:
+                await self._checkpointer.save_now(self._checkpoint)
         await self._publisher.stop()
 
     # -- input ---------------------------------------------------------------------------------------------------------
@@ -222,7 +228,7 @@ class Task:
 
     def wants_more(self, tp: TP) -> bool:
         """Return whether to fetch more of an input partition now."""
-        return self._catch_up.wants_more(tp)
+        return self._catch_up.wants_more(tp) and not self._processor.is_full
 
     def advance(self, tp: TP, offset: int) -> None:
         """Note at which offset the consumer continues, perhaps after markers; every record before it is enqueued."""
@@ -263,7 +269,10 @@ class Task:
         self._has_evaluated = True
         if self._checkpointer.is_due and positions.has_unpublished:
             await self._outputs.publish_progress()
-        await self._checkpointer.advance(self._checkpoint, chunk.records)
+        if self._processor.is_waiting:
+            self.health.unsaved = True
+        else:
+            await self._checkpointer.advance(self._checkpoint, chunk.records)
 
     def _is_catching_up(self) -> bool:
         return self._catch_up.is_active(self._positions.inputs)

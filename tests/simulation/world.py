@@ -21,10 +21,10 @@ from streams.processor.decoder import partition_of
 from streams.processor.processor import SopProcessor
 from streams.processor.retention import RetentionRules
 from streams.processor.settings import ProcessorSettings
+from streams.runtime.circuit_breaker import CircuitBreaker
 from streams.runtime.health import Health
 from streams.runtime.poison_isolation import ATTEMPTS_MAX, Attempt
 from streams.runtime.ports import TP, Layout, Outgoing
-from streams.runtime.retrying_store import RetryingStore
 from streams.runtime.settings import TaskSettings
 from streams.runtime.shared_lock import SharedLock
 from streams.runtime.task import Task
@@ -112,6 +112,7 @@ class World:
             layout=Layout(self.partitions, {}),
             step_records_max=self.rng.pick((1, 10, 50)),
             checkpoint_interval=self.rng.pick((0, SECOND // 5, 2 * SECOND, 30 * SECOND)),
+            store_retry_s=Rng("store retry", seed).pick((0.05, 5.0)),
             transaction_timeout_s=10.0,
             version="1",
             step_spacing_s=Rng("spacing", seed).pick((0.0, 0.0, 0.03)),
@@ -127,7 +128,6 @@ class World:
         self.processors: dict[int, SopProcessor] = {}
         self.at: dict[int, dict[TP, int]] = {}
         self.faults_met: list[str] = []
-        self.retry_s = self.rng.pick((0.05, 5.0))
         self.healed = asyncio.Event()
         self.haste = self.rng.pick((0.3, 0.8, 0.97))
         self.skewed = self.rng.chance(0.3)
@@ -299,7 +299,7 @@ class World:
     async def _run_owner(self, partition: int, injector: FaultInjector, clock: SkewedClock) -> bool:
         health = Health()
         answering = SimulatedStore(self.stores[partition], injector.pause, injector.fails)
-        store = RetryingStore(answering, health, name=f"partition {partition}", retry_s=self.retry_s)
+        store = CircuitBreaker(answering, name=f"partition {partition}")
         processor = SopProcessor(partition, self.processor_settings, store)
         processor._cache.packing_slack = self.packing_slack
         if self.poison is not None and self.poison.how != "is refused":

@@ -29,6 +29,7 @@ SETTINGS = TaskSettings(
     layout=Layout(1, {"jobs": "J", "tickets": "T", "answers": "A", "decisions": "S"}),
     step_records_max=10,
     checkpoint_interval=0,
+    store_retry_s=10.0,
     transaction_timeout_s=30.0,
     version="1",
 )
@@ -53,11 +54,12 @@ class Echo:
         """How many calls it takes to pack a checkpoint."""
         self.expires: list[str] = []
         self.expired_calls: list[int] = []
+        self.is_waiting = self.is_full = False
         self._left = 0
         self._new: list[bytes] = []
         self._changed = False
 
-    async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+    async def begin(self, counts: Mapping[str, Mapping[str, int]] | None) -> None:
         self.begun = counts
 
     def restore_output(self, topic: str, record: Stored, recreated: Collection[str] = ()) -> Mapping[str, int]:

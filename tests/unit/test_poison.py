@@ -342,7 +342,7 @@ async def test_a_fault_after_recovery_is_blamed_on_the_name_and_not_on_the_first
     class Restores(Named):
         """A processor of which recovery touches a name."""
 
-        async def begin(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        async def begin(self, counts: Mapping[str, Mapping[str, int]] | None) -> None:
             await super().begin(counts)
             self._touched.append("bad")
 

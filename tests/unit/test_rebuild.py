@@ -92,6 +92,7 @@ class Group:
             layout=Layout(self.partitions, dict(self.ids)),
             step_records_max=100,
             checkpoint_interval=0,
+            store_retry_s=10.0,
             transaction_timeout_s=1.0,
             version="1",
         )

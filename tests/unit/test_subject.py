@@ -10,5 +10,5 @@ def test_names_are_parsed_and_formatted() -> None:
     subjects = Subjects.parse([*reversed(names), "retention"])
     assert (subjects.cases, subjects.partners) == ({"job-1", "job:2"}, {"p1"})
     assert subjects.names() == names
-    assert subjects.without(Subjects({"job-1"}, {"job:2"})).names() == names[1:]
+    assert (subjects - Subjects({"job-1"}, {"job:2"})).names() == names[1:]
     assert Subject.parse("case:job:2") == Subject("case", "job:2")

@@ -7,8 +7,9 @@ from typing import cast
 
 import pytest
 
+from schemas.errors import Unavailable
 from streams.memory.store import MemoryStore
-from streams.runtime.ports import TP, Changes, Checkpoint
+from streams.runtime.ports import TP, Batches, Changes, Checkpoint
 from streams.runtime.positions import format_inputs
 from streams.runtime.progress import PROGRESS_KEY, unpack_progress
 from streams.runtime.task import Task
@@ -57,6 +58,57 @@ async def test_a_task_stopped_after_a_step_leaves_a_checkpoint(cluster: Cluster)
     successor, processor = cluster.owner()
     assert await successor.recover() == starts(jobs=2)
     assert processor.restored == []
+
+
+async def test_nothing_is_saved_while_records_wait_for_the_store(cluster: Cluster) -> None:
+    task, processor = cluster.owner()
+    await task.recover()
+    processor.is_waiting = True
+    await task.step([(JOBS, records(0, b"j0", b"j1"))])
+    assert task.health.unsaved
+    await task.stop()
+    assert cluster.state.checkpoint is None
+    successor, _ = cluster.owner()
+    assert await successor.recover() == starts()
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+async def test_no_more_is_fetched_once_too_much_waits(cluster: Cluster, *, is_full: bool) -> None:
+    task, processor = cluster.owner()
+    await task.recover()
+    processor.is_full = is_full
+    assert task.wants_more(JOBS) is not is_full
+
+
+class Held(Echo):
+    """A processor whose records and names wait for the store for some calls."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__()
+        self.calls = calls
+
+    async def process(self, batches: Batches, now: int) -> None:
+        await super().process(batches, now)
+        self.calls -= 1
+        self.is_waiting = self.calls > 0
+
+
+async def test_until_it_has_caught_up_a_task_waits_for_the_store(cluster: Cluster) -> None:
+    await after_a_crash(cluster)
+    processor = Held(calls=4)
+    successor, _ = cluster.owner(processor=processor)
+    await successor.recover()
+    await successor.step([(JOBS, records(0, b"j0", b"j1", b"j2"))])
+    assert not processor.is_waiting
+    assert processor.calls <= 0
+
+
+async def test_a_task_that_catches_up_waits_for_the_store_for_a_limited_time(cluster: Cluster) -> None:
+    await after_a_crash(cluster)
+    successor, _ = cluster.owner(processor=Held(calls=1_000), store_retry_s=0.1)
+    await successor.recover()
+    with pytest.raises(Unavailable, match=r"does not answer; waited for 0\.1 s"):
+        await successor.step([(JOBS, records(0, b"j0", b"j1", b"j2"))])
 
 
 async def test_a_task_stopped_before_its_first_step_writes_no_checkpoint(cluster: Cluster) -> None:

@@ -190,6 +190,9 @@ class Rebuild:
         last = last_owners.progress[number]
         positions, consumed = dict(last.positions), dict(last.consumed)
         counts = {name: dict(dispositions) for name, dispositions in last.counts.items()}
+        for dispositions in counts.values():
+            if waiting := dispositions.pop("waiting", 0):  # for the store that is being replaced
+                dispositions["applied"] = dispositions.get("applied", 0) + waiting
         forwarding = self._tps(number, self._topics.cases, self._topics.partners, self._topics.watches)
         for tp, (_, end) in (await self._log.bounds(forwarding)).items():
             async for records in self._log.read(tp, positions.get(tp.name, 0)):
@@ -233,7 +236,7 @@ class Rebuild:
 
 async def _restore(processor: SopProcessor, history: KafkaHistory, topics: Topics, now: int) -> list[Outgoing]:
     """Bring a number's state to where the last owners were; return what they read but had not published yet."""
-    await processor.begin({})
+    await processor.begin(None)
     for topic in topics.outputs:
         if topic != topics.dead_letters:
             for record in await history.outputs(topic):

@@ -1,4 +1,4 @@
-"""Waits for a store that does not answer: a task cannot go on without state, and the store may soon answer again.
+"""Fails fast while the store does not answer, so that a step loses no time to it; asks in the background meanwhile.
 
 Whatever a store raises, this module raises as one of our own errors, so that no record is blamed for it.
 """
@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from schemas.errors import SopError, Unavailable
-from streams.runtime.health import Health
 from streams.runtime.ports import Changes, Checkpoint, Store
 
 FIRST_WAIT_S: Final = 0.1
@@ -23,26 +22,26 @@ Found = TypeVar("Found")
 logger = logging.getLogger("sop.store")
 
 
-class RetryingStore:
-    """A store whose reads are repeated for up to `retry_s` seconds (see `streams.runtime.ports.Store`).
+class CircuitBreaker:
+    """A store whose reads raise `Unavailable` at once while it is away (see `streams.runtime.ports.Store`).
 
-    The log calls it `name`; `health` shows the watchdog that waiting is no stall. Writes are not repeated here: they
-    run concurrently with the steps, and the checkpointer repeats them.
+    The log calls it `name`. Claims and writes always reach the store: who makes them repeats them anyway.
     """
 
-    def __init__(self, store: Store, health: Health, *, name: str, retry_s: float) -> None:
+    def __init__(self, store: Store, *, name: str) -> None:
         self._store = store
-        self._health = health
         self._name = name
-        self._retry_s = retry_s
+        self._error: Unavailable | None = None
+        """What the store answered last, if it is away."""
+        self._probing: asyncio.Task[None] | None = None
 
     async def claim(self) -> Checkpoint | None:
         """Become the owner and return the last checkpoint."""
-        return await self._retry(self._store.claim)
+        return await _answer_of(self._store.claim)
 
     async def load(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the blobs that exist."""
-        return await self._retry(lambda: self._store.load(keys))
+        return await self._read(lambda: self._store.load(keys))
 
     async def save(self, checkpoint: Checkpoint, changes: Changes) -> None:
         """Write all in one atomic step."""
@@ -50,31 +49,39 @@ class RetryingStore:
 
     async def due(self, until: int, limit: int) -> list[str]:
         """Return ids of cases that are due, the earliest first."""
-        return await self._retry(lambda: self._store.due(until, limit))
+        return await self._read(lambda: self._store.due(until, limit))
 
     async def expired(self, until: int, limit: int) -> list[str]:
         """Return keys that have expired, the earliest first."""
-        return await self._retry(lambda: self._store.expired(until, limit))
+        return await self._read(lambda: self._store.expired(until, limit))
 
-    async def _retry(self, call: Callable[[], Awaitable[Found]]) -> Found:
+    async def _read(self, call: Callable[[], Awaitable[Found]]) -> Found:
+        if self._error is not None:
+            raise self._error
         try:
             return await _answer_of(call)
         except Unavailable as error:
-            logger.warning("%s: waiting: %s", self._name, error)
+            logger.warning("%s: what only the store has waits: %s", self._name, error)
+            self._error = error
+            self._probing = asyncio.create_task(self._probe(), name="store probe")
+            raise
+
+    async def _probe(self) -> None:
+        """Ask the store until it answers."""
         clock = asyncio.get_running_loop().time
         began, wait_s = clock(), FIRST_WAIT_S
-        while True:
+        while self._error is not None:
             await asyncio.sleep(wait_s)
-            self._health.progress += 1
+            wait_s = min(2 * wait_s, WAIT_S_MAX)
             try:
-                found = await _answer_of(call)
+                await _answer_of(lambda: self._store.due(0, 1))
             except Unavailable as error:
-                if clock() - began > self._retry_s:
-                    raise Unavailable(f"{error}; waited for {self._retry_s:g} s") from error
-                wait_s = min(2 * wait_s, WAIT_S_MAX)
+                self._error = error
+            except SopError:  # the next read raises it, where it ends the task
+                self._error = None
             else:
+                self._error = None
                 logger.warning("%s: the store answered after %.1f s", self._name, clock() - began)
-                return found
 
 
 async def _answer_of(call: Callable[[], Awaitable[Found]]) -> Found:
