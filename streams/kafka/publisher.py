@@ -131,11 +131,12 @@ class KafkaPublisher:
             await self._in_thread(end, transaction, self._timeout_s)
         except KafkaException as error:
             reason: KafkaError = error.args[0]
-            if reason.code() in _CONTENT_ERRORS:
-                await self._abort_failed(producer, transaction)
-                raise transaction.unpublishable(reason, self._connection.message_bytes_max) from error
             if reason.code() in _FENCED:
                 raise Fenced(f"{self._transactional_id}: another worker has taken over this partition") from error
+            await self._in_thread(producer.poll, 0)  # calls back for what was rejected
+            if reason.code() in _CONTENT_ERRORS or transaction.is_rejected:
+                await self._abort_failed(producer, transaction)
+                raise transaction.unpublishable(reason, self._connection.message_bytes_max) from error
             pending = ", ".join(transaction.unacknowledged) or "the coordinator"
             failed = f"{self._transactional_id}: {len(records)} records not published"
             raise Fatal(f"{failed}: {reason.str()}; not acknowledged by {pending}") from error
@@ -195,8 +196,9 @@ class _Transaction:
                 on_delivery = self._on_delivery
             try:
                 produce(topic, value or None, key, partition, on_delivery, headers=list(headers) if headers else None)
-            except KafkaException:
-                self._rejected = record
+            except KafkaException as error:
+                if error.args[0].code() in _CONTENT_ERRORS:
+                    self._rejected = record
                 raise
 
     def commit(self, timeout_s: float) -> None:
@@ -238,6 +240,11 @@ class _Transaction:
         message = f"{found.topic} accepts no record of {_size(found)} bytes ({reason.name()})"
         message += f"; its {SIZE_CONFIG} is the limit, up to {bytes_max}"
         return Unpublishable(message, about=found.about, is_certain=self._rejected is not None)
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the broker has rejected a record for its content, whatever the client says of the transaction."""
+        return self._rejected is not None or bool(self._failed)
 
     @property
     def unacknowledged(self) -> list[str]:

@@ -84,7 +84,8 @@ def test_a_case_whose_decision_its_topic_refuses_is_quarantined_until_it_accepts
     until(lambda: first.process.poll() is not None, lambda: first.log)
     assert first.process.wait() == EXIT_FATAL
     reason = f"{bench.prefix}decisions.refund accepts no record of "
-    assert f"case:job-large: {reason}" in first.log.splitlines()[-1]
+    last_line = first.log.splitlines()[-1]
+    assert f"case:job-large: {reason}" in last_line, last_line
     bench.workers.remove(first)
     second = bench.start_ready()
     bench.feed_lines(paid_offline("job-small", 1))
