@@ -23,6 +23,7 @@ from surfaces.console.app import console_app
 from surfaces.console.live import LiveFeed
 from surfaces.console.parts import Freshness, Parts
 from surfaces.console.sessions import Sessions
+from surfaces.console.workers import WorkerReport
 from surfaces.read_model.database import SqliteDatabase
 from surfaces.read_model.model import SqlReadModel
 from surfaces.read_model.store import ReadModelStore
@@ -107,6 +108,7 @@ class TestConsole:
     acts: RecordedActs
     redrives: RecordedRedrives
     freshness: Freshness
+    workers: Sequence[WorkerReport] = ()
 
 
 @contextmanager
@@ -140,6 +142,7 @@ def console(
             redriver=redrives,
             feed=LiveFeed(changes, last_seq),
             freshness=lambda: found.freshness,
+            workers=lambda: found.workers,
             policies=POLICIES.load_all(settings.policies),
             limits=Limits(),
             executor=executor,

@@ -103,6 +103,7 @@ class Settings:
     console_user_header: str = "X-Forwarded-User"
     console_actors: tuple[str, ...] = ()
     console_personal: tuple[str, ...] = ()
+    console_workers: tuple[str, ...] = ()
     log_level: str = "INFO"
     log_format: str = "text"
     traces_endpoint: str = ""
@@ -142,6 +143,10 @@ def _address(text: str) -> str:
 
 def _parts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    return tuple(_address(part) for part in _parts(text))
 
 
 def _networks(text: str) -> tuple[str, ...]:
@@ -190,6 +195,7 @@ _SPECIAL_READERS: Final[Mapping[str, Reader]] = {
     "console_user_header": (_checked(str.strip, re.compile(r"[A-Za-z0-9-]+").fullmatch), "the name of a header"),
     "console_actors": (_parts, "names, separated by commas"),
     "console_personal": (_parts, "names, separated by commas"),
+    "console_workers": (_addresses, "HOST:PORT, or several separated by commas"),
     "session_timeout_s": (
         _checked(parse_seconds, lambda seconds: 1 <= seconds <= SESSION_S_MAX),
         f"a duration from 1 s to {SESSION_S_MAX} s: {_DURATION}",

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from streams.demo.console import DemoConsole, last_line
 from streams.demo.feed import Feed, ScheduledEvent
 from streams.demo.live_view import LiveView, ProgressLine
 from streams.embedded_kafka.broker import EmbeddedKafka
+from streams.embedded_kafka.free_ports import HOST, free_port
 from streams.kafka.connection import connect_kafka
 from streams.kafka.topic_setup import topic_targets
 from streams.kafka.topics import prepare_topics
@@ -98,8 +99,10 @@ class Session:
             async with self._outputs(partitions) as outputs:
                 # until here a signal may end the process at once, because nothing needs an orderly stop yet
                 stop_signals.on_stop = lambda: loop.call_soon_threadsafe(self._stop.set)
-                worker = ChildProcess(WORKER_COMMAND, self._worker_log, env=environment_with(settings))
-                console = DemoConsole(settings, self.folder)
+                metrics = settings.metrics_listen or f"{HOST}:{free_port()}"
+                environment = environment_with(replace(settings, metrics_listen=metrics))
+                worker = ChildProcess(WORKER_COMMAND, self._worker_log, env=environment)
+                console = DemoConsole(replace(settings, console_workers=(metrics,)), self.folder)
                 self.progress.show("waiting for the worker to join")
                 await first_of(
                     self._stop.wait(),

@@ -18,6 +18,7 @@ from surfaces.console.access import Access
 from surfaces.console.live import LiveFeed
 from surfaces.console.sessions import Sessions
 from surfaces.console.visitors import Visitor
+from surfaces.console.workers import WorkerReport
 from surfaces.read_model.questions import ReadModel
 
 P = ParamSpec("P")
@@ -58,6 +59,7 @@ class Parts:
     redriver: Redriver
     feed: LiveFeed
     freshness: Callable[[], Freshness]
+    workers: Callable[[], Sequence[WorkerReport]]
     policies: PolicySet
     limits: Limits
     executor: Executor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -27,6 +28,7 @@ from surfaces.console.live import LiveFeed
 from surfaces.console.parts import Freshness, Parts
 from surfaces.console.server import Server, listening_socket
 from surfaces.console.sessions import Sessions
+from surfaces.console.workers import Workers, text_at
 from surfaces.read_model.follower import Follower
 from surfaces.read_model.views import Changes
 
@@ -65,11 +67,12 @@ async def _run(settings: Settings, stop_signals: StopSignals, on_start: Callable
         Follower(settings, fail) as follower,
     ):
         connection = connect_kafka(settings)
-        parts = _parts(settings, connection, access, follower, executor)
+        workers = Workers(settings.console_workers, text_at, time.monotonic)
+        parts = _parts(settings, connection, access, follower, workers, executor)
         server = Server(console_app(parts, host_names(settings)))
         stop_signals.on_stop = lambda: loop.call_soon_threadsafe(stop)
         on_start(_address(settings, host, listener.getsockname()[1]))
-        await first_of(server.serve([listener]), parts.feed.run(), _prepare(connection, settings))
+        await first_of(server.serve([listener]), parts.feed.run(), workers.run(), _prepare(connection, settings))
         stop_signals.ignore()
     if failures:
         raise failures[0]
@@ -81,6 +84,7 @@ def _parts(
     connection: KafkaConnection,
     access: Access,
     follower: Follower,
+    workers: Workers,
     executor: ThreadPoolExecutor,
 ) -> Parts:
     topics = catalogue.topics(settings.topic_prefix)
@@ -107,6 +111,7 @@ def _parts(
         redriver=KafkaRedriver(connection),
         feed=LiveFeed(changes, last_seq),
         freshness=freshness,
+        workers=lambda: workers.reports,
         policies=POLICIES.load_all(settings.policies),
         limits=settings.limits,
         executor=executor,

@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from streams.embedded_kafka.broker import EmbeddedKafka
+from streams.embedded_kafka.free_ports import HOST, free_port
 from streams.process.clock import SystemClock
 from tests.console_process import ConsoleProcess, ConsoleTopics, console_process, find_chromium
 from tests.consoles import ALL
@@ -68,7 +69,8 @@ def served(kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> It
     case_records(CASE, PARTNER, "text", feed)
     case_records(HOSTILE, f"partner {HOSTILE}", HOSTILE, feed)
     topics.write(feed.records)
-    with console_process(tmp_path_factory.mktemp("console"), topics) as console:
+    nobody = f"{HOST}:{free_port()}"
+    with console_process(tmp_path_factory.mktemp("console"), topics, SOP_CONSOLE_WORKERS=nobody) as console:
         yield Served(console, topics, feed)
 
 

@@ -41,6 +41,7 @@ def test_the_processes_of_the_stack_work_together(tmp_path: Path) -> None:
         assert set(SERVICES) - set(stack.processes) == NOT_HERE | {"kafka", "postgres", "demo"}
         decisions_come_out(stack)
         the_console_has_them_in_postgresql(stack)
+        the_console_shows_how_the_workers_do(stack)
         prometheus_scrapes_all_targets_and_has_the_rules(stack)
         an_alert_reaches_alertmanager(stack)
         every_query_of_the_dashboard_has_an_answer(stack)
@@ -103,6 +104,15 @@ def the_console_has_them_in_postgresql(stack: Stack) -> None:
     address = f"http://{HOST}:{stack.port('console', 8765)}"
     assert answers(f"{address}/readyz")
     assert answers(f"{address}/cases"), "on loopback, unlike in a container, anybody may read"
+
+
+def the_console_shows_how_the_workers_do(stack: Stack) -> None:
+    def page() -> str:
+        with urlopen(f"http://{HOST}:{stack.port('console', 8765)}/health", timeout=30) as answer:
+            return str(answer.read().decode())
+
+    until(lambda: page().count(">answers<") == 2, page)
+    assert all(str(stack.port(worker, 9100)) in page() for worker in ("worker-1", "worker-2"))
 
 
 def prometheus_scrapes_all_targets_and_has_the_rules(stack: Stack) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import isinf
+
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from surfaces.console.parts import parts_of
 from surfaces.console.templating import page
+from surfaces.console.workers import WorkerReport
 from surfaces.read_model.views import Row
 
 
@@ -18,6 +21,8 @@ async def health(request: Request) -> Response:
         request,
         "health.html",
         found=found,
+        workers=parts.workers(),
+        delay_text=delay_text,
         lags=found.lags,
         latency=latency(found.latest),
         per_hour=sum(each.count for each in found.hours if each.kind == "decision") / 24,
@@ -33,6 +38,13 @@ def latency(rows: tuple[Row, ...]) -> tuple[int, int, int] | None:
     if not delays:
         return None
     return delays[len(delays) // 2], delays[min(len(delays) * 95 // 100, len(delays) - 1)], len(delays)
+
+
+def delay_text(worker: WorkerReport) -> str:
+    """Return within which time a worker decided 95 % of events."""
+    if worker.delay_s is None:
+        return "\u2013"
+    return f"over {worker.delay_s_max:g} s" if isinf(worker.delay_s) else f"up to {worker.delay_s:g} s"
 
 
 async def is_alive(_: Request) -> Response:
