@@ -9,13 +9,12 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from schemas.errors import SopError, Unavailable
+from streams.runtime.backoff import Backoff
 from streams.runtime.ports import Changes, Checkpoint, Store
-
-FIRST_WAIT_S: Final = 0.1
-WAIT_S_MAX: Final = 2.0
+from streams.runtime.retries import FIRST_WAIT_S, WAIT_S_MAX
 
 Found = TypeVar("Found")
 
@@ -68,11 +67,9 @@ class CircuitBreaker:
 
     async def _probe(self) -> None:
         """Ask the store until it answers."""
-        clock = asyncio.get_running_loop().time
-        began, wait_s = clock(), FIRST_WAIT_S
+        backoff = Backoff(FIRST_WAIT_S, WAIT_S_MAX)
         while self._error is not None:
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, WAIT_S_MAX)
+            await backoff.wait()
             try:
                 await _answer_of(lambda: self._store.due(0, 1))
             except Unavailable as error:
@@ -81,7 +78,7 @@ class CircuitBreaker:
                 self._error = None
             else:
                 self._error = None
-                logger.warning("%s: the store answered after %.1f s", self._name, clock() - began)
+                logger.warning("%s: the store answered after %.1f s", self._name, backoff.waited_s)
 
 
 async def _answer_of(call: Callable[[], Awaitable[Found]]) -> Found:

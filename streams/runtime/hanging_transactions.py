@@ -9,12 +9,12 @@ outputs again; and no checkpoint counts on outputs that nobody can see yet.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from schemas.errors import Fatal
+from streams.runtime.backoff import Backoff
 from streams.runtime.ports import TP, OutputLog, Publisher
 
 LOOK_AGAIN_AFTER_S: Final = 0.02
@@ -40,7 +40,7 @@ async def abort_hanging_transactions(
     if left_open := [tp.name for tp in hanging if tp in own]:
         logger.warning("aborting what a transaction left open in %s", ", ".join(left_open))
     await publisher.abort(hanging)
-    backoff = _Backoff()
+    backoff = Backoff(LOOK_AGAIN_AFTER_S, LOOK_AGAIN_WITHIN_S)
     while still_open := await log.hanging_transactions(own):  # the broker reports an end before readers see it
         if backoff.waited_s > limit_s:
             names = ", ".join(tp.name for tp in still_open)
@@ -48,25 +48,6 @@ async def abort_hanging_transactions(
                 f"{names}: a transaction of another producer is open; kafka-transactions.sh finds and aborts it"
             )
         await backoff.wait()
-
-
-class _Backoff:
-    """Waits between two looks, longer each time."""
-
-    def __init__(self) -> None:
-        self._now_s = asyncio.get_running_loop().time
-        self._began_s = self._now_s()
-        self._pause_s = LOOK_AGAIN_AFTER_S
-
-    @property
-    def waited_s(self) -> float:
-        """How many seconds have passed since the first look."""
-        return self._now_s() - self._began_s
-
-    async def wait(self) -> None:
-        """Wait until the next look."""
-        await asyncio.sleep(self._pause_s)
-        self._pause_s = min(2 * self._pause_s, LOOK_AGAIN_WITHIN_S)
 
 
 class Visibility:
@@ -92,7 +73,7 @@ class Visibility:
         Raises `Fatal` if that takes too long.
         """
         written = {TP.parse(name): end for name, end in outputs.items() if self._visible.get(name) != end}
-        backoff = _Backoff()
+        backoff = Backoff(LOOK_AGAIN_AFTER_S, LOOK_AGAIN_WITHIN_S)
         while hidden := await self._hidden(written):
             if self._is_hurried and backoff.waited_s > HURRIED_S:
                 logger.info("%s; no checkpoint is written", hidden)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from schemas.errors import Unavailable
+from streams.runtime.backoff import Backoff
 from streams.runtime.health import Health
 
 FIRST_WAIT_S: Final = 0.1
@@ -24,14 +24,12 @@ class Retries:
 
     async def until_answered(self, call: Callable[[], Awaitable[Found]]) -> Found:
         """Return what a call returns once it does not raise `Unavailable`; raises that after the limit."""
-        clock = asyncio.get_running_loop().time
-        began, wait_s = clock(), FIRST_WAIT_S
+        backoff = Backoff(FIRST_WAIT_S, WAIT_S_MAX)
         while True:
             try:
                 return await call()
             except Unavailable as error:
-                if clock() - began > self._limit_s:
+                if backoff.waited_s > self._limit_s:
                     raise Unavailable(f"{error}; waited for {self._limit_s:g} s") from error
-            await asyncio.sleep(wait_s)
+            await backoff.wait()
             self._health.progress += 1
-            wait_s = min(2 * wait_s, WAIT_S_MAX)
