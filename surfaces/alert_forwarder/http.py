@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol, Self
 
 import aiohttp
 
-from schemas.errors import Unavailable
+from surfaces.http_failures import http_failures
 
 TIMEOUT_S: Final = 10.0
 """How long one request may take, from the look-up of the host to the last byte of the answer."""
@@ -62,22 +62,9 @@ class HttpClient:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Return the answer to a request; raises `Unavailable` if there is none, with a reason without the address."""
-        try:
+        with http_failures(TIMEOUT_S):
             async with self._session.post(
                 url, data=body, headers=headers, proxy=self._proxy, allow_redirects=False
             ) as response:
                 text = await response.content.read(ANSWER_BYTES_MAX)
                 return Answer(response.status, " ".join(text.decode(errors="replace").split()))
-        except TimeoutError:
-            raise Unavailable(f"no answer within {TIMEOUT_S:g} s") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a host that no look-up takes
-            raise Unavailable(f"no answer ({_reason(error)})") from None
-
-
-def _reason(error: Exception) -> str:
-    """Return why there is no answer; the text of other errors may contain the address."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return str(error.certificate_error)
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or str(error.os_error)
-    return type(error).__name__

@@ -8,13 +8,14 @@ import socket
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from schemas.errors import Unavailable
+from surfaces.http_failures import http_failures
 
 EVERY_S: Final = 5.0
 TIMEOUT_S: Final = 2.0
@@ -28,6 +29,10 @@ CHECKPOINT_AGE: Final = "sop_checkpoint_age_seconds"
 WAITING: Final = "sop_records_waiting"
 CASES: Final = "sop_cases_in_memory"
 """Metrics of a worker, as docs/operations.md lists them."""
+
+NO_WORKER: Final = "it answers, but is no worker"
+_ODDITIES: Final = (ValueError, LookupError, OverflowError)
+"""What text that is no worker's metrics raises, in the parser or where its numbers and labels are read."""
 
 Get = Callable[[str], Awaitable[str]]
 """Returns the text at an address; raises `Unavailable`."""
@@ -55,10 +60,10 @@ class WorkerReport:
     """Cases in memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Totals(NamedTuple):
+    """What a worker has counted up to an instant (seconds)."""
+
     at_s: float
-    samples: Sequence[Sample]
     consumed: float
     delays: Counter[float]
     """How many events were decided within each bound (seconds)."""
@@ -69,7 +74,7 @@ class Workers:
 
     def __init__(self, addresses: Sequence[str], get: Get, clock: Callable[[], float]) -> None:
         self._addresses, self._get, self._clock = addresses, get, clock
-        self._answers: dict[str, deque[_Answer]] = {}
+        self._totals: dict[str, deque[_Totals]] = {}
         self.reports: Sequence[WorkerReport] = ()
 
     async def run(self) -> None:
@@ -83,37 +88,45 @@ class Workers:
         """Ask all workers once, side by side."""
         found = await asyncio.gather(*map(_resolved, self._addresses))
         addresses = sorted({each for some in found for each in some})
-        self._answers = {each: self._answers.get(each) or deque(maxlen=WINDOW) for each in addresses}
+        self._totals = {each: self._totals.get(each) or deque(maxlen=WINDOW) for each in addresses}
         self.reports = await asyncio.gather(*map(self._report, addresses))
 
     async def _report(self, address: str) -> WorkerReport:
-        answers = self._answers[address]
+        totals = self._totals[address]
         try:
             samples = _samples(await self._get(f"http://{address}/metrics"))
+            last = _totals_in(samples, self._clock())
+            if totals and last.consumed < totals[-1].consumed:
+                totals.clear()  # it was started again, or others took partitions over
+            totals.append(last)
+            return _report_of(address, samples, totals[0], last)
         except Unavailable as error:
-            answers.clear()
-            return WorkerReport(address, str(error))
-        consumed, delays = _sum(samples, CONSUMED), Counter[float]()
-        for each in samples:
-            if each.name == f"{DECISION_DELAY}_bucket":
-                delays[float(each.labels["le"])] += int(each.value)
-        if answers and consumed < answers[-1].consumed:
-            answers.clear()  # it was started again, or others took partitions over
-        answers.append(_Answer(self._clock(), samples, consumed, delays))
-        return _report_of(address, answers[0], answers[-1])
+            problem = str(error)
+        except _ODDITIES:
+            problem = NO_WORKER
+        totals.clear()
+        return WorkerReport(address, problem)
 
 
-def _report_of(address: str, first: _Answer, last: _Answer) -> WorkerReport:
+def _totals_in(samples: Sequence[Sample], now_s: float) -> _Totals:
+    delays = Counter[float]()
+    for each in samples:
+        if each.name == f"{DECISION_DELAY}_bucket":
+            delays[float(each.labels["le"])] += int(each.value)
+    return _Totals(now_s, _sum(samples, CONSUMED), delays)
+
+
+def _report_of(address: str, samples: Sequence[Sample], first: _Totals, last: _Totals) -> WorkerReport:
     seconds = last.at_s - first.at_s
     return WorkerReport(
         address,
-        partitions=sorted({int(each.labels["partition"]) for each in last.samples if each.name == CASES}),
+        partitions=sorted({int(each.labels["partition"]) for each in samples if each.name == CASES}),
         records_per_s=(last.consumed - first.consumed) / seconds if seconds else 0.0,
         delay_s=_percentile({bound: count - first.delays[bound] for bound, count in last.delays.items()}),
         delay_s_max=max((bound for bound in last.delays if bound < math.inf), default=0.0),
-        unsaved_s=max((each.value for each in last.samples if each.name == CHECKPOINT_AGE), default=0.0),
-        waiting=int(_sum(last.samples, WAITING)),
-        cases=int(_sum(last.samples, CASES)),
+        unsaved_s=max((each.value for each in samples if each.name == CHECKPOINT_AGE), default=0.0),
+        waiting=int(_sum(samples, WAITING)),
+        cases=int(_sum(samples, CASES)),
     )
 
 
@@ -128,13 +141,10 @@ def _sum(samples: Iterable[Sample], name: str) -> float:
 
 
 def _samples(text: str) -> Sequence[Sample]:
-    """Return the samples of a worker's metrics; raises `Unavailable` if it is something else that answered."""
-    try:
-        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    except (ValueError, KeyError):
-        samples = []
+    """Return the samples of a worker's metrics; raises `Unavailable` or one of `_ODDITIES` if it is no worker's."""
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     if not any(each.name.startswith("sop_") for each in samples):
-        raise Unavailable("it answers, but is no worker")
+        raise Unavailable(NO_WORKER)
     return samples
 
 
@@ -143,7 +153,7 @@ async def _resolved(address: str) -> Sequence[str]:
     host, _, port = address.rpartition(":")
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # UnicodeError: a host that no look-up takes
         return (address,)
     hosts = {str(name[0]) for family, *_, name in found if family == socket.AF_INET}
     return [f"{each}:{port}" for each in sorted(hosts)] if len(hosts) > 1 else (address,)
@@ -154,7 +164,7 @@ async def text_at(url: str) -> str:
 
     Raises `Unavailable` if that fails.
     """
-    try:
+    with http_failures(TIMEOUT_S):
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
             session.get(url, allow_redirects=False) as response,
@@ -164,10 +174,6 @@ async def text_at(url: str) -> str:
                 text += part
                 if len(text) > METRICS_BYTES_MAX:
                     raise Unavailable(f"it answers with more than {METRICS_BYTES_MAX} bytes")
-    except TimeoutError:
-        raise Unavailable(f"no answer within {TIMEOUT_S:g} s") from None
-    except (aiohttp.ClientError, OSError) as error:
-        raise Unavailable(f"no answer ({type(error).__name__})") from None
     if status != 200:
         raise Unavailable(f"it answers with status {status}")
     return text.decode(errors="replace")

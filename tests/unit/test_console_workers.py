@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
 from schemas.errors import Unavailable
@@ -111,12 +113,35 @@ async def test_a_delay_beyond_the_last_bound_is_infinite() -> None:
         ("", "it answers, but is no worker"),
         ('python_info{version="3"} 1.0\n', "it answers, but is no worker"),
         ("sop_cases_in_memory{ 1\n", "it answers, but is no worker"),
+        ("sop_cases_in_memory 1\n", "it answers, but is no worker"),
+        ('sop_cases_in_memory{partition="x"} 1\n', "it answers, but is no worker"),
+        ('sop_cases_in_memory{partition="1"} NaN\n', "it answers, but is no worker"),
+        ('sop_cases_in_memory{partition="1"} +Inf\n', "it answers, but is no worker"),
+        ('sop_event_to_decision_seconds_bucket{le="x"} 1\n', "it answers, but is no worker"),
     ],
 )
 async def test_what_does_not_answer_like_a_worker_is_named(answer: str | Unavailable, problem: str) -> None:
     bench = Bench(ADDRESS)
     assert (await bench.report(answer)).problem == problem
     assert not (await bench.report(metrics(1))).problem
+
+
+@given(st.data())
+async def test_damaged_metrics_end_nothing(data: st.DataObject) -> None:
+    text = list(metrics(7, 0.1))
+    for at in data.draw(st.lists(st.integers(0, len(text) - 1), min_size=1, max_size=5)):
+        text[at] = data.draw(st.sampled_from('{}"\\,= \n#x1-+e'))
+    report = await Bench(ADDRESS).report("".join(text))
+    assert report.problem in {"", "it answers, but is no worker"}
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 70, "no-such-host.invalid"])
+async def test_a_host_that_no_look_up_takes_is_named(host: str) -> None:
+    workers = Workers([f"{host}:9100"], text_at, lambda: 0.0)
+    await workers.ask()
+    (report,) = workers.reports
+    assert report.address == f"{host}:9100"
+    assert report.problem.startswith("no answer (")
 
 
 async def test_a_name_may_stand_for_several_workers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +183,7 @@ async def test_text_is_fetched_within_bounds(monkeypatch: pytest.MonkeyPatch) ->
                 await text_at(f"http://{HOST}:{port}/{path}")
     finally:
         await runner.cleanup()
-    with pytest.raises(Unavailable, match=r"no answer .ClientConnectorError"):
+    with pytest.raises(Unavailable, match=r"no answer .Connection refused."):
         await text_at(f"http://{HOST}:{port}/metrics")
 
 
