@@ -254,12 +254,7 @@ class SopProcessor:
         named.update(self._waiting.names)
         named -= self._waiting.subjects
         self._waiting.names = await self._load(named)
-        in_memory = Subjects(
-            named.cases & self._cases.cases.keys(),
-            named.partners & self._locations.tracks.keys(),
-            named.watches & self._anomalies.watches.keys(),
-        )
-        self._dirty.update(in_memory)
+        self._dirty.update(self._cache.in_memory(named))
 
     async def _load(self, wanted: Subjects) -> Subjects:
         """Load what is not in memory; return what the store might have but does not give now."""
@@ -295,8 +290,9 @@ class SopProcessor:
         for key in blobs.keys() & self._checkpointed.keys():
             with readable(key):
                 self._checkpointed[key].load(blobs[key])
-        with readable(KEYS[0]):
-            self._cache.names.load(blobs)
+        for key in (each for each in KEYS if each in blobs):
+            with readable(key):
+                self._cache.names.load(blobs[key])
 
     def restore_output(self, topic: str, record: Stored, recreated: Collection[str] = ()) -> Mapping[str, int]:
         """Read back a record emitted since the checkpoint; return the input positions at which it was decided."""

@@ -6,7 +6,7 @@ while a new owner catches up, so it is kept packed when there is too much of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -44,7 +44,7 @@ class StateCache:
         self._store = store
         self._new: set[str] = set()
         """Names that are known not to be in the store, of objects that may come to be."""
-        self._objects: Mapping[str, Mapping[str, object]] = {CASE: cases, PARTNER: tracks, WATCH: watches}
+        self._objects = cases, tracks, watches
         self._loaded_cases = cases
         self._cases = WriteBackCache(cases, _case_format(), case_name)
         # Tracks are numbers: compression would cost time and save little.
@@ -79,6 +79,13 @@ class StateCache:
                 (self.departed.add if is_departed else loaded.append)(subject.id)
         return loaded
 
+    def in_memory(self, subjects: Subjects) -> Subjects:
+        """Return those that are in memory, ready."""
+        cases, tracks, watches = self._objects
+        return Subjects(
+            subjects.cases & cases.keys(), subjects.partners & tracks.keys(), subjects.watches & watches.keys()
+        )
+
     def absent(self, wanted: Subjects) -> Subjects:
         """Return the subjects that are not in memory and may be in the store."""
         missing = Subjects(
@@ -111,15 +118,12 @@ class StateCache:
         """Remove a watch that is in memory, from the store too."""
         self._watches.remove(watch)
 
-    def _is_in_memory(self, name: str) -> bool:
-        subject = Subject.parse(name)
-        return subject.id in self._objects[subject.kind]
-
     def freeze(self, blobs: MutableMapping[str, bytes | None]) -> Collection[str]:
         """Begin a snapshot of what changed, as blobs by key (None: removed); return the ids of its cases."""
         case_ids = self._cases.dirty
         self.names.add(self._new.intersection(Subjects(case_ids, self._tracks.dirty, self._watches.dirty).names()))
-        self._new = {each for each in self._new if self._is_in_memory(each) and not self.names.may_have(each)}
+        kept = self.in_memory(Subjects.parse(self._new)).names()
+        self._new = {each for each in kept if not self.names.may_have(each)}
         blobs.update(self.names.dump())
         self._cases.freeze(blobs)
         self._tracks.freeze(blobs)

@@ -5,7 +5,7 @@ A step saves a round trip for what is new, and what is new does not wait for a s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Final
 
@@ -38,10 +38,10 @@ class StoredNames:
         self._segments, self._bits_set = [], 0
         self._append()
 
-    def load(self, blobs: Mapping[str, bytes]) -> None:
-        """Begin with the segments of a checkpoint, by key; without any, every name may be in the store."""
-        self._segments = [bytearray(_decompressor.decompress(blobs[key])) for key in KEYS if key in blobs]
-        self._bits_set = int.from_bytes(self._segments[-1]).bit_count() if self._segments else 0
+    def load(self, segment: bytes) -> None:
+        """Begin with the next segment of a checkpoint; without any, every name may be in the store."""
+        self._segments.append(bytearray(_decompressor.decompress(segment)))
+        self._bits_set = int.from_bytes(self._segments[-1]).bit_count()
 
     def may_have(self, name: str) -> bool:
         """Return False only if a name was never added; True if that is not known."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from schemas.errors import Unavailable
+from schemas.errors import StoreLost, Unavailable
 from schemas.policy.model import DAY, HOUR
 from streams.memory.store import MemoryState
 from streams.processor import waiting
@@ -80,6 +80,15 @@ def continued(case_id: str) -> bytes:
     return claim(case_id).validated("10:30", "not_genuine", f"{case_id}-t").lines()[-1]
 
 
+async def with_old_away() -> Bench:
+    """Return a bench whose store, which has the case `old`, is away."""
+    bench = await Bench.begin()
+    await bench.decided(*begun("old"))
+    await bench.save()
+    bench.is_away = True
+    return bench
+
+
 async def test_what_is_new_or_in_memory_is_decided() -> None:
     bench = await Bench.begin()
     bench.is_away = True
@@ -89,10 +98,7 @@ async def test_what_is_new_or_in_memory_is_decided() -> None:
 
 
 async def test_what_only_the_store_has_waits_and_delays_nothing_else() -> None:
-    bench = await Bench.begin()
-    await bench.decided(*begun("old"))
-    await bench.save()
-    bench.is_away = True
+    bench = await with_old_away()
     assert await bench.decided(continued("old"), *begun("new")) == {"new"}
     assert bench.waits()
     assert await bench.decided(continued("new")) == {"new"}
@@ -104,10 +110,7 @@ async def test_what_only_the_store_has_waits_and_delays_nothing_else() -> None:
 
 
 async def test_of_two_conflicting_events_that_wait_the_first_is_accepted() -> None:
-    bench = await Bench.begin()
-    await bench.decided(*begun("old"))
-    await bench.save()
-    bench.is_away = True
+    bench = await with_old_away()
     genuine = claim("old").validated("10:30", "genuine", "old-t").lines()[-1]
     assert await bench.decided(continued("old")) == set()
     assert await bench.decided(genuine) == set()
@@ -131,6 +134,15 @@ async def test_after_a_restart_what_the_last_owner_saved_is_not_new() -> None:
     assert await bench.decided() == {"old"}
 
 
+async def test_a_damaged_segment_of_names_is_named() -> None:
+    first = await Bench.begin()
+    await first.decided(*begun("old"))
+    await first.save()
+    first.state.blobs["names:1"] = b"damaged"
+    with pytest.raises(StoreLost, match="names:1: the stored value cannot be read"):
+        await Bench.begin(first.state)
+
+
 async def test_a_deadline_of_a_case_in_the_store_passes_once_it_answers() -> None:
     bench = await Bench.begin()
     await bench.decided(*begun("old"))
@@ -148,10 +160,7 @@ async def test_a_deadline_of_a_case_in_the_store_passes_once_it_answers() -> Non
 
 
 async def test_a_name_is_not_loaded_without_the_records_that_wait_for_it() -> None:
-    bench = await Bench.begin()
-    await bench.decided(*begun("old"))
-    await bench.save()
-    bench.is_away = True
+    bench = await with_old_away()
     await bench.decided(continued("old"))
     bench.is_away = False
     assert subjects(await bench.processor.evaluate(NOW, {}, ["case:old"])) == set()
@@ -160,10 +169,7 @@ async def test_a_name_is_not_loaded_without_the_records_that_wait_for_it() -> No
 
 async def test_a_limited_number_of_bytes_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "WAITING_BYTES_MAX", 2 * len(continued("old")))
-    bench = await Bench.begin()
-    await bench.decided(*begun("old"))
-    await bench.save()
-    bench.is_away = True
+    bench = await with_old_away()
     await bench.decided(continued("old"))
     assert not bench.is_full()
     await bench.decided(continued("old"), continued("old"))
