@@ -23,7 +23,7 @@ test e2e faults: export JDK_JAVA_OPTIONS := $(JDK_JAVA_OPTIONS) -XX:+IgnoreUnrec
     "-XX:AOTCache=$(CURDIR)/$(ARCHIVE)"
 
 # Programs in other languages, for the tests that use them. Without its tools a program's tests are skipped, or fail in CI.
-LANGUAGES := $(addprefix build/languages/,typescript java java-sdk javascript-sdk go-sdk)
+LANGUAGES := $(addprefix build/languages/,typescript java java-sdk javascript-sdk go-sdk log-judge)
 NPM_CI := npm ci --no-audit --no-fund --no-update-notifier --loglevel=error --prefix
 test e2e: $(LANGUAGES)
 
@@ -89,6 +89,11 @@ build/languages/go-sdk: $(addprefix tests/cloudevents_sdks/go/,go.mod go.sum mai
 	-@$(call GO_IS_NEW,the CloudEvents SDK of Go); \
 	    echo "building tests/cloudevents_sdks/go" && mkdir -p $(@D) && \
 	    go build -C tests/cloudevents_sdks/go -mod=readonly -o $(CURDIR)/$@ .
+
+build/languages/log-judge: $(addprefix tests/log_judge/,go.mod go.sum main.go)
+	-@$(call GO_IS_NEW,Go's judge of an archive's log); \
+	    echo "building tests/log_judge" && mkdir -p $(@D) && \
+	    go build -C tests/log_judge -mod=readonly -o $(CURDIR)/$@ .
 
 # Programs that check deploy/kubernetes, each at one version.
 TOOLS := $(addprefix build/tools/,kustomize kube-score)

@@ -27,9 +27,13 @@ from sqlalchemy import (
     select,
 )
 
+from streams.archive.check import check_archive
+from streams.archive.folder import ArchiveFolder
+from streams.archive.reading import ArchiveReader
 from streams.kafka.connection import KafkaConnection
 from streams.process.clock import SystemClock
 from streams.runtime.ports import TP, Stored
+from surfaces.archive.store import ArchiveStore
 from surfaces.read_model.database import Database, PostgresDatabase, SqliteDatabase
 from surfaces.read_model.sql_store import SqlStore
 from surfaces.sink.kafka_partitions import KafkaPartitions
@@ -137,8 +141,33 @@ class SqlRowStore(SqlStore):
         return type(self)(self.database)
 
 
+class ArchiveRowStore(ArchiveStore):
+    """The archive's store, which writes a file for every record."""
+
+    def __init__(self, where: Path) -> None:
+        self._where = where
+        super().__init__(ArchiveFolder(str(where)), SystemClock(), file_bytes=1, file_age_s=1e6)
+
+    def write(self, records: Sequence[Record], positions: Mapping[TP, Position]) -> None:
+        super().write(records, positions)
+        self.flush()
+
+    def rows(self) -> list[Row]:
+        names = self._folder.names()
+        found = ArchiveReader(self._folder).records({each.topic for each in names})
+        return [Row(name.topic_id, name.tp, record.offset, record.value) for name, record in found]
+
+    def reopened(self) -> ArchiveRowStore:
+        return type(self)(self._where)
+
+    def close(self) -> None:
+        assert check_archive(self._folder).problems == []
+
+
 def open_row_store(where: str) -> RowStore:
-    """Return the store in a file, in one that the read model's base has (`sql:FILE`), or in PostgreSQL."""
+    """Return the store in a file, in one that the read model's base has (`sql:FILE`), in PostgreSQL, or an archive."""
+    if where.startswith("archive:"):
+        return ArchiveRowStore(Path(where.removeprefix("archive:")))
     database = row_database(where)
     return SqliteRowStore(Path(where)) if database is None else SqlRowStore(database)
 

@@ -33,6 +33,7 @@ class EventAttributes(Struct, gc=False):
     id: str
     type: str
     subject: str
+    time: object = None
 
 
 _EXACT_BELOW: Final = 2.0**53

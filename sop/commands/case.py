@@ -1,7 +1,8 @@
 """`sop case`: one case, explained."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import click
 
@@ -12,7 +13,8 @@ from sop.options import FILE
 from streams.config.settings import Settings, settings_from
 from streams.replay.case_timeline import CaseTimeline, case_timeline
 from streams.replay.deduplicate import deduplicate
-from streams.replay.inputs import KAFKA, read_inputs
+from streams.replay.input_record import InputRecord
+from streams.replay.inputs import KAFKA, archive_of, is_archive, read_inputs
 from streams.replay.latest_decisions import LatestDecision, read_latest_decisions
 from streams.replay.replay import ReplaySettings
 from streams.replay.timeline_output import case_json, latest_text, timeline_text
@@ -26,7 +28,7 @@ from streams.terminal.wrapping import show
     "--input",
     "inputs",
     multiple=True,
-    metavar="FILE|kafka://…",
+    metavar="FILE|ARCHIVE|kafka://…",
     type=FILE,
     help="Read recorded events from here; may be repeated (default: the input topics at SOP_BROKERS).",
 )
@@ -81,9 +83,16 @@ def _latest_decisions(case_id: str, names: Sequence[str], settings: Settings) ->
 
 
 def _timeline(case_id: str, names: Sequence[str], settings: Settings, replay: ReplaySettings) -> CaseTimeline | None:
-    records = enumerate(read_inputs(names, settings))
-    unique = deduplicate(records, replay.limits, replay.now, replay.facts_per_case_max)
+    records = chain.from_iterable(_records(case_id, name, settings) for name in names)
+    unique = deduplicate(enumerate(records), replay.limits, replay.now, replay.facts_per_case_max)
     return case_timeline(case_id, unique, replay.policies, until=replay.until)
+
+
+def _records(case_id: str, name: str, settings: Settings) -> Iterator[InputRecord]:
+    """Return the records of an input, of an archive only those that the case needs."""
+    if is_archive(name):
+        return archive_of(name, settings).records_of_case(case_id, settings.limits)
+    return read_inputs([name], settings)
 
 
 def _show(lines: Iterable[str]) -> None:

@@ -87,6 +87,10 @@ class Settings:
     accept_trimmed_inputs: bool = False
     metrics_listen: str = ""
     data_dir: str = ""
+    archive: str = ""
+    archive_file_bytes_max: int = 64 * 1024 * 1024
+    archive_file_age_s: float = 3600.0
+    audit_key_file: str = ""
     database_url: str = field(default="", repr=False)
     database_url_file: str = ""
     alertmanagers: str = field(default="", repr=False)

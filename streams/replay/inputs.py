@@ -1,4 +1,4 @@
-"""Recorded events from JSON Lines files and Kafka topics."""
+"""Recorded events from JSON Lines files, archives and Kafka topics."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from agents.sops import catalogue
 from schemas.codec.limits import RecordSizes
+from schemas.errors import UsageError
 from streams.config.settings import Settings
 from streams.files.reading import STANDARD, read_lines
 from streams.replay.input_record import InputRecord
 
+if TYPE_CHECKING:
+    from streams.replay.archive_input import ArchiveInput
+
 KAFKA: Final = "kafka://"
+INSTALL: Final = "pip install 'sop-streams[audit]'"
 
 
 def read_inputs(names: Iterable[str], settings: Settings) -> Iterator[InputRecord]:
-    """Yield the records of all inputs: JSON Lines files (`-`: standard input) or `kafka://HOST:PORT[/PREFIX]`.
+    """Yield the records of all inputs.
+
+    They are JSON Lines files (`-`: standard input), archives (a folder or a URL), or `kafka://HOST:PORT[/PREFIX]`.
 
     Raises `UsageError` if an input cannot be read.
     """
@@ -35,7 +43,7 @@ class RereadableInputs:
     def __init__(self, names: Iterable[str], settings: Settings) -> None:
         self._inputs = [
             partial(_read_input, name, number, settings)
-            if name != STANDARD and Path(name).is_file()
+            if name != STANDARD and (Path(name).is_file() or is_archive(name))
             else partial(iter, list(_read_input(name, number, settings)))
             for number, name in enumerate(names, 1)
         ]
@@ -50,7 +58,23 @@ def _read_input(name: str, number: int, settings: Settings) -> Iterator[InputRec
         from streams.replay.kafka_input import read_topics  # noqa: PLC0415 - the Kafka client is slow to import
 
         return read_topics(name.removeprefix(KAFKA), settings)
+    if is_archive(name):
+        return archive_of(name, settings).records()
     return read_file(name, settings.value_bytes_max, number)
+
+
+def is_archive(name: str) -> bool:
+    """Return whether an input is an archive: a folder, or a URL of an object store."""
+    return not name.startswith(KAFKA) and ("://" in name or Path(name).is_dir())
+
+
+def archive_of(name: str, settings: Settings) -> ArchiveInput:
+    """Return the archive that an input is; raises `UsageError` if it cannot be used."""
+    try:
+        from streams.replay.archive_input import ArchiveInput  # noqa: PLC0415 - an extra, and slow to import
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{name}: reading an archive needs an extra: {INSTALL}") from error
+    return ArchiveInput(name, catalogue.topics(settings.topic_prefix))
 
 
 def read_file(path: str, line_bytes_max: int, input_number: int = 1) -> Iterator[InputRecord]:

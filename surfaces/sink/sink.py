@@ -92,8 +92,8 @@ class Sink:
         written = self._write(same)
         added = await self._added({tp: topic_id for tp, topic_id in found.items() if tp not in same})
         moved = {tp: await self._after_deleted(tp) for tp in same & self._polled.out_of_range}
-        if added:  # kept at once: records that are deleted before they are read will be missed
-            self._store.write((), added)
+        if added or moved:  # kept at once: records that are deleted before they are read will be missed
+            self._store.write((), {**added, **moved})
         self._positions |= {**added, **moved}
         if added or moved or found.keys() != self._reading:
             await self._partitions.start({tp: self._positions[tp].offset for tp in found})

@@ -37,7 +37,15 @@ def _servers_start_first(kafka: EmbeddedKafka, postgres_first: None) -> None:
     """Start the servers before the first test, so that they do not count as left behind by one."""
 
 
-@pytest.fixture(params=["memory", "kafka, sqlite", "memory, read model in sqlite", "memory, read model in postgresql"])
+@pytest.fixture(
+    params=[
+        "memory",
+        "kafka, sqlite",
+        "memory, archive",
+        "memory, read model in sqlite",
+        "memory, read model in postgresql",
+    ]
+)
 def adapters(request: pytest.FixtureRequest) -> str:
     """Return which topics and which store to use."""
     return str(request.param)
@@ -57,6 +65,8 @@ def store(adapters: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iter
             store: RowStore = MemoryRowStore()
         case "kafka, sqlite":
             store = open_row_store(str(tmp_path / "rows.sqlite"))
+        case "memory, archive":
+            store = open_row_store(f"archive:{tmp_path / 'archive'}")
         case "memory, read model in sqlite":
             store = open_row_store(f"sql:{tmp_path / 'rows.sqlite'}")
         case _:

@@ -1,0 +1,110 @@
+"""One file of an archive: the records of a partition between two offsets, as Parquet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Final, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from schemas.errors import SopError, Unavailable
+from streams.archive.folder import ArchiveFolder
+from streams.archive.layout import SegmentName
+from streams.archive.records import SCHEMA, ArchivedRecord, Lookup, records_of, table_of
+
+ROW_GROUP_ROWS: Final = 4_096
+"""How many rows are read at once where some of them are looked up."""
+COMPRESSION_LEVEL: Final = 3
+NAME_KEY: Final = b"sop.segment"
+"""Under which key of its metadata a file has its own path in the archive, so that no file can stand for another."""
+
+T = TypeVar("T")
+
+
+class DamagedSegment(SopError):  # noqa: N818 - named as it reads
+    """A file of an archive cannot be read, or is not what its name says."""
+
+
+def encode_segment(name: SegmentName, records: Sequence[ArchivedRecord], lookups: Sequence[Lookup]) -> pa.Buffer:
+    """Return the content of a file."""
+    table = table_of(name.topic, name.partition, records, lookups)
+    table = table.replace_schema_metadata({NAME_KEY: name.path.encode()})
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=ROW_GROUP_ROWS,
+        compression="zstd",
+        compression_level=COMPRESSION_LEVEL,
+        use_dictionary=["topic", "type", "source", "subject", "case_id"],
+        write_page_checksum=True,
+        store_schema=True,
+    )
+    return sink.getvalue()
+
+
+class Segment:
+    """A file of an archive, open; use it as a context manager. Raises `DamagedSegment` wherever it cannot be read.
+
+    `content` is what the file contains, if that has been read.
+    """
+
+    def __init__(self, folder: ArchiveFolder, name: SegmentName, content: bytes | None = None) -> None:
+        self._name = name
+        self._file = folder.open(name.path) if content is None else pa.BufferReader(content)
+        self._parquet = self._read(lambda: pq.ParquetFile(self._file, page_checksum_verification=True))
+        if not self._parquet.schema_arrow.equals(SCHEMA):
+            raise self._damaged("its columns are not those of an archive")
+        said = (self._parquet.schema_arrow.metadata or {}).get(NAME_KEY, b"").decode(errors="replace")
+        if said != name.path:
+            raise self._damaged(f"it was written as {said or 'another file'}")
+
+    def __enter__(self) -> Segment:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._parquet.close()
+        self._file.close()
+
+    def records(self) -> Iterator[ArchivedRecord]:
+        """Yield all records in their order."""
+        for group in range(self._parquet.num_row_groups):
+            for batch in self._group(group, None):
+                yield from records_of(batch)
+
+    def rows(self) -> Iterator[pa.RecordBatch]:
+        """Yield all rows, lookup columns included."""
+        for group in range(self._parquet.num_row_groups):
+            yield from self._group(group, None)
+
+    def records_with(self, column: str, values: Collection[str]) -> Iterator[ArchivedRecord]:
+        """Yield the records with one of these values in a lookup column; reads nothing else of other row groups."""
+        wanted = pa.array(sorted(values), pa.string())
+        for group in range(self._parquet.num_row_groups):
+            found = pa.concat_arrays([each.column(0) for each in self._group(group, [column])] or [wanted[:0]])
+            if pc.any(pc.is_in(found, wanted)).as_py():
+                for batch in self._group(group, None):
+                    yield from records_of(batch.filter(pc.is_in(batch.column(column), wanted)))
+
+    def _group(self, group: int, columns: Sequence[str] | None) -> Sequence[pa.RecordBatch]:
+        def read() -> Sequence[pa.RecordBatch]:
+            table = self._parquet.read_row_group(group, columns=columns)
+            table.validate(full=True)  # text that is no UTF-8, above all
+            batches: Sequence[pa.RecordBatch] = table.to_batches()
+            return batches
+
+        return self._read(read)
+
+    def _read(self, read: Callable[[], T]) -> T:
+        try:
+            return read()
+        except (pa.ArrowException, ValueError, KeyError, OSError) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise Unavailable(f"{self._name.path}: {os.strerror(error.errno)}") from error
+            raise self._damaged(" ".join(str(error).split())) from error
+
+    def _damaged(self, reason: str) -> DamagedSegment:
+        return DamagedSegment(f"{self._name.path}: {reason}")

@@ -1,0 +1,64 @@
+"""Enters the files of an archive into its log, as they are on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from schemas.errors import Fatal
+from streams.archive.folder import ArchiveFolder
+from streams.archive.layout import SUFFIX, SegmentName
+from streams.archive.segment import Segment
+from streams.audit.log import LOG, LogWriter
+from streams.audit.manifest import decode_manifest, encode_manifest, manifest_of, record_leaf
+from streams.audit.merkle import root_of
+from streams.audit.note import Signer
+from streams.runtime.ports import TP
+
+LEAVES: Final = f"{LOG}/leaves"
+
+
+def leaves_path(name: SegmentName) -> str:
+    """Return where the leaves of a file are: the hashes of its records, one after the other."""
+    return f"{LEAVES}/{name.path.removesuffix(SUFFIX)}"
+
+
+class Notary:
+    """Has the log say what each file contains; raises `Fatal` if what the log says and what there is do not fit."""
+
+    def __init__(self, folder: ArchiveFolder, signer: Signer) -> None:
+        self._folder = folder
+        self._log = LogWriter(folder, signer)
+        self._entered: set[str] = set()
+        self._last: dict[TP, bytes] = {}
+        for entry in self._log.entries:
+            manifest = decode_manifest(entry)
+            self._entered.add(manifest.file)
+            self._last[manifest.name.tp] = entry
+
+    def enter(self, names: Iterable[SegmentName]) -> str | None:
+        """Enter the files that the log does not have; return the new checkpoint, None if there is nothing new."""
+        last = dict(self._last)
+        entries = []
+        for name in sorted(names):
+            if name.path in self._entered:
+                continue
+            before = last.get(name.tp)
+            last[name.tp] = entry = self._entry(name, before)
+            entries.append(entry)
+        if not entries:
+            return None
+        note = self._log.append(entries)
+        self._entered |= {decode_manifest(entry).file for entry in entries}
+        self._last = last
+        return note
+
+    def _entry(self, name: SegmentName, before: bytes | None) -> bytes:
+        """Return the manifest of a file; its leaves are beside the log then."""
+        content = self._folder.read(name.path)
+        if content is None:
+            raise Fatal(f"{name.path}: it has disappeared")
+        with Segment(self._folder, name) as segment:
+            leaves = [record_leaf(name.topic, name.partition, each) for each in segment.records()]
+        self._folder.put(leaves_path(name), b"".join(leaves))
+        return encode_manifest(manifest_of(name, content, root_of(leaves), len(leaves), before))

@@ -1,0 +1,177 @@
+"""Verifies an archive with a public key alone: nothing was altered, left out, added or moved since it was signed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from schemas.errors import SopError
+from streams.archive.folder import ArchiveFolder
+from streams.archive.layout import TEMPORARY, SegmentName
+from streams.archive.records import places_of, records_of
+from streams.archive.segment import DamagedSegment, Segment
+from streams.audit.log import LOG, Checkpoint, open_checkpoint, read_entries
+from streams.audit.manifest import Manifest, decode_manifest, record_leaf
+from streams.audit.merkle import HASH_BYTES, leaf_hash, root_of
+from streams.audit.notary import leaves_path
+from streams.audit.note import Verifier
+from streams.audit.tiles import CHECKPOINT, tiles_of
+from streams.runtime.ports import TP
+
+LOCK: Final = ".lock"
+
+
+class Verified(NamedTuple):
+    """How many files and records were verified, under which checkpoint."""
+
+    checkpoint: Checkpoint
+    files: int
+    records: int
+
+
+class Altered(SopError):  # noqa: N818 - named as it reads
+    """An archive is not what was signed; the message names the first bad record or file."""
+
+
+def verify_archive(folder: ArchiveFolder, verifier: Verifier, older: str | None = None) -> Verified:
+    """Return what was verified; raises `Altered` with the first thing that is wrong, `Unavailable`.
+
+    `older` is an earlier checkpoint of the same log, as somebody else has kept it.
+    """
+    checkpoint, entries = _verified_log(folder, verifier)
+    if older is not None:
+        _check_older(older, verifier, checkpoint, entries)
+    manifests = _manifests(entries)
+    _check_chains(entries, manifests)
+    _check_files(folder, entries, manifests)
+    records = 0
+    for manifest in manifests:
+        records += _verify_segment(folder, manifest)
+    return Verified(checkpoint, len(manifests), records)
+
+
+def _verified_log(folder: ArchiveFolder, verifier: Verifier) -> tuple[Checkpoint, Sequence[bytes]]:
+    where = f"{LOG}/{CHECKPOINT}"
+    note = folder.read(where)
+    if note is None:
+        raise Altered(f"{where}: there is no such file: the archive has no log")
+    try:
+        checkpoint = open_checkpoint(note.decode(), verifier)
+    except ValueError as error:
+        raise Altered(f"{where}: {error}") from error
+    try:
+        entries = read_entries(folder, checkpoint.size)
+    except ValueError as error:
+        raise Altered(str(error)) from error
+    tiles = tiles_of(entries)
+    for path, expected in tiles.items():
+        if folder.read(f"{LOG}/{path}") != expected:
+            raise Altered(f"{LOG}/{path}: it does not follow from the entries of the log")
+    if root_of([leaf_hash(each) for each in entries]) != checkpoint.root:
+        raise Altered(f"{LOG}: its entries are not those that were signed")
+    return checkpoint, entries
+
+
+def _check_older(older: str, verifier: Verifier, checkpoint: Checkpoint, entries: Sequence[bytes]) -> None:
+    try:
+        before = open_checkpoint(older, verifier)
+    except ValueError as error:
+        raise Altered(f"the older checkpoint: {error}") from error
+    if before.size > checkpoint.size:
+        raise Altered(
+            f"{LOG}: it was cut off: it has {checkpoint.size} entries, and had {before.size} in the older checkpoint"
+        )
+    if root_of([leaf_hash(each) for each in entries[: before.size]]) != before.root:
+        raise Altered(f"{LOG}: its history is another one than that of the older checkpoint, of {before.size} entries")
+
+
+def _manifests(entries: Sequence[bytes]) -> Sequence[Manifest]:
+    manifests = []
+    for number, entry in enumerate(entries):
+        try:
+            manifests.append(decode_manifest(entry))
+            _ = manifests[-1].name
+        except ValueError as error:
+            raise Altered(f"{LOG}: entry {number} is not a manifest: {error}") from error
+    return manifests
+
+
+def _check_chains(entries: Sequence[bytes], manifests: Sequence[Manifest]) -> None:
+    """Raise `Altered` unless each manifest follows the one before it of its partition, without a gap."""
+    last: dict[TP, tuple[SegmentName, str]] = {}
+    for entry, manifest in zip(entries, manifests, strict=True):
+        name = manifest.name
+        before, before_hash = last.get(name.tp, (None, None))
+        if manifest.previous != before_hash:
+            raise Altered(f"{manifest.file}: its manifest does not follow the one before it")
+        if before is not None:
+            _check_order(before, name)
+        last[name.tp] = (name, leaf_hash(entry).hex())
+
+
+def _check_order(before: SegmentName, name: SegmentName) -> None:
+    if name.generation == before.generation and name.first != before.next:
+        what = "missing" if name.first > before.next else "there twice"
+        first, last = sorted((before.next, name.first))
+        raise Altered(f"{name.tp.name}: offsets {first} to {last - 1} are {what}, before {name.path}")
+    if name.generation < before.generation:
+        raise Altered(f"{name.path}: it does not follow {before.path}")
+
+
+def _check_files(folder: ArchiveFolder, entries: Sequence[bytes], manifests: Sequence[Manifest]) -> None:
+    """Raise `Altered` if there are other files than those that the log accounts for."""
+    expected = {f"{LOG}/{path}" for path in (CHECKPOINT, *tiles_of(entries))}
+    for manifest in manifests:
+        expected |= {manifest.file, leaves_path(manifest.name)}
+    found = {path for path in folder.paths() if not path.endswith(TEMPORARY) and path != LOCK}
+    for path in sorted(expected - found):
+        raise Altered(f"{path}: there is no such file")
+    for path in sorted(found - expected):
+        raise Altered(f"{path}: the log does not know this file")
+
+
+def _verify_segment(folder: ArchiveFolder, manifest: Manifest) -> int:
+    """Return how many records a file has; raises `Altered` at its first record that is not what was signed."""
+    name = manifest.name
+    signed = folder.read(leaves_path(name)) or b""
+    leaves = [signed[at : at + HASH_BYTES] for at in range(0, len(signed), HASH_BYTES)]
+    if root_of(leaves).hex() != manifest.root or len(leaves) != manifest.rows:
+        raise Altered(f"{leaves_path(name)}: it is not what was signed")
+    content = folder.read(name.path) or b""
+    try:
+        rows = _leaves_in(folder, name, content)
+    except DamagedSegment as error:
+        raise Altered(str(error)) from error
+    if [leaf for _, leaf in rows] != leaves:
+        raise Altered(f"{name.path}: {name.tp.name}{_difference(rows, leaves)}")
+    if sha256(content).hexdigest() != manifest.sha256:
+        raise Altered(f"{name.path}: its records are those that were signed, but other bytes of the file are not")
+    return len(leaves)
+
+
+def _leaves_in(folder: ArchiveFolder, name: SegmentName, content: bytes) -> Sequence[tuple[int, bytes]]:
+    """Return the offset and the leaf of each record of a file."""
+    with Segment(folder, name, content) as segment:
+        return [
+            (record.offset, record_leaf(topic, partition, record))
+            for rows in segment.rows()
+            for (topic, partition), record in zip(places_of(rows), records_of(rows), strict=True)
+        ]
+
+
+def _difference(rows: Sequence[tuple[int, bytes]], leaves: Sequence[bytes]) -> str:
+    """Return which record is the first that is not the one which was signed, and what became of it."""
+    at = next((at for at, (row, leaf) in enumerate(zip(rows, leaves, strict=False)) if row[1] != leaf), None)
+    if at is None:
+        at = min(len(rows), len(leaves))
+        if len(rows) > at:
+            return f"@{rows[at][0]}: this record was added"
+        return f": records behind offset {rows[-1][0]} are missing" if rows else ": all records are missing"
+    offset, leaf = rows[at]
+    is_signed, is_there = leaf in leaves[at:], leaves[at] in {each for _, each in rows[at:]}
+    if is_signed and is_there:
+        return f"@{offset}: this record is out of its order"
+    if is_signed:
+        return f": a record between offsets {rows[at - 1][0] if at else 'before the first'} and {offset} is missing"
+    return f"@{offset}: this record was added" if is_there else f"@{offset}: this record was altered"

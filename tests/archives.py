@@ -1,0 +1,79 @@
+"""What tests of archives share: an archive of some records, its key, and ways to alter it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.archive.folder import ArchiveFolder
+from streams.archive.layout import SegmentName
+from streams.archive.records import ArchivedRecord
+from streams.audit.keys import make_key, read_signer
+from streams.audit.notary import Notary
+from streams.audit.note import Verifier
+from streams.runtime.ports import TP
+from surfaces.archive.store import ArchiveStore
+from surfaces.sink.ports import Position, Record
+
+DAY_MS = 86_400_000
+NOW_US = 1_764_300_000_000_000
+TOPIC_ID = "Zr1aGm4bTyqU8aX0aHVc3w"
+LOG = "example.com/archive"
+
+
+class StoppedClock:
+    """A clock at an instant (microseconds)."""
+
+    def __init__(self, now_us: int = NOW_US) -> None:
+        self.us = now_us
+
+    def now_us(self) -> int:
+        return self.us
+
+
+def record(tp: TP, offset: int, value: bytes | None = b"{}", **more: object) -> Record:
+    """Return a record of a topic."""
+    given: dict[str, object] = {"timestamp": NOW_US // 1000, "key": b"k", "headers": (), **more}
+    return Record(tp, TOPIC_ID, offset, value=value, **given)  # type: ignore[arg-type]
+
+
+@dataclass
+class Archived:
+    """An archive in a folder, with the key of its log."""
+
+    path: Path
+    key: Path
+    verifier: Verifier
+
+    @property
+    def folder(self) -> ArchiveFolder:
+        return ArchiveFolder(str(self.path))
+
+    def add(self, records: Iterable[Record], *, file_bytes: int = 1 << 20) -> Sequence[SegmentName]:
+        """Write records into files, and enter these into the log."""
+        store = ArchiveStore(self.folder, StoppedClock(), file_bytes=file_bytes, file_age_s=1.0)
+        for each in records:
+            if each.tp not in store.positions():
+                store.write((), {each.tp: Position(each.topic_id, each.offset)})
+            store.write([each], {each.tp: Position(each.topic_id, each.offset + 1)})
+        names = store.flush(is_end=True)
+        self.notary().enter(names)
+        return names
+
+    def notary(self) -> Notary:
+        return Notary(self.folder, read_signer(str(self.key)))
+
+
+def archive_in(path: Path) -> Archived:
+    """Return an archive without records, in a folder to be made."""
+    key = path.with_suffix(".key")
+    return Archived(path, key, make_key(LOG, str(key)))
+
+
+def kept(records: Iterable[Record]) -> list[ArchivedRecord]:
+    """Return records as an archive has them."""
+    return [
+        ArchivedRecord(each.offset, each.timestamp, each.key, each.value, tuple(each.headers), each.original_sizes)
+        for each in records
+    ]
