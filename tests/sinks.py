@@ -220,7 +220,7 @@ class MemoryTopics:
         return MemoryPartitions(self, topics)
 
     def create(self, topic: str, partitions: int) -> None:
-        topic_id = f"id-{next(self._ids)}"
+        topic_id = f"id/{next(self._ids)}+"  # as librdkafka writes them
         self.logs |= {TP(topic, number): _Log(topic_id) for number in range(partitions)}
 
     def delete(self, topic: str) -> None:

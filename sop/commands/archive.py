@@ -55,13 +55,13 @@ def write(stop_signals: StopSignals, address: str | None, *, once: bool) -> None
     """Write inputs, outputs and presence answers to an archive, until stopped (SIGTERM, Ctrl-C).
 
     Files are closed by size and age (SOP_ARCHIVE_FILE_BYTES_MAX, SOP_ARCHIVE_FILE_AGE_S), and all when it stops. Each
-    record is in the archive once, however the process ends.
+    record is in the archive once, however the process ends. With SOP_AUDIT_KEY_FILE, files are entered into a signed
+    log (sop audit).
     """
     settings = settings_from()
-    topics = catalogue.topics(settings.topic_prefix)
     folder = _folder(address, settings)
     log_to_stderr(settings.log_level, settings.log_format)
-    archive(settings, folder, (*topics.inputs, *topics.outputs, topics.cases), stop_signals, once=once)
+    archive(settings, folder, catalogue.topics(settings.topic_prefix), stop_signals, once=once)
 
 
 @command.command(name="check")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
-from schemas.errors import InvalidMessage, SopError, UsageError
+from schemas.errors import InvalidMessage, SopError, Unavailable, UsageError
 from schemas.topics import Topics
 from streams.archive.folder import ArchiveFolder
 from streams.archive.layout import SegmentName
@@ -16,11 +16,21 @@ from streams.replay.input_record import InputRecord
 
 
 class ArchiveInput:
-    """The input topics in an archive at a folder or URL. What is damaged or away raises `UsageError`."""
+    """The input topics in an archive at a folder or URL.
+
+    Raises `UsageError` if none of them is there, or something is damaged or away.
+    """
 
     def __init__(self, address: str, topics: Topics) -> None:
         self._address, self._topics = address, topics
-        self._reader = ArchiveReader(ArchiveFolder(address))
+        folder = ArchiveFolder(address)
+        self._reader = ArchiveReader(folder)
+        try:
+            archived = {each.topic for each in folder.names()}
+        except Unavailable as error:
+            raise UsageError(str(error)) from error
+        if archived.isdisjoint(topics.inputs):
+            raise UsageError(f"{address}: not an archive of {', '.join(topics.inputs)}")
 
     def records(self) -> Iterator[InputRecord]:
         """Yield all records, by topic, partition and offset."""
