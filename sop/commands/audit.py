@@ -16,9 +16,7 @@ try:
     from streams.audit.keys import make_key, read_verifier
     from streams.audit.proof import check_proof, encode_proof, prove
     from streams.audit.verify import Altered, verify_archive
-except ModuleNotFoundError as error:
-    if error.name not in {"cryptography", "pyarrow"}:
-        raise
+except ImportError as error:
     raise UsageError("an audit needs the extra 'audit': pip install 'sop-streams[audit]'") from error
 
 KEY = click.option(
