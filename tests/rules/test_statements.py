@@ -64,9 +64,10 @@ def refused(case: Scenario, _: DecisionBody) -> None:
 
 
 def site_of(case: Scenario) -> tuple[float, float]:
-    bookings = [each for each in case.facts if isinstance(each.data, JobBooked)]
-    site = max(bookings, key=lambda each: each.order).data.site if bookings else None
-    return SITE if site is None else (site.lat, site.lon)
+    bookings = [
+        each.data for each in sorted(case.facts, key=lambda each: each.order) if isinstance(each.data, JobBooked)
+    ]
+    return (bookings[-1].site.lat, bookings[-1].site.lon) if bookings else SITE
 
 
 def shown_at_the_site(case: Scenario, _: DecisionBody) -> None:

@@ -65,16 +65,16 @@ def _review(
 PAF_STATEMENTS: Final = KindStatements(
     title=Text("the penalty (PAF) for a cancellation", "कैंसिलेशन की पेनल्टी (PAF)"),
     outcomes={
-        "under_review": Text("the penalty is under review", "पेनल्टी की समीक्षा हो रही है"),
+        "under_review": Text("the penalty is under review", "पेनल्टी समीक्षा में है"),
         "upheld": Text("the penalty stands", "पेनल्टी लागू रहेगी"),
         "reversal_scheduled": Text(
             "the penalty is reversed at your training or review date",
             "आपकी ट्रेनिंग या समीक्षा की तारीख़ पर पेनल्टी हटा दी जाएगी",
         ),
-        "waived": Text("there is no penalty: it is waived", "कोई पेनल्टी नहीं है: वह माफ़ कर दी गई है"),
+        "waived": Text("no penalty, since it is waived", "कोई पेनल्टी नहीं, वह माफ़ है"),
         "not_applicable": Text(
-            "there is no penalty, since none was due",
-            "कोई पेनल्टी नहीं है, क्योंकि वह बनती ही नहीं थी",
+            "no penalty, since none was due",
+            "कोई पेनल्टी नहीं, क्योंकि वह बनती ही नहीं थी",
         ),
     },
     reasons=REASONS,
