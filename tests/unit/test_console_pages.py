@@ -193,7 +193,8 @@ async def test_every_page_of_a_simulated_day_is_whole_and_links_only_here(day: T
         ids = [case["case_id"] for case in cases]
         partners = {each["partner_id"] for case in cases for each in case["decisions"]} - {None}
         assert len(ids) >= 10
-        paths = [*PAGES, *(f"/cases/{name}" for name in ids), *(f"/partners/{name}" for name in partners)]
+        told = [f"/statements/{name}?language={language}" for name in ids for language in ("en", "hi")]
+        paths = [*PAGES, *told, *(f"/cases/{name}" for name in ids), *(f"/partners/{name}" for name in partners)]
         for path, answer in await every_page(client, paths):
             assert answer.status_code == (404 if path == "/nothing-here" else 200), (path, answer.text)
             html = parsed(answer.text)
@@ -208,6 +209,7 @@ async def test_what_events_carry_is_text_on_every_page_and_never_markup(hostile:
         *("/", "/cases", "/acts", "/dead-letters", "/health", "/policy"),
         *(f"/cases/{name}", f"/partners/{partner}", f"/find?q={name}", f"/dead-letters?cause={name}"),
         *(f"/dead-letters/{place.record.place.name}", f"/redrive?record={place.record.place.name}"),
+        *(f"/statements/{name}", f"/statements/{name}?language=hi"),
         *(f"/cases?city={name}&partner={name}&reason={name}", f"/login?next={name}", f"/cases/x{name}"),
     ]
     async with browser(hostile) as client:
@@ -239,6 +241,11 @@ async def test_a_case_is_found_under_any_id(tmp_path: Path, case_id: str) -> Non
             page = await client.get(address)
             assert (page.status_code, "What holds now" in page.text) == (200, True)
             assert (await client.get(f"/find?q={quote(case_id, safe='')}")).headers["location"] == address
+            told = [each for each in parsed(page.text).addresses if each.startswith("/statements/")]
+            assert len(told) == 6
+            for address in told:
+                answer = await client.get(address)
+                assert (answer.status_code, "p-1" in answer.text) == (200, True)
 
 
 async def test_personal_data_is_on_no_page_and_in_no_export(tmp_path: Path) -> None:
@@ -252,6 +259,8 @@ async def test_personal_data_is_on_no_page_and_in_no_export(tmp_path: Path) -> N
                 "/cases.json",
                 "/cases.csv",
                 "/cases/job-1",
+                "/statements/job-1",
+                "/statements/job-1?language=hi",
                 "/partners/p-1",
                 "/dead-letters",
                 "/find?q=job",
