@@ -64,7 +64,7 @@ CHANGE_WITH_STATUS: Final = Text(
     "{fact}, the decision becomes: {outcome} ({status}).",
     "{fact}, तो निर्णय यह होगा: {outcome} ({status})।",
 )
-OR: Final = Text(", or ", ", या ")
+OR: Final = Text("; or ", "; या ")
 DESK: Final = Text(
     "Tell the support desk what is not right, and quote the decision id {decision_id}.",
     "सहायता टीम को बताएँ कि क्या सही नहीं है, और यह निर्णय आईडी बताएँ: {decision_id}.",

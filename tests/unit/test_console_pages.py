@@ -45,6 +45,7 @@ PAGES = [
     "/find?q=job",
     "/nothing-here",
 ]
+ODD_IDS = ["a/b", "/a", "a/", "a//b", "..", ".", "a b", "ünï", "a?b#c", "%2F", "a\\b", "a;b"]
 PERSONAL = ("12.971599", "77.594566", "+919812345678", "Ravi Kumar")
 
 
@@ -231,7 +232,7 @@ async def test_what_events_carry_is_text_on_every_page_and_never_markup(hostile:
             assert "49" not in re.findall(r"\{\{|49(?=/\.\.)", answer.text)
 
 
-@pytest.mark.parametrize("case_id", ["a/b", "/a", "a/", "a//b", "..", ".", "a b", "ünï", "a?b#c", "%2F", "a\\b", "a;b"])
+@pytest.mark.parametrize("case_id", ODD_IDS)
 async def test_a_case_is_found_under_any_id(tmp_path: Path, case_id: str) -> None:
     records = ordered(case_records(case_id, "p-1", "text"))
     with console(tmp_path, records, now_us=START + 4 * HOUR) as found:
@@ -241,11 +242,6 @@ async def test_a_case_is_found_under_any_id(tmp_path: Path, case_id: str) -> Non
             page = await client.get(address)
             assert (page.status_code, "What holds now" in page.text) == (200, True)
             assert (await client.get(f"/find?q={quote(case_id, safe='')}")).headers["location"] == address
-            told = [each for each in parsed(page.text).addresses if each.startswith("/statements/")]
-            assert len(told) == 6
-            for address in told:
-                answer = await client.get(address)
-                assert (answer.status_code, "p-1" in answer.text) == (200, True)
 
 
 async def test_personal_data_is_on_no_page_and_in_no_export(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ import pytest
 from schemas.outputs import AnyDecision
 from schemas.policy.model import HOUR
 from surfaces.console.pages.statement import current_decisions
+from surfaces.console.text import href
 from tests.consoles import TestConsole, console
 from tests.unit.test_console_access import browser
-from tests.unit.test_console_pages import PERSONAL, START, case_records, ordered, parsed
+from tests.unit.test_console_pages import ODD_IDS, PERSONAL, START, case_records, ordered, parsed
 
 
 @pytest.fixture
@@ -43,6 +44,17 @@ def current(served: TestConsole, kind: str, subject_of: str = "out_of_scope") ->
 def articles(answer: httpx.Response) -> list[str]:
     """Return the statements of a page, as HTML."""
     return re.findall(r"<article.*?</article>", answer.text, re.DOTALL)
+
+
+@pytest.mark.parametrize("case_id", ODD_IDS)
+async def test_statements_are_found_whatever_the_id_of_the_case(tmp_path: Path, case_id: str) -> None:
+    with console(tmp_path, ordered(case_records(case_id, "p-1", "text")), now_us=START + 4 * HOUR) as found:
+        async with browser(found) as client:
+            page = await client.get(href("cases", case_id))
+            told = [each for each in parsed(page.text).addresses if each.startswith("/statements/")]
+            assert len(told) == 6
+            for address in told:
+                assert len(articles(await client.get(address))) == 1
 
 
 async def test_the_page_of_a_case_leads_to_the_statement_of_each_decision_in_each_language(served: TestConsole) -> None:
