@@ -18,6 +18,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
+from agents.sops.catalogue import POLICIES
 from schemas.errors import UsageError
 from streams.config.settings import settings_from
 from streams.metrics import server
@@ -25,6 +26,7 @@ from streams.metrics.catalogue import METRICS, Sample
 from streams.metrics.collector import TaskSnapshot, WorkerCollector, output_samples, task_samples
 from streams.metrics.endpoints import UNANSWERED, WorkerEndpoints
 from streams.metrics.server import MetricsServer, call_in_loop
+from streams.policies.source import FixedPolicies
 from streams.processor.output_counts import OutputCounts
 from streams.processor.state_size import StateSize
 from streams.runtime.health import Health, TaskMetrics
@@ -218,6 +220,7 @@ def endpoints(
         loop=loop,
         snapshots=lambda: snapshots,
         counts=OutputCounts(),
+        policies=FixedPolicies(POLICIES.load_all(())),
         refusal=lambda: refusal,
         is_watched=lambda: is_watched,
     )
