@@ -63,6 +63,8 @@ class Topics:
         self.written: Final = (*self.outputs, self.latest, *self.internal)
         self.all: Final = (*self.inputs, self.policies, *self.written)
         """The topics of the workers."""
+        self.created: Final = self.all if written == prefix else self.written
+        """Those that workers create: a shadow creates what it writes."""
         self.known: Final = (*self.all, self.acts)
         self.locations: Final = prefix + LOCATIONS
         self.actions: Final = written + ACTIONS

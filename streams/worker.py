@@ -36,7 +36,7 @@ from streams.memory.store import MemoryState, MemoryStore
 from streams.metrics.collector import TaskSnapshot
 from streams.metrics.endpoints import WorkerEndpoints
 from streams.metrics.server import MetricsServer
-from streams.operations.published_policies import policy_topic
+from streams.operations.published_policies import worker_policies
 from streams.policies.source import PolicySource
 from streams.process.clock import SystemClock
 from streams.processor.output_counts import OutputCounts
@@ -154,7 +154,7 @@ def run(settings: Settings, in_files: PolicySet) -> NoReturn:
         client_logger.setLevel(logging.CRITICAL)  # our own error is one line
         layout, sizes = asyncio.run(_prepare(settings, connection, topics))
         client_logger.setLevel(logging.NOTSET)
-        policies = policy_topic(settings, connection, topics, in_files)
+        policies = asyncio.run(worker_policies(settings, connection, topics, in_files))
         app = partial(make_app, settings, policies, connection, topics, layout, sizes, tracer_of, metrics)
         run_worker(app, stop_s=STOP_S)
 

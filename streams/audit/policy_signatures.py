@@ -9,9 +9,8 @@ from schemas.codec.headers import Headers
 from schemas.errors import PolicyError, UsageError
 from streams.audit.keys import read_verifier
 from streams.audit.note import SIGNATURE, Signer, Verifier, open_note, signed_note
+from streams.policies.book import SIGNATURE_HEADER
 
-HEADER: Final = "sop-signature"
-"""The name of a record header with a signature line; there is one header for each."""
 NEEDED: Final = 2
 """How many of the named keys have to sign."""
 
@@ -41,7 +40,9 @@ class SignatureCheck:
         """Raise `PolicyError` ("signatures: reason") unless two different keys have signed; None: a withdrawal."""
         if document is None:
             raise PolicyError("signatures: a withdrawal has none; publish another policy instead")
-        self.verify(document, [(value or b"").decode(errors="replace") for name, value in headers if name == HEADER])
+        self.verify(
+            document, [(value or b"").decode(errors="replace") for name, value in headers if name == SIGNATURE_HEADER]
+        )
 
     def verify(self, document: str, lines: Iterable[str]) -> None:
         """Raise `PolicyError` ("signatures: reason") unless the lines have the signatures of two different keys."""

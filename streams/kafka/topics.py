@@ -48,11 +48,11 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, targets: T
     async with admin_client(connection) as admin:
         read = partial(_partition_counts, admin, topics.all)
         existing = await read()
-        missing = {name: new for name, new in new_topics(topics, targets, existing).items() if name in topics.all}
+        missing = {name: new for name, new in new_topics(topics, targets, existing).items() if name in topics.created}
         for name, new in missing.items():
             if reason := await create_topic(admin, new):
                 raise UsageError(f"Kafka at {connection.brokers}: cannot create {name}: {reason}")
-        counts = await _until_known(read, lambda found: len(found) == len(topics.all)) if missing else existing
+        counts = await _until_known(read, lambda found: missing.keys() <= found.keys()) if missing else existing
     _refuse_missing(connection, [name for name in topics.all if name not in counts])
     counts = common_counts(topics, counts)
     count = max(counts.values())
