@@ -37,6 +37,15 @@ def replayed(bench: Bench, folder: Path, lines: list[bytes], *, policies: Path) 
     return outcome(json.loads(line) for line in out.read_bytes().splitlines())
 
 
+def kafka_replayed(bench: Bench, folder: Path) -> Outcome:
+    """Return the outcome of a replay of the topics, with the policies that are published there."""
+    now, out = datetime.now(UTC).isoformat(), folder / "kafka.jsonl"  # noqa: TID251 - the live clock
+    done = sop(bench, "replay", f"kafka://{bench.brokers}/{bench.prefix}", "--out", out, "--until", now)
+    assert done.returncode == 0, done.stderr
+    messages = [json.loads(line) for line in out.read_bytes().splitlines()]
+    return outcome(messages)
+
+
 def labels(bench: Bench, *topics: str) -> set[str]:
     """Return the labels of the policies that decisions were made under."""
     return {json.loads(each.value)["data"]["policy"].partition("@")[0] for each in bench.read(*topics)}
@@ -84,6 +93,7 @@ def test_all_workers_decide_under_a_policy_that_is_published_under_load(
 
     until(lambda: now() == expected, lambda: [worker.log[-800:] for worker in bench.workers], 60.0)
     bench.wait_until_idle()
+    assert kafka_replayed(bench, tmp_path) == expected
     messages = emitted(bench.outputs())
     assert violations(messages) == []
     assert labels(bench, *DECISIONS) == {"default", "strict"}
