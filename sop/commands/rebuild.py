@@ -18,7 +18,7 @@ from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
 from streams.kafka.topic_setup import common_counts, topic_targets
 from streams.kafka.topics import partition_counts, read_layout
-from streams.operations.published_policies import policy_topic
+from streams.operations.published_policies import worker_policies
 from streams.operations.rebuild.rebuild import Rebuild
 from streams.redis.checks import check_redis
 from streams.redis.connection import connect_redis
@@ -61,7 +61,11 @@ async def _rebuild(settings: Settings, in_files: PolicySet) -> None:
             topics,
             task_settings(settings, topics, layout, version_with(sizes)),
             processor_settings(
-                settings, topics, policy_topic(settings, connection, topics, in_files), layout.partitions, sizes
+                settings,
+                topics,
+                await worker_policies(settings, connection, topics, in_files),
+                layout.partitions,
+                sizes,
             ),
             log=KafkaLog(connection),
             publishers=[

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.errors import PolicyError, UsageError
 from streams.audit.note import Signer
 from streams.audit.policy_signatures import SignatureCheck, signature_line, signature_lines
-from streams.policies.book import SIGNATURE_HEADER
+from streams.config.settings import Settings
+from streams.operations.published_policies import signature_check, signature_headers
+from streams.policies.book import SIGNATURE_HEADER, unsigned
 
 ONE, TWO, OTHER = (
     Signer.of(name, Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32))
@@ -78,3 +82,12 @@ def test_a_file_of_signatures_has_nothing_else() -> None:
     assert signature_lines("\n".join([*lines(ONE), "", *lines(TWO)]), "x.sig") == lines(ONE, TWO)
     with pytest.raises(UsageError, match=r"^x\.sig: not a file of signatures"):
         signature_lines("label = 1", "x.sig")
+
+
+def test_without_the_extra_one_line_names_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(policy_keys=(str(ONE.verifier), str(TWO.verifier)))
+    assert signature_check(Settings()) is unsigned
+    signature_check(settings)(DOCUMENT, signature_headers(lines(ONE, TWO)))
+    monkeypatch.setitem(sys.modules, "streams.audit.policy_signatures", None)
+    with pytest.raises(UsageError, match=r"^SOP_POLICY_KEYS: .*pip install 'sop-streams\[audit\]'$"):
+        signature_check(settings)
