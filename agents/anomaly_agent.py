@@ -67,8 +67,12 @@ class AnomalyAgent:
 
     def __init__(self, policies: PolicySet, *, remembered: int | None) -> None:
         self.watches: dict[str, Watch] = {}
-        self._policies = policies
         self._remembered = remembered
+        self.use(policies)
+
+    def use(self, policies: PolicySet) -> None:
+        """Compare what comes from now on by these policies."""
+        self._policies = policies
         rules = [policy.alert for policy in policies.all]
         self._spikes_kept = max(each.spike_window for each in rules) + LATE
         self._surges_kept = max(each.surge_hours for each in rules) * HOUR + LATE

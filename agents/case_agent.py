@@ -39,6 +39,12 @@ class CaseAgent:
         self._policies = policies
         self._facts_max = facts_max
 
+    def use(self, policies: PolicySet) -> None:
+        """Decide under these policies from now on; queries and contributions are made again for all cases."""
+        self._policies = policies
+        for case in self.cases.values():
+            case.queried_view = case.contributed_view = None
+
     def case(self, case_id: str) -> Case:
         """Return a case, an empty one if it is not known."""
         case = self.cases.get(case_id)

@@ -28,6 +28,10 @@ class LocationAgent:
         self.emitted_alert_ids: set[str] = set()
         self._policies = policies
 
+    def use(self, policies: PolicySet) -> None:
+        """Judge reports that come from now on by these policies."""
+        self._policies = policies
+
     def track(self, partner_id: str) -> Track:
         """Return a partner's track, an empty one if it is not known."""
         track = self.tracks.get(partner_id)

@@ -23,6 +23,7 @@ from bench.rounds import Row, print_row
 from bench.run_spec import RESULT_PREFIX, peak_mb
 from schemas.codec.limits import Limits
 from streams.memory.store import MemoryState, MemoryStore
+from streams.policies.source import FixedPolicies
 from streams.processor.processor import SopProcessor
 from streams.processor.settings import ProcessorSettings
 from streams.processor.subject import case_name, partner_name
@@ -118,7 +119,7 @@ class Partition:
             ProcessorSettings(
                 topics=TOPICS,
                 partitions=1,
-                policies=POLICIES.load_all(()),
+                policies=FixedPolicies(POLICIES.load_all(())),
                 limits=Limits(),
                 facts_per_case_max=10_000,
                 cached_cases_max=CACHED_CASES_MAX,

@@ -16,6 +16,8 @@ ALERTS: Final = "alerts"
 DEAD_LETTERS: Final = "dead-letters"
 LATEST: Final = "decisions.latest"
 """The last revision of every decision, as on its own topic; compacted."""
+POLICIES: Final = "policies"
+"""Policy documents by label, compacted, in one partition; every worker reads it whole."""
 ACTS: Final = "audit.acts"
 """What people did in the console; no worker reads or writes it."""
 CHECKPOINTS: Final = "audit.checkpoints"
@@ -44,29 +46,36 @@ def output_topics(kinds: Iterable[str]) -> tuple[str, ...]:
 
 
 class Topics:
-    """All topic names for some kinds of decision; every name begins with `prefix`."""
+    """All topic names for some kinds of decision.
 
-    def __init__(self, kinds: Iterable[str], prefix: str = "") -> None:
+    Every name begins with `prefix`, except that those which workers write begin with `written_prefix`, if it is given.
+    """
+
+    def __init__(self, kinds: Iterable[str], prefix: str = "", written_prefix: str | None = None) -> None:
         kinds = tuple(kinds)
+        written = prefix if written_prefix is None else written_prefix
         self.inputs: Final = tuple(prefix + name for name in INPUTS)
-        self.outputs: Final = tuple(prefix + name for name in output_topics(kinds))
-        self.internal: Final = tuple(prefix + name for name in INTERNAL)
+        self.outputs: Final = tuple(written + name for name in output_topics(kinds))
+        self.internal: Final = tuple(written + name for name in INTERNAL)
         self.cases, self.partners, self.watches, self.progress = self.internal
-        self.latest: Final = prefix + LATEST
+        self.latest: Final = written + LATEST
+        self.policies: Final = prefix + POLICIES
         self.acts: Final = prefix + ACTS
         self.checkpoints: Final = prefix + CHECKPOINTS
         self.consumed: Final = (*self.inputs, self.cases, self.partners, self.watches)
         self.written: Final = (*self.outputs, self.latest, *self.internal)
-        self.all: Final = (*self.inputs, *self.written)
+        self.all: Final = (*self.inputs, self.policies, *self.written)
         """The topics of the workers."""
+        self.created: Final = self.all if written == prefix else self.written
+        """Those that workers create: a shadow creates what it writes."""
         self.known: Final = (*self.all, self.acts, self.checkpoints)
         self.locations: Final = prefix + LOCATIONS
-        self.actions: Final = prefix + ACTIONS
-        self.alerts: Final = prefix + ALERTS
-        self.dead_letters: Final = prefix + DEAD_LETTERS
-        self.archived: Final = (*self.inputs, *self.outputs, self.cases)
+        self.actions: Final = written + ACTIONS
+        self.alerts: Final = written + ALERTS
+        self.dead_letters: Final = written + DEAD_LETTERS
+        self.archived: Final = (*self.inputs, self.policies, *self.outputs, self.cases)
         """What an archive has: enough to decide anew, and what was decided."""
-        self._decisions: Final = {kind: prefix + decision_topic(kind) for kind in kinds}
+        self._decisions: Final = {kind: written + decision_topic(kind) for kind in kinds}
         self.decisions: Final = tuple(self._decisions.values())
         self._of_type: Final = {name: prefix + topic for name, topic in TOPIC_OF_TYPE.items()}
 

@@ -35,7 +35,7 @@ COMMANDS: Final = {
     "alerts": "keep Alertmanager and webhooks in step with what fires (forward)",
     "archive": "archive what the topics hold, check an archive, query one with SQL (write, check, query)",
     "audit": "verify an archive, prove that it has a decision (keygen, verify, prove, check-proof)",
-    "policy": "show the built-in policy, check policy documents (show, check)",
+    "policy": "show, check, compare, sign and publish policies (show, list, check, diff, sign, publish)",
     "schemas": "export JSON Schemas and an AsyncAPI document, compare two exports (export, diff)",
     "glossary": "explain the words, letters and clauses of the SOPs",
 }

@@ -36,6 +36,8 @@ from streams.memory.store import MemoryState, MemoryStore
 from streams.metrics.collector import TaskSnapshot
 from streams.metrics.endpoints import WorkerEndpoints
 from streams.metrics.server import MetricsServer
+from streams.operations.published_policies import worker_policies
+from streams.policies.source import PolicySource
 from streams.process.clock import SystemClock
 from streams.processor.output_counts import OutputCounts
 from streams.processor.processor import SopProcessor
@@ -137,13 +139,13 @@ class Tasks:
             self._on_fatal(error)
 
 
-def run(settings: Settings, policies: PolicySet) -> NoReturn:
-    """Run a worker until SIGTERM or SIGINT; never returns.
+def run(settings: Settings, in_files: PolicySet) -> NoReturn:
+    """Run a worker until SIGTERM or SIGINT; never returns. `in_files` are the policies that are not published.
 
     Raises `UsageError` before anything starts when Kafka or Redis cannot be used.
     """
     connection = connect_kafka(settings)
-    topics = sops.topics(settings.topic_prefix)
+    topics = sops.topics(settings.topic_prefix, settings.written_prefix)
     with ExitStack() as stack:
         listen = settings.metrics_listen
         metrics = stack.enter_context(MetricsServer(listen)) if listen else None
@@ -152,6 +154,7 @@ def run(settings: Settings, policies: PolicySet) -> NoReturn:
         client_logger.setLevel(logging.CRITICAL)  # our own error is one line
         layout, sizes = asyncio.run(_prepare(settings, connection, topics))
         client_logger.setLevel(logging.NOTSET)
+        policies = asyncio.run(worker_policies(settings, connection, topics, in_files))
         app = partial(make_app, settings, policies, connection, topics, layout, sizes, tracer_of, metrics)
         run_worker(app, stop_s=STOP_S)
 
@@ -164,11 +167,8 @@ async def _prepare(settings: Settings, connection: KafkaConnection, topics: Topi
             await check_redis(redis, REDIS_WAIT_TIMEOUTS * settings.redis_timeout_s)
         finally:
             await redis.aclose()
-    await check_rights(
-        connection, topics, group=settings.group, transactional_id=f"{settings.topic_prefix}{settings.group}-0"
-    )
-    targets = topic_targets(settings)
-    await prepare_topics(connection, topics, targets)
+    await check_rights(connection, topics, group=settings.workers_group, transactional_id=f"{settings.namespace}-0")
+    await prepare_topics(connection, topics, targets := topic_targets(settings))
     layout = await read_layout(connection, topics.all)  # waits until the brokers know every topic and its size limit
     checked = await check_topics(connection, topics, targets)
     for warning in checked.warnings:
@@ -207,7 +207,7 @@ def task_settings(settings: Settings, topics: Topics, layout: Layout, worker: st
 
 
 def processor_settings(
-    settings: Settings, topics: Topics, policies: PolicySet, partitions: int, sizes: Mapping[str, int]
+    settings: Settings, topics: Topics, policies: PolicySource, partitions: int, sizes: Mapping[str, int]
 ) -> ProcessorSettings:
     """Return the settings of all processors; `sizes` are `CheckedTopics.sizes`."""
     return ProcessorSettings(
@@ -253,7 +253,7 @@ class TaskMaker:
     def __init__(
         self,
         settings: Settings,
-        policies: PolicySet,
+        policies: PolicySource,
         connection: KafkaConnection,
         topics: Topics,
         layout: Layout,
@@ -269,7 +269,7 @@ class TaskMaker:
         self._connection = connection
         self._processor_settings = processor_settings(settings, topics, policies, layout.partitions, sizes)
         self._task_settings = task_settings(settings, topics, layout, version_with(sizes))
-        self._namespace = f"{settings.topic_prefix}{settings.group}"
+        self._namespace = settings.namespace
         self._redis = connect_redis(settings)
         self._memory: dict[int, MemoryState] = {}
         self._attempts = SharedLock()
@@ -306,7 +306,7 @@ class TaskMaker:
 
 def make_app(
     settings: Settings,
-    policies: PolicySet,
+    policies: PolicySource,
     connection: KafkaConnection,
     topics: Topics,
     layout: Layout,
@@ -326,7 +326,7 @@ def make_app(
 
     tasks = Tasks(maker.make, on_fatal)
     app = BatchApp(
-        settings.group,
+        settings.workers_group,
         broker=";".join(f"kafkabatch://{broker}" for broker in settings.brokers.split(",")),
         offset_provider=tasks,
         options=BatchOptions(),
@@ -344,6 +344,7 @@ def make_app(
 
     async def look_at_topics() -> None:
         blocked.look({tp: each for tp, each in app.end_offsets().items() if tp.topic in topics.inputs}, app.loop.time())
+        await policies.look()
         try:
             await watch.look()
         except Fatal as error:
@@ -355,6 +356,7 @@ def make_app(
             loop=app.loop,
             snapshots=lambda: _snapshots(app, tasks, maker.processors),
             counts=maker.counts,
+            policies=policies,
             refusal=lambda: _describe(app.refusal(), settings),
             is_watched=watchdog.is_running,
         )

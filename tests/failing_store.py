@@ -34,3 +34,7 @@ class FailingStore(MemoryStore):
     async def expired(self, until: int, limit: int) -> list[str]:
         self._before()
         return await super().expired(until, limit)
+
+    async def scan(self, cursor: int) -> tuple[int, list[str]]:
+        self._before()
+        return await super().scan(cursor)

@@ -11,6 +11,7 @@ from agents.sops import catalogue
 from schemas.codec.limits import Limits
 from schemas.policy.model import PolicySet, Presence
 from streams.memory.store import MemoryState, MemoryStore
+from streams.policies.source import FixedPolicies
 from streams.processor.processor import SopProcessor
 from streams.processor.settings import ProcessorSettings
 from streams.runtime.ports import Changes, Checkpoint, Processor
@@ -21,7 +22,7 @@ WITHOUT_WAIT: Final = structs.replace(POLICY, presence=Presence(reading_wait=0))
 SETTINGS: Final = ProcessorSettings(
     topics=catalogue.topics(),
     partitions=1,
-    policies=PolicySet((), WITHOUT_WAIT),
+    policies=FixedPolicies(PolicySet((), WITHOUT_WAIT)),
     limits=Limits(),
     facts_per_case_max=99,
     cached_cases_max=99,

@@ -48,9 +48,9 @@ TITLES: Final = {sop.name: sop.title for sop in SOPS}
 """How explanations call each SOP."""
 
 
-def topics(prefix: str = "") -> Topics:
-    """Return all topic names; every name begins with `prefix`, taken as it is."""
-    return Topics(OUTPUTS.bodies, prefix)
+def topics(prefix: str = "", written_prefix: str | None = None) -> Topics:
+    """Return all topic names; every name begins with `prefix`, taken as it is, or with `written_prefix` (`Topics`)."""
+    return Topics(OUTPUTS.bodies, prefix, written_prefix)
 
 
 def decode_message(value: bytes) -> OutputMessage:

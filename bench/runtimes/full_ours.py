@@ -17,6 +17,7 @@ from streams.faust_transport.runner import run_worker
 from streams.kafka.connection import connect_kafka
 from streams.kafka.topic_setup import TopicTargets
 from streams.kafka.topics import prepare_topics, read_layout
+from streams.operations.published_policies import policy_topic
 from streams.processor.processor import SopProcessor
 from streams.runtime.ports import Batches, Outgoing
 
@@ -53,9 +54,10 @@ def main() -> None:
     connection = connect_kafka(settings)
     asyncio.run(prepare_topics(connection, topics, TopicTargets(partitions=settings.partitions)))
     layout = asyncio.run(read_layout(connection, topics.all))
+    policies = policy_topic(settings, connection, topics, POLICIES.load_all(()))
 
     def make_app() -> BatchApp:
-        app = worker.make_app(settings, POLICIES.load_all(()), connection, topics, layout, {})
+        app = worker.make_app(settings, policies, connection, topics, layout, {})
 
         async def end() -> None:
             if evaluated["idle"] > 10 * layout.partitions:  # each partition evaluates ten times a second

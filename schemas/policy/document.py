@@ -147,11 +147,7 @@ class PolicyFormat:
         policies: list[Policy] = []
         for path in paths:
             policy = self.load(path)
-            for other in policies:
-                if policy.label == other.label:
-                    raise PolicyError(f"{path}: label: {policy.label!r} is the label of another policy too")
-                if policy.effective_from == other.effective_from:
-                    raise PolicyError(f"{path}: effective_from: the same as that of {other.label!r}")
+            refuse_clash(policy, policies, str(path))
             policies.append(policy)
         return PolicySet(policies, self.default)
 
@@ -221,6 +217,15 @@ class PolicyFormat:
             {each.removeprefix(f"{table}.") for each in self.keys if each.startswith(f"{table}.")} if table else tables
         )
         return f"{key}: unknown key{suggestion(name, known, prefix=table + dot)}"
+
+
+def refuse_clash(policy: Policy, others: Iterable[Policy], where: str) -> None:
+    """Raise `PolicyError` ("where: key: reason") if a policy has the label or `effective_from` of another one."""
+    for other in others:
+        if policy.label == other.label:
+            raise PolicyError(f"{where}: label: {policy.label!r} is the label of another policy too")
+        if policy.effective_from == other.effective_from:
+            raise PolicyError(f"{where}: effective_from: the same as that of {other.label!r}")
 
 
 def _effective_from(value: object) -> int:

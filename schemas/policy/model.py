@@ -265,16 +265,27 @@ class PolicySet:
         starts.sort(key=lambda start: start[0])
         self._policies = [policy for _, policy in starts]
         self._starts = [start for start, _ in starts]
-        self._default = default
+        self.default: Final = default
+        """The policy in force before the first of the others."""
+
+    @property
+    def dated(self) -> tuple[Policy, ...]:
+        """The policies other than the default, in the order in which they come into force."""
+        return tuple(self._policies)
+
+    @property
+    def starts(self) -> tuple[tuple[int, str], ...]:
+        """When each dated policy comes into force (microseconds), and its name, in that order."""
+        return tuple(zip(self._starts, (policy.name for policy in self._policies), strict=True))
 
     @property
     def all(self) -> tuple[Policy, ...]:
         """Every policy that may be in force, the default first."""
-        return (self._default, *self._policies)
+        return (self.default, *self._policies)
 
     def at(self, time: int | None) -> Policy:
         """Return the policy in force at an instant in microseconds; the default at None."""
         if time is None:
-            return self._default
+            return self.default
         index = bisect.bisect_right(self._starts, time)
-        return self._policies[index - 1] if index else self._default
+        return self._policies[index - 1] if index else self.default

@@ -51,7 +51,7 @@ def command() -> None:
 @click.option("--once", is_flag=True, help="Stop when everything that is there now has been written.")
 @click.pass_obj
 def write(stop_signals: StopSignals, address: str | None, *, once: bool) -> None:
-    """Write inputs, outputs and presence answers to an archive, until stopped (SIGTERM, Ctrl-C).
+    """Write inputs, policies, outputs and presence answers to an archive, until stopped (SIGTERM, Ctrl-C).
 
     Files are closed by size and age (SOP_ARCHIVE_FILE_BYTES_MAX, SOP_ARCHIVE_FILE_AGE_S), and all when it stops. Each
     record is in the archive once, however the process ends. With SOP_AUDIT_KEY_FILE, files are entered into a signed

@@ -71,7 +71,7 @@ def command(
     is_present = until is None and policy is None
     if only_latest and not (is_present and all(name.startswith(KAFKA) for name in names)):
         raise click.UsageError("--latest shows what Kafka has now: use it without --until, --policy and files")
-    replay = replay_settings(settings, policy=policy, until=until)
+    replay = replay_settings(settings, names, policy=policy, until=until)
     latest = _latest_decisions(case_id, names, settings) if is_present else None
     if only_latest and not latest:
         raise UsageError(f"{case_id}: no current decision in {LATEST} of {', '.join(names)}")

@@ -16,8 +16,9 @@ from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.consumer_group import describe_group
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
-from streams.kafka.topic_setup import topic_targets
+from streams.kafka.topic_setup import common_counts, topic_targets
 from streams.kafka.topics import partition_counts, read_layout
+from streams.operations.published_policies import worker_policies
 from streams.operations.rebuild.rebuild import Rebuild
 from streams.redis.checks import check_redis
 from streams.redis.connection import connect_redis
@@ -37,29 +38,35 @@ def command() -> None:
     asyncio.run(_rebuild(settings, POLICIES.load_all(settings.policies)))
 
 
-async def _rebuild(settings: Settings, policies: PolicySet) -> None:
+async def _rebuild(settings: Settings, in_files: PolicySet) -> None:
     redis = connect_redis(settings)
     if redis is None:
         raise UsageError(
             "SOP_REDIS_URL: not set, but the rebuilt state is written to Redis; without Redis, start over with new "
             "topics (SOP_TOPIC_PREFIX, SOP_GROUP) and produce all events to them again"
         )
-    connection, topics = connect_kafka(settings), catalogue.topics(settings.topic_prefix)
+    connection, topics = connect_kafka(settings), catalogue.topics(settings.topic_prefix, settings.written_prefix)
     try:
         await check_redis(redis, REDIS_WAIT_TIMEOUTS * settings.redis_timeout_s)
         layout = await _layout(connection, topics)
-        group = await describe_group(connection, settings.group)
+        group = await describe_group(connection, settings.workers_group)
         if group.members:
             raise UsageError(
-                f"SOP_GROUP={settings.group} has {len(group.members)} members: stop all workers; a killed worker "
+                f"group {settings.workers_group} has {len(group.members)} members: stop all workers; a killed worker "
                 "stays a member for SOP_SESSION_TIMEOUT_S"
             )
         sizes = (await check_topics(connection, topics, topic_targets(settings))).sizes
-        namespace, numbers = f"{settings.topic_prefix}{settings.group}", range(layout.partitions)
+        namespace, numbers = settings.namespace, range(layout.partitions)
         rebuild = Rebuild(
             topics,
             task_settings(settings, topics, layout, version_with(sizes)),
-            processor_settings(settings, topics, policies, layout.partitions, sizes),
+            processor_settings(
+                settings,
+                topics,
+                await worker_policies(settings, connection, topics, in_files),
+                layout.partitions,
+                sizes,
+            ),
             log=KafkaLog(connection),
             publishers=[
                 KafkaPublisher(connection, f"{namespace}-{number}", timeout_s=settings.transaction_timeout_s)
@@ -78,7 +85,7 @@ async def _rebuild(settings: Settings, policies: PolicySet) -> None:
 async def _layout(connection: KafkaConnection, topics: Topics) -> Layout:
     """Return the layout of the topics; raises `UsageError` unless all have the same number of partitions."""
     layout = await read_layout(connection, topics.all)
-    counts = await partition_counts(connection, topics.all)
+    counts = common_counts(topics, await partition_counts(connection, topics.all))
     if fewer := sorted(name for name, count in counts.items() if count < layout.partitions):
         raise UsageError(f"all topics need {layout.partitions} partitions, but these have fewer: {', '.join(fewer)}")
     return layout

@@ -1,5 +1,6 @@
 """`sop replay`: decides recorded events again."""
 
+import asyncio
 import gc
 import os
 import sys
@@ -17,7 +18,7 @@ from streams.files.reading import input_name
 from streams.files.writing import line_writer, output_name
 from streams.process.clock import SystemClock
 from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
-from streams.replay.inputs import RereadableInputs, read_inputs
+from streams.replay.inputs import KAFKA, RereadableInputs, read_inputs
 from streams.replay.parallel import can_fork, replay_in_parallel
 from streams.replay.replay import ReplayResult, ReplaySettings, replay_sequentially
 from streams.terminal.printable import printable
@@ -51,7 +52,7 @@ def command(inputs: tuple[str, ...], out: str, policy: str | None, until: str | 
     Exits with 1 if no record of the input could be accepted.
     """
     settings = settings_from()
-    replay = replay_settings(settings, policy=policy, until=until)
+    replay = replay_settings(settings, inputs, policy=policy, until=until)
     processes = (jobs or os.cpu_count() or 1) if can_fork() else 1
     sources = [*inputs, *((policy,) if policy else settings.policies)]
     if gc.isenabled():  # a replay keeps its objects to the end, and they form no reference cycles
@@ -87,15 +88,27 @@ def _replay(
     return replay_in_parallel(processes, records, replay, first_reading=with_progress(records, PROGRESS))
 
 
-def replay_settings(settings: Settings, *, policy: str | None, until: str | None) -> ReplaySettings:
-    """Return the settings for `--policy` (a file) and `--until` (RFC 3339).
+def replay_settings(
+    settings: Settings, inputs: Sequence[str], *, policy: str | None, until: str | None
+) -> ReplaySettings:
+    """Return the settings for `--policy` (a file) and `--until` (RFC 3339); inputs in Kafka come with its policies.
 
     Without `--until` events in the future are refused; with it they are ignored, so the result never depends on today.
     """
     return ReplaySettings(
-        policies=PolicySet([], POLICIES.load(policy)) if policy else POLICIES.load_all(settings.policies),
+        policies=PolicySet([], POLICIES.load(policy)) if policy else _policies(settings, inputs),
         limits=settings.limits,
         facts_per_case_max=settings.facts_per_case_max,
         until=None if until is None else instant("--until", until),
         now=SystemClock().now_us() if until is None else None,
     )
+
+
+def _policies(settings: Settings, inputs: Sequence[str]) -> PolicySet:
+    policies = POLICIES.load_all(settings.policies)
+    for address in (name.removeprefix(KAFKA) for name in inputs if name.startswith(KAFKA)):
+        from streams.operations.published_policies import read_policies  # noqa: PLC0415 - as slow as the next one
+        from streams.replay.kafka_input import kafka_source  # noqa: PLC0415 - the Kafka client is slow to import
+
+        policies = asyncio.run(read_policies(settings, *kafka_source(address, settings), policies)).policies
+    return policies

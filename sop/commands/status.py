@@ -47,7 +47,9 @@ def command(as_json: bool) -> int:
     """
     settings = settings_from()
     connection = connect_kafka(settings)
-    found, group = asyncio.run(_read(connection, catalogue.topics(settings.topic_prefix), settings.group))
+    found, group = asyncio.run(
+        _read(connection, catalogue.topics(settings.topic_prefix, settings.written_prefix), settings.workers_group)
+    )
     problems = [printable(problem) for problem in found.problems()]
     now = SystemClock().now_us()
     if as_json:

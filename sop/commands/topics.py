@@ -58,7 +58,7 @@ def check(is_applied: bool, as_json: bool) -> int:
     An error keeps workers from starting; after a warning they may lose something or stop later.
     """
     settings = settings_from()
-    connection, topics = connect_kafka(settings), catalogue.topics(settings.topic_prefix)
+    connection, topics = connect_kafka(settings), catalogue.topics(settings.topic_prefix, settings.written_prefix)
     cluster, found = asyncio.run(_check(connection, topics, topic_targets(settings), is_applied=is_applied))
     if as_json:
         for each in found:
@@ -92,7 +92,7 @@ def acls(role: Role, principal: str | None) -> None:
 def manifests(what: str, cluster: str) -> None:
     """Print the topics, or the users with their rights, as resources of Strimzi (Kafka on Kubernetes)."""
     settings = settings_from()
-    topics = catalogue.topics(settings.topic_prefix)
+    topics = catalogue.topics(settings.topic_prefix, settings.written_prefix)
     if what == "topics":
         documents = list(topic_manifests(topics, topic_targets(settings), cluster))
     else:
@@ -109,13 +109,13 @@ def create(is_applied: bool, as_json: bool) -> int:
     New topics get as many partitions as those that exist, or else SOP_PARTITIONS, and SOP_REPLICAS.
     """
     settings = settings_from()
-    connection, topics = connect_kafka(settings), catalogue.topics(settings.topic_prefix)
+    connection, topics = connect_kafka(settings), catalogue.topics(settings.topic_prefix, settings.written_prefix)
     return asyncio.run(_create(connection, topics, topic_targets(settings), is_applied=is_applied, as_json=as_json))
 
 
 def _rights(settings: Settings, role: Role) -> list[Right]:
-    topics = catalogue.topics(settings.topic_prefix)
-    return rights(role, topics, settings.group, f"{settings.topic_prefix}{settings.group}")
+    topics = catalogue.topics(settings.topic_prefix, settings.written_prefix)
+    return rights(role, topics, settings.workers_group, settings.namespace)
 
 
 async def _check(

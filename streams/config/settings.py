@@ -27,6 +27,8 @@ PORT_MAX: Final = 65_535
 VALUE_BYTES_MAX: Final = 4 * 1024 * 1024
 """The limit of input topics that a worker creates; a larger value might be truncated when it is read."""
 
+SHADOW: Final = "shadow."
+"""What the names of everything begin with that a shadow writes."""
 WEB_ADDRESS: Final = "an http or https address"
 
 T = TypeVar("T")
@@ -65,6 +67,8 @@ class Settings:
     partitions: int = 4
     replicas: int = 1
     policies: tuple[str, ...] = ()
+    policy_keys: tuple[str, ...] = ()
+    shadow: str = ""
     checkpoint_interval_s: float = 5.0
     transaction_timeout_s: float = 30.0
     session_timeout_s: float = 6.0
@@ -111,6 +115,21 @@ class Settings:
     log_level: str = "INFO"
     log_format: str = "text"
     traces_endpoint: str = ""
+
+    @property
+    def written_prefix(self) -> str:
+        """What the names of the topics begin with that workers write."""
+        return f"{self.topic_prefix}{SHADOW}" if self.shadow else self.topic_prefix
+
+    @property
+    def workers_group(self) -> str:
+        """The consumer group of the workers."""
+        return f"{SHADOW}{self.group}" if self.shadow else self.group
+
+    @property
+    def namespace(self) -> str:
+        """What transactional ids and keys in Redis begin with."""
+        return f"{self.topic_prefix}{self.workers_group}"
 
     @property
     def limits(self) -> Limits:
@@ -197,6 +216,7 @@ _SPECIAL_READERS: Final[Mapping[str, Reader]] = {
     "console_listen": (_checked(_address, bool), "PORT or HOST:PORT"),
     "console_proxies": (_networks, "addresses or networks such as 10.0.0.0/8, separated by commas"),
     "console_user_header": (_checked(str.strip, re.compile(r"[A-Za-z0-9-]+").fullmatch), "the name of a header"),
+    "policy_keys": (_parts, "public keys such as name+1234abcd+AW…, separated by commas"),
     "console_actors": (_parts, "names, separated by commas"),
     "console_personal": (_parts, "names, separated by commas"),
     "console_workers": (_addresses, "HOST:PORT, or several separated by commas"),

@@ -24,7 +24,7 @@ def topic_manifests(topics: Topics, targets: TopicTargets, cluster: str) -> Iter
     for name, setup in topic_table(topics).items():
         spec = {
             "topicName": name,
-            "partitions": targets.partitions,
+            "partitions": setup.partitions or targets.partitions,
             "replicas": targets.replicas,
             "config": new_configs(setup, targets),
         }

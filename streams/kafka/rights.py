@@ -12,7 +12,9 @@ from typing import Final, Literal, NamedTuple
 from schemas.topics import Topics
 
 Operation = Literal["Read", "Write", "Describe", "DescribeConfigs"]
-Role = Literal["worker", "console", "alert-forwarder", "archive", "autoscaler", "producer", "reader"]
+Role = Literal[
+    "worker", "console", "alert-forwarder", "archive", "autoscaler", "producer", "policy-publisher", "reader"
+]
 
 ROLES: Final[dict[Role, str]] = {
     "worker": "sop worker, sop status, sop dead-letters list and show, sop topics check",
@@ -21,6 +23,7 @@ ROLES: Final[dict[Role, str]] = {
     "archive": "sop archive",
     "autoscaler": "whoever starts workers by the group's lag",
     "producer": "a service that sends events",
+    "policy-publisher": "sop policy publish, list, show and diff",
     "reader": "a service that reads decisions, actions, alerts and dead letters, with a group of its own name",
 }
 """Who needs rights, and for what."""
@@ -40,7 +43,7 @@ class Right(NamedTuple):
 
 def topics_read(topics: Topics) -> tuple[str, ...]:
     """Return the topics that a worker reads: also its own outputs, when it recovers."""
-    return (*topics.inputs, *topics.internal, *topics.outputs)
+    return (*topics.inputs, topics.policies, *topics.internal, *topics.outputs)
 
 
 def rights(role: Role, topics: Topics, group: str, transactional_ids: str) -> list[Right]:
@@ -78,6 +81,8 @@ def rights(role: Role, topics: Topics, group: str, transactional_ids: str) -> li
             ]
         case "producer":
             return [Right("topic", name, ("Write",)) for name in topics.inputs]
+        case "policy-publisher":
+            return [Right("topic", topics.policies, ("Read", "Write"))]
         case "reader":
             return [Right("topic", name, ("Read",)) for name in outputs]
 

@@ -20,6 +20,7 @@ PARTITIONS: Final = "partitions"
 REPLICAS: Final = "replicas"
 CLEANUP_CONFIG: Final = "cleanup.policy"
 COMPACTION_LAG_CONFIG: Final = "max.compaction.lag.ms"
+COMPACTION_FROM_CONFIG: Final = "min.compaction.lag.ms"
 IN_SYNC_CONFIG: Final = "min.insync.replicas"
 RETENTION_BYTES_CONFIG: Final = "retention.bytes"
 RETENTION_CONFIG: Final = "retention.ms"
@@ -29,6 +30,8 @@ SIZE_MIN: Final = 1_000_000
 """The smallest `max.message.bytes` of a topic that a worker writes to; Kafka's default is a little more."""
 DEAD_LETTER_FACTOR: Final = 2
 """How much larger a dead letter may be than the record in it: Base64, headers, and origin."""
+FOREVER_MS: Final = 2**63 - 1
+"""Kafka's longest duration."""
 UNLIMITED: Final = -1
 """What Kafka writes for a retention without limit."""
 DAY_MS: Final = 86_400_000
@@ -45,14 +48,16 @@ class TopicSetup:
 
     `kept`: for how long Kafka has to keep the records; None: it is compacted. `bytes_max`: the largest record of a new
     topic. `input_factor`: how many times the largest input record has to fit into one of its own; None: it is an input.
-    `lag_ms_max`: how long a superseded record may stay in a compacted topic. `otherwise`: what another clean-up policy
-    would do.
+    `lag_ms_max`: how long a superseded record may stay in a compacted topic; `keeps_superseded`: it stays for ever.
+    `partitions`: how many there are; None: as many as other topics have. `otherwise`: what another clean-up does.
     """
 
     kept: Literal["for ever", "while cases change", "until read"] | None = "while cases change"
     bytes_max: int = MESSAGE_BYTES_MAX
     input_factor: int | None = 0
     lag_ms_max: int | None = None
+    keeps_superseded: bool = False
+    partitions: int | None = None
     otherwise: str = "Kafka deletes superseded revisions"
 
 
@@ -62,6 +67,14 @@ _REPORTS: Final = TopicSetup(kept="until read", bytes_max=INPUT_BYTES_MAX, input
 _MESSAGES: Final = TopicSetup()
 _DEAD_LETTERS: Final = TopicSetup(input_factor=DEAD_LETTER_FACTOR)
 _LATEST: Final = TopicSetup(kept=None, lag_ms_max=DAY_MS, otherwise="Kafka deletes the last revision of old decisions")
+_POLICIES: Final = TopicSetup(
+    kept=None,
+    bytes_max=SIZE_MIN,
+    input_factor=None,
+    keeps_superseded=True,
+    partitions=1,
+    otherwise="Kafka deletes policies that decisions rest on",
+)
 _TO_CASES: Final = TopicSetup(input_factor=1, otherwise=_UNREAD)
 _TO_PARTNERS: Final = TopicSetup(kept="until read", input_factor=1, otherwise=_UNREAD)
 _TO_WATCHES: Final = TopicSetup(otherwise=_UNREAD)
@@ -78,6 +91,7 @@ def topic_table(topics: Topics) -> Mapping[str, TopicSetup]:
     return {
         **dict.fromkeys(topics.inputs, _EVENTS),
         topics.locations: _REPORTS,
+        topics.policies: _POLICIES,
         **dict.fromkeys(topics.outputs, _MESSAGES),
         topics.dead_letters: _DEAD_LETTERS,
         topics.latest: _LATEST,
@@ -197,14 +211,15 @@ def differences(topics: Topics, targets: TopicTargets, cluster: Cluster) -> Iter
 
     Settings that cannot be read are left out (`unreadable`).
     """
-    counts = [state.partitions for state in cluster.topics.values()]
-    for name, setup in topic_table(topics).items():
+    table = topic_table(topics)
+    counts = common_counts(topics, {name: state.partitions for name, state in cluster.topics.items()})
+    for name, setup in table.items():
         if (state := cluster.topics.get(name)) is None:
             continue
         present = {PARTITIONS: str(state.partitions), REPLICAS: str(state.replicas), **state.configs}
         broken: set[str] = set()
         for rule in (
-            *_layout_rules(state, max(counts), targets, cluster.brokers),
+            *_layout_rules(state, setup.partitions, max(counts.values(), default=0), targets, cluster.brokers),
             *_size_rules(setup, targets, _needed(setup, topics, cluster)),
             *_keeping_rules(setup, targets),
         ):
@@ -215,6 +230,12 @@ def differences(topics: Topics, targets: TopicTargets, cluster: Cluster) -> Iter
             value = None if rule.setting in {PARTITIONS, REPLICAS} else rule.value
             shown = readable(rule.setting, text)
             yield Difference(name, rule.setting, shown, rule.wanted, rule.severity, rule.why, value)
+
+
+def common_counts(topics: Topics, counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the partition counts of the topics that need as many as each other, out of the counts of all."""
+    table = topic_table(topics)
+    return {name: count for name, count in counts.items() if name not in table or table[name].partitions is None}
 
 
 def missing(topics: Topics, cluster: Cluster) -> Iterator[Difference]:
@@ -233,15 +254,15 @@ def unreadable(topics: Topics, targets: TopicTargets, cluster: Cluster) -> Itera
             yield from ((name, setting) for setting in new_configs(setup, targets) if setting not in configs)
 
 
-def _layout_rules(state: TopicState, partitions: int, targets: TopicTargets, brokers: int) -> Iterator[_Rule]:
-    yield _Rule(
-        setting=PARTITIONS,
-        value=str(partitions),
-        least=partitions,
-        most=partitions,
-        severity="error",
-        why="all topics need as many; add partitions with the workers stopped, then run sop rebuild",
-    )
+def _layout_rules(
+    state: TopicState, fixed: int | None, common: int, targets: TopicTargets, brokers: int
+) -> Iterator[_Rule]:
+    """Yield the rules about partitions, `fixed` or else as many as topics have in `common`, and replicas."""
+    why = "all topics need as many; add partitions with the workers stopped, then run sop rebuild"
+    if fixed is not None:
+        why = "its records need one order; delete it, have it created again, and publish the policies again"
+    count = fixed or common
+    yield _Rule(setting=PARTITIONS, value=str(count), least=count, most=count, severity="error", why=why)
     if brokers > 1:
         lost = f"on a cluster of {brokers} brokers it is lost with its broker; {_REASSIGN}"
         yield _Rule(setting=REPLICAS, value="2", least=2, why=lost)
@@ -280,6 +301,10 @@ def _keeping_rules(setup: TopicSetup, targets: TopicTargets) -> Iterator[_Rule]:
             why = "for so long whoever reads all of it may get superseded revisions"
             lag = setup.lag_ms_max
             yield _Rule(setting=COMPACTION_LAG_CONFIG, value=str(lag), most=lag, why=why)
+        if setup.keeps_superseded:
+            why = "a record that workers refuse would delete the policy that it could not replace"
+            lag = FOREVER_MS
+            yield _Rule(setting=COMPACTION_FROM_CONFIG, value=str(lag), texts=(str(lag),), why=why)
         return
     yield _Rule(setting=CLEANUP_CONFIG, value="delete", texts=("delete", ""), why=setup.otherwise)
     match setup.kept:

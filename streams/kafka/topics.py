@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient, TopicDescription  # type: ignore[
 from schemas.errors import Unavailable, UsageError
 from schemas.topics import Topics
 from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
-from streams.kafka.topic_setup import TopicTargets, new_configs, topic_table
+from streams.kafka.topic_setup import TopicTargets, common_counts, new_configs, topic_table
 from streams.runtime.ports import Layout
 
 Found = TypeVar("Found")
@@ -40,7 +40,7 @@ async def admin_client(connection: KafkaConnection) -> AsyncIterator[AIOKafkaAdm
 
 
 async def prepare_topics(connection: KafkaConnection, topics: Topics, targets: TopicTargets) -> int:
-    """Create the topics that are missing and return how many partitions all of them have.
+    """Create the topics that are missing and return how many partitions all of them have, that of policies aside.
 
     Raises `UsageError` when the brokers cannot be reached or refuse a topic, and when the topics differ in their number
     of partitions: a case's events would be spread over several tasks.
@@ -48,12 +48,13 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, targets: T
     async with admin_client(connection) as admin:
         read = partial(_partition_counts, admin, topics.all)
         existing = await read()
-        missing = {name: new for name, new in new_topics(topics, targets, existing).items() if name in topics.all}
+        missing = {name: new for name, new in new_topics(topics, targets, existing).items() if name in topics.created}
         for name, new in missing.items():
             if reason := await create_topic(admin, new):
                 raise UsageError(f"Kafka at {connection.brokers}: cannot create {name}: {reason}")
-        counts = await _until_known(read, lambda found: len(found) == len(topics.all)) if missing else existing
+        counts = await _until_known(read, lambda found: missing.keys() <= found.keys()) if missing else existing
     _refuse_missing(connection, [name for name in topics.all if name not in counts])
+    counts = common_counts(topics, counts)
     count = max(counts.values())
     different = sorted(f"{name} has {number}" for name, number in counts.items() if number != count)
     if different:
@@ -67,11 +68,11 @@ async def prepare_topics(connection: KafkaConnection, topics: Topics, targets: T
 
 def new_topics(topics: Topics, targets: TopicTargets, existing: Mapping[str, int]) -> dict[str, NewTopic]:
     """Return the topics to create, given the partition counts of those that exist, which the others get too."""
-    count = max(existing.values(), default=targets.partitions)
+    count = max(common_counts(topics, existing).values(), default=targets.partitions)
     return {
         name: NewTopic(
             name=name,
-            num_partitions=count,
+            num_partitions=setup.partitions or count,
             replication_factor=targets.replicas,
             topic_configs=new_configs(setup, targets),
         )

@@ -80,6 +80,9 @@ STEP_S: Final = Metric("sop_step_seconds_total", "Seconds spent in processing st
 LAST_STEP_S: Final = Metric("sop_last_step_seconds", "Duration of the last processing step")
 POISON_RETRIES: Final = Metric("sop_poison_retries_total", "Retries of records that may have ended a worker")
 CASES_QUARANTINED: Final = Metric("sop_cases_quarantined", "Cases and partners that this version cannot evaluate")
+POLICIES_REFUSED: Final = Metric(
+    "sop_policies_refused_total", "Records of the topic policies that this process refused", ()
+)
 LOOP_DELAY: Final = Metric("sop_loop_delay_seconds", "Seconds until the event loop answered this scrape", ())
 
 METRICS: Final = tuple(each for each in list(globals().values()) if isinstance(each, Metric))

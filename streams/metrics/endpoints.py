@@ -10,6 +10,7 @@ from typing import Final
 from streams.metrics import catalogue
 from streams.metrics.collector import TaskSnapshot, exposition, output_samples, task_samples
 from streams.metrics.server import LIVE_PATH, READY_PATH, call_in_loop
+from streams.policies.source import PolicySource
 from streams.process.clock import SystemClock
 from streams.processor.output_counts import OutputCounts
 
@@ -28,6 +29,7 @@ class WorkerEndpoints:
     loop: asyncio.AbstractEventLoop
     snapshots: Callable[[], Sequence[TaskSnapshot] | None]
     counts: OutputCounts
+    policies: PolicySource
     refusal: Callable[[], str | None]
     is_watched: Callable[[], bool]
 
@@ -45,7 +47,8 @@ class WorkerEndpoints:
         def read() -> list[catalogue.Sample]:
             now = SystemClock().now_us()
             tasks = [sample for each in self.snapshots() or () for sample in task_samples(each, now)]
-            return [*tasks, *output_samples(self.counts)]
+            refused = (catalogue.POLICIES_REFUSED, (), self.policies.known.refused)
+            return [*tasks, *output_samples(self.counts), refused]
 
         found, delay_s = await call_in_loop(self.loop, read)
         return exposition([*found, (catalogue.LOOP_DELAY, (), delay_s)])

@@ -99,7 +99,7 @@ async def read_overview(connection: KafkaConnection, topics: Topics, group: str)
 
     Raises `UsageError` if Kafka does not answer or topics are missing.
     """
-    outputs = set(topics.all) - {*topics.consumed, topics.progress}
+    outputs = set(topics.written) - {*topics.consumed, topics.progress}
     counts = await partition_counts(connection, [*topics.consumed, topics.progress], optional=sorted(outputs))
     tps = [TP(name, number) for name in topics.consumed for number in range(counts[name])]
     log = KafkaLog(connection)

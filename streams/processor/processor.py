@@ -33,6 +33,7 @@ from streams.processor.emitted_outputs import EmittedOutputs
 from streams.processor.evaluator import Evaluator
 from streams.processor.outbox import Outbox
 from streams.processor.output_counts import OutputCounts
+from streams.processor.policies import Policies
 from streams.processor.refusal_limit import Refusals
 from streams.processor.retention import Retention
 from streams.processor.settings import ProcessorSettings
@@ -68,10 +69,13 @@ class SopProcessor:
         self._partition = partition
         self._settings = settings
         self._store = store
-        self._cases = CaseAgent(settings.policies, facts_max=settings.facts_per_case_max)
-        self._locations = LocationAgent(settings.policies)
-        self._anomalies = AnomalyAgent(settings.policies, remembered=settings.retention.memory)
+        policies = settings.policies.known.policies
+        self._cases = CaseAgent(policies, facts_max=settings.facts_per_case_max)
+        self._locations = LocationAgent(policies)
+        self._anomalies = AnomalyAgent(policies, remembered=settings.retention.memory)
         self._cache = StateCache(self._cases.cases, self._locations.tracks, self._anomalies.watches, store)
+        agents = self._cases, self._locations, self._anomalies
+        self._policies = Policies(settings.policies, store, self._cache, agents)
         self._decoder = RecordDecoder(topics, settings.limits)
         self._outbox = Outbox(
             topics, partition, settings.partitions, settings.dead_letter_bytes_max, settings.schema_ids
@@ -89,9 +93,10 @@ class SopProcessor:
             anomalies=self._anomalies,
             cache=self._cache,
         )
-        self._checkpointed: Mapping[str, ForwardDeduplication | DeadLetterIndex | Refusals | Retention] = {
+        self._checkpointed: Mapping[str, ForwardDeduplication | DeadLetterIndex | Policies | Refusals | Retention] = {
             "arrivals": self._forwards,
             "letters": self._dead_letters,
+            "policies": self._policies,
             "refusals": self._refusals,
             "retention": self._retention,
         }
@@ -131,8 +136,7 @@ class SopProcessor:
                     self.dispositions.add(tp, "duplicate")
                 else:
                     decoded.append(each)
-        about = subjects_of(decoded)
-        about.update(self._waiting.subjects)
+        (about := subjects_of(decoded)).update(self._waiting.subjects)
         ready = self._waiting.hold(decoded, await self._load(about))
         for each in ready:
             self._apply(each)
@@ -214,8 +218,10 @@ class SopProcessor:
         return names
 
     async def due(self, now: int, limit: int) -> list[str]:
-        """Return the names of cases whose deadline has passed, in memory or in the store."""
+        """Return the names of cases, in memory or not, whose deadline has passed or whose policy is another now."""
         due = set(self._timers.due(now, limit))
+        with suppress(Unavailable):  # it will return them later
+            due.update(await self._policies.cases(now))
         if now - self._store_looked_at >= STORE_LOOK_EVERY_US:
             self._store_looked_at = now
             with suppress(Unavailable):  # it will return them later
@@ -233,7 +239,8 @@ class SopProcessor:
         if names or self._waiting.names:
             await self._mark_named(Subjects.parse(names))
         made_at = {name: positions.get(name, 0) for name in self._location_inputs}
-        self._dirty -= self._evaluator.evaluate(self._dirty - self._quarantined, now, format_inputs(positions), made_at)
+        inputs = format_inputs({**positions, **self._policies.positions})
+        self._dirty -= self._evaluator.evaluate(self._dirty - self._quarantined, now, inputs, made_at)
         self._mark_clean()
         return self._outbox.drain()
 
@@ -282,9 +289,11 @@ class SopProcessor:
 
     async def begin(self, counts: Mapping[str, Mapping[str, int]] | None) -> None:
         """Resume from a checkpoint, with its counts; None: there is none, and the store is empty."""
+        await self._policies.read()
         self.dispositions = Dispositions(counts)
         if counts is None:
             self._cache.names.begin()
+            self._policies.begin(store_is_empty=True)
             return
         blobs = await self._store.load([*self._checkpointed, *KEYS])
         for key in blobs.keys() & self._checkpointed.keys():
@@ -293,6 +302,7 @@ class SopProcessor:
         for key in (each for each in KEYS if each in blobs):
             with readable(key):
                 self._cache.names.load(blobs[key])
+        self._policies.begin(store_is_empty=False)
 
     def restore_output(self, topic: str, record: Stored, recreated: Collection[str] = ()) -> Mapping[str, int]:
         """Read back a record emitted since the checkpoint; return the input positions at which it was decided."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from schemas.codec.limits import Limits
 from schemas.codec.schema_ids import SchemaIds
-from schemas.policy.model import PolicySet
 from schemas.topics import Topics
+from streams.policies.source import PolicySource
 from streams.processor.refusal_limit import RefusalLimits
 from streams.processor.retention import RetentionRules
 
@@ -18,7 +18,7 @@ class ProcessorSettings:
 
     topics: Topics
     partitions: int
-    policies: PolicySet
+    policies: PolicySource
     limits: Limits
     facts_per_case_max: int
     cached_cases_max: int

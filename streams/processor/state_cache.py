@@ -6,7 +6,7 @@ while a new owner catches up, so it is kept packed when there is too much of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, MutableMapping
+from collections.abc import Collection, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -78,6 +78,18 @@ class StateCache:
                 is_departed = self._loaded_cases[subject.id].is_departed
                 (self.departed.add if is_departed else loaded.append)(subject.id)
         return loaded
+
+    def case_ids(self) -> list[str]:
+        """Return the ids of all cases in memory, packed ones too."""
+        return self._cases.ids()
+
+    async def read_cases(self, keys: Sequence[str]) -> list[Case]:
+        """Return saved cases, without keeping them in memory; raises as `load` does."""
+        cases: list[Case] = []
+        for key, blob in (await self._store.load(keys)).items():
+            with readable(key):
+                cases.append(self._cases.unpack(blob))
+        return cases
 
     def in_memory(self, subjects: Subjects) -> Subjects:
         """Return those that are in memory, ready."""

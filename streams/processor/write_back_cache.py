@@ -29,6 +29,7 @@ class WriteBackCache(Generic[T]):
         self.dirty: set[str] = set()
         """Ids of the objects that changed since the last `freeze`."""
         self.snapshot = Snapshot(objects, key, form.pack)
+        self.unpack = form.unpack
         self._objects, self._form, self._key = objects, form, key
         self._packed: dict[str, bytes] = {}
         self._saving: dict[str, bytes] = {}
@@ -42,6 +43,10 @@ class WriteBackCache(Generic[T]):
         """Whether an object changed or was removed since the last `freeze`."""
         return bool(self.dirty or self._removed)
 
+    def ids(self) -> list[str]:
+        """Return the ids of all objects that are here, packed or not."""
+        return [*dict.fromkeys((*self._objects, *self._packed, *self._saving))]
+
     def missing(self, ids: Iterable[str]) -> list[str]:
         """Unpack the objects that are kept packed; return the ids that have to be loaded from the store."""
         absent = [each for each in ids if each not in self._objects]
@@ -54,7 +59,7 @@ class WriteBackCache(Generic[T]):
 
     def add(self, id_: str, blob: bytes) -> None:
         """Add an object as loaded from the store."""
-        self._objects[id_] = self._form.unpack(blob)
+        self._objects[id_] = self.unpack(blob)
 
     def mark_dirty(self, ids: Collection[str]) -> None:
         """Mark objects as changed, and as the most recently used."""

@@ -202,6 +202,12 @@ class RedisStore:
         """Return the keys that have expired, the earliest first."""
         return await self._at_or_before(self._keys[3], until, limit)
 
+    async def scan(self, cursor: int) -> tuple[int, list[str]]:
+        """Return the keys of some blobs, and the cursor to go on with; a part of the scan may find none."""
+        found, keys = await self._reply(self._redis.scan(cursor, _pattern(self._base), SCAN_COUNT))
+        others = {key.encode() for key in self._keys}
+        return int(found), [key.decode().removeprefix(self._base) for key in keys if key not in others]
+
     async def _at_or_before(self, key: str, until: int, limit: int) -> list[str]:
         found = await self._reply(self._redis.zrange(key, "-inf", until, byscore=True, offset=0, num=limit))
         return [member.decode() for member in found]

@@ -54,6 +54,10 @@ class CircuitBreaker:
         """Return keys that have expired, the earliest first."""
         return await self._read(lambda: self._store.expired(until, limit))
 
+    async def scan(self, cursor: int) -> tuple[int, list[str]]:
+        """Return the keys of some blobs, and the cursor to go on with."""
+        return await self._read(lambda: self._store.scan(cursor))
+
     async def _read(self, call: Callable[[], Awaitable[Found]]) -> Found:
         if self._error is not None:
             raise self._error

@@ -213,6 +213,12 @@ class Store(Protocol):
     async def expired(self, until: int, limit: int) -> list[str]:
         """Return up to `limit` keys whose saved expiry is at or before an instant, the earliest first."""
 
+    async def scan(self, cursor: int) -> tuple[int, list[str]]:
+        """Return the keys of some blobs, and the cursor to go on with: a scan begins with 0, and ends when it is 0.
+
+        A key that is there for the whole of a scan is returned, perhaps more than once.
+        """
+
 
 class ReplaceableStore(Store, Protocol):
     """A store whose whole content can be replaced."""

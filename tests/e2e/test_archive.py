@@ -90,7 +90,7 @@ def test_an_archive_is_replayed_and_explained_like_what_was_fed(bench: Bench, sh
 def test_only_one_process_writes_to_an_archive(bench: Bench, tmp_path: Path) -> None:
     first = subprocess.Popen([SOP, "archive", str(tmp_path)], env=bench.environment(), stderr=subprocess.PIPE)
     try:
-        until(lambda: (tmp_path / ".lock").exists())
+        until((tmp_path / ".lock").exists)
         second = run_sop("archive", str(tmp_path), "--once", env=bench.environment())
         assert (second.returncode, second.stderr) == (2, f"sop: {tmp_path}: another process writes to this archive\n")
     finally:

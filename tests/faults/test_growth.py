@@ -13,6 +13,7 @@ from agents.sops import catalogue
 from schemas.codec.encoder import decode_dead_letter
 from schemas.policy.model import DAY, HOUR, MINUTE, Policy, PolicySet
 from schemas.timestamps import parse_instant
+from streams.policies.source import FixedPolicies
 from streams.processor.processor import SopProcessor
 from streams.processor.retention import RetentionRules
 from streams.redis.store import RedisStore
@@ -57,7 +58,8 @@ class GrowthRun:
     async def run_month(self) -> None:
         store = RedisStore(self.redis, self.namespace, 0)
         saved = await store.claim() or Checkpoint({}, {}, {})
-        settings = replace(SETTINGS, policies=PolicySet((), Policy(hash="h")), cached_cases_max=50, retention=RULES)
+        policies = FixedPolicies(PolicySet((), Policy(hash="h")))
+        settings = replace(SETTINGS, policies=policies, cached_cases_max=50, retention=RULES)
         work = SopProcessor(0, settings, store)
         await work.begin(saved.counts)
         until = self.now + MONTH

@@ -264,7 +264,7 @@ def _moments_over_cases(world: World, events: Sequence[AnyEvent], ends_at: int) 
     for key, count in emitted.items():
         if count > 1:
             yield f"alert {key} was emitted {count} times"
-    policies = world.processor_settings.policies
+    policies = world.publications.policies
     cases = CaseAgent(policies, facts_max=len(events))
     for event in events:
         if event.type != LOCATION_REPORT:
@@ -290,7 +290,7 @@ def _replay(world: World, events: Sequence[AnyEvent], ends: Sequence[int]) -> tu
 
 
 def _replay_until(world: World, events: Sequence[AnyEvent], ends_at: int) -> tuple[CurrentState, list[PresenceAnswer]]:
-    replay = Replay(world.processor_settings.policies)
+    replay = Replay(world.publications.policies)
     apply_answer, answers = replay.cases.apply_answer, list[PresenceAnswer]()
 
     def apply_and_keep(answer: PresenceAnswer) -> bool:

@@ -77,6 +77,10 @@ class SimulatedStore:
         """Return keys that have expired."""
         return await self._found(lambda: self._store.expired(until, limit))
 
+    async def scan(self, cursor: int) -> tuple[int, list[str]]:
+        """Return the keys of all blobs."""
+        return await self._found(lambda: self._store.scan(cursor))
+
     async def _found(self, look: Callable[[], Awaitable[T]]) -> T:
         await self._pause()
         await self._fails()

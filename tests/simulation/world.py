@@ -16,7 +16,8 @@ from agents.sops import catalogue
 from schemas.codec.limits import Limits
 from schemas.errors import Fatal, Unavailable
 from schemas.events import AnyEvent
-from schemas.policy.model import DAY, HOUR, MINUTE, SECOND, Alert, Policy, PolicySet, Presence
+from schemas.policy.model import HOUR, MINUTE, SECOND, Policy
+from streams.policies.source import FixedPolicies
 from streams.processor.decoder import partition_of
 from streams.processor.processor import SopProcessor
 from streams.processor.retention import RetentionRules
@@ -35,6 +36,7 @@ from tests.simulation.expiry import Expiry
 from tests.simulation.fault_injector import FAULTS, FOREVER_S, FaultInjector
 from tests.simulation.history import Delivery, history, settling_history
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
+from tests.simulation.publications import Publications, look_at
 from tests.simulation.store import SimulatedRedis, SimulatedStore
 
 AT_REST_WITHIN_S: Final = 2_400.0
@@ -42,8 +44,6 @@ AT_REST_WITHIN_S: Final = 2_400.0
 QUEUED_MAX: Final = 16
 NOTHING_DUE_WITHIN_US: Final = 11 * SECOND
 """Longer than the longest wait for an answer."""
-ALERT: Final = Alert(spike_window=30 * DAY, spike_claims=2, spike_ratio=1.2, surge_claims=2)
-"""Few claims are many in so few cases; and none is so late that it counts no more."""
 DEFAULT: Final = Policy()
 
 LogAttempts = Callable[[Attempt | None], Awaitable[None]]
@@ -62,13 +62,6 @@ class Poison:
     begins_at: int
     how: Literal["kills", "raises", "is refused"]
     """Whether it ends the process, raises, or publishes what Kafka refuses."""
-
-
-def _policies(reading_wait: int) -> PolicySet:
-    """Return two policies, of which one comes into force in the midst of a history."""
-    presence = Presence(reading_wait=reading_wait)
-    later = Policy(label="later", effective_from=MIDNIGHT + 9 * HOUR, hash="h2", presence=presence, alert=ALERT)
-    return PolicySet((later,), Policy(hash="h1", presence=presence, alert=ALERT))
 
 
 def _retention(rng: Rng) -> RetentionRules | None:
@@ -91,13 +84,17 @@ class World:
         self.topics = catalogue.topics()
         self.partitions = self.rng.whole(1, 3)
         self.retention = _retention(Rng("retention", seed))
+        facts_max, cached_max = self.rng.pick((6, 200, 200, 200)), self.rng.pick((0, 1, 2, 100))
+        wait, may_be_retroactive = self.rng.pick((SECOND // 10, 10 * SECOND)), self.retention is None
+        published = Rng("policies", seed)
+        self.publications = Publications(published, self.kafka, wait, may_be_retroactive=may_be_retroactive)
         self.processor_settings = ProcessorSettings(
             topics=self.topics,
             partitions=self.partitions,
             limits=Limits(),
-            facts_per_case_max=self.rng.pick((6, 200, 200, 200)),
-            cached_cases_max=self.rng.pick((0, 1, 2, 100)),
-            policies=_policies(self.rng.pick((SECOND // 10, 10 * SECOND))),
+            facts_per_case_max=facts_max,
+            cached_cases_max=cached_max,
+            policies=FixedPolicies(self.publications.in_files),
             retention=self.retention or RetentionRules(),
         )
         self.task_settings = TaskSettings(
@@ -175,6 +172,7 @@ class World:
         for delivery in sorted(deliveries, key=lambda each: each.arrive_at):
             self.clock.move_to(delivery.arrive_at)
             self._append(delivery)
+            await self.publications.happen(self.clock)
             if self.rng.chance(0.3):
                 await asyncio.sleep(self.rng.between(0.0, 1.0))
 
@@ -226,6 +224,9 @@ class World:
             if self.at[number].get(tp, 0) < self.kafka.bounds(tp)[1]:
                 return f"{tp.name} is not read to its end"
         processor = self.processors[number]
+        policies = processor._policies
+        if policies.positions.get("policies-0", 0) < self.publications.end or policies._since is not None:
+            return f"{number} does not know all policies, or has cases to decide anew"
         if len(task._inbox) or task.health.at_work:
             return f"{number} is at work"
         if task._is_catching_up():
@@ -300,7 +301,8 @@ class World:
         health = Health()
         answering = SimulatedStore(self.stores[partition], injector.pause, injector.fails)
         store = CircuitBreaker(answering, name=f"partition {partition}")
-        processor = SopProcessor(partition, self.processor_settings, store)
+        policies = self.publications.source(injector.pause)
+        processor = SopProcessor(partition, replace(self.processor_settings, policies=policies), store)
         processor._cache.packing_slack = self.packing_slack
         if self.poison is not None and self.poison.how != "is refused":
             processor._cases.decide = partial(_decide, processor._cases.decide, self.poison, injector)  # type: ignore[method-assign]
@@ -325,11 +327,13 @@ class World:
         running = asyncio.create_task(task.run())
         feeding = asyncio.create_task(self._feed(task, self.at[partition], injector))
         finishing = asyncio.create_task(self._finish_when_at_rest(task))
+        looking = asyncio.create_task(look_at(policies))
         try:
             await asyncio.wait([running, feeding], return_when=asyncio.FIRST_COMPLETED)
         finally:
             feeding.cancel()
             finishing.cancel()
+            looking.cancel()
         if feeding.done():
             running.cancel()
             feeding.result()
@@ -342,10 +346,8 @@ class World:
         received = LocationAgent.receive(locations, event)
         track = locations.track(event.subject)
         is_past = event.time < track._retained_from and not track._matters_to_a_query(event.time)
-        is_past |= (
-            event.time + self.processor_settings.policies.at(event.time).presence.retention
-            <= self.clock.now_us() + 2 * MINUTE
-        )
+        retention = self.publications.in_files.default.presence.retention
+        is_past |= event.time + retention <= self.clock.now_us() + 2 * MINUTE
         (self.past_retention.add if is_past else self.past_retention.discard)((event.subject, event.ref))
         return received
 

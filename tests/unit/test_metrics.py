@@ -18,18 +18,24 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
+from agents.sops.catalogue import POLICIES
 from schemas.errors import UsageError
+from streams.archive.folder import ArchiveFolder
 from streams.config.settings import settings_from
 from streams.metrics import server
 from streams.metrics.catalogue import METRICS, Sample
 from streams.metrics.collector import TaskSnapshot, WorkerCollector, output_samples, task_samples
 from streams.metrics.endpoints import UNANSWERED, WorkerEndpoints
 from streams.metrics.server import MetricsServer, call_in_loop
+from streams.policies.source import FixedPolicies
+from streams.process.clock import SystemClock
 from streams.processor.output_counts import OutputCounts
 from streams.processor.state_size import StateSize
 from streams.runtime.health import Health, TaskMetrics
 from streams.runtime.ports import Quarantined
 from streams.runtime.progress import Progress
+from surfaces.archive.metrics import archive_metrics
+from surfaces.archive.store import ArchiveStore
 
 TOP = Path(__file__).parents[2]
 OPERATIONS = (TOP / "docs/operations.md").read_text(encoding="utf-8")
@@ -40,6 +46,12 @@ DASHBOARD = TOP / "deploy/grafana/sop-streams.json"
 NAMES = {
     f"{metric.name}{end}" for metric in METRICS for end in (("_bucket", "_count", "_sum") if metric.bounds else ("",))
 }
+ARCHIVE_METRICS = list(
+    archive_metrics(
+        ArchiveStore(ArchiveFolder("nowhere"), SystemClock(), file_bytes=1, file_age_s=1.0), unsigned_files=0
+    )
+)
+NAMES |= {sample.name for metric in ARCHIVE_METRICS for sample in metric.samples}
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 SECOND = 1_000_000
 QUARANTINED = {"job-1": Quarantined("internal: KeyError", "0.1.0")}
@@ -143,6 +155,9 @@ def test_a_recovering_task_has_no_checkpoint_age() -> None:
 def test_the_operations_page_describes_every_metric() -> None:
     rows = re.findall(r"^\| `(sop_\w+)` \| ([\w, ]*?) ?\| (.+) \|$", OPERATIONS, re.MULTILINE)
     assert rows == [(metric.name, ", ".join(metric.labels), metric.meaning) for metric in METRICS]
+    rows = re.findall(r"^\| `(sop_archive_\w+)` \| ([^|]+) \|$", OPERATIONS, re.MULTILINE)
+    assert [name for name, _ in rows] == [metric.samples[0].name for metric in ARCHIVE_METRICS]
+    assert [meaning for _, meaning in rows] == [metric.documentation for metric in ARCHIVE_METRICS]
 
 
 def names_in(expression: str) -> set[str]:
@@ -218,6 +233,7 @@ def endpoints(
         loop=loop,
         snapshots=lambda: snapshots,
         counts=OutputCounts(),
+        policies=FixedPolicies(POLICIES.load_all(())),
         refusal=lambda: refusal,
         is_watched=lambda: is_watched,
     )

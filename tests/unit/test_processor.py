@@ -13,6 +13,7 @@ from schemas.errors import Fatal
 from schemas.outputs import AlertMessage
 from schemas.policy.model import DAY, HOUR, SECOND, PolicySet, Presence
 from streams.memory.store import MemoryState
+from streams.policies.source import FixedPolicies
 from streams.processor.decoder import partition_of
 from streams.processor.processor import STORE_LOOK_EVERY_US, SopProcessor
 from streams.processor.stored_names import KEYS
@@ -156,7 +157,7 @@ async def test_a_departed_case_with_later_decisions_stops_the_worker() -> None:
 
 
 async def test_a_case_waits_as_long_as_its_policy_says_for_a_presence_answer() -> None:
-    policies = PolicySet((), structs.replace(POLICY, presence=Presence(reading_wait=3 * SECOND)))
+    policies = FixedPolicies(PolicySet((), structs.replace(POLICY, presence=Presence(reading_wait=3 * SECOND))))
     processor = await owner_of(MemoryState(), policies=policies)
     await processor.process([(TICKETS, records(Scenario().booked().assigned().ticket().lines()))], LATER)
     asked = await evaluate(processor, LATER)

@@ -25,6 +25,7 @@ from schemas.outputs import (
     vocabulary,
 )
 from schemas.topics import ACTS, CHECKPOINTS, INPUTS, INTERNAL, LATEST
+from schemas.topics import POLICIES as POLICIES_TOPIC
 from sop.main import COMMANDS
 
 PAGES = Path(__file__).parents[2] / "docs" / "specification"
@@ -60,6 +61,7 @@ def test_every_event_type_is_specified_with_its_fields_and_values_in_order() -> 
 def test_every_topic_is_specified() -> None:
     assert [name for cells in rows("contracts.md", "Topics") for name in quoted(cells[0])] == [
         *INPUTS,
+        POLICIES_TOPIC,
         *topics().decisions,
         LATEST,
         *(topic for topic in topics().outputs if topic not in topics().decisions),

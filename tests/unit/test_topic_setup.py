@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from agents.sops import catalogue
 from streams.config.settings import Settings
 from streams.kafka.topic_setup import (
     DAY_MS,
+    FOREVER_MS,
     SIZE_MIN,
     UNLIMITED,
     Cluster,
@@ -28,7 +28,10 @@ from streams.kafka.topic_setup import (
 
 TOPICS = catalogue.topics("p.")
 TARGETS = TopicTargets(partitions=4, replicas=3, retention_ms=90 * DAY_MS)
-NEW = {name: TopicState(4, 3, new_configs(setup, TARGETS)) for name, setup in topic_table(TOPICS).items()}
+NEW = {
+    name: TopicState(setup.partitions or 4, 3, new_configs(setup, TARGETS))
+    for name, setup in topic_table(TOPICS).items()
+}
 
 
 def cluster_with(name: str, **changed: str) -> Cluster:
@@ -47,8 +50,9 @@ def test_every_topic_has_a_row() -> None:
 
 
 def test_new_topics_are_as_they_should_be() -> None:
+    table = topic_table(TOPICS)
     for targets in (TARGETS, replace(TARGETS, retention_ms=UNLIMITED)):
-        new = {name: TopicState(4, 3, new_configs(setup, targets)) for name, setup in topic_table(TOPICS).items()}
+        new = {name: state._replace(configs=new_configs(table[name], targets)) for name, state in NEW.items()}
         for brokers in (1, 3):
             assert found(Cluster(brokers, new), targets) == []
 
@@ -76,6 +80,8 @@ def test_a_new_topic_on_one_broker_can_be_written_to() -> None:
         ("dead-letters", "max.message.bytes", "8388607", "at least 8388608", "error", "8388608"),
         ("internal.partners", "max.message.bytes", "4194303", "at least 4194304", "error", "8388608"),
         ("jobs", "min.insync.replicas", "1", "at least 2", "warning", "2"),
+        ("policies", "cleanup.policy", "delete", "compact", "warning", "compact"),
+        ("policies", "min.compaction.lag.ms", "0", str(FOREVER_MS), "warning", str(FOREVER_MS)),
         ("decisions.latest", "cleanup.policy", "compact,delete", "compact", "warning", "compact"),
         ("decisions.latest", "max.compaction.lag.ms", "86400001", "at most 86400000 (1 d)", "warning", "86400000"),
     ],
@@ -112,7 +118,8 @@ def test_a_setting_within_its_bounds_is_no_difference(name: str, setting: str, v
 
 def test_applying_all_differences_leaves_none() -> None:
     bare = {"cleanup.policy": "compact,delete", "retention.ms": "1", "retention.bytes": "1", "max.message.bytes": "1"}
-    states: Mapping[str, TopicState] = {name: TopicState(4, 3, {**bare, "min.insync.replicas": "1"}) for name in NEW}
+    bare["min.compaction.lag.ms"], bare["min.insync.replicas"] = "0", "1"
+    states = {name: state._replace(configs={**bare}) for name, state in NEW.items()}
     for each in found(Cluster(3, states)):
         assert each.value is not None
         states[each.topic].configs[each.setting] = each.value  # type: ignore[index] # a dict here
@@ -132,11 +139,23 @@ def test_without_redis_everything_that_decisions_rest_on_is_kept_for_ever() -> N
 def test_topics_that_differ_in_their_partitions_keep_workers_from_starting_and_cannot_be_set() -> None:
     grown = NEW["p.jobs"]._replace(partitions=6)
     different = found(Cluster(3, NEW | {"p.jobs": grown}))
-    assert [each.topic for each in different] == [name for name in TOPICS.known if name != "p.jobs"]
+    assert [each.topic for each in different] == [name for name in TOPICS.known if name not in {"p.jobs", "p.policies"}]
     assert {(each.setting, each.present, each.wanted, each.severity, each.value) for each in different} == {
         ("partitions", "4", "6", "error", None)
     }
     assert "sop rebuild" in different[0].why
+
+
+def test_policies_need_one_order_so_one_partition() -> None:
+    (one,) = found(Cluster(3, NEW | {"p.policies": NEW["p.policies"]._replace(partitions=4)}))
+    assert (one.topic, one.setting, one.present, one.wanted, one.severity) == (
+        "p.policies",
+        "partitions",
+        "4",
+        "1",
+        "error",
+    )
+    assert "rebuild" not in one.why
 
 
 @pytest.mark.parametrize(
@@ -181,7 +200,7 @@ def test_a_topic_that_accepts_too_little_is_an_error(name: str, inputs: int, nee
 
 
 def test_what_cannot_be_read_is_no_difference() -> None:
-    hidden = Cluster(3, {name: TopicState(4, 3, {}) for name in NEW}, hidden=tuple(NEW))
+    hidden = Cluster(3, {name: state._replace(configs={}) for name, state in NEW.items()}, hidden=tuple(NEW))
     assert found(hidden) == []
     assert list(unreadable(TOPICS, TARGETS, hidden)) == []
     configs = {key: value for key, value in NEW["p.jobs"].configs.items() if key != "min.insync.replicas"}

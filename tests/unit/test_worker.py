@@ -19,6 +19,7 @@ from streams.faust_transport.batch import BatchOptions
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.record_batches import Record
 from streams.memory.store import MemoryState, MemoryStore
+from streams.policies.source import FixedPolicies
 from streams.processor.processor import SopProcessor
 from streams.processor.refusal_limit import RefusalLimits
 from streams.processor.retention import RetentionRules
@@ -33,7 +34,7 @@ from tests.unit.cluster import Cluster, Echo
 
 async def test_outputs_name_their_schema_under_the_base_address() -> None:
     base = "https://schemas.example.com/sop"
-    policies = PolicySet((), WITHOUT_WAIT)
+    policies = FixedPolicies(PolicySet((), WITHOUT_WAIT))
     settings = processor_settings(Settings(schema_base_url=base), catalogue.topics(), policies, 1, {})
     store = MemoryStore(MemoryState())
     await store.claim()
@@ -52,9 +53,8 @@ async def test_outputs_name_their_schema_under_the_base_address() -> None:
 
 async def test_a_processor_is_dropped_with_its_task() -> None:
     settings = Settings()
-    maker = TaskMaker(
-        settings, POLICIES.load_all(()), KafkaConnection(settings.brokers), catalogue.topics(), Layout(4, {}), {}
-    )
+    policies = FixedPolicies(POLICIES.load_all(()))
+    maker = TaskMaker(settings, policies, KafkaConnection(settings.brokers), catalogue.topics(), Layout(4, {}), {})
     tasks = [maker.make(0), maker.make(1)]
     assert set(maker.processors) == {0, 1}
     del tasks[1]

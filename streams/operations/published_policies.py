@@ -1,0 +1,116 @@
+"""The policies on the topic `policies` of a cluster, beside those in files (contracts.md, "Policy")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from msgspec import structs
+
+from schemas.errors import Fatal, UsageError
+from schemas.policy.model import Policy, PolicySet
+from schemas.topics import Topics
+from streams.config.settings import Settings
+from streams.kafka.connection import KafkaConnection
+from streams.kafka.log import KafkaLog
+from streams.kafka.topic_setup import topic_targets
+from streams.kafka.topics import admin_client, create_topic, new_topics, partition_counts
+from streams.policies.book import SIGNATURE_HEADER, PolicyBook, Verify, unsigned
+from streams.policies.source import FixedPolicies, PolicySource
+from streams.policies.topic import PolicyTopic
+from streams.runtime.ports import TP
+
+INSTALL: Final = "pip install 'sop-streams[audit]'"
+
+
+def policy_topic(settings: Settings, connection: KafkaConnection, topics: Topics, in_files: PolicySet) -> PolicyTopic:
+    """Return the policies that are published, beside those in files; nothing is read yet.
+
+    Raises `UsageError` if SOP_POLICY_KEYS cannot be used.
+    """
+    return PolicyTopic(KafkaLog(connection), topics.policies, PolicyBook(in_files, signature_check(settings)))
+
+
+async def worker_policies(
+    settings: Settings, connection: KafkaConnection, topics: Topics, in_files: PolicySet
+) -> PolicySource:
+    """Return what a worker decides under: all policies by their dates, or for a shadow its own, whatever its date.
+
+    Raises `UsageError` if that is not known, Kafka does not answer, or SOP_POLICY_KEYS cannot be used.
+    """
+    if not settings.shadow:
+        return policy_topic(settings, connection, topics, in_files)
+    known = (await read_policies(settings, connection, topics, in_files)).policies
+    for policy in known.dated:
+        if policy.label == settings.shadow:
+            return FixedPolicies(PolicySet([structs.replace(policy, effective_from=None)], known.default))
+    raise UsageError(f"SOP_SHADOW: {settings.shadow!r} is no policy in SOP_POLICIES or on {topics.policies}")
+
+
+def signature_check(settings: Settings) -> Verify:
+    """Return the check of signatures that SOP_POLICY_KEYS asks for; raises `UsageError` if it cannot be used."""
+    if not settings.policy_keys:
+        return unsigned
+    try:
+        from streams.audit.policy_signatures import SignatureCheck  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise UsageError(f"SOP_POLICY_KEYS: signatures are checked with an extra: {INSTALL}") from error
+    return SignatureCheck(settings.policy_keys)
+
+
+def signature_headers(lines: Sequence[str]) -> list[tuple[str, bytes]]:
+    """Return the headers of a record with these lines of signatures."""
+    return [(SIGNATURE_HEADER, line.encode()) for line in lines]
+
+
+async def read_policies(
+    settings: Settings, connection: KafkaConnection, topics: Topics, in_files: PolicySet
+) -> PolicyBook:
+    """Return the policies in files and those published by now; none of the latter if there is no such topic.
+
+    Raises `UsageError` if Kafka does not answer.
+    """
+    book = PolicyBook(in_files, signature_check(settings))
+    if await partition_counts(connection, [], optional=[topics.policies]):
+        try:
+            await PolicyTopic(KafkaLog(connection), topics.policies, book).read()
+        except Fatal as error:
+            raise UsageError(str(error)) from error
+    return book
+
+
+async def publish_policy(
+    settings: Settings,
+    connection: KafkaConnection,
+    topics: Topics,
+    policy: Policy,
+    document: str,
+    signatures: Sequence[str],
+) -> TP:
+    """Publish a document with its signatures, on a topic that is created if need be; return where it is.
+
+    Raises `UsageError` if Kafka does not take it.
+    """
+    targets = topic_targets(settings)
+    counts = await partition_counts(connection, [], optional=topics.known)
+    if topics.policies not in counts:
+        async with admin_client(connection) as admin:
+            if reason := await create_topic(admin, new_topics(topics, targets, counts)[topics.policies]):
+                raise UsageError(f"Kafka at {connection.brokers}: cannot create {topics.policies}: {reason}")
+    producer = AIOKafkaProducer(**connection.client_options(), acks="all", enable_idempotence=True)
+    try:
+        await producer.start()
+        await producer.send_and_wait(
+            topics.policies,
+            document.encode(),
+            key=policy.label.encode(),
+            partition=0,
+            headers=signature_headers(signatures),
+        )
+    except KafkaError as error:
+        raise UsageError(connection.describe_error(error)) from error
+    finally:
+        await producer.stop()
+    return TP(topics.policies, 0)
