@@ -28,7 +28,7 @@ class ArchiveReader:
     def records(self, topics: Collection[str]) -> Iterator[tuple[SegmentName, ArchivedRecord]]:
         """Yield all records of some topics."""
         for name in self._names(topics):
-            yield from self._records(name)
+            yield from self.records_of(name)
 
     def records_with(
         self, topics: Collection[str], column: str, values: Collection[str]
@@ -50,22 +50,23 @@ class ArchiveReader:
         """Return the names of the files of some topics."""
         return list(self._names(topics))
 
+    def records_of(self, name: SegmentName) -> Iterator[tuple[SegmentName, ArchivedRecord]]:
+        """Yield all records of a file."""
+        with Segment(self._folder, name) as segment:
+            yield from ((name, each) for each in segment.records())
+
     def find(self, what: str) -> tuple[SegmentName, ArchivedRecord]:
         """Return the record with an id, or at a place (`topic-partition@offset`); raises `UsageError` without one."""
         if place := _PLACE.fullmatch(what):
             tp, offset = TP(place[1], int(place[2])), int(place[3])
             names = [each for each in self._all() if each.tp == tp and each.first <= offset < each.next]
-            found = ((name, each) for name in names for _, each in self._records(name) if each.offset == offset)
+            found = ((name, each) for name in names for _, each in self.records_of(name) if each.offset == offset)
         else:
             names = list(reversed(self._all()))
             found = (each for name in names for each in self._records_with(name, "id", {what}))
         for name, record in found:
             return name, record
         raise UsageError(f"{what}: no record of the archive has this {'place' if place else 'id'}")
-
-    def _records(self, name: SegmentName) -> Iterator[tuple[SegmentName, ArchivedRecord]]:
-        with Segment(self._folder, name) as segment:
-            yield from ((name, each) for each in segment.records())
 
     def _records_with(
         self, name: SegmentName, column: str, values: Collection[str]

@@ -22,7 +22,7 @@ from streams.audit.tiles import CHECKPOINT
 from streams.audit.verify import verify_log, verify_segment
 from streams.certificate.deciding import Deciding, Span
 from streams.certificate.findings import STATUSES, Finding, Status, worst
-from streams.certificate.histories import Histories, History, Open, open_unless_sealed
+from streams.certificate.histories import Histories, History, OfPartition, Open, open_unless_sealed
 from streams.certificate.policies import known_policies
 from streams.certificate.statement import Counts, Predicate, Program, Range, Statement, Subject
 
@@ -71,7 +71,7 @@ def certify(
     names = folder.names() if log is None else [each.name for each in log.manifests]
     reader = ArchiveReader(folder, names)
     histories = Histories(reader, topics)
-    found: Iterable[Sequence[History]]
+    found: Iterable[OfPartition]
     if asked.case_id is None:
         found, used = histories.all(), set(histories.names)
     else:
@@ -86,7 +86,7 @@ def certify(
     deciding = Deciding(topics, known, limits, histories.passed, asked.span, open_record)
     result = _Result()
     for of_partition in found:
-        result.add(of_partition, deciding.histories(of_partition))
+        result.add(of_partition.histories, deciding.findings(of_partition))
     root = _hash_of(names) if log is None else log.checkpoint.root.hex()
     return Certified(
         Statement(

@@ -8,8 +8,9 @@ another partition. In which order it had read them has no effect (runtime.md, "T
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain, groupby
 from sys import maxsize
 from typing import Final, NamedTuple
 
@@ -27,9 +28,10 @@ from schemas.outputs import AnyDecision, DecisionKey, DecisionMessage
 from schemas.policy.model import PolicySet
 from schemas.timestamps import format_instant
 from schemas.topics import Topics
+from streams.archive.layout import SegmentName
 from streams.archive.records import ArchivedRecord
 from streams.certificate.findings import Finding, Status, compare
-from streams.certificate.histories import History, Open, Passed
+from streams.certificate.histories import Filed, History, OfPartition, Open, Passed
 from streams.certificate.policies import KnownPolicies
 from streams.processor.decoder import RecordDecoder
 from streams.runtime.ports import TP
@@ -80,28 +82,37 @@ class Deciding:
         self._policies = policies
         self._agents: dict[int, tuple[PolicySet, CaseAgent]] = {}
 
-    def histories(self, histories: Sequence[History]) -> Iterator[Finding]:
-        """Yield what is found about the cases of one partition number."""
+    def findings(self, of_partition: OfPartition) -> Iterator[Finding]:
+        """Yield what is found about cases of one partition number."""
         archived: list[list[Archived]] = []
-        for history in histories:
+        for history in of_partition.histories:
             archived.append([])
-            for tp, record in history.decisions:
+            for name, record in history.decisions:
                 try:
-                    archived[-1].append(self._archived(tp, record))
+                    archived[-1].append(self._archived(name, record))
                 except InvalidMessage as error:
                     if record.timestamp in self.span:
-                        yield _unreadable(tp, record, error.reason)
-        in_time = [each for of_case in archived for each in of_case if each.record.timestamp < self.span.end]
-        latest = max(in_time, key=lambda each: each.moment, default=None)
-        last = None
-        if latest is not None:
-            last = LastMoment(latest.positions, latest.message.asof or 0, latest.record.timestamp)
-        for history, revisions in zip(histories, archived, strict=True):
+                        yield _unreadable(name.tp, record, error.reason)
+        last = self._last_moment(chain(*archived, self._readable(of_partition.last)))
+        for history, revisions in zip(of_partition.histories, archived, strict=True):
             yield from _Case(self, history).findings(sorted(revisions, key=lambda each: each.moment), last)
 
-    def _archived(self, tp: TP, record: ArchivedRecord) -> Archived:
-        place = f"{tp.name}@{record.offset}"
-        opened = self.open_record(tp.topic, record)
+    def _last_moment(self, archived: Iterable[Archived]) -> LastMoment | None:
+        """Return how far the worker had come with the last of some revisions that is in time."""
+        in_time = (each for each in archived if each.record.timestamp < self.span.end)
+        latest = max(in_time, key=lambda each: each.moment, default=None)
+        if latest is None:
+            return None
+        return LastMoment(latest.positions, latest.message.asof or 0, latest.record.timestamp)
+
+    def _readable(self, records: Iterable[Filed]) -> Iterator[Archived]:
+        for name, record in records:
+            with suppress(InvalidMessage):
+                yield self._archived(name, record)
+
+    def _archived(self, name: SegmentName, record: ArchivedRecord) -> Archived:
+        place = f"{name.tp.name}@{record.offset}"
+        opened = self.open_record(name, record)
         record = opened or record
         message = decode_message(record.value or b"")
         if not isinstance(message, DecisionMessage):
@@ -240,21 +251,24 @@ class _Case:
         for topic, records in self._history.read.items():
             tp = TP(topic, self._history.partition)
             end, at = positions.get(tp.name, 0), self._applied[topic]
-            while at < len(records) and records[at].offset < end:
-                self._apply(agent, tp, records[at])
+            while at < len(records) and records[at][1].offset < end:
+                self._apply(agent, *records[at])
                 at += 1
             self._applied[topic] = at
         agent.new_presence_queries(self._case.case_id)  # and empty answers that are no longer asked for are dropped
         return agent
 
-    def _apply(self, agent: CaseAgent, tp: TP, record: ArchivedRecord) -> None:
+    def _apply(self, agent: CaseAgent, name: SegmentName, record: ArchivedRecord) -> None:
         """Apply a record as the worker did that read it there."""
-        opened = self._deciding.open_record(tp.topic, record)
-        if opened is None:
-            self._erased = self._erased or f"{tp.name}@{record.offset}"
+        passed = self._deciding.passed
+        if (*name.tp, record.offset) in passed.refused:
             return
-        decoded = self._deciding.decoder.decode(tp, opened, None)
-        consumed, passed = decoded.origin.record_id, self._deciding.passed
+        opened = self._deciding.open_record(name, record)
+        if opened is None:
+            self._erased = self._erased or f"{name.tp.name}@{record.offset}"
+            return
+        decoded = self._deciding.decoder.decode(name.tp, opened, None)
+        consumed = decoded.origin.record_id
         if consumed in passed.refused or (decoded.forwarded_from is None and consumed in passed.forwarded):
             return
         content = decoded.content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,10 @@ from agents.sops.tables.decisions import DecisionTable, Row
 from schemas.codec.limits import Limits
 from schemas.errors import UsageError
 from schemas.policy.model import PolicySet
+from streams.archive.records import ArchivedRecord
 from streams.certificate.certify import Asked, Certified, certify
 from streams.certificate.findings import Finding
+from streams.certificate.policies import KnownPolicies
 from streams.runtime.ports import TP
 from surfaces.sink.ports import Record
 from tests.archives import Archived, archive_in, record
@@ -27,6 +30,8 @@ from tests.simulation.run import run_world
 POLICY = policy_with("")
 POLICIES = PolicySet((), POLICY)
 SEEDS = 24
+LABELS = (("a", "2026-01-01T00:00:00Z"), ("b", "2026-02-01T00:00:00Z"), ("a", "2026-03-01T00:00:00Z"))
+"""The labels of policies in the order of their publication; the last one takes the place of the first."""
 PAF_KEY = "job-1|paf|out_of_scope|p1"
 
 
@@ -190,6 +195,7 @@ async def test_revisions_that_were_taken_out_are_missing(records: list[Record], 
         assert {each.decision_key for each in missing} == {PAF_KEY}
         assert found.decisions[PAF_KEY] == "missing"
         assert findings(found) == tuple(missing)
+        assert findings(certified(archive_of(kept, tmp_path / f"{number}-case"), case_id="job-1")) == tuple(missing)
         if len(dropped) == 1:
             assert [each.revision for each in missing] == [dropped[0] + 1]
 
@@ -219,6 +225,20 @@ async def test_what_rests_on_erased_facts_is_erased(records: list[Record], tmp_p
     assert found.revisions["same"] > 0
     assert found.revisions["different"] == found.revisions["missing"] == found.revisions["extra"] == 0
     assert not found.is_all_same
+
+
+async def test_a_sealed_dead_letter_still_says_what_was_refused(tmp_path: Path) -> None:
+    desk = await Desk.with_policies(policies=POLICIES)
+    for event, line in zip(case_with_revisions().events(), case_with_revisions().lines(), strict=True):
+        await desk.take([line], event.time)
+    conflict = case_with_revisions().lines()[-1].replace(b"1500.00", b"1600.00")
+    await desk.take([conflict], instant("20:00"))
+    records = list(archivable(desk.kafka, TOPICS, 1))
+    (letter,) = (each for each in records if each.tp.topic == "dead-letters")
+    sealed = json.loads(letter.value or b"")
+    sealed["data"] |= {"value": "sealed:abc", "key": "sealed:def"}
+    kept = [*without(records, letter), letter._replace(value=json.dumps(sealed).encode())]
+    assert certified(archive_of(kept, tmp_path)).statement.predicate.is_all_same
 
 
 async def test_a_range_compares_what_was_published_in_it(records: list[Record], tmp_path: Path) -> None:
@@ -255,6 +275,20 @@ async def test_policies_come_from_their_topic_as_of_each_decision(tmp_path: Path
     assert found.policies == tuple(sorted((POLICY.name, later.name)))
     unpublished = archive_of(archivable(desk.kafka, TOPICS, 1), tmp_path / "without")
     assert not certified(unpublished).statement.predicate.is_all_same
+
+
+def test_input_positions_say_which_published_policies_were_known() -> None:
+    policies = [catalogue.POLICIES.read(f'label = "{name}"\neffective_from = "{at}"\n', name) for name, at in LABELS]
+    published = [
+        (ArchivedRecord(offset, 1_000 * offset, None, b""), each) for offset, each in enumerate(policies, start=3)
+    ]
+    known = KnownPolicies(POLICIES, "policies-0", published)
+    assert [each.label for each in known.at({"policies-0": 3}, 99_999).all] == [POLICY.label]
+    assert [each.label for each in known.at({"policies-0": 4}, 0).all] == [POLICY.label, "a"]
+    assert [each.label for each in known.at({"jobs-0": 4}, 3_000).all] == [POLICY.label]
+    assert [each.label for each in known.at({"jobs-0": 4}, 4_001).all] == [POLICY.label, "a", "b"]
+    latest = known.at({"policies-0": 6}, 0)
+    assert [each.name for each in latest.all] == [POLICY.name, policies[1].name, policies[2].name]
 
 
 async def test_a_fact_that_was_sent_to_another_partition_counts_once_it_was_forwarded(tmp_path: Path) -> None:
