@@ -24,8 +24,14 @@ _WORDS: Final = {
 }
 
 _STYLE: Final = """
-:root { color-scheme: light dark; --muted: #595959; --line: #c8c8c8; --good: #1a6b2f; --bad: #a3161c; }
-@media (prefers-color-scheme: dark) { :root { --muted: #b0b0b0; --line: #4a4a4a; --good: #7fd694; --bad: #ff9a9e; } }
+:root {
+  color-scheme: light dark;
+  --page: #fff; --text: #1a1a1a; --muted: #595959; --line: #c8c8c8; --good: #1a6b2f; --bad: #a3161c;
+}
+@media (prefers-color-scheme: dark) {
+  :root { --page: #1a1a1a; --text: #eee; --muted: #b0b0b0; --line: #4a4a4a; --good: #7fd694; --bad: #ff9a9e; }
+}
+html { background: var(--page); color: var(--text); }
 body { font: 1rem/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1.5rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; } h3 { font-size: 1rem; margin: 0; }
 .same { color: var(--good); } .other { color: var(--bad); }
@@ -79,7 +85,7 @@ def _counts(found: Predicate) -> str:
         f'<td class="number">{found.revisions[status]}</td><td>{_WORDS[status]}</td></tr>\n'
         for status in STATUSES
     )
-    return f"""<div class="wide"><table>
+    return f"""<div class="wide" tabindex="0" role="region" aria-label="Counts"><table>
 <caption>{found.cases} cases, by decision and by revision</caption>
 <thead><tr><th scope="col">Status</th><th scope="col">Decisions</th><th scope="col">Revisions</th>
 <th scope="col">Meaning</th></tr></thead>
@@ -144,8 +150,9 @@ def _fields(finding: Finding) -> str:
         f"<td>{_value(each.decided)}</td></tr>\n"
         for each in finding.fields
     )
+    place = finding.place or finding.decision_key
     return f"""
-<div class="wide"><table>
+<div class="wide" tabindex="0" role="region" aria-label="Fields of {escape(place)}"><table>
 <thead><tr><th scope="col">Field</th><th scope="col">In the archive</th><th scope="col">Decided anew</th></tr></thead>
 <tbody>
 {rows}</tbody>
