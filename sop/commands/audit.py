@@ -191,10 +191,10 @@ def check_certificate(certificate: str, key: str) -> int:
 def _report(found: Predicate) -> int:
     """Print what a certificate says in short, and return the exit status that says whether all is the same."""
     span = found.range
-    about = f"case {span.case}" if span.case else f"{found.cases} cases"
+    about = f"case {span.case}" if span.case else f"cases: {found.cases}"
     if span.begin or span.end:
         about += f", published from {span.begin or 'the beginning'} to {span.end or 'the end'}"
-    print(printable(f"{about}: decisions: {summary(found.decisions)}; revisions: {summary(found.revisions)}"))
+    print(printable(f"{about}; decisions: {summary(found.decisions)}; revisions: {summary(found.revisions)}"))
     if found.checkpoint is None:
         print("checkpoint: none: the archive has no log, so nothing shows that its files are as they were written")
     else:

@@ -86,7 +86,7 @@ def _counts(found: Predicate) -> str:
         for status in STATUSES
     )
     return f"""<div class="wide" tabindex="0" role="region" aria-label="Counts"><table>
-<caption>{found.cases} cases, by decision and by revision</caption>
+<caption>Cases: {found.cases}; by decision and by revision</caption>
 <thead><tr><th scope="col">Status</th><th scope="col">Decisions</th><th scope="col">Revisions</th>
 <th scope="col">Meaning</th></tr></thead>
 <tbody>

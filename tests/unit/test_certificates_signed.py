@@ -144,12 +144,12 @@ def test_the_commands_say_what_was_found(
     assert run(["audit", "check-certificate", str(certificate), "--key", str(archived.verifier)]) == 0
     signed, counts, checkpoint = capsys.readouterr().out.splitlines()
     assert signed == f"{archived.verifier.name} has signed it: {archived.path}"
-    assert re.fullmatch(r"2 cases: decisions: \d+ same; revisions: \d+ same", counts)
+    assert re.fullmatch(r"cases: 2; decisions: \d+ same; revisions: \d+ same", counts)
     assert checkpoint.startswith(f"checkpoint: {archived.verifier.name} ")
     assert run(["audit", "replay", str(archived.path), "--case", "job-1", "--out", str(certificate)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "job-1|paf|out_of_scope|p1: same" in lines
-    assert lines[-2].startswith("case job-1: decisions: ")
+    assert lines[-2].startswith("case job-1; decisions: ")
 
 
 def test_another_policy_makes_all_differ(

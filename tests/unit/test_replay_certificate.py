@@ -15,10 +15,10 @@ from agents.sops.tables.decisions import DecisionTable, Row
 from schemas.codec.limits import Limits
 from schemas.errors import UsageError
 from schemas.policy.model import PolicySet
-from streams.archive.records import ArchivedRecord
+from streams.archive.reading import ArchiveReader
 from streams.certificate.certify import Asked, Certified, certify
 from streams.certificate.findings import Finding
-from streams.certificate.policies import KnownPolicies
+from streams.certificate.policies import known_policies
 from streams.runtime.ports import TP
 from surfaces.sink.ports import Record
 from tests.archives import Archived, archive_in, record
@@ -30,8 +30,8 @@ from tests.simulation.run import run_world
 POLICY = policy_with("")
 POLICIES = PolicySet((), POLICY)
 SEEDS = 24
-LABELS = (("a", "2026-01-01T00:00:00Z"), ("b", "2026-02-01T00:00:00Z"), ("a", "2026-03-01T00:00:00Z"))
-"""The labels of policies in the order of their publication; the last one takes the place of the first."""
+PUBLISHED = (("a", "2026-01-01T00:00:00Z"), ("b", "2026-02-01T00:00:00Z"), ("a", "2026-03-01T00:00:00Z"))
+"""Policies in the order of their publication; the last one takes the place of the first."""
 PAF_KEY = "job-1|paf|out_of_scope|p1"
 
 
@@ -277,18 +277,26 @@ async def test_policies_come_from_their_topic_as_of_each_decision(tmp_path: Path
     assert not certified(unpublished).statement.predicate.is_all_same
 
 
-def test_input_positions_say_which_published_policies_were_known() -> None:
-    policies = [catalogue.POLICIES.read(f'label = "{name}"\neffective_from = "{at}"\n', name) for name, at in LABELS]
-    published = [
-        (ArchivedRecord(offset, 1_000 * offset, None, b""), each) for offset, each in enumerate(policies, start=3)
-    ]
-    known = KnownPolicies(POLICIES, "policies-0", published)
-    assert [each.label for each in known.at({"policies-0": 3}, 99_999).all] == [POLICY.label]
-    assert [each.label for each in known.at({"policies-0": 4}, 0).all] == [POLICY.label, "a"]
-    assert [each.label for each in known.at({"jobs-0": 4}, 3_000).all] == [POLICY.label]
-    assert [each.label for each in known.at({"jobs-0": 4}, 4_001).all] == [POLICY.label, "a", "b"]
-    latest = known.at({"policies-0": 6}, 0)
-    assert [each.name for each in latest.all] == [POLICY.name, policies[1].name, policies[2].name]
+def test_input_positions_say_which_published_policies_were_known(tmp_path: Path) -> None:
+    documents = [f'label = "{label}"\neffective_from = "{at}"\n' for label, at in PUBLISHED]
+    archived = archive_of(
+        (
+            record(TP("policies", 0), offset, document.encode(), timestamp=1_000 * offset)
+            for offset, document in enumerate([*documents, "no policy"], start=3)
+        ),
+        tmp_path,
+    )
+    known = known_policies(ArchiveReader(archived.folder), "policies", POLICIES)
+
+    def labels(positions: dict[str, int], timestamp: int = 99_999) -> list[str]:
+        return [each.label for each in known.at(positions, timestamp).all]
+
+    assert labels({"policies-0": 3}) == ["test"]
+    assert labels({"policies-0": 4}) == ["test", "a"]
+    assert labels({"jobs-0": 4}, 3_000) == ["test"]
+    assert labels({"jobs-0": 4}, 4_001) == ["test", "a", "b"]
+    assert labels({"policies-0": 7}) == ["test", "b", "a"]
+    assert len(known.names) == 4
 
 
 async def test_a_fact_that_was_sent_to_another_partition_counts_once_it_was_forwarded(tmp_path: Path) -> None:
