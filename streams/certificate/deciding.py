@@ -30,7 +30,7 @@ from schemas.timestamps import format_instant
 from schemas.topics import Topics
 from streams.archive.layout import SegmentName
 from streams.archive.records import ArchivedRecord
-from streams.certificate.findings import Finding, Status, compare
+from streams.certificate.findings import Finding, JsonObject, Status, compare
 from streams.certificate.histories import Filed, History, OfPartition, Open, Passed
 from streams.certificate.policies import KnownPolicies
 from streams.processor.decoder import RecordDecoder
@@ -52,6 +52,8 @@ class Archived(NamedTuple):
     """A revision in the archive."""
 
     message: AnyDecision
+    envelope: JsonObject
+    """All that the record says."""
     place: str
     record: ArchivedRecord
     positions: Mapping[str, int]
@@ -119,11 +121,12 @@ class Deciding:
             raise InvalidMessage("type: not a decision")
         try:
             positions = parse_inputs(message.inputs or "")
-        except ValueError:
-            raise InvalidMessage("inputs: no positions") from None
+            envelope = msgspec.json.decode(record.value or b"")
+        except ValueError as error:
+            raise InvalidMessage(f"inputs: no positions, or no JSON ({error})") from None
         if not positions or message.asof is None:
             raise InvalidMessage("inputs, asof: it does not say at which positions and instant it was decided")
-        return Archived(message, place, record, positions, opened is None)
+        return Archived(message, envelope, place, record, positions, opened is None)
 
     def agent(self, positions: Mapping[str, int], timestamp: int) -> CaseAgent:
         """Return the agent that decides under the policies which workers knew then."""
@@ -191,8 +194,6 @@ class _Case:
 
     def _skipped(self, archived: Archived, key: DecisionKey) -> Iterator[Finding]:
         """Yield the revisions between one and the last one before it in the archive."""
-        if self._is_next(archived, key):
-            return
         before = self._chains.get(key)
         message = archived.message
         for revision in range(before.revision + 1 if before else 1, message.revision):
@@ -206,9 +207,9 @@ class _Case:
             )
 
     def _is_next(self, archived: Archived, key: DecisionKey) -> bool:
-        """Return whether a revision supersedes the last one before it in the archive."""
+        """Return whether no revision is missing between one and the last one before it in the archive."""
         before = self._chains.get(key)
-        return archived.message.supersedes == (None if before is None else before.decision_id)
+        return archived.message.revision <= (0 if before is None else before.revision) + 1
 
     def _finding(self, archived: Archived, decided: AnyDecision | None, *, is_next: bool) -> Finding:
         """Return whether a revision is the one that was decided anew, if any was for its key."""
@@ -217,7 +218,7 @@ class _Case:
         if decided is None:
             extra = _about(archived, "extra", "decided anew, nothing changes here")
             return msgspec.structs.replace(extra, rests_on=archived.message.body.evidence)
-        found = compare(msgspec.json.decode(archived.record.value or b""), decided, is_next=is_next)
+        found = compare(archived.envelope, decided, is_next=is_next)
         if found is None:
             return _about(archived, "same")
         return msgspec.structs.replace(

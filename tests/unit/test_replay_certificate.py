@@ -200,6 +200,18 @@ async def test_revisions_that_were_taken_out_are_missing(records: list[Record], 
             assert [each.revision for each in missing] == [dropped[0] + 1]
 
 
+@pytest.mark.parametrize("field", ["supersedes", "decision_id", "content_hash", "cause", "explanation", "outcome"])
+async def test_an_altered_field_of_a_decision_is_found(records: list[Record], tmp_path: Path, field: str) -> None:
+    second = decisions(records)[1]
+    envelope = json.loads(second.value or b"")
+    envelope["data"][field] = ["/s#other"] if field == "cause" else "0" * 32
+    altered = [each._replace(value=json.dumps(envelope).encode()) if each is second else each for each in records]
+    found = [each for each in findings(certified(archive_of(altered, tmp_path))) if each.revision == 2]
+    (finding,) = found
+    assert (finding.status, finding.place) == ("different", f"decisions.paf-0@{second.offset}")
+    assert [each.field for each in finding.fields] == [field]
+
+
 async def test_a_decision_to_which_no_facts_lead_is_extra(records: list[Record], tmp_path: Path) -> None:
     last = decisions(records)[-1]
     forged = last._replace(
