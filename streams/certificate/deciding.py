@@ -23,7 +23,7 @@ from agents.sops.catalogue import decode_message
 from agents.sops.keys import decision_key
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage
-from schemas.events import Event
+from schemas.events import AnyEvent, Event
 from schemas.outputs import AnyDecision, DecisionKey, DecisionMessage
 from schemas.policy.model import PolicySet
 from schemas.timestamps import format_instant
@@ -148,6 +148,8 @@ class _Case:
         self._case = Case(history.case_id)
         self._applied = dict.fromkeys(history.read, 0)
         """How many records of each topic have been applied."""
+        self._refused: list[tuple[int, AnyEvent]] = []
+        """Events that were refused, and when (milliseconds)."""
         self._erased: str | None = None
         """The first record that was needed and is erased."""
         self._chains: dict[DecisionKey, AnyDecision] = {}
@@ -174,7 +176,7 @@ class _Case:
         agent = self._agent(first.positions, first.record.timestamp)
         decided: dict[DecisionKey, AnyDecision] = {}
         if is_compared and self._erased is None:
-            decided = self._decisions(agent, first.message.asof or 0, first.message.inputs)
+            decided = self._decided(agent, evaluation)
         for each in evaluation:
             key = decision_key(each.message.body)
             found = decided.pop(key, None)
@@ -231,17 +233,47 @@ class _Case:
             why=self._deciding.unknown(archived.message.body.policy),
         )
 
+    def _decided(self, agent: CaseAgent, evaluation: Sequence[Archived]) -> dict[DecisionKey, AnyDecision]:
+        """Return what one evaluation decided, anew.
+
+        An owner that has lost its state reads the inputs in another order, and may then find a case full of other facts
+        than its predecessor. What was refused only after the evaluation counted for it, if that is what leads to it.
+        """
+        first = evaluation[0]
+        asof, inputs = first.message.asof or 0, first.message.inputs
+        decided = self._decisions(agent, self._case, asof, inputs)
+        accepted = [event for refused_at, event in self._refused if refused_at > first.record.timestamp]
+        if not accepted or self._are_same(evaluation, decided):
+            return decided
+        before = Case(self._case.case_id)
+        before.facts, before.answers = dict(self._case.facts), dict(self._case.answers)
+        agent.cases = {before.case_id: before}
+        for event in accepted:
+            agent.receive(event)
+        agent.new_presence_queries(before.case_id)
+        then = self._decisions(agent, before, asof, inputs)
+        agent.cases = {before.case_id: self._case}
+        return then if self._are_same(evaluation, then) else decided
+
+    def _are_same(self, evaluation: Sequence[Archived], decided: Mapping[DecisionKey, AnyDecision]) -> bool:
+        """Return whether an evaluation has emitted what was decided anew, and nothing else."""
+        keys = [decision_key(each.message.body) for each in evaluation]
+        return set(keys) == decided.keys() and all(
+            compare(each.envelope, decided[key], is_next=self._is_next(each, key)) is None
+            for each, key in zip(evaluation, keys, strict=True)
+        )
+
     def _standing(self, last: LastMoment) -> dict[DecisionKey, AnyDecision]:
         """Return what ought to have been decided by then and was not; while an answer is awaited, nothing."""
         agent = self._agent(last.positions, last.timestamp)
         if self._erased is not None or self._case.awaits_answer():
             return {}
-        return self._decisions(agent, last.asof, None)
+        return self._decisions(agent, self._case, last.asof, None)
 
-    def _decisions(self, agent: CaseAgent, asof: int, inputs: str | None) -> dict[DecisionKey, AnyDecision]:
+    def _decisions(self, agent: CaseAgent, case: Case, asof: int, inputs: str | None) -> dict[DecisionKey, AnyDecision]:
         """Return what is decided anew after what is in the archive, by key."""
-        self._case.emitted.decisions = dict(self._chains)
-        messages = agent.decide(self._case.case_id, asof, inputs).messages
+        case.emitted.decisions = dict(self._chains)
+        messages = agent.decide(case.case_id, asof, inputs).messages
         return {decision_key(each.body): each for each in messages if isinstance(each, DecisionMessage)}
 
     def _agent(self, positions: Mapping[str, int], timestamp: int) -> CaseAgent:
@@ -261,22 +293,24 @@ class _Case:
 
     def _apply(self, agent: CaseAgent, name: SegmentName, record: ArchivedRecord) -> None:
         """Apply a record as the worker did that read it there."""
-        passed = self._deciding.passed
-        if (*name.tp, record.offset) in passed.refused:
-            return
+        passed, place = self._deciding.passed, (*name.tp, record.offset)
         opened = self._deciding.open_record(name, record)
         if opened is None:
-            self._erased = self._erased or f"{name.tp.name}@{record.offset}"
+            if place not in passed.refused:
+                self._erased = self._erased or f"{name.tp.name}@{record.offset}"
             return
         decoded = self._deciding.decoder.decode(name.tp, opened, None)
-        consumed = decoded.origin.record_id
-        if consumed in passed.refused or (decoded.forwarded_from is None and consumed in passed.forwarded):
+        if decoded.forwarded_from is None and place in passed.forwarded:
             return
+        refused_at = passed.refused.get(decoded.origin.record_id)
         content = decoded.content
         if isinstance(content, PresenceAnswer):
             agent.apply_answer(content)
         elif isinstance(content, Event) and content.subject == self._history.case_id:
-            agent.receive(content)
+            if refused_at is None:
+                agent.receive(content)
+            else:
+                self._refused.append((refused_at, content))
 
 
 def _about(archived: Archived, status: Status, why: str | None = None) -> Finding:

@@ -73,7 +73,8 @@ class Passed:
     """Which records were not applied where they were consumed: those refused, and those forwarded elsewhere."""
 
     def __init__(self) -> None:
-        self.refused: set[RecordId] = set()
+        self.refused: dict[RecordId, int] = {}
+        """When each record first went to the dead letters, in milliseconds."""
         self.forwarded: set[RecordId] = set()
 
     def add_dead_letter(self, record: ArchivedRecord) -> None:
@@ -82,7 +83,8 @@ class Passed:
             refused = _letters.decode(record.value or b"").data
         except (ValueError, RecursionError):
             return
-        self.refused.add((refused.topic, refused.partition, refused.offset))
+        place = (refused.topic, refused.partition, refused.offset)
+        self.refused[place] = min(record.timestamp, self.refused.get(place, record.timestamp))
 
     def add_internal(self, record: ArchivedRecord) -> None:
         """Note which record a message to a case forwards, if it does."""

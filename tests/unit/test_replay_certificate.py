@@ -120,6 +120,17 @@ def test_after_crashes_every_revision_is_decided_the_same(group: int, tmp_path: 
     assert min(faults, forwarded, refused) > 0
 
 
+@pytest.mark.parametrize("seed", [20, 259, 1073])
+def test_what_a_lost_transaction_or_state_has_changed_is_decided_the_same(seed: int, tmp_path: Path) -> None:
+    """A transaction hangs in one topic, and a new owner emits that revision later; or it refuses what counted before.
+
+    The second happens to an owner without a checkpoint if a case is full: it finds it full of other facts.
+    """
+    world = run_world(seed)
+    archived = archive_of(archivable(world.kafka, world.topics, world.partitions), tmp_path)
+    assert certified(archived, world.processor_settings.policies).statement.predicate.is_all_same
+
+
 async def test_intermediate_revisions_are_decided_the_same(records: list[Record], tmp_path: Path) -> None:
     found = certified(archive_of(records, tmp_path)).statement.predicate
     assert found.is_all_same
