@@ -34,7 +34,8 @@ COMMANDS: Final = {
     "console": "serve the web console: decisions, cases, alerts, refused records",
     "alerts": "keep Alertmanager and webhooks in step with what fires (forward)",
     "archive": "archive what the topics hold, check an archive, query one with SQL (write, check, query)",
-    "audit": "verify an archive, prove that it has a decision (keygen, verify, prove, check-proof)",
+    "audit": "verify an archive, prove and replay its decisions "
+    "(keygen, verify, prove, check-proof, replay, check-certificate)",
     "policy": "show, check, compare, sign and publish policies (show, list, check, diff, sign, publish)",
     "schemas": "export JSON Schemas and an AsyncAPI document, compare two exports (export, diff)",
     "glossary": "explain the words, letters and clauses of the SOPs",

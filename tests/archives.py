@@ -54,7 +54,8 @@ class Archived:
         """Write records into files, and enter these into the log."""
         store = ArchiveStore(self.folder, StoppedClock(), file_bytes=file_bytes, file_age_s=1.0)
         for each in records:
-            if each.tp not in store.positions():
+            known = store.positions().get(each.tp)
+            if known is None or known.topic_id != each.topic_id:
                 store.write((), {each.tp: Position(each.topic_id, each.offset)})
             store.write([each], {each.tp: Position(each.topic_id, each.offset + 1)})
         names = store.flush(is_end=True)

@@ -5,17 +5,24 @@ from pathlib import Path
 
 import click
 
+from agents.sops import catalogue
 from schemas.errors import UsageError
 from sop.groups import SuggestingGroup
-from sop.options import FILE
+from sop.options import FILE, instant
+from streams.config.settings import settings_from
 from streams.terminal.printable import printable, printable_bytes
 
 try:
     from streams.archive.folder import ArchiveFolder
     from streams.archive.reading import ArchiveReader
-    from streams.audit.keys import make_key, read_verifier
+    from streams.archive.segment import DamagedSegment
+    from streams.audit.keys import make_key, read_signer, read_verifier
     from streams.audit.proof import check_proof, encode_proof, prove
     from streams.audit.verify import Altered, verify_archive
+    from streams.certificate.certify import Asked, certify
+    from streams.certificate.page import page_of
+    from streams.certificate.policies import POLICY_TOPIC
+    from streams.certificate.statement import Predicate, open_statement, sign_statement, summary
 except ImportError as error:
     raise UsageError("an audit needs the extra 'audit': pip install 'sop-streams[audit]'") from error
 
@@ -26,7 +33,10 @@ KEY = click.option(
 
 @click.group(cls=SuggestingGroup)
 def command() -> None:
-    """Verify an archive, prove that it has a decision, and check such a proof, with the public key of its log."""
+    """Verify an archive, prove that it has a decision, decide it anew, and check what others say of it.
+
+    Whoever checks needs the public key of the log alone.
+    """
 
 
 @command.command(name="keygen")
@@ -73,10 +83,7 @@ def prove_record(archive: str, decision: str, key: str, out: str) -> None:
     """Write the proof that a decision, or any other record, is in an archive."""
     verifier, folder = read_verifier(key), ArchiveFolder(archive)
     name, record = ArchiveReader(folder).find(decision)
-    try:
-        Path(out).write_bytes(encode_proof(prove(folder, verifier, name, record.offset)))
-    except OSError as error:
-        raise UsageError(f"{out}: {error.strerror}") from error
+    _write(out, encode_proof(prove(folder, verifier, name, record.offset)))
 
 
 @command.command(name="check-proof")
@@ -91,6 +98,115 @@ def check(proof: str, key: str) -> None:
         printable(f"{place} is in the archive of {checkpoint.origin}, among {checkpoint.size} files when it was signed")
     )
     print(printable_bytes(proven.record.value or b""))
+
+
+@command.command(name="replay")
+@click.argument("archive", type=FILE)
+@click.option(
+    "--from", "begin", metavar="TIME", help="Compare only what was published from this instant on (RFC 3339)."
+)
+@click.option("--to", "end", metavar="TIME", help="Compare only what was published before this instant (RFC 3339).")
+@click.option(
+    "--case", "case_id", metavar="ID", help="Compare only the decisions about this case, and read little else."
+)
+@click.option(
+    "--policy",
+    "policies",
+    metavar="FILE",
+    type=FILE,
+    multiple=True,
+    help="A policy that the workers had; may be repeated (default: SOP_POLICIES).",
+)
+@click.option("--key-file", metavar="FILE", type=FILE, help="The private key that signs (default: SOP_AUDIT_KEY_FILE).")
+@click.option("--key", metavar="VKEY", help="The public key of the archive's log (default: that of the private key).")
+@click.option(
+    "--out", required=True, metavar="CERT", type=FILE, help="Write the certificate here, and a page beside it (.html)."
+)
+def replay(
+    archive: str,
+    begin: str | None,
+    end: str | None,
+    case_id: str | None,
+    policies: tuple[str, ...],
+    key_file: str | None,
+    key: str | None,
+    out: str,
+) -> int:
+    """Decide an archive anew, and write a signed certificate of what is the same.
+
+    Each revision is decided from what the worker had read then. Exits with 1 unless all are the same, and also if the
+    archive is not what was signed: then there is no certificate.
+    """
+    settings = settings_from()
+    if not (key_file or settings.audit_key_file):
+        raise click.UsageError("name the private key that signs with --key-file, or set SOP_AUDIT_KEY_FILE")
+    if case_id is not None and (begin or end):
+        raise click.UsageError("--case goes with neither --from nor --to")
+    page = Path(out).with_suffix(".html")
+    if page == Path(out):
+        raise click.UsageError("--out: the certificate is no page; the page is written beside it")
+    signer = read_signer(key_file or settings.audit_key_file)
+    asked = Asked(
+        None if begin is None else instant("--from", begin), None if end is None else instant("--to", end), case_id
+    )
+    try:
+        certified = certify(
+            ArchiveFolder(archive),
+            asked,
+            topics=catalogue.topics(settings.topic_prefix),
+            policy_topic=f"{settings.topic_prefix}{POLICY_TOPIC}",
+            policies=catalogue.POLICIES.load_all(policies or settings.policies),
+            limits=settings.limits,
+            verifier=signer.verifier if key is None else read_verifier(key),
+        )
+    except (Altered, DamagedSegment) as error:
+        print(printable(f"sop: {error}"), file=sys.stderr)
+        return 1
+    _write(out, sign_statement(certified.statement, signer))
+    _write(str(page), page_of(certified.statement, signer.verifier).encode())
+    for decision, status in sorted(certified.decisions.items()):
+        if case_id is not None or status != "same":
+            print(printable(f"{decision}: {status}"))
+    return _report(certified.statement.predicate)
+
+
+@command.command(name="check-certificate")
+@click.argument("certificate", metavar="CERT", type=FILE)
+@KEY
+def check_certificate(certificate: str, key: str) -> int:
+    """Check who has signed a certificate, and print what it says.
+
+    Exits with 1 if this key has not signed it, or not all decisions are the same.
+    """
+    verifier = read_verifier(key)
+    try:
+        statement = open_statement(_bytes(certificate), verifier)
+    except ValueError as error:
+        print(printable(f"sop: {certificate}: {error}"), file=sys.stderr)
+        return 1
+    print(printable(f"{verifier.name} has signed it: {statement.predicate.archive}"))
+    return _report(statement.predicate)
+
+
+def _report(found: Predicate) -> int:
+    """Print what a certificate says in short, and return the exit status that says whether all is the same."""
+    span = found.range
+    about = f"case {span.case}" if span.case else f"cases: {found.cases}"
+    if span.begin or span.end:
+        about += f", published from {span.begin or 'the beginning'} to {span.end or 'the end'}"
+    print(printable(f"{about}; decisions: {summary(found.decisions)}; revisions: {summary(found.revisions)}"))
+    if found.checkpoint is None:
+        print("checkpoint: none: the archive has no log, so nothing shows that its files are as they were written")
+    else:
+        print(f"checkpoint: {' '.join(map(printable, found.checkpoint.split()[:3]))}")
+    return 0 if found.is_all_same else 1
+
+
+def _write(path: str, content: bytes) -> None:
+    try:
+        Path(path).write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
 
 
 def _bytes(path: str) -> bytes:

@@ -7,16 +7,15 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from schemas.codec.decoder import read_attributes
+from schemas.codec.decoder import EventAttributes, read_attributes
 from schemas.codec.encoder import decode_dead_letter
 from schemas.errors import InvalidMessage
+from schemas.events import LOCATION_REPORT
 from schemas.timestamps import parse_instant
-from schemas.topics import CANCELLATIONS, DEAD_LETTERS, JOBS, LOCATIONS, TICKETS
+from schemas.topics import DEAD_LETTERS, INPUTS
 from streams.archive.records import ArchivedRecord, Lookup
 
 CASES: Final = "internal.cases"
-_OF_CASES: Final = (JOBS, TICKETS, CANCELLATIONS)
-"""Topics whose events have their case as the subject."""
 
 
 def lookup_of(topic: str, record: ArchivedRecord) -> Lookup:
@@ -34,7 +33,7 @@ def lookup_of(topic: str, record: ArchivedRecord) -> Lookup:
         _instant(attributes.time),
         _text(attributes.source),
         _text(attributes.id),
-        subject if topic.endswith(_OF_CASES) else _case_of(topic, record),
+        _case_of_event(attributes) if topic.endswith(INPUTS) else _case_of(topic, record),
     )
 
 
@@ -44,13 +43,16 @@ def _case_of(topic: str, record: ArchivedRecord) -> str | None:
         if topic.endswith(DEAD_LETTERS):
             letter = decode_dead_letter(record.value or b"")
             attributes = read_attributes(letter.value, letter.headers)
-            if attributes is None or letter.topic.endswith(LOCATIONS):
-                return None
-            return _text(attributes.subject.strip())
+            return None if attributes is None else _case_of_event(attributes)
         data = _outputs.decode(record.value or b"").data
     except (InvalidMessage, ValueError, RecursionError):
         return None
     return _text(data.case_id or data.labels.get("case_id"))
+
+
+def _case_of_event(attributes: EventAttributes) -> str | None:
+    """Return the case that is the subject of an event; workers accept an event from any input topic."""
+    return None if attributes.type == LOCATION_REPORT else _text(attributes.subject.strip())
 
 
 class _Data(Struct):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from schemas.errors import UsageError
@@ -17,15 +17,18 @@ _PLACE: Final = re.compile(r"(.+)-(\d{1,9})@(\d{1,19})")
 
 
 class ArchiveReader:
-    """The records of an archive by topic, partition, generation and offset; raises `SopError` if it is damaged."""
+    """The records of an archive by topic, partition, generation and offset; raises `SopError` if it is damaged.
 
-    def __init__(self, folder: ArchiveFolder) -> None:
-        self._folder = folder
+    `names` are the files that it reads, which may have been verified; None: all that there are.
+    """
+
+    def __init__(self, folder: ArchiveFolder, names: Sequence[SegmentName] | None = None) -> None:
+        self._folder, self._given = folder, names
 
     def records(self, topics: Collection[str]) -> Iterator[tuple[SegmentName, ArchivedRecord]]:
         """Yield all records of some topics."""
         for name in self._names(topics):
-            yield from self._records(name)
+            yield from self.records_of(name)
 
     def records_with(
         self, topics: Collection[str], column: str, values: Collection[str]
@@ -34,22 +37,36 @@ class ArchiveReader:
         for name in self._names(topics):
             yield from self._records_with(name, column, values)
 
+    def labelled(
+        self, topics: Collection[str], partition: int, column: str, *, missing: bool = False
+    ) -> Iterator[tuple[SegmentName, str | None, ArchivedRecord]]:
+        """Yield the records of a partition number that have a value in a lookup column, with it, or that have none."""
+        for name in self._names(topics):
+            if name.partition == partition:
+                with Segment(self._folder, name) as segment:
+                    yield from ((name, label, each) for label, each in segment.labelled(column, missing=missing))
+
+    def names(self, topics: Collection[str]) -> Sequence[SegmentName]:
+        """Return the names of the files of some topics."""
+        return list(self._names(topics))
+
+    def records_of(self, name: SegmentName) -> Iterator[tuple[SegmentName, ArchivedRecord]]:
+        """Yield all records of a file."""
+        with Segment(self._folder, name) as segment:
+            yield from ((name, each) for each in segment.records())
+
     def find(self, what: str) -> tuple[SegmentName, ArchivedRecord]:
         """Return the record with an id, or at a place (`topic-partition@offset`); raises `UsageError` without one."""
         if place := _PLACE.fullmatch(what):
             tp, offset = TP(place[1], int(place[2])), int(place[3])
-            names = [each for each in self._folder.names() if each.tp == tp and each.first <= offset < each.next]
-            found = ((name, each) for name in names for _, each in self._records(name) if each.offset == offset)
+            names = [each for each in self._all() if each.tp == tp and each.first <= offset < each.next]
+            found = ((name, each) for name in names for _, each in self.records_of(name) if each.offset == offset)
         else:
-            names = list(reversed(self._folder.names()))
+            names = list(reversed(self._all()))
             found = (each for name in names for each in self._records_with(name, "id", {what}))
         for name, record in found:
             return name, record
         raise UsageError(f"{what}: no record of the archive has this {'place' if place else 'id'}")
-
-    def _records(self, name: SegmentName) -> Iterator[tuple[SegmentName, ArchivedRecord]]:
-        with Segment(self._folder, name) as segment:
-            yield from ((name, each) for each in segment.records())
 
     def _records_with(
         self, name: SegmentName, column: str, values: Collection[str]
@@ -58,4 +75,7 @@ class ArchiveReader:
             yield from ((name, each) for each in segment.records_with(column, values))
 
     def _names(self, topics: Collection[str]) -> Iterator[SegmentName]:
-        return (each for each in self._folder.names() if each.topic in topics)
+        return (each for each in self._all() if each.topic in topics)
+
+    def _all(self) -> Sequence[SegmentName]:
+        return self._folder.names() if self._given is None else self._given

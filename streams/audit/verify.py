@@ -31,6 +31,14 @@ class Verified(NamedTuple):
     records: int
 
 
+class VerifiedLog(NamedTuple):
+    """The log of an archive: its checkpoint, also as the note that was signed, and what it says of each file."""
+
+    note: str
+    checkpoint: Checkpoint
+    manifests: Sequence[Manifest]
+
+
 class Altered(SopError):  # noqa: N818 - named as it reads
     """An archive is not what was signed; the message names the first bad record or file."""
 
@@ -40,6 +48,13 @@ def verify_archive(folder: ArchiveFolder, verifier: Verifier, older: str | None 
 
     `older` is an earlier checkpoint of the same log, as somebody else has kept it.
     """
+    log = verify_log(folder, verifier, older)
+    records = sum(verify_segment(folder, manifest) for manifest in log.manifests)
+    return Verified(log.checkpoint, len(log.manifests), records)
+
+
+def verify_log(folder: ArchiveFolder, verifier: Verifier, older: str | None = None) -> VerifiedLog:
+    """Return the log of an archive, which accounts for just the files that there are; raises like `verify_archive`."""
     note, log = None, None
     while log is None:
         note = folder.read(NOTE)
@@ -52,8 +67,7 @@ def verify_archive(folder: ArchiveFolder, verifier: Verifier, older: str | None 
     if older is not None:
         _check_older(older, verifier, checkpoint, entries)
     _check_chains(entries, manifests)
-    records = sum(_verify_segment(folder, manifest) for manifest in manifests)
-    return Verified(checkpoint, len(manifests), records)
+    return VerifiedLog((note or b"").decode(), checkpoint, manifests)
 
 
 def _verified_log(
@@ -138,8 +152,8 @@ def _check_files(folder: ArchiveFolder, entries: Sequence[bytes], manifests: Seq
         raise Altered(f"{path}: the log does not know this file: it was added, or is not signed yet")
 
 
-def _verify_segment(folder: ArchiveFolder, manifest: Manifest) -> int:
-    """Return how many records a file has; raises `Altered` at its first record that is not what was signed."""
+def verify_segment(folder: ArchiveFolder, manifest: Manifest) -> int:
+    """Return how many records a file has; raises `Altered` at its first that is not what was signed."""
     name = manifest.name
     signed = folder.read(leaves_path(name)) or b""
     leaves = [signed[at : at + HASH_BYTES] for at in range(0, len(signed), HASH_BYTES)]

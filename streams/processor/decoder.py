@@ -80,8 +80,8 @@ class RecordDecoder:
         self._topics = topics
         self._limits = limits
 
-    def decode(self, tp: TP, record: Incoming, now: int) -> DecodedRecord:
-        """Decode one record as of now (microseconds).
+    def decode(self, tp: TP, record: Incoming, now: int | None) -> DecodedRecord:
+        """Decode one record as of now (microseconds; None: no event is too late).
 
         A forwarded event has no limit on its time: the task that forwarded it accepted it, and this clock may be
         behind that one. Raises `Fatal` for an internal message of another version.

@@ -36,6 +36,19 @@ def run_seed(seed: int, *, expires: bool = True) -> Outcome:
         return runner.run(_run(seed, expires=expires))
 
 
+def run_world(seed: int) -> World:
+    """Run a seed without records that expire, and return the world as it is at the end."""
+
+    async def run() -> World:
+        world = World(seed, expires=False)
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # `run_seed` looks at these
+        await world.run()
+        return world
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(run())
+
+
 async def _run(seed: int, *, expires: bool) -> Outcome:
     world = World(seed, expires=expires)
     unexpected: list[str] = []

@@ -46,11 +46,8 @@ DASHBOARD = TOP / "deploy/grafana/sop-streams.json"
 NAMES = {
     f"{metric.name}{end}" for metric in METRICS for end in (("_bucket", "_count", "_sum") if metric.bounds else ("",))
 }
-ARCHIVE_METRICS = list(
-    archive_metrics(
-        ArchiveStore(ArchiveFolder("nowhere"), SystemClock(), file_bytes=1, file_age_s=1.0), unsigned_files=0
-    )
-)
+STORE = ArchiveStore(ArchiveFolder("nowhere"), SystemClock(), file_bytes=1, file_age_s=1.0)
+ARCHIVE_METRICS = list(archive_metrics(STORE, unsigned_files=0))
 NAMES |= {sample.name for metric in ARCHIVE_METRICS for sample in metric.samples}
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 SECOND = 1_000_000
