@@ -16,6 +16,7 @@ try:
     from streams.audit.keys import make_key, read_verifier
     from streams.audit.proof import check_proof, encode_proof, prove
     from streams.audit.verify import Altered, verify_archive
+    from streams.sealing.person_keys import make_master_key
 except ModuleNotFoundError as error:
     if error.name not in {"cryptography", "pyarrow"}:
         raise
@@ -42,6 +43,15 @@ def keygen(name: str, out: str) -> None:
     NAME is the name of the log, such as example.com/sop-archive.
     """
     print(make_key(name, out))
+
+
+@command.command(name="master-key")
+@click.option(
+    "--out", required=True, metavar="FILE", type=FILE, help="Write the master key here (SOP_AUDIT_MASTER_KEY_FILE)."
+)
+def master_key(out: str) -> None:
+    """Make the key under which the keys of persons are kept that seal what is personal in an archive."""
+    make_master_key(out)
 
 
 @command.command(name="verify")

@@ -7,12 +7,13 @@ from itertools import chain
 import click
 
 from schemas.errors import Fatal, UsageError
+from schemas.timestamps import format_instant
 from schemas.topics import LATEST
 from sop.commands.replay import replay_settings
 from sop.options import FILE
 from streams.config.settings import Settings, settings_from
 from streams.replay.case_timeline import CaseTimeline, case_timeline
-from streams.replay.deduplicate import deduplicate
+from streams.replay.deduplicate import ERASED, deduplicate
 from streams.replay.input_record import InputRecord
 from streams.replay.inputs import KAFKA, archive_of, is_archive, read_inputs
 from streams.replay.latest_decisions import LatestDecision, read_latest_decisions
@@ -56,9 +57,6 @@ def command(
     if latest is not None and not as_json:
         _show(latest_text([each.message for each in latest]))
     timeline = None if only_latest else _timeline(case_id, names, settings, replay)
-    if timeline is None and not only_latest:
-        as_of = "" if until is None else f" up to {until}"
-        raise UsageError(f"{case_id}: no event of this case in {', '.join(names)}{as_of}")
     if as_json:
         values = None if latest is None else [each.value for each in latest]
         print(printable_json(case_json(case_id, timeline, values)))
@@ -82,10 +80,17 @@ def _latest_decisions(case_id: str, names: Sequence[str], settings: Settings) ->
     return found
 
 
-def _timeline(case_id: str, names: Sequence[str], settings: Settings, replay: ReplaySettings) -> CaseTimeline | None:
+def _timeline(case_id: str, names: Sequence[str], settings: Settings, replay: ReplaySettings) -> CaseTimeline:
+    """Return the timeline of a case; raises `UsageError` if there is nothing of it, or nothing any more."""
     records = chain.from_iterable(_records(case_id, name, settings) for name in names)
     unique = deduplicate(enumerate(records), replay.limits, replay.now, replay.facts_per_case_max)
-    return case_timeline(case_id, unique, replay.policies, until=replay.until)
+    if (timeline := case_timeline(case_id, unique, replay.policies, until=replay.until)) is not None:
+        return timeline
+    where = ", ".join(names)
+    if erased := sum(each.reason == ERASED for each in unique.refused):
+        raise UsageError(f"{case_id}: erased: {erased} records in {where} have lost what was personal in them")
+    as_of = "" if replay.until is None else f" up to {format_instant(replay.until)}"
+    raise UsageError(f"{case_id}: no event of this case in {where}{as_of}")
 
 
 def _records(case_id: str, name: str, settings: Settings) -> Iterator[InputRecord]:

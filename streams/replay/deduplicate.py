@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 from msgspec import Struct
 
@@ -13,6 +14,9 @@ from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage
 from schemas.events import LOCATION_REPORT, AnyEvent
 from streams.replay.input_record import InputRecord
+
+ERASED: Final = "data: erased"
+"""The reason with which an archived record is refused that lacks what was personal in it."""
 
 
 class RefusedRecord(Struct, frozen=True):
@@ -47,6 +51,9 @@ def deduplicate(
     refused: list[RefusedRecord] = []
     duplicates = 0
     for number, record in numbered:
+        if record.is_erased:
+            refused.append(RefusedRecord(number, record, ERASED))
+            continue
         try:
             event = decode_record(
                 record.value, record.headers, limits, now, key=record.key, original_sizes=record.original_sizes

@@ -20,6 +20,7 @@ from streams.config.settings import Settings
 from streams.kafka.connection import connect_kafka
 from streams.process.clock import SystemClock
 from streams.process.signals import StopSignals
+from streams.sealing.person_keys import person_keys
 from surfaces.archive.store import ArchiveStore
 from surfaces.failure_log import FailureLog
 from surfaces.sink.kafka_partitions import KafkaPartitions
@@ -40,13 +41,14 @@ def archive(
     Raises `UsageError` if Kafka or the folder cannot be used, or another process writes to the folder; `Unavailable` if
     the folder cannot take the last files at the end: they will be read again.
     """
-    with _owned(folder):
+    with _owned(folder), person_keys(settings) as keys:
         try:
             store = ArchiveStore(
                 folder,
                 SystemClock(),
                 file_bytes=settings.archive_file_bytes_max,
                 file_age_s=settings.archive_file_age_s,
+                keys=keys,
             )
         except Unavailable as error:
             raise UsageError(str(error)) from error
