@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "case": "show one case: facts, presence, decisions, explained clause by clause",
     "tail": "show messages as they come, in words or as JSON",
     "topics": "create the topics, check their set-up, print the rights to grant (create, check, acls, manifests)",
+    "erase": "make state, read model and archive forget a customer or partner",
     "dead-letters": "list and show refused records, send them again (list, show, redrive)",
     "console": "serve the web console: decisions, cases, alerts, refused records",
     "alerts": "keep Alertmanager and webhooks in step with what fires (forward)",
