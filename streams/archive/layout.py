@@ -22,11 +22,16 @@ _PATH: Final = re.compile(
 )
 
 
+# Librdkafka writes a topic id in base64 of the kind whose "/" and "+" a path cannot have.
+_IN_PATH: Final = str.maketrans("+/", "-_")
+_FROM_PATH: Final = str.maketrans("-_", "+/")
+
+
 class SegmentName(NamedTuple):
     """Which records a file has: those of one partition from offset `first` on, before offset `next`.
 
-    `topic_id` is the id that Kafka gave the topic; one that was created again has another, and `generation` counts
-    them from 0. `day` is in UTC. Names sort by partition and offset.
+    `topic_id` is the id that Kafka gave the topic, as librdkafka writes it; one that was created again has another, and
+    `generation` counts them from 0. `day` is in UTC. Names sort by partition and offset.
     """
 
     topic: str
@@ -49,7 +54,7 @@ class SegmentName(NamedTuple):
             int(found["generation"]),
             int(found["first"]),
             int(found["next"]),
-            found["topic_id"],
+            found["topic_id"].translate(_FROM_PATH),
             date.fromisoformat(found["day"]),
         )
 
@@ -62,7 +67,8 @@ class SegmentName(NamedTuple):
     def path(self) -> str:
         """Where the file is within the archive."""
         offsets = f"{self.first:020}-{self.next:020}"
-        name = f"{self.partition:05}.{self.generation:03}.{self.topic_id}.{offsets}{SUFFIX}"
+        topic_id = self.topic_id.translate(_IN_PATH)
+        name = f"{self.partition:05}.{self.generation:03}.{topic_id}.{offsets}{SUFFIX}"
         return f"{self.topic}/{self.day}/{name}"
 
 

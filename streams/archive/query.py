@@ -39,7 +39,7 @@ def query_archive(folder: ArchiveFolder, sql: str) -> QueryResult:
     The view `records` has the columns of all files, and `text`: the value as text, null if it is none. Raises
     `UsageError` for a query that DuckDB refuses, `Unavailable` if the folder cannot be listed.
     """
-    database = duckdb.connect(config={"enable_external_access": "false", "python_enable_replacement_scans": "false"})
+    database = duckdb.connect(config={"enable_external_access": "false", "python_enable_replacements": "false"})
     paths: dict[str, list[str]] = {}
     for name in folder.names():
         paths.setdefault(name.topic, []).append(folder.path(name.path))

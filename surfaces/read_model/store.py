@@ -150,9 +150,10 @@ class ReadModelStore(SqlStore):
 
     def _erase(self, connection: Connection, events: Sequence[AnyEvent]) -> None:
         """Delete what the events say is erased."""
-        cases = {lookup(each.subject) for each in events if type(each.data) is CaseErased}
+        cases = {lookup(each.subject): each.time for each in events if type(each.data) is CaseErased}
         if cases:
-            self._erasures.erase_cases(connection, set(map(self._cases.of(connection, cases).__getitem__, cases)))
+            numbers = self._cases.of(connection, set(cases))
+            self._erasures.erase_cases(connection, {numbers[each]: at for each, at in cases.items()})
         until = {lookup(each.subject): each.time for each in events if type(each.data) is PartnerErased}
         if until:
             self._erasures.erase_partners(connection, until, self._partners.of(connection, set(until)))
@@ -183,7 +184,7 @@ class ReadModelStore(SqlStore):
         rows, counts = CaseRows(), Counts()
         for (record, message), case_id in zip(new, case_ids, strict=True):
             case_no = None if case_id is None else numbers[lookup(case_id)]
-            if case_no in self._erasures.cases or self._is_erased(record, message):
+            if case_no in self._erasures.cases or (case_no is None and self._is_erased(record, message)):
                 continue
             value = self._record(record)
             kind, name, outcome = _label(message)

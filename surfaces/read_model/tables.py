@@ -125,8 +125,13 @@ partners: Final = Table(
     Index("partners_by_id", "partner_id", unique=True),
 )
 
-erased_cases: Final = Table("erased_cases", metadata, _number("case_no", primary_key=True))
-"""The cases whose records are not kept."""
+erased_cases: Final = Table(
+    "erased_cases",
+    metadata,
+    _number("case_no", primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+"""The cases whose records are not kept, and when they were erased."""
 
 erased_partners: Final = Table(
     "erased_partners",
