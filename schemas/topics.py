@@ -18,6 +18,8 @@ LATEST: Final = "decisions.latest"
 """The last revision of every decision, as on its own topic; compacted."""
 ACTS: Final = "audit.acts"
 """What people did in the console; no worker reads or writes it."""
+CHECKPOINTS: Final = "audit.checkpoints"
+"""Signed checkpoints of the log of an archive; no worker reads or writes it."""
 
 INPUTS: Final = (JOBS, TICKETS, CANCELLATIONS, LOCATIONS)
 """Topics of input events, keyed by case id; `locations` by partner id."""
@@ -59,15 +61,18 @@ class Topics:
         self.cases, self.partners, self.watches, self.progress = self.internal
         self.latest: Final = prefix + LATEST
         self.acts: Final = prefix + ACTS
+        self.checkpoints: Final = prefix + CHECKPOINTS
         self.consumed: Final = (*self.inputs, self.cases, self.partners, self.watches)
         self.written: Final = (*self.outputs, self.latest, *self.internal)
         self.all: Final = (*self.inputs, *self.written)
         """The topics of the workers."""
-        self.known: Final = (*self.all, self.acts)
+        self.known: Final = (*self.all, self.acts, self.checkpoints)
         self.locations: Final = prefix + LOCATIONS
         self.actions: Final = prefix + ACTIONS
         self.alerts: Final = prefix + ALERTS
         self.dead_letters: Final = prefix + DEAD_LETTERS
+        self.archived: Final = (*self.inputs, *self.outputs, self.cases)
+        """What an archive has: enough to decide anew, and what was decided."""
         self._decisions: Final = {kind: prefix + decision_topic(kind) for kind in kinds}
         self.decisions: Final = tuple(self._decisions.values())
         self._of_type: Final = {name: prefix + topic for name, topic in TOPIC_OF_TYPE.items()}

@@ -10,7 +10,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from streams.embedded_kafka.free_ports import HOST, free_port
+from streams.embedded_kafka.free_ports import HOST
+from tests.ports import reserved_port
 from tests.tools import find_tool
 
 PROGRAMS = ("prometheus-alertmanager", "alertmanager")
@@ -31,7 +32,7 @@ class Alertmanager:
         self._folder = folder
         folder.mkdir()
         (folder / "alertmanager.yml").write_text(CONFIGURATION.format(recorder=recorder))
-        self._port = free_port()
+        self._port = reserved_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -18,7 +18,7 @@ from surfaces.sink.ports import Position, Record
 
 DAY_MS = 86_400_000
 NOW_US = 1_764_300_000_000_000
-TOPIC_ID = "Zr1aGm4bTyqU8aX0aHVc3w"
+TOPIC_ID = "Zr1a/m4bTyqU8aX0+HVc3w"
 LOG = "example.com/archive"
 
 

@@ -13,14 +13,18 @@ from typing import BinaryIO, Self
 
 from streams.config.settings import cache_dir
 from streams.embedded_kafka.broker import CLUSTER_ID, EmbeddedKafka
-from streams.embedded_kafka.free_ports import HOST, free_port
+from streams.embedded_kafka.free_ports import HOST
+from tests.ports import reserved_port
 
 
 class FaultyKafka(EmbeddedKafka):
     """The embedded broker; `properties` override its own, and it can be killed."""
 
     def __init__(self, data_dir: Path, properties: Mapping[str, str] | None = None, *, port: int = 0) -> None:
-        super().__init__(data_dir, cache_dir=cache_dir(), java_home=os.environ.get("JAVA_HOME"), port=port)
+        super().__init__(
+            data_dir, cache_dir=cache_dir(), java_home=os.environ.get("JAVA_HOME"), port=port or reserved_port()
+        )
+        self._controller_port = reserved_port()
         self.properties = dict(properties or {})
 
     def join_as(self, number: int) -> None:
@@ -66,7 +70,7 @@ class FormattedKafka(FaultyKafka):
 
 def proxied(data_dir: Path, proxy_port: int) -> tuple[FaultyKafka, int]:
     """Return a broker with a second listener that it advertises with the proxy's port, and that listener's own port."""
-    port, behind, controller = free_port(), free_port(), free_port()
+    port, behind, controller = reserved_port(), reserved_port(), reserved_port()
     properties = {
         "listeners": f"PLAINTEXT://{HOST}:{port},PROXIED://{HOST}:{behind},CONTROLLER://{HOST}:{controller}",
         "advertised.listeners": f"PLAINTEXT://{HOST}:{port},PROXIED://{HOST}:{proxy_port}",
@@ -81,7 +85,7 @@ class Cluster:
     """Three brokers with combined controllers, a replication factor of 3 and 2 in-sync replicas; data in `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        ports = [(free_port(), free_port()) for _ in range(3)]
+        ports = [(reserved_port(), reserved_port()) for _ in range(3)]
         voters = ",".join(f"{number}@{HOST}:{controller}" for number, (_, controller) in enumerate(ports, 1))
         self.nodes: list[FaultyKafka] = []
         for number, (port, controller) in enumerate(ports, 1):

@@ -15,7 +15,8 @@ from typing import Final
 
 import psycopg
 
-from streams.embedded_kafka.free_ports import HOST, free_port
+from streams.embedded_kafka.free_ports import HOST
+from tests.ports import reserved_port
 
 START_TIMEOUT_S: Final = 60.0
 POLL_S: Final = 0.05
@@ -40,7 +41,7 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))  # a folder of pytest belongs to root alone
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
-        self.port = free_port()
+        self.port = reserved_port()
 
     def start(self) -> None:
         """Make a data folder, start the server and return when it answers."""

@@ -7,7 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from streams.embedded_kafka.free_ports import HOST, free_port
+from streams.embedded_kafka.free_ports import HOST
+from tests.ports import reserved_port
 
 START_TIMEOUT_S = 30.0
 POLL_S = 0.01
@@ -36,7 +37,7 @@ class RedisServer:
         self._arguments = arguments
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = free_port()
+        self.port = reserved_port()
 
     @property
     def url(self) -> str:

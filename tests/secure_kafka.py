@@ -15,10 +15,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
 )
 
 from streams.embedded_kafka.broker import POLL_S
-from streams.embedded_kafka.free_ports import HOST, free_port
+from streams.embedded_kafka.free_ports import HOST
 from streams.embedded_kafka.jars import EmbeddedKafkaError
 from tests.brokers import FaultyKafka
 from tests.certificates import Certificates
+from tests.ports import reserved_port
 
 ADMIN = ("admin", "admin-pw")
 SCRAM = "SCRAM-SHA-512"
@@ -54,7 +55,7 @@ class SecureKafka(FaultyKafka):
     def __init__(
         self, data_dir: Path, certificates: Certificates, *, name: str, password: str, rights: bool = False
     ) -> None:
-        port, controller = free_port(), free_port()
+        port, controller = reserved_port(), reserved_port()
         properties = {
             "listeners": f"SASL_SSL://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
             "advertised.listeners": f"SASL_SSL://{HOST}:{port}",

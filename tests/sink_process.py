@@ -15,13 +15,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from streams.archive.layout import TEMPORARY
 from streams.kafka.connection import KafkaConnection
 from streams.runtime.ports import TP
 from surfaces.sink import sink as sink_module
 from surfaces.sink.kafka_partitions import KafkaPartitions
 from surfaces.sink.ports import Position, Record
 from surfaces.sink.sink import Sink
-from tests.sinks import SqliteRowStore, SqlRowStore, row_database
+from tests.sinks import ArchiveRowStore, SqliteRowStore, SqlRowStore, row_database
 
 
 class Mortal:
@@ -53,9 +54,26 @@ class MortalSqlStore(Mortal, SqlRowStore):
     """The base of the read model's store."""
 
 
-async def main(brokers: str, topic: str, where: str, when: str, writes: str) -> None:
+class MortalArchiveStore(Mortal, ArchiveRowStore):
+    """The archive, whose commit is the rename of a file."""
+
+    def write(self, records: Sequence[Record], positions: Mapping[TP, Position]) -> None:
+        self.writes -= bool(records)
+        if self.writes <= 0 and self.when == "before" and records:
+            self._folder.put(f"{records[0].tp.topic}/half{TEMPORARY}", b"PAR1")
+        self._die_if("before", records)
+        super().write(records, positions)
+
+
+def _store(where: str) -> MortalSqliteStore | MortalSqlStore | MortalArchiveStore:
+    if where.startswith("archive:"):
+        return MortalArchiveStore(where.removeprefix("archive:"))
     database = row_database(where)
-    store = MortalSqliteStore(Path(where)) if database is None else MortalSqlStore(database)
+    return MortalSqliteStore(Path(where)) if database is None else MortalSqlStore(database)
+
+
+async def main(brokers: str, topic: str, where: str, when: str, writes: str) -> None:
+    store = _store(where)
     store.when, store.writes = when, int(writes)
     async with KafkaPartitions(KafkaConnection(brokers), [topic]) as partitions:
         sink = Sink(partitions, store, time.monotonic)

@@ -144,9 +144,9 @@ class SqlRowStore(SqlStore):
 class ArchiveRowStore(ArchiveStore):
     """The archive's store, which writes a file for every record."""
 
-    def __init__(self, where: Path) -> None:
+    def __init__(self, where: str) -> None:
         self._where = where
-        super().__init__(ArchiveFolder(str(where)), SystemClock(), file_bytes=1, file_age_s=1e6)
+        super().__init__(ArchiveFolder(where), SystemClock(), file_bytes=1, file_age_s=1e6)
 
     def write(self, records: Sequence[Record], positions: Mapping[TP, Position]) -> None:
         super().write(records, positions)
@@ -167,7 +167,7 @@ class ArchiveRowStore(ArchiveStore):
 def open_row_store(where: str) -> RowStore:
     """Return the store in a file, in one that the read model's base has (`sql:FILE`), in PostgreSQL, or an archive."""
     if where.startswith("archive:"):
-        return ArchiveRowStore(Path(where.removeprefix("archive:")))
+        return ArchiveRowStore(where.removeprefix("archive:"))
     database = row_database(where)
     return SqliteRowStore(Path(where)) if database is None else SqlRowStore(database)
 
@@ -220,7 +220,7 @@ class MemoryTopics:
         return MemoryPartitions(self, topics)
 
     def create(self, topic: str, partitions: int) -> None:
-        topic_id = f"id-{next(self._ids)}"
+        topic_id = f"id/{next(self._ids)}+"  # as librdkafka writes them
         self.logs |= {TP(topic, number): _Log(topic_id) for number in range(partitions)}
 
     def delete(self, topic: str) -> None:

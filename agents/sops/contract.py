@@ -11,6 +11,7 @@ from agents.case.evaluation import ActionCondition, AlertCondition, Deadlines, S
 from agents.case.presence import EngagementPresence, PresenceFact
 from agents.case.view import CaseView, Engagement
 from agents.sops.explained import ExplainedDecision
+from agents.sops.tables.statements import KindStatements, Text
 from schemas.outputs import DecisionBody, Severity
 from schemas.policy.model import Policy, Section
 
@@ -25,6 +26,13 @@ class Clause(Struct, frozen=True):
     """A few words, for explanations."""
     text: str
     """Whole sentences, for the glossary."""
+    summary_hi: str
+    """The summary in Hindi, for statements."""
+
+    @property
+    def statement(self) -> Text:
+        """The summary in every language, for statements."""
+        return Text(self.summary, self.summary_hi)
 
 
 class CaseContext(Struct, frozen=True):
@@ -86,6 +94,10 @@ class Sop(Protocol):
     @property
     def kinds(self) -> tuple[type[DecisionBody], ...]:
         """The kinds of decision that it makes."""
+
+    @property
+    def statements(self) -> Mapping[str, KindStatements]:
+        """What statements for partners say about its decisions, by kind; a kind that is no partner's has none."""
 
     @property
     def alert_kinds(self) -> tuple[AlertKind, ...]:

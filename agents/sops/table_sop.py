@@ -15,6 +15,7 @@ from agents.sops.tables.actions import Actions
 from agents.sops.tables.alerts import Alerts
 from agents.sops.tables.cells import Subject
 from agents.sops.tables.decisions import DecisionTable
+from agents.sops.tables.statements import KindStatements
 from schemas.outputs import DecisionBody, kind_of
 from schemas.policy.model import Section
 
@@ -37,6 +38,7 @@ class TableSop(Generic[A]):
     presence_facts: Callable[[Engagement], Iterable[PresenceFact]]
     assess: Callable[[CaseContext], Iterable[A]]
     decisions: tuple[DecisionTable[A], ...]
+    statements: Mapping[str, KindStatements]
     actions: tuple[Actions[A], ...]
     alerts: tuple[Alerts[A], ...]
 

@@ -14,15 +14,14 @@ from streams.process.logs import log_to_stderr
 from streams.process.signals import StopSignals
 from streams.terminal.printable import printable
 
+NEEDED = "an archive needs the extra 'audit': pip install 'sop-streams[audit]'"
+
 try:
     from streams.archive.check import check_archive
     from streams.archive.folder import ArchiveFolder
-    from streams.archive.query import csv_lines, json_lines, query_archive
     from surfaces.archive.process import archive
-except ModuleNotFoundError as error:
-    if error.name not in {"duckdb", "pyarrow"}:
-        raise
-    raise UsageError("an archive needs the extra 'audit': pip install 'sop-streams[audit]'") from error
+except ImportError as error:
+    raise UsageError(NEEDED) from error
 
 WRITE = "write"
 """The subcommand that an address stands for."""
@@ -55,13 +54,13 @@ def write(stop_signals: StopSignals, address: str | None, *, once: bool) -> None
     """Write inputs, outputs and presence answers to an archive, until stopped (SIGTERM, Ctrl-C).
 
     Files are closed by size and age (SOP_ARCHIVE_FILE_BYTES_MAX, SOP_ARCHIVE_FILE_AGE_S), and all when it stops. Each
-    record is in the archive once, however the process ends.
+    record is in the archive once, however the process ends. With SOP_AUDIT_KEY_FILE, files are entered into a signed
+    log (sop audit).
     """
     settings = settings_from()
-    topics = catalogue.topics(settings.topic_prefix)
     folder = _folder(address, settings)
     log_to_stderr(settings.log_level, settings.log_format)
-    archive(settings, folder, (*topics.inputs, *topics.outputs, topics.cases), stop_signals, once=once)
+    archive(settings, folder, catalogue.topics(settings.topic_prefix), stop_signals, once=once)
 
 
 @command.command(name="check")
@@ -88,6 +87,10 @@ def query(arguments: tuple[str, ...], *, as_json: bool) -> None:
     partition, offset, timestamp, key, value, headers, and to look things up subject, type, event_time, source, id,
     case_id and text, the value as text.
     """
+    try:
+        from streams.archive.query import csv_lines, json_lines, query_archive  # noqa: PLC0415 - slow to import
+    except ImportError as error:
+        raise UsageError(NEEDED) from error
     if len(arguments) > 2:
         raise click.UsageError("give an archive, if SOP_ARCHIVE does not name it, and one query")
     result = query_archive(_folder(arguments[0] if len(arguments) == 2 else None, settings_from()), arguments[-1])

@@ -17,9 +17,7 @@ try:
     from streams.audit.proof import check_proof, encode_proof, prove
     from streams.audit.verify import Altered, verify_archive
     from streams.sealing.person_keys import make_master_key
-except ModuleNotFoundError as error:
-    if error.name not in {"cryptography", "pyarrow"}:
-        raise
+except ImportError as error:
     raise UsageError("an audit needs the extra 'audit': pip install 'sop-streams[audit]'") from error
 
 KEY = click.option(

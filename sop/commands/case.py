@@ -6,7 +6,10 @@ from itertools import chain
 
 import click
 
+from agents.sops.statement import statement
+from agents.sops.tables.statements import LANGUAGES, Language
 from schemas.errors import Fatal, UsageError
+from schemas.outputs import AnyDecision
 from schemas.timestamps import format_instant
 from schemas.topics import LATEST
 from sop.commands.replay import replay_settings
@@ -18,6 +21,7 @@ from streams.replay.input_record import InputRecord
 from streams.replay.inputs import KAFKA, archive_of, is_archive, read_inputs
 from streams.replay.latest_decisions import LatestDecision, read_latest_decisions
 from streams.replay.replay import ReplaySettings
+from streams.replay.statement_output import statement_text, statements_json
 from streams.replay.timeline_output import case_json, latest_text, timeline_text
 from streams.terminal.printable import printable, printable_json
 from streams.terminal.wrapping import show
@@ -37,14 +41,32 @@ from streams.terminal.wrapping import show
 @click.option("--policy", metavar="FILE", type=FILE, help="Decide under this policy, whatever its date.")
 @click.option("--latest", "only_latest", is_flag=True, help="Only the current decisions; read no events (Kafka only).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@click.option("--statement", "as_statement", is_flag=True, help="Print what the partner is told of each decision.")
+@click.option("--language", type=click.Choice(LANGUAGES), help="The language of statements (default: en).")
+@click.option("--kind", metavar="KIND", help="Only statements on this kind of decision, as in paf.")
+@click.option("--partner", "partner_id", metavar="ID", help="Only statements for this partner.")
 def command(
-    case_id: str, inputs: tuple[str, ...], until: str | None, policy: str | None, only_latest: bool, as_json: bool
+    case_id: str,
+    inputs: tuple[str, ...],
+    until: str | None,
+    policy: str | None,
+    only_latest: bool,
+    as_json: bool,
+    as_statement: bool,
+    language: Language | None,
+    kind: str | None,
+    partner_id: str | None,
 ) -> None:
     """Show a case as a timeline: its facts, where its partners were, decisions, actions and alerts, with clauses.
 
     From Kafka it first shows the current decisions, which are in decisions.latest, unless --until or --policy ask for
     others; the timeline follows once all events are read.
+
+    With --statement it prints instead, for each current decision about a partner, what that partner is told: what was
+    decided and why, what would change it, and how to contest it, with no data of anybody else.
     """
+    if not as_statement and (language, kind, partner_id) != (None, None, None):
+        raise click.UsageError("--language, --kind and --partner are about statements: use them with --statement")
     settings = settings_from()
     names = inputs or (f"{KAFKA}{settings.brokers}/{settings.topic_prefix}",)
     is_present = until is None and policy is None
@@ -54,14 +76,42 @@ def command(
     latest = _latest_decisions(case_id, names, settings) if is_present else None
     if only_latest and not latest:
         raise UsageError(f"{case_id}: no current decision in {LATEST} of {', '.join(names)}")
-    if latest is not None and not as_json:
+    if latest is not None and not as_json and not as_statement:
         _show(latest_text([each.message for each in latest]))
-    timeline = None if only_latest else _timeline(case_id, names, settings, replay)
-    if as_json:
+    is_enough = only_latest or (as_statement and bool(latest))
+    timeline = None if is_enough else _timeline(case_id, names, settings, replay)
+    if as_statement:
+        decisions = [each.message for each in latest or ()] if timeline is None else timeline.decisions
+        _show_statements(case_id, decisions, language or "en", kind, partner_id, as_json=as_json)
+    elif as_json:
         values = None if latest is None else [each.value for each in latest]
         print(printable_json(case_json(case_id, timeline, values)))
     elif timeline is not None:
         _show(timeline_text(timeline))
+
+
+def _show_statements(
+    case_id: str,
+    decisions: Sequence[AnyDecision],
+    language: Language,
+    kind: str | None,
+    partner_id: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    found = [
+        (each, made)
+        for each in decisions
+        if kind in {None, each.body.kind} and partner_id in {None, each.body.partner_id}
+        if (made := statement(each.body, each.decision_id, language)) is not None
+    ]
+    if not found:
+        about = (f" of kind {kind}" if kind else "") + (f" about {partner_id}" if partner_id else "")
+        raise UsageError(f"{case_id}: no decision{about} has a statement for a partner")
+    if as_json:
+        print(printable_json(statements_json(case_id, found)))
+    else:
+        _show(line for _, made in found for line in statement_text(made))
 
 
 def _latest_decisions(case_id: str, names: Sequence[str], settings: Settings) -> list[LatestDecision] | None:

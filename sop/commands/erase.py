@@ -13,18 +13,17 @@ from schemas.errors import UsageError
 from schemas.outputs import Act
 from streams.config.settings import Settings, settings_from
 from streams.kafka.connection import KafkaConnection, connect_kafka
+from streams.kafka.single_record import prepare_topic
 from streams.kafka.topic_setup import topic_targets
 from streams.operations.erasure import tombstones, write_tombstones
 from streams.process.clock import SystemClock
 from streams.terminal.printable import printable
-from surfaces.console.kafka import KafkaActs, prepare_acts
+from surfaces.console.kafka import KafkaActs
 
 try:
     from streams.sealing.person_keys import PersonKeys, person_keys
     from streams.sealing.personal import is_customer
-except ModuleNotFoundError as error:
-    if error.name not in {"cryptography", "pyarrow"}:
-        raise
+except ImportError as error:
     raise UsageError("an erasure needs the extra 'audit': pip install 'sop-streams[audit]'") from error
 
 ADDRESS = "sop erase"
@@ -62,7 +61,7 @@ async def _write(
     connection: KafkaConnection, settings: Settings, cases: Sequence[str], partner_id: str | None, why: str, now: int
 ) -> None:
     topics = catalogue.topics(settings.topic_prefix)
-    if reason := await prepare_acts(connection, topics, topic_targets(settings)):
+    if reason := await prepare_topic(connection, topics, topic_targets(settings), topics.acts):
         raise UsageError(f"{topics.acts}: {reason}")
     acts = KafkaActs(connection, topics.acts, SchemaIds(settings.schema_base_url))
     act = Act(who=_user(), address=ADDRESS, what=ACT, why=why)

@@ -20,6 +20,7 @@ from streams.audit.tiles import CHECKPOINT, tiles_of
 from streams.runtime.ports import TP
 
 LOCK: Final = ".lock"
+NOTE: Final = f"{LOG}/{CHECKPOINT}"
 
 
 class Verified(NamedTuple):
@@ -39,38 +40,44 @@ def verify_archive(folder: ArchiveFolder, verifier: Verifier, older: str | None 
 
     `older` is an earlier checkpoint of the same log, as somebody else has kept it.
     """
-    checkpoint, entries = _verified_log(folder, verifier)
+    note, log = None, None
+    while log is None:
+        note = folder.read(NOTE)
+        try:
+            log = _verified_log(folder, verifier, note)
+        except Altered:
+            if folder.read(NOTE) == note:  # else the log has grown meanwhile
+                raise
+    checkpoint, entries, manifests = log
     if older is not None:
         _check_older(older, verifier, checkpoint, entries)
-    manifests = _manifests(entries)
     _check_chains(entries, manifests)
-    _check_files(folder, entries, manifests)
-    records = 0
-    for manifest in manifests:
-        records += _verify_segment(folder, manifest)
+    records = sum(_verify_segment(folder, manifest) for manifest in manifests)
     return Verified(checkpoint, len(manifests), records)
 
 
-def _verified_log(folder: ArchiveFolder, verifier: Verifier) -> tuple[Checkpoint, Sequence[bytes]]:
-    where = f"{LOG}/{CHECKPOINT}"
-    note = folder.read(where)
+def _verified_log(
+    folder: ArchiveFolder, verifier: Verifier, note: bytes | None
+) -> tuple[Checkpoint, Sequence[bytes], Sequence[Manifest]]:
+    """Return what a checkpoint is about; raises `Altered` unless there are exactly the files that it accounts for."""
     if note is None:
-        raise Altered(f"{where}: there is no such file: the archive has no log")
+        raise Altered(f"{NOTE}: there is no such file: the archive has no log")
     try:
         checkpoint = open_checkpoint(note.decode(), verifier)
     except ValueError as error:
-        raise Altered(f"{where}: {error}") from error
+        raise Altered(f"{NOTE}: {error}") from error
     try:
         entries = read_entries(folder, checkpoint.size)
     except ValueError as error:
         raise Altered(str(error)) from error
-    tiles = tiles_of(entries)
-    for path, expected in tiles.items():
+    for path, expected in tiles_of(entries).items():
         if folder.read(f"{LOG}/{path}") != expected:
             raise Altered(f"{LOG}/{path}: it does not follow from the entries of the log")
     if root_of([leaf_hash(each) for each in entries]) != checkpoint.root:
         raise Altered(f"{LOG}: its entries are not those that were signed")
-    return checkpoint, entries
+    manifests = _manifests(entries)
+    _check_files(folder, entries, manifests)
+    return checkpoint, entries, manifests
 
 
 def _check_older(older: str, verifier: Verifier, checkpoint: Checkpoint, entries: Sequence[bytes]) -> None:
@@ -121,14 +128,14 @@ def _check_order(before: SegmentName, name: SegmentName) -> None:
 
 def _check_files(folder: ArchiveFolder, entries: Sequence[bytes], manifests: Sequence[Manifest]) -> None:
     """Raise `Altered` if there are other files than those that the log accounts for."""
-    expected = {f"{LOG}/{path}" for path in (CHECKPOINT, *tiles_of(entries))}
+    expected = {NOTE, *(f"{LOG}/{path}" for path in tiles_of(entries))}
     for manifest in manifests:
         expected |= {manifest.file, leaves_path(manifest.name)}
     found = {path for path in folder.paths() if not path.endswith(TEMPORARY) and path != LOCK}
     for path in sorted(expected - found):
         raise Altered(f"{path}: there is no such file")
     for path in sorted(found - expected):
-        raise Altered(f"{path}: the log does not know this file")
+        raise Altered(f"{path}: the log does not know this file: it was added, or is not signed yet")
 
 
 def _verify_segment(folder: ArchiveFolder, manifest: Manifest) -> int:

@@ -12,12 +12,13 @@ from typing import Final, Literal, NamedTuple
 from schemas.topics import Topics
 
 Operation = Literal["Read", "Write", "Describe", "DescribeConfigs"]
-Role = Literal["worker", "console", "alert-forwarder", "autoscaler", "producer", "reader"]
+Role = Literal["worker", "console", "alert-forwarder", "archive", "autoscaler", "producer", "reader"]
 
 ROLES: Final[dict[Role, str]] = {
     "worker": "sop worker, sop status, sop dead-letters list and show, sop topics check",
     "console": "sop console",
     "alert-forwarder": "sop alerts forward",
+    "archive": "sop archive",
     "autoscaler": "whoever starts workers by the group's lag",
     "producer": "a service that sends events",
     "reader": "a service that reads decisions, actions, alerts and dead letters, with a group of its own name",
@@ -50,7 +51,8 @@ def rights(role: Role, topics: Topics, group: str, transactional_ids: str) -> li
             read, written = set(topics_read(topics)), set(topics.written)
             return [
                 *(Right("topic", name, (*_operations(name, read, written), "DescribeConfigs")) for name in topics.all),
-                Right("topic", topics.acts, ("Describe", "DescribeConfigs")),  # `sop topics check` looks at it
+                # `sop topics check` looks at them
+                *(Right("topic", name, ("Describe", "DescribeConfigs")) for name in (topics.acts, topics.checkpoints)),
                 Right("group", group, ("Read",)),
                 Right("transactional-id", transactional_ids, ("Write",), is_prefix=True),
             ]
@@ -64,6 +66,11 @@ def rights(role: Role, topics: Topics, group: str, transactional_ids: str) -> li
             ]
         case "alert-forwarder":
             return [Right("topic", topics.alerts, ("Read",))]
+        case "archive":
+            return [
+                *(Right("topic", name, ("Read",)) for name in topics.archived),
+                Right("topic", topics.checkpoints, ("Write",)),
+            ]
         case "autoscaler":
             return [
                 *(Right("topic", name, ("Describe",)) for name in topics.consumed),

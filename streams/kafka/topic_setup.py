@@ -49,7 +49,7 @@ class TopicSetup:
     would do.
     """
 
-    kept: Literal["while cases change", "until read"] | None = "while cases change"
+    kept: Literal["for ever", "while cases change", "until read"] | None = "while cases change"
     bytes_max: int = MESSAGE_BYTES_MAX
     input_factor: int | None = 0
     lag_ms_max: int | None = None
@@ -66,6 +66,7 @@ _TO_CASES: Final = TopicSetup(input_factor=1, otherwise=_UNREAD)
 _TO_PARTNERS: Final = TopicSetup(kept="until read", input_factor=1, otherwise=_UNREAD)
 _TO_WATCHES: Final = TopicSetup(otherwise=_UNREAD)
 _ACTS: Final = TopicSetup(otherwise="Kafka deletes what people did")
+_CHECKPOINTS: Final = TopicSetup(kept="for ever", otherwise="Kafka deletes all but the last checkpoint")
 _PROGRESS: Final = TopicSetup(kept=None, otherwise="Kafka may delete how far the workers have read")
 
 
@@ -85,6 +86,7 @@ def topic_table(topics: Topics) -> Mapping[str, TopicSetup]:
         topics.watches: _TO_WATCHES,
         topics.progress: _PROGRESS,
         topics.acts: _ACTS,
+        topics.checkpoints: _CHECKPOINTS,
     }
 
 
@@ -280,10 +282,13 @@ def _keeping_rules(setup: TopicSetup, targets: TopicTargets) -> Iterator[_Rule]:
             yield _Rule(setting=COMPACTION_LAG_CONFIG, value=str(lag), most=lag, why=why)
         return
     yield _Rule(setting=CLEANUP_CONFIG, value="delete", texts=("delete", ""), why=setup.otherwise)
-    if setup.kept == "until read":
-        kept, why = AWAY_MS, "a worker that was away for longer misses records and stops"
-    else:
-        kept, why = targets.retention_ms, "a worker without checkpoints makes its state again from these records"
+    match setup.kept:
+        case "for ever":
+            kept, why = UNLIMITED, "whoever verifies an archive later compares it with these records"
+        case "until read":
+            kept, why = AWAY_MS, "a worker that was away for longer misses records and stops"
+        case _:
+            kept, why = targets.retention_ms, "a worker without checkpoints makes its state again from these records"
     text = str(kept)
     yield _Rule(setting=RETENTION_CONFIG, value=text, least=_number(RETENTION_CONFIG, text), why=why)
     size = "a limit by size deletes records whatever their age"

@@ -8,7 +8,7 @@ from typing import Final
 from agents.sops import catalogue
 from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
-from schemas.errors import InvalidMessage, SopError, UsageError
+from schemas.errors import InvalidMessage, SopError, Unavailable, UsageError
 from streams.archive.folder import ArchiveFolder
 from streams.archive.layout import SegmentName
 from streams.archive.reading import ArchiveReader
@@ -24,13 +24,21 @@ SEALED: Final = "its records are sealed: set SOP_AUDIT_MASTER_KEY_FILE and SOP_A
 class ArchiveInput:
     """The input topics in an archive at a folder or URL, opened with the keys that the settings name.
 
-    What is damaged or away raises `UsageError`, and what is sealed if the settings name no keys.
+    Raises `UsageError` if none of them is there, if something is damaged or away, and for what is sealed if the
+    settings name no keys.
     """
 
     def __init__(self, address: str, settings: Settings) -> None:
         self._address, self._settings = address, settings
         self._topics = catalogue.topics(settings.topic_prefix)
-        self._reader = ArchiveReader(ArchiveFolder(address))
+        folder = ArchiveFolder(address)
+        self._reader = ArchiveReader(folder)
+        try:
+            archived = {each.topic for each in folder.names()}
+        except Unavailable as error:
+            raise UsageError(str(error)) from error
+        if archived.isdisjoint(self._topics.inputs):
+            raise UsageError(f"{address}: not an archive of {', '.join(self._topics.inputs)}")
 
     def records(self) -> Iterator[InputRecord]:
         """Yield all records, by topic, partition and offset."""

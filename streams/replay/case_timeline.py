@@ -16,7 +16,7 @@ from agents.presence.queries import PresenceAnswer
 from agents.sops.evaluate import explain_decisions
 from agents.sops.explained import ExplainedDecision
 from schemas.events import LOCATION_REPORT, AnyEvent, Site
-from schemas.outputs import ActionMessage, AlertMessage
+from schemas.outputs import ActionMessage, AlertMessage, AnyDecision, DecisionMessage
 from schemas.policy.model import PolicySet
 from streams.replay.deduplicate import Deduplicated, RefusedRecord
 from streams.replay.input_record import InputRecord
@@ -43,6 +43,13 @@ class CaseTimeline:
     """How the decisions at the end follow from the rows of their tables."""
     refused: tuple[RefusedRecord, ...]
     """Refused records that name the case; they are not part of the timeline."""
+
+    @property
+    def decisions(self) -> list[AnyDecision]:
+        """The last revision of every decision at the end, by decision key."""
+        messages = [each.message for each in self.emissions]
+        latest = {message.decision_key: message for message in messages if isinstance(message, DecisionMessage)}
+        return [latest[key] for key in sorted(latest)]
 
     @property
     def open_actions(self) -> list[ActionMessage]:

@@ -30,6 +30,9 @@ NOBODY: Final = "nobody"
 CUSTOMER: Final = "customer"
 """A name of whom the case is, not sealed under a key of its own."""
 
+POLICIES: Final = "policies"
+"""The topic of policy documents, which are about nobody."""
+
 PERSONAL: Final[Mapping[str, Mapping[str, str]]] = {
     "job.booked": {"customer_id": CUSTOMER, "site": SUBJECT},
     "job.line_item_added": {"description": SUBJECT},
@@ -90,7 +93,7 @@ def visit(topic: str, record: ArchivedRecord, visitor: Visitor) -> ArchivedRecor
     if topic.endswith(INPUTS):
         value, headers = _visit_event(topic, record.key, record.value, record.headers, visitor)
         return record._replace(value=value, headers=headers)
-    if not record.value:
+    if not record.value or topic.endswith(POLICIES):
         return record
     return record._replace(value=_visit_output(topic, record.key, record.value, visitor))
 

@@ -20,16 +20,17 @@ from streams.metrics.server import MetricsServer
 from streams.process.clock import SystemClock
 from streams.process.signals import StopSignals
 from surfaces.alert_forwarder.alertmanager import ENDED_INTERVALS, AlertmanagerSender
-from surfaces.alert_forwarder.endpoints import ForwarderEndpoints
 from surfaces.alert_forwarder.http import HttpClient
 from surfaces.alert_forwarder.receivers import Receiver
 from surfaces.alert_forwarder.store import AlertStore
 from surfaces.alert_forwarder.webhook import WebhookSender
+from surfaces.sink.endpoints import SinkEndpoints
 from surfaces.sink.kafka_partitions import KafkaPartitions
 from surfaces.sink.ports import Partitions
 from surfaces.sink.sink import Sink
 
 FILE_NAME: Final = "alerts.sqlite"
+BEHIND: Final = "the topic has not been read to its end yet"
 
 _logger = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ class Forwarder:
         _logger.info("forwarding alerts to %s", ", ".join(receiver.name for receiver in self._receivers))
         sink = Sink(partitions, self._store, time.monotonic)
         if self._server is not None:
-            endpoints = ForwarderEndpoints(loop, lambda: sink.has_caught_up)
+            endpoints = SinkEndpoints(loop, lambda: "" if sink.has_caught_up else BEHIND)
             self._server.serve(endpoints.metrics, endpoints.checks)
         senders = [asyncio.create_task(self._send(receiver)) for receiver in self._receivers]
         try:

@@ -61,7 +61,7 @@ class ArchiveStore:
         """The name of the last file of each partition, or one that ends where the first will begin."""
         self._open: dict[TP, _Open] = {}
         self._closed: deque[_Open] = deque()
-        self.bytes_in_memory = 0
+        self.bytes_in_memory = self.records_written = self.files_written = 0
         for path in folder.paths():
             if path.endswith(TEMPORARY):  # its writer ended
                 folder.delete(path)
@@ -123,6 +123,12 @@ class ArchiveStore:
         """Whether so much waits for the folder that no more should be read."""
         return sum(each.bytes for each in self._closed) >= 2 * self._file_bytes
 
+    @property
+    def oldest_s(self) -> float:
+        """For how many seconds the oldest record in memory has been there, 0 if none is."""
+        waiting = [each.began_at for each in (*self._closed, *self._open.values())]
+        return (self._clock.now_us() - min(waiting)) / SECOND_US if waiting else 0.0
+
     def flush(self, *, is_end: bool = False) -> Sequence[SegmentName]:
         """Write the files that are due, all at the end; return their names.
 
@@ -140,6 +146,8 @@ class ArchiveStore:
             self._folder.put(each.name.path, encode_segment(each.name, records, lookups))
             self._closed.popleft()
             self.bytes_in_memory -= each.bytes
+            self.files_written += 1
+            self.records_written += len(each.records)
             written.append(each.name)
             _logger.info("%s: %d records", each.name.path, len(each.records))
         return written

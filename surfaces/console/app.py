@@ -16,7 +16,20 @@ from starlette.types import ASGIApp, Scope
 
 from schemas.errors import Unavailable, UsageError
 from surfaces.console.guard import Guard
-from surfaces.console.pages import acts, case, cases, dead_letters, find, health, live, login, overview, partner, policy
+from surfaces.console.pages import (
+    acts,
+    case,
+    cases,
+    dead_letters,
+    find,
+    health,
+    live,
+    login,
+    overview,
+    partner,
+    policy,
+    statement,
+)
 from surfaces.console.parts import Parts
 from surfaces.console.templating import STATIC, page
 from surfaces.console.visitors import Visitors
@@ -53,6 +66,7 @@ def console_app(parts: Parts, hosts: Collection[str]) -> ASGIApp:
             Route("/cases.json", cases.cases_json),
             Route("/cases/{case_id:path}", case.case),
             Route("/cases/{case_id:path}", case.personal, methods=["POST"]),
+            Route("/statements/{case_id:path}", statement.statements),
             Route("/partners/{partner_id:path}", partner.partner),
             Route("/policy", policy.policy),
             Route("/dead-letters", dead_letters.dead_letters),

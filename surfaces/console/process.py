@@ -17,13 +17,14 @@ from schemas.timestamps import SECOND_US
 from streams.config.credentials import is_loopback
 from streams.config.settings import Settings
 from streams.kafka.connection import KafkaConnection, connect_kafka
+from streams.kafka.single_record import prepare_topic
 from streams.kafka.topic_setup import topic_targets
 from streams.process.clock import SystemClock
 from streams.process.first_of import first_of
 from streams.process.signals import StopSignals
 from surfaces.console.access import Access, access_from, host_names, listen_address
 from surfaces.console.app import console_app
-from surfaces.console.kafka import KafkaActs, KafkaRedriver, prepare_acts
+from surfaces.console.kafka import KafkaActs, KafkaRedriver
 from surfaces.console.live import LiveFeed
 from surfaces.console.parts import Freshness, Parts
 from surfaces.console.server import Server, listening_socket
@@ -131,7 +132,7 @@ def _address(settings: Settings, host: str, port: int) -> str:
 async def _prepare(connection: KafkaConnection, settings: Settings) -> None:
     """Create the topic of acts, and never end: an act is refused as long as the topic is missing."""
     topics = catalogue.topics(settings.topic_prefix)
-    problem = await prepare_acts(connection, topics, topic_targets(settings))
+    problem = await prepare_topic(connection, topics, topic_targets(settings), topics.acts)
     if problem:
         _logger.warning("%s cannot be created, so acts are refused: %s", topics.acts, problem)
     await asyncio.Event().wait()

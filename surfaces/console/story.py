@@ -183,7 +183,7 @@ def _revisions(
     """Return each revision once, with what it changes and how it follows from its table."""
     chains: dict[str, dict[str, StoredDecision]] = {}
     for each in records.decisions:
-        chains.setdefault(_chain(each.message), {}).setdefault(each.message.decision_id, each)
+        chains.setdefault(chain_of(each.message), {}).setdefault(each.message.decision_id, each)
     unique = [each for chain in chains.values() for each in chain.values()]
     explanations: dict[str, ExplainedDecision | None] = {}
     replays = REPLAYS_MAX
@@ -200,7 +200,7 @@ def _revisions(
         Revision(
             stored=each,
             anchor=f"d-{each.message.decision_id}",
-            is_last=each is last[_chain(each.message)],
+            is_last=each is last[chain_of(each.message)],
             changes=list(_changes(each.message)),
             evidence=[(ref, types.get(ref, "")) for ref in each.message.body.evidence],
             explained=explanations.get(each.message.decision_id),
@@ -252,7 +252,8 @@ def _of(message: AnyDecision, explained: Iterable[ExplainedDecision]) -> Explain
     return None
 
 
-def _chain(message: AnyDecision) -> str:
+def chain_of(message: AnyDecision) -> str:
+    """Return what identifies a decision within its case, also in messages of version 0.1."""
     body = message.body
     return message.decision_key or f"{body.kind}|{body.subject_of}|{body.partner_id}"
 

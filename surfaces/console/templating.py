@@ -38,6 +38,7 @@ def _environment() -> Environment:
     )
     functions: tuple[Callable[..., object], ...] = (
         text.words, text.body_title, text.clause_text, text.duration, text.exact, text.number, text.href, text.query,
+        text.statements_href, text.has_statement,
         static_href, row_text, bar_chart,
     )  # fmt: skip
     environment.globals |= {each.__name__: each for each in functions}

@@ -9,6 +9,9 @@ from urllib.parse import quote, urlencode
 from markupsafe import Markup
 
 from agents.sops.catalogue import CLAUSES, OUTPUTS
+from agents.sops.statement import statement
+from agents.sops.tables.statements import Language
+from schemas.outputs import AnyDecision
 from schemas.policy.model import DAY, HOUR, MINUTE, SECOND
 from schemas.timestamps import format_instant
 
@@ -64,9 +67,19 @@ def href(page: str, name: str) -> str:
 
 
 def query(path: str, parameters: Sequence[tuple[str, str | None]]) -> str:
-    """Return an address with those parameters that have a value."""
+    """Return an address, which may have parameters already, with those of others that have a value."""
     given = [(name, value) for name, value in parameters if value]
-    return f"{path}?{urlencode(given)}" if given else path
+    return f"{path}{'&' if '?' in path else '?'}{urlencode(given)}" if given else path
+
+
+def statements_href(case_id: str, decision_id: str | None, language: Language) -> str:
+    """Return the address of the statements of a case, or of that about one decision."""
+    return query(href("statements", case_id), [("decision", decision_id), ("language", language)])
+
+
+def has_statement(message: AnyDecision) -> bool:
+    """Return whether a partner is told of a decision."""
+    return statement(message.body, message.decision_id, "en") is not None
 
 
 def number(count: int) -> str:

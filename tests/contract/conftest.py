@@ -1,4 +1,4 @@
-"""Databases of the read model, in SQLite and in PostgreSQL."""
+"""Databases of the read model, in SQLite and in PostgreSQL, and an object store."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ from surfaces.read_model.database import Database, PostgresDatabase, SqliteDatab
 from surfaces.read_model.model import SqlReadModel
 from tests.postgres_server import find_postgres
 from tests.read_models import RECORDS, store_in, write
+from tests.s3_server import S3Server
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    """Yield a local S3."""
+    server = S3Server()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.runtime.ports import TP
 from surfaces.sink.ports import Position
 from surfaces.sink.sink import CHECK_INTERVAL_S, Sink
+from tests.s3_server import S3Server
 from tests.sinks import (
     KafkaTopics,
     MemoryPartitions,
@@ -33,7 +34,7 @@ STEPS_MAX = 300
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _servers_start_first(kafka: EmbeddedKafka, postgres_first: None) -> None:
+def _servers_start_first(kafka: EmbeddedKafka, s3: S3Server, postgres_first: None) -> None:
     """Start the servers before the first test, so that they do not count as left behind by one."""
 
 
@@ -42,6 +43,7 @@ def _servers_start_first(kafka: EmbeddedKafka, postgres_first: None) -> None:
         "memory",
         "kafka, sqlite",
         "memory, archive",
+        "memory, archive in s3",
         "memory, read model in sqlite",
         "memory, read model in postgresql",
     ]
@@ -67,6 +69,8 @@ def store(adapters: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iter
             store = open_row_store(str(tmp_path / "rows.sqlite"))
         case "memory, archive":
             store = open_row_store(f"archive:{tmp_path / 'archive'}")
+        case "memory, archive in s3":
+            store = open_row_store(f"archive:{request.getfixturevalue('s3').new_address()}")
         case "memory, read model in sqlite":
             store = open_row_store(f"sql:{tmp_path / 'rows.sqlite'}")
         case _:
@@ -228,12 +232,14 @@ async def test_brokers_that_do_not_answer_are_waited_for(caplog: pytest.LogCaptu
     assert lines[:4] == [away, "reading rows-0", back, away]
 
 
-@pytest.mark.parametrize("database", ["sqlite", "read model in sqlite", "read model in postgresql"])
+@pytest.mark.parametrize("database", ["sqlite", "archive", "read model in sqlite", "read model in postgresql"])
 def test_each_record_is_written_once_by_processes_that_are_killed_around_the_commit(
     kafka: EmbeddedKafka, prefix: str, database: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     topics, topic, where = KafkaTopics(kafka.address, prefix), f"{prefix}rows", str(tmp_path / "rows.sqlite")
-    if database == "read model in sqlite":
+    if database == "archive":
+        where = f"archive:{tmp_path / 'archive'}"
+    elif database == "read model in sqlite":
         where = f"sql:{where}"
     elif database == "read model in postgresql":
         where = request.getfixturevalue("postgres").new_database()

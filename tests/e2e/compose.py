@@ -10,7 +10,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from ruamel.yaml import YAML
 from streams.embedded_kafka.free_ports import HOST
 from tests.alertmanager import PROGRAMS
 from tests.brokers import FormattedKafka
+from tests.ports import reserved_port
 from tests.postgres_server import PostgresServer, find_postgres
 from tests.redis_server import find_redis_server
 from tests.tools import TOP, find_tool
@@ -48,17 +48,12 @@ class Stack:
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._ports: dict[tuple[str, str], int] = {}
-        self._reserved: list[socket.socket] = []
         self._postgres: PostgresServer | None = None
 
     def port(self, service: str, port: int | str) -> int:
-        """Return the port on this machine that stands for one of a service; nobody else gets it meanwhile."""
+        """Return the port on this machine that stands for one of a service."""
         if (service, str(port)) not in self._ports:
-            reserved = socket.socket()
-            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the service may bind it all the same
-            reserved.bind((HOST, 0))
-            self._reserved.append(reserved)
-            self._ports[service, str(port)] = reserved.getsockname()[1]
+            self._ports[service, str(port)] = reserved_port()
         return self._ports[service, str(port)]
 
     def log(self, service: str) -> str:
@@ -131,8 +126,6 @@ class Stack:
         for process in self.processes.values():
             process.kill()
             process.wait()
-        for reserved in self._reserved:
-            reserved.close()
         if self._postgres is not None:
             self._postgres.stop()
 

@@ -82,8 +82,9 @@ def test_an_archive_is_replayed_and_explained_like_what_was_fed(bench: Bench, sh
         run_sop("case", case_id, "--input", str(source), "--json", env=bench.environment()).stdout
         for source in (where, recorded)
     ]
-    assert case_id in texts[0]
-    assert json.loads(texts[0])["decisions"] == json.loads(texts[1])["decisions"]
+    explained = [json.loads(text) for text in texts]
+    assert explained[0]["facts"]
+    assert explained[0]["explained"] == explained[1]["explained"]
 
 
 def test_only_one_process_writes_to_an_archive(bench: Bench, tmp_path: Path) -> None:
@@ -96,3 +97,31 @@ def test_only_one_process_writes_to_an_archive(bench: Bench, tmp_path: Path) -> 
         first.terminate()
         assert first.communicate()[0] is None
         assert first.returncode == 0
+
+
+def test_checkpoints_come_to_their_topic_and_the_archive_is_verified_with_the_public_key_alone(
+    bench: Bench, short_day: Day, tmp_path: Path
+) -> None:
+    where, key = tmp_path / "archive", tmp_path / "log.key"
+    public = run_sop("audit", "keygen", "example.com/archive", "--out", str(key)).stdout.strip()
+    environment = bench.environment(**SMALL_FILES, SOP_AUDIT_KEY_FILE=str(key))
+    worker = bench.start_ready()
+    for part in parts(short_day.lines, 2):
+        bench.feed_lines(part)
+        bench.wait_until_idle()
+        assert run_sop("archive", str(where), "--once", env=environment).returncode == 0
+    assert worker.stop() == 0
+    checkpoints = bench.read("audit.checkpoints")
+    assert {each.key for each in checkpoints} == {b"example.com/archive"}
+    assert checkpoints[-1].value == (where / "log/checkpoint").read_bytes()
+    older = tmp_path / "older"
+    older.write_bytes(checkpoints[0].value or b"")
+    done = run_sop("audit", "verify", str(where), "--key", public, "--checkpoint", str(older))
+    assert done.returncode == 0, done.stderr
+    decisions = bench.read("decisions.paf")
+    proof = tmp_path / "proof.json"
+    decision_id = json.loads(decisions[0].value or b"")["id"]
+    assert run_sop("audit", "prove", str(where), decision_id, "--key", public, "--out", str(proof)).returncode == 0
+    done = run_sop("audit", "check-proof", str(proof), "--key", public)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[1].encode() == decisions[0].value

@@ -28,6 +28,8 @@ PAGES = {
     "filtered cases": "/cases?kind=paf&since=2025-01-01",
     "no cases": "/cases?partner=nobody",
     "case": f"/cases/{CASE}",
+    "statements": f"/statements/{CASE}",
+    "statements in Hindi": f"/statements/{CASE}?language=hi",
     "partner": f"/partners/{PARTNER}",
     "policy": "/policy",
     "dead letters": "/dead-letters",
@@ -211,6 +213,23 @@ def test_without_scripts_everything_can_be_read(chromium: Browser, served: Serve
         page.get_by_label("Find a case").fill(PARTNER)
         page.get_by_role("button", name="Find").click()
         assert page.url == f"{url}/partners/{PARTNER}"
+
+
+def test_a_statement_is_read_and_printed_without_scripts_in_both_languages(chromium: Browser, served: Served) -> None:
+    with chromium.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"{served.url}/cases/{CASE}")
+        page.locator(".decision").first.get_by_role("link", name="English").click()
+        told = page.get_by_role("article")
+        expect(told).to_have_count(1)
+        expect(told.get_by_role("heading", name="What would change it")).to_be_visible()
+        page.get_by_role("link", name="हिन्दी").click()
+        expect(told).to_have_attribute("lang", "hi")
+        expect(told.get_by_role("heading", name="किस बात से निर्णय बदल सकता है")).to_be_visible()
+        page.emulate_media(media="print")
+        expect(told).to_be_visible()
+        expect(page.get_by_role("navigation")).to_have_count(0)
+        expect(page.locator(".top, .foot, .choice").locator("visible=true")).to_have_count(0)
 
 
 def test_evidence_leads_to_its_fact_and_back(served: Served, watched: Watched) -> None:

@@ -14,7 +14,7 @@ Run = Mapping[str, Any]
 
 COLUMNS = ("lost", "wrong", "conflicting", "stale", "duplicate", "misplaced", "unaccounted")
 
-RANDOM_FAULTS = ("F1", "F2", "F3", "F24", "F25", "F26")
+RANDOM_FAULTS = ("F1", "F2", "F3", "F24", "F25", "F26", "F27")
 """Faults at random times, so that their number allows an estimate for others of the kind."""
 
 HEAD = """\

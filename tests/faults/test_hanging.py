@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported all the same
 
-from streams.embedded_kafka.free_ports import HOST, free_port
+from streams.embedded_kafka.free_ports import HOST
 from streams.kafka.connection import SILENT_LOGGER, KafkaConnection
 from streams.kafka.log import KafkaLog
 from streams.kafka.publisher import KafkaPublisher
@@ -17,6 +17,7 @@ from streams.runtime.hanging_transactions import Visibility, abort_hanging_trans
 from streams.runtime.ports import TP, Outgoing
 from tests.brokers import FaultyKafka
 from tests.e2e.harness import until
+from tests.ports import reserved_port
 
 ID, TIMEOUT_S = "sop-0", 30.0
 HANGING, ENDED = TP("hanging", 0), TP("ended", 0)
@@ -27,7 +28,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 @pytest.fixture
 def nodes(tmp_path: Path) -> Iterator[tuple[FaultyKafka, FaultyKafka]]:
     """Yield a broker that is controller and transaction coordinator, and one that only stores records."""
-    ports, controller = (free_port(), free_port()), free_port()
+    ports, controller = (reserved_port(), reserved_port()), reserved_port()
     both = {"controller.quorum.voters": f"1@{HOST}:{controller}"}
     first = {"listeners": f"PLAINTEXT://{HOST}:{ports[0]},CONTROLLER://{HOST}:{controller}"}
     second = {"process.roles": "broker", "listeners": f"PLAINTEXT://{HOST}:{ports[1]}"}

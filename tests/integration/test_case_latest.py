@@ -109,6 +109,20 @@ def test_latest_reads_them_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert refused.startswith("sop: job-2: no current decision in decisions.latest of kafka://")
 
 
+@pytest.mark.usefixtures("topics")
+def test_statements_are_about_them(capsys: pytest.CaptureFixture[str]) -> None:
+    (found,) = json.loads(shown(capsys, "job-1", "--statement", "--json"))["statements"]
+    (latest,) = latest_of("job-1")
+    assert (found["decision_id"], found["revision"]) == (latest["id"], 2)
+    assert shown(capsys, "job-1", "--statement").startswith(found["title"])
+
+
+@pytest.mark.usefixtures("inputs")
+def test_without_the_topic_statements_are_about_what_the_events_lead_to(capsys: pytest.CaptureFixture[str]) -> None:
+    (found,) = json.loads(shown(capsys, "job-1", "--statement", "--json"))["statements"]
+    assert (found["kind"], found["status"], found["revision"]) == ("tagging", "final", 2)
+
+
 @pytest.mark.usefixtures("inputs")
 def test_without_the_topic_the_timeline_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, "job-1").startswith("case job-1 as of ")

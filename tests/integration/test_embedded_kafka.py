@@ -20,14 +20,16 @@ from streams.config.settings import cache_dir
 from streams.embedded_kafka import jars
 from streams.embedded_kafka.broker import EmbeddedKafka, find_java
 from streams.embedded_kafka.jars import EmbeddedKafkaError, ensure_jars
+from tests.ports import reserved_port
 
 TIMEOUT_S = 60.0
 
 
 @pytest.fixture
 def own_kafka(tmp_path: Path) -> Iterator[EmbeddedKafka]:
-    """Yield a broker for this test only, not yet started."""
-    broker = EmbeddedKafka(tmp_path / "data", cache_dir=cache_dir(), partitions=3)
+    """Yield a broker for this test only, not yet started; nobody takes its ports while it is stopped."""
+    broker = EmbeddedKafka(tmp_path / "data", cache_dir=cache_dir(), port=reserved_port(), partitions=3)
+    broker._controller_port = reserved_port()
     yield broker
     broker.stop()
 

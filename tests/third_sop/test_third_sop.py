@@ -153,6 +153,15 @@ def test_a_case_is_shown_with_its_clauses_and_rows(product: Path) -> None:
     ]
 
 
+def test_a_partner_is_told_of_its_decision_in_every_language(product: Path) -> None:
+    replayed(product, visit("11:00", "11:15"))
+    tell = ("case", "job-1", "--input", "events.jsonl", "--statement", "--kind", "visit_fee")
+    english, hindi = (sop(product, *tell, "--language", language) for language in ("en", "hi"))
+    assert "Decision: you keep the fee." in english
+    assert "CNA-1: the visit fee stands if the partner waited at the site and called in vain." in english
+    assert "निर्णय: फ़ीस आपको मिलेगी।" in hindi
+
+
 def test_the_other_sops_decide_as_before(product_before: Path, product: Path) -> None:
     case = visit("11:00", "11:15")
     before, after = (

@@ -46,7 +46,7 @@ def test_a_file_is_closed_by_size(tmp_path: Path) -> None:
     put(store, record(JOBS, 0, b"x" * 60), record(JOBS, 1, b"x" * 60), record(JOBS, 2))
     (name,) = store.flush()
     assert name == SegmentName("jobs", 0, 0, 0, 2, TOPIC_ID, TODAY)
-    assert name.path == f"jobs/{TODAY}/00000.000.{TOPIC_ID}.{0:020}-{2:020}.parquet"
+    assert name.path == f"jobs/{TODAY}/00000.000.Zr1a_m4bTyqU8aX0-HVc3w.{0:020}-{2:020}.parquet"
     assert SegmentName.parse(name.path) == name
     assert store.positions() == {JOBS: Position(TOPIC_ID, 2)}
 

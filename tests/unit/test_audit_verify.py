@@ -134,7 +134,7 @@ def test_a_file_that_the_log_does_not_know_is_named(archived: Archived) -> None:
     name = file_of(archived, 2)
     added = archived.path / name._replace(first=name.next, next=name.next + 1).path
     shutil.copy(archived.path / name.path, added)
-    assert altered(archived).endswith(": the log does not know this file")
+    assert altered(archived).endswith(": the log does not know this file: it was added, or is not signed yet")
 
 
 def test_a_missing_file_is_named(archived: Archived) -> None:

@@ -61,7 +61,9 @@ async def test_on_loopback_anybody_may_read_and_nobody_may_act_without_a_token(t
             assert (await client.post("/redrive", data={"cause": "x", "why": "y"})).status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/", "/cases", "/cases.json", "/live", "/acts", "/dead-letters/x", "/find?q=x"])
+@pytest.mark.parametrize(
+    "path", ["/", "/cases", "/cases.json", "/statements/job-1", "/live", "/acts", "/dead-letters/x", "/find?q=x"]
+)
 async def test_behind_a_proxy_nobody_reads_without_a_login(tmp_path: Path, path: str) -> None:
     with console(tmp_path, settings=PROXIED, now_us=NOW_US) as found:
         async with browser(found, "203.0.113.5", "console.example.com") as client:

@@ -45,6 +45,7 @@ PAGES = [
     "/find?q=job",
     "/nothing-here",
 ]
+ODD_IDS = ["a/b", "/a", "a/", "a//b", "..", ".", "a b", "ünï", "a?b#c", "%2F", "a\\b", "a;b"]
 PERSONAL = ("12.971599", "77.594566", "+919812345678", "Ravi Kumar")
 
 
@@ -193,7 +194,8 @@ async def test_every_page_of_a_simulated_day_is_whole_and_links_only_here(day: T
         ids = [case["case_id"] for case in cases]
         partners = {each["partner_id"] for case in cases for each in case["decisions"]} - {None}
         assert len(ids) >= 10
-        paths = [*PAGES, *(f"/cases/{name}" for name in ids), *(f"/partners/{name}" for name in partners)]
+        told = [f"/statements/{name}?language={language}" for name in ids for language in ("en", "hi")]
+        paths = [*PAGES, *told, *(f"/cases/{name}" for name in ids), *(f"/partners/{name}" for name in partners)]
         for path, answer in await every_page(client, paths):
             assert answer.status_code == (404 if path == "/nothing-here" else 200), (path, answer.text)
             html = parsed(answer.text)
@@ -208,6 +210,7 @@ async def test_what_events_carry_is_text_on_every_page_and_never_markup(hostile:
         *("/", "/cases", "/acts", "/dead-letters", "/health", "/policy"),
         *(f"/cases/{name}", f"/partners/{partner}", f"/find?q={name}", f"/dead-letters?cause={name}"),
         *(f"/dead-letters/{place.record.place.name}", f"/redrive?record={place.record.place.name}"),
+        *(f"/statements/{name}", f"/statements/{name}?language=hi"),
         *(f"/cases?city={name}&partner={name}&reason={name}", f"/login?next={name}", f"/cases/x{name}"),
     ]
     async with browser(hostile) as client:
@@ -229,7 +232,7 @@ async def test_what_events_carry_is_text_on_every_page_and_never_markup(hostile:
             assert "49" not in re.findall(r"\{\{|49(?=/\.\.)", answer.text)
 
 
-@pytest.mark.parametrize("case_id", ["a/b", "/a", "a/", "a//b", "..", ".", "a b", "ünï", "a?b#c", "%2F", "a\\b", "a;b"])
+@pytest.mark.parametrize("case_id", ODD_IDS)
 async def test_a_case_is_found_under_any_id(tmp_path: Path, case_id: str) -> None:
     records = ordered(case_records(case_id, "p-1", "text"))
     with console(tmp_path, records, now_us=START + 4 * HOUR) as found:
@@ -252,6 +255,8 @@ async def test_personal_data_is_on_no_page_and_in_no_export(tmp_path: Path) -> N
                 "/cases.json",
                 "/cases.csv",
                 "/cases/job-1",
+                "/statements/job-1",
+                "/statements/job-1?language=hi",
                 "/partners/p-1",
                 "/dead-letters",
                 "/find?q=job",

@@ -29,7 +29,8 @@ def printed(*arguments: str, **settings: str) -> str:
 def test_a_worker_has_a_right_to_every_topic_and_to_nothing_else() -> None:
     found = rights("worker", TOPICS, "g", "p.g")
     assert [right.name for right in found if right.resource == "topic"] == list(TOPICS.known)
-    assert {right.operations for right in found if right.name == TOPICS.acts} == {("Describe", "DescribeConfigs")}
+    audit = {TOPICS.acts, TOPICS.checkpoints}
+    assert {right.operations for right in found if right.name in audit} == {("Describe", "DescribeConfigs")}
     assert [right for right in found if right.resource != "topic"] == [
         Right("group", "g", ("Read",)),
         Right("transactional-id", "p.g", ("Write",), is_prefix=True),
@@ -37,6 +38,14 @@ def test_a_worker_has_a_right_to_every_topic_and_to_nothing_else() -> None:
     written = {right.name for right in found if right.resource == "topic" and "Write" in right.operations}
     assert written == set(TOPICS.written)
     assert written.isdisjoint(TOPICS.inputs)
+
+
+def test_an_archive_reads_what_it_keeps_and_writes_checkpoints_alone() -> None:
+    found = rights("archive", TOPICS, "g", "p.g")
+    assert [right.name for right in found if right.operations == ("Read",)] == list(TOPICS.archived)
+    assert [right for right in found if right.operations != ("Read",)] == [
+        Right("topic", "p.audit.checkpoints", ("Write",))
+    ]
 
 
 @pytest.mark.parametrize("role", ["alert-forwarder", "autoscaler", "reader"])

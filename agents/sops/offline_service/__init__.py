@@ -10,6 +10,7 @@ from agents.sops.offline_service.assessment import Assessment, assess
 from agents.sops.offline_service.clauses import CLAUSES, WORDS
 from agents.sops.offline_service.policy import SECTIONS
 from agents.sops.offline_service.refund import REFUND
+from agents.sops.offline_service.statements import STATEMENTS
 from agents.sops.offline_service.tagging import TAGGING
 from agents.sops.table_sop import TableSop
 
@@ -23,6 +24,7 @@ OFFLINE_SERVICE: Final[TableSop[Assessment]] = TableSop(
     presence_facts=lambda _: (),
     assess=assess,
     decisions=(TAGGING, REFUND),
+    statements=STATEMENTS,
     actions=(TICKET_ACTIONS, CASE_ACTIONS),
     alerts=ALERTS,
 )

@@ -12,6 +12,7 @@ from agents.sops.out_of_scope.paf import PAF
 from agents.sops.out_of_scope.policy import SECTIONS
 from agents.sops.out_of_scope.presence import presence_facts
 from agents.sops.out_of_scope.rating_reversal import RATING_REVERSAL
+from agents.sops.out_of_scope.statements import STATEMENTS
 from agents.sops.out_of_scope.tagging import TAGGING
 from agents.sops.table_sop import TableSop
 
@@ -25,6 +26,7 @@ OUT_OF_SCOPE: Final[TableSop[Assessment]] = TableSop(
     presence_facts=presence_facts,
     assess=assess,
     decisions=(TAGGING, PAF, RATING_REVERSAL),
+    statements=STATEMENTS,
     actions=(ENGAGEMENT_ACTIONS, TICKET_ACTIONS),
     alerts=ALERTS,
 )

@@ -11,6 +11,7 @@ from .alerts import ALERTS
 from .assessment import Assessment, assess, presence_facts
 from .clauses import CLAUSES, WORDS
 from .policy import SECTIONS
+from .statements import STATEMENTS
 from .visit_fee import VISIT_FEE
 
 CUSTOMER_NOT_AVAILABLE: Final[TableSop[Assessment]] = TableSop(
@@ -23,6 +24,7 @@ CUSTOMER_NOT_AVAILABLE: Final[TableSop[Assessment]] = TableSop(
     presence_facts=presence_facts,
     assess=assess,
     decisions=(VISIT_FEE,),
+    statements=STATEMENTS,
     actions=(ACTIONS,),
     alerts=ALERTS,
 )

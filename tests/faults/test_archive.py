@@ -1,0 +1,121 @@
+"""The archive under faults: killed at any moment, a full disk, a folder that is away."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from agents.sops import catalogue
+from streams.embedded_kafka.broker import EmbeddedKafka
+from streams.simulator.rng import Rng
+from tests.e2e.conftest import run_sop
+from tests.e2e.harness import OUTPUTS, SOP, Bench, until
+from tests.faults.conftest import KnownStream, Report
+from tests.faults.disk import full_disk
+from tests.faults.scale import Scale
+from tests.faults.supervision import FaultBench
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(7200)]
+
+LIFE_S_MAX = 2.5
+"""So long lives a process at most before it is killed; half of it it starts."""
+SQL = 'SELECT topic, partition, "offset", key, text FROM records ORDER BY 1, 2, 3'
+
+Row = tuple[str, int, int, str | None, str | None]
+
+
+def in_kafka(bench: Bench) -> list[Row]:
+    """Return what another client reads of the topics that are archived."""
+    topics = catalogue.topics()
+    read = bench.read(*topics.inputs, *(each for each in OUTPUTS if each != topics.latest), topics.cases)
+    return sorted((each.topic, each.partition, each.offset, _text(each.key), _text(each.value)) for each in read)
+
+
+def _text(content: bytes | None) -> str | None:
+    try:
+        return None if content is None else content.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def in_archive(bench: Bench, where: Path) -> list[Row]:
+    done = run_sop("archive", "query", str(where), SQL, "--json", env=bench.environment())
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    return [(each["topic"].removeprefix(bench.prefix), *list(each.values())[1:]) for each in rows]
+
+
+def archiver(bench: Bench, where: Path, log: Path, **settings: str) -> subprocess.Popen[bytes]:
+    with log.open("ab") as out:
+        return subprocess.Popen([SOP, "archive", str(where)], env=bench.environment(**settings), stderr=out)
+
+
+def test_each_record_is_archived_and_signed_once_by_processes_that_are_killed(
+    make_bench: Callable[..., FaultBench],
+    kafka: EmbeddedKafka,
+    known: KnownStream,
+    run_scale: Scale,
+    report: Report,
+    tmp_path: Path,
+) -> None:
+    bench, where, log, key = make_bench(kafka.address), *(tmp_path / name for name in ("archive", "log", "key"))
+    public = run_sop("audit", "keygen", "example.com/faults", "--out", str(key)).stdout.strip()
+    settings = {
+        "SOP_ARCHIVE_FILE_AGE_S": "0.2",
+        "SOP_ARCHIVE_FILE_BYTES_MAX": "50000",
+        "SOP_AUDIT_KEY_FILE": str(key),
+    }
+    rng, lines = Rng("archive", run_scale.seed), known.stream.lines()
+    share = -(-known.stream.events // run_scale.kills)
+    bench.add_worker()
+    for _ in range(run_scale.kills):
+        process = archiver(bench, where, log, **settings)
+        bench.feed_lines(islice(lines, share))
+        time.sleep(rng.between(0, LIFE_S_MAX))
+        process.kill()
+        process.wait()
+    bench.wait_until_idle()
+    done = run_sop("archive", str(where), "--once", env=bench.environment(**settings))
+    assert done.returncode == 0, done.stderr
+    expected, found = in_kafka(bench), in_archive(bench, where)
+    checked = run_sop("archive", "check", str(where))
+    verified = run_sop("audit", "verify", str(where), "--key", public)
+    problems = {
+        "lost": len(set(expected) - set(found)),
+        "wrong": len(set(found) - set(expected)),
+        "duplicate": len(found) - len(set(found)),
+        "misplaced": checked.returncode,
+        "unaccounted": verified.returncode,
+    }
+    figures: dict[str, object] = {"files": len(list(where.rglob("*.parquet")))}
+    report.write("F27 the archive killed at any moment", run_scale.kills, len(expected), problems, figures)
+    assert not any(problems.values()), (problems, checked.stderr, verified.stderr, log.read_text())
+
+
+def test_a_full_disk_is_said_once_and_loses_nothing(
+    make_bench: Callable[..., FaultBench], kafka: EmbeddedKafka, small_disk: Path, short: KnownStream, tmp_path: Path
+) -> None:
+    bench, where, log = make_bench(kafka.address), small_disk / "archive", tmp_path / "log"
+    bench.add_worker()
+    with full_disk(small_disk):
+        process = archiver(bench, where, log, SOP_ARCHIVE_FILE_AGE_S="0.2", SOP_ARCHIVE_FILE_BYTES_MAX="200000")
+        try:
+            bench.feed_lines(short.stream.lines())
+            bench.wait_until_idle()
+            until(lambda: "No space left on device" in log.read_text(), log.read_text)
+            assert process.poll() is None
+        except BaseException:
+            process.kill()
+            raise
+    until(lambda: "archive: works again" in log.read_text(), log.read_text)
+    process.terminate()
+    assert process.wait(60) == 0
+    assert log.read_text().count("No space left on device") == 1
+    assert run_sop("archive", str(where), "--once", env=bench.environment()).returncode == 0
+    assert in_archive(bench, where) == in_kafka(bench)
