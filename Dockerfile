@@ -9,10 +9,10 @@ COPY surfaces surfaces
 COPY sop sop
 # The lock pins every package by version and hash; as constraints it brings in only what workers and surfaces need.
 RUN python -m venv /opt/sop \
-    && uv pip install --no-cache --compile-bytecode --python /opt/sop/bin/python --constraints requirements.lock ".[console,tracing]"
+    && uv pip install --no-cache --compile-bytecode --python /opt/sop/bin/python --constraints requirements.lock ".[audit,console,tracing]"
 
 FROM python:3.11.11-slim-bookworm
-# The folder is for what `sop alerts forward` keeps (SOP_DATA_DIR); mount a volume there. Nothing else is written.
+# The folder is for what `sop alerts forward` and `sop archive` keep (SOP_DATA_DIR); mount a volume there. Nothing else is written.
 RUN useradd --system --uid 10001 --no-create-home sop \
     && install --directory --owner=10001 --group=10001 /var/lib/sop
 COPY --from=build /opt/sop /opt/sop

@@ -34,7 +34,7 @@ COMMANDS: Final = {
     "dead-letters": "list and show refused records, send them again (list, show, redrive)",
     "console": "serve the web console: decisions, cases, alerts, refused records",
     "alerts": "keep Alertmanager and webhooks in step with what fires (forward)",
-    "archive": "archive what the topics hold, check an archive, query one with SQL (check, query)",
+    "archive": "archive what the topics hold, check an archive, query one with SQL (write, check, query)",
     "audit": "verify an archive, prove that it has a decision (keygen, master-key, verify, prove, check-proof)",
     "policy": "show the built-in policy, check policy documents (show, check)",
     "schemas": "export JSON Schemas and an AsyncAPI document, compare two exports (export, diff)",

@@ -12,7 +12,7 @@ import pytest
 from agents.sops import catalogue
 from streams.simulator.rng import Rng
 from tests.e2e.conftest import Day, run_sop
-from tests.e2e.harness import OUTPUTS, SOP, Bench, Record
+from tests.e2e.harness import OUTPUTS, SOP, Bench, Record, until
 from tests.e2e.test_crashes import parts
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -90,7 +90,7 @@ def test_an_archive_is_replayed_and_explained_like_what_was_fed(bench: Bench, sh
 def test_only_one_process_writes_to_an_archive(bench: Bench, tmp_path: Path) -> None:
     first = subprocess.Popen([SOP, "archive", str(tmp_path)], env=bench.environment(), stderr=subprocess.PIPE)
     try:
-        time.sleep(2)
+        until(lambda: (tmp_path / ".lock").exists())
         second = run_sop("archive", str(tmp_path), "--once", env=bench.environment())
         assert (second.returncode, second.stderr) == (2, f"sop: {tmp_path}: another process writes to this archive\n")
     finally:

@@ -116,7 +116,7 @@ def the_console_shows_how_the_workers_do(stack: Stack) -> None:
 
 
 def prometheus_scrapes_all_targets_and_has_the_rules(stack: Stack) -> None:
-    configured = {"worker-1", "worker-2", "alert-forwarder"}
+    configured = {"worker-1", "worker-2", "alert-forwarder", "archive"}
     until(
         lambda: [sample["value"][1] for sample in query(stack, "up")] == ["1"] * len(configured),
         lambda: get(stack, "prometheus", 9090, "/api/v1/targets"),

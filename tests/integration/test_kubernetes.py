@@ -111,7 +111,7 @@ def test_the_linter_finds_nothing_critical(overlay: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_settings_can_be_used_and_the_probes_lead_to_the_metrics_server(overlay: str) -> None:
     deployments = of_kind(overlay, "Deployment")
-    assert set(deployments) == {"worker", "console", "alert-forwarder"}
+    assert set(deployments) == {"worker", "console", "alert-forwarder", "archive"}
     for deployment in deployments.values():
         given = settings(overlay, deployment)
         assert (given.kafka_security, given.log_format) == ("sasl_ssl", "json")

@@ -45,7 +45,7 @@ def _in_a_folder_with_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("replay --out out.jsonl", "Missing argument 'INPUT…'"),
         ("replay events.jsonl", "Missing option '--out'"),
         ("replay absent.jsonl --out out.jsonl", "absent.jsonl: cannot be read: No such file"),
-        ("replay folder --out out.jsonl", "folder: cannot be read: Is a directory"),
+        ("replay folder --out out.jsonl", "folder: not an archive of jobs, tickets, cancellations, locations"),
         ("replay torn.jsonl.gz --out out.jsonl", "torn.jsonl.gz: cannot be read: "),
         ("replay torn.jsonl.zst --out out.jsonl", "torn.jsonl.zst: cannot be read: "),
         ("replay events.jsonl --out absent/out.jsonl", "absent/out.jsonl: cannot be written: No such file"),

@@ -24,7 +24,7 @@ from schemas.outputs import (
     DecisionMessage,
     vocabulary,
 )
-from schemas.topics import ACTS, INPUTS, INTERNAL, LATEST
+from schemas.topics import ACTS, CHECKPOINTS, INPUTS, INTERNAL, LATEST
 from sop.main import COMMANDS
 
 PAGES = Path(__file__).parents[2] / "docs" / "specification"
@@ -65,6 +65,7 @@ def test_every_topic_is_specified() -> None:
         *(topic for topic in topics().outputs if topic not in topics().decisions),
         *INTERNAL,
         ACTS,
+        CHECKPOINTS,
     ]
 
 
