@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from agents.anomalies.contributions import contributions
 from agents.anomalies.messages import Contribution
@@ -29,6 +29,13 @@ class CaseUpdate(Struct, frozen=True):
 
     messages: list[OutputMessage]
     next_deadline: int | None
+
+
+class CaseErasure(Struct, frozen=True):
+    """What others are told when a case is erased: the queries that had its site, without it, and what it takes back."""
+
+    queries: list[PresenceQuery]
+    contributions: list[Contribution]
 
 
 class CaseAgent:
@@ -53,8 +60,24 @@ class CaseAgent:
         return case
 
     def receive(self, event: AnyEvent) -> AddFactResult:
-        """Add a fact to its case."""
+        """Add a fact to its case; the caller takes notice of erasures, which are no facts."""
         return self.case(event.subject).add_fact(event, self._facts_max)
+
+    def erase(self, case_id: str) -> CaseErasure | None:
+        """Have a case depart as it is; return what others are told, None if it had departed before.
+
+        Nothing that was emitted about it is taken back (surfaces.md, "Erasure").
+        """
+        case = self.case(case_id)
+        if case.is_departed:
+            return None
+        begins_at = case.view.begins_at or 0
+        erasure = CaseErasure(
+            [structs.replace(each, site=None, stay=False) for each in case.queries.values() if each.site is not None],
+            [Contribution(watch, case_id, begins_at) for watch in sorted(case.contributed)],
+        )
+        case.depart()
+        return erasure
 
     def apply_answer(self, answer: PresenceAnswer) -> bool:
         """Store a presence answer in its case; return whether it changes what is known."""

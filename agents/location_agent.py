@@ -12,7 +12,7 @@ from msgspec import structs
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from agents.presence.track import AddReportResult, Track
 from schemas.codec.encoder import alert_id
-from schemas.events import AnyEvent, Event, LocationReported
+from schemas.events import AnyEvent, Event, LocationReported, PartnerErased
 from schemas.outputs import AlertMessage
 from schemas.policy.model import PolicySet
 
@@ -40,7 +40,12 @@ class LocationAgent:
         return track
 
     def receive(self, event: AnyEvent) -> AddReportResult:
-        """Add a location report to its partner's track, judged by the policy in force at its time."""
+        """Add a location report to its partner's track, judged by the policy in force at its time.
+
+        An erasure drops all that the track has (surfaces.md, "Erasure").
+        """
+        if type(event.data) is PartnerErased:
+            return self._erase(event)
         report = cast("Event[LocationReported]", event)
         return self.track(event.subject).add_report(report, self._policies.at(event.time))
 
@@ -68,10 +73,17 @@ class LocationAgent:
         return latest + self._policies.at(latest).presence.retention
 
     def depart(self, partner_id: str) -> bool:
-        """Drop a partner's reports and queries; return whether its emitted alerts still have to be remembered."""
-        emitted_alerts = self.tracks[partner_id].emitted_alerts
-        self.tracks[partner_id] = Track(partner_id, emitted_alerts)
-        return bool(emitted_alerts)
+        """Drop a partner's reports and queries; return whether anything of it still has to be remembered."""
+        departing = self.tracks[partner_id]
+        self.tracks[partner_id] = Track(partner_id, departing.emitted_alerts, erased_at=departing.erased_at)
+        return departing.has_remains
+
+    def _erase(self, event: AnyEvent) -> AddReportResult:
+        known = self.track(event.subject)
+        if event.time <= known.erased_at:
+            return "duplicate"
+        self.tracks[event.subject] = Track(event.subject, known.emitted_alerts, erased_at=event.time)
+        return "applied"
 
     def has_updates(self, partner_id: str) -> bool:
         """Return whether `new_answers` or `new_alerts` may return anything; after most reports they do not."""

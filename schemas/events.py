@@ -298,6 +298,14 @@ class CancellationRecorded(Struct, frozen=True, array_like=True, tag="cancellati
     ] = None
 
 
+class CaseErased(Struct, frozen=True, array_like=True, tag="case.erased"):
+    """Somebody whose data the case has was erased: all of it is forgotten, and no further fact is accepted."""
+
+
+class PartnerErased(Struct, frozen=True, array_like=True, tag="partner.erased"):
+    """The partner was erased: location reports up to now are forgotten, and none of that time is accepted."""
+
+
 EventData = (
     JobBooked
     | JobAssigned
@@ -316,6 +324,8 @@ EventData = (
     | RefundRequested
     | TicketClosed
     | CancellationRecorded
+    | CaseErased
+    | PartnerErased
 )
 
 EVENT_TYPES: Final[dict[str, type[EventData]]] = {

@@ -252,7 +252,10 @@ class Act(Struct, frozen=True, kw_only=True, omit_defaults=True):
     address: Annotated[NonEmpty, Meta(description="The network address that the request came from.")]
     what: Annotated[
         Word,
-        Meta(description="What is done: `redrive` or `see_personal`.", extra={VALUES: ["redrive", "see_personal"]}),
+        Meta(
+            description="What is done: `redrive`, `see_personal` or `erase`.",
+            extra={VALUES: ["redrive", "see_personal", "erase"]},
+        ),
     ]
     why: Annotated[NonEmpty, Meta(description="The reason that was given for it.")]
     records: Annotated[

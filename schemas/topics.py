@@ -29,7 +29,14 @@ INPUTS: Final = (JOBS, TICKETS, CANCELLATIONS, LOCATIONS)
 INTERNAL: Final = ("internal.cases", "internal.partners", "internal.watches", "internal.progress")
 """Topics of the workers alone: messages to cases, partners and watches, and how far a worker has read."""
 
-_FAMILIES: Final = {"job": JOBS, "ticket": TICKETS, "cancellation": CANCELLATIONS, "location": LOCATIONS}
+_FAMILIES: Final = {
+    "job": JOBS,
+    "ticket": TICKETS,
+    "cancellation": CANCELLATIONS,
+    "location": LOCATIONS,
+    "case": JOBS,
+    "partner": LOCATIONS,
+}
 
 TOPIC_OF_TYPE: Final[Mapping[str, str]] = {name: _FAMILIES[name.partition(".")[0]] for name in EVENT_TYPES}
 """The input topic of every event type."""

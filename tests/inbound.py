@@ -64,6 +64,8 @@ DATA: dict[str, dict[str, Any]] = {
         "marked_against": "none",
         "partner_id": "p-1",
     },
+    "case.erased": {},
+    "partner.erased": {},
 }
 
 

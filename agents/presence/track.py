@@ -10,8 +10,6 @@ from bisect import bisect_left, insort
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from msgspec import Struct, msgpack
-
 from agents.presence.answering import PendingQuery, PendingQueryKey, answer, reach_after, reach_before
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from agents.presence.reports import (
@@ -27,49 +25,32 @@ from agents.presence.reports import (
     time_of,
     unpack,
 )
+from agents.presence.track_state import LONG_AGO, TrackState, read_state, write_state
 from agents.presence.travel import impossible_travel, may_be_impossible
 from schemas.events import Event, LocationReported
 from schemas.outputs import AlertBody
 from schemas.policy.model import MINUTE, Policy, PolicySet
 
-AddReportResult = Literal["applied", "duplicate", "conflict"]
-LONG_AGO: Final = -(1 << 62)
+AddReportResult = Literal["applied", "duplicate", "conflict", "departed"]
 PRUNE_EVERY: Final = 10 * MINUTE
 """Measured by the times of the reports. Pruning at every report would cost more than keeping some longer."""
 DISPLACED_PER_BUCKET_MAX: Final = 8
-
-
-class TrackState(Struct, frozen=True, array_like=True):
-    """A track in a checkpoint."""
-
-    partner_id: str
-    rules: list[ReportRules]
-    latest: int
-    latest_rules: int
-    plain: list[bytes]
-    mocked: list[bytes]
-    queries: list[PendingQuery]
-    requested: list[PendingQueryKey]
-    dirty: list[PendingQueryKey]
-    travel_candidates: list[bytes]
-    emitted_alerts: dict[str, int]
-    missed_retention: int
-    displaced: list[bytes] = []
-
-
-_decoder: Final = msgpack.Decoder(TrackState)
 
 
 class Track:
     """The reports of one partner and the queries about them.
 
     `emitted_alerts` has the later report of each emitted travel alert: its time by its ref.
-    `missed_retention` counts the queries that came too late (a metric).
+    `missed_retention` counts the queries that came too late (a metric). No report up to `erased_at` (microseconds), the
+    partner's last erasure, is accepted.
     """
 
-    def __init__(self, partner_id: str, emitted_alerts: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, partner_id: str, emitted_alerts: Mapping[str, int] | None = None, *, erased_at: int = LONG_AGO
+    ) -> None:
         self.partner_id = partner_id
         self.emitted_alerts = dict(emitted_alerts or {})
+        self.erased_at = erased_at
         self.missed_retention = 0
         self._policy: Policy | None = None
         self._rules: list[ReportRules] = []
@@ -90,13 +71,25 @@ class Track:
 
     @property
     def latest(self) -> int:
-        """The latest time of any report, query or emitted alert, in microseconds."""
-        return max((self._latest, *(at for at, _, _ in self._queries_by_time[-1:]), *self.emitted_alerts.values()))
+        """The latest time of any report, query, emitted alert or erasure, in microseconds."""
+        return max(
+            (
+                self._latest,
+                self.erased_at,
+                *(at for at, _, _ in self._queries_by_time[-1:]),
+                *self.emitted_alerts.values(),
+            )
+        )
 
     @property
     def is_empty(self) -> bool:
         """Whether neither a report nor a query is left."""
         return not (self._plain or self._mocked or self._displaced or self._queries)
+
+    @property
+    def has_remains(self) -> bool:
+        """Whether there is something to remember when reports and queries are gone."""
+        return bool(self.emitted_alerts) or self.erased_at != LONG_AGO
 
     def add_report(self, event: Event[LocationReported], policy: Policy) -> AddReportResult:
         """Add a report, judged by the policy in force at its time; return whether it was known.
@@ -105,6 +98,8 @@ class Track:
         to recognise duplicates. A report beyond the retention is dropped, unless a query needs it: had the inputs been
         read in another order, it would have come in time.
         """
+        if event.time <= self.erased_at:
+            return "departed"
         if policy is not self._policy:
             self._use_policy(policy)
         packed_identity = identity(event)
@@ -203,14 +198,15 @@ class Track:
             emitted_alerts=self.emitted_alerts,
             missed_retention=self.missed_retention,
             displaced=self._displaced.rows[self._displaced.start :],
+            erased_at=self.erased_at,
         )
-        return msgpack.encode(state)
+        return write_state(state)
 
     @classmethod
     def load(cls, data: bytes) -> Track:
         """Return the track that `dump` wrote; raises `msgspec.MsgspecError` for other bytes."""
-        state = _decoder.decode(data)
-        track = cls(state.partner_id, state.emitted_alerts)
+        state = read_state(data)
+        track = cls(state.partner_id, state.emitted_alerts, erased_at=state.erased_at)
         track.missed_retention = state.missed_retention
         track._rules = state.rules
         if state.rules:

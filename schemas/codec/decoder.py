@@ -185,9 +185,8 @@ def _binary_attributes(headers: Headers) -> dict[str, object] | None:
 
     A record is in binary mode if it has the header `ce_specversion`, unless its content type is structured.
     """
-    named = {name.lower(): value for name, value in headers if value is not None}
-    content_type = named.get("content-type", b"").strip().lower()
-    if content_type.startswith(_STRUCTURED_CONTENT_TYPE) or "ce_specversion" not in named:
+    named = _named(headers)
+    if not _has_attributes(named):
         return None
     attributes: dict[str, object] = {}
     for name in ("specversion", "id", "source", "type", "subject", "time", "data_base64"):
@@ -197,6 +196,20 @@ def _binary_attributes(headers: Headers) -> dict[str, object] | None:
         except UnicodeDecodeError:
             raise InvalidMessage(f"{name}: not UTF-8") from None
     return attributes
+
+
+def is_binary(headers: Headers) -> bool:
+    """Return whether a record with these headers is in binary content mode."""
+    return bool(headers) and _has_attributes(_named(headers))
+
+
+def _named(headers: Headers) -> Mapping[str, bytes]:
+    return {name.lower(): value for name, value in headers if value is not None}
+
+
+def _has_attributes(named: Mapping[str, bytes]) -> bool:
+    content_type = named.get("content-type", b"").strip().lower()
+    return not content_type.startswith(_STRUCTURED_CONTENT_TYPE) and "ce_specversion" in named
 
 
 def _parse(text: bytes, path: str, limits: Limits) -> object:

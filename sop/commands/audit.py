@@ -23,6 +23,7 @@ try:
     from streams.certificate.page import page_of
     from streams.certificate.policies import POLICY_TOPIC
     from streams.certificate.statement import Predicate, open_statement, sign_statement, summary
+    from streams.sealing.person_keys import make_master_key
 except ImportError as error:
     raise UsageError("an audit needs the extra 'audit': pip install 'sop-streams[audit]'") from error
 
@@ -50,6 +51,15 @@ def keygen(name: str, out: str) -> None:
     NAME is the name of the log, such as example.com/sop-archive.
     """
     print(make_key(name, out))
+
+
+@command.command(name="master-key")
+@click.option(
+    "--out", required=True, metavar="FILE", type=FILE, help="Write the master key here (SOP_AUDIT_MASTER_KEY_FILE)."
+)
+def master_key(out: str) -> None:
+    """Make the key under which the keys of persons are kept that seal what is personal in an archive."""
+    make_master_key(out)
 
 
 @command.command(name="verify")

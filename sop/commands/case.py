@@ -10,12 +10,13 @@ from agents.sops.statement import statement
 from agents.sops.tables.statements import LANGUAGES, Language
 from schemas.errors import Fatal, UsageError
 from schemas.outputs import AnyDecision
+from schemas.timestamps import format_instant
 from schemas.topics import LATEST
 from sop.commands.replay import replay_settings
 from sop.options import FILE
 from streams.config.settings import Settings, settings_from
 from streams.replay.case_timeline import CaseTimeline, case_timeline
-from streams.replay.deduplicate import deduplicate
+from streams.replay.deduplicate import ERASED, deduplicate
 from streams.replay.input_record import InputRecord
 from streams.replay.inputs import KAFKA, archive_of, is_archive, read_inputs
 from streams.replay.latest_decisions import LatestDecision, read_latest_decisions
@@ -79,9 +80,6 @@ def command(
         _show(latest_text([each.message for each in latest]))
     is_enough = only_latest or (as_statement and bool(latest))
     timeline = None if is_enough else _timeline(case_id, names, settings, replay)
-    if timeline is None and not is_enough:
-        as_of = "" if until is None else f" up to {until}"
-        raise UsageError(f"{case_id}: no event of this case in {', '.join(names)}{as_of}")
     if as_statement:
         decisions = [each.message for each in latest or ()] if timeline is None else timeline.decisions
         _show_statements(case_id, decisions, language or "en", kind, partner_id, as_json=as_json)
@@ -132,10 +130,17 @@ def _latest_decisions(case_id: str, names: Sequence[str], settings: Settings) ->
     return found
 
 
-def _timeline(case_id: str, names: Sequence[str], settings: Settings, replay: ReplaySettings) -> CaseTimeline | None:
+def _timeline(case_id: str, names: Sequence[str], settings: Settings, replay: ReplaySettings) -> CaseTimeline:
+    """Return the timeline of a case; raises `UsageError` if there is nothing of it, or nothing any more."""
     records = chain.from_iterable(_records(case_id, name, settings) for name in names)
     unique = deduplicate(enumerate(records), replay.limits, replay.now, replay.facts_per_case_max)
-    return case_timeline(case_id, unique, replay.policies, until=replay.until)
+    if (timeline := case_timeline(case_id, unique, replay.policies, until=replay.until)) is not None:
+        return timeline
+    where = ", ".join(names)
+    if erased := sum(each.reason == ERASED for each in unique.refused):
+        raise UsageError(f"{case_id}: erased: {erased} records in {where} have lost what was personal in them")
+    as_of = "" if replay.until is None else f" up to {format_instant(replay.until)}"
+    raise UsageError(f"{case_id}: no event of this case in {where}{as_of}")
 
 
 def _records(case_id: str, name: str, settings: Settings) -> Iterator[InputRecord]:

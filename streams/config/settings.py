@@ -95,6 +95,8 @@ class Settings:
     archive_file_bytes_max: int = 64 * 1024 * 1024
     archive_file_age_s: float = 3600.0
     audit_key_file: str = ""
+    audit_master_key_file: str = ""
+    audit_person_keys: str = ""
     database_url: str = field(default="", repr=False)
     database_url_file: str = ""
     alertmanagers: str = field(default="", repr=False)

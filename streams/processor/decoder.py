@@ -13,7 +13,7 @@ from schemas.codec.decoder import decode_record
 from schemas.codec.headers import Headers, decode_headers, encode_headers
 from schemas.codec.limits import Limits, RecordSizes
 from schemas.errors import Fatal, InvalidMessage
-from schemas.events import AnyEvent, Event, LocationReported
+from schemas.events import AnyEvent, Event, LocationReported, PartnerErased
 from schemas.timestamps import LATEST_US
 from schemas.topics import Topics
 from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, ToWatch, unpack
@@ -141,9 +141,9 @@ def partition_of(key: str, partitions: int) -> int:
     return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
 
 
-def is_report(event: AnyEvent) -> bool:
-    """Return whether an event is a location report, for the location agent."""
-    return type(event.data) is LocationReported
+def is_for_partner(event: AnyEvent) -> bool:
+    """Return whether an event is one for the location agent: a location report, or the erasure of a partner."""
+    return type(event.data) is LocationReported or type(event.data) is PartnerErased
 
 
 def forwarded(origin: Origin) -> Forwarded:
@@ -160,7 +160,7 @@ def subjects_of(decoded: Sequence[DecodedRecord]) -> Subjects:
     for each in decoded:
         content = each.content
         if isinstance(content, Event):
-            (subjects.partners if is_report(content) else subjects.cases).add(content.subject)
+            (subjects.partners if is_for_partner(content) else subjects.cases).add(content.subject)
         elif isinstance(content, PresenceQuery):
             subjects.partners.add(content.partner_id)
         elif isinstance(content, PresenceAnswer):

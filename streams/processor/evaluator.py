@@ -47,6 +47,18 @@ class Evaluator:
         """Note that a record with this timestamp (microseconds; None: it has none) has changed a case."""
         self._unpublished.await_decision(case_id, timestamp)
 
+    def erase_case(self, case_id: str, now: int) -> bool:
+        """Have a case depart without a word to those who follow it; return whether it had not departed before."""
+        erasure = self._cases.erase(case_id)
+        if erasure is None:
+            return False
+        self._outbox.add_queries(erasure.queries)
+        self._outbox.add_to_watches(erasure.contributions, case_name(case_id))
+        self._timers.set(case_id, None)
+        self._answer_deadlines.pop(case_id, None)
+        self._retention.erase_case(case_id, now)
+        return True
+
     def evaluate(self, dirty: Subjects, now: int, inputs: str, made_at: dict[str, int]) -> Subjects:
         """Answer and decide as of now (microseconds); return what need not be saved: it left the state, or had before.
 

@@ -17,7 +17,7 @@ from schemas.errors import InvalidMessage
 from schemas.events import AnyEvent
 from schemas.outputs import AlertMessage, AnyDecision, DeadLetter, DecisionMessage, OutputMessage
 from schemas.topics import Topics
-from streams.processor.decoder import Origin, forwarded, is_report, partition_of
+from streams.processor.decoder import Origin, forwarded, is_for_partner, partition_of
 from streams.processor.internal_messages import AnswerMessage, QueryMessage, ToWatch, pack
 from streams.processor.subject import case_name, partner_name
 from streams.runtime.ports import Outgoing
@@ -91,7 +91,7 @@ class Outbox:
 
     def add_forwarded(self, origin: Origin, event: AnyEvent) -> None:
         """Add an event, for its subject's partition."""
-        topic = self._topics.partners if is_report(event) else self._topics.cases
+        topic = self._topics.partners if is_for_partner(event) else self._topics.cases
         self._add_routed(topic, event.subject, pack(forwarded(origin)), "")
 
     def add_dead_letter(self, origin: Origin, reason: str) -> None:

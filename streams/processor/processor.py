@@ -17,12 +17,12 @@ from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from agents.presence.queries import PresenceQuery
 from schemas.errors import Fatal, InvalidMessage, Unavailable
-from schemas.events import AnyEvent, Event
+from schemas.events import AnyEvent, CaseErased, Event
 from streams.processor.decoder import (
     DecodedRecord,
     Origin,
     RecordDecoder,
-    is_report,
+    is_for_partner,
     origin_of,
     partition_of,
     subjects_of,
@@ -139,7 +139,7 @@ class SopProcessor:
         (about := subjects_of(decoded)).update(self._waiting.subjects)
         ready = self._waiting.hold(decoded, await self._load(about))
         for each in ready:
-            self._apply(each)
+            self._apply(each, now)
         if self._tracer is not None:
             self._tracer.consumed(ready)
 
@@ -153,12 +153,12 @@ class SopProcessor:
 
     # -- apply to the agents -------------------------------------------------------------------------------------------
 
-    def _apply(self, decoded: DecodedRecord) -> None:
+    def _apply(self, decoded: DecodedRecord, now: int) -> None:
         tp, content = decoded.tp, decoded.content
         if self._dead_letters and (known := self._dead_letters.pop(decoded.origin.record_id)) is not None:
             self._count_refused(tp, decoded.origin, known)
         elif isinstance(content, Event):
-            self._apply_event(decoded, content)
+            self._apply_event(decoded, content, now)
         elif isinstance(content, InvalidMessage):
             self._refuse(tp, decoded.origin, content.reason)
         elif isinstance(content, PresenceQuery):
@@ -177,20 +177,24 @@ class SopProcessor:
                 self._mark_changed(content.query.case_id, decoded.timestamp_us)
             self.dispositions.add(tp, "applied")
 
-    def _apply_event(self, decoded: DecodedRecord, event: AnyEvent) -> None:
-        tp, subject, report = decoded.tp, event.subject, is_report(event)
-        known = self._locations.tracks if report else self._cases.cases
+    def _apply_event(self, decoded: DecodedRecord, event: AnyEvent, now: int) -> None:
+        tp, subject, for_partner = decoded.tp, event.subject, is_for_partner(event)
+        known = self._locations.tracks if for_partner else self._cases.cases
         if subject not in known and partition_of(subject, self._settings.partitions) != self._partition:
             self._outbox.add_forwarded(decoded.origin, event)
             self.dispositions.add(tp, "forwarded")
             return
-        result = self._locations.receive(event) if report else self._cases.receive(event)
+        if type(event.data) is CaseErased:
+            self._dirty.cases.discard(subject)
+            self.dispositions.add(tp, "applied" if self._evaluator.erase_case(subject, now) else "duplicate")
+            return
+        result = self._locations.receive(event) if for_partner else self._cases.receive(event)
         match result:
             case "conflict" | "full" | "departed":
                 self._refuse(tp, decoded.origin, rejection_reason(event, result))
             case "applied" | "duplicate":
-                (self._retention.postpone_track if report else self._retention.postpone_case)(subject)
-                if result == "applied" and report:
+                (self._retention.postpone_track if for_partner else self._retention.postpone_case)(subject)
+                if result == "applied" and for_partner:
                     self._dirty.partners.add(subject)
                 elif result == "applied":
                     self._mark_changed(subject, decoded.timestamp_us)

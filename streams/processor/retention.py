@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from agents.anomalies.image_watch import ImageWatch
 from agents.anomaly_agent import AnomalyAgent
 from agents.case_agent import CaseAgent, CaseUpdate
 from agents.location_agent import LocationAgent
@@ -104,6 +105,15 @@ class Retention:
         self.cases_departed += 1
         self.changed = True
 
+    def erase_case(self, case_id: str, now: int) -> None:
+        """Set the expiry of the remains of a case that was just erased, and have them saved."""
+        self._cases.case(case_id).decided_at = now
+        self._cache.departed.add(case_id)
+        self._cache.mark_dirty(Subjects({case_id}))
+        self._set_case(case_id, now + self._rules.memory)
+        self.cases_departed += 1
+        self.changed = True
+
     def retain_departed_case(self, case_id: str, now: int) -> None:
         """Remove a departed case if its remains have expired."""
         until = self._cases.case(case_id).decided_at + self._rules.memory
@@ -118,7 +128,7 @@ class Retention:
         """Set the expiry of a track or its remains, or remove it if it has expired; return whether anything is kept."""
         track = self._locations.track(partner_id)
         remains_until = track.latest + self._rules.memory
-        is_departed = track.is_empty and bool(track.emitted_alerts)
+        is_departed = track.is_empty and track.has_remains
         until = remains_until if is_departed else self._locations.kept_until(partner_id)
         if now < until or partner_id not in self._expired.partners:
             self._set_track(partner_id, self._at_least_quiet(until, now, until - track.latest))
@@ -140,9 +150,12 @@ class Retention:
             self._anomalies.watch(watch).depart()
 
     def retain_watch(self, watch: str, now: int) -> bool:
-        """Set the expiry of a watch, or remove it if it has expired and is empty; return whether it is kept."""
+        """Set the expiry of a watch, or remove it if it is empty and has expired; return whether it is kept.
+
+        An image's watch, whose name has its link, goes as soon as it is empty.
+        """
         found = self._anomalies.watch(watch)
-        if watch in self._expired.watches and found.is_empty:
+        if found.is_empty and (watch in self._expired.watches or isinstance(found, ImageWatch)):
             self._cache.remove_watch(watch)
             self._expired.watches.discard(watch)
             self._new.pop(watch_name(watch), None)

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
+from agents.sops import catalogue
 from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage, SopError, Unavailable, UsageError
-from schemas.topics import Topics
 from streams.archive.folder import ArchiveFolder
 from streams.archive.layout import SegmentName
 from streams.archive.reading import ArchiveReader
 from streams.archive.records import ArchivedRecord
+from streams.config.settings import Settings
 from streams.replay.input_record import InputRecord
+from streams.sealing.person_keys import person_keys
+from streams.sealing.sealing import Opener
+
+SEALED: Final = "its records are sealed: set SOP_AUDIT_MASTER_KEY_FILE and SOP_AUDIT_PERSON_KEYS"
 
 
 class ArchiveInput:
-    """The input topics in an archive at a folder or URL.
+    """The input topics in an archive at a folder or URL, opened with the keys that the settings name.
 
-    Raises `UsageError` if none of them is there, or something is damaged or away.
+    Raises `UsageError` if none of them is there, if something is damaged or away, and for what is sealed if the
+    settings name no keys.
     """
 
-    def __init__(self, address: str, topics: Topics) -> None:
-        self._address, self._topics = address, topics
+    def __init__(self, address: str, settings: Settings) -> None:
+        self._address, self._settings = address, settings
+        self._topics = catalogue.topics(settings.topic_prefix)
         folder = ArchiveFolder(address)
         self._reader = ArchiveReader(folder)
         try:
             archived = {each.topic for each in folder.names()}
         except Unavailable as error:
             raise UsageError(str(error)) from error
-        if archived.isdisjoint(topics.inputs):
-            raise UsageError(f"{address}: not an archive of {', '.join(topics.inputs)}")
+        if archived.isdisjoint(self._topics.inputs):
+            raise UsageError(f"{address}: not an archive of {', '.join(self._topics.inputs)}")
 
     def records(self) -> Iterator[InputRecord]:
         """Yield all records, by topic, partition and offset."""
@@ -52,11 +60,17 @@ class ArchiveInput:
 
     def _inputs(self, records: Iterator[tuple[SegmentName, ArchivedRecord]]) -> Iterator[InputRecord]:
         try:
-            for name, each in records:
-                yield InputRecord(
-                    *(name.topic, name.partition, each.offset, each.value, each.key, each.headers),
-                    original_sizes=each.original_sizes,
-                )
+            with person_keys(self._settings) as keys:
+                opener = Opener(keys)
+                for name, sealed in records:
+                    each, is_erased = opener.open(name, sealed)
+                    if is_erased and keys is None:
+                        raise UsageError(f"{self._address}: {SEALED}")
+                    yield InputRecord(
+                        *(name.topic, name.partition, each.offset, each.value, each.key, each.headers),
+                        original_sizes=each.original_sizes,
+                        is_erased=is_erased,
+                    )
         except UsageError:
             raise
         except SopError as error:

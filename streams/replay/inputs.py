@@ -9,7 +9,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from agents.sops import catalogue
 from schemas.codec.limits import RecordSizes
 from schemas.errors import UsageError
 from streams.config.settings import Settings
@@ -74,7 +73,7 @@ def archive_of(name: str, settings: Settings) -> ArchiveInput:
         from streams.replay.archive_input import ArchiveInput  # noqa: PLC0415 - an extra, and slow to import
     except ModuleNotFoundError as error:
         raise UsageError(f"{name}: reading an archive needs an extra: {INSTALL}") from error
-    return ArchiveInput(name, catalogue.topics(settings.topic_prefix))
+    return ArchiveInput(name, settings)
 
 
 def read_file(path: str, line_bytes_max: int, input_number: int = 1) -> Iterator[InputRecord]:

@@ -8,7 +8,7 @@ the set of events.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final, NamedTuple
@@ -19,7 +19,7 @@ from agents.location_agent import LocationAgent
 from schemas.codec.canonical_json import digest32
 from schemas.codec.encoder import encode_dead_letter, encode_message
 from schemas.codec.limits import Limits
-from schemas.events import LOCATION_REPORT, AnyEvent
+from schemas.events import LOCATION_REPORT, AnyEvent, CaseErased
 from schemas.outputs import DeadLetter, OutputMessage
 from schemas.policy.model import PolicySet
 from streams.replay.anomalies import CONTRIBUTION, OF_CASE, OF_PARTNER, with_anomalies
@@ -114,17 +114,33 @@ class Replay:
             if now is None or now > until:
                 return
             case_ids: set[str] = set()
+            taken_back: dict[str, list[Contribution]] = {}
             while at < len(facts) and facts[at].time == now:
-                self.cases.receive(facts[at])
-                case_ids.add(facts[at].subject)
-                at += 1
+                fact, at = facts[at], at + 1
+                if type(fact.data) is CaseErased:
+                    taken_back[fact.subject] = self._erase(fact.subject)
+                    case_ids.discard(fact.subject)
+                elif self.cases.receive(fact) == "applied":
+                    case_ids.add(fact.subject)
             paused = look_ahead.paused_at(now)
-            yield from self._evaluate(now, case_ids, {*paused})
+            yield from self._evaluate(now, case_ids, {*paused}, taken_back)
             look_ahead.resume(paused, now)
 
-    def _evaluate(self, now: int, case_ids: set[str], partner_ids: set[str]) -> Iterator[Emission | Contributed]:
-        """Yield what the cases with new facts and the partners with new reports lead to at one instant."""
-        contributed = [(each, self.cases.new_contributions(each)) for each in sorted(case_ids)]
+    def _erase(self, case_id: str) -> list[Contribution]:
+        """Have a case depart, and return what it takes back."""
+        self._timers.set(case_id, None)
+        erasure = self.cases.erase(case_id)
+        return [] if erasure is None else erasure.contributions
+
+    def _evaluate(
+        self, now: int, case_ids: set[str], partner_ids: set[str], taken_back: Mapping[str, list[Contribution]]
+    ) -> Iterator[Emission | Contributed]:
+        """Yield what the cases with new facts and the partners with new reports lead to at one instant.
+
+        `taken_back` is what erased cases contribute no more.
+        """
+        new = {each: self.cases.new_contributions(each) for each in case_ids}
+        contributed = sorted({**new, **taken_back}.items())
         self._exchange(case_ids, partner_ids)
         case_ids.update(self._timers.due(now))
         for case_id in sorted(case_ids):

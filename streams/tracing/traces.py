@@ -37,7 +37,7 @@ from schemas.errors import InvalidMessage
 from schemas.events import Event
 from schemas.outputs import DecisionMessage, OutputMessage
 from streams.process.clock import SystemClock
-from streams.processor.decoder import DecodedRecord, is_report
+from streams.processor.decoder import DecodedRecord, is_for_partner
 from streams.runtime.ports import Incoming
 from streams.terminal.printable import without_passwords
 
@@ -157,7 +157,7 @@ class PartitionTracer:
         )
         if isinstance(content, InvalidMessage):
             span.set_status(StatusCode.ERROR, "refused")
-        elif isinstance(content, Event) and not is_report(content):
+        elif isinstance(content, Event) and not is_for_partner(content):
             undecided = self._undecided.setdefault(content.subject, [])
             if len(undecided) < LINKS_MAX:
                 undecided.append(span.get_span_context())

@@ -26,6 +26,7 @@ from streams.kafka.topic_setup import topic_targets
 from streams.metrics.server import MetricsServer
 from streams.process.clock import SystemClock
 from streams.process.signals import StopSignals
+from streams.sealing.person_keys import person_keys
 from surfaces.archive.metrics import archive_metrics
 from surfaces.archive.store import ArchiveStore
 from surfaces.failure_log import FailureLog
@@ -49,13 +50,14 @@ def archive(
     Raises `UsageError` if Kafka, the folder or SOP_METRICS_LISTEN cannot be used, or another process writes to the
     folder; `Unavailable` if the folder cannot take the last files at the end: they will be read again.
     """
-    with _owned(folder), ExitStack() as stack:
+    with _owned(folder), person_keys(settings) as keys, ExitStack() as stack:
         try:
             store = ArchiveStore(
                 folder,
                 SystemClock(),
                 file_bytes=settings.archive_file_bytes_max,
                 file_age_s=settings.archive_file_age_s,
+                keys=keys,
             )
             notary = Notary(folder, read_signer(settings.audit_key_file)) if settings.audit_key_file else None
         except Unavailable as error:

@@ -20,6 +20,8 @@ from streams.archive.lookup import lookup_of
 from streams.archive.records import ArchivedRecord
 from streams.archive.segment import encode_segment
 from streams.runtime.ports import TP, Clock
+from streams.sealing.person_keys import PersonKeys
+from streams.sealing.sealing import seal
 from surfaces.sink.ports import Position, Record
 
 _logger = logging.getLogger(__name__)
@@ -39,12 +41,21 @@ class _Open:
 class ArchiveStore:
     """Implements `surfaces.sink.ports.Store` over the folder of an archive; `flush` writes what is due.
 
-    A file is closed after `file_bytes` of records or `file_age_s`. Raises `Unavailable` at the start and from `flush`
-    alone, so that no record is lost between the sink and a folder that is away.
+    A file is closed after `file_bytes` of records or `file_age_s`. With `keys`, what is personal is sealed. Raises
+    `Unavailable` at the start and from `flush` alone, so that no record is lost between the sink and a folder that is
+    away.
     """
 
-    def __init__(self, folder: ArchiveFolder, clock: Clock, *, file_bytes: int, file_age_s: float) -> None:
-        self._folder, self._clock = folder, clock
+    def __init__(
+        self,
+        folder: ArchiveFolder,
+        clock: Clock,
+        *,
+        file_bytes: int,
+        file_age_s: float,
+        keys: PersonKeys | None = None,
+    ) -> None:
+        self._folder, self._clock, self._keys = folder, clock, keys
         self._file_bytes, self._file_age_us = file_bytes, int(file_age_s * SECOND_US)
         self._last: dict[TP, SegmentName] = {each.tp: each for each in folder.names()}
         """The name of the last file of each partition, or one that ends where the first will begin."""
@@ -130,8 +141,9 @@ class ArchiveStore:
         written = []
         while self._closed:
             each = self._closed[0]
-            lookups = [lookup_of(each.name.topic, record) for record in each.records]
-            self._folder.put(each.name.path, encode_segment(each.name, each.records, lookups))
+            records = each.records if self._keys is None else seal(self._keys, each.name, each.records)
+            lookups = [lookup_of(each.name.topic, record) for record in records]
+            self._folder.put(each.name.path, encode_segment(each.name, records, lookups))
             self._closed.popleft()
             self.bytes_in_memory -= each.bytes
             self.files_written += 1

@@ -7,7 +7,7 @@ import re
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Final, Protocol
 
@@ -56,6 +56,10 @@ class Database(ABC):
     @abstractmethod
     def clear(self) -> None:
         """Delete all that the read model has there."""
+
+    @abstractmethod
+    def purge(self) -> bool:
+        """Have nothing of deleted rows left on the disk; return whether that is so."""
 
     def close(self) -> None:
         """Close all connections; another process may write then."""
@@ -111,7 +115,7 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock_file: IO[bytes] | None = None
-        writer = _pool("sqlite://", lambda: _connect_sqlite(path, "synchronous = NORMAL"), 1)
+        writer = _pool("sqlite://", lambda: _connect_sqlite(path, "synchronous = NORMAL", "secure_delete = ON"), 1)
         reader = _pool("sqlite://", lambda: _connect_sqlite(path, "query_only = ON"), READERS_MAX)
         # Python's driver would begin a transaction only with the first change, and leave reads outside of any.
         event.listen(writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
@@ -144,6 +148,15 @@ class SqliteDatabase(Database):
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self._path}{suffix}").unlink(missing_ok=True)
 
+    def purge(self) -> bool:
+        """Empty the journal, unless somebody still reads from it. Deleted rows are overwritten in the file."""
+        try:
+            with closing(_connect_sqlite(self._path, "busy_timeout = 100")) as connection:
+                is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise DatabaseLost(f"{self.name}: {error}") from error
+        return not is_busy
+
     def close(self) -> None:
         """Close the file and give up the lock."""
         super().close()
@@ -151,11 +164,12 @@ class SqliteDatabase(Database):
             self._lock_file.close()
 
 
-def _connect_sqlite(path: Path, pragma: str) -> sqlite3.Connection:
+def _connect_sqlite(path: Path, *pragmas: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA {pragma}")
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     except sqlite3.Error:
         connection.close()
@@ -213,6 +227,15 @@ class PostgresDatabase(Database):
             if isinstance(error.orig, postgres.LockNotAvailable):
                 raise UsageError(f"{self.name}: another process has it") from None
             raise DatabaseLost(f"{self.name}: cannot be used: {reason(error)}") from error
+
+    def purge(self) -> bool:
+        """Remove deleted rows; what the server archives of its own log is for its administrator."""
+        try:
+            with self.writer.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("VACUUM")
+        except DBAPIError as error:
+            raise DatabaseLost(f"{self.name}: {reason(error)}") from error
+        return True
 
     def clear(self) -> None:
         """Drop the schema with its tables, and make it again."""

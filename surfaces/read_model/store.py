@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from schemas.codec.headers import name_bytes
 from schemas.errors import InvalidMessage
-from schemas.events import AnyEvent, Event, LocationReported
+from schemas.events import AnyEvent, CaseErased, Event, LocationReported, PartnerErased
 from schemas.outputs import ActionMessage, AlertMessage, DeadLetter, DecisionMessage
 from schemas.timestamps import DAY_US
 from streams.runtime.ports import TP
@@ -28,6 +28,7 @@ from surfaces.read_model.entries import (
     case_of,
     message_kind,
 )
+from surfaces.read_model.erasure import Erasures
 from surfaces.read_model.sql_store import SqlStore, published_at
 from surfaces.read_model.tables import (
     VERSION,
@@ -42,7 +43,7 @@ from surfaces.read_model.tables import (
     reports,
 )
 from surfaces.read_model.writing import Numbers, Values, insert_rows, replaced, upsert
-from surfaces.sink.ports import Record
+from surfaces.sink.ports import Position, Record
 
 REPORTS_KEPT_US: Final = 7 * DAY_US
 """How long location reports are kept behind the newest record."""
@@ -71,10 +72,19 @@ class ReadModelStore(SqlStore):
         super().__init__(database, metadata.sorted_tables, VERSION, now_us=now_us, notice=_logger.warning)
         self._reader = reader
         with database.reading() as connection:
+            self._erasures = Erasures(connection, reader.locations)
             self._cases = Numbers(connection, cases.c.case_no, cases.c.case_id)
             self._partners = Numbers(connection, partners.c.partner_no, partners.c.partner_id)
             used = [connection.scalar(select(func.max(table.c.seq))) or 0 for table in (facts, reports, messages)]
         self._last_seq = max(self.first_seq, *used)
+        self._has_erased = False
+        """Whether something was deleted that may still be in the file or its journal."""
+
+    def write(self, records: Sequence[Record], positions: Mapping[TP, Position]) -> None:
+        """Write as `SqlStore` does; after an erasure nothing of it is left on the disk."""
+        super().write(records, positions)
+        if self._has_erased:
+            self._has_erased = not self.database.purge()
 
     def apply(self, connection: Connection, records: Sequence[Record]) -> Mapping[TP, int]:
         """Write rows; return how many records of each partition could not be read."""
@@ -118,8 +128,15 @@ class ReadModelStore(SqlStore):
         }
 
     def _write_events(self, connection: Connection, events: Sequence[tuple[Record, AnyEvent]]) -> None:
-        located = [each for each in events if type(each[1].data) is LocationReported]
-        about_cases = [each for each in events if type(each[1].data) is not LocationReported]
+        self._erase(connection, [event for _, event in events])
+        located = [
+            (record, event)
+            for record, event in events
+            if type(event.data) is LocationReported
+            and not (self._erasures.partners and self._erasures.covers_report(lookup(event.subject), event.time))
+        ]
+        others = (LocationReported, CaseErased, PartnerErased)
+        about_cases = [each for each in events if type(each[1].data) not in others]
         names = self._partners.of(connection, {lookup(event.subject) for _, event in located})
         rows = [
             {"partner_no": names[lookup(event.subject)], "time": event.time, **self._record(record)}
@@ -131,12 +148,25 @@ class ReadModelStore(SqlStore):
         if about_cases:
             self._write_facts(connection, about_cases)
 
+    def _erase(self, connection: Connection, events: Sequence[AnyEvent]) -> None:
+        """Delete what the events say is erased."""
+        cases = {lookup(each.subject): each.time for each in events if type(each.data) is CaseErased}
+        if cases:
+            numbers = self._cases.of(connection, set(cases))
+            self._erasures.erase_cases(connection, {numbers[each]: at for each, at in cases.items()})
+        until = {lookup(each.subject): each.time for each in events if type(each.data) is PartnerErased}
+        if until:
+            self._erasures.erase_partners(connection, until, self._partners.of(connection, set(until)))
+        self._has_erased |= bool(cases or until)
+
     def _write_facts(self, connection: Connection, events: Sequence[tuple[Record, AnyEvent]]) -> None:
         numbers = self._cases.of(connection, {lookup(event.subject) for _, event in events})
         rows = CaseRows()
         stored = []
         for record, event in events:
             case_no = numbers[lookup(event.subject)]
+            if case_no in self._erasures.cases:
+                continue
             stored.append({"case_no": case_no, "type": event.type, "time": event.time, **self._record(record)})
             rows.add_fact(case_no, event)
         insert_rows(connection, facts, stored)
@@ -154,6 +184,8 @@ class ReadModelStore(SqlStore):
         rows, counts = CaseRows(), Counts()
         for (record, message), case_id in zip(new, case_ids, strict=True):
             case_no = None if case_id is None else numbers[lookup(case_id)]
+            if case_no in self._erasures.cases or (case_no is None and self._is_erased(record, message)):
+                continue
             value = self._record(record)
             kind, name, outcome = _label(message)
             values.append({"kind": kind, "name": name, "message_key": _key(message), "case_no": case_no, **value})
@@ -174,6 +206,10 @@ class ReadModelStore(SqlStore):
         for known in connection.scalars(select(messages.c.message_key).where(messages.c.message_key.in_(first))).all():
             del first[known]
         return list(first.values())
+
+    def _is_erased(self, record: Record, message: Message) -> bool:
+        letter = message.content
+        return isinstance(letter, DeadLetter) and self._erasures.covers(letter, published_at(record))
 
     def _case_id(self, message: Message) -> str | None:
         """Return the case that a message is about, None if it is about none."""

@@ -28,7 +28,7 @@ from sqlalchemy.types import TypeEngine
 from schemas.codec.canonical_json import digest32
 from surfaces.read_model.views import RowKind
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The version of the tables. A store of another version is made anew from Kafka."""
 LOOKUP_CHARS: Final = 256
 """Longer text is shortened, since PostgreSQL's indexes take some 2,700 bytes."""
@@ -124,6 +124,22 @@ partners: Final = Table(
     _name("partner_id"),
     Index("partners_by_id", "partner_id", unique=True),
 )
+
+erased_cases: Final = Table(
+    "erased_cases",
+    metadata,
+    _number("case_no", primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+"""The cases whose records are not kept, and when they were erased."""
+
+erased_partners: Final = Table(
+    "erased_partners",
+    metadata,
+    _number("partner_no", primary_key=True),
+    Column("until", BigInteger, nullable=False),
+)
+"""Until when the location reports of a partner are not kept."""
 
 facts: Final = Table(
     "facts",

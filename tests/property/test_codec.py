@@ -26,6 +26,7 @@ from schemas.outputs import DecisionBody, DecisionMessage
 from tests.inbound import DATA, envelope, packed_and_unpacked
 
 LIMITS = Limits()
+WITH_FIELDS = sorted(name for name, fields in FIELDS.items() if fields)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SAFE_INTEGERS = st.integers(-(2**53) + 1, 2**53 - 1)
 JSON = st.recursive(
@@ -64,7 +65,7 @@ def test_any_bytes_are_decoded_or_rejected(value: bytes) -> None:
             decode(value)
 
 
-@given(st.sampled_from(list(EVENT_TYPES)), st.data())
+@given(st.sampled_from(WITH_FIELDS), st.data())
 def test_any_json_in_any_member_is_decoded_or_rejected(event_type: str, data: st.DataObject) -> None:
     event = envelope(event_type)
     for _ in range(data.draw(st.integers(1, 3))):
@@ -77,7 +78,7 @@ def test_any_json_in_any_member_is_decoded_or_rejected(event_type: str, data: st
 
 @given(st.data())
 def test_the_first_invalid_field_in_the_order_of_the_contract_is_named(data: st.DataObject) -> None:
-    event_type = data.draw(st.sampled_from(sorted(FIELDS)))
+    event_type = data.draw(st.sampled_from(WITH_FIELDS))
     names = [field.name for field in FIELDS[event_type]]
     wrong = data.draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
     event = envelope(event_type)

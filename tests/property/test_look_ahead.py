@@ -12,7 +12,7 @@ from agents.location_agent import LocationAgent
 from schemas.events import AnyEvent
 from schemas.outputs import OutputMessage
 from schemas.policy.model import PolicySet
-from streams.processor.decoder import is_report
+from streams.processor.decoder import is_for_partner
 from streams.replay.replay import Replay
 from streams.runtime.timers import TimerQueue
 from tests.scenario import POLICY
@@ -32,7 +32,7 @@ def by_instants(events: Sequence[AnyEvent], until: int) -> Iterator[OutputMessag
         case_ids, partners = set[str](), set[str]()
         while left and left[-1].time == now:
             event = left.pop()
-            if is_report(event):
+            if is_for_partner(event):
                 locations.receive(event)
                 partners.add(event.subject)
             elif case_agent.receive(event) == "applied":

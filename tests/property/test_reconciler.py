@@ -18,7 +18,7 @@ from agents.sops.keys import decision_key
 from schemas.events import AnyEvent
 from schemas.outputs import WITHDRAWN, AnyDecision, DecisionMessage, OutputMessage
 from schemas.policy.model import PolicySet
-from streams.processor.decoder import is_report
+from streams.processor.decoder import is_for_partner
 from streams.replay.replay import Replay
 from tests.current_state import current_state
 from tests.scenario import POLICY
@@ -75,7 +75,7 @@ class Agents:
 
     def _receive(self, event: AnyEvent) -> None:
         self._clock = max(self._clock, event.time)
-        if is_report(event):
+        if is_for_partner(event):
             self._locations.receive(event)
             self._answer(event.subject)
         else:

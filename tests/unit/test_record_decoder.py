@@ -13,7 +13,7 @@ from schemas.errors import Fatal, InvalidMessage
 from schemas.events import Event
 from schemas.policy.model import DAY, HOUR, SECOND
 from schemas.timestamps import LATEST_US
-from streams.processor.decoder import Origin, RecordDecoder, forwarded, is_report, partition_of
+from streams.processor.decoder import Origin, RecordDecoder, forwarded, is_for_partner, partition_of
 from streams.processor.internal_messages import AnswerMessage, QueryMessage, pack
 from streams.processor.outbox import Outbox
 from streams.runtime.ports import TP, Stored
@@ -158,7 +158,7 @@ def test_location_reports_are_distinguished_from_facts() -> None:
     for name, line in LINES.items():
         content = DECODER.decode(TP("x.jobs", 0), stored(line), LATER).content
         assert isinstance(content, Event)
-        assert is_report(content) is (name == "report")
+        assert is_for_partner(content) is (name == "report")
 
 
 @pytest.mark.parametrize(

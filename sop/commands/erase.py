@@ -1,0 +1,86 @@
+"""`sop erase`: makes everything that is kept forget a person."""
+
+import asyncio
+import getpass
+from collections.abc import Sequence
+from contextlib import suppress
+
+import click
+
+from agents.sops import catalogue
+from schemas.codec.schema_ids import SchemaIds
+from schemas.errors import UsageError
+from schemas.outputs import Act
+from streams.config.settings import Settings, settings_from
+from streams.kafka.connection import KafkaConnection, connect_kafka
+from streams.kafka.single_record import prepare_topic
+from streams.kafka.topic_setup import topic_targets
+from streams.operations.erasure import tombstones, write_tombstones
+from streams.process.clock import SystemClock
+from streams.terminal.printable import printable
+from surfaces.console.kafka import KafkaActs
+
+try:
+    from streams.sealing.person_keys import PersonKeys, person_keys
+    from streams.sealing.personal import is_customer
+except ImportError as error:
+    raise UsageError("an erasure needs the extra 'audit': pip install 'sop-streams[audit]'") from error
+
+ADDRESS = "sop erase"
+"""Where such an act comes from."""
+ACT = "erase"
+
+
+@click.command()
+@click.argument("person", metavar="customer:ID|partner:ID")
+@click.option("--case", "case_ids", multiple=True, metavar="ID", help="A case of this person; may be repeated.")
+@click.option("--why", required=True, metavar="TEXT", help="Why: for the record in audit.acts, without personal data.")
+def command(person: str, case_ids: tuple[str, ...], why: str) -> int:
+    """Erase a person from state, read model and archive: write tombstones, then destroy the keys of the archive.
+
+    Which cases have data of the person is known from the archive's keys (SOP_AUDIT_PERSON_KEYS); --case names more.
+    Interrupted, or with another --case, it can be run again. Kafka's topics forget by their retention.
+    """
+    kind, _, name = person.partition(":")
+    if kind not in {"customer", "partner"} or not name.strip():
+        raise click.UsageError("name whom to erase: customer:ID or partner:ID")
+    settings, now = settings_from(), SystemClock().now_us()
+    person = f"{kind}:{name.strip()}"
+    with person_keys(settings) as keys:
+        known = () if keys is None else keys.cases_of(person)
+        cases = sorted({*known, *case_ids})
+        if is_customer(person) and not cases:
+            raise UsageError(f"{person}: no case of this customer is known: name them with --case")
+        partner_id = None if is_customer(person) else name.strip()
+        asyncio.run(_write(connect_kafka(settings), settings, cases, partner_id, why, now))
+        _destroy(keys, person, cases, now)
+    return 0
+
+
+async def _write(
+    connection: KafkaConnection, settings: Settings, cases: Sequence[str], partner_id: str | None, why: str, now: int
+) -> None:
+    topics = catalogue.topics(settings.topic_prefix)
+    if reason := await prepare_topic(connection, topics, topic_targets(settings), topics.acts):
+        raise UsageError(f"{topics.acts}: {reason}")
+    acts = KafkaActs(connection, topics.acts, SchemaIds(settings.schema_base_url))
+    act = Act(who=_user(), address=ADDRESS, what=ACT, why=why)
+    for subject in (*cases, *(() if partner_id is None else (partner_id,))):
+        await acts.write(act, subject, now)
+    written = tombstones(topics, cases, partner_id, now)
+    await write_tombstones(connection, written)
+    for each in written:
+        print(printable(f"{each.topic}: tombstone of {each.subject}"))
+
+
+def _destroy(keys: PersonKeys | None, person: str, cases: Sequence[str], now: int) -> None:
+    if keys is None:
+        print("no keys destroyed: SOP_AUDIT_MASTER_KEY_FILE and SOP_AUDIT_PERSON_KEYS are not set")
+    else:
+        print(f"{keys.erase(person, cases, now // 1000)} keys destroyed")
+
+
+def _user() -> str:
+    with suppress(KeyError, OSError):
+        return getpass.getuser()
+    return "unknown"
