@@ -24,7 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
 )
 
 from agents.sops import catalogue
-from schemas.topics import INPUTS, LATEST
+from schemas.topics import INPUTS, LATEST, POLICIES
 from streams.kafka.rights import rights
 from streams.simulator.rng import Rng
 from tests.certificates import Certificates
@@ -129,6 +129,8 @@ def config(name: str) -> dict[str, str]:
     size = {"max.message.bytes": TOPIC_BYTES_MAX if name in INPUTS else "8388608"}
     if name == LATEST:
         return {**size, "cleanup.policy": "compact", "max.compaction.lag.ms": "86400000"}
+    if name == POLICIES:
+        return {"cleanup.policy": "compact", "min.compaction.lag.ms": str(2**63 - 1)}
     return {**size, "cleanup.policy": "compact"} if name == "internal.progress" else size
 
 
