@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from agents.sops import catalogue
 from schemas.codec.decoder import read_attributes
 from schemas.policy.model import PolicySet
 from schemas.topics import Topics
 from streams.memory.store import MemoryState
+from streams.policies.source import FixedPolicies
 from streams.processor.decoder import partition_of
 from streams.processor.processor import SopProcessor
 from streams.runtime.ports import TP, Stored
@@ -31,10 +31,10 @@ class Desk:
         self._positions: list[dict[str, int]] = [{} for _ in processors]
 
     @classmethod
-    async def with_policies(cls, partitions: int = 1, **settings: Any) -> Desk:
-        """Return a desk whose processors have some of their settings replaced."""
+    async def with_policies(cls, policies: PolicySet, partitions: int = 1) -> Desk:
+        """Return a desk whose processors decide under some policies."""
         owners = [
-            await owner_of(MemoryState(), partition, partitions=partitions, **settings)
+            await owner_of(MemoryState(), partition, partitions=partitions, policies=FixedPolicies(policies))
             for partition in range(partitions)
         ]
         for each in owners:
@@ -44,7 +44,7 @@ class Desk:
     def adopt(self, policies: PolicySet) -> None:
         """Have the processors decide under other policies from now on."""
         for each in self._processors:
-            each._cases._policies = policies
+            each._cases.use(policies)
 
     async def take(self, lines: Iterable[bytes], now: int, *, partition: int | None = None) -> None:
         """Append events to their topics at an instant, by default to the partition of their key, and decide."""
@@ -81,7 +81,7 @@ class Desk:
 
 def archivable(kafka: SimulatedKafka, topics: Topics, partitions: int) -> Iterator[Record]:
     """Yield the records that an archive has of some topics."""
-    for topic in (*topics.inputs, *topics.outputs, topics.cases):
+    for topic in topics.archived:
         for partition in range(partitions):
             tp = TP(topic, partition)
             for each in kafka.ever_committed(tp):

@@ -10,6 +10,8 @@ from schemas.errors import UsageError
 from sop.groups import SuggestingGroup
 from sop.options import FILE, instant
 from streams.config.settings import settings_from
+from streams.operations.published_policies import signature_check
+from streams.policies.book import PolicyBook
 from streams.terminal.printable import printable, printable_bytes
 
 try:
@@ -21,9 +23,9 @@ try:
     from streams.audit.verify import Altered, verify_archive
     from streams.certificate.certify import Asked, certify
     from streams.certificate.page import page_of
-    from streams.certificate.policies import POLICY_TOPIC
     from streams.certificate.statement import Predicate, open_statement, sign_statement, summary
-    from streams.sealing.person_keys import make_master_key
+    from streams.sealing.person_keys import make_master_key, person_keys
+    from streams.sealing.sealing import Opener
 except ImportError as error:
     raise UsageError("an audit needs the extra 'audit': pip install 'sop-streams[audit]'") from error
 
@@ -159,16 +161,18 @@ def replay(
     asked = Asked(
         None if begin is None else instant("--from", begin), None if end is None else instant("--to", end), case_id
     )
+    book = PolicyBook(catalogue.POLICIES.load_all(policies or settings.policies), signature_check(settings))
     try:
-        certified = certify(
-            ArchiveFolder(archive),
-            asked,
-            topics=catalogue.topics(settings.topic_prefix),
-            policy_topic=f"{settings.topic_prefix}{POLICY_TOPIC}",
-            policies=catalogue.POLICIES.load_all(policies or settings.policies),
-            limits=settings.limits,
-            verifier=signer.verifier if key is None else read_verifier(key),
-        )
+        with person_keys(settings) as keys:
+            certified = certify(
+                ArchiveFolder(archive),
+                asked,
+                topics=catalogue.topics(settings.topic_prefix),
+                policies=book,
+                limits=settings.limits,
+                verifier=signer.verifier if key is None else read_verifier(key),
+                open_record=Opener(keys).open_whole,
+            )
     except (Altered, DamagedSegment) as error:
         print(printable(f"sop: {error}"), file=sys.stderr)
         return 1

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from schemas.codec.limits import Limits
 from schemas.errors import UsageError
-from schemas.policy.model import PolicySet
 from schemas.timestamps import format_instant
 from schemas.topics import Topics
 from streams.archive.folder import ArchiveFolder
@@ -23,8 +22,9 @@ from streams.audit.verify import verify_log, verify_segment
 from streams.certificate.deciding import Deciding, Span
 from streams.certificate.findings import STATUSES, Finding, Status, worst
 from streams.certificate.histories import Histories, History, OfPartition, Open, open_unless_sealed
-from streams.certificate.policies import known_policies
+from streams.certificate.policies import policy_history
 from streams.certificate.statement import Counts, Predicate, Program, Range, Statement, Subject
+from streams.policies.book import PolicyBook
 
 
 class Asked(NamedTuple):
@@ -56,21 +56,21 @@ def certify(
     asked: Asked,
     *,
     topics: Topics,
-    policy_topic: str,
-    policies: PolicySet,
+    policies: PolicyBook,
     limits: Limits,
     verifier: Verifier,
     open_record: Open = open_unless_sealed,
 ) -> Certified:
     """Return what deciding an archive anew has found; every file that is read is verified first, if there is a log.
 
-    `policies` are those that workers had from files, `limits` those of the workers. Raises `Altered` for an archive
+    `policies` has those that workers had from files, and takes those of the archive; `limits` are those of the workers.
+    `open_record` opens what is sealed. Raises `Altered` for an archive
     that is not what was signed, `UsageError` for one that has nothing about the case, `SopError` for a damaged one.
     """
     log = verify_log(folder, verifier) if folder.read(f"{LOG}/{CHECKPOINT}") is not None else None
     names = folder.names() if log is None else [each.name for each in log.manifests]
     reader = ArchiveReader(folder, names)
-    histories = Histories(reader, topics)
+    histories = Histories(reader, topics, open_record)
     found: Iterable[OfPartition]
     if asked.case_id is None:
         found, used = histories.all(), set(histories.names)
@@ -78,11 +78,11 @@ def certify(
         found, used = list(histories.of_case(asked.case_id)), histories.used
         if not found:
             raise UsageError(f"{folder.address}: the archive has nothing about the case {asked.case_id}")
-    used = used.union(reader.names([policy_topic]))
+    used = used.union(reader.names([topics.policies]))
     for manifest in log.manifests if log is not None else ():
         if manifest.name in used:
             verify_segment(folder, manifest)
-    known = known_policies(reader, policy_topic, policies)
+    known = policy_history(reader, topics.policies, policies)
     deciding = Deciding(topics, known, limits, histories.passed, asked.span, open_record)
     result = _Result()
     for of_partition in found:

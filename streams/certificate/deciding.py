@@ -32,7 +32,7 @@ from streams.archive.layout import SegmentName
 from streams.archive.records import ArchivedRecord
 from streams.certificate.findings import Finding, JsonObject, Status, compare
 from streams.certificate.histories import Filed, History, OfPartition, Open, Passed
-from streams.certificate.policies import KnownPolicies
+from streams.certificate.policies import PolicyHistory
 from streams.processor.decoder import RecordDecoder
 from streams.runtime.ports import TP
 from streams.runtime.positions import parse_inputs
@@ -77,7 +77,7 @@ class Deciding:
     """Decides cases of an archive anew."""
 
     def __init__(
-        self, topics: Topics, policies: KnownPolicies, limits: Limits, passed: Passed, span: Span, open_record: Open
+        self, topics: Topics, policies: PolicyHistory, limits: Limits, passed: Passed, span: Span, open_record: Open
     ) -> None:
         self.passed, self.span, self.open_record = passed, span, open_record
         self.decoder: Final = RecordDecoder(topics, limits)

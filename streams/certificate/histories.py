@@ -108,8 +108,8 @@ class Histories:
     Raises `UsageError` for an archive in which a topic was created again: its offsets name several records.
     """
 
-    def __init__(self, reader: ArchiveReader, topics: Topics) -> None:
-        self._reader, self._topics = reader, topics
+    def __init__(self, reader: ArchiveReader, topics: Topics, open_record: Open) -> None:
+        self._reader, self._topics, self._open = reader, topics, open_record
         self._read = (*topics.inputs, topics.cases)
         self.names: Final[Sequence[SegmentName]] = reader.names((*self._read, *topics.decisions, topics.dead_letters))
         """The files that have anything about cases."""
@@ -127,8 +127,8 @@ class Histories:
         """Yield the histories of all cases."""
         for _, record in self._reader.records([self._topics.dead_letters]):
             self.passed.add_dead_letter(record)
-        for _, record in self._reader.records([self._topics.cases]):
-            self.passed.add_internal(record)
+        for name, record in self._reader.records([self._topics.cases]):
+            self.passed.add_internal(self._open(name, record) or record)
         for partition in sorted({name.partition for name in self.names}):
             found: dict[str, History] = {}
             of_cases = self._reader.labelled((*self._read, *self._topics.decisions), partition, "case_id")
@@ -147,8 +147,8 @@ class Histories:
 
         for _, record in records(self._topics.dead_letters):
             self.passed.add_dead_letter(record)
-        for _, record in records(self._topics.cases):
-            self.passed.add_internal(record)
+        for name, record in records(self._topics.cases):
+            self.passed.add_internal(self._open(name, record) or record)
         found: defaultdict[int, dict[str, History]] = defaultdict(dict)
         for name, record in records(*self._read, *self._topics.decisions):
             self._add(found[name.partition], name, case_id, record)

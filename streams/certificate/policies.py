@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
-from agents.sops.catalogue import POLICIES
 from schemas.errors import PolicyError
-from schemas.policy.model import Policy, PolicySet
+from schemas.policy.model import PolicySet
 from streams.archive.reading import ArchiveReader
-from streams.runtime.ports import TP
-
-POLICY_TOPIC: Final = "policies"
-"""Policy documents by their label, without the prefix."""
+from streams.policies.book import PolicyBook
+from streams.runtime.ports import TP, Stored
 
 
 class Published(NamedTuple):
@@ -24,7 +22,7 @@ class Published(NamedTuple):
     policies: PolicySet
 
 
-class KnownPolicies:
+class PolicyHistory:
     """The policies that workers had from files and, after each record of a topic, those known then.
 
     `place` is the partition of that topic, as input positions name it.
@@ -45,16 +43,12 @@ class KnownPolicies:
         return self._known[bisect_left(self._timestamps, timestamp)]
 
 
-def known_policies(reader: ArchiveReader, topic: str, given: PolicySet) -> KnownPolicies:
-    """Return the policies of files and those in a topic of an archive, without documents that workers refuse."""
-    default, *in_files = given.all
-    latest: dict[str, Policy] = {each.label: each for each in in_files}
-    published: list[Published] = []
+def policy_history(reader: ArchiveReader, topic: str, book: PolicyBook) -> PolicyHistory:
+    """Return the policies of a book, and those in a topic of an archive as the book takes or refuses them."""
+    given, published = book.policies, []
     for name, record in reader.records([topic]):
-        try:
-            policy = POLICIES.read((record.value or b"").decode(), f"{name.tp.name}@{record.offset}")
-        except (PolicyError, UnicodeDecodeError):
-            continue
-        latest[policy.label] = policy
-        published.append(Published(record.offset, record.timestamp, PolicySet(latest.values(), default)))
-    return KnownPolicies(given, TP(topic, 0).name, published)
+        stored = Stored(record.offset, record.key, record.value, record.headers, record.timestamp)
+        with suppress(PolicyError):
+            if book.take(stored, f"{name.tp.name}@{record.offset}") is not None:
+                published.append(Published(record.offset, record.timestamp, book.policies))
+    return PolicyHistory(given, TP(topic, 0).name, published)

@@ -85,6 +85,11 @@ class Opener:
         opened = visit(name.topic, record, self)
         return Opened(opened, self._is_erased)
 
+    def open_whole(self, name: SegmentName, record: ArchivedRecord) -> ArchivedRecord | None:
+        """Return a record of a file as it was consumed, None if anything of it was erased; raises as `open` does."""
+        opened = self.open(name, record)
+        return None if opened.is_erased else opened.record
+
     def replace(self, _: str, part: bytes) -> bytes:
         """Return what was sealed in a part."""
         found = _SEALED.fullmatch(part)

@@ -33,7 +33,7 @@ async def archived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archived:
     policy = tmp_path / "policy.toml"
     policy.write_text('label = "test"\n')
     monkeypatch.setenv("SOP_POLICIES", str(policy))
-    desk = await Desk.with_policies(policies=PolicySet((policy_with(""),), POLICIES.default))
+    desk = await Desk.with_policies(PolicySet((policy_with(""),), POLICIES.default))
     for case_id in ("job-1", "job-2 <b>"):
         scenario = Scenario(case_id).booked().assigned().ticket("10:00").genuine().partner_cancelled("12:00")
         for event, line in zip(scenario.events(), scenario.lines(), strict=True):

@@ -18,7 +18,8 @@ from schemas.policy.model import PolicySet
 from streams.archive.reading import ArchiveReader
 from streams.certificate.certify import Asked, Certified, certify
 from streams.certificate.findings import Finding
-from streams.certificate.policies import known_policies
+from streams.certificate.policies import policy_history
+from streams.policies.book import PolicyBook
 from streams.runtime.ports import TP
 from surfaces.sink.ports import Record
 from tests.archives import Archived, archive_in, record
@@ -40,8 +41,7 @@ def certified(archived: Archived, policies: PolicySet = POLICIES, **asked: Any) 
         archived.folder,
         Asked(**asked),
         topics=TOPICS,
-        policy_topic="policies",
-        policies=policies,
+        policies=PolicyBook(policies),
         limits=Limits(),
         verifier=archived.verifier,
     )
@@ -72,7 +72,7 @@ def case_with_revisions() -> Scenario:
 
 async def records_of(scenario: Scenario, policies: PolicySet = POLICIES) -> list[Record]:
     """Return the records of the topics after each fact was decided when it came, and all deadlines passed."""
-    desk = await Desk.with_policies(policies=policies)
+    desk = await Desk.with_policies(policies)
     for event, line in zip(scenario.events(), scenario.lines(), strict=True):
         await desk.take([line], event.time)
     await desk.decide(instant("10:00 +9d"))
@@ -107,7 +107,7 @@ def test_after_crashes_every_revision_is_decided_the_same(group: int, tmp_path: 
         world = run_world(seed)
         kafka, topics = world.kafka, world.topics
         archived = archive_of(archivable(kafka, topics, world.partitions), tmp_path / str(seed))
-        found = certified(archived, world.processor_settings.policies)
+        found = certified(archived, world.processor_settings.policies.known.policies)
         given_up = {name.removeprefix("case:") for name in quarantined(world)}
         wrong = [each for each in findings(found) if each.decision_key.partition("|")[0] not in given_up]
         assert wrong == [], seed
@@ -128,7 +128,7 @@ def test_what_a_lost_transaction_or_state_has_changed_is_decided_the_same(seed: 
     """
     world = run_world(seed)
     archived = archive_of(archivable(world.kafka, world.topics, world.partitions), tmp_path)
-    assert certified(archived, world.processor_settings.policies).statement.predicate.is_all_same
+    assert certified(archived, world.processor_settings.policies.known.policies).statement.predicate.is_all_same
 
 
 async def test_intermediate_revisions_are_decided_the_same(records: list[Record], tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ async def test_what_rests_on_erased_facts_is_erased(records: list[Record], tmp_p
 
 
 async def test_a_sealed_dead_letter_still_says_what_was_refused(tmp_path: Path) -> None:
-    desk = await Desk.with_policies(policies=POLICIES)
+    desk = await Desk.with_policies(POLICIES)
     for event, line in zip(case_with_revisions().events(), case_with_revisions().lines(), strict=True):
         await desk.take([line], event.time)
     conflict = case_with_revisions().lines()[-1].replace(b"1500.00", b"1600.00")
@@ -285,11 +285,11 @@ async def test_policies_come_from_their_topic_as_of_each_decision(tmp_path: Path
     text = 'label = "later"\neffective_from = "2026-11-21T00:00:00Z"\n[presence]\nradius_m = 400.0\n'
     later = catalogue.POLICIES.read(text, "later")
     scenario = case_with_revisions()
-    desk = await Desk.with_policies(policies=POLICIES)
+    desk = await Desk.with_policies(POLICIES)
     for event, line in zip(scenario.events()[:6], scenario.lines()[:6], strict=True):
         await desk.take([line], event.time)
     desk.adopt(PolicySet((later,), POLICY))
-    published = record(TP("policies", 0), 0, text.encode(), timestamp=instant("12:40") // 1000)
+    published = record(TP("policies", 0), 0, text.encode(), key=b"later", timestamp=instant("12:40") // 1000)
     for event, line in zip(scenario.events()[6:], scenario.lines()[6:], strict=True):
         await desk.take([line], event.time)
     archived = archive_of([*archivable(desk.kafka, TOPICS, 1), published], tmp_path)
@@ -301,15 +301,15 @@ async def test_policies_come_from_their_topic_as_of_each_decision(tmp_path: Path
 
 
 def test_input_positions_say_which_published_policies_were_known(tmp_path: Path) -> None:
-    documents = [f'label = "{label}"\neffective_from = "{at}"\n' for label, at in PUBLISHED]
+    documents = [(label, f'label = "{label}"\neffective_from = "{at}"\n') for label, at in PUBLISHED]
     archived = archive_of(
         (
-            record(TP("policies", 0), offset, document.encode(), timestamp=1_000 * offset)
-            for offset, document in enumerate([*documents, "no policy"], start=3)
+            record(TP("policies", 0), offset, document.encode(), key=label.encode(), timestamp=1_000 * offset)
+            for offset, (label, document) in enumerate([*documents, ("a", "no policy")], start=3)
         ),
         tmp_path,
     )
-    known = known_policies(ArchiveReader(archived.folder), "policies", POLICIES)
+    known = policy_history(ArchiveReader(archived.folder), "policies", PolicyBook(POLICIES))
 
     def labels(positions: dict[str, int], timestamp: int = 99_999) -> list[str]:
         return [each.label for each in known.at(positions, timestamp).all]
@@ -323,7 +323,7 @@ def test_input_positions_say_which_published_policies_were_known(tmp_path: Path)
 
 
 async def test_a_fact_that_was_sent_to_another_partition_counts_once_it_was_forwarded(tmp_path: Path) -> None:
-    desk = await Desk.with_policies(2, policies=POLICIES)
+    desk = await Desk.with_policies(POLICIES, 2)
     scenario = case_with_revisions()
     for number, (event, line) in enumerate(zip(scenario.events(), scenario.lines(), strict=True)):
         await desk.take([line], event.time, partition=number % 2)
