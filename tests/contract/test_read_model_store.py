@@ -200,7 +200,7 @@ def test_another_version_is_made_anew_and_numbers_go_on_growing(
     with closing(store_in(database, NOW_US)) as same:
         assert same.positions() == positions_behind(RECORDS)
     assert caplog.messages == []
-    monkeypatch.setattr(store, "VERSION", 2)
+    monkeypatch.setattr(store, "VERSION", store.VERSION + 1)
     with closing(store_in(database, NOW_US + 60_000_000)) as second:
         assert second.positions() == {}
         assert SqlReadModel(database).overview(NOW_US).cases == 0
