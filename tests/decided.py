@@ -9,7 +9,7 @@ from schemas.codec.decoder import read_attributes
 from schemas.policy.model import PolicySet
 from schemas.topics import Topics
 from streams.memory.store import MemoryState
-from streams.policies.source import FixedPolicies
+from streams.policies.source import FixedPolicies, KnownPolicies
 from streams.processor.decoder import partition_of
 from streams.processor.processor import SopProcessor
 from streams.runtime.ports import TP, Stored
@@ -24,27 +24,27 @@ TOPICS = catalogue.topics()
 class Desk:
     """A worker with all partitions and no faults: what arrives is decided at once."""
 
-    def __init__(self, processors: Sequence[SopProcessor]) -> None:
+    def __init__(self, processors: Sequence[SopProcessor], policies: FixedPolicies) -> None:
         self.kafka = SimulatedKafka(lambda: self.now // 1000)
         self.now = 0
-        self._processors = processors
+        self._processors, self._policies = processors, policies
         self._positions: list[dict[str, int]] = [{} for _ in processors]
 
     @classmethod
     async def with_policies(cls, policies: PolicySet, partitions: int = 1) -> Desk:
         """Return a desk whose processors decide under some policies."""
+        source = FixedPolicies(policies)
         owners = [
-            await owner_of(MemoryState(), partition, partitions=partitions, policies=FixedPolicies(policies))
+            await owner_of(MemoryState(), partition, partitions=partitions, policies=source)
             for partition in range(partitions)
         ]
         for each in owners:
             await each.apply_restored()
-        return cls(owners)
+        return cls(owners, source)
 
-    def adopt(self, policies: PolicySet) -> None:
-        """Have the processors decide under other policies from now on."""
-        for each in self._processors:
-            each._cases.use(policies)
+    def adopt(self, policies: PolicySet, read: int) -> None:
+        """Have the processors decide under other policies from now on, of so many records of their topic."""
+        self._policies.known = KnownPolicies(policies, {TP(TOPICS.policies, 0).name: read})
 
     async def take(self, lines: Iterable[bytes], now: int, *, partition: int | None = None) -> None:
         """Append events to their topics at an instant, by default to the partition of their key, and decide."""

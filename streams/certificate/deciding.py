@@ -70,7 +70,6 @@ class LastMoment(NamedTuple):
 
     positions: Mapping[str, int]
     asof: int
-    timestamp: int
 
 
 class Deciding:
@@ -105,7 +104,7 @@ class Deciding:
         latest = max(in_time, key=lambda each: each.moment, default=None)
         if latest is None:
             return None
-        return LastMoment(latest.positions, latest.message.asof or 0, latest.record.timestamp)
+        return LastMoment(latest.positions, latest.message.asof or 0)
 
     def _readable(self, records: Iterable[Filed]) -> Iterator[Archived]:
         for name, record in records:
@@ -128,9 +127,9 @@ class Deciding:
             raise InvalidMessage("inputs, asof: it does not say at which positions and instant it was decided")
         return Archived(message, envelope, place, record, positions, opened is None)
 
-    def agent(self, positions: Mapping[str, int], timestamp: int) -> CaseAgent:
-        """Return the agent that decides under the policies which workers knew then."""
-        policies = self._policies.at(positions, timestamp)
+    def agent(self, positions: Mapping[str, int]) -> CaseAgent:
+        """Return the agent that decides under the policies that workers knew then."""
+        policies = self._policies.at(positions)
         if id(policies) not in self._agents:
             self._agents[id(policies)] = policies, CaseAgent(policies, facts_max=maxsize)
         return self._agents[id(policies)][1]
@@ -173,7 +172,7 @@ class _Case:
     def _evaluation(self, evaluation: Sequence[Archived], *, is_compared: bool) -> Iterator[Finding]:
         """Yield what is found about the revisions that one evaluation has emitted."""
         first = evaluation[0]
-        agent = self._agent(first.positions, first.record.timestamp)
+        agent = self._agent(first.positions)
         decided: dict[DecisionKey, AnyDecision] = {}
         if is_compared and self._erased is None:
             decided = self._decided(agent, evaluation)
@@ -265,7 +264,7 @@ class _Case:
 
     def _standing(self, last: LastMoment) -> dict[DecisionKey, AnyDecision]:
         """Return what ought to have been decided by then and was not; while an answer is awaited, nothing."""
-        agent = self._agent(last.positions, last.timestamp)
+        agent = self._agent(last.positions)
         if self._erased is not None or self._case.awaits_answer():
             return {}
         return self._decisions(agent, self._case, last.asof, None)
@@ -276,9 +275,9 @@ class _Case:
         messages = agent.decide(case.case_id, asof, inputs).messages
         return {decision_key(each.body): each for each in messages if isinstance(each, DecisionMessage)}
 
-    def _agent(self, positions: Mapping[str, int], timestamp: int) -> CaseAgent:
+    def _agent(self, positions: Mapping[str, int]) -> CaseAgent:
         """Return the agent that has the case as it was at some positions."""
-        agent = self._deciding.agent(positions, timestamp)
+        agent = self._deciding.agent(positions)
         agent.cases = {self._history.case_id: self._case}
         self._case.queried_view = None  # the policy may be another one
         for topic, records in self._history.read.items():

@@ -15,10 +15,9 @@ from streams.runtime.ports import TP, Stored
 
 
 class Published(NamedTuple):
-    """A record of the topic with policies, and those that were known once it was read."""
+    """The offset of a record with a policy, and the policies that were known once it was read."""
 
     offset: int
-    timestamp: int
     policies: PolicySet
 
 
@@ -32,15 +31,12 @@ class PolicyHistory:
         self._place = place
         self._known = [given, *(each.policies for each in published)]
         self._offsets = [each.offset for each in published]
-        self._timestamps = [each.timestamp for each in published]
         self.names: Final = frozenset(policy.name for policies in self._known for policy in policies.all)
         """All of them, as `label@hash`."""
 
-    def at(self, positions: Mapping[str, int], timestamp: int) -> PolicySet:
-        """Return those that were known at input positions or, if these do not say, at an instant in milliseconds."""
-        if self._place in positions:
-            return self._known[bisect_left(self._offsets, positions[self._place])]
-        return self._known[bisect_left(self._timestamps, timestamp)]
+    def at(self, positions: Mapping[str, int]) -> PolicySet:
+        """Return those that were known at input positions, which name the topic once something was read of it."""
+        return self._known[bisect_left(self._offsets, positions.get(self._place, 0))]
 
 
 def policy_history(reader: ArchiveReader, topic: str, book: PolicyBook) -> PolicyHistory:
@@ -50,5 +46,5 @@ def policy_history(reader: ArchiveReader, topic: str, book: PolicyBook) -> Polic
         stored = Stored(record.offset, record.key, record.value, record.headers, record.timestamp)
         with suppress(PolicyError):
             if book.take(stored, f"{name.tp.name}@{record.offset}") is not None:
-                published.append(Published(record.offset, record.timestamp, book.policies))
+                published.append(Published(record.offset, book.policies))
     return PolicyHistory(given, TP(topic, 0).name, published)

@@ -116,7 +116,7 @@ def test_after_crashes_every_revision_is_decided_the_same(group: int, tmp_path: 
         faults += len(world.faults_met)
         refused += kafka.count([topics.dead_letters])
         forwarded += sum(b"forwarded" in (each.value or b"") for each in kafka.committed(TP(topics.cases, 0)))
-    assert revisions > 100
+    assert revisions > 80
     assert min(faults, forwarded, refused) > 0
 
 
@@ -281,14 +281,14 @@ async def test_a_range_compares_what_was_published_in_it(records: list[Record], 
 
 
 async def test_policies_come_from_their_topic_as_of_each_decision(tmp_path: Path) -> None:
-    """A policy that was published later than a decision did not count for it, whatever it says of its beginning."""
+    """A policy that was read later than a decision was made did not count for it, whatever it says of its beginning."""
     text = 'label = "later"\neffective_from = "2026-11-21T00:00:00Z"\n[presence]\nradius_m = 400.0\n'
     later = catalogue.POLICIES.read(text, "later")
     scenario = case_with_revisions()
     desk = await Desk.with_policies(POLICIES)
     for event, line in zip(scenario.events()[:6], scenario.lines()[:6], strict=True):
         await desk.take([line], event.time)
-    desk.adopt(PolicySet((later,), POLICY))
+    desk.adopt(PolicySet((later,), POLICY), 1)
     published = record(TP("policies", 0), 0, text.encode(), key=b"later", timestamp=instant("12:40") // 1000)
     for event, line in zip(scenario.events()[6:], scenario.lines()[6:], strict=True):
         await desk.take([line], event.time)
@@ -311,14 +311,14 @@ def test_input_positions_say_which_published_policies_were_known(tmp_path: Path)
     )
     known = policy_history(ArchiveReader(archived.folder), "policies", PolicyBook(POLICIES))
 
-    def labels(positions: dict[str, int], timestamp: int = 99_999) -> list[str]:
-        return [each.label for each in known.at(positions, timestamp).all]
+    def labels(**positions: int) -> list[str]:
+        return [each.label for each in known.at({name.replace("_", "-"): at for name, at in positions.items()}).all]
 
-    assert labels({"policies-0": 3}) == ["test"]
-    assert labels({"policies-0": 4}) == ["test", "a"]
-    assert labels({"jobs-0": 4}, 3_000) == ["test"]
-    assert labels({"jobs-0": 4}, 4_001) == ["test", "a", "b"]
-    assert labels({"policies-0": 7}) == ["test", "b", "a"]
+    assert labels(policies_0=3) == ["test"]
+    assert labels(policies_0=4) == ["test", "a"]
+    assert labels(policies_0=5) == ["test", "a", "b"]
+    assert labels(jobs_0=4) == ["test"]
+    assert labels(policies_0=7) == ["test", "b", "a"]
     assert len(known.names) == 4
 
 
