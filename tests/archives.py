@@ -13,6 +13,7 @@ from streams.audit.keys import make_key, read_signer
 from streams.audit.notary import Notary
 from streams.audit.note import Verifier
 from streams.runtime.ports import TP
+from streams.sealing.person_keys import PersonKeys
 from surfaces.archive.store import ArchiveStore
 from surfaces.sink.ports import Position, Record
 
@@ -50,9 +51,11 @@ class Archived:
     def folder(self) -> ArchiveFolder:
         return ArchiveFolder(str(self.path))
 
-    def add(self, records: Iterable[Record], *, file_bytes: int = 1 << 20) -> Sequence[SegmentName]:
-        """Write records into files, and enter these into the log."""
-        store = ArchiveStore(self.folder, StoppedClock(), file_bytes=file_bytes, file_age_s=1.0)
+    def add(
+        self, records: Iterable[Record], *, file_bytes: int = 1 << 20, keys: PersonKeys | None = None
+    ) -> Sequence[SegmentName]:
+        """Write records into files, sealed if there are keys, and enter these into the log."""
+        store = ArchiveStore(self.folder, StoppedClock(), file_bytes=file_bytes, file_age_s=1.0, keys=keys)
         for each in records:
             known = store.positions().get(each.tp)
             if known is None or known.topic_id != each.topic_id:

@@ -23,7 +23,7 @@ from streams.embedded_kafka.free_ports import free_port
 from surfaces.read_model import store
 from surfaces.read_model.database import Database, DatabaseLost, PostgresDatabase, SqliteDatabase, open_database
 from surfaces.read_model.model import SqlReadModel
-from surfaces.read_model.tables import reports
+from surfaces.read_model.tables import VERSION, reports
 from surfaces.read_model.views import CaseFilter
 from tests.read_models import (
     NOW_US,
@@ -200,7 +200,7 @@ def test_another_version_is_made_anew_and_numbers_go_on_growing(
     with closing(store_in(database, NOW_US)) as same:
         assert same.positions() == positions_behind(RECORDS)
     assert caplog.messages == []
-    monkeypatch.setattr(store, "VERSION", store.VERSION + 1)
+    monkeypatch.setattr(store, "VERSION", VERSION + 1)
     with closing(store_in(database, NOW_US + 60_000_000)) as second:
         assert second.positions() == {}
         assert SqlReadModel(database).overview(NOW_US).cases == 0

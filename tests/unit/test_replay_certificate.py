@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,16 @@ from schemas.codec.limits import Limits
 from schemas.errors import UsageError
 from schemas.policy.model import PolicySet
 from streams.archive.reading import ArchiveReader
+from streams.audit.verify import verify_archive
 from streams.certificate.certify import Asked, Certified, certify
 from streams.certificate.findings import Finding
+from streams.certificate.histories import Open, open_unless_sealed
 from streams.certificate.policies import policy_history
 from streams.policies.book import PolicyBook
 from streams.runtime.ports import TP
+from streams.sealing.person_keys import PersonKeys
+from streams.sealing.personal import case
+from streams.sealing.sealing import Opener
 from surfaces.sink.ports import Record
 from tests.archives import Archived, archive_in, record
 from tests.decided import TOPICS, Desk, archivable
@@ -36,7 +42,9 @@ PUBLISHED = (("a", "2026-01-01T00:00:00Z"), ("b", "2026-02-01T00:00:00Z"), ("a",
 PAF_KEY = "job-1|paf|out_of_scope|p1"
 
 
-def certified(archived: Archived, policies: PolicySet = POLICIES, **asked: Any) -> Certified:
+def certified(
+    archived: Archived, policies: PolicySet = POLICIES, open_record: Open = open_unless_sealed, **asked: Any
+) -> Certified:
     return certify(
         archived.folder,
         Asked(**asked),
@@ -44,6 +52,7 @@ def certified(archived: Archived, policies: PolicySet = POLICIES, **asked: Any) 
         policies=PolicyBook(policies),
         limits=Limits(),
         verifier=archived.verifier,
+        open_record=open_record,
     )
 
 
@@ -278,6 +287,21 @@ async def test_a_range_compares_what_was_published_in_it(records: list[Record], 
         status: after.revisions[status] + before.revisions[status] + between.revisions[status]
         for status in whole.revisions
     }
+
+
+async def test_what_is_sealed_is_decided_the_same_with_the_keys_and_is_erased_without_them(
+    records: list[Record], tmp_path: Path
+) -> None:
+    archived = archive_in(tmp_path / "archive")
+    with closing(PersonKeys(str(tmp_path / "keys.sqlite"), bytes(32))) as keys:
+        archived.add(records, keys=keys)
+        found = certified(archived, open_record=Opener(keys).open_whole).statement.predicate
+        assert found.is_all_same
+        keys.erase(case("job-1"), (), records[0].timestamp)
+        erased = certified(archived, open_record=Opener(keys).open_whole).statement.predicate
+    assert erased.decisions == {**dict.fromkeys(erased.decisions, 0), "erased": sum(found.decisions.values())}
+    assert not erased.is_all_same
+    assert verify_archive(archived.folder, archived.verifier).records == len(records)
 
 
 async def test_policies_come_from_their_topic_as_of_each_decision(tmp_path: Path) -> None:
