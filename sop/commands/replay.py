@@ -16,9 +16,10 @@ from sop.options import FILE, instant
 from streams.config.settings import Settings, settings_from
 from streams.files.reading import input_name
 from streams.files.writing import line_writer, output_name
+from streams.policies.book import PolicyBook
 from streams.process.clock import SystemClock
 from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
-from streams.replay.inputs import KAFKA, RereadableInputs, read_inputs
+from streams.replay.inputs import KAFKA, RereadableInputs, archive_of, is_archive, read_inputs
 from streams.replay.parallel import can_fork, replay_in_parallel
 from streams.replay.replay import ReplayResult, ReplaySettings, replay_sequentially
 from streams.terminal.printable import printable
@@ -91,7 +92,9 @@ def _replay(
 def replay_settings(
     settings: Settings, inputs: Sequence[str], *, policy: str | None, until: str | None
 ) -> ReplaySettings:
-    """Return the settings for `--policy` (a file) and `--until` (RFC 3339); inputs in Kafka come with its policies.
+    """Return the settings for `--policy` (a file) and `--until` (RFC 3339).
+
+    Inputs in Kafka and archives come with the policies that were published there.
 
     Without `--until` events in the future are refused; with it they are ignored, so the result never depends on today.
     """
@@ -111,4 +114,8 @@ def _policies(settings: Settings, inputs: Sequence[str]) -> PolicySet:
         from streams.replay.kafka_input import kafka_source  # noqa: PLC0415 - the Kafka client is slow to import
 
         policies = asyncio.run(read_policies(settings, *kafka_source(address, settings), policies)).policies
+    for name in filter(is_archive, inputs):
+        from streams.operations.published_policies import signature_check  # noqa: PLC0415 - the same
+
+        policies = archive_of(name, settings).policies(PolicyBook(policies, signature_check(settings)))
     return policies

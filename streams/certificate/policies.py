@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Final, NamedTuple
 
-from schemas.errors import PolicyError
 from schemas.policy.model import PolicySet
+from streams.archive.policies import take_policies
 from streams.archive.reading import ArchiveReader
 from streams.policies.book import PolicyBook
-from streams.runtime.ports import TP, Stored
+from streams.runtime.ports import TP
 
 
 class Published(NamedTuple):
@@ -41,10 +40,6 @@ class PolicyHistory:
 
 def policy_history(reader: ArchiveReader, topic: str, book: PolicyBook) -> PolicyHistory:
     """Return the policies of a book, and those in a topic of an archive as the book takes or refuses them."""
-    given, published = book.policies, []
-    for name, record in reader.records([topic]):
-        stored = Stored(record.offset, record.key, record.value, record.headers, record.timestamp)
-        with suppress(PolicyError):
-            if book.take(stored, f"{name.tp.name}@{record.offset}") is not None:
-                published.append(Published(record.offset, book.policies))
+    given = book.policies
+    published = [Published(offset, book.policies) for offset in take_policies(reader, topic, book)]
     return PolicyHistory(given, TP(topic, 0).name, published)

@@ -77,6 +77,7 @@ class Settings:
     cached_cases_max: int = 5_000
     facts_per_case_max: int = 1_000
     case_retention: float = 90 * DAY_S
+    erasure_days: float = 0.0
     case_memory: float = 730 * DAY_S
     value_bytes_max: int = Limits().value_bytes
     name_chars_max: int = Limits().name_chars

@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 from schemas.codec.limits import Limits
 from schemas.durations import duration_text
+from schemas.errors import UsageError
 from schemas.topics import Topics
 from streams.config.settings import Settings
 from streams.kafka.connection import INPUT_BYTES_MAX, MESSAGE_BYTES_MAX
@@ -49,7 +50,8 @@ class TopicSetup:
     `kept`: for how long Kafka has to keep the records; None: it is compacted. `bytes_max`: the largest record of a new
     topic. `input_factor`: how many times the largest input record has to fit into one of its own; None: it is an input.
     `lag_ms_max`: how long a superseded record may stay in a compacted topic; `keeps_superseded`: it stays for ever.
-    `partitions`: how many there are; None: as many as other topics have. `otherwise`: what another clean-up does.
+    `partitions`: how many there are; None: as many as other topics have. `is_personal`: records may contain what
+    belongs to a person. `otherwise`: what another clean-up does.
     """
 
     kept: Literal["for ever", "while cases change", "until read"] | None = "while cases change"
@@ -58,6 +60,7 @@ class TopicSetup:
     lag_ms_max: int | None = None
     keeps_superseded: bool = False
     partitions: int | None = None
+    is_personal: bool = True
     otherwise: str = "Kafka deletes superseded revisions"
 
 
@@ -73,14 +76,17 @@ _POLICIES: Final = TopicSetup(
     input_factor=None,
     keeps_superseded=True,
     partitions=1,
+    is_personal=False,
     otherwise="Kafka deletes policies that decisions rest on",
 )
 _TO_CASES: Final = TopicSetup(input_factor=1, otherwise=_UNREAD)
 _TO_PARTNERS: Final = TopicSetup(kept="until read", input_factor=1, otherwise=_UNREAD)
 _TO_WATCHES: Final = TopicSetup(otherwise=_UNREAD)
-_ACTS: Final = TopicSetup(otherwise="Kafka deletes what people did")
-_CHECKPOINTS: Final = TopicSetup(kept="for ever", otherwise="Kafka deletes all but the last checkpoint")
-_PROGRESS: Final = TopicSetup(kept=None, otherwise="Kafka may delete how far the workers have read")
+_ACTS: Final = TopicSetup(is_personal=False, otherwise="Kafka deletes what people did")
+_CHECKPOINTS: Final = TopicSetup(
+    kept="for ever", is_personal=False, otherwise="Kafka deletes all but the last checkpoint"
+)
+_PROGRESS: Final = TopicSetup(kept=None, is_personal=False, otherwise="Kafka may delete how far the workers have read")
 
 
 _REASSIGN: Final = "kafka-reassign-partitions.sh adds replicas"
@@ -108,23 +114,35 @@ def topic_table(topics: Topics) -> Mapping[str, TopicSetup]:
 class TopicTargets:
     """What the operator decides about the topics.
 
-    `retention_ms`: how long records are kept while cases can change (`UNLIMITED`: for ever). `value_bytes_max`: the
-    largest event.
+    `retention_ms`: how long records are kept while cases can change (`UNLIMITED`: for ever). `erasure_ms`: after how
+    long nothing personal is left (`UNLIMITED`: no limit). `value_bytes_max`: the largest event.
     """
 
     partitions: int
     replicas: int = 1
     retention_ms: int = UNLIMITED
+    erasure_ms: int = UNLIMITED
     value_bytes_max: int = Limits().value_bytes
 
 
 def topic_targets(settings: Settings) -> TopicTargets:
-    """Return the targets of the settings: without Redis, state is made again from topics that are kept for ever."""
+    """Return the targets of the settings: without Redis, state is made again from topics that are kept for ever.
+
+    Raises `UsageError` if they have to be kept for longer than SOP_ERASURE_DAYS allows.
+    """
     has_redis = settings.redis_url or settings.redis_url_file
+    retention_ms = max(round(settings.case_retention * 1000), AWAY_MS) if has_redis else UNLIMITED
+    erasure_ms = round(settings.erasure_days * DAY_MS) or UNLIMITED
+    if erasure_ms != UNLIMITED and not 0 <= retention_ms <= erasure_ms:
+        needed = (
+            f"for {duration_text(retention_ms * 1000)} (SOP_CASE_RETENTION)" if has_redis else "for ever without Redis"
+        )
+        raise UsageError(f"SOP_ERASURE_DAYS: {settings.erasure_days:g}, but topics have to be kept {needed}")
     return TopicTargets(
         partitions=settings.partitions,
         replicas=settings.replicas,
-        retention_ms=max(round(settings.case_retention * 1000), AWAY_MS) if has_redis else UNLIMITED,
+        retention_ms=retention_ms,
+        erasure_ms=erasure_ms,
         value_bytes_max=settings.value_bytes_max,
     )
 
@@ -316,6 +334,9 @@ def _keeping_rules(setup: TopicSetup, targets: TopicTargets) -> Iterator[_Rule]:
             kept, why = targets.retention_ms, "a worker without checkpoints makes its state again from these records"
     text = str(kept)
     yield _Rule(setting=RETENTION_CONFIG, value=text, least=_number(RETENTION_CONFIG, text), why=why)
+    if setup.is_personal and targets.erasure_ms != UNLIMITED:
+        forgets = "for so long it has what was erased (SOP_ERASURE_DAYS)"
+        yield _Rule(setting=RETENTION_CONFIG, value=text, most=targets.erasure_ms, why=forgets)
     size = "a limit by size deletes records whatever their age"
     yield _Rule(setting=RETENTION_BYTES_CONFIG, value=str(UNLIMITED), least=math.inf, why=size)
 

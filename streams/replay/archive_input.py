@@ -9,11 +9,14 @@ from agents.sops import catalogue
 from schemas.codec.decoder import decode_record
 from schemas.codec.limits import Limits
 from schemas.errors import InvalidMessage, SopError, Unavailable, UsageError
+from schemas.policy.model import PolicySet
 from streams.archive.folder import ArchiveFolder
 from streams.archive.layout import SegmentName
+from streams.archive.policies import take_policies
 from streams.archive.reading import ArchiveReader
 from streams.archive.records import ArchivedRecord
 from streams.config.settings import Settings
+from streams.policies.book import PolicyBook
 from streams.replay.input_record import InputRecord
 from streams.sealing.person_keys import person_keys
 from streams.sealing.sealing import Opener
@@ -43,6 +46,12 @@ class ArchiveInput:
     def records(self) -> Iterator[InputRecord]:
         """Yield all records, by topic, partition and offset."""
         return self._inputs(self._reader.records(self._topics.inputs))
+
+    def policies(self, book: PolicyBook) -> PolicySet:
+        """Return the policies of a book with those published in the archive."""
+        for _ in take_policies(self._reader, self._topics.policies, book):
+            pass
+        return book.policies
 
     def records_of_case(self, case_id: str, limits: Limits) -> Iterator[InputRecord]:
         """Yield the records of a case, then the location reports of all partners that it names."""

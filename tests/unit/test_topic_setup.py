@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agents.sops import catalogue
+from schemas.errors import UsageError
 from streams.config.settings import Settings
 from streams.kafka.topic_setup import (
     DAY_MS,
@@ -226,3 +228,30 @@ def test_the_operators_page_has_the_table() -> None:
         name: (f"`{NEW[name].configs['cleanup.policy']}`", setup.kept or "the last of each key", str(setup.bytes_max))
         for name, setup in table.items()
     }
+
+
+def test_topics_with_personal_data_are_kept_no_longer_than_the_erasure_allows() -> None:
+    targets = replace(TARGETS, erasure_ms=120 * DAY_MS)
+    assert found(Cluster(3, NEW), targets) == []
+    for name in ("jobs", "locations", "decisions.paf", "dead-letters", "internal.cases"):
+        (difference,) = found(cluster_with(name, retention_ms=str(120 * DAY_MS + 1)), targets)
+        assert (difference.topic, difference.severity) == (f"p.{name}", "warning")
+        assert difference.why == "for so long it has what was erased (SOP_ERASURE_DAYS)"
+    for name in ("audit.acts", "audit.checkpoints"):
+        assert found(cluster_with(name, retention_ms=str(UNLIMITED)), targets) == []
+
+
+@pytest.mark.parametrize(
+    ("redis", "days", "reason"),
+    [
+        ("", 365.0, "365, but topics have to be kept for ever without Redis"),
+        ("redis://here", 89.5, "89.5, but topics have to be kept for 90 d (SOP_CASE_RETENTION)"),
+    ],
+)
+def test_an_erasure_sooner_than_topics_may_forget_is_refused(redis: str, days: float, reason: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"SOP_ERASURE_DAYS: {reason}")):
+        topic_targets(Settings(redis_url=redis, erasure_days=days))
+
+
+def test_an_erasure_after_the_retention_of_cases_is_a_target() -> None:
+    assert topic_targets(Settings(redis_url="redis://here", erasure_days=90.0)).erasure_ms == 90 * DAY_MS
