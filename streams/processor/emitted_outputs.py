@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from agents.anomaly_agent import AnomalyAgent
+from agents.case_agent import CaseAgent
+from agents.location_agent import LocationAgent
 from agents.sops import catalogue
 from schemas.codec.encoder import decode_dead_letter
 from schemas.errors import InvalidMessage
@@ -55,3 +58,15 @@ class EmittedOutputs:
             case _:
                 self.alert_ids.add(message.alert_id)
         return positions
+
+    def restore(self, cases: CaseAgent, locations: LocationAgent, anomalies: AnomalyAgent) -> None:
+        """Apply what was read back to the agents, which have its cases and watches, and forget it, dead letters aside."""
+        for case_id, messages in self.messages.items():
+            for message in messages:
+                cases.restore_emitted(case_id, message)
+        locations.emitted_alert_ids |= self.alert_ids
+        for alerts in self.watch_alerts.values():
+            for alert in alerts:
+                anomalies.restore_emitted(alert)
+        self.messages.clear()
+        self.watch_alerts.clear()

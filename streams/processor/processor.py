@@ -329,16 +329,8 @@ class SopProcessor:
                 f"{case_name(min(departed))}: decided after the checkpoint in which it had departed: "
                 "Redis went back to an old checkpoint; empty it, and the state is rebuilt from Kafka"
             )
-        for case_id, messages in self._emitted.messages.items():
-            for message in messages:
-                self._cases.restore_emitted(case_id, message)
-        self._locations.emitted_alert_ids |= self._emitted.alert_ids
-        for alerts in self._emitted.watch_alerts.values():
-            for alert in alerts:
-                self._anomalies.restore_emitted(alert)
+        self._emitted.restore(self._cases, self._locations, self._anomalies)
         self._save_later(restored)
-        self._emitted.messages.clear()
-        self._emitted.watch_alerts.clear()
 
     def forget_positions(self, topics: Collection[str]) -> None:
         """Forget the offsets seen in topics that were deleted and created again."""
