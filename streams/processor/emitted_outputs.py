@@ -60,7 +60,7 @@ class EmittedOutputs:
         return positions
 
     def restore(self, cases: CaseAgent, locations: LocationAgent, anomalies: AnomalyAgent) -> None:
-        """Apply what was read back to the agents, which have its cases and watches, and forget it, dead letters aside."""
+        """Apply what was read back to the agents, which have its cases and watches, and forget it."""
         for case_id, messages in self.messages.items():
             for message in messages:
                 cases.restore_emitted(case_id, message)
