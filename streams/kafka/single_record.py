@@ -25,8 +25,11 @@ async def send_record(
     key: bytes,
     headers: Sequence[tuple[str, bytes]],
     timestamp_ms: int,
+    partition: int | None = None,
 ) -> None:
-    """Write a record and wait until all replicas in sync have it; raises `Unavailable` if it may not be written.
+    """Write a record and wait until all replicas in sync have it, by default in the partition of its key.
+
+    Raises `Unavailable` if it may not be written.
 
     Such a record is rare, so each has a producer of its own, which has nothing to keep alive or to mend.
     """
@@ -34,7 +37,7 @@ async def send_record(
     producer = AIOKafkaProducer(**options, acks="all", enable_idempotence=True)
     try:
         await producer.start()
-        await producer.send_and_wait(topic, value, key=key, headers=list(headers), timestamp_ms=timestamp_ms)
+        await producer.send_and_wait(topic, value, key, partition, timestamp_ms, list(headers))
     except KafkaError as error:
         raise Unavailable(f"Kafka at {connection.brokers} does not take a record of {topic} ({error!r})") from error
     finally:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from msgspec import structs
 
-from schemas.errors import Fatal, UsageError
+from schemas.errors import Fatal, Unavailable, UsageError
 from schemas.policy.model import Policy, PolicySet
 from schemas.topics import Topics
 from streams.config.settings import Settings
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.log import KafkaLog
+from streams.kafka.single_record import prepare_topic, send_record
 from streams.kafka.topic_setup import topic_targets
-from streams.kafka.topics import admin_client, create_topic, new_topics, partition_counts
+from streams.kafka.topics import partition_counts
 from streams.policies.book import SIGNATURE_HEADER, PolicyBook, Verify, unsigned
 from streams.policies.source import FixedPolicies, PolicySource
 from streams.policies.topic import PolicyTopic
+from streams.process.clock import SystemClock
 from streams.runtime.ports import TP
 
 INSTALL: Final = "pip install 'sop-streams[audit]'"
@@ -93,24 +93,19 @@ async def publish_policy(
 
     Raises `UsageError` if Kafka does not take it.
     """
-    targets = topic_targets(settings)
-    counts = await partition_counts(connection, [], optional=topics.known)
-    if topics.policies not in counts:
-        async with admin_client(connection) as admin:
-            if reason := await create_topic(admin, new_topics(topics, targets, counts)[topics.policies]):
-                raise UsageError(f"Kafka at {connection.brokers}: cannot create {topics.policies}: {reason}")
-    producer = AIOKafkaProducer(**connection.client_options(), acks="all", enable_idempotence=True)
+    place = TP(topics.policies, 0)
+    if reason := await prepare_topic(connection, topics, topic_targets(settings), topics.policies):
+        raise UsageError(f"Kafka at {connection.brokers}: cannot create {topics.policies}: {reason}")
     try:
-        await producer.start()
-        await producer.send_and_wait(
-            topics.policies,
+        await send_record(
+            connection,
+            place.topic,
             document.encode(),
+            partition=place.partition,
             key=policy.label.encode(),
-            partition=0,
             headers=signature_headers(signatures),
+            timestamp_ms=SystemClock().now_us() // 1000,
         )
-    except KafkaError as error:
-        raise UsageError(connection.describe_error(error)) from error
-    finally:
-        await producer.stop()
-    return TP(topics.policies, 0)
+    except Unavailable as error:
+        raise UsageError(str(error)) from error
+    return place
