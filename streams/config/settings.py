@@ -213,6 +213,7 @@ _SPECIAL_READERS: Final[Mapping[str, Reader]] = {
         _checked(int, lambda number: 1 <= number <= VALUE_BYTES_MAX),
         f"a whole number from 1 to {VALUE_BYTES_MAX}",
     ),
+    "erasure_days": (_checked(float, lambda days: 0 <= days < math.inf), "a number of days"),
     "metrics_listen": (_address, "PORT or HOST:PORT"),
     "alerts_proxy": (web_address, "http://HOST:PORT"),
     "console_url": (web_address, "http://HOST… or https://HOST…"),
