@@ -90,7 +90,7 @@ def contract(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    """Return the messages of a simulated day: an act, all outputs, the accepted events, location reports last."""
+    """Return the messages of a simulated day, location reports last, and examples of those that no day has."""
     folder = tmp_path_factory.mktemp("day")
     sop = Path(sys.executable).with_name("sop")
     ran(sop, "simulate", "--jobs", "300", "--malformed", "0.0005", "--out", folder / "events.jsonl")
@@ -100,8 +100,8 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     refused = {letter["offset"] for letter in letters}
     events = (folder / "events.jsonl").read_bytes().splitlines()
     accepted = [line for number, line in enumerate(events, 1) if number not in refused]
-    act = json.dumps(EXAMPLES["act"]).encode()
-    return [act, *outputs, *sorted(accepted, key=lambda line: b'"location.reported"' in line)]
+    others = [json.dumps(EXAMPLES[name]).encode() for name in ("act", "case.erased", "partner.erased")]
+    return [*others, *outputs, *sorted(accepted, key=lambda line: b'"location.reported"' in line)]
 
 
 @pytest.fixture(scope="module")
