@@ -39,7 +39,7 @@ $(STAMP): requirements.lock pyproject.toml clients/python/pyproject.toml tests/s
 	@test -n "$(PYTHON)" || { echo "sop-streams needs Python 3.11 or later; none was found ($$(python3 -V 2>&1))" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sop-streams needs Python 3.11 or later;" \
 	    "$(PYTHON) is Python $$($(PYTHON) -c 'import platform; print(platform.python_version())')" >&2; exit 2; }
-	@echo "installing into .venv, once: 850 MB, half a minute to a few minutes"
+	@echo "installing into .venv, once: 1.15 GB, half a minute to a few minutes"
 	@$(PYTHON) -m venv .venv
 	@# uv, itself from the lock file, installs many times faster; pip is the fallback where uv cannot reach the registry.
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock

@@ -26,7 +26,9 @@ CHECKPOINTS: Final = "audit.checkpoints"
 INPUTS: Final = (JOBS, TICKETS, CANCELLATIONS, LOCATIONS)
 """Topics of input events, keyed by case id; `locations` by partner id."""
 
-INTERNAL: Final = ("internal.cases", "internal.partners", "internal.watches", "internal.progress")
+CASES: Final = "internal.cases"
+"""Messages to cases: presence answers, and events that came to another partition."""
+INTERNAL: Final = (CASES, "internal.partners", "internal.watches", "internal.progress")
 """Topics of the workers alone: messages to cases, partners and watches, and how far a worker has read."""
 
 _FAMILIES: Final = {

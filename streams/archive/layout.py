@@ -15,6 +15,9 @@ SUFFIX: Final = ".parquet"
 TEMPORARY: Final = ".part"
 """How the name of a file ends that is still being written. What was left behind by a crash is deleted at the start."""
 
+LOCK: Final = ".lock"
+"""The file that the process which writes to an archive on this machine has locked."""
+
 _PATH: Final = re.compile(
     r"(?P<topic>[A-Za-z0-9._-]+)/(?P<day>\d{4}-\d{2}-\d{2})/"
     r"(?P<partition>\d{5,})\.(?P<generation>\d{3,})\.(?P<topic_id>[A-Za-z0-9_-]+)\."

@@ -12,10 +12,8 @@ from schemas.codec.encoder import decode_dead_letter
 from schemas.errors import InvalidMessage
 from schemas.events import LOCATION_REPORT
 from schemas.timestamps import parse_instant
-from schemas.topics import DEAD_LETTERS, INPUTS
+from schemas.topics import CASES, DEAD_LETTERS, INPUTS
 from streams.archive.records import ArchivedRecord, Lookup
-
-CASES: Final = "internal.cases"
 
 
 def lookup_of(topic: str, record: ArchivedRecord) -> Lookup:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.errors import UsageError
 from streams.audit.note import Signer, Verifier
+from streams.files.private import write_private_file
 
 
 def make_key(name: str, path: str) -> Verifier:
@@ -17,12 +17,7 @@ def make_key(name: str, path: str) -> Verifier:
     Raises `UsageError` for a name that no key can have, or a file that exists or cannot be written.
     """
     signer = Signer.of(name, Ed25519PrivateKey.generate())
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"{signer}\n")
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+    write_private_file(path, f"{signer}\n")
     return signer.verifier
 
 

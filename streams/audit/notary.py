@@ -58,7 +58,7 @@ class Notary:
         content = self._folder.read(name.path)
         if content is None:
             raise Fatal(f"{name.path}: it has disappeared")
-        with Segment(self._folder, name) as segment:
+        with Segment(self._folder, name, content) as segment:
             leaves = [record_leaf(name.topic, name.partition, each) for each in segment.records()]
         self._folder.put(leaves_path(name), b"".join(leaves))
         return encode_manifest(manifest_of(name, content, root_of(leaves), len(leaves), before))

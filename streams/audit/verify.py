@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from schemas.errors import SopError
 from streams.archive.folder import ArchiveFolder
-from streams.archive.layout import TEMPORARY, SegmentName
+from streams.archive.layout import LOCK, TEMPORARY, SegmentName
 from streams.archive.records import places_of, records_of
 from streams.archive.segment import DamagedSegment, Segment
 from streams.audit.log import LOG, Checkpoint, open_checkpoint, read_entries
@@ -19,7 +19,6 @@ from streams.audit.note import Verifier
 from streams.audit.tiles import CHECKPOINT, tiles_of
 from streams.runtime.ports import TP
 
-LOCK: Final = ".lock"
 NOTE: Final = f"{LOG}/{CHECKPOINT}"
 
 

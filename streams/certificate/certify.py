@@ -21,7 +21,7 @@ from streams.audit.tiles import CHECKPOINT
 from streams.audit.verify import verify_log, verify_segment
 from streams.certificate.deciding import Deciding, Span
 from streams.certificate.findings import STATUSES, Finding, Status, worst
-from streams.certificate.histories import Histories, History, OfPartition, Open, open_unless_sealed
+from streams.certificate.histories import Histories, History, OfPartition, Open
 from streams.certificate.policies import policy_history
 from streams.certificate.statement import Counts, Predicate, Program, Range, Statement, Subject
 from streams.policies.book import PolicyBook
@@ -59,7 +59,7 @@ def certify(
     policies: PolicyBook,
     limits: Limits,
     verifier: Verifier,
-    open_record: Open = open_unless_sealed,
+    open_record: Open,
 ) -> Certified:
     """Return what deciding an archive anew has found; every file that is read is verified first, if there is a log.
 

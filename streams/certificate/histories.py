@@ -25,14 +25,6 @@ Open = Callable[[SegmentName, ArchivedRecord], ArchivedRecord | None]
 Filed = tuple[SegmentName, ArchivedRecord]
 """A record, and the file that has it."""
 
-SEALED: Final = b'"sealed:'
-"""How a JSON string begins that stands for a value which is sealed."""
-
-
-def open_unless_sealed(_: SegmentName, record: ArchivedRecord) -> ArchivedRecord | None:
-    """Return a record in which nothing is sealed; without keys, what is sealed counts as erased."""
-    return None if SEALED in (record.value or b"") else record
-
 
 @dataclass(frozen=True, slots=True)
 class History:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from schemas.errors import Fatal, UsageError
 from streams.config.settings import Settings
+from streams.files.private import write_private_file
 from streams.sealing.personal import NOBODY, case, is_customer
 
 MASTER_BYTES: Final = 32
@@ -180,11 +181,7 @@ def person_keys(settings: Settings) -> Iterator[PersonKeys | None]:
 
 def make_master_key(path: str) -> None:
     """Write a new master key to a file that only its owner may read; raises `UsageError` if it exists."""
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(urlsafe_b64encode(secrets.token_bytes(MASTER_BYTES)) + b"\n")
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+    write_private_file(path, f"{urlsafe_b64encode(secrets.token_bytes(MASTER_BYTES)).decode()}\n")
 
 
 def read_master_key(path: str) -> bytes:

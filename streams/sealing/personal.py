@@ -18,8 +18,7 @@ from agents.presence.queries import PresenceAnswer
 from schemas.codec.decoder import EventAttributes, is_binary, read_attributes
 from schemas.codec.headers import Headers
 from schemas.events import EVENT_TYPES, LOCATION_REPORT
-from schemas.topics import DEAD_LETTERS, INPUTS, LOCATIONS, TOPIC_OF_TYPE
-from streams.archive.lookup import CASES
+from schemas.topics import CASES, DEAD_LETTERS, INPUTS, LOCATIONS, POLICIES, TOPIC_OF_TYPE
 from streams.archive.records import ArchivedRecord
 from streams.sealing.json_members import Member, is_object, members
 
@@ -29,9 +28,6 @@ NOBODY: Final = "nobody"
 """Who has what cannot be attributed: no case and no partner is known."""
 CUSTOMER: Final = "customer"
 """A name of whom the case is, not sealed under a key of its own."""
-
-POLICIES: Final = "policies"
-"""The topic of policy documents, which are about nobody."""
 
 PERSONAL: Final[Mapping[str, Mapping[str, str]]] = {
     "job.booked": {"customer_id": CUSTOMER, "site": SUBJECT},
@@ -93,7 +89,7 @@ def visit(topic: str, record: ArchivedRecord, visitor: Visitor) -> ArchivedRecor
     if topic.endswith(INPUTS):
         value, headers = _visit_event(topic, record.key, record.value, record.headers, visitor)
         return record._replace(value=value, headers=headers)
-    if not record.value or topic.endswith(POLICIES):
+    if not record.value or topic.endswith(POLICIES):  # documents about nobody
         return record
     return record._replace(value=_visit_output(topic, record.key, record.value, visitor))
 

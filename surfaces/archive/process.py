@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import Metric
 from schemas.errors import Unavailable, UsageError
 from schemas.topics import Topics
 from streams.archive.folder import ArchiveFolder
-from streams.archive.layout import SegmentName
+from streams.archive.layout import LOCK, SegmentName
 from streams.audit.keys import read_signer
 from streams.audit.notary import Notary
 from streams.config.settings import Settings
@@ -34,7 +34,6 @@ from surfaces.sink.endpoints import SinkEndpoints
 from surfaces.sink.kafka_partitions import KafkaPartitions
 from surfaces.sink.sink import Sink
 
-LOCK: Final = ".lock"
 RETRY_S: Final = 2.0
 """How long to wait for a folder that has failed before it is tried again."""
 CHECKPOINT_HEADERS: Final = (("content-type", b"text/plain; charset=utf-8"),)

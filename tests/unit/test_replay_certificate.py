@@ -16,11 +16,13 @@ from agents.sops.tables.decisions import DecisionTable, Row
 from schemas.codec.limits import Limits
 from schemas.errors import UsageError
 from schemas.policy.model import PolicySet
+from streams.archive.layout import SegmentName
 from streams.archive.reading import ArchiveReader
+from streams.archive.records import ArchivedRecord
 from streams.audit.verify import verify_archive
 from streams.certificate.certify import Asked, Certified, certify
 from streams.certificate.findings import Finding
-from streams.certificate.histories import Open, open_unless_sealed
+from streams.certificate.histories import Open
 from streams.certificate.policies import policy_history
 from streams.policies.book import PolicyBook
 from streams.runtime.ports import TP
@@ -40,6 +42,11 @@ SEEDS = 24
 PUBLISHED = (("a", "2026-01-01T00:00:00Z"), ("b", "2026-02-01T00:00:00Z"), ("a", "2026-03-01T00:00:00Z"))
 """Policies in the order of their publication; the last one takes the place of the first."""
 PAF_KEY = "job-1|paf|out_of_scope|p1"
+
+
+def open_unless_sealed(_: SegmentName, each: ArchivedRecord) -> ArchivedRecord | None:
+    """Return a record in which nothing is sealed, whatever its parts are; any other counts as erased."""
+    return None if b'"sealed:' in (each.value or b"") else each
 
 
 def certified(
