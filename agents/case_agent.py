@@ -79,6 +79,13 @@ class CaseAgent:
         case.depart()
         return erasure
 
+    def reopen(self, former: Case) -> bool:
+        """Take a former state of a case into account; return False if it is not what a departed case had at the end.
+
+        See surfaces.md, "Retention".
+        """
+        return self.case(former.case_id).reopen(former)
+
     def apply_answer(self, answer: PresenceAnswer) -> bool:
         """Store a presence answer in its case; return whether it changes what is known."""
         return self.case(answer.query.case_id).apply_answer(answer)

@@ -26,6 +26,8 @@ AddFactResult = Literal["applied", "duplicate", "conflict", "full", "departed"]
 Rejection = Literal["conflict", "full", "departed"]
 NO_LONGER_KEPT: Final = "subject: no longer kept"
 """The reason of dead letters for a departed case."""
+NOT_ITS_LAST: Final = "value: the case has departed with other decisions"
+"""The reason of dead letters for a former state of a departed case that is not its last one."""
 ActionKey = tuple[str, str | None, str | None]
 """(code, partner id, ticket id): identifies an action within its case."""
 
@@ -49,6 +51,12 @@ class EmittedMessages:
             self.actions[(body.code, body.partner_id, body.ticket_id)] = message
         else:
             self.alerts[message.alert_id] = message
+
+    def add_missing(self, former: EmittedMessages) -> None:
+        """Add what was emitted earlier and of which nothing is known here."""
+        self.decisions = former.decisions | self.decisions
+        self.actions = former.actions | self.actions
+        self.alerts = former.alerts | self.alerts
 
     @property
     def is_open(self) -> bool:
@@ -133,10 +141,31 @@ class Case:
 
     def depart(self) -> None:
         """Drop everything but the ids of the last decisions and `decided_at`."""
-        self.last_revisions = tuple(sorted(each.decision_id for each in self.emitted.decisions.values()))
+        self.last_revisions = self.revision_ids()
         self.facts, self.answers, self.queries, self.emitted = {}, {}, {}, EmittedMessages()
         self.contributed = {}
         self.queried_view = self.contributed_view = self._view = None
+
+    def reopen(self, former: Case) -> bool:
+        """Take what a former state of the case has and this one lacks; a departed case is then kept again.
+
+        Returns False, and changes nothing, if the case has departed with other last decisions than the former state's.
+        """
+        last_revisions = former.revision_ids()
+        if self.is_departed and self.last_revisions != last_revisions:
+            return False
+        self.last_revisions = None
+        self.facts = former.facts | self.facts
+        for answer in former.answers.values():
+            self.apply_answer(answer)
+        self.emitted.add_missing(former.emitted)
+        self.decided_at = max(self.decided_at, former.decided_at)
+        self._view = None
+        return True
+
+    def revision_ids(self) -> tuple[str, ...]:
+        """Return the ids of the last decisions, sorted."""
+        return tuple(sorted(each.decision_id for each in self.emitted.decisions.values()))
 
     def awaits_answer(self) -> bool:
         """Return whether a first answer to some query is still on its way; a case never waits for a stay."""

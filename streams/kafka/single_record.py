@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -13,8 +13,21 @@ from schemas.topics import Topics
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.topic_setup import TopicTargets
 from streams.kafka.topics import admin_client, create_topic, new_topics, partition_counts
+from streams.runtime.ports import TP
 
 REQUEST_TIMEOUT_MS: Final = 5_000
+
+
+class Place(NamedTuple):
+    """Where a record is."""
+
+    tp: TP
+    offset: int
+
+    @property
+    def name(self) -> str:
+        """The place in messages: `topic-partition@offset`."""
+        return f"{self.tp.name}@{self.offset}"
 
 
 async def send_record(
@@ -26,18 +39,20 @@ async def send_record(
     headers: Sequence[tuple[str, bytes]],
     timestamp_ms: int,
     partition: int | None = None,
-) -> None:
+) -> Place:
     """Write a record and wait until all replicas in sync have it, by default in the partition of its key.
 
-    Raises `Unavailable` if it may not be written.
+    Returns where it is. Raises `Unavailable` if it may not be written.
 
     Such a record is rare, so each has a producer of its own, which has nothing to keep alive or to mend.
     """
     options = {**connection.client_options(), "request_timeout_ms": REQUEST_TIMEOUT_MS}
-    producer = AIOKafkaProducer(**options, acks="all", enable_idempotence=True)
+    bytes_max = connection.message_bytes_max
+    producer = AIOKafkaProducer(**options, acks="all", enable_idempotence=True, max_request_size=bytes_max)
     try:
         await producer.start()
-        await producer.send_and_wait(topic, value, key, partition, timestamp_ms, list(headers))
+        written = await producer.send_and_wait(topic, value, key, partition, timestamp_ms, list(headers))
+        return Place(TP(topic, written.partition), written.offset)
     except KafkaError as error:
         raise Unavailable(f"Kafka at {connection.brokers} does not take a record of {topic} ({error!r})") from error
     finally:

@@ -7,13 +7,15 @@ meantime, the redriven record is a duplicate.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from agents.case.case import NO_LONGER_KEPT
+from schemas.codec.decoder import read_attributes
 from schemas.codec.encoder import decode_dead_letter
 from schemas.codec.headers import Headers
 from schemas.errors import InvalidMessage, Unavailable
@@ -28,6 +30,7 @@ from streams.runtime.ports import TP
 REDRIVES_HEADER: Final = "sop-redrives"
 """Header of a redriven record: how often it was sent again."""
 
+_NO_ARCHIVE: Final = "only an archive brings it back (sop dead-letters redrive --archive)"
 _COUNT: Final = re.compile(rb"[0-9]{1,9}")
 
 
@@ -48,6 +51,15 @@ class DeadLetterRecord:
         """How often the refused record had been sent again before."""
         counts = [value for name, value in self.dead_letter.headers if name == REDRIVES_HEADER and value is not None]
         return int(counts[-1]) if counts and _COUNT.fullmatch(counts[-1]) else 0
+
+    @property
+    def departed_case(self) -> str:
+        """The case that the refused record is about, if it was refused because that had departed; else empty."""
+        letter = self.dead_letter
+        if letter.reason != NO_LONGER_KEPT or letter.is_truncated:
+            return ""
+        attributes = read_attributes(letter.value, letter.headers)
+        return "" if attributes is None else attributes.subject.strip()
 
     @property
     def headers(self) -> Headers:
@@ -107,11 +119,19 @@ class Redrive:
     kept: list[tuple[DeadLetterRecord, str]]
 
 
-def plan_redrive(dead_letters: Iterable[DeadLetterRecord], topics: Topics, redrives_max: int) -> Redrive:
+def plan_redrive(
+    dead_letters: Iterable[DeadLetterRecord],
+    topics: Topics,
+    redrives_max: int,
+    not_reopened: Mapping[str, str] | None = None,
+) -> Redrive:
     """Return which records may be sent again, in the order of their offsets.
 
     A record that was refused again after a redrive has several dead letters. It is sent once, and at most
     `redrives_max` times in total. Only input topics are written to, whatever a dead letter says.
+
+    Facts for departed cases are kept, unless these are reopened before: `not_reopened` then says why some are not, by
+    case id.
     """
     latest: dict[tuple[object, ...], DeadLetterRecord] = {}
     redrive = Redrive([], [])
@@ -123,6 +143,11 @@ def plan_redrive(dead_letters: Iterable[DeadLetterRecord], topics: Topics, redri
         if letter.is_truncated:
             redrive.kept.append((each, "the dead letter has only the beginning of the record"))
             continue
+        if each.departed_case:
+            why = _NO_ARCHIVE if not_reopened is None else not_reopened.get(each.departed_case)
+            if why is not None:
+                redrive.kept.append((each, f"case {each.departed_case} has left the state, and {why}"))
+                continue
         record = (letter.topic, letter.key, letter.value, tuple(each.headers))
         if record not in latest or each.redrives > latest[record].redrives:
             latest[record] = each

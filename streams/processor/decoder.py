@@ -1,4 +1,4 @@
-"""Decodes consumed records into events, presence queries, presence answers and messages to watches."""
+"""Decodes consumed records: events, presence queries and answers, messages to watches, former states of cases."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from aiokafka.partitioner import murmur2
 from msgspec import Struct, structs
 
 from agents.anomalies.messages import WatchMessage
+from agents.case.case import Case
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from schemas.codec.decoder import decode_record
 from schemas.codec.headers import Headers, decode_headers, encode_headers
@@ -16,7 +17,15 @@ from schemas.errors import Fatal, InvalidMessage
 from schemas.events import AnyEvent, Event, LocationReported, PartnerErased
 from schemas.timestamps import LATEST_US
 from schemas.topics import Topics
-from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, ToWatch, unpack
+from streams.processor.internal_messages import (
+    AnswerMessage,
+    Forwarded,
+    QueryMessage,
+    Reopened,
+    ToWatch,
+    former_case,
+    unpack,
+)
 from streams.processor.subject import Subjects
 from streams.runtime.ports import TP, Incoming
 
@@ -57,7 +66,7 @@ class DecodedRecord(Struct, frozen=True, gc=False):
 
     tp: TP
     record: Incoming
-    content: AnyEvent | PresenceQuery | PresenceAnswer | WatchMessage | InvalidMessage
+    content: AnyEvent | PresenceQuery | PresenceAnswer | WatchMessage | Case | InvalidMessage
     forwarded_from: Origin | None = None
     """Where it was first consumed, if another task forwarded it."""
 
@@ -65,6 +74,11 @@ class DecodedRecord(Struct, frozen=True, gc=False):
     def origin(self) -> Origin:
         """Where it was first consumed. Made on demand, since few records need it."""
         return self.forwarded_from or origin_of(self.tp, self.record)
+
+    @property
+    def subject(self) -> str:
+        """The subject of the event in it, empty if it has none."""
+        return self.content.subject if isinstance(self.content, Event) else ""
 
     @property
     def timestamp_us(self) -> int | None:
@@ -90,6 +104,8 @@ class RecordDecoder:
             return DecodedRecord(tp, record, self._event(record, now))
         try:
             message = unpack(record.value or b"")
+            if isinstance(message, Reopened):
+                return DecodedRecord(tp, record, former_case(message))
         except InvalidMessage as error:
             return DecodedRecord(tp, record, _without_traceback(error))
         except Fatal as error:
@@ -165,6 +181,8 @@ def subjects_of(decoded: Sequence[DecodedRecord]) -> Subjects:
             subjects.partners.add(content.partner_id)
         elif isinstance(content, PresenceAnswer):
             subjects.cases.add(content.query.case_id)
+        elif isinstance(content, Case):
+            subjects.cases.add(content.case_id)
         elif not isinstance(content, InvalidMessage):
             subjects.watches.add(content.watch)
     return subjects

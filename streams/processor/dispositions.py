@@ -14,10 +14,15 @@ DISPOSITIONS: Final[tuple[Disposition, ...]] = get_args(Disposition)
 class Dispositions:
     """Counts by input partition; consumed = applied + duplicate + dead_lettered + forwarded."""
 
-    def __init__(self, counts: Mapping[str, Mapping[str, int]] | None = None) -> None:
-        self._counts = {name: dict(each) for name, each in (counts or {}).items()}
+    def __init__(self) -> None:
+        self._counts: dict[str, dict[str, int]] = {}
         self._by_tp: dict[TP, dict[str, int]] = {}
         """The same dictionaries, to avoid formatting the partition's name for each record."""
+
+    def restore(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Continue from the counts of a checkpoint."""
+        self._counts = {name: dict(each) for name, each in counts.items()}
+        self._by_tp.clear()
 
     def add(self, tp: TP, disposition: Disposition) -> None:
         """Count one record."""

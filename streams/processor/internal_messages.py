@@ -1,4 +1,4 @@
-"""The messages on internal topics: presence queries, presence answers, messages to watches, and forwarded events.
+"""The messages on internal topics: presence queries and answers, messages to watches, forwarded events, reopened cases.
 
 They are msgpack and not part of the contract. Drain the internal topics before an upgrade that changes them.
 """
@@ -6,9 +6,12 @@ They are msgpack and not part of the contract. Drain the internal topics before 
 from __future__ import annotations
 
 import msgspec
+import zstandard
 from msgspec import Struct
 
 from agents.anomalies.messages import WatchMessage
+from agents.case.case import Case
+from agents.case_state import pack_case, unpack_case
 from agents.presence.queries import PresenceAnswer, PresenceQuery
 from schemas.errors import Fatal, InvalidMessage
 
@@ -48,7 +51,14 @@ class Forwarded(Struct, frozen=True, array_like=True, tag="forwarded"):
     header_names: tuple[bytes, ...] = ()
 
 
-InternalMessage = QueryMessage | AnswerMessage | ToWatch | Forwarded
+class Reopened(Struct, frozen=True, array_like=True, tag="reopened"):
+    """A departed case as it was, which `sop dead-letters redrive --archive` has found in an archive."""
+
+    case: bytes
+    """What `agents.case_state.pack_case` returns, compressed with zstd."""
+
+
+InternalMessage = QueryMessage | AnswerMessage | ToWatch | Forwarded | Reopened
 
 _decoder: msgspec.msgpack.Decoder[InternalMessage] = msgspec.msgpack.Decoder(InternalMessage)
 
@@ -70,6 +80,22 @@ def unpack(value: bytes) -> InternalMessage:
         if _is_tagged(value):
             raise Fatal(f"an internal message of another version, which has to read it first ({error})") from None
         raise InvalidMessage(f"value: not an internal message ({error})") from None
+
+
+def reopened(case: Case) -> Reopened:
+    """Return the message that reopens a case as it was."""
+    return Reopened(zstandard.compress(pack_case(case)))
+
+
+def former_case(message: Reopened) -> Case:
+    """Return the case as it was; raises `InvalidMessage` if another version has written it.
+
+    It is refused like an event, since it can be made again from the archive.
+    """
+    try:
+        return unpack_case(zstandard.decompress(message.case))
+    except (zstandard.ZstdError, ValueError) as error:
+        raise InvalidMessage(f"value: not a case as this version keeps it ({error})") from None
 
 
 def _is_tagged(value: bytes) -> bool:

@@ -12,15 +12,14 @@ from contextlib import suppress
 
 from agents.anomalies.messages import WatchMessage
 from agents.anomaly_agent import AnomalyAgent
-from agents.case.case import NO_LONGER_KEPT, rejection_reason
+from agents.case.case import NO_LONGER_KEPT, NOT_ITS_LAST, Case, rejection_reason
 from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from agents.presence.queries import PresenceQuery
-from schemas.errors import Fatal, InvalidMessage, Unavailable
+from schemas.errors import InvalidMessage, Unavailable
 from schemas.events import AnyEvent, CaseErased, Event
 from streams.processor.decoder import (
     DecodedRecord,
-    Origin,
     RecordDecoder,
     is_for_partner,
     origin_of,
@@ -28,6 +27,7 @@ from streams.processor.decoder import (
     subjects_of,
 )
 from streams.processor.deduplication import DeadLetterIndex, ForwardDeduplication
+from streams.processor.departed import DepartedCases
 from streams.processor.dispositions import Dispositions
 from streams.processor.emitted_outputs import EmittedOutputs
 from streams.processor.evaluator import Evaluator
@@ -35,12 +35,13 @@ from streams.processor.outbox import Outbox
 from streams.processor.output_counts import OutputCounts
 from streams.processor.policies import Policies
 from streams.processor.refusal_limit import Refusals
+from streams.processor.refusing import Refusing
 from streams.processor.retention import Retention
 from streams.processor.settings import ProcessorSettings
 from streams.processor.state_cache import StateCache, readable
 from streams.processor.state_size import StateSize
 from streams.processor.stored_names import KEYS
-from streams.processor.subject import Subjects, case_name
+from streams.processor.subject import Subjects
 from streams.processor.tracer import Tracer
 from streams.processor.waiting import Waiting
 from streams.runtime.ports import TP, Batches, Changes, Incoming, Outgoing, Store, Stored
@@ -84,6 +85,7 @@ class SopProcessor:
         self._emitted = EmittedOutputs(topics)
         self._dead_letters = self._emitted.dead_letters
         self._refusals = Refusals(settings.refusal_limits)
+        self._refusing = Refusing(self._outbox, self._dead_letters, self._refusals, self.dispositions)
         self._forwards = ForwardDeduplication()
         self._retention = Retention(
             settings.retention,
@@ -93,6 +95,7 @@ class SopProcessor:
             anomalies=self._anomalies,
             cache=self._cache,
         )
+        self._departed = DepartedCases(self._cases, self._retention)
         self._checkpointed: Mapping[str, ForwardDeduplication | DeadLetterIndex | Policies | Refusals | Retention] = {
             "arrivals": self._forwards,
             "letters": self._dead_letters,
@@ -126,9 +129,7 @@ class SopProcessor:
         decoded: list[DecodedRecord] = []
         for tp, records in batches:
             for record in records:
-                known = self._dead_letters.pop((tp.topic, tp.partition, record.offset)) if self._dead_letters else None
-                if known is not None:
-                    self._count_refused(tp, origin_of(tp, record), known)
+                if self._dead_letters and self._refusing.is_known(tp, origin_of(tp, record)):
                     continue
                 each = self._decoder.decode(tp, record, now)
                 # here, since it compares offsets and what waits is applied in another order
@@ -145,22 +146,18 @@ class SopProcessor:
 
     def refuse(self, tp: TP, record: Incoming, reason: str) -> None:
         """Send a record to the dead letters without decoding it, unless it is there already."""
-        origin = origin_of(tp, record)
-        if (known := self._dead_letters.pop(origin.record_id)) is None:
-            self._refuse(tp, origin, reason)
-        else:
-            self._count_refused(tp, origin, known)
+        self._refusing.refuse(tp, origin_of(tp, record), reason)
 
     # -- apply to the agents -------------------------------------------------------------------------------------------
 
     def _apply(self, decoded: DecodedRecord, now: int) -> None:
         tp, content = decoded.tp, decoded.content
-        if self._dead_letters and (known := self._dead_letters.pop(decoded.origin.record_id)) is not None:
-            self._count_refused(tp, decoded.origin, known)
-        elif isinstance(content, Event):
+        if self._dead_letters and self._refusing.is_known(tp, decoded.origin):
+            return
+        if isinstance(content, Event):
             self._apply_event(decoded, content, now)
         elif isinstance(content, InvalidMessage):
-            self._refuse(tp, decoded.origin, content.reason)
+            self._refusing.refuse(tp, decoded.origin, content.reason)
         elif isinstance(content, PresenceQuery):
             self._locations.query(content, decoded.origin.timestamp_us)
             self._retention.postpone_track(content.partner_id)
@@ -171,6 +168,8 @@ class SopProcessor:
             self._retention.postpone_watch(content.watch)
             self._dirty.watches.add(content.watch)
             self.dispositions.add(tp, "applied")
+        elif isinstance(content, Case):
+            self._reopen(decoded, content, now)
         else:
             if self._cases.apply_answer(content):
                 self._retention.postpone_case(content.query.case_id)
@@ -190,8 +189,10 @@ class SopProcessor:
             return
         result = self._locations.receive(event) if for_partner else self._cases.receive(event)
         match result:
-            case "conflict" | "full" | "departed":
-                self._refuse(tp, decoded.origin, rejection_reason(event, result))
+            case "departed":
+                self._departed.hold_fact(decoded)
+            case "conflict" | "full":
+                self._refusing.refuse(tp, decoded.origin, rejection_reason(event, result))
             case "applied" | "duplicate":
                 (self._retention.postpone_track if for_partner else self._retention.postpone_case)(subject)
                 if result == "applied" and for_partner:
@@ -200,18 +201,19 @@ class SopProcessor:
                     self._mark_changed(subject, decoded.timestamp_us)
                 self.dispositions.add(tp, result)
 
+    def _reopen(self, decoded: DecodedRecord, former: Case, now: int) -> None:
+        facts = self._departed.reopen(former)
+        if facts is None:
+            self._refusing.refuse(decoded.tp, decoded.origin, NOT_ITS_LAST)
+            return
+        self._mark_changed(former.case_id, decoded.timestamp_us)
+        self.dispositions.add(decoded.tp, "applied")
+        for each in facts:
+            self._apply(each, now)
+
     def _mark_changed(self, case_id: str, timestamp: int | None) -> None:
         self._dirty.cases.add(case_id)
         self._evaluator.await_decision(case_id, timestamp)
-
-    def _refuse(self, tp: TP, origin: Origin, reason: str) -> None:
-        self._outbox.add_dead_letter(origin, reason)
-        self._count_refused(tp, origin, reason)
-
-    def _count_refused(self, tp: TP, origin: Origin, reason: str) -> None:
-        self.dispositions.add(tp, "dead_lettered")
-        if reason != NO_LONGER_KEPT:  # a late record does not mean that its producer is broken
-            self._refusals.add(tp, self.dispositions.consumed(tp), origin.name)
 
     # -- evaluate what is dirty ----------------------------------------------------------------------------------------
 
@@ -240,6 +242,8 @@ class SopProcessor:
 
     async def evaluate(self, now: int, positions: Mapping[str, int], names: Sequence[str]) -> list[Outgoing]:
         """Answer and decide for what is dirty or named; return the records to publish."""
+        for late in self._departed.give_up():
+            self._refusing.refuse(late.tp, late.origin, NO_LONGER_KEPT)
         if names or self._waiting.names:
             await self._mark_named(Subjects.parse(names))
         made_at = {name: positions.get(name, 0) for name in self._location_inputs}
@@ -294,7 +298,7 @@ class SopProcessor:
     async def begin(self, counts: Mapping[str, Mapping[str, int]] | None) -> None:
         """Resume from a checkpoint, with its counts; None: there is none, and the store is empty."""
         await self._policies.read()
-        self.dispositions = Dispositions(counts)
+        self.dispositions.restore(counts or {})
         if counts is None:
             self._cache.names.begin()
             self._policies.begin(store_is_empty=True)
@@ -324,11 +328,8 @@ class SopProcessor:
         """Apply to the agents what was read back since the last call."""
         restored = Subjects(set(self._emitted.messages), watches=set(self._emitted.watch_alerts))
         await self._load_all(restored)
-        if departed := self._cache.departed & restored.cases:
-            raise Fatal(
-                f"{case_name(min(departed))}: decided after the checkpoint in which it had departed: "
-                "Redis went back to an old checkpoint; empty it, and the state is rebuilt from Kafka"
-            )
+        for case_id in self._cache.departed & restored.cases:
+            self._departed.hold_emitted(case_id, self._emitted.messages.pop(case_id))
         self._emitted.restore(self._cases, self._locations, self._anomalies)
         self._save_later(restored)
 

@@ -52,7 +52,7 @@ class Retention:
     ) -> None:
         self.changed = False
         """Whether a count changed since this was last set to False."""
-        self.cases_departed = self.cases_forgotten = self.partners_departed = 0
+        self.cases_departed = self.cases_forgotten = self.cases_reopened = self.partners_departed = 0
         self._rules, self._store = rules, store
         self._cases, self._locations, self._anomalies, self._cache = cases, locations, anomalies, cache
         self._looked_at = 0
@@ -65,7 +65,7 @@ class Retention:
     @property
     def departed_cases(self) -> int:
         """How many departed cases still have remains."""
-        return self.cases_departed - self.cases_forgotten
+        return self.cases_departed - self.cases_forgotten - self.cases_reopened
 
     async def expired(self, now: int, limit: int) -> Subjects:
         """Return what has expired by now (microseconds), except what has a new expiry that is not saved yet."""
@@ -113,6 +113,14 @@ class Retention:
         self._set_case(case_id, now + self._rules.memory)
         self.cases_departed += 1
         self.changed = True
+
+    def reopen_case(self, case_id: str, *, had_departed: bool) -> None:
+        """Keep a case that was just reopened for now."""
+        self.postpone_case(case_id)
+        if had_departed:
+            self._cache.departed.discard(case_id)
+            self.cases_reopened += 1
+            self.changed = True
 
     def retain_departed_case(self, case_id: str, now: int) -> None:
         """Remove a departed case if its remains have expired."""
@@ -177,11 +185,13 @@ class Retention:
 
     def dump(self) -> bytes:
         """Return the counts as a checkpoint keeps them."""
-        return _ENCODER.encode((self.cases_departed, self.cases_forgotten, self.partners_departed))
+        return _ENCODER.encode((self.cases_departed, self.cases_forgotten, self.partners_departed, self.cases_reopened))
 
     def load(self, blob: bytes) -> None:
         """Resume from the counts that a checkpoint kept."""
-        self.cases_departed, self.cases_forgotten, self.partners_departed = _DECODER.decode(blob)
+        counts = _DECODER.decode(blob)
+        self.cases_departed, self.cases_forgotten, self.partners_departed = counts[:3]
+        self.cases_reopened = sum(counts[3:])  # version 0.1 could not reopen a case
 
     def _at_least_quiet(self, until: int, now: int, kept_for: int) -> int:
         return max(until, now + min(self._rules.quiet, kept_for))
@@ -196,4 +206,4 @@ class Retention:
 
 
 _ENCODER: Final = msgspec.json.Encoder()
-_DECODER: Final = msgspec.json.Decoder(tuple[int, int, int])
+_DECODER: Final = msgspec.json.Decoder(tuple[int, ...])

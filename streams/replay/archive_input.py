@@ -18,6 +18,7 @@ from streams.archive.records import ArchivedRecord
 from streams.config.settings import Settings
 from streams.policies.book import PolicyBook
 from streams.replay.input_record import InputRecord
+from streams.runtime.ports import TP
 from streams.sealing.person_keys import person_keys
 from streams.sealing.sealing import Opener
 
@@ -67,7 +68,31 @@ class ArchiveInput:
                 partners.add(partner)
         yield from self._inputs(self._reader.records_with([self._topics.locations], "subject", partners))
 
+    def history_of_case(self, case_id: str) -> list[tuple[TP, ArchivedRecord]]:
+        """Return the facts of a case, the messages to it and the outputs about it, those of a partition in order.
+
+        Raises `UsageError` if any of it was erased.
+        """
+        topics = (*self._topics.inputs, self._topics.cases, *self._topics.outputs)
+        history: list[tuple[TP, ArchivedRecord]] = []
+        for name, record, is_erased in self._opened(self._reader.records_with(topics, "case_id", {case_id})):
+            if is_erased:
+                raise UsageError(f"{name.tp.name}@{record.offset} has been erased")
+            history.append((name.tp, record))
+        return history
+
     def _inputs(self, records: Iterator[tuple[SegmentName, ArchivedRecord]]) -> Iterator[InputRecord]:
+        for name, each, is_erased in self._opened(records):
+            yield InputRecord(
+                *(name.topic, name.partition, each.offset, each.value, each.key, each.headers),
+                original_sizes=each.original_sizes,
+                is_erased=is_erased,
+            )
+
+    def _opened(
+        self, records: Iterator[tuple[SegmentName, ArchivedRecord]]
+    ) -> Iterator[tuple[SegmentName, ArchivedRecord, bool]]:
+        """Yield records as they were consumed, each with whether any of it was erased."""
         try:
             with person_keys(self._settings) as keys:
                 opener = Opener(keys)
@@ -75,11 +100,7 @@ class ArchiveInput:
                     each, is_erased = opener.open(name, sealed)
                     if is_erased and keys is None:
                         raise UsageError(f"{self._address}: {SEALED}")
-                    yield InputRecord(
-                        *(name.topic, name.partition, each.offset, each.value, each.key, each.headers),
-                        original_sizes=each.original_sizes,
-                        is_erased=is_erased,
-                    )
+                    yield name, each, is_erased
         except UsageError:
             raise
         except SopError as error:

@@ -97,10 +97,13 @@ def visit(topic: str, record: ArchivedRecord, visitor: Visitor) -> ArchivedRecor
 def _visit_message(record: ArchivedRecord, visitor: Visitor) -> ArchivedRecord:
     """Visit an answer about a partner to a case, or another message to a case, as a whole and twice.
 
-    An answer has places of both, so it is nobody's any more once either of them was erased.
+    An answer has places of both, so it is nobody's any more once either of them was erased. A reopened case has
+    whatever its facts had, of anybody.
     """
     if not record.value:
         return record
+    if _REOPENED in record.value[: len(_REOPENED) + 1]:
+        return record._replace(value=visitor.replace(NOBODY, record.value))
     case_id = _text(record.key)
     inner = outer = _person(case_id, of_partner=False)
     with suppress(ValueError, RecursionError):  # an event that was forwarded, or an answer that is sealed
@@ -229,6 +232,8 @@ class _Answer(Struct, array_like=True, tag="answer"):
     answer: PresenceAnswer
 
 
+_REOPENED: Final = b"\xa8reopened"
+"""The tag of a reopened case in MessagePack, behind the byte that begins an array."""
 _answers: Final = msgspec.msgpack.Decoder(_Answer)
 _DATA_HEADER: Final = "ce_data_base64"
 _ATTRIBUTES: Final = dict.fromkeys(

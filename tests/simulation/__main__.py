@@ -31,6 +31,7 @@ def main() -> int:
         f"{sum(each.outputs for each in outcomes)} outputs, {sum(each.quarantined for each in outcomes)} cases "
         f"quarantined, {sum(each.departed for each in outcomes)} cases departed, "
         f"{sum(each.refused_late for each in outcomes)} facts refused for a departed case, "
+        f"{sum(each.reopened for each in outcomes)} cases reopened, "
         f"{sum(each.recreated for each in outcomes)} topics created again, "
         f"{sum(each.stops for each in outcomes)} stops for these and for expired records, "
         f"{sum(each.cases_with_losses for each in outcomes)} cases with lost records, "

@@ -9,7 +9,15 @@ from typing import Final
 
 from schemas.errors import Fatal
 from schemas.topics import Topics
-from streams.processor.internal_messages import AnswerMessage, Forwarded, InternalMessage, QueryMessage, ToWatch, unpack
+from streams.processor.internal_messages import (
+    AnswerMessage,
+    Forwarded,
+    InternalMessage,
+    QueryMessage,
+    Reopened,
+    ToWatch,
+    unpack,
+)
 from streams.runtime.ports import TP, Checkpoint, Layout, Stored
 from streams.runtime.task import Task
 from streams.simulator.rng import Rng
@@ -139,6 +147,18 @@ class Expiry:
             self._lost[tp] |= gone
         return starts
 
+    async def ended(self, number: int, running: asyncio.Task[None]) -> None:
+        """Wait for a running task; if its checkpoint lacked a case that was decided since, empty its store."""
+        try:
+            await running
+        except Fatal as error:
+            if REPLACED in str(error):
+                is_reopening_lost = any(isinstance(message, Reopened) for *_, message in self._lost_records())
+                is_justified = self._stores[number].losses > 1 or is_reopening_lost
+                self._count_stop(number, str(error), is_justified=is_justified)
+                self._stores[number].lose(ALL)
+            raise
+
     def skip(self, task: Task, tp: TP, position: int) -> int:
         """Have a running task skip expired records; return where it continues. Raises `Fatal` if it does not."""
         earliest, _ = self._kafka.bounds(tp)
@@ -170,6 +190,8 @@ class Expiry:
                 cases.add(message.query.case_id)
             elif isinstance(message, AnswerMessage):
                 cases.add(message.answer.query.case_id)
+            elif isinstance(message, Reopened):
+                cases.add((record.key or b"").decode())
             elif isinstance(message, ToWatch):
                 continue
             else:
@@ -178,19 +200,18 @@ class Expiry:
         return cases, partners
 
     def _stopped(self, number: int, checkpoint: Checkpoint | None, why: str) -> None:
-        """Have the next owner of a number accept the loss for which this one stopped, or begin with an empty store."""
+        """Have the next owner of a number accept the loss for which this one stopped."""
         if GONE in why:
             is_justified = self._has_lost_inputs(checkpoint, number) or bool(self._forgotten(checkpoint, number))
         elif RECREATED in why:
             is_justified = bool(self.recreated)
-        elif REPLACED in why:
-            is_justified = self._stores[number].losses > 1
-            self._stores[number].lose(ALL)
         else:
             return
+        self._accepted.add(number)
+        self._count_stop(number, why, is_justified=is_justified)
+
+    def _count_stop(self, number: int, why: str, *, is_justified: bool) -> None:
         self.stops += 1
-        if REPLACED not in why:
-            self._accepted.add(number)
         if not is_justified:
             self.wrong.append(f"{number} stopped, but nothing is lost: {why}")
 

@@ -24,6 +24,7 @@ class Outcome:
     quarantined: int
     departed: int
     refused_late: int
+    reopened: int
     stops: int
     cases_with_losses: int
     recreated: int
@@ -72,6 +73,7 @@ async def _run(seed: int, *, expires: bool) -> Outcome:
         len(quarantined(world)),
         sum(processor.state_size().cases_departed for processor in world.processors.values()),
         sum(letter.reason == NO_LONGER_KEPT for letter in dead_letters(world)),
+        sum(processor._retention.cases_reopened for processor in world.processors.values()),
         world.expiry.stops,
         len(world.expiry.losers()[0]),
         world.expiry.recreated.total(),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
-from agents.case_agent import CaseAgent, CaseUpdate
+from agents.case_agent import CaseAgent
 from agents.location_agent import LocationAgent
 from agents.presence.queries import PresenceAnswer
 from agents.presence.track import AddReportResult
@@ -36,7 +36,9 @@ from tests.simulation.expiry import Expiry
 from tests.simulation.fault_injector import FAULTS, FOREVER_S, FaultInjector
 from tests.simulation.history import Delivery, history, settling_history
 from tests.simulation.kafka import SimulatedKafka, SimulatedLog, SimulatedPublisher
+from tests.simulation.poison import Poison, decide_or_die
 from tests.simulation.publications import Publications, look_at
+from tests.simulation.reopenings import Reopenings
 from tests.simulation.store import SimulatedRedis, SimulatedStore
 
 AT_REST_WITHIN_S: Final = 2_400.0
@@ -47,21 +49,10 @@ NOTHING_DUE_WITHIN_US: Final = 11 * SECOND
 DEFAULT: Final = Policy()
 
 LogAttempts = Callable[[Attempt | None], Awaitable[None]]
-Deciding = Callable[[str, int, str | None], CaseUpdate]
 
 
 class NotAtRestError(AssertionError):
     """Something is still to be done long after all owners were healed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Poison:
-    """A case that no worker survives to evaluate from an instant on."""
-
-    case_id: str
-    begins_at: int
-    how: Literal["kills", "raises", "is refused"]
-    """Whether it ends the process, raises, or publishes what Kafka refuses."""
 
 
 def _retention(rng: Rng) -> RetentionRules | None:
@@ -121,6 +112,7 @@ class World:
         expiring = Rng("expiry", seed)
         happens = expires and expiring.chance(0.4)
         self.expiry = Expiry(expiring, Rng("rarer", seed), self.kafka, self.topics, self.stores, happens=happens)
+        self.reopenings = Reopenings(Rng("reopenings", seed), self.kafka, self.topics, self.partitions)
         self.tasks: dict[int, Task] = {}
         self.processors: dict[int, SopProcessor] = {}
         self.at: dict[int, dict[TP, int]] = {}
@@ -203,6 +195,8 @@ class World:
             if tp.topic != self.topics.locations and self.rng.chance(0.3):
                 self.kafka.append(tp, record.key, record.value)
                 await asyncio.sleep(self.rng.pick((0.0, 0.0, 3.0)))
+        if not self.expiry.recreated:  # the archive then has several records at one place
+            await self.reopenings.run()
 
     async def _wait_for_rest(self) -> None:
         loop = asyncio.get_running_loop()
@@ -305,7 +299,7 @@ class World:
         processor = SopProcessor(partition, replace(self.processor_settings, policies=policies), store)
         processor._cache.packing_slack = self.packing_slack
         if self.poison is not None and self.poison.how != "is refused":
-            processor._cases.decide = partial(_decide, processor._cases.decide, self.poison, injector)  # type: ignore[method-assign]
+            processor._cases.decide = partial(decide_or_die, processor._cases.decide, self.poison, injector)  # type: ignore[method-assign]
         processor._locations.receive = partial(self._receive, processor._locations)  # type: ignore[method-assign]
         processor._cases.apply_answer = partial(self._apply_answer, processor._cases)  # type: ignore[method-assign]
         task = Task(
@@ -337,7 +331,7 @@ class World:
         if feeding.done():
             running.cancel()
             feeding.result()
-        await running
+        await self.expiry.ended(partition, running)
         await task.stop()
         return self._finishing.is_set()
 
@@ -386,13 +380,3 @@ async def _log_attempts(log: LogAttempts, injector: FaultInjector, current: Atte
     injector.is_spared = injector.is_spared if current is None else current.number >= ATTEMPTS_MAX
     await log(current)
     injector.is_spared &= current is not None
-
-
-def _decide(
-    decide: Deciding, poison: Poison, injector: FaultInjector, case_id: str, now: int, inputs: str | None
-) -> CaseUpdate:
-    if case_id == poison.case_id and now >= poison.begins_at:
-        if poison.how == "raises":
-            raise KeyError(case_id)
-        injector.die()
-    return decide(case_id, now, inputs)

@@ -19,7 +19,8 @@ def test_counts_are_by_partition_and_disposition() -> None:
 
 def test_counting_resumes_from_a_checkpoint_without_changing_it() -> None:
     saved = {"jobs-0": {"applied": 5}}
-    dispositions = Dispositions(saved)
+    dispositions = Dispositions()
+    dispositions.restore(saved)
     dispositions.add(JOBS, "applied")
     dispositions.add(JOBS, "dead_lettered")
     assert dispositions.copy() == {"jobs-0": {"applied": 6, "dead_lettered": 1}}

@@ -44,6 +44,7 @@ class Owner:
             SETTINGS, cached_cases_max=cached_cases_max, refusal_limits=RefusalLimits(run_max=1), retention=RULES
         )
         self.processor = SopProcessor(0, settings, self.store)
+        self.read: list[tuple[TP, Stored]] = []
         self._offsets: dict[TP, int] = {}
 
     async def begin(self, emitted: Sequence[Outgoing] = ()) -> Owner:
@@ -98,7 +99,14 @@ class Owner:
         tp = TP(topic, 0)
         offset = self._offsets.get(tp, 0) if at is None else at
         self._offsets[tp] = offset + 1
-        return tp, [Stored(offset, key, value, (), now // 1000)]
+        self.read.append((tp, Stored(offset, key, value, (), now // 1000)))
+        return tp, [self.read[-1][1]]
+
+    async def take(self, now: int, *batches: tuple[str, bytes | None, bytes]) -> list[Outgoing]:
+        """Process records of topics, one by one, before anything is evaluated; return what is emitted then."""
+        for topic, key, value in batches:
+            await self.processor.process([self._batch(topic, key, value, now)], now)
+        return await self.processor.evaluate(now, {}, ())
 
 
 def dead_letters(emitted: Iterable[Outgoing]) -> list[DeadLetter]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from agents.case.case import Case
 from agents.presence.queries import LocationFix, PresenceAnswer, PresenceQuery, PresenceRules
 from schemas.codec.headers import Headers
 from schemas.errors import Fatal, UsageError
@@ -19,7 +20,7 @@ from schemas.events import Site
 from streams.archive.layout import SegmentName
 from streams.archive.lookup import lookup_of
 from streams.archive.records import ArchivedRecord
-from streams.processor.internal_messages import AnswerMessage, pack
+from streams.processor.internal_messages import AnswerMessage, pack, reopened
 from streams.sealing.person_keys import PersonKeys, make_master_key, read_master_key
 from streams.sealing.personal import NOBODY, case, customer, partner
 from streams.sealing.sealing import Opener, seal
@@ -161,6 +162,16 @@ def test_an_answer_is_both_the_partners_and_the_cases(keys: PersonKeys, person: 
     answer = pack(AnswerMessage(PresenceAnswer(query, LocationFix("r", 1, None, Site(12.9, 77.6)), None, None)))
     sealed = sealed_in(keys, "internal.cases", record(answer))
     assert keys.cases_of(partner("p-1")) == [CASE]
+    keys.erase(person, (), AT_MS)
+    assert Opener(keys).open(name_of("internal.cases"), sealed).is_erased
+
+
+@pytest.mark.parametrize("person", [partner("p-9"), case("job-9")])
+def test_a_reopened_case_is_nobodys(keys: PersonKeys, person: str) -> None:
+    value = pack(reopened(Case(CASE)))
+    sealed = sealed_in(keys, "internal.cases", record(value))
+    assert (sealed.value or b"").startswith(b'"sealed:')
+    assert Opener(keys).open(name_of("internal.cases"), sealed).record.value == value
     keys.erase(person, (), AT_MS)
     assert Opener(keys).open(name_of("internal.cases"), sealed).is_erased
 

@@ -20,7 +20,15 @@ from schemas.outputs import AlertMessage
 from schemas.timestamps import LATEST_US
 from schemas.topics import Topics
 from streams.processor.decoder import RecordDecoder, RecordId, partition_of
-from streams.processor.internal_messages import AnswerMessage, Forwarded, QueryMessage, ToWatch, pack, unpack
+from streams.processor.internal_messages import (
+    AnswerMessage,
+    Forwarded,
+    QueryMessage,
+    Reopened,
+    ToWatch,
+    pack,
+    unpack,
+)
 from streams.processor.subject import alert_subject
 from streams.runtime.ports import TP, OutputLog, Stored
 from streams.runtime.positions import advance_to
@@ -139,10 +147,12 @@ class KafkaHistory:
         return [record for _, record in await self._merged(topic, own)]
 
     async def answers(self) -> list[tuple[TP, Stored]]:
-        """Return the presence answers in their order, without the positions of former location agents."""
+        """Return the presence answers, without the positions of former location agents, and reopened cases in order."""
 
         def own(record: Stored) -> Stored | None:
             message = _decoded(unpack, record)
+            if isinstance(message, Reopened):
+                return record if self._is_own((record.key or b"").decode()) else None
             if not isinstance(message, AnswerMessage) or not self._is_own(message.answer.query.case_id):
                 return None
             return record._replace(value=pack(AnswerMessage(structs.replace(message.answer, made_at={}))))
