@@ -78,17 +78,27 @@ class Affected(Struct, frozen=True, kw_only=True):
     penalties: int
 
 
-class PolicyDifference(Struct, frozen=True, kw_only=True):
-    """All that other policies change."""
+class DifferenceSummary(Struct, frozen=True, kw_only=True):
+    """What other policies change, in numbers."""
 
     before: str
     after: str
     events: int
     decisions: int
     """How many decisions there are on either side."""
-    changed: list[ChangedDecision]
     transitions: list[Transition]
     accounts: list[AccountChange]
+
+    @property
+    def changed_count(self) -> int:
+        """How many decisions change."""
+        return sum(each.decisions for each in self.transitions)
+
+
+class PolicyDifference(DifferenceSummary, frozen=True, kw_only=True):
+    """All that other policies change."""
+
+    changed: list[ChangedDecision]
     partners: list[Affected]
     cities: list[Affected]
 

@@ -33,10 +33,6 @@ svg { max-width: 100% }
 def page(found: PolicyDifference) -> str:
     """Return the page."""
     title = f"From {found.before} to {found.after}"
-    bars = [
-        (f"{each.kind}: {each.before} → {each.after}", each.decisions)
-        for each in sorted(found.transitions, key=lambda each: -each.decisions)[:SHOWN_MAX]
-    ]
     shown = found.changed[:DECISIONS_MAX]
     decisions = [
         (each.decision_key, each.city, each.before, each.after, ", ".join(each.fields) or "all") for each in shown
@@ -45,7 +41,7 @@ def page(found: PolicyDifference) -> str:
         f"<h1>{escape(title)}</h1>",
         f"<p>{len(found.changed)} of {found.decisions} decisions about {found.events} events change.</p>",
         "<h2>Decisions by kind and outcome</h2>",
-        bar_chart(bars, "changed decisions by kind and outcome"),
+        outcome_chart(found),
         _table(
             ("kind", "about", "from", "to", "#decisions"),
             [(each.kind, each.subject_of, each.before, each.after, each.decisions) for each in found.transitions],
@@ -71,6 +67,15 @@ def page(found: PolicyDifference) -> str:
         + "\n".join(parts)
         + "\n</body>\n</html>\n"
     )
+
+
+def outcome_chart(found: PolicyDifference) -> str:
+    """Return a chart of the changed decisions by kind and outcome, as inline SVG."""
+    bars = [
+        (f"{each.kind}: {each.before} → {each.after}", each.decisions)
+        for each in sorted(found.transitions, key=lambda each: -each.decisions)[:SHOWN_MAX]
+    ]
+    return bar_chart(bars, "changed decisions by kind and outcome")
 
 
 def bar_chart(bars: Sequence[tuple[str, int]], title: str) -> str:
