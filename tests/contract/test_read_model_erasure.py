@@ -78,6 +78,9 @@ def test_nothing_is_left_of_an_erased_case_and_partner(database: Database, is_fi
         found = model.case(CASE)
         assert found is not None
         assert (found.facts, found.decisions, found.dead_letters) == ((), (), ())
+        assert found.erasure is not None
+        assert found.erasure.at == NOW_US
+        assert bool(found.erasure.decisions) != is_first
         assert len(all_cases(model, CaseFilter())) > 5
         assert model.partner(PARTNER) is not None
     assert left(b"".join(each.read_bytes() for each in tmp_path.iterdir())) == []

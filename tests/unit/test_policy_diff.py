@@ -8,9 +8,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sop.main import run
+from streams.what_if.difference import DifferenceSummary
 from streams.what_if.page import bar_chart
 
 A = 'label = "a"\n'
@@ -125,6 +127,14 @@ def test_it_prints_tables_and_writes_a_page_that_fetches_and_runs_nothing(
     assert page.count("<svg") == 3
     for forbidden in ("<script", "http:", "https:", "src=", "@import", "url(", "<link", "onload="):
         assert forbidden not in page
+
+
+@pytest.mark.usefixtures("folder")
+def test_it_writes_the_result_for_the_console(events: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = difference(events, "a.toml", "b.toml", "--out", "found.json", capsys=capsys)
+    assert json.loads(Path("found.json").read_bytes()) == found
+    written = msgspec.json.decode(Path("found.json").read_bytes(), type=DifferenceSummary)
+    assert written.changed_count == len(found["changed"]) > 0
 
 
 def test_what_a_plot_names_is_escaped() -> None:
