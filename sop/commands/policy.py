@@ -131,8 +131,8 @@ def diff(
     sides = [_policy(name, settings) for name in (before, after)]
     names_and_sets = [(each.name, PolicySet([], each)) for each in sides]
     found = _difference(settings, inputs, until, names_and_sets[0], names_and_sets[1])
+    _write_difference(found, out, html, inputs)  # before a reader of the output can go away
     _print_difference(found, as_json=as_json)
-    _write_difference(found, out, html, inputs)
 
 
 @command.command()
@@ -219,8 +219,8 @@ def publish(
             raise UsageError("--retroactive: needs --input, the events to show for what the policy would change")
         after = PolicySet([*others, policy], book.policies.default)
         found = _difference(settings, inputs, until, ("what is published", book.policies), (policy.name, after))
-        _print_difference(found, as_json=False)
         _write_difference(found, out, html, inputs)
+        _print_difference(found, as_json=False)
         if not yes:
             print("not published; --yes publishes it")
             return

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from agents.case.cities import compared
 from schemas.events import AnyEvent
 from schemas.outputs import WITHDRAWN, AnyDecision, DecisionMessage
 from schemas.policy.model import PolicySet
@@ -162,7 +163,7 @@ def _decided(
             last[message.decision_key] = message
     for case_id, case in replay.cases.cases.items():
         if case.view.booking is not None:
-            cities[case_id] = case.view.booking.data.city
+            cities[case_id] = compared(case.view.booking.data.city, policies.default)
     return {key: message for key, message in last.items() if message.body.outcome != WITHDRAWN}
 
 

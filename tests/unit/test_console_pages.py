@@ -259,7 +259,7 @@ async def test_an_erased_case_says_so_and_what_was_decided_last(tmp_path: Path) 
                 assert "This case was erased on" in answer.text
                 assert format_instant(START + 3 * HOUR) in answer.text
                 assert 'tone-provisional">provisional' in answer.text
-            data = {"form_token": form_token(answer), "why": "curious"}
+            data = {"form_token": form_token(await client.get("/")), "why": "curious"}
             assert "This case was erased on" in (await client.post("/cases/job-1", data=data)).text
             assert found.acts.written == []
             absent = await client.get("/cases/job-2")

@@ -54,7 +54,15 @@ def published(
 ) -> list[Record]:
     """Return records of the topic of policies, given by key and value."""
     return [
-        Record(TP(TOPICS.policies, 0), topic, offset, at // 1000, key.encode(), value and value.encode(), headers)
+        Record(
+            TP(TOPICS.policies, 0),
+            topic,
+            offset,
+            at // 1000,
+            key.encode(),
+            None if value is None else value.encode(),
+            headers,
+        )
         for offset, (key, value) in enumerate(records, first)
     ]
 
@@ -265,6 +273,11 @@ async def test_differences_are_listed_the_last_one_first_and_each_has_its_page(t
         assert len(rows(await page_of(found), "differences")) == 1
 
 
+def make_huge(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
@@ -273,7 +286,7 @@ async def test_differences_are_listed_the_last_one_first_and_each_has_its_page(t
         (lambda path: path.mkdir(), "not a regular file"),
         (os.mkfifo, "not a regular file"),
         (lambda path: path.symlink_to("nowhere"), "No such file or directory"),
-        (lambda path: (path.touch(), os.truncate(path, 1 << 40)), "longer than 67108864 bytes"),
+        (make_huge, "longer than 67108864 bytes"),
     ],
 )
 async def test_a_file_that_cannot_be_read_says_why_and_hides_no_other(
