@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from agents.case.cities import compared
+from agents.sops.catalogue import POLICIES
 from sop.main import run
 from streams.what_if.difference import DifferenceSummary
 from streams.what_if.page import bar_chart
@@ -102,6 +104,8 @@ def test_it_agrees_with_two_replays_compared_by_hand(events: Path, capsys: pytes
     assert sum(each["penalties"] for each in found["partners"]) == len(penalties(b)) - len(penalties(a))
     assert sum(each["penalties"] for each in found["cities"]) == len(penalties(b)) - len(penalties(a))
     assert sum(each["decisions"] for each in found["cities"]) == len(found["changed"])
+    names = [each["name"] for each in found["cities"]]
+    assert names == [compared(each, POLICIES.default) for each in names], "by one name each"
 
 
 @pytest.mark.usefixtures("folder")
