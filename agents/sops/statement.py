@@ -124,10 +124,10 @@ def statement(body: DecisionBody, decision_id: str, language: Language) -> State
     and the decision's id alone. It names nobody but that partner, and has no link. None: the decision is about no
     partner, its kind is not for partners, or this version does not know its outcome, a reason or a clause.
     """
-    told = _told(body)
-    if told is None:
+    found = _wording(body)
+    if found is None:
         return None
-    texts, wording = told
+    texts, wording = found
     parts = (
         (DECIDED, _decided(body, texts, language)),
         (RESTS_ON, _rests_on(body, texts, wording, language)),
@@ -144,11 +144,11 @@ def statement(body: DecisionBody, decision_id: str, language: Language) -> State
 
 
 def has_statement(body: DecisionBody) -> bool:
-    """Return whether `statement` has one about a decision; nothing is written for the answer."""
-    return _told(body) is not None
+    """Return whether there is a statement about a decision, without writing it."""
+    return _wording(body) is not None
 
 
-def _told(body: DecisionBody) -> tuple[KindStatements, Wording] | None:
+def _wording(body: DecisionBody) -> tuple[KindStatements, Wording] | None:
     """Return the texts of a decision's kind and the wording that fits the decision, None if it has no statement."""
     texts = STATEMENTS.get((body.subject_of, body.kind))
     if texts is None or body.partner_id is None:

@@ -24,12 +24,11 @@ from schemas.policy.model import HOUR
 from schemas.timestamps import format_instant
 from streams.kit.deciding import decide
 from streams.kit.scenario import Arrival
-from streams.operations.erasure import tombstones
 from surfaces.console.pages.cases import csv_cell
 from surfaces.console.parts import Freshness
 from surfaces.sink.ports import Record
 from tests.consoles import ACTOR, ALL, LOOKER, TestConsole, console
-from tests.read_models import Feed, simulated, write
+from tests.read_models import Feed, simulated
 from tests.unit.test_console_access import browser, form_token, log_in
 
 START = 1_750_000_000_000_000
@@ -243,27 +242,6 @@ async def test_a_case_is_found_under_any_id(tmp_path: Path, case_id: str) -> Non
             page = await client.get(address)
             assert (page.status_code, "What holds now" in page.text) == (200, True)
             assert (await client.get(f"/find?q={quote(case_id, safe='')}")).headers["location"] == address
-
-
-async def test_an_erased_case_says_so_and_what_was_decided_last(tmp_path: Path) -> None:
-    feed = case_records("job-1", "p-1", "text")
-    with console(tmp_path, ordered(feed), now_us=START + 4 * HOUR) as found:
-        (tombstone,) = tombstones(feed.topics, ["job-1"], None, START + 3 * HOUR)
-        write(found.store, [feed.add(tombstone.topic, "job-1", tombstone.value, START + 3 * HOUR)])
-        async with browser(found) as client:
-            await log_in(client, ALL)
-            assert "/cases/job-1" in (await client.get("/cases")).text
-            for path in ("/cases/job-1", "/statements/job-1"):
-                answer = await client.get(path)
-                assert answer.status_code == 200
-                assert "This case was erased on" in answer.text
-                assert format_instant(START + 3 * HOUR) in answer.text
-                assert 'tone-provisional">provisional' in answer.text
-            data = {"form_token": form_token(await client.get("/")), "why": "curious"}
-            assert "This case was erased on" in (await client.post("/cases/job-1", data=data)).text
-            assert found.acts.written == []
-            absent = await client.get("/cases/job-2")
-            assert (absent.status_code, "if it was erased long ago" in absent.text) == (404, True)
 
 
 async def test_personal_data_is_on_no_page_and_in_no_export(tmp_path: Path) -> None:
