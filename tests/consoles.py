@@ -18,10 +18,13 @@ from schemas.outputs import Act
 from schemas.timestamps import SECOND_US
 from streams.config.settings import Settings
 from streams.operations.dead_letters import DeadLetterRecord
+from streams.operations.published_policies import signature_check
 from surfaces.console.access import access_from, host_names
 from surfaces.console.app import console_app
+from surfaces.console.differences import DifferenceFolder
 from surfaces.console.live import LiveFeed
 from surfaces.console.parts import Freshness, Parts
+from surfaces.console.policies import console_policies
 from surfaces.console.sessions import Sessions
 from surfaces.console.workers import WorkerReport
 from surfaces.read_model.database import SqliteDatabase
@@ -29,7 +32,7 @@ from surfaces.read_model.model import SqlReadModel
 from surfaces.read_model.store import ReadModelStore
 from surfaces.read_model.views import Changes
 from surfaces.sink.ports import Record
-from tests.read_models import store_in, write
+from tests.read_models import TOPICS, store_in, write
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -143,7 +146,10 @@ def console(
             feed=LiveFeed(changes, last_seq),
             freshness=lambda: found.freshness,
             workers=lambda: found.workers,
-            policies=POLICIES.load_all(settings.policies),
+            policies=console_policies(
+                model, POLICIES.load_all(settings.policies), signature_check(settings), TOPICS.policies
+            ),
+            differences=DifferenceFolder(settings.console_policy_diffs),
             limits=Limits(),
             executor=executor,
             now_us=lambda: now_us,

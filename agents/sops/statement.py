@@ -124,12 +124,10 @@ def statement(body: DecisionBody, decision_id: str, language: Language) -> State
     and the decision's id alone. It names nobody but that partner, and has no link. None: the decision is about no
     partner, its kind is not for partners, or this version does not know its outcome, a reason or a clause.
     """
-    texts = STATEMENTS.get((body.subject_of, body.kind))
-    if texts is None or body.partner_id is None:
+    found = _wording(body)
+    if found is None:
         return None
-    wording = first_fitting((*texts.wordings, WITHDRAWN_WORDING), body)
-    if wording is None or not (texts.reasons.keys() >= {*body.reasons} and CLAUSES.keys() >= {*body.clauses}):
-        return None
+    texts, wording = found
     parts = (
         (DECIDED, _decided(body, texts, language)),
         (RESTS_ON, _rests_on(body, texts, wording, language)),
@@ -143,6 +141,22 @@ def statement(body: DecisionBody, decision_id: str, language: Language) -> State
         title=_filled(TITLE, language, partner_id=body.partner_id, title=texts.title.in_language(language)),
         sections=tuple(section for section in sections if section.paragraphs),
     )
+
+
+def has_statement(body: DecisionBody) -> bool:
+    """Return whether there is a statement about a decision, without writing it."""
+    return _wording(body) is not None
+
+
+def _wording(body: DecisionBody) -> tuple[KindStatements, Wording] | None:
+    """Return the texts of a decision's kind and the wording that fits the decision, None if it has no statement."""
+    texts = STATEMENTS.get((body.subject_of, body.kind))
+    if texts is None or body.partner_id is None:
+        return None
+    wording = first_fitting((*texts.wordings, WITHDRAWN_WORDING), body)
+    if wording is None or not (texts.reasons.keys() >= {*body.reasons} and CLAUSES.keys() >= {*body.clauses}):
+        return None
+    return texts, wording
 
 
 def _decided(body: DecisionBody, texts: KindStatements, language: Language) -> Iterator[str]:

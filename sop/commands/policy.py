@@ -44,6 +44,12 @@ INPUT = click.option(
 UNTIL = click.option("--until", metavar="TIME", help="End the virtual clock here (default: the last event's time).")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 HTML = click.option("--html", metavar="FILE", type=FILE, help="Write a page with plots here, too.")
+OUT = click.option(
+    "--out",
+    metavar="FILE",
+    type=FILE,
+    help="Write the result as JSON here, too; the console shows the files *.json in SOP_CONSOLE_POLICY_DIFFS.",
+)
 
 
 @click.group(cls=SuggestingGroup)
@@ -105,8 +111,17 @@ def list_policies(as_json: bool) -> None:
 @INPUT
 @UNTIL
 @AS_JSON
+@OUT
 @HTML
-def diff(before: str, after: str, inputs: tuple[str, ...], until: str | None, as_json: bool, html: str | None) -> None:
+def diff(
+    before: str,
+    after: str,
+    inputs: tuple[str, ...],
+    until: str | None,
+    as_json: bool,
+    out: str | None,
+    html: str | None,
+) -> None:
     """Show which decisions policy B would make otherwise than policy A, and what that means in people and money.
 
     A and B are files, labels of SOP_POLICIES or of the topic policies, or built-in. All cases are decided under each of
@@ -116,8 +131,8 @@ def diff(before: str, after: str, inputs: tuple[str, ...], until: str | None, as
     sides = [_policy(name, settings) for name in (before, after)]
     names_and_sets = [(each.name, PolicySet([], each)) for each in sides]
     found = _difference(settings, inputs, until, names_and_sets[0], names_and_sets[1])
+    _write_difference(found, out, html, inputs)  # before a reader of the output can go away
     _print_difference(found, as_json=as_json)
-    _write_page(found, html, inputs)
 
 
 @command.command()
@@ -155,6 +170,7 @@ def sign(file: str, key_file: str, out: str | None) -> None:
 @click.option("--yes", is_flag=True, help="Publish it; without this, a retroactive one is only compared.")
 @INPUT
 @UNTIL
+@OUT
 @HTML
 def publish(
     file: str,
@@ -163,6 +179,7 @@ def publish(
     yes: bool,
     inputs: tuple[str, ...],
     until: str | None,
+    out: str | None,
     html: str | None,
 ) -> None:
     """Publish a policy document on the topic policies, from which all workers take it within a minute.
@@ -202,8 +219,8 @@ def publish(
             raise UsageError("--retroactive: needs --input, the events to show for what the policy would change")
         after = PolicySet([*others, policy], book.policies.default)
         found = _difference(settings, inputs, until, ("what is published", book.policies), (policy.name, after))
+        _write_difference(found, out, html, inputs)
         _print_difference(found, as_json=False)
-        _write_page(found, html, inputs)
         if not yes:
             print("not published; --yes publishes it")
             return
@@ -329,8 +346,10 @@ def _print_difference(found: PolicyDifference, *, as_json: bool) -> None:
             show_table([Column(title) for title in titles], [[printable(str(cell)) for cell in row] for row in rows])
 
 
-def _write_page(found: PolicyDifference, html: str | None, inputs: tuple[str, ...]) -> None:
-    if html is None:
-        return
-    with line_writer(html, inputs) as write:
-        write(page(found).encode().rstrip(b"\n"))
+def _write_difference(found: PolicyDifference, out: str | None, html: str | None, inputs: tuple[str, ...]) -> None:
+    if out is not None:
+        with line_writer(out, inputs) as write:
+            write(msgspec.json.encode(found))
+    if html is not None:
+        with line_writer(html, inputs) as write:
+            write(page(found).encode().rstrip(b"\n"))

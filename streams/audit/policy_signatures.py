@@ -36,22 +36,29 @@ class SignatureCheck:
         if len({bytes(each.key.public_bytes_raw()) for each in self._verifiers}) < NEEDED:
             raise UsageError(f"SOP_POLICY_KEYS: names fewer than {NEEDED} different keys, but {NEEDED} have to sign")
 
-    def __call__(self, document: str | None, headers: Headers) -> None:
-        """Raise `PolicyError` ("signatures: reason") unless two different keys have signed; None: a withdrawal."""
+    def __call__(self, document: str | None, headers: Headers) -> Sequence[str]:
+        """Return the names of the keys that have signed; None is a withdrawal.
+
+        Raises `PolicyError` ("signatures: reason") unless two different ones have.
+        """
         if document is None:
             raise PolicyError("signatures: a withdrawal has none; publish another policy instead")
-        self.verify(
+        return self.verify(
             document, [(value or b"").decode(errors="replace") for name, value in headers if name == SIGNATURE_HEADER]
         )
 
-    def verify(self, document: str, lines: Iterable[str]) -> None:
-        """Raise `PolicyError` ("signatures: reason") unless the lines have the signatures of two different keys."""
+    def verify(self, document: str, lines: Iterable[str]) -> Sequence[str]:
+        """Return the names of the keys whose signatures the lines have.
+
+        Raises `PolicyError` ("signatures: reason") unless two different keys have signed.
+        """
         # with a line end in it, a line could bring a part of the text that was signed
         note = f"{_text(document)}\n" + "".join(f"{line}\n" for line in lines if "\n" not in line)
         signed = {each.key.public_bytes_raw(): each.name for each in self._verifiers if _has_signed(each, note)}
         if len(signed) < NEEDED:
             found = f"only {', '.join(signed.values())} has" if signed else "none of the keys of SOP_POLICY_KEYS has"
             raise PolicyError(f"signatures: {found} signed it, {NEEDED} have to")
+        return list(signed.values())
 
 
 def _has_signed(verifier: Verifier, note: str) -> bool:

@@ -32,7 +32,7 @@ from streams.archive.layout import SegmentName
 from streams.archive.records import ArchivedRecord
 from streams.certificate.findings import Finding, JsonObject, Status, compare
 from streams.certificate.histories import Filed, History, OfPartition, Open, Passed
-from streams.certificate.policies import PolicyHistory
+from streams.policies.history import PolicyHistory
 from streams.processor.decoder import RecordDecoder
 from streams.runtime.ports import TP
 from streams.runtime.positions import parse_inputs

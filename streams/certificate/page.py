@@ -1,4 +1,4 @@
-"""The certificate as a page for people: one HTML file without script that loads nothing."""
+"""The certificate as a page for people."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 from streams.audit.note import Verifier
 from streams.certificate.findings import STATUSES, Finding
 from streams.certificate.statement import Predicate, Statement, summary
+from streams.files.html_page import html_page
 
 SHOWN_MAX: Final = 1_000
 """How many revisions the page lists; the certificate has all."""
@@ -24,21 +25,8 @@ _WORDS: Final = {
 }
 
 _STYLE: Final = """
-:root {
-  color-scheme: light dark;
-  --page: #fff; --text: #1a1a1a; --muted: #595959; --line: #c8c8c8; --good: #1a6b2f; --bad: #a3161c;
-}
-@media (prefers-color-scheme: dark) {
-  :root { --page: #1a1a1a; --text: #eee; --muted: #b0b0b0; --line: #4a4a4a; --good: #7fd694; --bad: #ff9a9e; }
-}
-html { background: var(--page); color: var(--text); }
-body { font: 1rem/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1.5rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; } h3 { font-size: 1rem; margin: 0; }
 .same { color: var(--good); } .other { color: var(--bad); }
 .verdict { border-left: .3rem solid; font-weight: bold; padding-left: 1rem; }
-table { border-collapse: collapse; width: 100%; } .wide { overflow-x: auto; }
-th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left; vertical-align: top; }
-td, dd, h3, pre { overflow-wrap: anywhere; } td.number { text-align: right; }
 dl { display: grid; gap: .2rem 1rem; grid-template-columns: max-content 1fr; } dt { color: var(--muted); }
 dd { margin: 0; } pre { white-space: pre-wrap; } article { border-top: 1px solid var(--line); padding: 1rem 0; }
 """
@@ -47,18 +35,7 @@ dd { margin: 0; } pre { white-space: pre-wrap; } article { border-top: 1px solid
 def page_of(statement: Statement, verifier: Verifier) -> str:
     """Return the page of a certificate that this key has signed."""
     found = statement.predicate
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Replay certificate: {escape(found.archive)}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<main>
-<h1>Replay certificate</h1>
+    content = f"""<h1>Replay certificate</h1>
 {_verdict(found)}
 <p>Every decision in the range was made anew from the archived facts, under the policies that were in force, at the
 positions and the instant at which it was made. This page only shows what the certificate beside it says; the
@@ -66,11 +43,8 @@ certificate alone is signed.</p>
 {_counts(found)}
 <h2>What was decided anew</h2>
 {_subject(statement, verifier)}
-{_differing(found)}
-</main>
-</body>
-</html>
-"""
+{_differing(found)}"""
+    return html_page(f"Replay certificate: {found.archive}", content, _STYLE)
 
 
 def _verdict(found: Predicate) -> str:

@@ -115,6 +115,7 @@ class Settings:
     console_actors: tuple[str, ...] = ()
     console_personal: tuple[str, ...] = ()
     console_workers: tuple[str, ...] = ()
+    console_policy_diffs: str = ""
     log_level: str = "INFO"
     log_format: str = "text"
     traces_endpoint: str = ""

@@ -60,7 +60,7 @@ def rights(role: Role, topics: Topics, group: str, transactional_ids: str) -> li
                 Right("transactional-id", transactional_ids, ("Write",), is_prefix=True),
             ]
         case "console":
-            read = {*topics.inputs, *topics.outputs, topics.progress}
+            read = {*topics.inputs, topics.policies, *topics.outputs, topics.progress}
             written = {*topics.inputs, topics.acts}  # redrives, and what people did
             return [
                 Right("topic", name, _operations(name, read, written))

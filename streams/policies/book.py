@@ -6,7 +6,7 @@ finds the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from agents.sops.catalogue import POLICIES
@@ -23,12 +23,16 @@ LEAD_US: Final = MINUTE
 SIGNATURE_HEADER: Final = "sop-signature"
 """The name of a record header with a line of a signed note; there is one header for each signature."""
 
-Verify = Callable[[str | None, Headers], None]
-"""Raises `PolicyError` ("key: reason") unless enough keys have signed a document; None: its withdrawal."""
+Verify = Callable[[str | None, Headers], Sequence[str]]
+"""Returns the names of the keys that have signed a document (None: its withdrawal).
+
+Raises `PolicyError` ("key: reason") unless these are enough.
+"""
 
 
-def unsigned(document: str | None, headers: Headers) -> None:
-    """Accept every document: no keys are named."""
+def unsigned(_document: str | None, _headers: Headers) -> Sequence[str]:
+    """Accept every document, signed by nobody that is known: no keys are named."""
+    return ()
 
 
 class PolicyBook:
@@ -42,6 +46,8 @@ class PolicyBook:
         """By label."""
         self.documents: dict[str, str] = {}
         """Their text, by label."""
+        self.signers: dict[str, Sequence[str]] = {}
+        """The names of the keys that have signed them, by label."""
 
     @property
     def policies(self) -> PolicySet:
@@ -60,7 +66,7 @@ class PolicyBook:
         except ValueError:
             raise PolicyError(f"{where}: document: not UTF-8") from None
         try:
-            self._verify(text, record.headers)
+            signers = self._verify(text, record.headers)
         except PolicyError as error:
             raise PolicyError(f"{where}: {error}") from None
         known = self.published.get(label)
@@ -68,9 +74,11 @@ class PolicyBook:
             if known is None:
                 return None
             self._refuse_if_in_force(known, written_at, f"{where}: label: {label!r} cannot be withdrawn")
-            del self.published[label], self.documents[label]
+            del self.published[label], self.documents[label], self.signers[label]
             return f"policy {known.name} is withdrawn"
-        return self._publish(label, text, known, record, where)
+        change = self._publish(label, text, known, record, where)
+        self.signers[label] = signers
+        return change
 
     def _publish(self, label: str, text: str, known: Policy | None, record: Stored, where: str) -> str | None:
         policy = POLICIES.read(text, where)

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from agents.case.cities import compared
 from schemas.events import AnyEvent
 from schemas.outputs import WITHDRAWN, AnyDecision, DecisionMessage
 from schemas.policy.model import PolicySet
@@ -78,17 +79,27 @@ class Affected(Struct, frozen=True, kw_only=True):
     penalties: int
 
 
-class PolicyDifference(Struct, frozen=True, kw_only=True):
-    """All that other policies change."""
+class DifferenceSummary(Struct, frozen=True, kw_only=True):
+    """What other policies change, in numbers."""
 
     before: str
     after: str
     events: int
     decisions: int
     """How many decisions there are on either side."""
-    changed: list[ChangedDecision]
     transitions: list[Transition]
     accounts: list[AccountChange]
+
+    @property
+    def changed_count(self) -> int:
+        """How many decisions change."""
+        return sum(each.decisions for each in self.transitions)
+
+
+class PolicyDifference(DifferenceSummary, frozen=True, kw_only=True):
+    """All that other policies change."""
+
+    changed: list[ChangedDecision]
     partners: list[Affected]
     cities: list[Affected]
 
@@ -152,7 +163,7 @@ def _decided(
             last[message.decision_key] = message
     for case_id, case in replay.cases.cases.items():
         if case.view.booking is not None:
-            cities[case_id] = case.view.booking.data.city
+            cities[case_id] = compared(case.view.booking.data.city, policies.default)
     return {key: message for key, message in last.items() if message.body.outcome != WITHDRAWN}
 
 

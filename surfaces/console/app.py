@@ -69,6 +69,7 @@ def console_app(parts: Parts, hosts: Collection[str]) -> ASGIApp:
             Route("/statements/{case_id:path}", statement.statements),
             Route("/partners/{partner_id:path}", partner.partner),
             Route("/policy", policy.policy),
+            Route("/policy/differences/{name}", policy.difference),
             Route("/dead-letters", dead_letters.dead_letters),
             Route("/dead-letters/{place:path}", dead_letters.dead_letter),
             Route("/dead-letters/{place:path}", dead_letters.content, methods=["POST"]),

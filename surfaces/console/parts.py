@@ -12,10 +12,11 @@ from starlette.requests import Request
 
 from schemas.codec.limits import Limits
 from schemas.outputs import Act
-from schemas.policy.model import PolicySet
 from streams.operations.dead_letters import DeadLetterRecord
 from surfaces.console.access import Access
+from surfaces.console.differences import DifferenceFolder
 from surfaces.console.live import LiveFeed
+from surfaces.console.policies import ConsolePolicies
 from surfaces.console.sessions import Sessions
 from surfaces.console.visitors import Visitor
 from surfaces.console.workers import WorkerReport
@@ -60,7 +61,8 @@ class Parts:
     feed: LiveFeed
     freshness: Callable[[], Freshness]
     workers: Callable[[], Sequence[WorkerReport]]
-    policies: PolicySet
+    policies: Callable[[], ConsolePolicies]
+    differences: DifferenceFolder
     limits: Limits
     executor: Executor
     now_us: Callable[[], int]

@@ -19,14 +19,17 @@ from streams.config.settings import Settings
 from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.single_record import prepare_topic
 from streams.kafka.topic_setup import topic_targets
+from streams.operations.published_policies import signature_check
 from streams.process.clock import SystemClock
 from streams.process.first_of import first_of
 from streams.process.signals import StopSignals
 from surfaces.console.access import Access, access_from, host_names, listen_address
 from surfaces.console.app import console_app
+from surfaces.console.differences import DifferenceFolder
 from surfaces.console.kafka import KafkaActs, KafkaRedriver
 from surfaces.console.live import LiveFeed
 from surfaces.console.parts import Freshness, Parts
+from surfaces.console.policies import console_policies
 from surfaces.console.server import Server, listening_socket
 from surfaces.console.sessions import Sessions
 from surfaces.console.workers import Workers, text_at
@@ -113,7 +116,10 @@ def _parts(
         feed=LiveFeed(changes, last_seq),
         freshness=freshness,
         workers=lambda: workers.reports,
-        policies=POLICIES.load_all(settings.policies),
+        policies=console_policies(
+            model, POLICIES.load_all(settings.policies), signature_check(settings), topics.policies
+        ),
+        differences=DifferenceFolder(settings.console_policy_diffs),
         limits=settings.limits,
         executor=executor,
         now_us=clock.now_us,

@@ -14,6 +14,7 @@ from schemas.errors import InvalidMessage
 from schemas.events import LOCATION_REPORT, AnyEvent, LocationReported
 from schemas.outputs import WITHDRAWN, ActionMessage, AlertMessage, AnyDecision, DecisionMessage, OutputMessage
 from schemas.policy.model import DAY, PolicySet
+from streams.policies.history import PolicyHistory
 from streams.replay.case_timeline import CaseTimeline, case_timeline, explained_from
 from streams.replay.deduplicate import Deduplicated
 from streams.runtime.positions import parse_inputs
@@ -125,13 +126,13 @@ class Story:
     presences: Sequence[Presence]
 
 
-def story_of(records: CaseRecords, policies: PolicySet, limits: Limits, now: int) -> Story:
-    """Return the story of a case at an instant (microseconds)."""
+def story_of(records: CaseRecords, history: PolicyHistory, limits: Limits, now: int) -> Story:
+    """Return the story of a case at an instant (microseconds); each revision by the policies that its worker knew."""
     known = _decoded([*records.facts, *records.reports], limits)
     events = [event for event, _ in known if event.time <= now]
-    unique = Deduplicated(events, [], 0)
+    unique, policies = Deduplicated(events, [], 0), history.latest
     timeline = case_timeline(records.case_id, unique, policies, until=now, ahead_us=AHEAD_US)
-    revisions = _revisions(records, known, timeline, policies)
+    revisions = _revisions(records, known, timeline, history)
     presences = [] if timeline is None else _presences(timeline, events)
     entries = [
         *_facts(records.case_id, known, revisions),
@@ -178,7 +179,7 @@ def _facts(case_id: str, known: Known, revisions: Sequence[Revision]) -> Iterato
 
 
 def _revisions(
-    records: CaseRecords, known: Known, timeline: CaseTimeline | None, policies: PolicySet
+    records: CaseRecords, known: Known, timeline: CaseTimeline | None, history: PolicyHistory
 ) -> list[Revision]:
     """Return each revision once, with what it changes and how it follows from its table."""
     chains: dict[str, dict[str, StoredDecision]] = {}
@@ -188,7 +189,8 @@ def _revisions(
     explanations: dict[str, ExplainedDecision | None] = {}
     replays = REPLAYS_MAX
     for each in sorted(unique, key=lambda each: each.record.published_at)[: -EXPLAINED_MAX - 1 : -1]:
-        events = _known_then(each, known)
+        read_up_to = parse_inputs(each.message.inputs or "")
+        events, policies = _known_then(each, known, read_up_to), history.at(read_up_to)
         found = None if timeline is None else _explained(each.message, events, timeline, policies)
         if found is not None and _is_otherwise(found, each.message) and replays:
             replays -= 1
@@ -209,9 +211,8 @@ def _revisions(
     ]
 
 
-def _known_then(decision: StoredDecision, known: Known) -> list[AnyEvent]:
-    """Return the events that the worker had read when it made a decision."""
-    read_up_to = parse_inputs(decision.message.inputs or "")
+def _known_then(decision: StoredDecision, known: Known, read_up_to: Mapping[str, int]) -> list[AnyEvent]:
+    """Return the events that the worker, which had read up to some positions, knew when it made a decision."""
     return [
         event
         for event, record in known

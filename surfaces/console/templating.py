@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from agents.sops.statement import has_statement
 from surfaces.console import text
 from surfaces.console.charts import bar_chart
 from surfaces.console.parts import parts_of, visitor_of
@@ -38,7 +39,7 @@ def _environment() -> Environment:
     )
     functions: tuple[Callable[..., object], ...] = (
         text.words, text.body_title, text.clause_text, text.duration, text.exact, text.number, text.href, text.query,
-        text.statements_href, text.has_statement,
+        text.statements_href, has_statement,
         static_href, row_text, bar_chart,
     )  # fmt: skip
     environment.globals |= {each.__name__: each for each in functions}

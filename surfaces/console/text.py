@@ -9,9 +9,7 @@ from urllib.parse import quote, urlencode
 from markupsafe import Markup
 
 from agents.sops.catalogue import CLAUSES, OUTPUTS
-from agents.sops.statement import statement
 from agents.sops.tables.statements import Language
-from schemas.outputs import AnyDecision
 from schemas.policy.model import DAY, HOUR, MINUTE, SECOND
 from schemas.timestamps import format_instant
 
@@ -75,11 +73,6 @@ def query(path: str, parameters: Sequence[tuple[str, str | None]]) -> str:
 def statements_href(case_id: str, decision_id: str | None, language: Language) -> str:
     """Return the address of the statements of a case, or of that about one decision."""
     return query(href("statements", case_id), [("decision", decision_id), ("language", language)])
-
-
-def has_statement(message: AnyDecision) -> bool:
-    """Return whether a partner is told of a decision."""
-    return statement(message.body, message.decision_id, "en") is not None
 
 
 def number(count: int) -> str:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Select, Table, select
+from sqlalchemy import Connection, select
 
 from schemas.timestamps import SECOND_US
 from surfaces.read_model.overview import latest_progress, quarantined
 from surfaces.read_model.stored import (
     AnyRow,
+    decision_summary,
+    select_decisions,
     select_messages,
+    select_records,
     stored_action,
     stored_alert,
     stored_dead_letter,
     stored_decision,
     stored_record,
 )
-from surfaces.read_model.tables import cases, engagements, facts, lookup, messages, reports, sources
-from surfaces.read_model.views import CaseRecords, StoredRecord
+from surfaces.read_model.tables import cases, decisions, engagements, erased_cases, facts, lookup, messages, reports
+from surfaces.read_model.views import CaseErasure, CaseRecords, StoredRecord
 
 REPORTS_BEFORE_US: Final = 1_800 * SECOND_US
 REPORTS_AFTER_US: Final = 7_200 * SECOND_US
@@ -33,7 +36,7 @@ def read_case(connection: Connection, case_id: str) -> CaseRecords | None:
     found = connection.execute(select(cases).where(cases.c.case_id == lookup(case_id))).one_or_none()
     if found is None:
         return None
-    of_case = _with_source(facts).where(facts.c.case_no == found.case_no)
+    of_case = select_records(facts).where(facts.c.case_no == found.case_no)
     known = connection.execute(of_case.order_by(facts.c.published_at, facts.c.seq)).all()
     located = _reports(connection, found.case_no, known)
     rows = connection.execute(
@@ -51,13 +54,18 @@ def read_case(connection: Connection, case_id: str) -> CaseRecords | None:
         alerts=tuple(stored_alert(row) for row in rows if row.kind == "alert"),
         dead_letters=tuple(stored_dead_letter(row) for row in rows if row.kind == "dead_letter"),
         quarantined=quarantined(latest_progress(connection)).get(f"case:{case_id}"),
+        erasure=_erasure(connection, found.case_no),
     )
 
 
-def _with_source(table: Table) -> Select[Any]:
-    return select(table, sources.c.topic, sources.c.partition).join_from(
-        table, sources, table.c.source_no == sources.c.source_no
-    )
+def _erasure(connection: Connection, case_no: int) -> CaseErasure | None:
+    at = connection.scalar(select(erased_cases.c.at).where(erased_cases.c.case_no == case_no))
+    if at is None:
+        return None
+    rows = connection.execute(
+        select_decisions().where(decisions.c.case_no == case_no).order_by(decisions.c.decision_key)
+    ).all()
+    return CaseErasure(at, tuple(decision_summary(row) for row in rows))
 
 
 def _reports(connection: Connection, case_no: int, known: Sequence[AnyRow]) -> tuple[StoredRecord, ...]:
@@ -67,7 +75,9 @@ def _reports(connection: Connection, case_no: int, known: Sequence[AnyRow]) -> t
     rows: list[AnyRow] = []
     for partner_no in named:
         for start, end in spans:  # each is a range of the index
-            query = _with_source(reports).where(reports.c.partner_no == partner_no, reports.c.time.between(start, end))
+            query = select_records(reports).where(
+                reports.c.partner_no == partner_no, reports.c.time.between(start, end)
+            )
             rows += connection.execute(query.order_by(reports.c.time, reports.c.seq).limit(REPORTS_MAX + 1))
     return tuple(stored_record(row) for row in sorted(rows, key=lambda row: (row.time, row.seq))[: REPORTS_MAX + 1])
 

@@ -1,4 +1,4 @@
-"""What a record is to the read model: an event, a message, an act, or a worker's progress."""
+"""What a record is to the read model: an event, a message, an act, a policy, or a worker's progress."""
 
 from __future__ import annotations
 
@@ -45,7 +45,11 @@ class ProgressEntry(Struct, frozen=True):
     """Progress in the format of this version."""
 
 
-Entry = AnyEvent | Message | ProgressEntry
+class PolicyEntry(Struct, frozen=True):
+    """A document on the topic of policies, or its withdrawal; a policy book says whether it is taken."""
+
+
+Entry = AnyEvent | Message | ProgressEntry | PolicyEntry
 Reader = Callable[[Record], Entry | None]
 
 
@@ -64,6 +68,7 @@ class EntryReader:
             **dict.fromkeys(topics.inputs, self._event),
             **dict.fromkeys((*topics.decisions, topics.actions, topics.alerts), _output),
             topics.dead_letters: _dead_letter,
+            topics.policies: lambda _: PolicyEntry(),
             topics.progress: _progress,
             topics.acts: _act,
         }

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from agents.case.case import NO_LONGER_KEPT
 from schemas.codec.encoder import decode_dead_letter
 from schemas.outputs import DeadLetter
+from surfaces.read_model.counts import Counts
 from surfaces.read_model.tables import (
     alerts,
     erased_cases,
     erased_partners,
     facts,
+    is_kind,
     lookup,
     messages,
     partners,
@@ -49,6 +51,11 @@ class Erasures:
         new = at.keys() - self.cases
         self.cases.update(new)
         upsert(connection, erased_cases, [{"case_no": each, "at": at[each]} for each in new])
+        counts = Counts()
+        named = select(messages.c.name, func.count()).where(is_kind("dead_letter"), messages.c.case_no.in_(new))
+        for name, count in connection.execute(named.group_by(messages.c.name)).all():
+            counts.change("cause", name, -count)
+        counts.write(connection)
         for table in (facts, messages, alerts):
             connection.execute(delete(table).where(table.c.case_no.in_(new)))
         self._delete_letters(connection, max(at.values()))
@@ -79,10 +86,12 @@ class Erasures:
     def _delete_letters(self, connection: Connection, at: int) -> None:
         """Delete the dead letters without a case that are of erased partners, or of nobody who is known."""
         self._latest = max(at, self._latest)
-        is_letter = (messages.c.kind == "dead_letter", messages.c.case_no.is_(None))
-        for row in connection.execute(select(messages).where(*is_letter)).all():
+        counts, letters = Counts(), select(messages).where(is_kind("dead_letter"), messages.c.case_no.is_(None))
+        for row in connection.execute(letters).all():
             if self.covers(decode_dead_letter(row.value), row.published_at):
                 connection.execute(delete(messages).where(messages.c.seq == row.seq))
+                counts.change("cause", row.name, -1)
+        counts.write(connection)
 
     def _partner_of(self, letter: DeadLetter) -> str | None:
         """Return the partner whose report was refused, None if no key says so."""

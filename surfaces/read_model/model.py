@@ -20,8 +20,10 @@ from surfaces.read_model.stored import (
     page_key,
     read_page_key,
     select_messages,
+    select_records,
     stored_act,
     stored_dead_letter,
+    stored_record,
 )
 from surfaces.read_model.tables import (
     actions,
@@ -34,6 +36,7 @@ from surfaces.read_model.tables import (
     pair,
     partners,
     policies,
+    published_policies,
     sources,
     tickets,
 )
@@ -53,6 +56,7 @@ from surfaces.read_model.views import (
     PolicySeen,
     RowKind,
     StoredDeadLetter,
+    StoredRecord,
 )
 
 _PLACE: Final = re.compile(r"(?P<topic>.+)-(?P<partition>[0-9]{1,9})@(?P<offset>[0-9]{1,18})", re.ASCII)
@@ -142,6 +146,13 @@ class SqlReadModel:
         with self._database.reading() as connection:
             rows = connection.execute(query).all()
         return [PolicySeen(row.policy, row.first_at, row.last_at, row.revisions, row.occurrences or 0) for row in rows]
+
+    def published_policies(self) -> tuple[StoredRecord, ...]:
+        """Return the records of the topic of policies."""
+        query = select_records(published_policies).where(sources.c.is_current)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(published_policies.c.offset)).all()
+        return tuple(stored_record(row) for row in rows)
 
     def acts(self, *, before: str | None = None, limit: int = 50) -> ActPage:
         """Return a page of what was done in the console."""

@@ -110,7 +110,7 @@ def read_causes(connection: Connection) -> tuple[Cause, ...]:
     )
     rows = connection.execute(
         select(facets.c.value, facets.c.occurrences, last_at)
-        .where(facets.c.field == "cause")
+        .where(facets.c.field == "cause", facets.c.occurrences > 0)
         .order_by(facets.c.occurrences.desc(), facets.c.value)
     )
     return tuple(Cause(*row) for row in rows)

@@ -20,6 +20,7 @@ from surfaces.read_model.views import (
     PartnerRecords,
     PolicySeen,
     StoredDeadLetter,
+    StoredRecord,
 )
 
 
@@ -62,6 +63,9 @@ class ReadModel(Protocol):
 
     def policies(self) -> Sequence[PolicySeen]:
         """Return the policies under which decisions were made, the latest first."""
+
+    def published_policies(self) -> tuple[StoredRecord, ...]:
+        """Return the records of the topic of policies, in their order; of one that was created again, since then."""
 
     def acts(self, *, before: str | None = None, limit: int = 50) -> ActPage:
         """Return a page of what was done in the console."""

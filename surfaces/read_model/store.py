@@ -24,6 +24,7 @@ from surfaces.read_model.entries import (
     ActMessage,
     EntryReader,
     Message,
+    PolicyEntry,
     ProgressEntry,
     case_of,
     message_kind,
@@ -40,6 +41,7 @@ from surfaces.read_model.tables import (
     pair,
     partners,
     progress,
+    published_policies,
     reports,
 )
 from surfaces.read_model.writing import Numbers, Values, insert_rows, replaced, upsert
@@ -75,7 +77,8 @@ class ReadModelStore(SqlStore):
             self._erasures = Erasures(connection, reader.locations)
             self._cases = Numbers(connection, cases.c.case_no, cases.c.case_id)
             self._partners = Numbers(connection, partners.c.partner_no, partners.c.partner_id)
-            used = [connection.scalar(select(func.max(table.c.seq))) or 0 for table in (facts, reports, messages)]
+            numbered = (facts, reports, messages, published_policies)
+            used = [connection.scalar(select(func.max(table.c.seq))) or 0 for table in numbered]
         self._last_seq = max(self.first_seq, *used)
         self._has_erased = False
         """Whether something was deleted that may still be in the file or its journal."""
@@ -91,6 +94,7 @@ class ReadModelStore(SqlStore):
         skipped: Counter[TP] = Counter()
         events: list[tuple[Record, AnyEvent]] = []
         found: list[tuple[Record, Message]] = []
+        published: list[Record] = []
         counted: dict[int, Record] = {}
         for record in records:
             try:
@@ -103,10 +107,13 @@ class ReadModelStore(SqlStore):
                     events.append((record, entry))
                 case Message():
                     found.append((record, entry))
+                case PolicyEntry():
+                    published.append(record)
                 case ProgressEntry():
                     counted[record.tp.partition] = record
         self._write_events(connection, events)
         self._write_messages(connection, found)
+        insert_rows(connection, published_policies, [self._record(record) for record in published])
         rows = [
             {"partition": number, "published_at": published_at(record), "value": record.value}
             for number, record in counted.items()

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 import msgspec
 from msgspec import structs
 from sqlalchemy import Row as SqlRow
-from sqlalchemy import Select, select
+from sqlalchemy import Select, Table, select
 
 from schemas.codec.headers import Headers
 from schemas.errors import UsageError
@@ -32,11 +32,16 @@ Content = OutputMessage | DeadLetter | ActMessage
 AnyRow = SqlRow[Any]
 
 
+def select_records(table: Table) -> Select[Any]:
+    """Return the query for the rows of a table with where their records are."""
+    return select(table, sources.c.topic, sources.c.partition).join_from(
+        table, sources, table.c.source_no == sources.c.source_no
+    )
+
+
 def select_messages() -> Select[Any]:
     """Return the query for messages with where their records are."""
-    return select(messages, sources.c.topic, sources.c.partition).join_from(
-        messages, sources, messages.c.source_no == sources.c.source_no
-    )
+    return select_records(messages)
 
 
 def stored_record(row: AnyRow) -> StoredRecord:

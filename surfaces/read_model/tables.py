@@ -28,7 +28,7 @@ from sqlalchemy.types import TypeEngine
 from schemas.codec.canonical_json import digest32
 from surfaces.read_model.views import RowKind
 
-VERSION: Final = 2
+VERSION: Final = 3
 """The version of the tables. A store of another version is made anew from Kafka."""
 LOOKUP_CHARS: Final = 256
 """Longer text is shortened, since PostgreSQL's indexes take some 2,700 bytes."""
@@ -340,6 +340,14 @@ policies: Final = Table(
     Column("revisions", BigInteger, nullable=False),
     PrimaryKeyConstraint("policy"),
 )
+
+published_policies: Final = Table(
+    "published_policies",
+    metadata,
+    _number("seq", primary_key=True),
+    *_record(),
+)
+"""The records of the topic of policies, those included that workers refuse."""
 
 progress: Final = Table(
     "progress",

@@ -279,6 +279,14 @@ class StoredDeadLetter:
     record: StoredRecord
 
 
+@dataclass(frozen=True, slots=True)
+class CaseErasure:
+    """When a case was erased, by the event that says so, and what stays: the last revisions of its decisions."""
+
+    at: int
+    decisions: tuple[DecisionSummary, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseRecords:
     """Everything that is stored of a case; facts and messages in the order in which they were published.
@@ -298,6 +306,8 @@ class CaseRecords:
     alerts: tuple[StoredAlert, ...]
     dead_letters: tuple[StoredDeadLetter, ...]
     quarantined: str | None = None
+    erasure: CaseErasure | None = None
+    """Nothing else is there of a case that was erased but city and category."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -78,7 +79,12 @@ def test_nothing_is_left_of_an_erased_case_and_partner(database: Database, is_fi
         found = model.case(CASE)
         assert found is not None
         assert (found.facts, found.decisions, found.dead_letters) == ((), (), ())
+        assert found.erasure is not None
+        assert found.erasure.at == NOW_US
+        assert bool(found.erasure.decisions) != is_first
         assert len(all_cases(model, CaseFilter())) > 5
+        letters = Counter(each.message.cause for each in model.dead_letters(limit=1_000).dead_letters)
+        assert {each.cause: each.count for each in model.causes()} == letters, "what is gone is not counted"
         assert model.partner(PARTNER) is not None
     assert left(b"".join(each.read_bytes() for each in tmp_path.iterdir())) == []
 

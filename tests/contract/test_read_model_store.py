@@ -15,16 +15,19 @@ from msgspec import structs
 from sqlalchemy import Engine, select
 
 from schemas.codec.encoder import encode_act
+from schemas.codec.headers import Headers
 from schemas.errors import Fatal, UsageError
 from schemas.outputs import Act
 from schemas.timestamps import DAY_US
 from streams.config.settings import Settings
 from streams.embedded_kafka.free_ports import free_port
+from streams.runtime.ports import TP
 from surfaces.read_model import store
 from surfaces.read_model.database import Database, DatabaseLost, PostgresDatabase, SqliteDatabase, open_database
 from surfaces.read_model.model import SqlReadModel
 from surfaces.read_model.tables import VERSION, reports
 from surfaces.read_model.views import CaseFilter
+from surfaces.sink.ports import Record
 from tests.read_models import (
     NOW_US,
     RECORDS,
@@ -83,6 +86,27 @@ def test_the_greatest_revision_counts_and_never_the_last_one(database: Database)
     assert {key: each.outcome for key, each in shown.items()} == {
         key: each.body.outcome for key, each in latest.items()
     }
+
+
+def test_the_records_of_the_policies_are_kept_in_their_order_and_as_they_came(database: Database) -> None:
+    tp = TP(TOPICS.policies, 0)
+    came: list[tuple[bytes | None, bytes | None, Headers]] = [
+        (b"a", b"one", ()),
+        (None, b"\xff\0", (("sop-signature", b"\xe2"), ("empty", None))),
+        (b"\0", None, ()),
+    ]
+    records = [Record(tp, "id-1", offset, 1_000 + offset, *each) for offset, each in enumerate(came)]
+    with closing(store_in(database)) as store_:
+        write(store_, records, 2)
+        model = SqlReadModel(database)
+        stored = model.published_policies()
+        assert [(each.place.name, each.published_at) for each in stored] == [
+            (f"{tp.name}@{offset}", (1_000 + offset) * 1_000) for offset in range(3)
+        ]
+        assert [(each.key, each.value, each.headers) for each in stored] == came
+        again = Record(tp, "id-2", 0, 9_000, b"b", b"two", ())
+        write(store_, [again])
+        assert [each.value for each in model.published_policies()] == [b"two"]
 
 
 def test_what_cannot_be_read_is_counted_and_nothing_else_is_lost(database: Database) -> None:

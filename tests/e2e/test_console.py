@@ -181,6 +181,32 @@ def test_a_decision_comes_into_the_live_view(kafka: EmbeddedKafka, tmp_path: Pat
         assert next(line for line in lines if "job-soon" in line).startswith("data: ")
 
 
+def test_a_policy_that_is_published_is_on_its_page_without_a_restart(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    topics = ConsoleTopics(kafka.address, "console-policies.")
+    (tmp_path / "strict.toml").write_text(
+        'label = "strict"\neffective_from = 2099-01-01T00:00:00Z\nproof.min_images = 2'
+    )
+    (tmp_path / "day.jsonl").write_bytes(b"")
+    (tmp_path / "differences").mkdir()
+    environment = {**os.environ, "SOP_BROKERS": topics.brokers, "SOP_TOPIC_PREFIX": topics.prefix}
+
+    def policy(*arguments: str) -> None:
+        done = subprocess.run([SOP, "policy", *arguments], env=environment, cwd=tmp_path, timeout=120, check=False)
+        assert done.returncode == 0
+
+    with (
+        console_process(tmp_path, topics, SOP_CONSOLE_POLICY_DIFFS=str(tmp_path / "differences")) as console,
+        reader(console) as client,
+    ):
+        assert "strict@" not in client.get("/policy").text
+        policy("publish", "strict.toml")
+        until(lambda: "strict@" in client.get("/policy").text)
+        assert "to come" in client.get("/policy").text
+        policy("diff", "built-in", "strict", "--input", "day.jsonl", "--out", "differences/strict.json")
+        assert "/policy/differences/strict.json" in client.get("/policy").text
+        assert client.get("/policy/differences/strict.json").status_code == 200
+
+
 def test_a_console_with_an_open_live_view_ends_at_once(kafka: EmbeddedKafka, tmp_path: Path) -> None:
     topics = ConsoleTopics(kafka.address, "console-ends.")
     with (

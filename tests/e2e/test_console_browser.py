@@ -12,17 +12,20 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
+from schemas.policy.model import DAY
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.embedded_kafka.free_ports import HOST, free_port
+from streams.operations.erasure import tombstones
 from streams.process.clock import SystemClock
 from tests.console_process import ConsoleProcess, ConsoleTopics, console_process, find_chromium
 from tests.consoles import ALL
 from tests.e2e.harness import until
 from tests.read_models import Feed, simulated
 from tests.unit.test_console_pages import HOSTILE, case_records
+from tests.unit.test_console_policies import difference, document, published, put
 
 PREFIX = "console-in-a-browser."
-CASE, PARTNER = "job-1", "p-1"
+CASE, PARTNER, ERASED = "job-1", "p-1", "job-2"
 PAGES = {
     "overview": "/",
     "cases": "/cases",
@@ -33,6 +36,8 @@ PAGES = {
     "statements in Hindi": f"/statements/{CASE}?language=hi",
     "partner": f"/partners/{PARTNER}",
     "policy": "/policy",
+    "policy difference": "/policy/differences/strict.json",
+    "erased case": f"/cases/{ERASED}",
     "dead letters": "/dead-letters",
     "health": "/health",
     "acts": "/acts",
@@ -71,9 +76,17 @@ def served(kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> It
     topics, feed = ConsoleTopics(kafka.address, PREFIX), Feed.after(simulated(40))
     case_records(CASE, PARTNER, "text", feed)
     case_records(HOSTILE, f"partner {HOSTILE}", HOSTILE, feed)
-    topics.write(feed.records)
-    nobody = f"{HOST}:{free_port()}"
-    with console_process(tmp_path_factory.mktemp("console"), topics, SOP_CONSOLE_WORKERS=nobody) as console:
+    case_records(ERASED, PARTNER, "text", feed)
+    now_us = SystemClock().now_us()
+    (erased,) = tombstones(feed.topics, [ERASED], None, now_us)
+    feed.add(erased.topic, ERASED, erased.value, now_us)
+    policy = document("strict", now_us + DAY, "proof.min_images = 2", "park.duration = '1 h'")
+    topics.write([*feed.records, *published(("strict", policy), ("strict", "no TOML ="), at=now_us)])
+    folder, differences = tmp_path_factory.mktemp("console"), tmp_path_factory.mktemp("differences")
+    put(differences, "strict.json", difference())
+    put(differences, "broken.json", b"{")
+    settings = {"SOP_CONSOLE_WORKERS": f"{HOST}:{free_port()}", "SOP_CONSOLE_POLICY_DIFFS": str(differences)}
+    with console_process(folder, topics, **settings) as console:
         yield Served(console, topics, feed)
 
 

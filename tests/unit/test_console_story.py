@@ -12,6 +12,7 @@ from schemas.codec.limits import Limits
 from schemas.events import LOCATION_REPORT, Site
 from schemas.outputs import WITHDRAWN
 from schemas.policy.model import HOUR
+from streams.policies.history import PolicyHistory
 from surfaces.console.case_map import case_map
 from surfaces.console.story import Fact, Revision, Story, story_of
 from surfaces.read_model.database import SqliteDatabase
@@ -33,7 +34,7 @@ def stories(folder: Path, hours: int) -> list[Story]:
     model = SqlReadModel(database)
     found = [model.case(case.case_id) for case in model.cases(CaseFilter(), limit=200).cases]
     store.close()
-    return [story_of(each, POLICY, Limits(), now_us) for each in found if each is not None]
+    return [story_of(each, PolicyHistory(POLICY), Limits(), now_us) for each in found if each is not None]
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from agents.case.cities import compared
+from agents.sops.catalogue import POLICIES
 from sop.main import run
+from streams.what_if.difference import DifferenceSummary
 from streams.what_if.page import bar_chart
 
 A = 'label = "a"\n'
@@ -100,6 +104,8 @@ def test_it_agrees_with_two_replays_compared_by_hand(events: Path, capsys: pytes
     assert sum(each["penalties"] for each in found["partners"]) == len(penalties(b)) - len(penalties(a))
     assert sum(each["penalties"] for each in found["cities"]) == len(penalties(b)) - len(penalties(a))
     assert sum(each["decisions"] for each in found["cities"]) == len(found["changed"])
+    names = [each["name"] for each in found["cities"]]
+    assert names == [compared(each, POLICIES.default) for each in names], "by one name each"
 
 
 @pytest.mark.usefixtures("folder")
@@ -125,6 +131,14 @@ def test_it_prints_tables_and_writes_a_page_that_fetches_and_runs_nothing(
     assert page.count("<svg") == 3
     for forbidden in ("<script", "http:", "https:", "src=", "@import", "url(", "<link", "onload="):
         assert forbidden not in page
+
+
+@pytest.mark.usefixtures("folder")
+def test_it_writes_the_result_for_the_console(events: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = difference(events, "a.toml", "b.toml", "--out", "found.json", capsys=capsys)
+    assert json.loads(Path("found.json").read_bytes()) == found
+    written = msgspec.json.decode(Path("found.json").read_bytes(), type=DifferenceSummary)
+    assert written.changed_count == len(found["changed"]) > 0
 
 
 def test_what_a_plot_names_is_escaped() -> None:

@@ -31,7 +31,7 @@ def lines(*signers: Signer, document: str = DOCUMENT) -> list[str]:
 @pytest.mark.parametrize("document", [DOCUMENT, DOCUMENT + "\n", DOCUMENT + "\n\n", ""])
 def test_two_keys_are_enough(document: str) -> None:
     headers = [(SIGNATURE_HEADER, line.encode()) for line in lines(TWO, OTHER, ONE, document=document)]
-    CHECK(document, [("other", b"x"), *headers])
+    assert CHECK(document, [("other", b"x"), *headers]) == ["one", "two"]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ HOUR_US = 3_600_000_000
 
 def test_all_topics_are_read_but_those_of_workers_alone_and_the_latest_decisions() -> None:
     read = set(EntryReader(TOPICS, Limits()).topics)
-    assert set(TOPICS.all) - read == {TOPICS.policies, TOPICS.latest, TOPICS.cases, TOPICS.partners, TOPICS.watches}
+    assert set(TOPICS.all) - read == {TOPICS.latest, TOPICS.cases, TOPICS.partners, TOPICS.watches}
     assert read - set(TOPICS.all) <= {TOPICS.acts}
     assert TOPICS.acts in read
 

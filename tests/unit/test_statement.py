@@ -18,7 +18,7 @@ from agents.sops.offline_service.refund import RefundDecision
 from agents.sops.out_of_scope.paf import PafDecision
 from agents.sops.out_of_scope.statements.paf import TICKET_CREATED
 from agents.sops.registry import SOPS
-from agents.sops.statement import STATEMENTS, Statement, statement
+from agents.sops.statement import STATEMENTS, Statement, has_statement, statement
 from agents.sops.table_sop import TableSop
 from agents.sops.tables.decisions import Row
 from agents.sops.tables.statements import LANGUAGES, Language, Text, first_fitting
@@ -122,7 +122,9 @@ def test_every_row_has_a_whole_statement(
     for body in bodies_of(row, name, kind):
         if (name, kind_of(kind)) in FOR_NO_PARTNER:
             assert statement(body, "d" * 32, language) is None
+            assert not has_statement(body)
             continue
+        assert has_statement(body)
         found = made(body, language)
         assert len(found.sections) == 5
         texts = STATEMENTS[name, kind_of(kind)]
@@ -269,6 +271,7 @@ def test_a_withdrawn_decision_has_no_clauses_and_takes_the_earlier_statement_bac
 
 def test_nobody_is_told_of_a_decision_about_no_partner() -> None:
     assert statement(paf(partner_id=None), "d" * 32, "en") is None
+    assert not has_statement(paf(partner_id=None))
 
 
 def test_no_partner_is_told_of_a_refund() -> None:
@@ -291,6 +294,7 @@ def test_no_partner_is_told_of_a_refund() -> None:
 )
 def test_what_a_later_version_decided_has_no_statement_rather_than_half_of_one(unknown: dict[str, Any]) -> None:
     assert statement(paf(**unknown), "d" * 32, "en") is None
+    assert not has_statement(paf(**unknown))
 
 
 # Nothing about others

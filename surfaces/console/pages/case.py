@@ -20,7 +20,7 @@ from surfaces.console.parts import parts_of, visitor_of
 from surfaces.console.story import Story, story_of
 from surfaces.console.templating import page
 from surfaces.console.text import exact, words
-from surfaces.read_model.views import StoredRecord
+from surfaces.read_model.views import CaseErasure, CaseRecords, StoredRecord
 
 RAW_CHARS_MAX: Final = 20_000
 INSTANTS: Final = frozenset({"effective_at"})
@@ -28,26 +28,47 @@ WORDS: Final = frozenset({"outcome", "status", "resolve_at"})
 
 
 async def case(request: Request) -> Response:
-    """Show a case without personal data."""
-    story = await _story(request)
-    return await _page(request, story, sees_personal=False)
+    """Show a case without personal data, or what is left of one that was erased."""
+    records = await records_of(request)
+    if records.erasure is not None:
+        return await erased(request, records, records.erasure)
+    return await _page(request, await _story(request, records), sees_personal=False)
 
 
 async def personal(request: Request) -> Response:
     """Show a case with personal data, once this look is on record."""
     form = await checked_form(request, Right.SEE_PERSONAL)
-    story = await _story(request)
-    await act_of(request, form, "see_personal", story.records.case_id)
+    records = await records_of(request)
+    if records.erasure is not None:
+        return await erased(request, records, records.erasure)
+    story = await _story(request, records)
+    await act_of(request, form, "see_personal", records.case_id)
     return await _page(request, story, sees_personal=True)
 
 
-async def _story(request: Request) -> Story:
+async def records_of(request: Request) -> CaseRecords:
+    """Return what is stored of the case that an address names; raises `HTTPException` (404) if there is nothing."""
     parts = parts_of(request)
     case_id = request.path_params["case_id"] or request.query_params.get("id", "")
     records = await parts.ask(parts.model.case, case_id)
     if records is None:
-        raise HTTPException(404, f"No case {case_id!r} has been seen. If it is new, it may not have been read yet.")
-    return await parts.ask(story_of, records, parts.policies, parts.limits, parts.now_us())
+        raise HTTPException(
+            404,
+            f"No case {case_id!r} has been seen. If it is new, it may not have been read yet; if it was erased long "
+            "ago, Kafka may no longer say so.",
+        )
+    return records
+
+
+async def erased(request: Request, records: CaseRecords, erasure: CaseErasure) -> Response:
+    """Say that a case was erased, and what stays of it."""
+    return await page(request, "erased_case.html", records=records, erasure=erasure)
+
+
+async def _story(request: Request, records: CaseRecords) -> Story:
+    parts = parts_of(request)
+    known = await parts.ask(parts.policies)
+    return await parts.ask(story_of, records, known.history, parts.limits, parts.now_us())
 
 
 async def _page(request: Request, story: Story, *, sees_personal: bool) -> Response:

@@ -12,7 +12,7 @@ from agents.sops.statement import Statement, statement
 from agents.sops.tables.statements import LANGUAGES, Language
 from schemas.errors import UsageError
 from schemas.outputs import AnyDecision
-from surfaces.console.parts import parts_of
+from surfaces.console.pages.case import erased, records_of
 from surfaces.console.story import chain_of
 from surfaces.console.templating import page
 from surfaces.read_model.views import CaseRecords
@@ -22,22 +22,22 @@ LANGUAGE_NAMES: Final[dict[Language, str]] = {"en": "English", "hi": "हिन�
 
 async def statements(request: Request) -> Response:
     """Show the statements about the current decisions of a case, or about one of its decisions, in one language."""
-    parts, parameters = parts_of(request), request.query_params
-    case_id = request.path_params["case_id"] or parameters.get("id", "")
-    decision_id = parameters.get("decision")
-    language = _language(parameters.get("language", "en"))
-    records = await parts.ask(parts.model.case, case_id)
-    if records is None:
-        raise HTTPException(404, f"No case {case_id!r} has been seen. If it is new, it may not have been read yet.")
+    decision_id = request.query_params.get("decision")
+    language = _language(request.query_params.get("language", "en"))
+    records = await records_of(request)
+    if records.erasure is not None:
+        return await erased(request, records, records.erasure)
     current = current_decisions(records)
     decisions = current if decision_id is None else decisions_with_id(records, decision_id)
     found = statements_about(decisions, language)
     if decision_id is not None and not found:
-        raise HTTPException(404, f"No decision {decision_id!r} of the case {case_id!r} has a statement for a partner.")
+        raise HTTPException(
+            404, f"No decision {decision_id!r} of the case {records.case_id!r} has a statement for a partner."
+        )
     return await page(
         request,
         "statement.html",
-        case_id=case_id,
+        case_id=records.case_id,
         decision_id=decision_id,
         language=language,
         language_names=LANGUAGE_NAMES,
