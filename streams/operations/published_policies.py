@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import structs
 
 from schemas.errors import Fatal, Unavailable, UsageError
+from schemas.policy.document import SIGNATURE_HEADER
 from schemas.policy.model import Policy, PolicySet
 from schemas.topics import Topics
 from streams.config.settings import Settings
@@ -16,7 +17,7 @@ from streams.kafka.log import KafkaLog
 from streams.kafka.single_record import prepare_topic, send_record
 from streams.kafka.topic_setup import topic_targets
 from streams.kafka.topics import partition_counts
-from streams.policies.book import SIGNATURE_HEADER, PolicyBook, Verify, unsigned
+from streams.policies.book import PolicyBook, Verify, unsigned
 from streams.policies.source import FixedPolicies, PolicySource
 from streams.policies.topic import PolicyTopic
 from streams.process.clock import SystemClock

@@ -20,9 +20,6 @@ from streams.runtime.ports import Stored
 LEAD_US: Final = MINUTE
 """How long before it comes into force a policy has to be published or withdrawn, so that all workers know in time."""
 
-SIGNATURE_HEADER: Final = "sop-signature"
-"""The name of a record header with a line of a signed note; there is one header for each signature."""
-
 Verify = Callable[[str | None, Headers], None]
 """Raises `PolicyError` ("key: reason") unless enough keys have signed a document; None: its withdrawal."""
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from prometheus_client.metrics_core import Metric
 
+from schemas.codec.encoder import TEXT_TYPE
 from schemas.errors import Unavailable, UsageError
 from schemas.topics import Topics
 from streams.archive.folder import ArchiveFolder
@@ -36,7 +37,7 @@ from surfaces.sink.sink import Sink
 
 RETRY_S: Final = 2.0
 """How long to wait for a folder that has failed before it is tried again."""
-CHECKPOINT_HEADERS: Final = (("content-type", b"text/plain; charset=utf-8"),)
+CHECKPOINT_HEADERS: Final = (("content-type", TEXT_TYPE.encode()),)
 
 _logger = logging.getLogger(__name__)
 

@@ -8,11 +8,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.errors import PolicyError, UsageError
+from schemas.policy.document import SIGNATURE_HEADER
 from streams.audit.note import Signer
 from streams.audit.policy_signatures import SignatureCheck, signature_line, signature_lines
 from streams.config.settings import Settings
 from streams.operations.published_policies import signature_check, signature_headers
-from streams.policies.book import SIGNATURE_HEADER, unsigned
+from streams.policies.book import unsigned
 
 ONE, TWO, OTHER = (
     Signer.of(name, Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32))
