@@ -17,14 +17,13 @@ from streams.kafka.single_record import prepare_topic
 from streams.kafka.topic_setup import topic_targets
 from streams.operations.erasure import tombstones, write_tombstones
 from streams.process.clock import SystemClock
+from streams.process.extras import extra
 from streams.terminal.printable import printable
 from surfaces.console.kafka import KafkaActs
 
-try:
+with extra("audit", "an erasure"):
     from streams.sealing.person_keys import PersonKeys, person_keys
     from streams.sealing.personal import is_customer
-except ImportError as error:
-    raise UsageError("an erasure needs the extra 'audit': pip install 'sop-streams[audit]'") from error
 
 ADDRESS = "sop erase"
 """Where such an act comes from."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from msgspec import structs
 
@@ -21,9 +20,8 @@ from streams.policies.book import PolicyBook, Verify, unsigned
 from streams.policies.source import FixedPolicies, PolicySource
 from streams.policies.topic import PolicyTopic
 from streams.process.clock import SystemClock
+from streams.process.extras import extra
 from streams.runtime.ports import TP
-
-INSTALL: Final = "pip install 'sop-streams[audit]'"
 
 
 def policy_topic(settings: Settings, connection: KafkaConnection, topics: Topics, in_files: PolicySet) -> PolicyTopic:
@@ -54,10 +52,8 @@ def signature_check(settings: Settings) -> Verify:
     """Return the check of signatures that SOP_POLICY_KEYS asks for; raises `UsageError` if it cannot be used."""
     if not settings.policy_keys:
         return unsigned
-    try:
+    with extra("audit", "SOP_POLICY_KEYS"):
         from streams.audit.policy_signatures import SignatureCheck  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise UsageError(f"SOP_POLICY_KEYS: signatures are checked with an extra: {INSTALL}") from error
     return SignatureCheck(settings.policy_keys)
 
 
