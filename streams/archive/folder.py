@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -79,8 +79,8 @@ class ArchiveFolder:
                 _sync(os.path.dirname(target))  # noqa: PTH120 - see above
 
     def delete(self, path: str) -> None:
-        """Delete a file."""
-        with self._failures(path):
+        """Delete a file, if it is there."""
+        with self._failures(path), suppress(FileNotFoundError):
             self.files.delete_file(self.path(path))
 
     def path(self, path: str) -> str:

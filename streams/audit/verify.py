@@ -16,7 +16,7 @@ from streams.audit.manifest import Manifest, decode_manifest, record_leaf
 from streams.audit.merkle import HASH_BYTES, leaf_hash, root_of
 from streams.audit.notary import leaves_path
 from streams.audit.note import Verifier
-from streams.audit.tiles import CHECKPOINT, tiles_of
+from streams.audit.tiles import CHECKPOINT, Edge, entry_tiles, tile_paths
 from streams.runtime.ports import TP
 
 NOTE: Final = f"{LOG}/{CHECKPOINT}"
@@ -83,13 +83,15 @@ def _verified_log(
         entries = read_entries(folder, checkpoint.size)
     except ValueError as error:
         raise Altered(str(error)) from error
-    for path, expected in tiles_of(entries).items():
-        if folder.read(f"{LOG}/{path}") != expected:
+    edge, tiles = Edge().grown(entries)
+    read = {path for path, _ in entry_tiles(checkpoint.size)}
+    for path, expected in tiles.items():
+        if path not in read and folder.read(f"{LOG}/{path}") != expected:
             raise Altered(f"{LOG}/{path}: it does not follow from the entries of the log")
-    if root_of([leaf_hash(each) for each in entries]) != checkpoint.root:
+    if edge.root != checkpoint.root:
         raise Altered(f"{LOG}: its entries are not those that were signed")
     manifests = _manifests(entries)
-    _check_files(folder, entries, manifests)
+    _check_files(folder, checkpoint.size, manifests)
     return checkpoint, entries, manifests
 
 
@@ -102,7 +104,8 @@ def _check_older(older: str, verifier: Verifier, checkpoint: Checkpoint, entries
         raise Altered(
             f"{LOG}: it was cut off: it has {checkpoint.size} entries, and had {before.size} in the older checkpoint"
         )
-    if root_of([leaf_hash(each) for each in entries[: before.size]]) != before.root:
+    edge, _ = Edge().grown(entries[: before.size])
+    if edge.root != before.root:
         raise Altered(f"{LOG}: its history is another one than that of the older checkpoint, of {before.size} entries")
 
 
@@ -139,9 +142,9 @@ def _check_order(before: SegmentName, name: SegmentName) -> None:
         raise Altered(f"{name.path}: it does not follow {before.path}")
 
 
-def _check_files(folder: ArchiveFolder, entries: Sequence[bytes], manifests: Sequence[Manifest]) -> None:
+def _check_files(folder: ArchiveFolder, size: int, manifests: Sequence[Manifest]) -> None:
     """Raise `Altered` if there are other files than those that the log accounts for."""
-    expected = {NOTE, *(f"{LOG}/{path}" for path in tiles_of(entries))}
+    expected = {NOTE, *(f"{LOG}/{path}" for path in tile_paths(size))}
     for manifest in manifests:
         expected |= {manifest.file, leaves_path(manifest.name)}
     found = {path for path in folder.paths() if not path.endswith(TEMPORARY) and path != LOCK}
