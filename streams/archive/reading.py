@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from schemas.errors import UsageError
@@ -19,11 +20,17 @@ _PLACE: Final = re.compile(r"(.+)-(\d{1,9})@(\d{1,19})")
 class ArchiveReader:
     """The records of an archive by topic, partition, generation and offset; raises `SopError` if it is damaged.
 
-    `names` are the files that it reads, which may have been verified; None: all that there are.
+    `names` are the files that it reads; None: all that there are. `open_segment` opens one, perhaps verified.
     """
 
-    def __init__(self, folder: ArchiveFolder, names: Sequence[SegmentName] | None = None) -> None:
+    def __init__(
+        self,
+        folder: ArchiveFolder,
+        names: Sequence[SegmentName] | None = None,
+        open_segment: Callable[[SegmentName], Segment] | None = None,
+    ) -> None:
         self._folder, self._given = folder, names
+        self._open = partial(Segment, folder) if open_segment is None else open_segment
 
     def records(self, topics: Collection[str]) -> Iterator[tuple[SegmentName, ArchivedRecord]]:
         """Yield all records of some topics."""
@@ -40,10 +47,13 @@ class ArchiveReader:
     def labelled(
         self, topics: Collection[str], partition: int, column: str, *, missing: bool = False
     ) -> Iterator[tuple[SegmentName, str | None, ArchivedRecord]]:
-        """Yield the records of a partition number that have a value in a lookup column, with it, or that have none."""
+        """Yield the records of a partition number that have a value in a lookup column, with it.
+
+        With `missing`, also those that have none.
+        """
         for name in self._names(topics):
             if name.partition == partition:
-                with Segment(self._folder, name) as segment:
+                with self._open(name) as segment:
                     yield from ((name, label, each) for label, each in segment.labelled(column, missing=missing))
 
     def names(self, topics: Collection[str]) -> Sequence[SegmentName]:
@@ -52,7 +62,7 @@ class ArchiveReader:
 
     def records_of(self, name: SegmentName) -> Iterator[tuple[SegmentName, ArchivedRecord]]:
         """Yield all records of a file."""
-        with Segment(self._folder, name) as segment:
+        with self._open(name) as segment:
             yield from ((name, each) for each in segment.records())
 
     def find(self, what: str) -> tuple[SegmentName, ArchivedRecord]:
@@ -71,7 +81,7 @@ class ArchiveReader:
     def _records_with(
         self, name: SegmentName, column: str, values: Collection[str]
     ) -> Iterator[tuple[SegmentName, ArchivedRecord]]:
-        with Segment(self._folder, name) as segment:
+        with self._open(name) as segment:
             yield from ((name, each) for each in segment.records_with(column, values))
 
     def _names(self, topics: Collection[str]) -> Iterator[SegmentName]:

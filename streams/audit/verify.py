@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -154,8 +154,35 @@ def _check_files(folder: ArchiveFolder, size: int, manifests: Sequence[Manifest]
         raise Altered(f"{path}: the log does not know this file: it was added, or is not signed yet")
 
 
+class VerifiedSegments:
+    """Opens files of an archive that are as its log says; each is verified from the same bytes that are then read."""
+
+    def __init__(self, folder: ArchiveFolder, manifests: Iterable[Manifest]) -> None:
+        self._folder = folder
+        self._manifests = {manifest.name: manifest for manifest in manifests}
+        self._verified: set[SegmentName] = set()
+
+    def __call__(self, name: SegmentName) -> Segment:
+        """Return a file, open; raises `Altered` at its first record that is not what was signed."""
+        manifest = self._manifests[name]
+        if name in self._verified:  # its records are those that were signed if its bytes are
+            content = self._folder.read(name.path) or b""
+            if sha256(content).hexdigest() != manifest.sha256:
+                raise Altered(f"{name.path}: it was altered while the archive was read")
+        else:
+            content = _verified(self._folder, manifest)
+            self._verified.add(name)
+        return Segment(self._folder, name, content)
+
+
 def verify_segment(folder: ArchiveFolder, manifest: Manifest) -> int:
     """Return how many records a file has; raises `Altered` at its first that is not what was signed."""
+    _verified(folder, manifest)
+    return manifest.rows
+
+
+def _verified(folder: ArchiveFolder, manifest: Manifest) -> bytes:
+    """Return the content of a file; raises `Altered` at its first record that is not what was signed."""
     name = manifest.name
     signed = folder.read(leaves_path(name)) or b""
     leaves = [signed[at : at + HASH_BYTES] for at in range(0, len(signed), HASH_BYTES)]
@@ -170,7 +197,7 @@ def verify_segment(folder: ArchiveFolder, manifest: Manifest) -> int:
         raise Altered(f"{name.path}: {name.tp.name}{_difference(rows, leaves)}")
     if sha256(content).hexdigest() != manifest.sha256:
         raise Altered(f"{name.path}: its records are those that were signed, but other bytes of the file are not")
-    return len(leaves)
+    return content
 
 
 def _leaves_in(folder: ArchiveFolder, name: SegmentName, content: bytes) -> Sequence[tuple[int, bytes]]:
