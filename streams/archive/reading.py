@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
 from schemas.errors import UsageError
 from streams.archive.folder import ArchiveFolder
+from streams.archive.index import COLUMNS, Indexes
 from streams.archive.layout import SegmentName
 from streams.archive.records import ArchivedRecord
 from streams.archive.segment import Segment
@@ -41,7 +42,8 @@ class ArchiveReader:
         self, topics: Collection[str], column: str, values: Collection[str]
     ) -> Iterator[tuple[SegmentName, ArchivedRecord]]:
         """Yield the records of some topics with one of these values in a lookup column, reading little else."""
-        for name in self._names(topics):
+        names = self.names(topics)
+        for name in self._indexes.may_have(names, values) if column in COLUMNS else names:
             yield from self._records_with(name, column, values)
 
     def labelled(
@@ -69,10 +71,10 @@ class ArchiveReader:
         """Return the record with an id, or at a place (`topic-partition@offset`); raises `UsageError` without one."""
         if place := _PLACE.fullmatch(what):
             tp, offset = TP(place[1], int(place[2])), int(place[3])
-            names = [each for each in self._all() if each.tp == tp and each.first <= offset < each.next]
+            names = [each for each in self._all if each.tp == tp and each.first <= offset < each.next]
             found = ((name, each) for name in names for _, each in self.records_of(name) if each.offset == offset)
         else:
-            names = list(reversed(self._all()))
+            names = list(reversed(self._indexes.may_have(self._all, {what})))
             found = (each for name in names for each in self._records_with(name, "id", {what}))
         for name, record in found:
             return name, record
@@ -85,7 +87,12 @@ class ArchiveReader:
             yield from ((name, each) for each in segment.records_with(column, values))
 
     def _names(self, topics: Collection[str]) -> Iterator[SegmentName]:
-        return (each for each in self._all() if each.topic in topics)
+        return (each for each in self._all if each.topic in topics)
 
+    @cached_property
+    def _indexes(self) -> Indexes:
+        return Indexes(self._folder)
+
+    @cached_property
     def _all(self) -> Sequence[SegmentName]:
         return self._folder.names() if self._given is None else self._given

@@ -75,10 +75,10 @@ class Segment:
             for batch in self._group(group, None):
                 yield from records_of(batch)
 
-    def rows(self) -> Iterator[pa.RecordBatch]:
-        """Yield all rows, lookup columns included."""
+    def rows(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield all rows, with all columns or only some."""
         for group in range(self._parquet.num_row_groups):
-            yield from self._group(group, None)
+            yield from self._group(group, columns)
 
     def records_with(self, column: str, values: Collection[str]) -> Iterator[ArchivedRecord]:
         """Yield the records with one of these values in a lookup column; reads nothing else of other row groups."""

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from schemas.errors import SopError
 from streams.archive.folder import ArchiveFolder
+from streams.archive.index import digest_of, index_problems, is_index, values_in
 from streams.archive.layout import LOCK, TEMPORARY, SegmentName
 from streams.archive.records import places_of, records_of
 from streams.archive.segment import DamagedSegment, Segment
@@ -48,7 +49,12 @@ def verify_archive(folder: ArchiveFolder, verifier: Verifier, older: str | None 
     `older` is an earlier checkpoint of the same log, as somebody else has kept it.
     """
     log = verify_log(folder, verifier, older)
-    records = sum(verify_segment(folder, manifest) for manifest in log.manifests)
+    records, digests = 0, dict[str, bytes]()
+    for manifest in log.manifests:
+        digests[manifest.file] = digest_of(_verified(folder, manifest).values)
+        records += manifest.rows
+    for problem in index_problems(folder, digests):
+        raise Altered(problem)
     return Verified(log.checkpoint, len(log.manifests), records)
 
 
@@ -147,7 +153,7 @@ def _check_files(folder: ArchiveFolder, size: int, manifests: Sequence[Manifest]
     expected = {NOTE, *(f"{LOG}/{path}" for path in tile_paths(size))}
     for manifest in manifests:
         expected |= {manifest.file, leaves_path(manifest.name)}
-    found = {path for path in folder.paths() if not path.endswith(TEMPORARY) and path != LOCK}
+    found = {path for path in folder.paths() if not (path.endswith(TEMPORARY) or path == LOCK or is_index(path))}
     for path in sorted(expected - found):
         raise Altered(f"{path}: there is no such file")
     for path in sorted(found - expected):
@@ -170,7 +176,7 @@ class VerifiedSegments:
             if sha256(content).hexdigest() != manifest.sha256:
                 raise Altered(f"{name.path}: it was altered while the archive was read")
         else:
-            content = _verified(self._folder, manifest)
+            content = _verified(self._folder, manifest).content
             self._verified.add(name)
         return Segment(self._folder, name, content)
 
@@ -181,8 +187,15 @@ def verify_segment(folder: ArchiveFolder, manifest: Manifest) -> int:
     return manifest.rows
 
 
-def _verified(folder: ArchiveFolder, manifest: Manifest) -> bytes:
-    """Return the content of a file; raises `Altered` at its first record that is not what was signed."""
+class _VerifiedFile(NamedTuple):
+    """A file that is as it was signed: its bytes, and the values by which its records can be looked up."""
+
+    content: bytes
+    values: set[str]
+
+
+def _verified(folder: ArchiveFolder, manifest: Manifest) -> _VerifiedFile:
+    """Return a file; raises `Altered` at its first record that is not what was signed."""
     name = manifest.name
     signed = folder.read(leaves_path(name)) or b""
     leaves = [signed[at : at + HASH_BYTES] for at in range(0, len(signed), HASH_BYTES)]
@@ -190,24 +203,28 @@ def _verified(folder: ArchiveFolder, manifest: Manifest) -> bytes:
         raise Altered(f"{leaves_path(name)}: it is not what was signed")
     content = folder.read(name.path) or b""
     try:
-        rows = _leaves_in(folder, name, content)
+        rows, values = _read(folder, name, content)
     except DamagedSegment as error:
         raise Altered(str(error)) from error
     if [leaf for _, leaf in rows] != leaves:
         raise Altered(f"{name.path}: {name.tp.name}{_difference(rows, leaves)}")
     if sha256(content).hexdigest() != manifest.sha256:
         raise Altered(f"{name.path}: its records are those that were signed, but other bytes of the file are not")
-    return content
+    return _VerifiedFile(content, values)
 
 
-def _leaves_in(folder: ArchiveFolder, name: SegmentName, content: bytes) -> Sequence[tuple[int, bytes]]:
-    """Return the offset and the leaf of each record of a file."""
+def _read(folder: ArchiveFolder, name: SegmentName, content: bytes) -> tuple[Sequence[tuple[int, bytes]], set[str]]:
+    """Return the offset and the leaf of each record of a file, and the values by which they can be looked up."""
+    leaves: list[tuple[int, bytes]] = []
+    values: set[str] = set()
     with Segment(folder, name, content) as segment:
-        return [
-            (record.offset, record_leaf(topic, partition, record))
-            for rows in segment.rows()
-            for (topic, partition), record in zip(places_of(rows), records_of(rows), strict=True)
-        ]
+        for rows in segment.rows():
+            values |= values_in(rows)
+            leaves += (
+                (record.offset, record_leaf(topic, partition, record))
+                for (topic, partition), record in zip(places_of(rows), records_of(rows), strict=True)
+            )
+    return leaves, values
 
 
 def _difference(rows: Sequence[tuple[int, bytes]], leaves: Sequence[bytes]) -> str:
