@@ -6,20 +6,18 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.archive.check import check_archive
-from streams.archive.folder import ArchiveFolder
 from streams.archive.index import EMPTY, FILES_MIN, Index, Indexer, digest_of, index_path, index_problems
 from streams.archive.layout import SegmentName
 from streams.archive.reading import ArchiveReader
 from streams.audit.verify import Altered, verify_archive
 from streams.runtime.ports import TP
 from surfaces.sink.ports import Record
-from tests.archives import DAY_MS, NOW_US, Archived, archive_in, record
+from tests.archives import DAY_MS, NOW_US, Archived, WatchedFolder, archive_in, record
 
 JOBS = TP("jobs", 0)
 FILES = FILES_MIN + 4
@@ -41,23 +39,11 @@ def add_files(archived: Archived, numbers: Iterable[int], day: int = 0) -> list[
     return names
 
 
-class WatchedFolder(ArchiveFolder):
-    """Notes which files are opened."""
-
-    def __init__(self, address: str) -> None:
-        super().__init__(address)
-        self.opened: list[str] = []
-
-    def open(self, path: str) -> pa.NativeFile:
-        self.opened.append(path)
-        return super().open(path)
-
-
 def found(archived: Archived, case_id: str) -> tuple[list[int], list[str]]:
     """Return the offsets of the records about a case, and which files were opened to find them."""
-    folder = WatchedFolder(str(archived.path))
+    folder = WatchedFolder(archived.path)
     records = ArchiveReader(folder).records_with(["jobs"], "case_id", {case_id})
-    return [each.offset for _, each in records], folder.opened
+    return [each.offset for _, each in records], folder.called("open")
 
 
 def index(archived: Archived, names: Iterable[SegmentName] | None = None) -> list[str]:
@@ -85,9 +71,9 @@ def test_only_files_that_have_it_are_opened(indexed: Archived) -> None:
 
 
 def test_a_record_is_found_by_its_id(indexed: Archived) -> None:
-    folder = WatchedFolder(str(indexed.path))
+    folder = WatchedFolder(indexed.path)
     name, each = ArchiveReader(folder).find("e-25")
-    assert (each.offset, folder.opened) == (25, [index_path("jobs", name.day), name.path])
+    assert (each.offset, folder.called("open")) == (25, [index_path("jobs", name.day), name.path])
 
 
 def test_an_index_is_no_alteration_and_no_problem(indexed: Archived) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from streams.audit.notary import Notary
 from streams.audit.verify import Altered, verify_archive
 from streams.runtime.ports import TP
 from streams.simulator.rng import Rng
-from tests.archives import LOG, Archived, archive_in, record
+from tests.archives import LOG, Archived, WatchedFolder, archive_in, record
 
 JOBS, OTHERS = TP("jobs", 0), TP("jobs", 1)
 ROWS = 30
@@ -65,6 +66,13 @@ def test_an_archive_that_nobody_altered_is_verified(archived: Archived) -> None:
     verified = verify_archive(archived.folder, archived.verifier)
     assert (verified.files, verified.records, verified.checkpoint.size) == (4, 30, 4)
     assert check_archive(archived.folder).problems == []
+
+
+def test_verifying_reads_each_file_once(archived: Archived) -> None:
+    folder = WatchedFolder(archived.path)
+    verify_archive(folder, archived.verifier)
+    assert [each for each, count in Counter(folder.called("read")).items() if count > 1] == []
+    assert folder.called("open") == []
 
 
 def test_an_edited_record_is_named(archived: Archived) -> None:

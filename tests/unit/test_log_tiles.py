@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.errors import Unavailable
 from streams.archive.folder import ArchiveFolder
 from streams.audit.log import LOG, LogWriter, open_checkpoint, read_log
 from streams.audit.merkle import leaf_hash, root_of
 from streams.audit.note import Signer
 from streams.audit.tiles import CHECKPOINT, WIDTH, Edge, entries_in, entry_tiles, tile_path, tile_paths
+from tests.archives import WatchedFolder
 
 SIGNER = Signer.of("example.com/log", Ed25519PrivateKey.from_private_bytes(bytes(32)))
 SIZES = (0, 1, 255, 256, 257, 511, 512, 600, 65_535, 65_536, 65_537, 70_000)
@@ -59,34 +58,6 @@ def test_a_log_that_grows_in_steps_becomes_the_same(steps: list[int]) -> None:
     assert (edge.size, edge.root, files) == (at_once.size, at_once.root, tiles)
 
 
-class WatchedFolder(ArchiveFolder):
-    """Counts what is written, read, listed and deleted; deleting may fail."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(str(path))
-        self.calls = self.bytes = 0
-        self.deletes = True
-
-    def paths(self, under: str = "") -> list[str]:
-        self.calls += 1
-        return super().paths(under)
-
-    def read(self, path: str) -> bytes | None:
-        self.calls += 1
-        return super().read(path)
-
-    def put(self, path: str, content: bytes | pa.Buffer) -> None:
-        self.calls += 1
-        self.bytes += len(bytes(content))
-        super().put(path, content)
-
-    def delete(self, path: str) -> None:
-        self.calls += 1
-        if not self.deletes:
-            raise Unavailable(path)
-        super().delete(path)
-
-
 def signed(folder: ArchiveFolder) -> tuple[int, bytes]:
     note = folder.read(f"{LOG}/{CHECKPOINT}") or b""
     checkpoint = open_checkpoint(note.decode(), SIGNER.verifier)
@@ -103,9 +74,10 @@ def test_what_an_entry_costs_does_not_grow_with_the_log(tmp_path: Path) -> None:
         folder = WatchedFolder(tmp_path / str(size))
         writer = LogWriter(folder, SIGNER, Edge())
         writer.append(entries(size))
-        folder.calls = folder.bytes = 0
+        folder.calls.clear()
+        folder.written = 0
         writer.append(entries(1, size))
-        costs.append((folder.calls, folder.bytes))
+        costs.append((len(folder.calls), folder.written))
         assert signed(folder) == (size + 1, root_of([leaf_hash(each) for each in entries(size + 1)]))
         assert tiles_in(folder) == sorted(tile_paths(size + 1))
     assert {calls for calls, _ in costs} <= {*range(8)}
