@@ -240,7 +240,7 @@ def index_problems(folder: ArchiveFolder, digests: Mapping[str, bytes]) -> Itera
 
 def _hashes(values: Iterable[str]) -> Sequence[int]:
     """Return the hashes of some values, each once, sorted."""
-    return sorted({crc32(each.encode(errors="replace")) for each in values})
+    return sorted({crc32(each.encode()) for each in values})
 
 
 def _read_head(content: bytes) -> tuple[int, int]:

@@ -42,7 +42,7 @@ class ArchiveReader:
         self, topics: Collection[str], column: str, values: Collection[str]
     ) -> Iterator[tuple[SegmentName, ArchivedRecord]]:
         """Yield the records of some topics with one of these values in a lookup column, reading little else."""
-        names = self.names(topics)
+        names, values = self.names(topics), _storable(values)
         for name in self._indexes.may_have(names, values) if column in COLUMNS else names:
             yield from self._records_with(name, column, values)
 
@@ -74,8 +74,9 @@ class ArchiveReader:
             names = [each for each in self._all if each.tp == tp and each.first <= offset < each.next]
             found = ((name, each) for name in names for _, each in self.records_of(name) if each.offset == offset)
         else:
-            names = list(reversed(self._indexes.may_have(self._all, {what})))
-            found = (each for name in names for each in self._records_with(name, "id", {what}))
+            values = _storable({what})
+            names = list(reversed(self._indexes.may_have(self._all, values)))
+            found = (each for name in names for each in self._records_with(name, "id", values))
         for name, record in found:
             return name, record
         raise UsageError(f"{what}: no record of the archive has this {'place' if place else 'id'}")
@@ -96,3 +97,8 @@ class ArchiveReader:
     @cached_property
     def _all(self) -> Sequence[SegmentName]:
         return self._folder.names() if self._given is None else self._given
+
+
+def _storable(values: Collection[str]) -> Collection[str]:
+    """Return those of some values that UTF-8 can hold; no record has another one (an argument of a command may be)."""
+    return [each for each in values if each.encode(errors="replace").decode() == each]

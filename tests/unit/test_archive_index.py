@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.errors import UsageError
 from streams.archive.check import check_archive
 from streams.archive.index import EMPTY, FILES_MIN, Index, Indexer, digest_of, index_path, index_problems
 from streams.archive.layout import SegmentName
@@ -68,6 +69,12 @@ def test_only_files_that_have_it_are_opened(indexed: Archived) -> None:
     assert offsets == [11, 12]
     assert [path.partition("/")[0] for path in opened] == ["index", "jobs", "jobs"]
     assert found(indexed, "job-unknown") == ([], opened[:1])
+
+
+def test_what_no_text_can_be_is_in_no_file(indexed: Archived) -> None:
+    assert found(indexed, "job-\udcff")[0] == []
+    with pytest.raises(UsageError, match="no record of the archive has this id"):
+        ArchiveReader(indexed.folder).find("\udcff")
 
 
 def test_a_record_is_found_by_its_id(indexed: Archived) -> None:
