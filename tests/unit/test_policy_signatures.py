@@ -90,5 +90,7 @@ def test_without_the_extra_one_line_names_what_installs_it(monkeypatch: pytest.M
     assert signature_check(Settings()) is unsigned
     signature_check(settings)(DOCUMENT, signature_headers(lines(ONE, TWO)))
     monkeypatch.setitem(sys.modules, "streams.audit.policy_signatures", None)
-    with pytest.raises(UsageError, match=r"^SOP_POLICY_KEYS: .*pip install 'sop-streams\[audit\]'$"):
+    with pytest.raises(
+        UsageError, match=r"^SOP_POLICY_KEYS needs the extra 'audit': pip install 'sop-streams\[audit\]'$"
+    ):
         signature_check(settings)

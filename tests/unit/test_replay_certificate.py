@@ -21,7 +21,7 @@ from streams.archive.folder import ArchiveFolder
 from streams.archive.layout import SUFFIX, SegmentName
 from streams.archive.reading import ArchiveReader
 from streams.archive.records import ArchivedRecord
-from streams.audit.verify import Altered, verify_archive
+from streams.audit.verify import verify_archive
 from streams.certificate.certify import Asked, Certified, certify
 from streams.certificate.findings import Finding
 from streams.certificate.histories import Open
@@ -170,21 +170,6 @@ async def test_each_file_is_read_once_but_for_messages_to_cases(records: list[Re
     assert {path.partition("/")[0]: count for path, count in read.items() if count > 1} == {"internal.cases": 2}
     assert folder.called("open") == []
     assert {*read} == {each.path for each in folder.names() if each.topic not in {"actions", "alerts"}}
-
-
-class ChangingFolder(WatchedFolder):
-    """A file that is read for the second time has another last byte."""
-
-    def read(self, path: str) -> bytes | None:
-        content = super().read(path)
-        is_changed = path.endswith(SUFFIX) and self.called("read").count(path) > 1
-        return content[:-1] + b"x" if is_changed and content else content
-
-
-async def test_a_file_that_is_altered_while_the_archive_is_read_is_found(records: list[Record], tmp_path: Path) -> None:
-    archived = archive_of(records, tmp_path)
-    with pytest.raises(Altered, match=r"^internal\.cases/.*: it was altered while the archive was read$"):
-        certified(archived, folder=ChangingFolder(archived.path))
 
 
 async def test_one_case_alone_is_decided_the_same(records: list[Record], tmp_path: Path) -> None:
