@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
+from schemas.errors import Unavailable
 from streams.archive.folder import ArchiveFolder
 from streams.archive.layout import SegmentName
 from streams.archive.records import ArchivedRecord
@@ -67,6 +70,43 @@ class Archived:
 
     def notary(self) -> Notary:
         return Notary(self.folder, read_signer(str(self.key)))
+
+
+class WatchedFolder(ArchiveFolder):
+    """Notes each call with its path, and how many bytes are written; `delete` fails unless `deletes`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.calls: list[tuple[str, str]] = []
+        self.written = 0
+        self.deletes = True
+
+    def paths(self, under: str = "") -> list[str]:
+        self.calls.append(("paths", under))
+        return super().paths(under)
+
+    def read(self, path: str) -> bytes | None:
+        self.calls.append(("read", path))
+        return super().read(path)
+
+    def open(self, path: str) -> pa.NativeFile:
+        self.calls.append(("open", path))
+        return super().open(path)
+
+    def put(self, path: str, content: bytes | pa.Buffer) -> None:
+        self.calls.append(("put", path))
+        self.written += len(bytes(content))
+        super().put(path, content)
+
+    def delete(self, path: str) -> None:
+        self.calls.append(("delete", path))
+        if not self.deletes:
+            raise Unavailable(path)
+        super().delete(path)
+
+    def called(self, call: str) -> list[str]:
+        """Return the paths of the calls of a method."""
+        return [path for each, path in self.calls if each == call]
 
 
 def archive_in(path: Path) -> Archived:

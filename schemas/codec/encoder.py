@@ -36,6 +36,7 @@ SEVERITY_LABEL: Final = "severity"
 DEAD_LETTER_TYPE: Final = "dead-letter"
 ACT_TYPE: Final = "act"
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
+TEXT_TYPE: Final = "text/plain; charset=utf-8"
 OUTPUT_HEADERS: Final = (("content-type", CONTENT_TYPE.encode()),)
 """The headers of every output record, by which CloudEvents SDKs recognise structured mode."""
 SOURCES: Final = {

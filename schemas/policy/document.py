@@ -24,6 +24,8 @@ from schemas.suggestions import suggestion
 from schemas.timestamps import format_instant, parse_instant
 
 HASH_DIGITS: Final = 16
+SIGNATURE_HEADER: Final = "sop-signature"
+"""The name of a record header with a line of a signed note; there is one header for each signature."""
 _BYTE_ORDER_MARK: Final = "\ufeff"
 KEY_LEVELS_MAX: Final = 32
 

@@ -5,23 +5,19 @@ import sys
 import click
 
 from agents.sops import catalogue
-from schemas.errors import UsageError
 from schemas.suggestions import suggestion
 from sop.groups import SuggestingGroup
 from sop.options import FILE
 from streams.config.settings import Settings, settings_from
+from streams.process.extras import extra
 from streams.process.logs import log_to_stderr
 from streams.process.signals import StopSignals
 from streams.terminal.printable import printable
 
-NEEDED = "an archive needs the extra 'audit': pip install 'sop-streams[audit]'"
-
-try:
+with extra("audit", "an archive"):
     from streams.archive.check import check_archive
     from streams.archive.folder import ArchiveFolder
     from surfaces.archive.process import archive
-except ImportError as error:
-    raise UsageError(NEEDED) from error
 
 WRITE = "write"
 """The subcommand that an address stands for."""
@@ -87,10 +83,8 @@ def query(arguments: tuple[str, ...], *, as_json: bool) -> None:
     partition, offset, timestamp, key, value, headers, and to look things up subject, type, event_time, source, id,
     case_id and text, the value as text.
     """
-    try:
+    with extra("audit", "an archive"):
         from streams.archive.query import csv_lines, json_lines, query_archive  # noqa: PLC0415 - slow to import
-    except ImportError as error:
-        raise UsageError(NEEDED) from error
     if len(arguments) > 2:
         raise click.UsageError("give an archive, if SOP_ARCHIVE does not name it, and one query")
     result = query_archive(_folder(arguments[0] if len(arguments) == 2 else None, settings_from()), arguments[-1])

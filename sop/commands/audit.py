@@ -12,9 +12,10 @@ from sop.options import FILE, instant
 from streams.config.settings import settings_from
 from streams.operations.published_policies import signature_check
 from streams.policies.book import PolicyBook
+from streams.process.extras import extra
 from streams.terminal.printable import printable, printable_bytes
 
-try:
+with extra("audit", "an audit"):
     from streams.archive.folder import ArchiveFolder
     from streams.archive.reading import ArchiveReader
     from streams.archive.segment import DamagedSegment
@@ -26,8 +27,6 @@ try:
     from streams.certificate.statement import Predicate, open_statement, sign_statement, summary
     from streams.sealing.person_keys import make_master_key, person_keys
     from streams.sealing.sealing import Opener
-except ImportError as error:
-    raise UsageError("an audit needs the extra 'audit': pip install 'sop-streams[audit]'") from error
 
 KEY = click.option(
     "--key", required=True, metavar="VKEY", help="The public key of the log, itself or in a file: name+1234abcd+AW…"

@@ -2,8 +2,8 @@
 
 import click
 
-from schemas.errors import UsageError
 from streams.config.settings import settings_from
+from streams.process.extras import extra
 from streams.process.logs import log_to_stderr
 from streams.process.signals import StopSignals
 
@@ -16,10 +16,8 @@ def command(stop_signals: StopSignals) -> None:
     It reads the topics at SOP_BROKERS with SOP_TOPIC_PREFIX into a database of its own: SOP_DATABASE_URL, or SQLite in
     SOP_DATA_DIR. On this machine anybody may read; acting and personal data need a token (SOP_CONSOLE_TOKENS_FILE).
     """
-    try:
+    with extra("console", "the console"):
         from surfaces.console.process import run_console  # noqa: PLC0415 - belongs to the extra `console`
-    except ImportError as error:
-        raise UsageError("the console needs the extra 'console': pip install 'sop-streams[console]'") from error
     settings = settings_from()
     log_to_stderr(settings.log_level, settings.log_format)
     run_console(settings, stop_signals, lambda address: print(f"the console is at {address}", flush=True))

@@ -9,7 +9,7 @@ import click
 
 from agents.sops import catalogue
 from schemas.codec.schema_ids import SchemaIds
-from schemas.errors import UsageError
+from schemas.errors import Unavailable, UsageError
 from schemas.outputs import Act
 from streams.config.settings import Settings, settings_from
 from streams.kafka.connection import KafkaConnection, connect_kafka
@@ -17,14 +17,13 @@ from streams.kafka.single_record import prepare_topic
 from streams.kafka.topic_setup import topic_targets
 from streams.operations.erasure import tombstones, write_tombstones
 from streams.process.clock import SystemClock
+from streams.process.extras import extra
 from streams.terminal.printable import printable
 from surfaces.console.kafka import KafkaActs
 
-try:
+with extra("audit", "an erasure"):
     from streams.sealing.person_keys import PersonKeys, person_keys
     from streams.sealing.personal import is_customer
-except ImportError as error:
-    raise UsageError("an erasure needs the extra 'audit': pip install 'sop-streams[audit]'") from error
 
 ADDRESS = "sop erase"
 """Where such an act comes from."""
@@ -52,7 +51,10 @@ def command(person: str, case_ids: tuple[str, ...], why: str) -> int:
         if is_customer(person) and not cases:
             raise UsageError(f"{person}: no case of this customer is known: name them with --case")
         partner_id = None if is_customer(person) else name.strip()
-        asyncio.run(_write(connect_kafka(settings), settings, cases, partner_id, why, now))
+        try:
+            asyncio.run(_write(connect_kafka(settings), settings, cases, partner_id, why, now))
+        except Unavailable as error:
+            raise UsageError(str(error)) from error
         _destroy(keys, person, cases, now)
     return 0
 

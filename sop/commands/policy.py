@@ -19,6 +19,7 @@ from streams.config.settings import Settings, settings_from
 from streams.files.writing import line_writer
 from streams.policies.book import PolicyBook, is_in_force, since
 from streams.process.clock import SystemClock
+from streams.process.extras import extra
 from streams.replay.deduplicate import deduplicate
 from streams.replay.inputs import read_inputs
 from streams.replay.replay import last_instant
@@ -141,11 +142,9 @@ def diff(
 @click.option("--out", metavar="FILE", type=FILE, help="Add the signature to this file (default: FILE.sig).")
 def sign(file: str, key_file: str, out: str | None) -> None:
     """Sign a policy document, and add the signature to a file beside it that sop policy publish reads."""
-    try:
+    with extra("audit", "a signature"):
         from streams.audit.keys import read_signer  # noqa: PLC0415 - an extra
         from streams.audit.policy_signatures import signature_line, signature_lines  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise UsageError("signing a policy needs an extra: pip install 'sop-streams[audit]'") from error
     policy, document = _document(file)
     target = Path(out or f"{file}{SIGNATURES}")
     signer = read_signer(key_file)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from streams.archive.folder import ArchiveFolder
-from streams.archive.layout import SUFFIX, TEMPORARY, SegmentName
+from streams.archive.index import digest_of, index_problems, values_in
+from streams.archive.layout import SUFFIX, SegmentName
 from streams.archive.lookup import lookup_of
 from streams.archive.records import lookups_of, places_of, records_of
 from streams.archive.segment import DamagedSegment, Segment
@@ -34,9 +35,8 @@ def check_archive(folder: ArchiveFolder) -> Checked:
         except ValueError:
             if path.endswith(SUFFIX):
                 checked.problems.append(f"{path}: no file of an archive has such a name")
-            elif path.endswith(TEMPORARY):
-                continue  # a file that is being written, or was when its writer ended
     names.sort()
+    digests: dict[str, bytes] = {}
     checked.files = len(names)
     for _, of_partition in groupby(names, key=lambda each: each.tp):
         checked.partitions += 1
@@ -45,9 +45,10 @@ def check_archive(folder: ArchiveFolder) -> Checked:
             checked.problems += _between(previous, name)
             previous = name
             try:
-                checked.records += _check_segment(folder, name)
+                checked.records += _check_segment(folder, name, digests)
             except DamagedSegment as error:
                 checked.problems.append(str(error))
+    checked.problems += index_problems(folder, digests)
     return checked
 
 
@@ -69,11 +70,12 @@ def _between(before: SegmentName | None, name: SegmentName) -> Iterator[str]:
         yield f"{name.path}: it does not follow {before.path}"
 
 
-def _check_segment(folder: ArchiveFolder, name: SegmentName) -> int:
-    """Return how many records a file has; raises `DamagedSegment`, `Unavailable`."""
-    count, expected = 0, name.first
+def _check_segment(folder: ArchiveFolder, name: SegmentName, digests: dict[str, bytes]) -> int:
+    """Return how many records a file has, and note what indexes have of it; raises `DamagedSegment`, `Unavailable`."""
+    count, expected, values = 0, name.first, set[str]()
     with Segment(folder, name) as segment:
         for rows in segment.rows():
+            values |= values_in(rows)
             for (topic, partition), record, lookup in zip(
                 places_of(rows), records_of(rows), lookups_of(rows), strict=True
             ):
@@ -83,6 +85,7 @@ def _check_segment(folder: ArchiveFolder, name: SegmentName) -> int:
                     raise DamagedSegment(f"{name.path}: {name.tp.name}@{record.offset}: its columns say something else")
                 expected = record.offset + 1
                 count += 1
+    digests[name.path] = digest_of(values)
     if expected != name.next:
         raise DamagedSegment(f"{name.path}: offsets {expected} to {name.next - 1} are missing")
     return count

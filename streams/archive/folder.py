@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -52,13 +52,17 @@ class ArchiveFolder:
         start = len(self.base.rstrip("/")) + 1
         return sorted(each.path[start:] for each in found if each.type == FileType.File)
 
+    def exists(self, path: str) -> bool:
+        """Return whether there is a file."""
+        with self._failures(path):
+            return bool(self.files.get_file_info(self.path(path)).type == FileType.File)
+
     def read(self, path: str) -> bytes | None:
         """Return what a file contains, None if there is none."""
-        with self._failures(path):
-            if self.files.get_file_info(self.path(path)).type != FileType.File:
-                return None
-            with self.files.open_input_file(self.path(path)) as file:
-                return bytes(file.read())
+        if not self.exists(path):
+            return None
+        with self._failures(path), self.files.open_input_file(self.path(path)) as file:
+            return bytes(file.read())
 
     def open(self, path: str) -> pa.NativeFile:
         """Open a file to be read at any place."""
@@ -79,8 +83,8 @@ class ArchiveFolder:
                 _sync(os.path.dirname(target))  # noqa: PTH120 - see above
 
     def delete(self, path: str) -> None:
-        """Delete a file."""
-        with self._failures(path):
+        """Delete a file, if it is there."""
+        with self._failures(path), suppress(FileNotFoundError):
             self.files.delete_file(self.path(path))
 
     def path(self, path: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cached_property, partial
 from typing import Final
 
 from schemas.errors import UsageError
 from streams.archive.folder import ArchiveFolder
+from streams.archive.index import COLUMNS, Indexes
 from streams.archive.layout import SegmentName
 from streams.archive.records import ArchivedRecord
 from streams.archive.segment import Segment
@@ -19,11 +21,17 @@ _PLACE: Final = re.compile(r"(.+)-(\d{1,9})@(\d{1,19})")
 class ArchiveReader:
     """The records of an archive by topic, partition, generation and offset; raises `SopError` if it is damaged.
 
-    `names` are the files that it reads, which may have been verified; None: all that there are.
+    `names` are the files that it reads; None: all that there are. `open_segment` opens one, perhaps verified.
     """
 
-    def __init__(self, folder: ArchiveFolder, names: Sequence[SegmentName] | None = None) -> None:
+    def __init__(
+        self,
+        folder: ArchiveFolder,
+        names: Sequence[SegmentName] | None = None,
+        open_segment: Callable[[SegmentName], Segment] | None = None,
+    ) -> None:
         self._folder, self._given = folder, names
+        self._open = partial(Segment, folder) if open_segment is None else open_segment
 
     def records(self, topics: Collection[str]) -> Iterator[tuple[SegmentName, ArchivedRecord]]:
         """Yield all records of some topics."""
@@ -34,16 +42,20 @@ class ArchiveReader:
         self, topics: Collection[str], column: str, values: Collection[str]
     ) -> Iterator[tuple[SegmentName, ArchivedRecord]]:
         """Yield the records of some topics with one of these values in a lookup column, reading little else."""
-        for name in self._names(topics):
+        names, values = self.names(topics), _storable(values)
+        for name in self._indexes.may_have(names, values) if column in COLUMNS else names:
             yield from self._records_with(name, column, values)
 
     def labelled(
         self, topics: Collection[str], partition: int, column: str, *, missing: bool = False
     ) -> Iterator[tuple[SegmentName, str | None, ArchivedRecord]]:
-        """Yield the records of a partition number that have a value in a lookup column, with it, or that have none."""
+        """Yield the records of a partition number that have a value in a lookup column, with it.
+
+        With `missing`, also those that have none.
+        """
         for name in self._names(topics):
             if name.partition == partition:
-                with Segment(self._folder, name) as segment:
+                with self._open(name) as segment:
                     yield from ((name, label, each) for label, each in segment.labelled(column, missing=missing))
 
     def names(self, topics: Collection[str]) -> Sequence[SegmentName]:
@@ -52,18 +64,19 @@ class ArchiveReader:
 
     def records_of(self, name: SegmentName) -> Iterator[tuple[SegmentName, ArchivedRecord]]:
         """Yield all records of a file."""
-        with Segment(self._folder, name) as segment:
+        with self._open(name) as segment:
             yield from ((name, each) for each in segment.records())
 
     def find(self, what: str) -> tuple[SegmentName, ArchivedRecord]:
         """Return the record with an id, or at a place (`topic-partition@offset`); raises `UsageError` without one."""
         if place := _PLACE.fullmatch(what):
             tp, offset = TP(place[1], int(place[2])), int(place[3])
-            names = [each for each in self._all() if each.tp == tp and each.first <= offset < each.next]
+            names = [each for each in self._all if each.tp == tp and each.first <= offset < each.next]
             found = ((name, each) for name in names for _, each in self.records_of(name) if each.offset == offset)
         else:
-            names = list(reversed(self._all()))
-            found = (each for name in names for each in self._records_with(name, "id", {what}))
+            values = _storable({what})
+            names = list(reversed(self._indexes.may_have(self._all, values)))
+            found = (each for name in names for each in self._records_with(name, "id", values))
         for name, record in found:
             return name, record
         raise UsageError(f"{what}: no record of the archive has this {'place' if place else 'id'}")
@@ -71,11 +84,21 @@ class ArchiveReader:
     def _records_with(
         self, name: SegmentName, column: str, values: Collection[str]
     ) -> Iterator[tuple[SegmentName, ArchivedRecord]]:
-        with Segment(self._folder, name) as segment:
+        with self._open(name) as segment:
             yield from ((name, each) for each in segment.records_with(column, values))
 
     def _names(self, topics: Collection[str]) -> Iterator[SegmentName]:
-        return (each for each in self._all() if each.topic in topics)
+        return (each for each in self._all if each.topic in topics)
 
+    @cached_property
+    def _indexes(self) -> Indexes:
+        return Indexes(self._folder)
+
+    @cached_property
     def _all(self) -> Sequence[SegmentName]:
         return self._folder.names() if self._given is None else self._given
+
+
+def _storable(values: Collection[str]) -> Collection[str]:
+    """Return those of some values that UTF-8 can hold; no record has another one (an argument of a command may be)."""
+    return [each for each in values if each.encode(errors="replace").decode() == each]

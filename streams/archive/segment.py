@@ -75,10 +75,10 @@ class Segment:
             for batch in self._group(group, None):
                 yield from records_of(batch)
 
-    def rows(self) -> Iterator[pa.RecordBatch]:
-        """Yield all rows, lookup columns included."""
+    def rows(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield all rows, with all columns or only some."""
         for group in range(self._parquet.num_row_groups):
-            yield from self._group(group, None)
+            yield from self._group(group, columns)
 
     def records_with(self, column: str, values: Collection[str]) -> Iterator[ArchivedRecord]:
         """Yield the records with one of these values in a lookup column; reads nothing else of other row groups."""
@@ -90,15 +90,14 @@ class Segment:
                     yield from records_of(batch.filter(pc.is_in(batch.column(column), wanted)))
 
     def labelled(self, column: str, *, missing: bool = False) -> Iterator[tuple[str | None, ArchivedRecord]]:
-        """Yield the records that have a value in a lookup column, with it; those that have none if `missing`.
+        """Yield the records that have a value in a lookup column, with it; with `missing`, also those that have none.
 
         Reads nothing else of row groups without any.
         """
-        select = pc.is_null if missing else pc.is_valid
         for group in range(self._parquet.num_row_groups):
-            if any(pc.any(select(each.column(0))).as_py() for each in self._group(group, [column])):
+            if missing or any(pc.any(pc.is_valid(each.column(0))).as_py() for each in self._group(group, [column])):
                 for batch in self._group(group, None):
-                    found = batch.filter(select(batch.column(column)))
+                    found = batch if missing else batch.filter(pc.is_valid(batch.column(column)))
                     yield from zip(found.column(column).to_pylist(), records_of(found), strict=True)
 
     def _group(self, group: int, columns: Sequence[str] | None) -> Sequence[pa.RecordBatch]:

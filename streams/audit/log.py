@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
-from schemas.errors import Fatal
+from schemas.errors import Fatal, Unavailable
 from streams.archive.folder import ArchiveFolder
-from streams.audit.merkle import HASH_BYTES, leaf_hash, root_of
+from streams.audit.merkle import HASH_BYTES
 from streams.audit.note import Signer, Verifier, open_note, signed_note
-from streams.audit.tiles import CHECKPOINT, entries_in, entry_tiles, tiles_of
+from streams.audit.tiles import CHECKPOINT, Edge, entries_in, entry_tiles, tile_paths
 
 LOG: Final = "log"
 TILES: Final = f"{LOG}/tile"
@@ -58,40 +59,56 @@ def read_entries(folder: ArchiveFolder, size: int) -> list[bytes]:
     return entries
 
 
-class LogWriter:
-    """Appends to a log and signs it. The log belongs to one process at a time.
+def read_log(folder: ArchiveFolder, verifier: Verifier) -> tuple[Edge, Sequence[bytes]]:
+    """Return the right edge and the entries of a log, none if there is no log.
 
-    Raises `Fatal` if the log is not as this key has signed it, `Unavailable` if the folder fails.
+    Raises `Fatal` if the log is not as this key has signed it.
+    """
+    note = folder.read(f"{LOG}/{CHECKPOINT}")
+    if note is None:
+        return Edge(), ()
+    try:
+        checkpoint = open_checkpoint(note.decode(), verifier)
+        entries = read_entries(folder, checkpoint.size)
+        edge, _ = Edge().grown(entries)
+        if edge.root != checkpoint.root:
+            raise ValueError("its entries are not those that were signed")
+    except ValueError as error:
+        raise Fatal(f"{folder.address}: {LOG}/{CHECKPOINT}: {error}") from error
+    return edge, entries
+
+
+class LogWriter:
+    """Appends to a log with this right edge and signs it. The log belongs to one process at a time.
+
+    What it takes to append an entry grows with the logarithm of the size. Raises `Unavailable` if the folder fails.
     """
 
-    def __init__(self, folder: ArchiveFolder, signer: Signer) -> None:
-        self._folder, self._signer = folder, signer
-        self.entries: list[bytes] = []
-        note = folder.read(f"{LOG}/{CHECKPOINT}")
-        if note is not None:
-            try:
-                checkpoint = open_checkpoint(note.decode(), signer.verifier)
-                self.entries = read_entries(folder, checkpoint.size)
-                if root_of([leaf_hash(each) for each in self.entries]) != checkpoint.root:
-                    raise ValueError("its entries are not those that were signed")
-            except ValueError as error:
-                raise Fatal(f"{folder.address}: {LOG}/{CHECKPOINT}: {error}") from error
-        self._delete_others(tiles_of(self.entries))
+    def __init__(self, folder: ArchiveFolder, signer: Signer, edge: Edge) -> None:
+        self._folder, self._signer, self._edge = folder, signer, edge
+        self._left_behind: set[str] = set()
+        """Tiles that were written, and may not be those of the log any more."""
+        known = {f"{LOG}/{path}" for path in tile_paths(edge.size)}
+        for path in folder.paths(TILES):  # of a process that ended before it signed, or before it deleted them
+            if path not in known:
+                folder.delete(path)
 
     def append(self, entries: Sequence[bytes]) -> str:
         """Append entries, sign the log and return its checkpoint. If that fails, nothing was appended."""
-        grown = [*self.entries, *entries]
-        for path, tile in tiles_of(grown, len(self.entries)).items():
+        edge, tiles = self._edge.grown(entries)
+        self._left_behind |= {*self._edge.paths, *tiles}
+        for path, tile in tiles.items():
             self._folder.put(f"{LOG}/{path}", tile)
-        root = root_of([leaf_hash(each) for each in grown])
-        note = signed_note(str(Checkpoint(self._signer.verifier.name, len(grown), root)), self._signer)
+        note = signed_note(str(Checkpoint(self._signer.verifier.name, edge.size, edge.root)), self._signer)
         self._folder.put(f"{LOG}/{CHECKPOINT}", note.encode())
-        self.entries = grown
-        self._delete_others(tiles_of(grown))
+        self._edge = edge
+        self._left_behind -= {*edge.paths, *tiles}
+        self._delete_left_behind()
         return note
 
-    def _delete_others(self, tiles: Container[str]) -> None:
-        """Delete what is left of narrower tiles, and of a process that ended before it signed."""
-        for path in self._folder.paths(TILES):
-            if path.removeprefix(f"{LOG}/") not in tiles:
-                self._folder.delete(path)
+    def _delete_left_behind(self) -> None:
+        """Delete tiles that narrower ones of a failed attempt or of before were; what fails is tried again later."""
+        with suppress(Unavailable):
+            for path in sorted(self._left_behind):
+                self._folder.delete(f"{LOG}/{path}")
+                self._left_behind.discard(path)

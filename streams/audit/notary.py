@@ -9,7 +9,7 @@ from schemas.errors import Fatal
 from streams.archive.folder import ArchiveFolder
 from streams.archive.layout import SUFFIX, SegmentName
 from streams.archive.segment import Segment
-from streams.audit.log import LOG, LogWriter
+from streams.audit.log import LOG, LogWriter, read_log
 from streams.audit.manifest import decode_manifest, encode_manifest, manifest_of, record_leaf
 from streams.audit.merkle import root_of
 from streams.audit.note import Signer
@@ -28,10 +28,11 @@ class Notary:
 
     def __init__(self, folder: ArchiveFolder, signer: Signer) -> None:
         self._folder = folder
-        self._log = LogWriter(folder, signer)
+        edge, entries = read_log(folder, signer.verifier)
+        self._log = LogWriter(folder, signer, edge)
         self._entered: set[str] = set()
         self._last: dict[TP, bytes] = {}
-        for entry in self._log.entries:
+        for entry in entries:
             manifest = decode_manifest(entry)
             self._entered.add(manifest.file)
             self._last[manifest.name.tp] = entry

@@ -7,9 +7,9 @@ from typing import Final
 
 from schemas.codec.headers import Headers
 from schemas.errors import PolicyError, UsageError
+from schemas.policy.document import SIGNATURE_HEADER
 from streams.audit.keys import read_verifier
 from streams.audit.note import SIGNATURE, Signer, Verifier, open_note, signed_note
-from streams.policies.book import SIGNATURE_HEADER
 
 NEEDED: Final = 2
 """How many of the named keys have to sign."""

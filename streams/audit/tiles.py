@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from streams.audit.merkle import leaf_hash, root_of
@@ -13,23 +13,66 @@ ENTRY_BYTES_MAX: Final = 65_535
 CHECKPOINT: Final = "checkpoint"
 
 
-def tiles_of(entries: Sequence[bytes], since: int = 0) -> Mapping[str, bytes]:
-    """Return the files of a log by path, the checkpoint aside; only those that differ from the first `since` entries'.
+class Edge:
+    """The right edge of a log: what its tiles have that are not full. The log grows from them alone.
 
-    Raises ValueError for an entry that is too long.
+    Their number, like the height of the tree, is the logarithm of the size of the log.
     """
-    files: dict[str, bytes] = {}
-    if len(entries) == since:
-        return files
-    for number, part in _parts(entries, since // WIDTH):
-        files[tile_path("entries", number, len(part))] = b"".join(map(_with_length, part))
-    level, hashes = 0, [leaf_hash(each) for each in entries]
-    while hashes and len(hashes) != since:
-        for number, part in _parts(hashes, since // WIDTH):
-            files[tile_path(str(level), number, len(part))] = b"".join(part)
-        level, since = level + 1, since // WIDTH
-        hashes = [root_of(part) for _, part in _parts(hashes, 0) if len(part) == WIDTH]
-    return files
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._entries: list[bytes] = []
+        self._levels: list[list[bytes]] = []
+
+    def grown(self, entries: Iterable[bytes]) -> tuple[Edge, dict[str, bytes]]:
+        """Return the edge of the log with more entries, and its tiles by path that this one's does not have.
+
+        Raises ValueError for an entry that is too long.
+        """
+        edge, files = Edge(), dict[str, bytes]()
+        edge.size, edge._entries, edge._levels = self.size, [*self._entries], [[*each] for each in self._levels]
+        for entry in entries:
+            edge._entries.append(_with_length(entry))
+            edge._add(0, leaf_hash(entry), files)
+            edge.size += 1
+            if len(edge._entries) == WIDTH:
+                files[tile_path("entries", edge.size // WIDTH - 1, WIDTH)] = b"".join(edge._entries)
+                edge._entries.clear()
+        before = {*self._partial()}
+        return edge, files | {path: tile for path, tile in edge._partial().items() if path not in before}
+
+    def _add(self, level: int, node: bytes, files: dict[str, bytes]) -> None:
+        """Add the next hash to a level; a tile that is full then has a hash in the level above."""
+        if level == len(self._levels):
+            self._levels.append([])
+        hashes = self._levels[level]
+        hashes.append(node)
+        if len(hashes) == WIDTH:
+            files[tile_path(str(level), self.size // WIDTH ** (level + 1), WIDTH)] = b"".join(hashes)
+            self._add(level + 1, root_of(hashes), files)
+            hashes.clear()
+
+    @property
+    def paths(self) -> Collection[str]:
+        """The paths of the tiles that are not full."""
+        return self._partial().keys()
+
+    def _partial(self) -> dict[str, bytes]:
+        tiles = [("entries", 0, self._entries), *((str(each), each, tile) for each, tile in enumerate(self._levels))]
+        return {
+            tile_path(name, self.size // WIDTH ** (level + 1), len(tile)): b"".join(tile)
+            for name, level, tile in tiles
+            if tile
+        }
+
+    @property
+    def root(self) -> bytes:
+        """The root of the log: each level has whole subtrees, and to the right of them what those below add up to."""
+        nodes: list[bytes] = []
+        for hashes in self._levels:
+            if hashes or nodes:
+                nodes = [root_of([*hashes, *nodes])]
+        return root_of(nodes)
 
 
 def entry_tiles(size: int) -> Iterator[tuple[str, int]]:
@@ -37,6 +80,15 @@ def entry_tiles(size: int) -> Iterator[tuple[str, int]]:
     for number in range(0, size, WIDTH):
         width = min(WIDTH, size - number)
         yield tile_path("entries", number // WIDTH, width), width
+
+
+def tile_paths(size: int) -> Iterator[str]:
+    """Yield the paths of all tiles of a log of some size."""
+    yield from (path for path, _ in entry_tiles(size))
+    level = 0
+    while size:
+        yield from (tile_path(str(level), at // WIDTH, min(WIDTH, size - at)) for at in range(0, size, WIDTH))
+        level, size = level + 1, size // WIDTH
 
 
 def entries_in(tile: bytes, count: int) -> list[bytes]:
@@ -59,12 +111,6 @@ def tile_path(level: str, number: int, width: int) -> str:
     groups = [digits[at : at + 3] for at in range(0, len(digits), 3)]
     name = "/".join([*(f"x{each}" for each in groups[:-1]), groups[-1]])
     return f"tile/{level}/{name}" + ("" if width == WIDTH else f".p/{width}")
-
-
-def _parts(items: Sequence[bytes], first: int) -> Iterator[tuple[int, Sequence[bytes]]]:
-    """Yield what belongs into each tile from a number on."""
-    for number in range(first, -(-len(items) // WIDTH)):
-        yield number, items[number * WIDTH : (number + 1) * WIDTH]
 
 
 def _with_length(entry: bytes) -> bytes:

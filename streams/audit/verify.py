@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 from schemas.errors import SopError
 from streams.archive.folder import ArchiveFolder
+from streams.archive.index import digest_of, index_problems, is_index, values_in
 from streams.archive.layout import LOCK, TEMPORARY, SegmentName
 from streams.archive.records import places_of, records_of
 from streams.archive.segment import DamagedSegment, Segment
@@ -16,7 +17,7 @@ from streams.audit.manifest import Manifest, decode_manifest, record_leaf
 from streams.audit.merkle import HASH_BYTES, leaf_hash, root_of
 from streams.audit.notary import leaves_path
 from streams.audit.note import Verifier
-from streams.audit.tiles import CHECKPOINT, tiles_of
+from streams.audit.tiles import CHECKPOINT, Edge, entry_tiles, tile_paths
 from streams.runtime.ports import TP
 
 NOTE: Final = f"{LOG}/{CHECKPOINT}"
@@ -48,7 +49,12 @@ def verify_archive(folder: ArchiveFolder, verifier: Verifier, older: str | None 
     `older` is an earlier checkpoint of the same log, as somebody else has kept it.
     """
     log = verify_log(folder, verifier, older)
-    records = sum(verify_segment(folder, manifest) for manifest in log.manifests)
+    records, digests = 0, dict[str, bytes]()
+    for manifest in log.manifests:
+        digests[manifest.file] = digest_of(_verified(folder, manifest).values)
+        records += manifest.rows
+    for problem in index_problems(folder, digests):
+        raise Altered(problem)
     return Verified(log.checkpoint, len(log.manifests), records)
 
 
@@ -83,13 +89,15 @@ def _verified_log(
         entries = read_entries(folder, checkpoint.size)
     except ValueError as error:
         raise Altered(str(error)) from error
-    for path, expected in tiles_of(entries).items():
-        if folder.read(f"{LOG}/{path}") != expected:
+    edge, tiles = Edge().grown(entries)
+    read = {path for path, _ in entry_tiles(checkpoint.size)}
+    for path, expected in tiles.items():
+        if path not in read and folder.read(f"{LOG}/{path}") != expected:
             raise Altered(f"{LOG}/{path}: it does not follow from the entries of the log")
-    if root_of([leaf_hash(each) for each in entries]) != checkpoint.root:
+    if edge.root != checkpoint.root:
         raise Altered(f"{LOG}: its entries are not those that were signed")
     manifests = _manifests(entries)
-    _check_files(folder, entries, manifests)
+    _check_files(folder, checkpoint.size, manifests)
     return checkpoint, entries, manifests
 
 
@@ -102,7 +110,8 @@ def _check_older(older: str, verifier: Verifier, checkpoint: Checkpoint, entries
         raise Altered(
             f"{LOG}: it was cut off: it has {checkpoint.size} entries, and had {before.size} in the older checkpoint"
         )
-    if root_of([leaf_hash(each) for each in entries[: before.size]]) != before.root:
+    edge, _ = Edge().grown(entries[: before.size])
+    if edge.root != before.root:
         raise Altered(f"{LOG}: its history is another one than that of the older checkpoint, of {before.size} entries")
 
 
@@ -139,20 +148,54 @@ def _check_order(before: SegmentName, name: SegmentName) -> None:
         raise Altered(f"{name.path}: it does not follow {before.path}")
 
 
-def _check_files(folder: ArchiveFolder, entries: Sequence[bytes], manifests: Sequence[Manifest]) -> None:
+def _check_files(folder: ArchiveFolder, size: int, manifests: Sequence[Manifest]) -> None:
     """Raise `Altered` if there are other files than those that the log accounts for."""
-    expected = {NOTE, *(f"{LOG}/{path}" for path in tiles_of(entries))}
+    expected = {NOTE, *(f"{LOG}/{path}" for path in tile_paths(size))}
     for manifest in manifests:
         expected |= {manifest.file, leaves_path(manifest.name)}
-    found = {path for path in folder.paths() if not path.endswith(TEMPORARY) and path != LOCK}
+    found = {path for path in folder.paths() if not (path.endswith(TEMPORARY) or path == LOCK or is_index(path))}
     for path in sorted(expected - found):
         raise Altered(f"{path}: there is no such file")
     for path in sorted(found - expected):
         raise Altered(f"{path}: the log does not know this file: it was added, or is not signed yet")
 
 
+class VerifiedSegments:
+    """Opens files of an archive that are as its log says; each is verified from the same bytes that are then read."""
+
+    def __init__(self, folder: ArchiveFolder, manifests: Iterable[Manifest]) -> None:
+        self._folder = folder
+        self._manifests = {manifest.name: manifest for manifest in manifests}
+        self._verified: set[SegmentName] = set()
+
+    def __call__(self, name: SegmentName) -> Segment:
+        """Return a file, open; raises `Altered` at its first record that is not what was signed."""
+        manifest = self._manifests[name]
+        if name in self._verified:  # its records are those that were signed if its bytes are
+            content = self._folder.read(name.path) or b""
+            if sha256(content).hexdigest() != manifest.sha256:
+                raise Altered(f"{name.path}: it was altered while the archive was read")
+        else:
+            content = _verified(self._folder, manifest).content
+            self._verified.add(name)
+        return Segment(self._folder, name, content)
+
+
 def verify_segment(folder: ArchiveFolder, manifest: Manifest) -> int:
     """Return how many records a file has; raises `Altered` at its first that is not what was signed."""
+    _verified(folder, manifest)
+    return manifest.rows
+
+
+class _VerifiedFile(NamedTuple):
+    """A file that is as it was signed: its bytes, and the values by which its records can be looked up."""
+
+    content: bytes
+    values: set[str]
+
+
+def _verified(folder: ArchiveFolder, manifest: Manifest) -> _VerifiedFile:
+    """Return a file; raises `Altered` at its first record that is not what was signed."""
     name = manifest.name
     signed = folder.read(leaves_path(name)) or b""
     leaves = [signed[at : at + HASH_BYTES] for at in range(0, len(signed), HASH_BYTES)]
@@ -160,24 +203,28 @@ def verify_segment(folder: ArchiveFolder, manifest: Manifest) -> int:
         raise Altered(f"{leaves_path(name)}: it is not what was signed")
     content = folder.read(name.path) or b""
     try:
-        rows = _leaves_in(folder, name, content)
+        rows, values = _read(folder, name, content)
     except DamagedSegment as error:
         raise Altered(str(error)) from error
     if [leaf for _, leaf in rows] != leaves:
         raise Altered(f"{name.path}: {name.tp.name}{_difference(rows, leaves)}")
     if sha256(content).hexdigest() != manifest.sha256:
         raise Altered(f"{name.path}: its records are those that were signed, but other bytes of the file are not")
-    return len(leaves)
+    return _VerifiedFile(content, values)
 
 
-def _leaves_in(folder: ArchiveFolder, name: SegmentName, content: bytes) -> Sequence[tuple[int, bytes]]:
-    """Return the offset and the leaf of each record of a file."""
+def _read(folder: ArchiveFolder, name: SegmentName, content: bytes) -> tuple[Sequence[tuple[int, bytes]], set[str]]:
+    """Return the offset and the leaf of each record of a file, and the values by which they can be looked up."""
+    leaves: list[tuple[int, bytes]] = []
+    values: set[str] = set()
     with Segment(folder, name, content) as segment:
-        return [
-            (record.offset, record_leaf(topic, partition, record))
-            for rows in segment.rows()
-            for (topic, partition), record in zip(places_of(rows), records_of(rows), strict=True)
-        ]
+        for rows in segment.rows():
+            values |= values_in(rows)
+            leaves += (
+                (record.offset, record_leaf(topic, partition, record))
+                for (topic, partition), record in zip(places_of(rows), records_of(rows), strict=True)
+            )
+    return leaves, values
 
 
 def _difference(rows: Sequence[tuple[int, bytes]], leaves: Sequence[bytes]) -> str:

@@ -18,7 +18,7 @@ from streams.archive.reading import ArchiveReader
 from streams.audit.log import LOG
 from streams.audit.note import Verifier
 from streams.audit.tiles import CHECKPOINT
-from streams.audit.verify import verify_log, verify_segment
+from streams.audit.verify import VerifiedSegments, verify_log, verify_segment
 from streams.certificate.deciding import Deciding, Span
 from streams.certificate.findings import STATUSES, Finding, Status, worst
 from streams.certificate.histories import Histories, History, OfPartition, Open
@@ -69,19 +69,20 @@ def certify(
     """
     log = verify_log(folder, verifier) if folder.read(f"{LOG}/{CHECKPOINT}") is not None else None
     names = folder.names() if log is None else [each.name for each in log.manifests]
-    reader = ArchiveReader(folder, names)
-    histories = Histories(reader, topics, open_record)
+    verified = None if log is None else VerifiedSegments(folder, log.manifests)
+    reader = ArchiveReader(folder, names, verified)
     found: Iterable[OfPartition]
     if asked.case_id is None:
-        found, used = histories.all(), set(histories.names)
+        histories = Histories(reader, topics, open_record)
+        found = histories.all()
     else:
-        found, used = list(histories.of_case(asked.case_id)), histories.used
+        histories = Histories(ArchiveReader(folder, names), topics, open_record)
+        found = list(histories.of_case(asked.case_id))
         if not found:
             raise UsageError(f"{folder.address}: the archive has nothing about the case {asked.case_id}")
-    used = used.union(reader.names([topics.policies]))
-    for manifest in log.manifests if log is not None else ():
-        if manifest.name in used:
-            verify_segment(folder, manifest)
+        for manifest in log.manifests if log is not None else ():
+            if manifest.name in histories.used:
+                verify_segment(folder, manifest)
     known = policy_history(reader, topics.policies, policies)
     deciding = Deciding(topics, known, limits, histories.passed, asked.span, open_record)
     result = _Result()

@@ -123,9 +123,9 @@ class Histories:
             self.passed.add_internal(self._open(name, record) or record)
         for partition in sorted({name.partition for name in self.names}):
             found: dict[str, History] = {}
-            of_cases = self._reader.labelled((*self._read, *self._topics.decisions), partition, "case_id")
-            of_none = self._reader.labelled(self._topics.decisions, partition, "case_id", missing=True)
-            for name, case_id, record in chain(of_cases, of_none):
+            read = self._reader.labelled(self._read, partition, "case_id")
+            decided = self._reader.labelled(self._topics.decisions, partition, "case_id", missing=True)
+            for name, case_id, record in chain(read, decided):
                 self._add(found, name, case_id or "", record)
             yield OfPartition([found[case_id] for case_id in sorted(found)])
 

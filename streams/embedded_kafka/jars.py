@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from schemas.errors import UsageError
+from streams.process.extras import extra
 
 KAFKA_VERSION = "4.3.1"
 PARALLEL_FETCHES = 4
@@ -89,12 +90,8 @@ def _fetch(jars: list[Jar], folder: Path, report: Callable[[int], object]) -> No
 
 def _fetch_one(jar: Jar, scratch: Path, folder: Path) -> int:
     """Fetch a jar into a folder and return its size."""
-    try:
+    with extra("embedded", "fetching Kafka"):
         from jgo.maven import MavenContext  # noqa: PLC0415 - belongs to the extra `embedded`
-    except ImportError as error:
-        raise EmbeddedKafkaError(
-            "fetching Kafka needs the extra 'embedded': pip install 'sop-streams[embedded]'"
-        ) from error
     name = f"{jar.group}:{jar.artifact}:{jar.version}"
     context = MavenContext(repo_cache=scratch, timeout=FETCH_TIMEOUT_S)
     try:

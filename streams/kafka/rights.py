@@ -6,14 +6,25 @@ A worker compares the table with what it may do when it starts. `sop topics acls
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final, Literal, NamedTuple
 
 from schemas.topics import Topics
 
 Operation = Literal["Read", "Write", "Describe", "DescribeConfigs"]
 Role = Literal[
-    "worker", "console", "alert-forwarder", "archive", "autoscaler", "producer", "policy-publisher", "reader"
+    "worker",
+    "console",
+    "alert-forwarder",
+    "archive",
+    "autoscaler",
+    "producer",
+    "policy-publisher",
+    "redriver",
+    "eraser",
+    "analyst",
+    "reader",
+    "witness",
 ]
 
 ROLES: Final[dict[Role, str]] = {
@@ -24,7 +35,11 @@ ROLES: Final[dict[Role, str]] = {
     "autoscaler": "whoever starts workers by the group's lag",
     "producer": "a service that sends events",
     "policy-publisher": "sop policy publish, list, show and diff",
+    "redriver": "sop dead-letters redrive, list and show",
+    "eraser": "sop erase",
+    "analyst": "sop case, sop replay and sop policy diff with inputs from Kafka, and sop tail",
     "reader": "a service that reads decisions, actions, alerts and dead letters, with a group of its own name",
+    "witness": "whoever keeps the checkpoints of an archive elsewhere, with a group of its own name",
 }
 """Who needs rights, and for what."""
 
@@ -48,43 +63,40 @@ def topics_read(topics: Topics) -> tuple[str, ...]:
 
 def rights(role: Role, topics: Topics, group: str, transactional_ids: str) -> list[Right]:
     """Return what a program needs; `group` is the workers', whose transactional ids begin with `transactional_ids`."""
-    outputs = (*topics.outputs, topics.latest)
-    match role:
-        case "worker":
-            read, written = set(topics_read(topics)), set(topics.written)
-            return [
-                *(Right("topic", name, (*_operations(name, read, written), "DescribeConfigs")) for name in topics.all),
-                # `sop topics check` looks at them
-                *(Right("topic", name, ("Describe", "DescribeConfigs")) for name in (topics.acts, topics.checkpoints)),
-                Right("group", group, ("Read",)),
-                Right("transactional-id", transactional_ids, ("Write",), is_prefix=True),
-            ]
-        case "console":
-            read = {*topics.inputs, topics.policies, *topics.outputs, topics.progress}
-            written = {*topics.inputs, topics.acts}  # redrives, and what people did
-            return [
-                Right("topic", name, _operations(name, read, written))
-                for name in topics.known
-                if name in read | written
-            ]
-        case "alert-forwarder":
-            return [Right("topic", topics.alerts, ("Read",))]
-        case "archive":
-            return [
-                *(Right("topic", name, ("Read",)) for name in topics.archived),
-                Right("topic", topics.checkpoints, ("Write",)),
-            ]
-        case "autoscaler":
-            return [
-                *(Right("topic", name, ("Describe",)) for name in topics.consumed),
-                Right("group", group, ("Describe",)),
-            ]
-        case "producer":
-            return [Right("topic", name, ("Write",)) for name in topics.inputs]
-        case "policy-publisher":
-            return [Right("topic", topics.policies, ("Read", "Write"))]
-        case "reader":
-            return [Right("topic", name, ("Read",)) for name in outputs]
+    if role == "worker":
+        read, written = set(topics_read(topics)), set(topics.written)
+        return [
+            *(Right("topic", name, (*_operations(name, read, written), "DescribeConfigs")) for name in topics.all),
+            # `sop topics check` looks at them
+            *(Right("topic", name, ("Describe", "DescribeConfigs")) for name in (topics.acts, topics.checkpoints)),
+            Right("group", group, ("Read",)),
+            Right("transactional-id", transactional_ids, ("Write",), is_prefix=True),
+        ]
+    if role == "autoscaler":
+        return [
+            *(Right("topic", name, ("Describe",)) for name in topics.consumed),
+            Right("group", group, ("Describe",)),
+        ]
+    used = _topics_used(topics)[role]
+    return [Right("topic", name, operations) for name in topics.known if (operations := _operations(name, *used))]
+
+
+def _topics_used(topics: Topics) -> Mapping[Role, tuple[Collection[str], Collection[str]]]:
+    """Return which topics each program reads and writes that needs nothing else."""
+    inputs, outputs = topics.inputs, (*topics.outputs, topics.latest)
+    return {
+        # written for redrives, and for what people did
+        "console": ((*inputs, topics.policies, *topics.outputs, topics.progress), (*inputs, topics.acts)),
+        "alert-forwarder": ([topics.alerts], ()),
+        "archive": (topics.archived, [topics.checkpoints]),
+        "producer": ((), inputs),
+        "policy-publisher": ([topics.policies], [topics.policies]),
+        "redriver": ([topics.dead_letters, topics.progress], (*inputs, topics.cases)),
+        "eraser": ((), (topics.of("case.erased"), topics.of("partner.erased"), topics.acts)),
+        "analyst": ((*inputs, topics.policies, *outputs), ()),
+        "reader": (outputs, ()),
+        "witness": ([topics.checkpoints], ()),
+    }
 
 
 def _operations(name: str, read: Collection[str], written: Collection[str]) -> tuple[Operation, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from msgspec import structs
 
 from schemas.errors import Fatal, Unavailable, UsageError
+from schemas.policy.document import SIGNATURE_HEADER
 from schemas.policy.model import Policy, PolicySet
 from schemas.topics import Topics
 from streams.config.settings import Settings
@@ -16,13 +16,12 @@ from streams.kafka.log import KafkaLog
 from streams.kafka.single_record import prepare_topic, send_record
 from streams.kafka.topic_setup import topic_targets
 from streams.kafka.topics import partition_counts
-from streams.policies.book import SIGNATURE_HEADER, PolicyBook, Verify, unsigned
+from streams.policies.book import PolicyBook, Verify, unsigned
 from streams.policies.source import FixedPolicies, PolicySource
 from streams.policies.topic import PolicyTopic
 from streams.process.clock import SystemClock
+from streams.process.extras import extra
 from streams.runtime.ports import TP
-
-INSTALL: Final = "pip install 'sop-streams[audit]'"
 
 
 def policy_topic(settings: Settings, connection: KafkaConnection, topics: Topics, in_files: PolicySet) -> PolicyTopic:
@@ -53,10 +52,8 @@ def signature_check(settings: Settings) -> Verify:
     """Return the check of signatures that SOP_POLICY_KEYS asks for; raises `UsageError` if it cannot be used."""
     if not settings.policy_keys:
         return unsigned
-    try:
+    with extra("audit", "SOP_POLICY_KEYS"):
         from streams.audit.policy_signatures import SignatureCheck  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise UsageError(f"SOP_POLICY_KEYS: signatures are checked with an extra: {INSTALL}") from error
     return SignatureCheck(settings.policy_keys)
 
 

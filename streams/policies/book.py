@@ -20,9 +20,6 @@ from streams.runtime.ports import Stored
 LEAD_US: Final = MINUTE
 """How long before it comes into force a policy has to be published or withdrawn, so that all workers know in time."""
 
-SIGNATURE_HEADER: Final = "sop-signature"
-"""The name of a record header with a line of a signed note; there is one header for each signature."""
-
 Verify = Callable[[str | None, Headers], Sequence[str]]
 """Returns the names of the keys that have signed a document (None: its withdrawal).
 

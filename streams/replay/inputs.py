@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from schemas.codec.limits import RecordSizes
-from schemas.errors import UsageError
 from streams.config.settings import Settings
 from streams.files.reading import STANDARD, read_lines
+from streams.process.extras import extra
 from streams.replay.input_record import InputRecord
 
 if TYPE_CHECKING:
     from streams.replay.archive_input import ArchiveInput
 
 KAFKA: Final = "kafka://"
-INSTALL: Final = "pip install 'sop-streams[audit]'"
 
 
 def read_inputs(names: Iterable[str], settings: Settings) -> Iterator[InputRecord]:
@@ -69,10 +68,8 @@ def is_archive(name: str) -> bool:
 
 def archive_of(name: str, settings: Settings) -> ArchiveInput:
     """Return the archive that an input is; raises `UsageError` if it cannot be used."""
-    try:
+    with extra("audit", f"{name}: an archive"):
         from streams.replay.archive_input import ArchiveInput  # noqa: PLC0415 - an extra, and slow to import
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{name}: reading an archive needs an extra: {INSTALL}") from error
     return ArchiveInput(name, settings)
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
 from urllib.parse import urlsplit
 
-from schemas.errors import UsageError
 from streams.config.credentials import refuse_plaintext
 from streams.config.settings import Settings
+from streams.process.extras import extra
 from streams.processor.tracer import Tracer
-
-INSTALL: Final = "pip install 'sop-streams[tracing]'"
 
 TracerOf = Callable[[int], Tracer | None]
 """Returns the tracer of a partition number, None if nothing is traced."""
@@ -34,9 +31,7 @@ def open_traces(settings: Settings) -> Iterator[TracerOf]:
     address = urlsplit(settings.traces_endpoint)
     if address.scheme == "http":
         refuse_plaintext(settings.profile, "SOP_TRACES_ENDPOINT: http", address.hostname or "")
-    try:
+    with extra("tracing", "SOP_TRACES_ENDPOINT"):
         from streams.tracing.traces import Traces  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise UsageError(f"SOP_TRACES_ENDPOINT: {error.name} is not installed: {INSTALL}") from error
     with Traces(settings.traces_endpoint) as traces:
         yield traces.tracer

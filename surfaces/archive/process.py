@@ -13,9 +13,11 @@ from typing import Final
 
 from prometheus_client.metrics_core import Metric
 
+from schemas.codec.encoder import TEXT_TYPE
 from schemas.errors import Unavailable, UsageError
 from schemas.topics import Topics
 from streams.archive.folder import ArchiveFolder
+from streams.archive.index import Indexer
 from streams.archive.layout import LOCK, SegmentName
 from streams.audit.keys import read_signer
 from streams.audit.notary import Notary
@@ -36,7 +38,7 @@ from surfaces.sink.sink import Sink
 
 RETRY_S: Final = 2.0
 """How long to wait for a folder that has failed before it is tried again."""
-CHECKPOINT_HEADERS: Final = (("content-type", b"text/plain; charset=utf-8"),)
+CHECKPOINT_HEADERS: Final = (("content-type", TEXT_TYPE.encode()),)
 
 _logger = logging.getLogger(__name__)
 
@@ -91,7 +93,9 @@ class _Archiver:
     ) -> None:
         self._settings, self._store, self._notary, self._topics = settings, store, notary, topics
         self._connection = connect_kafka(settings)
-        self._unsigned: list[SegmentName] = [] if notary is None else folder.names()
+        names = folder.names()
+        self._indexer = Indexer(folder, names)
+        self._unsigned: list[SegmentName] = [] if notary is None else names
         """Files that the log may not have yet."""
         self._checkpoint: str | None = None
         """The latest checkpoint, until Kafka has it."""
@@ -135,13 +139,15 @@ class _Archiver:
         await self._publish_checkpoint()
 
     def _write(self, *, is_end: bool = False) -> None:
-        """Write the files that are due and enter them into the log."""
+        """Write the files that are due, enter them into the log, and index those of a topic and day that are enough."""
         written = self._store.flush(is_end=is_end)
+        self._indexer.add(written)
         if self._notary is not None:
             self._unsigned += written
             if self._unsigned:
                 self._checkpoint = self._notary.enter(self._unsigned) or self._checkpoint
             self._unsigned.clear()
+        self._indexer.write()
 
     async def _publish_checkpoint(self) -> None:
         """Give Kafka the latest checkpoint; what fails is tried again with the next one."""

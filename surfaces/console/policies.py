@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import Final
 
 from schemas.errors import PolicyError
+from schemas.policy.document import SIGNATURE_HEADER
 from schemas.policy.model import PolicySet
-from streams.policies.book import SIGNATURE_HEADER, PolicyBook, Verify
+from streams.policies.book import PolicyBook, Verify
 from streams.policies.history import PolicyHistory, Published
 from streams.runtime.ports import TP, Stored
 from surfaces.read_model.questions import ReadModel

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from confluent_kafka import Consumer
@@ -24,12 +25,14 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exported 
 )
 
 from agents.sops import catalogue
+from schemas.codec.encoder import encode_dead_letter
+from schemas.outputs import DeadLetter
 from schemas.topics import INPUTS, LATEST, POLICIES
-from streams.kafka.rights import rights
+from streams.kafka.rights import Role, rights
 from streams.simulator.rng import Rng
 from tests.certificates import Certificates
 from tests.e2e.conftest import run_sop
-from tests.e2e.harness import Bench, feed_of, until
+from tests.e2e.harness import Bench, Feed, feed_of, until
 from tests.e2e.stories import Visit
 from tests.faults.conftest import Report
 from tests.faults.scale import Scale
@@ -60,17 +63,23 @@ RESOURCES = {
     "transactional-id": ResourceType.TRANSACTIONAL_ID,
 }
 TRANSACTIONAL_IDS = f"{PREFIX}{PREFIX}group"
-RIGHTS: Sequence[Right] = [
-    (
-        RESOURCES[right.resource],
-        right.name,
-        ResourcePatternType.PREFIXED if right.is_prefix else ResourcePatternType.LITERAL,
-        OPERATIONS[operation],
-    )
-    for right in rights("worker", catalogue.topics(PREFIX), f"{PREFIX}group", TRANSACTIONAL_IDS)
-    for operation in right.operations
-]
-"""What `sop topics acls worker` grants."""
+
+
+def granted(role: Role) -> Sequence[Right]:
+    """Return what `sop topics acls` grants a program."""
+    return [
+        (
+            RESOURCES[right.resource],
+            right.name,
+            ResourcePatternType.PREFIXED if right.is_prefix else ResourcePatternType.LITERAL,
+            OPERATIONS[operation],
+        )
+        for right in rights(role, catalogue.topics(PREFIX), f"{PREFIX}group", TRANSACTIONAL_IDS)
+        for operation in right.operations
+    ]
+
+
+RIGHTS: Final = granted("worker")
 
 
 @dataclass
@@ -90,6 +99,17 @@ class Secured:
         filters = [AclBindingFilter(*_rule(right)) for right in rights]
         for future in self.admin.delete_acls(filters).values():
             future.result()
+
+    @contextmanager
+    def only(self, *rights: Right) -> Iterator[None]:
+        """Have the user have these rights instead of a worker's."""
+        self.deny(*RIGHTS)
+        self.grant(*rights)
+        try:
+            yield
+        finally:
+            self.deny(*rights)
+            self.grant(*RIGHTS)
 
 
 def _rule(right: Right) -> tuple[Any, ...]:
@@ -178,6 +198,54 @@ def test_the_error_names_a_missing_right_in_one_line(secured: Secured, run_scale
     report.write("F8 one of the least rights missing", len(missing), 0, {}, {"named in one line": len(logs)})
     start = f"sop: Kafka at {secured.bench.brokers}: this user has no right to "
     assert logs == {name: f"{start}{name}\n" for name in logs}
+
+
+POLICY_DOCUMENT = 'label = "later"\neffective_from = "2999-01-01T00:00:00Z"\n'
+COMMANDS: Sequence[tuple[Role, tuple[str, ...]]] = [
+    ("eraser", ("erase", "partner:p-1", "--case", "job-1", "--why", "asked for")),
+    ("policy-publisher", ("policy", "publish", "POLICY")),
+    ("redriver", ("dead-letters", "redrive", "--cause", "value", "--send")),
+    ("analyst", ("case", "job-1")),
+    ("analyst", ("replay", "KAFKA", "--out", "OUT")),
+    ("archive", ("archive", "ARCHIVE", "--once")),
+]
+"""Commands that need a role of their own."""
+
+
+@pytest.mark.parametrize(("role", "words"), COMMANDS, ids=[words[0] for _, words in COMMANDS])
+def test_a_command_needs_no_more_than_the_rights_of_its_role(
+    secured: Secured, tmp_path: Path, role: Role, words: tuple[str, ...]
+) -> None:
+    bench = secured.bench
+    policy = tmp_path / "later.toml"
+    policy.write_text(POLICY_DOCUMENT, encoding="utf-8")
+    places = {
+        "POLICY": str(policy),
+        "KAFKA": f"kafka://{bench.brokers}/{PREFIX}",
+        "OUT": str(tmp_path / "out.jsonl"),
+        "ARCHIVE": str(tmp_path / "archive"),
+    }
+    visit = Visit("job-1", "partner-1")
+    bench.feed(map(feed_of, [*visit.booking, *visit.report, *visit.claim]), **secured.admin_options)
+    letter = encode_dead_letter(
+        DeadLetter(topic=f"{PREFIX}jobs", partition=0, offset=0, reason="value: broken", value=b"broken")
+    )
+    bench.feed([Feed("dead-letters", letter, b"k")], **secured.admin_options)
+    with secured.only(*granted(role)):
+        done = run_sop(*(places.get(word, word) for word in words), env=bench.environment())
+    assert done.returncode == 0, done.stderr
+    assert "uthori" not in done.stderr
+
+
+@pytest.mark.parametrize("missing", granted("eraser"), ids=[right[1] for right in granted("eraser")])
+def test_an_erasure_names_the_topic_that_it_may_not_write_and_destroys_nothing(
+    secured: Secured, missing: Right
+) -> None:
+    with secured.only(*(right for right in granted("eraser") if right != missing)):
+        done = run_sop("erase", "partner:p-1", "--case", "job-1", "--why", "x", env=secured.bench.environment())
+    assert (done.returncode, "destroyed" in done.stdout) == (2, False)
+    (line,) = done.stderr.splitlines()
+    assert missing[1] in line
 
 
 def log_of_failed_start(bench: Bench) -> str:

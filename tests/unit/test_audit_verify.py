@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,10 +16,10 @@ from streams.archive.check import check_archive
 from streams.archive.layout import SegmentName
 from streams.audit.keys import make_key, read_signer
 from streams.audit.notary import Notary
-from streams.audit.verify import Altered, verify_archive
+from streams.audit.verify import Altered, VerifiedSegments, verify_archive, verify_log
 from streams.runtime.ports import TP
 from streams.simulator.rng import Rng
-from tests.archives import LOG, Archived, archive_in, record
+from tests.archives import LOG, Archived, WatchedFolder, archive_in, record
 
 JOBS, OTHERS = TP("jobs", 0), TP("jobs", 1)
 ROWS = 30
@@ -65,6 +66,24 @@ def test_an_archive_that_nobody_altered_is_verified(archived: Archived) -> None:
     verified = verify_archive(archived.folder, archived.verifier)
     assert (verified.files, verified.records, verified.checkpoint.size) == (4, 30, 4)
     assert check_archive(archived.folder).problems == []
+
+
+def test_verifying_reads_each_file_once(archived: Archived) -> None:
+    folder = WatchedFolder(archived.path)
+    verify_archive(folder, archived.verifier)
+    assert [each for each, count in Counter(folder.called("read")).items() if count > 1] == []
+    assert folder.called("open") == []
+
+
+def test_a_file_that_is_altered_while_the_archive_is_read_is_named(archived: Archived) -> None:
+    name = file_of(archived, 0)
+    opened = VerifiedSegments(archived.folder, verify_log(archived.folder, archived.verifier).manifests)
+    for _ in range(2):
+        with opened(name) as segment:
+            assert len(list(segment.records())) == 8
+    rewritten(archived, 0, lambda table: table)
+    with pytest.raises(Altered, match=f"^{name.path}: it was altered while the archive was read$"):
+        opened(name)
 
 
 def test_an_edited_record_is_named(archived: Archived) -> None:

@@ -8,11 +8,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.errors import PolicyError, UsageError
+from schemas.policy.document import SIGNATURE_HEADER
 from streams.audit.note import Signer
 from streams.audit.policy_signatures import SignatureCheck, signature_line, signature_lines
 from streams.config.settings import Settings
 from streams.operations.published_policies import signature_check, signature_headers
-from streams.policies.book import SIGNATURE_HEADER, unsigned
+from streams.policies.book import unsigned
 
 ONE, TWO, OTHER = (
     Signer.of(name, Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32))
@@ -89,5 +90,7 @@ def test_without_the_extra_one_line_names_what_installs_it(monkeypatch: pytest.M
     assert signature_check(Settings()) is unsigned
     signature_check(settings)(DOCUMENT, signature_headers(lines(ONE, TWO)))
     monkeypatch.setitem(sys.modules, "streams.audit.policy_signatures", None)
-    with pytest.raises(UsageError, match=r"^SOP_POLICY_KEYS: .*pip install 'sop-streams\[audit\]'$"):
+    with pytest.raises(
+        UsageError, match=r"^SOP_POLICY_KEYS needs the extra 'audit': pip install 'sop-streams\[audit\]'$"
+    ):
         signature_check(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -16,7 +17,8 @@ from agents.sops.tables.decisions import DecisionTable, Row
 from schemas.codec.limits import Limits
 from schemas.errors import UsageError
 from schemas.policy.model import PolicySet
-from streams.archive.layout import SegmentName
+from streams.archive.folder import ArchiveFolder
+from streams.archive.layout import SUFFIX, SegmentName
 from streams.archive.reading import ArchiveReader
 from streams.archive.records import ArchivedRecord
 from streams.audit.verify import verify_archive
@@ -30,7 +32,7 @@ from streams.sealing.person_keys import PersonKeys
 from streams.sealing.personal import case
 from streams.sealing.sealing import Opener
 from surfaces.sink.ports import Record
-from tests.archives import Archived, archive_in, record
+from tests.archives import Archived, WatchedFolder, archive_in, record
 from tests.decided import TOPICS, Desk, archivable
 from tests.scenario import Scenario, instant, policy_with
 from tests.simulation.checks import quarantined
@@ -50,10 +52,14 @@ def open_unless_sealed(_: SegmentName, each: ArchivedRecord) -> ArchivedRecord |
 
 
 def certified(
-    archived: Archived, policies: PolicySet = POLICIES, open_record: Open = open_unless_sealed, **asked: Any
+    archived: Archived,
+    policies: PolicySet = POLICIES,
+    open_record: Open = open_unless_sealed,
+    folder: ArchiveFolder | None = None,
+    **asked: Any,
 ) -> Certified:
     return certify(
-        archived.folder,
+        folder or archived.folder,
         Asked(**asked),
         topics=TOPICS,
         policies=PolicyBook(policies),
@@ -154,6 +160,16 @@ async def test_intermediate_revisions_are_decided_the_same(records: list[Record]
     assert found.revisions["same"] > found.decisions["same"]
     assert found.cases == 1
     assert found.policies == (POLICY.name,)
+
+
+async def test_each_file_is_read_once_but_for_messages_to_cases(records: list[Record], tmp_path: Path) -> None:
+    archived = archive_of(records, tmp_path)
+    folder = WatchedFolder(archived.path)
+    certified(archived, folder=folder)
+    read = Counter(path for path in folder.called("read") if path.endswith(SUFFIX))
+    assert {path.partition("/")[0]: count for path, count in read.items() if count > 1} == {"internal.cases": 2}
+    assert folder.called("open") == []
+    assert {*read} == {each.path for each in folder.names() if each.topic not in {"actions", "alerts"}}
 
 
 async def test_one_case_alone_is_decided_the_same(records: list[Record], tmp_path: Path) -> None:

@@ -48,10 +48,22 @@ def test_an_archive_reads_what_it_keeps_and_writes_checkpoints_alone() -> None:
     ]
 
 
-@pytest.mark.parametrize("role", ["alert-forwarder", "autoscaler", "reader"])
+@pytest.mark.parametrize("role", ["alert-forwarder", "autoscaler", "analyst", "reader", "witness"])
 def test_whoever_only_reads_may_write_nothing(role: str) -> None:
     (found,) = (rights(each, TOPICS, "g", "p.g") for each in ROLES if each == role)
     assert {operation for right in found for operation in right.operations} <= {"Read", "Describe"}
+
+
+def test_an_erasure_writes_facts_and_the_act_and_reads_nothing() -> None:
+    assert rights("eraser", TOPICS, "g", "p.g") == [
+        Right("topic", f"p.{name}", ("Write",)) for name in ("jobs", "locations", "audit.acts")
+    ]
+
+
+def test_a_redrive_reopens_cases_and_writes_to_inputs() -> None:
+    found = rights("redriver", TOPICS, "g", "p.g")
+    assert {each.name for each in found if each.operations == ("Read",)} == {TOPICS.dead_letters, TOPICS.progress}
+    assert {each.name for each in found if each.operations == ("Write",)} == {*TOPICS.inputs, TOPICS.cases}
 
 
 def test_a_command_grants_each_right() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jsonschema import Draft202012Validator
 
 from agents.sops.catalogue import CLAUSES, OUTPUTS, POLICIES, decode_message, topics
@@ -18,13 +19,16 @@ from schemas.codec.limits import Limits
 from schemas.codec.schema_ids import SCHEMA_VERSION, URN_IDS, SchemaIds
 from schemas.errors import InvalidMessage
 from schemas.events import EVENT_TYPES, FIELDS
-from schemas.jsonschema.asyncapi import asyncapi_document
+from schemas.jsonschema.asyncapi import PARTITIONS, asyncapi_document
 from schemas.jsonschema.examples import examples
 from schemas.jsonschema.export import export
 from schemas.jsonschema.messages import message_name, message_schemas
+from schemas.jsonschema.plain_messages import CHECKPOINT, POLICY
 from schemas.jsonschema.policy import policy_schema
 from schemas.outputs import DeadLetter
-from schemas.topics import INPUTS
+from streams.audit.log import Checkpoint
+from streams.audit.note import Signer, signed_note
+from streams.kafka.topic_setup import TopicTargets, new_configs, topic_table
 from tests.inbound import DATA, envelope
 from tests.kit import kit
 from tests.unit.test_encoder import ACTION, ALERT, BARE_ACTION, PAF, REFUND, revision
@@ -163,16 +167,60 @@ def test_with_a_base_address_every_id_is_the_address_of_its_file(tmp_path: Path,
 
 def test_the_document_has_every_public_topic_with_every_message() -> None:
     document: Any = asyncapi_document(OUTPUTS.bodies, EXAMPLES)
-    assert set(document["channels"]) == {*INPUTS, *topics().outputs, topics().latest, topics().acts}
+    public = {name for name in topics().known if not name.startswith("internal.")}
+    assert set(document["channels"]) == public
     names = {name for channel in document["channels"].values() for name in channel["messages"]}
     others = {*(f"{name}.binary" for name in EVENT_TYPES), *(f"decision.{kind}.latest" for kind in OUTPUTS.bodies)}
-    assert names == {*TYPES, *others} == set(document["components"]["messages"])
+    plain = {"policy", "checkpoint"}
+    assert names == {*TYPES, *others, *plain} == set(document["components"]["messages"])
     operations = {name: (each["action"], each["tags"]) for name, each in document["operations"].items()}
     assert operations["worker.receive.jobs"] == ("receive", [{"name": "worker"}])
     assert operations["producer.send.jobs"] == ("send", [{"name": "producer"}])
     assert operations["worker.send.alerts"] == ("send", [{"name": "worker"}])
     assert operations["consumer.receive.alerts"] == ("receive", [{"name": "consumer"}])
-    assert len(operations) == 2 * len(document["channels"])
+    assert operations["policy-publisher.send.policies"] == ("send", [{"name": "policy-publisher"}])
+    assert operations["worker.receive.policies"] == ("receive", [{"name": "worker"}])
+    assert operations["archive.send.audit.checkpoints"] == ("send", [{"name": "archive"}])
+    assert operations["consumer.receive.audit.checkpoints"] == ("receive", [{"name": "consumer"}])
+    assert {name for name in operations if name.endswith("send.audit.acts")} == {
+        "console.send.audit.acts",
+        "eraser.send.audit.acts",
+    }
+    assert len(operations) == 2 * len(document["channels"]) + 1
+
+
+def test_the_document_has_the_set_up_with_which_topics_are_created() -> None:
+    document: Any = asyncapi_document(OUTPUTS.bodies, EXAMPLES)
+    setups = topic_table(topics())
+    for name, channel in document["channels"].items():
+        binding, configs = channel["bindings"]["kafka"], new_configs(setups[name], TopicTargets(partitions=PARTITIONS))
+        assert binding["partitions"] == (setups[name].partitions or PARTITIONS), name
+        assert binding["topicConfiguration"]["cleanup.policy"] == [configs["cleanup.policy"]], name
+
+
+def test_the_example_of_a_policy_is_a_document() -> None:
+    example: Any = POLICY.example
+    jsonschema.validate(example, json.loads(json.dumps(policy_schema(POLICIES, URN_IDS))))
+    (table,) = (name for name, value in example.items() if isinstance(value, dict))
+    lines = [f"{name} = {json.dumps(value)}" for name, value in example.items() if name != table]
+    lines += [f"[{table}]", *(f"{name} = {json.dumps(value)}" for name, value in example[table].items())]
+    policy = POLICIES.read("\n".join(lines), "the example")
+    assert policy.label == example["label"]
+    assert len(list(POLICIES.changes(policy))) == len(example[table])
+
+
+def test_checkpoints_are_as_their_schema_says() -> None:
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    signer = Signer.of("example.com/log", key)
+    for size in (0, 7, 300):
+        jsonschema.validate(
+            signed_note(str(Checkpoint("example.com/log", size, bytes(32))), signer), CHECKPOINT.payload
+        )
+    example = str(CHECKPOINT.example)
+    jsonschema.validate(example, CHECKPOINT.payload)
+    assert Checkpoint.parse(example).origin == "example.com/sop-archive"
+    for other in (example.replace("1204", "01204"), example.replace("\n\n", "\n"), example[:-1]):
+        assert not Draft202012Validator(CHECKPOINT.payload).is_valid(other)
 
 
 @pytest.mark.parametrize("name", TYPES)
