@@ -27,7 +27,7 @@ from tests.simulation.store import SimulatedStore
 SEEDS: Final = 400
 SEEDS_BEFORE: Final = {
     "no_recovery_of_alerts": 3,
-    "no_check_of_the_checkpoint_owner": 5,
+    "no_check_of_the_checkpoint_owner": 7,
     "no_catch_up_order": 1_072,
     "no_filter_for_committed_records": 2,
     "no_choice_between_answers": 23,
