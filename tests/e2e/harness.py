@@ -26,6 +26,8 @@ DEADLINE_S = 120.0
 ACKNOWLEDGED_WITHIN_S = 120.0
 """How long a producer retries: its broker may be restarted many times meanwhile."""
 POLL_S = 0.05
+IDLE_POLL_S = 0.15
+"""Longer, because each look asks the broker for many offsets."""
 STOP_S = 25.0
 QUIET_S = 0.3
 
@@ -100,12 +102,17 @@ class Worker:
         return self.process.wait(STOP_S)
 
 
-def until(condition: Callable[[], bool], describe: Callable[[], object] = str, within_s: float = DEADLINE_S) -> None:
+def until(
+    condition: Callable[[], bool],
+    describe: Callable[[], object] = str,
+    within_s: float = DEADLINE_S,
+    poll_s: float = POLL_S,
+) -> None:
     """Wait until a condition holds; otherwise fail with what `describe` returns."""
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {within_s:g} s: {describe()}"
-        time.sleep(POLL_S)
+        time.sleep(poll_s)
 
 
 def feed_of(line: bytes) -> Feed:
@@ -282,7 +289,12 @@ class Bench:
                 return False
             return time.monotonic() - idle_since >= QUIET_S
 
-        until(is_idle, lambda: f"{self.lag()} {[worker.log[-500:] for worker in self.workers]}", within_s)
+        until(
+            is_idle,
+            lambda: f"{self.lag()} {[worker.log[-500:] for worker in self.workers]}",
+            within_s,
+            IDLE_POLL_S,
+        )
 
     def check_workers(self) -> None:
         """Fail if a worker ended by itself."""

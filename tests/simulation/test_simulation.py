@@ -26,6 +26,8 @@ SEEDS_BEFORE: Final = {
 """How many seeds to skip for a safeguard, because they do not notice its absence; it is looked for from there on."""
 GROUPS: Final = 5
 SEEDS_PER_GROUP: Final = 25
+pytestmark = pytest.mark.timeout(300)
+
 ONCE_FAILED: Final = [
     int(line) for line in (Path(__file__).parent / "seeds.txt").read_text().splitlines() if line.isdigit()
 ]
