@@ -278,6 +278,7 @@ class OutputVocabulary(Struct, frozen=True):
     alert_names: tuple[str, ...]
 
 
+@cache
 def vocabulary(body: type[Struct], field: str) -> tuple[str, ...]:
     """Return the values that the annotation of a body's field lists, none if it lists none."""
     hint = get_type_hints(body, include_extras=True)[field]

@@ -30,8 +30,8 @@ settings.register_profile("sop", deadline=None, suppress_health_check=[HealthChe
 settings.load_profile("sop")
 
 
-SLOW_FOLDERS = ("faults", "e2e", "integration", "simulation", "contract")
-"""The folders with the slowest files, slowest first."""
+SLOW_FOLDERS = ("simulation", "faults", "e2e", "integration", "contract")
+"""The folders with the slowest files, slowest first. The simulation computes while the others mostly wait."""
 
 
 @pytest.hookimpl(trylast=True)

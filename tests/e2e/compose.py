@@ -35,6 +35,8 @@ COMPOSE: Final[Mapping[str, Any]] = YAML(typ="safe").load(TOP / "docker-compose.
 SERVICES: Final[Mapping[str, Any]] = COMPOSE["services"]
 FEWER_JOBS: Final = ("--jobs 500 --speed 200", "--jobs 60 --speed 2000")
 """What the demo sends here instead: about an hour's events."""
+RESEND_S: Final = "3"
+"""How often Alertmanager, which forgets what fires when it restarts, is told here; by default it is every minute."""
 START_TIMEOUT_S: Final = 90.0
 STOP_S: Final = 25.0
 POLL_S: Final = 0.1
@@ -67,7 +69,12 @@ class Stack:
         for name in SERVICES[service].get("secrets", ()):
             place = f"/run/secrets/{name}"
             given = {key: str(secret_file(name)) if value == place else value for key, value in given.items()}
-        return others | {"SOP_DATA_DIR": str(self._place(service, "/var/lib/sop")), "PATH": path} | given
+        here = {
+            "SOP_DATA_DIR": str(self._place(service, "/var/lib/sop")),
+            "SOP_ALERTS_RESEND_S": RESEND_S,
+            "PATH": path,
+        }
+        return others | here | given
 
     def start(self, service: str) -> None:
         """Start a service, and return when it is ready."""

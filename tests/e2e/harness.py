@@ -18,14 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported all the same
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined] # re-exported all the same
 
 SOP = Path(sys.executable).with_name("sop")
 DEADLINE_S = 120.0
 ACKNOWLEDGED_WITHIN_S = 120.0
 """How long a producer retries: its broker may be restarted many times meanwhile."""
 POLL_S = 0.05
+IDLE_POLL_S = 0.15
+"""Longer, because each look asks the broker for many offsets."""
 STOP_S = 25.0
 QUIET_S = 0.3
 
@@ -100,12 +102,17 @@ class Worker:
         return self.process.wait(STOP_S)
 
 
-def until(condition: Callable[[], bool], describe: Callable[[], object] = str, within_s: float = DEADLINE_S) -> None:
+def until(
+    condition: Callable[[], bool],
+    describe: Callable[[], object] = str,
+    within_s: float = DEADLINE_S,
+    poll_s: float = POLL_S,
+) -> None:
     """Wait until a condition holds; otherwise fail with what `describe` returns."""
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {within_s:g} s: {describe()}"
-        time.sleep(POLL_S)
+        time.sleep(poll_s)
 
 
 def feed_of(line: bytes) -> Feed:
@@ -176,7 +183,7 @@ class Bench:
     def create(self, *names: str, partitions: int | None = None) -> None:
         """Create topics, as an operator would."""
         new = [NewTopic(self.prefix + name, partitions or self.partitions, 1) for name in names]
-        admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
+        admin = self._admin()
         for made in admin.create_topics(new).values():
             made.result()
 
@@ -249,8 +256,18 @@ class Bench:
 
     def written(self, *topics: str) -> int:
         """Return the number of offsets in topics, uncommitted records included; cheap enough for polling."""
-        with _Reader(self._reader_options()) as reader:
-            return sum(reader.ends(self._places(topics)).values())
+        return sum(self.ends(self._places(topics)).values())
+
+    def ends(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Return the offset after the last record, committed or not, of each (topic with prefix, partition).
+
+        It is one request for all: a consumer would send two for each, many times a second while a test waits.
+        """
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = {TopicPartition(*place): latest for place in places}
+        admin = self._admin()
+        answers = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=DEADLINE_S)
+        return {(tp.topic, tp.partition): answer.result().offset for tp, answer in answers.items()}
 
     # -- waiting ---------------------------------------------------------------------------------------------------
 
@@ -272,7 +289,12 @@ class Bench:
                 return False
             return time.monotonic() - idle_since >= QUIET_S
 
-        until(is_idle, lambda: f"{self.lag()} {[worker.log[-500:] for worker in self.workers]}", within_s)
+        until(
+            is_idle,
+            lambda: f"{self.lag()} {[worker.log[-500:] for worker in self.workers]}",
+            within_s,
+            IDLE_POLL_S,
+        )
 
     def check_workers(self) -> None:
         """Fail if a worker ended by itself."""
@@ -283,17 +305,19 @@ class Bench:
     def lag(self) -> dict[tuple[str, int], tuple[int, int]]:
         """Return (committed offset, end) of the partitions in which they differ."""
         committed = self._committed()
-        with _Reader(self._reader_options()) as reader:
-            ends = reader.ends(committed)
+        ends = self.ends(committed)
         return {tp: (at, ends[tp]) for tp, at in committed.items() if at != ends[tp]}
 
     def _ends_when_idle(self) -> dict[tuple[str, int], int] | None:
         starts = {**self._committed()}
-        with _Reader(self._reader_options()) as reader:
-            ends = reader.ends([*starts, *self._places(OUTPUTS)])
-            for tp, end in ends.items():
-                starts.setdefault(tp, end)
-            for _ in reader.read([TopicPartition(*tp, at) for tp, at in starts.items() if at < ends[tp]]):
+        ends = self.ends([*starts, *self._places(OUTPUTS)])
+        for tp, end in ends.items():
+            starts.setdefault(tp, end)
+        behind = [TopicPartition(*tp, at) for tp, at in starts.items() if at < ends[tp]]
+        if not behind:
+            return ends
+        with _Reader(self._reader_options()) as reader:  # reads nothing if only markers follow
+            for _ in reader.read(behind):
                 return None
             return ends if all(at == ends[tp] for tp, at in reader.reached.items()) else None
 
@@ -308,6 +332,9 @@ class Bench:
 
     def _places(self, topics: Sequence[str]) -> list[tuple[str, int]]:
         return [(self.prefix + topic, number) for topic in topics for number in range(self.partitions)]
+
+    def _admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
 
     def _reader_options(self) -> dict[str, str | int | bool]:
         return {
@@ -335,13 +362,6 @@ class _Reader:
 
     def __exit__(self, *_: object) -> None:
         self._consumer.close()
-
-    def ends(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        """Return the offset after the last record, committed or not."""
-        return {
-            place: self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=DEADLINE_S)[1]
-            for place in places
-        }
 
     def read(self, starts: Sequence[TopicPartition]) -> Iterable[Message]:
         """Yield the committed records from given offsets to the ends."""

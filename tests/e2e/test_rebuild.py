@@ -87,9 +87,14 @@ def check_outcome(bench: Bench, worker: Worker, lines: list[bytes], folder: Path
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.fixture(name="bench")
+def redis_bench_with_short_sessions(redis_bench: Bench) -> Bench:
+    redis_bench.settings["SOP_SESSION_TIMEOUT_S"] = "2"  # for so long a worker that died is a member of the group
+    return redis_bench
+
+
 @pytest.mark.parametrize("is_killed", [False, True])
-def test_cases_continue_in_their_new_partition(redis_bench: Bench, tmp_path: Path, *, is_killed: bool) -> None:
-    bench = redis_bench
+def test_cases_continue_in_their_new_partition(bench: Bench, tmp_path: Path, *, is_killed: bool) -> None:
     worker = bench.start_ready()
     lines = before(bench)
     worker.kill() if is_killed else worker.stop()
@@ -100,8 +105,7 @@ def test_cases_continue_in_their_new_partition(redis_bench: Bench, tmp_path: Pat
     check_outcome(bench, worker, lines + after(bench), tmp_path)
 
 
-def test_no_worker_starts_after_a_killed_rebuild_until_it_is_repeated(redis_bench: Bench, tmp_path: Path) -> None:
-    bench = redis_bench
+def test_no_worker_starts_after_a_killed_rebuild_until_it_is_repeated(bench: Bench, tmp_path: Path) -> None:
     worker = bench.start_ready()
     lines = before(bench)
     assert worker.stop() == 0
@@ -117,8 +121,7 @@ def test_no_worker_starts_after_a_killed_rebuild_until_it_is_repeated(redis_benc
     check_outcome(bench, bench.start_ready(), lines, tmp_path)
 
 
-def test_a_rebuilt_state_lost_by_redis_is_rebuilt_again(redis_bench: Bench, tmp_path: Path) -> None:
-    bench = redis_bench
+def test_a_rebuilt_state_lost_by_redis_is_rebuilt_again(bench: Bench, tmp_path: Path) -> None:
     worker = bench.start_ready()
     lines = before(bench)
     assert worker.stop() == 0
@@ -134,8 +137,7 @@ def test_a_rebuilt_state_lost_by_redis_is_rebuilt_again(redis_bench: Bench, tmp_
     check_outcome(bench, bench.start_ready(), lines, tmp_path)
 
 
-def test_a_rebuild_needs_redis_and_all_workers_stopped(redis_bench: Bench) -> None:
-    bench = redis_bench
+def test_a_rebuild_needs_redis_and_all_workers_stopped(bench: Bench) -> None:
     bench.start_ready()
     result = run_sop("rebuild", env=bench.environment())
     assert (result.returncode, "stop all workers" in result.stderr) == (2, True), result.stderr

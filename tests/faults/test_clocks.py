@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streams.embedded_kafka.broker import EmbeddedKafka
-from tests.e2e.harness import INPUTS, _Reader
+from tests.e2e.harness import INPUTS
 from tests.faults.clocks import Skew, WorkerClock, compile_library
 from tests.faults.conftest import KnownStream, Report
 from tests.faults.stream import Feeder
@@ -37,8 +37,7 @@ SKEWS: dict[str, tuple[Skew, Skew]] = {
 
 def input_ends(bench: FaultBench) -> dict[tuple[str, int], int]:
     """Return the end offset of each input partition."""
-    with _Reader(bench._reader_options()) as reader:
-        return reader.ends(bench._places(INPUTS))
+    return bench.ends(bench._places(INPUTS))
 
 
 def is_saved(bench: FaultBench, ends: dict[tuple[str, int], int]) -> bool:

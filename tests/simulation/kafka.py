@@ -53,6 +53,8 @@ class SimulatedKafka:
         self._now_ms = now_ms
         self._partitions: defaultdict[TP, list[_Entry]] = defaultdict(list)
         self._earliest: dict[TP, int] = {}
+        self._stable: dict[TP, int] = {}
+        """The last stable offsets when they were asked for last; they only grow."""
         self._epochs: dict[str, int] = {}
         self._open: dict[str, _Transaction] = {}
         self._forgotten: defaultdict[tuple[str, TP], list[_Transaction]] = defaultdict(list)
@@ -78,11 +80,12 @@ class SimulatedKafka:
     def truncate(self, tp: TP, end: int) -> None:
         """Lose the records from an offset on, as a partition does after an unclean leader election."""
         del self._partitions[tp][end:]
+        self._stable.pop(tp, None)
 
     def recreate(self, tp: TP) -> None:
         """Empty a partition, as when its topic is deleted and created again."""
-        self._partitions.pop(tp, None)
-        self._earliest.pop(tp, None)
+        for each in (self._partitions, self._earliest, self._stable):
+            each.pop(tp, None)
 
     def initialise(self, transactional_id: str) -> int:
         """Fence the last producer of the id, abort its open transaction, and return the new epoch."""
@@ -116,11 +119,10 @@ class SimulatedKafka:
 
     def bounds(self, tp: TP) -> tuple[int, int]:
         """Return the log start offset and the last stable offset."""
-        entries = self._partitions[tp]
-        end = next(
-            (at for at, entry in enumerate(entries) if entry.transaction and tp not in entry.transaction.ends),
-            len(entries),
-        )
+        entries, end = self._partitions[tp], self._stable.get(tp, 0)
+        while end < len(entries) and ((of := entries[end].transaction) is None or tp in of.ends):
+            end += 1
+        self._stable[tp] = end
         return self._earliest.get(tp, 0), end
 
     def is_open(self, tp: TP) -> bool:

@@ -222,10 +222,11 @@ class KafkaHistory:
         return partition_of(subject, len(self._last_owners.progress)) == self._number
 
     async def _all(self, topic: str) -> AsyncIterator[Records]:
-        for number in range(len(self._last_owners.progress)):
-            tp = TP(topic, number)
-            async for records in self._log.read(tp, 0):
-                yield tp, records
+        bounds = await self._log.bounds([TP(topic, number) for number in range(len(self._last_owners.progress))])
+        for tp, (start, end) in sorted(bounds.items()):
+            if start < end:  # reading an empty partition costs as much as asking for all bounds
+                async for records in self._log.read(tp, start):
+                    yield tp, records
 
     async def _selected(self, topic: str, includes: Callable[[TP, Stored], bool]) -> AsyncIterator[Records]:
         async for tp, records in self._all(topic):
