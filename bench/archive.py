@@ -108,7 +108,11 @@ class Run:
         return done._replace(seconds=float(done.err.split()[-1]))
 
     def _ended(self, command: Sequence[str | Path], statuses: Sequence[int]) -> Ended:
-        others = {name: value for name, value in os.environ.items() if not name.startswith("SOP_")}
+        others = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("SOP_") and name != "PYTHONDONTWRITEBYTECODE"  # else each start compiles everything
+        }
         ours = {"SOP_BROKERS": self.services.brokers, "SOP_TOPIC_PREFIX": self.prefix, "SOP_AUDIT_KEY_FILE": self.key}
         began = time.perf_counter()
         process = subprocess.Popen(
