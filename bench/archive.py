@@ -27,7 +27,7 @@ from typing import Any, Final, NamedTuple
 
 from agents.sops import catalogue
 from bench import kafka
-from bench.jobs import DAY_US, DAYS_AGO
+from bench.jobs import DAY_US
 from bench.live import SOP, LiveWorker, make_topics
 from bench.rounds import Row, print_row, wait_until_idle
 from bench.services import Services, run_services
@@ -38,6 +38,8 @@ from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
 
 EVENTS_PER_JOB: Final = 115
+DAYS_AGO: Final = 7
+"""So long ago the simulated day began: every deadline has passed, so the worker decides all that there is to decide."""
 CASES: Final = 5
 BYTES_PER_EVENT: Final = 6_000
 """So much disk an event takes at most, in Kafka, in files and in the archive."""

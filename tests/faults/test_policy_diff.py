@@ -28,7 +28,14 @@ UNTIL = ("--until", "2025-06-01T00:00:00Z")
 BEFORE = "presence.radius_m = 500\n"
 AFTER = {
     "500 m to 300 m": "presence.radius_m = 300\n",
-    "claims and proof too": "presence.radius_m = 300\npaf.claim_window = '1 h'\nproof.min_images = 2\n",
+    "claims and proofs too": "\n".join(
+        (
+            "presence.radius_m = 300",
+            "paf.claim_window = '1 h'",
+            "proof.min_images = 2",
+            "offline.image_link_pattern = '\\.jpg$'",
+        )
+    ),
 }
 NORTH = 0.0036
 """Degrees of latitude, 400 m: so far off report some partners, since simulated ones stand closer to the door."""
