@@ -25,16 +25,14 @@ EVENTS_MIN = 20_000
 EVENTS = max(scale().events, EVENTS_MIN)
 WITHIN_S = 120 + EVENTS / 200
 UNTIL = ("--until", "2025-06-01T00:00:00Z")
-BEFORE = "presence.radius_m = 500\n"
+BEFORE = ("presence.radius_m = 500",)
 AFTER = {
-    "500 m to 300 m": "presence.radius_m = 300\n",
-    "claims and proofs too": "\n".join(
-        (
-            "presence.radius_m = 300",
-            "paf.claim_window = '1 h'",
-            "proof.min_images = 2",
-            "offline.image_link_pattern = '\\.jpg$'",
-        )
+    "500 m to 300 m": ("presence.radius_m = 300",),
+    "claims and proofs too": (
+        "presence.radius_m = 300",
+        "paf.claim_window = '1 h'",
+        "proof.min_images = 2",
+        "offline.image_link_pattern = '\\.jpg$'",
     ),
 }
 NORTH = 0.0036
@@ -76,12 +74,10 @@ def test_the_difference_over_an_archive_is_that_of_two_replays_compared_by_hand(
     bench.feed_lines(map(shifted, stream.lines()))
     bench.wait_until_idle(WITHIN_S)
     sop("archive", where, "--once", bench=bench)
-    cities, before = cities_of(stream.lines()), tmp_path / "before.toml"
-    before.write_text(f'label = "before"\n{BEFORE}')
+    cities, before = cities_of(stream.lines()), policy_file(tmp_path, "before", BEFORE)
     old = replayed(where, before, bench)
-    for name, text in AFTER.items():
-        after = tmp_path / "after.toml"
-        after.write_text(f'label = "after"\n{text}')
+    for name, lines in AFTER.items():
+        after = policy_file(tmp_path, "after", lines)
         done = sop("policy", "diff", before, after, "--input", where, *UNTIL, "--json", bench=bench)
         found = json.loads(done.stdout)
         new = replayed(where, after, bench)
@@ -104,6 +100,12 @@ def test_the_difference_over_an_archive_is_that_of_two_replays_compared_by_hand(
         assert {member: found[member] for member in wrong} == {member: expected[member] for member in wrong}
         assert found.keys() == expected.keys()
         assert any(each["penalties"] for each in expected["partners"]), "the policies do not differ enough"
+
+
+def policy_file(folder: Path, label: str, lines: Iterable[str]) -> Path:
+    file = folder / f"{label}.toml"
+    file.write_text("\n".join((f'label = "{label}"', *lines)))
+    return file
 
 
 def sop(*arguments: str | Path, bench: FaultBench) -> CompletedProcess[str]:
