@@ -231,7 +231,7 @@ def _archive(run: Run, recorded: Path) -> None:
             json=sum(values[topic]["bytes"] for topic in chosen),
             kafka=sum(_size(run.services.broker_data / "log", f"{topic}-*/*.log") for topic in chosen),
             archive=sum(_size(run.archive / topic, "**/*.parquet") for topic in chosen),
-            signatures=sum(_size(run.archive / "log" / "leaves" / topic, "**/*") for topic in chosen),
+            leaves=sum(_size(run.archive / "log" / "leaves" / topic, "**/*") for topic in chosen),
         )
     recorded.unlink()
 
@@ -307,15 +307,13 @@ def _print_tables(run: Run) -> None:
     for row in run.rows:
         if "cold_ms" in row:
             print(f"{row['name']:30} {row['cold_ms']:9.0f} {row['warm_ms']:30.0f}")
-    print(
-        f"\n{'bytes per event of the stream':30} {'JSON':>9} {'Kafka':>9} {'archive':>9} {'signatures':>10}   records"
-    )
+    print(f"\n{'bytes per event of the stream':30} {'JSON':>9} {'Kafka':>9} {'archive':>9} {'leaves':>10}   records")
     for row in run.rows:
         if "bytes" in row:
             each = {name: count / run.events for name, count in row["bytes"].items()}
             print(
                 f"{row['name']:30} {each['json']:9.1f} {each['kafka']:9.1f} {each['archive']:9.1f} "
-                f"{each['signatures']:10.1f}   {row['records']}"
+                f"{each['leaves']:10.1f}   {row['records']}"
             )
 
 
