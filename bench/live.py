@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
 import subprocess
@@ -11,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -28,6 +29,15 @@ PARTITIONS: Final = 4
 START_S: Final = 60.0
 POLL_S: Final = 0.1
 SCRAPE_S: Final = 30.0
+QUIET_S: Final = 1.5
+"""So long nothing new has to come from a worker that is done."""
+
+
+class Done(NamedTuple):
+    """When a worker had consumed something and when counters last changed, in seconds since its start."""
+
+    first_s: float
+    last_s: float
 
 
 def make_topics(brokers: str, topics: Topics) -> None:
@@ -100,8 +110,31 @@ class LiveWorker:
                 found[place] = found.get(place, 0.0) + each.value
         return found
 
+    def wait_until_done(self, sent: int, within_s: float) -> Done:
+        """Wait until all events are consumed, counters stand still and all is saved."""
+        last: dict[tuple[str, str], float] = {}
+        first_s = changed_s = 0.0
+        while (now_s := time.monotonic() - self.began) < within_s:
+            found = self.metrics()
+            consumed = {place: count for place, count in found.items() if place[0] == "sop_records_consumed_total"}
+            waiting = sum(count for (name, _), count in found.items() if name == "sop_records_in_flight")
+            read = sum(count for (_, topic), count in consumed.items() if topic in self.inputs)
+            published = {place: count for place, count in found.items() if place[0] == "sop_messages_published_total"}
+            first_s = first_s or (now_s if read else 0.0)
+            if read < sent or waiting or consumed | published != last:
+                last, changed_s = consumed | published, now_s
+            elif (quiet_s := now_s - changed_s) >= QUIET_S and _checkpoint_ages_s(found) < quiet_s:
+                return Done(first_s, changed_s)
+            time.sleep(POLL_S)
+        raise TimeoutError(f"{last} after {within_s:g} s: {self.log()[-400:]}")
+
     def rss_mb(self, *, peak: bool = False) -> float:
         """Return its resident memory, or the peak of it, in megabytes; Linux only."""
         name = "VmHWM" if peak else "VmRSS"
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(name)) / 1024
+
+
+def _checkpoint_ages_s(found: dict[tuple[str, str], float]) -> float:
+    """Return the sum of the checkpoint ages of all partitions."""
+    return found.get(("sop_checkpoint_age_seconds", ""), math.inf)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -24,8 +23,6 @@ FURTHER_MAX: Final = 1_000
 """Cases that get new events while no worker runs."""
 AGE_S: Final = 3_600
 RUN_S_MAX: Final = 7_200.0
-POLL_S: Final = 0.25
-QUIET_S: Final = 1.5
 
 Event = tuple[str, bytes, bytes]
 
@@ -86,33 +83,10 @@ def _measure(brokers: str, topics: Topics, prefix: str, redis_url: str, sent: in
     """Start a worker, wait until it has caught up, kill it; return seconds since its start and its memory."""
     first = _FirstDecision(brokers, topics)
     with first, LiveWorker(brokers, prefix, redis_url) as worker:
-        lag_s = _wait_until_done(worker, sent)
+        lag_s = worker.wait_until_done(sent, RUN_S_MAX).last_s
         rss_mb = worker.rss_mb(peak=True)
         first_s = None if first.at is None else first.at - worker.began
     return {"first_s": first_s, "lag_s": lag_s, "rss_mb": rss_mb}
-
-
-def _wait_until_done(worker: LiveWorker, sent: int) -> float:
-    """Wait until all events are consumed, counters stand still and all is saved; return when counters last changed."""
-    last: dict[tuple[str, str], float] = {}
-    changed_at = 0.0
-    while time.monotonic() - worker.began < RUN_S_MAX:
-        time.sleep(POLL_S)
-        found = worker.metrics()
-        consumed = {place: count for place, count in found.items() if place[0] == "sop_records_consumed_total"}
-        waiting = sum(count for (name, _), count in found.items() if name == "sop_records_in_flight")
-        read = sum(count for (_, topic), count in consumed.items() if topic in worker.inputs)
-        published = {place: count for place, count in found.items() if place[0] == "sop_messages_published_total"}
-        if read < sent or waiting or consumed | published != last:
-            last, changed_at = consumed | published, time.monotonic()
-        elif (elapsed := time.monotonic() - changed_at) >= QUIET_S and _checkpoint_ages_s(found) < elapsed:
-            return changed_at - worker.began
-    raise TimeoutError(f"{last} after {RUN_S_MAX:g} s: {worker.log()[-400:]}")
-
-
-def _checkpoint_ages_s(found: dict[tuple[str, str], float]) -> float:
-    """Return the sum of the checkpoint ages of all partitions."""
-    return found.get(("sop_checkpoint_age_seconds", ""), math.inf)
 
 
 class _FirstDecision:

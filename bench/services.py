@@ -21,10 +21,11 @@ START_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Addresses of the broker and of Redis; `redis_url` is empty if there is no Redis."""
+    """Addresses of the broker and of Redis, and the broker's folder; `redis_url` is empty if there is no Redis."""
 
     brokers: str
     broker_pid: int
+    broker_data: Path
     redis_url: str
 
 
@@ -33,7 +34,7 @@ def run_services() -> Iterator[Services]:
     """Run the broker and Redis."""
     with _kafka() as broker, _redis() as redis_url:
         assert broker.pid is not None, "a started broker has a process"
-        yield Services(broker.address, broker.pid, redis_url)
+        yield Services(broker.address, broker.pid, broker.data_dir, redis_url)
 
 
 @contextmanager

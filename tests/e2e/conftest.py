@@ -28,9 +28,11 @@ class Day:
     replayed: Outcome
 
 
-def run_sop(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run_sop(
+    *arguments: str | Path, env: dict[str, str] | None = None, within_s: float = 180
+) -> subprocess.CompletedProcess[str]:
     """Run a command and return its result."""
-    return subprocess.run([SOP, *arguments], env=env, capture_output=True, text=True, timeout=180, check=False)
+    return subprocess.run([SOP, *arguments], env=env, capture_output=True, text=True, timeout=within_s, check=False)
 
 
 def replayed(file: Path, out: Path) -> Outcome:
