@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from streams.archive.folder import ArchiveFolder
-from streams.archive.index import digest_of, index_problems, values_in
+from streams.archive.index import digest_of, index_problems, is_index, values_in
 from streams.archive.layout import SUFFIX, SegmentName
 from streams.archive.lookup import lookup_of
 from streams.archive.records import lookups_of, places_of, records_of
@@ -33,7 +33,7 @@ def check_archive(folder: ArchiveFolder) -> Checked:
         try:
             names.append(SegmentName.parse(path))
         except ValueError:
-            if path.endswith(SUFFIX):
+            if path.endswith(SUFFIX) and not is_index(path):
                 checked.problems.append(f"{path}: no file of an archive has such a name")
     names.sort()
     digests: dict[str, bytes] = {}

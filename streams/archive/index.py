@@ -1,33 +1,27 @@
 """Which files of an archive have anything about a case, a partner or an event, so that all others can stay closed.
 
-An index is about files of one topic and day, and follows from them; files that none covers are looked through. It has
-
-- "sop-streams index 1" and a line end, the length of the paths, and the number of entries,
-- the paths of the files, one a line,
-- for each bucket, how many entries are before it; the first bits of an entry say in which bucket it is,
-- the entries, sorted: the CRC-32 of a value in a lookup column, and the number of a file that has it.
-
-Numbers have 8 bytes, little-endian.
+An index is about files of one topic and day, and follows from them; files that none covers are looked through. It is a
+Parquet file of pairs, `value` (in a lookup column) and `file` (that has it), sorted, and its metadata name all files
+that it covers. So a lookup reads the row groups that may have its value.
 """
 
 from __future__ import annotations
 
-import struct
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from hashlib import sha256
-from itertools import accumulate
 from typing import Final, NamedTuple, TypeAlias
-from zlib import crc32
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from schemas.errors import Unavailable
 from streams.archive.folder import ArchiveFolder
-from streams.archive.layout import TEMPORARY, SegmentName
+from streams.archive.layout import SUFFIX, TEMPORARY, SegmentName
 from streams.archive.segment import DamagedSegment, Segment
 
 INDEX: Final = "index"
@@ -35,25 +29,17 @@ COLUMNS: Final = ("subject", "id", "case_id")
 """The lookup columns whose values an index has."""
 FILES_MIN: Final = 16
 """How many files of a day have to wait for an index before it is written; two once that day is over."""
+ROW_GROUP_ROWS: Final = 4_096
 
-_MAGIC: Final = b"sop-streams index 1\n"
-_HEAD: Final = struct.Struct(f"<{len(_MAGIC)}sQQ")
-_BUCKET_BITS: Final = 10
-_BUCKETS: Final = 1 << _BUCKET_BITS
-_DIRECTORY: Final = struct.Struct(f"<{_BUCKETS + 1}Q")
-_ENTRY: Final = struct.Struct("<Q")
-_HALF: Final = 32
-"""How many bits of an entry are the number of the file; those before it are the hash."""
-_NUMBER: Final = (1 << _HALF) - 1
-_READ_FIRST: Final = 1 << 16
-"""How many bytes of an index are read at first, mostly all but the entries."""
-
+_FILES: Final = b"sop.files"
+"""Under which key of its metadata an index has the paths of its files, as JSON."""
+_SCHEMA: Final = pa.schema([pa.field("value", pa.string()), pa.field("file", pa.string())])
 _TopicDay: TypeAlias = tuple[str, date]
 
 
 def index_path(topic: str, day: date) -> str:
     """Return where the index of the files of a topic and a day is."""
-    return f"{INDEX}/{topic}/{day}"
+    return f"{INDEX}/{topic}/{day}{SUFFIX}"
 
 
 def is_index(path: str) -> bool:
@@ -68,67 +54,61 @@ def values_in(rows: pa.RecordBatch) -> set[str]:
 
 def digest_of(values: Iterable[str]) -> bytes:
     """Return what stands for the values of a file."""
-    return sha256(_bytes(pa.array(_hashes(values), pa.uint32()))).digest()
+    return sha256(msgspec.json.encode(sorted(set(values)))).digest()
 
 
 class Index(NamedTuple):
-    """The paths of the files that an index covers, and its entries."""
+    """The paths of the files that an index covers, and its sorted pairs."""
 
     files: Sequence[str]
-    entries: pa.Array
+    pairs: pa.Table
 
     @classmethod
     def decode(cls, content: bytes) -> Index:
-        """Return the index in a file; raises ValueError if it is none."""
+        """Return the index in a file; raises ValueError if it is none, or a lookup would not find all that it has."""
         try:
-            paths, count = _read_head(content)
-            body = _HEAD.size + paths
-            files = content[_HEAD.size : body].decode().splitlines()
-            entries = content[body + _DIRECTORY.size :]
-            if len(entries) != count * _ENTRY.size:
-                raise ValueError("it is cut off")
-            index = cls(files, pa.Array.from_buffers(pa.uint64(), count, [None, pa.py_buffer(entries)]))
-            if index.encode() != content:
-                raise ValueError("its parts do not fit each other")
-        except struct.error as error:
-            raise ValueError(str(error)) from None
+            with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+                index = cls(_files(file.schema_arrow), file.read())
+                metadata = file.metadata
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(" ".join(str(error).split())) from error
+        _check_statistics(metadata, index.pairs.column("value"))
+        if index.pairs != _sorted(index.pairs):
+            raise ValueError("its pairs are not sorted")
         return index
 
-    def encode(self) -> bytes:
+    def encode(self) -> pa.Buffer:
         """Return the content of the file."""
-        entries = _sorted(self.entries)
-        paths = "".join(f"{each}\n" for each in self.files).encode()
-        counts = Counter(pc.shift_right(entries, pa.scalar(64 - _BUCKET_BITS, pa.uint64())).to_pylist())
-        before = accumulate((counts[bucket] for bucket in range(_BUCKETS)), initial=0)
-        return b"".join(
-            [_HEAD.pack(_MAGIC, len(paths), len(entries)), paths, _DIRECTORY.pack(*before), _bytes(entries)]
+        sink = pa.BufferOutputStream()
+        pq.write_table(
+            self.pairs.replace_schema_metadata({_FILES: msgspec.json.encode(list(self.files))}),
+            sink,
+            row_group_size=ROW_GROUP_ROWS,
+            compression="zstd",
+            use_dictionary=["file"],
+            column_encoding={"value": "DELTA_BYTE_ARRAY"},  # sorted ids begin alike
+            write_page_checksum=True,
         )
+        return sink.getvalue()
 
     def with_files(self, values: Mapping[str, Iterable[str]]) -> Index:
         """Return the index of more files, given by path with the values of each."""
-        added = [
-            pa.array([each << _HALF | number for each in _hashes(of_file)], pa.uint64())
-            for number, of_file in enumerate(values.values(), len(self.files))
-        ]
-        return Index([*self.files, *values], pa.concat_arrays([self.entries, *added]))
+        added = [_pairs(file, of_file) for file, of_file in values.items()]
+        return Index([*self.files, *values], _sorted(pa.concat_tables([self.pairs, *added])))
 
     def digests(self) -> Mapping[str, bytes]:
-        """Return what stands for the values of each file; raises ValueError for entries of a file that it has not."""
-        half = pa.scalar(_HALF, pa.uint64())
-        entries = pc.bit_wise_or(pc.shift_left(self.entries, half), pc.shift_right(self.entries, half))
-        entries = _sorted(entries)  # by file
-        hashes = pc.bit_wise_and(entries, pa.scalar(_NUMBER, pa.uint64())).cast(pa.uint32())
+        """Return what stands for the values of each file; raises ValueError for values of a file that it has not."""
+        by_file = self.pairs.sort_by([("file", "ascending"), ("value", "ascending")])
         found, at = dict.fromkeys(self.files, digest_of(())), 0
-        for each in pc.value_counts(pc.shift_right(entries, half)).to_pylist():
-            if each["values"] >= len(self.files):
-                raise ValueError("it has entries of no file")
-            of_file = hashes[at : at + each["counts"]]
-            found[self.files[each["values"]]] = sha256(_bytes(of_file)).digest()
+        for each in pc.value_counts(by_file.column("file")).to_pylist():
+            if each["values"] not in found:
+                raise ValueError("it has values of no file")
+            found[each["values"]] = digest_of(by_file.column("value").slice(at, each["counts"]).to_pylist())
             at += each["counts"]
         return found
 
 
-EMPTY: Final = Index((), pa.array([], pa.uint64()))
+EMPTY: Final = Index((), _SCHEMA.empty_table())
 
 
 class Indexes:
@@ -140,33 +120,19 @@ class Indexes:
 
     def may_have(self, names: Sequence[SegmentName], values: Collection[str]) -> Sequence[SegmentName]:
         """Return those of some files that may have one of these values in a lookup column."""
-        hashes = _hashes(values)
         without: set[str] = set()
         for path in {index_path(each.topic, each.day) for each in names} & self._paths:
-            without |= self._without(path, hashes)
+            without |= self._without(path, values)
         return [each for each in names if each.path not in without]
 
-    def _without(self, path: str, hashes: Iterable[int]) -> set[str]:
+    def _without(self, path: str, values: Collection[str]) -> set[str]:
         """Return the files that an index covers and that have none of these values; none if it cannot be read."""
         try:
             with self._folder.open(path) as file:
-                head = file.read_at(_READ_FIRST, 0)
-                paths, _ = _read_head(head)
-                body = _HEAD.size + paths
-                begin = body + _DIRECTORY.size
-                if begin > len(head):
-                    head = file.read_at(begin, 0)
-                files = head[_HEAD.size : body].decode().splitlines()
-                before = _DIRECTORY.unpack_from(head, body)
-                without = {*files}
-                for each in hashes:
-                    first, last = before[each >> _HALF - _BUCKET_BITS :][:2]
-                    bucket = file.read_at((last - first) * _ENTRY.size, begin + first * _ENTRY.size)
-                    for (entry,) in _ENTRY.iter_unpack(bucket):
-                        if entry >> _HALF == each:
-                            without.discard(files[entry & _NUMBER])
-                return without
-        except (Unavailable, pa.ArrowException, OSError, ValueError, IndexError, struct.error):
+                where = [("value", "in", sorted(values))]
+                found = pq.read_table(file, filters=where, page_checksum_verification=True)
+            return {*_files(found.schema)} - {*found.column("file").to_pylist()}
+        except (Unavailable, pa.ArrowException, OSError, ValueError):
             return set()
 
 
@@ -238,27 +204,31 @@ def index_problems(folder: ArchiveFolder, digests: Mapping[str, bytes]) -> Itera
             yield f"{path}: this index is damaged: {error}; without it, files are looked through"
 
 
-def _hashes(values: Iterable[str]) -> Sequence[int]:
-    """Return the hashes of some values, each once, sorted."""
-    return sorted({crc32(each.encode()) for each in values})
+def _pairs(file: str, values: Iterable[str]) -> pa.Table:
+    """Return the pairs of a file."""
+    of_file = pa.array(sorted(set(values)), pa.string())
+    return pa.table([of_file, pa.array([file] * len(of_file), pa.string())], _SCHEMA)
 
 
-def _read_head(content: bytes) -> tuple[int, int]:
-    """Return how many bytes the paths have, and how many entries there are; raises ValueError for no index."""
-    if len(content) < _HEAD.size:
-        raise ValueError("it is cut off")
-    magic, paths, count = _HEAD.unpack_from(content)
-    if magic != _MAGIC:
-        raise ValueError("it is no index")
-    return paths, count
+def _sorted(pairs: pa.Table) -> pa.Table:
+    return pairs.sort_by([("value", "ascending"), ("file", "ascending")])
 
 
-def _sorted(numbers: pa.Array) -> pa.Array:
-    return numbers.take(pc.array_sort_indices(numbers))
+def _files(schema: pa.Schema) -> Sequence[str]:
+    """Return the files that an index with this schema covers; raises ValueError if it is no index."""
+    if not schema.equals(_SCHEMA):
+        raise ValueError("its columns are not those of an index")
+    return msgspec.json.decode((schema.metadata or {}).get(_FILES, b""), type=list[str])
 
 
-def _bytes(numbers: pa.Array) -> bytes:
-    """Return numbers as they are in memory."""
-    width = numbers.type.bit_width // 8
-    content: bytes = numbers.buffers()[1].to_pybytes() if len(numbers) else b""
-    return content[numbers.offset * width : (numbers.offset + len(numbers)) * width]
+def _check_statistics(metadata: pq.FileMetaData, values: pa.ChunkedArray) -> None:
+    """Raise ValueError unless the statistics, by which a lookup chooses row groups, are those of their values."""
+    at = 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        found, of_group = group.column(0).statistics, values.slice(at, group.num_rows)
+        at += group.num_rows
+        if found is None or not found.has_min_max:  # none, or too long: a lookup reads the group
+            continue
+        if (found.min, found.max, found.null_count) != (of_group[0].as_py(), of_group[-1].as_py(), 0):
+            raise ValueError("its statistics are not those of its values")
