@@ -122,7 +122,7 @@ def cities_of(lines: Iterable[bytes]) -> dict[str, str]:
         try:
             event = json.loads(line)
             if event["type"] == "job.booked":
-                cities.setdefault(event["subject"], event["data"]["city"])
+                cities.setdefault(event["subject"], event["data"]["city"].lower())
         except (ValueError, TypeError, KeyError):
             continue  # a malformed copy of one that came before it
     return cities

@@ -202,7 +202,7 @@ def test_the_error_names_a_missing_right_in_one_line(secured: Secured, run_scale
 
 POLICY_DOCUMENT = 'label = "later"\neffective_from = "2999-01-01T00:00:00Z"\n'
 COMMANDS: Sequence[tuple[Role, tuple[str, ...]]] = [
-    ("eraser", ("erase", "partner:p-1", "--case", "job-1", "--why", "asked for")),
+    ("eraser", ("erase", "partner:p-1", "--case", "job-erased", "--why", "asked for")),
     ("policy-publisher", ("policy", "publish", "POLICY")),
     ("redriver", ("dead-letters", "redrive", "--cause", "value", "--send")),
     ("analyst", ("case", "job-1")),
@@ -228,9 +228,9 @@ def test_a_command_needs_no_more_than_the_rights_of_its_role(
     visit = Visit("job-1", "partner-1")
     bench.feed(map(feed_of, [*visit.booking, *visit.report, *visit.claim]), **secured.admin_options)
     letter = encode_dead_letter(
-        DeadLetter(topic=f"{PREFIX}jobs", partition=0, offset=0, reason="value: broken", value=b"broken")
+        DeadLetter(topic=f"{PREFIX}jobs", partition=0, offset=10**9, reason="value: broken", value=b"broken")
     )
-    bench.feed([Feed("dead-letters", letter, b"k")], **secured.admin_options)
+    bench.feed([Feed("dead-letters", b"k", letter)], **secured.admin_options)
     with secured.only(*granted(role)):
         done = run_sop(*(places.get(word, word) for word in words), env=bench.environment())
     assert done.returncode == 0, done.stderr
@@ -242,7 +242,7 @@ def test_an_erasure_names_the_topic_that_it_may_not_write_and_destroys_nothing(
     secured: Secured, missing: Right
 ) -> None:
     with secured.only(*(right for right in granted("eraser") if right != missing)):
-        done = run_sop("erase", "partner:p-1", "--case", "job-1", "--why", "x", env=secured.bench.environment())
+        done = run_sop("erase", "partner:p-1", "--case", "job-erased", "--why", "x", env=secured.bench.environment())
     assert (done.returncode, "destroyed" in done.stdout) == (2, False)
     (line,) = done.stderr.splitlines()
     assert missing[1] in line
