@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from agents.case.cities import compared as known_city
 from streams.embedded_kafka.broker import EmbeddedKafka
 from tests.e2e.conftest import run_sop
 from tests.faults.conftest import Report
 from tests.faults.scale import Scale, scale
 from tests.faults.stream import make_stream
 from tests.faults.supervision import FaultBench
+from tests.scenario import POLICY
 
 EVENTS_MIN = 20_000
 """Among fewer, another radius changes next to nothing."""
@@ -116,13 +118,13 @@ def sop(*arguments: str | Path, bench: FaultBench) -> CompletedProcess[str]:
 
 
 def cities_of(lines: Iterable[bytes]) -> dict[str, str]:
-    """Return the city of each case that was booked; the simulator moves none to another."""
+    """Return the city of each case that was booked, by its usual name; the simulator moves none to another."""
     cities: dict[str, str] = {}
     for line in lines:
         try:
             event = json.loads(line)
             if event["type"] == "job.booked":
-                cities.setdefault(event["subject"], event["data"]["city"].lower())
+                cities.setdefault(event["subject"], known_city(event["data"]["city"], POLICY))
         except (ValueError, TypeError, KeyError):
             continue  # a malformed copy of one that came before it
     return cities
