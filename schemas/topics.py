@@ -27,7 +27,7 @@ INPUTS: Final = (JOBS, TICKETS, CANCELLATIONS, LOCATIONS)
 """Topics of input events, keyed by case id; `locations` by partner id."""
 
 CASES: Final = "internal.cases"
-"""Messages to cases: presence answers, and events that came to another partition."""
+"""Messages to cases: presence answers, events that came to another partition, and cases that are reopened."""
 INTERNAL: Final = (CASES, "internal.partners", "internal.watches", "internal.progress")
 """Topics of the workers alone: messages to cases, partners and watches, and how far a worker has read."""
 

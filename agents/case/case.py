@@ -151,8 +151,7 @@ class Case:
 
         Returns False, and changes nothing, if the case has departed with other last decisions than the former state's.
         """
-        last_revisions = former.revision_ids()
-        if self.is_departed and self.last_revisions != last_revisions:
+        if self.is_departed and self.last_revisions != former.revision_ids():
             return False
         self.last_revisions = None
         self.facts = former.facts | self.facts

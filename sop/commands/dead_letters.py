@@ -17,12 +17,19 @@ from schemas.topics import INPUTS, Topics
 from sop.groups import SuggestingGroup
 from streams.config.settings import Settings, settings_from
 from streams.kafka.connection import KafkaConnection, connect_kafka
-from streams.kafka.single_record import Place
-from streams.operations.dead_letters import DeadLetterRecord, Selection, plan_redrive, read_dead_letters, send_again
+from streams.operations.dead_letters import (
+    DeadLetterRecord,
+    Selection,
+    departed_cases,
+    plan_redrive,
+    read_dead_letters,
+    send_again,
+)
 from streams.operations.reopening import former_case, reopen, unread
 from streams.process.clock import SystemClock
 from streams.processor.decoder import RecordDecoder
 from streams.replay.inputs import archive_of
+from streams.runtime.ports import Place
 from streams.terminal.printable import printable, printable_bytes
 from streams.terminal.tables import Column, show_table
 
@@ -134,12 +141,11 @@ def redrive(
     former: dict[str, Case] = {}
     missing: dict[str, str] | None = None
     if archive is not None:
-        wanted = {each.departed_case for each in dead_letters} - {""}
-        former, missing = _former_cases(sorted(wanted), archive, settings)
+        former, missing = _former_cases(departed_cases(dead_letters), archive, settings)
     planned = plan_redrive(dead_letters, topics, redrives_max, missing)
     for each, why in planned.kept:
         print(printable(f"kept {each.origin}: {why}"))
-    reopened = [former[case_id] for case_id in sorted({each.departed_case for each in planned.sent} - {""})]
+    reopened = [former[case_id] for case_id in departed_cases(planned.sent)]
     if dry_run:
         for case in reopened:
             contents = ", ".join(f"{count} {what}" for what, count in _contents(case).items())

@@ -205,8 +205,8 @@ def index_problems(folder: ArchiveFolder, digests: Mapping[str, bytes]) -> Itera
 
 
 def _pairs(file: str, values: Iterable[str]) -> pa.Table:
-    """Return the pairs of a file."""
-    of_file = pa.array(sorted(set(values)), pa.string())
+    """Return the pairs of a file, in any order."""
+    of_file = pa.array([*set(values)], pa.string())
     return pa.table([of_file, pa.array([file] * len(of_file), pa.string())], _SCHEMA)
 
 

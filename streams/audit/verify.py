@@ -181,10 +181,9 @@ class VerifiedSegments:
         return Segment(self._folder, name, content)
 
 
-def verify_segment(folder: ArchiveFolder, manifest: Manifest) -> int:
-    """Return how many records a file has; raises `Altered` at its first that is not what was signed."""
+def verify_segment(folder: ArchiveFolder, manifest: Manifest) -> None:
+    """Raise `Altered` at the first record of a file that is not what was signed."""
     _verified(folder, manifest)
-    return manifest.rows
 
 
 class _VerifiedFile(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -13,21 +13,9 @@ from schemas.topics import Topics
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.topic_setup import TopicTargets
 from streams.kafka.topics import admin_client, create_topic, new_topics, partition_counts
-from streams.runtime.ports import TP
+from streams.runtime.ports import Place
 
 REQUEST_TIMEOUT_MS: Final = 5_000
-
-
-class Place(NamedTuple):
-    """Where a record is."""
-
-    tp: TP
-    offset: int
-
-    @property
-    def name(self) -> str:
-        """The place in messages: `topic-partition@offset`."""
-        return f"{self.tp.name}@{self.offset}"
 
 
 async def send_record(
@@ -52,7 +40,7 @@ async def send_record(
     try:
         await producer.start()
         written = await producer.send_and_wait(topic, value, key, partition, timestamp_ms, list(headers))
-        return Place(TP(topic, written.partition), written.offset)
+        return Place(topic, written.partition, written.offset)
     except KafkaError as error:
         raise Unavailable(f"Kafka at {connection.brokers} does not take a record of {topic} ({error!r})") from error
     finally:

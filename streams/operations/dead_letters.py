@@ -53,13 +53,13 @@ class DeadLetterRecord:
         return int(counts[-1]) if counts and _COUNT.fullmatch(counts[-1]) else 0
 
     @property
-    def departed_case(self) -> str:
-        """The case that the refused record is about, if it was refused because that had departed; else empty."""
+    def departed_case(self) -> str | None:
+        """The case that the refused record is about, if it was refused because that had departed."""
         letter = self.dead_letter
         if letter.reason != NO_LONGER_KEPT or letter.is_truncated:
-            return ""
+            return None
         attributes = read_attributes(letter.value, letter.headers)
-        return "" if attributes is None else attributes.subject.strip()
+        return None if attributes is None else attributes.subject.strip()
 
     @property
     def headers(self) -> Headers:
@@ -111,6 +111,11 @@ async def read_dead_letters(
                     foreign.append(place)
 
 
+def departed_cases(dead_letters: Iterable[DeadLetterRecord]) -> list[str]:
+    """Return the cases of which facts were refused because they had departed, sorted."""
+    return sorted({case_id for each in dead_letters if (case_id := each.departed_case) is not None})
+
+
 @dataclass(frozen=True, slots=True)
 class Redrive:
     """Which dead letters to send again, and which to keep, with the reason."""
@@ -143,10 +148,10 @@ def plan_redrive(
         if letter.is_truncated:
             redrive.kept.append((each, "the dead letter has only the beginning of the record"))
             continue
-        if each.departed_case:
-            why = _NO_ARCHIVE if not_reopened is None else not_reopened.get(each.departed_case)
+        if (case_id := each.departed_case) is not None:
+            why = _NO_ARCHIVE if not_reopened is None else not_reopened.get(case_id)
             if why is not None:
-                redrive.kept.append((each, f"case {each.departed_case} has left the state, and {why}"))
+                redrive.kept.append((each, f"case {case_id} has left the state, and {why}"))
                 continue
         record = (letter.topic, letter.key, letter.value, tuple(each.headers))
         if record not in latest or each.redrives > latest[record].redrives:

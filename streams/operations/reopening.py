@@ -20,11 +20,11 @@ from schemas.outputs import AlertMessage, DecisionMessage, OutputMessage
 from schemas.topics import Topics
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.log import KafkaLog
-from streams.kafka.single_record import Place, send_record
+from streams.kafka.single_record import send_record
 from streams.processor.decoder import RecordDecoder, RecordId
 from streams.processor.internal_messages import pack, reopened
 from streams.processor.subject import CASE, alert_subject
-from streams.runtime.ports import TP, Incoming
+from streams.runtime.ports import TP, Incoming, Place
 from streams.runtime.progress import latest_progress
 
 READ_WITHIN_S: Final = 120.0
@@ -107,12 +107,11 @@ async def unread(connection: KafkaConnection, topics: Topics, places: Mapping[st
     with suppress(TimeoutError):
         async with asyncio.timeout(READ_WITHIN_S):
             while left:
-                for partition in {each.tp.partition for each in left.values()}:
-                    latest = await latest_progress(log, TP(topics.progress, partition))
-                    positions = latest.progress.positions if latest is not None else {}
-                    for case_id in [each for each, place in left.items() if place.tp.partition == partition]:
-                        if positions.get(left[case_id].tp.name, 0) > left[case_id].offset:
-                            del left[case_id]
+                positions: dict[str, int] = {}
+                for partition in {each.partition for each in left.values()}:
+                    if (latest := await latest_progress(log, TP(topics.progress, partition))) is not None:
+                        positions |= latest.progress.positions
+                left = {id_: each for id_, each in left.items() if positions.get(each.tp.name, 0) <= each.offset}
                 if left:
                     await asyncio.sleep(LOOK_EVERY_S)
     return set(left)

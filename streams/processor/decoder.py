@@ -23,7 +23,7 @@ from streams.processor.internal_messages import (
     QueryMessage,
     Reopened,
     ToWatch,
-    former_case,
+    case_in,
     unpack,
 )
 from streams.processor.subject import Subjects
@@ -105,7 +105,7 @@ class RecordDecoder:
         try:
             message = unpack(record.value or b"")
             if isinstance(message, Reopened):
-                return DecodedRecord(tp, record, former_case(message))
+                return DecodedRecord(tp, record, case_in(message))
         except InvalidMessage as error:
             return DecodedRecord(tp, record, _without_traceback(error))
         except Fatal as error:

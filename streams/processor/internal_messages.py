@@ -87,7 +87,7 @@ def reopened(case: Case) -> Reopened:
     return Reopened(zstandard.compress(pack_case(case)))
 
 
-def former_case(message: Reopened) -> Case:
+def case_in(message: Reopened) -> Case:
     """Return the case as it was; raises `InvalidMessage` if another version has written it.
 
     It is refused like an event, since it can be made again from the archive.

@@ -189,9 +189,8 @@ class Retention:
 
     def load(self, blob: bytes) -> None:
         """Resume from the counts that a checkpoint kept."""
-        counts = _DECODER.decode(blob)
-        self.cases_departed, self.cases_forgotten, self.partners_departed = counts[:3]
-        self.cases_reopened = sum(counts[3:])  # version 0.1 could not reopen a case
+        counts = (*_DECODER.decode(blob), 0)[:4]  # former versions, which reopened none, kept three
+        self.cases_departed, self.cases_forgotten, self.partners_departed, self.cases_reopened = counts
 
     def _at_least_quiet(self, until: int, now: int, kept_for: int) -> int:
         return max(until, now + min(self._rules.quiet, kept_for))

@@ -32,6 +32,24 @@ class TP(NamedTuple):
         return cls(topic, int(partition))
 
 
+class Place(NamedTuple):
+    """Where a record is, or was, in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    @property
+    def tp(self) -> TP:
+        """The partition."""
+        return TP(self.topic, self.partition)
+
+    @property
+    def name(self) -> str:
+        """The place as `topic-partition@offset`."""
+        return f"{self.tp.name}@{self.offset}"
+
+
 class Incoming(Protocol):
     """A consumed record."""
 

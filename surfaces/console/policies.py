@@ -12,9 +12,9 @@ from schemas.policy.document import SIGNATURE_HEADER
 from schemas.policy.model import PolicySet
 from streams.policies.book import PolicyBook, Verify
 from streams.policies.history import PolicyHistory, Published
-from streams.runtime.ports import TP, Stored
+from streams.runtime.ports import TP, Place, Stored
 from surfaces.read_model.questions import ReadModel
-from surfaces.read_model.views import Place, StoredRecord
+from surfaces.read_model.views import StoredRecord
 
 NOTHING: Final = "changes nothing"
 

@@ -12,12 +12,12 @@ from sqlalchemy import Select, Table, select
 from schemas.codec.headers import Headers
 from schemas.errors import UsageError
 from schemas.outputs import ActionMessage, AlertMessage, AnyDecision, DeadLetter, DecisionMessage, OutputMessage
+from streams.runtime.ports import Place
 from surfaces.read_model.entries import ActMessage, read_message
 from surfaces.read_model.tables import decisions, messages, partners, sources
 from surfaces.read_model.views import (
     Act,
     DecisionSummary,
-    Place,
     Row,
     RowKind,
     StoredAction,

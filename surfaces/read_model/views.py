@@ -14,30 +14,11 @@ from typing import Literal
 
 from schemas.codec.headers import Headers
 from schemas.outputs import ActionMessage, AlertMessage, AnyDecision, DeadLetter
-from streams.runtime.ports import TP
+from streams.runtime.ports import TP, Place
 from surfaces.read_model.positions import PartitionProgress, ReadPosition
 
 RowKind = Literal["decision", "action", "alert", "dead_letter", "fact", "act"]
 FoundKind = Literal["case", "ticket", "partner", "decision", "action", "alert"]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a record is, or was, in Kafka."""
-
-    topic: str
-    partition: int
-    offset: int
-
-    @property
-    def tp(self) -> TP:
-        """The partition."""
-        return TP(self.topic, self.partition)
-
-    @property
-    def name(self) -> str:
-        """The place as `topic-partition@offset`."""
-        return f"{self.tp.name}@{self.offset}"
 
 
 @dataclass(frozen=True, slots=True)

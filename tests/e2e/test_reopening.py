@@ -13,10 +13,9 @@ from redis import Redis
 from agents.sops import catalogue
 from streams.config.settings import settings_from
 from streams.kafka.connection import connect_kafka
-from streams.kafka.single_record import Place
 from streams.operations import reopening
 from streams.processor.state_cache import DEPARTED
-from streams.runtime.ports import TP
+from streams.runtime.ports import Place
 from tests.e2e.conftest import run_sop
 from tests.e2e.harness import Bench, until
 from tests.e2e.verifier import emitted
@@ -105,7 +104,7 @@ def test_facts_are_not_sent_before_a_worker_has_read_of_their_case(
     monkeypatch.setattr(reopening, "READ_WITHIN_S", 2.0)
 
     def unread(offset: int) -> set[str]:
-        place = Place(TP(topics.cases, partition), offset)
+        place = Place(topics.cases, partition, offset)
         return asyncio.run(reopening.unread(connect_kafka(settings), topics, {"job-1": place}))
 
     assert unread(0) == set()

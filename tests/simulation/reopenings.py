@@ -6,7 +6,6 @@ import asyncio
 from collections import defaultdict
 from typing import Final
 
-from agents.case.case import NO_LONGER_KEPT
 from schemas.codec.encoder import decode_dead_letter
 from schemas.codec.limits import Limits
 from schemas.errors import UsageError
@@ -48,8 +47,8 @@ class Reopenings:
         for partition in range(self._partitions):
             for record in self._kafka.committed(TP(self._topics.dead_letters, partition)):
                 letter = decode_dead_letter(record.value or b"")
-                if letter.reason == NO_LONGER_KEPT:
-                    found[DeadLetterRecord("", letter).departed_case].append(letter)
+                if (case_id := DeadLetterRecord("", letter).departed_case) is not None:
+                    found[case_id].append(letter)
         return found
 
     def _reopen(self, case_id: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import Unavailable
+from streams.runtime.ports import Place
 from surfaces.console.live import (
     KEPT_ROWS,
     ROWS_AT_ONCE,
@@ -20,7 +21,7 @@ from surfaces.console.live import (
     LiveFeed,
     TooManyStreamsError,
 )
-from surfaces.read_model.views import Changes, Place, Row
+from surfaces.read_model.views import Changes, Row
 
 
 def row(seq: int) -> Row:
