@@ -16,6 +16,8 @@ from schemas.codec.encoder import decode_dead_letter
 from schemas.outputs import DeadLetter
 from surfaces.read_model.counts import Counts
 from surfaces.read_model.tables import (
+    IS_OPEN,
+    actions,
     alerts,
     erased_cases,
     erased_partners,
@@ -47,15 +49,22 @@ class Erasures:
         """When somebody was erased last (microseconds); -1 if nobody was."""
 
     def erase_cases(self, connection: Connection, at: Mapping[int, int]) -> None:
-        """Delete the records of cases, given with when they were erased: facts, messages and dead letters."""
+        """Delete the records of cases, given with when they were erased: facts, messages and dead letters.
+
+        Their open actions go too: nothing will ever close them.
+        """
         new = at.keys() - self.cases
         self.cases.update(new)
         upsert(connection, erased_cases, [{"case_no": each, "at": at[each]} for each in new])
         counts = Counts()
-        named = select(messages.c.name, func.count()).where(is_kind("dead_letter"), messages.c.case_no.in_(new))
-        for name, count in connection.execute(named.group_by(messages.c.name)).all():
-            counts.change("cause", name, -count)
+        refused = (is_kind("dead_letter"), messages.c.case_no.in_(new))
+        opened = (IS_OPEN, actions.c.case_no.in_(new))
+        for field, name, gone in (("cause", messages.c.name, refused), ("action", actions.c.code, opened)):
+            query = select(name, func.count()).where(*gone).group_by(name)
+            for value, count in connection.execute(query).all():
+                counts.change(field, value, -count)
         counts.write(connection)
+        connection.execute(delete(actions).where(*opened))
         for table in (facts, messages, alerts):
             connection.execute(delete(table).where(table.c.case_no.in_(new)))
         self._delete_letters(connection, max(at.values()))

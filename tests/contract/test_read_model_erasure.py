@@ -96,3 +96,17 @@ def test_it_is_still_known_after_a_restart_who_was_erased(database: Database) ->
     with closing(store_in(database)) as store:
         write(store, late)
         assert left(stored(database)) == []
+
+
+def test_an_erased_case_has_no_open_action(database: Database) -> None:
+    with closing(store_in(database)) as store:
+        write(store, RECORDS)
+        model = SqlReadModel(database)
+        case = next(each for each in all_cases(model, CaseFilter()) if each.open_actions)
+        before = Counter(model.facets().actions)
+        (tombstone,) = tombstones(TOPICS, [case.case_id], None, NOW_US)
+        write(store, [Feed.after(RECORDS).add(tombstone.topic, case.case_id, tombstone.value, NOW_US)])
+        assert Counter(model.facets().actions) == before - Counter(case.open_actions)
+        assert case.case_id not in {
+            each.case_id for code in before for each in all_cases(model, CaseFilter(action=code))
+        }, "no page lists what nobody can do"
