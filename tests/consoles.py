@@ -18,7 +18,7 @@ from schemas.outputs import Act
 from schemas.timestamps import SECOND_US
 from streams.config.settings import Settings
 from streams.operations.dead_letters import DeadLetterRecord
-from streams.operations.published_policies import signature_check
+from streams.operations.signature_check import signature_check
 from surfaces.console.access import access_from, host_names
 from surfaces.console.app import console_app
 from surfaces.console.differences import DifferenceFolder

@@ -10,7 +10,7 @@ from schemas.errors import UsageError
 from sop.groups import SuggestingGroup
 from sop.options import FILE, instant
 from streams.config.settings import settings_from
-from streams.operations.published_policies import signature_check
+from streams.operations.signature_check import signature_check
 from streams.policies.book import PolicyBook
 from streams.process.extras import extra
 from streams.terminal.printable import printable, printable_bytes

@@ -1,8 +1,11 @@
 """`sop case`: one case, explained."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,12 +22,14 @@ from streams.replay.case_timeline import CaseTimeline, case_timeline
 from streams.replay.deduplicate import ERASED, deduplicate
 from streams.replay.input_record import InputRecord
 from streams.replay.inputs import KAFKA, archive_of, is_archive, read_inputs
-from streams.replay.latest_decisions import LatestDecision, read_latest_decisions
 from streams.replay.replay import ReplaySettings
 from streams.replay.statement_output import statement_text, statements_json
 from streams.replay.timeline_output import case_json, latest_text, timeline_text
 from streams.terminal.printable import printable, printable_json
 from streams.terminal.wrapping import show
+
+if TYPE_CHECKING:
+    from streams.replay.latest_decisions import LatestDecision
 
 
 @click.command()
@@ -116,8 +121,12 @@ def _show_statements(
 
 def _latest_decisions(case_id: str, names: Sequence[str], settings: Settings) -> list[LatestDecision] | None:
     """Return the current decisions in the inputs that are Kafka, None if none of these has them or shows them."""
+    if not (addresses := [name.removeprefix(KAFKA) for name in names if name.startswith(KAFKA)]):
+        return None
+    from streams.replay.latest_decisions import read_latest_decisions  # noqa: PLC0415 - the Kafka client is slow to import
+
     found: list[LatestDecision] | None = None
-    for address in (name.removeprefix(KAFKA) for name in names if name.startswith(KAFKA)):
+    for address in addresses:
         try:
             latest = read_latest_decisions(address, settings, case_id)
         except UsageError:

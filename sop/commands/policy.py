@@ -17,6 +17,7 @@ from sop.groups import SuggestingGroup
 from sop.options import FILE, instant
 from streams.config.settings import Settings, settings_from
 from streams.files.writing import line_writer
+from streams.operations.signature_check import signature_check, signature_headers
 from streams.policies.book import PolicyBook, is_in_force, since
 from streams.process.clock import SystemClock
 from streams.process.extras import extra
@@ -187,7 +188,7 @@ def publish(
     --input, shows what it would change, and is published with --yes. With SOP_POLICY_KEYS it needs two signatures.
     """
     from streams.kafka.connection import connect_kafka  # noqa: PLC0415 - the Kafka client is slow to import
-    from streams.operations.published_policies import publish_policy, signature_check, signature_headers  # noqa: PLC0415
+    from streams.operations.published_policies import publish_policy  # noqa: PLC0415
 
     settings = settings_from()
     policy, document = _document(file)

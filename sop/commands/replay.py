@@ -16,6 +16,7 @@ from sop.options import FILE, instant
 from streams.config.settings import Settings, settings_from
 from streams.files.reading import input_name
 from streams.files.writing import line_writer, output_name
+from streams.operations.signature_check import signature_check
 from streams.policies.book import PolicyBook
 from streams.process.clock import SystemClock
 from streams.process.signals import INTERRUPTIONS, StopSignals, interrupt
@@ -115,7 +116,5 @@ def _policies(settings: Settings, inputs: Sequence[str]) -> PolicySet:
 
         policies = asyncio.run(read_policies(settings, *kafka_source(address, settings), policies)).policies
     for name in filter(is_archive, inputs):
-        from streams.operations.published_policies import signature_check  # noqa: PLC0415 - the same
-
         policies = archive_of(name, settings).policies(PolicyBook(policies, signature_check(settings)))
     return policies

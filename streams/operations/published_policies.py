@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from schemas.errors import Fatal, Unavailable, UsageError
-from schemas.policy.document import SIGNATURE_HEADER
 from schemas.policy.model import Policy, PolicySet
 from schemas.topics import Topics
 from streams.config.settings import Settings
@@ -16,11 +15,11 @@ from streams.kafka.log import KafkaLog
 from streams.kafka.single_record import prepare_topic, send_record
 from streams.kafka.topic_setup import topic_targets
 from streams.kafka.topics import partition_counts
-from streams.policies.book import PolicyBook, Verify, unsigned
+from streams.operations.signature_check import signature_check, signature_headers
+from streams.policies.book import PolicyBook
 from streams.policies.source import FixedPolicies, PolicySource
 from streams.policies.topic import PolicyTopic
 from streams.process.clock import SystemClock
-from streams.process.extras import extra
 from streams.runtime.ports import TP
 
 
@@ -46,20 +45,6 @@ async def worker_policies(
         if policy.label == settings.shadow:
             return FixedPolicies(PolicySet([structs.replace(policy, effective_from=None)], known.default))
     raise UsageError(f"SOP_SHADOW: {settings.shadow!r} is no policy in SOP_POLICIES or on {topics.policies}")
-
-
-def signature_check(settings: Settings) -> Verify:
-    """Return the check of signatures that SOP_POLICY_KEYS asks for; raises `UsageError` if it cannot be used."""
-    if not settings.policy_keys:
-        return unsigned
-    with extra("audit", "SOP_POLICY_KEYS"):
-        from streams.audit.policy_signatures import SignatureCheck  # noqa: PLC0415 - an extra
-    return SignatureCheck(settings.policy_keys)
-
-
-def signature_headers(lines: Sequence[str]) -> list[tuple[str, bytes]]:
-    """Return the headers of a record with these lines of signatures."""
-    return [(SIGNATURE_HEADER, line.encode()) for line in lines]
 
 
 async def read_policies(

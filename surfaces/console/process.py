@@ -19,7 +19,7 @@ from streams.config.settings import Settings
 from streams.kafka.connection import KafkaConnection, connect_kafka
 from streams.kafka.single_record import prepare_topic
 from streams.kafka.topic_setup import topic_targets
-from streams.operations.published_policies import signature_check
+from streams.operations.signature_check import signature_check
 from streams.process.clock import SystemClock
 from streams.process.first_of import first_of
 from streams.process.signals import StopSignals

@@ -17,7 +17,7 @@ from schemas.errors import UsageError
 from schemas.policy.model import DAY, HOUR
 from schemas.timestamps import format_instant, parse_instant
 from streams.config.settings import Settings
-from streams.operations.published_policies import signature_headers
+from streams.operations.signature_check import signature_headers
 from streams.runtime.ports import TP
 from streams.what_if.difference import (
     AccountChange,

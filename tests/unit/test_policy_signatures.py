@@ -12,7 +12,7 @@ from schemas.policy.document import SIGNATURE_HEADER
 from streams.audit.note import Signer
 from streams.audit.policy_signatures import SignatureCheck, signature_line, signature_lines
 from streams.config.settings import Settings
-from streams.operations.published_policies import signature_check, signature_headers
+from streams.operations.signature_check import signature_check, signature_headers
 from streams.policies.book import unsigned
 
 ONE, TWO, OTHER = (
