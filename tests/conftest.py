@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from streams.config.settings import cache_dir
 from streams.embedded_kafka.broker import EmbeddedKafka
+from tests import zygote
 from tests.certificates import Certificates, make_certificates
 from tests.postgres_server import PostgresServer, find_postgres
 from tests.redis_server import RedisServer, find_redis_server
@@ -161,7 +162,7 @@ def _leaves_no_process_or_thread_behind(request: pytest.FixtureRequest) -> Itera
 
 
 def _child_processes() -> set[psutil.Process]:
-    return set(psutil.Process().children(recursive=True))
+    return {each for each in psutil.Process().children(recursive=True) if not zygote.is_zygote(each.pid)}
 
 
 def _threads() -> set[threading.Thread]:

@@ -20,8 +20,9 @@ from streams.embedded_kafka.free_ports import HOST, free_port
 from streams.kafka.connection import SILENT_LOGGER
 from surfaces.sink.ports import Record
 from tests.consoles import TOKENS
-from tests.e2e.harness import SOP, STOP_S, until
+from tests.e2e.harness import STOP_S, until
 from tests.read_models import PARTITIONS
+from tests.zygote import SOP
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 

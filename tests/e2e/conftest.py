@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from streams.embedded_kafka.broker import EmbeddedKafka
-from tests.e2e.harness import SOP, Bench
+from tests import zygote
+from tests.e2e.harness import Bench
 from tests.e2e.verifier import Outcome, outcome
 from tests.redis_server import RedisServer
 
@@ -32,7 +33,7 @@ def run_sop(
     *arguments: str | Path, env: dict[str, str] | None = None, within_s: float = 180
 ) -> subprocess.CompletedProcess[str]:
     """Run a command and return its result."""
-    return subprocess.run([SOP, *arguments], env=env, capture_output=True, text=True, timeout=within_s, check=False)
+    return zygote.run(arguments, env, within_s)
 
 
 def replayed(file: Path, out: Path) -> Outcome:

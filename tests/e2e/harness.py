@@ -10,8 +10,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +19,8 @@ from typing import cast
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined] # re-exported all the same
 
-SOP = Path(sys.executable).with_name("sop")
+from tests import zygote
+
 DEADLINE_S = 120.0
 ACKNOWLEDGED_WITHIN_S = 120.0
 """How long a producer retries: its broker may be restarted many times meanwhile."""
@@ -79,7 +78,7 @@ class Record:
 class Worker:
     """A `sop worker` process and the file with its standard error."""
 
-    process: subprocess.Popen[bytes]
+    process: zygote.Process
     log_file: Path
 
     @property
@@ -160,9 +159,7 @@ class Bench:
     def start(self, **settings: object) -> Worker:
         log_file = self.folder / f"worker-{len(self.workers) + 1}.log"
         with log_file.open("wb") as log:
-            process = subprocess.Popen(
-                [SOP, "worker"], env=self.environment(**settings), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+            process = zygote.start(["worker"], env=self.environment(**settings), stdout=log, stderr=log)
         self.workers.append(Worker(process, log_file))
         return self.workers[-1]
 

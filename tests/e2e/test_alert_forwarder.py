@@ -27,9 +27,10 @@ from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.embedded_kafka.free_ports import HOST, free_port
 from streams.process.clock import SystemClock
 from tests.alertmanager import PROGRAMS, Alertmanager
-from tests.e2e.harness import SOP, STOP_S, until
+from tests.e2e.harness import STOP_S, until
 from tests.recorder import Recorder, Request, recorder
 from tests.tools import find_tool
+from tests.zygote import SOP
 
 NOW = SystemClock().now_us()
 HOUR = 3_600 * SECOND_US

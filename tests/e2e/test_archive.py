@@ -12,8 +12,9 @@ import pytest
 from agents.sops import catalogue
 from streams.simulator.rng import Rng
 from tests.e2e.conftest import Day, run_sop
-from tests.e2e.harness import OUTPUTS, SOP, Bench, Record, until
+from tests.e2e.harness import OUTPUTS, Bench, Record, until
 from tests.e2e.test_crashes import parts
+from tests.zygote import SOP
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

@@ -19,9 +19,10 @@ from surfaces.console.live import STREAMS_PER_ADDRESS_MAX
 from surfaces.console.server import CONNECTIONS_MAX, HEAD_S
 from tests.console_process import ConsoleProcess, ConsoleTopics, console_process
 from tests.consoles import ALL
-from tests.e2e.harness import SOP, until
+from tests.e2e.harness import until
 from tests.read_models import Feed, simulated
 from tests.unit.test_console_pages import case_records
+from tests.zygote import SOP
 
 ATTACKERS = 1_000
 MARGIN_S = 20.0

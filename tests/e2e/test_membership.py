@@ -45,7 +45,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
 def ended(worker: Worker) -> tuple[int, str]:
     """Wait for a worker to end; return its exit status and the last line of its log."""
     until(lambda: worker.process.poll() is not None, lambda: worker.log)
-    return worker.process.returncode, worker.log.splitlines()[-1]
+    return worker.process.wait(), worker.log.splitlines()[-1]
 
 
 @contextmanager

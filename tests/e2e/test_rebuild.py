@@ -9,9 +9,10 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined] # re-exported all the same
 
 from tests.e2e.conftest import replayed, run_sop
-from tests.e2e.harness import DEADLINE_S, INPUTS, INTERNAL, OUTPUTS, SOP, STOP_S, Bench, Worker, until
+from tests.e2e.harness import DEADLINE_S, INPUTS, INTERNAL, OUTPUTS, STOP_S, Bench, Worker, until
 from tests.e2e.stories import Visit
 from tests.e2e.verifier import Emitted, emitted, outcome, violations
+from tests.zygote import SOP
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from streams.embedded_kafka.free_ports import HOST, free_port
-from tests.e2e.harness import SOP, Bench
+from tests.e2e.harness import Bench
+from tests.zygote import SOP
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 

@@ -14,8 +14,9 @@ from typing import Self
 
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.simulation import simulate
-from tests.e2e.harness import SOP, Bench
+from tests.e2e.harness import Bench
 from tests.e2e.verifier import Outcome, outcome
+from tests.zygote import SOP
 
 START_AT = 1_736_101_800_000_000  # 2025-01-06T00:00:00+05:30: every deadline has passed
 EVENTS_PER_JOB = 60

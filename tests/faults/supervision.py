@@ -76,7 +76,7 @@ class FaultBench(Bench):
                 continue
             if replica.ended_at_s is None:
                 replica.ended_at_s = time.monotonic()
-                self.exits[replica.worker.process.returncode] += 1
+                self.exits[replica.worker.process.wait()] += 1
             elif time.monotonic() - replica.ended_at_s >= RESTART_AFTER_S:
                 replica.ended_at_s = None
                 self.restart(replica)

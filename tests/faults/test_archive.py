@@ -19,11 +19,12 @@ from streams.audit.notary import LEAVES
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.simulator.rng import Rng
 from tests.e2e.conftest import run_sop
-from tests.e2e.harness import OUTPUTS, SOP, Bench, until
+from tests.e2e.harness import OUTPUTS, Bench, until
 from tests.faults.conftest import KnownStream, Report
 from tests.faults.disk import full_disk
 from tests.faults.scale import Scale
 from tests.faults.supervision import FaultBench
+from tests.zygote import SOP
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(7200)]
 

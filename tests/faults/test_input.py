@@ -20,7 +20,7 @@ from streams.process.clock import SystemClock
 from streams.simulator.options import SimulatorOptions
 from streams.simulator.rng import Rng
 from streams.simulator.simulation import simulate
-from tests.e2e.harness import SOP, Feed, feed_of
+from tests.e2e.harness import Feed, feed_of
 from tests.e2e.stories import Visit
 from tests.e2e.verifier import emitted, outcome
 from tests.faults.conftest import KnownStream, Report, known_stream
@@ -31,6 +31,7 @@ from tests.faults.supervision import FaultBench
 from tests.inbound import envelope
 from tests.redis_server import RedisServer
 from tests.scenario import line, rfc3339
+from tests.zygote import SOP
 
 COUNTS = scale()
 TIMES = 10

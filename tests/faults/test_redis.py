@@ -13,7 +13,6 @@ from redis import Redis
 
 from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.simulator.rng import Rng
-from tests.e2e.harness import SOP
 from tests.faults.conftest import KnownStream, Report
 from tests.faults.disk import full_disk
 from tests.faults.proxy import Proxy
@@ -21,6 +20,7 @@ from tests.faults.scale import Scale, scale
 from tests.faults.stream import Feeder
 from tests.faults.supervision import FaultBench
 from tests.redis_server import RedisServer
+from tests.zygote import SOP
 
 COUNTS = scale()
 IDLE_WITHIN_S = 150.0

@@ -16,10 +16,10 @@ import pytest
 
 from schemas.codec.limits import TRUNCATED_BYTES, Limits
 from streams.simulator.rng import Rng
-from tests.e2e.harness import SOP
 from tests.faults.conftest import KnownStream, Report
 from tests.faults.scale import Scale, scale
 from tests.faults.test_input import corrupted
+from tests.zygote import SOP
 
 COUNTS = scale()
 POLL_S = 0.02

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,11 +16,11 @@ from ruamel.yaml import YAML
 from streams.config.settings import Settings, settings_from
 from streams.metrics.server import LIVE_PATH, READY_PATH
 from tests.tools import TOP, find_tool, output_of
+from tests.zygote import SOP
 
 KUBERNETES = TOP / "deploy/kubernetes"
 OVERLAYS = sorted(path.parent.name for path in KUBERNETES.glob("overlays/*/kustomization.yaml"))
 VERSION = "1.33"
-SOP = Path(sys.executable).with_name("sop")
 STRIMZI_SETTINGS = {"SOP_PARTITIONS": "8", "SOP_REPLICAS": "3", "SOP_REDIS_URL_FILE": "/etc/sop/redis/url"}
 Document = Mapping[str, Any]
 

@@ -19,8 +19,9 @@ from streams.kafka.connection import KafkaConnection
 from streams.kafka.topic_setup import TopicTargets
 from streams.kafka.topics import prepare_topics
 from tests.brokers import FaultyKafka
-from tests.e2e.harness import SOP, until
+from tests.e2e.harness import until
 from tests.scenario import Scenario
+from tests.zygote import SOP
 
 JOB_1, JOB_2 = (Scenario(name).booked().assigned().lines() for name in ("job-1", "job-2"))
 

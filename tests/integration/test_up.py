@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,10 +20,10 @@ from streams.embedded_kafka.broker import EmbeddedKafka
 from streams.embedded_kafka.free_ports import HOST
 from tests.scenario import Scenario
 from tests.terminal import on_terminal
+from tests.zygote import SOP
 
 pytestmark = pytest.mark.timeout(400)
 
-SOP = Path(sys.executable).with_name("sop")
 DEADLINE_S = 60.0
 STOP_S = 30.0
 CHILDREN_STOP_S = 45.0

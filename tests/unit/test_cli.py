@@ -14,9 +14,9 @@ from agents.sops.catalogue import POLICIES
 from sop.main import COMMANDS, run, sop
 from tests.scenario import Scenario
 from tests.terminal import on_terminal
+from tests.zygote import SOP
 
 NOWHERE = "127.0.0.1:1"
-SOP = Path(sys.executable).with_name("sop")
 TOP = Path(__file__).parents[2]
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from streams.process.logs import JsonLines, OneLine, error_line
-
-SOP = Path(sys.executable).with_name("sop")
+from tests.zygote import SOP
 
 
 def record(message: str, *arguments: object, error: BaseException | None = None) -> logging.LogRecord:
