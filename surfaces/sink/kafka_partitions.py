@@ -21,6 +21,8 @@ from streams.runtime.ports import TP
 from surfaces.sink.ports import Polled
 
 REQUEST_TIMEOUT_S: Final = 5.0
+GATHER_S: Final = 0.1
+"""How long records gather where all were read: each write of a few costs as much as one of many."""
 
 
 class KafkaPartitions:
@@ -32,6 +34,7 @@ class KafkaPartitions:
     def __init__(self, connection: KafkaConnection, topics: Sequence[str]) -> None:
         self._connection = connection
         self._topics = list(topics)
+        self._gathers_until = 0.0
         self._thread = ThreadPoolExecutor(1)  # look-ups of hosts may fill the common one
         self._admin = AdminClient(connection.librdkafka_options(), logger=SILENT_LOGGER)
 
@@ -92,6 +95,8 @@ class KafkaPartitions:
         """Return about so many records, waiting for some if there are none."""
         fetcher = self._consumer._fetcher  # noqa: SLF001 - see `streams.kafka.fetcher`
         partitions = self._consumer.assignment()
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._gathers_until - loop.time())
         try:
             fetched = fetched_records(fetcher, partitions, records_max)
             if not fetched:
@@ -106,7 +111,10 @@ class KafkaPartitions:
         except AIOKafkaError as error:
             raise Unavailable(f"{self._connection.brokers}: nothing can be read: {error!r}") from error
         records = {TP(*each): found for each, found in fetched.items() if found}
-        return Polled(records, frozenset(TP(*each) for each in partitions if self._has_ended(each)))
+        ended = frozenset(TP(*each) for each in partitions if self._has_ended(each))
+        if records and records.keys() <= ended:
+            self._gathers_until = loop.time() + GATHER_S
+        return Polled(records, ended)
 
     def _has_ended(self, partition: TopicPartition) -> bool:
         """Return whether a partition has been read to where it ended when it was fetched last."""
