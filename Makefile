@@ -121,10 +121,10 @@ check: setup ## run linter, types, import contracts and fast tests; changes no f
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest -q $(FAST)
+	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile $(FAST)
 
 unit: setup ## run the fast tests, which need no service
-	$(BIN)/python -m pytest -q $(FAST) $(ARGS)
+	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile $(FAST) $(ARGS)
 
 e2e: setup ## test the real worker process with real Kafka and Redis
 	$(BIN)/python -m pytest tests/e2e $(ARGS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +18,10 @@ from agents.sops import catalogue
 from streams.embedded_kafka.free_ports import HOST, free_port
 from streams.kafka.connection import SILENT_LOGGER
 from surfaces.sink.ports import Record
+from tests import zygote
 from tests.consoles import TOKENS
 from tests.e2e.harness import STOP_S, until
 from tests.read_models import PARTITIONS
-from tests.zygote import SOP
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -63,7 +62,7 @@ class ConsoleProcess:
     """A console that answers at `url`; `log` is the file of its standard error."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: zygote.Process
     log: Path
 
     def is_ready(self) -> bool:
@@ -91,7 +90,7 @@ def console_process(folder: Path, topics: ConsoleTopics, **settings: str) -> Ite
     }
     log = folder / "console.log"
     with log.open("wb") as errors:
-        process = subprocess.Popen([SOP, "console"], env=environment, stdout=errors, stderr=errors)
+        process = zygote.start(["console"], env=environment, stdout=errors, stderr=errors)
     found = ConsoleProcess(f"http://{HOST}:{port}", process, log)
     try:
         until(lambda: found.is_ready() or process.poll() is not None, log.read_text)

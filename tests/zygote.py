@@ -24,8 +24,19 @@ from pathlib import Path
 from typing import IO, Final
 
 SOP: Final = Path(sys.executable).with_name("sop")
-IMPORTED: Final = ("worker", "status", "replay", "simulate", "case", "tail", "topics", "dead_letters", "rebuild")
-"""The commands that tests start most often."""
+IMPORTED: Final = (
+    "worker",
+    "status",
+    "replay",
+    "simulate",
+    "case",
+    "tail",
+    "topics",
+    "dead_letters",
+    "rebuild",
+    "console",
+)
+"""The commands that tests start most often, without those that import Arrow, which starts threads."""
 MESSAGE_BYTES_MAX: Final = 128 * 1024
 READ_AT_START: Final = ("PYTHON", "LD_")
 """What the names of variables that cannot be changed later begin with."""
