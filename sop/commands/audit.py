@@ -171,6 +171,7 @@ def replay(
                 limits=settings.limits,
                 verifier=signer.verifier if key is None else read_verifier(key),
                 open_record=Opener(keys).open_whole,
+                needs_log=key is not None,
             )
     except (Altered, DamagedSegment) as error:
         print(printable(f"sop: {error}"), file=sys.stderr)
@@ -208,6 +209,10 @@ def _report(found: Predicate) -> int:
     if span.begin or span.end:
         about += f", published from {span.begin or 'the beginning'} to {span.end or 'the end'}"
     print(printable(f"{about}; decisions: {summary(found.decisions)}; revisions: {summary(found.revisions)}"))
+    if found.is_empty:
+        print("nothing was compared: there is no revision of this range in the archive, and none is missing")
+    if found.trusts_index:
+        print("the records of the case were found by the archive's index, which sop audit verify checks")
     if found.checkpoint is None:
         print("checkpoint: none: the archive has no log, so nothing shows that its files are as they were written")
     else:

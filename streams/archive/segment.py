@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from schemas.codec.limits import RecordSizes
 from schemas.errors import SopError, Unavailable
 from streams.archive.folder import ArchiveFolder
 from streams.archive.layout import SegmentName
@@ -20,6 +21,8 @@ ROW_GROUP_ROWS: Final = 4_096
 COMPRESSION_LEVEL: Final = 3
 NAME_KEY: Final = b"sop.segment"
 """Under which key of its metadata a file has its own path in the archive, so that no file can stand for another."""
+
+SIZES: Final = "original_sizes"
 
 T = TypeVar("T")
 
@@ -104,6 +107,8 @@ class Segment:
         def read() -> Sequence[pa.RecordBatch]:
             table = self._parquet.read_row_group(group, columns=columns)
             table.validate(full=True)  # text that is no UTF-8, above all
+            if SIZES in table.column_names:
+                _check_sizes(table.column(SIZES))
             batches: Sequence[pa.RecordBatch] = table.to_batches()
             return batches
 
@@ -119,3 +124,11 @@ class Segment:
 
     def _damaged(self, reason: str) -> DamagedSegment:
         return DamagedSegment(f"{self._name.path}: {reason}")
+
+
+def _check_sizes(column: pa.ChunkedArray) -> None:
+    """Raise ValueError unless each row has all original sizes, or none."""
+    if pc.any(pc.not_equal(pc.list_value_length(column), len(RecordSizes._fields))).as_py() or any(
+        each.flatten().null_count for each in column.chunks
+    ):
+        raise ValueError(f"{SIZES}: a record has other sizes than those of {', '.join(RecordSizes._fields)}")

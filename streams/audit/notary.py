@@ -32,26 +32,29 @@ class Notary:
         self._log = LogWriter(folder, signer, edge)
         self._entered: set[str] = set()
         self._last: dict[TP, bytes] = {}
+        self._unsigned: list[bytes] = []
+        """Entries that the log was given and may not have. A folder may fail once it has the checkpoint over them, and
+        somebody have read it: whatever is entered next comes behind them, in this order."""
         for entry in entries:
             manifest = decode_manifest(entry)
             self._entered.add(manifest.file)
             self._last[manifest.name.tp] = entry
 
     def enter(self, names: Iterable[SegmentName]) -> str | None:
-        """Enter the files that the log does not have; return the new checkpoint, None if there is nothing new."""
-        last = dict(self._last)
-        entries = []
+        """Enter the files that the log does not have; return the new checkpoint, None if there is nothing new.
+
+        Raises `Unavailable` if the folder fails: what it may not have is entered with the next call.
+        """
         for name in sorted(names):
-            if name.path in self._entered:
-                continue
-            before = last.get(name.tp)
-            last[name.tp] = entry = self._entry(name, before)
-            entries.append(entry)
-        if not entries:
+            if name.path not in self._entered:
+                entry = self._entry(name, self._last.get(name.tp))
+                self._entered.add(name.path)
+                self._last[name.tp] = entry
+                self._unsigned.append(entry)
+        if not self._unsigned:
             return None
-        note = self._log.append(entries)
-        self._entered |= {decode_manifest(entry).file for entry in entries}
-        self._last = last
+        note = self._log.append(self._unsigned)
+        self._unsigned.clear()
         return note
 
     def _entry(self, name: SegmentName, before: bytes | None) -> bytes:

@@ -161,29 +161,20 @@ def _check_files(folder: ArchiveFolder, size: int, manifests: Sequence[Manifest]
 
 
 class VerifiedSegments:
-    """Opens files of an archive that are as its log says; each is verified from the same bytes that are then read."""
+    """Opens files of an archive that are as its log says; each is read from the same bytes that were verified."""
 
     def __init__(self, folder: ArchiveFolder, manifests: Iterable[Manifest]) -> None:
         self._folder = folder
         self._manifests = {manifest.name: manifest for manifest in manifests}
-        self._verified: set[SegmentName] = set()
 
     def __call__(self, name: SegmentName) -> Segment:
         """Return a file, open; raises `Altered` at its first record that is not what was signed."""
         manifest = self._manifests[name]
-        if name in self._verified:  # its records are those that were signed if its bytes are
-            content = self._folder.read(name.path) or b""
-            if sha256(content).hexdigest() != manifest.sha256:
-                raise Altered(f"{name.path}: it was altered while the archive was read")
-        else:
-            content = _verified(self._folder, manifest).content
-            self._verified.add(name)
+        content = self._folder.read(name.path) or b""
+        if sha256(content).hexdigest() != manifest.sha256:
+            _verified(self._folder, manifest)
+            raise Altered(f"{name.path}: it was altered while the archive was read")
         return Segment(self._folder, name, content)
-
-
-def verify_segment(folder: ArchiveFolder, manifest: Manifest) -> None:
-    """Raise `Altered` at the first record of a file that is not what was signed."""
-    _verified(folder, manifest)
 
 
 class _VerifiedFile(NamedTuple):

@@ -18,7 +18,7 @@ from streams.archive.reading import ArchiveReader
 from streams.audit.log import LOG
 from streams.audit.note import Verifier
 from streams.audit.tiles import CHECKPOINT
-from streams.audit.verify import VerifiedSegments, verify_log, verify_segment
+from streams.audit.verify import VerifiedSegments, verify_log
 from streams.certificate.deciding import Deciding, Span
 from streams.certificate.findings import STATUSES, Finding, Status, worst
 from streams.certificate.histories import Histories, History, OfPartition, Open
@@ -60,29 +60,30 @@ def certify(
     limits: Limits,
     verifier: Verifier,
     open_record: Open,
+    needs_log: bool = False,
 ) -> Certified:
     """Return what deciding an archive anew has found; every file that is read is verified first, if there is a log.
 
     `policies` has those that workers had from files, and takes those of the archive; `limits` are those of the workers.
-    `open_record` opens what is sealed. Raises `Altered` for an archive
-    that is not what was signed, `UsageError` for one that has nothing about the case, `SopError` for a damaged one.
+    `open_record` opens what is sealed. Raises `Altered` for an archive that is not what was signed, and with
+    `needs_log` for one without a log; `UsageError` for one that has nothing of the topics or the case, `SopError` for a
+    damaged one.
     """
-    log = verify_log(folder, verifier) if folder.read(f"{LOG}/{CHECKPOINT}") is not None else None
+    is_signed = needs_log or folder.read(f"{LOG}/{CHECKPOINT}") is not None
+    log = verify_log(folder, verifier) if is_signed else None
     names = folder.names() if log is None else [each.name for each in log.manifests]
     verified = None if log is None else VerifiedSegments(folder, log.manifests)
     reader = ArchiveReader(folder, names, verified)
+    histories = Histories(reader, topics, open_record)
+    if not histories.names:
+        raise UsageError(f"{folder.address}: not an archive of {', '.join((*topics.inputs, *topics.decisions))}")
     found: Iterable[OfPartition]
     if asked.case_id is None:
-        histories = Histories(reader, topics, open_record)
         found = histories.all()
     else:
-        histories = Histories(ArchiveReader(folder, names), topics, open_record)
         found = list(histories.of_case(asked.case_id))
         if not found:
             raise UsageError(f"{folder.address}: the archive has nothing about the case {asked.case_id}")
-        for manifest in log.manifests if log is not None else ():
-            if manifest.name in histories.used:
-                verify_segment(folder, manifest)
     known = policy_history(reader, topics.policies, policies)
     deciding = Deciding(topics, known, limits, histories.passed, asked.span, open_record)
     result = _Result()
@@ -95,6 +96,7 @@ def certify(
             predicate=Predicate(
                 archive=folder.address,
                 checkpoint=None if log is None else log.note,
+                trusts_index=asked.case_id is not None,
                 range=Range(_text(asked.begin), _text(asked.end), asked.case_id),
                 policies=tuple(sorted(known.names)),
                 program=Program("sop-streams", version("sop-streams")),

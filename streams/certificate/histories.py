@@ -111,8 +111,6 @@ class Histories:
                     f"{name.path}: the topic was created again, so offsets in decisions do not say which records they "
                     "rest on"
                 )
-        self.used: Final[set[SegmentName]] = set()
-        """The files with records about the case that was looked up."""
         self.passed: Final = Passed()
 
     def all(self) -> Iterator[OfPartition]:
@@ -133,9 +131,7 @@ class Histories:
         """Yield the history of one case, reading little else."""
 
         def records(*topics: str) -> Iterator[Filed]:
-            for name, record in self._reader.records_with(topics, "case_id", {case_id}):
-                self.used.add(name)
-                yield name, record
+            return self._reader.records_with(topics, "case_id", {case_id})
 
         for _, record in records(self._topics.dead_letters):
             self.passed.add_dead_letter(record)
@@ -152,7 +148,6 @@ class Histories:
         last = {name.topic: name for name in self.names if name.partition == partition}
         for topic in self._topics.decisions:
             if (name := last.get(topic)) is not None:
-                self.used.add(name)
                 yield from deque(self._reader.records_of(name), 1)
 
     def _add(self, found: dict[str, History], name: SegmentName, case_id: str, record: ArchivedRecord) -> None:

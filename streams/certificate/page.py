@@ -50,6 +50,8 @@ certificate alone is signed.</p>
 def _verdict(found: Predicate) -> str:
     if found.is_all_same:
         return '<p class="verdict same">All are the same.</p>'
+    if found.is_empty:
+        return '<p class="verdict other">There was nothing to compare.</p>'
     return f'<p class="verdict other">Not all are the same: {escape(summary(found.revisions))} revisions.</p>'
 
 
@@ -84,6 +86,8 @@ def _subject(statement: Statement, verifier: Verifier) -> str:
     checkpoint = (
         "<p><strong>The archive has no log: nothing shows that its files are as they were written.</strong></p>"
     )
+    if found.trusts_index:
+        rows.append(("Its records found by", "the index, which sop audit verify checks and no checkpoint covers"))
     if found.checkpoint is not None:
         checkpoint = f"<h2>Checkpoint of the archive</h2>\n<pre>{escape(found.checkpoint)}</pre>"
     return f"{_list(rows)}\n{checkpoint}"

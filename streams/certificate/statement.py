@@ -48,6 +48,8 @@ class Predicate(Struct, frozen=True, kw_only=True):
     archive: str
     checkpoint: str | None
     """The signed checkpoint under which the files that were read were verified; None: the archive has no log."""
+    trusts_index: bool = False
+    """Whether the records of the case were found by the archive's index, which no checkpoint covers."""
     range: Range
     policies: tuple[str, ...]
     """The policies that were known, as `label@hash`."""
@@ -61,8 +63,14 @@ class Predicate(Struct, frozen=True, kw_only=True):
 
     @property
     def is_all_same(self) -> bool:
-        """Whether every revision is the same."""
-        return not self.differing and all(not self.revisions[each] for each in STATUSES if each != "same")
+        """Whether every revision is the same, and there is one."""
+        others = any(self.revisions[each] for each in STATUSES if each != "same")
+        return self.revisions["same"] > 0 and not (self.differing or others)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to compare."""
+        return not any(self.revisions.values())
 
 
 class Statement(Struct, frozen=True, kw_only=True, rename={"type": "_type", "predicate_type": "predicateType"}):

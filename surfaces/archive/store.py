@@ -61,6 +61,7 @@ class ArchiveStore:
         """The name of the last file of each partition, or one that ends where the first will begin."""
         self._open: dict[TP, _Open] = {}
         self._closed: deque[_Open] = deque()
+        self._written: list[SegmentName] = []
         self.bytes_in_memory = self.records_written = self.files_written = 0
         for path in folder.paths():
             if path.endswith(TEMPORARY):  # its writer ended
@@ -98,15 +99,24 @@ class ArchiveStore:
             self._close(record.tp)
 
     def _move(self, tp: TP, position: Position) -> None:
-        """Take notice of where a partition goes on, if that is not behind its last record."""
+        """Take notice of where a partition goes on, if that is not behind its last record.
+
+        Offsets that Kafka has deleted before they were read get a file without records: the log then says that they
+        were missing when it was signed.
+        """
         last = self._open[tp].name if tp in self._open else self._last.get(tp)
         if last is not None and (last.topic_id, last.next) == position:
             return
         self._close(tp)
         generation = 0 if last is None else last.generation + (last.topic_id != position.topic_id)
-        self._last[tp] = SegmentName(
+        name = SegmentName(
             *(tp.topic, tp.partition, generation, position.offset, position.offset, position.topic_id, date.min)
         )
+        if last is not None and generation == last.generation:
+            now = self._clock.now_us()
+            name = name._replace(first=last.next, day=max(day_of(now // 1000), last.day))
+            self._closed.append(_Open(name, now))
+        self._last[tp] = name
 
     def _next_name(self, tp: TP, day: date) -> SegmentName:
         """Return the name of a file without records behind all others of its partition; days never go back."""
@@ -130,15 +140,15 @@ class ArchiveStore:
         return (self._clock.now_us() - min(waiting)) / SECOND_US if waiting else 0.0
 
     def flush(self, *, is_end: bool = False) -> Sequence[SegmentName]:
-        """Write the files that are due, all at the end; return their names.
+        """Write the files that are due, all at the end; return the names of those written since it last returned.
 
-        Raises `Unavailable` if the folder fails. What it did not take is written next time.
+        Raises `Unavailable` if the folder fails. What it did not take is written next time; what it took is returned
+        then.
         """
         now = self._clock.now_us()
         for tp, each in list(self._open.items()):
             if is_end or now - each.began_at >= self._file_age_us:
                 self._close(tp)
-        written = []
         while self._closed:
             each = self._closed[0]
             records = each.records if self._keys is None else seal(self._keys, each.name, each.records)
@@ -148,6 +158,7 @@ class ArchiveStore:
             self.bytes_in_memory -= each.bytes
             self.files_written += 1
             self.records_written += len(each.records)
-            written.append(each.name)
+            self._written.append(each.name)
             _logger.info("%s: %d records", each.name.path, len(each.records))
+        written, self._written = self._written, []
         return written

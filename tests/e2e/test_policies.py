@@ -162,8 +162,8 @@ def test_a_shadow_writes_nothing_but_what_is_its_own(
     assert labels(bench, *(f"shadow.{name}" for name in DECISIONS)) == {"strict"}
     assert labels(bench, *DECISIONS) == {"default"}
     assert len(bench.read(*shadows)) > 0
-    groups = AdminClient({"bootstrap.servers": bench.brokers, "log_level": 0}).list_consumer_groups().result().valid
-    ours = {group.group_id for group in groups if bench.prefix in group.group_id}
+    admin = AdminClient({"bootstrap.servers": bench.brokers, "log_level": 0})  # must live until the answer comes
+    ours = {group.group_id for group in admin.list_consumer_groups().result().valid if bench.prefix in group.group_id}
     assert ours <= {bench.group, f"shadow.{bench.group}"}
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.codec.limits import RecordSizes
 from schemas.errors import Unavailable
+from streams.archive.check import check_archive
 from streams.archive.folder import ArchiveFolder
 from streams.archive.layout import SegmentName, day_of
 from streams.archive.reading import ArchiveReader
@@ -161,3 +162,34 @@ def test_records_are_read_as_they_were_consumed(
     store.flush(is_end=True)
     found = [each for _, each in ArchiveReader(ArchiveFolder(str(path))).records({"jobs"})]
     assert found == kept(given_records) == records
+
+
+def test_after_a_failure_the_files_that_were_written_before_it_are_returned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = store_in(tmp_path)
+    put(store, record(JOBS, 0), record(TP("tickets", 0), 0))
+    write = ArchiveFolder.put
+
+    def refuse_tickets(self: ArchiveFolder, path: str, content: bytes) -> None:
+        if path.startswith("tickets"):
+            raise Unavailable(f"{path}: No space left on device")
+        write(self, path, content)
+
+    with monkeypatch.context() as away:
+        away.setattr(ArchiveFolder, "put", refuse_tickets)
+        with pytest.raises(Unavailable):
+            store.flush(is_end=True)
+    assert [each.topic for each in store.flush(is_end=True)] == ["jobs", "tickets"], "the log needs to know both"
+
+
+def test_offsets_that_kafka_deleted_before_they_were_read_have_a_file_without_records(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    put(store, record(JOBS, 0))
+    store.write((), {JOBS: Position(TOPIC_ID, 5)})
+    store.write([record(JOBS, 5)], {JOBS: Position(TOPIC_ID, 6)})
+    assert [(each.first, each.next) for each in store.flush(is_end=True)] == [(0, 1), (1, 5), (5, 6)]
+    assert [each.offset for _, each in ArchiveReader(ArchiveFolder(str(tmp_path))).records(["jobs"])] == [0, 5]
+    assert store_in(tmp_path).positions() == {JOBS: Position(TOPIC_ID, 6)}
+    (problem,) = check_archive(ArchiveFolder(str(tmp_path))).problems
+    assert problem.endswith(": offsets 1 to 4 are missing")

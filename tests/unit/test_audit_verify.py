@@ -11,15 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.errors import Fatal
+from schemas.errors import Fatal, Unavailable
 from streams.archive.check import check_archive
+from streams.archive.folder import ArchiveFolder
 from streams.archive.layout import SegmentName
 from streams.audit.keys import make_key, read_signer
 from streams.audit.notary import Notary
 from streams.audit.verify import Altered, VerifiedSegments, verify_archive, verify_log
 from streams.runtime.ports import TP
 from streams.simulator.rng import Rng
-from tests.archives import LOG, Archived, WatchedFolder, archive_in, record
+from surfaces.archive.store import ArchiveStore
+from surfaces.sink.ports import Position
+from tests.archives import LOG, TOPIC_ID, Archived, StoppedClock, WatchedFolder, archive_in, record
 
 JOBS, OTHERS = TP("jobs", 0), TP("jobs", 1)
 ROWS = 30
@@ -82,7 +85,7 @@ def test_a_file_that_is_altered_while_the_archive_is_read_is_named(archived: Arc
         with opened(name) as segment:
             assert len(list(segment.records())) == 8
     rewritten(archived, 0, lambda table: table)
-    with pytest.raises(Altered, match=f"^{name.path}: it was altered while the archive was read$"):
+    with pytest.raises(Altered, match=f"^{name.path}: its records are those that were signed, but other bytes"):
         opened(name)
 
 
@@ -204,6 +207,58 @@ def test_a_gap_is_named_even_if_it_was_signed(tmp_path: Path) -> None:
     (found.path / names[1].path).unlink()
     found.notary().enter(found.folder.names())
     assert altered(found) == f"jobs-0: offsets 1 to 1 are missing, before {names[2].path}"
+
+
+@pytest.mark.parametrize("sizes", [[1, 2, 3, 4], [1, None, 3], []])
+def test_a_record_with_unusable_sizes_is_named(tmp_path: Path, sizes: list[int | None]) -> None:
+    found = archive_in(tmp_path / "archive")
+    found.add([record(JOBS, 0)])
+    rewritten(found, 0, lambda table: column(table, "original_sizes", [sizes]))
+    path = file_of(found, 0).path
+    assert altered(found).startswith(f"{path}: original_sizes: a record has other sizes than ")
+    assert any(each.startswith(f"{path}: original_sizes: ") for each in check_archive(found.folder).problems)
+
+
+def test_a_gap_that_the_archive_knew_of_alters_nothing(tmp_path: Path) -> None:
+    found = archive_in(tmp_path / "archive")
+    store = ArchiveStore(found.folder, StoppedClock(), file_bytes=1 << 20, file_age_s=1.0)
+    store.write((), {JOBS: Position(TOPIC_ID, 0)})
+    for offset in (0, 5):
+        store.write((), {JOBS: Position(TOPIC_ID, offset)})
+        store.write([record(JOBS, offset)], {JOBS: Position(TOPIC_ID, offset + 1)})
+    found.notary().enter(store.flush(is_end=True))
+    assert verify_archive(found.folder, found.verifier)[1:] == (3, 2)
+    gap = found.folder.names()[1]
+    (found.path / gap.path).unlink()
+    assert altered(found) == f"{gap.path}: there is no such file"
+
+
+def test_what_a_failed_signature_covered_stays_in_its_place(
+    archived: Archived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder may fail once it has the checkpoint, and somebody have read that."""
+    notary, write = archived.notary(), ArchiveFolder.put
+    store = ArchiveStore(archived.folder, StoppedClock(), file_bytes=1, file_age_s=1.0)
+
+    def written(topic: str) -> list[SegmentName]:
+        tp = TP(topic, 0)
+        store.write((), {tp: Position(TOPIC_ID, 0)})
+        store.write([record(tp, 0)], {tp: Position(TOPIC_ID, 1)})
+        return list(store.flush())
+
+    def fail_afterwards(self: ArchiveFolder, path: str, content: bytes) -> None:
+        write(self, path, content)
+        if path == "log/checkpoint":
+            raise Unavailable(f"{path}: Input/output error")
+
+    names = written("tickets")
+    with monkeypatch.context() as away:
+        away.setattr(ArchiveFolder, "put", fail_afterwards)
+        with pytest.raises(Unavailable):
+            notary.enter(names)
+    seen = (archived.path / "log/checkpoint").read_text()
+    notary.enter([*names, *written("cancellations")])
+    assert verify_archive(archived.folder, archived.verifier, seen).files == 6
 
 
 def test_no_flipped_byte_passes(archived: Archived) -> None:

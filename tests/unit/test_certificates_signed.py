@@ -149,7 +149,8 @@ def test_the_commands_say_what_was_found(
     assert run(["audit", "replay", str(archived.path), "--case", "job-1", "--out", str(certificate)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "job-1|paf|out_of_scope|p1: same" in lines
-    assert lines[-2].startswith("case job-1; decisions: ")
+    assert lines[-3].startswith("case job-1; decisions: ")
+    assert lines[-2] == "the records of the case were found by the archive's index, which sop audit verify checks"
 
 
 def test_another_policy_makes_all_differ(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -10,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from agents.sops import catalogue
@@ -17,11 +20,12 @@ from agents.sops.tables.decisions import DecisionTable, Row
 from schemas.codec.limits import Limits
 from schemas.errors import UsageError
 from schemas.policy.model import PolicySet
+from schemas.topics import Topics
 from streams.archive.folder import ArchiveFolder
 from streams.archive.layout import SUFFIX, SegmentName
 from streams.archive.reading import ArchiveReader
 from streams.archive.records import ArchivedRecord
-from streams.audit.verify import verify_archive
+from streams.audit.verify import Altered, verify_archive
 from streams.certificate.certify import Asked, Certified, certify
 from streams.certificate.findings import Finding
 from streams.certificate.histories import Open
@@ -56,16 +60,19 @@ def certified(
     policies: PolicySet = POLICIES,
     open_record: Open = open_unless_sealed,
     folder: ArchiveFolder | None = None,
+    topics: Topics = TOPICS,
+    needs_log: bool = False,
     **asked: Any,
 ) -> Certified:
     return certify(
         folder or archived.folder,
         Asked(**asked),
-        topics=TOPICS,
+        topics=topics,
         policies=PolicyBook(policies),
         limits=Limits(),
         verifier=archived.verifier,
         open_record=open_record,
+        needs_log=needs_log,
     )
 
 
@@ -387,3 +394,40 @@ async def test_a_topic_that_was_created_again_cannot_be_certified(records: list[
     archived.add([record(TP("jobs", 0), 0)._replace(topic_id="another")])
     with pytest.raises(UsageError, match="created again"):
         certified(archived)
+
+
+def test_where_nothing_was_compared_not_all_is_the_same(records: list[Record], tmp_path: Path) -> None:
+    undecided = archive_of([each for each in records if each.tp.topic not in TOPICS.decisions], tmp_path / "undecided")
+    found = certified(undecided).statement.predicate
+    assert (found.is_empty, found.is_all_same) == (True, False)
+    archived = archive_of(records, tmp_path)
+    later = certified(archived, begin=instant("10:00 +99d")).statement.predicate
+    assert (later.is_empty, later.is_all_same) == (True, False)
+
+
+def test_an_archive_of_other_topics_is_refused(records: list[Record], tmp_path: Path) -> None:
+    archived = archive_of(records, tmp_path)
+    with pytest.raises(UsageError, match=r"not an archive of other\.jobs, "):
+        certified(archived, topics=catalogue.topics("other."))
+
+
+def test_an_archive_that_has_lost_its_log_is_refused_if_it_must_have_one(records: list[Record], tmp_path: Path) -> None:
+    archived = archive_of(records, tmp_path)
+    shutil.rmtree(archived.path / "log")
+    assert certified(archived).statement.predicate.checkpoint is None
+    with pytest.raises(Altered, match="the archive has no log"):
+        certified(archived, needs_log=True)
+
+
+def test_records_cannot_be_hidden_from_a_certificate_of_one_case_by_their_columns(
+    records: list[Record], tmp_path: Path
+) -> None:
+    archived = archive_of(records, tmp_path)
+    assert certified(archived, case_id="job-1").statement.predicate.is_all_same
+    path = archived.path / next(each.path for each in archived.folder.names() if each.topic == "decisions.refund")
+    table = pq.read_table(path)
+    at = table.schema.get_field_index("case_id")
+    hidden = table.set_column(at, table.schema.field(at), pa.array(["job-2"] * table.num_rows, pa.string()))
+    pq.write_table(hidden, path, write_page_checksum=True)
+    with pytest.raises(Altered, match=f"^{path.relative_to(archived.path)}: "):
+        certified(archived, case_id="job-1")
