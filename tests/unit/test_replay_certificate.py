@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from agents.sops import catalogue
 from agents.sops.tables.decisions import DecisionTable, Row
-from schemas.codec.limits import Limits
 from schemas.errors import UsageError
 from schemas.policy.model import PolicySet
-from schemas.topics import Topics
-from streams.archive.folder import ArchiveFolder
-from streams.archive.layout import SUFFIX, SegmentName
+from streams.archive.layout import SUFFIX
 from streams.archive.reading import ArchiveReader
-from streams.archive.records import ArchivedRecord
-from streams.audit.verify import Altered, verify_archive
-from streams.certificate.certify import Asked, Certified, certify
-from streams.certificate.findings import Finding
-from streams.certificate.histories import Open
+from streams.audit.verify import verify_archive
 from streams.certificate.policies import policy_history
 from streams.policies.book import PolicyBook
 from streams.runtime.ports import TP
@@ -36,83 +26,25 @@ from streams.sealing.person_keys import PersonKeys
 from streams.sealing.personal import case
 from streams.sealing.sealing import Opener
 from surfaces.sink.ports import Record
-from tests.archives import Archived, WatchedFolder, archive_in, record
+from tests.archives import WatchedFolder, archive_in, record
+from tests.certified import (
+    POLICIES,
+    POLICY,
+    archive_of,
+    case_with_revisions,
+    certified,
+    findings,
+    records_of,
+)
 from tests.decided import TOPICS, Desk, archivable
-from tests.scenario import Scenario, instant, policy_with
+from tests.scenario import instant, policy_with
 from tests.simulation.checks import quarantined
 from tests.simulation.run import run_world
 
-POLICY = policy_with("")
-POLICIES = PolicySet((), POLICY)
 SEEDS = 24
 PUBLISHED = (("a", "2026-01-01T00:00:00Z"), ("b", "2026-02-01T00:00:00Z"), ("a", "2026-03-01T00:00:00Z"))
 """Policies in the order of their publication; the last one takes the place of the first."""
 PAF_KEY = "job-1|paf|out_of_scope|p1"
-
-
-def open_unless_sealed(_: SegmentName, each: ArchivedRecord) -> ArchivedRecord | None:
-    """Return a record in which nothing is sealed, whatever its parts are; any other counts as erased."""
-    return None if b'"sealed:' in (each.value or b"") else each
-
-
-def certified(
-    archived: Archived,
-    policies: PolicySet = POLICIES,
-    open_record: Open = open_unless_sealed,
-    folder: ArchiveFolder | None = None,
-    topics: Topics = TOPICS,
-    needs_log: bool = False,
-    **asked: Any,
-) -> Certified:
-    return certify(
-        folder or archived.folder,
-        Asked(**asked),
-        topics=topics,
-        policies=PolicyBook(policies),
-        limits=Limits(),
-        verifier=archived.verifier,
-        open_record=open_record,
-        needs_log=needs_log,
-    )
-
-
-def findings(found: Certified) -> Sequence[Finding]:
-    return found.statement.predicate.differing
-
-
-def case_with_revisions() -> Scenario:
-    """Return a claim whose penalty is under review, then upheld, then waived."""
-    return (
-        Scenario()
-        .booked()
-        .assigned("09:00")
-        .ticket("10:00")
-        .image("10:05")
-        .report("10:00")
-        .partner_cancelled("12:00", reason="out_of_scope", marked="partner")
-        .not_genuine("13:00")
-        .validated("15:00")
-        .rating_ticket("16:00")
-        .complaint("17:00", refund_requested=True)
-        .identified("17:30")
-        .proof("18:00")
-    )
-
-
-async def records_of(scenario: Scenario, policies: PolicySet = POLICIES) -> list[Record]:
-    """Return the records of the topics after each fact was decided when it came, and all deadlines passed."""
-    desk = await Desk.with_policies(policies)
-    for event, line in zip(scenario.events(), scenario.lines(), strict=True):
-        await desk.take([line], event.time)
-    await desk.decide(instant("10:00 +9d"))
-    return list(archivable(desk.kafka, TOPICS, 1))
-
-
-def archive_of(records: Iterable[Record], path: Path) -> Archived:
-    path.mkdir(exist_ok=True)
-    archived = archive_in(path / "archive")
-    archived.add(records)
-    return archived
 
 
 @pytest.fixture
@@ -394,40 +326,3 @@ async def test_a_topic_that_was_created_again_cannot_be_certified(records: list[
     archived.add([record(TP("jobs", 0), 0)._replace(topic_id="another")])
     with pytest.raises(UsageError, match="created again"):
         certified(archived)
-
-
-def test_where_nothing_was_compared_not_all_is_the_same(records: list[Record], tmp_path: Path) -> None:
-    undecided = archive_of([each for each in records if each.tp.topic not in TOPICS.decisions], tmp_path / "undecided")
-    found = certified(undecided).statement.predicate
-    assert (found.is_empty, found.is_all_same) == (True, False)
-    archived = archive_of(records, tmp_path)
-    later = certified(archived, begin=instant("10:00 +99d")).statement.predicate
-    assert (later.is_empty, later.is_all_same) == (True, False)
-
-
-def test_an_archive_of_other_topics_is_refused(records: list[Record], tmp_path: Path) -> None:
-    archived = archive_of(records, tmp_path)
-    with pytest.raises(UsageError, match=r"not an archive of other\.jobs, "):
-        certified(archived, topics=catalogue.topics("other."))
-
-
-def test_an_archive_that_has_lost_its_log_is_refused_if_it_must_have_one(records: list[Record], tmp_path: Path) -> None:
-    archived = archive_of(records, tmp_path)
-    shutil.rmtree(archived.path / "log")
-    assert certified(archived).statement.predicate.checkpoint is None
-    with pytest.raises(Altered, match="the archive has no log"):
-        certified(archived, needs_log=True)
-
-
-def test_records_cannot_be_hidden_from_a_certificate_of_one_case_by_their_columns(
-    records: list[Record], tmp_path: Path
-) -> None:
-    archived = archive_of(records, tmp_path)
-    assert certified(archived, case_id="job-1").statement.predicate.is_all_same
-    path = archived.path / next(each.path for each in archived.folder.names() if each.topic == "decisions.refund")
-    table = pq.read_table(path)
-    at = table.schema.get_field_index("case_id")
-    hidden = table.set_column(at, table.schema.field(at), pa.array(["job-2"] * table.num_rows, pa.string()))
-    pq.write_table(hidden, path, write_page_checksum=True)
-    with pytest.raises(Altered, match=f"^{path.relative_to(archived.path)}: "):
-        certified(archived, case_id="job-1")
