@@ -14,7 +14,8 @@ from schemas.codec.limits import RecordSizes
 class ArchivedRecord(NamedTuple):
     """A record of a partition; `timestamp` is in milliseconds.
 
-    One that was too large to keep is truncated and has its original sizes.
+    One that was too large to keep is truncated and has its original sizes. `is_sealed` says whether its personal parts
+    are sealed (surfaces.md, "Erasure"); None: its file, of an earlier version, does not say so.
     """
 
     offset: int
@@ -23,6 +24,7 @@ class ArchivedRecord(NamedTuple):
     value: bytes | None
     headers: Headers = ()
     original_sizes: RecordSizes | None = None
+    is_sealed: bool | None = False
 
 
 class Lookup(NamedTuple):

@@ -21,6 +21,9 @@ ROW_GROUP_ROWS: Final = 4_096
 COMPRESSION_LEVEL: Final = 3
 NAME_KEY: Final = b"sop.segment"
 """Under which key of its metadata a file has its own path in the archive, so that no file can stand for another."""
+SEALED_KEY: Final = b"sop.sealed"
+"""Under which key it says whether personal parts of its records are sealed: what looks sealed is not always."""
+_YES, _NO = b"yes", b"no"
 
 SIZES: Final = "original_sizes"
 
@@ -32,9 +35,10 @@ class DamagedSegment(SopError):  # noqa: N818 - named as it reads
 
 
 def encode_segment(name: SegmentName, records: Sequence[ArchivedRecord], lookups: Sequence[Lookup]) -> pa.Buffer:
-    """Return the content of a file."""
+    """Return the content of a file, whose records are sealed if the first one is."""
     table = table_of(name.topic, name.partition, records, lookups)
-    table = table.replace_schema_metadata({NAME_KEY: name.path.encode()})
+    is_sealed = _YES if records and records[0].is_sealed else _NO
+    table = table.replace_schema_metadata({NAME_KEY: name.path.encode(), SEALED_KEY: is_sealed})
     sink = pa.BufferOutputStream()
     pq.write_table(
         table,
@@ -61,9 +65,11 @@ class Segment:
         self._parquet = self._read(lambda: pq.ParquetFile(self._file, page_checksum_verification=True))
         if not self._parquet.schema_arrow.equals(SCHEMA):
             raise self._damaged("its columns are not those of an archive")
-        said = (self._parquet.schema_arrow.metadata or {}).get(NAME_KEY, b"").decode(errors="replace")
+        metadata = self._parquet.schema_arrow.metadata or {}
+        said = metadata.get(NAME_KEY, b"").decode(errors="replace")
         if said != name.path:
             raise self._damaged(f"it was written as {said or 'another file'}")
+        self._is_sealed = {_YES: True, _NO: False}.get(metadata.get(SEALED_KEY, b""))
 
     def __enter__(self) -> Segment:
         return self
@@ -76,7 +82,7 @@ class Segment:
         """Yield all records in their order."""
         for group in range(self._parquet.num_row_groups):
             for batch in self._group(group, None):
-                yield from records_of(batch)
+                yield from self._records(batch)
 
     def rows(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield all rows, with all columns or only some."""
@@ -90,7 +96,7 @@ class Segment:
             found = pa.concat_arrays([each.column(0) for each in self._group(group, [column])] or [wanted[:0]])
             if pc.any(pc.is_in(found, wanted)).as_py():
                 for batch in self._group(group, None):
-                    yield from records_of(batch.filter(pc.is_in(batch.column(column), wanted)))
+                    yield from self._records(batch.filter(pc.is_in(batch.column(column), wanted)))
 
     def labelled(self, column: str, *, missing: bool = False) -> Iterator[tuple[str | None, ArchivedRecord]]:
         """Yield the records that have a value in a lookup column, with it; with `missing`, also those that have none.
@@ -101,7 +107,11 @@ class Segment:
             if missing or any(pc.any(pc.is_valid(each.column(0))).as_py() for each in self._group(group, [column])):
                 for batch in self._group(group, None):
                     found = batch if missing else batch.filter(pc.is_valid(batch.column(column)))
-                    yield from zip(found.column(column).to_pylist(), records_of(found), strict=True)
+                    yield from zip(found.column(column).to_pylist(), self._records(found), strict=True)
+
+    def _records(self, rows: pa.RecordBatch) -> Iterator[ArchivedRecord]:
+        for each in records_of(rows):
+            yield each if self._is_sealed is False else each._replace(is_sealed=self._is_sealed)
 
     def _group(self, group: int, columns: Sequence[str] | None) -> Sequence[pa.RecordBatch]:
         def read() -> Sequence[pa.RecordBatch]:

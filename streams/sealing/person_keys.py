@@ -11,7 +11,7 @@ import os
 import secrets
 import sqlite3
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from schemas.errors import Fatal, UsageError
 from streams.config.settings import Settings
 from streams.files.private import write_private_file
+from streams.runtime.ports import TP
 from streams.sealing.personal import NOBODY, case, is_customer
 
 MASTER_BYTES: Final = 32
@@ -34,6 +35,9 @@ CREATE TABLE IF NOT EXISTS master (proof BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS keys (key_id TEXT PRIMARY KEY, person BLOB NOT NULL UNIQUE, wrapped BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS cases (person BLOB, case_id TEXT, PRIMARY KEY (person, case_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS erased (person BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS positions (
+    topic TEXT, partition INTEGER, topic_id TEXT NOT NULL, next INTEGER NOT NULL, PRIMARY KEY (topic, partition)
+) WITHOUT ROWID;
 """
 
 
@@ -133,24 +137,37 @@ class PersonKeys:
         rows = self._database.execute("SELECT case_id FROM cases WHERE person = ? ORDER BY 1", (self._name(person),))
         return [case_id for (case_id,) in rows]
 
+    def move(self, tp: TP, topic_id: str, offset: int) -> None:
+        """Note that of a partition of the topic with an id all links are known before an offset; it never goes back."""
+        self._database.execute(
+            "INSERT INTO positions VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET topic_id = excluded.topic_id,"
+            " next = iif(topic_id = excluded.topic_id, max(next, excluded.next), excluded.next)",
+            (*tp, topic_id, offset),
+        )
+
+    def positions(self) -> Mapping[TP, tuple[str, int]]:
+        """Return, of each partition, the id of its topic and before which offset all links are known."""
+        rows = self._database.execute("SELECT topic, partition, topic_id, next FROM positions")
+        return {TP(topic, partition): (topic_id, offset) for topic, partition, topic_id, offset in rows}
+
     def erase(self, person: str, case_ids: Sequence[str], at: int) -> int:
         """Destroy the key of a partner, or of the cases of a customer; return how many keys that were.
 
-        With them goes the key of what cannot be attributed, which may be theirs. What they left in records up to an
-        instant (ms) is not sealed any more but dropped, what is in these cases for ever.
+        With them goes the key of what cannot be attributed, which may be theirs. What is of them, or of nobody, in
+        records up to an instant (ms) is not sealed any more but dropped, what is in these cases for ever.
         """
         people = [case(each) for each in case_ids] if is_customer(person) else []
         with self.changing():
-            count = self._erase(self._name(person), at) + self._delete_key(self._name(NOBODY))
+            count = self._erase(self._name(person), at) + self._erase(self._name(NOBODY), at)
             count += sum(self._erase(self._name(each), FOR_EVER) for each in people)
             self._database.execute("DELETE FROM cases WHERE person = ?", (self._name(person),))
         return count
 
     def _erase(self, name: bytes, until: int) -> int:
-        self._database.execute("INSERT OR REPLACE INTO erased VALUES (?, ?)", (name, until))
-        return self._delete_key(name)
-
-    def _delete_key(self, name: bytes) -> int:
+        self._database.execute(
+            "INSERT INTO erased VALUES (?, ?) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
+            (name, until),
+        )
         return self._database.execute("DELETE FROM keys WHERE person = ?", (name,)).rowcount
 
     def _erased_until(self, name: bytes) -> int:

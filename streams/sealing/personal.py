@@ -1,13 +1,13 @@
 """What is personal in a record, and whose it is: the one table that archive, erasure and read model go by.
 
 A record is walked in the same way whether its personal parts are sealed or opened, since nothing that the walk depends
-on is itself sealed.
+on is itself sealed, or it is opened first.
 """
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
@@ -15,9 +15,13 @@ import msgspec
 from msgspec import Struct
 
 from agents.presence.queries import PresenceAnswer
-from schemas.codec.decoder import EventAttributes, is_binary, read_attributes
+from schemas.codec.decoder import is_binary, read_attributes
+from schemas.codec.encoder import decode_dead_letter
 from schemas.codec.headers import Headers
+from schemas.errors import InvalidMessage
 from schemas.events import EVENT_TYPES, LOCATION_REPORT
+from schemas.fields import Object, fields_of
+from schemas.timestamps import parse_instant
 from schemas.topics import CASES, DEAD_LETTERS, INPUTS, LOCATIONS, POLICIES, TOPIC_OF_TYPE
 from streams.archive.records import ArchivedRecord
 from streams.sealing.json_members import Member, is_object, members
@@ -28,6 +32,10 @@ NOBODY: Final = "nobody"
 """Who has what cannot be attributed: no case and no partner is known."""
 CUSTOMER: Final = "customer"
 """A name of whom the case is, not sealed under a key of its own."""
+SCALAR: Final = "scalar"
+"""Whose a field without personal data is: nobody's, but the subject's if its value is none that this version knows."""
+SEALED: Final = b'"sealed:'
+"""How a JSON string begins that stands in the place of a sealed part."""
 
 PERSONAL: Final[Mapping[str, Mapping[str, str]]] = {
     "job.booked": {"customer_id": CUSTOMER, "site": SUBJECT},
@@ -47,8 +55,8 @@ PERSONAL: Final[Mapping[str, Mapping[str, str]]] = {
 class Visitor(Protocol):
     """What is done with the personal parts of records."""
 
-    def replace(self, person: str, part: bytes) -> bytes:
-        """Return what stands in the place of a part, a JSON value or the whole value of a record."""
+    def replace(self, people: Sequence[str], part: bytes) -> bytes:
+        """Return what stands in the place of a part about some people: a JSON value or a whole value or header."""
 
     def link(self, person: str, case_id: str) -> None:
         """Take note that a case has personal data of a customer or partner."""
@@ -57,9 +65,22 @@ class Visitor(Protocol):
 class _Shape(NamedTuple):
     """Whose the members of an object are: a person, none, or one for each of its own members."""
 
-    members: Mapping[str, str | _Shape | None]
+    members: Mapping[str, str | _Shape | _InBase64 | None]
     others: str | None
     """Whose all other members are, and the value itself if it is not an object."""
+
+
+class _InBase64(NamedTuple):
+    """A member that has such an object in Base64: it is everybody's as a whole whose its members are."""
+
+    shape: _Shape
+
+
+class _Subject(NamedTuple):
+    """Whom or what a record is about, as a person, and its case if it is about one."""
+
+    person: str
+    case_id: str | None
 
 
 def partner(partner_id: str) -> str:
@@ -94,71 +115,124 @@ def visit(topic: str, record: ArchivedRecord, visitor: Visitor) -> ArchivedRecor
     return record._replace(value=_visit_output(topic, record.key, record.value, visitor))
 
 
-def _visit_message(record: ArchivedRecord, visitor: Visitor) -> ArchivedRecord:
-    """Visit an answer about a partner to a case, or another message to a case, as a whole and twice.
+def instant_of(topic: str, record: ArchivedRecord) -> int:
+    """Return from when (ms) a record is: when it was written or, if that is earlier, when what it tells happened."""
+    return min((record.timestamp, *(time // 1000 for time in _told(topic, record))))
 
-    An answer has places of both, so it is nobody's any more once either of them was erased. A reopened case has
-    whatever its facts had, of anybody.
+
+def _told(topic: str, record: ArchivedRecord) -> Iterator[int]:
+    """Yield the times (microseconds) that a record says, and what is in it."""
+    if topic.endswith(CASES):
+        yield from _times_of_message(record)
+        return
+    yield from _times(record.value, record.headers)
+    if topic.endswith(DEAD_LETTERS):
+        with suppress(InvalidMessage):  # of another producer
+            letter = decode_dead_letter(record.value or b"")
+            yield from _times(letter.value, letter.headers)
+
+
+def _times(value: bytes | None, headers: Headers) -> Iterator[int]:
+    """Yield the time (microseconds) that an event or message says, if it can be read."""
+    with suppress(ValueError, RecursionError):
+        if is_binary(headers):
+            texts = [part for name, part in headers if part is not None and name.lower() == "ce_time"]
+            yield from (parse_instant(text.decode()) for text in texts[-1:])
+        else:
+            yield parse_instant(_timed.decode(value or b"").time)
+
+
+def _times_of_message(record: ArchivedRecord) -> Iterator[int]:
+    message = _message(record.value or b"")
+    if isinstance(message, _Forwarded):
+        yield message.timestamp * 1000
+        yield from _times(message.value, message.headers)
+    elif message is not None:
+        yield from (fix.time for fix in message.answer.fixes)
+
+
+def _visit_message(record: ArchivedRecord, visitor: Visitor) -> ArchivedRecord:
+    """Visit an answer about a partner, a forwarded event or another message to a case, as a whole and twice.
+
+    An answer has places of the partner and of the case, an event has what is of the people in it, so either is nobody's
+    any more once one of them was erased. A reopened case has whatever its facts had, of anybody.
     """
     if not record.value:
         return record
     if _REOPENED in record.value[: len(_REOPENED) + 1]:
-        return record._replace(value=visitor.replace(NOBODY, record.value))
+        return record._replace(value=visitor.replace([NOBODY], record.value))
     case_id = _text(record.key)
-    inner = outer = _person(case_id, of_partner=False)
-    with suppress(ValueError, RecursionError):  # an event that was forwarded, or an answer that is sealed
-        inner = partner(_answers.decode(record.value).answer.query.partner_id)
-    if case_id and inner != outer:
-        visitor.link(inner, case_id)
-    return record._replace(value=visitor.replace(outer, visitor.replace(inner, record.value)))
+    outer = _person(case_id, of_partner=False)
+    inner: Sequence[str] = [outer]
+    message = _message(record.value)
+    if isinstance(message, _Forwarded):
+        inner = _people_in(message.topic, message.key, message.value, message.headers, visitor) or inner
+    elif message is not None:
+        inner = [partner(message.answer.query.partner_id)]
+        if case_id:
+            visitor.link(inner[0], case_id)
+    return record._replace(value=visitor.replace([outer], visitor.replace(inner, record.value)))
 
 
 def _visit_event(
     topic: str, key: bytes | None, value: bytes | None, headers: Headers, visitor: Visitor
 ) -> tuple[bytes | None, Headers]:
-    """Visit an event in either content mode; what is not read as one is personal as a whole."""
-    attributes = read_attributes(value, headers)
-    of_partner = TOPIC_OF_TYPE.get(attributes.type if attributes else "", topic).endswith(LOCATIONS)
-    subject = (attributes.subject if attributes else "").strip() or _text(key)
-    person = _person(subject, of_partner=of_partner)
-    case_id = None if of_partner else subject
-    shape = _data_shape(attributes)
-    if not is_binary(headers):
-        shape = _Shape({**_ATTRIBUTES, "data": shape}, SUBJECT)
-    elif not value:
-        headers = tuple(
-            (name, visitor.replace(person, part) if part and name.lower() == _DATA_HEADER else part)
-            for name, part in headers
-        )
+    """Visit an event in either content mode; what this version does not know of its headers is the subject's."""
+    visited = headers
+    if any(map(_is_personal, headers)):
+        subject, shape = _subject_and_shape(topic, key, value, headers)
+        visited = tuple((name, _visit_header(name, part, subject, shape, visitor)) for name, part in headers)
+    return _visit_value(topic, key, value, headers, visitor), visited
+
+
+def _visit_value(
+    topic: str, key: bytes | None, value: bytes | None, headers: Headers, visitor: Visitor
+) -> bytes | None:
+    """Visit the value of an event in either content mode; what is not read as one is personal as a whole."""
     if not value:
-        return value, headers
+        return value
+    subject, shape = _subject_and_shape(topic, key, value, headers)
     if not is_object(value):
-        return visitor.replace(person, value), headers
-    return _Walk(value, person, case_id, visitor).visited(shape), headers
+        return visitor.replace([subject.person], value)
+    if not is_binary(headers):
+        shape = _Shape({**_ATTRIBUTES, "data": shape, "data_base64": _InBase64(shape)}, SUBJECT)
+    return _Walk(value, subject, visitor).visited(shape)
 
 
-def _data_shape(attributes: EventAttributes | None) -> _Shape:
-    """Return whose the fields of an event's data are; what this version does not know is the subject's."""
-    struct = None if attributes is None else EVENT_TYPES.get(attributes.type)
-    if attributes is None or struct is None:
-        return _Shape({}, SUBJECT)
-    known: dict[str, str | _Shape | None] = dict.fromkeys(struct.__struct_fields__)
-    return _Shape({**known, **PERSONAL.get(attributes.type, {})}, SUBJECT)
+def _subject_and_shape(topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> tuple[_Subject, _Shape]:
+    """Return whom an event is about, and whose the fields of its data are."""
+    attributes = read_attributes(value, headers)
+    event_type = attributes.type if attributes else ""
+    of_partner = TOPIC_OF_TYPE.get(event_type, topic).endswith(LOCATIONS)
+    name = (attributes.subject if attributes else "").strip() or _text(key)
+    subject = _Subject(_person(name, of_partner=of_partner), None if of_partner else name)
+    return subject, _DATA.get(event_type, _UNKNOWN)
+
+
+def _visit_header(name: str, part: bytes | None, subject: _Subject, shape: _Shape, visitor: Visitor) -> bytes | None:
+    if not _is_personal((name, part)):
+        return part
+    is_data = name.lower() == _DATA_HEADER
+    people = _people_in_base64(part or b"", subject, shape, visitor) if is_data else [subject.person]
+    return visitor.replace(people, part or b"")
 
 
 def _visit_output(topic: str, key: bytes | None, value: bytes, visitor: Visitor) -> bytes:
     """Visit a decision, action, alert or dead letter; what is not read as one is personal as a whole."""
     attributes = read_attributes(value, ())
     if not is_object(value):
-        return visitor.replace(NOBODY, value)
+        return visitor.replace([NOBODY], value)
     if topic.endswith(DEAD_LETTERS):
         return _visit_dead_letter(value, visitor)
     case_id = (attributes.subject if attributes else "").strip() or _text(key)
-    return _Walk(value, case(case_id) if case_id else NOBODY, case_id, visitor).visited(_OUTPUT)
+    return _Walk(value, _Subject(case(case_id) if case_id else NOBODY, case_id), visitor).visited(_OUTPUT)
 
 
 def _visit_dead_letter(value: bytes, visitor: Visitor) -> bytes:
-    """Visit the refused record in a dead letter: as the event that it is, or what cannot be read of it as a whole."""
+    """Visit the refused record in a dead letter: as the event that it is, or what cannot be read of it as a whole.
+
+    Its headers are one part if any of them is personal. They say how the value is read, so they are opened first.
+    """
     data = next((each for each in reversed(members(value)) if each.name == "data"), None)
     if data is None or value[data.start : data.start + 1] != b"{":
         return value
@@ -166,25 +240,62 @@ def _visit_dead_letter(value: bytes, visitor: Visitor) -> bytes:
     text = {name: value[each.start : each.end] for name, each in places.items()}
     topic, key = _string(text.get("topic", b"")), _bytes(text.get("key", b""))
     refused, headers = _bytes(text.get("value", b"")), _headers(text.get("headers", b"[]"))
+    people: Sequence[str] = [_person(_text(key), of_partner=topic.endswith(LOCATIONS))]
+    if headers is not None:
+        people = _people_in(topic, key, refused, headers, visitor) or people
     new = {}
+    if text.get("headers", b"null") != b"null" and (headers is None or any(map(_is_personal, headers))):
+        new["headers"] = visitor.replace(people, text["headers"])
+        headers = _headers(new["headers"]) if headers is None else headers
     if refused is not None and headers is not None and b'"%b"' % b64encode(refused) == text["value"]:
-        visited, _ = _visit_event(topic, key, refused, headers, visitor)
-        new["value"] = b'"%b"' % b64encode(visited or b"")
-    else:
-        person = _person(_text(key), of_partner=topic.endswith(LOCATIONS))
-        for name in ("headers", "value"):
-            if text.get(name, b"null") != b"null":
-                new[name] = visitor.replace(person, text[name])
+        new["value"] = b'"%b"' % b64encode(_visit_value(topic, key, refused, headers, visitor) or b"")
+    elif text.get("value", b"null") != b"null":
+        new["value"] = visitor.replace(people, text["value"])
     for start, end, name in sorted(((places[name].start, places[name].end, name) for name in new), reverse=True):
         value = value[:start] + new[name] + value[end:]
     return value
 
 
-class _Walk:
-    """Replaces the personal members of one object and of those in it; `person` is its subject."""
+def _is_personal(header: tuple[str, bytes | None]) -> bool:
+    return bool(header[1]) and header[0].lower() not in _HEADERS
 
-    def __init__(self, text: bytes, person: str, case_id: str | None, visitor: Visitor) -> None:
-        self._text, self._person, self._case_id, self._visitor = text, person, case_id, visitor
+
+class _People:
+    """Finds out whose the parts of an event are, and passes on what is known of cases."""
+
+    def __init__(self, visitor: Visitor, *people: str) -> None:
+        self.found: Final = dict.fromkeys(people)
+        self._visitor = visitor
+
+    def replace(self, people: Sequence[str], part: bytes) -> bytes:
+        self.found.update(dict.fromkeys(people))
+        return part
+
+    def link(self, person: str, case_id: str) -> None:
+        self._visitor.link(person, case_id)
+
+
+def _people_in(topic: str, key: bytes | None, value: bytes | None, headers: Headers, visitor: Visitor) -> Sequence[str]:
+    """Return whose the parts of an event are, those of nobody left out."""
+    people = _People(visitor)
+    _visit_event(topic, key, value, headers, people)
+    return list(people.found)
+
+
+def _people_in_base64(text: bytes, subject: _Subject, shape: _Shape, visitor: Visitor) -> Sequence[str]:
+    """Return whose some data in Base64 is: the subject's, and that of whoever is in it."""
+    people = _People(visitor, subject.person)
+    with suppress(ValueError):
+        if is_object(data := b64decode(text, validate=True)):
+            _Walk(data, subject, people).visited(shape)
+    return list(people.found)
+
+
+class _Walk:
+    """Replaces the personal members of one object and of those in it."""
+
+    def __init__(self, text: bytes, subject: _Subject, visitor: Visitor) -> None:
+        self._text, self._subject, self._visitor = text, subject, visitor
         self._parts: list[bytes] = []
         self._at = 0
 
@@ -196,34 +307,49 @@ class _Walk:
     def _visit(self, start: int, end: int, shape: _Shape) -> None:
         found = members(self._text, start, end)
         for name, first, last in found:
-            whose = shape.members.get(name, shape.others)
+            whose, text = shape.members.get(name, shape.others), self._text[first:last]
+            if whose is None or text == b"null":
+                continue
+            if isinstance(whose, _InBase64):
+                data = _string(text).encode(errors="replace")
+                self._replace(first, last, _people_in_base64(data, self._subject, whose.shape, self._visitor))
+                continue
             if isinstance(whose, _Shape):
-                if self._text[first : first + 1] == b"{":
+                if text.startswith(b"{"):
                     self._visit(first, last, whose)
                     continue
                 whose = whose.others
-            if whose is not None and self._text[first:last] != b"null":
-                if whose == CUSTOMER and self._case_id and (customer_id := _string(self._text[first:last])):
-                    self._visitor.link(customer(customer_id), self._case_id)
-                self._replace(first, last, self._named(whose, found))
+            if whose == SCALAR:
+                whose = SUBJECT if text.startswith((b"{", b"[", SEALED)) else None
+            if whose is not None:
+                if whose == CUSTOMER and self._subject.case_id and (customer_id := _string(text)):
+                    self._visitor.link(customer(customer_id), self._subject.case_id)
+                self._replace(first, last, [self._named(whose, found)])
 
     def _named(self, whose: str, found: Sequence[Member]) -> str:
         """Return the person whose a field is, the subject if the partner whom another field names cannot be read."""
         if whose in {SUBJECT, CUSTOMER}:
-            return self._person
+            return self._subject.person
         if whose == NOBODY:
             return NOBODY
         ids = [self._text[each.start : each.end] for each in found if each.name == whose]
         partner_id = _string(ids[-1]) if ids else ""
         if not partner_id:
-            return self._person
-        if self._case_id:
-            self._visitor.link(partner(partner_id), self._case_id)
+            return self._subject.person
+        if self._subject.case_id:
+            self._visitor.link(partner(partner_id), self._subject.case_id)
         return partner(partner_id)
 
-    def _replace(self, start: int, end: int, person: str) -> None:
-        self._parts += (self._text[self._at : start], self._visitor.replace(person, self._text[start:end]))
+    def _replace(self, start: int, end: int, people: Sequence[str]) -> None:
+        self._parts += (self._text[self._at : start], self._visitor.replace(people, self._text[start:end]))
         self._at = end
+
+
+def _shape_of(struct: type[Struct], personal: Mapping[str, str]) -> _Shape:
+    """Return whose the fields of a struct are; what this version does not know is the subject's."""
+    kinds = {each.name: each.kind for each in fields_of(struct)}
+    known = {name: _shape_of(kind.struct, {}) if isinstance(kind, Object) else SCALAR for name, kind in kinds.items()}
+    return _Shape({**known, **personal}, SUBJECT)
 
 
 class _Answer(Struct, array_like=True, tag="answer"):
@@ -232,13 +358,39 @@ class _Answer(Struct, array_like=True, tag="answer"):
     answer: PresenceAnswer
 
 
+class _Forwarded(Struct, array_like=True, tag="forwarded"):
+    """A forwarded event as `internal.cases` has it, with all its members up to the headers."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+
+class _Timed(Struct):
+    """An event or message that says a time."""
+
+    time: str
+
+
 _REOPENED: Final = b"\xa8reopened"
 """The tag of a reopened case in MessagePack, behind the byte that begins an array."""
-_answers: Final = msgspec.msgpack.Decoder(_Answer)
+_messages: Final[msgspec.msgpack.Decoder[_Answer | _Forwarded]] = msgspec.msgpack.Decoder(_Answer | _Forwarded)
+_timed: Final = msgspec.json.Decoder(_Timed)
 _DATA_HEADER: Final = "ce_data_base64"
 _ATTRIBUTES: Final = dict.fromkeys(
     ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "traceparent")
 )
+_HEADERS: Final = frozenset(
+    ("content-type", "traceparent", "tracestate", "ce_tracestate", *(f"ce_{name}" for name in _ATTRIBUTES))
+)
+"""The headers of events that say nothing personal."""
+_UNKNOWN: Final = _Shape({}, SUBJECT)
+_DATA: Final = {name: _shape_of(struct, PERSONAL.get(name, {})) for name, struct in EVENT_TYPES.items()}
+"""Whose the fields of the data of each event type are."""
 _OUTPUT: Final = _Shape(
     {
         "data": _Shape(
@@ -268,6 +420,14 @@ def _text(key: bytes | None) -> str:
         return ""
 
 
+def _message(value: bytes) -> _Answer | _Forwarded | None:
+    """Return a message to a case that has personal data, None for any other value, above all for a sealed one."""
+    try:
+        return _messages.decode(value)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _string(text: bytes) -> str:
     """Return the string that a JSON text is, without white space around it; empty if it is none."""
     try:
@@ -285,9 +445,8 @@ def _bytes(text: bytes) -> bytes | None:
 
 
 def _headers(text: bytes) -> Headers | None:
-    """Return the headers of a refused record, None if they cannot be read or have its data."""
+    """Return the headers of a refused record, None if they cannot be read."""
     try:
-        found = msgspec.json.decode(text, type=tuple[tuple[str, bytes | None], ...])
+        return msgspec.json.decode(text, type=tuple[tuple[str, bytes | None], ...])
     except (ValueError, RecursionError):
         return None
-    return None if any(name.lower() == _DATA_HEADER for name, _ in found) else found
