@@ -1,6 +1,7 @@
 """`sop policy`: shows, checks, compares, signs and publishes policy documents."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from agents.sops import catalogue
 from agents.sops.catalogue import POLICIES
 from schemas.errors import PolicyError, UsageError
 from schemas.files import read_small_text
-from schemas.policy.document import refuse_clash, value_text
+from schemas.policy.document import value_text
 from schemas.policy.model import Policy, PolicySet
 from schemas.topics import Topics
 from sop.groups import SuggestingGroup
@@ -181,14 +182,16 @@ def publish(
     until: str | None,
     out: str | None,
     html: str | None,
-) -> None:
+) -> int:
     """Publish a policy document on the topic policies, from which all workers take it within a minute.
 
     A policy that is in force sooner than that changes decisions that are made already: it needs --retroactive and
     --input, shows what it would change, and is published with --yes. With SOP_POLICY_KEYS it needs two signatures.
+
+    Exits with 1 if it was written, but workers do not take it, since another one came before it.
     """
     from streams.kafka.connection import connect_kafka  # noqa: PLC0415 - the Kafka client is slow to import
-    from streams.operations.published_policies import publish_policy  # noqa: PLC0415
+    from streams.operations.published_policies import create_policy_topic, publish_policy  # noqa: PLC0415
 
     settings = settings_from()
     policy, document = _document(file)
@@ -202,30 +205,41 @@ def publish(
     known = book.published.get(policy.label)
     if known is not None and known.hash == policy.hash:
         print(printable(f"{policy.name} is published already"))
-        return
-    if known is not None and is_in_force(known, now):
-        raise PolicyError(
-            f"{file}: label: {policy.label!r} is published and in force {since(known)}: use another label"
-        )
-    others = [each for each in book.policies.dated if each is not known and each.hash != policy.hash]
-    refuse_clash(policy, others, file)
-    if is_in_force(policy, now):
+        return 0
+    book.check(policy, now, file)
+    is_late = is_in_force(policy, now)
+    if is_late:
         if not retroactive:
-            raise PolicyError(
-                f"{file}: effective_from: in force {since(policy)}, which has passed or is less than 60 s from now, so "
-                "workers could not know it in time; --retroactive publishes it all the same"
-            )
+            raise _too_late(policy, file)
         if not inputs:
             raise UsageError("--retroactive: needs --input, the events to show for what the policy would change")
+        others = [each for each in book.policies.dated if each is not known and each.hash != policy.hash]
         after = PolicySet([*others, policy], book.policies.default)
         found = _difference(settings, inputs, until, ("what is published", book.policies), (policy.name, after))
         _write_difference(found, out, html, inputs)
         _print_difference(found, as_json=False)
         if not yes:
             print("not published; --yes publishes it")
-            return
-    place = asyncio.run(publish_policy(settings, connect_kafka(settings), _topics(settings), policy, document, lines))
+            return 0
+    connection, topics, in_files = connect_kafka(settings), _topics(settings), POLICIES.load_all(settings.policies)
+    asyncio.run(create_policy_topic(settings, connection, topics))
+    now = SystemClock().now_us()  # what was allowed at the beginning may be too late by now
+    book.check(policy, now, file)
+    if is_in_force(policy, now) and not is_late:
+        raise _too_late(policy, file)
+    place, reason = asyncio.run(publish_policy(settings, connection, topics, in_files, policy, document, lines, now))
+    if reason is not None:
+        print(printable(f"sop: {file}: written to {place.name}, but workers do not have it: {reason}"), file=sys.stderr)
+        return 1
     print(printable(f"{policy.name} is published on {place.topic}, in force {since(policy)}"))
+    return 0
+
+
+def _too_late(policy: Policy, file: str) -> PolicyError:
+    return PolicyError(
+        f"{file}: effective_from: in force {since(policy)}, which has passed or is less than 60 s from now, so "
+        "workers could not know it in time; --retroactive publishes it all the same"
+    )
 
 
 def _topics(settings: Settings) -> Topics:

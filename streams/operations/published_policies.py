@@ -18,9 +18,8 @@ from streams.kafka.topics import partition_counts
 from streams.operations.signature_check import signature_check, signature_headers
 from streams.policies.book import PolicyBook
 from streams.policies.source import FixedPolicies, PolicySource
-from streams.policies.topic import PolicyTopic
-from streams.process.clock import SystemClock
-from streams.runtime.ports import TP
+from streams.policies.topic import PolicyTopic, why_not_taken
+from streams.runtime.ports import Place
 
 
 def policy_topic(settings: Settings, connection: KafkaConnection, topics: Topics, in_files: PolicySet) -> PolicyTopic:
@@ -63,31 +62,38 @@ async def read_policies(
     return book
 
 
+async def create_policy_topic(settings: Settings, connection: KafkaConnection, topics: Topics) -> None:
+    """Create the topic if it is missing; raises `UsageError` if that cannot be done."""
+    if reason := await prepare_topic(connection, topics, topic_targets(settings), topics.policies):
+        raise UsageError(f"Kafka at {connection.brokers}: cannot create {topics.policies}: {reason}")
+
+
 async def publish_policy(
     settings: Settings,
     connection: KafkaConnection,
     topics: Topics,
+    in_files: PolicySet,
     policy: Policy,
     document: str,
     signatures: Sequence[str],
-) -> TP:
-    """Publish a document with its signatures, on a topic that is created if need be; return where it is.
+    now: int,
+) -> tuple[Place, str | None]:
+    """Publish a document with its signatures, at an instant (microseconds).
 
-    Raises `UsageError` if Kafka does not take it.
+    Returns where it is, and why workers that have the same files do not take it, None if they do. Raises `UsageError`
+    if Kafka does not take it.
     """
-    place = TP(topics.policies, 0)
-    if reason := await prepare_topic(connection, topics, topic_targets(settings), topics.policies):
-        raise UsageError(f"Kafka at {connection.brokers}: cannot create {topics.policies}: {reason}")
     try:
-        await send_record(
+        place = await send_record(
             connection,
-            place.topic,
+            topics.policies,
             document.encode(),
-            partition=place.partition,
+            partition=0,
             key=policy.label.encode(),
             headers=signature_headers(signatures),
-            timestamp_ms=SystemClock().now_us() // 1000,
+            timestamp_ms=now // 1000,
         )
     except Unavailable as error:
         raise UsageError(str(error)) from error
-    return place
+    book = PolicyBook(in_files, signature_check(settings))
+    return place, await why_not_taken(KafkaLog(connection), book, policy, place)

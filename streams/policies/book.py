@@ -81,12 +81,17 @@ class PolicyBook:
         policy = POLICIES.read(text, where)
         if policy.label != label:
             raise PolicyError(f"{where}: label: {policy.label!r}, but the key of the record is {label!r}")
-        if known is not None and known.hash != policy.hash:
-            self._refuse_if_in_force(known, record.timestamp * 1000, f"{where}: label: {label!r} cannot be changed")
-        others = (*self._in_files.values(), *self.published.values())
-        refuse_clash(policy, (each for each in others if each is not known and each.hash != policy.hash), where)
+        self.check(policy, record.timestamp * 1000, where)
         self.published[label], self.documents[label] = policy, text
         return None if known == policy else f"policy {policy.name} is in force {since(policy)}"
+
+    def check(self, policy: Policy, at: int, where: str) -> None:
+        """Raise `PolicyError` ("where: key: reason") if a policy written at an instant (microseconds) is not taken."""
+        known = self.published.get(policy.label)
+        if known is not None and known.hash != policy.hash:
+            self._refuse_if_in_force(known, at, f"{where}: label: {policy.label!r} cannot be changed")
+        others = (*self._in_files.values(), *self.published.values())
+        refuse_clash(policy, (each for each in others if each is not known and each.hash != policy.hash), where)
 
     @staticmethod
     def _refuse_if_in_force(policy: Policy, at: int, what: str) -> None:

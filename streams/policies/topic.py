@@ -6,9 +6,10 @@ import asyncio
 import logging
 
 from schemas.errors import Fatal, PolicyError
+from schemas.policy.model import Policy
 from streams.policies.book import PolicyBook
 from streams.policies.source import KnownPolicies
-from streams.runtime.ports import TP, OutputLog, Stored
+from streams.runtime.ports import TP, OutputLog, Place, Stored
 
 logger = logging.getLogger("sop.policies")
 
@@ -52,3 +53,23 @@ class PolicyTopic:
         else:
             if change is not None:
                 logger.info("%s", change)
+
+
+async def why_not_taken(log: OutputLog, book: PolicyBook, policy: Policy, place: Place) -> str | None:
+    """Return why workers do not have a policy that was written at a place; None if they have it.
+
+    `book` has read nothing yet. It is not sure beforehand: others may write to the topic at the same time.
+    """
+    reason = f"{place.name}: another record of this label came after it"
+    try:
+        async for records in log.read(place.tp, 0):
+            for record in records:
+                try:
+                    book.take(record, f"{place.tp.name}@{record.offset}")
+                except PolicyError as error:
+                    if record.offset == place.offset:
+                        reason = str(error)
+    except Fatal as error:
+        return str(error)
+    found = book.published.get(policy.label)
+    return None if found is not None and found.hash == policy.hash else reason

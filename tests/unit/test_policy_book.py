@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from agents.sops.catalogue import POLICIES
-from schemas.errors import PolicyError
+from schemas.errors import Fatal, PolicyError
 from schemas.policy.model import MINUTE, PolicySet
 from schemas.timestamps import parse_instant
+from sop.main import run
+from streams.operations import published_policies
 from streams.policies.book import PolicyBook
-from streams.runtime.ports import Stored
+from streams.policies.topic import why_not_taken
+from streams.runtime.ports import TP, Place, Stored
+from tests.archives import StoppedClock
 
 NOON = parse_instant("2026-11-21T12:00:00Z")
 AT_NOON = "effective_from = 2026-11-21T12:00:00Z\n"
@@ -26,13 +34,20 @@ PARK = document("park", AT_NOON, "park.duration = '1h'")
 OTHER_PARK = document("park", AT_NOON, "park.duration = '2h'")
 
 
+def stored(*records: tuple[str, bytes | None, int]) -> list[Stored]:
+    """Return records (key, value, when: minutes from noon)."""
+    return [
+        Stored(offset, key.encode("latin-1"), value, timestamp=(NOON + minutes * MINUTE) // 1000)
+        for offset, (key, value, minutes) in enumerate(records)
+    ]
+
+
 def taken(*records: tuple[str, bytes | None, int], in_files: PolicySet | None = None) -> tuple[PolicyBook, list[str]]:
-    """Return a book that was given records (key, value, when: minutes from noon), and why some were refused."""
+    """Return a book that was given records, and why some were refused."""
     book, refusals = PolicyBook(in_files or PolicySet((), POLICIES.default)), []
-    for offset, (key, value, minutes) in enumerate(records):
-        record = Stored(offset, key.encode("latin-1"), value, timestamp=(NOON + minutes * MINUTE) // 1000)
+    for record in stored(*records):
         try:
-            book.take(record, f"policies-0@{offset}")
+            book.take(record, f"policies-0@{record.offset}")
         except PolicyError as error:
             refusals.append(str(error))
     return book, refusals
@@ -118,3 +133,113 @@ def test_files_and_topic_are_one_set() -> None:
         book, refusals = taken((key, clash, 5), in_files=in_files)
         assert refusals == [why]
         assert book.policies.at(NOON).name == in_files.at(NOON).name
+
+
+class Written:
+    """A log of these records, which cannot be read without any."""
+
+    def __init__(self, records: Sequence[Stored]) -> None:
+        self._records = records
+
+    async def read(self, tp: TP, start: int) -> AsyncIterator[list[Stored]]:
+        if not self._records:
+            raise Fatal(f"{tp.name}: cannot be read back")
+        yield [each for each in self._records if each.offset >= start]
+
+
+PARC = document("parc", AT_NOON)
+
+
+@pytest.mark.parametrize(
+    ("records", "offset", "reason"),
+    [
+        pytest.param([("park", PARK, -5)], 0, None, id="alone"),
+        pytest.param([("park", OTHER_PARK, -5), ("park", PARK, -4)], 1, None, id="it replaces one not in force yet"),
+        pytest.param([("park", b"label =", -9), ("park", PARK, -5)], 1, None, id="another one was refused"),
+        pytest.param(
+            [("park", OTHER_PARK, -5), ("park", PARK, 0)],
+            1,
+            "policies-0@1: label: 'park' cannot be changed: it is in force from 2026-11-21T12:00:00Z, and decisions "
+            "may rest on it; publish another label",
+            id="its label came into force meanwhile",
+        ),
+        pytest.param(
+            [("parc", PARC, -5), ("park", PARK, -5)],
+            1,
+            "policies-0@1: effective_from: the same as that of 'parc'",
+            id="somebody else published one of the same instant",
+        ),
+        pytest.param(
+            [("park", PARK, -5), ("park", OTHER_PARK, -4)],
+            0,
+            "policies-0@0: another record of this label came after it",
+            id="somebody else has replaced it",
+        ),
+        pytest.param([], 0, "policies-0: cannot be read back", id="nobody knows"),
+    ],
+)
+async def test_a_policy_is_published_if_workers_have_it_then(
+    records: list[tuple[str, bytes | None, int]], offset: int, reason: str | None
+) -> None:
+    policy, book = POLICIES.read(PARK.decode(), ""), PolicyBook(PolicySet((), POLICIES.default))
+    log: Any = Written(stored(*records))
+    assert await why_not_taken(log, book, policy, Place("policies", 0, offset)) == reason
+
+
+@pytest.mark.parametrize(
+    ("known", "reason", "waited", "status", "said"),
+    [
+        pytest.param([], None, 1, 0, "is published on policies", id="in time"),
+        pytest.param([], None, 5, 2, "effective_from: in force from 2026-11-21T12:00:00Z", id="too late meanwhile"),
+        pytest.param(
+            [("park", OTHER_PARK, -9)],
+            None,
+            5,
+            2,
+            "label: 'park' cannot be changed",
+            id="its label is in force meanwhile",
+        ),
+        pytest.param(
+            [],
+            "policies-0@3: effective_from: the same as that of 'parc'",
+            1,
+            1,
+            "written to policies-0@3, but workers do not have it: policies-0@3: effective_from: the same as",
+            id="refused by workers",
+        ),
+    ],
+)
+def test_publishing_succeeds_only_if_workers_have_the_policy(
+    known: list[tuple[str, bytes | None, int]],
+    reason: str | None,
+    waited: int,
+    status: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock, sent = StoppedClock(NOON - 6 * MINUTE), list[int]()
+
+    async def read(*_: object) -> PolicyBook:
+        return taken(*known)[0]
+
+    async def create(*_: object) -> None:
+        clock.us += waited * MINUTE + 1
+
+    async def publish(*arguments: object) -> tuple[Place, str | None]:
+        sent.append(clock.us)
+        assert arguments[-1] == clock.us
+        return Place("policies", 0, 3), reason
+
+    monkeypatch.setattr("sop.commands.policy.SystemClock", lambda: clock)
+    monkeypatch.setattr(published_policies, "read_policies", read)
+    monkeypatch.setattr(published_policies, "create_policy_topic", create)
+    monkeypatch.setattr(published_policies, "publish_policy", publish)
+    file = tmp_path / "park.toml"
+    file.write_bytes(PARK)
+    assert run(["policy", "publish", str(file)]) == status
+    printed = capsys.readouterr()
+    assert said in (printed.err if status else printed.out)
+    assert printed.err.count("\n") == bool(status)
+    assert len(sent) == (status != 2), "what is refused here is not written"
