@@ -9,7 +9,7 @@ import click
 
 from agents.sops import catalogue
 from schemas.codec.schema_ids import SchemaIds
-from schemas.errors import Unavailable, UsageError
+from schemas.errors import Fatal, Unavailable, UsageError
 from schemas.outputs import Act
 from streams.config.settings import Settings, settings_from
 from streams.kafka.connection import KafkaConnection, connect_kafka
@@ -22,7 +22,8 @@ from streams.terminal.printable import printable
 from surfaces.console.kafka import KafkaActs
 
 with extra("audit", "an erasure"):
-    from streams.sealing.person_keys import PersonKeys, person_keys
+    from streams.operations.cases_of_person import cases_in_kafka
+    from streams.sealing.person_keys import NEVER, PersonKeys, person_keys
     from streams.sealing.personal import is_customer
 
 ADDRESS = "sop erase"
@@ -37,26 +38,40 @@ ACT = "erase"
 def command(person: str, case_ids: tuple[str, ...], why: str) -> int:
     """Erase a person from state, read model and archive: write tombstones, then destroy the keys of the archive.
 
-    Which cases have data of the person is known from the archive's keys (SOP_AUDIT_PERSON_KEYS); --case names more.
-    Interrupted, or with another --case, it can be run again. Kafka's topics forget by their retention.
+    Which cases have data of the person is known from the archive's keys (SOP_AUDIT_PERSON_KEYS) and, for what is not in
+    the archive yet, from Kafka; --case names more. It can be run again. Kafka's topics forget by their retention.
     """
     kind, _, name = person.partition(":")
     if kind not in {"customer", "partner"} or not name.strip():
         raise click.UsageError("name whom to erase: customer:ID or partner:ID")
     settings, now = settings_from(), SystemClock().now_us()
     person = f"{kind}:{name.strip()}"
+    connection = connect_kafka(settings)
     with person_keys(settings) as keys:
-        known = () if keys is None else keys.cases_of(person)
-        cases = sorted({*known, *case_ids})
+        cases = sorted({*_cases(connection, settings, keys, person), *case_ids})
         if is_customer(person) and not cases:
+            if keys is not None and keys.erased_until(person) > NEVER:
+                print(printable(f"{person}: erased already; no case has come since"))
+                return 0
             raise UsageError(f"{person}: no case of this customer is known: name them with --case")
         partner_id = None if is_customer(person) else name.strip()
         try:
-            asyncio.run(_write(connect_kafka(settings), settings, cases, partner_id, why, now))
+            asyncio.run(_write(connection, settings, cases, partner_id, why, now))
         except Unavailable as error:
             raise UsageError(str(error)) from error
         _destroy(keys, person, cases, now)
     return 0
+
+
+def _cases(connection: KafkaConnection, settings: Settings, keys: PersonKeys | None, person: str) -> set[str]:
+    """Return the cases that have data of a person, as the keys say and what Kafka has behind the archive."""
+    positions = {} if keys is None else keys.positions()  # before the cases: those archived meanwhile are in both
+    known = () if keys is None else keys.cases_of(person)
+    try:
+        topics = catalogue.topics(settings.topic_prefix)
+        return {*known, *asyncio.run(cases_in_kafka(connection, topics, person, positions))}
+    except Fatal as error:
+        raise UsageError(str(error)) from error
 
 
 async def _write(

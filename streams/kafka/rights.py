@@ -92,7 +92,7 @@ def _topics_used(topics: Topics) -> Mapping[Role, tuple[Collection[str], Collect
         "producer": ((), inputs),
         "policy-publisher": ([topics.policies], [topics.policies]),
         "redriver": ([topics.dead_letters, topics.progress], (*inputs, topics.cases)),
-        "eraser": ((), (topics.of("case.erased"), topics.of("partner.erased"), topics.acts)),
+        "eraser": ((*inputs, topics.cases), (topics.of("case.erased"), topics.of("partner.erased"), topics.acts)),
         "analyst": ((*inputs, topics.policies, *outputs), ()),
         "reader": (outputs, ()),
         "witness": ([topics.checkpoints], ()),

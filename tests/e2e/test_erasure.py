@@ -132,7 +132,18 @@ def test_nothing_readable_of_the_erased_is_left_and_proofs_hold(redis_bench: Ben
     assert "Zebulon" in planted(b"\n".join(each.value for each in bench.read("dead-letters")))
     until(lambda: bool(planted(b"\n".join(in_redis(bench.redis_url, bench.prefix)))), lambda: worker.log)
 
+    late = json.loads(next(each for each in lines if b'"job.booked"' in each))
+    late |= {
+        "id": "late",
+        "subject": "job-late",
+        "data_base64": base64.b64encode(json.dumps(late["data"]).encode()).decode(),
+    }
+    del late["data"]
+    bench.feed([Feed("jobs", b"job-late", json.dumps(late).encode())])
+    bench.wait_until_idle()
+
     said = kept.done("erase", f"customer:{CUSTOMER}", "--why", "asked for it")
+    assert "tombstone of job-late" in said, "it is not in the archive yet"
     said += kept.done("erase", "partner:partner-1", "--why", "asked for it")
     assert f"tombstone of {CASE}" in said
     assert "0 keys destroyed" not in said
@@ -140,6 +151,7 @@ def test_nothing_readable_of_the_erased_is_left_and_proofs_hold(redis_bench: Ben
     assert worker.stop() == 0
 
     kept.done("archive", kept.archive, "--once")
+    assert "erased already" in kept.done("erase", f"customer:{CUSTOMER}", "--why", "asked again")
     assert planted(kept.archived()) == []
     assert planted(b"\n".join(in_redis(bench.redis_url, bench.prefix))) == []
     assert planted(kept.read_model()) == []

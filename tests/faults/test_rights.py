@@ -238,9 +238,9 @@ def test_a_command_needs_no_more_than_the_rights_of_its_role(
 
 
 @pytest.mark.parametrize("missing", granted("eraser"), ids=[right[1] for right in granted("eraser")])
-def test_an_erasure_names_the_topic_that_it_may_not_write_and_destroys_nothing(
-    secured: Secured, missing: Right
-) -> None:
+def test_an_erasure_names_the_topic_that_it_may_not_use_and_destroys_nothing(secured: Secured, missing: Right) -> None:
+    visit = Visit("job-1", "partner-1")
+    secured.bench.feed(map(feed_of, [*visit.booking, *visit.report]), **secured.admin_options)  # else nothing is read
     with secured.only(*(right for right in granted("eraser") if right != missing)):
         done = run_sop("erase", "partner:p-1", "--case", "job-erased", "--why", "x", env=secured.bench.environment())
     assert (done.returncode, "destroyed" in done.stdout) == (2, False)

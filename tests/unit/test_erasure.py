@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 
 import pytest
 import zstandard
@@ -12,11 +13,15 @@ from agents.sops import catalogue
 from schemas.codec.limits import Limits
 from schemas.policy.model import HOUR, MINUTE, PolicySet
 from schemas.topics import Topics
+from streams.operations.cases_of_person import cases_behind
 from streams.operations.erasure import tombstones
+from streams.processor.internal_messages import Forwarded, pack
 from streams.replay.deduplicate import ERASED, deduplicate
 from streams.replay.input_record import InputRecord
 from streams.replay.replay import Replay
+from streams.runtime.ports import TP
 from tests.scenario import MIDNIGHT, POLICY, Scenario, line
+from tests.simulation.kafka import SimulatedKafka, SimulatedLog
 from tests.unit.test_retention import Owner, dead_letters, decisions
 
 TOPICS: Topics = catalogue.topics()
@@ -115,6 +120,44 @@ def test_in_a_replay_the_erasure_of_a_partner_takes_nothing() -> None:
 def test_a_record_that_has_lost_something_is_refused() -> None:
     record = InputRecord("jobs", 0, 0, FACTS[0], is_erased=True)
     assert [each.reason for each in deduplicate([(0, record)], Limits(), None, 99).refused] == [ERASED]
+
+
+def with_data_in_base64(event: bytes) -> bytes:
+    found = json.loads(event)
+    data = b64encode(json.dumps(found.pop("data")).encode()).decode()
+    return json.dumps({**found, "data_base64": data}).encode()
+
+
+def booking(case_id: str, customer_id: str) -> bytes:
+    (event,) = Scenario(case_id).booked("08:00", customer_id=customer_id).lines()
+    return event
+
+
+PARTNER_FOUND = line(
+    "ticket.partner_identified", "job-5", NOON, "found", {"ticket_id": "t", "partner_id": "p1", "name": "Zebulon"}
+)
+
+
+@pytest.mark.parametrize(
+    ("person", "start", "cases"),
+    [
+        ("customer:c-1", 0, {"job-1", "job-2", "job-4"}),
+        ("customer:c-1", 1, {"job-2", "job-4"}),
+        ("customer:c-1", 9, {"job-4"}),
+        ("customer:c-3", 0, {"job-3"}),
+        ("customer:c", 0, set()),
+        ("partner:p1", 0, {"job-5"}),
+    ],
+)
+async def test_cases_that_are_not_archived_yet_are_found_in_kafka(person: str, start: int, cases: set[str]) -> None:
+    kafka, jobs, messages = SimulatedKafka(), TP("jobs", 0), TP("internal.cases", 0)
+    for each in (booking("job-1", "c-1"), with_data_in_base64(booking("job-2", "c-1")), booking("job-3", "c-3"), b"x"):
+        kafka.append(jobs, b"k", each)
+    kafka.append(jobs, b"k", None)
+    for case_id, event in (("job-4", booking("job-4", "c-1")), ("job-5", with_data_in_base64(PARTNER_FOUND))):
+        key = case_id.encode()
+        kafka.append(messages, key, pack(Forwarded("jobs", 1, 5, 0, key, event, ())))
+    assert await cases_behind(SimulatedLog(kafka), person, {jobs: start, messages: 0}) == cases
 
 
 @pytest.mark.parametrize("partner", [None, "p1"])
