@@ -16,7 +16,7 @@ from streams.terminal.printable import printable
 
 with extra("audit", "an archive"):
     from streams.archive.check import check_archive
-    from streams.archive.folder import ArchiveFolder
+    from streams.archive.folder import ArchiveFolder, archive_at
     from surfaces.archive.process import archive
 
 WRITE = "write"
@@ -54,7 +54,7 @@ def write(stop_signals: StopSignals, address: str | None, *, once: bool) -> None
     log (sop audit).
     """
     settings = settings_from()
-    folder = _folder(address, settings)
+    folder = ArchiveFolder(_address(address, settings))
     log_to_stderr(settings.log_level, settings.log_format)
     archive(settings, folder, catalogue.topics(settings.topic_prefix), stop_signals, once=once)
 
@@ -66,7 +66,7 @@ def check(address: str | None) -> int:
 
     Exits with 1 if so.
     """
-    checked = check_archive(_folder(address, settings_from()))
+    checked = check_archive(archive_at(_address(address, settings_from())))
     for problem in checked.problems:
         print(printable(f"sop: {problem}"), file=sys.stderr)
     print(f"{checked.files} files, {checked.records} records of {checked.partitions} partitions")
@@ -87,13 +87,14 @@ def query(arguments: tuple[str, ...], *, as_json: bool) -> None:
         from streams.archive.query import csv_lines, json_lines, query_archive  # noqa: PLC0415 - slow to import
     if len(arguments) > 2:
         raise click.UsageError("give an archive, if SOP_ARCHIVE does not name it, and one query")
-    result = query_archive(_folder(arguments[0] if len(arguments) == 2 else None, settings_from()), arguments[-1])
+    address = _address(arguments[0] if len(arguments) == 2 else None, settings_from())
+    result = query_archive(archive_at(address), arguments[-1])
     for line in (json_lines if as_json else csv_lines)(result):
         print(printable(line))
 
 
-def _folder(address: str | None, settings: Settings) -> ArchiveFolder:
+def _address(address: str | None, settings: Settings) -> str:
     found = address or settings.archive
     if not found:
         raise click.UsageError("name an archive, or set SOP_ARCHIVE")
-    return ArchiveFolder(found)
+    return found

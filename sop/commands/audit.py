@@ -16,12 +16,12 @@ from streams.process.extras import extra
 from streams.terminal.printable import printable, printable_bytes
 
 with extra("audit", "an audit"):
-    from streams.archive.folder import ArchiveFolder
+    from streams.archive.folder import ArchiveFolder, archive_at
     from streams.archive.reading import ArchiveReader
     from streams.archive.segment import DamagedSegment
     from streams.audit.keys import make_key, read_signer, read_verifier
-    from streams.audit.proof import check_proof, encode_proof, prove
-    from streams.audit.verify import Altered, verify_archive
+    from streams.audit.proof import NotProven, check_proof, encode_proof, prove
+    from streams.audit.verify import NOTE, Altered, verify_archive
     from streams.certificate.certify import Asked, certify
     from streams.certificate.page import page_of
     from streams.certificate.statement import Predicate, open_statement, sign_statement, summary
@@ -75,11 +75,12 @@ def verify(archive: str, key: str, checkpoint: str | None) -> int:
     Exits with 1 and names the first bad record or file if so.
     """
     verifier, folder = read_verifier(key), ArchiveFolder(archive)
+    if not folder.exists(NOTE):  # an archive that had a log is not what was signed, even if it has no files any more
+        folder = archive_at(archive)
     try:
         verified = verify_archive(folder, verifier, None if checkpoint is None else _text(checkpoint))
     except Altered as error:
-        print(printable(f"sop: {error}"), file=sys.stderr)
-        return 1
+        return _failed(str(error))
     print(f"{verified.files} files, {verified.records} records: all as {verifier.name} has signed them")
     print(f"checkpoint: {verified.checkpoint.size} entries, root {verified.checkpoint.root.hex()}")
     return 0
@@ -90,25 +91,44 @@ def verify(archive: str, key: str, checkpoint: str | None) -> int:
 @click.argument("decision", metavar="ID|TOPIC-PARTITION@OFFSET")
 @KEY
 @click.option("--out", required=True, metavar="FILE", type=FILE, help="Write the proof here.")
-def prove_record(archive: str, decision: str, key: str, out: str) -> None:
-    """Write the proof that a decision, or any other record, is in an archive."""
-    verifier, folder = read_verifier(key), ArchiveFolder(archive)
-    name, record = ArchiveReader(folder).find(decision)
-    _write(out, encode_proof(prove(folder, verifier, name, record.offset)))
+def prove_record(archive: str, decision: str, key: str, out: str) -> int:
+    """Write the proof that a decision, or any other record, is in an archive.
+
+    Exits with 1 if it is there, but is not what was signed.
+    """
+    target = _new_file(out)
+    verifier, folder = read_verifier(key), archive_at(archive)
+    name, record = ArchiveReader(folder).find(decision, catalogue.topics(settings_from().topic_prefix).outputs)
+    try:
+        proof = prove(folder, verifier, name, record.offset)
+    except NotProven as error:
+        return _failed(f"{archive}: {error}")
+    _write(target, encode_proof(proof))
+    return 0
 
 
 @command.command(name="check-proof")
 @click.argument("proof", type=FILE)
 @KEY
-def check(proof: str, key: str) -> None:
-    """Check a proof, and print the record that it proves."""
-    proven = check_proof(_bytes(proof), read_verifier(key))
+def check(proof: str, key: str) -> int:
+    """Check a proof, and print the record that it proves.
+
+    Exits with 1 if it does not hold.
+    """
+    verifier, content = read_verifier(key), _bytes(proof)
+    try:
+        proven = check_proof(content, verifier)
+    except NotProven as error:
+        return _failed(f"{proof}: {error}")
+    except UsageError as error:
+        raise UsageError(f"{proof}: {error}") from error
     place = f"{proven.topic}-{proven.partition}@{proven.record.offset}"
     checkpoint = proven.checkpoint
     print(
         printable(f"{place} is in the archive of {checkpoint.origin}, among {checkpoint.size} files when it was signed")
     )
     print(printable_bytes(proven.record.value or b""))
+    return 0
 
 
 @command.command(name="replay")
@@ -153,8 +173,9 @@ def replay(
         raise click.UsageError("name the private key that signs with --key-file, or set SOP_AUDIT_KEY_FILE")
     if case_id is not None and (begin or end):
         raise click.UsageError("--case goes with neither --from nor --to")
-    page = Path(out).with_suffix(".html")
-    if page == Path(out):
+    target = _new_file(out)
+    page = target.with_suffix(".html")
+    if page == target:
         raise click.UsageError("--out: the certificate is no page; the page is written beside it")
     signer = read_signer(key_file or settings.audit_key_file)
     asked = Asked(
@@ -164,7 +185,7 @@ def replay(
     try:
         with person_keys(settings) as keys:
             certified = certify(
-                ArchiveFolder(archive),
+                archive_at(archive),
                 asked,
                 topics=catalogue.topics(settings.topic_prefix),
                 policies=book,
@@ -174,10 +195,9 @@ def replay(
                 needs_log=key is not None,
             )
     except (Altered, DamagedSegment) as error:
-        print(printable(f"sop: {error}"), file=sys.stderr)
-        return 1
-    _write(out, sign_statement(certified.statement, signer))
-    _write(str(page), page_of(certified.statement, signer.verifier).encode())
+        return _failed(str(error))
+    _write(target, sign_statement(certified.statement, signer))
+    _write(page, page_of(certified.statement, signer.verifier).encode())
     for decision, status in sorted(certified.decisions.items()):
         if case_id is not None or status != "same":
             print(printable(f"{decision}: {status}"))
@@ -196,8 +216,7 @@ def check_certificate(certificate: str, key: str) -> int:
     try:
         statement = open_statement(_bytes(certificate), verifier)
     except ValueError as error:
-        print(printable(f"sop: {certificate}: {error}"), file=sys.stderr)
-        return 1
+        return _failed(f"{certificate}: {error}")
     print(printable(f"{verifier.name} has signed it: {statement.predicate.archive}"))
     return _report(statement.predicate)
 
@@ -220,9 +239,25 @@ def _report(found: Predicate) -> int:
     return 0 if found.is_all_same else 1
 
 
-def _write(path: str, content: bytes) -> None:
+def _failed(message: str) -> int:
+    """Print what does not hold, and return the exit status that says so."""
+    print(printable(f"sop: {message}"), file=sys.stderr)
+    return 1
+
+
+def _new_file(out: str) -> Path:
+    """Return the path of a file to write; raises `UsageError` if it is a folder, or there is none for it."""
+    path = Path(out)
+    if path.is_dir():
+        raise UsageError(f"--out: {path} is a folder")
+    if not path.parent.is_dir():
+        raise UsageError(f"--out: {path}: there is no folder {path.parent}")
+    return path
+
+
+def _write(path: Path, content: bytes) -> None:
     try:
-        Path(path).write_bytes(content)
+        path.write_bytes(content)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
 

@@ -99,6 +99,14 @@ class ArchiveFolder:
             raise Unavailable(f"{self.address}: {path}{': ' if path else ''}{_reason(error)}") from error
 
 
+def archive_at(address: str) -> ArchiveFolder:
+    """Return the folder of an archive that has records; raises `UsageError` if none is there, `Unavailable`."""
+    folder = ArchiveFolder(address)
+    if not folder.names():
+        raise UsageError(f"{address}: there is no archive, or it has no files yet")
+    return folder
+
+
 def _sync(path: str) -> None:
     """Have a file or folder of this machine written to the disk."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property, partial
+from itertools import islice
 from typing import Final
 
 from schemas.errors import UsageError
@@ -15,6 +16,7 @@ from streams.archive.records import ArchivedRecord
 from streams.archive.segment import Segment
 from streams.runtime.ports import TP
 
+_NAMED_MAX: Final = 10
 _PLACE: Final = re.compile(r"(.+)-(\d{1,9})@(\d{1,19})")
 
 
@@ -67,19 +69,26 @@ class ArchiveReader:
         with self._open(name) as segment:
             yield from ((name, each) for each in segment.records())
 
-    def find(self, what: str) -> tuple[SegmentName, ArchivedRecord]:
-        """Return the record with an id, or at a place (`topic-partition@offset`); raises `UsageError` without one."""
+    def find(self, what: str, outputs: Collection[str]) -> tuple[SegmentName, ArchivedRecord]:
+        """Return the record with an id, or at a place (`topic-partition@offset`).
+
+        An id is that of a record of these topics if one has it: producers of others choose ids as they like. Raises
+        `UsageError` without such a record, or if several have the id.
+        """
         if place := _PLACE.fullmatch(what):
             tp, offset = TP(place[1], int(place[2])), int(place[3])
             names = [each for each in self._all if each.tp == tp and each.first <= offset < each.next]
-            found = ((name, each) for name in names for _, each in self.records_of(name) if each.offset == offset)
+            at_place = ((name, each) for name in names for _, each in self.records_of(name) if each.offset == offset)
+            found = list(islice(at_place, 1))
         else:
-            values = _storable({what})
-            names = list(reversed(self._indexes.may_have(self._all, values)))
-            found = (each for name in names for each in self._records_with(name, "id", values))
-        for name, record in found:
-            return name, record
-        raise UsageError(f"{what}: no record of the archive has this {'place' if place else 'id'}")
+            others = {each.topic for each in self._all}.difference(outputs)
+            found = list(self.records_with(outputs, "id", {what})) or list(self.records_with(others, "id", {what}))
+        if not found:
+            raise UsageError(f"{what}: no record of the archive has this {'place' if place else 'id'}")
+        if len(found) > 1:
+            places = ", ".join(f"{name.tp.name}@{record.offset}" for name, record in found[:_NAMED_MAX])
+            raise UsageError(f"{what}: {len(found)} records have this id: {places}; name the place of the one you mean")
+        return found[0]
 
     def _records_with(
         self, name: SegmentName, column: str, values: Collection[str]

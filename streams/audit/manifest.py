@@ -48,7 +48,10 @@ def encode_manifest(manifest: Manifest) -> bytes:
 
 def decode_manifest(entry: bytes) -> Manifest:
     """Return the manifest in an entry of the log; raises ValueError if it is none."""
-    return _manifests.decode(entry)
+    try:
+        return _manifests.decode(entry)
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
 
 
 def manifest_of(name: SegmentName, content: bytes, root: bytes, rows: int, previous: bytes | None) -> Manifest:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from schemas.errors import UsageError
+from schemas.errors import SopError, UsageError
 from streams.archive.folder import ArchiveFolder
 from streams.archive.layout import SegmentName
 from streams.archive.records import ArchivedRecord
@@ -22,6 +22,10 @@ from streams.audit.note import Verifier
 from streams.audit.tiles import CHECKPOINT
 
 FORMAT: Final = "sop-streams-proof/1"
+
+
+class NotProven(SopError):  # noqa: N818 - named as it reads
+    """A proof does not hold; the message says why."""
 
 
 class Proof(Struct, frozen=True, kw_only=True):
@@ -50,7 +54,8 @@ class Proven(NamedTuple):
 def prove(folder: ArchiveFolder, verifier: Verifier, name: SegmentName, offset: int) -> Proof:
     """Return the proof of the record of a file at an offset.
 
-    Raises `UsageError` if the log does not have the file, or the file the record; `Unavailable`.
+    Raises `UsageError` if the log does not have the file, or the file the record; `NotProven` if the record is not what
+    was signed; `Unavailable`.
     """
     note = (folder.read(f"{LOG}/{CHECKPOINT}") or b"").decode(errors="replace")
     try:
@@ -88,11 +93,17 @@ def encode_proof(proof: Proof) -> bytes:
 
 
 def check_proof(content: bytes, verifier: Verifier) -> Proven:
-    """Return what the file of a proof shows; raises `UsageError` with the reason if it shows nothing."""
+    """Return what the file of a proof shows.
+
+    Raises `NotProven` with the reason if that is nothing, `UsageError` if it is no proof.
+    """
     try:
         proof = _proofs.decode(content)
-        if proof.format != FORMAT:
-            raise ValueError(f"format: {proof.format!a} is not known")
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"it is not a proof ({error})") from None
+    if proof.format != FORMAT:
+        raise UsageError(f"format: {proof.format!a} is not known")
+    try:
         checkpoint = open_checkpoint(proof.checkpoint, verifier)
         entry, record = _bytes(proof.manifest), _bytes(proof.record)
         root = root_from_inclusion(
@@ -110,7 +121,7 @@ def check_proof(content: bytes, verifier: Verifier) -> Proven:
         if (topic, partition) != manifest.name.tp or not manifest.first <= found.offset < manifest.next:
             raise ValueError("the record is not one of the file in the manifest")
     except ValueError as error:
-        raise UsageError(f"not proven: {error}") from error
+        raise NotProven(f"not proven: {error}") from error
     return Proven(topic, partition, found, manifest, checkpoint)
 
 

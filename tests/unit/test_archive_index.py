@@ -75,13 +75,37 @@ def test_only_files_that_have_it_are_opened(indexed: Archived) -> None:
 def test_what_no_text_can_be_is_in_no_file(indexed: Archived) -> None:
     assert found(indexed, "job-\udcff")[0] == []
     with pytest.raises(UsageError, match="no record of the archive has this id"):
-        ArchiveReader(indexed.folder).find("\udcff")
+        ArchiveReader(indexed.folder).find("\udcff", ())
 
 
 def test_a_record_is_found_by_its_id(indexed: Archived) -> None:
     folder = WatchedFolder(indexed.path)
-    name, each = ArchiveReader(folder).find("e-25")
+    name, each = ArchiveReader(folder).find("e-25", ())
     assert (each.offset, folder.called("open")) == (25, [index_path("jobs", name.day), name.path])
+
+
+def test_an_id_is_that_of_an_output_before_that_of_an_input(tmp_path: Path) -> None:
+    archived = archive_in(tmp_path / "archive")
+
+    def add(topic: str, offset: int, event_id: str) -> None:
+        value = json.loads(event(offset, "job-1").value or b"") | {"id": event_id}
+        archived.add([record(TP(topic, 0), offset, json.dumps(value).encode())])
+
+    def place(what: str) -> str:
+        name, each = ArchiveReader(archived.folder).find(what, ("alerts", "decisions.paf"))
+        return f"{name.tp.name}@{each.offset}"
+
+    for topic in ("jobs", "decisions.paf", "tickets"):
+        add(topic, 0, "same")
+    assert place("same") == "decisions.paf-0@0", "producers of inputs choose any id"
+    assert place("tickets-0@0") == "tickets-0@0"
+    add("jobs", 1, "twice")
+    add("tickets", 1, "twice")
+    with pytest.raises(UsageError, match="twice: 2 records have this id: jobs-0@1, tickets-0@1; name the place"):
+        place("twice")
+    add("alerts", 0, "same")
+    with pytest.raises(UsageError, match=r"same: 2 records have this id: alerts-0@0, decisions\.paf-0@0;"):
+        place("same")
 
 
 def test_an_index_is_no_alteration_and_no_problem(indexed: Archived) -> None:

@@ -223,8 +223,30 @@ def test_the_certificate_and_its_page_are_two_files(
     archived: Archived, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["audit", "replay", str(archived.path), "--out", str(tmp_path / "cert.html")]) == 2
-    assert run(["audit", "replay", str(archived.path), "--out", str(tmp_path / "absent" / "cert")]) == 2
-    assert "No such file" in capsys.readouterr().err
+    assert "the page is written beside it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        (".", "--out: . is a folder"),
+        ("..", "--out: .. is a folder"),
+        ("/", "--out: / is a folder"),
+        ("", "--out: . is a folder"),
+        ("absent/cert", "--out: absent/cert: there is no folder absent"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_named_before_anything_is_done(
+    out: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    key = str(make_key("example.com/log", str(tmp_path / "key")))
+    for command in (
+        ["replay", "no-archive", "--key-file", "key", "--out", out],
+        ["prove", "no-archive", "some-id", "--key", key, "--out", out],
+    ):
+        assert run(["audit", *command]) == 2
+        assert capsys.readouterr().err == f"sop: {said}\n"
 
 
 def test_a_key_must_be_named(
