@@ -24,6 +24,8 @@ DAY_MS = 86_400_000
 NOW_US = 1_764_300_000_000_000
 TOPIC_ID = "Zr1a/m4bTyqU8aX0+HVc3w"
 LOG = "example.com/archive"
+JOBS, OTHERS = TP("jobs", 0), TP("jobs", 1)
+ROWS = 30
 
 
 class StoppedClock:
@@ -70,6 +72,21 @@ class Archived:
 
     def notary(self) -> Notary:
         return Notary(self.folder, read_signer(str(self.key)))
+
+
+def archived_in(path: Path) -> Archived:
+    """Return an archive with three files of one partition and one of another; some offsets are those of markers."""
+    found = archive_in(path)
+    offsets = [each for each in range(2, 2 + ROWS) if each % 7]
+    for part in (offsets[:8], offsets[8:16], offsets[16:]):
+        found.add(record(JOBS, offset, b'{"n":%d}' % offset) for offset in part)
+    found.add(record(OTHERS, offset) for offset in range(4))
+    return found
+
+
+def file_of(archived: Archived, number: int) -> SegmentName:
+    """Return the name of a file of an archive, by its number."""
+    return archived.folder.names()[number]
 
 
 class WatchedFolder(ArchiveFolder):
