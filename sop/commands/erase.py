@@ -23,8 +23,8 @@ from surfaces.console.kafka import KafkaActs
 
 with extra("audit", "an erasure"):
     from streams.operations.cases_of_person import cases_in_kafka
+    from streams.sealing.people import is_customer
     from streams.sealing.person_keys import NEVER, PersonKeys, person_keys
-    from streams.sealing.personal import is_customer
 
 ADDRESS = "sop erase"
 """Where such an act comes from."""

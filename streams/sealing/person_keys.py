@@ -24,7 +24,7 @@ from schemas.errors import Fatal, UsageError
 from streams.config.settings import Settings
 from streams.files.private import write_private_file
 from streams.runtime.ports import TP
-from streams.sealing.personal import NOBODY, case, is_customer
+from streams.sealing.people import NOBODY, case, is_customer
 
 MASTER_BYTES: Final = 32
 NEVER, FOR_EVER = -(1 << 63), 1 << 62

@@ -7,29 +7,25 @@ on is itself sealed, or it is opened first.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
 
-from agents.presence.queries import PresenceAnswer
 from schemas.codec.decoder import is_binary, read_attributes
-from schemas.codec.encoder import decode_dead_letter
 from schemas.codec.headers import Headers
-from schemas.errors import InvalidMessage
 from schemas.events import EVENT_TYPES, LOCATION_REPORT
 from schemas.fields import Object, fields_of
-from schemas.timestamps import parse_instant
 from schemas.topics import CASES, DEAD_LETTERS, INPUTS, LOCATIONS, POLICIES, TOPIC_OF_TYPE
 from streams.archive.records import ArchivedRecord
+from streams.sealing.case_messages import Forwarded, read_message
 from streams.sealing.json_members import Member, is_object, members
+from streams.sealing.people import NOBODY, case, customer, partner
 
 SUBJECT: Final = "subject"
 """Whoever the record is about: its partner if it is a location report, else its case."""
-NOBODY: Final = "nobody"
-"""Who has what cannot be attributed: no case and no partner is known."""
 CUSTOMER: Final = "customer"
 """A name of whom the case is, not sealed under a key of its own."""
 SCALAR: Final = "scalar"
@@ -83,26 +79,6 @@ class _Subject(NamedTuple):
     case_id: str | None
 
 
-def partner(partner_id: str) -> str:
-    """Return the name of a partner as a person."""
-    return f"partner:{partner_id.strip()}"
-
-
-def case(case_id: str) -> str:
-    """Return the name of the customer of a case as a person: their key is the case's."""
-    return f"case:{case_id.strip()}"
-
-
-def customer(customer_id: str) -> str:
-    """Return the name of a customer as a person."""
-    return f"customer:{customer_id.strip()}"
-
-
-def is_customer(person: str) -> bool:
-    """Return whether a person is a customer."""
-    return person.startswith(customer(""))
-
-
 def visit(topic: str, record: ArchivedRecord, visitor: Visitor) -> ArchivedRecord:
     """Return a record of a topic, of any prefix, with its personal parts replaced (surfaces.md, "Erasure")."""
     if topic.endswith(CASES):
@@ -113,42 +89,6 @@ def visit(topic: str, record: ArchivedRecord, visitor: Visitor) -> ArchivedRecor
     if not record.value or topic.endswith(POLICIES):  # documents about nobody
         return record
     return record._replace(value=_visit_output(topic, record.key, record.value, visitor))
-
-
-def instant_of(topic: str, record: ArchivedRecord) -> int:
-    """Return from when (ms) a record is: when it was written or, if that is earlier, when what it tells happened."""
-    return min((record.timestamp, *(time // 1000 for time in _told(topic, record))))
-
-
-def _told(topic: str, record: ArchivedRecord) -> Iterator[int]:
-    """Yield the times (microseconds) that a record says, and what is in it."""
-    if topic.endswith(CASES):
-        yield from _times_of_message(record)
-        return
-    yield from _times(record.value, record.headers)
-    if topic.endswith(DEAD_LETTERS):
-        with suppress(InvalidMessage):  # of another producer
-            letter = decode_dead_letter(record.value or b"")
-            yield from _times(letter.value, letter.headers)
-
-
-def _times(value: bytes | None, headers: Headers) -> Iterator[int]:
-    """Yield the time (microseconds) that an event or message says, if it can be read."""
-    with suppress(ValueError, RecursionError):
-        if is_binary(headers):
-            texts = [part for name, part in headers if part is not None and name.lower() == "ce_time"]
-            yield from (parse_instant(text.decode()) for text in texts[-1:])
-        else:
-            yield parse_instant(_timed.decode(value or b"").time)
-
-
-def _times_of_message(record: ArchivedRecord) -> Iterator[int]:
-    message = _message(record.value or b"")
-    if isinstance(message, _Forwarded):
-        yield message.timestamp * 1000
-        yield from _times(message.value, message.headers)
-    elif message is not None:
-        yield from (fix.time for fix in message.answer.fixes)
 
 
 def _visit_message(record: ArchivedRecord, visitor: Visitor) -> ArchivedRecord:
@@ -164,8 +104,8 @@ def _visit_message(record: ArchivedRecord, visitor: Visitor) -> ArchivedRecord:
     case_id = _text(record.key)
     outer = _person(case_id, of_partner=False)
     inner: Sequence[str] = [outer]
-    message = _message(record.value)
-    if isinstance(message, _Forwarded):
+    message = read_message(record.value)
+    if isinstance(message, Forwarded):
         inner = _people_in(message.topic, message.key, message.value, message.headers, visitor) or inner
     elif message is not None:
         inner = [partner(message.answer.query.partner_id)]
@@ -352,34 +292,8 @@ def _shape_of(struct: type[Struct], personal: Mapping[str, str]) -> _Shape:
     return _Shape({**known, **personal}, SUBJECT)
 
 
-class _Answer(Struct, array_like=True, tag="answer"):
-    """A presence answer as `internal.cases` has it."""
-
-    answer: PresenceAnswer
-
-
-class _Forwarded(Struct, array_like=True, tag="forwarded"):
-    """A forwarded event as `internal.cases` has it, with all its members up to the headers."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...]
-
-
-class _Timed(Struct):
-    """An event or message that says a time."""
-
-    time: str
-
-
 _REOPENED: Final = b"\xa8reopened"
 """The tag of a reopened case in MessagePack, behind the byte that begins an array."""
-_messages: Final[msgspec.msgpack.Decoder[_Answer | _Forwarded]] = msgspec.msgpack.Decoder(_Answer | _Forwarded)
-_timed: Final = msgspec.json.Decoder(_Timed)
 _DATA_HEADER: Final = "ce_data_base64"
 _ATTRIBUTES: Final = dict.fromkeys(
     ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "traceparent")
@@ -418,14 +332,6 @@ def _text(key: bytes | None) -> str:
         return (key or b"").decode().strip()
     except UnicodeDecodeError:
         return ""
-
-
-def _message(value: bytes) -> _Answer | _Forwarded | None:
-    """Return a message to a case that has personal data, None for any other value, above all for a sealed one."""
-    try:
-        return _messages.decode(value)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _string(text: bytes) -> str:

@@ -18,8 +18,10 @@ from schemas.errors import Fatal
 from schemas.topics import DEAD_LETTERS
 from streams.archive.layout import SegmentName
 from streams.archive.records import ArchivedRecord
+from streams.sealing.instant import instant_of
+from streams.sealing.people import case, is_customer
 from streams.sealing.person_keys import FOR_EVER, PersonKey, PersonKeys
-from streams.sealing.personal import SEALED, case, instant_of, is_customer, visit
+from streams.sealing.personal import SEALED, visit
 
 ERASED: Final = b'"sealed:erased:"'
 """What stands for a part of somebody who was erased before it was archived."""

@@ -22,8 +22,8 @@ from streams.audit.verify import verify_archive
 from streams.certificate.policies import policy_history
 from streams.policies.book import PolicyBook
 from streams.runtime.ports import TP
+from streams.sealing.people import case
 from streams.sealing.person_keys import PersonKeys
-from streams.sealing.personal import case
 from streams.sealing.sealing import Opener
 from surfaces.sink.ports import Record
 from tests.archives import WatchedFolder, archive_in, record

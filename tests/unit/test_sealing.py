@@ -27,8 +27,8 @@ from streams.archive.records import ArchivedRecord
 from streams.archive.segment import NAME_KEY
 from streams.processor.internal_messages import AnswerMessage, Forwarded, pack, reopened
 from streams.runtime.ports import TP
+from streams.sealing.people import NOBODY, case, customer, partner
 from streams.sealing.person_keys import PersonKeys, make_master_key, read_master_key
-from streams.sealing.personal import NOBODY, case, customer, partner
 from streams.sealing.sealing import Opener, seal
 from tests.archives import archive_in
 from tests.archives import record as archived_record
