@@ -94,14 +94,15 @@ def verify(archive: str, key: str, checkpoint: str | None) -> int:
 def prove_record(archive: str, decision: str, key: str, out: str) -> int:
     """Write the proof that a decision, or any other record, is in an archive.
 
-    Exits with 1 if it is there, but is not what was signed.
+    Exits with 1 if the archive is not what was signed.
     """
     target = _new_file(out)
     verifier, folder = read_verifier(key), archive_at(archive)
-    name, record = ArchiveReader(folder).find(decision, catalogue.topics(settings_from().topic_prefix).outputs)
+    outputs = catalogue.topics(settings_from().topic_prefix).outputs
     try:
+        name, record = ArchiveReader(folder).find(decision, outputs)
         proof = prove(folder, verifier, name, record.offset)
-    except NotProven as error:
+    except (NotProven, DamagedSegment) as error:
         return _failed(f"{archive}: {error}")
     _write(target, encode_proof(proof))
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -11,7 +11,7 @@ from schemas.errors import Fatal, Unavailable
 from streams.archive.folder import ArchiveFolder
 from streams.audit.merkle import HASH_BYTES
 from streams.audit.note import Signer, Verifier, open_note, signed_note
-from streams.audit.tiles import CHECKPOINT, Edge, entries_in, entry_tiles, tile_paths
+from streams.audit.tiles import CHECKPOINT, PARTIAL, Edge, entries_in, entry_tiles, full_path, is_earlier, tile_paths
 
 LOG: Final = "log"
 TILES: Final = f"{LOG}/tile"
@@ -87,28 +87,42 @@ class LogWriter:
     def __init__(self, folder: ArchiveFolder, signer: Signer, edge: Edge) -> None:
         self._folder, self._signer, self._edge = folder, signer, edge
         self._left_behind: set[str] = set()
-        """Tiles that were written, and may not be those of the log any more."""
-        known = {f"{LOG}/{path}" for path in tile_paths(edge.size)}
-        for path in folder.paths(TILES):  # of a process that ended before it signed, or before it deleted them
-            if path not in known:
-                folder.delete(path)
+        """Tiles that were written, and may be neither those of the log nor those that it had at a smaller size."""
+        known = {*tile_paths(edge.size)}
+        for path in self._paths(TILES):  # of a process that ended before it signed, or before it deleted them
+            if path not in known and not self._is_earlier(path):
+                folder.delete(f"{LOG}/{path}")
 
     def append(self, entries: Sequence[bytes]) -> str:
         """Append entries, sign the log and return its checkpoint. If that fails, nothing was appended."""
         edge, tiles = self._edge.grown(entries)
-        self._left_behind |= {*self._edge.paths, *tiles}
+        self._left_behind |= {*tiles}
         for path, tile in tiles.items():
             self._folder.put(f"{LOG}/{path}", tile)
         note = signed_note(str(Checkpoint(self._signer.verifier.name, edge.size, edge.root)), self._signer)
         self._folder.put(f"{LOG}/{CHECKPOINT}", note.encode())
+        full = tiles.keys() & map(full_path, self._edge.partial)
         self._edge = edge
-        self._left_behind -= {*edge.paths, *tiles}
-        self._delete_left_behind()
+        self._left_behind -= {*edge.partial, *tiles}
+        self._delete_left_behind(full)
         return note
 
-    def _delete_left_behind(self) -> None:
-        """Delete tiles that narrower ones of a failed attempt or of before were; what fails is tried again later."""
+    def _delete_left_behind(self, full: Iterable[str]) -> None:
+        """Delete tiles of failed attempts, and the narrower ones of those that are full now.
+
+        What fails is tried again later, at the latest by the next process.
+        """
         with suppress(Unavailable):
+            for path in sorted(full):
+                self._left_behind |= {*self._paths(f"{LOG}/{path}{PARTIAL}")}
             for path in sorted(self._left_behind):
-                self._folder.delete(f"{LOG}/{path}")
+                if not self._is_earlier(path):
+                    self._folder.delete(f"{LOG}/{path}")
                 self._left_behind.discard(path)
+
+    def _paths(self, under: str) -> list[str]:
+        return [path.removeprefix(f"{LOG}/") for path in self._folder.paths(under)]
+
+    def _is_earlier(self, path: str) -> bool:
+        tiles = {full_path(each): tile for each, tile in self._edge.partial.items()}
+        return is_earlier(path, self._folder.read(f"{LOG}/{path}") or b"", tiles)

@@ -54,8 +54,8 @@ class Proven(NamedTuple):
 def prove(folder: ArchiveFolder, verifier: Verifier, name: SegmentName, offset: int) -> Proof:
     """Return the proof of the record of a file at an offset.
 
-    Raises `UsageError` if the log does not have the file, or the file the record; `NotProven` if the record is not what
-    was signed; `Unavailable`.
+    Raises `UsageError` if the log does not have the file, or the file the record; `NotProven` if they are not what was
+    signed; `DamagedSegment`, `Unavailable`.
     """
     note = (folder.read(f"{LOG}/{CHECKPOINT}") or b"").decode(errors="replace")
     try:
@@ -63,7 +63,7 @@ def prove(folder: ArchiveFolder, verifier: Verifier, name: SegmentName, offset: 
         entries = read_entries(folder, checkpoint.size)
         number = next(at for at, entry in enumerate(entries) if decode_manifest(entry).file == name.path)
     except ValueError as error:
-        raise UsageError(f"{folder.address}: {error}") from error
+        raise NotProven(f"not proven: {LOG}: {error}") from error
     except StopIteration:
         raise UsageError(f"{name.path}: it is not in the log of the archive") from None
     with Segment(folder, name) as segment:
@@ -73,6 +73,8 @@ def prove(folder: ArchiveFolder, verifier: Verifier, name: SegmentName, offset: 
     index, record = found
     signed = folder.read(leaves_path(name)) or b""
     leaves = [signed[at : at + HASH_BYTES] for at in range(0, len(signed), HASH_BYTES)]
+    if index >= len(leaves):
+        raise NotProven(f"not proven: {leaves_path(name)}: it is not what was signed")
     proof = Proof(
         format=FORMAT,
         checkpoint=note,

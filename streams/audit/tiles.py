@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from streams.audit.merkle import leaf_hash, root_of
+from streams.audit.merkle import HASH_BYTES, leaf_hash, root_of
 
 WIDTH: Final = 256
 """How many hashes or entries a full tile has."""
 ENTRY_BYTES_MAX: Final = 65_535
 CHECKPOINT: Final = "checkpoint"
+PARTIAL: Final = ".p"
+"""What the name of a tile ends with that is not full, as a folder of such tiles by width."""
 
 
 class Edge:
@@ -38,8 +40,8 @@ class Edge:
             if len(edge._entries) == WIDTH:
                 files[tile_path("entries", edge.size // WIDTH - 1, WIDTH)] = b"".join(edge._entries)
                 edge._entries.clear()
-        before = {*self._partial()}
-        return edge, files | {path: tile for path, tile in edge._partial().items() if path not in before}
+        before = self.partial
+        return edge, files | {path: tile for path, tile in edge.partial.items() if path not in before}
 
     def _add(self, level: int, node: bytes, files: dict[str, bytes]) -> None:
         """Add the next hash to a level; a tile that is full then has a hash in the level above."""
@@ -53,11 +55,8 @@ class Edge:
             hashes.clear()
 
     @property
-    def paths(self) -> Collection[str]:
-        """The paths of the tiles that are not full."""
-        return self._partial().keys()
-
-    def _partial(self) -> dict[str, bytes]:
+    def partial(self) -> dict[str, bytes]:
+        """The tiles that are not full, by path."""
         tiles = [("entries", 0, self._entries), *((str(each), each, tile) for each, tile in enumerate(self._levels))]
         return {
             tile_path(name, self.size // WIDTH ** (level + 1), len(tile)): b"".join(tile)
@@ -104,13 +103,35 @@ def entries_in(tile: bytes, count: int) -> list[bytes]:
     return entries
 
 
+def is_earlier(path: str, content: bytes, tiles: Mapping[str, bytes]) -> bool:
+    """Return whether a file is a tile as the log had it at a smaller size, given its tiles now, by `full_path`.
+
+    Checkpoints of that size need it until the tile is full.
+    """
+    place, _, width = path.partition(f"{PARTIAL}/")
+    is_width = width.isdecimal() and width.isascii() and str(int(width)) == width
+    if not (is_width and tiles.get(place, b"").startswith(content)):
+        return False
+    if not place.startswith("tile/entries/"):
+        return 0 < len(content) == int(width) * HASH_BYTES
+    try:
+        return bool(entries_in(content, int(width)))
+    except ValueError:
+        return False
+
+
+def full_path(path: str) -> str:
+    """Return the path that a tile has once it is full."""
+    return path.partition(f"{PARTIAL}/")[0]
+
+
 def tile_path(level: str, number: int, width: int) -> str:
     """Return the path of a tile: its number in groups of three digits, and its width if it is not full."""
     digits = f"{number:03}"
     digits = digits.zfill(-(-len(digits) // 3) * 3)
     groups = [digits[at : at + 3] for at in range(0, len(digits), 3)]
     name = "/".join([*(f"x{each}" for each in groups[:-1]), groups[-1]])
-    return f"tile/{level}/{name}" + ("" if width == WIDTH else f".p/{width}")
+    return f"tile/{level}/{name}" + ("" if width == WIDTH else f"{PARTIAL}/{width}")
 
 
 def _with_length(entry: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -12,12 +12,12 @@ from streams.archive.index import digest_of, index_problems, is_index, values_in
 from streams.archive.layout import LOCK, TEMPORARY, SegmentName
 from streams.archive.records import places_of, records_of
 from streams.archive.segment import DamagedSegment, Segment
-from streams.audit.log import LOG, Checkpoint, open_checkpoint, read_entries
+from streams.audit.log import LOG, TILES, Checkpoint, open_checkpoint, read_entries
 from streams.audit.manifest import Manifest, decode_manifest, record_leaf
 from streams.audit.merkle import HASH_BYTES, leaf_hash, root_of
 from streams.audit.notary import leaves_path
 from streams.audit.note import Verifier
-from streams.audit.tiles import CHECKPOINT, Edge, entry_tiles, tile_paths
+from streams.audit.tiles import CHECKPOINT, Edge, entry_tiles, full_path, is_earlier
 from streams.runtime.ports import TP
 
 NOTE: Final = f"{LOG}/{CHECKPOINT}"
@@ -97,7 +97,7 @@ def _verified_log(
     if edge.root != checkpoint.root:
         raise Altered(f"{LOG}: its entries are not those that were signed")
     manifests = _manifests(entries)
-    _check_files(folder, checkpoint.size, manifests)
+    _check_files(folder, tiles, manifests)
     return checkpoint, entries, manifests
 
 
@@ -148,16 +148,19 @@ def _check_order(before: SegmentName, name: SegmentName) -> None:
         raise Altered(f"{name.path}: it does not follow {before.path}")
 
 
-def _check_files(folder: ArchiveFolder, size: int, manifests: Sequence[Manifest]) -> None:
+def _check_files(folder: ArchiveFolder, tiles: Mapping[str, bytes], manifests: Sequence[Manifest]) -> None:
     """Raise `Altered` if there are other files than those that the log accounts for."""
-    expected = {NOTE, *(f"{LOG}/{path}" for path in tile_paths(size))}
+    expected = {NOTE, *(f"{LOG}/{path}" for path in tiles)}
     for manifest in manifests:
         expected |= {manifest.file, leaves_path(manifest.name)}
     found = {path for path in folder.paths() if not (path.endswith(TEMPORARY) or path == LOCK or is_index(path))}
     for path in sorted(expected - found):
         raise Altered(f"{path}: there is no such file")
+    whole = {full_path(path): tile for path, tile in tiles.items()}
     for path in sorted(found - expected):
-        raise Altered(f"{path}: the log does not know this file: it was added, or is not signed yet")
+        is_tile = path.startswith(f"{TILES}/")
+        if not (is_tile and is_earlier(path.removeprefix(f"{LOG}/"), folder.read(path) or b"", whole)):
+            raise Altered(f"{path}: the log does not know this file: it was added, or is not signed yet")
 
 
 class VerifiedSegments:

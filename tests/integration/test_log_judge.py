@@ -39,6 +39,18 @@ def test_go_verifies_a_log_as_it_grows(judge: Path, tmp_path: Path, sizes: tuple
         assert (done.returncode, done.stdout) == (0, f"{size}\n"), done.stderr
 
 
+def test_go_verifies_a_log_under_an_earlier_checkpoint(judge: Path, tmp_path: Path) -> None:
+    """As somebody does who has fetched the checkpoint just before it was replaced."""
+    archived, older = archive_in(tmp_path / "archive"), tmp_path / "older"
+    archived.add([record(TICKETS, offset) for offset in range(3)], file_bytes=1)
+    shutil.copy(archived.path / "log/checkpoint", older)
+    archived.add([record(TICKETS, offset) for offset in range(3, 8)], file_bytes=1)
+    assert judged(judge, archived).stdout == "8\n"
+    shutil.copy(older, archived.path / "log/checkpoint")
+    done = judged(judge, archived)
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
+
+
 def test_go_verifies_a_proof(judge: Path, tmp_path: Path) -> None:
     archived = archive_in(tmp_path / "archive")
     records = [record(TICKETS, offset, b"%d" % offset, headers=(("a", None),)) for offset in range(100)]

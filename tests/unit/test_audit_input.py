@@ -18,6 +18,7 @@ from streams.audit.dsse import sign_envelope
 from streams.audit.keys import read_signer
 from streams.audit.log import Checkpoint
 from streams.audit.merkle import leaf_hash
+from streams.audit.notary import leaves_path
 from streams.audit.note import signed_note
 from streams.audit.proof import encode_proof, prove
 from streams.certificate.findings import STATUSES
@@ -158,3 +159,30 @@ def test_what_is_no_archive_is_said_to_be_none(kept: Archived, tmp_path: Path) -
                 assert run(command) == 2
             assert errors.getvalue() == f"sop: {where}: there is no archive, or it has no files yet\n"
             assert printed.getvalue() == ""
+
+
+@pytest.fixture
+def archived(tmp_path: Path) -> Archived:
+    return archived_in(tmp_path / "archive")
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "said"),
+    [
+        ("log/checkpoint", b"", "not proven: log: it is not a signed note"),
+        ("log/tile/entries/000.p/4", b"\x00", "not proven: log: log/tile/entries/000.p/4: it does not have 4 whole"),
+        ("leaves", b"", "not proven: log/leaves/"),
+        ("leaves", bytes(32 * 8), "not proven: the manifest is not about this record"),
+        ("records", b"", "jobs/"),
+    ],
+)
+def test_no_proof_is_made_of_what_was_altered(path: str, content: bytes, said: str, archived: Archived) -> None:
+    name = file_of(archived, 0)
+    (archived.path / {"leaves": leaves_path(name), "records": name.path}.get(path, path)).write_bytes(content)
+    out = archived.path.with_suffix(".proof")
+    command = ["audit", "prove", str(archived.path), "jobs-0@3", "--key", str(archived.verifier), "--out", str(out)]
+    with redirect_stderr(io.StringIO()) as errors:
+        assert run(command) == 1
+    assert errors.getvalue().startswith(f"sop: {archived.path}: {said}")
+    assert errors.getvalue().count("\n") == 1
+    assert not out.exists()

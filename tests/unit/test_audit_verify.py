@@ -159,6 +159,18 @@ def test_a_file_that_the_log_does_not_know_is_named(archived: Archived) -> None:
     assert altered(archived).endswith(": the log does not know this file: it was added, or is not signed yet")
 
 
+def test_tiles_of_earlier_checkpoints_are_of_the_log_only_if_they_follow_from_it(archived: Archived) -> None:
+    earlier = archived.path / "log/tile/entries/000.p/3"
+    content = earlier.read_bytes()
+    assert verify_archive(archived.folder, archived.verifier).checkpoint.size == 4
+    earlier.write_bytes(content.replace(b'"rows":8', b'"rows":9', 1))
+    assert altered(archived).startswith("log/tile/entries/000.p/3: the log does not know this file")
+    earlier.write_bytes(content)
+    verify_archive(archived.folder, archived.verifier)
+    (archived.path / "log/tile/0/000.p/9").write_bytes(bytes(9 * 32))
+    assert altered(archived).startswith("log/tile/0/000.p/9: the log does not know this file")
+
+
 def test_a_missing_file_is_named(archived: Archived) -> None:
     name = file_of(archived, 1)
     (archived.path / name.path).unlink()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,27 +14,34 @@ import pytest
 
 from agents.case.case import Case
 from agents.presence.queries import LocationFix, PresenceAnswer, PresenceQuery, PresenceRules
-from schemas.codec.encoder import encode_dead_letter
 from schemas.codec.headers import Headers
-from schemas.errors import Fatal, UsageError
 from schemas.events import Site
-from schemas.outputs import DeadLetter
-from streams.archive.layout import SegmentName
 from streams.archive.lookup import lookup_of
 from streams.archive.reading import ArchiveReader
 from streams.archive.records import ArchivedRecord
 from streams.archive.segment import NAME_KEY
-from streams.processor.internal_messages import AnswerMessage, Forwarded, pack, reopened
+from streams.processor.internal_messages import AnswerMessage, pack, reopened
 from streams.runtime.ports import TP
 from streams.sealing.people import NOBODY, case, customer, partner
-from streams.sealing.person_keys import PersonKeys, make_master_key, read_master_key
+from streams.sealing.person_keys import PersonKeys
 from streams.sealing.sealing import Opener, seal
 from tests.archives import archive_in
 from tests.archives import record as archived_record
+from tests.sealed import (
+    AT_MS,
+    CASE,
+    binary,
+    event,
+    forwarded,
+    headers_of,
+    in_base64,
+    letter,
+    name_of,
+    record,
+    refused,
+    sealed_in,
+)
 
-CASE: Final = "job-1"
-AT_MS: Final = 1_764_300_000_000
-"""2025-11-28T03:20:00Z."""
 PAYEE: Final = {
     "claimed_partner_id": "p-2",
     "payee_name": "*Hepzibah",
@@ -49,56 +55,6 @@ def keys(tmp_path: Path) -> Iterator[PersonKeys]:
     found = PersonKeys(str(tmp_path / "keys.sqlite"), bytes(32))
     yield found
     found.close()
-
-
-def name_of(topic: str) -> SegmentName:
-    return SegmentName(topic, 0, 0, 0, 1 << 40, "id", date(2026, 11, 21))
-
-
-def record(value: bytes | None, key: str = CASE, headers: Headers = (), at: int = AT_MS) -> ArchivedRecord:
-    return ArchivedRecord(7, at, key.encode(), value, headers)
-
-
-def event(kind: str, data: object, subject: str = CASE, **more: object) -> bytes:
-    base = {"specversion": "1.0", "id": "e-1", "source": "/a", "type": kind, "subject": subject, "data": data}
-    return json.dumps({**base, **more}).encode()
-
-
-def sealed_in(keys: PersonKeys, topic: str, each: ArchivedRecord) -> ArchivedRecord:
-    (sealed,) = seal(keys, name_of(topic), [each])
-    assert Opener(keys).open(name_of(topic), sealed) == (each, False)
-    return sealed
-
-
-def letter(value: bytes, topic: str = "jobs", **more: object) -> bytes:
-    data = {"topic": topic, "offset": 3, "reason": "data: x", "value": b64encode(value).decode(), "key": "am9iLTE="}
-    return event("dead-letter", {**data, **more}, source="/sop/workers")
-
-
-def binary(kind: str, subject: str) -> Headers:
-    named = {"specversion": "1.0", "id": "e-1", "source": "/a", "type": kind, "subject": subject}
-    return tuple((f"ce_{name}", value.encode()) for name, value in named.items())
-
-
-def headers_of(kind: str) -> list[list[str]]:
-    """Return the headers of an event in binary mode as a dead letter has them."""
-    return [[name, b64encode(value or b"").decode()] for name, value in binary(kind, CASE)]
-
-
-def in_base64(kind: str, data: object, subject: str = CASE) -> bytes:
-    """Return an event with its data in Base64."""
-    found = json.loads(event(kind, None, subject, data_base64=b64encode(json.dumps(data).encode()).decode()))
-    return json.dumps({name: value for name, value in found.items() if name != "data"}).encode()
-
-
-def refused(value: bytes, time: int | None = None) -> bytes:
-    """Return the dead letter of a fact in a record of a time (microseconds), as a worker writes it."""
-    found = DeadLetter(topic="tickets", partition=0, offset=3, reason="time: x", value=value, key=CASE.encode())
-    return encode_dead_letter(found, time=time)
-
-
-def forwarded(value: bytes, headers: Headers = (), at: int = AT_MS) -> bytes:
-    return pack(Forwarded("tickets", 1, 5, at, CASE.encode(), value, tuple(headers)))
 
 
 ROWS: Final[list[tuple[str, dict[str, Any], str, list[str]]]] = [
@@ -378,72 +334,6 @@ def test_what_earlier_versions_have_sealed_is_still_opened(keys: PersonKeys) -> 
     assert before != after
     opened = Opener(keys).open(name, record(after)._replace(is_sealed=None))
     assert opened == (record(before), False)
-
-
-def booked(keys: PersonKeys, case_id: str, customer_id: str, at: int = AT_MS) -> ArchivedRecord:
-    booking = record(event("job.booked", {"customer_id": customer_id, "city": "x"}, case_id), case_id, at=at)
-    return seal(keys, name_of("jobs"), [booking])[0]
-
-
-def is_erased(keys: PersonKeys, each: ArchivedRecord) -> bool:
-    return Opener(keys).open(name_of("jobs"), each).is_erased
-
-
-def test_a_customer_is_erased_with_all_their_cases_and_nobody_else(keys: PersonKeys) -> None:
-    mine, more, others = booked(keys, "a", "c-1"), booked(keys, "b", "c-1"), booked(keys, "c", "c-2")
-    assert keys.cases_of(customer("c-1")) == ["a", "b"]
-    assert keys.erase(customer("c-1"), ["a", "b"], AT_MS) == 2
-    assert [is_erased(keys, each) for each in (mine, more, others)] == [True, True, False]
-    assert keys.cases_of(customer("c-1")) == []
-
-
-def test_what_an_erased_customer_left_elsewhere_is_dropped_and_a_new_case_is_kept(keys: PersonKeys) -> None:
-    booked(keys, "a", "c-1")
-    keys.erase(customer("c-1"), ["a"], AT_MS)
-    late, before = booked(keys, "a", "c-1", AT_MS + 9), booked(keys, "b", "c-1")
-    after = booked(keys, "n", "c-1", AT_MS + 9)
-    assert [is_erased(keys, each) for each in (late, before, after)] == [True, True, False]
-    assert [b"sealed:erased:" in (each.value or b"") for each in (late, before, after)] == [True, True, False]
-
-
-def test_nothing_of_a_destroyed_key_and_of_a_person_is_left_in_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "keys.sqlite"
-    keys = PersonKeys(str(path), bytes(32))
-    booked(keys, "a", "customer-9")
-    key_id = keys.key_of(case("a")).id
-    (wrapped,) = keys._database.execute("SELECT wrapped FROM keys WHERE key_id = ?", (key_id,)).fetchone()
-    assert wrapped in path.read_bytes()
-    keys.erase(customer("customer-9"), ["a"], AT_MS)
-    keys.close()
-    left = b"".join(each.read_bytes() for each in tmp_path.iterdir())
-    assert [each for each in (wrapped, key_id.encode(), b"customer-9") if each in left] == []
-
-
-def test_a_sealed_part_is_bound_to_its_record(keys: PersonKeys) -> None:
-    sealed = booked(keys, "a", "c-1")
-    with pytest.raises(Fatal, match="jobs-0@8 of id: a sealed part is not of this record"):
-        Opener(keys).open(name_of("jobs"), sealed._replace(offset=8))
-
-
-def test_without_keys_all_that_is_sealed_counts_as_erased(keys: PersonKeys) -> None:
-    sealed = booked(keys, "a", "c-1")
-    assert Opener(None).open(name_of("jobs"), sealed) == (sealed, True)
-    plain = record(event("job.booked", {"customer_id": "c-1"}))
-    assert Opener(None).open(name_of("jobs"), plain) == (plain, False)
-
-
-def test_a_file_of_keys_belongs_to_one_master_key(tmp_path: Path) -> None:
-    master, path = str(tmp_path / "master"), str(tmp_path / "keys.sqlite")
-    make_master_key(master)
-    PersonKeys(path, read_master_key(master)).close()
-    with pytest.raises(UsageError, match="it belongs to another master key"):
-        PersonKeys(path, bytes(32))
-    with pytest.raises(UsageError, match="master: File exists"):
-        make_master_key(master)
-    for content in (b"", b"abc", b"\xff"):
-        Path(master).write_bytes(content)
-        with pytest.raises(UsageError, match="master: not a master key"):
-            read_master_key(master)
 
 
 def test_repeated_members_are_all_sealed(keys: PersonKeys) -> None:
