@@ -136,6 +136,8 @@ class Bench:
     redis_url: str = ""
     partitions: int = 4
     settings: dict[str, str] = field(default_factory=dict)
+    quiet_s: float = QUIET_S
+    """For how long nothing is written once all is read."""
     workers: list[Worker] = field(default_factory=list)
 
     @property
@@ -284,7 +286,7 @@ class Bench:
             if now is None or now != ends:
                 idle_since, ends = time.monotonic(), now
                 return False
-            return time.monotonic() - idle_since >= QUIET_S
+            return time.monotonic() - idle_since >= self.quiet_s
 
         until(
             is_idle,

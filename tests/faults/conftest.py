@@ -22,6 +22,8 @@ from tests.redis_server import RedisServer
 SHORT_EVENTS = 3_000
 DISK_MIB = 96
 SHOWN_MAX = 5
+QUIET_S = 1.0
+"""For how long nothing is written before workers count as idle: after a fault they decide in several steps."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -117,7 +119,7 @@ def make_bench(prefix: str, tmp_path: Path) -> Iterator[Callable[..., FaultBench
 
     def make(brokers: str, redis_url: str = "", **settings: object) -> FaultBench:
         texts = {"SOP_SESSION_TIMEOUT_S": "2"} | {name: str(value) for name, value in settings.items()}
-        made.append(FaultBench(brokers, prefix, tmp_path, redis_url, settings=texts))
+        made.append(FaultBench(brokers, prefix, tmp_path, redis_url, settings=texts, quiet_s=QUIET_S))
         return made[-1]
 
     yield make
