@@ -51,7 +51,7 @@ def verify_archive(folder: ArchiveFolder, verifier: Verifier, older: str | None 
     log = verify_log(folder, verifier, older)
     records, digests = 0, dict[str, bytes]()
     for manifest in log.manifests:
-        digests[manifest.file] = digest_of(_verified(folder, manifest).values)
+        digests[manifest.file] = digest_of(_verified(folder, manifest))
         records += manifest.rows
     for problem in index_problems(folder, digests):
         raise Altered(problem)
@@ -180,15 +180,11 @@ class VerifiedSegments:
         return Segment(self._folder, name, content)
 
 
-class _VerifiedFile(NamedTuple):
-    """A file that is as it was signed: its bytes, and the values by which its records can be looked up."""
+def _verified(folder: ArchiveFolder, manifest: Manifest) -> set[str]:
+    """Return the values by which the records of a file can be looked up.
 
-    content: bytes
-    values: set[str]
-
-
-def _verified(folder: ArchiveFolder, manifest: Manifest) -> _VerifiedFile:
-    """Return a file; raises `Altered` at its first record that is not what was signed."""
+    Raises `Altered` at its first record that is not what was signed.
+    """
     name = manifest.name
     signed = folder.read(leaves_path(name)) or b""
     leaves = [signed[at : at + HASH_BYTES] for at in range(0, len(signed), HASH_BYTES)]
@@ -203,7 +199,7 @@ def _verified(folder: ArchiveFolder, manifest: Manifest) -> _VerifiedFile:
         raise Altered(f"{name.path}: {name.tp.name}{_difference(rows, leaves)}")
     if sha256(content).hexdigest() != manifest.sha256:
         raise Altered(f"{name.path}: its records are those that were signed, but other bytes of the file are not")
-    return _VerifiedFile(content, values)
+    return values
 
 
 def _read(folder: ArchiveFolder, name: SegmentName, content: bytes) -> tuple[Sequence[tuple[int, bytes]], set[str]]:

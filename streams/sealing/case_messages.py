@@ -1,4 +1,7 @@
-"""The messages to cases that have personal data, as `internal.cases` has them."""
+"""The messages to cases that have personal data, as `internal.cases` has them.
+
+Only their form: the archive seals them, and a surface does not know the processor, which has the messages themselves.
+"""
 
 from __future__ import annotations
 
